@@ -1,0 +1,110 @@
+/**
+ * The interface to what outlives a connection: the journal of messages.
+ *
+ * The journal is the one place where a message comes into being: it gives the
+ * id and the time, keeps the message, and hands it on, in order. What stands
+ * behind it may be the memory of this process, a disk, or other servers; the
+ * rest of the program is the same.
+ *
+ * @module
+ */
+import type { Run } from "./run.ts";
+
+/** A message that is to be. */
+export interface Draft {
+  /** The name of a room or a user as the hub has it, or `ALL`. */
+  readonly to: string;
+  /** UTF-8, borrowed until {@linkcode Journal.append} settles. */
+  readonly body: Uint8Array;
+  /** Makes it safe to repeat; see {@linkcode Journal.append}. */
+  readonly key?: string;
+  /** The length that a classic client gave, where it is not that of `body`. */
+  readonly declaredLength?: number;
+}
+
+/** Somebody who reads what is sent to him, and may be slow at it. */
+export interface Reader {
+  /** Whether a sender had better wait for `relief`. */
+  readonly congested: boolean;
+  /** Resolves when it has caught up, or stands still. */
+  relief(): Promise<void>;
+}
+
+/** What became of handing on a run of messages. */
+export interface Delivery {
+  /** How many users it was queued for. */
+  readonly recipients: number;
+  /** One for each classic receiver: whether it acknowledged every message. */
+  readonly acknowledged: readonly Promise<boolean>[];
+  /** Those who read more slowly than they are sent to. */
+  readonly congested: readonly Reader[];
+}
+
+/** Messages that are: some of those that were appended together, in order. */
+export interface Stored {
+  /** How many there are. */
+  readonly count: number;
+  /** The first one's place in the one order of all messages. */
+  readonly firstId: number;
+  /** In milliseconds since the epoch. */
+  readonly at: number;
+  /** What became of handing them on. */
+  readonly delivery: Delivery;
+}
+
+/**
+ * Hands a run on to everybody here whom it is for. `forwards` are its FORWARD
+ * frames, which from now on nobody may change.
+ */
+export type Deliver = (run: Run, forwards: Uint8Array) => Delivery;
+
+/** Which messages of a room. */
+export interface Page {
+  /** At most so many. */
+  readonly limit: number;
+  /** Only those with a greater id. */
+  readonly after?: number;
+  /** Only those with a smaller id. */
+  readonly before?: number;
+}
+
+/** Whose messages a returning user missed. */
+export interface Missed {
+  /** The last one that the user has. */
+  readonly after: number;
+  /** The last one, inclusive; what is newer comes as news. */
+  readonly upTo: number;
+  /** The user's name. */
+  readonly user: string;
+  /** The user's first possible message: a name may have had other owners. */
+  readonly since: number;
+  /** Rooms, and after which id the user was in each. */
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
+/** See the top of the file. */
+export interface Journal {
+  /** The id of the newest message that was handed on; 0 before the first. */
+  readonly lastId: number;
+
+  /**
+   * Stores `drafts` in their order, as messages of `from`, hands them on, and
+   * resolves when both is done, with results for all of them, in order.
+   *
+   * A draft whose key the same user used within a day is not stored again:
+   * its result is that of the first.
+   */
+  append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
+
+  /** FORWARD frames of a room, oldest first: the newest that fit the page. */
+  history(room: string, page: Page): Promise<Uint8Array[]>;
+
+  /** FORWARD frames that a user should have had, oldest first. */
+  missed(query: Missed): Promise<Uint8Array[]>;
+
+  /** The name of the room that is `name` or looks like it, if it has history. */
+  roomName(name: string): string | undefined;
+
+  /** The rooms with history, by name. */
+  rooms(): Iterable<string>;
+}

@@ -1,0 +1,249 @@
+/**
+ * The journal in memory: what it holds ends with the process, and the oldest
+ * goes when it grows over its limit.
+ *
+ * It keeps runs as the bytes that were forwarded, so that history is those same
+ * bytes again.
+ *
+ * @module
+ */
+import { isRoomName } from "../protocol.ts";
+import type {
+  Deliver,
+  Delivery,
+  Draft,
+  Journal,
+  Missed,
+  Page,
+  Stored,
+} from "./backbone.ts";
+import { NameMap } from "./names.ts";
+import { encodeForwards, type Run } from "./run.ts";
+
+/** How much the journal holds, in bytes. */
+export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
+
+/** For so long a key is remembered. */
+export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
+
+const MAX_KEYS = 100_000;
+const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
+
+/** A run that was handed on. */
+interface Record {
+  readonly from: string;
+  readonly to: string;
+  readonly firstId: number;
+  readonly forwards: Uint8Array;
+  readonly ends: readonly number[];
+}
+
+/** What {@linkcode MemoryJournal} may be told to do otherwise. */
+export interface MemoryJournalOptions {
+  /** Default {@linkcode MAX_JOURNAL_BYTES}. */
+  readonly maxBytes?: number;
+  /** Milliseconds since the epoch. Tests pass their own. */
+  readonly now?: () => number;
+}
+
+/** See the top of the file. */
+export class MemoryJournal implements Journal {
+  readonly #deliver: Deliver;
+  readonly #maxBytes: number;
+  readonly #now: () => number;
+  readonly #records = new Queue<Record>();
+  readonly #rooms = new NameMap<{ name: string; records: Queue<Record> }>();
+  readonly #keys = new Map<string, Stored>();
+  #bytes = 0;
+  #lastId = 0;
+
+  /** An empty journal that hands on to `deliver`. */
+  constructor(deliver: Deliver, options: MemoryJournalOptions = {}) {
+    this.#deliver = deliver;
+    this.#maxBytes = options.maxBytes ?? MAX_JOURNAL_BYTES;
+    this.#now = options.now ?? Date.now;
+  }
+
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+    const stored: Stored[] = [];
+    for (let first = 0; first < drafts.length;) {
+      const known = this.#repeated(from, drafts[first]!);
+      if (known) {
+        stored.push(known);
+        first++;
+        continue;
+      }
+      let end = first + 1;
+      while (end < drafts.length && continues(drafts[first]!, drafts[end]!)) {
+        end++;
+      }
+      this.#appendRun(from, drafts.slice(first, end), stored);
+      first = end;
+    }
+    return Promise.resolve(stored);
+  }
+
+  history(room: string, page: Page): Promise<Uint8Array[]> {
+    const { limit, after = 0, before = Infinity } = page;
+    const frames: Uint8Array[] = [];
+    const records = this.#rooms.get(room)?.records.newestFirst() ?? [];
+    for (const record of records) {
+      if (record.firstId + record.ends.length <= after + 1) break;
+      for (let i = record.ends.length; i-- > 0;) {
+        const id = record.firstId + i;
+        if (id <= after || frames.length >= limit) break;
+        if (id < before) frames.push(frame(record, i));
+      }
+      if (frames.length >= limit) break;
+    }
+    return Promise.resolve(frames.reverse());
+  }
+
+  missed(query: Missed): Promise<Uint8Array[]> {
+    const frames: Uint8Array[] = [];
+    for (const record of this.#records.newestFirst()) {
+      if (record.firstId + record.ends.length <= query.after + 1) break;
+      const since = meantFor(query, record);
+      for (let i = record.ends.length; i-- > 0;) {
+        const id = record.firstId + i;
+        if (id <= Math.max(query.after, since)) break;
+        if (id <= query.upTo) frames.push(frame(record, i));
+      }
+    }
+    return Promise.resolve(frames.reverse());
+  }
+
+  roomName(name: string): string | undefined {
+    return this.#rooms.get(name)?.name;
+  }
+
+  *rooms(): Iterable<string> {
+    for (const { name } of this.#rooms.values()) yield name;
+  }
+
+  /** Stores a run, hands it on, and adds what became of it to `stored`. */
+  #appendRun(from: string, drafts: readonly Draft[], stored: Stored[]): void {
+    const { to, declaredLength } = drafts[0]!;
+    const at = this.#now();
+    const run: Run = {
+      from,
+      to,
+      firstId: this.#lastId + 1,
+      at,
+      bodies: drafts.map((draft) => draft.body),
+      ...(declaredLength === undefined ? {} : { declaredLength }),
+    };
+    const { bytes, ends } = encodeForwards(run);
+    this.#lastId += drafts.length;
+    this.#keep({ from, to, firstId: run.firstId, forwards: bytes, ends });
+    const delivery = this.#deliver(run, bytes);
+    const result = { count: drafts.length, firstId: run.firstId, at, delivery };
+    stored.push(result);
+    const { key } = drafts[0]!;
+    if (key !== undefined) this.#remember(from, key, result);
+  }
+
+  #keep(record: Record): void {
+    this.#records.push(record);
+    this.#bytes += record.forwards.length + RECORD_OVERHEAD_BYTES;
+    if (isRoomName(record.to)) this.#roomRecords(record.to).push(record);
+    while (this.#bytes > this.#maxBytes) this.#forgetOldest();
+  }
+
+  #roomRecords(name: string): Queue<Record> {
+    const known = this.#rooms.get(name);
+    if (known) return known.records;
+    const room = { name, records: new Queue<Record>() };
+    this.#rooms.add(name, room);
+    return room.records;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#records.shift();
+    if (!oldest) return;
+    this.#bytes -= oldest.forwards.length + RECORD_OVERHEAD_BYTES;
+    const room = this.#rooms.get(oldest.to);
+    if (!isRoomName(oldest.to) || !room) return;
+    room.records.shift(); // the oldest of all is the oldest of its room
+    if (room.records.size === 0) this.#rooms.delete(room.name);
+  }
+
+  #repeated(from: string, { key }: Draft): Stored | undefined {
+    if (key === undefined) return undefined;
+    const known = this.#keys.get(keyOf(from, key));
+    return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
+  }
+
+  #remember(from: string, key: string, stored: Stored): void {
+    // A repeat is not sent to anybody: nothing to wait for.
+    const delivery: Delivery = {
+      recipients: stored.delivery.recipients,
+      acknowledged: [],
+      congested: [],
+    };
+    this.#keys.delete(keyOf(from, key));
+    this.#keys.set(keyOf(from, key), { ...stored, delivery });
+    if (this.#keys.size > MAX_KEYS) {
+      for (const oldest of this.#keys.keys()) {
+        this.#keys.delete(oldest);
+        break;
+      }
+    }
+  }
+}
+
+/** Whether `next` belongs to the run that `first` began. */
+function continues(first: Draft, next: Draft): boolean {
+  return next.to === first.to &&
+    first.key === undefined && next.key === undefined &&
+    first.declaredLength === undefined && next.declaredLength === undefined;
+}
+
+function keyOf(from: string, key: string): string {
+  return `${from.toLowerCase()} ${key}`;
+}
+
+function frame({ forwards, ends }: Record, index: number): Uint8Array {
+  return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
+}
+
+/** After which id the messages of `record` were meant for the user. */
+function meantFor(query: Missed, record: Record): number {
+  if (record.from.toLowerCase() === query.user.toLowerCase()) return Infinity;
+  if (isRoomName(record.to)) return query.rooms.get(record.to) ?? Infinity;
+  const addressed = record.to === "ALL" || record.to === query.user;
+  return addressed ? query.since : Infinity;
+}
+
+/** First in, first out, in constant time however long it is. */
+class Queue<T> {
+  #items: (T | undefined)[] = [];
+  #first = 0;
+
+  get size(): number {
+    return this.#items.length - this.#first;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#first];
+    this.#items[this.#first] = undefined; // or it would be kept alive
+    if (this.#first < this.#items.length) this.#first++;
+    if (this.#first * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#first);
+      this.#first = 0;
+    }
+    return item;
+  }
+
+  *newestFirst(): Generator<T, void, void> {
+    for (let i = this.#items.length; i-- > this.#first;) yield this.#items[i]!;
+  }
+}
