@@ -1,0 +1,199 @@
+/**
+ * One peer's outgoing bytes: a bounded queue with a single writer.
+ *
+ * Whoever pushes never waits, so that a slow reader costs nobody else anything.
+ * What piles up during one write leaves joined in the next. A queue that passes
+ * its limit is the end of that peer, and of that peer alone.
+ *
+ * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
+ * the readers take it; a reader that stands still is not waited for.
+ *
+ * @module
+ */
+import { concat } from "../protocol.ts";
+
+/** More than this unread, and the peer is given up, in bytes. */
+export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
+
+/** Above this much unread a sender had better wait, in bytes. */
+const HIGH_WATER_BYTES = 256 * 1024;
+
+/** A reader that takes nothing for so long is not waited for. */
+const STALL_MS = 100;
+
+/** Small buffers are joined up to this size; a larger one goes out as it is. */
+const JOINED_BYTES = 64 * 1024;
+
+/** Where the bytes go, such as a `Deno.Conn`. */
+export interface Sink {
+  /** Writes some of `bytes`; says how many. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** What an outbox may be told to do otherwise. */
+export interface OutboxOptions {
+  /** Called once, when the peer has more than `maxBytes` unread. */
+  readonly onOverflow: () => void;
+  /** Called once, with what the system says, when a write fails. */
+  readonly onLost: (cause: unknown) => void;
+  /** Default {@linkcode MAX_OUTBOX_BYTES}. */
+  readonly maxBytes?: number;
+}
+
+/** See the top of the file. */
+export class Outbox {
+  /** How many bytes the peer has taken so far. */
+  written = 0;
+  readonly #sink: Sink;
+  readonly #options: OutboxOptions;
+  readonly #maxBytes: number;
+  #queue: Uint8Array[] = [];
+  #bytes = 0; // in the queue and in the write under way
+  #answerBytes = 0; // those of them that do not count against the limit
+  #writing: Promise<void> | undefined;
+  #waiting: (() => void)[] = [];
+  #stalled = false;
+  #hurried = false;
+  #closed = false;
+
+  /** The only writer of `sink`. */
+  constructor(sink: Sink, options: OutboxOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#maxBytes = options.maxBytes ?? MAX_OUTBOX_BYTES;
+  }
+
+  /** Queues what others said. `bytes` are shared: nobody may change them. */
+  push(bytes: Uint8Array): void {
+    const unread = this.#bytes + bytes.length - this.#answerBytes;
+    if (this.#closed || unread <= this.#maxBytes) return this.#enqueue(bytes);
+    this.close();
+    this.#options.onOverflow();
+  }
+
+  /** Queues what this peer asked for, which never counts against its limit. */
+  answer(bytes: Uint8Array): void {
+    this.#answerBytes += bytes.length;
+    this.#enqueue(bytes);
+  }
+
+  /** Whether so much is unread that a sender had better wait for relief. */
+  get congested(): boolean {
+    return this.#bytes > HIGH_WATER_BYTES &&
+      !this.#stalled && !this.#hurried && !this.#closed;
+  }
+
+  /**
+   * Resolves when the queue is short again, when it is closed or hurried, and
+   * at the latest when the peer has taken nothing for {@linkcode STALL_MS}.
+   */
+  async relief(): Promise<void> {
+    while (this.congested) {
+      const before = this.written;
+      const timer = setTimeout(() => {
+        this.#stalled = this.written === before;
+        this.#wake();
+      }, STALL_MS);
+      await this.#change();
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Resolves when the queue is short again, or when it is closed or hurried:
+   * for answers, which are made no faster than they are read.
+   */
+  async room(): Promise<void> {
+    while (this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed) {
+      await this.#change();
+    }
+  }
+
+  /** Ends all waiting, now and later; what is queued is still sent. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#wake();
+  }
+
+  /** Resolves when everything is written, or nothing more can be. */
+  async flushed(): Promise<void> {
+    await this.#writing;
+  }
+
+  /**
+   * Drops what is queued and takes no more, but for one `last` frame, which
+   * follows the write under way. Idempotent.
+   */
+  close(last?: Uint8Array): void {
+    this.#queue = [];
+    if (last && !this.#closed) this.#enqueue(last);
+    this.#closed = true;
+    this.#wake();
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#queue.push(bytes);
+    this.#bytes += bytes.length;
+    this.#writing ??= this.#write();
+  }
+
+  /** The only writer. */
+  async #write(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        const parts = this.#queue;
+        this.#queue = [];
+        for (const bytes of joined(parts)) {
+          await this.#writeAll(bytes);
+          if (this.#closed) break; // the rest was dropped
+        }
+      }
+      this.#answerBytes = 0;
+    } catch (cause) {
+      this.close();
+      this.#options.onLost(cause);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const written = await this.#sink.write(at ? bytes.subarray(at) : bytes);
+      at += written;
+      this.#bytes -= written;
+      this.written += written;
+      this.#stalled = false;
+      if (this.#waiting.length > 0 && this.#bytes <= HIGH_WATER_BYTES) {
+        this.#wake();
+      }
+    }
+  }
+
+  #change(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    return promise;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** The same bytes in fewer pieces; large ones are not copied. */
+function* joined(parts: readonly Uint8Array[]): Generator<Uint8Array> {
+  let group: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    if (bytes > 0 && bytes + part.length > JOINED_BYTES) {
+      yield concat(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(part);
+    bytes += part.length;
+  }
+  if (group.length > 0) yield concat(group);
+}
