@@ -1,0 +1,282 @@
+/**
+ * The server: `deno run -A server.ts`.
+ *
+ * It listens, and serves each connection in a task of its own: an iterator of
+ * frames in, an outbox out. What the frames mean is in `server/session.ts`, who
+ * hears what in `server/hub.ts`, where messages come into being in
+ * `server/backbone.ts`. This file connects those and stops them again.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import config from "./deno.json" with { type: "json" };
+import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
+import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
+import { Connection } from "./server/connection.ts";
+import type { Context, Settings } from "./server/context.ts";
+import { Hub } from "./server/hub.ts";
+import { MemoryJournal } from "./server/memory.ts";
+import { logJoined } from "./server/requests.ts";
+import { checkSilence, serve } from "./server/session.ts";
+import { Visits } from "./server/visits.ts";
+
+/** What {@linkcode startServer} may be told; everything has a default. */
+export interface ServerOptions extends Partial<Omit<Settings, "software">> {
+  /** Address to listen on; default: every IPv4 address of this computer. */
+  readonly hostname?: string;
+  /** Port to listen on; 0 takes a free one. Default 9898. */
+  readonly port?: number;
+  /** A classic receiver has so long to acknowledge, in milliseconds. */
+  readonly acknowledgeWithinMs?: number;
+  /** Unread bytes after which a peer is given up. */
+  readonly maxOutboxBytes?: number;
+  /** Gets the lines of the log; default: they are printed, with the time. */
+  readonly log?: (line: string) => void;
+}
+
+/** A running server. Dispose to stop it. */
+export interface Server extends AsyncDisposable {
+  /** Where it listens. */
+  readonly port: number;
+}
+
+const SOFTWARE = `parley ${config.version}`;
+
+/** A burst of so many connections is accepted without a wait. */
+const BACKLOG = 4_096;
+
+/** How often silence is looked for, and crowded rooms are told who came. */
+const TICK_MS = 1_000;
+
+/** What a client is told to wait before it comes again, in seconds. */
+const RETRY_AFTER_CLOSING = 5;
+
+/**
+ * Starts listening, and returns as soon as connections are accepted.
+ *
+ * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
+ */
+export function startServer(options: ServerOptions = {}): Server {
+  const { hostname = "0.0.0.0", port = DEFAULT_PORT } = options;
+  const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+  const context = createContext(options);
+  const stopping = new AbortController();
+  const tick = setInterval(() => {
+    for (const session of context.sessions) checkSilence(session, context);
+    context.hub.tellGathered();
+    context.visits.forgetOld(context.now());
+  }, TICK_MS);
+  const done = acceptAll(listener, context, options, stopping.signal);
+  return {
+    port: listener.addr.port,
+    async [Symbol.asyncDispose]() {
+      clearInterval(tick);
+      stopping.abort();
+      listener.close();
+      context.hub.notifyAll("closing", { "Retry-after": RETRY_AFTER_CLOSING });
+      for (const { connection } of context.sessions) {
+        connection.end("server closing");
+      }
+      await done;
+    },
+  };
+}
+
+function createContext(options: ServerOptions): Context {
+  const hub = new Hub();
+  const journal = new MemoryJournal((run, bytes) => hub.deliver(run, bytes));
+  const log = options.log ?? printWithTime;
+  const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
+  const classics = new Classics({
+    hub,
+    journal,
+    acknowledgeWithinMs,
+    entered: (user) => {
+      for (const room of user.rooms) logJoined(user, room.name, { log });
+    },
+  });
+  return {
+    hub,
+    journal,
+    classics,
+    log,
+    visits: new Visits(),
+    sessions: new Set(),
+    now: () => performance.now(),
+    settings: {
+      software: SOFTWARE,
+      maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+      history: options.history ?? 20,
+      registerWithinMs: options.registerWithinMs ?? 10_000,
+      pingAfterMs: options.pingAfterMs ?? 30_000,
+      idleAfterMs: options.idleAfterMs ?? 90_000,
+    },
+  };
+}
+
+/** Serves until `signal` aborts, and returns when every session has ended. */
+async function acceptAll(
+  listener: Deno.TcpListener,
+  context: Context,
+  { maxOutboxBytes }: ServerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  for await (const conn of accepted(listener, signal)) {
+    conn.setNoDelay(); // what is to be joined, the outbox joins
+    const connection = new Connection(conn, {
+      remote: addressOf(conn.remoteAddr),
+      now: context.now,
+      ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
+    });
+    const session = serve(connection, context)
+      .catch((bug) => console.error("A session failed:", bug))
+      .finally(() => running.delete(session));
+    running.add(session);
+  }
+  await Promise.all(running);
+}
+
+const ACCEPT_RETRY_MS = 1_000;
+
+/** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
+async function* accepted(
+  listener: Deno.TcpListener,
+  signal: AbortSignal,
+): AsyncGenerator<Deno.TcpConn, void, void> {
+  while (!signal.aborted) {
+    try {
+      yield await listener.accept();
+    } catch (error) {
+      if (signal.aborted) return; // closed by us: `accept` was interrupted
+      console.error("Cannot accept a connection, trying again:", error);
+      await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+    }
+  }
+}
+
+/** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */
+function addressOf({ hostname, port }: Deno.NetAddr): string {
+  const host = hostname.replace(/^::ffff:(?=\d+\.)/, "");
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function printWithTime(line: string): void {
+  console.log(`${new Date().toLocaleString("sv")} ${line}`); // sv is ISO-like
+}
+
+const USAGE = `Usage: deno run -A server.ts [OPTIONS]
+
+  --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
+  --host ADDRESS    Address to listen on (default 0.0.0.0, every IPv4 address;
+                    :: adds IPv6)
+  --history NUMBER  Messages of a room that a newcomer is shown (default 20)
+  --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
+  --help            Show this
+  --version         Show the version`;
+
+/** Runs the server until it is interrupted; returns the exit code. */
+async function main(args: string[]): Promise<number> {
+  const options = readOptions(args);
+  if (typeof options === "string") {
+    console.error(options);
+    return 2;
+  }
+  if (options.help) console.log(USAGE);
+  else if (options.version) console.log(SOFTWARE);
+  else return await run(options);
+  return 0;
+}
+
+async function run(options: ServerOptions): Promise<number> {
+  const interrupted = nextSignal();
+  let server: Server;
+  try {
+    server = startServer(options);
+  } catch (error) {
+    console.error(cannotListen(options, error as Error)); // it throws no other
+    return 2;
+  }
+  console.log(greeting(server.port, options.hostname));
+  await interrupted;
+  console.log("Closing");
+  await server[Symbol.asyncDispose]();
+  return 0;
+}
+
+interface Options extends ServerOptions {
+  readonly help: boolean;
+  readonly version: boolean;
+}
+
+/** The options of the command line, or what is wrong with it. */
+function readOptions(args: string[]): Options | string {
+  const unknown: string[] = [];
+  const given = parseArgs(args, {
+    string: ["port", "host", "history", "max-body"],
+    boolean: ["help", "version"],
+    unknown: (arg) => void unknown.push(arg),
+  });
+  if (unknown.length > 0) {
+    return `Cannot use "${unknown[0]}": no such option; see --help`;
+  }
+  const numbers = { port: 65_535, history: 1_000, "max-body": 16_777_216 };
+  for (const [name, most] of Object.entries(numbers)) {
+    const value = given[name];
+    if (value === undefined) continue;
+    if (!/^\d{1,8}$/.test(String(value)) || Number(value) > most) {
+      return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
+    }
+  }
+  if (given["host"] === "") return "Cannot use --host without an address";
+  return {
+    help: given["help"] === true,
+    version: given["version"] === true,
+    hostname: String(given["host"] ?? "0.0.0.0"),
+    port: Number(given["port"] ?? DEFAULT_PORT),
+    history: Number(given["history"] ?? 20),
+    maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
+  };
+}
+
+function cannotListen(
+  { hostname, port }: ServerOptions,
+  error: Error,
+): string {
+  const what = `Cannot listen on ${hostname} port ${port}`;
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with --port`;
+  }
+  return `${what}: ${error.message}`;
+}
+
+/** What people need to type, a line for each address they can reach us at. */
+function greeting(port: number, hostname = "0.0.0.0"): string {
+  const everywhere = ["0.0.0.0", "::"].includes(hostname);
+  const addresses = everywhere
+    ? Deno.networkInterfaces()
+      .filter(({ family }) => family === "IPv4")
+      .map(({ address }) => address)
+    : [hostname];
+  const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
+  const lines = addresses.map((address) =>
+    `  deno run -A client.ts NAME ${address}${option}`
+  );
+  return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
+    lines.join("\n")
+  }\n`;
+}
+
+/** Resolves on Ctrl-C, or when asked to terminate; then they end us at once. */
+async function nextSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  const stop = () => resolve();
+  for (const name of signals) Deno.addSignalListener(name, stop);
+  await promise;
+  for (const name of signals) Deno.removeSignalListener(name, stop);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,75 @@
+/**
+ * What sessions share, and what each one knows: types only.
+ *
+ * @module
+ */
+import type { ChatError } from "../protocol.ts";
+import type { Draft, Journal } from "./backbone.ts";
+import type { Classics, ClassicUser, Role } from "./classic.ts";
+import type { Connection } from "./connection.ts";
+import type { Hub, User } from "./hub.ts";
+import type { Visit, Visits } from "./visits.ts";
+
+/** What all sessions share. */
+export interface Context {
+  /** Who is here. */
+  readonly hub: Hub;
+  /** Where messages come into being. */
+  readonly journal: Journal;
+  /** Who may take up where a connection broke. */
+  readonly visits: Visits;
+  /** Users of the course's protocol. */
+  readonly classics: Classics;
+  /** Every connection that is served. */
+  readonly sessions: Set<Session>;
+  /** What was set at the start. */
+  readonly settings: Settings;
+  /** Milliseconds that never jump. */
+  readonly now: () => number;
+  /** Writes a line of the server's log. */
+  readonly log: (line: string) => void;
+}
+
+/** What an operator, or a test, may set. */
+export interface Settings {
+  /** The server's name and version, for REGISTERED. */
+  readonly software: string;
+  /** Longest body of a registered user, in bytes. */
+  readonly maxBodyBytes: number;
+  /** How many messages HISTORY gives if it is not asked for a number. */
+  readonly history: number;
+  /** A peer has so long to register, in milliseconds. */
+  readonly registerWithinMs: number;
+  /** After so much silence a peer is sent PING, in milliseconds. */
+  readonly pingAfterMs: number;
+  /** After so much silence a peer is given up, in milliseconds. */
+  readonly idleAfterMs: number;
+}
+
+/** The state of one peer's visit. */
+export interface Session {
+  /** Its connection. */
+  readonly connection: Connection;
+  /** When it began, by {@linkcode Context.now}. */
+  readonly openedAt: number;
+  /** Who it is, after REGISTER; not for classic users. */
+  user: User | undefined;
+  /** What may be taken up again; whoever has a user has one. */
+  visit: Visit | undefined;
+  /** Which half of a classic user this is, if it is one. */
+  classic: { user: ClassicUser; role: Role } | undefined;
+  /** Errors go out without headers, as classic clients know them. */
+  bare: boolean;
+  /** Messages of this batch of frames that are still to be stored. */
+  drafts: Draft[];
+  /** What others said while the user is still told what was missed. */
+  held: Uint8Array[] | undefined;
+  /** When it was last sent a PING. */
+  pingedAt: number;
+  /** How much the peer had taken when it was last looked at, in bytes. */
+  writtenBefore: number;
+  /** It is over, and everybody who has to know was told. */
+  gone: boolean;
+  /** Ends it at once, with `error` as the peer's last word. */
+  leave(error: ChatError): void;
+}

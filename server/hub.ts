@@ -1,0 +1,374 @@
+/**
+ * The chat itself: who is here, in which rooms, and who hears what.
+ *
+ * Plain synchronous state: no sockets, no clock, no await, and so no races.
+ * Everything that talks to the outside hands it a {@linkcode Peer}.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  DEFAULT_ROOM,
+  encode,
+  type Headers,
+  isRoomName,
+  isUserName,
+  targetKind,
+} from "../protocol.ts";
+import type { Delivery, Reader } from "./backbone.ts";
+import { NameMap } from "./names.ts";
+import type { Run } from "./run.ts";
+
+/** How many rooms there can be, those with nobody inside included. */
+export const MAX_ROOMS = 10_000;
+
+/** How many rooms one user can be in. */
+export const MAX_ROOMS_PER_USER = 100;
+
+/** In a room of more members, who comes and goes is told once a second. */
+export const QUIET_ROOM_MEMBERS = 100;
+
+/** How a user came in. */
+export type UserKind = "guest" | "account" | "classic";
+
+/** Somebody who can be sent things; see server/session.ts, server/classic.ts. */
+export interface Peer extends Reader {
+  /** Where the peer is, as `address:port`. */
+  readonly remote: string;
+  /** How the user came in. */
+  readonly kind: UserKind;
+
+  /** Sends a NOTICE. `bytes` are shared. */
+  notify(bytes: Uint8Array): void;
+
+  /**
+   * Queues messages, as `forwards`, which are shared, or made from `run`.
+   *
+   * @returns If the peer acknowledges messages: whether it will have
+   * acknowledged all of these.
+   */
+  forward(run: Run, forwards: Uint8Array): Promise<boolean> | undefined;
+}
+
+/** Somebody who has come in. */
+export interface User {
+  /** As it is shown; case is ignored for identity. */
+  readonly name: string;
+  /** Where things for the user go. */
+  readonly peer: Peer;
+  /** The rooms the user is in. */
+  readonly rooms: Set<Room>;
+}
+
+/** A room, while somebody is in it. */
+export interface Room {
+  /** As its first member wrote it, `#` included. */
+  readonly name: string;
+  /** Who is in it, in the order of coming. */
+  readonly members: Set<User>;
+}
+
+interface GatheringRoom extends Room {
+  /** Who came or went since it was last told, by name. */
+  readonly gathered: Map<string, { kind: Presence; remote: string }>;
+}
+
+type Presence = "joined" | "left" | "offline";
+
+/** Rooms with history, which the hub does not keep itself. */
+export interface RoomHistory {
+  /** The name of such a room that is `name` or looks like it. */
+  roomName(name: string): string | undefined;
+  /** All of them, by name. */
+  rooms(): Iterable<string>;
+}
+
+/** See the top of the file. */
+export class Hub {
+  readonly #users = new NameMap<User>();
+  readonly #rooms = new NameMap<GatheringRoom>();
+  readonly #reserved = new NameMap<string>();
+  readonly #gathering = new Set<GatheringRoom>();
+
+  /** Everybody who is here. */
+  users(): MapIterator<User> {
+    return this.#users.values();
+  }
+
+  /**
+   * The room of that name or of one that looks like it.
+   *
+   * @throws {ChatError} 109 if no room can be called that.
+   */
+  roomNamed(name: string): Room | undefined {
+    if (!isRoomName(name)) throw malformedRoom(name);
+    return this.#rooms.get(name);
+  }
+
+  /**
+   * Keeps a name for somebody who is about to come in.
+   *
+   * @throws {ChatError} 100, or 104 with a free name as `Suggestion`.
+   */
+  reserve(name: string): void {
+    if (!isUserName(name)) {
+      const suggestion = legalName(name);
+      throw new ChatError(
+        100,
+        `Cannot use the name "${
+          printable(name)
+        }": a name is 1 to 32 letters and digits, and none of ALL, TOSEND, TORECV, SERVER, SYSTEM, ADMIN`,
+        { headers: { Suggestion: suggestion && this.#freeName(suggestion) } },
+      );
+    }
+    if (this.#taken(name)) {
+      throw new ChatError(
+        104,
+        `Cannot use the name "${name}": somebody is here under it or one that looks like it`,
+        { headers: { Suggestion: this.#freeName(name) } },
+      );
+    }
+    this.#reserved.add(name, name);
+  }
+
+  /** Gives a reserved name back. */
+  release(name: string): void {
+    this.#reserved.delete(name);
+  }
+
+  /** Lets somebody in under a reserved name. */
+  enter(name: string, peer: Peer): User {
+    this.#reserved.delete(name);
+    const user: User = { name, peer, rooms: new Set() };
+    this.#users.add(name, user);
+    return user;
+  }
+
+  /**
+   * Takes the user out of everything and tells the rooms, with `reason`.
+   *
+   * @returns The rooms that were left.
+   */
+  exit(user: User, reason: string): Room[] {
+    if (this.#users.get(user.name) !== user) return [];
+    this.#users.delete(user.name);
+    const left = [...user.rooms];
+    for (const room of left) {
+      this.#remove(room as GatheringRoom, user, "offline", reason);
+    }
+    return left;
+  }
+
+  /**
+   * Puts the user into the room, making the room if there is none. To be in it
+   * already is no error, and nobody is told.
+   *
+   * @throws {ChatError} 109 if the name is malformed, or there are too many.
+   */
+  join(user: User, name: string, history: RoomHistory): Room {
+    const room = this.roomNamed(name) as GatheringRoom | undefined;
+    if (room && user.rooms.has(room)) return room;
+    if (user.rooms.size >= MAX_ROOMS_PER_USER) {
+      throw new ChatError(
+        109,
+        `Cannot join ${name}: you are in ${MAX_ROOMS_PER_USER} rooms, which is the most`,
+        { headers: { Limit: MAX_ROOMS_PER_USER } },
+      );
+    }
+    const joined = room ?? this.#create(name, history);
+    joined.members.add(user);
+    user.rooms.add(joined);
+    this.#announce(joined, user, "joined");
+    return joined;
+  }
+
+  /**
+   * Takes the user out of the room and tells the others.
+   *
+   * @throws {ChatError} 109 if the user is not in it.
+   */
+  leave(user: User, name: string): Room {
+    const room = this.#memberRoom(user, name, "leave");
+    this.#remove(room, user, "left");
+    return room;
+  }
+
+  /**
+   * Whom `word` means when `user` sends to it: the name of a room or a user, or
+   * `ALL`.
+   *
+   * @throws {ChatError} 109 for a room the user is not in; 102 for somebody who
+   * is not here.
+   */
+  address(user: User, word: string): string {
+    if (word.startsWith("#")) {
+      return this.#memberRoom(user, word, "send to").name;
+    }
+    const kind = targetKind(word);
+    if (kind === "all") return "ALL";
+    const receiver = kind && this.#users.get(word);
+    if (receiver) return receiver.name;
+    throw new ChatError(102, `no user "${printable(word)}" is connected`);
+  }
+
+  /** All rooms, those that have only history too; the default room is first. */
+  list(history: RoomHistory): { name: string; members: number }[] {
+    const rooms = new Map([[DEFAULT_ROOM, 0]]);
+    for (const room of this.#rooms.values()) {
+      rooms.set(room.name, room.members.size);
+    }
+    for (const name of history.rooms()) {
+      if (!rooms.has(name)) rooms.set(name, 0);
+    }
+    return [...rooms].map(([name, members]) => ({ name, members }));
+  }
+
+  /** Queues a run for everybody whom it is for. */
+  deliver(run: Run, forwards: Uint8Array): Delivery {
+    const sender = this.#users.get(run.from);
+    const acknowledged: Promise<boolean>[] = [];
+    const congested: Reader[] = [];
+    let recipients = 0;
+    for (const user of this.#audience(run.to)) {
+      if (user === sender && run.to !== user.name) continue;
+      recipients++;
+      const acknowledgement = user.peer.forward(run, forwards);
+      if (acknowledgement) acknowledged.push(acknowledgement);
+      if (user.peer.congested) congested.push(user.peer);
+    }
+    return { recipients, acknowledged, congested };
+  }
+
+  /** Sends a NOTICE to everybody. */
+  notifyAll(kind: "closing" | "server", headers: Headers): void {
+    const bytes = encode("NOTICE", [kind], headers);
+    for (const user of this.#users.values()) user.peer.notify(bytes);
+  }
+
+  /** Tells crowded rooms who came and went; to be called once a second. */
+  tellGathered(): void {
+    for (const room of this.#gathering) {
+      for (const kind of ["joined", "left", "offline"] as const) {
+        const lines = [...room.gathered]
+          .filter(([, event]) => event.kind === kind)
+          .map(([name, { remote }]) => `${name} ${remote}\n`);
+        if (lines.length === 0) continue;
+        const notice = encode("NOTICE", [kind], {
+          Room: room.name,
+          Count: lines.length,
+          Members: room.members.size,
+        }, lines.join(""));
+        for (const member of room.members) member.peer.notify(notice);
+      }
+      room.gathered.clear();
+    }
+    this.#gathering.clear();
+  }
+
+  #audience(to: string): Iterable<User> {
+    if (to === "ALL") return this.#users.values();
+    if (isRoomName(to)) return this.#rooms.get(to)?.members ?? [];
+    const user = this.#users.get(to);
+    return user ? [user] : [];
+  }
+
+  #taken(name: string): boolean {
+    return this.#users.get(name) !== undefined ||
+      this.#reserved.get(name) !== undefined;
+  }
+
+  #freeName(name: string): string | undefined {
+    const stem = name.slice(0, 28);
+    for (let number = 2; number < 1_000; number++) {
+      const candidate = `${stem}${number}`;
+      if (isUserName(candidate) && !this.#taken(candidate)) return candidate;
+    }
+    return undefined;
+  }
+
+  #create(name: string, history: RoomHistory): GatheringRoom {
+    if (this.#rooms.size >= MAX_ROOMS) {
+      throw new ChatError(
+        109,
+        `Cannot create ${name}: there are ${MAX_ROOMS} rooms, which is the most`,
+        { headers: { Limit: MAX_ROOMS } },
+      );
+    }
+    const standing = name.toLowerCase() === DEFAULT_ROOM
+      ? DEFAULT_ROOM
+      : history.roomName(name) ?? name;
+    const room = { name: standing, members: new Set<User>() };
+    const gathering = { ...room, gathered: new Map() };
+    this.#rooms.add(standing, gathering);
+    return gathering;
+  }
+
+  #memberRoom(user: User, name: string, deed: string): GatheringRoom {
+    const room = this.#rooms.get(name);
+    if (room?.members.has(user)) return room;
+    if (!isRoomName(name)) throw malformedRoom(name);
+    throw new ChatError(109, `Cannot ${deed} ${name}: you are not in it`);
+  }
+
+  #remove(
+    room: GatheringRoom,
+    user: User,
+    kind: "left" | "offline",
+    reason?: string,
+  ): void {
+    room.members.delete(user);
+    user.rooms.delete(room);
+    if (room.members.size === 0) {
+      this.#rooms.delete(room.name);
+      this.#gathering.delete(room);
+    } else this.#announce(room, user, kind, reason);
+  }
+
+  /** Tells the other members, or makes a note of it in a crowded room. */
+  #announce(
+    room: GatheringRoom,
+    user: User,
+    kind: Presence,
+    reason?: string,
+  ): void {
+    const { remote } = user.peer;
+    if (room.members.size > QUIET_ROOM_MEMBERS || room.gathered.size > 0) {
+      const before = room.gathered.get(user.name);
+      const cameAndWent = before && (before.kind === "joined") !==
+          (kind === "joined");
+      if (cameAndWent) room.gathered.delete(user.name);
+      else room.gathered.set(user.name, { kind, remote });
+      this.#gathering.add(room);
+      return;
+    }
+    const notice = encode("NOTICE", [kind], {
+      Room: room.name,
+      User: user.name,
+      From: kind === "joined" ? remote : undefined,
+      Reason: reason,
+      Members: room.members.size,
+    });
+    for (const member of room.members) {
+      if (member !== user) member.peer.notify(notice);
+    }
+  }
+}
+
+function malformedRoom(name: string): ChatError {
+  return new ChatError(
+    109,
+    `Cannot use the room "${
+      printable(name)
+    }": its name is # and 1 to 32 letters, digits, _ and -`,
+  );
+}
+
+/** What a peer sent, fit to be quoted in a head. */
+function printable(word: string): string {
+  return word.slice(0, 64).replaceAll(/[^\x20-\x7e]/g, "?");
+}
+
+/** The nearest legal name, if there is anything to make it of. */
+function legalName(name: string): string | undefined {
+  return name.replaceAll(/[^A-Za-z0-9]/g, "").slice(0, 32) || undefined;
+}

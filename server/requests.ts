@@ -1,0 +1,331 @@
+/**
+ * What may be asked of the server: the table of commands, and what each does.
+ *
+ * A command checks, changes the hub, and returns its answer; what it throws as
+ * a {@linkcode ChatError} is the answer too. Who may ask is checked before, by
+ * the gate in server/session.ts.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  concat,
+  encode,
+  type Frame,
+  header,
+  isText,
+  PROTOCOL,
+  type RequestVerb,
+} from "../protocol.ts";
+import type { Draft, Stored } from "./backbone.ts";
+import type { Context, Session } from "./context.ts";
+import type { Peer, User } from "./hub.ts";
+import type { Visit, Visits } from "./visits.ts";
+
+/** The most messages that one HISTORY gives. */
+export const MAX_HISTORY = 1_000;
+
+/** One thing that may be asked. */
+export interface Command {
+  /** How many words the start line has after the verb. */
+  readonly words: readonly [least: number, most: number];
+  /** May be asked before registration. */
+  readonly open?: true;
+  /**
+   * Does it. What it returns is the answer, if that was not sent by `run`.
+   *
+   * @throws {ChatError} The answer, if it cannot be done.
+   */
+  run(
+    session: Session,
+    context: Context,
+    frame: Frame,
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+}
+
+/** Everything that may be asked, by verb. */
+export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
+  REGISTER: { words: [1, 2], open: true, run: register },
+  JOIN: { words: [1, 1], run: join },
+  LEAVE: { words: [1, 1], run: leave },
+  ROOMS: { words: [0, 0], run: rooms },
+  WHO: { words: [1, 1], run: who },
+  SEND: { words: [1, 1], run: send },
+  HISTORY: { words: [1, 1], run: history },
+  PING: { words: [0, 0], run: () => encode("PONG") },
+  PONG: { words: [0, 0], run: () => undefined },
+  LOGOUT: { words: [0, 0], run: logout },
+  RECEIVED: { words: [0, 1], run: onlyClassic },
+};
+
+/** The user of a session that has passed the gate. */
+function userOf(session: Session): User {
+  if (!session.user) throw new TypeError("Cannot pass the gate as nobody");
+  return session.user;
+}
+
+async function register(
+  session: Session,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array | undefined> {
+  if (session.user) {
+    throw new ChatError(105, `Cannot register: you are ${session.user.name}`);
+  }
+  const [name = "", second] = frame.args;
+  if (second !== undefined) {
+    return registerClassic(session, context, name, second);
+  }
+  const { hub, journal, visits, settings } = context;
+  const after = number(frame, "after");
+  const visit = resume(visits, name, header(frame, "token"));
+  hub.reserve(name);
+
+  session.held = [];
+  session.user = hub.enter(name, nativePeer(session));
+  session.visit = visit ?? visits.begin(name, journal.lastId);
+  session.visit.end = session.leave;
+  session.visit.goneAt = Infinity;
+  session.connection.maxBodyBytes = settings.maxBodyBytes;
+  context.log(
+    `${session.user.name} registered from <${session.connection.remote}>`,
+  );
+  await welcome(session, context, visit && after);
+  return undefined;
+}
+
+/** Says REGISTERED, then what was missed, then what came meanwhile. */
+async function welcome(
+  session: Session,
+  { journal, settings }: Context,
+  after: number | undefined,
+): Promise<void> {
+  const { outbox } = session.connection;
+  const { name, rooms, since, token } = session.visit!; // set by `register`
+  const upTo = journal.lastId;
+  outbox.answer(encode("REGISTERED", [name], {
+    Server: settings.software,
+    Protocol: PROTOCOL,
+    "Max-body": settings.maxBodyBytes,
+    Token: token,
+    "Last-id": upTo,
+  }));
+  if (after !== undefined) {
+    const query = { after, upTo, user: name, since, rooms };
+    await sendAnswers(session, await journal.missed(query));
+  }
+  const held = session.held ?? [];
+  session.held = undefined;
+  for (const bytes of held) outbox.push(bytes);
+}
+
+/**
+ * The visit that `token` proves to be one's own. Whatever connection still has
+ * it, dead or alive, is replaced.
+ */
+function resume(
+  visits: Visits,
+  name: string,
+  token: string | undefined,
+): Visit | undefined {
+  const visit = token === undefined ? undefined : visits.find(name, token);
+  visit?.end?.(
+    new ChatError(117, "Cannot stay: you came in from another connection"),
+  );
+  return visit;
+}
+
+function registerClassic(
+  session: Session,
+  { classics, settings }: Context,
+  role: string,
+  name: string,
+): Uint8Array {
+  if (role !== "TOSEND" && role !== "TORECV") {
+    throw new ChatError(105, "Cannot register: a name has no spaces");
+  }
+  session.bare = true;
+  const user = classics.register(role, name, session.connection);
+  session.classic = { user, role };
+  session.connection.maxBodyBytes = settings.maxBodyBytes;
+  return encode("REGISTERED", [role, name]);
+}
+
+function nativePeer(session: Session): Peer {
+  const { connection } = session;
+  const { outbox } = connection;
+  const push = (bytes: Uint8Array) => {
+    if (session.held) session.held.push(bytes);
+    else outbox.push(bytes);
+  };
+  return {
+    remote: connection.remote,
+    kind: "guest",
+    notify: push,
+    forward: (_run, forwards) => void push(forwards),
+    get congested() {
+      return outbox.congested;
+    },
+    relief: () => outbox.relief(),
+  };
+}
+
+function join(session: Session, context: Context, frame: Frame): Uint8Array {
+  const { hub, journal } = context;
+  const user = userOf(session);
+  const roomsBefore = user.rooms.size;
+  const room = hub.join(user, frame.args[0]!, journal);
+  if (user.rooms.size > roomsBefore) {
+    const { rooms } = session.visit!; // whoever has a user has a visit
+    if (!rooms.has(room.name)) rooms.set(room.name, journal.lastId);
+    logJoined(user, room.name, context);
+  }
+  return encode("JOINED", [room.name], {
+    Members: room.members.size,
+    "Last-id": journal.lastId,
+  });
+}
+
+/** Logs that a user came into a room. */
+export function logJoined(
+  user: User,
+  room: string,
+  { log }: Pick<Context, "log">,
+): void {
+  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
+}
+
+function leave(session: Session, context: Context, frame: Frame): Uint8Array {
+  const user = userOf(session);
+  const room = context.hub.leave(user, frame.args[0]!);
+  session.visit?.rooms.delete(room.name);
+  context.log(`${user.name} left room [${room.name.slice(1)}]`);
+  return encode("LEFT", [room.name]);
+}
+
+function rooms(_session: Session, { hub, journal }: Context): Uint8Array {
+  const lines = hub.list(journal).map((room) =>
+    `${room.name} ${room.members}\n`
+  );
+  return encode("ROOMS", [], {}, lines.join(""));
+}
+
+function who(_session: Session, { hub }: Context, frame: Frame): Uint8Array {
+  const word = frame.args[0]!;
+  const all = word.toUpperCase() === "ALL";
+  const room = all ? undefined : hub.roomNamed(word);
+  const users = all ? hub.users() : room?.members ?? [];
+  const lines = Array.from(
+    users,
+    ({ name, peer }) => `${name} ${peer.remote} ${peer.kind}\n`,
+  );
+  return encode("WHO", [all ? "ALL" : room?.name ?? word], {}, lines.join(""));
+}
+
+/** Makes a draft of it; {@linkcode sendDrafts} answers. */
+export function send(
+  session: Session,
+  { hub }: Context,
+  frame: Frame,
+): undefined {
+  const to = hub.address(userOf(session), frame.args[0]!);
+  if (!isText(frame.body)) {
+    throw new ChatError(107, "Cannot send what is not UTF-8");
+  }
+  const key = header(frame, "key");
+  if (key === undefined) session.drafts.push({ to, body: frame.body });
+  else if (/^[\x20-\x7e]{1,64}$/.test(key)) {
+    session.drafts.push({ to, body: frame.body, key });
+  } else {
+    throw new ChatError(
+      105,
+      "Cannot send: Key is not 1 to 64 printable characters",
+    );
+  }
+}
+
+/**
+ * Stores what was drafted, which hands it on, and answers SENT. Then waits for
+ * readers who have fallen behind: a flood goes as fast as it is read.
+ */
+export async function sendDrafts(
+  session: Session,
+  context: Context,
+): Promise<void> {
+  const { drafts } = session;
+  session.drafts = [];
+  const stored = await context.journal.append(userOf(session).name, drafts);
+  session.connection.outbox.answer(encodeSent(drafts, stored));
+  const slow = new Set(stored.flatMap((run) => run.delivery.congested));
+  if (slow.size > 0) {
+    await Promise.all(Array.from(slow, (reader) => reader.relief()));
+  }
+}
+
+const encoder = new TextEncoder();
+
+function encodeSent(
+  drafts: readonly Draft[],
+  stored: readonly Stored[],
+): Uint8Array {
+  let text = "";
+  let draft = 0;
+  for (const { count, firstId, at, delivery } of stored) {
+    const before = `SENT ${drafts[draft]!.to}\nId: `;
+    const after = `\nTime: ${new Date(at).toISOString()}` +
+      `\nRecipients: ${delivery.recipients}\n\n`;
+    for (let i = 0; i < count; i++) text += before + (firstId + i) + after;
+    draft += count;
+  }
+  return encoder.encode(text);
+}
+
+async function history(
+  session: Session,
+  { hub, journal, settings }: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const room = frame.args[0]!;
+  const after = number(frame, "after");
+  const before = number(frame, "before");
+  const limit = number(frame, "limit") ?? settings.history;
+  const name = hub.roomNamed(room)?.name ?? journal.roomName(room) ?? room;
+  const frames = await journal.history(name, {
+    limit: Math.min(limit, MAX_HISTORY),
+    ...(after === undefined ? {} : { after }),
+    ...(before === undefined ? {} : { before }),
+  });
+  await sendAnswers(session, frames);
+  return encode("HISTORY", [name], { Count: frames.length });
+}
+
+/** Sends frames no faster than they are read. */
+async function sendAnswers(
+  { connection }: Session,
+  frames: readonly Uint8Array[],
+): Promise<void> {
+  const { outbox } = connection;
+  for (let i = 0; i < frames.length; i += ANSWERS_AT_ONCE) {
+    outbox.answer(concat(frames.slice(i, i + ANSWERS_AT_ONCE)));
+    await outbox.room();
+  }
+}
+
+const ANSWERS_AT_ONCE = 64;
+
+/** @throws {ChatError} 105 if the header is there and not a whole number. */
+function number(frame: Frame, name: string): number | undefined {
+  const value = header(frame, name);
+  if (value === undefined) return undefined;
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw new ChatError(105, `Cannot do that: ${name} is not a whole number`);
+}
+
+function logout(session: Session): undefined {
+  session.connection.outbox.answer(encode("BYE"));
+  session.connection.end("logged out");
+}
+
+function onlyClassic(): never {
+  throw new ChatError(105, "Cannot do that: RECEIVED is for TORECV sockets");
+}

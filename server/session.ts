@@ -1,0 +1,220 @@
+/**
+ * One peer's visit: its frames in their order, the gate before what may be
+ * asked, and what becomes of it all when the connection ends.
+ *
+ * Requests are answered in their order. SENDs that arrive together are stored
+ * and forwarded together, which is where the speed comes from; whatever else
+ * arrives waits until they are.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  encode,
+  encodeError,
+  ERRORS,
+  type Frame,
+  type RequestVerb,
+  startLine,
+} from "../protocol.ts";
+import type { Connection, Ending } from "./connection.ts";
+import type { Context, Session } from "./context.ts";
+import { type Command, COMMANDS, send, sendDrafts } from "./requests.ts";
+
+/**
+ * One session, from the first byte to the last. What a peer does wrong ends in
+ * here; what this throws is a bug of ours.
+ */
+export async function serve(
+  connection: Connection,
+  context: Context,
+): Promise<void> {
+  await using _hangingUp = connection;
+  const session: Session = {
+    connection,
+    openedAt: context.now(),
+    user: undefined,
+    visit: undefined,
+    classic: undefined,
+    bare: false,
+    drafts: [],
+    held: undefined,
+    pingedAt: -Infinity,
+    writtenBefore: 0,
+    gone: false,
+    leave(error) {
+      connection.end(error);
+      sayGoodbye(session, context);
+    },
+  };
+  context.sessions.add(session);
+  context.log(`<${connection.remote}> connected`);
+  try {
+    await converse(session, context);
+  } catch (bug) {
+    connection.end("server error");
+    throw bug;
+  } finally {
+    context.sessions.delete(session);
+    sayGoodbye(session, context);
+  }
+}
+
+/** Pings who is silent, and ends who stays so; to be called once a second. */
+export function checkSilence(session: Session, context: Context): void {
+  const { connection, user, classic, openedAt } = session;
+  const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
+  const now = context.now();
+  if (connection.outbox.written > session.writtenBefore) {
+    // Who takes a long answer is there, though we do not read meanwhile.
+    session.writtenBefore = connection.outbox.written;
+    if (connection.outbox.congested) connection.heardAt = now;
+  }
+  const silence = now - connection.heardAt;
+  if (!user) {
+    if (classic?.user.user) return; // the course's protocol has no PING
+    if (now - openedAt < (classic ? idleAfterMs : registerWithinMs)) return;
+    refuse(session, idle("no registration", now - openedAt));
+  } else if (silence >= idleAfterMs) {
+    refuse(session, idle("no frame and no PONG", silence));
+  } else if (silence >= pingAfterMs && session.pingedAt < connection.heardAt) {
+    session.pingedAt = now;
+    connection.outbox.answer(PING);
+  }
+}
+
+const PING = encode("PING");
+
+function idle(what: string, forMs: number): ChatError {
+  return new ChatError(116, `${what} for ${Math.round(forMs / 1_000)} seconds`);
+}
+
+async function converse(session: Session, context: Context): Promise<void> {
+  const { connection } = session;
+  for await (const batch of connection) {
+    for (const item of batch) {
+      if (connection.ending !== undefined) break;
+      const pending = take(session, context, item);
+      if (pending) await pending;
+    }
+    if (session.gone) return;
+    if (session.drafts.length > 0) await sendDrafts(session, context);
+    await connection.outbox.room();
+  }
+}
+
+/** Sees to one frame. Only what has to wait returns a promise. */
+function take(
+  session: Session,
+  context: Context,
+  item: Frame | ChatError,
+): Promise<void> | undefined {
+  if (item instanceof ChatError) {
+    return settle(session, context, () => Promise.reject(item));
+  }
+  if (session.classic) {
+    return settle(session, context, () => classicAnswer(session, item), item);
+  }
+  try {
+    const command = gate(session, item);
+    if (command.run !== send) {
+      return settle(session, context, command.run, item);
+    }
+    send(session, context, item);
+    return undefined;
+  } catch (error) {
+    return settle(session, context, () => Promise.reject(error), item);
+  }
+}
+
+/** Answers a frame, or refuses it, after the SENDs before it are answered. */
+async function settle(
+  session: Session,
+  context: Context,
+  run: Command["run"],
+  frame: Frame = NO_FRAME,
+): Promise<void> {
+  if (session.drafts.length > 0) await sendDrafts(session, context);
+  try {
+    const answer = await run(session, context, frame);
+    if (answer) session.connection.outbox.answer(answer);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    refuse(session, error, frame);
+  }
+  await session.connection.outbox.room();
+}
+
+const NO_FRAME: Frame = {
+  verb: "",
+  args: [],
+  headers: [],
+  body: new Uint8Array(),
+};
+
+function refuse(session: Session, error: ChatError, frame = NO_FRAME): void {
+  const answer = session.bare
+    ? encode("ERROR", [`${error.code}`, ERRORS[error.code]])
+    : encodeError(error, startLine(frame) || undefined);
+  if (error.closes) session.connection.end(error, answer);
+  else session.connection.outbox.answer(answer);
+}
+
+/** Checks what every command requires, in one place. */
+function gate(session: Session, frame: Frame): Command {
+  const command = Object.hasOwn(COMMANDS, frame.verb)
+    ? COMMANDS[frame.verb as RequestVerb] // as the line above has found
+    : undefined;
+  if (!command) {
+    throw new ChatError(
+      105,
+      `Cannot do that: known are ${Object.keys(COMMANDS).join(", ")}`,
+    );
+  }
+  const [least, most] = command.words;
+  if (frame.args.length < least || frame.args.length > most) {
+    const wanted = least === most ? `${least}` : `${least} to ${most}`;
+    throw new ChatError(
+      105,
+      `Cannot do that: ${frame.verb} takes ${wanted} words, not ${frame.args.length}`,
+    );
+  }
+  if (!session.user && !command.open) {
+    throw new ChatError(101, "Cannot do that before REGISTER");
+  }
+  return command;
+}
+
+function classicAnswer(
+  { classic }: Session,
+  frame: Frame,
+): Promise<Uint8Array | undefined> {
+  if (classic?.role === "TOSEND") return classic.user.fromSender(frame);
+  classic?.user.fromReceiver(frame);
+  return Promise.resolve(undefined);
+}
+
+/** Takes whoever this was out of everything. Idempotent. */
+function sayGoodbye(session: Session, context: Context): void {
+  if (session.gone) return;
+  session.gone = true;
+  const { connection, visit, classic } = session;
+  const reason = inWords(connection.ending);
+  const user = session.user ?? classic?.user.user;
+  if (classic) context.classics.remove(classic.user, reason);
+  if (visit) {
+    visit.goneAt = context.now();
+    visit.end = undefined;
+  }
+  const left = user ? context.hub.exit(user, reason) : [];
+  for (const room of left) {
+    context.log(`${user?.name} left room [${room.name.slice(1)}]`);
+  }
+  const name = user ? ` ${user.name}` : "";
+  context.log(`<${connection.remote}>${name} disconnected: ${reason}`);
+}
+
+function inWords(ending: Ending | undefined): string {
+  if (ending instanceof ChatError) return ERRORS[ending.code].toLowerCase();
+  return ending ?? "server error";
+}

@@ -1,0 +1,69 @@
+/**
+ * Visits: what a user's connection leaves behind for a while, so that the user
+ * can take the name back and hear what was missed.
+ *
+ * @module
+ */
+import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import type { ChatError } from "../protocol.ts";
+
+/** A visit can be taken up again for so long after its connection is gone. */
+export const VISIT_LIFE_MS = 5 * 60 * 1_000;
+
+const TOKEN_BYTES = 16; // 128 bits: not to be guessed
+
+/** One user's stay, over one connection or several in turn. */
+export interface Visit {
+  /** The user's name. */
+  readonly name: string;
+  /** Proves that one is this user. */
+  readonly token: string;
+  /** The newest message there was when it began. */
+  readonly since: number;
+  /** The rooms it is in, and the newest message when each was joined. */
+  readonly rooms: Map<string, number>;
+  /** Ends the connection that has it now. */
+  end: ((error: ChatError) => void) | undefined;
+  /** When its connection went away, by the server's clock. */
+  goneAt: number;
+}
+
+/** All visits, by name. Of one name, only the newest visit is kept. */
+export class Visits {
+  readonly #visits = new Map<string, Visit>();
+
+  /** Begins a visit. */
+  begin(name: string, since: number): Visit {
+    const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+    const visit: Visit = {
+      name,
+      token: bytes.toHex(),
+      since,
+      rooms: new Map(),
+      end: undefined,
+      goneAt: Infinity,
+    };
+    this.#visits.set(name.toLowerCase(), visit);
+    return visit;
+  }
+
+  /** The visit of that name, if `token` is its token. */
+  find(name: string, token: string): Visit | undefined {
+    const visit = this.#visits.get(name.toLowerCase());
+    const same = visit && timingSafeEqual(bytesOf(visit.token), bytesOf(token));
+    return same ? visit : undefined;
+  }
+
+  /** Forgets the visits whose connection is gone for too long. */
+  forgetOld(now: number): void {
+    for (const [key, { goneAt }] of this.#visits) {
+      if (goneAt + VISIT_LIFE_MS < now) this.#visits.delete(key);
+    }
+  }
+}
+
+const encoder = new TextEncoder();
+
+function bytesOf(text: string): Uint8Array {
+  return encoder.encode(text);
+}
