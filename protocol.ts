@@ -87,7 +87,7 @@ export class ChatError extends Error {
   /** Whether the connection ends with it. */
   readonly closes: boolean;
 
-  /** `message` says what could not be done, and why: it is the `Reason`. */
+  /** `message`, what could not be done and why, is the `Reason`. */
   constructor(
     code: ErrorCode,
     message: string,
@@ -279,11 +279,11 @@ export class FrameDecoder {
   #wantedSize(held: number): number {
     const size = this.#buffer.length;
     if (held === size || (this.#filled && size < LARGEST_READ_BYTES)) {
-      const most = this.maxBodyBytes + MAX_HEAD_BYTES;
+      const most = this.maxBodyBytes + MAX_HEAD_BYTES + 1;
       return Math.max(size, Math.min(size * 4, most));
     }
-    const idle = held === 0 && this.#smallReads >= SMALL_READS;
-    return idle ? FIRST_BUFFER_BYTES : size;
+    const calm = held === 0 && this.#smallReads >= SMALL_READS;
+    return calm ? FIRST_BUFFER_BYTES : size;
   }
 
   #next(): Frame | ChatError | undefined {
@@ -315,10 +315,7 @@ export class FrameDecoder {
     return { verb, args, headers, body };
   }
 
-  /**
-   * Reads the head at the start, if it is whole. A sender repeats its heads,
-   * and to compare forty bytes takes a tenth of the time of reading them.
-   */
+  /** Reads the head at the start, if it is whole. */
   #readHead(): Head | undefined {
     if (!this.#skipEmptyLines()) return undefined;
     if (this.#repeatsLast()) {
@@ -336,9 +333,12 @@ export class FrameDecoder {
     }
     if (bytes < 0) return undefined;
     this.#start += bytes;
-    return this.#last = parseHead(held.slice(0, bytes));
+    const head = parseHead(held.slice(0, bytes));
+    if (head.bodyBytes > 0) this.#last = head; // others are not worth keeping
+    return head;
   }
 
+  /** A sender repeats its heads, and to compare one is faster than to read it. */
   #repeatsLast(): boolean {
     const raw = this.#last?.raw;
     if (!raw || this.#end - this.#start < raw.length) return false;
@@ -371,6 +371,7 @@ export class FrameDecoder {
     const end = this.#start + count;
     if (!this.#countsCharacters || end >= this.#end) return end;
     const held = this.#buffer.subarray(this.#start, this.#end);
+    if (held.length > 4 * count + 1) return end; // too much for so few
     const trimmed = held.at(-1) === LF ? held.subarray(0, -1) : held;
     for (const body of [held, trimmed]) {
       if (body.length > count && characters(body) === count) {
@@ -393,8 +394,8 @@ function headBytes(bytes: Uint8Array): number {
 
 /** @throws {ChatError} 103 */
 function parseHead(raw: Uint8Array): Head {
-  const lines = (text(raw) ?? "\0").replaceAll("\r\n", "\n").trimEnd()
-    .split("\n");
+  const lines = (text(raw) ?? "\0\n\n").replaceAll("\r\n", "\n").split("\n")
+    .slice(0, -2); // the empty line, and what is after the last LF
   const [verb = "", ...args] = lines[0]!.split(" ");
   const request = quoted(lines[0]!);
   const headers = lines.slice(1).map((line) => {

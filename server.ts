@@ -18,6 +18,7 @@ import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
 import { logJoined } from "./server/requests.ts";
 import { checkSilence, serve } from "./server/session.ts";
+import { TaskGroup } from "./server/tasks.ts";
 import { Visits } from "./server/visits.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
@@ -121,20 +122,24 @@ async function acceptAll(
   { maxOutboxBytes }: ServerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const running = new Set<Promise<void>>();
+  const sessions = new TaskGroup((bug) => {
+    console.error("A session failed:", bug);
+  });
   for await (const conn of accepted(listener, signal)) {
-    conn.setNoDelay(); // what is to be joined, the outbox joins
+    try {
+      conn.setNoDelay(); // what is to be joined, the outbox joins
+    } catch {
+      conn.close(); // it was gone before we looked: some systems object to that
+      continue;
+    }
     const connection = new Connection(conn, {
       remote: addressOf(conn.remoteAddr),
       now: context.now,
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
-    const session = serve(connection, context)
-      .catch((bug) => console.error("A session failed:", bug))
-      .finally(() => running.delete(session));
-    running.add(session);
+    sessions.spawn(() => serve(connection, context));
   }
-  await Promise.all(running);
+  await sessions.idle();
 }
 
 const ACCEPT_RETRY_MS = 1_000;
@@ -146,7 +151,9 @@ async function* accepted(
 ): AsyncGenerator<Deno.TcpConn, void, void> {
   while (!signal.aborted) {
     try {
-      yield await listener.accept();
+      const conn = await listener.accept();
+      if (!signal.aborted) yield conn;
+      else conn.close(); // too late for it
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
       console.error("Cannot accept a connection, trying again:", error);

@@ -16,7 +16,7 @@ export interface Draft {
   readonly to: string;
   /** UTF-8, borrowed until {@linkcode Journal.append} settles. */
   readonly body: Uint8Array;
-  /** Makes it safe to repeat; see {@linkcode Journal.append}. */
+  /** Unlike all others; makes it safe to repeat the draft. */
   readonly key?: string;
   /** The length that a classic client gave, where it is not that of `body`. */
   readonly declaredLength?: number;
@@ -91,7 +91,7 @@ export interface Journal {
    * Stores `drafts` in their order, as messages of `from`, hands them on, and
    * resolves when both is done, with results for all of them, in order.
    *
-   * A draft whose key the same user used within a day is not stored again:
+   * A draft whose key was used within a day is not stored again:
    * its result is that of the first.
    */
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;

@@ -21,14 +21,11 @@ import type { Journal } from "./backbone.ts";
 import type { Connection } from "./connection.ts";
 import type { Hub, Peer, User } from "./hub.ts";
 import { NameMap } from "./names.ts";
-import { MAX_OUTBOX_BYTES } from "./outbox.ts";
+import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "./outbox.ts";
 import type { Run } from "./run.ts";
 
 /** So long a receiver may take for its RECEIVED, in milliseconds. */
 export const ACKNOWLEDGE_WITHIN_MS = 5_000;
-
-const HIGH_WATER_BYTES = 256 * 1024;
-const STALL_MS = 100;
 
 /** Which of a user's two sockets one is. */
 export type Role = "TOSEND" | "TORECV";
@@ -186,8 +183,8 @@ export class ClassicUser implements Peer {
     if (!waiting) return; // one RECEIVED too many does no harm
     clearTimeout(this.#timer);
     this.#unacknowledged = undefined;
-    this.#stalled = false;
     this.#queuedBytes -= waiting.bytes.length;
+    if (this.#queuedBytes <= HIGH_WATER_BYTES) this.#stalled = false;
     waiting.settle(true);
     this.#sendNext();
   }
@@ -197,6 +194,7 @@ export class ClassicUser implements Peer {
   }
 
   forward(run: Run): Promise<boolean> {
+    const full = this.#queuedBytes > MAX_OUTBOX_BYTES;
     const all = run.bodies.map((body) => {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const length = run.declaredLength ?? body.length;
@@ -208,7 +206,7 @@ export class ClassicUser implements Peer {
       this.#queuedBytes += bytes.length;
       return promise;
     });
-    if (this.#queuedBytes > MAX_OUTBOX_BYTES) this.end("too slow");
+    if (full) this.end("too slow");
     else this.#sendNext();
     return Promise.all(all).then((answers) => !answers.includes(false));
   }
@@ -216,8 +214,8 @@ export class ClassicUser implements Peer {
   async relief(): Promise<void> {
     while (this.congested) {
       const before = this.#queuedBytes;
-      await new Promise((resolve) => setTimeout(resolve, STALL_MS));
-      this.#stalled = this.#queuedBytes >= before;
+      await new Promise((resolve) => setTimeout(resolve, STALL.ms));
+      this.#stalled = before - this.#queuedBytes < STALL.bytes;
     }
   }
 

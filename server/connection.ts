@@ -11,8 +11,9 @@ import {
   FrameDecoder,
   frames,
   MAX_HEAD_BYTES,
+  type Source,
 } from "../protocol.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 
 /** For so long we wait for a peer to take our last words, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
@@ -36,24 +37,28 @@ export interface Wire {
 export type Ending = ChatError | string;
 
 /**
- * Iterate it, once, to receive, batch by batch: that ends when either side
- * ends, and {@linkcode Connection.ending} says why.
+ * Iterate it, once, to receive, batch by batch. That goes on until the peer
+ * ends, or until our last words had their time to arrive; what comes after
+ * {@linkcode Connection.end} is thrown away.
  */
-export class Connection implements AsyncDisposable {
+export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Where the peer is, as `address:port`. */
   readonly remote: string;
   /** Outgoing bytes. */
   readonly outbox: Outbox;
   /** The time, by `now`, of the last bytes that arrived. */
   heardAt: number;
+  /** Called once, when it ends, from whatever made it end. */
+  onEnd: (() => void) | undefined;
   readonly #wire: Wire;
   readonly #now: () => number;
   readonly #decoder = new FrameDecoder({
     maxBodyBytes: UNREGISTERED_BYTES - MAX_HEAD_BYTES,
   });
-  #reading: Promise<number | null> | undefined;
-  #interrupt: (() => void) | undefined;
   #ending: Ending | undefined;
+  #hangingUp: Promise<void> | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   /** Takes over `wire`. `now` gives milliseconds that never jump. */
   constructor(
@@ -64,11 +69,7 @@ export class Connection implements AsyncDisposable {
     this.#wire = wire;
     this.#now = options.now;
     this.heardAt = options.now();
-    this.outbox = new Outbox(wire, {
-      onOverflow: () => this.end(tooSlow()),
-      onLost: () => this.end("connection lost"),
-      ...(options.maxOutboxBytes ? { maxBytes: options.maxOutboxBytes } : {}),
-    });
+    this.outbox = new Outbox(wire, this, options.maxOutboxBytes);
   }
 
   /** Why it ended; undefined while it has not. */
@@ -83,13 +84,31 @@ export class Connection implements AsyncDisposable {
 
   /** See {@linkcode frames}. */
   [Symbol.asyncIterator](): AsyncGenerator<Iterable<Frame | ChatError>> {
-    return frames({ read: (buffer) => this.#read(buffer) }, this.#decoder);
+    return frames(this, this.#decoder);
+  }
+
+  /** Reads bytes, for {@linkcode frames}; null at the end. */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    try {
+      for (;;) {
+        const count = await this.#wire.read(buffer);
+        if (count === null) break;
+        if (this.#ending !== undefined) continue;
+        this.heardAt = this.#now();
+        return count;
+      }
+    } catch {
+      this.end("connection lost"); // or we have closed it, and this is too late
+    }
+    this.end("connection closed");
+    return null;
   }
 
   /**
-   * Stops receiving. An error is the peer's last word, unless `lastWord` says
-   * it in another way; what is queued is sent before it, but not to a peer
-   * that is too slow. Idempotent.
+   * Ends it. An error is the peer's last word, unless `lastWord` says it in
+   * another way; what is queued is sent before it, but not to a peer that is
+   * too slow. Then it half-closes, and the peer's answer is waited for, or the
+   * kernel's RST would overtake the last word. Idempotent.
    */
   end(ending: Ending, lastWord?: Uint8Array): void {
     if (this.#ending !== undefined) return;
@@ -100,54 +119,43 @@ export class Connection implements AsyncDisposable {
       else this.outbox.answer(error);
     }
     this.outbox.hurry();
-    this.#interrupt?.();
+    this.#deadline = setTimeout(() => this.#close(), LAST_WORDS_MS);
+    this.#hangingUp = this.#hangUp();
+    this.onEnd?.();
   }
 
-  /**
-   * Hangs up: sends what is queued, half-closes, and takes in what the peer
-   * still sends, or the kernel's RST would overtake our last words. For at most
-   * {@linkcode LAST_WORDS_MS}.
-   */
+  /** See {@linkcode OutboxOwner}. */
+  overflowed(): void {
+    this.end(tooSlow());
+  }
+
+  /** See {@linkcode OutboxOwner}. */
+  lost(): void {
+    this.end("connection lost");
+  }
+
+  /** Ends it, and resolves when it is closed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.end("hung up");
-    const timer = setTimeout(() => this.#close(), LAST_WORDS_MS);
-    try {
-      await this.outbox.flushed();
-      await this.#wire.closeWrite();
-      await this.#reading;
-      const buffer = new Uint8Array(4_096);
-      while (await this.#wire.read(buffer) !== null);
-    } catch {
-      // The connection broke, or we closed it: it ends here in any case.
-    }
-    clearTimeout(timer);
+    await this.#hangingUp;
     this.#close();
   }
 
-  #closed = false;
+  async #hangUp(): Promise<void> {
+    await this.outbox.flushed();
+    try {
+      await this.#wire.closeWrite();
+    } catch {
+      // The connection is broken, or closed: there is nothing left to end.
+    }
+  }
 
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#deadline);
     this.outbox.close();
     this.#wire.close();
-  }
-
-  /** Reads, until the peer ends, the connection breaks, or we end it. */
-  #read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#ending !== undefined) return Promise.resolve(null);
-    const { promise, resolve } = Promise.withResolvers<number | null>();
-    this.#interrupt = () => resolve(null);
-    this.#reading = this.#wire.read(buffer);
-    this.#reading.then((count) => {
-      if (count === null) this.end("connection closed");
-      this.heardAt = this.#now();
-      resolve(count);
-    }, () => {
-      this.end("connection lost");
-      resolve(null);
-    });
-    return promise;
   }
 }
 

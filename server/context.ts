@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { ChatError } from "../protocol.ts";
 import type { Draft, Journal } from "./backbone.ts";
 import type { Classics, ClassicUser, Role } from "./classic.ts";
 import type { Connection } from "./connection.ts";
@@ -62,14 +61,10 @@ export interface Session {
   bare: boolean;
   /** Messages of this batch of frames that are still to be stored. */
   drafts: Draft[];
-  /** What others said while the user is still told what was missed. */
-  held: Uint8Array[] | undefined;
   /** When it was last sent a PING. */
   pingedAt: number;
   /** How much the peer had taken when it was last looked at, in bytes. */
   writtenBefore: number;
   /** It is over, and everybody who has to know was told. */
   gone: boolean;
-  /** Ends it at once, with `error` as the peer's last word. */
-  leave(error: ChatError): void;
 }

@@ -13,6 +13,7 @@ import {
   type Headers,
   isRoomName,
   isUserName,
+  lookAlike,
   targetKind,
 } from "../protocol.ts";
 import type { Delivery, Reader } from "./backbone.ts";
@@ -294,7 +295,7 @@ export class Hub {
         { headers: { Limit: MAX_ROOMS } },
       );
     }
-    const standing = name.toLowerCase() === DEFAULT_ROOM
+    const standing = lookAlike(name) === lookAlike(DEFAULT_ROOM)
       ? DEFAULT_ROOM
       : history.roomName(name) ?? name;
     const room = { name: standing, members: new Set<User>() };

@@ -71,7 +71,7 @@ export class MemoryJournal implements Journal {
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
     const stored: Stored[] = [];
     for (let first = 0; first < drafts.length;) {
-      const known = this.#repeated(from, drafts[first]!);
+      const known = this.#repeated(drafts[first]!);
       if (known) {
         stored.push(known);
         first++;
@@ -144,7 +144,7 @@ export class MemoryJournal implements Journal {
     const result = { count: drafts.length, firstId: run.firstId, at, delivery };
     stored.push(result);
     const { key } = drafts[0]!;
-    if (key !== undefined) this.#remember(from, key, result);
+    if (key !== undefined) this.#remember(key, result);
   }
 
   #keep(record: Record): void {
@@ -172,21 +172,21 @@ export class MemoryJournal implements Journal {
     if (room.records.size === 0) this.#rooms.delete(room.name);
   }
 
-  #repeated(from: string, { key }: Draft): Stored | undefined {
+  #repeated({ key }: Draft): Stored | undefined {
     if (key === undefined) return undefined;
-    const known = this.#keys.get(keyOf(from, key));
+    const known = this.#keys.get(key);
     return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
   }
 
-  #remember(from: string, key: string, stored: Stored): void {
+  #remember(key: string, stored: Stored): void {
     // A repeat is not sent to anybody: nothing to wait for.
     const delivery: Delivery = {
       recipients: stored.delivery.recipients,
       acknowledged: [],
       congested: [],
     };
-    this.#keys.delete(keyOf(from, key));
-    this.#keys.set(keyOf(from, key), { ...stored, delivery });
+    this.#keys.delete(key);
+    this.#keys.set(key, { ...stored, delivery });
     if (this.#keys.size > MAX_KEYS) {
       for (const oldest of this.#keys.keys()) {
         this.#keys.delete(oldest);
@@ -203,20 +203,17 @@ function continues(first: Draft, next: Draft): boolean {
     first.declaredLength === undefined && next.declaredLength === undefined;
 }
 
-function keyOf(from: string, key: string): string {
-  return `${from.toLowerCase()} ${key}`;
-}
-
 function frame({ forwards, ends }: Record, index: number): Uint8Array {
   return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
 }
 
 /** After which id the messages of `record` were meant for the user. */
 function meantFor(query: Missed, record: Record): number {
-  if (record.from.toLowerCase() === query.user.toLowerCase()) return Infinity;
-  if (isRoomName(record.to)) return query.rooms.get(record.to) ?? Infinity;
-  const addressed = record.to === "ALL" || record.to === query.user;
-  return addressed ? query.since : Infinity;
+  const user = query.user.toLowerCase();
+  if (record.to.toLowerCase() === user) return query.since;
+  if (record.from.toLowerCase() === user) return Infinity;
+  if (record.to === "ALL") return query.since;
+  return query.rooms.get(record.to) ?? Infinity;
 }
 
 /** First in, first out, in constant time however long it is. */

@@ -6,7 +6,7 @@
  * its limit is the end of that peer, and of that peer alone.
  *
  * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
- * the readers take it; a reader that stands still is not waited for.
+ * the readers take it; a reader that hardly moves is not waited for.
  *
  * @module
  */
@@ -16,10 +16,13 @@ import { concat } from "../protocol.ts";
 export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
 
 /** Above this much unread a sender had better wait, in bytes. */
-const HIGH_WATER_BYTES = 256 * 1024;
+export const HIGH_WATER_BYTES = 256 * 1024;
 
-/** A reader that takes nothing for so long is not waited for. */
-const STALL_MS = 100;
+/**
+ * A reader who takes less than this many bytes in this many milliseconds is
+ * not waited for until it has caught up: or it could hold back a whole room.
+ */
+export const STALL = { bytes: 32 * 1024, ms: 500 };
 
 /** Small buffers are joined up to this size; a larger one goes out as it is. */
 const JOINED_BYTES = 64 * 1024;
@@ -30,14 +33,12 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** What an outbox may be told to do otherwise. */
-export interface OutboxOptions {
-  /** Called once, when the peer has more than `maxBytes` unread. */
-  readonly onOverflow: () => void;
-  /** Called once, with what the system says, when a write fails. */
-  readonly onLost: (cause: unknown) => void;
-  /** Default {@linkcode MAX_OUTBOX_BYTES}. */
-  readonly maxBytes?: number;
+/** Who has an outbox, and is told when it can go on no longer. */
+export interface OutboxOwner {
+  /** The peer has too much unread. Called at most once. */
+  overflowed(): void;
+  /** A write failed, of which `cause` is what the system says. */
+  lost(cause: unknown): void;
 }
 
 /** See the top of the file. */
@@ -45,7 +46,7 @@ export class Outbox {
   /** How many bytes the peer has taken so far. */
   written = 0;
   readonly #sink: Sink;
-  readonly #options: OutboxOptions;
+  readonly #owner: OutboxOwner;
   readonly #maxBytes: number;
   #queue: Uint8Array[] = [];
   #bytes = 0; // in the queue and in the write under way
@@ -56,19 +57,18 @@ export class Outbox {
   #hurried = false;
   #closed = false;
 
-  /** The only writer of `sink`. */
-  constructor(sink: Sink, options: OutboxOptions) {
+  /** The only writer of `sink`; `maxBytes` may be unread. */
+  constructor(sink: Sink, owner: OutboxOwner, maxBytes = MAX_OUTBOX_BYTES) {
     this.#sink = sink;
-    this.#options = options;
-    this.#maxBytes = options.maxBytes ?? MAX_OUTBOX_BYTES;
+    this.#owner = owner;
+    this.#maxBytes = maxBytes;
   }
 
   /** Queues what others said. `bytes` are shared: nobody may change them. */
   push(bytes: Uint8Array): void {
-    const unread = this.#bytes + bytes.length - this.#answerBytes;
-    if (this.#closed || unread <= this.#maxBytes) return this.#enqueue(bytes);
-    this.close();
-    this.#options.onOverflow();
+    const full = this.#bytes - this.#answerBytes > this.#maxBytes;
+    if (full && !this.#closed) this.#owner.overflowed();
+    this.#enqueue(bytes);
   }
 
   /** Queues what this peer asked for, which never counts against its limit. */
@@ -84,16 +84,16 @@ export class Outbox {
   }
 
   /**
-   * Resolves when the queue is short again, when it is closed or hurried, and
-   * at the latest when the peer has taken nothing for {@linkcode STALL_MS}.
+   * Resolves when the queue is short again, when it is closed or hurried, or
+   * when the peer is too slow to be waited for; that takes half a second.
    */
   async relief(): Promise<void> {
     while (this.congested) {
       const before = this.written;
       const timer = setTimeout(() => {
-        this.#stalled = this.written === before;
+        this.#stalled = this.written - before < STALL.bytes;
         this.#wake();
-      }, STALL_MS);
+      }, STALL.ms);
       await this.#change();
       clearTimeout(timer);
     }
@@ -149,10 +149,9 @@ export class Outbox {
           if (this.#closed) break; // the rest was dropped
         }
       }
-      this.#answerBytes = 0;
     } catch (cause) {
       this.close();
-      this.#options.onLost(cause);
+      this.#owner.lost(cause);
     } finally {
       this.#writing = undefined;
     }
@@ -163,11 +162,11 @@ export class Outbox {
       const written = await this.#sink.write(at ? bytes.subarray(at) : bytes);
       at += written;
       this.#bytes -= written;
+      this.#answerBytes = Math.min(this.#answerBytes, this.#bytes);
       this.written += written;
+      if (this.#bytes > HIGH_WATER_BYTES) continue;
       this.#stalled = false;
-      if (this.#waiting.length > 0 && this.#bytes <= HIGH_WATER_BYTES) {
-        this.#wake();
-      }
+      if (this.#waiting.length > 0) this.#wake();
     }
   }
 

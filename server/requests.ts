@@ -20,6 +20,9 @@ import {
 import type { Draft, Stored } from "./backbone.ts";
 import type { Context, Session } from "./context.ts";
 import type { Peer, User } from "./hub.ts";
+import type { Connection } from "./connection.ts";
+import { MAX_OUTBOX_BYTES } from "./outbox.ts";
+import type { Run } from "./run.ts";
 import type { Visit, Visits } from "./visits.ts";
 
 /** The most messages that one HISTORY gives. */
@@ -45,7 +48,7 @@ export interface Command {
 
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
-  REGISTER: { words: [1, 2], open: true, run: register },
+  REGISTER: { words: [1, Infinity], open: true, run: register },
   JOIN: { words: [1, 1], run: join },
   LEAVE: { words: [1, 1], run: leave },
   ROOMS: { words: [0, 0], run: rooms },
@@ -72,36 +75,40 @@ async function register(
   if (session.user) {
     throw new ChatError(105, `Cannot register: you are ${session.user.name}`);
   }
-  const [name = "", second] = frame.args;
-  if (second !== undefined) {
-    return registerClassic(session, context, name, second);
+  const [name = "", ...rest] = frame.args;
+  session.bare = name === "TOSEND" || name === "TORECV";
+  if (session.bare) return registerClassic(session, context, frame.args);
+  if (rest.length > 0) {
+    throw new ChatError(105, "Cannot register: a name has no spaces");
   }
   const { hub, journal, visits, settings } = context;
   const after = number(frame, "after");
   const visit = resume(visits, name, header(frame, "token"));
   hub.reserve(name);
 
-  session.held = [];
-  session.user = hub.enter(name, nativePeer(session));
+  const peer = new NativePeer(session);
+  session.user = hub.enter(name, peer);
   session.visit = visit ?? visits.begin(name, journal.lastId);
-  session.visit.end = session.leave;
+  session.visit.connection = session.connection;
   session.visit.goneAt = Infinity;
   session.connection.maxBodyBytes = settings.maxBodyBytes;
   context.log(
     `${session.user.name} registered from <${session.connection.remote}>`,
   );
   await welcome(session, context, visit && after);
+  peer.release();
   return undefined;
 }
 
-/** Says REGISTERED, then what was missed, then what came meanwhile. */
+/** Says REGISTERED, and then what was missed. */
 async function welcome(
   session: Session,
   { journal, settings }: Context,
   after: number | undefined,
 ): Promise<void> {
   const { outbox } = session.connection;
-  const { name, rooms, since, token } = session.visit!; // set by `register`
+  const { rooms, since, token } = session.visit!; // set by `register`
+  const { name } = userOf(session);
   const upTo = journal.lastId;
   outbox.answer(encode("REGISTERED", [name], {
     Server: settings.software,
@@ -114,9 +121,6 @@ async function welcome(
     const query = { after, upTo, user: name, since, rooms };
     await sendAnswers(session, await journal.missed(query));
   }
-  const held = session.held ?? [];
-  session.held = undefined;
-  for (const bytes of held) outbox.push(bytes);
 }
 
 /**
@@ -129,7 +133,7 @@ function resume(
   token: string | undefined,
 ): Visit | undefined {
   const visit = token === undefined ? undefined : visits.find(name, token);
-  visit?.end?.(
+  visit?.connection?.end(
     new ChatError(117, "Cannot stay: you came in from another connection"),
   );
   return visit;
@@ -138,36 +142,59 @@ function resume(
 function registerClassic(
   session: Session,
   { classics, settings }: Context,
-  role: string,
-  name: string,
+  [role, name, ...rest]: readonly string[],
 ): Uint8Array {
-  if (role !== "TOSEND" && role !== "TORECV") {
-    throw new ChatError(105, "Cannot register: a name has no spaces");
+  if (name === undefined || rest.length > 0) {
+    throw new ChatError(100, "Cannot register: a name is one word");
   }
-  session.bare = true;
-  const user = classics.register(role, name, session.connection);
-  session.classic = { user, role };
+  const which = role === "TOSEND" ? "TOSEND" : "TORECV";
+  const user = classics.register(which, name, session.connection);
+  session.classic = { user, role: which };
   session.connection.maxBodyBytes = settings.maxBodyBytes;
-  return encode("REGISTERED", [role, name]);
+  return encode("REGISTERED", [which, name]);
 }
 
-function nativePeer(session: Session): Peer {
-  const { connection } = session;
-  const { outbox } = connection;
-  const push = (bytes: Uint8Array) => {
-    if (session.held) session.held.push(bytes);
-    else outbox.push(bytes);
-  };
-  return {
-    remote: connection.remote,
-    kind: "guest",
-    notify: push,
-    forward: (_run, forwards) => void push(forwards),
-    get congested() {
-      return outbox.congested;
-    },
-    relief: () => outbox.relief(),
-  };
+/**
+ * A user of our own protocol, as the hub sees one. Until {@linkcode release},
+ * what others say is held back: what was missed comes first.
+ */
+class NativePeer implements Peer {
+  readonly kind = "guest";
+  readonly #connection: Connection;
+  #held: Uint8Array[] | undefined = [];
+  #heldBytes = 0;
+
+  constructor({ connection }: Session) {
+    this.#connection = connection;
+  }
+
+  get remote(): string {
+    return this.#connection.remote;
+  }
+
+  get congested(): boolean {
+    return this.#connection.outbox.congested;
+  }
+
+  relief(): Promise<void> {
+    return this.#connection.outbox.relief();
+  }
+
+  notify(bytes: Uint8Array): void {
+    if (!this.#held) return this.#connection.outbox.push(bytes);
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes > MAX_OUTBOX_BYTES) this.#connection.overflowed();
+  }
+
+  forward(_run: Run, forwards: Uint8Array): undefined {
+    this.notify(forwards);
+  }
+
+  release(): void {
+    for (const bytes of this.#held ?? []) this.#connection.outbox.push(bytes);
+    this.#held = undefined;
+  }
 }
 
 function join(session: Session, context: Context, frame: Frame): Uint8Array {
@@ -235,7 +262,8 @@ export function send(
   const key = header(frame, "key");
   if (key === undefined) session.drafts.push({ to, body: frame.body });
   else if (/^[\x20-\x7e]{1,64}$/.test(key)) {
-    session.drafts.push({ to, body: frame.body, key });
+    const { token } = session.visit!; // a name alone may have had other owners
+    session.drafts.push({ to, body: frame.body, key: `${token} ${key}` });
   } else {
     throw new ChatError(
       105,

@@ -38,15 +38,11 @@ export async function serve(
     classic: undefined,
     bare: false,
     drafts: [],
-    held: undefined,
     pingedAt: -Infinity,
     writtenBefore: 0,
     gone: false,
-    leave(error) {
-      connection.end(error);
-      sayGoodbye(session, context);
-    },
   };
+  connection.onEnd = () => sayGoodbye(session, context);
   context.sessions.add(session);
   context.log(`<${connection.remote}> connected`);
   try {
@@ -56,7 +52,6 @@ export async function serve(
     throw bug;
   } finally {
     context.sessions.delete(session);
-    sayGoodbye(session, context);
   }
 }
 
@@ -97,7 +92,7 @@ async function converse(session: Session, context: Context): Promise<void> {
       const pending = take(session, context, item);
       if (pending) await pending;
     }
-    if (session.gone) return;
+    if (session.gone) continue; // to where the rest is thrown away
     if (session.drafts.length > 0) await sendDrafts(session, context);
     await connection.outbox.room();
   }
@@ -135,6 +130,7 @@ async function settle(
   frame: Frame = NO_FRAME,
 ): Promise<void> {
   if (session.drafts.length > 0) await sendDrafts(session, context);
+  if (session.gone) return; // meanwhile: nothing may bring it back
   try {
     const answer = await run(session, context, frame);
     if (answer) session.connection.outbox.answer(answer);
@@ -194,9 +190,8 @@ function classicAnswer(
   return Promise.resolve(undefined);
 }
 
-/** Takes whoever this was out of everything. Idempotent. */
+/** Takes whoever this was out of everything. */
 function sayGoodbye(session: Session, context: Context): void {
-  if (session.gone) return;
   session.gone = true;
   const { connection, visit, classic } = session;
   const reason = inWords(connection.ending);
@@ -204,7 +199,7 @@ function sayGoodbye(session: Session, context: Context): void {
   if (classic) context.classics.remove(classic.user, reason);
   if (visit) {
     visit.goneAt = context.now();
-    visit.end = undefined;
+    visit.connection = undefined;
   }
   const left = user ? context.hub.exit(user, reason) : [];
   for (const room of left) {

@@ -14,16 +14,14 @@ const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 
 /** One user's stay, over one connection or several in turn. */
 export interface Visit {
-  /** The user's name. */
-  readonly name: string;
   /** Proves that one is this user. */
   readonly token: string;
   /** The newest message there was when it began. */
   readonly since: number;
   /** The rooms it is in, and the newest message when each was joined. */
   readonly rooms: Map<string, number>;
-  /** Ends the connection that has it now. */
-  end: ((error: ChatError) => void) | undefined;
+  /** The connection that has it now. */
+  connection: { end(error: ChatError): void } | undefined;
   /** When its connection went away, by the server's clock. */
   goneAt: number;
 }
@@ -36,11 +34,10 @@ export class Visits {
   begin(name: string, since: number): Visit {
     const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
     const visit: Visit = {
-      name,
       token: bytes.toHex(),
       since,
       rooms: new Map(),
-      end: undefined,
+      connection: undefined,
       goneAt: Infinity,
     };
     this.#visits.set(name.toLowerCase(), visit);
