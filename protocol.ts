@@ -264,6 +264,7 @@ export class FrameDecoder {
   *frames(): Generator<Frame | ChatError, void, void> {
     try {
       for (;;) {
+        if (this.#broken) this.#start = this.#end; // nothing more is read
         const item = this.#broken ? undefined : this.#next();
         if (!item) return;
         yield item;

@@ -93,7 +93,7 @@ function createContext(options: ServerOptions): Context {
     journal,
     acknowledgeWithinMs,
     entered: (user) => {
-      for (const room of user.rooms) logJoined(user, room.name, { log });
+      for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
     },
   });
   return {
@@ -134,10 +134,10 @@ async function acceptAll(
     }
     const connection = new Connection(conn, {
       remote: addressOf(conn.remoteAddr),
-      now: context.now,
+      now: context.now(),
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
-    sessions.spawn(() => serve(connection, context));
+    sessions.add(serve(connection, context));
   }
   await sessions.idle();
 }

@@ -38,20 +38,19 @@ export type Ending = ChatError | string;
 
 /**
  * Iterate it, once, to receive, batch by batch. That goes on until the peer
- * ends, or until our last words had their time to arrive; what comes after
- * {@linkcode Connection.end} is thrown away.
+ * ends, or until our last words had their time to arrive: what comes after
+ * {@linkcode Connection.end} is to be thrown away.
  */
 export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Where the peer is, as `address:port`. */
   readonly remote: string;
   /** Outgoing bytes. */
   readonly outbox: Outbox;
-  /** The time, by `now`, of the last bytes that arrived. */
+  /** When the peer last gave a sign of life; kept by whoever iterates. */
   heardAt: number;
   /** Called once, when it ends, from whatever made it end. */
   onEnd: (() => void) | undefined;
   readonly #wire: Wire;
-  readonly #now: () => number;
   readonly #decoder = new FrameDecoder({
     maxBodyBytes: UNREGISTERED_BYTES - MAX_HEAD_BYTES,
   });
@@ -60,15 +59,14 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  /** Takes over `wire`. `now` gives milliseconds that never jump. */
+  /** Takes over `wire`. `now` is in milliseconds that never jump. */
   constructor(
     wire: Wire,
-    options: { remote: string; now: () => number; maxOutboxBytes?: number },
+    options: { remote: string; now: number; maxOutboxBytes?: number },
   ) {
     this.remote = options.remote;
     this.#wire = wire;
-    this.#now = options.now;
-    this.heardAt = options.now();
+    this.heardAt = options.now;
     this.outbox = new Outbox(wire, this, options.maxOutboxBytes);
   }
 
@@ -87,21 +85,12 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     return frames(this, this.#decoder);
   }
 
-  /** Reads bytes, for {@linkcode frames}; null at the end. */
-  async read(buffer: Uint8Array): Promise<number | null> {
-    try {
-      for (;;) {
-        const count = await this.#wire.read(buffer);
-        if (count === null) break;
-        if (this.#ending !== undefined) continue;
-        this.heardAt = this.#now();
-        return count;
-      }
-    } catch {
-      this.end("connection lost"); // or we have closed it, and this is too late
-    }
-    this.end("connection closed");
-    return null;
+  /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#wire.read(buffer).catch(() => {
+      this.end("connection lost"); // or we have closed it: this is too late
+      return null;
+    });
   }
 
   /**

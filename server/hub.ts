@@ -57,8 +57,8 @@ export interface User {
   readonly name: string;
   /** Where things for the user go. */
   readonly peer: Peer;
-  /** The rooms the user is in. */
-  readonly rooms: Set<Room>;
+  /** The rooms the user is in, and the newest message when each was joined. */
+  readonly rooms: Map<Room, number>;
 }
 
 /** A room, while somebody is in it. */
@@ -76,11 +76,13 @@ interface GatheringRoom extends Room {
 
 type Presence = "joined" | "left" | "offline";
 
-/** Rooms with history, which the hub does not keep itself. */
+/** What was said in rooms, which the hub does not keep itself. */
 export interface RoomHistory {
-  /** The name of such a room that is `name` or looks like it. */
+  /** The id of the newest message anywhere. */
+  readonly lastId: number;
+  /** The name of the room with history that is `name` or looks like it. */
   roomName(name: string): string | undefined;
-  /** All of them, by name. */
+  /** All rooms with history, by name. */
   rooms(): Iterable<string>;
 }
 
@@ -140,7 +142,7 @@ export class Hub {
   /** Lets somebody in under a reserved name. */
   enter(name: string, peer: Peer): User {
     this.#reserved.delete(name);
-    const user: User = { name, peer, rooms: new Set() };
+    const user: User = { name, peer, rooms: new Map() };
     this.#users.add(name, user);
     return user;
   }
@@ -153,7 +155,7 @@ export class Hub {
   exit(user: User, reason: string): Room[] {
     if (this.#users.get(user.name) !== user) return [];
     this.#users.delete(user.name);
-    const left = [...user.rooms];
+    const left = [...user.rooms.keys()];
     for (const room of left) {
       this.#remove(room as GatheringRoom, user, "offline", reason);
     }
@@ -178,7 +180,7 @@ export class Hub {
     }
     const joined = room ?? this.#create(name, history);
     joined.members.add(user);
-    user.rooms.add(joined);
+    user.rooms.set(joined, history.lastId);
     this.#announce(joined, user, "joined");
     return joined;
   }

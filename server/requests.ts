@@ -203,8 +203,6 @@ function join(session: Session, context: Context, frame: Frame): Uint8Array {
   const roomsBefore = user.rooms.size;
   const room = hub.join(user, frame.args[0]!, journal);
   if (user.rooms.size > roomsBefore) {
-    const { rooms } = session.visit!; // whoever has a user has a visit
-    if (!rooms.has(room.name)) rooms.set(room.name, journal.lastId);
     logJoined(user, room.name, context);
   }
   return encode("JOINED", [room.name], {
@@ -225,7 +223,6 @@ export function logJoined(
 function leave(session: Session, context: Context, frame: Frame): Uint8Array {
   const user = userOf(session);
   const room = context.hub.leave(user, frame.args[0]!);
-  session.visit?.rooms.delete(room.name);
   context.log(`${user.name} left room [${room.name.slice(1)}]`);
   return encode("LEFT", [room.name]);
 }

@@ -19,7 +19,9 @@ import {
 } from "../protocol.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
+import type { User } from "./hub.ts";
 import { type Command, COMMANDS, send, sendDrafts } from "./requests.ts";
+import type { Visit } from "./visits.ts";
 
 /**
  * One session, from the first byte to the last. What a peer does wrong ends in
@@ -46,7 +48,19 @@ export async function serve(
   context.sessions.add(session);
   context.log(`<${connection.remote}> connected`);
   try {
-    await converse(session, context);
+    for await (const batch of connection) {
+      connection.heardAt = context.now();
+      for (const item of batch) {
+        if (session.gone) continue; // thrown away
+        const pending = take(session, context, item);
+        if (pending) await pending;
+      }
+      if (session.drafts.length > 0 && !session.gone) {
+        await sendDrafts(session, context);
+      }
+      await connection.outbox.room();
+    }
+    connection.end("connection closed");
   } catch (bug) {
     connection.end("server error");
     throw bug;
@@ -82,20 +96,6 @@ const PING = encode("PING");
 
 function idle(what: string, forMs: number): ChatError {
   return new ChatError(116, `${what} for ${Math.round(forMs / 1_000)} seconds`);
-}
-
-async function converse(session: Session, context: Context): Promise<void> {
-  const { connection } = session;
-  for await (const batch of connection) {
-    for (const item of batch) {
-      if (connection.ending !== undefined) break;
-      const pending = take(session, context, item);
-      if (pending) await pending;
-    }
-    if (session.gone) continue; // to where the rest is thrown away
-    if (session.drafts.length > 0) await sendDrafts(session, context);
-    await connection.outbox.room();
-  }
 }
 
 /** Sees to one frame. Only what has to wait returns a promise. */
@@ -200,6 +200,7 @@ function sayGoodbye(session: Session, context: Context): void {
   if (visit) {
     visit.goneAt = context.now();
     visit.connection = undefined;
+    if (user && user.rooms.size > 0) visit.rooms = roomsOf(user, visit);
   }
   const left = user ? context.hub.exit(user, reason) : [];
   for (const room of left) {
@@ -207,6 +208,15 @@ function sayGoodbye(session: Session, context: Context): void {
   }
   const name = user ? ` ${user.name}` : "";
   context.log(`<${connection.remote}>${name} disconnected: ${reason}`);
+}
+
+/** By name, and since which message; what an earlier connection saw counts. */
+function roomsOf({ rooms }: User, visit: Visit): Visit["rooms"] {
+  return new Map(
+    Array.from(rooms, ([{ name }, since]) => {
+      return [name, visit.rooms.get(name) ?? since];
+    }),
+  );
 }
 
 function inWords(ending: Ending | undefined): string {

@@ -7,6 +7,9 @@
 /** A set of running tasks, which costs next to nothing for each of them. */
 export class TaskGroup {
   readonly #onError: (error: unknown) => void;
+  readonly #ended = () => {
+    if (--this.#running === 0) this.#whenIdle?.();
+  };
   #running = 0;
   #whenIdle: (() => void) | undefined;
 
@@ -15,15 +18,10 @@ export class TaskGroup {
     this.#onError = onError;
   }
 
-  /** Starts `task` now. */
-  async spawn(task: () => Promise<void>): Promise<void> {
+  /** Takes a task that was started. */
+  add(task: Promise<void>): void {
     this.#running++;
-    try {
-      await task();
-    } catch (error) {
-      this.#onError(error);
-    }
-    if (--this.#running === 0) this.#whenIdle?.();
+    task.catch(this.#onError).then(this.#ended);
   }
 
   /** Resolves when no task runs. To be called once, when no more are started. */

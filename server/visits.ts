@@ -18,8 +18,8 @@ export interface Visit {
   readonly token: string;
   /** The newest message there was when it began. */
   readonly since: number;
-  /** The rooms it is in, and the newest message when each was joined. */
-  readonly rooms: Map<string, number>;
+  /** The rooms it was in when its connection went away. */
+  rooms: ReadonlyMap<string, number>;
   /** The connection that has it now. */
   connection: { end(error: ChatError): void } | undefined;
   /** When its connection went away, by the server's clock. */
@@ -36,7 +36,7 @@ export class Visits {
     const visit: Visit = {
       token: bytes.toHex(),
       since,
-      rooms: new Map(),
+      rooms: NO_ROOMS,
       connection: undefined,
       goneAt: Infinity,
     };
@@ -58,6 +58,8 @@ export class Visits {
     }
   }
 }
+
+const NO_ROOMS: ReadonlyMap<string, number> = new Map();
 
 const encoder = new TextEncoder();
 
