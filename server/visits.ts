@@ -11,6 +11,7 @@ import type { ChatError } from "../protocol.ts";
 export const VISIT_LIFE_MS = 5 * 60 * 1_000;
 
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
+const TOKEN = /^[0-9a-f]{32}$/;
 
 /** One user's stay, over one connection or several in turn. */
 export interface Visit {
@@ -46,6 +47,7 @@ export class Visits {
 
   /** The visit of that name, if `token` is its token. */
   find(name: string, token: string): Visit | undefined {
+    if (!TOKEN.test(token)) return undefined; // of one length, as they must be
     const visit = this.#visits.get(name.toLowerCase());
     const same = visit && timingSafeEqual(bytesOf(visit.token), bytesOf(token));
     return same ? visit : undefined;
