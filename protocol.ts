@@ -201,7 +201,7 @@ export async function* frames(
 }
 
 const [LF, CR, SPACE] = [0x0a, 0x0d, 0x20];
-const FIRST_BUFFER_BYTES = 1_024;
+const FIRST_BUFFER_BYTES = 512;
 const LARGEST_READ_BYTES = 65_536;
 const SMALL_READ = 16; // one that fills less than this part of the buffer
 const SMALL_READS = 4; // after so many in a row, the buffer shrinks

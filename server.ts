@@ -86,7 +86,7 @@ export function startServer(options: ServerOptions = {}): Server {
 function createContext(options: ServerOptions): Context {
   const hub = new Hub();
   const journal = new MemoryJournal((run, bytes) => hub.deliver(run, bytes));
-  const log = options.log ?? printWithTime;
+  const log = options.log ?? printer();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const classics = new Classics({
     hub,
@@ -168,8 +168,21 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function printWithTime(line: string): void {
-  console.log(`${new Date().toLocaleString("sv")} ${line}`); // sv is ISO-like
+/** Prints lines with their time; those of one moment take one write. */
+function printer(): (line: string) => void {
+  let lines: string[] = [];
+  let second = NaN;
+  let time = "";
+  const print = () => {
+    console.log(lines.join("\n"));
+    lines = [];
+  };
+  return (line) => {
+    const now = Math.floor(Date.now() / 1_000);
+    if (now !== second) time = new Date().toLocaleString("sv"); // ISO-like
+    second = now;
+    if (lines.push(`${time} ${line}`) === 1) setTimeout(print);
+  };
 }
 
 const USAGE = `Usage: deno run -A server.ts [OPTIONS]
@@ -286,4 +299,4 @@ async function nextSignal(): Promise<void> {
   for (const name of signals) Deno.removeSignalListener(name, stop);
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exitCode = await main(Deno.args);

@@ -10,8 +10,6 @@
  *
  * @module
  */
-import { concat } from "../protocol.ts";
-
 /** More than this unread, and the peer is given up, in bytes. */
 export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
 
@@ -49,6 +47,7 @@ export class Outbox {
   readonly #owner: OutboxOwner;
   readonly #maxBytes: number;
   #queue: Uint8Array[] = [];
+  #next = 0; // the first of the queue that is still to be written
   #bytes = 0; // in the queue and in the write under way
   #answerBytes = 0; // those of them that do not count against the limit
   #writing: Promise<void> | undefined;
@@ -126,6 +125,7 @@ export class Outbox {
    */
   close(last?: Uint8Array): void {
     this.#queue = [];
+    this.#next = 0;
     if (last && !this.#closed) this.#enqueue(last);
     this.#closed = true;
     this.#wake();
@@ -141,13 +141,10 @@ export class Outbox {
   /** The only writer. */
   async #write(): Promise<void> {
     try {
-      while (this.#queue.length > 0) {
-        const parts = this.#queue;
-        this.#queue = [];
-        for (const bytes of joined(parts)) {
-          await this.#writeAll(bytes);
-          if (this.#closed) break; // the rest was dropped
-        }
+      while (this.#next < this.#queue.length) {
+        const scratch = this.#join();
+        await this.#writeAll(scratch?.bytes ?? this.#take());
+        if (scratch) giveBack(scratch.buffer);
       }
     } catch (cause) {
       this.close();
@@ -155,6 +152,34 @@ export class Outbox {
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  /** Takes the next piece off the queue. */
+  #take(): Uint8Array {
+    const bytes = this.#queue[this.#next++]!; // the caller has looked
+    if (this.#next === this.#queue.length) {
+      this.#queue = [];
+      this.#next = 0;
+    }
+    return bytes;
+  }
+
+  /** Takes what fits in one buffer, if that is more than one piece. */
+  #join(): { buffer: Uint8Array; bytes: Uint8Array } | undefined {
+    const first = this.#queue[this.#next]!; // the caller has looked
+    const second = this.#queue[this.#next + 1];
+    if (!second || first.length + second.length > JOINED_BYTES) {
+      return undefined;
+    }
+    const buffer = spare.pop() ?? new Uint8Array(JOINED_BYTES);
+    let length = 0;
+    for (;;) {
+      const following = this.#queue[this.#next];
+      if (!following || length + following.length > JOINED_BYTES) break;
+      buffer.set(following, length);
+      length += this.#take().length;
+    }
+    return { buffer, bytes: buffer.subarray(0, length) };
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
@@ -181,18 +206,10 @@ export class Outbox {
   }
 }
 
-/** The same bytes in fewer pieces; large ones are not copied. */
-function* joined(parts: readonly Uint8Array[]): Generator<Uint8Array> {
-  let group: Uint8Array[] = [];
-  let bytes = 0;
-  for (const part of parts) {
-    if (bytes > 0 && bytes + part.length > JOINED_BYTES) {
-      yield concat(group);
-      group = [];
-      bytes = 0;
-    }
-    group.push(part);
-    bytes += part.length;
-  }
-  if (group.length > 0) yield concat(group);
+/** Buffers to join pieces in, which are the same for all outboxes. */
+const spare: Uint8Array[] = [];
+const MAX_SPARE = 64;
+
+function giveBack(buffer: Uint8Array): void {
+  if (spare.length < MAX_SPARE) spare.push(buffer);
 }

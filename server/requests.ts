@@ -22,7 +22,7 @@ import type { Context, Session } from "./context.ts";
 import type { Peer, User } from "./hub.ts";
 import type { Connection } from "./connection.ts";
 import { MAX_OUTBOX_BYTES } from "./outbox.ts";
-import type { Run } from "./run.ts";
+import { type Run, timeText } from "./run.ts";
 import type { Visit, Visits } from "./visits.ts";
 
 /** The most messages that one HISTORY gives. */
@@ -297,7 +297,7 @@ function encodeSent(
   let draft = 0;
   for (const { count, firstId, at, delivery } of stored) {
     const before = `SENT ${drafts[draft]!.to}\nId: `;
-    const after = `\nTime: ${new Date(at).toISOString()}` +
+    const after = `\nTime: ${timeText(at)}` +
       `\nRecipients: ${delivery.recipients}\n\n`;
     for (let i = 0; i < count; i++) text += before + (firstId + i) + after;
     draft += count;

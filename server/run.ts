@@ -24,36 +24,48 @@ export interface Run {
 
 /**
  * The FORWARD frames of a run, back to back in one new buffer, and where in it
- * each one ends. Encoded once for everybody who gets it: what is the same in
- * every frame is made once for the run, and a message costs four copies.
+ * each one ends. Encoded once for everybody who gets it: only the first head is
+ * written, and the others are copied from it, as far as they are the same.
  */
 export function encodeForwards(
   run: Run,
 ): { bytes: Uint8Array; ends: number[] } {
-  const prefix = encoder.encode(`FORWARD ${run.from}\nTo: ${run.to}\nId: `);
-  const time = `\nTime: ${new Date(run.at).toISOString()}\nContent-length: `;
+  const prefix = `FORWARD ${run.from}\nTo: ${run.to}\nId: `;
+  const time = `\nTime: ${timeText(run.at)}\nContent-length: `;
   const slack = prefix.length + time.length + 2 * MAX_NUMBER_DIGITS + 2;
   let size = 0;
   for (const body of run.bodies) size += slack + body.length;
 
   const bytes = new Uint8Array(size);
   const ends: number[] = [];
-  let suffix = new Uint8Array();
-  let suffixFor = -1; // the length of body that `suffix` announces
+  let suffix = { at: 0, end: 0, bodyLength: -1 };
   let at = 0;
   for (let index = 0; index < run.bodies.length; index++) {
     const body = run.bodies[index]!;
-    if (body.length !== suffixFor) {
-      suffix = encoder.encode(`${time}${body.length}\n\n`);
-      suffixFor = body.length;
-    }
-    bytes.set(prefix, at);
+    if (index === 0) encoder.encodeInto(prefix, bytes);
+    else bytes.copyWithin(at, 0, prefix.length);
     at = writeDigits(run.firstId + index, bytes, at + prefix.length);
-    bytes.set(suffix, at);
-    bytes.set(body, at += suffix.length);
+    if (body.length === suffix.bodyLength) {
+      bytes.copyWithin(at, suffix.at, suffix.end);
+      at += suffix.end - suffix.at;
+    } else {
+      const text = `${time}${body.length}\n\n`;
+      encoder.encodeInto(text, bytes.subarray(at));
+      suffix = { at, end: at + text.length, bodyLength: body.length };
+      at = suffix.end;
+    }
+    bytes.set(body, at);
     ends.push(at += body.length);
   }
   return { bytes: bytes.subarray(0, at), ends };
+}
+
+let lastTime = { at: NaN, text: "" };
+
+/** `at`, in milliseconds since the epoch, as the wire has it. */
+export function timeText(at: number): string {
+  if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
+  return lastTime.text;
 }
 
 /** As many as `Number.MAX_SAFE_INTEGER` has. */
