@@ -17,12 +17,11 @@ import {
   PROTOCOL,
   type RequestVerb,
 } from "../protocol.ts";
-import type { Draft, Stored } from "./backbone.ts";
 import type { Context, Session } from "./context.ts";
 import type { Peer, User } from "./hub.ts";
 import type { Connection } from "./connection.ts";
 import { MAX_OUTBOX_BYTES } from "./outbox.ts";
-import { type Run, timeText } from "./run.ts";
+import { encodeSents, type Run } from "./run.ts";
 import type { Visit, Visits } from "./visits.ts";
 
 /** The most messages that one HISTORY gives. */
@@ -280,29 +279,16 @@ export async function sendDrafts(
   const { drafts } = session;
   session.drafts = [];
   const stored = await context.journal.append(userOf(session).name, drafts);
-  session.connection.outbox.answer(encodeSent(drafts, stored));
+  let draft = 0;
+  for (const { delivery: { recipients }, ...run } of stored) {
+    const { to } = drafts[draft]!;
+    session.connection.outbox.answer(encodeSents({ ...run, to, recipients }));
+    draft += run.count;
+  }
   const slow = new Set(stored.flatMap((run) => run.delivery.congested));
   if (slow.size > 0) {
     await Promise.all(Array.from(slow, (reader) => reader.relief()));
   }
-}
-
-const encoder = new TextEncoder();
-
-function encodeSent(
-  drafts: readonly Draft[],
-  stored: readonly Stored[],
-): Uint8Array {
-  let text = "";
-  let draft = 0;
-  for (const { count, firstId, at, delivery } of stored) {
-    const before = `SENT ${drafts[draft]!.to}\nId: `;
-    const after = `\nTime: ${timeText(at)}` +
-      `\nRecipients: ${delivery.recipients}\n\n`;
-    for (let i = 0; i < count; i++) text += before + (firstId + i) + after;
-    draft += count;
-  }
-  return encoder.encode(text);
 }
 
 async function history(

@@ -24,59 +24,108 @@ export interface Run {
 
 /**
  * The FORWARD frames of a run, back to back in one new buffer, and where in it
- * each one ends. Encoded once for everybody who gets it: only the first head is
- * written, and the others are copied from it, as far as they are the same.
+ * each one ends. Encoded once for everybody who gets it.
  */
-export function encodeForwards(
-  run: Run,
-): { bytes: Uint8Array; ends: number[] } {
-  const prefix = `FORWARD ${run.from}\nTo: ${run.to}\nId: `;
-  const time = `\nTime: ${timeText(run.at)}\nContent-length: `;
-  const slack = prefix.length + time.length + 2 * MAX_NUMBER_DIGITS + 2;
-  let size = 0;
-  for (const body of run.bodies) size += slack + body.length;
+export function encodeForwards(run: Run): Series {
+  const time = timeText(run.at);
+  return encodeSeries(
+    `FORWARD ${run.from}\nTo: ${run.to}\nId: `,
+    run.firstId,
+    run.bodies,
+    (bytes) => `\nTime: ${time}\nContent-length: ${bytes}\n\n`,
+  );
+}
+
+/** What {@linkcode encodeSents} tells a sender. */
+export interface Sent extends Omit<Run, "from" | "bodies" | "declaredLength"> {
+  /** How many messages there are. */
+  readonly count: number;
+  /** How many users each was queued for. */
+  readonly recipients: number;
+}
+
+/** The SENT frames for a run, back to back. */
+export function encodeSents(sent: Sent): Uint8Array {
+  const end = `\nTime: ${
+    timeText(sent.at)
+  }\nRecipients: ${sent.recipients}\n\n`;
+  const bodies = Array<Uint8Array>(sent.count).fill(NO_BODY);
+  const prefix = `SENT ${sent.to}\nId: `;
+  return encodeSeries(prefix, sent.firstId, bodies, () => end).bytes;
+}
+
+const NO_BODY = new Uint8Array();
+
+/** Frames back to back, and where in them each one ends. */
+export interface Series {
+  /** All frames; nobody may change them. */
+  readonly bytes: Uint8Array;
+  /** As many as there are frames. */
+  readonly ends: readonly number[];
+}
+
+/**
+ * Frames whose heads differ in a rising id, and by the length of their body.
+ * Only where that changes is a head written; the others are copied from the one
+ * before, and one is added to the id in its digits.
+ */
+function encodeSeries(
+  prefix: string,
+  firstId: number,
+  bodies: readonly Uint8Array[],
+  suffix: (bodyBytes: number) => string,
+): Series {
+  const longest = prefix + Number.MAX_SAFE_INTEGER +
+    suffix(Number.MAX_SAFE_INTEGER);
+  let size = longest.length * bodies.length;
+  for (const body of bodies) size += body.length;
 
   const bytes = new Uint8Array(size);
   const ends: number[] = [];
-  let suffix = { at: 0, end: 0, bodyLength: -1 };
+  let head = { at: 0, length: 0, idEnd: 0, bodyBytes: -1 };
   let at = 0;
-  for (let index = 0; index < run.bodies.length; index++) {
-    const body = run.bodies[index]!;
-    if (index === 0) encoder.encodeInto(prefix, bytes);
-    else bytes.copyWithin(at, 0, prefix.length);
-    at = writeDigits(run.firstId + index, bytes, at + prefix.length);
-    if (body.length === suffix.bodyLength) {
-      bytes.copyWithin(at, suffix.at, suffix.end);
-      at += suffix.end - suffix.at;
-    } else {
-      const text = `${time}${body.length}\n\n`;
-      encoder.encodeInto(text, bytes.subarray(at));
-      suffix = { at, end: at + text.length, bodyLength: body.length };
-      at = suffix.end;
+  for (let index = 0; index < bodies.length; index++) {
+    const body = bodies[index]!;
+    const same = body.length === head.bodyBytes;
+    if (same) {
+      bytes.copyWithin(at, head.at, head.at + head.length);
+      head.at = at;
     }
-    bytes.set(body, at);
+    if (!same || !increment(bytes, at + prefix.length, at + head.idEnd)) {
+      const id = prefix + (firstId + index);
+      const text = id + suffix(body.length);
+      encoder.encodeInto(text, bytes.subarray(at));
+      head = {
+        at,
+        length: text.length,
+        idEnd: id.length,
+        bodyBytes: body.length,
+      };
+    }
+    bytes.set(body, at += head.length);
     ends.push(at += body.length);
   }
   return { bytes: bytes.subarray(0, at), ends };
 }
 
+/** Adds one to the digits from `start` to `end`; false if they are too few. */
+function increment(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = end - 1; i >= start; i--) {
+    if (bytes[i] !== NINE) {
+      bytes[i]!++;
+      return true;
+    }
+    bytes[i] = ZERO;
+  }
+  return false;
+}
+
+const [ZERO, NINE] = [0x30, 0x39];
+
 let lastTime = { at: NaN, text: "" };
 
 /** `at`, in milliseconds since the epoch, as the wire has it. */
-export function timeText(at: number): string {
+function timeText(at: number): string {
   if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
   return lastTime.text;
-}
-
-/** As many as `Number.MAX_SAFE_INTEGER` has. */
-const MAX_NUMBER_DIGITS = 16;
-
-/** Writes `value` in decimal at `at`; returns where it ends. */
-function writeDigits(value: number, into: Uint8Array, at: number): number {
-  let end = at + 1;
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) end++;
-  for (let rest = value, i = end; i-- > at; rest = Math.floor(rest / 10)) {
-    into[i] = 0x30 + rest % 10;
-  }
-  return end;
 }
