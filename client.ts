@@ -1,0 +1,335 @@
+/**
+ * The chat client for terminals and pipes.
+ *
+ *     deno run -A client.ts alice 127.0.0.1
+ *
+ * Two loops run side by side: one reads frames and shows them, the other reads
+ * what is typed and sends it. Each ends the visit: the first when the server
+ * has said BYE or hung up, the second at the end of the input.
+ *
+ * What is behind them: connection.ts matches answers with requests, session.ts
+ * knows what frames mean, commands.ts what can be typed, view.ts how things
+ * look, and terminal.ts and screen.ts draw them.
+ *
+ * It does not reconnect: who is thrown out is told so, and starts it again.
+ *
+ * @module
+ */
+import { addressText, CONNECT_TIMEOUT_MS, dial } from "./client/address.ts";
+import { clean } from "./client/clean.ts";
+import { parseInput, runInput } from "./client/commands.ts";
+import { complete } from "./client/completion.ts";
+import { Connection, type Request, said } from "./client/connection.ts";
+import { EXIT, Failure } from "./client/failure.ts";
+import {
+  askGoal,
+  askName,
+  type Goal,
+  type Options,
+  readOptions,
+  USAGE,
+} from "./client/options.ts";
+import { OutputClosed } from "./client/output.ts";
+import { sendLines, WINDOW_MESSAGES } from "./client/pipe.ts";
+import { restore, Screen } from "./client/screen.ts";
+import { Session } from "./client/session.ts";
+import { PlainTerminal, type Terminal } from "./client/terminal.ts";
+import { View } from "./client/view.ts";
+import { ChatError, DEFAULT_ROOM, header, PROTOCOL } from "./protocol.ts";
+import config from "./deno.json" with { type: "json" };
+
+/** How we talk to the person or the pipe. */
+interface Setting {
+  readonly options: Options;
+  /** Whether questions can be asked. */
+  readonly asks: boolean;
+  /** Whether input lines are sent as they are. */
+  readonly piped: boolean;
+  readonly terminal: Terminal;
+  readonly view: View;
+  readonly signal: AbortSignal;
+  /** The visit, once it has begun. */
+  session?: Session;
+}
+
+/** One run of the program, from the first question to the exit code. */
+async function chat(options: Options): Promise<number> {
+  const stop = new AbortController();
+  using _signals = stopOnSignals(stop);
+  await using setting = openSetting(options, stop);
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
+  // Who is still at a question when the signal comes is left there: the
+  // terminal goes away under the visit, and then the program.
+  return await Promise.race([visit(setting), stopped]);
+}
+
+/** Finds out whom to be and where, comes in, and stays until the end. */
+async function visit(setting: Setting): Promise<number> {
+  const goal = await askGoal(setting.options, setting.asks, setting.terminal);
+  for (;;) {
+    const { hostname, port } = goal;
+    const conn = await dial(hostname, port, setting.signal);
+    using connection = new Connection(conn);
+    try {
+      return await attend(connection, goal, setting);
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw explained(error, setting);
+      if (!goal.named || (error.code !== 100 && error.code !== 104)) {
+        throw refused(error, goal);
+      }
+      setting.terminal.print(
+        setting.view.format({ kind: "error", text: said(error) }),
+      );
+      const suggestion = `${error.headers["suggestion"] ?? ""}`;
+      goal.name = await askName(setting.terminal, clean(suggestion));
+    }
+  }
+}
+
+/**
+ * Runs both loops until one ends.
+ *
+ * @throws {ChatError} If the server does not let us in.
+ */
+async function attend(
+  connection: Connection,
+  goal: Goal,
+  setting: Setting,
+): Promise<number> {
+  const { promise: entered, resolve } = Promise.withResolvers<Session>();
+  const refusals = new Refusals();
+  const reading = receive(connection, setting, refusals, resolve);
+  const writing = speak(connection, goal, setting, entered, refusals);
+  // The loser ends with the connection, or waits for a line nobody will type.
+  await Promise.race([reading, writing]);
+  return refusals.count > 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** The read loop: shows what comes, no faster than it can be shown. */
+async function receive(
+  connection: Connection,
+  setting: Setting,
+  refusals: Refusals,
+  entered: (session: Session) => void,
+): Promise<void> {
+  const { terminal, view, piped } = setting;
+  for await (const batch of connection.batches()) {
+    for (const event of batch) {
+      if (event.frame.verb !== "REGISTERED") {
+        setting.session?.receive(event);
+        continue;
+      }
+      const registered = event.frame;
+      const parts = { connection, terminal, view, registered };
+      setting.session = new Session({
+        ...parts,
+        echo: !piped, // a pipe knows what it said
+        ...(piped ? { refused: refusals.add } : {}),
+      });
+      entered(setting.session);
+    }
+    await terminal.flushed();
+  }
+}
+
+/** The write loop: comes in, says what is typed, and takes leave. */
+async function speak(
+  connection: Connection,
+  goal: Goal,
+  setting: Setting,
+  entered: Promise<Session>,
+  refusals: Refusals,
+): Promise<void> {
+  await register(connection, goal);
+  const session = await entered;
+  const room = setting.options.room ?? DEFAULT_ROOM;
+  if (setting.piped) {
+    await session.join(room);
+    await sendLines(connection, Deno.stdin.readable, refusals.numbers, {
+      room,
+      maxBytes: session.maxBodyBytes,
+      refuse: refusals.tell,
+    });
+  } else {
+    session.note(`Welcome, ${session.name}. /help shows what can be typed.`);
+    const chooses = goal.named && setting.options.room === undefined;
+    await runInput(session, chooses ? "/rooms" : `/join ${room}`);
+    session.prompt();
+    await speakTyped(connection, session, setting.terminal);
+  }
+  await session.logout();
+}
+
+async function speakTyped(
+  connection: Connection,
+  session: Session,
+  terminal: Terminal,
+): Promise<void> {
+  for (;;) {
+    const line = await terminal.read();
+    if (line === undefined) break;
+    const { kind } = parseInput(line);
+    const isSent = kind === "to" || (kind === "say" && session.room);
+    if (!isSent && terminal instanceof Screen) {
+      session.show({ kind: "echo", text: session.promptText + line });
+    } else if (!isSent) {
+      await connection.settled(0); // what is printed keeps the lines' order
+    }
+    await runInput(session, line);
+    await connection.settled(WINDOW_MESSAGES);
+  }
+  await connection.settled(0);
+}
+
+/** @throws {ChatError} If the server does not let us in. */
+async function register(connection: Connection, goal: Goal): Promise<void> {
+  const timer = setTimeout(
+    () => connection.close(silent()),
+    CONNECT_TIMEOUT_MS,
+  );
+  let answer;
+  try {
+    answer = await connection.request("REGISTER", [goal.name]);
+  } finally {
+    clearTimeout(timer);
+  }
+  const protocol = header(answer, "protocol") ?? PROTOCOL;
+  if (protocol === PROTOCOL) return;
+  throw new Failure(
+    EXIT.protocol,
+    `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
+    { advice: "Use a client of the server's version." },
+  );
+}
+
+/** The lines of a pipe that were not sent, told with their numbers. */
+class Refusals {
+  /** How many there are. */
+  count = 0;
+  /** The line number of each request. */
+  readonly numbers = new WeakMap<Request, number>();
+
+  readonly add = (request: Request, error: ChatError): void =>
+    this.tell(this.numbers.get(request) ?? 0, said(error));
+
+  readonly tell = (number: number, why: string): void => {
+    this.count++;
+    console.error(clean(`Cannot send line ${number}: ${why}`));
+  };
+}
+
+function silent(): Failure {
+  const seconds = CONNECT_TIMEOUT_MS / 1_000;
+  return new Failure(
+    EXIT.protocol,
+    `Cannot enter: no answer within ${seconds} seconds`,
+    { advice: "Is this the address and the port of a parley server?" },
+  );
+}
+
+/** Why we are not let in, and what to type instead. */
+function refused(error: ChatError, goal: Goal): Failure {
+  const free = clean(`${error.headers["suggestion"] ?? ""}`);
+  const server = addressText(goal.hostname, goal.port);
+  const advice = free !== ""
+    ? `Try: client.ts ${free} ${server}`
+    : error.code === 100
+    ? `Names have 1 to 32 letters and digits. Try: client.ts alice ${server}`
+    : "Try again later, or ask whoever runs the server.";
+  const retry = error.headers["retry-after"];
+  return new Failure(
+    EXIT.refused,
+    `Cannot enter as "${goal.name}": ${said(error)}`,
+    { advice: retry ? `Try again in ${retry} s.` : advice, cause: error },
+  );
+}
+
+/** A lost connection is no surprise after the server has taken leave. */
+function explained(error: unknown, { session }: Setting): unknown {
+  const expected = session?.closing !== undefined &&
+    error instanceof Failure && error.exitCode === EXIT.failed;
+  if (!expected) return error;
+  return new Failure(EXIT.failed, "The server was stopped", {
+    advice: session.closing!, // checked above
+    cause: error,
+  });
+}
+
+/** The terminal, if there is one, and how things are to look on it. */
+function openSetting(
+  options: Options,
+  stop: AbortController,
+): Setting & AsyncDisposable {
+  const [input, output] = [Deno.stdin.isTerminal(), Deno.stdout.isTerminal()];
+  const dumb = Deno.env.get("TERM") === "dumb";
+  const plain = options.plain || dumb || !input || !output;
+  const colors = options.color === "always" ||
+    (options.color === "auto" && !plain && !Deno.env.get("NO_COLOR"));
+  const setting: { session?: Session } = {};
+  const closed = (error: OutputClosed) => stop.abort(error);
+  const terminal = plain ? new PlainTerminal(closed) : new Screen({
+    complete: (line) =>
+      setting.session
+        ? complete(setting.session, line)
+        : Promise.resolve([[], line]),
+    interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
+    closed,
+  });
+  const columns = () =>
+    terminal instanceof Screen ? terminal.columns : Infinity;
+  return Object.assign(setting, {
+    options,
+    asks: input,
+    piped: !input && !options.plain,
+    terminal,
+    view: new View({ plain, colors, columns }),
+    signal: stop.signal,
+    [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),
+  });
+}
+
+/** Ends the visit, with the terminal given back, when we are asked to stop. */
+function stopOnSignals(stop: AbortController): Disposable {
+  const listeners = Object.entries(SIGNALS).map(([name, code]) => {
+    const listener = () => stop.abort(new Failure(code, ""));
+    // The cast: the keys of the table below.
+    const signal = name as keyof typeof SIGNALS;
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  });
+  return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
+}
+
+/** Exit codes as shells have them: 128 and the number of the signal. */
+const SIGNALS = Deno.build.os === "windows"
+  ? { SIGINT: EXIT.interrupted }
+  : { SIGINT: EXIT.interrupted, SIGTERM: 143, SIGHUP: 129 };
+
+/** Says why we end, if there is something to say, and gives the exit code. */
+function report(error: unknown): number {
+  if (error instanceof OutputClosed) return EXIT.ok; // as with `| head`
+  if (!(error instanceof Failure)) throw error;
+  const lines = [error.message, error.advice].filter((line) => line !== "");
+  for (const line of lines) console.error(clean(line));
+  return error.exitCode;
+}
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const options = readOptions(args);
+    if (options === "help") console.log(USAGE);
+    else if (options === "version") console.log(`parley ${config.version}`);
+    else return await chat(options);
+    return EXIT.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+if (import.meta.main) {
+  // A bug must not leave the terminal raw; that it ends the program stays so.
+  addEventListener("error", restore);
+  addEventListener("unhandledrejection", restore);
+  Deno.exit(await main(Deno.args));
+}

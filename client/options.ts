@@ -1,0 +1,211 @@
+/**
+ * What the command line says, and the questions about what it leaves open.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { DEFAULT_PORT, DEFAULT_ROOM, isUserName } from "../protocol.ts";
+import { parseAddress, parsePort } from "./address.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { roomName } from "./session.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What `--help` shows. */
+export const USAGE = `Usage: client.ts [NAME] [SERVER] [OPTIONS]
+
+Chat as NAME on SERVER: a host, host:port or [IPv6]:port. On a terminal, what is
+missing is asked for. Lines of a pipe or file are sent one by one.
+
+  --port PORT     Port of the server (default ${DEFAULT_PORT})
+  --room ROOM     Room to enter (default ${DEFAULT_ROOM})
+  --color WHEN    auto, always or never (default auto; NO_COLOR is kept)
+  --plain         One line for each message, no drawing: for screen readers
+                  and programs; lines are read as if a person typed them
+  --help, -h      Show this
+  --version       Show the version`;
+
+/** What the command line says. */
+export interface Options {
+  /** Whom to be. */
+  readonly name: string | undefined;
+  /** Where the server is. */
+  readonly hostname: string | undefined;
+  /** On which port. */
+  readonly port: number | undefined;
+  /** Which room to enter, with `#`. */
+  readonly room: string | undefined;
+  /** `auto`, `always` or `never`. */
+  readonly color: string;
+  /** Whether to draw nothing. */
+  readonly plain: boolean;
+}
+
+/** Whom to be, and where. */
+export interface Goal {
+  /** The user name. Changes while others turn out to be taken. */
+  name: string;
+  /** A host name or an address. */
+  readonly hostname: string;
+  /** The server's port. */
+  readonly port: number;
+  /** Whether the name was asked for, and so can be asked for again. */
+  readonly named: boolean;
+}
+
+/**
+ * Reads the command line.
+ *
+ * @throws {Failure} If it cannot be understood.
+ */
+export function readOptions(
+  args: readonly string[],
+): Options | "help" | "version" {
+  const values = parseArgs(args, {
+    string: ["_", "port", "room", "color"],
+    boolean: ["plain", "help", "version"],
+    alias: { h: "help" },
+    unknown: (arg, key) => {
+      if (key !== undefined) {
+        throw usage(`Unknown option "${arg.replace(/=.*/s, "")}"`);
+      }
+    },
+  });
+  if (values["help"]) return "help";
+  if (values["version"]) return "version";
+  const [name, server, ...others] = values._.map(String);
+  if (others.length > 0) throw usage(`Cannot use "${others[0]}": what is it?`);
+  const { hostname, port } = readServer(server, values["port"]);
+  return {
+    name,
+    hostname,
+    port,
+    room: readRoom(values["room"]),
+    color: readColor(values["color"]),
+    plain: values["plain"] === true,
+  };
+}
+
+/** Asks for whatever the command line does not say. */
+export async function askGoal(
+  options: Options,
+  asks: boolean,
+  terminal: Terminal,
+): Promise<Goal> {
+  const named = options.name === undefined;
+  if (named && !asks) {
+    throw usage("Cannot ask for a name: the input is no terminal");
+  }
+  const name = options.name ?? await askName(terminal, "");
+  const { hostname, port } = options;
+  if (hostname !== undefined || !asks) {
+    return {
+      name,
+      hostname: hostname ?? DEFAULT_HOST,
+      port: port ?? DEFAULT_PORT,
+      named,
+    };
+  }
+  const server = await askServer(terminal);
+  const known = port ?? server.port;
+  return {
+    name,
+    hostname: server.hostname,
+    port: known ?? await askPort(terminal),
+    named,
+  };
+}
+
+/** Asks for a name until it is a legal one. */
+export async function askName(
+  terminal: Terminal,
+  suggestion: string,
+): Promise<string> {
+  const hint = suggestion === "" ? "" : ` [${suggestion}]`;
+  return await ask(terminal, `Name${hint}: `, (answer) => {
+    const name = answer === "" ? suggestion : answer;
+    if (isUserName(name)) return name;
+    return new Error(
+      /^[A-Za-z0-9]{1,32}$/.test(name)
+        ? `"${name}" is reserved; take another name`
+        : "A name has 1 to 32 letters (A-Z, a-z) and digits",
+    );
+  });
+}
+
+async function askServer(
+  terminal: Terminal,
+): Promise<{ hostname: string; port: number | undefined }> {
+  return await ask(
+    terminal,
+    `Server [${DEFAULT_HOST}]: `,
+    (answer) =>
+      parseAddress(answer === "" ? DEFAULT_HOST : answer) ??
+        new Error("A server is a name or number, such as 127.0.0.1"),
+  );
+}
+
+async function askPort(terminal: Terminal): Promise<number> {
+  return await ask(
+    terminal,
+    `Port [${DEFAULT_PORT}]: `,
+    (answer) =>
+      (answer === "" ? DEFAULT_PORT : parsePort(answer)) ??
+        new Error("A port is a number from 1 to 65535"),
+  );
+}
+
+/** Asks until `read` makes something of the answer other than an error. */
+async function ask<T>(
+  terminal: Terminal,
+  question: string,
+  read: (answer: string) => T | Error,
+): Promise<T> {
+  for (;;) {
+    const answer = await terminal.ask(question);
+    if (answer === undefined) {
+      throw new Failure(EXIT.failed, "Nothing was entered");
+    }
+    const value = read(answer.trim());
+    if (!(value instanceof Error)) return value;
+    terminal.print(`! ${value.message}\n`);
+  }
+}
+
+function readServer(
+  server: string | undefined,
+  port: unknown,
+): { hostname: string | undefined; port: number | undefined } {
+  const address = server === undefined ? undefined : parseAddress(server);
+  if (server !== undefined && !address) {
+    throw usage(`Cannot use server "${server}": it is host or host:port`);
+  }
+  const separate = port === undefined ? undefined : parsePort(String(port));
+  if (port !== undefined && separate === undefined) {
+    throw usage(`Cannot use port "${port}": it is a number from 1 to 65535`);
+  }
+  if (separate && address?.port && separate !== address.port) {
+    throw usage(`Cannot use both port ${separate} and port ${address.port}`);
+  }
+  return { hostname: address?.hostname, port: separate ?? address?.port };
+}
+
+function readRoom(word: unknown): string | undefined {
+  if (word === undefined) return undefined;
+  const room = word === "" ? undefined : roomName(String(word));
+  if (room) return room;
+  throw usage(
+    `Cannot use room "${word}": it has 1 to 32 letters, digits, _ and -`,
+  );
+}
+
+function readColor(word: unknown): string {
+  if (word === undefined) return "auto";
+  if (["auto", "always", "never"].includes(String(word))) return String(word);
+  throw usage(`Cannot use color "${word}": it is auto, always or never`);
+}
+
+function usage(message: string): Failure {
+  return new Failure(EXIT.usage, `${message} (--help shows how to call it)`);
+}
+
+const DEFAULT_HOST = "127.0.0.1";

@@ -1,0 +1,108 @@
+/**
+ * Standard input that is no terminal: each line is sent as one message, as it
+ * is, be it empty or beginning with / or @.
+ *
+ * Many lines are on their way at a time, or a file would take a round trip for
+ * each of its lines; but no more than the window, so that neither side has to
+ * keep a file in memory.
+ *
+ * @module
+ */
+import { concat } from "../protocol.ts";
+import type { Connection, Request } from "./connection.ts";
+
+/** Messages that may be unanswered before the next is sent. */
+export const WINDOW_MESSAGES = 256;
+
+/** Bytes of messages that may be unanswered before the next is sent. */
+export const WINDOW_BYTES = 1024 * 1024;
+
+/** A line of the input, or how long it would have been. */
+export type InputLine = Uint8Array | { readonly bytes: number };
+
+/** What {@linkcode sendLines} needs. */
+export interface SendLinesOptions {
+  /** The room they go to. */
+  readonly room: string;
+  /** Longest line that is sent, in bytes. */
+  readonly maxBytes: number;
+  /** Is told of every line that is not sent. */
+  refuse(number: number, why: string): void;
+}
+
+/**
+ * Sends every line of `input`, and waits until all are answered.
+ *
+ * @param numbers Gets the line number of each request, for whoever shows the
+ * errors.
+ * @throws {Failure} If the connection ends before.
+ */
+export async function sendLines(
+  connection: Connection,
+  input: AsyncIterable<Uint8Array>,
+  numbers: WeakMap<Request, number>,
+  options: SendLinesOptions,
+): Promise<void> {
+  let number = 0;
+  for await (const lines of splitLines(input, options.maxBytes)) {
+    for (const line of lines) {
+      number++;
+      if (!(line instanceof Uint8Array)) {
+        const limit = `the limit is ${options.maxBytes}`;
+        options.refuse(number, `it has ${line.bytes} bytes, ${limit}`);
+        continue;
+      }
+      await connection.settled(
+        WINDOW_MESSAGES - 1,
+        Math.max(0, WINDOW_BYTES - line.length),
+      );
+      const request = connection.post("SEND", [options.room], {}, line);
+      numbers.set(request, number);
+    }
+  }
+  await connection.settled(0);
+}
+
+/**
+ * The lines of `input`, in batches, without their LF or CR LF. What is longer
+ * than `maxBytes` is counted and not kept. The last line needs no LF.
+ */
+export async function* splitLines(
+  input: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<InputLine[], void, void> {
+  let parts: Uint8Array[] = [];
+  let held = 0;
+  let last: number | undefined;
+  const add = (part: Uint8Array) => {
+    held += part.length;
+    last = part.at(-1) ?? last;
+    // One more than the limit: for a CR that turns out to end the line.
+    if (held <= maxBytes + 1) parts.push(part.slice());
+    else parts = [];
+  };
+  const finish = (): InputLine => {
+    const bytes = last === CR ? held - 1 : held;
+    const line = bytes > maxBytes
+      ? { bytes }
+      : concat(parts).subarray(0, bytes);
+    parts = [];
+    held = 0;
+    last = undefined;
+    return line;
+  };
+  for await (const chunk of input) {
+    const lines: InputLine[] = [];
+    let start = 0;
+    for (let lf; (lf = chunk.indexOf(LF, start)) >= 0; start = lf + 1) {
+      add(chunk.subarray(start, lf));
+      lines.push(finish());
+    }
+    add(chunk.subarray(start));
+    if (lines.length > 0) yield lines;
+  }
+  if (held > 0) yield [finish()];
+}
+
+const LF = 0x0a;
+const CR = 0x0d;

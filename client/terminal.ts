@@ -1,0 +1,79 @@
+/**
+ * What a person, or a pipe, reads and types: one interface, two kinds.
+ *
+ * The plain kind, here, writes lines and reads lines, and moves no cursor. The
+ * kind with a prompt that stays whole is in screen.ts.
+ *
+ * @module
+ */
+import { TextLineStream } from "@std/streams/text-line-stream";
+import { Output, type OutputClosed } from "./output.ts";
+
+/** Where things are shown and typed. Dispose it to leave it as it was found. */
+export interface Terminal extends AsyncDisposable {
+  /** Shows whole lines, each with its LF, soon. Never waits. */
+  print(lines: string): void;
+
+  /** Waits while what was printed is too far behind. */
+  flushed(): Promise<void>;
+
+  /** Shows `text` wherever the person types next, until it is changed. */
+  prompt(text: string): void;
+
+  /** Asks one question; the answer stays where it was typed. */
+  ask(question: string): Promise<string | undefined>;
+
+  /** The next line that is typed; undefined when there are no more. */
+  read(): Promise<string | undefined>;
+
+  /** Clears the screen, if there is one. */
+  clear(): void;
+}
+
+/** The plain kind, on standard input and output. */
+export class PlainTerminal implements Terminal {
+  readonly #output: Output;
+  readonly #done = Promise.withResolvers<undefined>();
+  #lines: ReadableStreamDefaultReader<string> | undefined;
+
+  /** `onClosed` is told when nobody reads what we print any more. */
+  constructor(onClosed: (error: OutputClosed) => void) {
+    this.#output = new Output(Deno.stdout, onClosed);
+  }
+
+  print(lines: string): void {
+    this.#output.write(lines);
+  }
+
+  async flushed(): Promise<void> {
+    await this.#output.flushed(MAX_BEHIND);
+  }
+
+  /** Nothing: a prompt would be read out loud after every message. */
+  prompt(_text: string): void {}
+
+  ask(question: string): Promise<string | undefined> {
+    this.#output.write(question);
+    return this.read();
+  }
+
+  async read(): Promise<string | undefined> {
+    this.#lines ??= Deno.stdin.readable
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(new TextLineStream())
+      .getReader();
+    const next = this.#lines.read().then(({ value }) => value);
+    return await Promise.race([next, this.#done.promise]);
+  }
+
+  clear(): void {}
+
+  /** A read of standard input may stay behind: no system call ends it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#done.resolve(undefined);
+    await this.#output.flushed();
+  }
+}
+
+/** Characters that may be on their way before we stop reading the socket. */
+const MAX_BEHIND = 65_536;
