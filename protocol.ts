@@ -240,6 +240,7 @@ export class FrameDecoder {
 
   /** Where to write the next bytes; never empty. Invalidates earlier bodies. */
   space(): Uint8Array {
+    if (this.#broken) this.#start = this.#end; // nothing more is read
     const held = this.#end - this.#start;
     const size = this.#wantedSize(held);
     const old = this.#buffer.subarray(this.#start, this.#end);
@@ -264,7 +265,6 @@ export class FrameDecoder {
   *frames(): Generator<Frame | ChatError, void, void> {
     try {
       for (;;) {
-        if (this.#broken) this.#start = this.#end; // nothing more is read
         const item = this.#broken ? undefined : this.#next();
         if (!item) return;
         yield item;

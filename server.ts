@@ -49,8 +49,8 @@ const BACKLOG = 4_096;
 /** How often silence is looked for, and crowded rooms are told who came. */
 const TICK_MS = 1_000;
 
-/** What a client is told to wait before it comes again, in seconds. */
-const RETRY_AFTER_CLOSING = 5;
+/** What clients are told to wait before they come again. */
+const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Starts listening, and returns as soon as connections are accepted.
@@ -74,7 +74,7 @@ export function startServer(options: ServerOptions = {}): Server {
       clearInterval(tick);
       stopping.abort();
       listener.close();
-      context.hub.notifyAll("closing", { "Retry-after": RETRY_AFTER_CLOSING });
+      context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
@@ -126,10 +126,8 @@ async function acceptAll(
     console.error("A session failed:", bug);
   });
   for await (const conn of accepted(listener, signal)) {
-    try {
-      conn.setNoDelay(); // what is to be joined, the outbox joins
-    } catch {
-      conn.close(); // it was gone before we looked: some systems object to that
+    if (signal.aborted || !sendsAtOnce(conn)) {
+      conn.close();
       continue;
     }
     const connection = new Connection(conn, {
@@ -142,6 +140,16 @@ async function acceptAll(
   await sessions.idle();
 }
 
+/** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
+function sendsAtOnce(conn: Deno.TcpConn): boolean {
+  try {
+    conn.setNoDelay();
+    return true;
+  } catch {
+    return false; // it was gone before we looked, to which some systems object
+  }
+}
+
 const ACCEPT_RETRY_MS = 1_000;
 
 /** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
@@ -151,9 +159,7 @@ async function* accepted(
 ): AsyncGenerator<Deno.TcpConn, void, void> {
   while (!signal.aborted) {
     try {
-      const conn = await listener.accept();
-      if (!signal.aborted) yield conn;
-      else conn.close(); // too late for it
+      yield await listener.accept();
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
       console.error("Cannot accept a connection, trying again:", error);

@@ -115,7 +115,8 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
 
   /** See {@linkcode OutboxOwner}. */
   overflowed(): void {
-    this.end(tooSlow());
+    // Not at once: whoever is sending to many must not find them changed.
+    queueMicrotask(() => this.end(tooSlow()));
   }
 
   /** See {@linkcode OutboxOwner}. */

@@ -10,7 +10,6 @@ import {
   ChatError,
   DEFAULT_ROOM,
   encode,
-  type Headers,
   isRoomName,
   isUserName,
   lookAlike,
@@ -71,7 +70,7 @@ export interface Room {
 
 interface GatheringRoom extends Room {
   /** Who came or went since it was last told, by name. */
-  readonly gathered: Map<string, { kind: Presence; remote: string }>;
+  gathered: Map<string, { kind: Presence; remote: string }>;
 }
 
 type Presence = "joined" | "left" | "offline";
@@ -92,6 +91,7 @@ export class Hub {
   readonly #rooms = new NameMap<GatheringRoom>();
   readonly #reserved = new NameMap<string>();
   readonly #gathering = new Set<GatheringRoom>();
+  #closed = false;
 
   /** Everybody who is here. */
   users(): MapIterator<User> {
@@ -242,17 +242,23 @@ export class Hub {
     return { recipients, acknowledged, congested };
   }
 
-  /** Sends a NOTICE to everybody. */
-  notifyAll(kind: "closing" | "server", headers: Headers): void {
-    const bytes = encode("NOTICE", [kind], headers);
-    for (const user of this.#users.values()) user.peer.notify(bytes);
+  /** Tells everybody that the server stops; who then goes is no more news. */
+  close(retryAfterSeconds: number): void {
+    this.#closed = true;
+    const headers = { "Retry-after": retryAfterSeconds };
+    const notice = encode("NOTICE", ["closing"], headers);
+    for (const user of this.#users.values()) user.peer.notify(notice);
   }
 
   /** Tells crowded rooms who came and went; to be called once a second. */
   tellGathered(): void {
-    for (const room of this.#gathering) {
+    const gathering = [...this.#gathering];
+    this.#gathering.clear();
+    for (const room of gathering) {
+      const { gathered } = room;
+      room.gathered = new Map(); // who goes while this is told is told next
       for (const kind of ["joined", "left", "offline"] as const) {
-        const lines = [...room.gathered]
+        const lines = [...gathered]
           .filter(([, event]) => event.kind === kind)
           .map(([name, { remote }]) => `${name} ${remote}\n`);
         if (lines.length === 0) continue;
@@ -263,9 +269,7 @@ export class Hub {
         }, lines.join(""));
         for (const member of room.members) member.peer.notify(notice);
       }
-      room.gathered.clear();
     }
-    this.#gathering.clear();
   }
 
   #audience(to: string): Iterable<User> {
@@ -334,6 +338,7 @@ export class Hub {
     kind: Presence,
     reason?: string,
   ): void {
+    if (this.#closed) return;
     const { remote } = user.peer;
     if (room.members.size > QUIET_ROOM_MEMBERS || room.gathered.size > 0) {
       const before = room.gathered.get(user.name);

@@ -53,6 +53,7 @@ export class Outbox {
   #writing: Promise<void> | undefined;
   #waiting: (() => void)[] = [];
   #stalled = false;
+  #overflowed = false;
   #hurried = false;
   #closed = false;
 
@@ -66,8 +67,11 @@ export class Outbox {
   /** Queues what others said. `bytes` are shared: nobody may change them. */
   push(bytes: Uint8Array): void {
     const full = this.#bytes - this.#answerBytes > this.#maxBytes;
-    if (full && !this.#closed) this.#owner.overflowed();
-    this.#enqueue(bytes);
+    if (full && !this.#overflowed) {
+      this.#overflowed = true;
+      this.#owner.overflowed();
+    }
+    if (!this.#overflowed) this.#enqueue(bytes);
   }
 
   /** Queues what this peer asked for, which never counts against its limit. */

@@ -117,7 +117,7 @@ async function welcome(
     "Last-id": upTo,
   }));
   if (after !== undefined) {
-    const query = { after, upTo, user: name, since, rooms };
+    const query = { after, upTo, user: name, since, rooms: rooms ?? new Map() };
     await sendAnswers(session, await journal.missed(query));
   }
 }
@@ -222,6 +222,7 @@ export function logJoined(
 function leave(session: Session, context: Context, frame: Frame): Uint8Array {
   const user = userOf(session);
   const room = context.hub.leave(user, frame.args[0]!);
+  session.visit?.rooms?.delete(room.name);
   context.log(`${user.name} left room [${room.name.slice(1)}]`);
   return encode("LEFT", [room.name]);
 }

@@ -211,10 +211,10 @@ function sayGoodbye(session: Session, context: Context): void {
 }
 
 /** By name, and since which message; what an earlier connection saw counts. */
-function roomsOf({ rooms }: User, visit: Visit): Visit["rooms"] {
+function roomsOf({ rooms }: User, visit: Visit): Map<string, number> {
   return new Map(
     Array.from(rooms, ([{ name }, since]) => {
-      return [name, visit.rooms.get(name) ?? since];
+      return [name, visit.rooms?.get(name) ?? since];
     }),
   );
 }

@@ -20,7 +20,7 @@ export interface Visit {
   /** The newest message there was when it began. */
   readonly since: number;
   /** The rooms it was in when its connection went away. */
-  rooms: ReadonlyMap<string, number>;
+  rooms: Map<string, number> | undefined;
   /** The connection that has it now. */
   connection: { end(error: ChatError): void } | undefined;
   /** When its connection went away, by the server's clock. */
@@ -37,7 +37,7 @@ export class Visits {
     const visit: Visit = {
       token: bytes.toHex(),
       since,
-      rooms: NO_ROOMS,
+      rooms: undefined,
       connection: undefined,
       goneAt: Infinity,
     };
@@ -60,8 +60,6 @@ export class Visits {
     }
   }
 }
-
-const NO_ROOMS: ReadonlyMap<string, number> = new Map();
 
 const encoder = new TextEncoder();
 

@@ -1,0 +1,257 @@
+/** One peer's outgoing bytes, against a socket that the test holds in hand. */
+import { assert, assertEquals } from "@std/assert";
+import { Outbox, type Sink } from "../server/outbox.ts";
+import { bytes, within } from "./raw_client.ts";
+
+const decoder = new TextDecoder();
+
+/** A socket that takes bytes when it is told to. */
+class HeldSink implements Sink {
+  /** What it took, one entry a write. */
+  readonly taken: string[] = [];
+  #pending: { bytes: Uint8Array; take: (count: number) => void }[] = [];
+  #fail: ((error: Error) => void) | undefined;
+
+  write(bytes: Uint8Array): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#pending.push({ bytes, take: resolve });
+    this.#fail = reject;
+    return promise;
+  }
+
+  /** How many writes are under way. */
+  get writes(): number {
+    return this.#pending.length;
+  }
+
+  /** Lets a write take up to `most` bytes, and waits for what follows. */
+  async take(most = Infinity): Promise<void> {
+    const write = this.#pending.shift();
+    if (!write) throw new Error("Cannot take: nothing is written");
+    const part = write.bytes.subarray(0, most);
+    this.taken.push(decoder.decode(part));
+    write.take(part.length);
+    await turn();
+  }
+
+  async takeAll(): Promise<void> {
+    while (this.#pending.length > 0) await this.take();
+  }
+
+  async fail(): Promise<void> {
+    this.#pending = [];
+    this.#fail?.(new Deno.errors.BrokenPipe("gone"));
+    await turn();
+  }
+}
+
+/** Lets everything run that can run now. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+function arrange(maxBytes = 100) {
+  const sink = new HeldSink();
+  const events: string[] = [];
+  const owner = {
+    overflowed: () => {
+      events.push("overflow");
+      outbox.close(bytes("LAST"));
+    },
+    lost: () => void events.push("lost"),
+  };
+  const outbox = new Outbox(sink, owner, maxBytes);
+  return { sink, outbox, events };
+}
+
+Deno.test("Outbox writes at once, and joins what comes during a write", async () => {
+  const { sink, outbox } = arrange();
+
+  for (const part of ["a", "b", "c"]) outbox.push(bytes(part));
+  outbox.answer(bytes("d"));
+  await sink.takeAll();
+
+  assertEquals(sink.taken, ["a", "bcd"]);
+  assertEquals(outbox.written, 4);
+});
+
+Deno.test("Outbox never has two writes under way", async () => {
+  const { sink, outbox } = arrange();
+
+  for (let i = 0; i < 10; i++) {
+    outbox.push(bytes("x"));
+    assertEquals(sink.writes, 1);
+    if (i % 3 === 0) await sink.take();
+  }
+
+  await sink.takeAll();
+});
+
+Deno.test("Outbox goes on where a write took only a part", async () => {
+  const { sink, outbox } = arrange();
+
+  outbox.push(bytes("hello"));
+  await sink.take(2);
+  outbox.push(bytes("!"));
+  await sink.takeAll();
+
+  assertEquals(sink.taken, ["he", "llo", "!"]);
+});
+
+Deno.test("Outbox takes exactly its limit, and ends the peer at one byte more", async () => {
+  const { sink, outbox, events } = arrange(100);
+
+  outbox.push(bytes("x".repeat(60)));
+  outbox.push(bytes("y".repeat(40)));
+  const atTheLimit = [...events];
+  outbox.push(bytes("z"));
+  outbox.push(bytes("more"));
+  await sink.takeAll();
+
+  assertEquals(atTheLimit, []);
+  assertEquals(events, ["overflow"]);
+  assertEquals(sink.taken, ["x".repeat(60), "LAST"]);
+});
+
+Deno.test("Outbox counts what was taken in parts as taken", async () => {
+  const { sink, outbox, events } = arrange(100);
+
+  outbox.push(bytes("x".repeat(100)));
+  await sink.take(30);
+  outbox.push(bytes("y".repeat(30)));
+
+  assertEquals(events, []);
+  await sink.takeAll();
+});
+
+Deno.test("Outbox takes one thing larger than its limit if all before it is read", async () => {
+  const { sink, outbox, events } = arrange(100);
+
+  outbox.push(bytes("x".repeat(101)));
+  await sink.takeAll();
+
+  assertEquals(events, []);
+});
+
+Deno.test("Outbox never counts answers against the limit", async () => {
+  const { sink, outbox, events } = arrange(100);
+
+  for (let i = 0; i < 10; i++) outbox.answer(bytes("a".repeat(90)));
+  outbox.push(bytes("b".repeat(100)));
+
+  assertEquals(events, []);
+  await sink.takeAll();
+});
+
+Deno.test("Outbox allows no more because of answers that were taken", async () => {
+  const { sink, outbox, events } = arrange(100);
+
+  for (let round = 0; round < 10; round++) {
+    outbox.answer(bytes("a".repeat(1_000)));
+    outbox.push(bytes("b")); // so that the queue is never empty
+    await sink.take();
+  }
+  for (let i = 0; i < 5; i++) outbox.push(bytes("c".repeat(99)));
+
+  assertEquals(events, ["overflow"]);
+  await sink.takeAll();
+});
+
+Deno.test("Outbox says once that the connection is lost, and takes no more", async () => {
+  const { sink, outbox, events } = arrange();
+
+  outbox.push(bytes("a"));
+  await sink.fail();
+  outbox.push(bytes("b"));
+  outbox.answer(bytes("c"));
+  await outbox.flushed();
+
+  assertEquals(events, ["lost"]);
+  assertEquals(sink.writes, 0);
+});
+
+Deno.test("Outbox drops what is queued when it is closed", async () => {
+  const { sink, outbox } = arrange();
+
+  outbox.push(bytes("a"));
+  outbox.push(bytes("b"));
+  outbox.close();
+  outbox.close(bytes("too late?"));
+  await sink.take();
+  await outbox.flushed();
+
+  assertEquals(sink.taken[0], "a");
+  assert(!sink.taken.includes("b"));
+});
+
+Deno.test("Outbox is flushed when everything is taken", async () => {
+  const { sink, outbox } = arrange();
+  let flushed = false;
+
+  outbox.push(bytes("a"));
+  outbox.push(bytes("b"));
+  const done = outbox.flushed().then(() => flushed = true);
+  await sink.take();
+  const between = flushed;
+  await sink.take();
+  await done;
+
+  assertEquals(between, false);
+  assertEquals(sink.taken, ["a", "b"]);
+});
+
+const FLOOD = new Uint8Array(300_000);
+
+Deno.test("Outbox is congested above the high-water mark, and relieved below it", async () => {
+  const { sink, outbox } = arrange(10_000_000);
+
+  outbox.push(FLOOD);
+  const full = outbox.congested;
+  const relief = outbox.relief();
+  await sink.takeAll();
+  await within(relief, () => "relief");
+
+  assertEquals([full, outbox.congested], [true, false]);
+});
+
+Deno.test("Outbox gives up waiting for a reader that takes nothing", async () => {
+  const { sink, outbox } = arrange(10_000_000);
+
+  outbox.push(FLOOD);
+  await within(outbox.relief(), () => "relief");
+
+  assertEquals(outbox.congested, false, "nobody waits for it again");
+  await sink.takeAll();
+});
+
+for (const how of ["close", "hurry"] as const) {
+  Deno.test(`Outbox ends all waiting at ${how}()`, async () => {
+    const { sink, outbox } = arrange(10_000_000);
+
+    outbox.push(FLOOD);
+    const waiting = Promise.all([outbox.relief(), outbox.room()]);
+    outbox[how]();
+    await within(waiting, () => "the end of waiting", 5_000);
+
+    await sink.takeAll();
+  });
+}
+
+Deno.test("Outbox makes a sender wait for a trickling reader only so long", async () => {
+  const { sink, outbox } = arrange(10_000_000);
+  outbox.push(FLOOD);
+  let relieved = false;
+
+  const relief = outbox.relief().then(() => relieved = true);
+  const started = performance.now();
+  while (!relieved && performance.now() - started < 3_000) {
+    await sink.take(10); // a byte now and then, for ever
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const waited = performance.now() - started;
+  outbox.hurry();
+  await relief;
+  await sink.takeAll();
+
+  assert(waited < 3_000, "the reader holds its senders back");
+});

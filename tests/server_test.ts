@@ -1,0 +1,268 @@
+/** server.ts as people run it: a process with options, a greeting and an end. */
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { RawClient, within } from "./raw_client.ts";
+
+const SERVER = new URL("../server.ts", import.meta.url).pathname;
+const RUN = ["run", "-A", "--cached-only", SERVER];
+const HERE = ["--port", "0", "--host", "127.0.0.1"];
+const decoder = new TextDecoder();
+
+/** What a process prints on one of its outputs. */
+class Output {
+  /** All of it, so far. */
+  text = "";
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  /** Reads until `pattern` is printed. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.text);
+      if (found) return found;
+      const { value, done } = await within(
+        this.#reader.read(),
+        () => `${pattern} in "${this.text}"`,
+      );
+      if (done) throw new Error(`Cannot find ${pattern} in "${this.text}"`);
+      this.text += decoder.decode(value);
+    }
+  }
+
+  async toEnd(): Promise<void> {
+    while (!(await this.#reader.read()).done);
+  }
+}
+
+/** A server process. */
+class Process implements AsyncDisposable {
+  readonly out: Output;
+  readonly err: Output;
+  readonly #child: Deno.ChildProcess;
+
+  /** With `files`, it can have only so many open. */
+  constructor(args: readonly string[], { files }: { files?: number } = {}) {
+    const server = [Deno.execPath(), ...RUN, ...args];
+    const limited = files ? `ulimit -n ${files}; exec "$@"` : 'exec "$@"';
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", limited, "sh", ...server],
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+    this.out = new Output(this.#child.stdout);
+    this.err = new Output(this.#child.stderr);
+  }
+
+  async port(): Promise<number> {
+    const [, port] = await this.out.until(/ listens on port (\d+)\./);
+    return Number(port);
+  }
+
+  /** Sends a signal; gives the exit code, and how long it took. */
+  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
+    const started = performance.now();
+    this.#child.kill(signal);
+    const { code } = await within(this.#child.status, () => "the exit");
+    return { code, tookMs: performance.now() - started };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await Promise.all([this.out.toEnd(), this.err.toEnd()]);
+    await this.#child.status;
+  }
+}
+
+/** Runs server.ts to its end. */
+async function run(
+  ...args: string[]
+): Promise<{ code: number; out: string; err: string }> {
+  const output = await within(
+    new Deno.Command(Deno.execPath(), {
+      args: [...RUN, ...args],
+      env: { NO_COLOR: "1" },
+    }).output(),
+    () => `the end of server.ts ${args}`,
+  );
+  return {
+    code: output.code,
+    out: decoder.decode(output.stdout),
+    err: decoder.decode(output.stderr),
+  };
+}
+
+Deno.test("server.ts greets with what people have to type", async () => {
+  await using server = new Process(HERE);
+
+  const port = await server.port();
+  await server.out.until(/client\.ts/);
+
+  assertEquals(
+    server.out.text.replace(/parley [\d.]+/, "parley V"),
+    `parley V listens on port ${port}. To come in, type:\n\n` +
+      `  deno run -A client.ts NAME 127.0.0.1 --port ${port}\n\n`,
+  );
+});
+
+Deno.test("server.ts greets with a line for each address of the machine", async () => {
+  await using server = new Process(["--port", "0"]);
+
+  const port = await server.port();
+  await server.out.until(/client\.ts[^]*\n\n/);
+
+  const addresses = Deno.networkInterfaces()
+    .filter(({ family }) => family === "IPv4").map(({ address }) => address);
+  assert(addresses.length > 0);
+  for (const address of addresses) {
+    const line = `  deno run -A client.ts NAME ${address} --port ${port}\n`;
+    assert(server.out.text.includes(line), server.out.text);
+  }
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`server.ts says goodbye and exits 0 within two seconds on ${signal}`, async () => {
+    await using server = new Process(HERE);
+    const port = await server.port();
+    using alice = await RawClient.enter(port, "alice", "#room1");
+    using _silent = await RawClient.connect(port);
+    await server.out.until(
+      /alice joined room \[room1\] from <127\.0\.0\.1:\d+>\n/,
+    );
+
+    const [{ code, tookMs }, rest] = await Promise.all([
+      server.stop(signal),
+      alice.rest(),
+    ]);
+
+    assertEquals(code, 0);
+    assertLess(tookMs, 2_000);
+    assertEquals(rest, "NOTICE closing\nRetry-after: 5\n\n");
+  });
+}
+
+Deno.test("server.ts logs with the time who comes and goes", async () => {
+  await using server = new Process(HERE);
+  const port = await server.port();
+
+  {
+    using alice = await RawClient.enter(port, "alice", "#room1");
+    await alice.ask("LEAVE #room1\n\n");
+    await alice.send("LOGOUT\n\n");
+    await alice.rest();
+  }
+  await server.out.until(/disconnected/);
+
+  const time = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d `;
+  const from = String.raw`<127\.0\.0\.1:\d+>`;
+  for (
+    const line of [
+      `${from} connected`,
+      String.raw`alice joined room \[room1\] from ${from}`,
+      String.raw`alice left room \[room1\]`,
+      `${from} alice disconnected: logged out`,
+    ]
+  ) {
+    assertMatch(server.out.text, new RegExp(`^${time}${line}$`, "m"));
+  }
+});
+
+Deno.test({
+  name: "server.ts goes on when it is out of file descriptors",
+  ignore: Deno.build.os === "windows", // which has no ulimit
+  fn: async () => {
+    await using server = new Process(HERE, { files: 64 });
+    const port = await server.port();
+
+    const crowd = await Promise.all(
+      Array.from({ length: 100 }, () => RawClient.connect(port)),
+    );
+    await server.err.until(/Cannot accept a connection/);
+    for (const client of crowd) client.close();
+    using alice = await RawClient.enter(port, "alice");
+
+    assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+  },
+});
+
+Deno.test("server.ts takes --history and --max-body", async () => {
+  await using server = new Process([...HERE, "--history", "1", "--max-body=7"]);
+  using alice = await RawClient.enter(await server.port(), "alice", "#r");
+
+  await alice.say("#r", "1234567");
+  await alice.say("#r", "12345678");
+  await alice.say("#r", "x");
+  const answers = await alice.frames(3);
+  await alice.send("HISTORY #r\n\n");
+
+  assertMatch(answers[1]!, /^ERROR 106 Too large\n[^]*^Limit: 7\n/m);
+  assertMatch(await alice.frame(), /\nId: 2\n/);
+  assertEquals(await alice.frame(), "HISTORY #r\nCount: 1\n\n");
+});
+
+Deno.test("server.ts says in one line that the port is in use, and exits 2", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+
+  const { code, out, err } = await run(
+    "--host",
+    "127.0.0.1",
+    "--port",
+    `${port}`,
+  );
+
+  assertEquals([code, out], [2, ""]);
+  assertMatch(
+    err,
+    new RegExp(`^Cannot listen on 127\\.0\\.0\\.1 port ${port}: .*--port.*\n$`),
+  );
+});
+
+const MISTAKES: readonly [why: string, ...args: string[]][] = [
+  ["an unknown option", "--prot", "1"],
+  ["an unknown short option", "-p", "1"],
+  ["an argument", "9898"],
+  ["no port", "--port"],
+  ["an empty port", "--port="],
+  ["a port that is no number", "--port", "abc"],
+  ["a negative port", "--port", "-1"],
+  ["a port with a fraction", "--port", "1.5"],
+  ["a port over 65535", "--port", "65536"],
+  ["an empty host", "--host="],
+  ["a host that is none", "--port", "0", "--host", "999.1.1.1"],
+  ["a history that is no number", "--history", "many"],
+  ["a body limit over 16 MiB", "--max-body", "16777217"],
+];
+
+for (const [why, ...args] of MISTAKES) {
+  Deno.test(`server.ts says in one line what is wrong with ${why}, and exits 2`, async () => {
+    const { code, out, err } = await run(...args);
+
+    assertEquals([code, out], [2, ""]);
+    assertMatch(err, /^Cannot .+\n$/);
+  });
+}
+
+Deno.test("server.ts --help says every option", async () => {
+  const { code, out, err } = await run("--help");
+
+  assertEquals([code, err], [0, ""]);
+  for (
+    const option of ["port", "host", "history", "max-body", "help", "version"]
+  ) {
+    assertMatch(out, new RegExp(`^  --${option} `, "m"));
+  }
+});
+
+Deno.test("server.ts --version says name and version", async () => {
+  const { code, out, err } = await run("--version");
+
+  assertEquals([code, err], [0, ""]);
+  assertMatch(out, /^parley \d+\.\d+\.\d+\n$/);
+});

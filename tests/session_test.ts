@@ -1,0 +1,264 @@
+/**
+ * Sessions on sockets that the test plays itself: what a bug in one of them
+ * does, and what happens between two of its awaits.
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Journal } from "../server/backbone.ts";
+import { Classics } from "../server/classic.ts";
+import { Connection, type Wire } from "../server/connection.ts";
+import type { Context } from "../server/context.ts";
+import { Hub } from "../server/hub.ts";
+import { MemoryJournal } from "../server/memory.ts";
+import { serve } from "../server/session.ts";
+import { Visits } from "../server/visits.ts";
+import { bytes, join, within } from "./raw_client.ts";
+
+const decoder = new TextDecoder();
+
+/** A socket with the test at its other end. */
+class FakeWire implements Wire {
+  /** What the peer reads, unless it is stuck. */
+  got = "";
+  /** Does the peer take nothing? */
+  stuck = false;
+  #incoming = new Uint8Array();
+  #ended = false;
+  #wake: (() => void) | undefined;
+  #unstick: ((error: Error) => void)[] = [];
+
+  say(text: string): void {
+    this.#incoming = new Uint8Array(join(this.#incoming, text));
+    this.#wake?.();
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (this.#incoming.length === 0) {
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const count = Math.min(buffer.length, this.#incoming.length);
+    buffer.set(this.#incoming.subarray(0, count));
+    this.#incoming = this.#incoming.slice(count);
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    if (this.stuck) {
+      return new Promise((_, reject) => this.#unstick.push(reject));
+    }
+    this.got += decoder.decode(bytes);
+    return Promise.resolve(bytes.length);
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#wake?.();
+    for (const reject of this.#unstick) {
+      reject(new Deno.errors.Interrupted("closed"));
+    }
+  }
+
+  /** Ends the peer's direction. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** Waits until `text` has come. */
+  async heard(text: string): Promise<void> {
+    await within(
+      (async () => {
+        while (!this.got.includes(text)) await turn();
+      })(),
+      () => `"${text}" in "${this.got.slice(-500)}"`,
+      5_000,
+    );
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** What a server's sessions share; a journal of the test's if it gives one. */
+function arrange(
+  wrap: (journal: Journal) => Journal = (journal) => journal,
+) {
+  const hub = new Hub();
+  const journal = wrap(
+    new MemoryJournal((run, forwards) => hub.deliver(run, forwards)),
+  );
+  const log: string[] = [];
+  const context: Context = {
+    hub,
+    journal,
+    classics: new Classics({
+      hub,
+      journal,
+      acknowledgeWithinMs: 1_000,
+      entered: () => {},
+    }),
+    visits: new Visits(),
+    sessions: new Set(),
+    settings: {
+      software: "test",
+      maxBodyBytes: 65_536,
+      history: 20,
+      registerWithinMs: 10_000,
+      pingAfterMs: 30_000,
+      idleAfterMs: 90_000,
+    },
+    now: () => 0,
+    log: (line) => void log.push(line),
+  };
+  let port = 0;
+  const connect = (maxOutboxBytes?: number) => {
+    const wire = new FakeWire();
+    const connection = new Connection(wire, {
+      remote: `127.0.0.1:${++port}`,
+      now: 0,
+      ...(maxOutboxBytes ? { maxOutboxBytes } : {}),
+    });
+    return { wire, connection, done: serve(connection, context) };
+  };
+  return { context, hub, log, connect };
+}
+
+/** A journal that asks `journal`, made to be changed. */
+function relayed(journal: Journal): Journal {
+  return {
+    get lastId() {
+      return journal.lastId;
+    },
+    append: (from, drafts) => journal.append(from, drafts),
+    history: (room, page) => journal.history(room, page),
+    missed: (query) => journal.missed(query),
+    roomName: (name) => journal.roomName(name),
+    rooms: () => journal.rooms(),
+  };
+}
+
+function send(target: string, body: string): string {
+  return `SEND ${target}\nContent-length: ${bytes(body).length}\n\n${body}`;
+}
+
+Deno.test("a bug in one session ends that session, with its error, and no other", async () => {
+  const bug = new TypeError("a bug of ours");
+  const { hub, connect } = arrange((journal) => ({
+    ...relayed(journal),
+    append: (from, drafts) =>
+      from === "eve" ? Promise.reject(bug) : journal.append(from, drafts),
+    history: () => {
+      throw bug;
+    },
+  }));
+  const eve = connect();
+  const mallory = connect();
+  const alice = connect();
+  for (
+    const [{ wire }, name] of [[eve, "eve"], [mallory, "mallory"], [
+      alice,
+      "alice",
+    ]] as const
+  ) {
+    wire.say(`REGISTER ${name}\n\nJOIN #r\n\n`);
+    await wire.heard("JOINED #r");
+  }
+
+  const first = assertRejects(() => eve.done, TypeError, "a bug of ours");
+  const second = assertRejects(() => mallory.done, TypeError, "a bug of ours");
+  eve.wire.say(send("#r", "hi"));
+  mallory.wire.say("HISTORY #r\n\n");
+  await first;
+  await second;
+  alice.wire.say(send("#r", "hi") + "LOGOUT\n\n");
+  alice.wire.end();
+  await alice.done;
+
+  assert(alice.wire.got.includes("User: eve\nReason: server error\n"));
+  assert(alice.wire.got.includes("SENT #r\n"));
+  assertEquals([...hub.users()], []);
+});
+
+Deno.test("a session that ends while its SENDs wait does nothing afterwards", async () => {
+  const waiting = Promise.withResolvers<void>();
+  const { hub, connect } = arrange((journal) => ({
+    ...relayed(journal),
+    append: async (from, drafts) => {
+      const stored = await journal.append(from, drafts);
+      await waiting.promise;
+      return stored;
+    },
+  }));
+  const alice = connect();
+  alice.wire.say("REGISTER alice\n\n");
+  await alice.wire.heard("REGISTERED");
+
+  alice.wire.say(send("ALL", "x") + "JOIN #ghost\n\n" + send("ALL", "y"));
+  await turn();
+  alice.connection.end("gone");
+  waiting.resolve();
+  alice.wire.end();
+  await alice.done;
+
+  assertEquals(hub.roomNamed("#ghost"), undefined);
+  assertEquals([...hub.users()], []);
+});
+
+Deno.test("a thousand peers that do not read can all be given up at once", async () => {
+  const { hub, connect } = arrange();
+  const sender = connect();
+  sender.wire.say("REGISTER sender\n\n");
+  await sender.wire.heard("REGISTERED");
+  const stuck = Array.from({ length: 1_000 }, () => connect(1_000));
+  for (const [i, { wire }] of stuck.entries()) {
+    // Each is in two rooms with its neighbours: one chain through all of them.
+    const room = Math.floor(i / 40);
+    wire.say(`REGISTER u${i}\n\nJOIN #c${room}\n\nJOIN #c${room + 1}\n\n`);
+    await wire.heard(`JOINED #c${room + 1}`);
+    wire.stuck = true;
+  }
+
+  for (let i = 0; i < 3; i++) {
+    sender.wire.say(send("ALL", "x".repeat(2_000)));
+    await sender.wire.heard(`Id: ${i + 1}\n`);
+  }
+  for (const { wire } of stuck) wire.close();
+  await Promise.all(stuck.map(({ done }) => done));
+  sender.wire.say("PING\n\n");
+  await sender.wire.heard("PONG");
+  sender.wire.end();
+  await sender.done;
+
+  assertEquals([...hub.users()].length, 0);
+});
+
+Deno.test("who stays in a room is told of those given up in a sensible order", async () => {
+  const { connect } = arrange();
+  const stuck = Array.from({ length: 10 }, () => connect(1_000));
+  for (const [i, { wire }] of stuck.entries()) {
+    wire.say(`REGISTER u${i}\n\nJOIN #r\n\n`);
+    await wire.heard("JOINED");
+    wire.stuck = true;
+  }
+  const alice = connect(); // the last to be told, as she came last
+  alice.wire.say("REGISTER alice\n\nJOIN #r\n\n");
+  await alice.wire.heard("JOINED");
+
+  for (let i = 0; i < 3; i++) {
+    alice.wire.say(send("#r", "x".repeat(2_000)));
+    await alice.wire.heard(`Id: ${i + 1}\n`);
+  }
+  await alice.wire.heard("Members: 1\n\n");
+  for (const { wire } of [alice, ...stuck]) wire.close();
+  await Promise.all([alice, ...stuck].map(({ done }) => done));
+
+  assertEquals(
+    alice.wire.got.match(/(?<=Reason: too slow\nMembers: )\d+/g)?.map(Number),
+    [10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
+  );
+});
