@@ -1,0 +1,312 @@
+/**
+ * What is measured: one entry of {@linkcode CASES} for each line of the report.
+ *
+ * A case measures one server once, from starting it to a few numbers; running it
+ * several times, in turn with the other servers, is the business of `main.ts`.
+ *
+ * @module
+ */
+import { type Load, type LoadResult, runLoad } from "./load.ts";
+import { EMPTY, type Peer, PEERS } from "./peers.ts";
+import { type Server, startServer } from "./processes.ts";
+
+/** What can be measured, in the units the names say. */
+export interface Sample {
+  /** Messages that arrived, in millions a second, over all receivers. */
+  deliveriesMPerS?: number;
+  /** CPU seconds of the server for a million deliveries. */
+  cpuSPerMillion?: number;
+  /** CPU time of the load generator for each second: near 1 it is the limit. */
+  loadShare?: number;
+  p50Us?: number;
+  p99Us?: number;
+  p999Us?: number;
+  memoryMb?: number;
+  kbPerConnection?: number;
+  /** Until all are in, or {@linkcode ARRIVAL_LIMIT_MS}. */
+  readyMs?: number;
+  readyConnections?: number;
+  joinedMs?: number;
+  synDrops?: number;
+  cpuMs?: number;
+  listeningMs?: number;
+  answerMs?: number;
+}
+
+export type Metric = keyof Sample;
+
+/** One line of work. */
+export interface Case {
+  readonly id: string;
+  readonly title: string;
+  /** What the table shows. */
+  readonly metrics: readonly Metric[];
+  /** Which servers; all of {@linkcode PEERS} unless told. */
+  readonly peers?: readonly Peer[];
+  /** Fewer runs than asked for, where one takes long or all are alike. */
+  readonly maxRuns?: number;
+  /** Not part of `--quick`. */
+  readonly long?: boolean;
+  measure(peer: Peer, setting: Setting): Promise<Sample>;
+}
+
+/** What all measurements share. */
+export interface Setting {
+  readonly toolsDir: string;
+  readonly quick: boolean;
+}
+
+/** Who has not been let in by then is counted as not ready. */
+const ARRIVAL_LIMIT_MS = 10_000;
+
+const THROUGHPUT = [
+  "deliveriesMPerS",
+  "cpuSPerMillion",
+  "loadShare",
+  "memoryMb",
+] as const;
+
+const SERVERS = PEERS.filter((peer) => peer.kind !== "relay");
+const PARLEYS = PEERS.filter((peer) => peer.kind === "parley");
+
+export const CASES: readonly Case[] = [
+  ...[10, 100, 1_000].map((receivers) => ({
+    id: `receivers-${receivers}`,
+    title: `One sender, ${receivers} receivers, 100-byte messages`,
+    metrics: THROUGHPUT,
+    measure: flood({ rooms: 1, members: receivers + 1, senders: 1 }),
+  })),
+  {
+    id: "rooms",
+    title: "100 rooms of 10, everybody sending, 100-byte messages",
+    metrics: THROUGHPUT,
+    measure: flood({ rooms: 100, members: 10, senders: 10 }),
+  },
+  {
+    id: "steady",
+    title: "1,000 messages a second to 100 receivers",
+    metrics: [
+      "cpuSPerMillion",
+      "p50Us",
+      "p99Us",
+      "p999Us",
+      "loadShare",
+      "deliveriesMPerS",
+    ],
+    measure: steady(100, 1_000),
+  },
+  {
+    id: "idle",
+    title: "Idle connections, in rooms of 100",
+    metrics: ["kbPerConnection", "memoryMb"],
+    maxRuns: 1,
+    peers: SERVERS,
+    measure: measureIdle,
+  },
+  {
+    id: "arrive",
+    title:
+      "1,000 connections at once, until all are registered and in one room",
+    metrics: ["readyMs", "readyConnections", "synDrops", "cpuMs"],
+    measure: measureArrival,
+  },
+  {
+    id: "join",
+    title: "1,000 registered connections join one room at once",
+    metrics: ["joinedMs"],
+    measure: measureJoining,
+  },
+  ...[16, 256, 1_024, 8_192, 65_536].map((bodyBytes) => ({
+    id: `body-${bodyBytes}`,
+    title: `One sender, 100 receivers, bodies of ${bodyBytes} bytes`,
+    metrics: THROUGHPUT,
+    peers: PEERS.filter((peer) => {
+      return peer.name !== "relay (Deno)" &&
+        bodyBytes <= (peer.protocol.maxBodyBytes ?? bodyBytes);
+    }),
+    maxRuns: 2,
+    long: bodyBytes !== 1_024,
+    measure: flood({ rooms: 1, members: 101, senders: 1, bodyBytes }),
+  })),
+  {
+    id: "start",
+    title: "From starting the process to listening, and to the first answer",
+    metrics: ["listeningMs", "answerMs"],
+    peers: [...SERVERS, EMPTY],
+    measure: measureStart,
+  },
+  ...[10, 100, 1_000, 10_000].map((receivers) => ({
+    id: `growth-${receivers}`,
+    title: `Growth: ${receivers} receivers (latency at 50,000 deliveries/s)`,
+    metrics: [...THROUGHPUT, "p50Us", "p99Us"] as const,
+    peers: PARLEYS,
+    maxRuns: 2,
+    long: true,
+    measure: measureGrowth(receivers),
+  })),
+];
+
+/** As fast as the messages are taken. */
+function flood(load: Omit<Load, "limitS">): Case["measure"] {
+  return async (peer, { toolsDir, quick }) => {
+    await using server = await startServer(peer, toolsDir);
+    const result = await runLoad(
+      { server, protocol: peer.protocol, toolsDir },
+      {
+        warmMs: quick ? 500 : 1_000,
+        measureMs: quick ? 500 : 1_500,
+        limitS: 60,
+        atOnce: peer.connectingAtOnce ?? 1_000,
+        ...load,
+      },
+    );
+    return toThroughput(result);
+  };
+}
+
+/** At a fixed rate that every server can follow. */
+function steady(receivers: number, rate: number): Case["measure"] {
+  return async (peer, { toolsDir, quick }) => {
+    await using server = await startServer(peer, toolsDir);
+    const result = await runLoad(
+      { server, protocol: peer.protocol, toolsDir },
+      {
+        rooms: 1,
+        members: receivers + 1,
+        senders: 1,
+        rate,
+        warmMs: quick ? 500 : 1_000,
+        measureMs: quick ? 1_000 : 3_000,
+        limitS: 60,
+        atOnce: peer.connectingAtOnce ?? 1_000,
+      },
+    );
+    const { p50Us, p99Us, p999Us } = result;
+    return { ...toThroughput(result), p50Us, p99Us, p999Us };
+  };
+}
+
+function measureGrowth(receivers: number): Case["measure"] {
+  const load = {
+    rooms: 1,
+    members: receivers + 1,
+    senders: 1,
+    settleMs: 1_000,
+  };
+  return async (peer, setting) => {
+    const throughput = await flood(load)(peer, setting);
+    const paced = await steady(receivers, 50_000 / receivers)(peer, setting);
+    return { ...paced, ...throughput };
+  };
+}
+
+function toThroughput(result: LoadResult): Sample {
+  const { deliveries, elapsedS, serverCpuS, loadCpuS, endPssKb } = result;
+  return {
+    deliveriesMPerS: deliveries / elapsedS / 1e6,
+    cpuSPerMillion: serverCpuS / deliveries * 1e6,
+    loadShare: loadCpuS / elapsedS,
+    memoryMb: endPssKb / 1024,
+  };
+}
+
+async function measureIdle(
+  peer: Peer,
+  { toolsDir, quick }: Setting,
+): Promise<Sample> {
+  await using server = await startServer(peer, toolsDir);
+  const result = await runLoad({ server, protocol: peer.protocol, toolsDir }, {
+    rooms: quick ? 20 : 100,
+    members: 100,
+    senders: 0,
+    settleMs: quick ? 1_000 : 3_000,
+    limitS: 60,
+    atOnce: peer.connectingAtOnce ?? 1_000,
+  });
+  failOnLost(result);
+  const grownKb = result.readyPssKb - result.startPssKb;
+  return {
+    kbPerConnection: grownKb / result.connections,
+    memoryMb: result.readyPssKb / 1024,
+  };
+}
+
+async function measureArrival(
+  peer: Peer,
+  { toolsDir }: Setting,
+): Promise<Sample> {
+  await using server = await startServer(peer, toolsDir);
+  const drops = await countSynDrops();
+  const result = await runLoad({ server, protocol: peer.protocol, toolsDir }, {
+    rooms: 1,
+    members: 1_000,
+    senders: 0,
+    connectLimitMs: ARRIVAL_LIMIT_MS,
+    limitS: 60,
+    atOnce: 1_000,
+  });
+  failOnLost(result);
+  return {
+    readyMs: result.connectMs,
+    readyConnections: result.ready,
+    synDrops: await countSynDrops() - drops,
+    cpuMs: result.connectCpuS * 1_000,
+  };
+}
+
+async function measureJoining(
+  peer: Peer,
+  { toolsDir }: Setting,
+): Promise<Sample> {
+  await using server = await startServer(peer, toolsDir);
+  const result = await runLoad({ server, protocol: peer.protocol, toolsDir }, {
+    rooms: 1,
+    members: 1_000,
+    senders: 0,
+    limitS: 60,
+    atOnce: peer.connectingAtOnce ?? 1_000,
+    joinApart: true,
+  });
+  failOnLost(result);
+  return { joinedMs: result.joinMs };
+}
+
+async function measureStart(
+  peer: Peer,
+  { toolsDir }: Setting,
+): Promise<Sample> {
+  const startedAt = performance.now();
+  await using server = await startServer(peer, toolsDir);
+  const { listeningMs } = server;
+  if (!peer.protocol.hello) return { listeningMs };
+  await waitForWelcome(peer, server);
+  return { listeningMs, answerMs: performance.now() - startedAt };
+}
+
+async function waitForWelcome(peer: Peer, { port }: Server): Promise<void> {
+  const { hello, welcome } = peer.protocol;
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  await conn.write(
+    new TextEncoder().encode(hello.replaceAll("{name}", "ubench")),
+  );
+  const buffer = new Uint8Array(65_536);
+  for (let heard = ""; !heard.includes(welcome);) {
+    const count = await conn.read(buffer);
+    if (count === null) throw new Error(`Cannot register: heard "${heard}"`);
+    heard += new TextDecoder().decode(buffer.subarray(0, count));
+  }
+}
+
+function failOnLost({ failed, connections }: LoadResult): void {
+  if (!failed) return;
+  throw new Error(`${failed} of ${connections} connections failed`);
+}
+
+/** How often a full accept queue has cost a client a second, on this machine. */
+async function countSynDrops(): Promise<number> {
+  const text = await Deno.readTextFile("/proc/net/netstat");
+  const [names = [], values = []] = text.split("\n")
+    .filter((line) => line.startsWith("TcpExt:"))
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("ListenDrops")] ?? 0);
+}

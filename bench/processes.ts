@@ -1,0 +1,199 @@
+/**
+ * Starting and stopping programs so that none is left behind: not after an error,
+ * not after Ctrl-C.
+ *
+ * @module
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { type Peer, type Place, START_LIMIT_MS } from "./peers.ts";
+
+/** A server that listens; disposing it ends it and removes its folder. */
+export interface Server extends AsyncDisposable {
+  readonly port: number;
+  readonly pid: number;
+  /** Milliseconds from starting the process to the first accepted connection. */
+  readonly listeningMs: number;
+  /** Why it is not running any more, if so: its status and last words. */
+  death(): string | undefined;
+}
+
+/** Starts a server on a free port and waits until it accepts connections. */
+export async function startServer(
+  peer: Peer,
+  toolsDir: string,
+): Promise<Server> {
+  const dir = await makeTempDir();
+  const place: Place = { port: freePort(), dir, toolsDir };
+  if (peer.config) {
+    await Deno.writeTextFile(
+      `${dir}/${peer.config.file}`,
+      peer.config.text(place),
+    );
+  }
+  await Deno.chmod(dir, 0o777); // a server that runs as nobody reads and writes here
+  const child = new Child(peer.command(place), {
+    name: peer.name,
+    cwd: dir,
+    unprivileged: peer.unprivileged ?? false,
+  });
+  const stop = async () => {
+    await child.end();
+    await Deno.remove(dir, { recursive: true }).catch(() => {});
+    temporary.delete(dir);
+  };
+  try {
+    const conn = await connectWhenListening(place.port, child);
+    conn.close();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    port: place.port,
+    pid: child.pid,
+    listeningMs: performance.now() - child.startedAt,
+    death: () => child.death,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** A process whose last words are kept, ended with the bench at the latest. */
+export class Child {
+  readonly startedAt = performance.now();
+  readonly #name: string;
+  readonly #process: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
+  #words = "";
+  #status: Deno.CommandStatus | undefined;
+
+  constructor(
+    [program, ...args]: string[],
+    options: { name: string; cwd: string; unprivileged: boolean },
+  ) {
+    this.#name = options.name;
+    const nobody = options.unprivileged && Deno.uid() === 0;
+    this.#process = new Deno.Command("/bin/sh", {
+      // The limit of open files is the one thing that Deno cannot raise itself.
+      args: [
+        "-c",
+        'ulimit -n "$(ulimit -Hn)"; exec "$@"',
+        "sh",
+        program!,
+        ...args,
+      ],
+      cwd: options.cwd,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      env: { NO_COLOR: "1", PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin` },
+      ...(nobody ? { uid: NOBODY_ID, gid: NOBODY_ID } : {}),
+    }).spawn();
+    running.add(this);
+    this.#reading = this.#keepLastWords();
+    this.#process.status.then((status) => {
+      this.#status = status;
+      running.delete(this);
+    });
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get death(): string | undefined {
+    if (!this.#status) return undefined;
+    const { signal, code } = this.#status;
+    const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
+    const words = this.#words.trim().replaceAll("\n", " | ").slice(-LAST_WORDS);
+    return `${this.#name} ${how}: ${words || "it said nothing"}`;
+  }
+
+  kill(): void {
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  }
+
+  async end(): Promise<void> {
+    if (!this.#status) this.kill();
+    await this.#process.status;
+    await this.#reading;
+  }
+
+  async #keepLastWords(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of this.#process.stderr) {
+      this.#words = (this.#words + decoder.decode(bytes)).slice(-LAST_WORDS);
+    }
+  }
+}
+
+/** Connects as soon as somebody listens; throws if the process ends instead. */
+export async function connectWhenListening(
+  port: number,
+  child: { readonly death: string | undefined },
+): Promise<Deno.TcpConn> {
+  const limit = performance.now() + START_LIMIT_MS;
+  while (performance.now() < limit) {
+    try {
+      return await Deno.connect({ hostname: "127.0.0.1", port });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    }
+    if (child.death) throw new Error(`Cannot start: ${child.death}`);
+    await sleep(1);
+  }
+  throw new Error(`Cannot start: nobody listens after ${START_LIMIT_MS} ms`);
+}
+
+/**
+ * A port that nobody listens on, below those that the system gives to outgoing
+ * connections: on one of these a waiting connect might reach itself.
+ */
+export function freePort(): number {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
+
+/** Has a process ended when the bench is. */
+export function own(process: Deno.ChildProcess): void {
+  const child = {
+    kill: () => process.kill("SIGKILL"),
+  };
+  running.add(child);
+  process.status.finally(() => running.delete(child));
+}
+
+/** A folder that is gone when the bench is. */
+export async function makeTempDir(): Promise<string> {
+  const dir = await Deno.makeTempDir({ prefix: "parley-bench-" });
+  temporary.add(dir);
+  return dir;
+}
+
+/** Ends every process and removes every folder, at once: for the way out. */
+export function cleanUp(): void {
+  for (const child of running) child.kill();
+  for (const dir of temporary) {
+    try {
+      Deno.removeSync(dir, { recursive: true });
+    } catch {
+      // Gone already, or a server that is just ending wrote into it: in /tmp anyway.
+    }
+  }
+}
+
+const NOBODY_ID = 65_534;
+const LAST_WORDS = 300;
+const running = new Set<{ kill(): void }>();
+const temporary = new Set<string>();

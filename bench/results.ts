@@ -1,0 +1,168 @@
+/**
+ * The measurements of one run: medians, spreads, and whether Parley is where it
+ * wants to be. Pure: values in, values out.
+ *
+ * @module
+ */
+import type { Metric, Sample } from "./cases.ts";
+
+/** Everything that one run of the bench found; what is written as JSON. */
+export interface Results {
+  readonly startedAt: string;
+  readonly machine: Record<string, string | number>;
+  readonly settings: Record<string, string | number | boolean>;
+  readonly notes: string[];
+  readonly cases: CaseResult[];
+}
+
+export interface CaseResult {
+  readonly id: string;
+  readonly title: string;
+  readonly metrics: readonly Metric[];
+  readonly rows: Row[];
+}
+
+/** One server in one case: every run's numbers, and what went wrong. */
+export interface Row {
+  readonly peer: string;
+  readonly samples: Sample[];
+  readonly errors: string[];
+}
+
+/** The middle one, and the range that all runs fell into. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What was wanted and what came out; `met` is absent if it was not measured. */
+export interface Verdict {
+  readonly text: string;
+  readonly met?: boolean;
+}
+
+export function spreadOf(row: Row, metric: Metric): Spread | undefined {
+  const values = row.samples.map((sample) => sample[metric])
+    .filter((value) => value !== undefined)
+    .sort((a, b) => a - b);
+  const [min] = values;
+  const max = values.at(-1);
+  if (min === undefined || max === undefined) return undefined;
+  const half = values.length >> 1;
+  const upper = values[half] ?? max;
+  const lower = values[values.length - 1 - half] ?? min;
+  return { median: (lower + upper) / 2, min, max };
+}
+
+/** Compares the medians with what issue 3 asks for. */
+export function judge(results: Results): Verdict[] {
+  return GOALS.flatMap((goal) => {
+    const found = results.cases.find(({ id }) => id === goal.id);
+    return found ? [goal.judge(found)] : [];
+  });
+}
+
+/** The peers that people run, for "the best peer". */
+const SERVERS = ["nats-server", "ngircd", "inspircd"];
+
+const GOALS: { id: string; judge(found: CaseResult): Verdict }[] = [
+  ...(["receivers-100", "receivers-1000"].flatMap((id) => [
+    { id, judge: atLeast("nats-server", 4) },
+    { id, judge: atLeast("relay (C)", 0.5) },
+  ])),
+  { id: "receivers-10", judge: atLeast("nats-server", 2) },
+  { id: "steady", judge: noWorse("cpuSPerMillion", "CPU for a delivery", 1) },
+  { id: "steady", judge: noWorse("p99Us", "p99", 1) },
+  { id: "rooms", judge: atLeast("best", 1) },
+  { id: "rooms", judge: noWorse("cpuSPerMillion", "CPU for a delivery", 1) },
+  { id: "idle", judge: atMost("kbPerConnection", "KB a connection", 10) },
+  { id: "arrive", judge: noWorse("readyMs", "time", 2) },
+  { id: "arrive", judge: atMost("synDrops", "SYNs dropped", 0) },
+  { id: "start", judge: startsLikeNothing },
+];
+
+/** Deliveries a second as a multiple of another's, or of the best server's. */
+function atLeast(other: string, wanted: number) {
+  return (found: CaseResult): Verdict => {
+    const ours = medianOf(found, "parley", "deliveriesMPerS");
+    const names = other === "best" ? SERVERS : [other];
+    const best = bestOf(found, "deliveriesMPerS", names, Math.max);
+    if (!ours || !best) return missing(found, `${wanted}x ${other}`);
+    const ratio = ours / best.value;
+    return {
+      text: `${found.id}: parley delivers ${ratio.toFixed(2)}x ${best.name} ` +
+        `(wanted ${wanted}x)`,
+      met: ratio >= wanted,
+    };
+  };
+}
+
+/** At most `times` the lowest of the servers. */
+function noWorse(metric: Metric, what: string, times: number) {
+  return (found: CaseResult): Verdict => {
+    const ours = medianOf(found, "parley", metric);
+    const best = bestOf(found, metric, SERVERS, Math.min);
+    if (ours === undefined || !best) {
+      return missing(found, `${what} of the best peer`);
+    }
+    const ratio = ours / best.value;
+    return {
+      text:
+        `${found.id}: parley's ${what} is ${
+          ratio.toFixed(2)
+        }x ${best.name}'s ` +
+        `(wanted at most ${times}x)`,
+      met: ratio <= times,
+    };
+  };
+}
+
+function atMost(metric: Metric, what: string, wanted: number) {
+  return (found: CaseResult): Verdict => {
+    const ours = medianOf(found, "parley", metric);
+    if (ours === undefined) return missing(found, what);
+    return {
+      text: `${found.id}: parley has ${ours.toFixed(1)} ${what} ` +
+        `(wanted at most ${wanted})`,
+      met: ours <= wanted,
+    };
+  };
+}
+
+function startsLikeNothing(found: CaseResult): Verdict {
+  const ours = medianOf(found, "parley", "listeningMs");
+  const empty = medianOf(found, "empty script (Deno)", "listeningMs");
+  if (!ours || !empty) return missing(found, "an empty script");
+  return {
+    text:
+      `start: parley listens after ${(ours / empty).toFixed(2)}x the time of ` +
+      "an empty script (wanted at most 1.5x)",
+    met: ours / empty <= 1.5,
+  };
+}
+
+function missing(found: CaseResult, what: string): Verdict {
+  return {
+    text: `${found.id}: not compared with ${what}: a number is missing`,
+  };
+}
+
+function medianOf(found: CaseResult, peer: string, metric: Metric) {
+  const row = found.rows.find((row) => row.peer === peer);
+  return row && spreadOf(row, metric)?.median;
+}
+
+function bestOf(
+  found: CaseResult,
+  metric: Metric,
+  names: readonly string[],
+  choose: (...values: number[]) => number,
+): { name: string; value: number } | undefined {
+  const all = names.flatMap((name) => {
+    const value = medianOf(found, name, metric);
+    return value === undefined ? [] : [{ name, value }];
+  });
+  const value = choose(...all.map((one) => one.value));
+  return all.find((one) => one.value === value);
+}
