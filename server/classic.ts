@@ -151,10 +151,11 @@ export class ClassicUser implements Peer {
   }
 
   /** Does what a frame of the sending socket says, and returns the answer. */
-  async fromSender(frame: Frame): Promise<Uint8Array> {
+  async fromSender(frame: Frame): Promise<Uint8Array | undefined> {
     if (frame.verb === "LOGOUT") {
+      this.#sockets.get("TOSEND")?.outbox.answer(encode("BYE"));
       this.end("logged out");
-      return encode("BYE");
+      return undefined;
     }
     if (frame.verb !== "SEND" || frame.args.length !== 1) throw unknown(frame);
     if (!this.user) throw new ChatError(101, "Cannot send: no TORECV socket");

@@ -2,7 +2,8 @@
  * One peer's outgoing bytes: a bounded queue with a single writer.
  *
  * Whoever pushes never waits, so that a slow reader costs nobody else anything.
- * What piles up during one write leaves joined in the next. A queue that passes
+ * What is pushed in one turn of the event loop leaves in one write, and what
+ * piles up during a write leaves joined in the next. A queue that passes
  * its limit is the end of that peer, and of that peer alone.
  *
  * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
@@ -41,6 +42,8 @@ export interface OutboxOwner {
 
 /** See the top of the file. */
 export class Outbox {
+  /** Those with something to write that no write is under way for. */
+  static #dueNow: Outbox[] = [];
   /** How many bytes the peer has taken so far. */
   written = 0;
   readonly #sink: Sink;
@@ -50,6 +53,7 @@ export class Outbox {
   #next = 0; // the first of the queue that is still to be written
   #bytes = 0; // in the queue and in the write under way
   #answerBytes = 0; // those of them that do not count against the limit
+  #due = false; // to be written at the end of this turn
   #writing: Promise<void> | undefined;
   #waiting: (() => void)[] = [];
   #stalled = false;
@@ -120,6 +124,7 @@ export class Outbox {
 
   /** Resolves when everything is written, or nothing more can be. */
   async flushed(): Promise<void> {
+    this.#begin();
     await this.#writing;
   }
 
@@ -139,7 +144,20 @@ export class Outbox {
     if (this.#closed) return;
     this.#queue.push(bytes);
     this.#bytes += bytes.length;
-    this.#writing ??= this.#write();
+    if (this.#writing || this.#due) return;
+    this.#due = true;
+    if (Outbox.#dueNow.push(this) === 1) setImmediate(Outbox.#writeDue);
+  }
+
+  static #writeDue(): void {
+    const due = Outbox.#dueNow;
+    Outbox.#dueNow = [];
+    for (const outbox of due) outbox.#begin();
+  }
+
+  #begin(): void {
+    if (this.#due) this.#writing = this.#write();
+    this.#due = false;
   }
 
   /** The only writer. */

@@ -425,3 +425,19 @@ Deno.test("one RECEIVED too many does no harm", async () => {
 
   assertEquals(await alice.in.frame(), "FORWARD bob\nContent-length: 2\n\nhi");
 });
+
+Deno.test("a classic receiver with too much unacknowledged is removed, and nobody waits for it", async () => {
+  await using server = startTestServer({ acknowledgeWithinMs: 60_000 });
+  using bob = await RawClient.classic(server.port, "bob");
+  using alice = await RawClient.enter(server.port, "alice");
+  const body = "x".repeat(60_000);
+
+  for (let sent = 0; sent < 400; sent++) {
+    await alice.say("bob", body);
+    if ((await alice.frame()).startsWith("ERROR 102")) break;
+  }
+
+  await server.logged("bob disconnected: too slow");
+  assertMatch(await bob.in.rest(), /^FORWARD alice\n/);
+  assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+});

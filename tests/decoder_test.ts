@@ -312,6 +312,22 @@ Deno.test("decoder reads a length with a tab, spaces, or nothing before it", () 
   }
 });
 
+Deno.test("decoder reads a start line in one way, with and without headers", () => {
+  for (const end of ["", " ", "  ", "\t", "\u{a0}"]) {
+    const [bare] = decode(bytes(`PING${end}\n\n`), [Infinity]);
+    const [full] = decode(bytes(`PING${end}\nA: b\n\n`), [Infinity]);
+    assertEquals(
+      (bare as { line: string[] }).line,
+      (full as { line: string[] }).line,
+    );
+  }
+  for (const end of ["\v", "\f", "\x1f"]) {
+    assertEquals(decode(bytes(`PING${end}\n\n`), [Infinity]), [
+      "ERROR 103 closes",
+    ]);
+  }
+});
+
 Deno.test("decoder gives nothing after an error that closes, whatever comes", () => {
   const decoder = new FrameDecoder({ maxBodyBytes: 100 });
   const feed = (input: string) => {

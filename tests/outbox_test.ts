@@ -26,6 +26,7 @@ class HeldSink implements Sink {
 
   /** Lets a write take up to `most` bytes, and waits for what follows. */
   async take(most = Infinity): Promise<void> {
+    await turn();
     const write = this.#pending.shift();
     if (!write) throw new Error("Cannot take: nothing is written");
     const part = write.bytes.subarray(0, most);
@@ -35,10 +36,12 @@ class HeldSink implements Sink {
   }
 
   async takeAll(): Promise<void> {
+    await turn();
     while (this.#pending.length > 0) await this.take();
   }
 
   async fail(): Promise<void> {
+    await turn();
     this.#pending = [];
     this.#fail?.(new Deno.errors.BrokenPipe("gone"));
     await turn();
@@ -47,7 +50,7 @@ class HeldSink implements Sink {
 
 /** Lets everything run that can run now. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setTimeout(() => setImmediate(resolve), 0));
 }
 
 function arrange(maxBytes = 100) {
@@ -67,7 +70,10 @@ function arrange(maxBytes = 100) {
 Deno.test("Outbox writes at once, and joins what comes during a write", async () => {
   const { sink, outbox } = arrange();
 
-  for (const part of ["a", "b", "c"]) outbox.push(bytes(part));
+  outbox.push(bytes("a"));
+  await turn();
+  outbox.push(bytes("b"));
+  outbox.push(bytes("c"));
   outbox.answer(bytes("d"));
   await sink.takeAll();
 
@@ -80,6 +86,7 @@ Deno.test("Outbox never has two writes under way", async () => {
 
   for (let i = 0; i < 10; i++) {
     outbox.push(bytes("x"));
+    await turn();
     assertEquals(sink.writes, 1);
     if (i % 3 === 0) await sink.take();
   }
@@ -102,6 +109,7 @@ Deno.test("Outbox takes exactly its limit, and ends the peer at one byte more", 
   const { sink, outbox, events } = arrange(100);
 
   outbox.push(bytes("x".repeat(60)));
+  await turn();
   outbox.push(bytes("y".repeat(40)));
   const atTheLimit = [...events];
   outbox.push(bytes("z"));
@@ -174,6 +182,7 @@ Deno.test("Outbox drops what is queued when it is closed", async () => {
   const { sink, outbox } = arrange();
 
   outbox.push(bytes("a"));
+  await turn();
   outbox.push(bytes("b"));
   outbox.close();
   outbox.close(bytes("too late?"));
@@ -189,6 +198,7 @@ Deno.test("Outbox is flushed when everything is taken", async () => {
   let flushed = false;
 
   outbox.push(bytes("a"));
+  await turn();
   outbox.push(bytes("b"));
   const done = outbox.flushed().then(() => flushed = true);
   await sink.take();

@@ -3,6 +3,7 @@
  * does, and what happens between two of its awaits.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ChatError } from "../protocol.ts";
 import type { Journal } from "../server/backbone.ts";
 import { Classics } from "../server/classic.ts";
 import { Connection, type Wire } from "../server/connection.ts";
@@ -214,7 +215,7 @@ Deno.test("a thousand peers that do not read can all be given up at once", async
   const sender = connect();
   sender.wire.say("REGISTER sender\n\n");
   await sender.wire.heard("REGISTERED");
-  const stuck = Array.from({ length: 1_000 }, () => connect(1_000));
+  const stuck = Array.from({ length: 1_000 }, () => connect(60_000));
   for (const [i, { wire }] of stuck.entries()) {
     // Each is in two rooms with its neighbours: one chain through all of them.
     const room = Math.floor(i / 40);
@@ -224,9 +225,10 @@ Deno.test("a thousand peers that do not read can all be given up at once", async
   }
 
   for (let i = 0; i < 3; i++) {
-    sender.wire.say(send("ALL", "x".repeat(2_000)));
+    sender.wire.say(send("ALL", "x".repeat(30_000)));
     await sender.wire.heard(`Id: ${i + 1}\n`);
   }
+  const endings = stuck.map(({ connection }) => connection.ending);
   for (const { wire } of stuck) wire.close();
   await Promise.all(stuck.map(({ done }) => done));
   sender.wire.say("PING\n\n");
@@ -234,6 +236,9 @@ Deno.test("a thousand peers that do not read can all be given up at once", async
   sender.wire.end();
   await sender.done;
 
+  const tooSlow = (ending: unknown) =>
+    ending instanceof ChatError && ending.code === 115;
+  assertEquals(endings.filter(tooSlow).length, 1_000);
   assertEquals([...hub.users()].length, 0);
 });
 
@@ -261,4 +266,35 @@ Deno.test("who stays in a room is told of those given up in a sensible order", a
     alice.wire.got.match(/(?<=Reason: too slow\nMembers: )\d+/g)?.map(Number),
     [10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
   );
+});
+
+Deno.test("what others say during a replay that nobody reads is bounded, too", async () => {
+  const { hub, connect } = arrange();
+  const alice = connect();
+  const bob = connect();
+  const large = send("alice", "x".repeat(60_000));
+  alice.wire.say("REGISTER alice\n\n");
+  bob.wire.say("REGISTER bob\n\n");
+  await alice.wire.heard("Token: ");
+  const [token] = /(?<=Token: )\w+/.exec(alice.wire.got)!;
+  bob.wire.say(large.repeat(10));
+  await bob.wire.heard("Id: 10\n");
+  alice.wire.end();
+  await alice.done;
+
+  const again = connect();
+  again.wire.stuck = true;
+  again.wire.say(`REGISTER alice\nToken: ${token}\nAfter: 0\n\n`);
+  while ([...hub.users()].length < 2) await turn();
+  for (let sent = 0; sent < 200; sent++) {
+    bob.wire.say(large);
+    await bob.wire.heard(`Id: ${11 + sent}\n`);
+    if ([...hub.users()].length < 2) break;
+  }
+  const ending = again.connection.ending;
+  for (const { wire } of [bob, again]) wire.close();
+  await Promise.all([bob.done, again.done]);
+
+  assert(ending instanceof ChatError);
+  assertEquals(ending.code, 115);
 });
