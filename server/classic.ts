@@ -207,7 +207,8 @@ export class ClassicUser implements Peer {
       this.#queuedBytes += bytes.length;
       return promise;
     });
-    if (full) this.end("too slow");
+    // Not at once: whoever is sending to many must not find them changed.
+    if (full) queueMicrotask(() => this.end("too slow"));
     else this.#sendNext();
     return Promise.all(all).then((answers) => !answers.includes(false));
   }

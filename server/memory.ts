@@ -149,7 +149,7 @@ export class MemoryJournal implements Journal {
 
   #keep(record: Record): void {
     this.#records.push(record);
-    this.#bytes += record.forwards.length + RECORD_OVERHEAD_BYTES;
+    this.#bytes += heldBytes(record);
     if (isRoomName(record.to)) this.#roomRecords(record.to).push(record);
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
   }
@@ -165,7 +165,7 @@ export class MemoryJournal implements Journal {
   #forgetOldest(): void {
     const oldest = this.#records.shift();
     if (!oldest) return;
-    this.#bytes -= oldest.forwards.length + RECORD_OVERHEAD_BYTES;
+    this.#bytes -= heldBytes(oldest);
     const room = this.#rooms.get(oldest.to);
     if (!isRoomName(oldest.to) || !room) return;
     room.records.shift(); // the oldest of all is the oldest of its room
@@ -201,6 +201,11 @@ function continues(first: Draft, next: Draft): boolean {
   return next.to === first.to &&
     first.key === undefined && next.key === undefined &&
     first.declaredLength === undefined && next.declaredLength === undefined;
+}
+
+/** What a record keeps from being freed, in bytes. */
+function heldBytes({ forwards }: Record): number {
+  return forwards.buffer.byteLength + RECORD_OVERHEAD_BYTES;
 }
 
 function frame({ forwards, ends }: Record, index: number): Uint8Array {

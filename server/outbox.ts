@@ -164,15 +164,42 @@ export class Outbox {
   async #write(): Promise<void> {
     try {
       while (this.#next < this.#queue.length) {
-        const scratch = this.#join();
-        await this.#writeAll(scratch?.bytes ?? this.#take());
-        if (scratch) giveBack(scratch.buffer);
+        const count = this.#fitting();
+        if (count < 2) await this.#writeAll(this.#take());
+        else await this.#writeJoined(count);
       }
     } catch (cause) {
       this.close();
       this.#owner.lost(cause);
     } finally {
       this.#writing = undefined;
+    }
+  }
+
+  /** How many pieces at the head of the queue fit in one write. */
+  #fitting(): number {
+    let bytes = 0;
+    for (let end = this.#next; end < this.#queue.length; end++) {
+      bytes += this.#queue[end]!.length;
+      if (bytes > JOINED_BYTES) return end - this.#next;
+    }
+    return this.#queue.length - this.#next;
+  }
+
+  async #writeJoined(count: number): Promise<void> {
+    const pieces = Array.from({ length: count }, () => this.#take());
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const buffer = bytes < SCRATCH_FROM_BYTES
+      ? new Uint8Array(bytes)
+      : spare.pop() ?? new Uint8Array(JOINED_BYTES);
+    let at = 0;
+    for (const piece of pieces) {
+      buffer.set(piece, at);
+      at += piece.length;
+    }
+    await this.#writeAll(buffer.subarray(0, at));
+    if (buffer.length === JOINED_BYTES && spare.length < MAX_SPARE) {
+      spare.push(buffer);
     }
   }
 
@@ -184,24 +211,6 @@ export class Outbox {
       this.#next = 0;
     }
     return bytes;
-  }
-
-  /** Takes what fits in one buffer, if that is more than one piece. */
-  #join(): { buffer: Uint8Array; bytes: Uint8Array } | undefined {
-    const first = this.#queue[this.#next]!; // the caller has looked
-    const second = this.#queue[this.#next + 1];
-    if (!second || first.length + second.length > JOINED_BYTES) {
-      return undefined;
-    }
-    const buffer = spare.pop() ?? new Uint8Array(JOINED_BYTES);
-    let length = 0;
-    for (;;) {
-      const following = this.#queue[this.#next];
-      if (!following || length + following.length > JOINED_BYTES) break;
-      buffer.set(following, length);
-      length += this.#take().length;
-    }
-    return { buffer, bytes: buffer.subarray(0, length) };
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
@@ -228,10 +237,9 @@ export class Outbox {
   }
 }
 
-/** Buffers to join pieces in, which are the same for all outboxes. */
+/** Buffers to join many pieces in, the same for all outboxes. */
 const spare: Uint8Array[] = [];
 const MAX_SPARE = 64;
 
-function giveBack(buffer: Uint8Array): void {
-  if (spare.length < MAX_SPARE) spare.push(buffer);
-}
+/** Less is joined in a buffer of its size: a crowd that comes says little. */
+const SCRATCH_FROM_BYTES = 8 * 1024;

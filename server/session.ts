@@ -59,6 +59,7 @@ export async function serve(
         await sendDrafts(session, context);
       }
       await connection.outbox.room();
+      connection.heardAt = context.now(); // it was us who were busy
     }
     connection.end("connection closed");
   } catch (bug) {

@@ -10,6 +10,9 @@ import type { ChatError } from "../protocol.ts";
 /** A visit can be taken up again for so long after its connection is gone. */
 export const VISIT_LIFE_MS = 5 * 60 * 1_000;
 
+/** Of more, the first that is over is forgotten earlier. */
+const MAX_VISITS = 100_000;
+
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
@@ -42,6 +45,7 @@ export class Visits {
       goneAt: Infinity,
     };
     this.#visits.set(name.toLowerCase(), visit);
+    if (this.#visits.size > MAX_VISITS) this.#forgetOne();
     return visit;
   }
 
@@ -57,6 +61,14 @@ export class Visits {
   forgetOld(now: number): void {
     for (const [key, { goneAt }] of this.#visits) {
       if (goneAt + VISIT_LIFE_MS < now) this.#visits.delete(key);
+    }
+  }
+
+  #forgetOne(): void {
+    for (const [key, { connection }] of this.#visits) {
+      if (connection) continue;
+      this.#visits.delete(key);
+      return;
     }
   }
 }
