@@ -170,7 +170,8 @@ async function speakTyped(
     const line = await terminal.read();
     if (line === undefined) break;
     const { kind } = parseInput(line);
-    const isSent = kind === "to" || (kind === "say" && session.room);
+    const isSent = kind === "to" ||
+      (kind === "say" && session.room !== undefined);
     if (!isSent && terminal instanceof Screen) {
       session.show({ kind: "echo", text: session.promptText + line });
     } else if (!isSent) {
@@ -247,11 +248,11 @@ function refused(error: ChatError, goal: Goal): Failure {
 
 /** A lost connection is no surprise after the server has taken leave. */
 function explained(error: unknown, { session }: Setting): unknown {
-  const expected = session?.closing !== undefined &&
-    error instanceof Failure && error.exitCode === EXIT.failed;
-  if (!expected) return error;
+  const advice = session?.closing;
+  const lost = error instanceof Failure && error.exitCode === EXIT.failed;
+  if (advice === undefined || !lost) return error;
   return new Failure(EXIT.failed, "The server was stopped", {
-    advice: session.closing!, // checked above
+    advice,
     cause: error,
   });
 }

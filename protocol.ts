@@ -8,7 +8,7 @@
  *
  * Pure code: no I/O, no clock, no imports, and nothing that only Deno has, so
  * that server, client and page speak from this one file. What a frame *means*
- * is not here; see `server/session.ts` and `docs/protocol.md`.
+ * is not here; see `server/requests.ts` and `docs/protocol.md`.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export const MAX_BODY_BYTES = 65_536;
 /** A Content-length over this is no length but a mistake or an attack. */
 export const ABSURD_BODY_BYTES = 16 * 1024 * 1024;
 
-/** Every error of the wire, and when it is said. */
+/** Every error of the wire, and when it is said; some are yet to come. */
 export const ERRORS = {
   100: "Malformed username", // no legal user name, or a reserved one
   101: "No user registered", // a request came before REGISTER

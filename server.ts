@@ -9,14 +9,15 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { bold, dim, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
-import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
+import { ABSURD_BODY_BYTES, DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import type { Context, Settings } from "./server/context.ts";
 import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
-import { logJoined } from "./server/requests.ts";
+import { logJoined, MAX_HISTORY } from "./server/requests.ts";
 import { checkSilence, serve } from "./server/session.ts";
 import { TaskGroup } from "./server/tasks.ts";
 import { Visits } from "./server/visits.ts";
@@ -41,6 +42,12 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
 }
 
+/** Every IPv4 address of this computer. */
+const EVERYWHERE = "0.0.0.0";
+
+/** How many messages of a room a newcomer is shown. */
+const DEFAULT_HISTORY = 20;
+
 const SOFTWARE = `parley ${config.version}`;
 
 /** A burst of so many connections is accepted without a wait. */
@@ -58,7 +65,7 @@ const RETRY_AFTER_SECONDS = 5;
  * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { hostname = "0.0.0.0", port = DEFAULT_PORT } = options;
+  const { hostname = EVERYWHERE, port = DEFAULT_PORT } = options;
   const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
   const context = createContext(options);
   const stopping = new AbortController();
@@ -107,7 +114,7 @@ function createContext(options: ServerOptions): Context {
     settings: {
       software: SOFTWARE,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
-      history: options.history ?? 20,
+      history: options.history ?? DEFAULT_HISTORY,
       registerWithinMs: options.registerWithinMs ?? 10_000,
       pingAfterMs: options.pingAfterMs ?? 30_000,
       idleAfterMs: options.idleAfterMs ?? 90_000,
@@ -187,7 +194,7 @@ function printer(): (line: string) => void {
     const now = Math.floor(Date.now() / 1_000);
     if (now !== second) time = localTime(new Date());
     second = now;
-    if (lines.push(`${time} ${line}`) === 1) setTimeout(print);
+    if (lines.push(`${dim(time)} ${line}`) === 1) setTimeout(print);
   };
 }
 
@@ -200,15 +207,16 @@ function localTime(date: Date): string {
 const USAGE = `Usage: deno run -A server.ts [OPTIONS]
 
   --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
-  --host ADDRESS    Address to listen on (default 0.0.0.0, every IPv4 address;
+  --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
                     :: adds IPv6)
-  --history NUMBER  Messages of a room that a newcomer is shown (default 20)
+  --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
   --help            Show this
   --version         Show the version`;
 
 /** Runs the server until it is interrupted; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
   if (typeof options === "string") {
     console.error(options);
@@ -252,7 +260,11 @@ function readOptions(args: string[]): Options | string {
   if (unknown.length > 0) {
     return `Cannot use "${unknown[0]}": no such option; see --help`;
   }
-  const numbers = { port: 65_535, history: 1_000, "max-body": 16_777_216 };
+  const numbers = {
+    port: 65_535,
+    history: MAX_HISTORY,
+    "max-body": ABSURD_BODY_BYTES,
+  };
   for (const [name, most] of Object.entries(numbers)) {
     const value = given[name];
     if (value === undefined) continue;
@@ -264,9 +276,9 @@ function readOptions(args: string[]): Options | string {
   return {
     help: given["help"] === true,
     version: given["version"] === true,
-    hostname: String(given["host"] ?? "0.0.0.0"),
+    hostname: String(given["host"] ?? EVERYWHERE),
     port: Number(given["port"] ?? DEFAULT_PORT),
-    history: Number(given["history"] ?? 20),
+    history: Number(given["history"] ?? DEFAULT_HISTORY),
     maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
   };
 }
@@ -283,8 +295,8 @@ function cannotListen(
 }
 
 /** What people need to type, a line for each address they can reach us at. */
-function greeting(port: number, hostname = "0.0.0.0"): string {
-  const everywhere = ["0.0.0.0", "::"].includes(hostname);
+function greeting(port: number, hostname = EVERYWHERE): string {
+  const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
     ? Deno.networkInterfaces()
       .filter(({ family }) => family === "IPv4")
@@ -292,7 +304,7 @@ function greeting(port: number, hostname = "0.0.0.0"): string {
     : [hostname];
   const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
   const lines = addresses.map((address) =>
-    `  deno run -A client.ts NAME ${address}${option}`
+    bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
   return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
     lines.join("\n")

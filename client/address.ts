@@ -36,10 +36,9 @@ export function parsePort(word: string): number | undefined {
 
 /** `hostname` and `port` as one word that {@linkcode parseAddress} reads. */
 export function addressText(hostname: string, port: number): string {
+  if (port === DEFAULT_PORT) return hostname;
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return port === DEFAULT_PORT
-    ? host.replace(/^\[|\]$/g, "")
-    : `${host}:${port}`;
+  return `${host}:${port}`;
 }
 
 /**
@@ -57,7 +56,7 @@ export async function dial(
   const both = AbortSignal.any([signal, deadline]);
   let failure: unknown = new Error("it has no address");
   try {
-    for (const address of await aborted(addressesOf(hostname), both)) {
+    for (const address of await unlessAborted(addressesOf(hostname), both)) {
       try {
         const options = { hostname: address, port, signal: both };
         const conn = await Deno.connect(options);
@@ -85,7 +84,7 @@ async function addressesOf(hostname: string): Promise<string[]> {
 }
 
 /** `promise`, or the signal's reason if that is first. */
-async function aborted<T>(
+async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {

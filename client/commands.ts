@@ -241,7 +241,9 @@ async function who(session: Session, rest: string): Promise<void | "usage"> {
   const people = await session.listPeople(room);
   const where = everybody ? "Connected" : `In ${room}`;
   session.note(`${where}: ${people.length}`);
-  const width = Math.max(...people.map(({ name }) => name.length));
+  const width = people.reduce((most, { name }) => {
+    return Math.max(most, name.length);
+  }, 0);
   for (const { name, details } of people) {
     session.note(`  ${name.padEnd(width)}  ${details}`);
   }

@@ -25,10 +25,10 @@ export interface Wanted {
 /** Which word would complete `line`. In the chooser, rooms are meant. */
 export function wantedWord(line: string, choosing = false): Wanted {
   for (const [pattern, kind, after] of PATTERNS) {
-    const [, before = "", name = ""] = pattern.exec(line) ?? [undefined];
-    if (pattern.test(line)) {
-      return { kind, part: before + name, before, after };
-    }
+    const match = pattern.exec(line);
+    if (!match) continue;
+    const [, before = "", name = ""] = match;
+    return { kind, part: before + name, before, after };
   }
   const part = /\S*$/.exec(line)![0]; // matches always
   if (part === "") return { kind: "nothing", part, before: "", after: "" };

@@ -236,7 +236,8 @@ export class Connection implements Disposable {
 
   #event(frame: Frame): Event | undefined {
     if (frame.verb === "PING") {
-      this.#write(encode("PONG"));
+      // One on its way is enough, or a flood of PINGs would fill our memory.
+      if (!this.#outbox.includes(PONG)) this.#write(PONG);
       return undefined;
     }
     const asked = this.#pending[this.#answered];
@@ -363,6 +364,8 @@ const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
   PING: "PONG",
   LOGOUT: "BYE",
 };
+
+const PONG = encode("PONG");
 
 const ANSWERS = new Set(Object.values(ANSWER_TO));
 

@@ -66,13 +66,18 @@ export function readOptions(
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key !== undefined) {
-        throw usage(`Unknown option "${arg.replace(/=.*/s, "")}"`);
+        throw usage(
+          `Cannot use "${arg.replace(/=.*/s, "")}": no such option`,
+        );
       }
     },
   });
   if (values["help"]) return "help";
   if (values["version"]) return "version";
   const [name, server, ...others] = values._.map(String);
+  if (name !== undefined && /[\r\n]/.test(name)) {
+    throw usage("Cannot use a name of several lines");
+  }
   if (others.length > 0) throw usage(`Cannot use "${others[0]}": what is it?`);
   const { hostname, port } = readServer(server, values["port"]);
   return {

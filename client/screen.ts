@@ -84,9 +84,9 @@ export class Screen implements Terminal {
     this.#line.on("line", (line: string) => this.#entered(line));
     this.#line.on("close", () => this.#leaveLine());
     this.#line.on("SIGINT", () => events.interrupt());
-    this.#line.on("SIGTSTP", () => this.#suspend());
+    if (HAS_JOBS) this.#line.on("SIGTSTP", () => this.#suspend());
     Deno.addSignalListener("SIGWINCH", this.#resized);
-    Deno.addSignalListener("SIGCONT", this.#resumed);
+    if (HAS_JOBS) Deno.addSignalListener("SIGCONT", this.#resumed);
     this.#line.setPrompt("");
     this.#takeOver();
     this.#readKeys();
@@ -118,8 +118,7 @@ export class Screen implements Terminal {
   async ask(question: string): Promise<string | undefined> {
     this.#asking = true;
     this.#draw(question);
-    const answer = await this.read();
-    return answer;
+    return await this.read();
   }
 
   read(): Promise<string | undefined> {
@@ -135,7 +134,7 @@ export class Screen implements Terminal {
   /** Shows what is still to be shown, and gives the terminal back. */
   async [Symbol.asyncDispose](): Promise<void> {
     Deno.removeSignalListener("SIGWINCH", this.#resized);
-    Deno.removeSignalListener("SIGCONT", this.#resumed);
+    if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#resumed);
     this.#leaveLine();
     this.#line.close();
     await this.#output.flushed();
@@ -179,7 +178,7 @@ export class Screen implements Terminal {
     } else {
       this.#emit(upBy(this.#rowsOf(line) + 1)); // readline went below it
     }
-    if (this.#prompt !== "" && !this.#asking) this.#draw(this.#prompt);
+    if (this.#prompt !== "") this.#draw(this.#prompt);
     this.#typed.push(withBreaks(line));
     const reader = this.#reader;
     this.#reader = undefined;
@@ -210,21 +209,16 @@ export class Screen implements Terminal {
     const decoder = new TextDecoder();
     const filter = new PasteFilter();
     const buffer = new Uint8Array(4_096);
-    try {
-      for (;;) {
-        const count = await Deno.stdin.read(buffer);
-        if (count === null || this.#ended) break;
-        const bytes = buffer.subarray(0, count);
-        for (
-          const part of filter.feed(decoder.decode(bytes, { stream: true }))
-        ) {
-          // Not `push`: it would come later than a paste that follows.
-          if (part.pasted) this.#line.write(part.text);
-          else this.#keys.emit("data", part.text);
-        }
+    for (;;) {
+      // It fails when the terminal is gone, as after a hang-up: no more lines.
+      const count = await Deno.stdin.read(buffer).catch(() => null);
+      if (count === null || this.#ended) break;
+      const keys = decoder.decode(buffer.subarray(0, count), { stream: true });
+      for (const part of filter.feed(keys)) {
+        // Not `push`: it would come later than a paste that follows.
+        if (part.pasted) this.#line.write(part.text);
+        else this.#keys.emit("data", part.text);
       }
-    } catch {
-      // The terminal is gone, as after a hang-up: no more lines.
     }
     this.#leaveLine();
   }
@@ -273,6 +267,8 @@ type Completed = (error: null, found: [string[], string]) => void;
 
 const encoder = new TextEncoder();
 const DRAW_EVERY_MS = 33;
+/** Whether Ctrl-Z stops a program and `fg` wakes it with SIGCONT. */
+const HAS_JOBS = Deno.build.os !== "windows";
 
 /** Characters that may wait to be drawn before we stop reading the socket. */
 const MAX_BEHIND = 262_144;

@@ -107,7 +107,7 @@ export class Session {
       case "NOTICE":
         return this.#notice(frame);
       case "SENT":
-        if (request) this.#sent(frame, request.args[0]!, request.body);
+        if (request) this.#sent(frame, frame.args[0] ?? "", request.body);
         return;
       case "ERROR":
         if (request?.verb === "SEND") this.#refused(request, errorOf(frame));
@@ -116,6 +116,8 @@ export class Session {
         return this.#joined(frame);
       case "LEFT":
         return this.#left(frame.args[0] ?? "");
+      case "HISTORY": // from now on a history is shown whole
+        this.#joinedAt.delete((frame.args[0] ?? "").toLowerCase());
     }
   }
 
@@ -164,8 +166,8 @@ export class Session {
     }
     const known = this.#find(room);
     if (known) return this.#makeCurrent(known);
-    await this.#connection.request("JOIN", [room]);
-    await this.#connection.request("HISTORY", [room]);
+    const { args } = await this.#connection.request("JOIN", [room]);
+    await this.#connection.request("HISTORY", [args[0] ?? room]);
   }
 
   /** Leaves a room; out of the last one, shows which there are. */
@@ -279,9 +281,9 @@ export class Session {
 
   #sent(frame: Frame, to: string, body: Uint8Array): void {
     const id = Number(header(frame, "id") ?? 0);
-    if (to.startsWith("#")) this.#newest.set(to.toLowerCase(), id);
-    if (!this.#echo) return;
     const isRoom = to.startsWith("#");
+    if (isRoom) this.#newest.set(to.toLowerCase(), id);
+    if (!this.#echo) return;
     const isAll = to.toUpperCase() === "ALL";
     this.show({
       kind: "message",
@@ -326,8 +328,6 @@ export class Session {
           `${user} went offline${reason ? ` (${reason})` : ""}`,
         );
       }
-      case "server":
-        return this.note(`server: ${decoder.decode(frame.body)}`);
       case "closing": {
         const after = header(frame, "retry-after");
         this.closing = after ? `Try again in ${after} s.` : "Try again later.";

@@ -126,7 +126,7 @@ export class ClassicUser implements Peer {
    */
   wants(role: Role, name: string, connection: Connection): boolean {
     return this.name === name && !this.#sockets.has(role) &&
-      addressOf(this.remote) === addressOf(connection.remote);
+      hostOf(this.remote) === hostOf(connection.remote);
   }
 
   /** Takes a socket; with the second one the user comes in. */
@@ -240,6 +240,6 @@ function unknown(frame: Frame): ChatError {
 }
 
 /** The address of `address:port`. */
-function addressOf(remote: string): string {
+function hostOf(remote: string): string {
   return remote.slice(0, remote.lastIndexOf(":"));
 }

@@ -13,7 +13,7 @@ import {
   MAX_HEAD_BYTES,
   type Source,
 } from "../protocol.ts";
-import { Outbox, type OutboxOwner } from "./outbox.ts";
+import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 
 /** For so long we wait for a peer to take our last words, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
@@ -22,11 +22,7 @@ const LAST_WORDS_MS = 1_000;
 const UNREGISTERED_BYTES = 8_192;
 
 /** A two-way stream of bytes; a `Deno.TcpConn` is one. */
-export interface Wire {
-  /** Reads into `buffer`; says how many bytes, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of `bytes`; says how many. */
-  write(bytes: Uint8Array): Promise<number>;
+export interface Wire extends Source, Sink {
   /** Ends our direction; the peer can still send. */
   closeWrite(): Promise<void>;
   /** Ends both at once. Throws if called twice. */

@@ -19,7 +19,7 @@ import type { Delivery, Reader } from "./backbone.ts";
 import { NameMap } from "./names.ts";
 import type { Run } from "./run.ts";
 
-/** How many rooms there can be, those with nobody inside included. */
+/** How many rooms can have somebody inside; empty ones are in the journal. */
 export const MAX_ROOMS = 10_000;
 
 /** How many rooms one user can be in. */
@@ -68,12 +68,10 @@ export interface Room {
   readonly members: Set<User>;
 }
 
-interface GatheringRoom extends Room {
-  /** Who came or went since it was last told, by name. */
-  gathered: Map<string, { kind: Presence; remote: string }>;
-}
-
 type Presence = "joined" | "left" | "offline";
+
+/** Who came or went since it was last told, by name. */
+type Gathered = Map<string, { kind: Presence; remote: string }>;
 
 /** What was said in rooms, which the hub does not keep itself. */
 export interface RoomHistory {
@@ -88,9 +86,9 @@ export interface RoomHistory {
 /** See the top of the file. */
 export class Hub {
   readonly #users = new NameMap<User>();
-  readonly #rooms = new NameMap<GatheringRoom>();
+  readonly #rooms = new NameMap<Room>();
   readonly #reserved = new NameMap<string>();
-  readonly #gathering = new Set<GatheringRoom>();
+  readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
   #closed = false;
 
   /** Everybody who is here. */
@@ -157,7 +155,7 @@ export class Hub {
     this.#users.delete(user.name);
     const left = [...user.rooms.keys()];
     for (const room of left) {
-      this.#remove(room as GatheringRoom, user, "offline", reason);
+      this.#remove(room, user, { kind: "offline", reason });
     }
     return left;
   }
@@ -169,7 +167,7 @@ export class Hub {
    * @throws {ChatError} 109 if the name is malformed, or there are too many.
    */
   join(user: User, name: string, history: RoomHistory): Room {
-    const room = this.roomNamed(name) as GatheringRoom | undefined;
+    const room = this.roomNamed(name);
     if (room && user.rooms.has(room)) return room;
     if (user.rooms.size >= MAX_ROOMS_PER_USER) {
       throw new ChatError(
@@ -181,7 +179,7 @@ export class Hub {
     const joined = room ?? this.#create(name, history);
     joined.members.add(user);
     user.rooms.set(joined, history.lastId);
-    this.#announce(joined, user, "joined");
+    this.#announce(joined, user, { kind: "joined" });
     return joined;
   }
 
@@ -192,7 +190,7 @@ export class Hub {
    */
   leave(user: User, name: string): Room {
     const room = this.#memberRoom(user, name, "leave");
-    this.#remove(room, user, "left");
+    this.#remove(room, user, { kind: "left" });
     return room;
   }
 
@@ -252,11 +250,9 @@ export class Hub {
 
   /** Tells crowded rooms who came and went; to be called once a second. */
   tellGathered(): void {
-    const gathering = [...this.#gathering];
-    this.#gathering.clear();
-    for (const room of gathering) {
-      const { gathered } = room;
-      room.gathered = new Map(); // who goes while this is told is told next
+    const crowded = [...this.#gathered];
+    this.#gathered.clear(); // who goes while this is told is told next
+    for (const [room, gathered] of crowded) {
       for (const kind of ["joined", "left", "offline"] as const) {
         const lines = [...gathered]
           .filter(([, event]) => event.kind === kind)
@@ -293,60 +289,49 @@ export class Hub {
     return undefined;
   }
 
-  #create(name: string, history: RoomHistory): GatheringRoom {
-    if (this.#rooms.size >= MAX_ROOMS) {
+  #create(name: string, history: RoomHistory): Room {
+    const standing = lookAlike(name) === lookAlike(DEFAULT_ROOM)
+      ? DEFAULT_ROOM
+      : history.roomName(name) ?? name;
+    if (this.#rooms.size >= MAX_ROOMS && standing !== DEFAULT_ROOM) {
       throw new ChatError(
         109,
         `Cannot create ${name}: there are ${MAX_ROOMS} rooms, which is the most`,
         { headers: { Limit: MAX_ROOMS } },
       );
     }
-    const standing = lookAlike(name) === lookAlike(DEFAULT_ROOM)
-      ? DEFAULT_ROOM
-      : history.roomName(name) ?? name;
     const room = { name: standing, members: new Set<User>() };
-    const gathering = { ...room, gathered: new Map() };
-    this.#rooms.add(standing, gathering);
-    return gathering;
+    this.#rooms.add(standing, room);
+    return room;
   }
 
-  #memberRoom(user: User, name: string, deed: string): GatheringRoom {
+  #memberRoom(user: User, name: string, deed: string): Room {
     const room = this.#rooms.get(name);
     if (room?.members.has(user)) return room;
     if (!isRoomName(name)) throw malformedRoom(name);
     throw new ChatError(109, `Cannot ${deed} ${name}: you are not in it`);
   }
 
-  #remove(
-    room: GatheringRoom,
-    user: User,
-    kind: "left" | "offline",
-    reason?: string,
-  ): void {
+  #remove(room: Room, user: User, change: Change): void {
     room.members.delete(user);
     user.rooms.delete(room);
-    if (room.members.size === 0) {
-      this.#rooms.delete(room.name);
-      this.#gathering.delete(room);
-    } else this.#announce(room, user, kind, reason);
+    if (room.members.size > 0) return this.#announce(room, user, change);
+    this.#rooms.delete(room.name);
+    this.#gathered.delete(room);
   }
 
   /** Tells the other members, or makes a note of it in a crowded room. */
-  #announce(
-    room: GatheringRoom,
-    user: User,
-    kind: Presence,
-    reason?: string,
-  ): void {
+  #announce(room: Room, user: User, { kind, reason }: Change): void {
     if (this.#closed) return;
     const { remote } = user.peer;
-    if (room.members.size > QUIET_ROOM_MEMBERS || room.gathered.size > 0) {
-      const before = room.gathered.get(user.name);
-      const cameAndWent = before && (before.kind === "joined") !==
-          (kind === "joined");
-      if (cameAndWent) room.gathered.delete(user.name);
-      else room.gathered.set(user.name, { kind, remote });
-      this.#gathering.add(room);
+    const known = this.#gathered.get(room);
+    if (known || room.members.size > QUIET_ROOM_MEMBERS) {
+      const gathered: Gathered = known ?? new Map();
+      const before = gathered.get(user.name)?.kind;
+      const undone = before && (before === "joined") !== (kind === "joined");
+      if (undone) gathered.delete(user.name);
+      else gathered.set(user.name, { kind, remote });
+      this.#gathered.set(room, gathered);
       return;
     }
     const notice = encode("NOTICE", [kind], {
@@ -360,6 +345,12 @@ export class Hub {
       if (member !== user) member.peer.notify(notice);
     }
   }
+}
+
+/** How somebody came or went, and why. */
+interface Change {
+  readonly kind: Presence;
+  readonly reason?: string;
 }
 
 function malformedRoom(name: string): ChatError {

@@ -30,7 +30,7 @@ const MAX_KEYS = 100_000;
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
 
 /** A run that was handed on. */
-interface Record {
+interface StoredRun {
   readonly from: string;
   readonly to: string;
   readonly firstId: number;
@@ -51,8 +51,8 @@ export class MemoryJournal implements Journal {
   readonly #deliver: Deliver;
   readonly #maxBytes: number;
   readonly #now: () => number;
-  readonly #records = new Queue<Record>();
-  readonly #rooms = new NameMap<{ name: string; records: Queue<Record> }>();
+  readonly #records = new Queue<StoredRun>();
+  readonly #rooms = new NameMap<{ name: string; records: Queue<StoredRun> }>();
   readonly #keys = new Map<string, Stored>();
   #bytes = 0;
   #lastId = 0;
@@ -147,17 +147,17 @@ export class MemoryJournal implements Journal {
     if (key !== undefined) this.#remember(key, result);
   }
 
-  #keep(record: Record): void {
+  #keep(record: StoredRun): void {
     this.#records.push(record);
     this.#bytes += heldBytes(record);
     if (isRoomName(record.to)) this.#roomRecords(record.to).push(record);
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
   }
 
-  #roomRecords(name: string): Queue<Record> {
+  #roomRecords(name: string): Queue<StoredRun> {
     const known = this.#rooms.get(name);
     if (known) return known.records;
-    const room = { name, records: new Queue<Record>() };
+    const room = { name, records: new Queue<StoredRun>() };
     this.#rooms.add(name, room);
     return room.records;
   }
@@ -187,12 +187,8 @@ export class MemoryJournal implements Journal {
     };
     this.#keys.delete(key);
     this.#keys.set(key, { ...stored, delivery });
-    if (this.#keys.size > MAX_KEYS) {
-      for (const oldest of this.#keys.keys()) {
-        this.#keys.delete(oldest);
-        break;
-      }
-    }
+    const [oldest] = this.#keys.keys();
+    if (this.#keys.size > MAX_KEYS) this.#keys.delete(oldest!); // there are some
   }
 }
 
@@ -204,16 +200,16 @@ function continues(first: Draft, next: Draft): boolean {
 }
 
 /** What a record keeps from being freed, in bytes. */
-function heldBytes({ forwards }: Record): number {
+function heldBytes({ forwards }: StoredRun): number {
   return forwards.buffer.byteLength + RECORD_OVERHEAD_BYTES;
 }
 
-function frame({ forwards, ends }: Record, index: number): Uint8Array {
+function frame({ forwards, ends }: StoredRun, index: number): Uint8Array {
   return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
 }
 
 /** After which id the messages of `record` were meant for the user. */
-function meantFor(query: Missed, record: Record): number {
+function meantFor(query: Missed, record: StoredRun): number {
   const user = query.user.toLowerCase();
   if (record.to.toLowerCase() === user) return query.since;
   if (record.from.toLowerCase() === user) return Infinity;

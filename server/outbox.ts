@@ -70,6 +70,7 @@ export class Outbox {
 
   /** Queues what others said. `bytes` are shared: nobody may change them. */
   push(bytes: Uint8Array): void {
+    if (this.#closed) return;
     const full = this.#bytes - this.#answerBytes > this.#maxBytes;
     if (full && !this.#overflowed) {
       this.#overflowed = true;
@@ -84,10 +85,14 @@ export class Outbox {
     this.#enqueue(bytes);
   }
 
+  /** Whether so much is unread that nothing more is read from this peer. */
+  get behind(): boolean {
+    return this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed;
+  }
+
   /** Whether so much is unread that a sender had better wait for relief. */
   get congested(): boolean {
-    return this.#bytes > HIGH_WATER_BYTES &&
-      !this.#stalled && !this.#hurried && !this.#closed;
+    return this.behind && !this.#stalled;
   }
 
   /**
@@ -111,9 +116,7 @@ export class Outbox {
    * for answers, which are made no faster than they are read.
    */
   async room(): Promise<void> {
-    while (this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed) {
-      await this.#change();
-    }
+    while (this.behind) await this.#change();
   }
 
   /** Ends all waiting, now and later; what is queued is still sent. */

@@ -9,7 +9,6 @@
  */
 import {
   ChatError,
-  concat,
   encode,
   type Frame,
   header,
@@ -317,20 +316,19 @@ async function sendAnswers(
   frames: readonly Uint8Array[],
 ): Promise<void> {
   const { outbox } = connection;
-  for (let i = 0; i < frames.length; i += ANSWERS_AT_ONCE) {
-    outbox.answer(concat(frames.slice(i, i + ANSWERS_AT_ONCE)));
+  for (const frame of frames) {
+    outbox.answer(frame);
     await outbox.room();
   }
 }
-
-const ANSWERS_AT_ONCE = 64;
 
 /** @throws {ChatError} 105 if the header is there and not a whole number. */
 function number(frame: Frame, name: string): number | undefined {
   const value = header(frame, name);
   if (value === undefined) return undefined;
   if (/^\d{1,15}$/.test(value)) return Number(value);
-  throw new ChatError(105, `Cannot do that: ${name} is not a whole number`);
+  const shown = name[0]!.toUpperCase() + name.slice(1); // of "after" and such
+  throw new ChatError(105, `Cannot do that: ${shown} is not a whole number`);
 }
 
 function logout(session: Session): undefined {

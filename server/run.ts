@@ -93,7 +93,7 @@ function encodeSeries(
     }
     if (!same || !increment(bytes, at + prefix.length, at + head.idEnd)) {
       const id = prefix + (firstId + index);
-      const text = id + suffix(body.length);
+      const text = id + suffix(body.length); // ASCII: a character is a byte
       encoder.encodeInto(text, bytes.subarray(at));
       head = {
         at,

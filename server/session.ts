@@ -78,7 +78,7 @@ export function checkSilence(session: Session, context: Context): void {
   if (connection.outbox.written > session.writtenBefore) {
     // Who takes a long answer is there, though we do not read meanwhile.
     session.writtenBefore = connection.outbox.written;
-    if (connection.outbox.congested) connection.heardAt = now;
+    if (connection.outbox.behind) connection.heardAt = now;
   }
   const silence = now - connection.heardAt;
   if (!user) {
@@ -96,7 +96,11 @@ export function checkSilence(session: Session, context: Context): void {
 const PING = encode("PING");
 
 function idle(what: string, forMs: number): ChatError {
-  return new ChatError(116, `${what} for ${Math.round(forMs / 1_000)} seconds`);
+  const seconds = Math.round(forMs / 1_000);
+  return new ChatError(
+    116,
+    `Cannot keep the connection: ${what} for ${seconds} seconds`,
+  );
 }
 
 /** Sees to one frame. Only what has to wait returns a promise. */
@@ -106,7 +110,9 @@ function take(
   item: Frame | ChatError,
 ): Promise<void> | undefined {
   if (item instanceof ChatError) {
-    return settle(session, context, () => Promise.reject(item));
+    return settle(session, context, () => {
+      throw item;
+    });
   }
   if (session.classic) {
     return settle(session, context, () => classicAnswer(session, item), item);
@@ -119,7 +125,9 @@ function take(
     send(session, context, item);
     return undefined;
   } catch (error) {
-    return settle(session, context, () => Promise.reject(error), item);
+    return settle(session, context, () => {
+      throw error;
+    }, item);
   }
 }
 

@@ -162,8 +162,8 @@ Deno.test("client shows presence, private messages and messages to all", async (
 });
 
 const USAGE_ERRORS: Record<string, string[]> = {
-  'Unknown option "--colour"': ["alice", "--colour=always"],
-  'Unknown option "-x"': ["-x"],
+  'Cannot use "--colour": no such option': ["alice", "--colour=always"],
+  'Cannot use "-x": no such option': ["-x"],
   'Cannot use port "0"': ["alice", "127.0.0.1", "--port", "0"],
   'Cannot use port ""': ["alice", "127.0.0.1", "--port"],
   'Cannot use color "red"': ["alice", "--color", "red"],

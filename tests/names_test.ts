@@ -7,9 +7,7 @@ Deno.test("NameMap finds a name in any case and by its look-alikes", () => {
   names.add("Alice", 1);
   names.add("B0b", 2);
 
-  for (
-    const name of ["alice", "ALICE", "a1ice", "aIice", "AL1CE"].slice(0, 4)
-  ) {
+  for (const name of ["alice", "ALICE", "a1ice", "aIice"]) {
     assertEquals(names.get(name), 1, name);
   }
   for (const name of ["bob", "b0b", "BOB"]) {
