@@ -35,7 +35,13 @@ import { restore, Screen } from "./client/screen.ts";
 import { Session } from "./client/session.ts";
 import { PlainTerminal, type Terminal } from "./client/terminal.ts";
 import { View } from "./client/view.ts";
-import { ChatError, DEFAULT_ROOM, header, PROTOCOL } from "./protocol.ts";
+import {
+  ChatError,
+  DEFAULT_ROOM,
+  header,
+  isUserName,
+  PROTOCOL,
+} from "./protocol.ts";
 import config from "./deno.json" with { type: "json" };
 
 /** How we talk to the person or the pipe. */
@@ -196,7 +202,7 @@ async function register(connection: Connection, goal: Goal): Promise<void> {
     clearTimeout(timer);
   }
   const protocol = header(answer, "protocol") ?? PROTOCOL;
-  if (protocol === PROTOCOL) return;
+  if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return;
   throw new Failure(
     EXIT.protocol,
     `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,

@@ -211,7 +211,7 @@ const USAGE = `Usage: deno run -A server.ts [OPTIONS]
                     :: adds IPv6)
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
-  --help            Show this
+  --help, -h        Show this
   --version         Show the version`;
 
 /** Runs the server until it is interrupted; returns the exit code. */
@@ -255,6 +255,7 @@ function readOptions(args: string[]): Options | string {
   const given = parseArgs(args, {
     string: ["port", "host", "history", "max-body"],
     boolean: ["help", "version"],
+    alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
   if (unknown.length > 0) {

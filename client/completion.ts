@@ -3,10 +3,12 @@
  *
  * Which kind of word is wanted is told from the line alone; who and what there
  * is, is asked of the server when it is needed, so that it is never out of date
- * and nothing is kept in step.
+ * and nothing is kept in step. What is no legal name is left out: the words go
+ * into the line that is edited, where nothing cleans them any more.
  *
  * @module
  */
+import { isRoomName, isUserName } from "../protocol.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Session } from "./session.ts";
 
@@ -62,11 +64,14 @@ async function namesOf(
   switch (kind) {
     case "user": {
       const people = await session.listPeople("ALL");
-      const others = people.filter(({ name }) => name !== session.name);
+      const others = people.filter(({ name }) =>
+        name !== session.name && isUserName(name)
+      );
       return ["ALL", ...others.map(({ name }) => name)];
     }
     case "room":
-      return (await session.listRooms()).map(({ name }) => name.slice(1));
+      return (await session.listRooms()).map(({ name }) => name)
+        .filter(isRoomName).map((name) => name.slice(1));
     case "command":
       return COMMANDS.map(({ names }) => names[0]!); // each has a name
     case "nothing":

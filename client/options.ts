@@ -34,8 +34,8 @@ export interface Options {
   readonly port: number | undefined;
   /** Which room to enter, with `#`. */
   readonly room: string | undefined;
-  /** `auto`, `always` or `never`. */
-  readonly color: string;
+  /** Whether to colour. */
+  readonly color: (typeof COLORS)[number];
   /** Whether to draw nothing. */
   readonly plain: boolean;
 }
@@ -203,9 +203,9 @@ function readRoom(word: unknown): string | undefined {
   );
 }
 
-function readColor(word: unknown): string {
-  if (word === undefined) return "auto";
-  if (["auto", "always", "never"].includes(String(word))) return String(word);
+function readColor(word: unknown = "auto"): Options["color"] {
+  const color = COLORS.find((one) => one === word);
+  if (color) return color;
   throw usage(`Cannot use color "${word}": it is auto, always or never`);
 }
 
@@ -213,4 +213,5 @@ function usage(message: string): Failure {
   return new Failure(EXIT.usage, `${message} (--help shows how to call it)`);
 }
 
+const COLORS = ["auto", "always", "never"] as const;
 const DEFAULT_HOST = "127.0.0.1";

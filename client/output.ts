@@ -43,7 +43,7 @@ export class Output {
     this.#flushing ??= this.#flush();
   }
 
-  /** Waits until no more than `behind` characters are queued. Never throws. */
+  /** If over `behind` characters are queued, waits for all. Never throws. */
   async flushed(behind = 0): Promise<void> {
     while (this.#flushing && this.#queued > behind) await this.#flushing;
   }

@@ -56,14 +56,20 @@ export class PasteFilter {
   }
 }
 
-/** `line` as it is meant: with the line breaks that were pasted. */
+/** `line` as it is meant: with the line breaks and tabs that were pasted. */
 export function withBreaks(line: string): string {
-  return line.replaceAll("␤", "\n");
+  return line.replaceAll("␤", "\n").replaceAll("␉", "\t");
 }
 
-/** A break at the end is how a paste of lines ends, and is not meant. */
+/**
+ * A break at the end is how a paste of lines ends, and is not meant; what web
+ * pages hide in their texts (soft hyphens and such) is not either.
+ */
 function onOneLine(paste: string): string {
-  return clean(paste.replace(/\r\n?/g, "\n").replace(/\n+$/, ""));
+  return clean(
+    paste.replace(/\r\n?/g, "\n").replace(/\n+$/, "").replaceAll("\t", "␉")
+      .replaceAll(/[\u00ad\u200b\u2060\ufeff]/g, ""),
+  );
 }
 
 const START = "\x1b[200~";

@@ -15,8 +15,10 @@ import {
   type Frame,
   header,
   isRoomName,
+  lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
+import { clean } from "./clean.ts";
 import {
   type Connection,
   errorOf,
@@ -26,6 +28,9 @@ import {
 } from "./connection.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Item, View } from "./view.ts";
+
+/** More rooms are only counted: a choice has to fit a screen. */
+const MAX_ROOMS_SHOWN = 50;
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
@@ -180,9 +185,12 @@ export class Session {
 
   /** Shows which rooms there are, and how many are in each. */
   async showRooms(): Promise<void> {
-    for (const { name, members } of await this.listRooms()) {
+    const rooms = await this.listRooms();
+    for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
       this.show({ kind: "room", name, members });
     }
+    const more = rooms.length - MAX_ROOMS_SHOWN;
+    if (more > 0) this.note(`And ${more} more; Tab completes their names`);
     if (this.room) return;
     this.note("Type the name of a room to join or create it; Enter: default.");
   }
@@ -251,7 +259,7 @@ export class Session {
 
   /** What stands before what is typed. */
   get promptText(): string {
-    return `${this.room ?? "room"}> `;
+    return `${clean(this.room ?? "room")}> `;
   }
 
   #forward(frame: Frame, old: boolean): void {
@@ -352,7 +360,8 @@ export class Session {
 
   /** The room under the name by which the server knows it. */
   #find(room: string): string | undefined {
-    return this.#rooms.find((one) => one.toLowerCase() === room.toLowerCase());
+    const wanted = lookAlike(room);
+    return this.#rooms.find((one) => lookAlike(one) === wanted);
   }
 }
 

@@ -91,7 +91,8 @@ export interface Journal {
    * Stores `drafts` in their order, as messages of `from`, hands them on, and
    * resolves when both is done, with results for all of them, in order.
    *
-   * A draft whose key was used within a day is not stored again:
+   * A draft whose key was used within a day, among those that the journal
+   * remembers, is not stored again:
    * its result is that of the first.
    */
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
@@ -104,6 +105,9 @@ export interface Journal {
 
   /** The name of the room that is `name` or looks like it, if it has history. */
   roomName(name: string): string | undefined;
+
+  /** How many rooms have history. */
+  readonly roomCount: number;
 
   /** The rooms with history, by name. */
   rooms(): Iterable<string>;

@@ -65,6 +65,8 @@ export interface Session {
   pingedAt: number;
   /** How much the peer had taken when it was last looked at, in bytes. */
   writtenBefore: number;
+  /** Since when it has kept the program busy, by {@linkcode Context.now}. */
+  turnAt: number;
   /** It is over, and everybody who has to know was told. */
   gone: boolean;
 }

@@ -19,11 +19,14 @@ import type { Delivery, Reader } from "./backbone.ts";
 import { NameMap } from "./names.ts";
 import type { Run } from "./run.ts";
 
-/** How many rooms can have somebody inside; empty ones are in the journal. */
+/** How many rooms can have somebody inside, and how many can have history. */
 export const MAX_ROOMS = 10_000;
 
 /** How many rooms one user can be in. */
 export const MAX_ROOMS_PER_USER = 100;
+
+/** So many numbers are put behind a taken name to find a free one. */
+const MAX_TRIES = 20;
 
 /** In a room of more members, who comes and goes is told once a second. */
 export const QUIET_ROOM_MEMBERS = 100;
@@ -79,6 +82,8 @@ export interface RoomHistory {
   readonly lastId: number;
   /** The name of the room with history that is `name` or looks like it. */
   roomName(name: string): string | undefined;
+  /** How many rooms have history. */
+  readonly roomCount: number;
   /** All rooms with history, by name. */
   rooms(): Iterable<string>;
 }
@@ -282,7 +287,7 @@ export class Hub {
 
   #freeName(name: string): string | undefined {
     const stem = name.slice(0, 28);
-    for (let number = 2; number < 1_000; number++) {
+    for (let number = 2; number < 2 + MAX_TRIES; number++) {
       const candidate = `${stem}${number}`;
       if (isUserName(candidate) && !this.#taken(candidate)) return candidate;
     }
@@ -293,7 +298,11 @@ export class Hub {
     const standing = lookAlike(name) === lookAlike(DEFAULT_ROOM)
       ? DEFAULT_ROOM
       : history.roomName(name) ?? name;
-    if (this.#rooms.size >= MAX_ROOMS && standing !== DEFAULT_ROOM) {
+    const empty = history.roomName(standing) === undefined
+      ? history.roomCount
+      : 0;
+    const full = Math.max(this.#rooms.size, empty) >= MAX_ROOMS;
+    if (full && standing !== DEFAULT_ROOM) {
       throw new ChatError(
         109,
         `Cannot create ${name}: there are ${MAX_ROOMS} rooms, which is the most`,

@@ -90,7 +90,10 @@ export class MemoryJournal implements Journal {
   history(room: string, page: Page): Promise<Uint8Array[]> {
     const { limit, after = 0, before = Infinity } = page;
     const frames: Uint8Array[] = [];
-    const records = this.#rooms.get(room)?.records.newestFirst() ?? [];
+    const records =
+      this.#rooms.get(room)?.records.newestFirst((record) =>
+        record.firstId < before
+      ) ?? [];
     for (const record of records) {
       if (record.firstId + record.ends.length <= after + 1) break;
       for (let i = record.ends.length; i-- > 0;) {
@@ -119,6 +122,10 @@ export class MemoryJournal implements Journal {
 
   roomName(name: string): string | undefined {
     return this.#rooms.get(name)?.name;
+  }
+
+  get roomCount(): number {
+    return this.#rooms.size;
   }
 
   *rooms(): Iterable<string> {
@@ -241,7 +248,14 @@ class Queue<T> {
     return item;
   }
 
-  *newestFirst(): Generator<T, void, void> {
-    for (let i = this.#items.length; i-- > this.#first;) yield this.#items[i]!;
+  /** Backwards, from the last of those at the front for which `old` holds. */
+  *newestFirst(old: (item: T) => boolean = () => true): Generator<T> {
+    let [low, high] = [this.#first, this.#items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (old(this.#items[middle]!)) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low; i-- > this.#first;) yield this.#items[i]!;
   }
 }

@@ -34,7 +34,7 @@ export interface Sink {
 
 /** Who has an outbox, and is told when it can go on no longer. */
 export interface OutboxOwner {
-  /** The peer has too much unread. Called at most once. */
+  /** The peer has too much unread. Harmless if it has ended already. */
   overflowed(): void;
   /** A write failed, of which `cause` is what the system says. */
   lost(cause: unknown): void;
@@ -48,7 +48,8 @@ export class Outbox {
   written = 0;
   readonly #sink: Sink;
   readonly #owner: OutboxOwner;
-  readonly #maxBytes: number;
+  /** So much may be unread, in bytes. */
+  readonly maxBytes: number;
   #queue: Uint8Array[] = [];
   #next = 0; // the first of the queue that is still to be written
   #bytes = 0; // in the queue and in the write under way
@@ -65,13 +66,13 @@ export class Outbox {
   constructor(sink: Sink, owner: OutboxOwner, maxBytes = MAX_OUTBOX_BYTES) {
     this.#sink = sink;
     this.#owner = owner;
-    this.#maxBytes = maxBytes;
+    this.maxBytes = maxBytes;
   }
 
   /** Queues what others said. `bytes` are shared: nobody may change them. */
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
-    const full = this.#bytes - this.#answerBytes > this.#maxBytes;
+    const full = this.#bytes - this.#answerBytes > this.maxBytes;
     if (full && !this.#overflowed) {
       this.#overflowed = true;
       this.#owner.overflowed();

@@ -19,7 +19,6 @@ import {
 import type { Context, Session } from "./context.ts";
 import type { Peer, User } from "./hub.ts";
 import type { Connection } from "./connection.ts";
-import { MAX_OUTBOX_BYTES } from "./outbox.ts";
 import { encodeSents, type Run } from "./run.ts";
 import type { Visit, Visits } from "./visits.ts";
 
@@ -180,9 +179,10 @@ class NativePeer implements Peer {
 
   notify(bytes: Uint8Array): void {
     if (!this.#held) return this.#connection.outbox.push(bytes);
+    const { maxBytes } = this.#connection.outbox;
+    if (this.#heldBytes > maxBytes) return this.#connection.overflowed();
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
-    if (this.#heldBytes > MAX_OUTBOX_BYTES) this.#connection.overflowed();
   }
 
   forward(_run: Run, forwards: Uint8Array): undefined {

@@ -42,6 +42,7 @@ export async function serve(
     drafts: [],
     pingedAt: -Infinity,
     writtenBefore: 0,
+    turnAt: context.now(),
     gone: false,
   };
   connection.onEnd = () => sayGoodbye(session, context);
@@ -49,7 +50,9 @@ export async function serve(
   context.log(`<${connection.remote}> connected`);
   try {
     for await (const batch of connection) {
-      connection.heardAt = context.now();
+      const now = context.now();
+      if (now - connection.heardAt > 1) session.turnAt = now; // it had paused
+      connection.heardAt = now;
       for (const item of batch) {
         if (session.gone) continue; // thrown away
         const pending = take(session, context, item);
@@ -60,6 +63,9 @@ export async function serve(
       }
       await connection.outbox.room();
       connection.heardAt = context.now(); // it was us who were busy
+      if (connection.heardAt - session.turnAt > TURN_MS) {
+        await endTurn(session, context);
+      }
     }
     connection.end("connection closed");
   } catch (bug) {
@@ -148,6 +154,19 @@ async function settle(
     refuse(session, error, frame);
   }
   await session.connection.outbox.room();
+  if (context.now() - session.turnAt > TURN_MS) await endTurn(session, context);
+}
+
+/** So long one peer may keep the program busy while others have to wait. */
+const TURN_MS = 5;
+
+/**
+ * Lets everybody else have a turn. What is there at once is read and written
+ * without one: a peer with much to ask could go on for ever.
+ */
+async function endTurn(session: Session, { now }: Context): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  session.turnAt = now();
 }
 
 const NO_FRAME: Frame = {
@@ -178,10 +197,9 @@ function gate(session: Session, frame: Frame): Command {
   }
   const [least, most] = command.words;
   if (frame.args.length < least || frame.args.length > most) {
-    const wanted = least === most ? `${least}` : `${least} to ${most}`;
     throw new ChatError(
       105,
-      `Cannot do that: ${frame.verb} takes ${wanted} words, not ${frame.args.length}`,
+      `Cannot do that: ${frame.verb} with ${frame.args.length} words after it`,
     );
   }
   if (!session.user && !command.open) {

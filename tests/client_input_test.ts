@@ -119,6 +119,15 @@ Deno.test("PasteFilter takes a paste up to its limit", () => {
   assertEquals(parts[0]!.text.length, MAX_PASTE);
 });
 
+Deno.test("a paste keeps its tabs, and loses what web pages hide in texts", () => {
+  const pasted = [...new PasteFilter().feed(
+    "\x1b[200~all:\n\tmake so\u00adft\ufeff\x1b[201~",
+  )];
+
+  assertEquals(pasted, [{ pasted: true, text: "all:␤␉make soft" }]);
+  assertEquals(withBreaks(pasted[0]!.text), "all:\n\tmake soft");
+});
+
 Deno.test("withBreaks() gives a paste its line breaks back", () => {
   assertEquals(withBreaks("one␤two"), "one\ntwo");
 });

@@ -87,6 +87,24 @@ Deno.test("Session shows a message once that came between JOIN and its history",
   ]);
 });
 
+Deno.test("Session shows a history again, with what was said since joining", () => {
+  const { session, printed } = createSession();
+  const said = (id: number) =>
+    frame("FORWARD bob", { to: "#lab", id: `${id}` }, `no ${id}`);
+  const joined = frame("JOINED #lab", { "last-id": "0" });
+
+  session.receive({ frame: joined, request: undefined });
+  session.receive({ frame: frame("HISTORY #lab"), request: HISTORY });
+  session.receive({ frame: said(1), request: undefined });
+  session.receive({ frame: said(1), request: HISTORY });
+  session.receive({ frame: frame("HISTORY #lab"), request: HISTORY });
+
+  assertEquals(texts(printed).filter((text) => text.startsWith("#")), [
+    "#lab bob: no 1",
+    "#lab bob: no 1",
+  ]);
+});
+
 Deno.test("Session tells once of somebody who leaves several rooms by going offline", () => {
   const { session, printed } = createSession();
 

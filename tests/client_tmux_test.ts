@@ -184,7 +184,7 @@ tmuxTest("a paste of many lines is one message", async () => {
   await screen.type("see: ");
   await screen.paste("one\n/two\n\tthree\n");
 
-  await screen.until("#default> see: one␤/two␤    three");
+  await screen.until("#default> see: one␤/two␤␉three");
   await screen.keys("Enter");
   await other.until("#default alice: see: one␤/two␤    three\n");
   await screen.until(/alice: see: one\n {2}\| \/two\n {2}\| {5}three\n/);

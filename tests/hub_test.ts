@@ -15,6 +15,7 @@ import { bytes } from "./raw_client.ts";
 
 const NO_HISTORY: RoomHistory = {
   lastId: 0,
+  roomCount: 0,
   roomName: () => undefined,
   rooms: () => [],
 };
@@ -177,6 +178,19 @@ Deno.test("Hub limits the rooms of one user, and those of all", () => {
 
   assertEquals(code(() => hub.join(user, "#more", NO_HISTORY)), 109);
   assertEquals(hub.join(user, "#r-0-0", NO_HISTORY).members.size, 2);
+});
+
+Deno.test("Hub makes no more rooms than can have history, but #default always", () => {
+  const hub = new Hub();
+  const { user } = enter(hub, "alice");
+  const full = { ...NO_HISTORY, roomCount: MAX_ROOMS };
+
+  assertEquals(code(() => hub.join(user, "#new", full)), 109);
+  assertEquals(
+    hub.join(user, "#old", { ...full, roomName: () => "#old" }).name,
+    "#old",
+  );
+  assertEquals(hub.join(user, "#default", full).name, "#default");
 });
 
 /** A room of just so many that presence is gathered. */

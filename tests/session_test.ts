@@ -135,6 +135,9 @@ function relayed(journal: Journal): Journal {
     get lastId() {
       return journal.lastId;
     },
+    get roomCount() {
+      return journal.roomCount;
+    },
     append: (from, drafts) => journal.append(from, drafts),
     history: (room, page) => journal.history(room, page),
     missed: (query) => journal.missed(query),

@@ -178,3 +178,15 @@ async function askBetweenNotices(
   await client.send(request);
   return await client.next(answer);
 }
+
+Deno.test("who asks for much at once does not keep others from their turn", async () => {
+  await using server = startTestServer();
+  using greedy = await RawClient.enter(server.port, "greedy");
+  using bob = await RawClient.enter(server.port, "bob");
+
+  await greedy.send("HISTORY #default\n\n".repeat(20_000) + "JOIN #done\n\n");
+  const pong = await bob.ask("PING\n\n");
+
+  assertEquals(pong, "PONG\n\n");
+  assertEquals(server.log.filter((line) => line.includes("[done]")), []);
+});
