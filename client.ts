@@ -164,7 +164,7 @@ async function speak(
     session.prompt();
     await speakTyped(connection, session, setting.terminal);
   }
-  await session.logout();
+  await inTime("take leave", connection, session.logout());
 }
 
 async function speakTyped(
@@ -191,16 +191,11 @@ async function speakTyped(
 
 /** @throws {ChatError} If the server does not let us in. */
 async function register(connection: Connection, goal: Goal): Promise<void> {
-  const timer = setTimeout(
-    () => connection.close(silent()),
-    CONNECT_TIMEOUT_MS,
+  const answer = await inTime(
+    "enter",
+    connection,
+    connection.request("REGISTER", [goal.name]),
   );
-  let answer;
-  try {
-    answer = await connection.request("REGISTER", [goal.name]);
-  } finally {
-    clearTimeout(timer);
-  }
   const protocol = header(answer, "protocol") ?? PROTOCOL;
   if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return;
   throw new Failure(
@@ -208,6 +203,23 @@ async function register(connection: Connection, goal: Goal): Promise<void> {
     `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
     { advice: "Use a client of the server's version." },
   );
+}
+
+/** Hangs up if the server takes too long for its answer. */
+async function inTime<T>(
+  deed: string,
+  connection: Connection,
+  answer: Promise<T>,
+): Promise<T> {
+  const timer = setTimeout(
+    () => connection.close(silent(deed)),
+    CONNECT_TIMEOUT_MS,
+  );
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The lines of a pipe that were not sent, told with their numbers. */
@@ -226,11 +238,11 @@ class Refusals {
   };
 }
 
-function silent(): Failure {
+function silent(deed: string): Failure {
   const seconds = CONNECT_TIMEOUT_MS / 1_000;
   return new Failure(
     EXIT.protocol,
-    `Cannot enter: no answer within ${seconds} seconds`,
+    `Cannot ${deed}: no answer within ${seconds} seconds`,
     { advice: "Is this the address and the port of a parley server?" },
   );
 }
