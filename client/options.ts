@@ -35,7 +35,7 @@ export interface Options {
   /** Which room to enter, with `#`. */
   readonly room: string | undefined;
   /** Whether to colour. */
-  readonly color: (typeof COLORS)[number];
+  readonly color: "auto" | "always" | "never";
   /** Whether to draw nothing. */
   readonly plain: boolean;
 }
