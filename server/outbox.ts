@@ -56,6 +56,7 @@ export class Outbox {
   #answerBytes = 0; // those of them that do not count against the limit
   #due = false; // to be written at the end of this turn
   #writing: Promise<void> | undefined;
+  #scratch: Uint8Array | undefined; // holds what the write under way joined
   #waiting: (() => void)[] = [];
   #stalled = false;
   #overflowed = false;
@@ -168,9 +169,14 @@ export class Outbox {
   async #write(): Promise<void> {
     try {
       while (this.#next < this.#queue.length) {
-        const count = this.#fitting();
-        if (count < 2) await this.#writeAll(this.#take());
-        else await this.#writeJoined(count);
+        const bytes = this.#nextBytes();
+        for (let at = 0; at < bytes.length;) {
+          const rest = at === 0 ? bytes : bytes.subarray(at);
+          const written = await this.#sink.write(rest);
+          at += written;
+          this.#taken(written);
+        }
+        this.#giveScratchBack();
       }
     } catch (cause) {
       this.close();
@@ -178,6 +184,12 @@ export class Outbox {
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  /** What goes out in the next write: one piece, or several in one buffer. */
+  #nextBytes(): Uint8Array {
+    const count = this.#fitting();
+    return count < 2 ? this.#take() : this.#joined(count);
   }
 
   /** How many pieces at the head of the queue fit in one write. */
@@ -190,21 +202,24 @@ export class Outbox {
     return this.#queue.length - this.#next;
   }
 
-  async #writeJoined(count: number): Promise<void> {
+  #joined(count: number): Uint8Array {
     const pieces = Array.from({ length: count }, () => this.#take());
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    const buffer = bytes < SCRATCH_FROM_BYTES
-      ? new Uint8Array(bytes)
-      : spare.pop() ?? new Uint8Array(JOINED_BYTES);
+    if (bytes >= SCRATCH_FROM_BYTES) {
+      this.#scratch = spare.pop() ?? new Uint8Array(JOINED_BYTES);
+    }
+    const buffer = this.#scratch ?? new Uint8Array(bytes);
     let at = 0;
     for (const piece of pieces) {
       buffer.set(piece, at);
       at += piece.length;
     }
-    await this.#writeAll(buffer.subarray(0, at));
-    if (buffer.length === JOINED_BYTES && spare.length < MAX_SPARE) {
-      spare.push(buffer);
-    }
+    return buffer.subarray(0, bytes);
+  }
+
+  #giveScratchBack(): void {
+    if (this.#scratch && spare.length < MAX_SPARE) spare.push(this.#scratch);
+    this.#scratch = undefined;
   }
 
   /** Takes the next piece off the queue. */
@@ -217,17 +232,14 @@ export class Outbox {
     return bytes;
   }
 
-  async #writeAll(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const written = await this.#sink.write(at ? bytes.subarray(at) : bytes);
-      at += written;
-      this.#bytes -= written;
-      this.#answerBytes = Math.min(this.#answerBytes, this.#bytes);
-      this.written += written;
-      if (this.#bytes > HIGH_WATER_BYTES) continue;
-      this.#stalled = false;
-      if (this.#waiting.length > 0) this.#wake();
-    }
+  /** Keeps the books when the peer took some bytes. */
+  #taken(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#answerBytes = Math.min(this.#answerBytes, this.#bytes);
+    this.written += bytes;
+    if (this.#bytes > HIGH_WATER_BYTES) return;
+    this.#stalled = false;
+    if (this.#waiting.length > 0) this.#wake();
   }
 
   #change(): Promise<void> {
