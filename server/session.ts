@@ -14,7 +14,6 @@ import {
   encodeError,
   ERRORS,
   type Frame,
-  type RequestVerb,
   startLine,
 } from "../protocol.ts";
 import type { Connection, Ending } from "./connection.ts";
@@ -184,15 +183,16 @@ function refuse(session: Session, error: ChatError, frame = NO_FRAME): void {
   else session.connection.outbox.answer(answer);
 }
 
+/** A word that a peer chose is found faster here than among properties. */
+const BY_VERB: ReadonlyMap<string, Command> = new Map(Object.entries(COMMANDS));
+
 /** Checks what every command requires, in one place. */
 function gate(session: Session, frame: Frame): Command {
-  const command = Object.hasOwn(COMMANDS, frame.verb)
-    ? COMMANDS[frame.verb as RequestVerb] // as the line above has found
-    : undefined;
+  const command = BY_VERB.get(frame.verb);
   if (!command) {
     throw new ChatError(
       105,
-      `Cannot do that: known are ${Object.keys(COMMANDS).join(", ")}`,
+      `Cannot do that: known are ${[...BY_VERB.keys()].join(", ")}`,
     );
   }
   const [least, most] = command.words;
