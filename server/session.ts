@@ -19,7 +19,13 @@ import {
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
-import { type Command, COMMANDS, send, sendDrafts } from "./requests.ts";
+import {
+  type Command,
+  COMMANDS,
+  send,
+  sendAgain,
+  sendDrafts,
+} from "./requests.ts";
 import type { Visit } from "./visits.ts";
 
 /**
@@ -39,6 +45,7 @@ export async function serve(
     classic: undefined,
     bare: false,
     drafts: [],
+    draftedWords: undefined,
     pingedAt: -Infinity,
     writtenBefore: 0,
     turnAt: context.now(),
@@ -119,6 +126,7 @@ function take(
       throw item;
     });
   }
+  if (sendAgain(session, item)) return undefined;
   if (session.classic) {
     return settle(session, context, () => classicAnswer(session, item), item);
   }
