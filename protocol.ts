@@ -6,9 +6,8 @@
  *                              an empty line
  *     hello                    exactly as many bytes as announced
  *
- * Pure code: no I/O, no clock, no imports, and nothing that only Deno has, so
- * that server, client and page speak from this one file. What a frame *means*
- * is not here; see `server/requests.ts` and `docs/protocol.md`.
+ * Pure code for server, client and page alike: no I/O, no imports, nothing that
+ * only Deno has. What a frame *means* is in `server/requests.ts`.
  *
  * @module
  */
@@ -52,6 +51,7 @@ export const ERRORS = {
   116: "Idle", // no frame and no PONG within the keep-alive time; closes
   117: "Removed", // by the operator, or by one's own newer connection; closes
   118: "Direct refused", // the other side declined or did not answer
+  119: "Not stored", // what must be stored cannot be: the disk is full, say
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
