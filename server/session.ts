@@ -17,10 +17,11 @@ import {
   type RequestVerb,
   startLine,
 } from "../protocol.ts";
+import type { Command } from "./command.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
-import { type Command, COMMANDS, send, sendDrafts } from "./requests.ts";
+import { COMMANDS, send, sendDrafts } from "./requests.ts";
 import type { Visit } from "./visits.ts";
 
 /**
