@@ -74,7 +74,7 @@ async function welcome(
   }));
   if (after !== undefined) {
     const query = { after, upTo, user: name, since, rooms: rooms ?? new Map() };
-    await sendAnswers(session, await journal.missed(query));
+    await sendAnswers(session, journal.missed(query));
   }
 }
 
