@@ -80,6 +80,8 @@ export interface Missed {
   readonly since: number;
   /** Rooms, and after which id the user was in each. */
   readonly rooms: ReadonlyMap<string, number>;
+  /** Only what was sent to the user alone, not to `ALL`. */
+  readonly alone?: boolean;
 }
 
 /** See the top of the file. */

@@ -220,7 +220,7 @@ function meantFor(query: Missed, record: StoredRun): number {
   const user = query.user.toLowerCase();
   if (record.to.toLowerCase() === user) return query.since;
   if (record.from.toLowerCase() === user) return Infinity;
-  if (record.to === "ALL") return query.since;
+  if (record.to === "ALL") return query.alone ? Infinity : query.since;
   return query.rooms.get(record.to) ?? Infinity;
 }
 
