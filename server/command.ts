@@ -34,10 +34,10 @@ export function userOf(session: Session): User {
 /** Sends frames no faster than they are read. */
 export async function sendAnswers(
   { connection }: Session,
-  frames: readonly Uint8Array[],
+  frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   const { outbox } = connection;
-  for (const frame of frames) {
+  for await (const frame of frames) {
     outbox.answer(frame);
     await outbox.room();
   }

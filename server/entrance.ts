@@ -240,7 +240,7 @@ async function enter(
   }
   const missed = missedBy(session.visit, entrance, known);
   if (missed) {
-    await sendAnswers(session, await journal.missed({ ...missed, upTo }));
+    await sendAnswers(session, journal.missed({ ...missed, upTo }));
   }
   peer.release();
   session.caughtUp = true;

@@ -8,23 +8,21 @@
  * @module
  */
 import { isRoomName } from "../protocol.ts";
-import type {
-  Deliver,
-  Delivery,
-  Draft,
-  Journal,
-  Missed,
-  Page,
-  Stored,
+import {
+  type Deliver,
+  type Delivery,
+  type Draft,
+  type Journal,
+  KEY_LIFE_MS,
+  type Missed,
+  type Page,
+  type Stored,
 } from "./backbone.ts";
 import { NameMap } from "./names.ts";
-import { encodeForwards, type Run } from "./run.ts";
+import { encodeForwards, type Run, runEnd } from "./run.ts";
 
 /** How much the journal holds, in bytes. */
 export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
-
-/** For so long a key is remembered. */
-export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
 const MAX_KEYS = 100_000;
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
@@ -77,10 +75,7 @@ export class MemoryJournal implements Journal {
         first++;
         continue;
       }
-      let end = first + 1;
-      while (end < drafts.length && continues(drafts[first]!, drafts[end]!)) {
-        end++;
-      }
+      const end = runEnd(drafts, first);
       this.#appendRun(from, drafts.slice(first, end), stored);
       first = end;
     }
@@ -106,7 +101,7 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(frames.reverse());
   }
 
-  missed(query: Missed): Promise<Uint8Array[]> {
+  async *missed(query: Missed): AsyncGenerator<Uint8Array> {
     const frames: Uint8Array[] = [];
     for (const record of this.#records.newestFirst()) {
       if (record.firstId + record.ends.length <= query.after + 1) break;
@@ -117,7 +112,7 @@ export class MemoryJournal implements Journal {
         if (id <= query.upTo) frames.push(frame(record, i));
       }
     }
-    return Promise.resolve(frames.reverse());
+    yield* frames.reverse();
   }
 
   roomName(name: string): string | undefined {
@@ -197,13 +192,6 @@ export class MemoryJournal implements Journal {
     const [oldest] = this.#keys.keys();
     if (this.#keys.size > MAX_KEYS) this.#keys.delete(oldest!); // there are some
   }
-}
-
-/** Whether `next` belongs to the run that `first` began. */
-function continues(first: Draft, next: Draft): boolean {
-  return next.to === first.to &&
-    first.key === undefined && next.key === undefined &&
-    first.declaredLength === undefined && next.declaredLength === undefined;
 }
 
 /** What a record keeps from being freed, in bytes. */

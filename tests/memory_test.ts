@@ -1,7 +1,13 @@
 /** The journal in memory: order, pages, keys, what was missed, and its limit. */
 import { assert, assertEquals } from "@std/assert";
-import type { Draft, Missed, Page, Stored } from "../server/backbone.ts";
-import { KEY_LIFE_MS, MemoryJournal } from "../server/memory.ts";
+import {
+  type Draft,
+  KEY_LIFE_MS,
+  type Missed,
+  type Page,
+  type Stored,
+} from "../server/backbone.ts";
+import { MemoryJournal } from "../server/memory.ts";
 import type { Run } from "../server/run.ts";
 import { bytes } from "./raw_client.ts";
 
@@ -195,14 +201,14 @@ async function missed(query: Partial<Missed>): Promise<string[]> {
   await journal.append("alice", [draft("#r", "7"), draft("ALL", "8")]);
   await journal.append("bob", [draft("alice", "9"), draft("#r", "10")]);
   return told(
-    await journal.missed({
+    await Array.fromAsync(journal.missed({
       after: 0,
       upTo: 100,
       user: "alice",
       since: 0,
       rooms: new Map([["#r", 0]]),
       ...query,
-    }),
+    })),
   ).map((line) => line.split(" ")[0]!);
 }
 
