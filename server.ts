@@ -230,6 +230,9 @@ const USAGE = `Usage: deno run -A server.ts [OPTIONS]
                     :: adds IPv6)
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
+  --require-login   Let in accounts only, no guests
+  --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
+                    2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
   --help, -h        Show this
   --version         Show the version`;
 
@@ -272,8 +275,8 @@ interface Options extends ServerOptions {
 function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
   const given = parseArgs(args, {
-    string: ["port", "host", "history", "max-body"],
-    boolean: ["help", "version"],
+    string: ["port", "host", "history", "max-body", "lockout"],
+    boolean: ["require-login", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
@@ -292,6 +295,11 @@ function readOptions(args: string[]): Options | string {
       return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
     }
   }
+  const lockout = String(given["lockout"] ?? DEFAULT_LOCKOUT);
+  const lockoutMs = parseDuration(lockout);
+  if (lockoutMs === undefined) {
+    return `Cannot use --lockout "${lockout}": it must be a time such as 90s, 15m or 2h, or forever`;
+  }
   if (given["host"] === "") return "Cannot use --host without an address";
   return {
     help: given["help"] === true,
@@ -300,6 +308,8 @@ function readOptions(args: string[]): Options | string {
     port: Number(given["port"] ?? DEFAULT_PORT),
     history: Number(given["history"] ?? DEFAULT_HISTORY),
     maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
+    requireLogin: given["require-login"] === true,
+    lockoutMs,
   };
 }
 
