@@ -12,9 +12,12 @@ import { parseArgs } from "@std/cli/parse-args";
 import { bold, dim, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { ABSURD_BODY_BYTES, DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
+import { Accounts } from "./server/accounts.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import type { Context, Settings } from "./server/context.ts";
+import { Database, IN_MEMORY } from "./server/database.ts";
+import { parseDuration } from "./server/duration.ts";
 import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
 import { logJoined, MAX_HISTORY } from "./server/requests.ts";
@@ -28,6 +31,13 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
   readonly port?: number;
+  /** The database file; default: none, everything ends with the server. */
+  readonly db?: string;
+  /**
+   * How long wrong passwords lock an account, in milliseconds; Infinity until
+   * the operator lifts it. Default 15 minutes.
+   */
+  readonly lockoutMs?: number;
   /** A classic receiver has so long to acknowledge, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
   /** Unread bytes after which a peer is given up. */
@@ -48,6 +58,9 @@ const EVERYWHERE = "0.0.0.0";
 /** How many messages of a room a newcomer is shown. */
 const DEFAULT_HISTORY = 20;
 
+/** How long wrong passwords lock an account. */
+const DEFAULT_LOCKOUT = "15m";
+
 const SOFTWARE = `parley ${config.version}`;
 
 /** A burst of so many connections is accepted without a wait. */
@@ -67,7 +80,8 @@ const RETRY_AFTER_SECONDS = 5;
 export function startServer(options: ServerOptions = {}): Server {
   const { hostname = EVERYWHERE, port = DEFAULT_PORT } = options;
   const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
-  const context = createContext(options);
+  const database = new Database(options.db ?? IN_MEMORY);
+  const context = createContext(options, database);
   const stopping = new AbortController();
   const tick = setInterval(() => {
     for (const session of context.sessions) checkSilence(session, context);
@@ -86,12 +100,15 @@ export function startServer(options: ServerOptions = {}): Server {
         connection.end("server closing");
       }
       await done;
+      database.close();
     },
   };
 }
 
-function createContext(options: ServerOptions): Context {
-  const hub = new Hub();
+function createContext(options: ServerOptions, database: Database): Context {
+  const lockoutMs = options.lockoutMs ?? parseDuration(DEFAULT_LOCKOUT)!;
+  const accounts = new Accounts(database, { lockoutMs });
+  const hub = new Hub((name) => accounts.named(name)?.name);
   const journal = new MemoryJournal((run, bytes) => hub.deliver(run, bytes));
   const log = options.log ?? printer();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
@@ -106,6 +123,7 @@ function createContext(options: ServerOptions): Context {
   return {
     hub,
     journal,
+    accounts,
     classics,
     log,
     visits: new Visits(),
@@ -115,6 +133,7 @@ function createContext(options: ServerOptions): Context {
       software: SOFTWARE,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
       history: options.history ?? DEFAULT_HISTORY,
+      requireLogin: options.requireLogin ?? false,
       registerWithinMs: options.registerWithinMs ?? 10_000,
       pingAfterMs: options.pingAfterMs ?? 30_000,
       idleAfterMs: options.idleAfterMs ?? 90_000,
@@ -211,6 +230,9 @@ const USAGE = `Usage: deno run -A server.ts [OPTIONS]
                     :: adds IPv6)
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
+  --require-login   Let in accounts only, no guests
+  --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
+                    2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
   --help, -h        Show this
   --version         Show the version`;
 
@@ -253,8 +275,8 @@ interface Options extends ServerOptions {
 function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
   const given = parseArgs(args, {
-    string: ["port", "host", "history", "max-body"],
-    boolean: ["help", "version"],
+    string: ["port", "host", "history", "max-body", "lockout"],
+    boolean: ["require-login", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
@@ -273,6 +295,11 @@ function readOptions(args: string[]): Options | string {
       return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
     }
   }
+  const lockout = String(given["lockout"] ?? DEFAULT_LOCKOUT);
+  const lockoutMs = parseDuration(lockout);
+  if (lockoutMs === undefined) {
+    return `Cannot use --lockout "${lockout}": it must be a time such as 90s, 15m or 2h, or forever`;
+  }
   if (given["host"] === "") return "Cannot use --host without an address";
   return {
     help: given["help"] === true,
@@ -281,6 +308,8 @@ function readOptions(args: string[]): Options | string {
     port: Number(given["port"] ?? DEFAULT_PORT),
     history: Number(given["history"] ?? DEFAULT_HISTORY),
     maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
+    requireLogin: given["require-login"] === true,
+    lockoutMs,
   };
 }
 

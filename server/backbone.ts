@@ -84,6 +84,8 @@ export interface Missed {
   readonly since: number;
   /** Rooms, and after which id the user was in each. */
   readonly rooms: ReadonlyMap<string, number>;
+  /** Only what was sent to the user alone, not to `ALL`. */
+  readonly alone?: boolean;
 }
 
 /** After which id the messages of `run` were meant for the user. */
@@ -94,7 +96,7 @@ export function meantFor(
   const user = query.user.toLowerCase();
   if (run.to.toLowerCase() === user) return query.since;
   if (run.from.toLowerCase() === user) return Infinity;
-  if (run.to === "ALL") return query.since;
+  if (run.to === "ALL") return query.alone ? Infinity : query.since;
   return query.rooms.get(run.to) ?? Infinity;
 }
 

@@ -34,7 +34,7 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   SEND: { words: [1, 1], run: send },
   HISTORY: { words: [1, 1], run: history },
   PING: { words: [0, 0], run: () => encode("PONG") },
-  PONG: { words: [0, 0], run: () => undefined },
+  PONG: { words: [0, 0], run: pong },
   LOGOUT: { words: [0, 0], run: logout },
   RECEIVED: { words: [0, 1], run: onlyClassic },
 };
@@ -102,8 +102,9 @@ export function send(
   const key = header(frame, "key");
   if (key === undefined) session.drafts.push({ to, body: frame.body });
   else if (/^[\x20-\x7e]{1,64}$/.test(key)) {
-    const { token } = session.visit!; // a name alone may have had other owners
-    session.drafts.push({ to, body: frame.body, key: `${token} ${key}` });
+    // A guest's name may have had other owners.
+    const scope = session.account?.keyScope ?? session.visit!.token;
+    session.drafts.push({ to, body: frame.body, key: `${scope} ${key}` });
   } else {
     throw new ChatError(
       105,
@@ -154,9 +155,26 @@ async function history(
   return encode("HISTORY", [name], { Count: frames.length });
 }
 
-function logout(session: Session): undefined {
-  session.connection.outbox.answer(encode("BYE"));
-  session.connection.end("logged out");
+/** Whoever answers a PING has everything that was sent before it. */
+async function pong(session: Session, context: Context): Promise<undefined> {
+  const { account, pingedId } = session;
+  session.pingedId = undefined;
+  if (!account || pingedId === undefined) return;
+  session.confirmedId = pingedId;
+  await context.accounts.received(account, pingedId);
+}
+
+/** Who takes leave has everything, if it was possible to send it. */
+async function logout(
+  { connection, account, caughtUp }: Session,
+  { accounts, journal }: Context,
+): Promise<undefined> {
+  const { lastId } = journal;
+  connection.outbox.answer(encode("BYE"));
+  connection.end("logged out");
+  if (!account || !caughtUp) return;
+  await connection.outbox.flushed();
+  if (connection.outbox.empty) await accounts.received(account, lastId);
 }
 
 function onlyClassic(): never {

@@ -54,17 +54,26 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE accounts (
-    key TEXT PRIMARY KEY, -- for identity
+    key TEXT PRIMARY KEY, -- the name in lower case
+    look_alike TEXT NOT NULL UNIQUE, -- the name as it looks at a glance
     name TEXT NOT NULL, -- as it is shown
-    verifier TEXT NOT NULL,
+    verifier TEXT NOT NULL, -- for SCRAM
     created_at INTEGER NOT NULL,
-    seen INTEGER NOT NULL -- the newest message that has surely arrived
+    since INTEGER NOT NULL, -- the newest message when the name became its own
+    seen INTEGER NOT NULL, -- the newest message that has surely arrived
+    key_scope TEXT NOT NULL -- what stands before the keys of its messages
   ) STRICT, WITHOUT ROWID;
+  -- What logins to accounts that do not exist are made up from.
+  CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO secrets VALUES ('accounts', randomblob(32));
   CREATE TABLE lockouts (
     account TEXT NOT NULL,
     address TEXT NOT NULL,
     failures INTEGER NOT NULL, -- wrong passwords in a row
-    locked_until INTEGER, -- NULL if it is not locked
+    at INTEGER NOT NULL, -- when the last one was
     PRIMARY KEY (account, address)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE bans (

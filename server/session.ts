@@ -37,11 +37,16 @@ export async function serve(
     connection,
     openedAt: context.now(),
     user: undefined,
+    account: undefined,
+    login: undefined,
     visit: undefined,
+    caughtUp: false,
     classic: undefined,
     bare: false,
     drafts: [],
     pingedAt: -Infinity,
+    pingedId: undefined,
+    confirmedId: 0,
     writtenBefore: 0,
     turnAt: context.now(),
     gone: false,
@@ -95,9 +100,23 @@ export function checkSilence(session: Session, context: Context): void {
   } else if (silence >= idleAfterMs) {
     refuse(session, idle("no frame and no PONG", silence));
   } else if (silence >= pingAfterMs && session.pingedAt < connection.heardAt) {
-    session.pingedAt = now;
-    connection.outbox.answer(PING);
+    ping(session, context);
+  } else if (now - session.pingedAt >= pingAfterMs) {
+    // It is not silent, but only a PONG says what an account has received.
+    if (hasUnconfirmed(session, context)) ping(session, context);
   }
+}
+
+function hasUnconfirmed(session: Session, { journal }: Context): boolean {
+  const { account, pingedId, confirmedId } = session;
+  return account !== undefined && pingedId === undefined &&
+    journal.lastId > confirmedId;
+}
+
+function ping(session: Session, { journal, now }: Context): void {
+  session.pingedAt = now();
+  if (session.caughtUp) session.pingedId ??= journal.lastId;
+  session.connection.outbox.answer(PING);
 }
 
 const PING = encode("PING");

@@ -57,6 +57,16 @@ export class Visits {
     return same ? visit : undefined;
   }
 
+  /** The visit of that name. */
+  newest(name: string): Visit | undefined {
+    return this.#visits.get(name.toLowerCase());
+  }
+
+  /** Ends the visit of that name: it cannot be taken up again. */
+  forget(name: string): void {
+    this.#visits.delete(name.toLowerCase());
+  }
+
   /** Forgets the visits whose connection is gone for too long. */
   forgetOld(now: number): void {
     for (const [key, { goneAt }] of this.#visits) {

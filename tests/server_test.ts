@@ -1,5 +1,6 @@
 /** server.ts as people run it: a process with options, a greeting and an end. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { logIn, signedUp } from "./account_tools.ts";
 import { RawClient, within } from "./raw_client.ts";
 
 const SERVER = new URL("../server.ts", import.meta.url).pathname;
@@ -206,6 +207,21 @@ Deno.test("server.ts takes --history and --max-body", async () => {
   assertEquals(await alice.frame(), "HISTORY #r\nCount: 1\n\n");
 });
 
+Deno.test("server.ts takes --require-login and --lockout", async () => {
+  const options = ["--require-login", "--lockout", "2h"];
+  await using server = new Process([...HERE, ...options]);
+  const port = await server.port();
+  (await signedUp(port, "alice")).close();
+  using eve = await RawClient.connect(port);
+
+  assertMatch(await eve.ask("REGISTER eve\n\n"), /^ERROR 110 /);
+  for (const _try of [1, 2]) {
+    using _login = await logIn(port, "alice", { password: "wrong" });
+  }
+  using third = await logIn(port, "alice", { password: "wrong" });
+  assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*for 120 minutes/);
+});
+
 Deno.test("server.ts says in one line that the port is in use, and exits 2", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -238,6 +254,9 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["a host that is none", "--port", "0", "--host", "999.1.1.1"],
   ["a history that is no number", "--history", "many"],
   ["a body limit over 16 MiB", "--max-body", "16777217"],
+  ["a lockout that is no time", "--lockout", "long"],
+  ["a lockout without a unit", "--lockout", "15"],
+  ["an empty lockout", "--lockout="],
 ];
 
 for (const [why, ...args] of MISTAKES) {
@@ -254,7 +273,10 @@ Deno.test("server.ts --help says every option", async () => {
 
   assertEquals([code, err], [0, ""]);
   for (
-    const option of ["port", "host", "history", "max-body", "help", "version"]
+    const option of [
+      ...["port", "host", "history", "max-body", "require-login", "lockout"],
+      ...["help", "version"],
+    ]
   ) {
     assertMatch(out, new RegExp(`^  --${option}[ ,]`, "m"));
   }

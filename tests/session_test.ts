@@ -4,10 +4,12 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChatError } from "../protocol.ts";
+import { Accounts } from "../server/accounts.ts";
 import type { Journal } from "../server/backbone.ts";
 import { Classics } from "../server/classic.ts";
 import { Connection, type Wire } from "../server/connection.ts";
 import type { Context } from "../server/context.ts";
+import { Database, IN_MEMORY } from "../server/database.ts";
 import { Hub } from "../server/hub.ts";
 import { MemoryJournal } from "../server/memory.ts";
 import { serve } from "../server/session.ts";
@@ -97,6 +99,7 @@ function arrange(
   const context: Context = {
     hub,
     journal,
+    accounts: new Accounts(new Database(IN_MEMORY), { lockoutMs: 0 }),
     classics: new Classics({
       hub,
       journal,
@@ -109,6 +112,7 @@ function arrange(
       software: "test",
       maxBodyBytes: 65_536,
       history: 20,
+      requireLogin: false,
       registerWithinMs: 10_000,
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,
