@@ -200,7 +200,10 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Prints lines with their time; those of one moment take one write. */
+/** Lines of the log that come so close together take one write. */
+const LOG_MS = 20;
+
+/** Prints lines with their time. */
 function printer(): (line: string) => void {
   let lines: string[] = [];
   let second = NaN;
@@ -211,9 +214,9 @@ function printer(): (line: string) => void {
   };
   return (line) => {
     const now = Math.floor(Date.now() / 1_000);
-    if (now !== second) time = localTime(new Date());
+    if (now !== second) time = dim(localTime(new Date()));
     second = now;
-    if (lines.push(`${dim(time)} ${line}`) === 1) setTimeout(print);
+    if (lines.push(`${time} ${line}`) === 1) setTimeout(print, LOG_MS);
   };
 }
 
