@@ -5,7 +5,7 @@ import { RawClient, within } from "./raw_client.ts";
 
 const SERVER = new URL("../server.ts", import.meta.url).pathname;
 const RUN = ["run", "-A", "--cached-only", SERVER];
-const HERE = ["--port", "0", "--host", "127.0.0.1"];
+const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
 const decoder = new TextDecoder();
 
 /** What a process prints on one of its outputs. */
@@ -103,17 +103,18 @@ Deno.test("server.ts greets with what people have to type", async () => {
   await using server = new Process(HERE);
 
   const port = await server.port();
-  await server.out.until(/client\.ts/);
+  await server.out.until(/kept[^]*\n\n/);
 
   assertEquals(
     server.out.text.replace(/parley [\d.]+/, "parley V"),
     `parley V listens on port ${port}. To come in, type:\n\n` +
-      `  deno run -A client.ts NAME 127.0.0.1 --port ${port}\n\n`,
+      `  deno run -A client.ts NAME 127.0.0.1 --port ${port}\n\n` +
+      "Everything is kept in memory, and ends with the server\n\n",
   );
 });
 
 Deno.test("server.ts greets with a line for each address of the machine", async () => {
-  await using server = new Process(["--port", "0"]);
+  await using server = new Process(["--port", "0", "--db", ":memory:"]);
 
   const port = await server.port();
   await server.out.until(/client\.ts[^]*\n\n/);
@@ -257,6 +258,11 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["a lockout that is no time", "--lockout", "long"],
   ["a lockout without a unit", "--lockout", "15"],
   ["an empty lockout", "--lockout="],
+  ["an empty path", "--db="],
+  ["a keep that is no time", "--keep", "30"],
+  ["a number to keep that is none", "--keep-messages", "all"],
+  ["a file in no folder", "--port", "0", "--db", "/no/such/folder/chat.db"],
+  ["a file that is no database", "--port", "0", "--db", SERVER],
 ];
 
 for (const [why, ...args] of MISTAKES) {
@@ -275,6 +281,7 @@ Deno.test("server.ts --help says every option", async () => {
   for (
     const option of [
       ...["port", "host", "history", "max-body", "require-login", "lockout"],
+      ...["db", "keep", "keep-messages"],
       ...["help", "version"],
     ]
   ) {
