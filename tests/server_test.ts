@@ -2,84 +2,9 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "./account_tools.ts";
 import { RawClient, within } from "./raw_client.ts";
+import { HERE, Process, RUN, SERVER } from "./server_process.ts";
 
-const SERVER = new URL("../server.ts", import.meta.url).pathname;
-const RUN = ["run", "-A", "--cached-only", SERVER];
-const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
 const decoder = new TextDecoder();
-
-/** What a process prints on one of its outputs. */
-class Output {
-  /** All of it, so far. */
-  text = "";
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader();
-  }
-
-  /** Reads until `pattern` is printed. */
-  async until(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = pattern.exec(this.text);
-      if (found) return found;
-      const { value, done } = await within(
-        this.#reader.read(),
-        () => `${pattern} in "${this.text}"`,
-      );
-      if (done) throw new Error(`Cannot find ${pattern} in "${this.text}"`);
-      this.text += decoder.decode(value);
-    }
-  }
-
-  async toEnd(): Promise<void> {
-    while (!(await this.#reader.read()).done);
-  }
-}
-
-/** A server process. */
-class Process implements AsyncDisposable {
-  readonly out: Output;
-  readonly err: Output;
-  readonly #child: Deno.ChildProcess;
-
-  /** With `files`, it can have only so many open. */
-  constructor(args: readonly string[], { files }: { files?: number } = {}) {
-    const server = [Deno.execPath(), ...RUN, ...args];
-    const limited = files ? `ulimit -n ${files}; exec "$@"` : 'exec "$@"';
-    this.#child = new Deno.Command("sh", {
-      args: ["-c", limited, "sh", ...server],
-      stdout: "piped",
-      stderr: "piped",
-      env: { NO_COLOR: "1" },
-    }).spawn();
-    this.out = new Output(this.#child.stdout);
-    this.err = new Output(this.#child.stderr);
-  }
-
-  async port(): Promise<number> {
-    const [, port] = await this.out.until(/ listens on port (\d+)\./);
-    return Number(port);
-  }
-
-  /** Sends a signal; gives the exit code, and how long it took. */
-  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
-    const started = performance.now();
-    this.#child.kill(signal);
-    const { code } = await within(this.#child.status, () => "the exit");
-    return { code, tookMs: performance.now() - started };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await Promise.all([this.out.toEnd(), this.err.toEnd()]);
-    await this.#child.status;
-  }
-}
 
 /** Runs server.ts to its end. */
 async function run(
