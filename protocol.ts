@@ -6,9 +6,8 @@
  *                              an empty line
  *     hello                    exactly as many bytes as announced
  *
- * Pure code: no I/O, no clock, no imports, and nothing that only Deno has, so
- * that server, client and page speak from this one file. What a frame *means*
- * is not here; see `server/requests.ts` and `docs/protocol.md`.
+ * Pure code for server, client and page alike: no I/O, no imports, nothing that
+ * only Deno has. What a frame *means* is in `server/requests.ts`.
  *
  * @module
  */
@@ -34,7 +33,7 @@ export const ABSURD_BODY_BYTES = 16 * 1024 * 1024;
 /** Every error of the wire, and when it is said; some are yet to come. */
 export const ERRORS = {
   100: "Malformed username", // no legal user name, or a reserved one
-  101: "No user registered", // a request came before REGISTER
+  101: "No user registered", // a request came before registration
   102: "Unable to send", // the target user is not there, or delivery failed
   103: "Header Incomplete", // a head that cannot be read; closes
   104: "Name in use", // somebody is there under this name or a look-alike
@@ -43,7 +42,7 @@ export const ERRORS = {
   107: "Not UTF-8", // a body that must be text
   108: "Slow down", // over the rate limit; Retry-after
   109: "Not in room", // not in that room, or no legal name of a room
-  110: "Login required", // the name has an account
+  110: "Login required", // the name has an account, or guests are not let in
   111: "Wrong password", // Attempts-left
   112: "Locked out", // after the third wrong password in a row; Retry-after
   113: "Account exists",
@@ -52,6 +51,7 @@ export const ERRORS = {
   116: "Idle", // no frame and no PONG within the keep-alive time; closes
   117: "Removed", // by the operator, or by one's own newer connection; closes
   118: "Direct refused", // the other side declined or did not answer
+  119: "Not stored", // what must be stored cannot be: the disk is full, say
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -61,12 +61,12 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** What a client may ask, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER JOIN LEAVE ROOMS WHO SEND HISTORY PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY PING PONG LOGOUT RECEIVED"
 >;
 
 /** What a server says, besides answers under the verb of their request. */
 export type ServerVerb = Words<
-  "REGISTERED JOINED LEFT SENT BYE ERROR FORWARD NOTICE"
+  "REGISTERED CHALLENGE JOINED LEFT SENT BYE ERROR FORWARD NOTICE"
 >;
 
 /** The words of a text. */

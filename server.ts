@@ -8,18 +8,31 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { resolve } from "node:path";
 import { bold, dim, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
-import { ABSURD_BODY_BYTES, DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
+import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
+import { Accounts } from "./server/accounts.ts";
+import type { Deliver, Journal } from "./server/backbone.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import type { Context, Settings } from "./server/context.ts";
+import { Database, DatabaseError, IN_MEMORY } from "./server/database.ts";
+import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
-import { logJoined, MAX_HISTORY } from "./server/requests.ts";
+import {
+  DEFAULT_HISTORY,
+  DEFAULT_KEEP,
+  DEFAULT_LOCKOUT_MS,
+  EVERYWHERE,
+  readOptions,
+  USAGE,
+} from "./server/options.ts";
+import { logJoined } from "./server/requests.ts";
 import { checkSilence, serve } from "./server/session.ts";
 import { TaskGroup } from "./server/tasks.ts";
+import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
@@ -28,6 +41,15 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
   readonly port?: number;
+  /** The database file; default: none, everything ends with the server. */
+  readonly db?: string;
+  /** How much of what is said a file keeps; default: a million, 30 days. */
+  readonly keep?: Keep;
+  /**
+   * How long wrong passwords lock an account, in milliseconds; Infinity until
+   * the operator lifts it. Default 15 minutes.
+   */
+  readonly lockoutMs?: number;
   /** A classic receiver has so long to acknowledge, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
   /** Unread bytes after which a peer is given up. */
@@ -41,12 +63,6 @@ export interface Server extends AsyncDisposable {
   /** Where it listens. */
   readonly port: number;
 }
-
-/** Every IPv4 address of this computer. */
-const EVERYWHERE = "0.0.0.0";
-
-/** How many messages of a room a newcomer is shown. */
-const DEFAULT_HISTORY = 20;
 
 const SOFTWARE = `parley ${config.version}`;
 
@@ -63,16 +79,20 @@ const RETRY_AFTER_SECONDS = 5;
  * Starts listening, and returns as soon as connections are accepted.
  *
  * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
+ * @throws {DatabaseError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
   const { hostname = EVERYWHERE, port = DEFAULT_PORT } = options;
   const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
-  const context = createContext(options);
+  const log = options.log ?? printer();
+  const database = openDatabase(options, { listener, log });
+  const context = createContext(options, { database, log });
   const stopping = new AbortController();
   const tick = setInterval(() => {
     for (const session of context.sessions) checkSilence(session, context);
     context.hub.tellGathered();
     context.visits.forgetOld(context.now());
+    context.journal.tidy();
   }, TICK_MS);
   const done = acceptAll(listener, context, options, stopping.signal);
   return {
@@ -86,14 +106,33 @@ export function startServer(options: ServerOptions = {}): Server {
         connection.end("server closing");
       }
       await done;
+      database.close();
     },
   };
 }
 
-function createContext(options: ServerOptions): Context {
-  const hub = new Hub();
-  const journal = new MemoryJournal((run, bytes) => hub.deliver(run, bytes));
-  const log = options.log ?? printer();
+/** @throws {DatabaseError} If it cannot be used; then nobody listens. */
+function openDatabase(
+  { db = IN_MEMORY }: ServerOptions,
+  { listener, log }: { listener: Disposable; log: (line: string) => void },
+): Database {
+  try {
+    return new Database(db, { log });
+  } catch (error) {
+    listener[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function createContext(
+  options: ServerOptions,
+  { database, log }: { database: Database; log: (line: string) => void },
+): Context {
+  const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
+  const accounts = new Accounts(database, { lockoutMs });
+  const hub = new Hub((name) => accounts.named(name)?.name);
+  const journal = createJournal(options, { database, hub });
+  const now = () => performance.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const classics = new Classics({
     hub,
@@ -106,20 +145,38 @@ function createContext(options: ServerOptions): Context {
   return {
     hub,
     journal,
+    accounts,
     classics,
     log,
-    visits: new Visits(),
+    visits: isStored(options)
+      ? new Visits({ store: new VisitTable(database), now: now() })
+      : new Visits(),
     sessions: new Set(),
-    now: () => performance.now(),
+    now,
     settings: {
       software: SOFTWARE,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
       history: options.history ?? DEFAULT_HISTORY,
+      requireLogin: options.requireLogin ?? false,
       registerWithinMs: options.registerWithinMs ?? 10_000,
       pingAfterMs: options.pingAfterMs ?? 30_000,
       idleAfterMs: options.idleAfterMs ?? 90_000,
     },
   };
+}
+
+function createJournal(
+  options: ServerOptions,
+  { database, hub }: { database: Database; hub: Hub },
+): Journal {
+  const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
+  if (!isStored(options)) return new MemoryJournal(deliver);
+  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+}
+
+/** Whether what is said outlives the server. */
+function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
+  return db !== IN_MEMORY;
 }
 
 /** Serves until `signal` aborts, and returns when every session has ended. */
@@ -207,16 +264,6 @@ function localTime(date: Date): string {
   return new Date(shifted).toISOString().slice(0, 19).replace("T", " ");
 }
 
-const USAGE = `Usage: deno run -A server.ts [OPTIONS]
-
-  --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
-  --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
-                    :: adds IPv6)
-  --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
-  --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
-  --help, -h        Show this
-  --version         Show the version`;
-
 /** Runs the server until it is interrupted; returns the exit code. */
 async function main(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
@@ -237,54 +284,18 @@ async function run(options: ServerOptions): Promise<number> {
   try {
     server = startServer(options);
   } catch (error) {
-    console.error(cannotListen(options, error as Error)); // it throws no other
+    console.error(
+      error instanceof DatabaseError
+        ? error.message
+        : cannotListen(options, error as Error), // it throws no other
+    );
     return 2;
   }
-  console.log(greeting(server.port, options.hostname));
+  console.log(greeting(server.port, options));
   await interrupted;
   console.log("Closing");
   await server[Symbol.asyncDispose]();
   return 0;
-}
-
-interface Options extends ServerOptions {
-  readonly help: boolean;
-  readonly version: boolean;
-}
-
-/** The options of the command line, or what is wrong with it. */
-function readOptions(args: string[]): Options | string {
-  const unknown: string[] = [];
-  const given = parseArgs(args, {
-    string: ["port", "host", "history", "max-body"],
-    boolean: ["help", "version"],
-    alias: { h: "help" },
-    unknown: (arg) => void unknown.push(arg),
-  });
-  if (unknown.length > 0) {
-    return `Cannot use "${unknown[0]}": no such option; see --help`;
-  }
-  const numbers = {
-    port: 65_535,
-    history: MAX_HISTORY,
-    "max-body": ABSURD_BODY_BYTES,
-  };
-  for (const [name, most] of Object.entries(numbers)) {
-    const value = given[name];
-    if (value === undefined) continue;
-    if (!/^\d{1,8}$/.test(String(value)) || Number(value) > most) {
-      return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
-    }
-  }
-  if (given["host"] === "") return "Cannot use --host without an address";
-  return {
-    help: given["help"] === true,
-    version: given["version"] === true,
-    hostname: String(given["host"] ?? EVERYWHERE),
-    port: Number(given["port"] ?? DEFAULT_PORT),
-    history: Number(given["history"] ?? DEFAULT_HISTORY),
-    maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
-  };
 }
 
 function cannotListen(
@@ -299,7 +310,10 @@ function cannotListen(
 }
 
 /** What people need to type, a line for each address they can reach us at. */
-function greeting(port: number, hostname = EVERYWHERE): string {
+function greeting(
+  port: number,
+  { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
+): string {
   const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
     ? Deno.networkInterfaces()
@@ -312,7 +326,13 @@ function greeting(port: number, hostname = EVERYWHERE): string {
   );
   return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
     lines.join("\n")
-  }\n`;
+  }\n\n${whereKept(db)}\n`;
+}
+
+function whereKept(db: string): string {
+  return db === IN_MEMORY
+    ? "Everything is kept in memory, and ends with the server"
+    : `Messages and accounts are kept in ${resolve(db)}`;
 }
 
 /** Resolves on Ctrl-C, or when asked to terminate; then they end us at once. */

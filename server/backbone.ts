@@ -1,5 +1,6 @@
 /**
- * The interface to what outlives a connection: the journal of messages.
+ * The interface to what outlives a connection: the journal of messages, and
+ * where visits are kept.
  *
  * The journal is the one place where a message comes into being: it gives the
  * id and the time, keeps the message, and hands it on, in order. What stands
@@ -9,6 +10,9 @@
  * @module
  */
 import type { Run } from "./run.ts";
+
+/** For so long a key is remembered. */
+export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
 /** A message that is to be. */
 export interface Draft {
@@ -80,6 +84,20 @@ export interface Missed {
   readonly since: number;
   /** Rooms, and after which id the user was in each. */
   readonly rooms: ReadonlyMap<string, number>;
+  /** Only what was sent to the user alone, not to `ALL`. */
+  readonly alone?: boolean;
+}
+
+/** After which id the messages of `run` were meant for the user. */
+export function meantFor(
+  query: Missed,
+  run: Pick<Run, "from" | "to">,
+): number {
+  const user = query.user.toLowerCase();
+  if (run.to.toLowerCase() === user) return query.since;
+  if (run.from.toLowerCase() === user) return Infinity;
+  if (run.to === "ALL") return query.alone ? Infinity : query.since;
+  return query.rooms.get(run.to) ?? Infinity;
 }
 
 /** See the top of the file. */
@@ -94,14 +112,16 @@ export interface Journal {
    * A draft whose key was used within a day, among those that the journal
    * remembers, is not stored again:
    * its result is that of the first.
+   *
+   * @throws {ChatError} 119 if they cannot be stored; then none of them is.
    */
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
 
   /** FORWARD frames of a room, oldest first: the newest that fit the page. */
   history(room: string, page: Page): Promise<Uint8Array[]>;
 
-  /** FORWARD frames that a user should have had, oldest first. */
-  missed(query: Missed): Promise<Uint8Array[]>;
+  /** FORWARD frames that a user should have had, oldest first, some at a time. */
+  missed(query: Missed): AsyncIterable<Uint8Array>;
 
   /** The name of the room that is `name` or looks like it, if it has history. */
   roomName(name: string): string | undefined;
@@ -111,4 +131,36 @@ export interface Journal {
 
   /** The rooms with history, by name. */
   rooms(): Iterable<string>;
+
+  /** Begins to delete what is too old; to be called once a second. */
+  tidy(): void;
+}
+
+/** What a visit needs in order to outlive the process. */
+export interface StoredVisit {
+  /** The user's name in lower case: one visit for each. */
+  readonly key: string;
+  /** Proves that one is this user. */
+  readonly token: string;
+  /** The newest message there was when it began. */
+  readonly since: number;
+  /** The rooms it is in, and the newest message when each was joined. */
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
+/** Where visits are kept that outlive the process. */
+export interface VisitStore {
+  /** Those that were saved and not forgotten. */
+  load(): StoredVisit[];
+
+  /**
+   * Resolves when the visit is stored as it is now, in the place of an earlier
+   * one with its key.
+   *
+   * @throws {ChatError} 119 if it cannot be stored.
+   */
+  save(visit: StoredVisit): Promise<void>;
+
+  /** Forgets visits that are over, if they are still those. */
+  forget(visits: readonly StoredVisit[]): Promise<void>;
 }

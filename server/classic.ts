@@ -163,14 +163,17 @@ export class ClassicUser implements Peer {
       throw new ChatError(107, "Cannot send what is not UTF-8");
     }
     const declared = Number(header(frame, "content-length"));
-    const [stored] = await this.#context.journal.append(this.name, [{
-      to: this.#context.hub.address(this.user, frame.args[0]!),
+    const { hub, journal } = this.#context;
+    const to = hub.address(this.user, frame.args[0]!);
+    const [stored] = await journal.append(this.name, [{
+      to,
       body: frame.body,
       ...(declared === frame.body.length ? {} : { declaredLength: declared }),
-    }]);
+    }]).catch(undelivered);
     const { delivery } = stored!; // one result for one draft
     const acknowledged = await Promise.all(delivery.acknowledged);
-    if (delivery.recipients === 0 || acknowledged.includes(false)) {
+    const kept = delivery.recipients > 0 || hub.owns(to); // for its login
+    if (!kept || acknowledged.includes(false)) {
       throw new ChatError(102, "Cannot deliver to everybody");
     }
     return encode("SEND", [frame.args[0]!]);
@@ -240,6 +243,12 @@ function unknown(frame: Frame): ChatError {
 }
 
 /** The address of `address:port`. */
-function hostOf(remote: string): string {
+export function hostOf(remote: string): string {
   return remote.slice(0, remote.lastIndexOf(":"));
+}
+
+/** What is not stored is not delivered: of 119 the course knows nothing. */
+function undelivered(error: unknown): never {
+  if (!(error instanceof ChatError)) throw error;
+  throw new ChatError(102, error.message);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Account, Accounts, PendingLogin } from "./accounts.ts";
 import type { Draft, Journal } from "./backbone.ts";
 import type { Classics, ClassicUser, Role } from "./classic.ts";
 import type { Connection } from "./connection.ts";
@@ -17,6 +18,8 @@ export interface Context {
   readonly journal: Journal;
   /** Who may take up where a connection broke. */
   readonly visits: Visits;
+  /** Names that belong to somebody. */
+  readonly accounts: Accounts;
   /** Users of the course's protocol. */
   readonly classics: Classics;
   /** Every connection that is served. */
@@ -37,6 +40,8 @@ export interface Settings {
   readonly maxBodyBytes: number;
   /** How many messages HISTORY gives if it is not asked for a number. */
   readonly history: number;
+  /** Whether guests are kept out. */
+  readonly requireLogin: boolean;
   /** A peer has so long to register, in milliseconds. */
   readonly registerWithinMs: number;
   /** After so much silence a peer is sent PING, in milliseconds. */
@@ -53,8 +58,14 @@ export interface Session {
   readonly openedAt: number;
   /** Who it is, after REGISTER; not for classic users. */
   user: User | undefined;
+  /** Whose account it is used from, if it is no guest. */
+  account: Account | undefined;
+  /** A LOGIN that waits for its PROVE. */
+  login: PendingLogin | undefined;
   /** What may be taken up again; whoever has a user has one. */
   visit: Visit | undefined;
+  /** What was missed is queued; from here on, messages come as they arise. */
+  caughtUp: boolean;
   /** Which half of a classic user this is, if it is one. */
   classic: { user: ClassicUser; role: Role } | undefined;
   /** Errors go out without headers, as classic clients know them. */
@@ -65,6 +76,10 @@ export interface Session {
   draftedWords: readonly string[] | undefined;
   /** When it was last sent a PING. */
   pingedAt: number;
+  /** The newest message it has if it answers the PING that is unanswered. */
+  pingedId: number | undefined;
+  /** The newest message of which it is sure that it has it. */
+  confirmedId: number;
   /** How much the peer had taken when it was last looked at, in bytes. */
   writtenBefore: number;
   /** Since when it has kept the program busy, by {@linkcode Context.now}. */

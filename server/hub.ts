@@ -76,6 +76,9 @@ type Presence = "joined" | "left" | "offline";
 /** Who came or went since it was last told, by name. */
 type Gathered = Map<string, { kind: Presence; remote: string }>;
 
+/** The name that is `name` or looks like it, if it belongs to somebody. */
+export type Owned = (name: string) => string | undefined;
+
 /** What was said in rooms, which the hub does not keep itself. */
 export interface RoomHistory {
   /** The id of the newest message anywhere. */
@@ -94,7 +97,13 @@ export class Hub {
   readonly #rooms = new NameMap<Room>();
   readonly #reserved = new NameMap<string>();
   readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
+  readonly #owned: Owned;
   #closed = false;
+
+  /** Nobody is here. `owned` names belong to somebody who may be away. */
+  constructor(owned: Owned = () => undefined) {
+    this.#owned = owned;
+  }
 
   /** Everybody who is here. */
   users(): MapIterator<User> {
@@ -117,29 +126,55 @@ export class Hub {
    * @throws {ChatError} 100, or 104 with a free name as `Suggestion`.
    */
   reserve(name: string): void {
-    if (!isUserName(name)) {
-      const suggestion = legalName(name);
-      throw new ChatError(
-        100,
-        `Cannot use the name "${
-          printable(name)
-        }": a name is 1 to 32 letters and digits, and none of ALL, TOSEND, TORECV, SERVER, SYSTEM, ADMIN`,
-        { headers: { Suggestion: suggestion && this.#freeName(suggestion) } },
-      );
-    }
+    this.checkName(name);
     if (this.#taken(name)) {
       throw new ChatError(
         104,
         `Cannot use the name "${name}": somebody is here under it or one that looks like it`,
-        { headers: { Suggestion: this.#freeName(name) } },
+        { headers: { Suggestion: this.freeName(name) } },
       );
     }
     this.#reserved.add(name, name);
   }
 
+  /**
+   * Does nothing if somebody may be called `name`.
+   *
+   * @throws {ChatError} 100 if not, with a name as `Suggestion`.
+   */
+  checkName(name: string): void {
+    if (isUserName(name)) return;
+    const suggestion = legalName(name);
+    throw new ChatError(
+      100,
+      `Cannot use the name "${
+        printable(name)
+      }": a name is 1 to 32 letters and digits, and none of ALL, TOSEND, TORECV, SERVER, SYSTEM, ADMIN`,
+      { headers: { Suggestion: suggestion && this.freeName(suggestion) } },
+    );
+  }
+
   /** Gives a reserved name back. */
   release(name: string): void {
     this.#reserved.delete(name);
+  }
+
+  /** A name that is free and begins like `name`, to be suggested. */
+  freeName(name: string): string | undefined {
+    const stem = name.slice(0, 28);
+    for (let number = 2; number < 2 + MAX_TRIES; number++) {
+      const candidate = `${stem}${number}`;
+      if (
+        isUserName(candidate) && !this.#taken(candidate) &&
+        !this.owns(candidate)
+      ) return candidate;
+    }
+    return undefined;
+  }
+
+  /** Whether the name belongs to somebody, who may be away. */
+  owns(name: string): boolean {
+    return this.#owned(name) !== undefined;
   }
 
   /** Lets somebody in under a reserved name. */
@@ -201,7 +236,7 @@ export class Hub {
 
   /**
    * Whom `word` means when `user` sends to it: the name of a room or a user, or
-   * `ALL`.
+   * `ALL`. Whoever owns a name need not be here.
    *
    * @throws {ChatError} 109 for a room the user is not in; 102 for somebody who
    * is not here.
@@ -212,8 +247,8 @@ export class Hub {
     }
     const kind = targetKind(word);
     if (kind === "all") return "ALL";
-    const receiver = kind && this.#users.get(word);
-    if (receiver) return receiver.name;
+    const receiver = kind && (this.#users.get(word)?.name ?? this.#owned(word));
+    if (receiver !== undefined) return receiver;
     throw new ChatError(102, `no user "${printable(word)}" is connected`);
   }
 
@@ -283,15 +318,6 @@ export class Hub {
   #taken(name: string): boolean {
     return this.#users.get(name) !== undefined ||
       this.#reserved.get(name) !== undefined;
-  }
-
-  #freeName(name: string): string | undefined {
-    const stem = name.slice(0, 28);
-    for (let number = 2; number < 2 + MAX_TRIES; number++) {
-      const candidate = `${stem}${number}`;
-      if (isUserName(candidate) && !this.#taken(candidate)) return candidate;
-    }
-    return undefined;
   }
 
   #create(name: string, history: RoomHistory): Room {

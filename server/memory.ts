@@ -8,23 +8,22 @@
  * @module
  */
 import { isRoomName } from "../protocol.ts";
-import type {
-  Deliver,
-  Delivery,
-  Draft,
-  Journal,
-  Missed,
-  Page,
-  Stored,
+import {
+  type Deliver,
+  type Delivery,
+  type Draft,
+  type Journal,
+  KEY_LIFE_MS,
+  meantFor,
+  type Missed,
+  type Page,
+  type Stored,
 } from "./backbone.ts";
 import { NameMap } from "./names.ts";
-import { encodeForwards, type Run } from "./run.ts";
+import { encodeForwards, type Run, runEnd } from "./run.ts";
 
 /** How much the journal holds, in bytes. */
 export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
-
-/** For so long a key is remembered. */
-export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
 const MAX_KEYS = 100_000;
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
@@ -77,10 +76,7 @@ export class MemoryJournal implements Journal {
         first++;
         continue;
       }
-      let end = first + 1;
-      while (end < drafts.length && continues(drafts[first]!, drafts[end]!)) {
-        end++;
-      }
+      const end = runEnd(drafts, first);
       this.#appendRun(from, drafts.slice(first, end), stored);
       first = end;
     }
@@ -106,7 +102,7 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(frames.reverse());
   }
 
-  missed(query: Missed): Promise<Uint8Array[]> {
+  async *missed(query: Missed): AsyncGenerator<Uint8Array> {
     const frames: Uint8Array[] = [];
     for (const record of this.#records.newestFirst()) {
       if (record.firstId + record.ends.length <= query.after + 1) break;
@@ -117,7 +113,7 @@ export class MemoryJournal implements Journal {
         if (id <= query.upTo) frames.push(frame(record, i));
       }
     }
-    return Promise.resolve(frames.reverse());
+    yield* frames.reverse();
   }
 
   roomName(name: string): string | undefined {
@@ -130,6 +126,13 @@ export class MemoryJournal implements Journal {
 
   *rooms(): Iterable<string> {
     for (const { name } of this.#rooms.values()) yield name;
+  }
+
+  tidy(): void {
+    for (const [key, { at }] of this.#keys) {
+      if (at > this.#now() - KEY_LIFE_MS) return; // as are all after it
+      this.#keys.delete(key);
+    }
   }
 
   /** Stores a run, hands it on, and adds what became of it to `stored`. */
@@ -199,13 +202,6 @@ export class MemoryJournal implements Journal {
   }
 }
 
-/** Whether `next` belongs to the run that `first` began. */
-function continues(first: Draft, next: Draft): boolean {
-  return next.to === first.to &&
-    first.key === undefined && next.key === undefined &&
-    first.declaredLength === undefined && next.declaredLength === undefined;
-}
-
 /** What a record keeps from being freed, in bytes. */
 function heldBytes({ forwards }: StoredRun): number {
   return forwards.buffer.byteLength + RECORD_OVERHEAD_BYTES;
@@ -213,15 +209,6 @@ function heldBytes({ forwards }: StoredRun): number {
 
 function frame({ forwards, ends }: StoredRun, index: number): Uint8Array {
   return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
-}
-
-/** After which id the messages of `record` were meant for the user. */
-function meantFor(query: Missed, record: StoredRun): number {
-  const user = query.user.toLowerCase();
-  if (record.to.toLowerCase() === user) return query.since;
-  if (record.from.toLowerCase() === user) return Infinity;
-  if (record.to === "ALL") return query.since;
-  return query.rooms.get(record.to) ?? Infinity;
 }
 
 /** First in, first out, in constant time however long it is. */

@@ -91,6 +91,11 @@ export class Outbox {
     this.#enqueue(bytes);
   }
 
+  /** Whether everything that was queued has been written. */
+  get empty(): boolean {
+    return this.#bytes === 0;
+  }
+
   /** Whether so much is unread that nothing more is read from this peer. */
   get behind(): boolean {
     return this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed;

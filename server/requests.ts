@@ -10,42 +10,25 @@
 import {
   ChatError,
   encode,
+  encodeError,
   type Frame,
   header,
   isText,
-  PROTOCOL,
   type RequestVerb,
 } from "../protocol.ts";
+import type { Draft, Stored } from "./backbone.ts";
+import { type Command, number, sendAnswers, userOf } from "./command.ts";
 import type { Context, Session } from "./context.ts";
-import type { Peer, User } from "./hub.ts";
-import type { Connection } from "./connection.ts";
-import { encodeSents, type Run } from "./run.ts";
-import type { Visit, Visits } from "./visits.ts";
+import { ENTRANCES } from "./entrance.ts";
+import type { Room, User } from "./hub.ts";
+import { encodeSents } from "./run.ts";
 
 /** The most messages that one HISTORY gives. */
 export const MAX_HISTORY = 1_000;
 
-/** One thing that may be asked. */
-export interface Command {
-  /** How many words the start line has after the verb. */
-  readonly words: readonly [least: number, most: number];
-  /** May be asked before registration. */
-  readonly open?: true;
-  /**
-   * Does it. What it returns is the answer, if that was not sent by `run`.
-   *
-   * @throws {ChatError} The answer, if it cannot be done.
-   */
-  run(
-    session: Session,
-    context: Context,
-    frame: Frame,
-  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-}
-
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
-  REGISTER: { words: [1, Infinity], open: true, run: register },
+  ...ENTRANCES,
   JOIN: { words: [1, 1], run: join },
   LEAVE: { words: [1, 1], run: leave },
   ROOMS: { words: [0, 0], run: rooms },
@@ -53,160 +36,45 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   SEND: { words: [1, 1], run: send },
   HISTORY: { words: [1, 1], run: history },
   PING: { words: [0, 0], run: () => encode("PONG") },
-  PONG: { words: [0, 0], run: () => undefined },
+  PONG: { words: [0, 0], run: pong },
   LOGOUT: { words: [0, 0], run: logout },
   RECEIVED: { words: [0, 1], run: onlyClassic },
 };
 
-/** The user of a session that has passed the gate. */
-function userOf(session: Session): User {
-  if (!session.user) throw new TypeError("Cannot pass the gate as nobody");
-  return session.user;
-}
-
-async function register(
+async function join(
   session: Session,
   context: Context,
   frame: Frame,
-): Promise<Uint8Array | undefined> {
-  if (session.user) {
-    throw new ChatError(105, `Cannot register: you are ${session.user.name}`);
-  }
-  const [name = "", ...rest] = frame.args;
-  session.bare = name === "TOSEND" || name === "TORECV";
-  if (session.bare) return registerClassic(session, context, frame.args);
-  if (rest.length > 0) {
-    throw new ChatError(105, "Cannot register: a name has no spaces");
-  }
-  const { hub, journal, visits, settings } = context;
-  const after = number(frame, "after");
-  const visit = resume(visits, name, header(frame, "token"));
-  hub.reserve(name);
-
-  const peer = new NativePeer(session);
-  session.user = hub.enter(name, peer);
-  session.visit = visit ?? visits.begin(name, journal.lastId);
-  session.visit.connection = session.connection;
-  session.visit.goneAt = Infinity;
-  session.connection.maxBodyBytes = settings.maxBodyBytes;
-  context.log(
-    `${session.user.name} registered from <${session.connection.remote}>`,
-  );
-  await welcome(session, context, visit && after);
-  peer.release();
-  return undefined;
-}
-
-/** Says REGISTERED, and then what was missed. */
-async function welcome(
-  session: Session,
-  { journal, settings }: Context,
-  after: number | undefined,
-): Promise<void> {
-  const { outbox } = session.connection;
-  const { rooms, since, token } = session.visit!; // set by `register`
-  const { name } = userOf(session);
-  const upTo = journal.lastId;
-  outbox.answer(encode("REGISTERED", [name], {
-    Server: settings.software,
-    Protocol: PROTOCOL,
-    "Max-body": settings.maxBodyBytes,
-    Token: token,
-    "Last-id": upTo,
-  }));
-  if (after !== undefined) {
-    const query = { after, upTo, user: name, since, rooms: rooms ?? new Map() };
-    await sendAnswers(session, await journal.missed(query));
-  }
-}
-
-/**
- * The visit that `token` proves to be one's own. Whatever connection still has
- * it, dead or alive, is replaced.
- */
-function resume(
-  visits: Visits,
-  name: string,
-  token: string | undefined,
-): Visit | undefined {
-  const visit = token === undefined ? undefined : visits.find(name, token);
-  visit?.connection?.end(
-    new ChatError(117, "Cannot stay: you came in from another connection"),
-  );
-  return visit;
-}
-
-function registerClassic(
-  session: Session,
-  { classics, settings }: Context,
-  [role, name, ...rest]: readonly string[],
-): Uint8Array {
-  if (name === undefined || rest.length > 0) {
-    throw new ChatError(100, "Cannot register: a name is one word");
-  }
-  const which = role === "TOSEND" ? "TOSEND" : "TORECV";
-  const user = classics.register(which, name, session.connection);
-  session.classic = { user, role: which };
-  session.connection.maxBodyBytes = settings.maxBodyBytes;
-  return encode("REGISTERED", [which, name]);
-}
-
-/**
- * A user of our own protocol, as the hub sees one. Until {@linkcode release},
- * what others say is held back: what was missed comes first.
- */
-class NativePeer implements Peer {
-  readonly kind = "guest";
-  readonly #connection: Connection;
-  #held: Uint8Array[] | undefined = [];
-  #heldBytes = 0;
-
-  constructor({ connection }: Session) {
-    this.#connection = connection;
-  }
-
-  get remote(): string {
-    return this.#connection.remote;
-  }
-
-  get congested(): boolean {
-    return this.#connection.outbox.congested;
-  }
-
-  relief(): Promise<void> {
-    return this.#connection.outbox.relief();
-  }
-
-  notify(bytes: Uint8Array): void {
-    if (!this.#held) return this.#connection.outbox.push(bytes);
-    const { maxBytes } = this.#connection.outbox;
-    if (this.#heldBytes > maxBytes) return this.#connection.overflowed();
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
-  }
-
-  forward(_run: Run, forwards: Uint8Array): undefined {
-    this.notify(forwards);
-  }
-
-  release(): void {
-    for (const bytes of this.#held ?? []) this.#connection.outbox.push(bytes);
-    this.#held = undefined;
-  }
-}
-
-function join(session: Session, context: Context, frame: Frame): Uint8Array {
+): Promise<Uint8Array> {
   const { hub, journal } = context;
   const user = userOf(session);
   const roomsBefore = user.rooms.size;
   const room = hub.join(user, frame.args[0]!, journal);
-  if (user.rooms.size > roomsBefore) {
-    logJoined(user, room.name, context);
-  }
-  return encode("JOINED", [room.name], {
+  const answer = encode("JOINED", [room.name], {
     Members: room.members.size,
     "Last-id": journal.lastId,
   });
+  if (user.rooms.size > roomsBefore) {
+    await keepMembership(session, context, room);
+    logJoined(user, room.name, context);
+  }
+  return answer;
+}
+
+/** @throws {ChatError} 119 if it cannot be stored; then the room was left. */
+async function keepMembership(
+  session: Session,
+  { hub, visits }: Context,
+  room: Room,
+): Promise<void> {
+  const user = userOf(session);
+  const since = user.rooms.get(room)!; // just joined
+  try {
+    await visits.joined(session.visit!, room.name, since); // users have one
+  } catch (error) {
+    if (user.rooms.has(room)) hub.leave(user, room.name);
+    throw error;
+  }
 }
 
 /** Logs that a user came into a room. */
@@ -218,10 +86,14 @@ export function logJoined(
   log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
 }
 
-function leave(session: Session, context: Context, frame: Frame): Uint8Array {
+async function leave(
+  session: Session,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
   const user = userOf(session);
   const room = context.hub.leave(user, frame.args[0]!);
-  session.visit?.rooms?.delete(room.name);
+  await context.visits.left(session.visit!, [room.name]); // users have one
   context.log(`${user.name} left room [${room.name.slice(1)}]`);
   return encode("LEFT", [room.name]);
 }
@@ -259,8 +131,9 @@ export function send(
   session.draftedWords = key === undefined ? frame.args : undefined;
   if (key === undefined) session.drafts.push({ to, body: frame.body });
   else if (/^[\x20-\x7e]{1,64}$/.test(key)) {
-    const { token } = session.visit!; // a name alone may have had other owners
-    session.drafts.push({ to, body: frame.body, key: `${token} ${key}` });
+    // A guest's name may have had other owners.
+    const scope = session.account?.keyScope ?? session.visit!.token;
+    session.drafts.push({ to, body: frame.body, key: `${scope} ${key}` });
   } else {
     throw new ChatError(
       105,
@@ -292,7 +165,7 @@ export async function sendDrafts(
 ): Promise<void> {
   const { drafts } = session;
   session.drafts = [];
-  const stored = await context.journal.append(userOf(session).name, drafts);
+  const stored = await append(session, context, drafts);
   let draft = 0;
   for (const { delivery: { recipients }, ...run } of stored) {
     const { to } = drafts[draft]!;
@@ -302,6 +175,23 @@ export async function sendDrafts(
   const slow = new Set(stored.flatMap((run) => run.delivery.congested));
   if (slow.size > 0) {
     await Promise.all(Array.from(slow, (reader) => reader.relief()));
+  }
+}
+
+/** Stores drafts; answers them with why, if they cannot be stored. */
+async function append(
+  session: Session,
+  { journal }: Context,
+  drafts: readonly Draft[],
+): Promise<Stored[]> {
+  try {
+    return await journal.append(userOf(session).name, drafts);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    for (const { to } of drafts) {
+      session.connection.outbox.answer(encodeError(error, `SEND ${to}`));
+    }
+    return [];
   }
 }
 
@@ -324,30 +214,26 @@ async function history(
   return encode("HISTORY", [name], { Count: frames.length });
 }
 
-/** Sends frames no faster than they are read. */
-async function sendAnswers(
-  { connection }: Session,
-  frames: readonly Uint8Array[],
-): Promise<void> {
-  const { outbox } = connection;
-  for (const frame of frames) {
-    outbox.answer(frame);
-    await outbox.room();
-  }
+/** Whoever answers a PING has everything that was sent before it. */
+async function pong(session: Session, context: Context): Promise<undefined> {
+  const { account, pingedId } = session;
+  session.pingedId = undefined;
+  if (!account || pingedId === undefined) return;
+  session.confirmedId = pingedId;
+  await context.accounts.received(account, pingedId);
 }
 
-/** @throws {ChatError} 105 if the header is there and not a whole number. */
-function number(frame: Frame, name: string): number | undefined {
-  const value = header(frame, name);
-  if (value === undefined) return undefined;
-  if (/^\d{1,15}$/.test(value)) return Number(value);
-  const shown = name[0]!.toUpperCase() + name.slice(1); // of "after" and such
-  throw new ChatError(105, `Cannot do that: ${shown} is not a whole number`);
-}
-
-function logout(session: Session): undefined {
-  session.connection.outbox.answer(encode("BYE"));
-  session.connection.end("logged out");
+/** Who takes leave has everything, if it was possible to send it. */
+async function logout(
+  { connection, account, caughtUp }: Session,
+  { accounts, journal }: Context,
+): Promise<undefined> {
+  const { lastId } = journal;
+  connection.outbox.answer(encode("BYE"));
+  connection.end("logged out");
+  if (!account || !caughtUp) return;
+  await connection.outbox.flushed();
+  if (connection.outbox.empty) await accounts.received(account, lastId);
 }
 
 function onlyClassic(): never {

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { Draft } from "./backbone.ts";
+
 const encoder = new TextEncoder();
 
 /** Messages of one sender to one target, in the order of their ids. */
@@ -20,6 +22,19 @@ export interface Run {
   readonly bodies: readonly Uint8Array[];
   /** The length that a classic client gave to its one message here. */
   readonly declaredLength?: number;
+}
+
+/** Where the run ends that begins with the draft at `first`. */
+export function runEnd(drafts: readonly Draft[], first: number): number {
+  let end = first + 1;
+  while (end < drafts.length && continues(drafts[first]!, drafts[end]!)) end++;
+  return end;
+}
+
+function continues(first: Draft, next: Draft): boolean {
+  return next.to === first.to &&
+    first.key === undefined && next.key === undefined &&
+    first.declaredLength === undefined && next.declaredLength === undefined;
 }
 
 /**

@@ -16,16 +16,11 @@ import {
   type Frame,
   startLine,
 } from "../protocol.ts";
+import type { Command } from "./command.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
-import {
-  type Command,
-  COMMANDS,
-  send,
-  sendAgain,
-  sendDrafts,
-} from "./requests.ts";
+import { COMMANDS, send, sendAgain, sendDrafts } from "./requests.ts";
 import type { Visit } from "./visits.ts";
 
 /**
@@ -41,12 +36,17 @@ export async function serve(
     connection,
     openedAt: context.now(),
     user: undefined,
+    account: undefined,
+    login: undefined,
     visit: undefined,
+    caughtUp: false,
     classic: undefined,
     bare: false,
     drafts: [],
     draftedWords: undefined,
     pingedAt: -Infinity,
+    pingedId: undefined,
+    confirmedId: 0,
     writtenBefore: 0,
     turnAt: context.now(),
     gone: false,
@@ -100,9 +100,23 @@ export function checkSilence(session: Session, context: Context): void {
   } else if (silence >= idleAfterMs) {
     refuse(session, idle("no frame and no PONG", silence));
   } else if (silence >= pingAfterMs && session.pingedAt < connection.heardAt) {
-    session.pingedAt = now;
-    connection.outbox.answer(PING);
+    ping(session, context);
+  } else if (now - session.pingedAt >= pingAfterMs) {
+    // It is not silent, but only a PONG says what an account has received.
+    if (hasUnconfirmed(session, context)) ping(session, context);
   }
+}
+
+function hasUnconfirmed(session: Session, { journal }: Context): boolean {
+  const { account, pingedId, confirmedId } = session;
+  return account !== undefined && pingedId === undefined &&
+    journal.lastId > confirmedId;
+}
+
+function ping(session: Session, { journal, now }: Context): void {
+  session.pingedAt = now();
+  if (session.caughtUp) session.pingedId ??= journal.lastId;
+  session.connection.outbox.answer(PING);
 }
 
 const PING = encode("PING");
@@ -235,7 +249,7 @@ function sayGoodbye(session: Session, context: Context): void {
   if (visit) {
     visit.goneAt = context.now();
     visit.connection = undefined;
-    if (user && user.rooms.size > 0) visit.rooms = roomsOf(user, visit);
+    if (user) dropRooms(user, visit, context);
   }
   const left = user ? context.hub.exit(user, reason) : [];
   for (const room of left) {
@@ -245,13 +259,12 @@ function sayGoodbye(session: Session, context: Context): void {
   context.log(`<${connection.remote}>${name} disconnected: ${reason}`);
 }
 
-/** By name, and since which message; what an earlier connection saw counts. */
-function roomsOf({ rooms }: User, visit: Visit): Map<string, number> {
-  return new Map(
-    Array.from(rooms, ([{ name }, since]) => {
-      return [name, visit.rooms?.get(name) ?? since];
-    }),
-  );
+/** Drops rooms of earlier connections, unless it had yet to enter any. */
+function dropRooms(user: User, visit: Visit, { visits }: Context): void {
+  if (user.rooms.size === 0) return;
+  const names = new Set(Array.from(user.rooms.keys(), ({ name }) => name));
+  const dropped = [...visit.rooms.keys()].filter((name) => !names.has(name));
+  visits.left(visit, dropped);
 }
 
 function inWords(ending: Ending | undefined): string {

@@ -4,10 +4,12 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChatError } from "../protocol.ts";
+import { Accounts } from "../server/accounts.ts";
 import type { Journal } from "../server/backbone.ts";
 import { Classics } from "../server/classic.ts";
 import { Connection, type Wire } from "../server/connection.ts";
 import type { Context } from "../server/context.ts";
+import { Database, IN_MEMORY } from "../server/database.ts";
 import { Hub } from "../server/hub.ts";
 import { MemoryJournal } from "../server/memory.ts";
 import { serve } from "../server/session.ts";
@@ -88,6 +90,7 @@ function turn(): Promise<void> {
 /** What a server's sessions share; a journal of the test's if it gives one. */
 function arrange(
   wrap: (journal: Journal) => Journal = (journal) => journal,
+  visits = new Visits(),
 ) {
   const hub = new Hub();
   const journal = wrap(
@@ -97,18 +100,20 @@ function arrange(
   const context: Context = {
     hub,
     journal,
+    accounts: new Accounts(new Database(IN_MEMORY), { lockoutMs: 0 }),
     classics: new Classics({
       hub,
       journal,
       acknowledgeWithinMs: 1_000,
       entered: () => {},
     }),
-    visits: new Visits(),
+    visits,
     sessions: new Set(),
     settings: {
       software: "test",
       maxBodyBytes: 65_536,
       history: 20,
+      requireLogin: false,
       registerWithinMs: 10_000,
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,
@@ -143,6 +148,7 @@ function relayed(journal: Journal): Journal {
     missed: (query) => journal.missed(query),
     roomName: (name) => journal.roomName(name),
     rooms: () => journal.rooms(),
+    tidy: () => journal.tidy(),
   };
 }
 
@@ -300,4 +306,29 @@ Deno.test("what others say during a replay that nobody reads is bounded, too", a
 
   assert(ending instanceof ChatError);
   assertEquals(ending.code, 115);
+});
+
+Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+  const saving = Promise.withResolvers<void>();
+  const saved = Promise.withResolvers<void>();
+  const visits = new Visits({
+    store: {
+      load: () => [],
+      save: () => (saving.resolve(), saved.promise),
+      forget: () => Promise.resolve(),
+    },
+  });
+  const { hub, connect } = arrange(undefined, visits);
+  const { wire, connection, done } = connect();
+
+  wire.say("REGISTER alice\n\n");
+  await saving.promise;
+  connection.end("connection lost");
+  saved.resolve();
+  wire.end();
+  await done;
+
+  hub.reserve("alice"); // throws if it is not free
+  assertEquals([...hub.users()], []);
+  assertEquals(visits.newest("alice")?.goneAt, 0);
 });

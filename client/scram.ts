@@ -1,0 +1,214 @@
+/**
+ * SCRAM-SHA-256 (RFC 5802, RFC 7677), the client's side: the password never
+ * leaves it, and the server has to prove that it knows the verifier.
+ *
+ * Pure code on WebCrypto and without imports, so that a page can use it as it
+ * is. What a server says is not trusted: it cannot make us hash for hours, nor
+ * so little that whoever listens finds the password by trying.
+ *
+ * @module
+ */
+
+/** How often a password is hashed for a new verifier. */
+export const ITERATIONS = 600_000;
+
+/** Servers that ask for fewer, or for more, are refused. */
+export const ITERATIONS_TAKEN = { least: 4_096, most: 5_000_000 };
+
+/** Longest password, in bytes of UTF-8 after {@linkcode preparePassword}. */
+export const MAX_PASSWORD_BYTES = 1_024;
+
+/** What a password, or a server, did wrong. Never quotes a password. */
+export class ScramError extends Error {
+  /** For stack traces. */
+  override readonly name = "ScramError";
+}
+
+/** What is left of a password once it is hashed: enough to log in again. */
+export interface Keys {
+  /** What was hashed with the password, in base64. */
+  readonly salt: string;
+  /** How often it was hashed. */
+  readonly iterations: number;
+  /** Proves that we know the password. */
+  readonly clientKey: Bytes;
+  /** Checks that the server knows the verifier. */
+  readonly serverKey: Bytes;
+}
+
+/** Bytes as WebCrypto takes them. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * A password in the one form in which it is hashed, however it was typed: a
+ * subset of SASLprep (RFC 4013). Spaces of any kind become a space, what is
+ * invisible is left out, and then it is NFKC. Characters that Unicode had not
+ * assigned in 2002 are taken, unlike there, and so are mixed directions.
+ *
+ * @throws {ScramError} If it is empty, too long, or has control characters.
+ */
+export function preparePassword(typed: string): string {
+  const password = typed.replaceAll(SPACES, " ").replaceAll(INVISIBLE, "")
+    .normalize("NFKC");
+  if (!password.isWellFormed() || FORBIDDEN.test(password)) {
+    throw new ScramError(
+      "Cannot use the password: it has control characters",
+    );
+  }
+  const { length } = encoder.encode(password);
+  if (length === 0) {
+    throw new ScramError("Cannot use the password: it is empty");
+  }
+  if (length > MAX_PASSWORD_BYTES) {
+    throw new ScramError(
+      `Cannot use the password: it has ${length} bytes, and the limit is ${MAX_PASSWORD_BYTES}`,
+    );
+  }
+  return password;
+}
+
+/** Hashes a prepared password; takes a third of a second. */
+export async function deriveKeys(
+  password: string,
+  salt: string,
+  iterations: number,
+): Promise<Keys> {
+  const key = await crypto.subtle.importKey(
+    "raw",
+    encoder.encode(password),
+    "PBKDF2",
+    false,
+    ["deriveBits"],
+  );
+  const salted = new Uint8Array(
+    await crypto.subtle.deriveBits(
+      {
+        name: "PBKDF2",
+        hash: "SHA-256",
+        salt: Uint8Array.fromBase64(salt),
+        iterations,
+      },
+      key,
+      256,
+    ),
+  );
+  return {
+    salt,
+    iterations,
+    clientKey: await hmac(salted, "Client Key"),
+    serverKey: await hmac(salted, "Server Key"),
+  };
+}
+
+/** New keys for a prepared password, with a salt of their own. */
+export function newKeys(password: string): Promise<Keys> {
+  const salt = crypto.getRandomValues(new Uint8Array(16)).toBase64();
+  return deriveKeys(password, salt, ITERATIONS);
+}
+
+/** What the server is to keep in place of the password. */
+export async function verifierOf(keys: Keys): Promise<string> {
+  const storedKey = await sha256(keys.clientKey);
+  const { iterations, salt, serverKey } = keys;
+  return `SCRAM-SHA-256$${iterations}:${salt}$${storedKey.toBase64()}:${serverKey.toBase64()}`;
+}
+
+/** One login: three messages out of four, in their order. */
+export class Login {
+  /** The first message, for LOGIN. */
+  readonly first: string;
+  readonly #nonce: string;
+  #signature: string | undefined; // what the server has to answer
+
+  /** `nonce` is random; the test of the RFC's example gives its own. */
+  constructor(name: string, nonce: string = randomNonce()) {
+    this.#nonce = nonce;
+    this.first = `n,,n=${name},r=${nonce}`;
+  }
+
+  /**
+   * Reads the server's challenge.
+   *
+   * @throws {ScramError} If it is none, or asks for an absurd number of rounds.
+   */
+  readChallenge(message: string): { salt: string; iterations: number } {
+    const [, nonce = "", salt = "", count] = CHALLENGE.exec(message) ?? [];
+    const iterations = Number(count);
+    if (!isBase64(salt) || !this.#begins(nonce)) {
+      throw new ScramError("Cannot log in: the challenge is malformed");
+    }
+    const { least, most } = ITERATIONS_TAKEN;
+    if (iterations >= least && iterations <= most) return { salt, iterations };
+    throw new ScramError(
+      `Cannot log in: the server asks for ${iterations} rounds, and ${least} to ${most} are sensible`,
+    );
+  }
+
+  /** The final message, for PROVE, in answer to a challenge that was read. */
+  async prove(challenge: string, keys: Keys): Promise<string> {
+    const [nonce] = challenge.split(",");
+    const withoutProof = `c=biws,${nonce}`;
+    const said = `${this.first.slice(3)},${challenge},${withoutProof}`;
+    const mask = await hmac(await sha256(keys.clientKey), said);
+    const proof = keys.clientKey.map((byte, index) => byte ^ mask[index]!);
+    this.#signature = (await hmac(keys.serverKey, said)).toBase64();
+    return `${withoutProof},p=${proof.toBase64()}`;
+  }
+
+  /**
+   * Checks the server's final message.
+   *
+   * @throws {ScramError} If the server does not know the verifier.
+   */
+  check(message: string): void {
+    if (this.#signature && message === `v=${this.#signature}`) return;
+    throw new ScramError(
+      "Cannot trust the server: it does not know the account",
+    );
+  }
+
+  /** Whether the server has added a word of its own to our nonce. */
+  #begins(nonce: string): boolean {
+    return nonce.startsWith(this.#nonce) && nonce.length > this.#nonce.length;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** RFC 3454, table C.1.2, as Unicode goes on: every space. */
+const SPACES = /\p{Zs}/gu;
+
+/** RFC 3454, table B.1: "commonly mapped to nothing". */
+const INVISIBLE =
+  /[\u00ad\u034f\u1806\u180b-\u180d\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]/gu;
+
+/** Control characters, and what ends a line or a paragraph. */
+const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+
+const CHALLENGE =
+  /^r=([!-+\--~]{1,512}),s=([A-Za-z0-9+/=]{1,128}),i=(\d{1,15})$/;
+
+function randomNonce(): string {
+  return crypto.getRandomValues(new Uint8Array(18)).toBase64();
+}
+
+function isBase64(text: string): boolean {
+  try {
+    return Uint8Array.fromBase64(text).length > 0;
+  } catch {
+    return false; // the one reason for which it throws
+  }
+}
+
+async function hmac(key: Bytes, text: string): Promise<Bytes> {
+  const hash = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", key, hash, false, [
+    "sign",
+  ]);
+  const bytes = encoder.encode(text);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, bytes));
+}
+
+async function sha256(bytes: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}

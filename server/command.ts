@@ -1,0 +1,57 @@
+/**
+ * What commands are, and what several of them use.
+ *
+ * @module
+ */
+import { ChatError, type Frame, header } from "../protocol.ts";
+import type { Context, Session } from "./context.ts";
+import type { User } from "./hub.ts";
+
+/** One thing that may be asked. */
+export interface Command {
+  /** How many words the start line has after the verb. */
+  readonly words: readonly [least: number, most: number];
+  /** May be asked before registration. */
+  readonly open?: true;
+  /**
+   * Does it. What it returns is the answer, if that was not sent by `run`.
+   *
+   * @throws {ChatError} The answer, if it cannot be done.
+   */
+  run(
+    session: Session,
+    context: Context,
+    frame: Frame,
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+}
+
+/** The user of a session that has passed the gate. */
+export function userOf(session: Session): User {
+  if (!session.user) throw new TypeError("Cannot pass the gate as nobody");
+  return session.user;
+}
+
+/** Sends frames no faster than they are read. */
+export async function sendAnswers(
+  { connection }: Session,
+  frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const { outbox } = connection;
+  for await (const frame of frames) {
+    outbox.answer(frame);
+    await outbox.room();
+  }
+}
+
+/**
+ * The value of a header that is a number; `name` is in lower case.
+ *
+ * @throws {ChatError} 105 if the header is there and not a whole number.
+ */
+export function number(frame: Frame, name: string): number | undefined {
+  const value = header(frame, name);
+  if (value === undefined) return undefined;
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  const shown = name[0]!.toUpperCase() + name.slice(1); // of "after" and such
+  throw new ChatError(105, `Cannot do that: ${shown} is not a whole number`);
+}

@@ -1,0 +1,82 @@
+/**
+ * What is in the database file, as the statements that make it.
+ *
+ * The file knows how many of {@linkcode MIGRATIONS} it has been through. A new
+ * version of the schema is one more at the end; those before it never change
+ * once they were released, since files that have them exist.
+ *
+ * Times are in milliseconds since the epoch.
+ *
+ * @module
+ */
+
+/** Version n of the schema is what the first n of these make. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  -- A row for each run: messages of one sender to one target, with ids that
+  -- follow each other from first_id.
+  CREATE TABLE messages (
+    first_id INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    sender TEXT NOT NULL COLLATE NOCASE,
+    target TEXT NOT NULL COLLATE NOCASE,
+    declared_length INTEGER, -- as a classic client gave it, if it differs
+    lengths BLOB, -- of the bodies, 32 bits each; NULL if there is only one
+    bodies BLOB NOT NULL -- back to back
+  ) STRICT;
+  CREATE INDEX messages_by_target ON messages (target); -- and first_id
+
+  -- The newest id there was when messages were last deleted: all may be gone.
+  CREATE TABLE last_id (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id INTEGER NOT NULL
+  ) STRICT;
+
+  -- What makes a SEND safe to repeat.
+  CREATE TABLE keys (
+    first_id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    key TEXT NOT NULL UNIQUE
+  ) STRICT;
+
+  -- Whoever can prove to be this user takes the visit up again.
+  CREATE TABLE visits (
+    key TEXT PRIMARY KEY, -- the user's name in lower case
+    token TEXT NOT NULL,
+    since INTEGER NOT NULL, -- the newest message when the visit began
+    rooms TEXT NOT NULL -- JSON: pairs of a name, and the newest message then
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE accounts (
+    key TEXT PRIMARY KEY, -- the name in lower case
+    look_alike TEXT NOT NULL UNIQUE, -- the name as it looks at a glance
+    name TEXT NOT NULL, -- as it is shown
+    verifier TEXT NOT NULL, -- for SCRAM
+    created_at INTEGER NOT NULL,
+    since INTEGER NOT NULL, -- the newest message when the name became its own
+    seen INTEGER NOT NULL, -- the newest message that has surely arrived
+    key_scope TEXT NOT NULL -- what stands before the keys of its messages
+  ) STRICT, WITHOUT ROWID;
+  -- What logins to accounts that do not exist are made up from.
+  CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO secrets VALUES ('accounts', randomblob(32));
+  CREATE TABLE lockouts (
+    account TEXT NOT NULL,
+    address TEXT NOT NULL,
+    failures INTEGER NOT NULL, -- wrong passwords in a row
+    at INTEGER NOT NULL, -- when the last one was
+    PRIMARY KEY (account, address)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE bans (
+    kind TEXT NOT NULL CHECK (kind IN ('name', 'address')),
+    value TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
