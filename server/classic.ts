@@ -164,6 +164,9 @@ export class ClassicUser implements Peer {
     }
     const declared = Number(header(frame, "content-length"));
     const { hub, journal } = this.#context;
+    if (this.user.muted) {
+      throw new ChatError(102, "Cannot send: muted"); // it knows no 120
+    }
     const to = hub.address(this.user, frame.args[0]!);
     const [stored] = await journal.append(this.name, [{
       to,
