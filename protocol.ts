@@ -52,6 +52,7 @@ export const ERRORS = {
   117: "Removed", // by the operator, or by one's own newer connection; closes
   118: "Direct refused", // the other side declined or did not answer
   119: "Not stored", // what must be stored cannot be: the disk is full, say
+  120: "Muted", // the operator lets one read and not send
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -422,9 +423,8 @@ function parseHead(raw: Uint8Array): Head {
 }
 
 function unreadable(why: string, request: string): ChatError {
-  return new ChatError(103, `Cannot read head: ${why}`, {
-    headers: { For: request || undefined },
-  });
+  const headers = { For: request || undefined };
+  return new ChatError(103, `Cannot read head: ${why}`, { headers });
 }
 
 /** A start line as `For` repeats it: one line of text, and not too long. */

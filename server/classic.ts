@@ -55,7 +55,8 @@ export class Classics {
   /**
    * Takes a socket for a user.
    *
-   * @throws {ChatError} 100 if the name is not legal, or in use.
+   * @throws {ChatError} 100 if the name is not legal, or in use; 117 if it is
+   * banned.
    */
   register(role: Role, name: string, connection: Connection): ClassicUser {
     const waiting = this.#users.get(name);
@@ -66,7 +67,7 @@ export class Classics {
     try {
       this.#context.hub.reserve(name);
     } catch (cause) {
-      if (!(cause instanceof ChatError)) throw cause;
+      if (!(cause instanceof ChatError) || cause.closes) throw cause;
       throw new ChatError(100, cause.message, { cause });
     }
     const user = new ClassicUser(name, this.#context);
@@ -164,6 +165,9 @@ export class ClassicUser implements Peer {
     }
     const declared = Number(header(frame, "content-length"));
     const { hub, journal } = this.#context;
+    if (this.user.muted) {
+      throw new ChatError(102, "Cannot send: muted"); // it knows no 120
+    }
     const to = hub.address(this.user, frame.args[0]!);
     const [stored] = await journal.append(this.name, [{
       to,

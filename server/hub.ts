@@ -61,6 +61,8 @@ export interface User {
   readonly peer: Peer;
   /** The rooms the user is in, and the newest message when each was joined. */
   readonly rooms: Map<Room, number>;
+  /** Whether what the user sends is refused. */
+  muted: boolean;
 }
 
 /** A room, while somebody is in it. */
@@ -78,6 +80,9 @@ type Gathered = Map<string, { kind: Presence; remote: string }>;
 
 /** The name that is `name` or looks like it, if it belongs to somebody. */
 export type Owned = (name: string) => string | undefined;
+
+/** Why nobody may come in as `name`, if it is so. */
+export type Refusal = (name: string) => ChatError | undefined;
 
 /** What was said in rooms, which the hub does not keep itself. */
 export interface RoomHistory {
@@ -97,17 +102,31 @@ export class Hub {
   readonly #rooms = new NameMap<Room>();
   readonly #reserved = new NameMap<string>();
   readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
+  readonly #muted = new NameMap<string>();
   readonly #owned: Owned;
+  readonly #refusal: Refusal;
   #closed = false;
 
-  /** Nobody is here. `owned` names belong to somebody who may be away. */
-  constructor(owned: Owned = () => undefined) {
+  /**
+   * Nobody is here. `owned` names belong to somebody who may be away; those of
+   * a `refusal` are not let in.
+   */
+  constructor(
+    owned: Owned = () => undefined,
+    refusal: Refusal = () => undefined,
+  ) {
     this.#owned = owned;
+    this.#refusal = refusal;
   }
 
   /** Everybody who is here. */
   users(): MapIterator<User> {
     return this.#users.values();
+  }
+
+  /** Whoever is here under that name or one that looks like it. */
+  userNamed(name: string): User | undefined {
+    return this.#users.get(name);
   }
 
   /**
@@ -123,7 +142,8 @@ export class Hub {
   /**
    * Keeps a name for somebody who is about to come in.
    *
-   * @throws {ChatError} 100, or 104 with a free name as `Suggestion`.
+   * @throws {ChatError} 100, or 104 with a free name as `Suggestion`; 117 if the
+   * name is banned.
    */
   reserve(name: string): void {
     this.checkName(name);
@@ -140,9 +160,12 @@ export class Hub {
   /**
    * Does nothing if somebody may be called `name`.
    *
-   * @throws {ChatError} 100 if not, with a name as `Suggestion`.
+   * @throws {ChatError} 100 if not, with a name as `Suggestion`; 117 if the name
+   * is banned.
    */
   checkName(name: string): void {
+    const refusal = this.#refusal(name);
+    if (refusal) throw refusal;
     if (isUserName(name)) return;
     const suggestion = legalName(name);
     throw new ChatError(
@@ -180,7 +203,8 @@ export class Hub {
   /** Lets somebody in under a reserved name. */
   enter(name: string, peer: Peer): User {
     this.#reserved.delete(name);
-    const user: User = { name, peer, rooms: new Map() };
+    const muted = this.#muted.get(name) !== undefined;
+    const user: User = { name, peer, rooms: new Map(), muted };
     this.#users.add(name, user);
     return user;
   }
@@ -239,9 +263,12 @@ export class Hub {
    * `ALL`. Whoever owns a name need not be here.
    *
    * @throws {ChatError} 109 for a room the user is not in; 102 for somebody who
-   * is not here.
+   * is not here; 120 if the user is muted.
    */
   address(user: User, word: string): string {
+    if (user.muted) {
+      throw new ChatError(120, "Cannot send: the operator has muted you");
+    }
     if (word.startsWith("#")) {
       return this.#memberRoom(user, word, "send to").name;
     }
@@ -280,6 +307,36 @@ export class Hub {
     return { recipients, acknowledged, congested };
   }
 
+  /** From now on refuses what users of that name send, also who comes later. */
+  mute(name: string): void {
+    if (this.#muted.get(name) === undefined) this.#muted.add(name, name);
+    this.#markMuted();
+  }
+
+  /**
+   * Ends that.
+   *
+   * @returns The name as it was muted; undefined if it was not.
+   */
+  unmute(name: string): string | undefined {
+    const muted = this.#muted.get(name);
+    if (muted === undefined) return undefined;
+    this.#muted.delete(muted);
+    this.#markMuted();
+    return muted;
+  }
+
+  /** The names that are muted. */
+  mutes(): MapIterator<string> {
+    return this.#muted.values();
+  }
+
+  /** Tells everybody what the operator says. */
+  tellAll(text: string): void {
+    const notice = encode("NOTICE", ["server"], {}, text);
+    for (const user of this.#users.values()) user.peer.notify(notice);
+  }
+
   /** Tells everybody that the server stops; who then goes is no more news. */
   close(retryAfterSeconds: number): void {
     this.#closed = true;
@@ -305,6 +362,13 @@ export class Hub {
         }, lines.join(""));
         for (const member of room.members) member.peer.notify(notice);
       }
+    }
+  }
+
+  /** Marks whom it concerns, so that a SEND costs no search. */
+  #markMuted(): void {
+    for (const user of this.#users.values()) {
+      user.muted = this.#muted.get(user.name) !== undefined;
     }
   }
 

@@ -266,3 +266,46 @@ Deno.test("Hub tells also of those who go while others are told", () => {
     assert(told.includes("u1x"), told);
   }
 });
+
+Deno.test("Hub refuses what a muted user sends, under any look-alike, until that ends", () => {
+  const hub = new Hub();
+  const { user: bob } = enter(hub, "Bob", "#r");
+  const { user: carol } = enter(hub, "carol", "#r");
+
+  hub.mute("b0b");
+
+  assertEquals(code(() => hub.address(bob, "#r")), 120);
+  assertEquals(hub.address(carol, "bob"), "Bob");
+  assertEquals([...hub.mutes()], ["b0b"]);
+  assertEquals(hub.unmute("BOB"), "b0b");
+  assertEquals(hub.address(bob, "#r"), "#r");
+  assertEquals(hub.unmute("bob"), undefined);
+});
+
+Deno.test("Hub mutes who comes in later, or again", () => {
+  const hub = new Hub();
+  hub.mute("bob");
+  hub.mute("bob");
+
+  const { user } = enter(hub, "bob");
+  hub.exit(user, "gone");
+  const { user: again } = enter(hub, "b0b");
+
+  assertEquals([user.muted, again.muted], [true, true]);
+  hub.unmute("bob");
+  assert(!again.muted);
+});
+
+Deno.test("Hub tells everybody what the operator says", () => {
+  const hub = new Hub();
+  const peers = [enter(hub, "alice", "#r").peer, enter(hub, "bob").peer];
+
+  hub.tellAll("Pause until 10:15 ☕");
+
+  for (const { told } of peers) {
+    assertEquals(
+      told.at(-1),
+      "NOTICE server\nContent-length: 21\n\nPause until 10:15 ☕",
+    );
+  }
+});
