@@ -26,6 +26,7 @@ import {
   type Request,
   said,
 } from "./connection.ts";
+import { linesOf, presenceOf, textOf, timeOf } from "./reading.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Item, View } from "./view.ts";
 
@@ -282,7 +283,7 @@ export class Session {
       at: timeOf(frame),
       from,
       to: isPrivate ? "you" : to,
-      text: decoder.decode(frame.body),
+      text: textOf(frame),
       old,
     });
   }
@@ -298,7 +299,7 @@ export class Session {
       at: timeOf(frame),
       from: isRoom || isAll ? this.name : "you",
       to: isAll ? "ALL" : to,
-      text: decoder.decode(body),
+      text: textOf({ body }),
     });
   }
 
@@ -322,26 +323,12 @@ export class Session {
 
   #notice(frame: Frame): void {
     const at = timeOf(frame);
-    const user = header(frame, "user") ?? usersOf(frame);
-    const room = header(frame, "room") ?? "";
-    switch (frame.args[0]) {
-      case "joined":
-        return this.#event(at, `${user} joined ${room}`);
-      case "left":
-        return this.#event(at, `${user} left ${room}`);
-      case "offline": {
-        const reason = header(frame, "reason");
-        return this.#event(
-          at,
-          `${user} went offline${reason ? ` (${reason})` : ""}`,
-        );
-      }
-      case "closing": {
-        const after = header(frame, "retry-after");
-        this.closing = after ? `Try again in ${after} s.` : "Try again later.";
-        return this.note("The server is closing");
-      }
-    }
+    const presence = presenceOf(frame);
+    if (presence !== undefined) return this.#event(at, presence);
+    if (frame.args[0] !== "closing") return;
+    const after = header(frame, "retry-after");
+    this.closing = after ? `Try again in ${after} s.` : "Try again later.";
+    this.note("The server is closing");
   }
 
   /** Who leaves several of our rooms at once is told of once. */
@@ -381,25 +368,4 @@ const ADVICE: Partial<Record<number, string>> = {
 };
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder(); // what is not UTF-8 is shown as U+FFFD
-
-/** Whom a NOTICE is about that tells of many: crowded rooms have those. */
-function usersOf(frame: Frame): string {
-  const users = linesOf(frame).map((line) => line.split(" ")[0]);
-  const more = users.length - USERS_TOLD;
-  const told = users.slice(0, USERS_TOLD).join(", ");
-  return more > 0 ? `${told} and ${more} more` : told;
-}
-
-const USERS_TOLD = 5;
 const SAME_EVENT_MS = 1_000;
-
-function linesOf(frame: Frame): string[] {
-  return decoder.decode(frame.body).split("\n").filter((line) => line !== "");
-}
-
-/** When it was said. A server that does not tell, or lies, gets our clock. */
-function timeOf(frame: Frame): Date {
-  const at = new Date(header(frame, "time") ?? NaN);
-  return Number.isNaN(at.getTime()) ? new Date() : at;
-}
