@@ -1,5 +1,5 @@
 /**
- * What frames say, as values: lines, times, and who came or went in words.
+ * What frames say, as values: lines, times, ids, and who came or went in words.
  *
  * @module
  */
@@ -19,6 +19,12 @@ export function textOf({ body }: Pick<Frame, "body">): string {
 export function timeOf(frame: Frame): Date {
   const at = new Date(header(frame, "time") ?? NaN);
   return Number.isNaN(at.getTime()) ? new Date() : at;
+}
+
+/** The whole number that a header gives; undefined if it gives none. */
+export function numberOf(frame: Frame, name: string): number | undefined {
+  const value = header(frame, name) ?? "";
+  return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
 /** What a NOTICE tells of who came or went; undefined for another one. */
