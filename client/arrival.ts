@@ -16,7 +16,8 @@ import {
 import { CONNECT_TIMEOUT_MS } from "./address.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { numberOf } from "./reading.ts";
+import type { Landmark } from "./messages.ts";
+import { numberOf, timeOf } from "./reading.ts";
 
 /** Proves that we were in before, and says what we have. */
 export interface Pass {
@@ -147,6 +148,16 @@ export async function history(
     if (wanted <= 0 || end === undefined) break;
   }
   return pages.flat();
+}
+
+/** Whether the server still has the message that we remember. */
+export async function remembers(
+  server: Asked,
+  { room, id, at }: Landmark,
+): Promise<boolean> {
+  const part = { most: 1, after: id - 1, before: id + 1 };
+  const [found] = await history(server, room, part);
+  return found !== undefined && timeOf(found).getTime() === at;
 }
 
 function lowestId(messages: readonly Frame[]): number | undefined {

@@ -28,6 +28,7 @@ import {
   type Part,
   type Pass,
   rejoin,
+  remembers,
 } from "./arrival.ts";
 import { clean } from "./clean.ts";
 import {
@@ -152,7 +153,10 @@ export class Session implements Visitor {
     const lastId = numberOf(registered, "last-id") ?? 0;
     if (before === undefined) return order.startAfter(lastId);
     const known = this.#token === before;
-    if (lastId < order.last) this.#beginAnew(known ? lastId : 0);
+    if (known && lastId < order.last) this.#beginAnew(lastId);
+    if (!known && await this.#isForgotten(connection, lastId)) {
+      this.#beginAnew(0);
+    }
     await this.#enterRooms(connection);
     if (known) this.#replayedTo = lastId; // which came before any JOINED
     await this.#catchUp(connection, known, lastId);
@@ -337,7 +341,13 @@ export class Session implements Visitor {
     this.#token = header(registered, "token") ?? "";
   }
 
-  /** A server whose ids are lower than ours has forgotten what it had. */
+  /** Whether the ids of the server are others than those we know. */
+  async #isForgotten(connection: Connection, lastId: number): Promise<boolean> {
+    const { order, newest } = this.messages;
+    if (lastId < order.last) return true;
+    return newest !== undefined && !await remembers(connection, newest);
+  }
+
   #beginAnew(last: number): void {
     this.note("The server has begun anew: what was said before is gone there");
     this.messages.restart(last);
