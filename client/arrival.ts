@@ -21,7 +21,7 @@ import { numberOf, timeOf } from "./reading.ts";
 
 /** Proves that we were in before, and says what we have. */
 export interface Pass {
-  /** What the server gave us when we came in. */
+  /** What the server gave us when we came in; empty if it gave nothing. */
   readonly token: string;
   /** We have everything for us up to this id. */
   readonly after: number;
@@ -41,7 +41,9 @@ export async function comeIn(
   name: string,
   pass: Pass | undefined,
 ): Promise<Frame> {
-  const headers = { Token: pass?.token, After: pass?.after };
+  const headers = pass?.token
+    ? { Token: pass.token, After: pass.after }
+    : undefined;
   const answer = await inTime(
     "enter",
     connection,

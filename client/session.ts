@@ -92,7 +92,7 @@ export class Session implements Visitor {
   readonly #comeIn: SessionParts["comeIn"];
   readonly #refused: (request: Request, error: ChatError) => void;
   #rooms: Joined[] = []; // the current one last
-  #token: string | undefined; // of the server, once we were in
+  #token: string | undefined; // once we were in; may be empty
   #replayedTo = 0; // by the server, but for rooms it may have forgotten
   #presence = Promise.withResolvers<void>();
   #wasLost = false; // and is not back yet
@@ -152,7 +152,7 @@ export class Session implements Visitor {
     this.#entered(registered);
     const lastId = numberOf(registered, "last-id") ?? 0;
     if (before === undefined) return order.startAfter(lastId);
-    const known = this.#token === before;
+    const known = before !== "" && this.#token === before;
     if (known && lastId < order.last) this.#beginAnew(lastId);
     if (!known && await this.#isForgotten(connection, lastId)) {
       this.#beginAnew(0);
