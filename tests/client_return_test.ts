@@ -119,6 +119,10 @@ Deno.test("a server that forgot the visit has the message already that was not a
   for (const text of ["stored", "stored", "lost"]) alice.say(text);
   for (let i = 0; i < 3; i++) await peer.request();
   peer.hangUp();
+  const lost = await server.accept(); // the new token arrives, and no more
+  await letIn(lost, "t2", 7);
+  await lost.request();
+  lost.hangUp();
   using again = await server.accept();
   await letIn(again, "t2", 7);
   assertEquals(await again.request(), "HISTORY #lab"); // is it the same server?
