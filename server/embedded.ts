@@ -41,10 +41,10 @@ const FORGET_PIECE = 100;
 /** Of so many messages with a key it is known to how many they went. */
 const MAX_RECIPIENTS = 10_000;
 
-/** A run that is stored now, and the key of its first draft. */
+/** A run that is stored now, and the ids of those of it that have a key. */
 interface Fresh {
   readonly run: Run;
-  readonly key: string | undefined;
+  readonly keyed: readonly number[];
 }
 
 /** See the top of the file. */
@@ -170,7 +170,9 @@ export class SqliteJournal implements Journal {
     for (let first = 0; first < drafts.length;) {
       const { key } = drafts[first]!; // there are more
       const known = key === undefined ? undefined : this.#known(key);
-      const end = known ? first + 1 : runEnd(drafts, first);
+      const end = known
+        ? first + 1
+        : runEnd(drafts, first, (key) => this.#known(key) !== undefined);
       parts.push(known ?? this.#storeRun(from, drafts.slice(first, end)));
       first = end;
     }
@@ -182,7 +184,7 @@ export class SqliteJournal implements Journal {
   }
 
   #storeRun(from: string, drafts: readonly Draft[]): Fresh {
-    const { to, declaredLength, key } = drafts[0]!; // a run has one
+    const { to, declaredLength } = drafts[0]!; // a run has one
     const at = this.#now();
     const firstId = Math.max(this.#storedId, this.#lastId) + 1;
     const lastId = firstId + drafts.length - 1;
@@ -195,24 +197,27 @@ export class SqliteJournal implements Journal {
       ...(declaredLength === undefined ? {} : { declaredLength }),
     };
     this.#runs.insert(run);
-    if (key !== undefined) {
-      this.#keys.insert(key, run);
+    const keyed: number[] = [];
+    for (const [index, { key }] of drafts.entries()) {
+      if (key === undefined) continue;
+      this.#keys.insert(key, { id: firstId + index, at });
       this.#oldestKeyAt ??= at;
+      keyed.push(firstId + index);
     }
     this.#oldest ??= { firstId, lastId, at, to };
     this.#storedId = lastId;
     this.#storedRuns++;
-    return { run, key };
+    return { run, keyed };
   }
 
   /** Hands on what was committed. */
-  #handOn({ run, key }: Fresh): Stored {
+  #handOn({ run, keyed }: Fresh): Stored {
     const { firstId, at, to } = run;
     const count = run.bodies.length;
     if (isRoomName(to) && !this.#rooms.get(to)) this.#rooms.add(to, to);
     this.#lastId = firstId + count - 1;
     const delivery = this.#deliver(run, encodeForwards(run).bytes);
-    if (key !== undefined) this.#remember(firstId, delivery.recipients);
+    for (const id of keyed) this.#remember(id, delivery.recipients);
     return { count, firstId, at, delivery };
   }
 
@@ -225,10 +230,10 @@ export class SqliteJournal implements Journal {
   }
 
   /** What the sender of a repeated draft is told; it is not sent to anybody. */
-  #repeat({ firstId, at }: Keyed): Stored {
-    const recipients = this.#recipients.get(firstId) ?? 0;
+  #repeat({ id, at }: Keyed): Stored {
+    const recipients = this.#recipients.get(id) ?? 0;
     const delivery = { recipients, acknowledged: [], congested: [] };
-    return { count: 1, firstId, at, delivery };
+    return { count: 1, firstId: id, at, delivery };
   }
 
   /** First ids of runs that may have been missed, after that of the `last`. */

@@ -10,7 +10,7 @@ import type { Database } from "./database.ts";
 /** A message that was stored with a key. */
 export interface Keyed {
   /** Its id. */
-  readonly firstId: number;
+  readonly id: number;
   /** In milliseconds since the epoch. */
   readonly at: number;
 }
@@ -25,18 +25,18 @@ export class KeyTable {
   /** The table in `database`. */
   constructor(database: Database) {
     this.#find = database.prepare(
-      "SELECT first_id, at FROM keys WHERE key = ? AND at > ?",
+      "SELECT id, at FROM keys WHERE key = ? AND at > ?",
     );
     this.#insert = database.prepare(
       "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
     );
     this.#oldest = database.prepare(
-      "SELECT at FROM keys ORDER BY first_id LIMIT 1",
+      "SELECT at FROM keys ORDER BY id LIMIT 1",
     );
     this.#delete = database.prepare(`
-      DELETE FROM keys WHERE first_id IN (
-        SELECT first_id FROM (
-          SELECT first_id, at FROM keys ORDER BY first_id LIMIT ?
+      DELETE FROM keys WHERE id IN (
+        SELECT id FROM (
+          SELECT id, at FROM keys ORDER BY id LIMIT ?
         ) WHERE at <= ?
       )`);
   }
@@ -44,12 +44,12 @@ export class KeyTable {
   /** The message with that key, if it is newer than `after`. */
   find(key: string, after: number): Keyed | undefined {
     const row = this.#find.get(key, after);
-    return row && { firstId: Number(row["first_id"]), at: Number(row["at"]) };
+    return row && { id: Number(row["id"]), at: Number(row["at"]) };
   }
 
   /** Adds the key of a message, in the place of an older message's same key. */
-  insert(key: string, { firstId, at }: Keyed): void {
-    this.#insert.run(firstId, at, key);
+  insert(key: string, { id, at }: Keyed): void {
+    this.#insert.run(id, at, key);
   }
 
   /** When the oldest message came into being; undefined if there is none. */

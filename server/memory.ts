@@ -10,7 +10,6 @@
 import { isRoomName } from "../protocol.ts";
 import {
   type Deliver,
-  type Delivery,
   type Draft,
   type Journal,
   KEY_LIFE_MS,
@@ -70,13 +69,18 @@ export class MemoryJournal implements Journal {
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
     const stored: Stored[] = [];
     for (let first = 0; first < drafts.length;) {
-      const known = this.#repeated(drafts[first]!);
+      const { key } = drafts[first]!; // there are more
+      const known = key === undefined ? undefined : this.#known(key);
       if (known) {
         stored.push(known);
         first++;
         continue;
       }
-      const end = runEnd(drafts, first);
+      const end = runEnd(
+        drafts,
+        first,
+        (key) => this.#known(key) !== undefined,
+      );
       this.#appendRun(from, drafts.slice(first, end), stored);
       first = end;
     }
@@ -153,8 +157,7 @@ export class MemoryJournal implements Journal {
     const delivery = this.#deliver(run, bytes);
     const result = { count: drafts.length, firstId: run.firstId, at, delivery };
     stored.push(result);
-    const { key } = drafts[0]!;
-    if (key !== undefined) this.#remember(key, result);
+    this.#remember(drafts, result);
   }
 
   #keep(record: StoredRun): void {
@@ -182,23 +185,32 @@ export class MemoryJournal implements Journal {
     if (room.records.size === 0) this.#rooms.delete(room.name);
   }
 
-  #repeated({ key }: Draft): Stored | undefined {
-    if (key === undefined) return undefined;
+  #known(key: string): Stored | undefined {
     const known = this.#keys.get(key);
     return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
   }
 
-  #remember(key: string, stored: Stored): void {
+  /** Keeps the keys of a run, with what is answered if they come again. */
+  #remember(drafts: readonly Draft[], run: Stored): void {
     // A repeat is not sent to anybody: nothing to wait for.
-    const delivery: Delivery = {
-      recipients: stored.delivery.recipients,
-      acknowledged: [],
-      congested: [],
-    };
-    this.#keys.delete(key);
-    this.#keys.set(key, { ...stored, delivery });
-    const [oldest] = this.#keys.keys();
-    if (this.#keys.size > MAX_KEYS) this.#keys.delete(oldest!); // there are some
+    const { recipients } = run.delivery;
+    const delivery = { recipients, acknowledged: [], congested: [] };
+    for (let index = 0; index < drafts.length; index++) {
+      const { key } = drafts[index]!;
+      if (key === undefined) continue;
+      const firstId = run.firstId + index;
+      this.#keys.delete(key);
+      this.#keys.set(key, { count: 1, firstId, at: run.at, delivery });
+    }
+    if (this.#keys.size > MAX_KEYS) this.#forgetOldestKeys();
+  }
+
+  /** Many at a time: to find the first of a Map costs what was deleted there. */
+  #forgetOldestKeys(): void {
+    for (const key of this.#keys.keys()) {
+      if (this.#keys.size <= MAX_KEYS * 0.9) return;
+      this.#keys.delete(key);
+    }
   }
 }
 

@@ -24,17 +24,27 @@ export interface Run {
   readonly declaredLength?: number;
 }
 
-/** Where the run ends that begins with the draft at `first`. */
-export function runEnd(drafts: readonly Draft[], first: number): number {
-  let end = first + 1;
-  while (end < drafts.length && continues(drafts[first]!, drafts[end]!)) end++;
-  return end;
-}
-
-function continues(first: Draft, next: Draft): boolean {
-  return next.to === first.to &&
-    first.key === undefined && next.key === undefined &&
-    first.declaredLength === undefined && next.declaredLength === undefined;
+/**
+ * Where the run ends that begins with the draft at `first`: before one to
+ * somebody else, and before one whose key is in use.
+ */
+export function runEnd(
+  drafts: readonly Draft[],
+  first: number,
+  isUsed: (key: string) => boolean,
+): number {
+  const { to, key, declaredLength } = drafts[first]!; // the caller has looked
+  if (declaredLength !== undefined) return first + 1;
+  const keys = new Set([key]);
+  for (let end = first + 1; end < drafts.length; end++) {
+    const next = drafts[end]!;
+    if (next.to !== to || next.declaredLength !== undefined) return end;
+    const { key } = next;
+    if (key === undefined) continue;
+    if (keys.has(key) || isUsed(key)) return end;
+    keys.add(key);
+  }
+  return drafts.length;
 }
 
 /**

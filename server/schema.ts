@@ -35,7 +35,7 @@ export const MIGRATIONS: readonly string[] = [
 
   -- What makes a SEND safe to repeat.
   CREATE TABLE keys (
-    first_id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY, -- of the message
     at INTEGER NOT NULL,
     key TEXT NOT NULL UNIQUE
   ) STRICT;

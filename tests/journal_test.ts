@@ -197,6 +197,23 @@ for (const [name, make] of JOURNALS) {
     assertEquals(idsOf(stored), [2, 3, 1, 4]);
   });
 
+  Deno.test(`${name} hands drafts with keys on as one run, and knows each again`, async () => {
+    using arranged = arrange(make);
+    const { journal, delivered } = arranged;
+    const drafts = ["a", "b", "c"].map((text) => draft("#r", text, text));
+
+    const stored = await journal.append("alice", drafts);
+    const again = await journal.append("alice", [
+      draft("#r", "new", "d"),
+      ...drafts.toReversed(),
+    ]);
+
+    assertEquals(delivered.map(({ bodies }) => bodies.length), [3, 1]);
+    assertEquals(idsOf(stored), [1, 2, 3]);
+    assertEquals(idsOf(again), [4, 3, 2, 1]);
+    assertEquals(again.at(-1)?.delivery.recipients, 2);
+  });
+
   Deno.test(`${name} forgets a key after a day`, async () => {
     using arranged = arrange(make);
     const { journal, clock } = arranged;
