@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { Access } from "./client/account.ts";
 import { addressText, CONNECT_TIMEOUT_MS, dial } from "./client/address.ts";
 import { clean } from "./client/clean.ts";
 import { parseInput, runInput } from "./client/commands.ts";
@@ -33,7 +34,11 @@ import { OutputClosed } from "./client/output.ts";
 import { sendLines, WINDOW_MESSAGES } from "./client/pipe.ts";
 import { restore, Screen } from "./client/screen.ts";
 import { Session } from "./client/session.ts";
-import { PlainTerminal, type Terminal } from "./client/terminal.ts";
+import {
+  PlainTerminal,
+  type SecretTerminal,
+  type Terminal,
+} from "./client/terminal.ts";
 import { View } from "./client/view.ts";
 import {
   ChatError,
@@ -51,7 +56,8 @@ interface Setting {
   readonly asks: boolean;
   /** Whether input lines are sent as they are. */
   readonly piped: boolean;
-  readonly terminal: Terminal;
+  readonly terminal: SecretTerminal;
+  readonly access: Access;
   readonly view: View;
   readonly signal: AbortSignal;
   /** The visit, once it has begun. */
@@ -72,25 +78,35 @@ async function chat(options: Options): Promise<number> {
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
 async function visit(setting: Setting): Promise<number> {
-  const goal = await askGoal(setting.options, setting.asks, setting.terminal);
+  const { access, options, terminal } = setting;
+  const goal = await askGoal(options, setting.asks, terminal);
+  let suggestion = "";
   for (;;) {
-    const { hostname, port } = goal;
-    const conn = await dial(hostname, port, setting.signal);
-    using connection = new Connection(conn);
-    try {
-      return await attend(connection, goal, setting);
-    } catch (error) {
-      if (!(error instanceof ChatError)) throw explained(error, setting);
-      if (!goal.named || (error.code !== 100 && error.code !== 104)) {
-        throw refused(error, goal);
+    if (await access.prepare(goal.name)) {
+      try {
+        return await connect(goal, setting);
+      } catch (error) {
+        if (!(error instanceof ChatError)) throw explained(error, setting);
+        suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
+        if (await access.overcome(error)) continue;
+        const isOfName = error.code === 100 || error.code === 104;
+        if (!goal.named || !isOfName) throw refused(error, goal);
+        terminal.print(
+          setting.view.format({ kind: "error", text: said(error) }),
+        );
       }
-      setting.terminal.print(
-        setting.view.format({ kind: "error", text: said(error) }),
-      );
-      const suggestion = `${error.headers["suggestion"] ?? ""}`;
-      goal.name = await askName(setting.terminal, clean(suggestion));
+    } else if (!goal.named) {
+      throw new Failure(EXIT.refused, "No password was entered");
     }
+    goal.name = await askName(terminal, suggestion);
   }
+}
+
+/** Connects, and stays until the end. */
+async function connect(goal: Goal, setting: Setting): Promise<number> {
+  const conn = await dial(goal.hostname, goal.port, setting.signal);
+  using connection = new Connection(conn);
+  return await attend(connection, goal, setting);
 }
 
 /**
@@ -119,15 +135,15 @@ async function receive(
   refusals: Refusals,
   entered: (session: Session) => void,
 ): Promise<void> {
-  const { terminal, view, piped } = setting;
+  const { access, terminal, view, piped } = setting;
   for await (const batch of connection.batches()) {
     for (const event of batch) {
-      if (event.frame.verb !== "REGISTERED") {
+      if (setting.session || event.frame.verb !== "REGISTERED") {
         setting.session?.receive(event);
         continue;
       }
       const registered = event.frame;
-      const parts = { connection, terminal, view, registered };
+      const parts = { connection, access, terminal, view, registered };
       setting.session = new Session({
         ...parts,
         echo: !piped, // a pipe knows what it said
@@ -147,7 +163,7 @@ async function speak(
   entered: Promise<Session>,
   refusals: Refusals,
 ): Promise<void> {
-  await register(connection, goal);
+  await register(connection, goal, setting.access);
   const session = await entered;
   const room = setting.options.room ?? DEFAULT_ROOM;
   if (setting.piped) {
@@ -190,11 +206,15 @@ async function speakTyped(
 }
 
 /** @throws {ChatError} If the server does not let us in. */
-async function register(connection: Connection, goal: Goal): Promise<void> {
+async function register(
+  connection: Connection,
+  goal: Goal,
+  access: Access,
+): Promise<void> {
   const answer = await inTime(
     "enter",
     connection,
-    connection.request("REGISTER", [goal.name]),
+    access.comeIn(connection, goal.name),
   );
   const protocol = header(answer, "protocol") ?? PROTOCOL;
   if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return;
@@ -255,13 +275,20 @@ function refused(error: ChatError, goal: Goal): Failure {
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100
     ? `Names have 1 to 32 letters and digits. Try: client.ts alice ${server}`
+    : error.code === 110
+    ? "--login uses your account, --signup makes one."
     : "Try again later, or ask whoever runs the server.";
   const retry = error.headers["retry-after"];
   return new Failure(
     EXIT.refused,
     `Cannot enter as "${goal.name}": ${said(error)}`,
-    { advice: retry ? `Try again in ${retry} s.` : advice, cause: error },
+    { advice: retry ? tryAgainIn(Number(retry)) : advice, cause: error },
   );
+}
+
+function tryAgainIn(seconds: number): string {
+  if (!(seconds > 60)) return `Try again in ${seconds} s.`;
+  return `Try again in ${Math.ceil(seconds / 60)} minutes.`;
 }
 
 /** A lost connection is no surprise after the server has taken leave. */
@@ -297,8 +324,11 @@ function openSetting(
   });
   const columns = () =>
     terminal instanceof Screen ? terminal.columns : Infinity;
+  const { way, passwordFile } = options;
+  const asker = input ? terminal : undefined;
   return Object.assign(setting, {
     options,
+    access: new Access({ way, passwordFile, terminal: asker }),
     asks: input,
     piped: !input && !options.plain,
     terminal,

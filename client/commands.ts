@@ -204,6 +204,12 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   {
+    names: ["signup"],
+    usage: "",
+    help: "Make your name an account; asks for a password, unseen",
+    run: (session, rest) => rest === "" ? session.signUp() : wrong(),
+  },
+  {
     names: ["clear"],
     usage: "",
     help: "Clear the screen",

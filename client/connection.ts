@@ -355,6 +355,9 @@ interface Waiting {
 
 const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
   REGISTER: "REGISTERED",
+  SIGNUP: "REGISTERED",
+  LOGIN: "CHALLENGE",
+  PROVE: "REGISTERED",
   JOIN: "JOINED",
   LEAVE: "LEFT",
   ROOMS: "ROOMS",

@@ -18,6 +18,7 @@ import {
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
+import type { Access } from "./account.ts";
 import { clean } from "./clean.ts";
 import {
   type Connection,
@@ -42,6 +43,8 @@ export interface SessionParts {
   readonly view: View;
   /** The server's answer to REGISTER. */
   readonly registered: Frame;
+  /** How we came in, and can make our name an account. */
+  readonly access: Access;
   /** Whether our own messages are shown when they are sent. Default true. */
   readonly echo?: boolean;
   /** Is told of messages that were refused, which are shown otherwise. */
@@ -75,6 +78,7 @@ export class Session {
   /** What the server said about its end, if it is near. */
   closing: string | undefined;
   readonly #connection: Connection;
+  readonly #access: Access;
   readonly #terminal: Terminal;
   readonly #view: View;
   readonly #echo: boolean;
@@ -89,6 +93,7 @@ export class Session {
   constructor(parts: SessionParts) {
     const { registered } = parts;
     this.#connection = parts.connection;
+    this.#access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
     this.#echo = parts.echo ?? true;
@@ -228,6 +233,21 @@ export class Session {
     const start = performance.now();
     await this.#connection.request("PING");
     return performance.now() - start;
+  }
+
+  /** Makes our name an account; asks for the password. */
+  async signUp(): Promise<void> {
+    if (!this.#access.asks) {
+      const text = "Cannot ask for a password: the input is no terminal. " +
+        "Start the client with --signup and --password-file FILE.";
+      return this.show({ kind: "error", text });
+    }
+    const done = await this.#access.signUpHere(this.#connection, this.name);
+    this.note(
+      done
+        ? `The name ${this.name} is yours now: it needs your password`
+        : "No password was entered; nothing has changed",
+    );
   }
 
   /** Whether messages of `user` are hidden from now on. */

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Access } from "../client/account.ts";
 import { Connection, type Request } from "../client/connection.ts";
 import { roomName, Session } from "../client/session.ts";
 import type { Terminal } from "../client/terminal.ts";
@@ -31,8 +32,13 @@ function createSession(): { session: Session; printed: string[] } {
     close: () => {},
   });
   const registered = frame("REGISTERED alice");
+  const access = new Access({
+    way: "guest",
+    passwordFile: undefined,
+    terminal: undefined,
+  });
   return {
-    session: new Session({ connection, terminal, view, registered }),
+    session: new Session({ connection, access, terminal, view, registered }),
     printed,
   };
 }
