@@ -8,19 +8,24 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { bold, dim, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
-import { ABSURD_BODY_BYTES, DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
+import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import type { Context, Settings } from "./server/context.ts";
 import { Database, IN_MEMORY } from "./server/database.ts";
-import { parseDuration } from "./server/duration.ts";
 import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
-import { logJoined, MAX_HISTORY } from "./server/requests.ts";
+import {
+  DEFAULT_HISTORY,
+  DEFAULT_LOCKOUT_MS,
+  EVERYWHERE,
+  readOptions,
+  USAGE,
+} from "./server/options.ts";
+import { logJoined } from "./server/requests.ts";
 import { checkSilence, serve } from "./server/session.ts";
 import { TaskGroup } from "./server/tasks.ts";
 import { Visits } from "./server/visits.ts";
@@ -51,15 +56,6 @@ export interface Server extends AsyncDisposable {
   /** Where it listens. */
   readonly port: number;
 }
-
-/** Every IPv4 address of this computer. */
-const EVERYWHERE = "0.0.0.0";
-
-/** How many messages of a room a newcomer is shown. */
-const DEFAULT_HISTORY = 20;
-
-/** How long wrong passwords lock an account. */
-const DEFAULT_LOCKOUT = "15m";
 
 const SOFTWARE = `parley ${config.version}`;
 
@@ -106,7 +102,7 @@ export function startServer(options: ServerOptions = {}): Server {
 }
 
 function createContext(options: ServerOptions, database: Database): Context {
-  const lockoutMs = options.lockoutMs ?? parseDuration(DEFAULT_LOCKOUT)!;
+  const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
   const accounts = new Accounts(database, { lockoutMs });
   const hub = new Hub((name) => accounts.named(name)?.name);
   const journal = new MemoryJournal((run, bytes) => hub.deliver(run, bytes));
@@ -200,7 +196,10 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Prints lines with their time; those of one moment take one write. */
+/** Lines of the log that come so close together take one write. */
+const LOG_MS = 20;
+
+/** Prints lines with their time. */
 function printer(): (line: string) => void {
   let lines: string[] = [];
   let second = NaN;
@@ -211,9 +210,9 @@ function printer(): (line: string) => void {
   };
   return (line) => {
     const now = Math.floor(Date.now() / 1_000);
-    if (now !== second) time = localTime(new Date());
+    if (now !== second) time = dim(localTime(new Date()));
     second = now;
-    if (lines.push(`${dim(time)} ${line}`) === 1) setTimeout(print);
+    if (lines.push(`${time} ${line}`) === 1) setTimeout(print, LOG_MS);
   };
 }
 
@@ -222,19 +221,6 @@ function localTime(date: Date): string {
   const shifted = date.getTime() - date.getTimezoneOffset() * 60_000;
   return new Date(shifted).toISOString().slice(0, 19).replace("T", " ");
 }
-
-const USAGE = `Usage: deno run -A server.ts [OPTIONS]
-
-  --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
-  --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
-                    :: adds IPv6)
-  --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
-  --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
-  --require-login   Let in accounts only, no guests
-  --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
-                    2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
-  --help, -h        Show this
-  --version         Show the version`;
 
 /** Runs the server until it is interrupted; returns the exit code. */
 async function main(args: string[]): Promise<number> {
@@ -264,53 +250,6 @@ async function run(options: ServerOptions): Promise<number> {
   console.log("Closing");
   await server[Symbol.asyncDispose]();
   return 0;
-}
-
-interface Options extends ServerOptions {
-  readonly help: boolean;
-  readonly version: boolean;
-}
-
-/** The options of the command line, or what is wrong with it. */
-function readOptions(args: string[]): Options | string {
-  const unknown: string[] = [];
-  const given = parseArgs(args, {
-    string: ["port", "host", "history", "max-body", "lockout"],
-    boolean: ["require-login", "help", "version"],
-    alias: { h: "help" },
-    unknown: (arg) => void unknown.push(arg),
-  });
-  if (unknown.length > 0) {
-    return `Cannot use "${unknown[0]}": no such option; see --help`;
-  }
-  const numbers = {
-    port: 65_535,
-    history: MAX_HISTORY,
-    "max-body": ABSURD_BODY_BYTES,
-  };
-  for (const [name, most] of Object.entries(numbers)) {
-    const value = given[name];
-    if (value === undefined) continue;
-    if (!/^\d{1,8}$/.test(String(value)) || Number(value) > most) {
-      return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
-    }
-  }
-  const lockout = String(given["lockout"] ?? DEFAULT_LOCKOUT);
-  const lockoutMs = parseDuration(lockout);
-  if (lockoutMs === undefined) {
-    return `Cannot use --lockout "${lockout}": it must be a time such as 90s, 15m or 2h, or forever`;
-  }
-  if (given["host"] === "") return "Cannot use --host without an address";
-  return {
-    help: given["help"] === true,
-    version: given["version"] === true,
-    hostname: String(given["host"] ?? EVERYWHERE),
-    port: Number(given["port"] ?? DEFAULT_PORT),
-    history: Number(given["history"] ?? DEFAULT_HISTORY),
-    maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
-    requireLogin: given["require-login"] === true,
-    lockoutMs,
-  };
 }
 
 function cannotListen(

@@ -88,6 +88,18 @@ export interface Missed {
   readonly alone?: boolean;
 }
 
+/** After which id the messages of `run` were meant for the user. */
+export function meantFor(
+  query: Missed,
+  run: Pick<Run, "from" | "to">,
+): number {
+  const user = query.user.toLowerCase();
+  if (run.to.toLowerCase() === user) return query.since;
+  if (run.from.toLowerCase() === user) return Infinity;
+  if (run.to === "ALL") return query.alone ? Infinity : query.since;
+  return query.rooms.get(run.to) ?? Infinity;
+}
+
 /** See the top of the file. */
 export interface Journal {
   /** The id of the newest message that was handed on; 0 before the first. */

@@ -72,6 +72,8 @@ export interface Session {
   bare: boolean;
   /** Messages of this batch of frames that are still to be stored. */
   drafts: Draft[];
+  /** The words of the last draft's head, unless that had a key. */
+  draftedWords: readonly string[] | undefined;
   /** When it was last sent a PING. */
   pingedAt: number;
   /** The newest message it has if it answers the PING that is unanswered. */

@@ -14,6 +14,7 @@ import {
   type Draft,
   type Journal,
   KEY_LIFE_MS,
+  meantFor,
   type Missed,
   type Page,
   type Stored,
@@ -201,15 +202,6 @@ function heldBytes({ forwards }: StoredRun): number {
 
 function frame({ forwards, ends }: StoredRun, index: number): Uint8Array {
   return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
-}
-
-/** After which id the messages of `record` were meant for the user. */
-function meantFor(query: Missed, record: StoredRun): number {
-  const user = query.user.toLowerCase();
-  if (record.to.toLowerCase() === user) return query.since;
-  if (record.from.toLowerCase() === user) return Infinity;
-  if (record.to === "ALL") return query.alone ? Infinity : query.since;
-  return query.rooms.get(record.to) ?? Infinity;
 }
 
 /** First in, first out, in constant time however long it is. */

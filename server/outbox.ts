@@ -2,8 +2,9 @@
  * One peer's outgoing bytes: a bounded queue with a single writer.
  *
  * Whoever pushes never waits, so that a slow reader costs nobody else anything.
- * What is pushed in one turn of the event loop leaves in one write, and what
- * piles up during a write leaves joined in the next. A queue that passes
+ * What is pushed in one turn of the event loop leaves in one write, a large
+ * piece at once, and what piles up during a write leaves joined in the next. A
+ * queue that passes
  * its limit is the end of that peer, and of that peer alone.
  *
  * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
@@ -25,6 +26,9 @@ export const STALL = { bytes: 32 * 1024, ms: 500 };
 
 /** Small buffers are joined up to this size; a larger one goes out as it is. */
 const JOINED_BYTES = 64 * 1024;
+
+/** So large a piece is not worth joining with others: it leaves at once. */
+const LARGE_BYTES = 16 * 1024;
 
 /** Where the bytes go, such as a `Deno.Conn`. */
 export interface Sink {
@@ -154,9 +158,12 @@ export class Outbox {
     if (this.#closed) return;
     this.#queue.push(bytes);
     this.#bytes += bytes.length;
-    if (this.#writing || this.#due) return;
-    this.#due = true;
-    if (Outbox.#dueNow.push(this) === 1) setImmediate(Outbox.#writeDue);
+    if (this.#writing) return;
+    if (!this.#due) {
+      this.#due = true;
+      if (Outbox.#dueNow.push(this) === 1) setImmediate(Outbox.#writeDue);
+    }
+    if (bytes.length >= LARGE_BYTES) this.#begin();
   }
 
   static #writeDue(): void {

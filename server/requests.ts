@@ -100,6 +100,7 @@ export function send(
     throw new ChatError(107, "Cannot send what is not UTF-8");
   }
   const key = header(frame, "key");
+  session.draftedWords = key === undefined ? frame.args : undefined;
   if (key === undefined) session.drafts.push({ to, body: frame.body });
   else if (/^[\x20-\x7e]{1,64}$/.test(key)) {
     // A guest's name may have had other owners.
@@ -111,6 +112,19 @@ export function send(
       "Cannot send: Key is not 1 to 64 printable characters",
     );
   }
+}
+
+/**
+ * Makes a draft of a SEND with the very head of the draft before it, which is
+ * known to be allowed; says whether it was one. A head that repeats is decoded
+ * once, so that to compare the words is to compare two references.
+ */
+export function sendAgain(session: Session, frame: Frame): boolean {
+  const last = session.drafts.at(-1);
+  const same = last && frame.args === session.draftedWords;
+  if (!same || !isText(frame.body)) return false;
+  session.drafts.push({ to: last.to, body: frame.body });
+  return true;
 }
 
 /**

@@ -4,15 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { ChatError } from "../protocol.ts";
 import { Database, DatabaseError } from "../server/database.ts";
 import { MIGRATIONS } from "../server/schema.ts";
-
-/** A folder that is there until the end of the scope. */
-function tempFolder(): { path: string } & Disposable {
-  const path = Deno.makeTempDirSync({ prefix: "parley-database-" });
-  return {
-    path,
-    [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }),
-  };
-}
+import { tempFolder } from "./temp.ts";
 
 /** Changes one ban, and gives all there are. */
 function bans(database: Database) {

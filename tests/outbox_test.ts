@@ -67,6 +67,16 @@ function arrange(maxBytes = 100) {
   return { sink, outbox, events };
 }
 
+Deno.test("Outbox begins with a large piece before the turn ends", () => {
+  const { sink, outbox } = arrange(64 * 1024);
+
+  outbox.push(new Uint8Array(1_024));
+  assertEquals(sink.writes, 0);
+  outbox.push(new Uint8Array(16 * 1024));
+
+  assertEquals(sink.writes, 1);
+});
+
 Deno.test("Outbox writes at once, and joins what comes during a write", async () => {
   const { sink, outbox } = arrange();
 

@@ -306,6 +306,16 @@ export function sent(to: string, id: number, recipients: number): string {
   return `SENT ${to}\nId: ${id}\nTime: T\nRecipients: ${recipients}\n\n`;
 }
 
+/** Ids and bodies of FORWARD frames. */
+export function told(frames: readonly Uint8Array[]): string[] {
+  return frames.map((frame) => {
+    const [, id, body] = /\nId: (\d+)\n[^]*?\n\n([^]*)$/.exec(
+      decoder.decode(frame),
+    ) ?? [];
+    return `${id} ${body}`;
+  });
+}
+
 /** The value of a header of `frame`. */
 export function headerOf(frame: string, name: string): string {
   return new RegExp(`^${name}: (.*)$`, "m").exec(frame)?.[1] ?? "";

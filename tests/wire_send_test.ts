@@ -284,6 +284,40 @@ Deno.test("requests in one write are answered in their order", async () => {
   ]);
 });
 
+Deno.test("a head that repeats in one write holds only while it is allowed", async () => {
+  await using server = startTestServer();
+  using alice = await RawClient.enter(server.port, "alice", "#r");
+  const one = "SEND #r\nContent-length: 1\n\n";
+  const keyed = "SEND #r\nKey: k\nContent-length: 1\n\n";
+
+  await alice.send(
+    one + "a",
+    one + "b",
+    one,
+    new Uint8Array([0xff]),
+    one + "c",
+    keyed + "d",
+    keyed + "e",
+    "LEAVE #r\n\n",
+    one + "f",
+  );
+  const answers = await alice.frames(8);
+
+  assertEquals(
+    answers.map((frame) => headerOf(frame, "Id") || frame.split("\n")[0]),
+    [
+      "1",
+      "2",
+      "ERROR 107 Not UTF-8",
+      "3",
+      "4",
+      "4",
+      "LEFT #r",
+      "ERROR 109 Not in room",
+    ],
+  );
+});
+
 Deno.test("ten thousand frames in one write are answered and forwarded in order", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice", "#r");

@@ -1,0 +1,311 @@
+/**
+ * The journal on one machine: SQLite, one row for each run of messages.
+ *
+ * Everything that is appended in one turn of the event loop is committed
+ * together, and handed on when that is done. What was handed on or answered is
+ * in the file, whatever happens to the process.
+ *
+ * @module
+ */
+import { ChatError, isRoomName } from "../protocol.ts";
+import {
+  type Deliver,
+  type Draft,
+  type Journal,
+  KEY_LIFE_MS,
+  meantFor,
+  type Missed,
+  type Page,
+  type Stored,
+} from "./backbone.ts";
+import type { Database } from "./database.ts";
+import { type Keyed, KeyTable } from "./key_table.ts";
+import { NameMap } from "./names.ts";
+import { encodeForwards, type Run, runEnd } from "./run.ts";
+import { type Outline, RunTable } from "./run_table.ts";
+
+/** How much is kept. */
+export interface Keep {
+  /** Messages that are older are deleted. */
+  readonly forMs: number;
+  /** Of more messages, the oldest are deleted. */
+  readonly messages: number;
+}
+
+/** What {@linkcode SqliteJournal} is told. */
+export interface SqliteJournalOptions {
+  /** How much is kept. */
+  readonly keep: Keep;
+  /** Milliseconds since the epoch. Tests pass their own. */
+  readonly now?: () => number;
+}
+
+/** So many ids are looked up at a time for somebody who missed something. */
+const MISSED_PIECE = 500;
+
+/** At least so many runs are deleted at a time, if there are so many. */
+const FORGET_PIECE = 100;
+
+/** Of so many messages with a key it is known to how many they went. */
+const MAX_RECIPIENTS = 10_000;
+
+/** A run that is stored now, and the key of its first draft. */
+interface Fresh {
+  readonly run: Run;
+  readonly key: string | undefined;
+}
+
+/** See the top of the file. */
+export class SqliteJournal implements Journal {
+  readonly #database: Database;
+  readonly #deliver: Deliver;
+  readonly #keep: Keep;
+  readonly #now: () => number;
+  readonly #runs: RunTable;
+  readonly #keys: KeyTable;
+  readonly #rooms = new NameMap<string>();
+  readonly #recipients = new Map<number, number>(); // by id, of those with keys
+  #lastId: number;
+  #storedId: number; // the newest, which may still have to be handed on
+  #oldest: Outline | undefined;
+  #oldestKeyAt: number | undefined;
+  #storedRuns = 0; // since the oldest were last forgotten
+  #forgetting = false;
+
+  /** The journal in `database`, which hands on to `deliver`. */
+  constructor(
+    database: Database,
+    deliver: Deliver,
+    { keep, now = Date.now }: SqliteJournalOptions,
+  ) {
+    this.#database = database;
+    this.#deliver = deliver;
+    this.#keep = keep;
+    this.#now = now;
+    this.#runs = new RunTable(database);
+    this.#keys = new KeyTable(database);
+    for (const name of this.#runs.rooms()) this.#rooms.add(name, name);
+    this.#lastId = this.#storedId = this.#runs.lastId();
+    const { oldest, oldestKeyAt } = this.#findOldest();
+    this.#oldest = oldest;
+    this.#oldestKeyAt = oldestKeyAt;
+  }
+
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  async append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+    const parts = await this.#write(() => this.#store(from, drafts));
+    const stored = parts.map((part) =>
+      "run" in part ? this.#handOn(part) : this.#repeat(part)
+    );
+    this.tidy();
+    return stored;
+  }
+
+  history(room: string, page: Page): Promise<Uint8Array[]> {
+    const { limit, after = 0, before = Infinity } = page;
+    const end = Math.min(before, this.#lastId + 1); // newer ones come as news
+    const series: Uint8Array[][] = [];
+    let missing = limit;
+    if (missing === 0) return Promise.resolve([]);
+    for (const run of this.#runs.newestFirst(room, end)) {
+      const found = framesOf(run, { after, before: end, most: missing });
+      if (found.length === 0) break;
+      series.push(found);
+      missing -= found.length;
+      if (missing === 0) break;
+    }
+    return Promise.resolve(series.reverse().flat());
+  }
+
+  async *missed(query: Missed): AsyncGenerator<Uint8Array> {
+    let last = this.#runs.firstIdOf(query.after) - 1;
+    for (;;) {
+      const ids = this.#missedRuns(query, last);
+      for (const id of ids) {
+        const run = this.#runs.run(id); // unless it was deleted meanwhile
+        const after = run ? Math.max(query.after, meantFor(query, run)) : 0;
+        if (run) yield* framesOf(run, { after, before: query.upTo + 1 });
+      }
+      if (ids.length < MISSED_PIECE) return;
+      last = ids.at(-1)!; // there are some
+    }
+  }
+
+  roomName(name: string): string | undefined {
+    return this.#rooms.get(name);
+  }
+
+  get roomCount(): number {
+    return this.#rooms.size;
+  }
+
+  rooms(): Iterable<string> {
+    return this.#rooms.values();
+  }
+
+  /** Deletes the oldest of what is over the limits, if it is time to. */
+  tidy(): void {
+    if (this.#forgetting || !this.#isOverdue()) return;
+    this.#forgetting = true;
+    const most = Math.max(FORGET_PIECE, 2 * this.#storedRuns);
+    this.#storedRuns = 0;
+    this.#database.write(() => this.#forget(most)).then(
+      (remainder) => this.#forgot(remainder),
+      (error) => {
+        if (!(error instanceof ChatError)) throw error;
+        this.#forgetting = false; // the disk is full: later, then
+      },
+    );
+  }
+
+  /** Makes a change; if it is not stored, no id was used up. */
+  async #write<T>(change: () => T): Promise<T> {
+    try {
+      return await this.#database.write(change);
+    } catch (error) {
+      this.#storedId = this.#lastId;
+      throw error;
+    }
+  }
+
+  #store(from: string, drafts: readonly Draft[]): (Fresh | Keyed)[] {
+    const parts: (Fresh | Keyed)[] = [];
+    for (let first = 0; first < drafts.length;) {
+      const { key } = drafts[first]!; // there are more
+      const known = key === undefined ? undefined : this.#known(key);
+      const end = known ? first + 1 : runEnd(drafts, first);
+      parts.push(known ?? this.#storeRun(from, drafts.slice(first, end)));
+      first = end;
+    }
+    return parts;
+  }
+
+  #known(key: string): Keyed | undefined {
+    return this.#keys.find(key, this.#now() - KEY_LIFE_MS);
+  }
+
+  #storeRun(from: string, drafts: readonly Draft[]): Fresh {
+    const { to, declaredLength, key } = drafts[0]!; // a run has one
+    const at = this.#now();
+    const firstId = Math.max(this.#storedId, this.#lastId) + 1;
+    const lastId = firstId + drafts.length - 1;
+    const run: Run = {
+      from,
+      to,
+      firstId,
+      at,
+      bodies: drafts.map((draft) => draft.body),
+      ...(declaredLength === undefined ? {} : { declaredLength }),
+    };
+    this.#runs.insert(run);
+    if (key !== undefined) {
+      this.#keys.insert(key, run);
+      this.#oldestKeyAt ??= at;
+    }
+    this.#oldest ??= { firstId, lastId, at, to };
+    this.#storedId = lastId;
+    this.#storedRuns++;
+    return { run, key };
+  }
+
+  /** Hands on what was committed. */
+  #handOn({ run, key }: Fresh): Stored {
+    const { firstId, at, to } = run;
+    const count = run.bodies.length;
+    if (isRoomName(to) && !this.#rooms.get(to)) this.#rooms.add(to, to);
+    this.#lastId = firstId + count - 1;
+    const delivery = this.#deliver(run, encodeForwards(run).bytes);
+    if (key !== undefined) this.#remember(firstId, delivery.recipients);
+    return { count, firstId, at, delivery };
+  }
+
+  #remember(id: number, recipients: number): void {
+    this.#recipients.set(id, recipients);
+    const [oldest] = this.#recipients.keys();
+    if (this.#recipients.size > MAX_RECIPIENTS) {
+      this.#recipients.delete(oldest!); // there are some
+    }
+  }
+
+  /** What the sender of a repeated draft is told; it is not sent to anybody. */
+  #repeat({ firstId, at }: Keyed): Stored {
+    const recipients = this.#recipients.get(firstId) ?? 0;
+    const delivery = { recipients, acknowledged: [], congested: [] };
+    return { count: 1, firstId, at, delivery };
+  }
+
+  /** First ids of runs that may have been missed, after that of the `last`. */
+  #missedRuns({ user, rooms, upTo }: Missed, last: number): number[] {
+    const range = { after: last, upTo, most: MISSED_PIECE };
+    return [user, "ALL", ...rooms.keys()]
+      .flatMap((target) => this.#runs.firstIds(target, range))
+      .sort((a, b) => a - b)
+      .slice(0, MISSED_PIECE);
+  }
+
+  #isOverdue(): boolean {
+    return (this.#oldest !== undefined && this.#isOld(this.#oldest)) ||
+      Number(this.#oldestKeyAt) <= this.#now() - KEY_LIFE_MS;
+  }
+
+  #isOld({ lastId, at }: Outline): boolean {
+    return lastId <= this.#lastId - this.#keep.messages ||
+      at < this.#now() - this.#keep.forMs;
+  }
+
+  /** Deletes up to `most` runs, and as many keys; what is there afterwards. */
+  #forget(most: number): Remainder {
+    this.#keys.deleteOld(this.#now() - KEY_LIFE_MS, most);
+    const oldest = this.#runs.oldest(most);
+    const firstKept = oldest.findIndex((run) => !this.#isOld(run));
+    const old = firstKept < 0 ? oldest : oldest.slice(0, firstKept);
+    const last = old.at(-1);
+    if (last) this.#runs.deleteThrough(last.firstId, this.#storedId);
+    const rooms = new Set(old.map(({ to }) => to).filter(isRoomName));
+    const emptyRooms = [...rooms].filter((room) => !this.#runs.has(room));
+    return { ...this.#findOldest(), emptyRooms };
+  }
+
+  #findOldest(): Pick<Remainder, "oldest" | "oldestKeyAt"> {
+    const [oldest] = this.#runs.oldest(1);
+    return { oldest, oldestKeyAt: this.#keys.oldestAt() };
+  }
+
+  #forgot({ oldest, oldestKeyAt, emptyRooms }: Remainder): void {
+    this.#forgetting = false;
+    this.#oldest = oldest;
+    this.#oldestKeyAt = oldestKeyAt;
+    for (const room of emptyRooms) this.#rooms.delete(room);
+  }
+}
+
+/** What is there after something was deleted. */
+interface Remainder {
+  readonly oldest: Outline | undefined;
+  readonly oldestKeyAt: number | undefined;
+  readonly emptyRooms: readonly string[];
+}
+
+/** Which messages of a run. */
+interface Part {
+  /** Those with a greater id. */
+  readonly after: number;
+  /** Of those, the ones with a smaller id. */
+  readonly before: number;
+  /** Of those, the last. */
+  readonly most?: number;
+}
+
+/** FORWARD frames, as they were handed on. */
+function framesOf(run: Run, { after, before, most = Infinity }: Part) {
+  const end = Math.min(run.bodies.length, before - run.firstId);
+  const start = Math.max(0, after + 1 - run.firstId, end - most);
+  if (start >= end) return [];
+  const bodies = run.bodies.slice(start, end);
+  const firstId = run.firstId + start;
+  const { bytes, ends } = encodeForwards({ ...run, firstId, bodies });
+  return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
+}

@@ -1,0 +1,101 @@
+/**
+ * The server's command line: which options there are, and what they mean.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import {
+  ABSURD_BODY_BYTES,
+  DEFAULT_PORT,
+  MAX_BODY_BYTES,
+} from "../protocol.ts";
+import { parseDuration } from "./duration.ts";
+import { MAX_HISTORY } from "./requests.ts";
+
+/** Every IPv4 address of this computer. */
+export const EVERYWHERE = "0.0.0.0";
+
+/** How many messages of a room a newcomer is shown. */
+export const DEFAULT_HISTORY = 20;
+
+/** How long wrong passwords lock an account. */
+const DEFAULT_LOCKOUT = "15m";
+
+/** The same, in milliseconds. */
+export const DEFAULT_LOCKOUT_MS: number = parseDuration(DEFAULT_LOCKOUT)!; // it is one
+
+/** What `--help` says. */
+export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
+
+  --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
+  --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
+                    :: adds IPv6)
+  --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
+  --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
+  --require-login   Let in accounts only, no guests
+  --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
+                    2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
+  --help, -h        Show this
+  --version         Show the version`;
+
+/** What the command line says; every option has its value. */
+export interface Options {
+  /** Address to listen on. */
+  readonly hostname: string;
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** How many messages HISTORY gives if it is not asked for a number. */
+  readonly history: number;
+  /** Longest body, in bytes. */
+  readonly maxBodyBytes: number;
+  /** Whether guests are kept out. */
+  readonly requireLogin: boolean;
+  /** How long wrong passwords lock an account, in milliseconds. */
+  readonly lockoutMs: number;
+  /** Only to show the usage. */
+  readonly help: boolean;
+  /** Only to show the version. */
+  readonly version: boolean;
+}
+
+/** The options of the command line, or what is wrong with it. */
+export function readOptions(args: string[]): Options | string {
+  const unknown: string[] = [];
+  const given = parseArgs(args, {
+    string: ["port", "host", "history", "max-body", "lockout"],
+    boolean: ["require-login", "help", "version"],
+    alias: { h: "help" },
+    unknown: (arg) => void unknown.push(arg),
+  });
+  if (unknown.length > 0) {
+    return `Cannot use "${unknown[0]}": no such option; see --help`;
+  }
+  const numbers = {
+    port: 65_535,
+    history: MAX_HISTORY,
+    "max-body": ABSURD_BODY_BYTES,
+  };
+  for (const [name, most] of Object.entries(numbers)) {
+    const value = given[name];
+    if (value === undefined) continue;
+    if (!/^\d{1,8}$/.test(String(value)) || Number(value) > most) {
+      return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
+    }
+  }
+  const lockout = String(given["lockout"] ?? DEFAULT_LOCKOUT);
+  const lockoutMs = parseDuration(lockout);
+  if (lockoutMs === undefined) {
+    return `Cannot use --lockout "${lockout}": it must be a time such as 90s, 15m or 2h, or forever`;
+  }
+  if (given["host"] === "") return "Cannot use --host without an address";
+  return {
+    help: given["help"] === true,
+    version: given["version"] === true,
+    hostname: String(given["host"] ?? EVERYWHERE),
+    port: Number(given["port"] ?? DEFAULT_PORT),
+    history: Number(given["history"] ?? DEFAULT_HISTORY),
+    maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
+    requireLogin: given["require-login"] === true,
+    lockoutMs,
+  };
+}
