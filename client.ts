@@ -7,21 +7,22 @@
  * what is typed and sends it. Each ends the visit: the first when the server
  * has said BYE or hung up, the second at the end of the input.
  *
- * What is behind them: connection.ts matches answers with requests, session.ts
- * knows what frames mean, commands.ts what can be typed, view.ts how things
- * look, and terminal.ts and screen.ts draw them.
- *
- * It does not reconnect: who is thrown out is told so, and starts it again.
+ * What is behind them: connection.ts matches answers with requests, line.ts
+ * connects again when a connection is lost, session.ts knows what frames mean,
+ * commands.ts what can be typed, view.ts how things look, and terminal.ts and
+ * screen.ts draw them.
  *
  * @module
  */
 import { Access } from "./client/account.ts";
-import { addressText, CONNECT_TIMEOUT_MS, dial } from "./client/address.ts";
+import { addressText, dial } from "./client/address.ts";
+import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
-import { parseInput, runInput } from "./client/commands.ts";
+import { runInput } from "./client/commands.ts";
 import { complete } from "./client/completion.ts";
-import { Connection, type Request, said } from "./client/connection.ts";
+import { type Request, said } from "./client/connection.ts";
 import { EXIT, Failure } from "./client/failure.ts";
+import { Line } from "./client/line.ts";
 import {
   askGoal,
   askName,
@@ -31,7 +32,7 @@ import {
   USAGE,
 } from "./client/options.ts";
 import { OutputClosed } from "./client/output.ts";
-import { sendLines, WINDOW_MESSAGES } from "./client/pipe.ts";
+import { numbersText, sendLines } from "./client/pipe.ts";
 import { restore, Screen } from "./client/screen.ts";
 import { Session } from "./client/session.ts";
 import {
@@ -39,15 +40,16 @@ import {
   type SecretTerminal,
   type Terminal,
 } from "./client/terminal.ts";
+import { speakTyped } from "./client/typed.ts";
 import { View } from "./client/view.ts";
-import {
-  ChatError,
-  DEFAULT_ROOM,
-  header,
-  isUserName,
-  PROTOCOL,
-} from "./protocol.ts";
+import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
 import config from "./deno.json" with { type: "json" };
+
+/**
+ * Nobody sits before a pipe: so long after its connection was lost, and the
+ * server has forgotten us, it ends; in milliseconds.
+ */
+const PIPE_GIVES_UP_AFTER_MS = 5 * 60_000;
 
 /** How we talk to the person or the pipe. */
 interface Setting {
@@ -59,7 +61,6 @@ interface Setting {
   readonly terminal: SecretTerminal;
   readonly access: Access;
   readonly view: View;
-  readonly signal: AbortSignal;
   /** The visit, once it has begun. */
   session?: Session;
 }
@@ -84,9 +85,10 @@ async function visit(setting: Setting): Promise<number> {
   for (;;) {
     if (await access.prepare(goal.name)) {
       try {
-        return await connect(goal, setting);
+        return await attend(goal, setting);
       } catch (error) {
-        if (!(error instanceof ChatError)) throw explained(error, setting);
+        if (!(error instanceof ChatError)) throw error;
+        if (setting.session?.wasIn) throw refused(error, goal);
         suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
@@ -102,144 +104,76 @@ async function visit(setting: Setting): Promise<number> {
   }
 }
 
-/** Connects, and stays until the end. */
-async function connect(goal: Goal, setting: Setting): Promise<number> {
-  const conn = await dial(goal.hostname, goal.port, setting.signal);
-  using connection = new Connection(conn);
-  return await attend(connection, goal, setting);
-}
-
 /**
  * Runs both loops until one ends.
  *
  * @throws {ChatError} If the server does not let us in.
  */
-async function attend(
-  connection: Connection,
-  goal: Goal,
-  setting: Setting,
-): Promise<number> {
-  const { promise: entered, resolve } = Promise.withResolvers<Session>();
+async function attend(goal: Goal, setting: Setting): Promise<number> {
+  const { access, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
-  const reading = receive(connection, setting, refusals, resolve);
-  const writing = speak(connection, goal, setting, entered, refusals);
-  // The loser ends with the connection, or waits for a line nobody will type.
-  await Promise.race([reading, writing]);
+  using line = new Line({
+    dial: (signal) => dial(goal.hostname, goal.port, signal),
+    ...(asks ? {} : { giveUpAfterMs: PIPE_GIVES_UP_AFTER_MS }),
+  });
+  const session = new Session({
+    line,
+    terminal,
+    view,
+    name: goal.name,
+    access,
+    comeIn: (connection, pass) => comeIn(connection, access, goal.name, pass),
+    echo: !piped, // a pipe knows what it said
+    ...(piped ? { refused: refusals.add } : {}),
+  });
+  setting.session = session;
+  const reading = receive(session, terminal);
+  const writing = speak(session, goal, setting, refusals);
+  try {
+    // The loser ends with the line, or waits for a line nobody will type.
+    await Promise.race([reading, writing]);
+  } catch (error) {
+    if (piped) refusals.tellLost(line.parked);
+    throw error;
+  } finally {
+    session.messages.order.flush();
+  }
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;
 }
 
 /** The read loop: shows what comes, no faster than it can be shown. */
-async function receive(
-  connection: Connection,
-  setting: Setting,
-  refusals: Refusals,
-  entered: (session: Session) => void,
-): Promise<void> {
-  const { access, terminal, view, piped } = setting;
-  for await (const batch of connection.batches()) {
-    for (const event of batch) {
-      if (setting.session || event.frame.verb !== "REGISTERED") {
-        setting.session?.receive(event);
-        continue;
-      }
-      const registered = event.frame;
-      const parts = { connection, access, terminal, view, registered };
-      setting.session = new Session({
-        ...parts,
-        echo: !piped, // a pipe knows what it said
-        ...(piped ? { refused: refusals.add } : {}),
-      });
-      entered(setting.session);
-    }
+async function receive(session: Session, terminal: Terminal): Promise<void> {
+  for await (const batch of session.line.batches(session)) {
+    for (const event of batch) session.receive(event);
     await terminal.flushed();
   }
 }
 
-/** The write loop: comes in, says what is typed, and takes leave. */
+/** The write loop: says what is typed, once we are in, and takes leave. */
 async function speak(
-  connection: Connection,
+  session: Session,
   goal: Goal,
-  setting: Setting,
-  entered: Promise<Session>,
+  { options, piped, terminal }: Setting,
   refusals: Refusals,
 ): Promise<void> {
-  await register(connection, goal, setting.access);
-  const session = await entered;
-  const room = setting.options.room ?? DEFAULT_ROOM;
-  if (setting.piped) {
+  const { line } = session;
+  await session.present;
+  const room = options.room ?? DEFAULT_ROOM;
+  if (piped) {
     await session.join(room);
-    await sendLines(connection, Deno.stdin.readable, refusals.numbers, {
+    await sendLines(line, Deno.stdin.readable, refusals.numbers, {
       room,
       maxBytes: session.maxBodyBytes,
       refuse: refusals.tell,
     });
   } else {
     session.note(`Welcome, ${session.name}. /help shows what can be typed.`);
-    const chooses = goal.named && setting.options.room === undefined;
+    const chooses = goal.named && options.room === undefined;
     await runInput(session, chooses ? "/rooms" : `/join ${room}`);
     session.prompt();
-    await speakTyped(connection, session, setting.terminal);
+    await speakTyped(session, terminal);
   }
-  await inTime("take leave", connection, session.logout());
-}
-
-async function speakTyped(
-  connection: Connection,
-  session: Session,
-  terminal: Terminal,
-): Promise<void> {
-  for (;;) {
-    const line = await terminal.read();
-    if (line === undefined) break;
-    const { kind } = parseInput(line);
-    const isSent = kind === "to" ||
-      (kind === "say" && session.room !== undefined);
-    if (!isSent && terminal instanceof Screen) {
-      session.show({ kind: "echo", text: session.promptText + line });
-    } else if (!isSent) {
-      await connection.settled(0); // what is printed keeps the lines' order
-    }
-    await runInput(session, line);
-    await connection.settled(WINDOW_MESSAGES);
-  }
-  await connection.settled(0);
-}
-
-/** @throws {ChatError} If the server does not let us in. */
-async function register(
-  connection: Connection,
-  goal: Goal,
-  access: Access,
-): Promise<void> {
-  const answer = await inTime(
-    "enter",
-    connection,
-    access.comeIn(connection, goal.name),
-  );
-  const protocol = header(answer, "protocol") ?? PROTOCOL;
-  if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return;
-  throw new Failure(
-    EXIT.protocol,
-    `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
-    { advice: "Use a client of the server's version." },
-  );
-}
-
-/** Hangs up if the server takes too long for its answer. */
-async function inTime<T>(
-  deed: string,
-  connection: Connection,
-  answer: Promise<T>,
-): Promise<T> {
-  const timer = setTimeout(
-    () => connection.close(silent(deed)),
-    CONNECT_TIMEOUT_MS,
-  );
-  try {
-    return await answer;
-  } finally {
-    clearTimeout(timer);
-  }
+  await inTime("take leave", line, session.logout());
 }
 
 /** The lines of a pipe that were not sent, told with their numbers. */
@@ -256,15 +190,14 @@ class Refusals {
     this.count++;
     console.error(clean(`Cannot send line ${number}: ${why}`));
   };
-}
 
-function silent(deed: string): Failure {
-  const seconds = CONNECT_TIMEOUT_MS / 1_000;
-  return new Failure(
-    EXIT.protocol,
-    `Cannot ${deed}: no answer within ${seconds} seconds`,
-    { advice: "Is this the address and the port of a parley server?" },
-  );
+  /** Tells which lines may have been sent, and were not answered. */
+  tellLost(requests: readonly Request[]): void {
+    const numbers = requests.flatMap((one) => this.numbers.get(one) ?? []);
+    if (numbers.length === 0) return;
+    console.error(`Not answered: ${numbersText(numbers)}`);
+    console.error(`Nothing after line ${Math.max(...numbers)} was sent`);
+  }
 }
 
 /** Why we are not let in, and what to type instead. */
@@ -289,17 +222,6 @@ function refused(error: ChatError, goal: Goal): Failure {
 function tryAgainIn(seconds: number): string {
   if (!(seconds > 60)) return `Try again in ${seconds} s.`;
   return `Try again in ${Math.ceil(seconds / 60)} minutes.`;
-}
-
-/** A lost connection is no surprise after the server has taken leave. */
-function explained(error: unknown, { session }: Setting): unknown {
-  const advice = session?.closing;
-  const lost = error instanceof Failure && error.exitCode === EXIT.failed;
-  if (advice === undefined || !lost) return error;
-  return new Failure(EXIT.failed, "The server was stopped", {
-    advice,
-    cause: error,
-  });
 }
 
 /** The terminal, if there is one, and how things are to look on it. */
@@ -333,7 +255,6 @@ function openSetting(
     piped: !input && !options.plain,
     terminal,
     view: new View({ plain, colors, columns }),
-    signal: stop.signal,
     [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),
   });
 }

@@ -100,7 +100,11 @@ async function unlessAborted<T>(
 
 function unreachable(what: string, cause: unknown): Failure {
   const [why, advice] = reason(cause);
-  return new Failure(EXIT.unreachable, `${what}: ${why}`, { advice, cause });
+  return new Failure(EXIT.unreachable, `${what}: ${why}`, {
+    advice,
+    passing: true,
+    cause,
+  });
 }
 
 function reason(cause: unknown): [why: string, advice: string] {

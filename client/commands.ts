@@ -12,6 +12,7 @@
  * @module
  */
 import { ChatError, targetKind } from "../protocol.ts";
+import { listPeople } from "./listing.ts";
 import { roomName, type Session } from "./session.ts";
 
 /** What a typed line means. */
@@ -172,15 +173,16 @@ export const COMMANDS: readonly Command[] = [
     help: "Write to whoever wrote to you alone last",
     run: (session, rest) => {
       if (rest === "") return wrong();
-      if (session.lastSender) session.send(session.lastSender, rest);
-      else session.note("Nobody wrote to you alone yet");
+      if (session.messages.lastSender) {
+        session.send(session.messages.lastSender, rest);
+      } else session.note("Nobody wrote to you alone yet");
       return Promise.resolve();
     },
   },
   {
     names: ["history"],
     usage: "[NUMBER]",
-    help: "Show the last messages of the room again",
+    help: "Show the last messages again, or older ones",
     run: (session, rest) => {
       if (!/^([1-9]\d{0,4})?$/.test(rest)) return wrong();
       return session.history(rest === "" ? undefined : Number(rest));
@@ -198,7 +200,7 @@ export const COMMANDS: readonly Command[] = [
     help: "Show again what somebody says",
     run: (session, rest) => {
       if (targetKind(rest) !== "user") return wrong();
-      session.ignore(rest, false);
+      session.messages.ignore(rest, false);
       session.note(`You hear ${rest} again`);
       return Promise.resolve();
     },
@@ -207,7 +209,7 @@ export const COMMANDS: readonly Command[] = [
     names: ["signup"],
     usage: "",
     help: "Make your name an account; asks for a password, unseen",
-    run: (session, rest) => rest === "" ? session.signUp() : wrong(),
+    run: (session, rest) => rest === "" ? signUp(session) : wrong(),
   },
   {
     names: ["clear"],
@@ -235,7 +237,7 @@ export const COMMANDS: readonly Command[] = [
 
 async function list(session: Session): Promise<void> {
   if (!session.room) return await session.showRooms();
-  const people = await session.listPeople(session.room);
+  const people = await listPeople(session.line, session.room);
   const names = people.map(({ name }) => name).join(", ");
   session.note(`In ${session.room} (${people.length}): ${names}`);
 }
@@ -244,7 +246,7 @@ async function who(session: Session, rest: string): Promise<void | "usage"> {
   const everybody = rest.toLowerCase() === "all" || (!rest && !session.room);
   const room = everybody ? "ALL" : roomName(rest || session.room!);
   if (!room) return "usage";
-  const people = await session.listPeople(room);
+  const people = await listPeople(session.line, room);
   const where = everybody ? "Connected" : `In ${room}`;
   session.note(`${where}: ${people.length}`);
   const width = people.reduce((most, { name }) => {
@@ -257,14 +259,29 @@ async function who(session: Session, rest: string): Promise<void | "usage"> {
 
 function ignore(session: Session, rest: string): Promise<void | "usage"> {
   if (rest === "") {
-    const names = session.ignored.join(", ");
+    const names = session.messages.ignored.join(", ");
     session.note(names ? `You ignore ${names}` : "You ignore nobody");
     return Promise.resolve();
   }
   if (targetKind(rest) !== "user") return wrong();
-  session.ignore(rest, true);
+  session.messages.ignore(rest, true);
   session.note(`You ignore ${rest} from now on; /unignore ${rest} ends that`);
   return Promise.resolve();
+}
+
+async function signUp(session: Session): Promise<void> {
+  const { access, line, name } = session;
+  if (!access.asks) {
+    const text = "Cannot ask for a password: the input is no terminal. " +
+      "Start the client with --signup and --password-file FILE.";
+    return session.show({ kind: "error", text });
+  }
+  const done = await access.signUpHere(line, name);
+  session.note(
+    done
+      ? `The name ${name} is yours now: it needs your password`
+      : "No password was entered; nothing has changed",
+  );
 }
 
 function showHelp(session: Session, rest: string): void {

@@ -10,6 +10,7 @@
  */
 import { isRoomName, isUserName } from "../protocol.ts";
 import { COMMANDS } from "./commands.ts";
+import { listPeople, listRooms } from "./listing.ts";
 import type { Session } from "./session.ts";
 
 /** What a word may become. */
@@ -63,14 +64,16 @@ async function namesOf(
 ): Promise<string[]> {
   switch (kind) {
     case "user": {
-      const people = await session.listPeople("ALL");
+      const people = await listPeople(session.line, "ALL", { now: true });
       const others = people.filter(({ name }) =>
         name !== session.name && isUserName(name)
       );
       return ["ALL", ...others.map(({ name }) => name)];
     }
     case "room":
-      return (await session.listRooms()).map(({ name }) => name)
+      return (await listRooms(session.line, { now: true })).map(({ name }) =>
+        name
+      )
         .filter(isRoomName).map((name) => name.slice(1));
     case "command":
       return COMMANDS.map(({ names }) => names[0]!); // each has a name

@@ -1,11 +1,10 @@
 /**
- * The connection: requests go out, and what comes in is matched with them.
+ * One connection: requests go out, and what comes in is matched with them.
  *
  * The server answers in the order of the requests, so a queue is all the
  * bookkeeping there is. An answer travels two ways. Whoever waits for it gets it
  * from `request()`. And it stands among the events, paired with its request, in
- * the order of the wire: only so can one's own message (SENT) appear on the
- * screen exactly where it came in the conversation.
+ * the order of the wire. The messages of a history come with its answer alone.
  *
  * Reading is driven by the one who goes through the events: while he waits for
  * a slow screen nothing more is read, and TCP slows the server down. Writing
@@ -13,7 +12,8 @@
  *
  * The server is not trusted: an answer nobody asked for, a broken frame or an
  * endless head ends the connection with a {@linkcode Failure}. Verbs we do not
- * know are a newer server's, and are ignored. No reconnecting.
+ * know are a newer server's, and are ignored. What outlives a connection is in
+ * `line.ts`: a connection that has ended only says what it leaves unanswered.
  *
  * @module
  */
@@ -53,7 +53,27 @@ export interface Request {
   readonly body: Uint8Array;
 }
 
-/** A frame, and the request that it answers or, in a history, belongs to. */
+/** What was answered to a request. */
+export interface Answer extends Frame {
+  /** What a HISTORY found, oldest first; nothing for other requests. */
+  readonly messages: readonly Frame[];
+}
+
+/** A request, and what becomes of it. */
+export interface Asking extends Request {
+  /** What is sent with it, besides its length. */
+  readonly headers?: Headers;
+  /** Whether it is asked again on the next connection, if need be. */
+  readonly lasting?: boolean;
+  /** Whether it was ever written, so that the server may have it. */
+  tried?: boolean;
+  /** Is told of the answer, whose bodies are the receiver's. */
+  resolve?(answer: Answer): void;
+  /** Is told of an ERROR, or of the end. */
+  reject?(error: Error): void;
+}
+
+/** A frame, and the request that it answers. */
 export interface Event {
   /** What came. Its body is good until the next batch is asked for. */
   readonly frame: Frame;
@@ -61,47 +81,42 @@ export interface Event {
   readonly request: Request | undefined;
 }
 
-/** One visit to one server. */
+/** From registering to the end of one TCP connection. */
 export class Connection implements Disposable {
   readonly #stream: Stream;
-  readonly #pending: Pending[] = [];
+  readonly #pending: Asking[] = [];
   #answered = 0; // of #pending, before they are cut off
-  #pendingBytes = 0;
+  #messages: Frame[] = []; // of the history that is being answered
+  #messageBytes = 0;
   #outbox: Uint8Array[] = [];
   #flushing: Promise<void> | undefined;
-  #waiting: Waiting[] = [];
   #heard = false; // any whole frame
   #saidBye = false;
   #closed = false;
-  #end: Failure | undefined;
+  #end: Error | undefined;
 
   /** `stream` becomes ours, and is closed with the connection. */
   constructor(stream: Stream) {
     this.#stream = stream;
   }
 
-  /** How many requests are not answered yet. */
-  get unanswered(): number {
-    return this.#pending.length - this.#answered;
+  /** What is not answered and lasts, in its order. To be asked once closed. */
+  get left(): Asking[] {
+    return this.#pending.slice(this.#answered).filter((one) => one.lasting);
+  }
+
+  /** Asks. After the end of the connection it only counts as left. */
+  ask(asking: Asking): void {
+    this.#pending.push(asking);
+    if (this.#closed) return;
+    asking.tried = true;
+    const { verb, args, headers, body } = asking;
+    const hasBody = body.length > 0 || verb === "SEND";
+    this.#write(encode(verb, args, headers, hasBody ? body : undefined));
   }
 
   /**
-   * Asks without waiting: the answer comes among the events alone. What is
-   * posted after the connection's end is dropped.
-   *
-   * @returns The request, as the events will name it.
-   */
-  post(
-    verb: RequestVerb,
-    args: readonly string[] = [],
-    headers: Headers = {},
-    body?: Uint8Array | string,
-  ): Request {
-    return this.#ask({ verb, args, body: bytesOf(body) }, headers, body);
-  }
-
-  /**
-   * Asks, and waits for the answer, whose body is the caller's.
+   * Asks, and waits for the answer.
    *
    * @throws {ChatError} What the server answered, if that was an ERROR.
    * @throws {Failure} If the connection ended before.
@@ -111,25 +126,18 @@ export class Connection implements Disposable {
     args: readonly string[] = [],
     headers: Headers = {},
     body?: Uint8Array | string,
-  ): Promise<Frame> {
-    const { promise, resolve, reject } = Promise.withResolvers<Frame>();
-    if (this.#end || this.#closed) reject(this.#end ?? gone());
-    const request = { verb, args, body: bytesOf(body) };
-    this.#ask({ ...request, resolve, reject }, headers, body);
+  ): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    if (this.#closed) reject(this.#end ?? gone());
+    else {this.ask({
+        verb,
+        args,
+        headers,
+        body: bytesOf(body),
+        resolve,
+        reject,
+      });}
     return promise;
-  }
-
-  /**
-   * Waits until at most so many requests, and bytes in them, are unanswered.
-   *
-   * @throws {Failure} If the connection ended before.
-   */
-  async settled(requests: number, bytes = Infinity): Promise<void> {
-    if (this.#closed) throw this.#end ?? gone();
-    if (this.#isSettled(requests, bytes)) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ requests, bytes, resolve, reject });
-    await promise;
   }
 
   /**
@@ -144,6 +152,7 @@ export class Connection implements Disposable {
       for await (const batch of frames(this.#stream, decoder)) {
         yield this.#events(batch);
         this.#forgetAnswered();
+        if (this.#end) throw this.#end;
         if (this.#saidBye) return; // whether or not the server hangs up
       }
       throw this.#lost();
@@ -157,41 +166,19 @@ export class Connection implements Disposable {
   }
 
   /** Ends the connection at once. Whoever waits is told why. Idempotent. */
-  close(reason?: Failure): void {
+  close(reason?: Error): void {
     this.#end ??= reason;
     if (!this.#closed) this.#stream.close();
     this.#closed = true;
     this.#outbox = [];
-    for (const { reject } of this.#pending.splice(0)) {
-      reject?.(this.#end ?? gone());
-    }
-    this.#answered = 0;
-    for (const { reject } of this.#waiting.splice(0)) {
-      reject(this.#end ?? gone());
+    for (const { lasting, reject } of this.#pending.slice(this.#answered)) {
+      if (!lasting) reject?.(this.#end ?? gone());
     }
   }
 
   /** As {@linkcode close}. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #ask(
-    pending: Pending,
-    headers: Headers,
-    body: Uint8Array | string | undefined,
-  ): Request {
-    if (this.#closed) return pending;
-    const bytes = encode(
-      pending.verb,
-      pending.args,
-      headers,
-      body === undefined ? undefined : pending.body,
-    );
-    this.#pending.push(pending);
-    this.#pendingBytes += pending.body.length;
-    this.#write(bytes);
-    return pending;
   }
 
   #write(bytes: Uint8Array): void {
@@ -219,18 +206,19 @@ export class Connection implements Disposable {
     }
   }
 
-  /** What it throws comes out where the events are gone through. */
+  /** What is wrong with them ends them, and then the connection. */
   *#events(batch: Iterable<Frame | ChatError>): Generator<Event, void, void> {
     try {
       for (const item of batch) {
+        if (this.#end) return;
         if (item instanceof ChatError) throw this.#foreign(item.message);
         const event = this.#event(item);
         this.#heard = true;
         if (event) yield event;
       }
     } catch (error) {
-      if (error instanceof Failure) this.#end = error;
-      throw error;
+      if (!(error instanceof Failure)) throw error;
+      this.#end ??= error;
     }
   }
 
@@ -242,8 +230,11 @@ export class Connection implements Disposable {
     }
     const asked = this.#pending[this.#answered];
     if (frame.verb === "FORWARD" || frame.verb === "NOTICE") {
-      const request = asked && isPartOf(frame, asked) ? asked : undefined;
-      return { frame, request };
+      if (!asked || !isPartOf(frame, asked)) {
+        return { frame, request: undefined };
+      }
+      this.#collect(frame);
+      return undefined;
     }
     if (frame.verb === "ERROR") this.#checkError(frame, asked);
     else if (!ANSWERS.has(frame.verb)) {
@@ -256,43 +247,37 @@ export class Connection implements Disposable {
     return { frame, request: asked };
   }
 
+  /** Keeps a message of a history until the answer comes that ends it. */
+  #collect(frame: Frame): void {
+    this.#messageBytes += frame.body.length + MESSAGE_OVERHEAD_BYTES;
+    if (this.#messageBytes > MAX_HISTORY_BYTES) {
+      throw this.#foreign(`a history of over ${MAX_HISTORY_BYTES} bytes`);
+    }
+    this.#messages.push({ ...frame, body: frame.body.slice() });
+  }
+
   /** @throws {Failure} If this ERROR is the end of the connection. */
-  #checkError(frame: Frame, asked: Pending | undefined): void {
+  #checkError(frame: Frame, asked: Asking | undefined): void {
     const error = errorOf(frame);
-    if (REMOVED.has(error.code)) {
-      throw new Failure(EXIT.removed, `Removed by the server: ${said(error)}`, {
-        advice: REMOVED.get(error.code)!,
-        cause: error,
-      });
-    }
-    if (asked) return;
-    if (error.code === 114) {
-      throw new Failure(EXIT.refused, `Cannot enter: ${said(error)}`, {
-        advice: "Try again later, or ask whoever runs the server.",
-      });
-    }
-    throw this.#foreign(said(error));
+    const end = ENDS[error.code];
+    // A server that is full may refuse a request: whoever asked is told.
+    if (asked && (!end || error.code === 114)) return;
+    if (!end) throw this.#foreign(said(error));
+    const { exitCode, message, ...rest } = end;
+    throw new Failure(exitCode, `${message}: ${said(error)}`, {
+      ...rest,
+      cause: error,
+    });
   }
 
-  #settle(frame: Frame, asked: Pending): void {
+  #settle(frame: Frame, asked: Asking): void {
     this.#answered++;
-    this.#pendingBytes -= asked.body.length;
     if (frame.verb === "BYE") this.#saidBye = true;
+    const messages = this.#messages;
+    this.#messages = [];
+    this.#messageBytes = 0;
     if (frame.verb === "ERROR") asked.reject?.(errorOf(frame));
-    else asked.resolve?.({ ...frame, body: frame.body.slice() });
-    if (this.#waiting.length > 0) this.#wake();
-  }
-
-  #isSettled(requests: number, bytes: number): boolean {
-    return this.unanswered <= requests && this.#pendingBytes <= bytes;
-  }
-
-  #wake(): void {
-    const ready = this.#waiting.filter(({ requests, bytes }) =>
-      this.#isSettled(requests, bytes)
-    );
-    this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
-    for (const { resolve } of ready) resolve();
+    else asked.resolve?.({ ...frame, body: frame.body.slice(), messages });
   }
 
   /** Once a batch: to take each from the front would move all the others. */
@@ -301,24 +286,24 @@ export class Connection implements Disposable {
     this.#answered = 0;
   }
 
-  #foreign(why: string): Failure {
+  #foreign(why: string, passing = false): Failure {
     return new Failure(
       EXIT.protocol,
       `Cannot understand the server: ${why}`,
       {
         advice: "Is this the address and the port of a parley server, " +
           "and are both sides of the same version?",
+        passing,
       },
     );
   }
 
   #lost(cause?: unknown): Failure {
-    if (!this.#heard) {
-      return this.#foreign("it hung up without a word of the protocol");
-    }
+    if (!this.#heard) return this.#foreign("it hung up without a word", true);
     return new Failure(EXIT.failed, "Connection lost: the server hung up", {
       advice: "Start the client again; ask whoever runs the server " +
         "if that does not help.",
+      passing: true,
       cause,
     });
   }
@@ -341,18 +326,6 @@ export function said({ code, message }: ChatError): string {
   return `ERROR ${code} ${text}${message === text ? "" : `: ${message}`}`;
 }
 
-interface Pending extends Request {
-  resolve?(frame: Frame): void;
-  reject?(error: Error): void;
-}
-
-interface Waiting {
-  readonly requests: number;
-  readonly bytes: number;
-  resolve(): void;
-  reject(error: Failure): void;
-}
-
 const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
   REGISTER: "REGISTERED",
   SIGNUP: "REGISTERED",
@@ -372,12 +345,44 @@ const PONG = encode("PONG");
 
 const ANSWERS = new Set(Object.values(ANSWER_TO));
 
-/** The errors that end a visit, and what to do about each. */
-const REMOVED = new Map<ErrorCode, string>([
-  [115, "This side read too slowly. Is the terminal stopped, or the network?"],
-  [116, "This side was silent too long. Start the client again."],
-  [117, "Ask whoever runs the server, unless you came in again elsewhere."],
-]);
+/** What a server may keep for one HISTORY: 1,000 of the longest messages. */
+const MAX_HISTORY_BYTES = 72 * 1024 * 1024;
+const MESSAGE_OVERHEAD_BYTES = 500;
+
+/** The errors that end a connection, and what they mean for the visit. */
+const ENDS: Partial<Record<ErrorCode, End>> = {
+  114: {
+    exitCode: EXIT.refused,
+    message: "Cannot enter",
+    advice: "Try again later, or ask whoever runs the server.",
+    passing: true,
+  },
+  115: {
+    exitCode: EXIT.removed,
+    message: "Connection lost",
+    advice: "This side read too slowly. Is the terminal stopped?",
+    passing: true,
+  },
+  116: {
+    exitCode: EXIT.removed,
+    message: "Connection lost",
+    advice: "This side was silent too long. Start the client again.",
+    passing: true,
+  },
+  117: {
+    exitCode: EXIT.removed,
+    message: "Removed by the server",
+    advice: "Ask whoever runs the server, unless you came in again elsewhere.",
+    passing: false,
+  },
+};
+
+interface End {
+  readonly exitCode: number;
+  readonly message: string;
+  readonly advice: string;
+  readonly passing: boolean;
+}
 
 /** Whether `frame` is a message of the history that `asked` asked for. */
 function isPartOf(frame: Frame, asked: Request): boolean {
@@ -388,10 +393,12 @@ function isPartOf(frame: Frame, asked: Request): boolean {
 const encoder = new TextEncoder();
 const NOTHING = new Uint8Array();
 
-function bytesOf(body: Uint8Array | string | undefined): Uint8Array {
+/** A body as bytes; none is none. */
+export function bytesOf(body: Uint8Array | string | undefined): Uint8Array {
   return typeof body === "string" ? encoder.encode(body) : body ?? NOTHING;
 }
 
-function gone(): Failure {
+/** Says that we closed it ourselves. */
+export function gone(): Failure {
   return new Failure(EXIT.failed, "The connection is closed");
 }

@@ -29,14 +29,18 @@ export class Failure extends Error {
   /** What the person can do, as sentences; may be empty. */
   readonly advice: string;
 
+  /** It may pass: who was in before tries to come back instead. */
+  readonly passing: boolean;
+
   /** `exitCode` is one of {@linkcode EXIT}, or 128 and a signal. */
   constructor(
     exitCode: number,
     message: string,
-    options: { advice?: string; cause?: unknown } = {},
+    options: { advice?: string; passing?: boolean; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.exitCode = exitCode;
     this.advice = options.advice ?? "";
+    this.passing = options.passing ?? false;
   }
 }

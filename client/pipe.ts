@@ -9,7 +9,8 @@
  * @module
  */
 import { concat } from "../protocol.ts";
-import type { Connection, Request } from "./connection.ts";
+import type { Request } from "./connection.ts";
+import type { Line } from "./line.ts";
 
 /** Messages that may be unanswered before the next is sent. */
 export const WINDOW_MESSAGES = 256;
@@ -35,32 +36,47 @@ export interface SendLinesOptions {
  *
  * @param numbers Gets the line number of each request, for whoever shows the
  * errors.
- * @throws {Failure} If the connection ends before.
+ * @throws {Failure} If the line ends before.
  */
 export async function sendLines(
-  connection: Connection,
+  line: Line,
   input: AsyncIterable<Uint8Array>,
   numbers: WeakMap<Request, number>,
   options: SendLinesOptions,
 ): Promise<void> {
   let number = 0;
   for await (const lines of splitLines(input, options.maxBytes)) {
-    for (const line of lines) {
+    for (const text of lines) {
       number++;
-      if (!(line instanceof Uint8Array)) {
+      if (!(text instanceof Uint8Array)) {
         const limit = `the limit is ${options.maxBytes}`;
-        options.refuse(number, `it has ${line.bytes} bytes, ${limit}`);
+        options.refuse(number, `it has ${text.bytes} bytes, ${limit}`);
         continue;
       }
-      await connection.settled(
+      await line.settled(
         WINDOW_MESSAGES - 1,
-        Math.max(0, WINDOW_BYTES - line.length),
+        Math.max(0, WINDOW_BYTES - text.length),
       );
-      const request = connection.post("SEND", [options.room], {}, line);
+      const request = line.post("SEND", [options.room], {}, text);
       numbers.set(request, number);
     }
   }
-  await connection.settled(0);
+  await line.settled(0);
+}
+
+/** Line numbers in words, as in `lines 3 to 9 and 12`. */
+export function numbersText(numbers: readonly number[]): string {
+  const ranges: [first: number, last: number][] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const range = ranges.at(-1);
+    if (range && range[1] === number - 1) range[1] = number;
+    else ranges.push([number, number]);
+  }
+  const words = ranges.map(([first, last]) =>
+    first === last ? `${first}` : `${first} to ${last}`
+  );
+  const text = words.join(", ").replace(/, (?!.*, )/, " and ");
+  return `line${numbers.length === 1 ? "" : "s"} ${text}`;
 }
 
 /**

@@ -55,6 +55,7 @@ export class Screen implements SecretTerminal {
   #typed: string[] = [];
   #reader: ((line: string | undefined) => void) | undefined;
   #secret: SecretLine | undefined; // readline must not have it: it remembers
+  #answer: ((secret: string | undefined) => void) | undefined;
   #ended = false;
   #columns = columnsNow();
 
@@ -139,7 +140,7 @@ export class Screen implements SecretTerminal {
     this.#draw(question);
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     if (this.#ended) resolve(undefined);
-    this.#reader = resolve;
+    this.#answer = resolve; // whoever waits for a line goes on waiting
     return await promise;
   }
 
@@ -209,6 +210,8 @@ export class Screen implements SecretTerminal {
     this.#draw();
     this.#reader?.(undefined);
     this.#reader = undefined;
+    this.#answer?.(undefined);
+    this.#answer = undefined;
   }
 
   /** How many rows below its first one `line` ends, after the prompt. */
@@ -249,9 +252,8 @@ export class Screen implements SecretTerminal {
     this.#asking = false;
     this.print(`${this.#line.getPrompt()}\n`);
     this.#draw(this.#prompt);
-    const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.(end === "left" ? undefined : secret.text);
+    this.#answer?.(end === "left" ? undefined : secret.text);
+    this.#answer = undefined;
   }
 
   #takeOver(): void {

@@ -1,11 +1,15 @@
 /**
- * One visit: which rooms we are in, whom we ignore, and what each frame means
- * to the person at the screen.
+ * One visit: which rooms we are in, and what each frame means to the person at
+ * the screen.
  *
  * What comes in goes through {@linkcode Session.receive}, in the order of the
  * wire; what the person wants is done by the methods below it, which
  * `commands.ts` calls. Both run on one thread and change the state between two
  * awaits, so that there is nothing to lock.
+ *
+ * A visit outlives its connections. When one is lost the session holds back
+ * what it hears, and on the next one enters its rooms again and asks for what
+ * was missed; see {@linkcode Session.arrive}.
  *
  * @module
  */
@@ -19,6 +23,13 @@ import {
   MAX_BODY_BYTES,
 } from "../protocol.ts";
 import type { Access } from "./account.ts";
+import {
+  history,
+  type Joined,
+  type Part,
+  type Pass,
+  rejoin,
+} from "./arrival.ts";
 import { clean } from "./clean.ts";
 import {
   type Connection,
@@ -27,108 +38,176 @@ import {
   type Request,
   said,
 } from "./connection.ts";
+import type { Line, Visitor } from "./line.ts";
+import { listRooms } from "./listing.ts";
+import { Messages } from "./messages.ts";
+import { numberOf, presenceOf, timeOf } from "./reading.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Item, View } from "./view.ts";
 
 /** More rooms are only counted: a choice has to fit a screen. */
 const MAX_ROOMS_SHOWN = 50;
 
+/** So many messages of a room are fetched that were missed, the newest. */
+const MAX_MISSED = 10_000;
+
+/** So many older messages are shown at a time. */
+const OLDER_MESSAGES = 20;
+
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
-  /** To the server, which has let us in. */
-  readonly connection: Connection;
+  /** To the server. */
+  readonly line: Line;
   /** Where things are shown. */
   readonly terminal: Terminal;
   /** How they are shown. */
   readonly view: View;
-  /** The server's answer to REGISTER. */
-  readonly registered: Frame;
-  /** How we came in, and can make our name an account. */
+  /** How we come in, and can make our name an account. */
   readonly access: Access;
+  /** Under which name we come in. */
+  readonly name: string;
+  /**
+   * Comes in on a new connection; with `pass`, if it is not the first.
+   *
+   * @returns The server's REGISTERED.
+   */
+  readonly comeIn: (
+    connection: Connection,
+    pass: Pass | undefined,
+  ) => Promise<Frame>;
   /** Whether our own messages are shown when they are sent. Default true. */
   readonly echo?: boolean;
   /** Is told of messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
 
-/** Somebody who is connected, as WHO tells it. */
-export interface Person {
-  /** The user's name. */
-  readonly name: string;
-  /** The rest of the line: address and kind. */
-  readonly details: string;
-}
-
-/** A room, as ROOMS tells it. */
-export interface Room {
-  /** With `#`. */
-  readonly name: string;
-  /** How many are inside. */
-  readonly members: string;
-}
-
 /** The visit of one person. */
-export class Session {
-  /** Under which name we are known. */
-  readonly name: string;
+export class Session implements Visitor {
+  /** To the server. */
+  readonly line: Line;
+  /** How we came in, and can make our name an account. */
+  readonly access: Access;
+  /** What was said. */
+  readonly messages: Messages;
   /** Longest message the server takes, in bytes. */
-  readonly maxBodyBytes: number;
-  /** Who wrote to us alone, last. */
-  lastSender: string | undefined;
-  /** What the server said about its end, if it is near. */
-  closing: string | undefined;
-  readonly #connection: Connection;
-  readonly #access: Access;
+  maxBodyBytes: number = MAX_BODY_BYTES;
   readonly #terminal: Terminal;
   readonly #view: View;
-  readonly #echo: boolean;
+  readonly #comeIn: SessionParts["comeIn"];
   readonly #refused: (request: Request, error: ChatError) => void;
-  readonly #ignored = new Set<string>();
-  readonly #newest = new Map<string, number>(); // ids shown live, by room
-  readonly #joinedAt = new Map<string, number>(); // while history is awaited
-  #rooms: string[] = []; // the current one last
+  #rooms: Joined[] = []; // the current one last
+  #token: string | undefined; // of the server, once we were in
+  #replayedTo = 0; // by the server, but for rooms it may have forgotten
+  #presence = Promise.withResolvers<void>();
+  #wasLost = false; // and is not back yet
+  #closing = false; // the server has said so
+  #leaving = false; // we have
   #lastEvent = { at: new Date(0), text: "" };
 
-  /** Begins in no room. */
+  /** Begins in no room, and with everything held back until we are in. */
   constructor(parts: SessionParts) {
-    const { registered } = parts;
-    this.#connection = parts.connection;
-    this.#access = parts.access;
+    this.line = parts.line;
+    this.access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
-    this.#echo = parts.echo ?? true;
+    this.#comeIn = parts.comeIn;
     this.#refused = parts.refused ?? ((_, error) => this.explain(error));
-    this.name = registered.args[0] ?? "";
-    this.#view.me = this.name;
-    const limit = Number(header(registered, "max-body"));
-    this.maxBodyBytes = limit > 0 ? limit : MAX_BODY_BYTES;
+    this.messages = new Messages({
+      me: parts.name,
+      echo: parts.echo ?? true,
+      show: (item) => this.show(item),
+    });
+    this.messages.order.hold();
+    this.#view.me = parts.name;
+  }
+
+  /** Under which name we are known. */
+  get name(): string {
+    return this.messages.me;
   }
 
   /** The room that plain lines go to; undefined in none. */
   get room(): string | undefined {
-    return this.#rooms.at(-1);
+    return this.#rooms.at(-1)?.name;
+  }
+
+  /** Whether we are on the way back to the server. */
+  get away(): boolean {
+    return this.line.away;
+  }
+
+  /** Whether we were ever in. */
+  get wasIn(): boolean {
+    return this.#token !== undefined;
+  }
+
+  /** Resolves as soon as we are in. */
+  get present(): Promise<void> {
+    return this.#presence.promise;
+  }
+
+  /** Comes in; again, enters the rooms and fetches what was missed. */
+  async arrive(connection: Connection): Promise<void> {
+    const { order } = this.messages;
+    const before = this.#token;
+    const pass = before === undefined
+      ? undefined
+      : { token: before, after: Math.max(order.last, this.#replayedTo) };
+    const registered = await this.#comeIn(connection, pass);
+    this.#entered(registered);
+    const lastId = numberOf(registered, "last-id") ?? 0;
+    if (before === undefined) return order.startAfter(lastId);
+    const known = this.#token === before;
+    if (lastId < order.last) this.#beginAnew(known ? lastId : 0);
+    await this.#enterRooms(connection);
+    if (known) this.#replayedTo = lastId; // which came before any JOINED
+    await this.#catchUp(connection, known, lastId);
+  }
+
+  /** Shows what was held back. */
+  arrived(): void {
+    if (this.#wasLost) this.note("Connected again");
+    this.messages.order.release(this.line.asked);
+    this.#presence.resolve();
+    if (this.#wasLost) this.prompt();
+    this.#wasLost = false;
+    this.#closing = false;
+  }
+
+  /** Says so; from now on what is heard is held back. */
+  lost(why: Error): void {
+    this.messages.order.hold();
+    this.#presence = Promise.withResolvers();
+    if (this.#leaving) return this.line.close();
+    this.#wasLost = true;
+    const what = this.#closing ? "The server was stopped" : why.message;
+    const text = `${what}. Coming back; what you type waits until then.`;
+    this.show({ kind: "error", text });
+    this.prompt();
   }
 
   /** Shows what the frame means, and keeps our state in step with it. */
   receive({ frame, request }: Event): void {
     switch (frame.verb) {
       case "FORWARD":
-        return this.#forward(frame, request !== undefined);
+        this.messages.heard(frame, this.line.asked);
+        break;
       case "NOTICE":
-        return this.#notice(frame);
+        this.#notice(frame);
+        break;
       case "SENT":
-        if (request) this.#sent(frame, frame.args[0] ?? "", request.body);
-        return;
+        if (request) this.messages.sent(frame, request.body);
+        break;
       case "ERROR":
         if (request?.verb === "SEND") this.#refused(request, errorOf(frame));
-        return;
+        break;
       case "JOINED":
-        return this.#joined(frame);
+        this.#joined(frame);
+        break;
       case "LEFT":
-        return this.#left(frame.args[0] ?? "");
-      case "HISTORY": // from now on a history is shown whole
-        this.#joinedAt.delete((frame.args[0] ?? "").toLowerCase());
+        this.#left(frame.args[0] ?? "");
     }
+    if (request) this.messages.order.answered(this.line.answered);
   }
 
   /** Shows `item`. */
@@ -161,7 +240,7 @@ export class Session {
       });
       return;
     }
-    this.#connection.post("SEND", [target], {}, body);
+    this.line.post("SEND", [target], {}, body);
   }
 
   /** Makes `word` the current room, and enters it if need be. */
@@ -176,21 +255,24 @@ export class Session {
     }
     const known = this.#find(room);
     if (known) return this.#makeCurrent(known);
-    const { args } = await this.#connection.request("JOIN", [room]);
-    await this.#connection.request("HISTORY", [args[0] ?? room]);
+    await this.#holding(async () => {
+      await this.line.request("JOIN", [room]);
+      const joined = this.#find(room);
+      if (joined) await this.#showHistory(joined.name, {}, joined.since);
+    });
   }
 
   /** Leaves a room; out of the last one, shows which there are. */
   async leave(word: string | undefined = this.room): Promise<void> {
     const room = roomName(word ?? "");
     if (!room) throw new ChatError(109, "you are in no room");
-    await this.#connection.request("LEAVE", [room]);
+    await this.line.request("LEAVE", [room]);
     if (!this.room) await this.showRooms();
   }
 
   /** Shows which rooms there are, and how many are in each. */
   async showRooms(): Promise<void> {
-    const rooms = await this.listRooms();
+    const rooms = await listRooms(this.line);
     for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
       this.show({ kind: "room", name, members });
     }
@@ -200,65 +282,35 @@ export class Session {
     this.note("Type the name of a room to join or create it; Enter: default.");
   }
 
-  /** Which rooms there are. */
-  async listRooms(): Promise<Room[]> {
-    const lines = linesOf(await this.#connection.request("ROOMS"));
-    return lines.map((line) => {
-      const [name = "", members = "0"] = line.split(" ");
-      return { name, members };
+  /**
+   * Shows the last messages of the current room again; without a number, what
+   * came before the oldest that was shown.
+   */
+  async history(most: number | undefined): Promise<void> {
+    const { room } = this;
+    if (!room) throw new ChatError(109, "you are in no room");
+    const before = most === undefined
+      ? this.messages.oldestOf(room)
+      : undefined;
+    const part = {
+      most: most ?? OLDER_MESSAGES,
+      ...(before === undefined ? {} : { before }),
+    };
+    await this.#holding(async () => {
+      const { last } = this.messages.order;
+      if (await this.#showHistory(room, part, last) > 0) return;
+      const none = before === undefined
+        ? `Nothing was said in ${room} yet`
+        : `Nothing older is kept of ${room}`;
+      this.note(none);
     });
-  }
-
-  /** Who is in `room`, or connected at all. */
-  async listPeople(room: string): Promise<Person[]> {
-    const lines = linesOf(await this.#connection.request("WHO", [room]));
-    return lines.map((line) => {
-      const [name = "", ...details] = line.split(" ");
-      return { name, details: details.join(" ") };
-    });
-  }
-
-  /** Shows the last messages of the current room again. */
-  async history(limit: number | undefined): Promise<void> {
-    if (!this.room) throw new ChatError(109, "you are in no room");
-    const answer = await this.#connection.request("HISTORY", [this.room], {
-      Limit: limit,
-    });
-    if (header(answer, "count") !== "0") return;
-    this.note(`Nothing was said in ${this.room} yet`);
   }
 
   /** How long the server takes to answer, in milliseconds. */
   async ping(): Promise<number> {
     const start = performance.now();
-    await this.#connection.request("PING");
+    await this.line.request("PING");
     return performance.now() - start;
-  }
-
-  /** Makes our name an account; asks for the password. */
-  async signUp(): Promise<void> {
-    if (!this.#access.asks) {
-      const text = "Cannot ask for a password: the input is no terminal. " +
-        "Start the client with --signup and --password-file FILE.";
-      return this.show({ kind: "error", text });
-    }
-    const done = await this.#access.signUpHere(this.#connection, this.name);
-    this.note(
-      done
-        ? `The name ${this.name} is yours now: it needs your password`
-        : "No password was entered; nothing has changed",
-    );
-  }
-
-  /** Whether messages of `user` are hidden from now on. */
-  ignore(user: string, ignored: boolean): void {
-    if (ignored) this.#ignored.add(user.toLowerCase());
-    else this.#ignored.delete(user.toLowerCase());
-  }
-
-  /** Who is ignored, in lower case. */
-  get ignored(): string[] {
-    return [...this.#ignored].sort();
   }
 
   /** Clears the screen. */
@@ -266,9 +318,11 @@ export class Session {
     this.#terminal.clear();
   }
 
-  /** Takes leave. The connection ends with the server's answer. */
+  /** Takes leave. The line ends with the server's answer, or at once. */
   async logout(): Promise<void> {
-    await this.#connection.request("LOGOUT");
+    this.#leaving = true;
+    if (this.line.away) this.line.close();
+    else await this.line.request("LOGOUT");
   }
 
   /** Shows the prompt that fits. */
@@ -279,89 +333,112 @@ export class Session {
 
   /** What stands before what is typed. */
   get promptText(): string {
-    return `${clean(this.room ?? "room")}> `;
+    return `${clean(this.room ?? "room")}${this.away ? " (offline)" : ""}> `;
   }
 
-  #forward(frame: Frame, old: boolean): void {
-    const from = frame.args[0] ?? "";
-    const to = header(frame, "to") ?? this.name; // classic ones have no To
-    if (this.#ignored.has(from.toLowerCase())) return;
-    const id = Number(header(frame, "id") ?? 0);
-    const room = to.toLowerCase();
-    const newest = this.#newest.get(room) ?? 0;
-    if (old) {
-      // What was said since JOINED came to us live already.
-      const joinedAt = this.#joinedAt.get(room) ?? Infinity;
-      if (id > joinedAt && id <= newest) return;
+  #entered(registered: Frame): void {
+    this.messages.me = registered.args[0] ?? this.name;
+    this.#view.me = this.name;
+    this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
+    this.#token = header(registered, "token") ?? "";
+  }
+
+  /** A server whose ids are lower than ours has forgotten what it had. */
+  #beginAnew(last: number): void {
+    this.note("The server has begun anew: what was said before is gone there");
+    this.messages.restart(last);
+    this.#replayedTo = last;
+    this.#rooms = this.#rooms.map(({ name }) => ({ name, since: last }));
+  }
+
+  async #enterRooms(connection: Connection): Promise<void> {
+    for (const [room, error] of await rejoin(connection, this.#rooms)) {
+      this.#rooms = this.#rooms.filter((one) => one !== room);
+      this.explain(error);
     }
-    if (id > newest) this.#newest.set(room, id);
-    const isPrivate = room === this.name.toLowerCase();
-    if (isPrivate) this.lastSender = from;
-    this.show({
-      kind: "message",
-      at: timeOf(frame),
-      from,
-      to: isPrivate ? "you" : to,
-      text: decoder.decode(frame.body),
-      old,
-    });
   }
 
-  #sent(frame: Frame, to: string, body: Uint8Array): void {
-    const id = Number(header(frame, "id") ?? 0);
-    const isRoom = to.startsWith("#");
-    if (isRoom) this.#newest.set(to.toLowerCase(), id);
-    if (!this.#echo) return;
-    const isAll = to.toUpperCase() === "ALL";
-    this.show({
-      kind: "message",
-      at: timeOf(frame),
-      from: isRoom || isAll ? this.name : "you",
-      to: isAll ? "ALL" : to,
-      text: decoder.decode(body),
-    });
+  /**
+   * Hears what was said in the rooms while we were away. What the server has
+   * replayed is dropped as known: it may have left out what was said between
+   * coming in and entering a room, or have forgotten which rooms we were in.
+   *
+   * @param known Whether the server still knows the keys of our messages. If
+   * not, those that are found are not sent again.
+   * @param upTo The newest message when we came in.
+   */
+  async #catchUp(
+    connection: Connection,
+    known: boolean,
+    upTo: number,
+  ): Promise<void> {
+    const { last } = this.messages.order;
+    await Promise.all(this.#rooms.map(async (room) => {
+      const after = Math.max(last, room.since);
+      const part = { most: MAX_MISSED, after };
+      const missed = await history(connection, room.name, part);
+      for (const frame of missed) {
+        this.messages.heard(frame, this.line.asked);
+        if (!known && frame.args[0] === this.name) this.#settleStored(frame);
+      }
+      room.since = Math.max(room.since, upTo); // also if we are lost again
+      if (missed.length < MAX_MISSED) return;
+      this.note(`More was said in ${room.name} meanwhile; /history shows it`);
+    }));
   }
 
+  #settleStored(frame: Frame): void {
+    const room = lookAlike(header(frame, "to") ?? "");
+    this.line.settleStored(({ verb, args, body }) =>
+      verb === "SEND" && lookAlike(args[0] ?? "") === room &&
+      sameBytes(body, frame.body)
+    );
+  }
+
+  /** Holds back what is heard while `task` runs. */
+  async #holding(task: () => Promise<void>): Promise<void> {
+    const { order } = this.messages;
+    order.hold();
+    try {
+      await task();
+    } finally {
+      order.release(this.line.asked);
+    }
+  }
+
+  /** Shows messages of `room`, those up to `last` as old; says how many. */
+  async #showHistory(room: string, part: Part, last: number): Promise<number> {
+    const frames = await history(this.line, room, part);
+    const count = this.messages.old(frames, last, this.line.asked);
+    if (count > 0) this.note("Now begins; what is above was said before");
+    return count;
+  }
+
+  /** Who comes back is in the room already, and is not told. */
   #joined(frame: Frame): void {
-    const room = frame.args[0] ?? "";
-    const lastId = Number(header(frame, "last-id") ?? NaN);
-    this.#joinedAt.set(room.toLowerCase(), lastId);
+    const name = frame.args[0] ?? "";
+    if (this.#find(name)) return;
+    const since = numberOf(frame, "last-id") ?? this.messages.order.last;
     const members = header(frame, "members");
     const others = members ? ` (${members} here)` : "";
-    this.#event(timeOf(frame), `you joined ${room}${others}`);
-    this.#makeCurrent(room);
+    this.#event(timeOf(frame), `you joined ${name}${others}`);
+    this.#makeCurrent({ name, since });
   }
 
   #left(room: string): void {
     const known = this.#find(room);
     this.#rooms = this.#rooms.filter((one) => one !== known);
-    this.#joinedAt.delete(room.toLowerCase());
     this.#event(new Date(), `you left ${room}`);
     this.prompt();
   }
 
   #notice(frame: Frame): void {
-    const at = timeOf(frame);
-    const user = header(frame, "user") ?? usersOf(frame);
-    const room = header(frame, "room") ?? "";
-    switch (frame.args[0]) {
-      case "joined":
-        return this.#event(at, `${user} joined ${room}`);
-      case "left":
-        return this.#event(at, `${user} left ${room}`);
-      case "offline": {
-        const reason = header(frame, "reason");
-        return this.#event(
-          at,
-          `${user} went offline${reason ? ` (${reason})` : ""}`,
-        );
-      }
-      case "closing": {
-        const after = header(frame, "retry-after");
-        this.closing = after ? `Try again in ${after} s.` : "Try again later.";
-        return this.note("The server is closing");
-      }
-    }
+    const presence = presenceOf(frame);
+    if (presence !== undefined) return this.#event(timeOf(frame), presence);
+    if (frame.args[0] !== "closing") return;
+    this.#closing = true; // which is said when it is gone
+    const seconds = numberOf(frame, "retry-after") ?? 0;
+    this.line.waitBeforeReturn(seconds * 1_000);
   }
 
   /** Who leaves several of our rooms at once is told of once. */
@@ -373,15 +450,15 @@ export class Session {
     this.show({ kind: "event", at, text });
   }
 
-  #makeCurrent(room: string): void {
+  #makeCurrent(room: Joined): void {
     this.#rooms = [...this.#rooms.filter((one) => one !== room), room];
     this.prompt();
   }
 
-  /** The room under the name by which the server knows it. */
-  #find(room: string): string | undefined {
-    const wanted = lookAlike(room);
-    return this.#rooms.find((one) => lookAlike(one) === wanted);
+  /** The room of that name, or of one that looks like it. */
+  #find(name: string): Joined | undefined {
+    const wanted = lookAlike(name);
+    return this.#rooms.find((one) => lookAlike(one.name) === wanted);
   }
 }
 
@@ -400,26 +477,9 @@ const ADVICE: Partial<Record<number, string>> = {
   109: "/rooms shows the rooms; /join ROOM enters one.",
 };
 
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 const encoder = new TextEncoder();
-const decoder = new TextDecoder(); // what is not UTF-8 is shown as U+FFFD
-
-/** Whom a NOTICE is about that tells of many: crowded rooms have those. */
-function usersOf(frame: Frame): string {
-  const users = linesOf(frame).map((line) => line.split(" ")[0]);
-  const more = users.length - USERS_TOLD;
-  const told = users.slice(0, USERS_TOLD).join(", ");
-  return more > 0 ? `${told} and ${more} more` : told;
-}
-
-const USERS_TOLD = 5;
 const SAME_EVENT_MS = 1_000;
-
-function linesOf(frame: Frame): string[] {
-  return decoder.decode(frame.body).split("\n").filter((line) => line !== "");
-}
-
-/** When it was said. A server that does not tell, or lies, gets our clock. */
-function timeOf(frame: Frame): Date {
-  const at = new Date(header(frame, "time") ?? NaN);
-  return Number.isNaN(at.getTime()) ? new Date() : at;
-}

@@ -42,6 +42,8 @@ export class PlainTerminal implements SecretTerminal {
   readonly #output: Output;
   readonly #done = Promise.withResolvers<undefined>();
   #hidden = false; // what is typed, at the moment
+  #isRead = false; // somebody waits for a line
+  #answer: ((line: string | undefined) => void) | undefined; // and is passed by
   #lines: ReadableStreamDefaultReader<string> | undefined;
 
   /** `onClosed` is told when nobody reads what we print any more. */
@@ -66,6 +68,42 @@ export class PlainTerminal implements SecretTerminal {
   }
 
   async read(): Promise<string | undefined> {
+    this.#isRead = true;
+    for (;;) {
+      const line = await this.#nextLine();
+      const answer = this.#answer;
+      this.#answer = undefined;
+      answer?.(line);
+      if (!answer || line === undefined) {
+        this.#isRead = false;
+        return line;
+      }
+    }
+  }
+
+  /** The system edits no line that it does not show: we do. */
+  async askSecret(question: string): Promise<string | undefined> {
+    this.#output.write(question);
+    Deno.stdin.setRaw(true, { cbreak: Deno.build.os !== "windows" });
+    this.#hidden = true;
+    const keys = await this.#lineForUs();
+    this.#show();
+    this.#output.write("\n");
+    if (keys === undefined) return undefined;
+    const line = new SecretLine();
+    line.feed(keys);
+    return line.text;
+  }
+
+  clear(): void {}
+
+  /** The next line, though somebody else waits for lines already. */
+  #lineForUs(): Promise<string | undefined> {
+    if (!this.#isRead) return this.read();
+    return new Promise((resolve) => this.#answer = resolve);
+  }
+
+  async #nextLine(): Promise<string | undefined> {
     this.#lines ??= Deno.stdin.readable
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(
@@ -80,22 +118,6 @@ export class PlainTerminal implements SecretTerminal {
     const next = this.#lines.read().then(({ value }) => value);
     return await Promise.race([next, this.#done.promise]);
   }
-
-  /** The system edits no line that it does not show: we do. */
-  async askSecret(question: string): Promise<string | undefined> {
-    this.#output.write(question);
-    Deno.stdin.setRaw(true, { cbreak: Deno.build.os !== "windows" });
-    this.#hidden = true;
-    const keys = await this.read();
-    this.#show();
-    this.#output.write("\n");
-    if (keys === undefined) return undefined;
-    const line = new SecretLine();
-    line.feed(keys);
-    return line.text;
-  }
-
-  clear(): void {}
 
   #show(): void {
     if (this.#hidden) Deno.stdin.setRaw(false);

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Connection } from "../client/connection.ts";
+import { type Asking, Connection } from "../client/connection.ts";
 import { EXIT, Failure } from "../client/failure.ts";
 import { ChatError, MAX_HEAD_BYTES } from "../protocol.ts";
 import { FakeServer } from "./client_tools.ts";
@@ -22,6 +22,11 @@ async function connected() {
       end[Symbol.dispose]();
     },
   };
+}
+
+/** A request that outlives its connection. */
+function lasting(verb: "SEND" | "JOIN"): Asking {
+  return { verb, args: ["#x"], body: new Uint8Array(), lasting: true };
 }
 
 /** What comes, each as its first line and whether it belongs to a request. */
@@ -51,8 +56,8 @@ Deno.test("Connection gives answers to their requests in order, with anything be
     () => connection.request("SEND", ["bob"], {}, "hi"),
     ChatError,
   );
-  connection.post("HISTORY", ["#lab"]);
-  connection.post("LOGOUT");
+  const history = connection.request("HISTORY", ["#lab"]);
+  const left = connection.request("LOGOUT");
   await peer.say(
     "NOTICE joined\nUser: bob\n\nJOINED #lab\nMembers: 2\n\n" +
       "FORWARD bob\nTo: #lab\nContent-length: 2\n\nhi" +
@@ -63,6 +68,8 @@ Deno.test("Connection gives answers to their requests in order, with anything be
   );
 
   assertEquals((await joined).args, ["#lab"]);
+  assertEquals((await history).messages.map(({ args }) => args), [["bob"]]);
+  assertEquals((await left).verb, "BYE");
   const error = await refused;
   assertEquals([error.code, error.message], [102, "gone"]);
   assertEquals(await reading, [
@@ -70,7 +77,6 @@ Deno.test("Connection gives answers to their requests in order, with anything be
     "JOINED #lab <JOIN>",
     "FORWARD bob",
     "ERROR 102 Unable to send <SEND>",
-    "FORWARD bob <HISTORY>",
     "FORWARD bob",
     "HISTORY #lab <HISTORY>",
     "BYE <LOGOUT>",
@@ -87,29 +93,6 @@ Deno.test("Connection answers PING and shows nobody", async () => {
   assertEquals(await peer.request(), "PONG");
   connection.close();
   assertEquals(await reading, []);
-});
-
-Deno.test("Connection.settled() waits for answers, of so many requests and bytes", async () => {
-  using ends = await connected();
-  const { connection, peer } = ends;
-  const reading = eventsOf(connection);
-  const order: string[] = [];
-
-  connection.post("SEND", ["#lab"], {}, "12345");
-  connection.post("SEND", ["#lab"], {}, "1");
-  const few = connection.settled(1).then(() => order.push("few"));
-  const light = connection.settled(9, 1).then(() => order.push("light"));
-  const none = connection.settled(0).then(() => order.push("none"));
-  assertEquals(await peer.request(), "SEND #lab\n12345");
-  await peer.say("SENT #lab\n\n");
-  await Promise.all([few, light]);
-  assertEquals(connection.unanswered, 1);
-  await peer.say("SENT #lab\n\n");
-  await none;
-
-  assertEquals(order, ["few", "light", "none"]);
-  connection.close();
-  await reading;
 });
 
 const ENDS: readonly [why: string, said: string, code: number, text: string][] =
@@ -169,7 +152,8 @@ for (const [why, said, code, text] of ENDS) {
     using ends = await connected();
     const { connection, peer } = ends;
     const waiting = assertRejects(() => connection.request("PING"), Failure);
-    const settling = assertRejects(() => connection.settled(0), Failure);
+    connection.ask(lasting("SEND"));
+    connection.ask(lasting("JOIN"));
 
     await peer.request();
     await peer.say(said);
@@ -179,7 +163,7 @@ for (const [why, said, code, text] of ENDS) {
     assertEquals(failure.exitCode, code);
     assertStringIncludes(failure.message, text);
     assertEquals((await waiting).message, failure.message);
-    await settling;
+    assertEquals(connection.left.map(({ verb }) => verb), ["SEND", "JOIN"]);
   });
 }
 
@@ -198,10 +182,11 @@ Deno.test("Connection finds the same frames in single bytes", async () => {
   const { connection, peer } = ends;
   const reading = eventsOf(connection);
 
-  connection.post("LOGOUT");
+  const left = connection.request("LOGOUT");
   for (const byte of "FORWARD bob\nTo: x\nContent-length: 3\n\na\n\nBYE\n\n") {
     await peer.say(byte);
   }
 
   assertEquals(await reading, ["FORWARD bob", "BYE <LOGOUT>"]);
+  await left;
 });

@@ -135,7 +135,9 @@ Deno.test("client --plain reads lines as a person types them", async () => {
       "*   alice  127.0.0.1:1 guest",
       "TT * you joined #default (1 here)",
       "TT #default alice: hello",
+      "* Now begins; what is above was said before",
       "TT #default alice: hello",
+      "* Now begins; what is above was said before",
       "",
     ].join("\n"),
   );
@@ -265,13 +267,6 @@ const SERVERS: readonly [
     "ERROR 110 Login required",
   ],
   ["removal", "REGISTERED alice\n\nERROR 117 Removed\nReason: out\n\n", 5, ""],
-  ["an end", "REGISTERED alice\n\n", 1, "Connection lost"],
-  [
-    "a stop",
-    "REGISTERED alice\n\nNOTICE closing\nRetry-after: 7\n\n",
-    1,
-    "Try again in 7 s.",
-  ],
 ];
 
 for (const [why, says, code, text] of SERVERS) {

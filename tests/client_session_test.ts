@@ -1,46 +1,34 @@
 import { assertEquals } from "@std/assert";
-import { Access } from "../client/account.ts";
-import { Connection, type Request } from "../client/connection.ts";
+
+import { Line } from "../client/line.ts";
 import { roomName, Session } from "../client/session.ts";
-import type { Terminal } from "../client/terminal.ts";
 import { View } from "../client/view.ts";
 import type { Frame } from "../protocol.ts";
+import { guestAccess, recordingTerminal } from "./client_tools.ts";
 
 const AT = "2026-11-21T07:32:56.120Z";
 
 /** A session of alice, and all that it printed. */
 function createSession(): { session: Session; printed: string[] } {
   const printed: string[] = [];
-  const terminal: Terminal = {
-    print: (lines) => void printed.push(lines),
-    flushed: () => Promise.resolve(),
-    prompt: (text) => void printed.push(text),
-    ask: () => Promise.resolve(undefined),
-    read: () => Promise.resolve(undefined),
-    clear: () => {},
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
+  const terminal = recordingTerminal((text) => void printed.push(text));
   const view = new View({
     plain: true,
     colors: false,
     columns: () => 80,
     now: () => new Date(AT),
   });
-  const connection = new Connection({
-    read: () => Promise.resolve(null),
-    write: (bytes) => Promise.resolve(bytes.length),
-    close: () => {},
+  const line = new Line({ dial: () => Promise.reject(new Error("no server")) });
+  const session = new Session({
+    line,
+    terminal,
+    view,
+    access: guestAccess(),
+    name: "alice",
+    comeIn: () => Promise.reject(new Error("no server")),
   });
-  const registered = frame("REGISTERED alice");
-  const access = new Access({
-    way: "guest",
-    passwordFile: undefined,
-    terminal: undefined,
-  });
-  return {
-    session: new Session({ connection, access, terminal, view, registered }),
-    printed,
-  };
+  session.arrived();
+  return { session, printed };
 }
 
 function frame(
@@ -56,60 +44,6 @@ function frame(
     body: new TextEncoder().encode(body),
   };
 }
-
-const HISTORY: Request = {
-  verb: "HISTORY",
-  args: ["#lab"],
-  body: new Uint8Array(),
-};
-
-/** The printed messages, without their time. */
-function texts(printed: string[]): string[] {
-  return printed.filter((line) => / #\w+ /.test(line)).map((line) =>
-    line.slice(9).trim()
-  );
-}
-
-Deno.test("Session shows a message once that came between JOIN and its history", () => {
-  const { session, printed } = createSession();
-  const said = (id: number) =>
-    frame("FORWARD bob", { to: "#lab", id: `${id}` }, `no ${id}`);
-
-  session.receive({
-    frame: frame("JOINED #lab", { "last-id": "2" }),
-    request: undefined,
-  });
-  session.receive({ frame: said(3), request: undefined });
-  for (const id of [1, 2, 3]) {
-    session.receive({ frame: said(id), request: HISTORY });
-  }
-  session.receive({ frame: said(4), request: undefined });
-
-  assertEquals(texts(printed).filter((text) => text.startsWith("#")), [
-    "#lab bob: no 3",
-    "#lab bob: no 1",
-    "#lab bob: no 2",
-    "#lab bob: no 4",
-  ]);
-});
-
-Deno.test("Session shows a history again, with what was said since joining", () => {
-  const { session, printed } = createSession();
-  const said = (id: number) =>
-    frame("FORWARD bob", { to: "#lab", id: `${id}` }, `no ${id}`);
-  const joined = frame("JOINED #lab", { "last-id": "0" });
-
-  session.receive({ frame: joined, request: undefined });
-  session.receive({ frame: frame("HISTORY #lab"), request: HISTORY });
-  session.receive({ frame: said(1), request: undefined });
-  session.receive({ frame: said(1), request: HISTORY });
-  session.receive({ frame: frame("HISTORY #lab"), request: HISTORY });
-
-  assertEquals(texts(printed).filter((text) => text.startsWith("#")), [
-    "#lab bob: no 1",
-    "#lab bob: no 1",
-  ]);
-});
 
 Deno.test("Session tells once of somebody who leaves several rooms by going offline", () => {
   const { session, printed } = createSession();

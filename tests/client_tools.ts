@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { Access } from "../client/account.ts";
+import type { Terminal } from "../client/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../protocol.ts";
 import { ChatError } from "../protocol.ts";
 import { startServer } from "../server.ts";
@@ -15,9 +17,31 @@ const decoder = new TextDecoder();
 /** After so long, what was waited for is not coming. */
 const PATIENCE_MS = 20_000;
 
+/** The access of somebody who comes in as a guest, and is never asked. */
+export function guestAccess(): Access {
+  return new Access({
+    way: "guest",
+    passwordFile: undefined,
+    terminal: undefined,
+  });
+}
+
 /** A real server on a free port, that logs nothing. */
 export function quietServer(): ReturnType<typeof startServer> {
   return startServer({ port: 0, hostname: "127.0.0.1", log: () => {} });
+}
+
+/** A terminal on which nobody types: `print` gets what is shown. */
+export function recordingTerminal(print: (text: string) => void): Terminal {
+  return {
+    print,
+    flushed: () => Promise.resolve(),
+    prompt: print,
+    ask: () => Promise.resolve(undefined),
+    read: () => Promise.resolve(undefined),
+    clear: () => {},
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** A server that understands nothing: what it says, the test decides. */
@@ -41,13 +65,15 @@ export class FakeServer implements Disposable {
 
 /** The server's end of one connection. */
 export class FakePeer implements Disposable {
+  /** The headers of the last request, by their names in lower case. */
+  headers: Readonly<Record<string, string>> = {};
   readonly #conn: Deno.Conn;
   readonly #requests: AsyncGenerator<string>;
   #closed = false;
 
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
-    this.#requests = requests(conn);
+    this.#requests = this.#read();
   }
 
   /** Waits for a request; its start line and, after a line break, its body. */
@@ -70,15 +96,16 @@ export class FakePeer implements Disposable {
     if (!this.#closed) this.#conn.close();
     this.#closed = true;
   }
-}
 
-async function* requests(conn: Deno.Conn): AsyncGenerator<string> {
-  const incoming = new FrameDecoder({ maxBodyBytes: 1024 * 1024 });
-  for await (const batch of frames(conn, incoming)) {
-    for (const frame of batch) {
-      if (frame instanceof ChatError) throw frame;
-      const body = decoder.decode(frame.body);
-      yield startLine(frame) + (body ? `\n${body}` : "");
+  async *#read(): AsyncGenerator<string> {
+    const incoming = new FrameDecoder({ maxBodyBytes: 1024 * 1024 });
+    for await (const batch of frames(this.#conn, incoming)) {
+      for (const frame of batch) {
+        if (frame instanceof ChatError) throw frame;
+        this.headers = Object.fromEntries(frame.headers);
+        const body = decoder.decode(frame.body);
+        yield startLine(frame) + (body ? `\n${body}` : "");
+      }
     }
   }
 }

@@ -1,0 +1,393 @@
+/**
+ * The line to a server: what stays when connections come and go.
+ *
+ * Whoever asks something here gets an answer, on this connection or on a later
+ * one: when a connection is lost, the line says so once, pauses, connects
+ * again, lets the {@linkcode Visitor} come in, and repeats what was not
+ * answered, in order. What is asked meanwhile waits for that too. To ask twice
+ * is harmless: a SEND has a Key by which the server knows it again, and all
+ * other requests can be repeated.
+ *
+ * Not every loss is cured by coming back. Who is removed or refused is, and who
+ * does not get in the first time, and where another protocol is spoken: those
+ * end the line.
+ *
+ * @module
+ */
+import { ChatError, type Headers, type RequestVerb } from "../protocol.ts";
+import {
+  type Answer,
+  type Asking,
+  bytesOf,
+  Connection,
+  type Event,
+  gone,
+  type Request,
+  said,
+  type Stream,
+} from "./connection.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { CLOCK, type Clock, pauseBefore } from "./pause.ts";
+import {
+  CHECK_EVERY_MS,
+  GIVE_UP_AFTER_MS,
+  PING_AFTER_MS,
+  Watch,
+} from "./watch.ts";
+
+/**
+ * For so long our own dead connection may hold our name at the server, which
+ * takes 90 seconds to find out; in milliseconds.
+ */
+const NAME_HELD_MS = 100_000;
+
+/** What a {@linkcode Line} needs. */
+export interface LineOptions {
+  /**
+   * Connects.
+   *
+   * @throws {Failure} If that does not work.
+   */
+  dial(signal: AbortSignal): Promise<Stream>;
+  /** For so long it tries to come back, in milliseconds. Default: for ever. */
+  readonly giveUpAfterMs?: number;
+  /** Tests pass their own. */
+  readonly clock?: Clock;
+  /** From 0 to 1; what pauses have of chance. Tests pass their own. */
+  readonly random?: () => number;
+}
+
+/** Who comes in on each connection of a {@linkcode Line}, and is told of it. */
+export interface Visitor {
+  /**
+   * Comes in, and takes up what a connection before has left. Other requests
+   * wait until this is done; it asks by itself on `connection`.
+   *
+   * @throws {ChatError} If the server does not let us in.
+   * @throws {Failure} If the connection ends before.
+   */
+  arrive(connection: Connection): Promise<void>;
+  /** All requests go out again. */
+  arrived(): void;
+  /** The connection is lost, and the line tries to come back. */
+  lost(why: Error): void;
+}
+
+/** See the top of the file. */
+export class Line implements Disposable {
+  readonly #options: LineOptions;
+  readonly #clock: Clock;
+  readonly #stop = new AbortController();
+  readonly #keys = crypto.getRandomValues(new Uint8Array(8)).toHex();
+  #connection: Connection | undefined; // that we are coming in on, or are in
+  #isIn = false;
+  #lostAt: number | undefined; // while we try to come back
+  #wasIn = false; // ever
+  #attempt = 0;
+  #retryAfterMs = 0; // as the server has asked
+  #parked: Asking[] = []; // what waits for a connection
+  #asked = 0;
+  #answered = 0;
+  #bytes = 0; // in what is unanswered
+  #waiting: Waiting[] = [];
+  #end: Error | undefined;
+
+  /** Nothing happens before {@linkcode batches} is gone through. */
+  constructor(options: LineOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? CLOCK;
+  }
+
+  /** How many requests were ever asked. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /** How many of them are answered. */
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /** Whether there is no way to the server at the moment. */
+  get away(): boolean {
+    return this.#lostAt !== undefined;
+  }
+
+  /** What waits to be asked, or asked again; after the end, in vain. */
+  get parked(): readonly Request[] {
+    return this.#parked;
+  }
+
+  /** Asks without waiting: the answer comes among the events alone. */
+  post(
+    verb: RequestVerb,
+    args: readonly string[] = [],
+    headers: Headers = {},
+    body?: Uint8Array | string,
+  ): Request {
+    return this.#ask({ verb, args, headers, body: bytesOf(body) });
+  }
+
+  /**
+   * Asks, and waits for the answer, however many connections that takes.
+   *
+   * @throws {ChatError} What the server answered, if that was an ERROR.
+   * @throws {Failure} If the line ended before.
+   */
+  request(
+    verb: RequestVerb,
+    args: readonly string[] = [],
+    headers: Headers = {},
+    body?: Uint8Array | string,
+  ): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const asking = { verb, args, headers, body: bytesOf(body) };
+    this.#ask({ ...asking, resolve, reject });
+    return promise;
+  }
+
+  /**
+   * Asks what is of no use later.
+   *
+   * @throws {Failure} Also if the connection is lost before the answer.
+   */
+  async glance(verb: RequestVerb, args: readonly string[]): Promise<Answer> {
+    if (!this.#connection || !this.#isIn) throw gone();
+    return await this.#connection.request(verb, args);
+  }
+
+  /**
+   * Waits until at most so many requests, and bytes in them, are unanswered.
+   *
+   * @throws {Failure} If the line ended before.
+   */
+  async settled(requests: number, bytes = Infinity): Promise<void> {
+    if (this.#stop.signal.aborted) throw this.#end ?? gone();
+    if (this.#isSettled({ requests, bytes })) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ requests, bytes, resolve, reject });
+    await promise;
+  }
+
+  /** Do not come back before `ms` have passed: the server has asked for it. */
+  waitBeforeReturn(ms: number): void {
+    this.#retryAfterMs = ms;
+  }
+
+  /**
+   * Takes those requests as answered that wait, may have reached the server,
+   * and are what `isStored` looks for; the first of them alone.
+   */
+  settleStored(isStored: (request: Request) => boolean): void {
+    const at = this.#parked.findIndex((one) => one.tried && isStored(one));
+    const [stored] = at < 0 ? [] : this.#parked.splice(at, 1);
+    if (stored) this.#settle(stored);
+  }
+
+  /**
+   * Connects, and gives what arrives, in batches, on one connection after the
+   * other; PONGs and what `visitor` asks too. Go through each before asking for
+   * the next. Ends after BYE, or when the line was closed.
+   *
+   * @throws {ChatError} If we are not let in.
+   * @throws {Failure} If the line ends otherwise.
+   */
+  async *batches(
+    visitor: Visitor,
+  ): AsyncGenerator<Iterable<Event>, void, void> {
+    try {
+      for (;;) {
+        try {
+          yield* this.#stay(visitor);
+          return;
+        } catch (error) {
+          if (!this.#stop.signal.aborted) await this.#pause(error, visitor);
+          else if (this.#end) throw this.#end;
+          else return; // as asked
+        }
+      }
+    } catch (error) {
+      // The cast: nothing throws anything else.
+      this.#end ??= error as Error;
+      throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Ends the line at once. Whoever waits is told why. Idempotent. */
+  close(reason?: Failure): void {
+    this.#end ??= reason;
+    this.#stop.abort();
+    this.#connection?.close(reason);
+    this.#refuseAll();
+  }
+
+  /** As {@linkcode close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** One connection, from dialling to its end. */
+  async *#stay(visitor: Visitor): AsyncGenerator<Iterable<Event>, void, void> {
+    const stream = await this.#options.dial(this.#stop.signal);
+    const watch = new Watch(this.#clock.now);
+    using connection = new Connection(watch.over(stream));
+    this.#connection = connection;
+    if (this.#stop.signal.aborted) return;
+    using _watching = this.#clock.every(
+      CHECK_EVERY_MS,
+      () => this.#look(watch, connection),
+    );
+    const arriving = this.#arrive(visitor, connection);
+    try {
+      for await (const batch of connection.batches()) {
+        yield this.#counted(batch);
+      }
+    } finally {
+      connection.close();
+      await arriving;
+      this.#isIn = false;
+      this.#parked = [...connection.left, ...this.#parked];
+    }
+  }
+
+  /** Never rejects: what goes wrong ends the connection. */
+  async #arrive(visitor: Visitor, connection: Connection): Promise<void> {
+    try {
+      await visitor.arrive(connection);
+      for (const asking of this.#parked.splice(0)) connection.ask(asking);
+      this.#isIn = true;
+      this.#wasIn = true;
+      this.#lostAt = undefined;
+      this.#attempt = 0;
+      this.#retryAfterMs = 0;
+      visitor.arrived();
+    } catch (error) {
+      // The cast: nothing throws anything else.
+      connection.close(error as Error);
+    }
+  }
+
+  /** @throws {unknown} `error`, if there is no coming back from it. */
+  async #pause(error: unknown, visitor: Visitor): Promise<void> {
+    const now = this.#clock.now();
+    if (!this.#wasIn || !passes(error, now - (this.#lostAt ?? now))) {
+      throw error;
+    }
+    if (this.#lostAt === undefined) {
+      this.#lostAt = now;
+      visitor.lost(error);
+    }
+    const pause = pauseBefore(this.#attempt++, {
+      retryAfterMs: Math.max(this.#retryAfterMs, retryAfterOf(error)),
+      ...(this.#options.random ? { random: this.#options.random } : {}),
+    });
+    this.#retryAfterMs = 0;
+    const { giveUpAfterMs = Infinity } = this.#options;
+    if (now + pause - this.#lostAt > giveUpAfterMs) throw givenUp(error);
+    await this.#clock.sleep(pause, this.#stop.signal);
+  }
+
+  /** Finds out whether somebody is there; ends the connection if not. */
+  #look(watch: Watch, connection: Connection): void {
+    switch (watch.check()) {
+      case "ask":
+        connection.ask({ verb: "PING", args: [], body: bytesOf(undefined) });
+        return;
+      case "give up":
+        connection.close(unheard());
+    }
+  }
+
+  /** The events, of which those that answer us are counted. */
+  *#counted(batch: Iterable<Event>): Generator<Event, void, void> {
+    for (const event of batch) {
+      // The cast: a Connection gives back what it was asked.
+      const asking = event.request as Asking | undefined;
+      if (asking?.lasting) this.#settle(asking);
+      yield event;
+    }
+  }
+
+  #ask(asking: Asking): Request {
+    this.#asked++;
+    const key = asking.verb === "SEND" ? { Key: this.#nextKey() } : {};
+    const headers = { ...asking.headers, ...key };
+    const lasting: Asking = { ...asking, headers, lasting: true };
+    this.#bytes += lasting.body.length;
+    if (this.#stop.signal.aborted) lasting.reject?.(this.#end ?? gone());
+    else if (this.#connection && this.#isIn) this.#connection.ask(lasting);
+    else this.#parked.push(lasting);
+    return lasting;
+  }
+
+  /** Tells whoever waits that nothing will come. */
+  #refuseAll(): void {
+    const end = this.#end ?? gone();
+    for (const { reject } of this.#waiting.splice(0)) reject(end);
+    for (const { reject } of this.#parked) reject?.(end);
+  }
+
+  /** Unlike all others of this user, also in other runs of this program. */
+  #nextKey(): string {
+    return `${this.#keys}-${this.#asked.toString(36)}`;
+  }
+
+  #settle({ body }: Request): void {
+    this.#answered++;
+    this.#bytes -= body.length;
+    if (this.#waiting.length > 0) this.#wake();
+  }
+
+  #isSettled({ requests, bytes }: Pick<Waiting, "requests" | "bytes">) {
+    const unanswered = this.#asked - this.#answered;
+    return unanswered <= requests && this.#bytes <= bytes;
+  }
+
+  #wake(): void {
+    const ready = this.#waiting.filter((one) => this.#isSettled(one));
+    this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
+    for (const { resolve } of ready) resolve();
+  }
+}
+
+interface Waiting {
+  readonly requests: number;
+  readonly bytes: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** Whether to try again may help, when we are away for `awayMs`. */
+function passes(error: unknown, awayMs: number): error is Error {
+  if (error instanceof Failure) return error.passing;
+  if (!(error instanceof ChatError)) return false;
+  const ours = error.code === 104 && awayMs < NAME_HELD_MS;
+  return ours || error.code === 108 || error.code === 114;
+}
+
+/** How long the server wants us to wait, in milliseconds. */
+function retryAfterOf(error: Error): number {
+  const told = error instanceof ChatError ? error : error.cause;
+  if (!(told instanceof ChatError)) return 0;
+  const seconds = Number(told.headers["retry-after"]);
+  return seconds > 0 ? seconds * 1_000 : 0;
+}
+
+function unheard(): Failure {
+  const seconds = (PING_AFTER_MS + GIVE_UP_AFTER_MS) / 1_000;
+  return new Failure(
+    EXIT.failed,
+    `Connection lost: nothing was heard for ${seconds} seconds`,
+    { advice: "Is this computer still on the network?", passing: true },
+  );
+}
+
+function givenUp(error: Error): Failure {
+  const why = error instanceof ChatError ? said(error) : error.message;
+  return new Failure(EXIT.failed, "Connection lost, and no way back", {
+    advice: `The last try: ${why}`,
+    cause: error,
+  });
+}
