@@ -8,18 +8,22 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import { bold, dim, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
+import type { Deliver, Journal } from "./server/backbone.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import type { Context, Settings } from "./server/context.ts";
-import { Database, IN_MEMORY } from "./server/database.ts";
+import { Database, DatabaseError, IN_MEMORY } from "./server/database.ts";
+import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
 import {
   DEFAULT_HISTORY,
+  DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
   EVERYWHERE,
   readOptions,
@@ -28,6 +32,7 @@ import {
 import { logJoined } from "./server/requests.ts";
 import { checkSilence, serve } from "./server/session.ts";
 import { TaskGroup } from "./server/tasks.ts";
+import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
@@ -38,6 +43,8 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly port?: number;
   /** The database file; default: none, everything ends with the server. */
   readonly db?: string;
+  /** How much of what is said a file keeps; default: a million, 30 days. */
+  readonly keep?: Keep;
   /**
    * How long wrong passwords lock an account, in milliseconds; Infinity until
    * the operator lifts it. Default 15 minutes.
@@ -72,17 +79,20 @@ const RETRY_AFTER_SECONDS = 5;
  * Starts listening, and returns as soon as connections are accepted.
  *
  * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
+ * @throws {DatabaseError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
   const { hostname = EVERYWHERE, port = DEFAULT_PORT } = options;
   const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
-  const database = new Database(options.db ?? IN_MEMORY);
-  const context = createContext(options, database);
+  const log = options.log ?? printer();
+  const database = openDatabase(options, { listener, log });
+  const context = createContext(options, { database, log });
   const stopping = new AbortController();
   const tick = setInterval(() => {
     for (const session of context.sessions) checkSilence(session, context);
     context.hub.tellGathered();
     context.visits.forgetOld(context.now());
+    context.journal.tidy();
   }, TICK_MS);
   const done = acceptAll(listener, context, options, stopping.signal);
   return {
@@ -101,12 +111,28 @@ export function startServer(options: ServerOptions = {}): Server {
   };
 }
 
-function createContext(options: ServerOptions, database: Database): Context {
+/** @throws {DatabaseError} If it cannot be used; then nobody listens. */
+function openDatabase(
+  { db = IN_MEMORY }: ServerOptions,
+  { listener, log }: { listener: Disposable; log: (line: string) => void },
+): Database {
+  try {
+    return new Database(db, { log });
+  } catch (error) {
+    listener[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function createContext(
+  options: ServerOptions,
+  { database, log }: { database: Database; log: (line: string) => void },
+): Context {
   const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
   const accounts = new Accounts(database, { lockoutMs });
   const hub = new Hub((name) => accounts.named(name)?.name);
-  const journal = new MemoryJournal((run, bytes) => hub.deliver(run, bytes));
-  const log = options.log ?? printer();
+  const journal = createJournal(options, { database, hub });
+  const now = () => performance.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const classics = new Classics({
     hub,
@@ -122,9 +148,11 @@ function createContext(options: ServerOptions, database: Database): Context {
     accounts,
     classics,
     log,
-    visits: new Visits(),
+    visits: isStored(options)
+      ? new Visits({ store: new VisitTable(database), now: now() })
+      : new Visits(),
     sessions: new Set(),
-    now: () => performance.now(),
+    now,
     settings: {
       software: SOFTWARE,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
@@ -135,6 +163,20 @@ function createContext(options: ServerOptions, database: Database): Context {
       idleAfterMs: options.idleAfterMs ?? 90_000,
     },
   };
+}
+
+function createJournal(
+  options: ServerOptions,
+  { database, hub }: { database: Database; hub: Hub },
+): Journal {
+  const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
+  if (!isStored(options)) return new MemoryJournal(deliver);
+  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+}
+
+/** Whether what is said outlives the server. */
+function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
+  return db !== IN_MEMORY;
 }
 
 /** Serves until `signal` aborts, and returns when every session has ended. */
@@ -242,10 +284,14 @@ async function run(options: ServerOptions): Promise<number> {
   try {
     server = startServer(options);
   } catch (error) {
-    console.error(cannotListen(options, error as Error)); // it throws no other
+    console.error(
+      error instanceof DatabaseError
+        ? error.message
+        : cannotListen(options, error as Error), // it throws no other
+    );
     return 2;
   }
-  console.log(greeting(server.port, options.hostname));
+  console.log(greeting(server.port, options));
   await interrupted;
   console.log("Closing");
   await server[Symbol.asyncDispose]();
@@ -264,7 +310,10 @@ function cannotListen(
 }
 
 /** What people need to type, a line for each address they can reach us at. */
-function greeting(port: number, hostname = EVERYWHERE): string {
+function greeting(
+  port: number,
+  { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
+): string {
   const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
     ? Deno.networkInterfaces()
@@ -277,7 +326,13 @@ function greeting(port: number, hostname = EVERYWHERE): string {
   );
   return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
     lines.join("\n")
-  }\n`;
+  }\n\n${whereKept(db)}\n`;
+}
+
+function whereKept(db: string): string {
+  return db === IN_MEMORY
+    ? "Everything is kept in memory, and ends with the server"
+    : `Messages and accounts are kept in ${resolve(db)}`;
 }
 
 /** Resolves on Ctrl-C, or when asked to terminate; then they end us at once. */

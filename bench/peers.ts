@@ -48,7 +48,14 @@ export const PEERS: readonly Peer[] = [
     kind: "parley",
     protocol: PARLEY,
     needs: { file: here("../server.ts"), hint: "part of this repository" },
-    command: ({ port }) => parley(port),
+    command: ({ port }) => parley(port, "--db", ":memory:"),
+  },
+  {
+    name: "parley-stored",
+    kind: "parley",
+    protocol: PARLEY,
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port, dir }) => parley(port, "--db", `${dir}/parley.db`),
   },
   {
     name: "nats-server",
@@ -108,7 +115,7 @@ export const EMPTY: Peer = {
   command: ({ port }) => deno("./empty.ts", `${port}`),
 };
 
-/** The command of Parley, kept in memory, with `more` options. */
+/** The command of Parley, with `more` options. */
 function parley(port: number, ...more: string[]): string[] {
   return deno(
     "../server.ts",

@@ -131,6 +131,9 @@ export interface Journal {
 
   /** The rooms with history, by name. */
   rooms(): Iterable<string>;
+
+  /** Begins to delete what is too old; to be called once a second. */
+  tidy(): void;
 }
 
 /** What a visit needs in order to outlive the process. */

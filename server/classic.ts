@@ -169,7 +169,7 @@ export class ClassicUser implements Peer {
       to,
       body: frame.body,
       ...(declared === frame.body.length ? {} : { declaredLength: declared }),
-    }]);
+    }]).catch(undelivered);
     const { delivery } = stored!; // one result for one draft
     const acknowledged = await Promise.all(delivery.acknowledged);
     const kept = delivery.recipients > 0 || hub.owns(to); // for its login
@@ -245,4 +245,10 @@ function unknown(frame: Frame): ChatError {
 /** The address of `address:port`. */
 export function hostOf(remote: string): string {
   return remote.slice(0, remote.lastIndexOf(":"));
+}
+
+/** What is not stored is not delivered: of 119 the course knows nothing. */
+function undelivered(error: unknown): never {
+  if (!(error instanceof ChatError)) throw error;
+  throw new ChatError(102, error.message);
 }

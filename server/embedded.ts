@@ -32,14 +32,6 @@ export interface Keep {
   readonly messages: number;
 }
 
-/** What {@linkcode SqliteJournal} is told. */
-export interface SqliteJournalOptions {
-  /** How much is kept. */
-  readonly keep: Keep;
-  /** Milliseconds since the epoch. Tests pass their own. */
-  readonly now?: () => number;
-}
-
 /** So many ids are looked up at a time for somebody who missed something. */
 const MISSED_PIECE = 500;
 
@@ -72,11 +64,14 @@ export class SqliteJournal implements Journal {
   #storedRuns = 0; // since the oldest were last forgotten
   #forgetting = false;
 
-  /** The journal in `database`, which hands on to `deliver`. */
+  /**
+   * The journal in `database`, which hands on to `deliver`. `now` gives
+   * milliseconds since the epoch; tests pass their own.
+   */
   constructor(
     database: Database,
     deliver: Deliver,
-    { keep, now = Date.now }: SqliteJournalOptions,
+    { now = Date.now, ...keep }: Keep & { now?: () => number },
   ) {
     this.#database = database;
     this.#deliver = deliver;
@@ -146,7 +141,6 @@ export class SqliteJournal implements Journal {
     return this.#rooms.values();
   }
 
-  /** Deletes the oldest of what is over the limits, if it is time to. */
   tidy(): void {
     if (this.#forgetting || !this.#isOverdue()) return;
     this.#forgetting = true;
@@ -238,9 +232,10 @@ export class SqliteJournal implements Journal {
   }
 
   /** First ids of runs that may have been missed, after that of the `last`. */
-  #missedRuns({ user, rooms, upTo }: Missed, last: number): number[] {
+  #missedRuns(query: Missed, last: number): number[] {
+    const { user, rooms, upTo, alone } = query;
     const range = { after: last, upTo, most: MISSED_PIECE };
-    return [user, "ALL", ...rooms.keys()]
+    return [user, ...(alone ? [] : ["ALL"]), ...rooms.keys()]
       .flatMap((target) => this.#runs.firstIds(target, range))
       .sort((a, b) => a - b)
       .slice(0, MISSED_PIECE);

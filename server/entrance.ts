@@ -125,9 +125,8 @@ async function createReserved(
   const keyScope = crypto.randomUUID();
   const since = journal.lastId;
   try {
-    const account = await accounts.create({ name, verifier, since, keyScope });
-    visits.forget(name); // of a guest, who must not come back to it
-    return account;
+    await visits.forget(name); // of a guest, who must not come back to it
+    return await accounts.create({ name, verifier, since, keyScope });
   } catch (error) {
     hub.release(name);
     throw error;
@@ -219,16 +218,18 @@ async function enter(
   context: Context,
   entrance: Entrance,
 ): Promise<void> {
-  const { hub, journal, visits, settings } = context;
-  const { name, visit, account, after, signature, deed } = entrance;
+  const { hub, journal, settings } = context;
+  const { name, account, after, signature, deed } = entrance;
   const { connection } = session;
+  const visit = entrance.visit ?? await beginVisit(context, name);
+  if (session.gone) return hub.release(name);
   const peer = new NativePeer(session);
   session.login = undefined;
   session.account = account;
   session.user = hub.enter(name, peer);
-  session.visit = visit ?? visits.begin(name, journal.lastId);
-  session.visit.connection = connection;
-  session.visit.goneAt = Infinity;
+  session.visit = visit;
+  visit.connection = connection;
+  visit.goneAt = Infinity;
   connection.maxBodyBytes = settings.maxBodyBytes;
   context.log(`${name} ${deed} from <${connection.remote}>`);
   const upTo = journal.lastId;
@@ -238,12 +239,25 @@ async function enter(
   if (account && known !== undefined) {
     await context.accounts.received(account, known);
   }
-  const missed = missedBy(session.visit, entrance, known);
+  const missed = missedBy(visit, entrance, known);
   if (missed) {
     await sendAnswers(session, journal.missed({ ...missed, upTo }));
   }
   peer.release();
   session.caughtUp = true;
+}
+
+/** Begins a visit under a reserved name, or gives the name back. */
+async function beginVisit(
+  { hub, journal, visits }: Context,
+  name: string,
+): Promise<Visit> {
+  try {
+    return await visits.begin(name, journal.lastId);
+  } catch (error) {
+    hub.release(name);
+    throw error;
+  }
 }
 
 /**
@@ -256,7 +270,7 @@ function missedBy(
   { name, visit: before, account }: Entrance,
   after: number | undefined,
 ): Omit<Missed, "upTo"> | undefined {
-  const rooms = visit.rooms ?? new Map<string, number>();
+  const { rooms } = visit;
   if (account) {
     const { since, seen } = account;
     if (after !== undefined) return { after, user: name, since, rooms };

@@ -128,6 +128,13 @@ export class MemoryJournal implements Journal {
     for (const { name } of this.#rooms.values()) yield name;
   }
 
+  tidy(): void {
+    for (const [key, { at }] of this.#keys) {
+      if (at > this.#now() - KEY_LIFE_MS) return; // as are all after it
+      this.#keys.delete(key);
+    }
+  }
+
   /** Stores a run, hands it on, and adds what became of it to `stored`. */
   #appendRun(from: string, drafts: readonly Draft[], stored: Stored[]): void {
     const { to, declaredLength } = drafts[0]!;

@@ -9,7 +9,9 @@ import {
   DEFAULT_PORT,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
+import { IN_MEMORY } from "./database.ts";
 import { parseDuration } from "./duration.ts";
+import type { Keep } from "./embedded.ts";
 import { MAX_HISTORY } from "./requests.ts";
 
 /** Every IPv4 address of this computer. */
@@ -24,6 +26,21 @@ const DEFAULT_LOCKOUT = "15m";
 /** The same, in milliseconds. */
 export const DEFAULT_LOCKOUT_MS: number = parseDuration(DEFAULT_LOCKOUT)!; // it is one
 
+/** More messages than that are no sensible limit. */
+const MAX_KEEP_MESSAGES = 99_999_999;
+
+/** Where messages and accounts are kept. */
+const DEFAULT_DB = "parley.db";
+
+/** How long messages are kept. */
+const DEFAULT_KEEP_FOR = "30d";
+
+/** How much is kept. */
+export const DEFAULT_KEEP: Keep = {
+  forMs: parseDuration(DEFAULT_KEEP_FOR)!, // it is one
+  messages: 1_000_000,
+};
+
 /** What `--help` says. */
 export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
 
@@ -32,6 +49,12 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
                     :: adds IPv6)
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
+  --db PATH         File for messages and accounts (default ${DEFAULT_DB});
+                    ${IN_MEMORY} keeps them in memory, until the server ends
+  --keep TIME       How long messages are kept in it: 12h, 30d, or forever
+                    (default ${DEFAULT_KEEP_FOR})
+  --keep-messages NUMBER
+                    How many are kept in it, the newest (default ${DEFAULT_KEEP.messages})
   --require-login   Let in accounts only, no guests
   --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
                     2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
@@ -48,6 +71,10 @@ export interface Options {
   readonly history: number;
   /** Longest body, in bytes. */
   readonly maxBodyBytes: number;
+  /** The database file, or `:memory:`. */
+  readonly db: string;
+  /** How much of what is said it keeps. */
+  readonly keep: Keep;
   /** Whether guests are kept out. */
   readonly requireLogin: boolean;
   /** How long wrong passwords lock an account, in milliseconds. */
@@ -62,7 +89,16 @@ export interface Options {
 export function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
   const given = parseArgs(args, {
-    string: ["port", "host", "history", "max-body", "lockout"],
+    string: [
+      "port",
+      "host",
+      "history",
+      "max-body",
+      "db",
+      "keep",
+      "keep-messages",
+      "lockout",
+    ],
     boolean: ["require-login", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
@@ -74,6 +110,7 @@ export function readOptions(args: string[]): Options | string {
     port: 65_535,
     history: MAX_HISTORY,
     "max-body": ABSURD_BODY_BYTES,
+    "keep-messages": MAX_KEEP_MESSAGES,
   };
   for (const [name, most] of Object.entries(numbers)) {
     const value = given[name];
@@ -82,12 +119,15 @@ export function readOptions(args: string[]): Options | string {
       return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
     }
   }
-  const lockout = String(given["lockout"] ?? DEFAULT_LOCKOUT);
-  const lockoutMs = parseDuration(lockout);
-  if (lockoutMs === undefined) {
-    return `Cannot use --lockout "${lockout}": it must be a time such as 90s, 15m or 2h, or forever`;
+  const times = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR };
+  for (const [name, normal] of Object.entries(times)) {
+    const value = String(given[name] ?? normal);
+    if (parseDuration(value) === undefined) {
+      return `Cannot use --${name} "${value}": it must be a time such as 90s, 15m, 2h or 30d, or forever`;
+    }
   }
   if (given["host"] === "") return "Cannot use --host without an address";
+  if (given["db"] === "") return "Cannot use --db without a path";
   return {
     help: given["help"] === true,
     version: given["version"] === true,
@@ -96,6 +136,16 @@ export function readOptions(args: string[]): Options | string {
     history: Number(given["history"] ?? DEFAULT_HISTORY),
     maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
     requireLogin: given["require-login"] === true,
-    lockoutMs,
+    lockoutMs: milliseconds(given["lockout"] ?? DEFAULT_LOCKOUT),
+    db: String(given["db"] ?? DEFAULT_DB),
+    keep: {
+      forMs: milliseconds(given["keep"] ?? DEFAULT_KEEP_FOR),
+      messages: Number(given["keep-messages"] ?? DEFAULT_KEEP.messages),
+    },
   };
+}
+
+/** A time that was found to be one. */
+function milliseconds(time: unknown): number {
+  return parseDuration(String(time))!;
 }

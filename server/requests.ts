@@ -10,15 +10,17 @@
 import {
   ChatError,
   encode,
+  encodeError,
   type Frame,
   header,
   isText,
   type RequestVerb,
 } from "../protocol.ts";
+import type { Draft, Stored } from "./backbone.ts";
 import { type Command, number, sendAnswers, userOf } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
-import type { User } from "./hub.ts";
+import type { Room, User } from "./hub.ts";
 import { encodeSents } from "./run.ts";
 
 /** The most messages that one HISTORY gives. */
@@ -39,18 +41,40 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   RECEIVED: { words: [0, 1], run: onlyClassic },
 };
 
-function join(session: Session, context: Context, frame: Frame): Uint8Array {
+async function join(
+  session: Session,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
   const { hub, journal } = context;
   const user = userOf(session);
   const roomsBefore = user.rooms.size;
   const room = hub.join(user, frame.args[0]!, journal);
-  if (user.rooms.size > roomsBefore) {
-    logJoined(user, room.name, context);
-  }
-  return encode("JOINED", [room.name], {
+  const answer = encode("JOINED", [room.name], {
     Members: room.members.size,
     "Last-id": journal.lastId,
   });
+  if (user.rooms.size > roomsBefore) {
+    await keepMembership(session, context, room);
+    logJoined(user, room.name, context);
+  }
+  return answer;
+}
+
+/** @throws {ChatError} 119 if it cannot be stored; then the room was left. */
+async function keepMembership(
+  session: Session,
+  { hub, visits }: Context,
+  room: Room,
+): Promise<void> {
+  const user = userOf(session);
+  const since = user.rooms.get(room)!; // just joined
+  try {
+    await visits.joined(session.visit!, room.name, since); // users have one
+  } catch (error) {
+    if (user.rooms.has(room)) hub.leave(user, room.name);
+    throw error;
+  }
 }
 
 /** Logs that a user came into a room. */
@@ -62,10 +86,14 @@ export function logJoined(
   log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
 }
 
-function leave(session: Session, context: Context, frame: Frame): Uint8Array {
+async function leave(
+  session: Session,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
   const user = userOf(session);
   const room = context.hub.leave(user, frame.args[0]!);
-  session.visit?.rooms?.delete(room.name);
+  await context.visits.left(session.visit!, [room.name]); // users have one
   context.log(`${user.name} left room [${room.name.slice(1)}]`);
   return encode("LEFT", [room.name]);
 }
@@ -137,7 +165,7 @@ export async function sendDrafts(
 ): Promise<void> {
   const { drafts } = session;
   session.drafts = [];
-  const stored = await context.journal.append(userOf(session).name, drafts);
+  const stored = await append(session, context, drafts);
   let draft = 0;
   for (const { delivery: { recipients }, ...run } of stored) {
     const { to } = drafts[draft]!;
@@ -147,6 +175,23 @@ export async function sendDrafts(
   const slow = new Set(stored.flatMap((run) => run.delivery.congested));
   if (slow.size > 0) {
     await Promise.all(Array.from(slow, (reader) => reader.relief()));
+  }
+}
+
+/** Stores drafts; answers them with why, if they cannot be stored. */
+async function append(
+  session: Session,
+  { journal }: Context,
+  drafts: readonly Draft[],
+): Promise<Stored[]> {
+  try {
+    return await journal.append(userOf(session).name, drafts);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    for (const { to } of drafts) {
+      session.connection.outbox.answer(encodeError(error, `SEND ${to}`));
+    }
+    return [];
   }
 }
 

@@ -44,13 +44,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE visits (
     key TEXT PRIMARY KEY, -- the user's name in lower case
     token TEXT NOT NULL,
-    since INTEGER NOT NULL -- the newest message when the visit began
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE memberships (
-    key TEXT NOT NULL REFERENCES visits ON DELETE CASCADE,
-    room TEXT NOT NULL,
-    since INTEGER NOT NULL, -- the newest message when the room was joined
-    PRIMARY KEY (key, room)
+    since INTEGER NOT NULL, -- the newest message when the visit began
+    rooms TEXT NOT NULL -- JSON: pairs of a name, and the newest message then
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE accounts (

@@ -249,7 +249,7 @@ function sayGoodbye(session: Session, context: Context): void {
   if (visit) {
     visit.goneAt = context.now();
     visit.connection = undefined;
-    if (user && user.rooms.size > 0) visit.rooms = roomsOf(user, visit);
+    if (user) dropRooms(user, visit, context);
   }
   const left = user ? context.hub.exit(user, reason) : [];
   for (const room of left) {
@@ -259,13 +259,12 @@ function sayGoodbye(session: Session, context: Context): void {
   context.log(`<${connection.remote}>${name} disconnected: ${reason}`);
 }
 
-/** By name, and since which message; what an earlier connection saw counts. */
-function roomsOf({ rooms }: User, visit: Visit): Map<string, number> {
-  return new Map(
-    Array.from(rooms, ([{ name }, since]) => {
-      return [name, visit.rooms?.get(name) ?? since];
-    }),
-  );
+/** Drops rooms of earlier connections, unless it had yet to enter any. */
+function dropRooms(user: User, visit: Visit, { visits }: Context): void {
+  if (user.rooms.size === 0) return;
+  const names = new Set(Array.from(user.rooms.keys(), ({ name }) => name));
+  const dropped = [...visit.rooms.keys()].filter((name) => !names.has(name));
+  visits.left(visit, dropped);
 }
 
 function inWords(ending: Ending | undefined): string {

@@ -2,10 +2,14 @@
  * Visits: what a user's connection leaves behind for a while, so that the user
  * can take the name back and hear what was missed.
  *
+ * With a store they outlive the process, and whatever is answered is stored
+ * before. Without one they end with it.
+ *
  * @module
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
-import type { ChatError } from "../protocol.ts";
+import { ChatError } from "../protocol.ts";
+import type { StoredVisit, VisitStore } from "./backbone.ts";
 
 /** A visit can be taken up again for so long after its connection is gone. */
 export const VISIT_LIFE_MS = 5 * 60 * 1_000;
@@ -17,34 +21,53 @@ const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
 /** One user's stay, over one connection or several in turn. */
-export interface Visit {
-  /** Proves that one is this user. */
-  readonly token: string;
-  /** The newest message there was when it began. */
-  readonly since: number;
-  /** The rooms it was in when its connection went away. */
-  rooms: Map<string, number> | undefined;
+export interface Visit extends StoredVisit {
+  /** Those it was in when its connection went away, or is in now. */
+  readonly rooms: Map<string, number>;
   /** The connection that has it now. */
   connection: { end(error: ChatError): void } | undefined;
   /** When its connection went away, by the server's clock. */
   goneAt: number;
 }
 
+/** What {@linkcode Visits} may be told. */
+export interface VisitsOptions {
+  /** Where they are kept; default: nowhere. */
+  readonly store?: VisitStore;
+  /** The server's clock; those that are stored already went away then. */
+  readonly now?: number;
+}
+
 /** All visits, by name. Of one name, only the newest visit is kept. */
 export class Visits {
   readonly #visits = new Map<string, Visit>();
+  readonly #store: VisitStore | undefined;
 
-  /** Begins a visit. */
-  begin(name: string, since: number): Visit {
-    const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+  /** Those in the store, whose connections are gone. */
+  constructor({ store, now = 0 }: VisitsOptions = {}) {
+    this.#store = store;
+    for (const { key, token, since, rooms } of store?.load() ?? []) {
+      const visit = { key, token, since, rooms: new Map(rooms) };
+      this.#visits.set(key, { ...visit, connection: undefined, goneAt: now });
+    }
+  }
+
+  /**
+   * Begins a visit. `since` is the newest message there is.
+   *
+   * @throws {ChatError} 119 if it cannot be stored; then there is none.
+   */
+  async begin(name: string, since: number): Promise<Visit> {
     const visit: Visit = {
-      token: bytes.toHex(),
+      key: name.toLowerCase(),
+      token: crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex(),
       since,
-      rooms: undefined,
+      rooms: new Map(),
       connection: undefined,
       goneAt: Infinity,
     };
-    this.#visits.set(name.toLowerCase(), visit);
+    await this.#store?.save(visit);
+    this.#visits.set(visit.key, visit);
     if (this.#visits.size > MAX_VISITS) this.#forgetOne();
     return visit;
   }
@@ -62,25 +85,67 @@ export class Visits {
     return this.#visits.get(name.toLowerCase());
   }
 
-  /** Ends the visit of that name: it cannot be taken up again. */
-  forget(name: string): void {
-    this.#visits.delete(name.toLowerCase());
+  /**
+   * Notes that the visit is in a room, and since which message. What an earlier
+   * connection saw counts.
+   *
+   * @throws {ChatError} 119 if it cannot be stored; then it is not in it.
+   */
+  async joined(visit: Visit, room: string, since: number): Promise<void> {
+    if (visit.rooms.has(room)) return;
+    visit.rooms.set(room, since);
+    try {
+      await this.#store?.save(visit);
+    } catch (error) {
+      visit.rooms.delete(room);
+      throw error;
+    }
+  }
+
+  /**
+   * Notes that the visit is in some rooms no more. That holds even if it cannot
+   * be stored.
+   */
+  async left(visit: Visit, rooms: readonly string[]): Promise<void> {
+    const left = rooms.filter((room) => visit.rooms.delete(room));
+    if (left.length === 0) return;
+    await this.#store?.save(visit).catch(unlessNotStored);
+  }
+
+  /**
+   * Ends the visit of that name: it cannot be taken up again.
+   *
+   * @throws {ChatError} 119 if that cannot be stored; then it has not ended.
+   */
+  async forget(name: string): Promise<void> {
+    const visit = this.newest(name);
+    if (!visit) return;
+    await this.#store?.forget([visit]);
+    if (this.newest(name) === visit) this.#visits.delete(visit.key);
   }
 
   /** Forgets the visits whose connection is gone for too long. */
   forgetOld(now: number): void {
-    for (const [key, { goneAt }] of this.#visits) {
-      if (goneAt + VISIT_LIFE_MS < now) this.#visits.delete(key);
-    }
+    const old = this.#visits.values()
+      .filter(({ goneAt }) => goneAt + VISIT_LIFE_MS < now).toArray();
+    this.#forgetAll(old);
   }
 
   #forgetOne(): void {
-    for (const [key, { connection }] of this.#visits) {
-      if (connection) continue;
-      this.#visits.delete(key);
-      return;
-    }
+    const over = this.#visits.values().find(({ connection }) => !connection);
+    if (over) this.#forgetAll([over]);
   }
+
+  #forgetAll(visits: readonly Visit[]): void {
+    if (visits.length === 0) return;
+    for (const { key } of visits) this.#visits.delete(key);
+    this.#store?.forget(visits).catch(unlessNotStored);
+  }
+}
+
+/** What is not stored is tidied up, or is over, after the next start. */
+function unlessNotStored(error: unknown): void {
+  if (!(error instanceof ChatError)) throw error;
 }
 
 const encoder = new TextEncoder();

@@ -18,7 +18,9 @@ function open(path: string, keep: Partial<Keep> = {}) {
     forwarded.push(forwards);
     return { recipients: 2, acknowledged: [], congested: [] };
   }, {
-    keep: { forMs: Infinity, messages: Infinity, ...keep },
+    forMs: Infinity,
+    messages: Infinity,
+    ...keep,
     now: () => clock.now,
   });
   return {

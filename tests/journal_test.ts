@@ -31,7 +31,7 @@ const JOURNALS: readonly [name: string, make: Make][] = [
   ["SqliteJournal", (deliver, now) => {
     const database = new Database(":memory:");
     return {
-      journal: new SqliteJournal(database, deliver, { keep: KEEP, now }),
+      journal: new SqliteJournal(database, deliver, { ...KEEP, now }),
       [Symbol.dispose]: () => database.close(),
     };
   }],

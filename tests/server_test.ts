@@ -2,84 +2,9 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "./account_tools.ts";
 import { RawClient, within } from "./raw_client.ts";
+import { HERE, Process, RUN, SERVER } from "./server_process.ts";
 
-const SERVER = new URL("../server.ts", import.meta.url).pathname;
-const RUN = ["run", "-A", "--cached-only", SERVER];
-const HERE = ["--port", "0", "--host", "127.0.0.1"];
 const decoder = new TextDecoder();
-
-/** What a process prints on one of its outputs. */
-class Output {
-  /** All of it, so far. */
-  text = "";
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader();
-  }
-
-  /** Reads until `pattern` is printed. */
-  async until(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = pattern.exec(this.text);
-      if (found) return found;
-      const { value, done } = await within(
-        this.#reader.read(),
-        () => `${pattern} in "${this.text}"`,
-      );
-      if (done) throw new Error(`Cannot find ${pattern} in "${this.text}"`);
-      this.text += decoder.decode(value);
-    }
-  }
-
-  async toEnd(): Promise<void> {
-    while (!(await this.#reader.read()).done);
-  }
-}
-
-/** A server process. */
-class Process implements AsyncDisposable {
-  readonly out: Output;
-  readonly err: Output;
-  readonly #child: Deno.ChildProcess;
-
-  /** With `files`, it can have only so many open. */
-  constructor(args: readonly string[], { files }: { files?: number } = {}) {
-    const server = [Deno.execPath(), ...RUN, ...args];
-    const limited = files ? `ulimit -n ${files}; exec "$@"` : 'exec "$@"';
-    this.#child = new Deno.Command("sh", {
-      args: ["-c", limited, "sh", ...server],
-      stdout: "piped",
-      stderr: "piped",
-      env: { NO_COLOR: "1" },
-    }).spawn();
-    this.out = new Output(this.#child.stdout);
-    this.err = new Output(this.#child.stderr);
-  }
-
-  async port(): Promise<number> {
-    const [, port] = await this.out.until(/ listens on port (\d+)\./);
-    return Number(port);
-  }
-
-  /** Sends a signal; gives the exit code, and how long it took. */
-  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
-    const started = performance.now();
-    this.#child.kill(signal);
-    const { code } = await within(this.#child.status, () => "the exit");
-    return { code, tookMs: performance.now() - started };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await Promise.all([this.out.toEnd(), this.err.toEnd()]);
-    await this.#child.status;
-  }
-}
 
 /** Runs server.ts to its end. */
 async function run(
@@ -103,17 +28,18 @@ Deno.test("server.ts greets with what people have to type", async () => {
   await using server = new Process(HERE);
 
   const port = await server.port();
-  await server.out.until(/client\.ts/);
+  await server.out.until(/kept[^]*\n\n/);
 
   assertEquals(
     server.out.text.replace(/parley [\d.]+/, "parley V"),
     `parley V listens on port ${port}. To come in, type:\n\n` +
-      `  deno run -A client.ts NAME 127.0.0.1 --port ${port}\n\n`,
+      `  deno run -A client.ts NAME 127.0.0.1 --port ${port}\n\n` +
+      "Everything is kept in memory, and ends with the server\n\n",
   );
 });
 
 Deno.test("server.ts greets with a line for each address of the machine", async () => {
-  await using server = new Process(["--port", "0"]);
+  await using server = new Process(["--port", "0", "--db", ":memory:"]);
 
   const port = await server.port();
   await server.out.until(/client\.ts[^]*\n\n/);
@@ -257,6 +183,11 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["a lockout that is no time", "--lockout", "long"],
   ["a lockout without a unit", "--lockout", "15"],
   ["an empty lockout", "--lockout="],
+  ["an empty path", "--db="],
+  ["a keep that is no time", "--keep", "30"],
+  ["a number to keep that is none", "--keep-messages", "all"],
+  ["a file in no folder", "--port", "0", "--db", "/no/such/folder/chat.db"],
+  ["a file that is no database", "--port", "0", "--db", SERVER],
 ];
 
 for (const [why, ...args] of MISTAKES) {
@@ -275,6 +206,7 @@ Deno.test("server.ts --help says every option", async () => {
   for (
     const option of [
       ...["port", "host", "history", "max-body", "require-login", "lockout"],
+      ...["db", "keep", "keep-messages"],
       ...["help", "version"],
     ]
   ) {

@@ -147,6 +147,7 @@ function relayed(journal: Journal): Journal {
     missed: (query) => journal.missed(query),
     roomName: (name) => journal.roomName(name),
     rooms: () => journal.rooms(),
+    tidy: () => journal.tidy(),
   };
 }
 

@@ -7,9 +7,9 @@ import {
 } from "@std/assert";
 import { VISIT_LIFE_MS, Visits } from "../server/visits.ts";
 
-Deno.test("Visits finds a visit by name, in any case, and token", () => {
+Deno.test("Visits finds a visit by name, in any case, and token", async () => {
   const visits = new Visits();
-  const visit = visits.begin("Alice", 7);
+  const visit = await visits.begin("Alice", 7);
 
   assertMatch(visit.token, /^[0-9a-f]{32}$/);
   assert(visits.find("alice", visit.token) === visit);
@@ -21,20 +21,20 @@ Deno.test("Visits finds a visit by name, in any case, and token", () => {
   }
 });
 
-Deno.test("Visits keeps only the newest visit of a name", () => {
+Deno.test("Visits keeps only the newest visit of a name", async () => {
   const visits = new Visits();
 
-  const first = visits.begin("alice", 0);
-  const second = visits.begin("ALICE", 0);
+  const first = await visits.begin("alice", 0);
+  const second = await visits.begin("ALICE", 0);
 
   assertNotEquals(first.token, second.token);
   assertEquals(visits.find("alice", first.token), undefined);
   assert(visits.find("alice", second.token) === second);
 });
 
-Deno.test("Visits forgets a visit five minutes after its connection is gone", () => {
+Deno.test("Visits forgets a visit five minutes after its connection is gone", async () => {
   const visits = new Visits();
-  const visit = visits.begin("alice", 0);
+  const visit = await visits.begin("alice", 0);
   const known = (now: number) => {
     visits.forgetOld(now);
     return visits.find("alice", visit.token) !== undefined;

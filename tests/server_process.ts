@@ -1,0 +1,107 @@
+/** The server as people run it: a process. */
+import { within } from "./raw_client.ts";
+
+/** The script. */
+export const SERVER = new URL("../server.ts", import.meta.url).pathname;
+
+/** What `deno` is told to run it. */
+export const RUN = ["run", "-A", "--cached-only", SERVER];
+
+/** Options for a server that nobody notices. */
+export const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
+
+const decoder = new TextDecoder();
+
+/** What a process prints on one of its outputs. */
+class Output {
+  /** All of it, so far. */
+  text = "";
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  /** Reads until `pattern` is printed. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.text);
+      if (found) return found;
+      const { value, done } = await within(
+        this.#reader.read(),
+        () => `${pattern} in "${this.text}"`,
+      );
+      if (done) throw new Error(`Cannot find ${pattern} in "${this.text}"`);
+      this.text += decoder.decode(value);
+    }
+  }
+
+  async toEnd(): Promise<void> {
+    while (!(await this.#reader.read()).done);
+  }
+}
+
+/** What a process is kept from. */
+interface Limits {
+  /** It can have only so many files open. */
+  readonly files?: number;
+  /** It can write only files of so many KiB. */
+  readonly fileKb?: number;
+}
+
+/** A server process. */
+export class Process implements AsyncDisposable {
+  readonly out: Output;
+  readonly err: Output;
+  readonly #child: Deno.ChildProcess;
+
+  /** See {@linkcode Limits}. */
+  constructor(args: readonly string[], { files, fileKb }: Limits = {}) {
+    const server = [Deno.execPath(), ...RUN, ...args];
+    const script = [
+      ...(files ? [`ulimit -n ${files}`] : []),
+      // Without a signal: what is written beyond fails, as on a full disk.
+      ...(fileKb ? [`trap "" XFSZ; ulimit -S -f ${2 * fileKb}`] : []), // x 512 B
+      'exec "$@"',
+    ];
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", script.join("; "), "sh", ...server],
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+    this.out = new Output(this.#child.stdout);
+    this.err = new Output(this.#child.stderr);
+  }
+
+  /** Takes the limit of `fileKb` away. */
+  async makeRoom(): Promise<void> {
+    const limit = [`--pid=${this.#child.pid}`, "--fsize=unlimited"];
+    const { success } = await new Deno.Command("prlimit", { args: limit })
+      .output();
+    if (!success) throw new Error("Cannot take the limit of file sizes away");
+  }
+
+  async port(): Promise<number> {
+    const [, port] = await this.out.until(/ listens on port (\d+)\./);
+    return Number(port);
+  }
+
+  /** Sends a signal; gives the exit code, and how long it took. */
+  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
+    const started = performance.now();
+    this.#child.kill(signal);
+    const { code } = await within(this.#child.status, () => "the exit");
+    return { code, tookMs: performance.now() - started };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await Promise.all([this.out.toEnd(), this.err.toEnd()]);
+    await this.#child.status;
+  }
+}
