@@ -222,7 +222,10 @@ async function enter(
   const { name, account, after, signature, deed } = entrance;
   const { connection } = session;
   const visit = entrance.visit ?? await beginVisit(context, name);
-  if (session.gone) return hub.release(name);
+  if (session.gone) {
+    visit.goneAt = context.now();
+    return hub.release(name);
+  }
   const peer = new NativePeer(session);
   session.login = undefined;
   session.account = account;

@@ -90,6 +90,7 @@ function turn(): Promise<void> {
 /** What a server's sessions share; a journal of the test's if it gives one. */
 function arrange(
   wrap: (journal: Journal) => Journal = (journal) => journal,
+  visits = new Visits(),
 ) {
   const hub = new Hub();
   const journal = wrap(
@@ -106,7 +107,7 @@ function arrange(
       acknowledgeWithinMs: 1_000,
       entered: () => {},
     }),
-    visits: new Visits(),
+    visits,
     sessions: new Set(),
     settings: {
       software: "test",
@@ -305,4 +306,29 @@ Deno.test("what others say during a replay that nobody reads is bounded, too", a
 
   assert(ending instanceof ChatError);
   assertEquals(ending.code, 115);
+});
+
+Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+  const saving = Promise.withResolvers<void>();
+  const saved = Promise.withResolvers<void>();
+  const visits = new Visits({
+    store: {
+      load: () => [],
+      save: () => (saving.resolve(), saved.promise),
+      forget: () => Promise.resolve(),
+    },
+  });
+  const { hub, connect } = arrange(undefined, visits);
+  const { wire, connection, done } = connect();
+
+  wire.say("REGISTER alice\n\n");
+  await saving.promise;
+  connection.end("connection lost");
+  saved.resolve();
+  wire.end();
+  await done;
+
+  hub.reserve("alice"); // throws if it is not free
+  assertEquals([...hub.users()], []);
+  assertEquals(visits.newest("alice")?.goneAt, 0);
 });

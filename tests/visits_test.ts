@@ -4,7 +4,11 @@ import {
   assertEquals,
   assertMatch,
   assertNotEquals,
+  assertRejects,
 } from "@std/assert";
+import { ChatError } from "../protocol.ts";
+import { Database } from "../server/database.ts";
+import { VisitTable } from "../server/visit_table.ts";
 import { VISIT_LIFE_MS, Visits } from "../server/visits.ts";
 
 Deno.test("Visits finds a visit by name, in any case, and token", async () => {
@@ -46,4 +50,61 @@ Deno.test("Visits forgets a visit five minutes after its connection is gone", as
   const after = known(1_001 + VISIT_LIFE_MS);
 
   assertEquals([connected, atTheLimit, after], [true, true, false]);
+});
+
+Deno.test("Visits in a store are there again after a restart, for five minutes", async () => {
+  using database = new Database(":memory:");
+  const store = new VisitTable(database);
+  const before = new Visits({ store });
+  const visit = await before.begin("Alice", 7);
+  await before.joined(visit, "#a", 8);
+  await before.joined(visit, "#b", 9);
+  await before.joined(visit, "#a", 10); // it was in there already
+  await before.left(visit, ["#b", "#none"]);
+
+  const visits = new Visits({ store, now: 1_000 });
+  const again = visits.find("alice", visit.token);
+  assertEquals(again?.since, 7);
+  assertEquals(again?.rooms, new Map([["#a", 8]]));
+  visits.forgetOld(1_000 + VISIT_LIFE_MS);
+  assert(visits.find("alice", visit.token) === again);
+
+  visits.forgetOld(1_001 + VISIT_LIFE_MS);
+  await database.write(() => {}); // after what is forgotten
+  assertEquals(visits.find("alice", visit.token), undefined);
+  assertEquals(store.load(), []);
+});
+
+Deno.test("Visits that cannot be stored are none, and rooms are not joined", async () => {
+  using database = new Database(":memory:");
+  const store = new VisitTable(database);
+  const visits = new Visits({ store });
+  const visit = await visits.begin("alice", 0);
+  const pages = database.prepare("PRAGMA page_count").get()?.["page_count"];
+  database.prepare(`PRAGMA max_page_count = ${pages}`).get();
+  const room = "#".padEnd(10_000, "x"); // so long that it needs a page
+
+  const error = await assertRejects(
+    () => visits.joined(visit, room, 0),
+    ChatError,
+  );
+
+  assertEquals(error.code, 119);
+  assertEquals(visit.rooms.size, 0);
+  assertEquals(store.load().map(({ rooms }) => rooms.size), [0]);
+});
+
+Deno.test("Visits forget one that a newer one of the name has replaced, and keep that", async () => {
+  using database = new Database(":memory:");
+  const store = new VisitTable(database);
+  const visits = new Visits({ store });
+  const first = await visits.begin("alice", 0);
+  const second = await visits.begin("alice", 1);
+
+  await store.forget([first]);
+  assertEquals(store.load().map(({ token }) => token), [second.token]);
+
+  await visits.forget("ALICE");
+  assertEquals(store.load(), []);
+  assertEquals(visits.newest("alice"), undefined);
 });
