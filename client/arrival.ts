@@ -17,11 +17,12 @@ import type { Access } from "./account.ts";
 import { CONNECT_TIMEOUT_MS } from "./address.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { numberOf } from "./reading.ts";
+import type { Landmark } from "./messages.ts";
+import { numberOf, timeOf } from "./reading.ts";
 
 /** Proves that we were in before, and says what we have. */
 export interface Pass {
-  /** What the server gave us when we came in. */
+  /** What the server gave us when we came in; empty if it gave nothing. */
   readonly token: string;
   /** We have everything for us up to this id. */
   readonly after: number;
@@ -42,7 +43,9 @@ export async function comeIn(
   name: string,
   pass: Pass | undefined,
 ): Promise<Frame> {
-  const headers = { Token: pass?.token, After: pass?.after };
+  const headers = pass?.token
+    ? { Token: pass.token, After: pass.after }
+    : undefined;
   const answer = await inTime(
     "enter",
     connection,
@@ -149,6 +152,16 @@ export async function history(
     if (wanted <= 0 || end === undefined) break;
   }
   return pages.flat();
+}
+
+/** Whether the server still has the message that we remember. */
+export async function remembers(
+  server: Asked,
+  { room, id, at }: Landmark,
+): Promise<boolean> {
+  const part = { most: 1, after: id - 1, before: id + 1 };
+  const [found] = await history(server, room, part);
+  return found !== undefined && timeOf(found).getTime() === at;
 }
 
 function lowestId(messages: readonly Frame[]): number | undefined {

@@ -12,10 +12,20 @@ import type { Item, Message } from "./view.ts";
 export interface MessagesOptions {
   /** Who we are. */
   readonly me: string;
-  /** Whether what we say ourselves in rooms is shown. */
+  /** Whether what we say ourselves is shown. */
   readonly echo: boolean;
   /** Shows it. */
   show(item: Item): void;
+}
+
+/** By what a message of a room is known again. */
+export interface Landmark {
+  /** With `#`. */
+  readonly room: string;
+  /** Its id. */
+  readonly id: number;
+  /** When it was said, in milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** The messages of one visit. */
@@ -24,6 +34,8 @@ export class Messages {
   me: string;
   /** Who wrote to us alone, last. */
   lastSender: string | undefined;
+  /** The newest that was shown of any room. */
+  newest: Landmark | undefined;
   /** In which order they are shown. */
   readonly order = new Order();
   readonly #echo: boolean;
@@ -59,9 +71,7 @@ export class Messages {
       text: textOf({ body }),
     };
     const id = numberOf(frame, "id");
-    const show = () => {
-      if (this.#echo) this.#say(message, id);
-    };
+    const show = () => this.#say(message, id);
     if (id === undefined) return show();
     this.order.addOwn({ id, bytes: heldBytes({ body }), show });
   }
@@ -95,6 +105,7 @@ export class Messages {
   restart(last: number): void {
     this.order.restart(last);
     this.#oldest.clear();
+    this.newest = undefined;
   }
 
   /** Whether what `user` says is hidden from now on. */
@@ -120,14 +131,20 @@ export class Messages {
     };
   }
 
-  #say(message: Message, id = Infinity): void {
+  #say(message: Message, id: number | undefined): void {
     const { from, to, old } = message;
-    const room = to.toLowerCase();
-    this.#oldest.set(room, Math.min(id, this.#oldest.get(room) ?? Infinity));
+    if (id !== undefined && to.startsWith("#")) this.#mark(message, id);
     if (this.#ignored.has(from.toLowerCase())) return;
     if (to === "you") this.lastSender = from;
-    const isOurs = from === this.me && to.startsWith("#");
+    const isOurs = from === this.me || from === "you";
     if (!isOurs || this.#echo || old) this.#show(message);
+  }
+
+  #mark({ to, at }: Message, id: number): void {
+    const key = to.toLowerCase();
+    this.#oldest.set(key, Math.min(id, this.#oldest.get(key) ?? Infinity));
+    if (id < (this.newest?.id ?? 0)) return;
+    this.newest = { room: to, id, at: at.getTime() };
   }
 }
 

@@ -153,6 +153,7 @@ export class Screen implements SecretTerminal {
     Deno.removeSignalListener("SIGWINCH", this.#resized);
     if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#resumed);
     this.#leaveLine();
+    this.#draw(); // what was printed after the line was left
     this.#line.close();
     await this.#output.flushed();
     restore();

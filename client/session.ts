@@ -29,6 +29,7 @@ import {
   type Part,
   type Pass,
   rejoin,
+  remembers,
 } from "./arrival.ts";
 import { clean } from "./clean.ts";
 import {
@@ -96,10 +97,11 @@ export class Session implements Visitor {
   readonly #comeIn: SessionParts["comeIn"];
   readonly #refused: (request: Request, error: ChatError) => void;
   #rooms: Joined[] = []; // the current one last
-  #token: string | undefined; // of the server, once we were in
+  #token: string | undefined; // once we were in; may be empty
   #replayedTo = 0; // by the server, but for rooms it may have forgotten
   #presence = Promise.withResolvers<void>();
   #wasLost = false; // and is not back yet
+  #forgotten = false; // the visit, by the server, since we were lost
   #closing = false; // the server has said so
   #leaving = false; // we have
   #lastEvent = { at: new Date(0), text: "" };
@@ -157,11 +159,15 @@ export class Session implements Visitor {
     this.#entered(registered);
     const lastId = numberOf(registered, "last-id") ?? 0;
     if (before === undefined) return order.startAfter(lastId);
-    const known = this.#token === before;
-    if (lastId < order.last) this.#beginAnew(known ? lastId : 0);
+    const known = before !== "" && this.#token === before;
+    if (!known) this.#forgotten = true;
+    if (!this.#forgotten && lastId < order.last) this.#beginAnew(lastId);
+    if (this.#forgotten && await this.#isAnother(connection, lastId)) {
+      this.#beginAnew(0);
+    }
     await this.#enterRooms(connection);
     if (known) this.#replayedTo = lastId; // which came before any JOINED
-    await this.#catchUp(connection, known, lastId);
+    await this.#catchUp(connection, lastId);
   }
 
   /** Shows what was held back. */
@@ -171,6 +177,7 @@ export class Session implements Visitor {
     this.#presence.resolve();
     if (this.#wasLost) this.prompt();
     this.#wasLost = false;
+    this.#forgotten = false;
     this.#closing = false;
   }
 
@@ -343,12 +350,18 @@ export class Session implements Visitor {
     this.#token = header(registered, "token") ?? "";
   }
 
-  /** A server whose ids are lower than ours has forgotten what it had. */
+  /** Whether the ids of the server are others than those we know. */
+  async #isAnother(connection: Connection, lastId: number): Promise<boolean> {
+    const { order, newest } = this.messages;
+    if (lastId < order.last) return true;
+    return newest !== undefined && !await remembers(connection, newest);
+  }
+
   #beginAnew(last: number): void {
     this.note("The server has begun anew: what was said before is gone there");
     this.messages.restart(last);
     this.#replayedTo = last;
-    this.#rooms = this.#rooms.map(({ name }) => ({ name, since: last }));
+    for (const room of this.#rooms) room.since = last;
   }
 
   async #enterRooms(connection: Connection): Promise<void> {
@@ -362,16 +375,12 @@ export class Session implements Visitor {
    * Hears what was said in the rooms while we were away. What the server has
    * replayed is dropped as known: it may have left out what was said between
    * coming in and entering a room, or have forgotten which rooms we were in.
+   * If it has forgotten the keys of our messages too, those that are found are
+   * not sent again.
    *
-   * @param known Whether the server still knows the keys of our messages. If
-   * not, those that are found are not sent again.
    * @param upTo The newest message when we came in.
    */
-  async #catchUp(
-    connection: Connection,
-    known: boolean,
-    upTo: number,
-  ): Promise<void> {
+  async #catchUp(connection: Connection, upTo: number): Promise<void> {
     const { last } = this.messages.order;
     await Promise.all(this.#rooms.map(async (room) => {
       const after = Math.max(last, room.since);
@@ -379,7 +388,8 @@ export class Session implements Visitor {
       const missed = await history(connection, room.name, part);
       for (const frame of missed) {
         this.messages.heard(frame, this.line.asked);
-        if (!known && frame.args[0] === this.name) this.#settleStored(frame);
+        const isOurs = frame.args[0] === this.name;
+        if (this.#forgotten && isOurs) this.#settleStored(frame);
       }
       room.since = Math.max(room.since, upTo); // also if we are lost again
       if (missed.length < MAX_MISSED) return;

@@ -63,11 +63,9 @@ async function runAll(
   terminal: Terminal,
   waiting: Lines,
 ): Promise<void> {
-  for (;;) {
-    const line = await waiting.next();
-    if (line === undefined) break;
+  while (await waiting.any()) {
     await session.present;
-    await run(session, terminal, line);
+    await run(session, terminal, waiting.take());
   }
   await session.line.settled(0);
 }
@@ -131,10 +129,15 @@ class Lines {
     this.#changed();
   }
 
-  /** The next one; undefined after the last. */
-  async next(): Promise<string | undefined> {
+  /** Resolves when there is one; with `false`, after the last. */
+  async any(): Promise<boolean> {
     while (this.#lines.length === 0 && !this.#ended) await this.#change.promise;
-    const line = this.#lines.shift();
+    return this.#lines.length > 0;
+  }
+
+  /** The next one, after {@linkcode any} has found it. */
+  take(): string {
+    const line = this.#lines.shift()!;
     this.#changed();
     return line;
   }

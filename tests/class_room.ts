@@ -51,6 +51,7 @@ export class Pupil implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #said = 0;
   #wanted: { count: number; resolve(): void } | undefined;
+  readonly #away = Promise.withResolvers<void>();
 
   constructor(name: string, room: string, port: number) {
     this.name = name;
@@ -75,6 +76,16 @@ export class Pupil implements AsyncDisposable {
   async enter(): Promise<void> {
     await Promise.race([this.#session.present, this.#reading]);
     await Promise.race([this.#session.join(this.room), this.#reading]);
+  }
+
+  /** Says something in the room. */
+  say(text: string): void {
+    this.#session.send(this.room, text);
+  }
+
+  /** Resolves when the connection is lost for the first time. */
+  get isAway(): Promise<void> {
+    return this.#away.promise;
   }
 
   /** Says messages as fast as they are answered. */
@@ -112,6 +123,7 @@ export class Pupil implements AsyncDisposable {
 
   #show(text: string): void {
     const [, message] = /^\d\d:\d\d:\d\d #\S+ (.*)\n$/.exec(text) ?? [];
+    if (text.includes("Coming back;")) this.#away.resolve();
     if (message === undefined) this.notes.push(text);
     else this.seen.push(message);
     if (this.seen.length >= (this.#wanted?.count ?? Infinity)) {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { findCommand, nearestCommand, parseInput } from "../client/commands.ts";
 import { matching, wantedWord } from "../client/completion.ts";
 import { MAX_PASTE, PasteFilter, withBreaks } from "../client/paste.ts";
-import { splitLines } from "../client/pipe.ts";
+import { numbersText, splitLines } from "../client/pipe.ts";
 
 const INPUTS: Record<string, unknown> = {
   "hello": { kind: "say", text: "hello" },
@@ -164,3 +164,9 @@ async function* cut(
     yield await Promise.resolve(bytes.subarray(at, at + size));
   }
 }
+
+Deno.test("numbersText() joins neighbours", () => {
+  assertEquals(numbersText([7]), "line 7");
+  assertEquals(numbersText([3, 4, 5]), "lines 3 to 5");
+  assertEquals(numbersText([9, 1, 2, 5]), "lines 1 to 2, 5 and 9");
+});

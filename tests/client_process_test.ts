@@ -85,6 +85,31 @@ Deno.test("client tells which lines the server refused", async () => {
   assertStringIncludes(err, "Cannot send line 2: ERROR 107 Not UTF-8");
 });
 
+Deno.test("client tells which lines were not answered when it is removed", async () => {
+  using server = new FakeServer();
+  await using client = new ClientProcess(["alice", `127.0.0.1:${server.port}`]);
+  using peer = await server.accept();
+  assertEquals(await peer.request(), "REGISTER alice");
+  await peer.say("REGISTERED alice\n\n");
+  assertEquals(await peer.request(), "JOIN #default");
+  await peer.say("JOINED #default\n\n");
+  assertEquals(await peer.request(), "HISTORY #default");
+  await peer.say("HISTORY #default\nCount: 0\n\n");
+
+  await client.type("one\ntwo\nthree\n");
+  for (const text of ["one", "two", "three"]) {
+    assertEquals(await peer.request(), `SEND #default\n${text}`);
+  }
+  await peer.say("SENT #default\nId: 1\n\nERROR 117 Removed\n\n");
+  const { code, err } = await client.end();
+
+  assertEquals(code, 5);
+  assertStringIncludes(
+    err,
+    "Not answered: lines 2 to 3\nNothing after line 3 was sent\n",
+  );
+});
+
 Deno.test("client --plain reads lines as a person types them", async () => {
   await using server = quietServer();
   const typed = [

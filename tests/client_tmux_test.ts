@@ -290,3 +290,68 @@ tmuxTest(
     await screen.until("alice: half a line");
   },
 );
+
+tmuxTest(
+  "a chat goes on when the server was stopped and started, with what was typed meanwhile",
+  async () => {
+    const { port, ...server } = quietServer();
+    await using screen = await TmuxScreen.open();
+    await using bob = new ClientProcess(
+      ["bob", `127.0.0.1:${port}`, "--plain"],
+    );
+    await bob.until("you joined #default");
+    await screen.client("alice", `127.0.0.1:${port}`);
+    await screen.until("#default>");
+    await bob.type("before\n");
+    await screen.until("bob: before");
+
+    await server[Symbol.asyncDispose]();
+    await screen.until("! The server was stopped. Coming back;");
+    await screen.until("#default (offline)>");
+    await screen.line("meanwhile one");
+    await screen.until("* Waits: meanwhile one");
+    await screen.line("/who");
+    await screen.until("* Waits: /who");
+    await screen.line("meanwhile two");
+    await screen.line("/help ping");
+    await screen.until("Measure how long");
+    await using _again = quietServer(port);
+
+    await screen.until("* Connected again");
+    await bob.until("alice: meanwhile one\n");
+    await bob.until("alice: meanwhile two\n");
+    const shown = await screen.until(/alice: meanwhile two\n(.*\n)*#default>$/);
+    assert(/#default> \/who\n(.*\n)?\* In #default: /.test(shown), shown);
+    await bob.type("after\n");
+    await screen.until("bob: after");
+    const { out } = await bob.end();
+    assertEquals(out.match(/alice: meanwhile (one|two)/g)?.length, 2, out);
+  },
+);
+
+const LEAVES: Record<string, [code: number, go: Go]> = {
+  "/quit": [0, (screen) => screen.line("/quit")],
+  "Ctrl-D": [0, (screen) => screen.keys("C-d")],
+  "Ctrl-C": [130, (screen) => screen.keys("C-c")],
+};
+
+for (const [how, [code, go]] of Object.entries(LEAVES)) {
+  tmuxTest(
+    `${how} ends the client at once while the server is gone`,
+    async () => {
+      const server = quietServer();
+      await using screen = await TmuxScreen.open();
+      await screen.client("alice", `127.0.0.1:${server.port}`);
+      await screen.until("#default>");
+      await server[Symbol.asyncDispose]();
+      await screen.until("#default (offline)>");
+      await screen.line("unsaid");
+      await screen.until("* Waits: unsaid");
+
+      await go(screen);
+
+      const shown = await screen.until(`code ${code}`);
+      assertEquals(shown.includes("Not sent: 1"), code === 0, shown);
+    },
+  );
+}

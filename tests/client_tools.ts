@@ -26,9 +26,9 @@ export function guestAccess(): Access {
   });
 }
 
-/** A real server on a free port, that logs nothing. */
-export function quietServer(): ReturnType<typeof startServer> {
-  return startServer({ port: 0, hostname: "127.0.0.1", log: () => {} });
+/** A real server, on a free port unless told otherwise, that logs nothing. */
+export function quietServer(port = 0): ReturnType<typeof startServer> {
+  return startServer({ port, hostname: "127.0.0.1", log: () => {} });
 }
 
 /** A terminal on which nobody types: `print` gets what is shown. */

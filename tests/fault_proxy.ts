@@ -18,6 +18,8 @@ export interface FaultProxyOptions {
 export class FaultProxy implements AsyncDisposable {
   /** Where clients are to connect. */
   readonly port: number;
+  /** Whether new connections are cut off at once. */
+  refuses = false;
   /** How many connections were cut so far. */
   cuts = 0;
   /**
@@ -77,6 +79,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Connects a client with the server; without one, it is cut off. */
   async #join(client: Deno.TcpConn): Promise<void> {
+    if (this.refuses) return client.close();
     const { target } = this.#options;
     const server = await Deno.connect({ hostname: "127.0.0.1", port: target })
       .catch(() => undefined);
