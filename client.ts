@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { Access } from "./client/account.ts";
 import { addressText, dial } from "./client/address.ts";
 import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
@@ -34,7 +35,11 @@ import { OutputClosed } from "./client/output.ts";
 import { numbersText, sendLines } from "./client/pipe.ts";
 import { restore, Screen } from "./client/screen.ts";
 import { Session } from "./client/session.ts";
-import { PlainTerminal, type Terminal } from "./client/terminal.ts";
+import {
+  PlainTerminal,
+  type SecretTerminal,
+  type Terminal,
+} from "./client/terminal.ts";
 import { speakTyped } from "./client/typed.ts";
 import { View } from "./client/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
@@ -53,7 +58,8 @@ interface Setting {
   readonly asks: boolean;
   /** Whether input lines are sent as they are. */
   readonly piped: boolean;
-  readonly terminal: Terminal;
+  readonly terminal: SecretTerminal;
+  readonly access: Access;
   readonly view: View;
   /** The visit, once it has begun. */
   session?: Session;
@@ -73,22 +79,28 @@ async function chat(options: Options): Promise<number> {
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
 async function visit(setting: Setting): Promise<number> {
-  const goal = await askGoal(setting.options, setting.asks, setting.terminal);
+  const { access, options, terminal } = setting;
+  const goal = await askGoal(options, setting.asks, terminal);
+  let suggestion = "";
   for (;;) {
-    try {
-      return await attend(goal, setting);
-    } catch (error) {
-      if (!(error instanceof ChatError)) throw error;
-      const isAskedFor = error.code === 100 || error.code === 104;
-      if (!goal.named || !isAskedFor || setting.session?.wasIn) {
-        throw refused(error, goal);
+    if (await access.prepare(goal.name)) {
+      try {
+        return await attend(goal, setting);
+      } catch (error) {
+        if (!(error instanceof ChatError)) throw error;
+        if (setting.session?.wasIn) throw refused(error, goal);
+        suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
+        if (await access.overcome(error)) continue;
+        const isOfName = error.code === 100 || error.code === 104;
+        if (!goal.named || !isOfName) throw refused(error, goal);
+        terminal.print(
+          setting.view.format({ kind: "error", text: said(error) }),
+        );
       }
-      setting.terminal.print(
-        setting.view.format({ kind: "error", text: said(error) }),
-      );
-      const suggestion = `${error.headers["suggestion"] ?? ""}`;
-      goal.name = await askName(setting.terminal, clean(suggestion));
+    } else if (!goal.named) {
+      throw new Failure(EXIT.refused, "No password was entered");
     }
+    goal.name = await askName(terminal, suggestion);
   }
 }
 
@@ -98,7 +110,7 @@ async function visit(setting: Setting): Promise<number> {
  * @throws {ChatError} If the server does not let us in.
  */
 async function attend(goal: Goal, setting: Setting): Promise<number> {
-  const { terminal, view, piped, asks } = setting;
+  const { access, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
   using line = new Line({
     dial: (signal) => dial(goal.hostname, goal.port, signal),
@@ -109,7 +121,8 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     terminal,
     view,
     name: goal.name,
-    comeIn: (connection, pass) => comeIn(connection, goal.name, pass),
+    access,
+    comeIn: (connection, pass) => comeIn(connection, access, goal.name, pass),
     echo: !piped, // a pipe knows what it said
     ...(piped ? { refused: refusals.add } : {}),
   });
@@ -195,13 +208,20 @@ function refused(error: ChatError, goal: Goal): Failure {
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100
     ? `Names have 1 to 32 letters and digits. Try: client.ts alice ${server}`
+    : error.code === 110
+    ? "--login uses your account, --signup makes one."
     : "Try again later, or ask whoever runs the server.";
   const retry = error.headers["retry-after"];
   return new Failure(
     EXIT.refused,
     `Cannot enter as "${goal.name}": ${said(error)}`,
-    { advice: retry ? `Try again in ${retry} s.` : advice, cause: error },
+    { advice: retry ? tryAgainIn(Number(retry)) : advice, cause: error },
   );
+}
+
+function tryAgainIn(seconds: number): string {
+  if (!(seconds > 60)) return `Try again in ${seconds} s.`;
+  return `Try again in ${Math.ceil(seconds / 60)} minutes.`;
 }
 
 /** The terminal, if there is one, and how things are to look on it. */
@@ -226,8 +246,11 @@ function openSetting(
   });
   const columns = () =>
     terminal instanceof Screen ? terminal.columns : Infinity;
+  const { way, passwordFile } = options;
+  const asker = input ? terminal : undefined;
   return Object.assign(setting, {
     options,
+    access: new Access({ way, passwordFile, terminal: asker }),
     asks: input,
     piped: !input && !options.plain,
     terminal,

@@ -13,6 +13,7 @@ import {
   PROTOCOL,
   type RequestVerb,
 } from "../protocol.ts";
+import type { Access } from "./account.ts";
 import { CONNECT_TIMEOUT_MS } from "./address.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -28,7 +29,7 @@ export interface Pass {
 }
 
 /**
- * Comes in as `name`.
+ * Comes in as `name`, in whatever way `access` has.
  *
  * @param pass What an earlier connection has left, if there was one.
  * @returns The server's REGISTERED. Under another token than that of the pass,
@@ -38,6 +39,7 @@ export interface Pass {
  */
 export async function comeIn(
   connection: Connection,
+  access: Access,
   name: string,
   pass: Pass | undefined,
 ): Promise<Frame> {
@@ -47,7 +49,7 @@ export async function comeIn(
   const answer = await inTime(
     "enter",
     connection,
-    connection.request("REGISTER", [name], headers),
+    access.comeIn(connection, name, headers),
   );
   const protocol = header(answer, "protocol") ?? PROTOCOL;
   if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return answer;

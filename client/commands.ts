@@ -206,6 +206,12 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   {
+    names: ["signup"],
+    usage: "",
+    help: "Make your name an account; asks for a password, unseen",
+    run: (session, rest) => rest === "" ? signUp(session) : wrong(),
+  },
+  {
     names: ["clear"],
     usage: "",
     help: "Clear the screen",
@@ -261,6 +267,21 @@ function ignore(session: Session, rest: string): Promise<void | "usage"> {
   session.messages.ignore(rest, true);
   session.note(`You ignore ${rest} from now on; /unignore ${rest} ends that`);
   return Promise.resolve();
+}
+
+async function signUp(session: Session): Promise<void> {
+  const { access, line, name } = session;
+  if (!access.asks) {
+    const text = "Cannot ask for a password: the input is no terminal. " +
+      "Start the client with --signup and --password-file FILE.";
+    return session.show({ kind: "error", text });
+  }
+  const done = await access.signUpHere(line, name);
+  session.note(
+    done
+      ? `The name ${name} is yours now: it needs your password`
+      : "No password was entered; nothing has changed",
+  );
 }
 
 function showHelp(session: Session, rest: string): void {

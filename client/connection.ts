@@ -328,6 +328,9 @@ export function said({ code, message }: ChatError): string {
 
 const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
   REGISTER: "REGISTERED",
+  SIGNUP: "REGISTERED",
+  LOGIN: "CHALLENGE",
+  PROVE: "REGISTERED",
   JOIN: "JOINED",
   LEAVE: "LEFT",
   ROOMS: "ROOMS",

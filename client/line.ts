@@ -138,9 +138,10 @@ export class Line implements Disposable {
     verb: RequestVerb,
     args: readonly string[] = [],
     headers: Headers = {},
+    body?: Uint8Array | string,
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const asking = { verb, args, headers, body: bytesOf(undefined) };
+    const asking = { verb, args, headers, body: bytesOf(body) };
     this.#ask({ ...asking, resolve, reject });
     return promise;
   }

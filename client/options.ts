@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { DEFAULT_PORT, DEFAULT_ROOM, isUserName } from "../protocol.ts";
+import type { Way } from "./account.ts";
 import { parseAddress, parsePort } from "./address.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { roomName } from "./session.ts";
@@ -18,6 +19,10 @@ missing is asked for. Lines of a pipe or file are sent one by one.
 
   --port PORT     Port of the server (default ${DEFAULT_PORT})
   --room ROOM     Room to enter (default ${DEFAULT_ROOM})
+  --login         Log in; the password is asked for
+  --signup        Make an account for NAME; /signup in the chat does so too
+  --password-file FILE
+                  Where the password is, on one line, for nobody else to read
   --color WHEN    auto, always or never (default auto; NO_COLOR is kept)
   --plain         One line for each message, no drawing: for screen readers
                   and programs; lines are read as if a person typed them
@@ -34,6 +39,10 @@ export interface Options {
   readonly port: number | undefined;
   /** Which room to enter, with `#`. */
   readonly room: string | undefined;
+  /** How to come in. */
+  readonly way: Way;
+  /** Where the password is, if it is not to be asked for. */
+  readonly passwordFile: string | undefined;
   /** Whether to colour. */
   readonly color: "auto" | "always" | "never";
   /** Whether to draw nothing. */
@@ -61,8 +70,8 @@ export function readOptions(
   args: readonly string[],
 ): Options | "help" | "version" {
   const values = parseArgs(args, {
-    string: ["_", "port", "room", "color"],
-    boolean: ["plain", "help", "version"],
+    string: ["_", "port", "room", "color", "password-file"],
+    boolean: ["plain", "login", "signup", "help", "version"],
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key !== undefined) {
@@ -85,6 +94,8 @@ export function readOptions(
     hostname,
     port,
     room: readRoom(values["room"]),
+    way: readWay(values["login"] === true, values["signup"] === true),
+    passwordFile: readPath(values["password-file"]),
     color: readColor(values["color"]),
     plain: values["plain"] === true,
   };
@@ -201,6 +212,16 @@ function readRoom(word: unknown): string | undefined {
   throw usage(
     `Cannot use room "${word}": it has 1 to 32 letters, digits, _ and -`,
   );
+}
+
+function readWay(login: boolean, signup: boolean): Way {
+  if (login && signup) throw usage("Cannot both --login and --signup");
+  return login ? "login" : signup ? "signup" : "guest";
+}
+
+function readPath(word: unknown): string | undefined {
+  if (word === "") throw usage("Cannot use --password-file without a file");
+  return word === undefined ? undefined : String(word);
 }
 
 function readColor(word: unknown = "auto"): Options["color"] {

@@ -26,7 +26,8 @@ import {
   UNMARK_PASTES,
   withBreaks,
 } from "./paste.ts";
-import type { Terminal } from "./terminal.ts";
+import { SecretLine } from "./secret.ts";
+import type { SecretTerminal } from "./terminal.ts";
 
 /** What the person at the screen can cause. */
 export interface ScreenEvents {
@@ -38,8 +39,9 @@ export interface ScreenEvents {
   closed(error: OutputClosed): void;
 }
 
-/** The kind of {@linkcode Terminal} with a prompt; there can be only one. */
-export class Screen implements Terminal {
+/** The kind of {@linkcode SecretTerminal} with a prompt; there can be only one. */
+export class Screen implements SecretTerminal {
+  readonly #events: ScreenEvents;
   readonly #output: Output;
   readonly #keys = new Readable({ read() {} });
   readonly #line: Line;
@@ -52,11 +54,14 @@ export class Screen implements Terminal {
   #asking = false;
   #typed: string[] = [];
   #reader: ((line: string | undefined) => void) | undefined;
+  #secret: SecretLine | undefined; // readline must not have it: it remembers
+  #answer: ((secret: string | undefined) => void) | undefined;
   #ended = false;
   #columns = columnsNow();
 
   /** Takes the terminal over: raw, and with pastes marked. */
   constructor(events: ScreenEvents) {
+    this.#events = events;
     this.#output = new Output(Deno.stdout, events.closed);
     const output = new Writable({
       decodeStrings: false,
@@ -127,6 +132,18 @@ export class Screen implements Terminal {
     return new Promise((resolve) => this.#reader = resolve);
   }
 
+  async askSecret(question: string): Promise<string | undefined> {
+    this.#asking = true;
+    this.#secret = new SecretLine();
+    this.#secret.feed(this.#line.line); // typed before the question came
+    [this.#line.line, this.#line.cursor] = ["", 0];
+    this.#draw(question);
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    if (this.#ended) resolve(undefined);
+    this.#answer = resolve; // whoever waits for a line goes on waiting
+    return await promise;
+  }
+
   clear(): void {
     this.print("\x1b[H\x1b[2J");
   }
@@ -194,6 +211,8 @@ export class Screen implements Terminal {
     this.#draw();
     this.#reader?.(undefined);
     this.#reader = undefined;
+    this.#answer?.(undefined);
+    this.#answer = undefined;
   }
 
   /** How many rows below its first one `line` ends, after the prompt. */
@@ -216,12 +235,26 @@ export class Screen implements Terminal {
       if (count === null || this.#ended) break;
       const keys = decoder.decode(buffer.subarray(0, count), { stream: true });
       for (const part of filter.feed(keys)) {
+        if (this.#secret) this.#feedSecret(this.#secret, part.text);
         // Not `push`: it would come later than a paste that follows.
-        if (part.pasted) this.#line.write(part.text);
+        else if (part.pasted) this.#line.write(part.text);
         else this.#keys.emit("data", part.text);
       }
     }
     this.#leaveLine();
+  }
+
+  /** What follows Enter in one read is dropped: nobody types that fast. */
+  #feedSecret(secret: SecretLine, keys: string): void {
+    const end = secret.feed(keys);
+    if (end === "interrupted") return this.#events.interrupt();
+    if (end === undefined) return;
+    this.#secret = undefined;
+    this.#asking = false;
+    this.print(`${this.#line.getPrompt()}\n`);
+    this.#draw(this.#prompt);
+    this.#answer?.(end === "left" ? undefined : secret.text);
+    this.#answer = undefined;
   }
 
   #takeOver(): void {

@@ -22,6 +22,7 @@ import {
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
+import type { Access } from "./account.ts";
 import {
   history,
   type Joined,
@@ -62,6 +63,8 @@ export interface SessionParts {
   readonly terminal: Terminal;
   /** How they are shown. */
   readonly view: View;
+  /** How we come in, and can make our name an account. */
+  readonly access: Access;
   /** Under which name we come in. */
   readonly name: string;
   /**
@@ -83,6 +86,8 @@ export interface SessionParts {
 export class Session implements Visitor {
   /** To the server. */
   readonly line: Line;
+  /** How we came in, and can make our name an account. */
+  readonly access: Access;
   /** What was said. */
   readonly messages: Messages;
   /** Longest message the server takes, in bytes. */
@@ -104,6 +109,7 @@ export class Session implements Visitor {
   /** Begins in no room, and with everything held back until we are in. */
   constructor(parts: SessionParts) {
     this.line = parts.line;
+    this.access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
     this.#comeIn = parts.comeIn;

@@ -8,6 +8,7 @@
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { Output, type OutputClosed } from "./output.ts";
+import { SecretLine } from "./secret.ts";
 
 /** Where things are shown and typed. Dispose it to leave it as it was found. */
 export interface Terminal extends AsyncDisposable {
@@ -30,10 +31,19 @@ export interface Terminal extends AsyncDisposable {
   clear(): void;
 }
 
+/** A terminal on which something can be typed that is not shown. */
+export interface SecretTerminal extends Terminal {
+  /** Asks for a password; undefined if nothing more is typed. */
+  askSecret(question: string): Promise<string | undefined>;
+}
+
 /** The plain kind, on standard input and output. */
-export class PlainTerminal implements Terminal {
+export class PlainTerminal implements SecretTerminal {
   readonly #output: Output;
   readonly #done = Promise.withResolvers<undefined>();
+  #hidden = false; // what is typed, at the moment
+  #isRead = false; // somebody waits for a line
+  #answer: ((line: string | undefined) => void) | undefined; // and is passed by
   #lines: ReadableStreamDefaultReader<string> | undefined;
 
   /** `onClosed` is told when nobody reads what we print any more. */
@@ -58,19 +68,66 @@ export class PlainTerminal implements Terminal {
   }
 
   async read(): Promise<string | undefined> {
+    this.#isRead = true;
+    for (;;) {
+      const line = await this.#nextLine();
+      const answer = this.#answer;
+      this.#answer = undefined;
+      answer?.(line);
+      if (!answer || line === undefined) {
+        this.#isRead = false;
+        return line;
+      }
+    }
+  }
+
+  /** The system edits no line that it does not show: we do. */
+  async askSecret(question: string): Promise<string | undefined> {
+    this.#output.write(question);
+    Deno.stdin.setRaw(true, { cbreak: Deno.build.os !== "windows" });
+    this.#hidden = true;
+    const keys = await this.#lineForUs();
+    this.#show();
+    this.#output.write("\n");
+    if (keys === undefined) return undefined;
+    const line = new SecretLine();
+    line.feed(keys);
+    return line.text;
+  }
+
+  clear(): void {}
+
+  /** The next line, though somebody else waits for lines already. */
+  #lineForUs(): Promise<string | undefined> {
+    if (!this.#isRead) return this.read();
+    return new Promise((resolve) => this.#answer = resolve);
+  }
+
+  async #nextLine(): Promise<string | undefined> {
     this.#lines ??= Deno.stdin.readable
       .pipeThrough(new TextDecoderStream())
+      .pipeThrough(
+        new TransformStream<string, string>({
+          // What is typed unseen ends with the key itself, which is CR.
+          transform: (text, next) =>
+            next.enqueue(this.#hidden ? text.replaceAll("\r", "\n") : text),
+        }),
+      )
       .pipeThrough(new TextLineStream())
       .getReader();
     const next = this.#lines.read().then(({ value }) => value);
     return await Promise.race([next, this.#done.promise]);
   }
 
-  clear(): void {}
+  #show(): void {
+    if (this.#hidden) Deno.stdin.setRaw(false);
+    this.#hidden = false;
+  }
 
   /** A read of standard input may stay behind: no system call ends it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#done.resolve(undefined);
+    this.#show();
     await this.#output.flushed();
   }
 }

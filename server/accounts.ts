@@ -81,7 +81,6 @@ export class Accounts {
   readonly #byLook: StatementSync;
   readonly #all: StatementSync;
   readonly #insert: StatementSync;
-  readonly #endVisits: StatementSync;
   readonly #see: StatementSync;
 
   /** The accounts of `database`. */
@@ -98,9 +97,6 @@ export class Accounts {
     this.#all = database.prepare("SELECT * FROM accounts ORDER BY key");
     this.#insert = database.prepare(
       "INSERT INTO accounts (key, look_alike, name, verifier, created_at, since, seen, key_scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    );
-    this.#endVisits = database.prepare(
-      "DELETE FROM visits WHERE key = ? AND token <> ?",
     );
     this.#see = database.prepare(
       "UPDATE accounts SET seen = ? WHERE key = ? AND seen < ?",
@@ -132,8 +128,6 @@ export class Accounts {
         ...[key, lookAlike(name), name, verifier, createdAt],
         ...[since, since, keyScope],
       );
-      // Whoever had the name as a guest must not come back to it.
-      this.#endVisits.run(key, keyScope);
       return { name, since, keyScope, seen: since, createdAt };
     });
   }

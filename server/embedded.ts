@@ -237,9 +237,10 @@ export class SqliteJournal implements Journal {
   }
 
   /** First ids of runs that may have been missed, after that of the `last`. */
-  #missedRuns({ user, rooms, upTo }: Missed, last: number): number[] {
+  #missedRuns(query: Missed, last: number): number[] {
+    const { user, rooms, upTo, alone } = query;
     const range = { after: last, upTo, most: MISSED_PIECE };
-    return [user, "ALL", ...rooms.keys()]
+    return [user, ...(alone ? [] : ["ALL"]), ...rooms.keys()]
       .flatMap((target) => this.#runs.firstIds(target, range))
       .sort((a, b) => a - b)
       .slice(0, MISSED_PIECE);

@@ -55,8 +55,10 @@ async function register(
   const token = header(frame, "token");
   const visit = token === undefined ? undefined : visits.find(name, token);
   const account = accounts.named(name);
-  // Of a name with an account, only its owner can have the newest visit.
-  if (!account || !visit) refuseGuest(context, name, account);
+  // Under the very name of an account, only its owner can have a visit; one
+  // under a look-alike may be of a guest who was here before it was made.
+  const isOwner = account && visit?.key === account.name.toLowerCase();
+  if (!isOwner) refuseGuest(context, name, account);
   replace(visit);
   hub.reserve(name);
   await enter(session, context, {

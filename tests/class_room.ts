@@ -12,7 +12,7 @@ import { Line } from "../client/line.ts";
 import { CLOCK, type Clock } from "../client/pause.ts";
 import { Session } from "../client/session.ts";
 import { View } from "../client/view.ts";
-import { recordingTerminal } from "./client_tools.ts";
+import { guestAccess, recordingTerminal } from "./client_tools.ts";
 import { headerOf, RawClient } from "./raw_client.ts";
 
 /** Who is in the class, and how much each says. */
@@ -60,12 +60,14 @@ export class Pupil implements AsyncDisposable {
       dial: () => Deno.connect({ hostname: "127.0.0.1", port }).catch(passing),
       clock: HURRIED,
     });
+    const access = guestAccess();
     this.#session = new Session({
       line: this.#line,
       terminal: recordingTerminal((text) => this.#show(text)),
       view: new View({ plain: true, colors: false, columns: () => Infinity }),
       name,
-      comeIn: (connection, pass) => comeIn(connection, name, pass),
+      access,
+      comeIn: (connection, pass) => comeIn(connection, access, name, pass),
     });
     this.#reading = this.#read();
   }

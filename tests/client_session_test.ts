@@ -4,7 +4,7 @@ import { Line } from "../client/line.ts";
 import { roomName, Session } from "../client/session.ts";
 import { View } from "../client/view.ts";
 import type { Frame } from "../protocol.ts";
-import { recordingTerminal } from "./client_tools.ts";
+import { guestAccess, recordingTerminal } from "./client_tools.ts";
 
 const AT = "2026-11-21T07:32:56.120Z";
 
@@ -23,6 +23,7 @@ function createSession(): { session: Session; printed: string[] } {
     line,
     terminal,
     view,
+    access: guestAccess(),
     name: "alice",
     comeIn: () => Promise.reject(new Error("no server")),
   });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Access } from "../client/account.ts";
 import type { Terminal } from "../client/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../protocol.ts";
 import { ChatError } from "../protocol.ts";
@@ -15,6 +16,15 @@ const decoder = new TextDecoder();
 
 /** After so long, what was waited for is not coming. */
 const PATIENCE_MS = 20_000;
+
+/** The access of somebody who comes in as a guest, and is never asked. */
+export function guestAccess(): Access {
+  return new Access({
+    way: "guest",
+    passwordFile: undefined,
+    terminal: undefined,
+  });
+}
 
 /** A real server, on a free port unless told otherwise, that logs nothing. */
 export function quietServer(port = 0): ReturnType<typeof startServer> {

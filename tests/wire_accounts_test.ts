@@ -247,6 +247,24 @@ Deno.test("a guest who lost the name to an account cannot come back by token", a
   );
 });
 
+Deno.test("a token for a look-alike does not open an account", async () => {
+  await using server = startTestServer();
+  using guest = await RawClient.connect(server.port);
+  const token = headerOf(await guest.ask("REGISTER a1ice\n\n"), "Token");
+  await guest.ask("LOGOUT\n\n");
+  assertEquals(await guest.rest(), "");
+  (await signedUp(server.port, "alice")).close();
+
+  using again = await RawClient.connect(server.port);
+
+  for (const name of ["a1ice", "alice"]) {
+    assertMatch(
+      await again.ask(`REGISTER ${name}\nToken: ${token}\n\n`),
+      /^ERROR 110 Login required\n/,
+    );
+  }
+});
+
 Deno.test("the token of somebody else is none", async () => {
   await using server = startTestServer();
   using bob = await RawClient.connect(server.port);
