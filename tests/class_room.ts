@@ -46,6 +46,8 @@ export class Pupil implements AsyncDisposable {
   readonly sent: string[] = [];
   /** Notes and errors that were shown. */
   readonly notes: string[] = [];
+  /** Is told of each message that was answered SENT. */
+  onSent: () => void = () => {};
   readonly #line: Line;
   readonly #session: Session;
   readonly #reading: Promise<void>;
@@ -117,6 +119,7 @@ export class Pupil implements AsyncDisposable {
         this.#session.receive(event);
         if (event.frame.verb !== "SENT") continue;
         this.sent.push(`${this.name}: no ${++answered}`);
+        this.onSent();
       }
     }
   }
@@ -137,11 +140,11 @@ export class Pupil implements AsyncDisposable {
  * everything, and checks that nothing was lost, said twice, or seen in another
  * order by anybody.
  *
- * @param server Where the server itself listens.
+ * @param server Where the server itself listens in the end.
  */
 export async function checkNothingLost(
   options: ClassOptions,
-  server: number,
+  server: () => number,
   trouble: (pupils: readonly Pupil[]) => AsyncDisposable,
 ): Promise<void> {
   const { port, clients, rooms, messages } = options;
@@ -166,7 +169,7 @@ export async function checkNothingLost(
     assertEquals(pupil.sent, own, "every message was answered once, in order");
   }
   for (let i = 0; i < rooms; i++) {
-    const kept = await historyOf(server, `#room${i}`);
+    const kept = await historyOf(server(), `#room${i}`);
     assertEquals(kept.length, total, `#room${i} has each message once`);
     assertEquals(new Set(kept).size, total);
     for (const pupil of pupils.filter(({ room }) => room === `#room${i}`)) {

@@ -18,6 +18,8 @@ export interface FaultProxyOptions {
 export class FaultProxy implements AsyncDisposable {
   /** Where clients are to connect. */
   readonly port: number;
+  /** Where new connections lead, on 127.0.0.1; a server may move. */
+  target: number;
   /** Whether new connections are cut off at once. */
   refuses = false;
   /** How many connections were cut so far. */
@@ -28,16 +30,16 @@ export class FaultProxy implements AsyncDisposable {
    */
   bytesPerCut = Infinity;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #options: FaultProxyOptions;
+  readonly #random: () => number;
   readonly #links = new Set<Link>();
   readonly #done: Promise<void>;
   readonly #running = new Set<Promise<void>>();
-  #stalled: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
   /** Listens on a free port. */
   constructor(options: FaultProxyOptions) {
-    this.#options = options;
+    this.#random = options.random ?? Math.random;
+    this.target = options.target;
     this.port = this.#listener.addr.port;
     this.#done = this.#acceptAll();
   }
@@ -47,22 +49,10 @@ export class FaultProxy implements AsyncDisposable {
     for (const link of [...this.#links]) this.#cut(link);
   }
 
-  /** Passes nothing on, and cuts nothing, until {@linkcode resume}. */
-  stall(): void {
-    this.#stalled ??= Promise.withResolvers<void>();
-  }
-
-  /** Goes on. */
-  resume(): void {
-    this.#stalled?.resolve();
-    this.#stalled = undefined;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#listener.close();
     this.cutAll();
-    this.resume();
     await this.#done;
     await Promise.all(this.#running);
   }
@@ -80,9 +70,8 @@ export class FaultProxy implements AsyncDisposable {
   /** Connects a client with the server; without one, it is cut off. */
   async #join(client: Deno.TcpConn): Promise<void> {
     if (this.refuses) return client.close();
-    const { target } = this.#options;
-    const server = await Deno.connect({ hostname: "127.0.0.1", port: target })
-      .catch(() => undefined);
+    const to = { hostname: "127.0.0.1", port: this.target };
+    const server = await Deno.connect(to).catch(() => undefined);
     if (!server || this.#closed) {
       client.close();
       server?.close();
@@ -99,12 +88,11 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Passes on what one side says, up to its end or the cut. */
   async #pass(link: Link, from: Deno.Conn, to: Deno.Conn): Promise<void> {
-    const { random = Math.random } = this.#options;
-    let left = Math.ceil(-Math.log(1 - random()) * this.bytesPerCut) || 1;
+    const chance = -Math.log(1 - this.#random());
+    let left = Math.ceil(chance * this.bytesPerCut) || 1;
     const buffer = new Uint8Array(16_384);
     try {
       for (let count; (count = await from.read(buffer)) !== null;) {
-        await this.#stalled?.promise;
         const bytes = buffer.subarray(0, Math.min(count, left));
         for (let at = 0; at < bytes.length;) {
           at += await to.write(bytes.subarray(at));
