@@ -336,6 +336,8 @@ export class Session {
           `${user} went offline${reason ? ` (${reason})` : ""}`,
         );
       }
+      case "server":
+        return this.note(`The operator says: ${decoder.decode(frame.body)}`);
       case "closing": {
         const after = header(frame, "retry-after");
         this.closing = after ? `Try again in ${after} s.` : "Try again later.";
@@ -378,6 +380,7 @@ const ADVICE: Partial<Record<number, string>> = {
   105: "The server may be of another version.",
   106: "Send it in parts.",
   109: "/rooms shows the rooms; /join ROOM enters one.",
+  120: "You can still read. Ask whoever runs the server.",
 };
 
 const encoder = new TextEncoder();

@@ -316,6 +316,12 @@ export class Hub {
     return this.#muted.values();
   }
 
+  /** Tells everybody what the operator says. */
+  tellAll(text: string): void {
+    const notice = encode("NOTICE", ["server"], {}, text);
+    for (const user of this.#users.values()) user.peer.notify(notice);
+  }
+
   /** Tells everybody that the server stops; who then goes is no more news. */
   close(retryAfterSeconds: number): void {
     this.#closed = true;

@@ -154,3 +154,18 @@ Deno.test("roomName() takes names with and without #, and nothing for the defaul
   assertEquals(roomName("two words"), undefined);
   assertEquals(roomName("##"), undefined);
 });
+
+Deno.test("Session shows what the operator says as a line of its own, harmless", () => {
+  const { session, printed } = createSession();
+  const notice = frame(
+    "NOTICE server",
+    {},
+    "bob: hi\n* you \x1b[2Jleft \u202e",
+  );
+
+  session.receive({ frame: notice, request: undefined });
+
+  assertEquals(printed, [
+    "* The operator says: bob: hi␤* you ␛[2Jleft <U+202E>\n",
+  ]);
+});

@@ -295,3 +295,17 @@ Deno.test("Hub mutes who comes in later, or again", () => {
   hub.unmute("bob");
   assert(!again.muted);
 });
+
+Deno.test("Hub tells everybody what the operator says", () => {
+  const hub = new Hub();
+  const peers = [enter(hub, "alice", "#r").peer, enter(hub, "bob").peer];
+
+  hub.tellAll("Pause until 10:15 ☕");
+
+  for (const { told } of peers) {
+    assertEquals(
+      told.at(-1),
+      "NOTICE server\nContent-length: 21\n\nPause until 10:15 ☕",
+    );
+  }
+});
