@@ -14,6 +14,7 @@ import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
+import { Bans } from "./server/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import type { Context, Settings } from "./server/context.ts";
@@ -130,7 +131,11 @@ function createContext(
 ): Context {
   const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
   const accounts = new Accounts(database, { lockoutMs });
-  const hub = new Hub((name) => accounts.named(name)?.name);
+  const bans = new Bans(database);
+  const hub = new Hub(
+    (name) => accounts.named(name)?.name,
+    (value) => bans.refusal({ kind: "name", value }),
+  );
   const journal = createJournal(options, { database, hub });
   const now = () => performance.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
@@ -146,6 +151,7 @@ function createContext(
     hub,
     journal,
     accounts,
+    bans,
     classics,
     log,
     visits: isStored(options)

@@ -55,7 +55,8 @@ export class Classics {
   /**
    * Takes a socket for a user.
    *
-   * @throws {ChatError} 100 if the name is not legal, or in use.
+   * @throws {ChatError} 100 if the name is not legal, or in use; 117 if it is
+   * banned.
    */
   register(role: Role, name: string, connection: Connection): ClassicUser {
     const waiting = this.#users.get(name);
@@ -66,7 +67,7 @@ export class Classics {
     try {
       this.#context.hub.reserve(name);
     } catch (cause) {
-      if (!(cause instanceof ChatError)) throw cause;
+      if (!(cause instanceof ChatError) || cause.closes) throw cause;
       throw new ChatError(100, cause.message, { cause });
     }
     const user = new ClassicUser(name, this.#context);

@@ -5,6 +5,7 @@
  */
 import type { Account, Accounts, PendingLogin } from "./accounts.ts";
 import type { Draft, Journal } from "./backbone.ts";
+import type { Bans } from "./bans.ts";
 import type { Classics, ClassicUser, Role } from "./classic.ts";
 import type { Connection } from "./connection.ts";
 import type { Hub, User } from "./hub.ts";
@@ -20,6 +21,8 @@ export interface Context {
   readonly visits: Visits;
   /** Names that belong to somebody. */
   readonly accounts: Accounts;
+  /** Who is let in no more. */
+  readonly bans: Bans;
   /** Users of the course's protocol. */
   readonly classics: Classics;
   /** Every connection that is served. */

@@ -81,6 +81,9 @@ type Gathered = Map<string, { kind: Presence; remote: string }>;
 /** The name that is `name` or looks like it, if it belongs to somebody. */
 export type Owned = (name: string) => string | undefined;
 
+/** Why nobody may come in as `name`, if it is so. */
+export type Refusal = (name: string) => ChatError | undefined;
+
 /** What was said in rooms, which the hub does not keep itself. */
 export interface RoomHistory {
   /** The id of the newest message anywhere. */
@@ -101,11 +104,19 @@ export class Hub {
   readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
   readonly #muted = new NameMap<string>();
   readonly #owned: Owned;
+  readonly #refusal: Refusal;
   #closed = false;
 
-  /** Nobody is here. `owned` names belong to somebody who may be away. */
-  constructor(owned: Owned = () => undefined) {
+  /**
+   * Nobody is here. `owned` names belong to somebody who may be away; those of
+   * a `refusal` are not let in.
+   */
+  constructor(
+    owned: Owned = () => undefined,
+    refusal: Refusal = () => undefined,
+  ) {
     this.#owned = owned;
+    this.#refusal = refusal;
   }
 
   /** Everybody who is here. */
@@ -131,7 +142,8 @@ export class Hub {
   /**
    * Keeps a name for somebody who is about to come in.
    *
-   * @throws {ChatError} 100, or 104 with a free name as `Suggestion`.
+   * @throws {ChatError} 100, or 104 with a free name as `Suggestion`; 117 if the
+   * name is banned.
    */
   reserve(name: string): void {
     this.checkName(name);
@@ -148,9 +160,12 @@ export class Hub {
   /**
    * Does nothing if somebody may be called `name`.
    *
-   * @throws {ChatError} 100 if not, with a name as `Suggestion`.
+   * @throws {ChatError} 100 if not, with a name as `Suggestion`; 117 if the name
+   * is banned.
    */
   checkName(name: string): void {
+    const refusal = this.#refusal(name);
+    if (refusal) throw refusal;
     if (isUserName(name)) return;
     const suggestion = legalName(name);
     throw new ChatError(

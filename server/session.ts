@@ -17,6 +17,7 @@ import {
   startLine,
 } from "../protocol.ts";
 import type { Command } from "./command.ts";
+import { hostOf } from "./classic.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
@@ -54,6 +55,7 @@ export async function serve(
   connection.onEnd = () => sayGoodbye(session, context);
   context.sessions.add(session);
   context.log(`<${connection.remote}> connected`);
+  refuseBanned(session, context);
   try {
     for await (const batch of connection) {
       const now = context.now();
@@ -80,6 +82,13 @@ export async function serve(
   } finally {
     context.sessions.delete(session);
   }
+}
+
+/** Ends the connection if it is from an address that is banned. */
+function refuseBanned(session: Session, { bans }: Context): void {
+  const value = hostOf(session.connection.remote);
+  const refusal = bans.refusal({ kind: "address", value });
+  if (refusal) refuse(session, refusal);
 }
 
 /** Pings who is silent, and ends who stays so; to be called once a second. */

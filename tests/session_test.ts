@@ -6,6 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ChatError } from "../protocol.ts";
 import { Accounts } from "../server/accounts.ts";
 import type { Journal } from "../server/backbone.ts";
+import { Bans } from "../server/bans.ts";
 import { Classics } from "../server/classic.ts";
 import { Connection, type Wire } from "../server/connection.ts";
 import type { Context } from "../server/context.ts";
@@ -97,10 +98,12 @@ function arrange(
     new MemoryJournal((run, forwards) => hub.deliver(run, forwards)),
   );
   const log: string[] = [];
+  const database = new Database(IN_MEMORY);
   const context: Context = {
     hub,
     journal,
-    accounts: new Accounts(new Database(IN_MEMORY), { lockoutMs: 0 }),
+    accounts: new Accounts(database, { lockoutMs: 0 }),
+    bans: new Bans(database),
     classics: new Classics({
       hub,
       journal,
