@@ -17,6 +17,7 @@ import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
+import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
 import { Database, DatabaseError, IN_MEMORY } from "./server/database.ts";
 import { type Keep, SqliteJournal } from "./server/embedded.ts";
@@ -32,6 +33,7 @@ import {
 } from "./server/options.ts";
 import { logJoined } from "./server/requests.ts";
 import { checkSilence, serve } from "./server/session.ts";
+import { localTime } from "./server/shown.ts";
 import { TaskGroup } from "./server/tasks.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
@@ -63,6 +65,8 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
 export interface Server extends AsyncDisposable {
   /** Where it listens. */
   readonly port: number;
+  /** What its operator can do. */
+  readonly console: Console;
 }
 
 const SOFTWARE = `parley ${config.version}`;
@@ -98,6 +102,7 @@ export function startServer(options: ServerOptions = {}): Server {
   const done = acceptAll(listener, context, options, stopping.signal);
   return {
     port: listener.addr.port,
+    console: new Console(context),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
       stopping.abort();
@@ -262,12 +267,6 @@ function printer(): (line: string) => void {
     second = now;
     if (lines.push(`${time} ${line}`) === 1) setTimeout(print, LOG_MS);
   };
-}
-
-/** `2026-11-21 08:32:56`; toLocaleString would load 10 ms of tables. */
-function localTime(date: Date): string {
-  const shifted = date.getTime() - date.getTimezoneOffset() * 60_000;
-  return new Date(shifted).toISOString().slice(0, 19).replace("T", " ");
 }
 
 /** Runs the server until it is interrupted; returns the exit code. */

@@ -206,7 +206,12 @@ const NO_FRAME: Frame = {
   body: new Uint8Array(),
 };
 
-function refuse(session: Session, error: ChatError, frame = NO_FRAME): void {
+/** Says `error`, as the answer to `frame` if there is one, and ends if it ends. */
+export function refuse(
+  session: Session,
+  error: ChatError,
+  frame: Frame = NO_FRAME,
+): void {
   const answer = session.bare
     ? encode("ERROR", [`${error.code}`, ERRORS[error.code]])
     : encodeError(error, startLine(frame) || undefined);

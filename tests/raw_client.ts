@@ -75,6 +75,7 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   });
   return {
     port: server.port,
+    console: server.console,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     log,
     async logged(part) {
