@@ -4,12 +4,13 @@
  * It listens, and serves each connection in a task of its own: an iterator of
  * frames in, an outbox out. What the frames mean is in `server/session.ts`, who
  * hears what in `server/hub.ts`, where messages come into being in
- * `server/backbone.ts`. This file connects those and stops them again.
+ * `server/backbone.ts`, and what the operator can type in `server/console.ts`.
+ * This file connects those and stops them again.
  *
  * @module
  */
 import { resolve } from "node:path";
-import { bold, dim, setColorEnabled } from "@std/fmt/colors";
+import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
@@ -32,8 +33,8 @@ import {
   USAGE,
 } from "./server/options.ts";
 import { logJoined } from "./server/requests.ts";
+import { Screen } from "./server/screen.ts";
 import { checkSilence, serve } from "./server/session.ts";
-import { localTime } from "./server/shown.ts";
 import { TaskGroup } from "./server/tasks.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
@@ -190,6 +191,12 @@ function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
   return db !== IN_MEMORY;
 }
 
+/** Prints the lines of a log. */
+function printer(): (line: string) => void {
+  const screen = new Screen();
+  return (line) => screen.log(line);
+}
+
 /** Serves until `signal` aborts, and returns when every session has ended. */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -249,27 +256,7 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Lines of the log that come so close together take one write. */
-const LOG_MS = 20;
-
-/** Prints lines with their time. */
-function printer(): (line: string) => void {
-  let lines: string[] = [];
-  let second = NaN;
-  let time = "";
-  const print = () => {
-    console.log(lines.join("\n"));
-    lines = [];
-  };
-  return (line) => {
-    const now = Math.floor(Date.now() / 1_000);
-    if (now !== second) time = dim(localTime(new Date()));
-    second = now;
-    if (lines.push(`${time} ${line}`) === 1) setTimeout(print, LOG_MS);
-  };
-}
-
-/** Runs the server until it is interrupted; returns the exit code. */
+/** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
@@ -284,10 +271,13 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function run(options: ServerOptions): Promise<number> {
-  const interrupted = nextSignal();
+  const { promise: stopped, resolve: stop, reject } = Promise
+    .withResolvers<void>();
+  const signals = onSignals(stop);
+  using screen = new Screen();
   let server: Server;
   try {
-    server = startServer(options);
+    server = startServer({ ...options, log: (line) => screen.log(line) });
   } catch (error) {
     console.error(
       error instanceof DatabaseError
@@ -296,11 +286,34 @@ async function run(options: ServerOptions): Promise<number> {
     );
     return 2;
   }
-  console.log(greeting(server.port, options));
-  await interrupted;
-  console.log("Closing");
+  screen.print(greeting(server.port, options));
+  operate(server, screen, stop).catch(reject);
+  await Promise.race([stopped, server.console.stopped]);
+  signals[Symbol.dispose](); // from now on, they end us at once
+  screen[Symbol.dispose]();
+  screen.print("Closing");
   await server[Symbol.asyncDispose]();
   return 0;
+}
+
+/** Does what the operator types, line by line, as long as there is any. */
+async function operate(
+  { console: desk }: Server,
+  screen: Screen,
+  interrupt: () => void,
+): Promise<void> {
+  const editing = {
+    hint: "help shows what can be typed here",
+    complete: (line: string) => desk.complete(line),
+    interrupt,
+  };
+  for await (const line of screen.lines(editing)) {
+    try {
+      screen.print(await desk.run(line));
+    } catch (bug) {
+      console.error("A command failed:", bug);
+    }
+  }
 }
 
 function cannotListen(
@@ -340,16 +353,18 @@ function whereKept(db: string): string {
     : `Messages and accounts are kept in ${resolve(db)}`;
 }
 
-/** Resolves on Ctrl-C, or when asked to terminate; then they end us at once. */
-async function nextSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** Calls `stop` on Ctrl-C, or when asked to terminate; disposed, they end us. */
+function onSignals(stop: () => void): Disposable {
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
-  const stop = () => resolve();
   for (const name of signals) Deno.addSignalListener(name, stop);
-  await promise;
-  for (const name of signals) Deno.removeSignalListener(name, stop);
+  return {
+    [Symbol.dispose]() {
+      for (const name of signals) Deno.removeSignalListener(name, stop);
+    },
+  };
 }
 
-if (import.meta.main) Deno.exitCode = await main(Deno.args);
+// Not just the exit code: a read of standard input would keep us from ending.
+if (import.meta.main) Deno.exit(await main(Deno.args));

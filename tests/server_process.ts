@@ -10,6 +10,7 @@ export const RUN = ["run", "-A", "--cached-only", SERVER];
 /** Options for a server that nobody notices. */
 export const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
 
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** What a process prints on one of its outputs. */
@@ -37,7 +38,11 @@ class Output {
   }
 
   async toEnd(): Promise<void> {
-    while (!(await this.#reader.read()).done);
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      if (done) return;
+      this.text += decoder.decode(value);
+    }
   }
 }
 
@@ -54,6 +59,7 @@ export class Process implements AsyncDisposable {
   readonly out: Output;
   readonly err: Output;
   readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
 
   /** See {@linkcode Limits}. */
   constructor(args: readonly string[], { files, fileKb }: Limits = {}) {
@@ -66,10 +72,12 @@ export class Process implements AsyncDisposable {
     ];
     this.#child = new Deno.Command("sh", {
       args: ["-c", script.join("; "), "sh", ...server],
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
       env: { NO_COLOR: "1" },
     }).spawn();
+    this.#input = this.#child.stdin.getWriter();
     this.out = new Output(this.#child.stdout);
     this.err = new Output(this.#child.stderr);
   }
@@ -87,6 +95,27 @@ export class Process implements AsyncDisposable {
     return Number(port);
   }
 
+  /** Writes to its standard input. */
+  async type(text: string | Uint8Array): Promise<void> {
+    await this.#input.write(
+      typeof text === "string" ? encoder.encode(text) : text,
+    );
+  }
+
+  /** Ends its standard input. */
+  async endInput(): Promise<void> {
+    await this.#input.close();
+  }
+
+  /** Waits until it has ended by itself; gives the exit code. */
+  async exitCode(): Promise<number> {
+    await within(
+      Promise.all([this.out.toEnd(), this.err.toEnd()]),
+      () => `the exit after "${this.out.text}"`,
+    );
+    return (await this.#child.status).code;
+  }
+
   /** Sends a signal; gives the exit code, and how long it took. */
   async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
     const started = performance.now();
@@ -101,6 +130,7 @@ export class Process implements AsyncDisposable {
     } catch {
       // It has ended.
     }
+    await this.#input.abort().catch(() => {}); // it may be closed already
     await Promise.all([this.out.toEnd(), this.err.toEnd()]);
     await this.#child.status;
   }
