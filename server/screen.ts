@@ -33,7 +33,7 @@ export interface Editing {
   interrupt(): void;
 }
 
-/** Standard input and output; there can be only one. */
+/** Standard output, and, once somebody asks for lines, standard input. */
 export class Screen implements Disposable {
   #waiting: string[] = []; // to be printed
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -96,12 +96,9 @@ export class Screen implements Disposable {
     this.#timer = undefined;
     const text = this.#waiting.join("\n");
     this.#waiting = [];
-    const editor = this.#editor;
-    if (!editor) {
-      if (text !== "") console.log(text);
-      return;
-    }
     const lines = text === "" ? "" : `${text}\n`;
+    const editor = this.#editor;
+    if (!editor) return write(lines);
     write(upBy(editor.getCursorPos().rows) + lines);
     editor.prevRows = 0; // it must not look for the old prompt: that is gone
     editor.prompt(true);
@@ -220,7 +217,7 @@ function restore(): void {
 
 const encoder = new TextEncoder();
 
-/** Writes as console.log does, but no line break. */
+/** Writes, unless the terminal is gone: console.log would end the server. */
 function write(text: string): void {
   const bytes = encoder.encode(text);
   try {
@@ -228,7 +225,7 @@ function write(text: string): void {
       at += Deno.stdout.writeSync(bytes.subarray(at));
     }
   } catch {
-    // The terminal is gone: nobody would read it.
+    // Nobody reads it any more.
   }
 }
 

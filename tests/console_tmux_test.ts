@@ -78,6 +78,17 @@ tmuxTest(
   },
 );
 
+tmuxTest("a server whose terminal goes away takes its leave", async () => {
+  let alice: RawClient;
+  {
+    await using screen = await TmuxScreen.open();
+    alice = await RawClient.enter(await serve(screen), "alice");
+  }
+  using _alice = alice;
+
+  assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
+});
+
 tmuxTest(
   "Ctrl-Z gives the terminal back, fg the half-typed line, Ctrl-D the end of it",
   async () => {
