@@ -1,5 +1,6 @@
 /** The operator's console through a pipe: a server process and real clients. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ClientProcess } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 import { HERE, Process } from "./server_process.ts";
 
@@ -64,4 +65,27 @@ Deno.test("whatever is typed, the server goes on and its terminal is unharmed", 
   using alice = await RawClient.enter(port, "alice");
   assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
   assertEquals(server.err.text, "");
+});
+
+Deno.test("our own client shows what the operator says and does to its user", async () => {
+  await using server = new Process(HERE);
+  const port = `${await server.port()}`;
+  await using carol = new ClientProcess(
+    ["carol", "127.0.0.1", "--port", port, "--plain"],
+  );
+  await carol.until("you joined #default");
+
+  await server.type("say carol: go \x1b[2J home\n");
+  await carol.until("* The operator says: carol: go ␛[2J home\n");
+  await server.type("mute carol\n");
+  await server.out.until(/^Muted carol/m);
+  await carol.type("why?\n");
+  await carol.until(
+    "! ERROR 120 Muted: Cannot send: the operator has muted you. You can still read.",
+  );
+  await server.type("kick carol that is why\n");
+
+  const { code, err } = await carol.end();
+  assertEquals(code, 5);
+  assertMatch(err, /ERROR 117 Removed: .* removed you \(that is why\)\n/);
 });
