@@ -222,9 +222,12 @@ async function enter(
   const { name, account, after, signature, deed } = entrance;
   const { connection } = session;
   const visit = entrance.visit ?? await beginVisit(context, name);
-  if (session.gone) {
+  const banned = context.bans.refusal({ kind: "name", value: name }); // by now
+  if (session.gone || banned) {
     visit.goneAt = context.now();
-    return hub.release(name);
+    hub.release(name);
+    if (banned) throw banned;
+    return;
   }
   const peer = new NativePeer(session);
   session.login = undefined;

@@ -335,3 +335,34 @@ Deno.test("whoever goes while the visit is being stored leaves the name free", a
   assertEquals([...hub.users()], []);
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
+
+Deno.test("who is banned while the visit is being stored does not come in", async () => {
+  const saving = Promise.withResolvers<void>();
+  const saved = Promise.withResolvers<void>();
+  const visits = new Visits({
+    store: {
+      load: () => [],
+      save: () => (saving.resolve(), saved.promise),
+      forget: () => Promise.resolve(),
+    },
+  });
+  const { context, hub, connect } = arrange(undefined, visits);
+  const { wire, done } = connect();
+
+  wire.say("REGISTER alice\n\n");
+  await saving.promise;
+  await context.bans.add({
+    kind: "name",
+    value: "alice",
+    since: 0,
+    reason: "spam",
+  });
+  saved.resolve();
+  await wire.heard("ERROR 117 Removed\nFor: REGISTER alice\n");
+  wire.end();
+  await done;
+
+  hub.reserve("alice"); // throws if it is not free
+  assertEquals([...hub.users()], []);
+  assertEquals(visits.newest("alice")?.goneAt, 0);
+});
