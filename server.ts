@@ -9,7 +9,6 @@
  *
  * @module
  */
-import { resolve } from "node:path";
 import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
@@ -350,7 +349,7 @@ function greeting(
 function whereKept(db: string): string {
   return db === IN_MEMORY
     ? "Everything is kept in memory, and ends with the server"
-    : `Messages and accounts are kept in ${resolve(db)}`;
+    : `Messages and accounts are kept in ${Deno.realPathSync(db)}`;
 }
 
 /** Calls `stop` on Ctrl-C, or when asked to terminate; disposed, they end us. */

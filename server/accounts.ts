@@ -12,6 +12,7 @@ import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import { ChatError, lookAlike } from "../protocol.ts";
 import type { Database } from "./database.ts";
 import { Lockouts, MAX_FAILURES } from "./lockouts.ts";
+import { NameMap } from "./names.ts";
 import {
   type Challenge,
   challenge,
@@ -77,6 +78,7 @@ export class Accounts {
   readonly #lockouts: Lockouts;
   readonly #now: () => number;
   readonly #secret: Uint8Array;
+  readonly #names = new NameMap<string>(); // asked for each guest who comes in
   readonly #byName: StatementSync;
   readonly #byLook: StatementSync;
   readonly #all: StatementSync;
@@ -101,6 +103,7 @@ export class Accounts {
     this.#see = database.prepare(
       "UPDATE accounts SET seen = ? WHERE key = ? AND seen < ?",
     );
+    for (const { name } of this.all()) this.#names.add(name, name);
   }
 
   /** The account of that name, or of one that looks like it. */
@@ -119,17 +122,19 @@ export class Accounts {
    *
    * @throws {ChatError} 113 if there is one, 119 if it cannot be stored.
    */
-  create({ name, verifier, since, keyScope }: NewAccount): Promise<Account> {
+  async create(account: NewAccount): Promise<Account> {
+    const { name, verifier, since, keyScope } = account;
     const createdAt = this.#now();
-    return this.#database.write(() => {
-      if (this.#row(name)) throw exists(name);
+    await this.#database.write(() => {
+      if (this.#stored(name)) throw exists(name);
       const key = name.toLowerCase();
       this.#insert.run(
         ...[key, lookAlike(name), name, verifier, createdAt],
         ...[since, since, keyScope],
       );
-      return { name, since, keyScope, seen: since, createdAt };
     });
+    this.#names.add(name, name);
+    return { name, since, keyScope, seen: since, createdAt };
   }
 
   /**
@@ -206,6 +211,10 @@ export class Accounts {
   }
 
   #row(name: string): Row | undefined {
+    return this.#names.get(name) === undefined ? undefined : this.#stored(name);
+  }
+
+  #stored(name: string): Row | undefined {
     return this.#byName.get(name.toLowerCase()) ??
       this.#byLook.get(lookAlike(name));
   }

@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { isIP } from "node:net";
 import type { StatementSync } from "node:sqlite";
 import { ChatError, isUserName } from "../protocol.ts";
 import type { Database } from "./database.ts";
@@ -129,14 +128,14 @@ export function targetOf(word: string): Target | undefined {
   const bare = word.replace(/^\[(.*)\](:\d+)?$/, "$1")
     .replace(/^([\d.]+):\d+$/, "$1")
     .replace(/^::ffff:(?=\d+\.)/i, "");
-  switch (isIP(bare)) {
-    case 4:
-      return { kind: "address", value: bare };
-    case 6: {
-      const url = URL.parse(`http://[${bare}]`); // writes it as all others do
-      return url ? { kind: "address", value: url.hostname } : undefined;
-    }
-    default:
-      return undefined;
-  }
+  // The host of a URL is an address as all others write it. To a URL alone,
+  // though, 10.1 is one as well.
+  const host = /^[\d.]+$/.test(bare)
+    ? bare
+    : /^[\da-f:.]+$/i.test(bare)
+    ? `[${bare}]`
+    : "";
+  const value = URL.parse(`http://${host}`)?.hostname;
+  const isAddress = value !== undefined && (value === bare || host !== bare);
+  return isAddress ? { kind: "address", value } : undefined;
 }

@@ -11,7 +11,6 @@
  *
  * @module
  */
-import { dirname, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { ChatError } from "../protocol.ts";
 import { MIGRATIONS } from "./schema.ts";
@@ -261,7 +260,7 @@ function cannotUse(
 }
 
 function notOpened(path: string): DatabaseError {
-  const folder = dirname(resolve(path));
+  const folder = path.replace(/[^/\\]*$/, "") || ".";
   if (!isFolder(folder)) {
     const why = `there is no folder ${folder}`;
     return cannotUse(path, why, `make it, or ${ELSEWHERE}`);

@@ -11,7 +11,6 @@
  *
  * @module
  */
-import { createHash, createHmac } from "node:crypto";
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { ChatError } from "../protocol.ts";
 
@@ -186,10 +185,15 @@ function checkRange(
   );
 }
 
+/** Loaded when it is first needed: that takes as long as to start the server. */
+function nodeCrypto() {
+  return globalThis.process.getBuiltinModule("node:crypto");
+}
+
 function hmac(key: Uint8Array, text: string): Uint8Array {
-  return createHmac("sha256", key).update(text).digest();
+  return nodeCrypto().createHmac("sha256", key).update(text).digest();
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  return nodeCrypto().createHash("sha256").update(bytes).digest();
 }

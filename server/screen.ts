@@ -13,25 +13,15 @@
  * @module
  */
 import { dim } from "@std/fmt/colors";
-import * as readline from "node:readline";
-import { Readable, Writable } from "node:stream";
-import { localTime } from "./shown.ts";
+import type { Readable } from "node:stream";
+import type { Editing, Editor } from "./editor.ts";
+import { localTime, writeOut } from "./shown.ts";
 
 /** Lines of the log that come so close together take one write. */
 const LOG_MS = 20;
 
 /** Of a line from a pipe that is longer, the rest is not read, in characters. */
 const MAX_LINE = 65_536;
-
-/** What happens while a line is edited. */
-export interface Editing {
-  /** What is shown when it begins. */
-  readonly hint: string;
-  /** What could complete `line`, and which part of it that replaces. */
-  complete(line: string): [candidates: string[], part: string];
-  /** Ctrl-C was typed. */
-  interrupt(): void;
-}
 
 /** Standard output, and, once somebody asks for lines, standard input. */
 export class Screen implements Disposable {
@@ -75,8 +65,9 @@ export class Screen implements Disposable {
   }
 
   async *#editedLines(editing: Editing): AsyncGenerator<string, void, void> {
-    const keys = new Readable({ read() {} });
-    const editor = edit(keys, editing);
+    // Only here: to load readline takes as long as to start the server.
+    const { edit } = await import("./editor.ts");
+    const { editor, keys } = edit(editing);
     editor.on("SIGTSTP", () => this.#suspend());
     if (HAS_JOBS) Deno.addSignalListener("SIGCONT", this.#resumed);
     for (const end of ENDS) addEventListener(end, restore);
@@ -98,8 +89,8 @@ export class Screen implements Disposable {
     this.#waiting = [];
     const lines = text === "" ? "" : `${text}\n`;
     const editor = this.#editor;
-    if (!editor) return write(lines);
-    write(upBy(editor.getCursorPos().rows) + lines);
+    if (!editor) return writeOut(lines);
+    writeOut(upBy(editor.getCursorPos().rows) + lines);
     editor.prevRows = 0; // it must not look for the old prompt: that is gone
     editor.prompt(true);
   }
@@ -111,7 +102,7 @@ export class Screen implements Disposable {
     this.#editor = undefined;
     if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#resumed);
     for (const end of ENDS) removeEventListener(end, restore);
-    write(upBy(editor.getCursorPos().rows));
+    writeOut(upBy(editor.getCursorPos().rows));
     editor.close();
     restore();
   }
@@ -128,37 +119,6 @@ export class Screen implements Disposable {
       this.#draw();
     });
   };
-}
-
-/** What we use of readline, with the parts that its types leave out. */
-type Editor = readline.Interface & {
-  /** Where its next drawing looks for the prompt: so many rows up. */
-  prevRows: number;
-};
-
-/** A line that is edited by what comes from `keys`. */
-function edit(keys: Readable, { complete, interrupt }: Editing): Editor {
-  const output = new Writable({
-    decodeStrings: false,
-    write: (text, _encoding, done) => {
-      write(String(text));
-      done();
-    },
-  });
-  Object.defineProperties(output, {
-    columns: { get: columnsNow },
-    isTTY: { value: true },
-  });
-  const editor = readline.createInterface({
-    input: keys,
-    output,
-    terminal: true,
-    prompt: "> ",
-    removeHistoryDuplicates: true,
-    completer: complete,
-  });
-  editor.on("SIGINT", interrupt);
-  return editor as Editor; // the cast: see Editor
 }
 
 /** Reads keys to the end of the program: nothing ends a read of a terminal. */
@@ -215,20 +175,6 @@ function restore(): void {
   }
 }
 
-const encoder = new TextEncoder();
-
-/** Writes, unless the terminal is gone: console.log would end the server. */
-function write(text: string): void {
-  const bytes = encoder.encode(text);
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += Deno.stdout.writeSync(bytes.subarray(at));
-    }
-  } catch {
-    // Nobody reads it any more.
-  }
-}
-
 /** Whether Ctrl-Z stops a program and `fg` wakes it with SIGCONT. */
 const HAS_JOBS = Deno.build.os !== "windows";
 
@@ -238,12 +184,4 @@ const ENDS = ["error", "unhandledrejection"] as const;
 /** To the start of the row that is `rows` above, and clear from there. */
 function upBy(rows: number): string {
   return `${rows > 0 ? `\x1b[${rows}A` : ""}\r\x1b[J`;
-}
-
-function columnsNow(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80; // no terminal any more; the usual width
-  }
 }

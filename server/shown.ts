@@ -39,3 +39,20 @@ export function localTime(date: Date): string {
   const shifted = date.getTime() - date.getTimezoneOffset() * 60_000;
   return new Date(shifted).toISOString().slice(0, 19).replace("T", " ");
 }
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes to standard output, unless the terminal is gone: console.log would end
+ * the server.
+ */
+export function writeOut(text: string): void {
+  const bytes = encoder.encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += Deno.stdout.writeSync(bytes.subarray(at));
+    }
+  } catch {
+    // Nobody reads it any more.
+  }
+}

@@ -84,6 +84,7 @@ Deno.test("our own client shows what the operator says and does to its user", as
     "! ERROR 120 Muted: Cannot send: the operator has muted you. You can still read.",
   );
   await server.type("kick carol that is why\n");
+  await server.out.until(/^Kicked carol/m);
 
   const { code, err } = await carol.end();
   assertEquals(code, 5);
