@@ -2,9 +2,10 @@
  * Lockouts: who guesses a password wrong too often has to wait.
  *
  * They count for the pair of an account and an address, so that nobody can lock
- * out somebody else. The counts are held in memory, where a decision is made at
- * once however many guess together, and stored, so that a restart does not
- * forget them. There can be so many; of more, the oldest go.
+ * out somebody else. An address that has locked many accounts may try no more
+ * of them. The counts are held in memory, where a decision is made at once
+ * however many guess together, and stored, so that a restart does not forget
+ * them. There can be so many; of more, the oldest go that are no locks.
  *
  * @module
  */
@@ -15,6 +16,9 @@ import type { Database } from "./database.ts";
 /** So many wrong passwords in a row lock. */
 export const MAX_FAILURES = 3;
 
+/** An address that has locked so many accounts is locked for all others. */
+export const MAX_LOCKED_PER_ADDRESS = 100;
+
 /** How many pairs of account and address are remembered. */
 export const MAX_LOCKOUTS = 100_000;
 
@@ -22,9 +26,9 @@ export const MAX_LOCKOUTS = 100_000;
 interface Failures {
   readonly account: string;
   readonly address: string;
-  count: number;
+  readonly count: number;
   /** When the last one was, in milliseconds since the epoch. */
-  at: number;
+  readonly at: number;
 }
 
 /** What {@linkcode Lockouts} needs. */
@@ -42,6 +46,7 @@ export class Lockouts {
   readonly #database: Database;
   readonly #options: Required<LockoutOptions>;
   readonly #failures = new Map<string, Failures>(); // the last one to fail last
+  readonly #locked = new Map<string, Set<Failures>>(); // by address
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
 
@@ -57,11 +62,11 @@ export class Lockouts {
     );
     const rows = database.prepare("SELECT * FROM lockouts ORDER BY at").all();
     for (const { account, address, failures, at } of rows) {
-      const pair = { account: String(account), address: String(address) };
-      const counted = { count: Number(failures), at: Number(at) };
-      this.#failures.set(keyOf(pair.account, pair.address), {
-        ...pair,
-        ...counted,
+      this.#hold({
+        account: String(account),
+        address: String(address),
+        count: Number(failures),
+        at: Number(at),
       });
     }
   }
@@ -69,9 +74,11 @@ export class Lockouts {
   /** How long the account is still locked for the address, in milliseconds. */
   remainingMs(account: string, address: string): number {
     const failures = this.#current(account, address);
-    return failures && failures.count >= MAX_FAILURES
-      ? this.#leftOf(failures)
-      : 0;
+    if (failures && isLock(failures)) return this.#leftOf(failures);
+    const locked = this.#locked.get(address);
+    if (!locked || locked.size < MAX_LOCKED_PER_ADDRESS) return 0;
+    const [oldest] = locked;
+    return Math.max(0, this.#leftOf(oldest!)); // there are many
   }
 
   /**
@@ -80,15 +87,11 @@ export class Lockouts {
    * @returns How many more there may be.
    */
   async failed(account: string, address: string): Promise<number> {
-    const failures = this.#current(account, address) ??
-      { account, address, count: 0, at: 0 };
-    failures.count++;
-    failures.at = this.#options.now();
-    const key = keyOf(account, address);
-    this.#failures.delete(key);
-    this.#failures.set(key, failures);
-    const { count, at } = failures;
-    const forgotten = this.#forget();
+    const count = 1 + (this.#current(account, address)?.count ?? 0);
+    const at = this.#options.now();
+    this.#drop(account, address);
+    const forgotten = this.#makeRoom();
+    this.#hold({ account, address, count, at });
     await this.#store(() => {
       for (const old of forgotten) this.#delete.run(old.account, old.address);
       this.#put.run(account, address, count, at);
@@ -98,7 +101,7 @@ export class Lockouts {
 
   /** Forgets what was wrong before the right password. */
   async succeeded(account: string, address: string): Promise<void> {
-    if (!this.#failures.delete(keyOf(account, address))) return;
+    if (!this.#drop(account, address)) return;
     await this.#store(() => this.#delete.run(account, address));
   }
 
@@ -106,13 +109,33 @@ export class Lockouts {
   async lift(account: string): Promise<number> {
     const lifted = [...this.#failures.values()]
       .filter((failures) => failures.account === account);
-    for (const one of lifted) {
-      this.#failures.delete(keyOf(one.account, one.address));
-    }
+    for (const one of lifted) this.#drop(one.account, one.address);
     await this.#store(() => {
       for (const one of lifted) this.#delete.run(one.account, one.address);
     });
     return lifted.length;
+  }
+
+  /** As the newest. */
+  #hold(failures: Failures): void {
+    const { account, address } = failures;
+    this.#failures.set(keyOf(account, address), failures);
+    if (!isLock(failures)) return;
+    const locked = this.#locked.get(address) ?? new Set();
+    this.#locked.set(address, locked.add(failures));
+  }
+
+  /** @returns Whether there was something. */
+  #drop(account: string, address: string): boolean {
+    const key = keyOf(account, address);
+    const failures = this.#failures.get(key);
+    if (!failures) return false;
+    this.#failures.delete(key);
+    const locked = this.#locked.get(address);
+    if (locked?.delete(failures) && locked.size === 0) {
+      this.#locked.delete(address);
+    }
+    return true;
   }
 
   /** What counts: too long ago does not. */
@@ -127,15 +150,20 @@ export class Lockouts {
     return Math.min(at + lockoutMs - now(), lockoutMs);
   }
 
-  /** Takes out what counts no more, at the old end, and what is too much. */
-  #forget(): Failures[] {
+  /** For one more: takes out what counts no more, and one if there are many. */
+  #makeRoom(): Failures[] {
     const forgotten: Failures[] = [];
-    for (const [key, failures] of this.#failures) {
-      const tooMany = this.#failures.size > this.#options.most;
-      if (!tooMany && this.#leftOf(failures) > 0) break;
-      this.#failures.delete(key);
+    for (const failures of this.#failures.values()) {
+      if (this.#leftOf(failures) > 0) break;
       forgotten.push(failures);
     }
+    if (this.#failures.size - forgotten.length >= this.#options.most) {
+      const [oldest] = this.#failures.values();
+      // No lock, if that can be: or guesses at other names would lift it.
+      const one = this.#failures.values().find((one) => !isLock(one));
+      forgotten.push(one ?? oldest!); // there are many
+    }
+    for (const one of forgotten) this.#drop(one.account, one.address);
     return forgotten;
   }
 
@@ -147,6 +175,10 @@ export class Lockouts {
       if (!(error instanceof ChatError)) throw error;
     }
   }
+}
+
+function isLock({ count }: Failures): boolean {
+  return count >= MAX_FAILURES;
 }
 
 /** Neither has a space. */

@@ -1,7 +1,7 @@
 /** Lockouts, by a clock that the test sets. */
 import { assertEquals } from "@std/assert";
 import { Database, IN_MEMORY } from "../server/database.ts";
-import { Lockouts } from "../server/lockouts.ts";
+import { Lockouts, MAX_LOCKED_PER_ADDRESS } from "../server/lockouts.ts";
 
 const HOUR = 3_600_000;
 const HERE = "127.0.0.1";
@@ -122,6 +122,37 @@ Deno.test("of more than there can be, the oldest are forgotten, for good", async
     );
     assertEquals(locked, ["b", "c"]);
   }
+});
+
+Deno.test("guesses at other names lift no lock", async () => {
+  using arranged = arrange(Infinity, 10);
+  const { lockouts } = arranged;
+  await fail(lockouts, 3);
+
+  for (let i = 0; i < 50; i++) await lockouts.failed(`name${i}`, HERE);
+
+  assertEquals(lockouts.remainingMs("alice", HERE), Infinity);
+});
+
+Deno.test("an address that has locked many accounts may try no other", async () => {
+  using arranged = arrange(HOUR);
+  const { lockouts, clock, open } = arranged;
+  const many = Array.from(
+    { length: MAX_LOCKED_PER_ADDRESS },
+    (_, i) => `n${i}`,
+  );
+  for (const name of many) {
+    for (let i = 0; i < 3; i++) await lockouts.failed(name, HERE);
+  }
+
+  assertEquals(lockouts.remainingMs("alice", HERE), HOUR);
+  assertEquals(open().remainingMs("alice", HERE), HOUR, "after a restart");
+  assertEquals(lockouts.remainingMs("alice", "10.0.0.1"), 0);
+  await lockouts.lift("n7");
+  assertEquals(lockouts.remainingMs("alice", HERE), 0);
+  await fail(lockouts, 3);
+  clock.now += HOUR;
+  assertEquals(lockouts.remainingMs("bob", HERE), 0);
 });
 
 Deno.test("a lock holds though it cannot be stored", async () => {
