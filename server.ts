@@ -19,7 +19,12 @@ import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Connection } from "./server/connection.ts";
 import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
-import { Database, DatabaseError, IN_MEMORY } from "./server/database.ts";
+import {
+  Database,
+  DatabaseError,
+  explained,
+  IN_MEMORY,
+} from "./server/database.ts";
 import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
 import { MemoryJournal } from "./server/memory.ts";
@@ -87,11 +92,15 @@ const RETRY_AFTER_SECONDS = 5;
  * @throws {DatabaseError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { hostname = EVERYWHERE, port = DEFAULT_PORT } = options;
-  const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+  const { hostname = EVERYWHERE, port = DEFAULT_PORT, db = IN_MEMORY } =
+    options;
+  using opened = new DisposableStack(); // to be closed if the rest fails
+  const listener = opened.use(
+    Deno.listen({ hostname, port, tcpBacklog: BACKLOG }),
+  );
   const log = options.log ?? printer();
-  const database = openDatabase(options, { listener, log });
-  const context = createContext(options, { database, log });
+  const database = opened.use(new Database(db, { log }));
+  const context = contextOf(options, { database, log });
   const stopping = new AbortController();
   const tick = setInterval(() => {
     for (const session of context.sessions) checkSilence(session, context);
@@ -100,6 +109,7 @@ export function startServer(options: ServerOptions = {}): Server {
     context.journal.tidy();
   }, TICK_MS);
   const done = acceptAll(listener, context, options, stopping.signal);
+  opened.move();
   return {
     port: listener.addr.port,
     console: new Console(context),
@@ -117,16 +127,15 @@ export function startServer(options: ServerOptions = {}): Server {
   };
 }
 
-/** @throws {DatabaseError} If it cannot be used; then nobody listens. */
-function openDatabase(
-  { db = IN_MEMORY }: ServerOptions,
-  { listener, log }: { listener: Disposable; log: (line: string) => void },
-): Database {
+/** @throws {DatabaseError} If what is in the database cannot be read. */
+function contextOf(
+  options: ServerOptions,
+  parts: { database: Database; log: (line: string) => void },
+): Context {
   try {
-    return new Database(db, { log });
+    return createContext(options, parts);
   } catch (error) {
-    listener[Symbol.dispose]();
-    throw error;
+    throw explained(options.db ?? IN_MEMORY, error);
   }
 }
 

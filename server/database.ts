@@ -164,6 +164,7 @@ const FAILURES: Readonly<Record<number, string>> = {
   11: "the server's file is damaged",
   13: "the server's disk is full",
   14: "the server cannot open its file",
+  26: "the server's file is damaged",
 };
 
 /** Why nothing can be stored, if that is what `error` says. */
@@ -172,6 +173,7 @@ function failure(error: unknown): string | undefined {
 }
 
 const BUSY = 5;
+const DAMAGED = 11;
 const NO_DATABASE = 26;
 
 /** SQLite's primary result code, or NaN if it is none of its errors. */
@@ -184,6 +186,7 @@ function resultCode(error: unknown): number {
 function open(path: string): DatabaseSync {
   let db: DatabaseSync;
   try {
+    if (path !== IN_MEMORY) create(path);
     db = new DatabaseSync(path);
   } catch {
     throw notOpened(path); // SQLite itself does not say why
@@ -197,6 +200,15 @@ function open(path: string): DatabaseSync {
     db.close();
     if (error instanceof DatabaseError) throw error;
     throw notUsed(path, error as Error); // SQLite throws no other
+  }
+}
+
+/** Makes the file, if there is none, for nobody else on this computer to read. */
+function create(path: string): void {
+  try {
+    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+  } catch {
+    // It is there, or cannot be: then SQLite fails as well.
   }
 }
 
@@ -259,6 +271,13 @@ function cannotUse(
   return new DatabaseError(message, options);
 }
 
+/** `error` in words for whoever starts the server, if SQLite threw it. */
+export function explained(path: string, error: unknown): unknown {
+  return Number.isNaN(resultCode(error))
+    ? error
+    : notUsed(path, error as Error);
+}
+
 function notOpened(path: string): DatabaseError {
   const folder = path.replace(/[^/\\]*$/, "") || ".";
   if (!isFolder(folder)) {
@@ -280,6 +299,10 @@ function isFolder(path: string): boolean {
 /** What SQLite found when it first looked into the file, in our terms. */
 function notUsed(path: string, cause: Error): DatabaseError {
   const code = resultCode(cause);
+  if (code === DAMAGED) {
+    const advice = `put a copy in its place, or ${ELSEWHERE}`;
+    return cannotUse(path, "it is damaged", advice, { cause });
+  }
   if (code === BUSY) {
     const advice = `stop that one, or ${ELSEWHERE}`;
     return cannotUse(path, "another server uses it", advice);

@@ -129,6 +129,21 @@ Deno.test("a file of the schema's next version is refused, and left as it is", (
   assertEquals(Deno.readFileSync(file), before);
 });
 
+Deno.test({
+  name: "a new file is for nobody else to read, nor what stands beside it",
+  ignore: Deno.build.os === "windows", // which has no such permissions
+  fn: async () => {
+    using folder = tempFolder();
+    using database = new Database(`${folder.path}/chat.db`);
+    await database.write(() => {});
+
+    for (const { name } of Deno.readDirSync(folder.path)) {
+      const { mode } = Deno.statSync(`${folder.path}/${name}`);
+      assertEquals(mode! & 0o777, 0o600, name);
+    }
+  },
+});
+
 /** Paths that cannot be used; each is made in a folder of its own. */
 const UNUSABLE: readonly [what: string, why: string, make: Make][] = [
   ["text", "it is not a database", (folder) => {
@@ -139,6 +154,11 @@ const UNUSABLE: readonly [what: string, why: string, make: Make][] = [
     const db = new DatabaseSync(`${folder}/chat.db`);
     db.exec("CREATE TABLE bookmarks (url TEXT)");
     db.close();
+    return `${folder}/chat.db`;
+  }],
+  ["a damaged file", "it is damaged; put a copy in its place", (folder) => {
+    new Database(`${folder}/chat.db`).close();
+    Deno.truncateSync(`${folder}/chat.db`, 20_000);
     return `${folder}/chat.db`;
   }],
   ["a folder", "it is a folder", (folder) => folder],
