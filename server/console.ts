@@ -185,11 +185,14 @@ function usageOf(name: string, { usage }: Command): string {
 }
 
 function unknown(name: string): string {
-  const nearest = nearestCommand(name);
+  const nearest = ENDS.includes(name) ? "stop" : nearestCommand(name);
   const guess = nearest ? `did you mean ${nearest}? ` : "";
   return `Cannot do ${quoted(name)}: there is no such command; ${guess}` +
     "help shows all";
 }
+
+/** How other programs are ended. */
+const ENDS = ["quit", "exit", "bye"];
 
 /** What may have been meant by `name`: at most two mistakes away. */
 function nearestCommand(name: string): string | undefined {
@@ -332,12 +335,12 @@ async function unblock(
   { first: name }: Words,
 ): Promise<string> {
   const account = accounts.named(name);
+  const count = await accounts.unblock(name); // also of a name without account
+  if (count > 0) return `Unblocked ${account?.name ?? visible(name)}`;
   if (!account) {
     return `Cannot unblock ${quoted(name)}: there is no such account; ` +
       "accounts shows them";
   }
-  const count = await accounts.unblock(name);
-  if (count > 0) return `Unblocked ${account.name}`;
   return `Cannot unblock ${account.name}: nobody gave a wrong password`;
 }
 
