@@ -112,6 +112,11 @@ export class Accounts {
     return row && accountOf(row);
   }
 
+  /** Whether there is an account of that very name with that verifier. */
+  has(name: string, verifier: string): boolean {
+    return this.#row(name)?.["verifier"] === verifier;
+  }
+
   /** All accounts, by name. */
   all(): Account[] {
     return this.#all.all().map(accountOf);
@@ -177,7 +182,7 @@ export class Accounts {
     const signature = prove(challenge, verifier, message);
     if (signature && account) {
       await this.#lockouts.succeeded(key, address);
-      return { account, signature };
+      return { account: this.named(account.name) ?? account, signature };
     }
     const left = await this.#lockouts.failed(key, address);
     if (left === 0) {

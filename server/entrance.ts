@@ -101,9 +101,12 @@ async function signUp(
     throw new ChatError(105, `Cannot sign up as another: you are ${name}`);
   }
   hub.checkName(name);
-  if (hub.owns(name)) throw exists(name);
   const verifier = bodyText(frame);
   parseVerifier(verifier);
+  if (session.account && accounts.has(name, verifier)) { // it asks once more
+    return registered(session, context);
+  }
+  if (hub.owns(name)) throw exists(name);
   if (user && visit) {
     const { since, token: keyScope } = visit; // its messages' keys stay good
     const account = { name, verifier, since, keyScope };
@@ -322,11 +325,11 @@ function bodyText(frame: Frame): string {
   throw new ChatError(107, "Cannot read a body that is not UTF-8");
 }
 
-function registerClassic(
+async function registerClassic(
   session: Session,
-  { accounts, classics, settings }: Context,
+  { accounts, classics, settings, visits }: Context,
   [role, name, ...rest]: readonly string[],
-): Uint8Array {
+): Promise<Uint8Array> {
   if (name === undefined || rest.length > 0) {
     throw new ChatError(100, "Cannot register: a name is one word");
   }
@@ -340,6 +343,7 @@ function registerClassic(
   const user = classics.register(which, name, session.connection);
   session.classic = { user, role: which };
   session.connection.maxBodyBytes = settings.maxBodyBytes;
+  await visits.forget(name); // of a guest, who must not hear what is for this one
   return encode("REGISTERED", [which, name]);
 }
 

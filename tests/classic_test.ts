@@ -2,10 +2,16 @@
  * Clients of the course: raw sockets that send exactly what section 8 of the
  * protocol shows, with all its irregularities.
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import {
   bytes,
   forward,
+  headerOf,
   join,
   RawClient,
   sent,
@@ -49,6 +55,30 @@ for (const roles of [["TORECV", "TOSEND"], ["TOSEND", "TORECV"]]) {
     );
   });
 }
+
+Deno.test("what is for a classic user is replayed to no earlier guest of the name", async () => {
+  await using server = startTestServer();
+  let token: string;
+  {
+    using guest = await RawClient.connect(server.port);
+    token = headerOf(await guest.ask("REGISTER dave\n\n"), "Token");
+  }
+  await server.logged("dave disconnected");
+  {
+    using dave = await RawClient.classic(server.port, "dave");
+    using alice = await RawClient.enter(server.port, "alice");
+    await alice.say("dave", "a secret");
+    assertMatch(await dave.in.bytes(13), /^FORWARD alice/);
+  }
+  await server.logged("dave left room [default]");
+  using guest = await RawClient.connect(server.port);
+  const answer = await guest.ask(
+    `REGISTER dave\nToken: ${token}\nAfter: 0\n\n`,
+  );
+
+  assertNotEquals(headerOf(answer, "Token"), token);
+  assertEquals(await guest.ask("PING\n\n"), "PONG\n\n");
+});
 
 Deno.test("before both sockets are there, SEND is answered 101", async () => {
   await using server = startTestServer();

@@ -50,6 +50,21 @@ Deno.test("SIGNUP makes the name of a guest an account", async () => {
   assertMatch(await alice.next("ERROR"), /^ERROR 117 Removed\n/);
 });
 
+Deno.test("SIGNUP that is repeated, as its answer was lost, is answered again", async () => {
+  await using server = startTestServer();
+  const verifier = await signUp("alice");
+  let token: string;
+  {
+    using alice = await RawClient.connect(server.port);
+    token = headerOf(await alice.ask(verifier), "Token");
+  }
+  using again = await RawClient.connect(server.port);
+  await again.ask(`REGISTER alice\nToken: ${token}\n\n`);
+
+  assertMatch(await again.ask(verifier), /^REGISTERED alice\n/);
+  assertMatch(await again.ask(await signUp("alice", "other")), /^ERROR 113 /);
+});
+
 Deno.test("LOGIN and PROVE let the owner in, and the server proves itself", async () => {
   await using server = startTestServer();
   (await signedUp(server.port, "alice", "p\u00e4ss w\u00f6rd")).close();
