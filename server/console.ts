@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { ChatError, isUserName } from "../protocol.ts";
 import { type Target, targetOf } from "./bans.ts";
 import { hostOf } from "./classic.ts";
@@ -151,7 +150,7 @@ export class Console {
     const [name, words] = parse(line);
     if (name === "") return "";
     const command = COMMANDS.get(name);
-    if (!command) return unknown(name);
+    if (!command) return await unknown(name);
     const count = words.all === "" ? 0 : words.all.split(/\s+/).length;
     const [least, most] = command.words;
     if (count < least || count > most) {
@@ -184,8 +183,8 @@ function usageOf(name: string, { usage }: Command): string {
   return `${name} ${usage}`.trim();
 }
 
-function unknown(name: string): string {
-  const nearest = ENDS.includes(name) ? "stop" : nearestCommand(name);
+async function unknown(name: string): Promise<string> {
+  const nearest = ENDS.includes(name) ? "stop" : await nearestCommand(name);
   const guess = nearest ? `did you mean ${nearest}? ` : "";
   return `Cannot do ${quoted(name)}: there is no such command; ${guess}` +
     "help shows all";
@@ -195,8 +194,12 @@ function unknown(name: string): string {
 const ENDS = ["quit", "exit", "bye"];
 
 /** What may have been meant by `name`: at most two mistakes away. */
-function nearestCommand(name: string): string | undefined {
+async function nearestCommand(name: string): Promise<string | undefined> {
   if (name.length > 20) return undefined;
+  // Loaded for the first mistake, and not at every start.
+  const { levenshteinDistance } = await import(
+    "@std/text/levenshtein-distance"
+  );
   const [best] = Array.from(COMMANDS.keys(), (one) => ({
     one,
     away: levenshteinDistance(name, one),
