@@ -6,6 +6,7 @@
 import { ChatError, type Frame, header } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
+import { nextTurn, TURN_MS } from "./tasks.ts";
 
 /** One thing that may be asked. */
 export interface Command {
@@ -31,15 +32,19 @@ export function userOf(session: Session): User {
   return session.user;
 }
 
-/** Sends frames no faster than they are read. */
+/** Sends frames no faster than they are read, and not all in one turn. */
 export async function sendAnswers(
   { connection }: Session,
   frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   const { outbox } = connection;
+  let turnAt = performance.now();
   for await (const frame of frames) {
     outbox.answer(frame);
     await outbox.room();
+    if (performance.now() - turnAt < TURN_MS) continue;
+    await nextTurn();
+    turnAt = performance.now();
   }
 }
 

@@ -21,8 +21,10 @@ import {
 import type { Database } from "./database.ts";
 import { type Keyed, KeyTable } from "./key_table.ts";
 import { NameMap } from "./names.ts";
+import { Replay } from "./replay.ts";
 import { encodeForwards, type Run, runEnd } from "./run.ts";
 import { type Outline, RunTable } from "./run_table.ts";
+import { nextTurn } from "./tasks.ts";
 
 /** How much is kept. */
 export interface Keep {
@@ -31,9 +33,6 @@ export interface Keep {
   /** Of more messages, the oldest are deleted. */
   readonly messages: number;
 }
-
-/** So many ids are looked up at a time for somebody who missed something. */
-const MISSED_PIECE = 500;
 
 /** At least so many runs are deleted at a time, if there are so many. */
 const FORGET_PIECE = 100;
@@ -116,16 +115,14 @@ export class SqliteJournal implements Journal {
   }
 
   async *missed(query: Missed): AsyncGenerator<Uint8Array> {
-    let last = this.#runs.firstIdOf(query.after) - 1;
-    for (;;) {
-      const ids = this.#missedRuns(query, last);
+    const replay = new Replay(this.#runs, query);
+    for (let ids = replay.next(); ids; ids = replay.next()) {
       for (const id of ids) {
         const run = this.#runs.run(id); // unless it was deleted meanwhile
         const after = run ? Math.max(query.after, meantFor(query, run)) : 0;
         if (run) yield* framesOf(run, { after, before: query.upTo + 1 });
       }
-      if (ids.length < MISSED_PIECE) return;
-      last = ids.at(-1)!; // there are some
+      await nextTurn();
     }
   }
 
@@ -234,16 +231,6 @@ export class SqliteJournal implements Journal {
     const recipients = this.#recipients.get(id) ?? 0;
     const delivery = { recipients, acknowledged: [], congested: [] };
     return { count: 1, firstId: id, at, delivery };
-  }
-
-  /** First ids of runs that may have been missed, after that of the `last`. */
-  #missedRuns(query: Missed, last: number): number[] {
-    const { user, rooms, upTo, alone } = query;
-    const range = { after: last, upTo, most: MISSED_PIECE };
-    return [user, ...(alone ? [] : ["ALL"]), ...rooms.keys()]
-      .flatMap((target) => this.#runs.firstIds(target, range))
-      .sort((a, b) => a - b)
-      .slice(0, MISSED_PIECE);
   }
 
   #isOverdue(): boolean {

@@ -33,12 +33,20 @@ export interface Outline {
   readonly to: string;
 }
 
+/** What is known of a run to find out whether somebody is to get it. */
+export interface Head {
+  /** The id of its first message. */
+  readonly firstId: number;
+  /** The sender's name. */
+  readonly from: string;
+}
+
 /** See the top of the file. Every change belongs into `Database.write`. */
 export class RunTable {
   readonly #insert: StatementSync;
   readonly #newestOf: StatementSync;
   readonly #one: StatementSync;
-  readonly #idsOf: StatementSync;
+  readonly #headsOf: StatementSync;
   readonly #holding: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
@@ -54,8 +62,8 @@ export class RunTable {
       "SELECT * FROM messages WHERE target = ? AND first_id < ? ORDER BY first_id DESC",
     );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
-    this.#idsOf = prepare(
-      "SELECT first_id FROM messages WHERE target = ? AND first_id > ? AND first_id <= ? ORDER BY first_id LIMIT ?",
+    this.#headsOf = prepare(
+      "SELECT first_id, sender FROM messages WHERE target = ? AND first_id > ? AND first_id <= ? ORDER BY first_id LIMIT ?",
     );
     this.#holding = prepare(
       "SELECT max(first_id) AS first_id FROM messages WHERE first_id <= ?",
@@ -99,13 +107,15 @@ export class RunTable {
     return row && runOf(row);
   }
 
-  /** First ids of runs for the target, rising: `most` of those in the range. */
-  firstIds(
+  /** Runs for the target, oldest first: `most` of those in the range. */
+  heads(
     target: string,
     { after, upTo, most }: { after: number; upTo: number; most: number },
-  ): number[] {
-    return this.#idsOf.all(target, after, upTo, most)
-      .map((row) => Number(row["first_id"]));
+  ): Head[] {
+    return this.#headsOf.all(target, after, upTo, most).map((row) => ({
+      firstId: Number(row["first_id"]),
+      from: String(row["sender"]),
+    }));
   }
 
   /** The first id of the run that has `id`; the nearest before if it is gone. */
@@ -137,7 +147,7 @@ export class RunTable {
   /** Whether there are messages for that target. */
   has(target: string): boolean {
     const range = { after: 0, upTo: Number.MAX_SAFE_INTEGER, most: 1 };
-    return this.firstIds(target, range).length > 0;
+    return this.heads(target, range).length > 0;
   }
 
   /** The rooms of which there are messages. */

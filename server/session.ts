@@ -22,6 +22,7 @@ import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
 import { COMMANDS, send, sendAgain, sendDrafts } from "./requests.ts";
+import { nextTurn, TURN_MS } from "./tasks.ts";
 import type { Visit } from "./visits.ts";
 
 /**
@@ -187,15 +188,12 @@ async function settle(
   if (context.now() - session.turnAt > TURN_MS) await endTurn(session, context);
 }
 
-/** So long one peer may keep the program busy while others have to wait. */
-const TURN_MS = 5;
-
 /**
  * Lets everybody else have a turn. What is there at once is read and written
  * without one: a peer with much to ask could go on for ever.
  */
 async function endTurn(session: Session, { now }: Context): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve));
+  await nextTurn();
   session.turnAt = now();
 }
 

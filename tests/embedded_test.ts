@@ -1,8 +1,9 @@
 /** The journal in a file: what outlives the process, and what is deleted. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Draft } from "../server/backbone.ts";
 import { Database } from "../server/database.ts";
 import { type Keep, SqliteJournal } from "../server/embedded.ts";
+import { MemoryJournal } from "../server/memory.ts";
 import { ChatError } from "../protocol.ts";
 import { bytes, told } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
@@ -228,6 +229,67 @@ Deno.test("SqliteJournal replays a long absence whole and in order", async () =>
     Array.from({ length: 1_480 }, (_, i) => i + 10).filter((i) => i % 3 !== 2)
       .map((i) => `${i + 1} ${i}`),
   );
+});
+
+Deno.test("SqliteJournal replays a hundred rooms as MemoryJournal does", async () => {
+  using opened = open(":memory:");
+  const nobody = { recipients: 0, acknowledged: [], congested: [] };
+  const inMemory = new MemoryJournal(() => nobody);
+  const targets = [
+    ...Array.from({ length: 100 }, (_, i) => `#r${i}`),
+    ...["#other", "alice", "ALL", "bob"],
+  ];
+  for (let i = 0; i < 5_000; i++) {
+    // A busy room, many that are not, one's own messages, and runs of several.
+    const target = i % 2 ? "#r7" : targets[(i / 2) * 31 % targets.length]!;
+    const drafts = Array.from(
+      { length: 1 + i % 3 },
+      (_, part) => draft(target, `${i}.${part}`),
+    );
+    const from = i % 5 ? "bob" : "Alice";
+    await opened.journal.append(from, drafts);
+    await inMemory.append(from, drafts);
+  }
+  const rooms = new Map(
+    Array.from({ length: 100 }, (_, i) => [`#r${i}`, i * 70]),
+  );
+  const user = "alice";
+  const queries = [
+    { after: 0, upTo: inMemory.lastId, user, since: 0, rooms },
+    { after: 1_001, upTo: 9_001, user, since: 3_000, rooms },
+    { after: 5, upTo: 9_001, user, since: 9, rooms: new Map(), alone: true },
+  ];
+
+  for (const query of queries) {
+    const got = await Array.fromAsync(opened.journal.missed(query));
+    const expected = await Array.fromAsync(inMemory.missed(query));
+
+    assert(expected.length > 10);
+    assertEquals(told(got), told(expected));
+  }
+});
+
+Deno.test("SqliteJournal lets others have their turn during a long replay", async () => {
+  using opened = open(":memory:");
+  const { journal } = opened;
+  for (let i = 0; i < 2_000; i++) {
+    const from = i === 0 || i === 1_999 ? "bob" : "alice"; // who reads it
+    await journal.append(from, [draft(`#r${i % 2}`, "x")]);
+  }
+  const rooms = new Map([["#r0", 0], ["#r1", 0]]);
+  const query = { after: 0, upTo: 2_000, user: "alice", since: 0, rooms };
+  let turns = 0;
+  let others = setImmediate(function take() {
+    turns++;
+    others = setImmediate(take);
+  });
+
+  const turnsAt: number[] = [];
+  for await (const _ of journal.missed(query)) turnsAt.push(turns);
+  clearImmediate(others);
+
+  assertEquals(turnsAt.length, 2);
+  assert(turnsAt[1]! - turnsAt[0]! >= 4, `${turnsAt}`);
 });
 
 Deno.test("SqliteJournal refuses when its file is closed, and nothing breaks", async () => {
