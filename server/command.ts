@@ -32,20 +32,27 @@ export function userOf(session: Session): User {
   return session.user;
 }
 
-/** Sends frames no faster than they are read, and not all in one turn. */
+/**
+ * Sends frames no faster than they are read, and not all in one turn.
+ *
+ * @returns How many were sent.
+ */
 export async function sendAnswers(
-  { connection }: Session,
+  session: Session,
   frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<void> {
-  const { outbox } = connection;
+): Promise<number> {
+  const { outbox } = session.connection;
+  let sent = 0;
   let turnAt = performance.now();
   for await (const frame of frames) {
     outbox.answer(frame);
+    sent++;
     await outbox.room();
     if (performance.now() - turnAt < TURN_MS) continue;
     await nextTurn();
     turnAt = performance.now();
   }
+  return sent;
 }
 
 /**

@@ -98,20 +98,13 @@ export class SqliteJournal implements Journal {
     return stored;
   }
 
-  history(room: string, page: Page): Promise<Uint8Array[]> {
+  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
     const { limit, after = 0, before = Infinity } = page;
     const end = Math.min(before, this.#lastId + 1); // newer ones come as news
-    const series: Uint8Array[][] = [];
-    let missing = limit;
-    if (missing === 0) return Promise.resolve([]);
-    for (const run of this.#runs.newestFirst(room, end)) {
-      const found = framesOf(run, { after, before: end, most: missing });
-      if (found.length === 0) break;
-      series.push(found);
-      missing -= found.length;
-      if (missing === 0) break;
+    for (const part of this.#partsOf(room, { limit, after, before: end })) {
+      const run = this.#runs.run(part.firstId); // unless it was deleted meanwhile
+      if (run) yield* framesOf(run, part);
     }
-    return Promise.resolve(series.reverse().flat());
   }
 
   async *missed(query: Missed): AsyncGenerator<Uint8Array> {
@@ -233,6 +226,22 @@ export class SqliteJournal implements Journal {
     return { count: 1, firstId: id, at, delivery };
   }
 
+  /** The runs that a page takes messages from, oldest first. */
+  #partsOf(room: string, { limit, after, before }: Required<Page>): RunPart[] {
+    const parts: RunPart[] = [];
+    let missing = limit;
+    if (missing === 0) return parts;
+    for (const { firstId, count } of this.#runs.newestFirst(room, before)) {
+      const end = Math.min(firstId + count, before);
+      const least = Math.max(after, firstId - 1, end - 1 - missing);
+      if (least + 1 >= end) break;
+      parts.push({ firstId, after: least, before: end });
+      missing -= end - 1 - least;
+      if (missing === 0) break;
+    }
+    return parts.reverse();
+  }
+
   #isOverdue(): boolean {
     return (this.#oldest !== undefined && this.#isOld(this.#oldest)) ||
       Number(this.#oldestKeyAt) <= this.#now() - KEY_LIFE_MS;
@@ -282,14 +291,18 @@ interface Part {
   readonly after: number;
   /** Of those, the ones with a smaller id. */
   readonly before: number;
-  /** Of those, the last. */
-  readonly most?: number;
+}
+
+/** Which messages of which run. */
+interface RunPart extends Part {
+  /** The id of the first of the run. */
+  readonly firstId: number;
 }
 
 /** FORWARD frames, as they were handed on. */
-function framesOf(run: Run, { after, before, most = Infinity }: Part) {
+function framesOf(run: Run, { after, before }: Part): Uint8Array[] {
   const end = Math.min(run.bodies.length, before - run.firstId);
-  const start = Math.max(0, after + 1 - run.firstId, end - most);
+  const start = Math.max(0, after + 1 - run.firstId);
   if (start >= end) return [];
   const bodies = run.bodies.slice(start, end);
   const firstId = run.firstId + start;

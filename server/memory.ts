@@ -87,7 +87,7 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(stored);
   }
 
-  history(room: string, page: Page): Promise<Uint8Array[]> {
+  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
     const { limit, after = 0, before = Infinity } = page;
     const frames: Uint8Array[] = [];
     const records =
@@ -103,7 +103,7 @@ export class MemoryJournal implements Journal {
       }
       if (frames.length >= limit) break;
     }
-    return Promise.resolve(frames.reverse());
+    yield* frames.reverse();
   }
 
   async *missed(query: Missed): AsyncGenerator<Uint8Array> {

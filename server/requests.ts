@@ -205,13 +205,13 @@ async function history(
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
   const name = hub.roomNamed(room)?.name ?? journal.roomName(room) ?? room;
-  const frames = await journal.history(name, {
+  const frames = journal.history(name, {
     limit: Math.min(limit, MAX_HISTORY),
     ...(after === undefined ? {} : { after }),
     ...(before === undefined ? {} : { before }),
   });
-  await sendAnswers(session, frames);
-  return encode("HISTORY", [name], { Count: frames.length });
+  const sent = await sendAnswers(session, frames);
+  return encode("HISTORY", [name], { Count: sent });
 }
 
 /** Whoever answers a PING has everything that was sent before it. */

@@ -33,6 +33,14 @@ export interface Outline {
   readonly to: string;
 }
 
+/** Which ids a run has. */
+export interface Span {
+  /** The id of its first message. */
+  readonly firstId: number;
+  /** How many there are. */
+  readonly count: number;
+}
+
 /** What is known of a run to find out whether somebody is to get it. */
 export interface Head {
   /** The id of its first message. */
@@ -59,7 +67,7 @@ export class RunTable {
     const prepare = (sql: string) => database.prepare(sql);
     this.#insert = prepare("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)");
     this.#newestOf = prepare(
-      "SELECT * FROM messages WHERE target = ? AND first_id < ? ORDER BY first_id DESC",
+      "SELECT first_id, count FROM messages WHERE target = ? AND first_id < ? ORDER BY first_id DESC",
     );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
     this.#headsOf = prepare(
@@ -97,8 +105,10 @@ export class RunTable {
   }
 
   /** Runs with that target that begin before an id, the newest first. */
-  *newestFirst(target: string, before: number): Generator<Run> {
-    for (const row of this.#newestOf.iterate(target, before)) yield runOf(row);
+  *newestFirst(target: string, before: number): Generator<Span> {
+    for (const row of this.#newestOf.iterate(target, before)) {
+      yield { firstId: Number(row["first_id"]), count: Number(row["count"]) };
+    }
   }
 
   /** The run whose first message has that id. */

@@ -38,7 +38,7 @@ function draft(to: string, body: string, key?: string): Draft {
 }
 
 async function historyOf(journal: SqliteJournal, room = "#r") {
-  return told(await journal.history(room, { limit: 1_000 }));
+  return told(await Array.fromAsync(journal.history(room, { limit: 1_000 })));
 }
 
 Deno.test("SqliteJournal has the very frames, ids and rooms again after a restart", async () => {
@@ -61,7 +61,7 @@ Deno.test("SqliteJournal has the very frames, ids and rooms again after a restar
   using opened = open(file);
   const { journal } = opened;
 
-  const history = await journal.history("#Room", { limit: 9 });
+  const history = await Array.fromAsync(journal.history("#Room", { limit: 9 }));
 
   const joined = (parts: Uint8Array[]) => new Blob(parts as BlobPart[]).bytes();
   assertEquals(await joined(history), await joined(before));
@@ -207,6 +207,23 @@ Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", 
   assertEquals(journal.lastId, 1);
   assertEquals((await journal.append("a", [draft("#r", "y")]))[0]?.firstId, 2);
   assertEquals(database.prepare("SELECT * FROM keys").all(), []);
+});
+
+Deno.test("SqliteJournal reads history as it is taken, without what is deleted meanwhile", async () => {
+  using opened = open(":memory:", { messages: 3 });
+  const { journal, database } = opened;
+  for (const text of ["a", "b", "c"]) {
+    await journal.append("a", [draft("#r", text)]);
+  }
+
+  const frames = journal.history("#r", { limit: 3 });
+  const first = await frames.next();
+  await journal.append("a", [draft("#r", "d"), draft("#r", "e")]);
+  await database.write(() => {}); // so that the oldest two are gone
+  const rest = await Array.fromAsync(frames);
+
+  assertEquals(told([first.value]), ["1 a"]);
+  assertEquals(told(rest), ["3 c"]);
 });
 
 Deno.test("SqliteJournal replays a long absence whole and in order", async () => {
