@@ -33,7 +33,8 @@ export function userOf(session: Session): User {
 }
 
 /**
- * Sends frames no faster than they are read, and not all in one turn.
+ * Sends frames no faster than they are read, and not all in one turn, until the
+ * session is over.
  *
  * @returns How many were sent.
  */
@@ -45,6 +46,7 @@ export async function sendAnswers(
   let sent = 0;
   let turnAt = performance.now();
   for await (const frame of frames) {
+    if (session.gone) break;
     outbox.answer(frame);
     sent++;
     await outbox.room();
