@@ -34,8 +34,8 @@ export interface Keep {
   readonly messages: number;
 }
 
-/** At least so many runs are deleted at a time, if there are so many. */
-const FORGET_PIECE = 100;
+/** So many runs, and so many keys, are deleted in one turn. */
+const FORGET_PIECE = 1_000;
 
 /** Of so many messages with a key it is known to how many they went. */
 const MAX_RECIPIENTS = 10_000;
@@ -60,7 +60,6 @@ export class SqliteJournal implements Journal {
   #storedId: number; // the newest, which may still have to be handed on
   #oldest: Outline | undefined;
   #oldestKeyAt: number | undefined;
-  #storedRuns = 0; // since the oldest were last forgotten
   #forgetting = false;
 
   /**
@@ -134,9 +133,7 @@ export class SqliteJournal implements Journal {
   tidy(): void {
     if (this.#forgetting || !this.#isOverdue()) return;
     this.#forgetting = true;
-    const most = Math.max(FORGET_PIECE, 2 * this.#storedRuns);
-    this.#storedRuns = 0;
-    this.#database.write(() => this.#forget(most)).then(
+    this.#database.write(() => this.#forget()).then(
       (remainder) => this.#forgot(remainder),
       (error) => {
         if (!(error instanceof ChatError)) throw error;
@@ -196,7 +193,6 @@ export class SqliteJournal implements Journal {
     }
     this.#oldest ??= { firstId, lastId, at, to };
     this.#storedId = lastId;
-    this.#storedRuns++;
     return { run, keyed };
   }
 
@@ -252,12 +248,14 @@ export class SqliteJournal implements Journal {
       at < this.#now() - this.#keep.forMs;
   }
 
-  /** Deletes up to `most` runs, and as many keys; what is there afterwards. */
-  #forget(most: number): Remainder {
-    this.#keys.deleteOld(this.#now() - KEY_LIFE_MS, most);
-    const oldest = this.#runs.oldest(most);
-    const firstKept = oldest.findIndex((run) => !this.#isOld(run));
-    const old = firstKept < 0 ? oldest : oldest.slice(0, firstKept);
+  /** Deletes a piece of what is too old; what is there afterwards. */
+  #forget(): Remainder {
+    this.#keys.deleteOld(this.#now() - KEY_LIFE_MS, FORGET_PIECE);
+    const old: Outline[] = [];
+    for (const run of this.#runs.oldestFirst()) {
+      if (old.length === FORGET_PIECE || !this.#isOld(run)) break;
+      old.push(run);
+    }
     const last = old.at(-1);
     if (last) this.#runs.deleteThrough(last.firstId, this.#storedId);
     const rooms = new Set(old.map(({ to }) => to).filter(isRoomName));
@@ -266,7 +264,7 @@ export class SqliteJournal implements Journal {
   }
 
   #findOldest(): Pick<Remainder, "oldest" | "oldestKeyAt"> {
-    const [oldest] = this.#runs.oldest(1);
+    const [oldest] = this.#runs.oldestFirst();
     return { oldest, oldestKeyAt: this.#keys.oldestAt() };
   }
 
@@ -275,6 +273,7 @@ export class SqliteJournal implements Journal {
     this.#oldest = oldest;
     this.#oldestKeyAt = oldestKeyAt;
     for (const room of emptyRooms) this.#rooms.delete(room);
+    this.tidy(); // in the next turn, if there is more
   }
 }
 

@@ -77,7 +77,7 @@ export class RunTable {
       "SELECT max(first_id) AS first_id FROM messages WHERE first_id <= ?",
     );
     this.#oldest = prepare(
-      "SELECT first_id, count, at, target FROM messages ORDER BY first_id LIMIT ?",
+      "SELECT first_id, count, at, target FROM messages ORDER BY first_id",
     );
     this.#delete = prepare("DELETE FROM messages WHERE first_id <= ?");
     this.#keepLastId = prepare("INSERT OR REPLACE INTO last_id VALUES (1, ?)");
@@ -133,14 +133,17 @@ export class RunTable {
     return Number(this.#holding.get(id)?.["first_id"] ?? 0);
   }
 
-  /** The oldest runs. */
-  oldest(most: number): Outline[] {
-    return this.#oldest.all(most).map((row) => ({
-      firstId: Number(row["first_id"]),
-      lastId: Number(row["first_id"]) + Number(row["count"]) - 1,
-      at: Number(row["at"]),
-      to: String(row["target"]),
-    }));
+  /** All runs, the oldest first. */
+  *oldestFirst(): Generator<Outline> {
+    for (const row of this.#oldest.iterate()) {
+      const firstId = Number(row["first_id"]);
+      yield {
+        firstId,
+        lastId: firstId + Number(row["count"]) - 1,
+        at: Number(row["at"]),
+        to: String(row["target"]),
+      };
+    }
   }
 
   /** Deletes all runs up to one, of those that were stored up to `lastId`. */

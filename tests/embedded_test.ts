@@ -183,6 +183,36 @@ Deno.test("SqliteJournal keeps up with many runs a tick", async () => {
   assertEquals((await historyOf(journal)).length, 100);
 });
 
+Deno.test("SqliteJournal forgets a long past in pieces, and keeps the rest", async () => {
+  using opened = open(":memory:", { forMs: 30 * DAY_MS });
+  const { journal, database, clock } = opened;
+  const old = Array.from(
+    { length: 20_000 },
+    (_, i) => draft(`#old${i % 2}`, "x", `${i}`),
+  );
+  await journal.append("a", old);
+  clock.now += 30 * DAY_MS + 1;
+  const count = database.prepare(`
+    SELECT (SELECT count(*) FROM messages) AS runs,
+           (SELECT count(*) FROM keys) AS keys`);
+
+  await journal.append("a", [draft("#r", "kept", "k")]); // which tidies
+  const left: number[] = [];
+  do {
+    await database.write(() => {});
+    const { runs, keys } = count.get()!;
+    assertEquals(runs, keys);
+    left.push(Number(runs));
+  } while (left.at(-1) !== left.at(-2));
+
+  assert(left[0]! > 10_000, `${left}`);
+  assert(left.length >= 10, `${left}`);
+  assertEquals(left.at(-1), 1);
+  assertEquals(await historyOf(journal), ["20001 kept"]);
+  assertEquals([...journal.rooms()], ["#r"]);
+  assertEquals(journal.lastId, 20_001);
+});
+
 Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", async () => {
   using folder = tempFolder();
   const file = `${folder.path}/chat.db`;
