@@ -37,7 +37,7 @@ export interface Keep {
 /** So many runs, and so many keys, are deleted in one turn. */
 const FORGET_PIECE = 1_000;
 
-/** Of so many messages with a key it is known to how many they went. */
+/** Of at most so many messages with a key it is known to how many they went. */
 const MAX_RECIPIENTS = 10_000;
 
 /** A run that is stored now, and the ids of those of it that have a key. */
@@ -209,9 +209,14 @@ export class SqliteJournal implements Journal {
 
   #remember(id: number, recipients: number): void {
     this.#recipients.set(id, recipients);
-    const [oldest] = this.#recipients.keys();
-    if (this.#recipients.size > MAX_RECIPIENTS) {
-      this.#recipients.delete(oldest!); // there are some
+    if (this.#recipients.size > MAX_RECIPIENTS) this.#forgetOldestRecipients();
+  }
+
+  /** Many at a time: to find the first of a Map costs what was deleted there. */
+  #forgetOldestRecipients(): void {
+    for (const id of this.#recipients.keys()) {
+      if (this.#recipients.size <= MAX_RECIPIENTS * 0.9) return;
+      this.#recipients.delete(id);
     }
   }
 

@@ -92,6 +92,24 @@ Deno.test("SqliteJournal knows a key after a restart", async () => {
   assertEquals(await historyOf(opened.journal), ["1 x", "2 y"]);
 });
 
+Deno.test("SqliteJournal knows of the newest thousands of keys how many they went to", async () => {
+  using opened = open(":memory:");
+  const { journal } = opened;
+  const drafts = Array.from(
+    { length: 10_001 },
+    (_, i) => draft("#r", "x", `${i}`),
+  );
+  await journal.append("a", drafts);
+
+  const again = await journal.append("a", [
+    drafts[0]!,
+    ...drafts.slice(-9_000),
+  ]);
+
+  const recipients = again.map(({ delivery }) => delivery.recipients);
+  assertEquals(recipients, [0, ...Array<number>(9_000).fill(2)]);
+});
+
 Deno.test("SqliteJournal gives ids in the order of the appends of a tick", async () => {
   using opened = open(":memory:");
   const { journal, forwarded } = opened;
