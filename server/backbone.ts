@@ -117,6 +117,9 @@ export interface Journal {
    */
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
 
+  /** What a draft with that key would be answered, if it is not stored again. */
+  repeated(key: string): Stored | undefined;
+
   /**
    * FORWARD frames of a room, oldest first: the newest that fit the page as it
    * is when the first is asked for. They are made as they are taken.

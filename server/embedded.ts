@@ -97,6 +97,11 @@ export class SqliteJournal implements Journal {
     return stored;
   }
 
+  repeated(key: string): Stored | undefined {
+    const known = this.#known(key);
+    return known && this.#repeat(known);
+  }
+
   async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
     const { limit, after = 0, before = Infinity } = page;
     const end = Math.min(before, this.#lastId + 1); // newer ones come as news

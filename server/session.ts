@@ -21,7 +21,13 @@ import { hostOf } from "./classic.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
-import { COMMANDS, send, sendAgain, sendDrafts } from "./requests.ts";
+import {
+  answerUnsent,
+  COMMANDS,
+  send,
+  sendAgain,
+  sendDrafts,
+} from "./requests.ts";
 import { nextTurn, TURN_MS } from "./tasks.ts";
 import type { Visit } from "./visits.ts";
 
@@ -162,9 +168,12 @@ function take(
     send(session, context, item);
     return undefined;
   } catch (error) {
-    return settle(session, context, () => {
-      throw error;
-    }, item);
+    return settle(
+      session,
+      context,
+      () => answerUnsent(session, context, item, error),
+      item,
+    );
   }
 }
 

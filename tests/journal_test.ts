@@ -188,6 +188,22 @@ for (const [name, make] of JOURNALS) {
     assertEquals(delivered.length, 2);
   });
 
+  Deno.test(`${name} says what a key was stored as, for a day`, async () => {
+    using arranged = arrange(make);
+    const { journal, clock } = arranged;
+    await journal.append("alice", [draft("#r", "a"), draft("#r", "b", "k")]);
+
+    const known = journal.repeated("k");
+    const unknown = journal.repeated("a");
+    clock.now += KEY_LIFE_MS;
+    const late = journal.repeated("k");
+
+    assertEquals(known?.firstId, 2);
+    assertEquals(known?.count, 1);
+    assertEquals(known?.delivery.recipients, 2);
+    assertEquals([unknown, late], [undefined, undefined]);
+  });
+
   Deno.test(`${name} stores drafts with and without keys in their order`, async () => {
     using arranged = arrange(make);
     const { journal } = arranged;

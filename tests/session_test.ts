@@ -147,6 +147,7 @@ function relayed(journal: Journal): Journal {
       return journal.roomCount;
     },
     append: (from, drafts) => journal.append(from, drafts),
+    repeated: (key) => journal.repeated(key),
     history: (room, page) => journal.history(room, page),
     missed: (query) => journal.missed(query),
     roomName: (name) => journal.roomName(name),
