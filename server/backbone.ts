@@ -117,8 +117,14 @@ export interface Journal {
    */
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
 
-  /** FORWARD frames of a room, oldest first: the newest that fit the page. */
-  history(room: string, page: Page): Promise<Uint8Array[]>;
+  /** What a draft with that key would be answered, if it is not stored again. */
+  repeated(key: string): Stored | undefined;
+
+  /**
+   * FORWARD frames of a room, oldest first: the newest that fit the page as it
+   * is when the first is asked for. They are made as they are taken.
+   */
+  history(room: string, page: Page): AsyncIterable<Uint8Array>;
 
   /** FORWARD frames that a user should have had, oldest first, some at a time. */
   missed(query: Missed): AsyncIterable<Uint8Array>;

@@ -6,6 +6,7 @@
 import { ChatError, type Frame, header } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
+import { nextTurn, TURN_MS } from "./tasks.ts";
 
 /** One thing that may be asked. */
 export interface Command {
@@ -31,16 +32,29 @@ export function userOf(session: Session): User {
   return session.user;
 }
 
-/** Sends frames no faster than they are read. */
+/**
+ * Sends frames no faster than they are read, and not all in one turn, until the
+ * session is over.
+ *
+ * @returns How many were sent.
+ */
 export async function sendAnswers(
-  { connection }: Session,
+  session: Session,
   frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<void> {
-  const { outbox } = connection;
+): Promise<number> {
+  const { outbox } = session.connection;
+  let sent = 0;
+  let turnAt = performance.now();
   for await (const frame of frames) {
+    if (session.gone) break;
     outbox.answer(frame);
+    sent++;
     await outbox.room();
+    if (performance.now() - turnAt < TURN_MS) continue;
+    await nextTurn();
+    turnAt = performance.now();
   }
+  return sent;
 }
 
 /**

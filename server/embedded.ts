@@ -21,8 +21,10 @@ import {
 import type { Database } from "./database.ts";
 import { type Keyed, KeyTable } from "./key_table.ts";
 import { NameMap } from "./names.ts";
+import { Replay } from "./replay.ts";
 import { encodeForwards, type Run, runEnd } from "./run.ts";
 import { type Outline, RunTable } from "./run_table.ts";
+import { nextTurn } from "./tasks.ts";
 
 /** How much is kept. */
 export interface Keep {
@@ -32,13 +34,10 @@ export interface Keep {
   readonly messages: number;
 }
 
-/** So many ids are looked up at a time for somebody who missed something. */
-const MISSED_PIECE = 500;
+/** So many runs, and so many keys, are deleted in one turn. */
+const FORGET_PIECE = 1_000;
 
-/** At least so many runs are deleted at a time, if there are so many. */
-const FORGET_PIECE = 100;
-
-/** Of so many messages with a key it is known to how many they went. */
+/** Of at most so many messages with a key it is known to how many they went. */
 const MAX_RECIPIENTS = 10_000;
 
 /** A run that is stored now, and the ids of those of it that have a key. */
@@ -61,7 +60,6 @@ export class SqliteJournal implements Journal {
   #storedId: number; // the newest, which may still have to be handed on
   #oldest: Outline | undefined;
   #oldestKeyAt: number | undefined;
-  #storedRuns = 0; // since the oldest were last forgotten
   #forgetting = false;
 
   /**
@@ -99,33 +97,29 @@ export class SqliteJournal implements Journal {
     return stored;
   }
 
-  history(room: string, page: Page): Promise<Uint8Array[]> {
+  repeated(key: string): Stored | undefined {
+    const known = this.#known(key);
+    return known && this.#repeat(known);
+  }
+
+  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
     const { limit, after = 0, before = Infinity } = page;
     const end = Math.min(before, this.#lastId + 1); // newer ones come as news
-    const series: Uint8Array[][] = [];
-    let missing = limit;
-    if (missing === 0) return Promise.resolve([]);
-    for (const run of this.#runs.newestFirst(room, end)) {
-      const found = framesOf(run, { after, before: end, most: missing });
-      if (found.length === 0) break;
-      series.push(found);
-      missing -= found.length;
-      if (missing === 0) break;
+    for (const part of this.#partsOf(room, { limit, after, before: end })) {
+      const run = this.#runs.run(part.firstId); // unless it was deleted meanwhile
+      if (run) yield* framesOf(run, part);
     }
-    return Promise.resolve(series.reverse().flat());
   }
 
   async *missed(query: Missed): AsyncGenerator<Uint8Array> {
-    let last = this.#runs.firstIdOf(query.after) - 1;
-    for (;;) {
-      const ids = this.#missedRuns(query, last);
+    const replay = new Replay(this.#runs, query);
+    for (let ids = replay.next(); ids; ids = replay.next()) {
       for (const id of ids) {
         const run = this.#runs.run(id); // unless it was deleted meanwhile
         const after = run ? Math.max(query.after, meantFor(query, run)) : 0;
         if (run) yield* framesOf(run, { after, before: query.upTo + 1 });
       }
-      if (ids.length < MISSED_PIECE) return;
-      last = ids.at(-1)!; // there are some
+      await nextTurn();
     }
   }
 
@@ -144,9 +138,7 @@ export class SqliteJournal implements Journal {
   tidy(): void {
     if (this.#forgetting || !this.#isOverdue()) return;
     this.#forgetting = true;
-    const most = Math.max(FORGET_PIECE, 2 * this.#storedRuns);
-    this.#storedRuns = 0;
-    this.#database.write(() => this.#forget(most)).then(
+    this.#database.write(() => this.#forget()).then(
       (remainder) => this.#forgot(remainder),
       (error) => {
         if (!(error instanceof ChatError)) throw error;
@@ -206,7 +198,6 @@ export class SqliteJournal implements Journal {
     }
     this.#oldest ??= { firstId, lastId, at, to };
     this.#storedId = lastId;
-    this.#storedRuns++;
     return { run, keyed };
   }
 
@@ -223,9 +214,14 @@ export class SqliteJournal implements Journal {
 
   #remember(id: number, recipients: number): void {
     this.#recipients.set(id, recipients);
-    const [oldest] = this.#recipients.keys();
-    if (this.#recipients.size > MAX_RECIPIENTS) {
-      this.#recipients.delete(oldest!); // there are some
+    if (this.#recipients.size > MAX_RECIPIENTS) this.#forgetOldestRecipients();
+  }
+
+  /** Many at a time: to find the first of a Map costs what was deleted there. */
+  #forgetOldestRecipients(): void {
+    for (const id of this.#recipients.keys()) {
+      if (this.#recipients.size <= MAX_RECIPIENTS * 0.9) return;
+      this.#recipients.delete(id);
     }
   }
 
@@ -236,14 +232,20 @@ export class SqliteJournal implements Journal {
     return { count: 1, firstId: id, at, delivery };
   }
 
-  /** First ids of runs that may have been missed, after that of the `last`. */
-  #missedRuns(query: Missed, last: number): number[] {
-    const { user, rooms, upTo, alone } = query;
-    const range = { after: last, upTo, most: MISSED_PIECE };
-    return [user, ...(alone ? [] : ["ALL"]), ...rooms.keys()]
-      .flatMap((target) => this.#runs.firstIds(target, range))
-      .sort((a, b) => a - b)
-      .slice(0, MISSED_PIECE);
+  /** The runs that a page takes messages from, oldest first. */
+  #partsOf(room: string, { limit, after, before }: Required<Page>): RunPart[] {
+    const parts: RunPart[] = [];
+    let missing = limit;
+    if (missing === 0) return parts;
+    for (const { firstId, count } of this.#runs.newestFirst(room, before)) {
+      const end = Math.min(firstId + count, before);
+      const least = Math.max(after, firstId - 1, end - 1 - missing);
+      if (least + 1 >= end) break;
+      parts.push({ firstId, after: least, before: end });
+      missing -= end - 1 - least;
+      if (missing === 0) break;
+    }
+    return parts.reverse();
   }
 
   #isOverdue(): boolean {
@@ -256,12 +258,14 @@ export class SqliteJournal implements Journal {
       at < this.#now() - this.#keep.forMs;
   }
 
-  /** Deletes up to `most` runs, and as many keys; what is there afterwards. */
-  #forget(most: number): Remainder {
-    this.#keys.deleteOld(this.#now() - KEY_LIFE_MS, most);
-    const oldest = this.#runs.oldest(most);
-    const firstKept = oldest.findIndex((run) => !this.#isOld(run));
-    const old = firstKept < 0 ? oldest : oldest.slice(0, firstKept);
+  /** Deletes a piece of what is too old; what is there afterwards. */
+  #forget(): Remainder {
+    this.#keys.deleteOld(this.#now() - KEY_LIFE_MS, FORGET_PIECE);
+    const old: Outline[] = [];
+    for (const run of this.#runs.oldestFirst()) {
+      if (old.length === FORGET_PIECE || !this.#isOld(run)) break;
+      old.push(run);
+    }
     const last = old.at(-1);
     if (last) this.#runs.deleteThrough(last.firstId, this.#storedId);
     const rooms = new Set(old.map(({ to }) => to).filter(isRoomName));
@@ -270,7 +274,7 @@ export class SqliteJournal implements Journal {
   }
 
   #findOldest(): Pick<Remainder, "oldest" | "oldestKeyAt"> {
-    const [oldest] = this.#runs.oldest(1);
+    const [oldest] = this.#runs.oldestFirst();
     return { oldest, oldestKeyAt: this.#keys.oldestAt() };
   }
 
@@ -279,6 +283,7 @@ export class SqliteJournal implements Journal {
     this.#oldest = oldest;
     this.#oldestKeyAt = oldestKeyAt;
     for (const room of emptyRooms) this.#rooms.delete(room);
+    this.tidy(); // in the next turn, if there is more
   }
 }
 
@@ -295,14 +300,18 @@ interface Part {
   readonly after: number;
   /** Of those, the ones with a smaller id. */
   readonly before: number;
-  /** Of those, the last. */
-  readonly most?: number;
+}
+
+/** Which messages of which run. */
+interface RunPart extends Part {
+  /** The id of the first of the run. */
+  readonly firstId: number;
 }
 
 /** FORWARD frames, as they were handed on. */
-function framesOf(run: Run, { after, before, most = Infinity }: Part) {
+function framesOf(run: Run, { after, before }: Part): Uint8Array[] {
   const end = Math.min(run.bodies.length, before - run.firstId);
-  const start = Math.max(0, after + 1 - run.firstId, end - most);
+  const start = Math.max(0, after + 1 - run.firstId);
   if (start >= end) return [];
   const bodies = run.bodies.slice(start, end);
   const firstId = run.firstId + start;

@@ -30,21 +30,14 @@ export class KeyTable {
     this.#insert = database.prepare(
       "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
     );
-    this.#oldest = database.prepare(
-      "SELECT at FROM keys ORDER BY id LIMIT 1",
-    );
-    this.#delete = database.prepare(`
-      DELETE FROM keys WHERE id IN (
-        SELECT id FROM (
-          SELECT id, at FROM keys ORDER BY id LIMIT ?
-        ) WHERE at <= ?
-      )`);
+    this.#oldest = database.prepare("SELECT id, at FROM keys ORDER BY id");
+    this.#delete = database.prepare("DELETE FROM keys WHERE id <= ?");
   }
 
   /** The message with that key, if it is newer than `after`. */
   find(key: string, after: number): Keyed | undefined {
     const row = this.#find.get(key, after);
-    return row && { id: Number(row["id"]), at: Number(row["at"]) };
+    return row && keyedOf(row);
   }
 
   /** Adds the key of a message, in the place of an older message's same key. */
@@ -54,12 +47,27 @@ export class KeyTable {
 
   /** When the oldest message came into being; undefined if there is none. */
   oldestAt(): number | undefined {
-    const row = this.#oldest.get();
-    return row && Number(row["at"]);
+    const [oldest] = this.#oldestFirst();
+    return oldest?.at;
   }
 
-  /** Deletes keys up to a time, at most so many. */
+  /** Deletes the oldest, at most so many, up to the first that is newer. */
   deleteOld(upTo: number, most: number): void {
-    this.#delete.run(most, upTo);
+    let last: Keyed | undefined;
+    let count = 0;
+    for (const keyed of this.#oldestFirst()) {
+      if (keyed.at > upTo || count === most) break;
+      last = keyed;
+      count++;
+    }
+    if (last) this.#delete.run(last.id);
   }
+
+  *#oldestFirst(): Generator<Keyed> {
+    for (const row of this.#oldest.iterate()) yield keyedOf(row);
+  }
+}
+
+function keyedOf(row: Record<string, unknown>): Keyed {
+  return { id: Number(row["id"]), at: Number(row["at"]) };
 }

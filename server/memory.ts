@@ -70,7 +70,7 @@ export class MemoryJournal implements Journal {
     const stored: Stored[] = [];
     for (let first = 0; first < drafts.length;) {
       const { key } = drafts[first]!; // there are more
-      const known = key === undefined ? undefined : this.#known(key);
+      const known = key === undefined ? undefined : this.repeated(key);
       if (known) {
         stored.push(known);
         first++;
@@ -79,7 +79,7 @@ export class MemoryJournal implements Journal {
       const end = runEnd(
         drafts,
         first,
-        (key) => this.#known(key) !== undefined,
+        (key) => this.repeated(key) !== undefined,
       );
       this.#appendRun(from, drafts.slice(first, end), stored);
       first = end;
@@ -87,7 +87,12 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(stored);
   }
 
-  history(room: string, page: Page): Promise<Uint8Array[]> {
+  repeated(key: string): Stored | undefined {
+    const known = this.#keys.get(key);
+    return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
+  }
+
+  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
     const { limit, after = 0, before = Infinity } = page;
     const frames: Uint8Array[] = [];
     const records =
@@ -103,7 +108,7 @@ export class MemoryJournal implements Journal {
       }
       if (frames.length >= limit) break;
     }
-    return Promise.resolve(frames.reverse());
+    yield* frames.reverse();
   }
 
   async *missed(query: Missed): AsyncGenerator<Uint8Array> {
@@ -183,11 +188,6 @@ export class MemoryJournal implements Journal {
     if (!isRoomName(oldest.to) || !room) return;
     room.records.shift(); // the oldest of all is the oldest of its room
     if (room.records.size === 0) this.#rooms.delete(room.name);
-  }
-
-  #known(key: string): Stored | undefined {
-    const known = this.#keys.get(key);
-    return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
   }
 
   /** Keeps the keys of a run, with what is answered if they come again. */

@@ -15,6 +15,7 @@ import {
   header,
   isText,
   type RequestVerb,
+  targetKind,
 } from "../protocol.ts";
 import type { Draft, Stored } from "./backbone.ts";
 import { type Command, number, sendAnswers, userOf } from "./command.ts";
@@ -127,19 +128,54 @@ export function send(
   if (!isText(frame.body)) {
     throw new ChatError(107, "Cannot send what is not UTF-8");
   }
-  const key = header(frame, "key");
+  const key = keyOf(session, frame);
   session.draftedWords = key === undefined ? frame.args : undefined;
   if (key === undefined) session.drafts.push({ to, body: frame.body });
-  else if (/^[\x20-\x7e]{1,64}$/.test(key)) {
-    // A guest's name may have had other owners.
-    const scope = session.account?.keyScope ?? session.visit!.token;
-    session.drafts.push({ to, body: frame.body, key: `${scope} ${key}` });
-  } else {
+  else session.drafts.push({ to, body: frame.body, key });
+}
+
+/**
+ * The answer to a SEND that cannot be sent for `error`: if it was stored once,
+ * and only the answer got lost, it is that answer. Its target may be gone since.
+ *
+ * @throws {ChatError} The `error`, if it was not.
+ */
+export function answerUnsent(
+  session: Session,
+  { journal }: Context,
+  frame: Frame,
+  error: unknown,
+): Uint8Array {
+  const late = error instanceof ChatError && MAY_COME_LATE.has(error.code);
+  const to = frame.args[0];
+  if (!late || to === undefined || !targetKind(to)) throw error;
+  const key = keyOf(session, frame);
+  const stored = key === undefined ? undefined : journal.repeated(key);
+  if (!stored) throw error;
+  const { delivery: { recipients }, ...run } = stored;
+  return encodeSents({ ...run, to, recipients });
+}
+
+/** What may forbid a SEND that was allowed before. */
+const MAY_COME_LATE: ReadonlySet<number> = new Set([102, 109, 120]);
+
+/**
+ * Under what the journal knows a SEND again; undefined if it has no Key.
+ *
+ * @throws {ChatError} 105 if that is malformed.
+ */
+function keyOf(session: Session, frame: Frame): string | undefined {
+  const key = header(frame, "key");
+  if (key === undefined) return undefined;
+  if (!/^[\x20-\x7e]{1,64}$/.test(key)) {
     throw new ChatError(
       105,
       "Cannot send: Key is not 1 to 64 printable characters",
     );
   }
+  // A guest's name may have had other owners.
+  const scope = session.account?.keyScope ?? session.visit!.token;
+  return `${scope} ${key}`;
 }
 
 /**
@@ -205,13 +241,13 @@ async function history(
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
   const name = hub.roomNamed(room)?.name ?? journal.roomName(room) ?? room;
-  const frames = await journal.history(name, {
+  const frames = journal.history(name, {
     limit: Math.min(limit, MAX_HISTORY),
     ...(after === undefined ? {} : { after }),
     ...(before === undefined ? {} : { before }),
   });
-  await sendAnswers(session, frames);
-  return encode("HISTORY", [name], { Count: frames.length });
+  const sent = await sendAnswers(session, frames);
+  return encode("HISTORY", [name], { Count: sent });
 }
 
 /** Whoever answers a PING has everything that was sent before it. */

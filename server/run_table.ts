@@ -33,12 +33,28 @@ export interface Outline {
   readonly to: string;
 }
 
+/** Which ids a run has. */
+export interface Span {
+  /** The id of its first message. */
+  readonly firstId: number;
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** What is known of a run to find out whether somebody is to get it. */
+export interface Head {
+  /** The id of its first message. */
+  readonly firstId: number;
+  /** The sender's name. */
+  readonly from: string;
+}
+
 /** See the top of the file. Every change belongs into `Database.write`. */
 export class RunTable {
   readonly #insert: StatementSync;
   readonly #newestOf: StatementSync;
   readonly #one: StatementSync;
-  readonly #idsOf: StatementSync;
+  readonly #headsOf: StatementSync;
   readonly #holding: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
@@ -51,17 +67,17 @@ export class RunTable {
     const prepare = (sql: string) => database.prepare(sql);
     this.#insert = prepare("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)");
     this.#newestOf = prepare(
-      "SELECT * FROM messages WHERE target = ? AND first_id < ? ORDER BY first_id DESC",
+      "SELECT first_id, count FROM messages WHERE target = ? AND first_id < ? ORDER BY first_id DESC",
     );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
-    this.#idsOf = prepare(
-      "SELECT first_id FROM messages WHERE target = ? AND first_id > ? AND first_id <= ? ORDER BY first_id LIMIT ?",
+    this.#headsOf = prepare(
+      "SELECT first_id, sender FROM messages WHERE target = ? AND first_id > ? AND first_id <= ? ORDER BY first_id LIMIT ?",
     );
     this.#holding = prepare(
       "SELECT max(first_id) AS first_id FROM messages WHERE first_id <= ?",
     );
     this.#oldest = prepare(
-      "SELECT first_id, count, at, target FROM messages ORDER BY first_id LIMIT ?",
+      "SELECT first_id, count, at, target FROM messages ORDER BY first_id",
     );
     this.#delete = prepare("DELETE FROM messages WHERE first_id <= ?");
     this.#keepLastId = prepare("INSERT OR REPLACE INTO last_id VALUES (1, ?)");
@@ -89,8 +105,10 @@ export class RunTable {
   }
 
   /** Runs with that target that begin before an id, the newest first. */
-  *newestFirst(target: string, before: number): Generator<Run> {
-    for (const row of this.#newestOf.iterate(target, before)) yield runOf(row);
+  *newestFirst(target: string, before: number): Generator<Span> {
+    for (const row of this.#newestOf.iterate(target, before)) {
+      yield { firstId: Number(row["first_id"]), count: Number(row["count"]) };
+    }
   }
 
   /** The run whose first message has that id. */
@@ -99,13 +117,15 @@ export class RunTable {
     return row && runOf(row);
   }
 
-  /** First ids of runs for the target, rising: `most` of those in the range. */
-  firstIds(
+  /** Runs for the target, oldest first: `most` of those in the range. */
+  heads(
     target: string,
     { after, upTo, most }: { after: number; upTo: number; most: number },
-  ): number[] {
-    return this.#idsOf.all(target, after, upTo, most)
-      .map((row) => Number(row["first_id"]));
+  ): Head[] {
+    return this.#headsOf.all(target, after, upTo, most).map((row) => ({
+      firstId: Number(row["first_id"]),
+      from: String(row["sender"]),
+    }));
   }
 
   /** The first id of the run that has `id`; the nearest before if it is gone. */
@@ -113,14 +133,17 @@ export class RunTable {
     return Number(this.#holding.get(id)?.["first_id"] ?? 0);
   }
 
-  /** The oldest runs. */
-  oldest(most: number): Outline[] {
-    return this.#oldest.all(most).map((row) => ({
-      firstId: Number(row["first_id"]),
-      lastId: Number(row["first_id"]) + Number(row["count"]) - 1,
-      at: Number(row["at"]),
-      to: String(row["target"]),
-    }));
+  /** All runs, the oldest first. */
+  *oldestFirst(): Generator<Outline> {
+    for (const row of this.#oldest.iterate()) {
+      const firstId = Number(row["first_id"]);
+      yield {
+        firstId,
+        lastId: firstId + Number(row["count"]) - 1,
+        at: Number(row["at"]),
+        to: String(row["target"]),
+      };
+    }
   }
 
   /** Deletes all runs up to one, of those that were stored up to `lastId`. */
@@ -137,7 +160,7 @@ export class RunTable {
   /** Whether there are messages for that target. */
   has(target: string): boolean {
     const range = { after: 0, upTo: Number.MAX_SAFE_INTEGER, most: 1 };
-    return this.firstIds(target, range).length > 0;
+    return this.heads(target, range).length > 0;
   }
 
   /** The rooms of which there are messages. */

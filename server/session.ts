@@ -21,7 +21,14 @@ import { hostOf } from "./classic.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
-import { COMMANDS, send, sendAgain, sendDrafts } from "./requests.ts";
+import {
+  answerUnsent,
+  COMMANDS,
+  send,
+  sendAgain,
+  sendDrafts,
+} from "./requests.ts";
+import { nextTurn, TURN_MS } from "./tasks.ts";
 import type { Visit } from "./visits.ts";
 
 /**
@@ -161,9 +168,12 @@ function take(
     send(session, context, item);
     return undefined;
   } catch (error) {
-    return settle(session, context, () => {
-      throw error;
-    }, item);
+    return settle(
+      session,
+      context,
+      () => answerUnsent(session, context, item, error),
+      item,
+    );
   }
 }
 
@@ -187,15 +197,12 @@ async function settle(
   if (context.now() - session.turnAt > TURN_MS) await endTurn(session, context);
 }
 
-/** So long one peer may keep the program busy while others have to wait. */
-const TURN_MS = 5;
-
 /**
  * Lets everybody else have a turn. What is there at once is read and written
  * without one: a peer with much to ask could go on for ever.
  */
 async function endTurn(session: Session, { now }: Context): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve));
+  await nextTurn();
   session.turnAt = now();
 }
 

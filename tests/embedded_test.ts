@@ -1,8 +1,9 @@
 /** The journal in a file: what outlives the process, and what is deleted. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Draft } from "../server/backbone.ts";
 import { Database } from "../server/database.ts";
 import { type Keep, SqliteJournal } from "../server/embedded.ts";
+import { MemoryJournal } from "../server/memory.ts";
 import { ChatError } from "../protocol.ts";
 import { bytes, told } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
@@ -37,7 +38,7 @@ function draft(to: string, body: string, key?: string): Draft {
 }
 
 async function historyOf(journal: SqliteJournal, room = "#r") {
-  return told(await journal.history(room, { limit: 1_000 }));
+  return told(await Array.fromAsync(journal.history(room, { limit: 1_000 })));
 }
 
 Deno.test("SqliteJournal has the very frames, ids and rooms again after a restart", async () => {
@@ -60,7 +61,7 @@ Deno.test("SqliteJournal has the very frames, ids and rooms again after a restar
   using opened = open(file);
   const { journal } = opened;
 
-  const history = await journal.history("#Room", { limit: 9 });
+  const history = await Array.fromAsync(journal.history("#Room", { limit: 9 }));
 
   const joined = (parts: Uint8Array[]) => new Blob(parts as BlobPart[]).bytes();
   assertEquals(await joined(history), await joined(before));
@@ -89,6 +90,24 @@ Deno.test("SqliteJournal knows a key after a restart", async () => {
 
   assertEquals([again?.firstId, other?.firstId], [1, 2]);
   assertEquals(await historyOf(opened.journal), ["1 x", "2 y"]);
+});
+
+Deno.test("SqliteJournal knows of the newest thousands of keys how many they went to", async () => {
+  using opened = open(":memory:");
+  const { journal } = opened;
+  const drafts = Array.from(
+    { length: 10_001 },
+    (_, i) => draft("#r", "x", `${i}`),
+  );
+  await journal.append("a", drafts);
+
+  const again = await journal.append("a", [
+    drafts[0]!,
+    ...drafts.slice(-9_000),
+  ]);
+
+  const recipients = again.map(({ delivery }) => delivery.recipients);
+  assertEquals(recipients, [0, ...Array<number>(9_000).fill(2)]);
 });
 
 Deno.test("SqliteJournal gives ids in the order of the appends of a tick", async () => {
@@ -182,6 +201,36 @@ Deno.test("SqliteJournal keeps up with many runs a tick", async () => {
   assertEquals((await historyOf(journal)).length, 100);
 });
 
+Deno.test("SqliteJournal forgets a long past in pieces, and keeps the rest", async () => {
+  using opened = open(":memory:", { forMs: 30 * DAY_MS });
+  const { journal, database, clock } = opened;
+  const old = Array.from(
+    { length: 20_000 },
+    (_, i) => draft(`#old${i % 2}`, "x", `${i}`),
+  );
+  await journal.append("a", old);
+  clock.now += 30 * DAY_MS + 1;
+  const count = database.prepare(`
+    SELECT (SELECT count(*) FROM messages) AS runs,
+           (SELECT count(*) FROM keys) AS keys`);
+
+  await journal.append("a", [draft("#r", "kept", "k")]); // which tidies
+  const left: number[] = [];
+  do {
+    await database.write(() => {});
+    const { runs, keys } = count.get()!;
+    assertEquals(runs, keys);
+    left.push(Number(runs));
+  } while (left.at(-1) !== left.at(-2));
+
+  assert(left[0]! > 10_000, `${left}`);
+  assert(left.length >= 10, `${left}`);
+  assertEquals(left.at(-1), 1);
+  assertEquals(await historyOf(journal), ["20001 kept"]);
+  assertEquals([...journal.rooms()], ["#r"]);
+  assertEquals(journal.lastId, 20_001);
+});
+
 Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", async () => {
   using folder = tempFolder();
   const file = `${folder.path}/chat.db`;
@@ -208,6 +257,23 @@ Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", 
   assertEquals(database.prepare("SELECT * FROM keys").all(), []);
 });
 
+Deno.test("SqliteJournal reads history as it is taken, without what is deleted meanwhile", async () => {
+  using opened = open(":memory:", { messages: 3 });
+  const { journal, database } = opened;
+  for (const text of ["a", "b", "c"]) {
+    await journal.append("a", [draft("#r", text)]);
+  }
+
+  const frames = journal.history("#r", { limit: 3 });
+  const first = await frames.next();
+  await journal.append("a", [draft("#r", "d"), draft("#r", "e")]);
+  await database.write(() => {}); // so that the oldest two are gone
+  const rest = await Array.fromAsync(frames);
+
+  assertEquals(told([first.value]), ["1 a"]);
+  assertEquals(told(rest), ["3 c"]);
+});
+
 Deno.test("SqliteJournal replays a long absence whole and in order", async () => {
   using opened = open(":memory:");
   const { journal } = opened;
@@ -228,6 +294,67 @@ Deno.test("SqliteJournal replays a long absence whole and in order", async () =>
     Array.from({ length: 1_480 }, (_, i) => i + 10).filter((i) => i % 3 !== 2)
       .map((i) => `${i + 1} ${i}`),
   );
+});
+
+Deno.test("SqliteJournal replays a hundred rooms as MemoryJournal does", async () => {
+  using opened = open(":memory:");
+  const nobody = { recipients: 0, acknowledged: [], congested: [] };
+  const inMemory = new MemoryJournal(() => nobody);
+  const targets = [
+    ...Array.from({ length: 100 }, (_, i) => `#r${i}`),
+    ...["#other", "alice", "ALL", "bob"],
+  ];
+  for (let i = 0; i < 5_000; i++) {
+    // A busy room, many that are not, one's own messages, and runs of several.
+    const target = i % 2 ? "#r7" : targets[(i / 2) * 31 % targets.length]!;
+    const drafts = Array.from(
+      { length: 1 + i % 3 },
+      (_, part) => draft(target, `${i}.${part}`),
+    );
+    const from = i % 5 ? "bob" : "Alice";
+    await opened.journal.append(from, drafts);
+    await inMemory.append(from, drafts);
+  }
+  const rooms = new Map(
+    Array.from({ length: 100 }, (_, i) => [`#r${i}`, i * 70]),
+  );
+  const user = "alice";
+  const queries = [
+    { after: 0, upTo: inMemory.lastId, user, since: 0, rooms },
+    { after: 1_001, upTo: 9_001, user, since: 3_000, rooms },
+    { after: 5, upTo: 9_001, user, since: 9, rooms: new Map(), alone: true },
+  ];
+
+  for (const query of queries) {
+    const got = await Array.fromAsync(opened.journal.missed(query));
+    const expected = await Array.fromAsync(inMemory.missed(query));
+
+    assert(expected.length > 10);
+    assertEquals(told(got), told(expected));
+  }
+});
+
+Deno.test("SqliteJournal lets others have their turn during a long replay", async () => {
+  using opened = open(":memory:");
+  const { journal } = opened;
+  for (let i = 0; i < 2_000; i++) {
+    const from = i === 0 || i === 1_999 ? "bob" : "alice"; // who reads it
+    await journal.append(from, [draft(`#r${i % 2}`, "x")]);
+  }
+  const rooms = new Map([["#r0", 0], ["#r1", 0]]);
+  const query = { after: 0, upTo: 2_000, user: "alice", since: 0, rooms };
+  let turns = 0;
+  let others = setImmediate(function take() {
+    turns++;
+    others = setImmediate(take);
+  });
+
+  const turnsAt: number[] = [];
+  for await (const _ of journal.missed(query)) turnsAt.push(turns);
+  clearImmediate(others);
+
+  assertEquals(turnsAt.length, 2);
+  assert(turnsAt[1]! - turnsAt[0]! >= 4, `${turnsAt}`);
 });
 
 Deno.test("SqliteJournal refuses when its file is closed, and nothing breaks", async () => {

@@ -131,7 +131,10 @@ for (const [name, make] of JOURNALS) {
     await journal.append("alice", [{ to: "#r", body }]);
     body.fill(0);
 
-    assertEquals(told(await journal.history("#r", { limit: 9 })), ["1 abc"]);
+    assertEquals(
+      told(await Array.fromAsync(journal.history("#r", { limit: 9 }))),
+      ["1 abc"],
+    );
   });
 
   for (const [page, expected] of PAGES) {
@@ -142,7 +145,7 @@ for (const [name, make] of JOURNALS) {
       await journal.append("a", [draft("#r", "5")]);
       await journal.append("a", Array.from("67890", (n) => draft("#r", n)));
 
-      const frames = await journal.history("#r", page);
+      const frames = await Array.fromAsync(journal.history("#r", page));
 
       assertEquals(told(frames).map((line) => parseInt(line)), expected);
     });
@@ -162,7 +165,10 @@ for (const [name, make] of JOURNALS) {
     assertEquals(journal.roomName("#one"), "#One");
     assertEquals(journal.roomName("#0ne"), "#One");
     assertEquals(journal.roomName("#two"), undefined);
-    assertEquals(told(await journal.history("#two", { limit: 9 })), []);
+    assertEquals(
+      told(await Array.fromAsync(journal.history("#two", { limit: 9 }))),
+      [],
+    );
   });
 
   Deno.test(`${name} stores a repeated key once, and answers with the first`, async () => {
@@ -180,6 +186,22 @@ for (const [name, make] of JOURNALS) {
     assertEquals(twice[1]?.at, twice[0]?.at);
     assertEquals(later[0]?.delivery.recipients, 2);
     assertEquals(delivered.length, 2);
+  });
+
+  Deno.test(`${name} says what a key was stored as, for a day`, async () => {
+    using arranged = arrange(make);
+    const { journal, clock } = arranged;
+    await journal.append("alice", [draft("#r", "a"), draft("#r", "b", "k")]);
+
+    const known = journal.repeated("k");
+    const unknown = journal.repeated("a");
+    clock.now += KEY_LIFE_MS;
+    const late = journal.repeated("k");
+
+    assertEquals(known?.firstId, 2);
+    assertEquals(known?.count, 1);
+    assertEquals(known?.delivery.recipients, 2);
+    assertEquals([unknown, late], [undefined, undefined]);
   });
 
   Deno.test(`${name} stores drafts with and without keys in their order`, async () => {

@@ -147,6 +147,7 @@ function relayed(journal: Journal): Journal {
       return journal.roomCount;
     },
     append: (from, drafts) => journal.append(from, drafts),
+    repeated: (key) => journal.repeated(key),
     history: (room, page) => journal.history(room, page),
     missed: (query) => journal.missed(query),
     roomName: (name) => journal.roomName(name),
@@ -220,6 +221,32 @@ Deno.test("a session that ends while its SENDs wait does nothing afterwards", as
 
   assertEquals(hub.roomNamed("#ghost"), undefined);
   assertEquals([...hub.users()], []);
+});
+
+Deno.test("a session that ends during a long answer is sent no more of it", async () => {
+  let taken = 0;
+  const { connect } = arrange((journal) => ({
+    ...relayed(journal),
+    async *history() {
+      // Others have turns though this never waits; it would not end in them.
+      while (taken < 10_000_000) {
+        taken++;
+        yield new Uint8Array(1);
+      }
+    },
+  }));
+  const alice = connect();
+  alice.wire.say("REGISTER alice\n\nJOIN #r\n\n");
+  await alice.wire.heard("JOINED");
+
+  alice.wire.say("HISTORY #r\n\n");
+  while (taken === 0) await turn();
+  const takenBefore = taken;
+  alice.connection.end("gone");
+  alice.wire.end();
+  await alice.done;
+
+  assertEquals(taken - takenBefore, 1); // it was asked for already
 });
 
 Deno.test("a thousand peers that do not read can all be given up at once", async () => {

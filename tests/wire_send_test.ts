@@ -186,6 +186,73 @@ Deno.test("SEND with a repeated Key is forwarded once, and answered with the fir
   assertEquals(steady(await bob.frame()), forward("alice", "#r", 2, "end"));
 });
 
+Deno.test("SEND with a repeated Key is answered SENT though its target is gone", async () => {
+  await using server = startTestServer();
+  using alice = await RawClient.enter(server.port, "alice", "#r");
+  using bob = await RawClient.enter(server.port, "bob");
+  await alice.say("bob", "hi", "Key: 1\n");
+  await alice.say("#r", "hi", "Key: 2\n");
+  const [toBob, toRoom] = await alice.frames(2);
+  await bob.send("LOGOUT\n\n");
+  await bob.rest();
+  await server.logged("bob disconnected");
+  await alice.ask("LEAVE #r\n\n");
+
+  await alice.say("bob", "hi", "Key: 1\n");
+  await alice.say("#r", "hi", "Key: 2\n");
+  await alice.say("ALL", "next", "Key: 3\n");
+  const again = await alice.frames(3);
+
+  assertEquals(again.slice(0, 2), [toBob, toRoom]);
+  assertEquals(steady(again[2]!), sent("ALL", 3, 0));
+});
+
+Deno.test("SEND with a repeated Key is answered SENT though one is muted since", async () => {
+  await using server = startTestServer();
+  using alice = await RawClient.enter(server.port, "alice");
+  await alice.say("ALL", "hi", "Key: 1\n");
+  const first = await alice.frame();
+  await server.console.run("mute alice");
+
+  await alice.say("ALL", "hi", "Key: 1\n");
+  await alice.say("ALL", "hi", "Key: 2\n");
+  const frames = await alice.frames(2);
+
+  assertEquals(frames[0], first);
+  assertMatch(frames[1]!, /^ERROR 120 /);
+});
+
+const UNSENT: readonly [target: string, again: RegExp][] = [
+  ["bob", /^SENT bob\nId: 1\n/],
+  ["#r", /^SENT #r\nId: 1\n/],
+  ["\u{e9}", /^ERROR 102 /],
+  ["#a.b", /^ERROR 109 /],
+];
+
+for (const [target, expected] of UNSENT) {
+  Deno.test(`SEND ${target} that is not allowed is not sent, whatever its Key`, async () => {
+    await using server = startTestServer();
+    using alice = await RawClient.enter(server.port, "alice");
+    using carol = await RawClient.enter(server.port, "carol", "#r");
+    const keyed = (to: string, key: number) =>
+      `SEND ${to}\nKey: ${key}\nContent-length: 1\n\nk`;
+
+    await alice.send(
+      keyed("carol", 1) + keyed(target, 1) + keyed(target, 2) + "PING\n\n",
+    );
+    const [first, again, refused] = await alice.frames(4);
+    await alice.say("carol", "end");
+
+    assertMatch(first!, /^SENT carol\nId: 1\n/);
+    assertMatch(again!, expected);
+    assertMatch(refused!, /^ERROR (102|109) /);
+    assertEquals((await carol.frames(2)).map(steady), [
+      forward("alice", "carol", 1, "k"),
+      forward("alice", "carol", 2, "end"),
+    ]);
+  });
+}
+
 Deno.test("SEND with a Key twice in one read is forwarded once", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
