@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Access, type Asked } from "../client/account.ts";
 import { Failure } from "../client/failure.ts";
-import { signedUp } from "./account_tools.ts";
+import { makeAccount } from "./account_tools.ts";
 import { ClientProcess, quietServer, runClient } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 
@@ -34,7 +34,7 @@ Deno.test("--signup and then --login come in with a password from a file", async
 
 Deno.test("a wrong password from a file ends with code 4, and is not shown", async () => {
   await using server = quietServer();
-  (await signedUp(server.port, "alice")).close();
+  await makeAccount(server.port, "alice");
   await using file = await passwordFile("secret");
   const args = ["alice", `127.0.0.1:${server.port}`, "--password-file"];
 
@@ -53,7 +53,7 @@ Deno.test("a wrong password from a file ends with code 4, and is not shown", asy
 
 Deno.test("without a terminal, an account needs --password-file, and is told so", async () => {
   await using server = quietServer();
-  (await signedUp(server.port, "alice")).close();
+  await makeAccount(server.port, "alice");
   const address = `127.0.0.1:${server.port}`;
 
   const guest = await runClient(["alice", address], "x\n");
@@ -138,11 +138,11 @@ function lying(answers: Record<string, string>): Asked {
 
 const LIES: readonly [why: string, answers: Record<string, string>][] = [
   ["does not know the verifier", {
-    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096",
+    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=600000",
     PROVE: `v=${"A".repeat(43)}=`,
   }],
   ["proves nothing at all", {
-    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096",
+    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=600000",
     PROVE: "",
   }],
   ["wants to be hashed for, for hours", {
@@ -151,8 +151,14 @@ const LIES: readonly [why: string, answers: Record<string, string>][] = [
   ["wants a password that is easy to guess", {
     LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=1",
   }],
+  ["wants a password that is easier to guess than others", {
+    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=599999",
+  }],
+  ["wants a hash that may be in a table", {
+    LOGIN: "r=NONCE,s=AA==,i=600000",
+  }],
   ["repeats another challenge", {
-    LOGIN: "r=abcdefghijklmnop,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096",
+    LOGIN: "r=abcdefghijklmnop,s=c2FsdHNhbHRzYWx0c2FsdA==,i=600000",
   }],
 ];
 

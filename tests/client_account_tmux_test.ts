@@ -1,7 +1,7 @@
 /** Accounts as a person has them, on a terminal. */
 import { assertEquals } from "@std/assert";
 import { startServer } from "../server.ts";
-import { signedUp } from "./account_tools.ts";
+import { makeAccount } from "./account_tools.ts";
 import { hasTmux, quietServer, TmuxScreen } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 
@@ -93,7 +93,7 @@ Deno.test(
   ON_TERMINAL,
   async () => {
     await using server = quietServer();
-    (await signedUp(server.port, "alice")).close();
+    await makeAccount(server.port, "alice");
     await using screen = await TmuxScreen.open(100);
 
     await screen.client("--port", `${server.port}`);
@@ -114,7 +114,7 @@ Deno.test(
   ON_TERMINAL,
   async () => {
     await using server = quietServer();
-    (await signedUp(server.port, "alice", "p\u00e4ss")).close();
+    await makeAccount(server.port, "alice", "p\u00e4ss");
     await using screen = await TmuxScreen.open(100);
     const address = `127.0.0.1:${server.port}`;
 
