@@ -121,7 +121,8 @@ export class Access {
 
   /**
    * Finds a way around what kept us out: a password may be asked for, or asked
-   * for again, or somebody signs up.
+   * for again, or somebody signs up. That a guest needs a password is news
+   * once; a server that says it again is not asked for ever.
    *
    * @returns Whether it makes sense to try again, with {@linkcode prepare}.
    * @throws {Failure} If a password is needed and nobody can be asked.
@@ -129,7 +130,9 @@ export class Access {
   async overcome(error: ChatError): Promise<boolean> {
     this.#password = undefined;
     const terminal = this.#file === undefined ? this.#terminal : undefined;
-    if (error.code === 110 && error.headers["account"] !== undefined) {
+    const isOwned = error.code === 110 &&
+      error.headers["account"] !== undefined;
+    if (isOwned && this.#way === "guest") {
       if (!this.#terminal && this.#file === undefined) {
         throw needsPassword(error);
       }

@@ -2,6 +2,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Access, type Asked } from "../client/account.ts";
 import { Failure } from "../client/failure.ts";
+import { ChatError } from "../protocol.ts";
 import { makeAccount } from "./account_tools.ts";
 import { ClientProcess, quietServer, runClient } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
@@ -181,3 +182,19 @@ for (const [why, answers] of LIES) {
     assertEquals(failure.message.includes("secret"), false);
   });
 }
+
+Deno.test("a server that answers a login with 110 again and again is left", async () => {
+  await using file = await passwordFile("secret");
+  const access = new Access({
+    way: "guest",
+    passwordFile: file.path,
+    terminal: undefined,
+  });
+  const owned = new ChatError(110, "alice has an account", {
+    headers: { account: "alice" },
+  });
+
+  assertEquals(await access.overcome(owned), true);
+  assertEquals(await access.prepare("alice"), true);
+  assertEquals(await access.overcome(owned), false);
+});
