@@ -367,12 +367,15 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Too fast, a server that is full, a disk that is. */
+const PASSING = new Set<number>([108, 114, 119]);
+
 /** Whether to try again may help, when we are away for `awayMs`. */
 function passes(error: unknown, awayMs: number): error is Error {
   if (error instanceof Failure) return error.passing;
   if (!(error instanceof ChatError)) return false;
   const ours = error.code === 104 && awayMs < NAME_HELD_MS;
-  return ours || error.code === 108 || error.code === 114;
+  return ours || PASSING.has(error.code);
 }
 
 /** How long the server wants us to wait, in milliseconds. */

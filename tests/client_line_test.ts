@@ -205,7 +205,14 @@ for (const [why, says, ms] of WAITS) {
   });
 }
 
-for (const code of ["108 Slow down", "114 Server full", "104 Name in use"]) {
+const PASSES = [
+  "108 Slow down",
+  "114 Server full",
+  "104 Name in use",
+  "119 Not stored",
+];
+
+for (const code of PASSES) {
   Deno.test(`Line tries again when coming back is answered ${code}`, async () => {
     using server = new FakeServer();
     const { line, clock, ended } = createLine(server);

@@ -111,6 +111,28 @@ Deno.test("who is lost while coming back does not fetch again what is there", as
   ]);
 });
 
+Deno.test("a room that cannot be entered for want of room on the disk is tried again", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  peer.hangUp();
+  using full = await server.accept();
+  await letIn(full, "t1", 5);
+  assertEquals(await full.request(), "JOIN #lab");
+  await full.say("ERROR 119 Not stored\nReason: the disk is full\n\n");
+  using again = await server.accept();
+  await letIn(again, "t1", 5);
+  assertEquals(await again.request(), "JOIN #lab");
+  await again.say("JOINED #lab\nLast-id: 5\n\n");
+  await again.request();
+  await again.say("HISTORY #lab\nCount: 0\n\n" + forward(6, "six"));
+  await alice.saw(2);
+
+  assertEquals(alice.seen, ["bob: five", "bob: six"]);
+  assertEquals(alice.notes.some((note) => note.includes("119")), false);
+});
+
 Deno.test("a server that forgot the visit has the message already that was not answered", async () => {
   using server = new FakeServer();
   const { alice, peer } = await entered(server);
