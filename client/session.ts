@@ -42,7 +42,7 @@ import {
 import type { Line, Visitor } from "./line.ts";
 import { listRooms } from "./listing.ts";
 import { Messages } from "./messages.ts";
-import { numberOf, presenceOf, textOf, timeOf } from "./reading.ts";
+import { numberOf, presenceOf, sameBytes, textOf, timeOf } from "./reading.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Item, View } from "./view.ts";
 
@@ -181,7 +181,7 @@ export class Session implements Visitor {
     this.#closing = false;
   }
 
-  /** Says so; from now on what is heard is held back. */
+  /** Says so, and what waits; from now on what is heard is held back. */
   lost(why: Error): void {
     this.messages.order.hold();
     this.#presence = Promise.withResolvers();
@@ -190,6 +190,8 @@ export class Session implements Visitor {
     const what = this.#closing ? "The server was stopped" : why.message;
     const text = `${what}. Coming back; what you type waits until then.`;
     this.show({ kind: "error", text });
+    const waiting = this.messages.unsaid(this.line.parked);
+    for (const line of waiting) this.note(line);
     this.prompt();
   }
 
@@ -490,10 +492,6 @@ const ADVICE: Partial<Record<number, string>> = {
   109: "/rooms shows the rooms; /join ROOM enters one.",
   120: "You can still read. Ask whoever runs the server.",
 };
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
 
 const encoder = new TextEncoder();
 const SAME_EVENT_MS = 1_000;

@@ -255,3 +255,24 @@ Deno.test("who comes back to a server that was started again meets all others, a
     );
   }
 });
+
+Deno.test("what was typed on a line that was dead is shown as waiting, up to 20", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  for (let i = 1; i <= 22; i++) alice.say(`no ${i}`);
+  for (let i = 1; i <= 22; i++) await peer.request();
+  await peer.say(`SENT #lab\nId: 6\nTime: ${AT}\n\n`);
+  await alice.saw(2);
+  peer.hangUp();
+  await alice.isAway;
+  using again = await server.accept();
+  await again.request();
+
+  const waiting = alice.notes.filter((note) => /Waits|more/.test(note));
+  assertEquals(waiting, [
+    ...Array.from({ length: 20 }, (_, i) => `* Waits: no ${i + 2}\n`),
+    "* And 1 more\n",
+  ]);
+});
