@@ -17,9 +17,11 @@ import { clean } from "./clean.ts";
 import { said } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
 import {
+  type Bytes,
   deriveKeys,
   type Keys,
   Login,
+  MAX_PASSWORD_BYTES,
   newKeys,
   preparePassword,
   ScramError,
@@ -285,25 +287,41 @@ async function readPasswordFile(path: string): Promise<string> {
   const what = `Cannot use the password file ${path}`;
   try {
     using file = await Deno.open(path);
-    const { mode, isDirectory } = await file.stat();
-    if (isDirectory) throw new Failure(EXIT.usage, `${what}: it is a folder`);
-    if (mode !== null && (mode & 0o077) !== 0) {
-      throw new Failure(EXIT.usage, `${what}: others can read it`, {
-        advice: `chmod 600 ${path}`,
-      });
+    const fault = faultOf(await file.stat());
+    if (fault) {
+      const advice = fault === OTHERS_READ ? `chmod 600 ${path}` : "";
+      throw new Failure(EXIT.usage, `${what}: ${fault}`, { advice });
     }
-    return await readStart(file, MAX_FILE_BYTES);
+    const bytes = await readStart(file, MAX_FILE_BYTES + 1);
+    if (bytes.length <= MAX_FILE_BYTES) return strictDecoder.decode(bytes);
+    const limit = MAX_PASSWORD_BYTES.toLocaleString("en");
+    throw new Failure(EXIT.usage, `${what}: it has over ${limit} bytes`);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const why = error instanceof Deno.errors.NotFound
-      ? "there is none"
-      : "it cannot be read";
-    throw new Failure(EXIT.usage, `${what}: ${why}`, { cause: error });
+    throw new Failure(EXIT.usage, `${what}: ${whyUnread(error)}`, {
+      cause: error,
+    });
   }
 }
 
-/** The first bytes of a file as text; of one without end too. */
-async function readStart(file: Deno.FsFile, most: number): Promise<string> {
+/** Why a password is not safe there, or none can be; undefined if all is well. */
+function faultOf(info: Deno.FileInfo): string | undefined {
+  if (info.isDirectory) return "it is a folder";
+  if (info.isCharDevice || info.isBlockDevice) return "it is a device";
+  if (info.mode === null || (info.mode & 0o077) === 0) return undefined;
+  return info.isFile ? OTHERS_READ : "it is a pipe that others can read";
+}
+
+const OTHERS_READ = "others can read it";
+
+function whyUnread(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is none";
+  // Other bytes would all be read as U+FFFD: many files, one password.
+  return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
+}
+
+/** The first bytes of a file; of one without end too. */
+async function readStart(file: Deno.FsFile, most: number): Promise<Bytes> {
   const buffer = new Uint8Array(most);
   let length = 0;
   while (length < most) {
@@ -311,9 +329,10 @@ async function readStart(file: Deno.FsFile, most: number): Promise<string> {
     if (count === null) break;
     length += count;
   }
-  return decoder.decode(buffer.subarray(0, length));
+  return buffer.subarray(0, length);
 }
 
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 const decoder = new TextDecoder();
 
 function textOf(frame: Frame): string {

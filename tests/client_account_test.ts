@@ -8,9 +8,12 @@ import { ClientProcess, quietServer, runClient } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 
 /** A file with `text`, which nobody else can read; gone with the scope. */
-async function passwordFile(text: string, mode = 0o600) {
+async function passwordFile(text: string | Uint8Array, mode = 0o600) {
   const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, text);
+  const bytes = typeof text === "string"
+    ? new TextEncoder().encode(text)
+    : text;
+  await Deno.writeFile(path, bytes);
   await Deno.chmod(path, mode);
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
 }
@@ -78,10 +81,23 @@ Deno.test("/signup without a terminal says why it cannot", async () => {
   assertMatch(out, /! Cannot ask for a password: the input is no terminal/);
 });
 
-const UNUSABLE: readonly [why: string, text: string, said: RegExp][] = [
+const SECRET = [...new TextEncoder().encode("secret")];
+
+const UNUSABLE: readonly [
+  why: string,
+  text: string | Uint8Array,
+  said: RegExp,
+][] = [
   ["is empty", "", /it is empty/],
   ["has several lines", "secret\nsecret\n", /control characters/],
-  ["has 10,000 characters", "secret".repeat(1_667), /the limit is 1024/],
+  ["has 1,026 characters", "secret".repeat(171), /1026 bytes.* is 1024/],
+  [
+    "has 10,000 characters",
+    "secret".repeat(1_667),
+    /: it has over 1,024 bytes\n$/,
+  ],
+  ["is no UTF-8", new Uint8Array([...SECRET, 0xff]), /: it is not UTF-8\n$/],
+  ["ends within a character", new Uint8Array([...SECRET, 0xc3]), /not UTF-8/],
 ];
 
 for (const [why, text, said] of UNUSABLE) {
@@ -103,16 +119,33 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using file = await passwordFile("secret", 0o644);
+    await using pipe = await passwordFile("");
+    await Deno.remove(pipe.path);
+    const mkfifo = new Deno.Command("mkfifo", {
+      args: ["-m", "644", pipe.path],
+    });
+    assertEquals((await mkfifo.output()).code, 0);
+    // Both ends, so that nobody waits for the other one.
+    using _ends = await Deno.open(pipe.path, { read: true, write: true });
     const told = async (path: string) => {
       const args = ["alice", "127.0.0.1:1", "--login", "--password-file", path];
       const { code, err } = await runClient(args);
-      return [code, err.replaceAll(path, "FILE").split("\n")[0]];
+      return [code, ...err.replaceAll(path, "FILE").split("\n").slice(0, -1)];
     };
     const what = "Cannot use the password file FILE";
 
-    assertEquals(await told(file.path), [2, `${what}: others can read it`]);
+    assertEquals(await told(file.path), [
+      2,
+      `${what}: others can read it`,
+      "chmod 600 FILE",
+    ]);
+    assertEquals(await told(pipe.path), [
+      2,
+      `${what}: it is a pipe that others can read`,
+    ]);
     assertEquals(await told("/nowhere"), [2, `${what}: there is none`]);
     assertEquals(await told("/"), [2, `${what}: it is a folder`]);
+    assertEquals(await told("/dev/null"), [2, `${what}: it is a device`]);
   },
 });
 
