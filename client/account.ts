@@ -10,6 +10,7 @@
 import {
   ChatError,
   type Frame,
+  header,
   type Headers,
   type RequestVerb,
 } from "../protocol.ts";
@@ -59,6 +60,7 @@ export class Access {
   #way: Way;
   #password: string | undefined; // as it is hashed
   #keys: Keys | undefined; // what is left of it
+  #owns = false;
   readonly #file: string | undefined;
   readonly #terminal: SecretTerminal | undefined;
 
@@ -68,6 +70,11 @@ export class Access {
     this.#way = options.way;
     this.#file = options.passwordFile;
     this.#terminal = options.terminal;
+  }
+
+  /** Whether we are in with an account; a server may forget it. */
+  get owns(): boolean {
+    return this.#owns;
   }
 
   /** Whether there is somebody who can be asked. */
@@ -110,7 +117,10 @@ export class Access {
   ): Promise<Frame> {
     if (this.#way === "guest" || headers["Token"] !== undefined) {
       try {
-        return await asked.request("REGISTER", [name], headers);
+        const answer = await asked.request("REGISTER", [name], headers);
+        // Let in without the token that proved us: there is no account here.
+        if (header(answer, "token") !== headers["Token"]) this.#owns = false;
+        return answer;
       } catch (error) {
         const loginRequired = error instanceof ChatError && error.code === 110;
         if (!loginRequired || !this.#keys) throw error;
@@ -204,6 +214,7 @@ export class Access {
 
   #remember(keys: Keys): void {
     this.#keys = keys;
+    this.#owns = true;
     this.#password = undefined;
     this.#way = "login";
   }
@@ -214,7 +225,10 @@ export class Access {
       const password = await this.#ask(`New password for ${name}: `);
       if (password === undefined) return undefined;
       if (await this.#ask("The same again: ") === password) return password;
-      this.#terminal?.print("! The two are not the same; try again\n");
+      this.#terminal?.print(
+        "! The two are not the same; try again. " +
+          "An empty line leaves it as it is.\n",
+      );
     }
   }
 

@@ -155,8 +155,12 @@ export class Session implements Visitor {
     const pass = before === undefined
       ? undefined
       : { token: before, after: Math.max(order.last, this.#replayedTo) };
+    const { owns } = this.access;
     const registered = await this.#comeIn(connection, pass);
     this.#entered(registered);
+    if (owns && !this.access.owns) {
+      this.note(`${this.name} has no account here; /signup makes one`);
+    }
     const lastId = numberOf(registered, "last-id") ?? 0;
     if (before === undefined) return order.startAfter(lastId);
     const known = before !== "" && this.#token === before;
@@ -242,12 +246,9 @@ export class Session implements Visitor {
   send(target: string, text: string): void {
     const body = encoder.encode(text);
     if (body.length > this.maxBodyBytes) {
-      this.show({
-        kind: "error",
-        text: `Cannot send ${body.length} bytes: the limit is ` +
-          `${this.maxBodyBytes}. Send it in parts.`,
-      });
-      return;
+      const text = `Cannot send ${body.length} bytes: the limit is ` +
+        `${this.maxBodyBytes}. Send it in parts.`;
+      return this.show({ kind: "error", text });
     }
     this.line.post("SEND", [target], {}, body);
   }

@@ -216,6 +216,37 @@ for (const [why, answers] of LIES) {
   });
 }
 
+/** A server that lets everybody in as `token`. */
+function lettingIn(token: string): Asked {
+  return {
+    request: (_verb, args) =>
+      Promise.resolve({
+        verb: "REGISTERED",
+        args,
+        headers: [["token", token]],
+        body: new Uint8Array(),
+      }),
+  };
+}
+
+Deno.test("Access owns its account until a server lets it in without its token", async () => {
+  await using file = await passwordFile("secret");
+  const access = new Access({
+    way: "signup",
+    passwordFile: file.path,
+    terminal: undefined,
+  });
+  await access.prepare("alice");
+
+  assertEquals(access.owns, false);
+  await access.comeIn(lettingIn("t1"), "alice");
+  assertEquals(access.owns, true);
+  await access.comeIn(lettingIn("t1"), "alice", { Token: "t1" });
+  assertEquals(access.owns, true);
+  await access.comeIn(lettingIn("t2"), "alice", { Token: "t1" });
+  assertEquals(access.owns, false);
+});
+
 Deno.test("a server that answers a login with 110 again and again is left", async () => {
   await using file = await passwordFile("secret");
   const access = new Access({
