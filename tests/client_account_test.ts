@@ -48,7 +48,10 @@ Deno.test("a wrong password from a file ends with code 4, and is not shown", asy
   }
 
   assertEquals(answers.map(({ code }) => code), [4, 4, 4]);
-  assertMatch(answers[0]!.err, /ERROR 111 Wrong password/);
+  assertMatch(
+    answers[0]!.err,
+    /ERROR 111 Wrong password.*\n.*--password-file FILE/,
+  );
   assertMatch(answers[2]!.err, /ERROR 112 Locked out[^]*\b15 minutes/);
   for (const { out, err } of answers) {
     assertEquals(`${out}${err}`.includes("secret"), false);
@@ -68,6 +71,20 @@ Deno.test("without a terminal, an account needs --password-file, and is told so"
     assertEquals([code, out], [2, ""]);
     assertMatch(err, /no terminal\n--password-file FILE/);
   }
+});
+
+Deno.test("--signup of a name that is taken says how to log in", async () => {
+  await using server = quietServer();
+  await makeAccount(server.port, "alice");
+  await using file = await passwordFile("secret");
+  const args = ["alice", `127.0.0.1:${server.port}`, "--signup"];
+
+  const { code, err } = await runClient(
+    [...args, "--password-file", file.path],
+  );
+
+  assertEquals(code, 4);
+  assertMatch(err, /ERROR 113 .*\n--login uses .*--password-file FILE/);
 });
 
 Deno.test("/signup without a terminal says why it cannot", async () => {
