@@ -208,9 +208,7 @@ function refused(error: ChatError, goal: Goal): Failure {
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100
     ? `Names have 1 to 32 letters and digits. Try: client.ts alice ${server}`
-    : error.code === 110
-    ? "--login uses your account, --signup makes one."
-    : "Try again later, or ask whoever runs the server.";
+    : ADVICE[error.code] ?? "Try again later, or ask whoever runs the server.";
   const retry = error.headers["retry-after"];
   return new Failure(
     EXIT.refused,
@@ -218,6 +216,13 @@ function refused(error: ChatError, goal: Goal): Failure {
     { advice: retry ? tryAgainIn(Number(retry)) : advice, cause: error },
   );
 }
+
+/** What to do about who we are, where nobody is asked for a password. */
+const ADVICE: Partial<Record<number, string>> = {
+  110: "--login uses your account, --signup makes one.",
+  111: "Put the account's password into the file of --password-file FILE.",
+  113: "--login uses the account, if its password is in --password-file FILE.",
+};
 
 function tryAgainIn(seconds: number): string {
   if (!(seconds > 60)) return `Try again in ${seconds} s.`;

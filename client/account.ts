@@ -10,6 +10,7 @@
 import {
   ChatError,
   type Frame,
+  header,
   type Headers,
   type RequestVerb,
 } from "../protocol.ts";
@@ -17,9 +18,11 @@ import { clean } from "./clean.ts";
 import { said } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
 import {
+  type Bytes,
   deriveKeys,
   type Keys,
   Login,
+  MAX_PASSWORD_BYTES,
   newKeys,
   preparePassword,
   ScramError,
@@ -57,6 +60,7 @@ export class Access {
   #way: Way;
   #password: string | undefined; // as it is hashed
   #keys: Keys | undefined; // what is left of it
+  #owns = false;
   readonly #file: string | undefined;
   readonly #terminal: SecretTerminal | undefined;
 
@@ -66,6 +70,11 @@ export class Access {
     this.#way = options.way;
     this.#file = options.passwordFile;
     this.#terminal = options.terminal;
+  }
+
+  /** Whether we are in with an account; a server may forget it. */
+  get owns(): boolean {
+    return this.#owns;
   }
 
   /** Whether there is somebody who can be asked. */
@@ -108,7 +117,10 @@ export class Access {
   ): Promise<Frame> {
     if (this.#way === "guest" || headers["Token"] !== undefined) {
       try {
-        return await asked.request("REGISTER", [name], headers);
+        const answer = await asked.request("REGISTER", [name], headers);
+        // Let in without the token that proved us: there is no account here.
+        if (header(answer, "token") !== headers["Token"]) this.#owns = false;
+        return answer;
       } catch (error) {
         const loginRequired = error instanceof ChatError && error.code === 110;
         if (!loginRequired || !this.#keys) throw error;
@@ -121,7 +133,8 @@ export class Access {
 
   /**
    * Finds a way around what kept us out: a password may be asked for, or asked
-   * for again, or somebody signs up.
+   * for again, or somebody signs up. That a guest needs a password is news
+   * once; a server that says it again is not asked for ever.
    *
    * @returns Whether it makes sense to try again, with {@linkcode prepare}.
    * @throws {Failure} If a password is needed and nobody can be asked.
@@ -129,7 +142,9 @@ export class Access {
   async overcome(error: ChatError): Promise<boolean> {
     this.#password = undefined;
     const terminal = this.#file === undefined ? this.#terminal : undefined;
-    if (error.code === 110 && error.headers["account"] !== undefined) {
+    const isOwned = error.code === 110 &&
+      error.headers["account"] !== undefined;
+    if (isOwned && this.#way === "guest") {
       if (!this.#terminal && this.#file === undefined) {
         throw needsPassword(error);
       }
@@ -199,6 +214,7 @@ export class Access {
 
   #remember(keys: Keys): void {
     this.#keys = keys;
+    this.#owns = true;
     this.#password = undefined;
     this.#way = "login";
   }
@@ -209,7 +225,10 @@ export class Access {
       const password = await this.#ask(`New password for ${name}: `);
       if (password === undefined) return undefined;
       if (await this.#ask("The same again: ") === password) return password;
-      this.#terminal?.print("! The two are not the same; try again\n");
+      this.#terminal?.print(
+        "! The two are not the same; try again. " +
+          "An empty line leaves it as it is.\n",
+      );
     }
   }
 
@@ -282,25 +301,41 @@ async function readPasswordFile(path: string): Promise<string> {
   const what = `Cannot use the password file ${path}`;
   try {
     using file = await Deno.open(path);
-    const { mode, isDirectory } = await file.stat();
-    if (isDirectory) throw new Failure(EXIT.usage, `${what}: it is a folder`);
-    if (mode !== null && (mode & 0o077) !== 0) {
-      throw new Failure(EXIT.usage, `${what}: others can read it`, {
-        advice: `chmod 600 ${path}`,
-      });
+    const fault = faultOf(await file.stat());
+    if (fault) {
+      const advice = fault === OTHERS_READ ? `chmod 600 ${path}` : "";
+      throw new Failure(EXIT.usage, `${what}: ${fault}`, { advice });
     }
-    return await readStart(file, MAX_FILE_BYTES);
+    const bytes = await readStart(file, MAX_FILE_BYTES + 1);
+    if (bytes.length <= MAX_FILE_BYTES) return strictDecoder.decode(bytes);
+    const limit = MAX_PASSWORD_BYTES.toLocaleString("en");
+    throw new Failure(EXIT.usage, `${what}: it has over ${limit} bytes`);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const why = error instanceof Deno.errors.NotFound
-      ? "there is none"
-      : "it cannot be read";
-    throw new Failure(EXIT.usage, `${what}: ${why}`, { cause: error });
+    throw new Failure(EXIT.usage, `${what}: ${whyUnread(error)}`, {
+      cause: error,
+    });
   }
 }
 
-/** The first bytes of a file as text; of one without end too. */
-async function readStart(file: Deno.FsFile, most: number): Promise<string> {
+/** Why a password is not safe there, or none can be; undefined if all is well. */
+function faultOf(info: Deno.FileInfo): string | undefined {
+  if (info.isDirectory) return "it is a folder";
+  if (info.isCharDevice || info.isBlockDevice) return "it is a device";
+  if (info.mode === null || (info.mode & 0o077) === 0) return undefined;
+  return info.isFile ? OTHERS_READ : "it is a pipe that others can read";
+}
+
+const OTHERS_READ = "others can read it";
+
+function whyUnread(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is none";
+  // Other bytes would all be read as U+FFFD: many files, one password.
+  return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
+}
+
+/** The first bytes of a file; of one without end too. */
+async function readStart(file: Deno.FsFile, most: number): Promise<Bytes> {
   const buffer = new Uint8Array(most);
   let length = 0;
   while (length < most) {
@@ -308,9 +343,10 @@ async function readStart(file: Deno.FsFile, most: number): Promise<string> {
     if (count === null) break;
     length += count;
   }
-  return decoder.decode(buffer.subarray(0, length));
+  return buffer.subarray(0, length);
 }
 
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 const decoder = new TextDecoder();
 
 function textOf(frame: Frame): string {

@@ -89,6 +89,8 @@ export interface Joined {
  * Enters `rooms` again.
  *
  * @returns Those that let us in not any more, and why.
+ * @throws {ChatError} 119 if the server cannot store that we are in one: that
+ * passes, and is no reason to leave the room.
  */
 export async function rejoin(
   connection: Connection,
@@ -99,7 +101,7 @@ export async function rejoin(
     try {
       await connection.request("JOIN", [room.name]);
     } catch (error) {
-      if (!(error instanceof ChatError)) throw error;
+      if (!(error instanceof ChatError) || error.code === 119) throw error;
       refused.set(room, error);
     }
   }));

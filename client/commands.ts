@@ -271,6 +271,11 @@ function ignore(session: Session, rest: string): Promise<void | "usage"> {
 
 async function signUp(session: Session): Promise<void> {
   const { access, line, name } = session;
+  if (access.owns) {
+    return session.note(
+      `${name} is an account already; there is no way to change a password yet`,
+    );
+  }
   if (!access.asks) {
     const text = "Cannot ask for a password: the input is no terminal. " +
       "Start the client with --signup and --password-file FILE.";

@@ -41,6 +41,12 @@ import {
  */
 const NAME_HELD_MS = 100_000;
 
+/**
+ * Who was in for so long begins with short pauses again; a server that lets us
+ * in and drops us at once is met less and less often. In milliseconds.
+ */
+const STAYED_MS = 30_000;
+
 /** What a {@linkcode Line} needs. */
 export interface LineOptions {
   /**
@@ -83,6 +89,7 @@ export class Line implements Disposable {
   #isIn = false;
   #lostAt: number | undefined; // while we try to come back
   #wasIn = false; // ever
+  #arrivedAt = 0; // the last time
   #attempt = 0;
   #retryAfterMs = 0; // as the server has asked
   #parked: Asking[] = []; // what waits for a connection
@@ -260,7 +267,7 @@ export class Line implements Disposable {
       this.#isIn = true;
       this.#wasIn = true;
       this.#lostAt = undefined;
-      this.#attempt = 0;
+      this.#arrivedAt = this.#clock.now();
       this.#retryAfterMs = 0;
       visitor.arrived();
     } catch (error) {
@@ -277,6 +284,7 @@ export class Line implements Disposable {
     }
     if (this.#lostAt === undefined) {
       this.#lostAt = now;
+      if (now - this.#arrivedAt >= STAYED_MS) this.#attempt = 0;
       visitor.lost(error);
     }
     const pause = pauseBefore(this.#attempt++, {
@@ -359,12 +367,15 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Too fast, a server that is full, a disk that is. */
+const PASSING = new Set<number>([108, 114, 119]);
+
 /** Whether to try again may help, when we are away for `awayMs`. */
 function passes(error: unknown, awayMs: number): error is Error {
   if (error instanceof Failure) return error.passing;
   if (!(error instanceof ChatError)) return false;
   const ours = error.code === 104 && awayMs < NAME_HELD_MS;
-  return ours || error.code === 108 || error.code === 114;
+  return ours || PASSING.has(error.code);
 }
 
 /** How long the server wants us to wait, in milliseconds. */

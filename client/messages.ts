@@ -4,9 +4,13 @@
  * @module
  */
 import { type Frame, header } from "../protocol.ts";
+import type { Request } from "./connection.ts";
 import { Order } from "./order.ts";
 import { numberOf, textOf, timeOf } from "./reading.ts";
 import type { Item, Message } from "./view.ts";
+
+/** More messages that wait for a connection are only counted. */
+const MAX_UNSAID_SHOWN = 20;
 
 /** What {@linkcode Messages} need. */
 export interface MessagesOptions {
@@ -96,6 +100,18 @@ export class Messages {
     return count;
   }
 
+  /**
+   * What among `requests` is still to be said, a line each: so much of it as a
+   * screen holds. Nothing where our own words are not shown.
+   */
+  unsaid(requests: readonly Request[]): string[] {
+    if (!this.#echo) return [];
+    const sends = requests.filter(({ verb }) => verb === "SEND");
+    const lines = sends.slice(0, MAX_UNSAID_SHOWN).map(typedAs);
+    const more = sends.length - lines.length;
+    return more > 0 ? [...lines, `And ${more} more`] : lines;
+  }
+
   /** The oldest message of `room` that was shown, by its id. */
   oldestOf(room: string): number | undefined {
     return this.#oldest.get(room.toLowerCase());
@@ -146,6 +162,12 @@ export class Messages {
     if (id < (this.newest?.id ?? 0)) return;
     this.newest = { room: to, id, at: at.getTime() };
   }
+}
+
+/** A SEND as the line that waits for it. */
+function typedAs({ args: [target = ""], body }: Request): string {
+  const text = textOf({ body });
+  return `Waits: ${target.startsWith("#") ? text : `@${target}: ${text}`}`;
 }
 
 /** About what a message takes in memory. */

@@ -27,6 +27,11 @@ export function numberOf(frame: Frame, name: string): number | undefined {
   return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
+/** Whether two bodies are the same. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /** What a NOTICE tells of who came or went; undefined for another one. */
 export function presenceOf(frame: Frame): string | undefined {
   const user = header(frame, "user") ?? usersOf(frame);

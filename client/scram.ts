@@ -4,7 +4,9 @@
  *
  * Pure code on WebCrypto and without imports, so that a page can use it as it
  * is. What a server says is not trusted: it cannot make us hash for hours, nor
- * so little that whoever listens finds the password by trying.
+ * less than for an account of our own, so that it would find the password by
+ * trying. Accounts with fewer rounds, which a server may have from other
+ * clients, are therefore not logged in to.
  *
  * @module
  */
@@ -13,7 +15,10 @@
 export const ITERATIONS = 600_000;
 
 /** Servers that ask for fewer, or for more, are refused. */
-export const ITERATIONS_TAKEN = { least: 4_096, most: 5_000_000 };
+export const ITERATIONS_TAKEN = { least: ITERATIONS, most: 1_000_000 };
+
+/** Shorter salts are refused: hashes for them may be in tables; in bytes. */
+export const LEAST_SALT_BYTES = 16;
 
 /** Longest password, in bytes of UTF-8 after {@linkcode preparePassword}. */
 export const MAX_PASSWORD_BYTES = 1_024;
@@ -113,6 +118,28 @@ export async function verifierOf(keys: Keys): Promise<string> {
   return `SCRAM-SHA-256$${iterations}:${salt}$${storedKey.toBase64()}:${serverKey.toBase64()}`;
 }
 
+/** What a server asks for before it lets an account in. */
+export interface Challenge {
+  /** Ours, and what the server has added to it. */
+  readonly nonce: string;
+  /** To be hashed with the password, in base64. */
+  readonly salt: string;
+  /** How often to hash. */
+  readonly iterations: number;
+}
+
+/**
+ * Reads a challenge, whatever it asks for: {@linkcode Login.readChallenge}
+ * says whether to answer.
+ *
+ * @throws {ScramError} If it is none.
+ */
+export function parseChallenge(message: string): Challenge {
+  const [, nonce = "", salt = "", count] = CHALLENGE.exec(message) ?? [];
+  if (!isBase64(salt)) throw malformed();
+  return { nonce, salt, iterations: Number(count) };
+}
+
 /** One login: three messages out of four, in their order. */
 export class Login {
   /** The first message, for LOGIN. */
@@ -127,21 +154,27 @@ export class Login {
   }
 
   /**
-   * Reads the server's challenge.
+   * Reads the server's challenge, before anything is made of the password.
    *
-   * @throws {ScramError} If it is none, or asks for an absurd number of rounds.
+   * @throws {ScramError} If it is none, or one whose answer would give the
+   * password away, or take for ever.
    */
-  readChallenge(message: string): { salt: string; iterations: number } {
-    const [, nonce = "", salt = "", count] = CHALLENGE.exec(message) ?? [];
-    const iterations = Number(count);
-    if (!isBase64(salt) || !this.#begins(nonce)) {
-      throw new ScramError("Cannot log in: the challenge is malformed");
-    }
+  readChallenge(message: string): Challenge {
+    const challenge = parseChallenge(message);
+    if (!this.#begins(challenge.nonce)) throw malformed();
     const { least, most } = ITERATIONS_TAKEN;
-    if (iterations >= least && iterations <= most) return { salt, iterations };
-    throw new ScramError(
-      `Cannot log in: the server asks for ${iterations} rounds, and ${least} to ${most} are sensible`,
-    );
+    if (challenge.iterations < least || challenge.iterations > most) {
+      throw new ScramError(
+        `Cannot log in: ${least} to ${most} rounds are safe, ` +
+          `and the server asks for ${challenge.iterations}`,
+      );
+    }
+    if (Uint8Array.fromBase64(challenge.salt).length < LEAST_SALT_BYTES) {
+      throw new ScramError(
+        `Cannot log in: the server's salt has less than ${LEAST_SALT_BYTES} bytes`,
+      );
+    }
+    return challenge;
   }
 
   /** The final message, for PROVE, in answer to a challenge that was read. */
@@ -187,6 +220,10 @@ const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
 const CHALLENGE =
   /^r=([!-+\--~]{1,512}),s=([A-Za-z0-9+/=]{1,128}),i=(\d{1,15})$/;
+
+function malformed(): ScramError {
+  return new ScramError("Cannot log in: the challenge is malformed");
+}
 
 function randomNonce(): string {
   return crypto.getRandomValues(new Uint8Array(18)).toBase64();

@@ -42,7 +42,7 @@ import {
 import type { Line, Visitor } from "./line.ts";
 import { listRooms } from "./listing.ts";
 import { Messages } from "./messages.ts";
-import { numberOf, presenceOf, textOf, timeOf } from "./reading.ts";
+import { numberOf, presenceOf, sameBytes, textOf, timeOf } from "./reading.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Item, View } from "./view.ts";
 
@@ -155,8 +155,12 @@ export class Session implements Visitor {
     const pass = before === undefined
       ? undefined
       : { token: before, after: Math.max(order.last, this.#replayedTo) };
+    const { owns } = this.access;
     const registered = await this.#comeIn(connection, pass);
     this.#entered(registered);
+    if (owns && !this.access.owns) {
+      this.note(`${this.name} has no account here; /signup makes one`);
+    }
     const lastId = numberOf(registered, "last-id") ?? 0;
     if (before === undefined) return order.startAfter(lastId);
     const known = before !== "" && this.#token === before;
@@ -181,7 +185,7 @@ export class Session implements Visitor {
     this.#closing = false;
   }
 
-  /** Says so; from now on what is heard is held back. */
+  /** Says so, and what waits; from now on what is heard is held back. */
   lost(why: Error): void {
     this.messages.order.hold();
     this.#presence = Promise.withResolvers();
@@ -190,6 +194,8 @@ export class Session implements Visitor {
     const what = this.#closing ? "The server was stopped" : why.message;
     const text = `${what}. Coming back; what you type waits until then.`;
     this.show({ kind: "error", text });
+    const waiting = this.messages.unsaid(this.line.parked);
+    for (const line of waiting) this.note(line);
     this.prompt();
   }
 
@@ -240,12 +246,9 @@ export class Session implements Visitor {
   send(target: string, text: string): void {
     const body = encoder.encode(text);
     if (body.length > this.maxBodyBytes) {
-      this.show({
-        kind: "error",
-        text: `Cannot send ${body.length} bytes: the limit is ` +
-          `${this.maxBodyBytes}. Send it in parts.`,
-      });
-      return;
+      const text = `Cannot send ${body.length} bytes: the limit is ` +
+        `${this.maxBodyBytes}. Send it in parts.`;
+      return this.show({ kind: "error", text });
     }
     this.line.post("SEND", [target], {}, body);
   }
@@ -490,10 +493,6 @@ const ADVICE: Partial<Record<number, string>> = {
   109: "/rooms shows the rooms; /join ROOM enters one.",
   120: "You can still read. Ask whoever runs the server.",
 };
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
 
 const encoder = new TextEncoder();
 const SAME_EVENT_MS = 1_000;

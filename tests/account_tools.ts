@@ -5,7 +5,14 @@
  * @module
  */
 import { assertMatch } from "@std/assert";
-import { deriveKeys, type Keys, Login, verifierOf } from "../client/scram.ts";
+import {
+  deriveKeys,
+  ITERATIONS as FULL_ITERATIONS,
+  type Keys,
+  Login,
+  parseChallenge,
+  verifierOf,
+} from "../client/scram.ts";
 import { bytes, RawClient } from "./raw_client.ts";
 
 /** The least that the server takes. */
@@ -19,8 +26,11 @@ export function request(line: string, body: string, headers = ""): string {
 }
 
 /** What the server is to keep for `password`. */
-export async function verifierFor(password: string): Promise<string> {
-  return await verifierOf(await deriveKeys(password, SALT, ITERATIONS));
+export async function verifierFor(
+  password: string,
+  iterations = ITERATIONS,
+): Promise<string> {
+  return await verifierOf(await deriveKeys(password, SALT, iterations));
 }
 
 /** A SIGNUP, as it travels. */
@@ -39,6 +49,18 @@ export async function signedUp(
   return client;
 }
 
+/** Makes an account that a real client logs in to: with as many rounds. */
+export async function makeAccount(
+  port: number,
+  name: string,
+  password = "pencil",
+): Promise<void> {
+  const verifier = await verifierFor(password, FULL_ITERATIONS);
+  using client = await RawClient.connect(port);
+  const answer = await client.ask(request(`SIGNUP ${name}`, verifier));
+  assertMatch(answer, /^REGISTERED /);
+}
+
 /** A login that was begun: its PROVE, and how the server's answer is checked. */
 export interface Begun {
   readonly prove: string;
@@ -55,7 +77,7 @@ export async function begin(
   const answer = await client.ask(request(`LOGIN ${name}`, login.first));
   assertMatch(answer, new RegExp(`^CHALLENGE ${name}\n`));
   const challenge = bodyOf(answer);
-  const { salt } = login.readChallenge(challenge);
+  const { salt } = parseChallenge(challenge);
   const proof = await login.prove(challenge, await cheapKeys(password, salt));
   return { prove: request(`PROVE ${name}`, proof, headers), login };
 }

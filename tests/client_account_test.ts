@@ -2,14 +2,18 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Access, type Asked } from "../client/account.ts";
 import { Failure } from "../client/failure.ts";
-import { signedUp } from "./account_tools.ts";
+import { ChatError } from "../protocol.ts";
+import { makeAccount } from "./account_tools.ts";
 import { ClientProcess, quietServer, runClient } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 
 /** A file with `text`, which nobody else can read; gone with the scope. */
-async function passwordFile(text: string, mode = 0o600) {
+async function passwordFile(text: string | Uint8Array, mode = 0o600) {
   const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, text);
+  const bytes = typeof text === "string"
+    ? new TextEncoder().encode(text)
+    : text;
+  await Deno.writeFile(path, bytes);
   await Deno.chmod(path, mode);
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
 }
@@ -34,7 +38,7 @@ Deno.test("--signup and then --login come in with a password from a file", async
 
 Deno.test("a wrong password from a file ends with code 4, and is not shown", async () => {
   await using server = quietServer();
-  (await signedUp(server.port, "alice")).close();
+  await makeAccount(server.port, "alice");
   await using file = await passwordFile("secret");
   const args = ["alice", `127.0.0.1:${server.port}`, "--password-file"];
 
@@ -44,7 +48,10 @@ Deno.test("a wrong password from a file ends with code 4, and is not shown", asy
   }
 
   assertEquals(answers.map(({ code }) => code), [4, 4, 4]);
-  assertMatch(answers[0]!.err, /ERROR 111 Wrong password/);
+  assertMatch(
+    answers[0]!.err,
+    /ERROR 111 Wrong password.*\n.*--password-file FILE/,
+  );
   assertMatch(answers[2]!.err, /ERROR 112 Locked out[^]*\b15 minutes/);
   for (const { out, err } of answers) {
     assertEquals(`${out}${err}`.includes("secret"), false);
@@ -53,7 +60,7 @@ Deno.test("a wrong password from a file ends with code 4, and is not shown", asy
 
 Deno.test("without a terminal, an account needs --password-file, and is told so", async () => {
   await using server = quietServer();
-  (await signedUp(server.port, "alice")).close();
+  await makeAccount(server.port, "alice");
   const address = `127.0.0.1:${server.port}`;
 
   const guest = await runClient(["alice", address], "x\n");
@@ -64,6 +71,20 @@ Deno.test("without a terminal, an account needs --password-file, and is told so"
     assertEquals([code, out], [2, ""]);
     assertMatch(err, /no terminal\n--password-file FILE/);
   }
+});
+
+Deno.test("--signup of a name that is taken says how to log in", async () => {
+  await using server = quietServer();
+  await makeAccount(server.port, "alice");
+  await using file = await passwordFile("secret");
+  const args = ["alice", `127.0.0.1:${server.port}`, "--signup"];
+
+  const { code, err } = await runClient(
+    [...args, "--password-file", file.path],
+  );
+
+  assertEquals(code, 4);
+  assertMatch(err, /ERROR 113 .*\n--login uses .*--password-file FILE/);
 });
 
 Deno.test("/signup without a terminal says why it cannot", async () => {
@@ -77,10 +98,23 @@ Deno.test("/signup without a terminal says why it cannot", async () => {
   assertMatch(out, /! Cannot ask for a password: the input is no terminal/);
 });
 
-const UNUSABLE: readonly [why: string, text: string, said: RegExp][] = [
+const SECRET = [...new TextEncoder().encode("secret")];
+
+const UNUSABLE: readonly [
+  why: string,
+  text: string | Uint8Array,
+  said: RegExp,
+][] = [
   ["is empty", "", /it is empty/],
   ["has several lines", "secret\nsecret\n", /control characters/],
-  ["has 10,000 characters", "secret".repeat(1_667), /the limit is 1024/],
+  ["has 1,026 characters", "secret".repeat(171), /1026 bytes.* is 1024/],
+  [
+    "has 10,000 characters",
+    "secret".repeat(1_667),
+    /: it has over 1,024 bytes\n$/,
+  ],
+  ["is no UTF-8", new Uint8Array([...SECRET, 0xff]), /: it is not UTF-8\n$/],
+  ["ends within a character", new Uint8Array([...SECRET, 0xc3]), /not UTF-8/],
 ];
 
 for (const [why, text, said] of UNUSABLE) {
@@ -102,16 +136,33 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using file = await passwordFile("secret", 0o644);
+    await using pipe = await passwordFile("");
+    await Deno.remove(pipe.path);
+    const mkfifo = new Deno.Command("mkfifo", {
+      args: ["-m", "644", pipe.path],
+    });
+    assertEquals((await mkfifo.output()).code, 0);
+    // Both ends, so that nobody waits for the other one.
+    using _ends = await Deno.open(pipe.path, { read: true, write: true });
     const told = async (path: string) => {
       const args = ["alice", "127.0.0.1:1", "--login", "--password-file", path];
       const { code, err } = await runClient(args);
-      return [code, err.replaceAll(path, "FILE").split("\n")[0]];
+      return [code, ...err.replaceAll(path, "FILE").split("\n").slice(0, -1)];
     };
     const what = "Cannot use the password file FILE";
 
-    assertEquals(await told(file.path), [2, `${what}: others can read it`]);
+    assertEquals(await told(file.path), [
+      2,
+      `${what}: others can read it`,
+      "chmod 600 FILE",
+    ]);
+    assertEquals(await told(pipe.path), [
+      2,
+      `${what}: it is a pipe that others can read`,
+    ]);
     assertEquals(await told("/nowhere"), [2, `${what}: there is none`]);
     assertEquals(await told("/"), [2, `${what}: it is a folder`]);
+    assertEquals(await told("/dev/null"), [2, `${what}: it is a device`]);
   },
 });
 
@@ -138,11 +189,11 @@ function lying(answers: Record<string, string>): Asked {
 
 const LIES: readonly [why: string, answers: Record<string, string>][] = [
   ["does not know the verifier", {
-    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096",
+    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=600000",
     PROVE: `v=${"A".repeat(43)}=`,
   }],
   ["proves nothing at all", {
-    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096",
+    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=600000",
     PROVE: "",
   }],
   ["wants to be hashed for, for hours", {
@@ -151,8 +202,14 @@ const LIES: readonly [why: string, answers: Record<string, string>][] = [
   ["wants a password that is easy to guess", {
     LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=1",
   }],
+  ["wants a password that is easier to guess than others", {
+    LOGIN: "r=NONCE,s=c2FsdHNhbHRzYWx0c2FsdA==,i=599999",
+  }],
+  ["wants a hash that may be in a table", {
+    LOGIN: "r=NONCE,s=AA==,i=600000",
+  }],
   ["repeats another challenge", {
-    LOGIN: "r=abcdefghijklmnop,s=c2FsdHNhbHRzYWx0c2FsdA==,i=4096",
+    LOGIN: "r=abcdefghijklmnop,s=c2FsdHNhbHRzYWx0c2FsdA==,i=600000",
   }],
 ];
 
@@ -175,3 +232,50 @@ for (const [why, answers] of LIES) {
     assertEquals(failure.message.includes("secret"), false);
   });
 }
+
+/** A server that lets everybody in as `token`. */
+function lettingIn(token: string): Asked {
+  return {
+    request: (_verb, args) =>
+      Promise.resolve({
+        verb: "REGISTERED",
+        args,
+        headers: [["token", token]],
+        body: new Uint8Array(),
+      }),
+  };
+}
+
+Deno.test("Access owns its account until a server lets it in without its token", async () => {
+  await using file = await passwordFile("secret");
+  const access = new Access({
+    way: "signup",
+    passwordFile: file.path,
+    terminal: undefined,
+  });
+  await access.prepare("alice");
+
+  assertEquals(access.owns, false);
+  await access.comeIn(lettingIn("t1"), "alice");
+  assertEquals(access.owns, true);
+  await access.comeIn(lettingIn("t1"), "alice", { Token: "t1" });
+  assertEquals(access.owns, true);
+  await access.comeIn(lettingIn("t2"), "alice", { Token: "t1" });
+  assertEquals(access.owns, false);
+});
+
+Deno.test("a server that answers a login with 110 again and again is left", async () => {
+  await using file = await passwordFile("secret");
+  const access = new Access({
+    way: "guest",
+    passwordFile: file.path,
+    terminal: undefined,
+  });
+  const owned = new ChatError(110, "alice has an account", {
+    headers: { account: "alice" },
+  });
+
+  assertEquals(await access.overcome(owned), true);
+  assertEquals(await access.prepare("alice"), true);
+  assertEquals(await access.overcome(owned), false);
+});

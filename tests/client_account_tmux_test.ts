@@ -1,7 +1,7 @@
 /** Accounts as a person has them, on a terminal. */
 import { assertEquals } from "@std/assert";
 import { startServer } from "../server.ts";
-import { signedUp } from "./account_tools.ts";
+import { makeAccount } from "./account_tools.ts";
 import { hasTmux, quietServer, TmuxScreen } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 
@@ -22,15 +22,16 @@ Deno.test(
     await screen.line("sesame one");
     await screen.until("The same again:");
     await screen.line("sesame two");
-    await screen.until("! The two are not the same; try again");
+    await screen.until("! The two are not the same; try again. An empty line");
     await screen.until(/^New password for alice:$/m);
     await screen.line("sesame one");
-    await screen.until(/again\n(.*\n)*.*New.*\n.*The same again:$/);
+    await screen.until(/as it is\.\n(.*\n)*.*New.*\n.*The same again:$/);
     await screen.line("sesame one");
     await screen.until("* The name alice is yours now");
     await screen.keys("Up");
     await screen.until("#default> /signup");
-    await screen.keys("C-u");
+    await screen.keys("Enter");
+    await screen.until("* alice is an account already; there is no way to");
     await screen.line("LOGOUT");
     await screen.until("code 0");
 
@@ -57,6 +58,37 @@ Deno.test(
     await screen.until(/ERROR 112 Locked out[^]*15 minutes/);
     await screen.until("code 4");
     assertEquals((await screen.everything()).includes("sesame"), false);
+  },
+);
+
+Deno.test(
+  "an account that a server has not any more is said to be gone, and made again",
+  ON_TERMINAL,
+  async () => {
+    const { port, ...first } = quietServer();
+    await using screen = await TmuxScreen.open(100);
+    const signUp = async () => {
+      await screen.line("/signup");
+      await screen.until(/New password for alice:$/);
+      await screen.line("sesame");
+      await screen.until(/The same again:$/);
+      await screen.line("sesame");
+      await screen.until(
+        /yours now: it needs your password\n(.*\n)*#default>$/,
+      );
+    };
+
+    await screen.client("alice", `127.0.0.1:${port}`);
+    await screen.until("#default>");
+    await signUp();
+    await first[Symbol.asyncDispose]();
+    await screen.until("(offline)>");
+    await using _other = quietServer(port);
+
+    await screen.until("* alice has no account here; /signup makes one");
+    await screen.until(/#default>$/);
+    await screen.keys("C-l");
+    await signUp();
   },
 );
 
@@ -93,7 +125,7 @@ Deno.test(
   ON_TERMINAL,
   async () => {
     await using server = quietServer();
-    (await signedUp(server.port, "alice")).close();
+    await makeAccount(server.port, "alice");
     await using screen = await TmuxScreen.open(100);
 
     await screen.client("--port", `${server.port}`);
@@ -114,7 +146,7 @@ Deno.test(
   ON_TERMINAL,
   async () => {
     await using server = quietServer();
-    (await signedUp(server.port, "alice", "p\u00e4ss")).close();
+    await makeAccount(server.port, "alice", "p\u00e4ss");
     await using screen = await TmuxScreen.open(100);
     const address = `127.0.0.1:${server.port}`;
 

@@ -163,6 +163,26 @@ Deno.test("Line pauses longer after each try in vain, and says once that it is l
   await end(line, ended);
 });
 
+Deno.test("Line pauses longer for a server that lets it in and drops it, until it stays", async () => {
+  using server = new FakeServer();
+  const { line, clock, ended } = createLine(server);
+
+  for (const staysMs of [0, 0, 29_000, 30_000, 0]) {
+    using peer = await accept(server);
+    line.post("PING");
+    await peer.request();
+    await peer.say("PONG\n\n");
+    await line.settled(0);
+    clock.jump(staysMs);
+  }
+  using last = await accept(server);
+  line.post("PING");
+  await last.request();
+
+  assertEquals(clock.slept, [250, 500, 1_000, 250, 500]);
+  await end(line, ended);
+});
+
 const WAITS: readonly [why: string, says: string, ms: number][] = [
   ["ERROR 114 to nothing", "ERROR 114 Server full\nRetry-after: 9\n\n", 9_000],
   ["ERROR 116", "ERROR 116 Idle\n\n", 0],
@@ -185,7 +205,14 @@ for (const [why, says, ms] of WAITS) {
   });
 }
 
-for (const code of ["108 Slow down", "114 Server full", "104 Name in use"]) {
+const PASSES = [
+  "108 Slow down",
+  "114 Server full",
+  "104 Name in use",
+  "119 Not stored",
+];
+
+for (const code of PASSES) {
   Deno.test(`Line tries again when coming back is answered ${code}`, async () => {
     using server = new FakeServer();
     const { line, clock, ended } = createLine(server);

@@ -111,6 +111,28 @@ Deno.test("who is lost while coming back does not fetch again what is there", as
   ]);
 });
 
+Deno.test("a room that cannot be entered for want of room on the disk is tried again", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  peer.hangUp();
+  using full = await server.accept();
+  await letIn(full, "t1", 5);
+  assertEquals(await full.request(), "JOIN #lab");
+  await full.say("ERROR 119 Not stored\nReason: the disk is full\n\n");
+  using again = await server.accept();
+  await letIn(again, "t1", 5);
+  assertEquals(await again.request(), "JOIN #lab");
+  await again.say("JOINED #lab\nLast-id: 5\n\n");
+  await again.request();
+  await again.say("HISTORY #lab\nCount: 0\n\n" + forward(6, "six"));
+  await alice.saw(2);
+
+  assertEquals(alice.seen, ["bob: five", "bob: six"]);
+  assertEquals(alice.notes.some((note) => note.includes("119")), false);
+});
+
 Deno.test("a server that forgot the visit has the message already that was not answered", async () => {
   using server = new FakeServer();
   const { alice, peer } = await entered(server);
@@ -232,4 +254,25 @@ Deno.test("who comes back to a server that was started again meets all others, a
       Array.from({ length: 20 }, (_, i) => `${name}: ${name} ${i}`),
     );
   }
+});
+
+Deno.test("what was typed on a line that was dead is shown as waiting, up to 20", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  for (let i = 1; i <= 22; i++) alice.say(`no ${i}`);
+  for (let i = 1; i <= 22; i++) await peer.request();
+  await peer.say(`SENT #lab\nId: 6\nTime: ${AT}\n\n`);
+  await alice.saw(2);
+  peer.hangUp();
+  await alice.isAway;
+  using again = await server.accept();
+  await again.request();
+
+  const waiting = alice.notes.filter((note) => /Waits|more/.test(note));
+  assertEquals(waiting, [
+    ...Array.from({ length: 20 }, (_, i) => `* Waits: no ${i + 2}\n`),
+    "* And 1 more\n",
+  ]);
 });

@@ -6,6 +6,7 @@ import {
   Login,
   MAX_PASSWORD_BYTES,
   newKeys,
+  parseChallenge,
   preparePassword,
   ScramError,
   verifierOf,
@@ -24,7 +25,7 @@ const RFC = {
 
 Deno.test("the example of RFC 7677 comes out to the letter, on our side", async () => {
   const login = new Login("user", RFC.nonce);
-  const { salt, iterations } = login.readChallenge(RFC.serverFirst);
+  const { salt, iterations } = parseChallenge(RFC.serverFirst);
   const keys = await deriveKeys("pencil", salt, iterations);
 
   assertEquals(login.first, `n,,n=user,r=${RFC.nonce}`);
@@ -34,6 +35,16 @@ Deno.test("the example of RFC 7677 comes out to the letter, on our side", async 
     () => login.check(RFC.serverFinal.replace("6", "7")),
     ScramError,
   );
+});
+
+Deno.test("Login takes what a server of ours asks for, up to the limits", () => {
+  const login = new Login("alice", nonce);
+
+  for (const iterations of [600_000, 1_000_000]) {
+    const message = `r=${nonce}x,s=${SALT},i=${iterations}`;
+    const challenge = login.readChallenge(message);
+    assertEquals(challenge, { nonce: `${nonce}x`, salt: SALT, iterations });
+  }
 });
 
 Deno.test("client and server come to terms about a new verifier", async () => {
@@ -54,18 +65,23 @@ Deno.test("client and server come to terms about a new verifier", async () => {
 });
 
 const nonce = "n".repeat(20);
+const SALT = new Uint8Array(16).toBase64();
+const SHORT_SALT = new Uint8Array(15).toBase64();
 const CHALLENGES: readonly [why: string, message: string][] = [
   ["nothing", ""],
-  ["another nonce", `r=${"m".repeat(30)},s=AAAA,i=4096`],
-  ["our nonce with nothing behind it", `r=${nonce},s=AAAA,i=4096`],
-  ["one round too few", `r=${nonce}x,s=AAAA,i=4095`],
-  ["one round too many", `r=${nonce}x,s=AAAA,i=5000001`],
-  ["an absurd count", `r=${nonce}x,s=AAAA,i=999999999999999`],
-  ["a count that is longer yet", `r=${nonce}x,s=AAAA,i=${"9".repeat(400)}`],
-  ["a count that is none", `r=${nonce}x,s=AAAA,i=many`],
-  ["no salt", `r=${nonce}x,s=,i=4096`],
-  ["a salt that is not base64", `r=${nonce}x,s=A=A,i=4096`],
-  ["an extension", `m=x,r=${nonce}x,s=AAAA,i=4096`],
+  ["another nonce", `r=${"m".repeat(30)},s=${SALT},i=600000`],
+  ["our nonce with nothing behind it", `r=${nonce},s=${SALT},i=600000`],
+  ["one round too few", `r=${nonce}x,s=${SALT},i=599999`],
+  ["one round too many", `r=${nonce}x,s=${SALT},i=1000001`],
+  ["the rounds of RFC 7677", `r=${nonce}x,s=${SALT},i=4096`],
+  ["a salt one byte too short", `r=${nonce}x,s=${SHORT_SALT},i=600000`],
+  ["a salt of one byte", `r=${nonce}x,s=AA==,i=600000`],
+  ["an absurd count", `r=${nonce}x,s=${SALT},i=999999999999999`],
+  ["a count that is longer yet", `r=${nonce}x,s=${SALT},i=${"9".repeat(400)}`],
+  ["a count that is none", `r=${nonce}x,s=${SALT},i=many`],
+  ["no salt", `r=${nonce}x,s=,i=600000`],
+  ["a salt that is not base64", `r=${nonce}x,s=A=A,i=600000`],
+  ["an extension", `m=x,r=${nonce}x,s=${SALT},i=600000`],
   ["an error", "e=other-error"],
 ];
 

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 
 import { Line } from "../client/line.ts";
+import { Messages } from "../client/messages.ts";
 import { roomName, Session } from "../client/session.ts";
 import { View } from "../client/view.ts";
 import type { Frame } from "../protocol.ts";
@@ -108,4 +109,18 @@ Deno.test("Session shows what the operator says as a line of its own, harmless",
   assertEquals(printed, [
     "* The operator says: bob: hi␤* you ␛[2Jleft <U+202E>\n",
   ]);
+});
+
+Deno.test("Messages.unsaid() gives what was typed to people, and nothing of it to a pipe", () => {
+  const show = () => {};
+  const requests = [
+    { verb: "SEND", args: ["bob"], body: new TextEncoder().encode("hi") },
+    { verb: "WHO", args: ["#lab"], body: new Uint8Array() },
+  ] as const;
+
+  const person = new Messages({ me: "alice", echo: true, show });
+  const pipe = new Messages({ me: "alice", echo: false, show });
+
+  assertEquals(person.unsaid(requests), ["Waits: @bob: hi"]);
+  assertEquals(pipe.unsaid(requests), []);
 });
