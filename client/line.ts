@@ -42,8 +42,9 @@ import {
 const NAME_HELD_MS = 100_000;
 
 /**
- * Who was in for so long begins with short pauses again; a server that lets us
- * in and drops us at once is met less and less often. In milliseconds.
+ * Who was in for so long, or was answered anything, begins with short pauses
+ * again; a server that lets us in and drops us at once is met less and less
+ * often. In milliseconds.
  */
 const STAYED_MS = 30_000;
 
@@ -90,6 +91,7 @@ export class Line implements Disposable {
   #lostAt: number | undefined; // while we try to come back
   #wasIn = false; // ever
   #arrivedAt = 0; // the last time
+  #answeredBefore = 0; // when we arrived
   #attempt = 0;
   #retryAfterMs = 0; // as the server has asked
   #parked: Asking[] = []; // what waits for a connection
@@ -268,6 +270,7 @@ export class Line implements Disposable {
       this.#wasIn = true;
       this.#lostAt = undefined;
       this.#arrivedAt = this.#clock.now();
+      this.#answeredBefore = this.#answered;
       this.#retryAfterMs = 0;
       visitor.arrived();
     } catch (error) {
@@ -284,7 +287,8 @@ export class Line implements Disposable {
     }
     if (this.#lostAt === undefined) {
       this.#lostAt = now;
-      if (now - this.#arrivedAt >= STAYED_MS) this.#attempt = 0;
+      const stayed = now - this.#arrivedAt >= STAYED_MS;
+      if (stayed || this.#answered > this.#answeredBefore) this.#attempt = 0;
       visitor.lost(error);
     }
     const pause = pauseBefore(this.#attempt++, {

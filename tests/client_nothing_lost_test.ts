@@ -120,7 +120,6 @@ Deno.test("client.ts < book arrives whole and in order, though its connection is
   await client.until("you joined #default");
 
   proxy.bytesPerCut = 100_000;
-  proxy.mostCuts = 5; // the pauses are real, and each is twice as long
   proxy.cutAll();
   await client.type(lines.map((line) => `${line}\n`).join(""));
   const { code, err } = await client.end();

@@ -29,8 +29,6 @@ export class FaultProxy implements AsyncDisposable {
    * any new connection, chance decides whether it was the last.
    */
   bytesPerCut = Infinity;
-  /** After so many cuts, new connections are whole. */
-  mostCuts = Infinity;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #random: () => number;
   readonly #links = new Set<Link>();
@@ -91,8 +89,7 @@ export class FaultProxy implements AsyncDisposable {
   /** Passes on what one side says, up to its end or the cut. */
   async #pass(link: Link, from: Deno.Conn, to: Deno.Conn): Promise<void> {
     const chance = -Math.log(1 - this.#random());
-    const isWhole = this.cuts >= this.mostCuts;
-    let left = isWhole ? Infinity : Math.ceil(chance * this.bytesPerCut) || 1;
+    let left = Math.ceil(chance * this.bytesPerCut) || 1;
     const buffer = new Uint8Array(16_384);
     try {
       for (let count; (count = await from.read(buffer)) !== null;) {
