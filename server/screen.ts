@@ -73,12 +73,10 @@ export class Screen implements Disposable {
     for (const end of ENDS) addEventListener(end, restore);
     this.#editor = editor;
     Deno.stdin.setRaw(true);
-    readKeys(keys);
+    readKeys(keys, () => this.print("stop, or Ctrl-C, stops the server"));
     this.print(editing.hint);
     yield* editor;
-    if (!this.#editor) return; // it was us who ended it, and not Ctrl-D
-    this.#leave();
-    this.print("No more is read here; Ctrl-C stops the server");
+    this.#leave(); // the terminal is gone
   }
 
   /** Prints what waits: above the line that is edited, if there is one. */
@@ -121,16 +119,23 @@ export class Screen implements Disposable {
   };
 }
 
-/** Reads keys to the end of the program: nothing ends a read of a terminal. */
-async function readKeys(keys: Readable): Promise<void> {
+/**
+ * Reads keys to the end of the program: nothing ends a read of a terminal.
+ * Ctrl-D is none of them, or it would end the reading for good.
+ */
+async function readKeys(keys: Readable, ended: () => void): Promise<void> {
   const buffer = new Uint8Array(4_096);
   for (;;) {
     const count = await read(buffer);
     if (count === null) break;
-    keys.push(buffer.slice(0, count));
+    const typed = buffer.subarray(0, count);
+    if (typed.includes(CTRL_D)) ended();
+    keys.push(typed.filter((byte) => byte !== CTRL_D));
   }
   keys.push(null);
 }
+
+const CTRL_D = 0x04;
 
 /** Reads standard input; null when there is no more, or nothing to be read. */
 function read(buffer: Uint8Array): Promise<number | null> {

@@ -90,7 +90,7 @@ tmuxTest("a server whose terminal goes away takes its leave", async () => {
 });
 
 tmuxTest(
-  "Ctrl-Z gives the terminal back, fg the half-typed line, Ctrl-D the end of it",
+  "Ctrl-Z gives the terminal back, fg the half-typed line; Ctrl-D ends nothing",
   async () => {
     await using screen = await TmuxScreen.open();
     const port = await serve(screen);
@@ -105,7 +105,9 @@ tmuxTest(
     await screen.line("rs");
     await screen.until(/^Nobody is here\n>$/m);
     await screen.keys("C-d");
-    await screen.until("No more is read here; Ctrl-C stops the server");
+    await screen.until("stop, or Ctrl-C, stops the server");
+    await screen.line("mutes");
+    await screen.until("Cannot do");
 
     using alice = await RawClient.enter(port, "alice");
     await screen.keys("C-c");
