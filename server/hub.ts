@@ -17,6 +17,7 @@ import {
 } from "../protocol.ts";
 import type { Delivery, Reader } from "./backbone.ts";
 import { NameMap } from "./names.ts";
+import { type Change, Presence } from "./presence.ts";
 import type { Run } from "./run.ts";
 
 /** How many rooms can have somebody inside, and how many can have history. */
@@ -27,9 +28,6 @@ export const MAX_ROOMS_PER_USER = 100;
 
 /** So many numbers are put behind a taken name to find a free one. */
 const MAX_TRIES = 20;
-
-/** In a room of more members, who comes and goes is told once a second. */
-export const QUIET_ROOM_MEMBERS = 100;
 
 /** How a user came in. */
 export type UserKind = "guest" | "account" | "classic";
@@ -73,11 +71,6 @@ export interface Room {
   readonly members: Set<User>;
 }
 
-type Presence = "joined" | "left" | "offline";
-
-/** Who came or went since it was last told, by name. */
-type Gathered = Map<string, { kind: Presence; remote: string }>;
-
 /** The name that is `name` or looks like it, if it belongs to somebody. */
 export type Owned = (name: string) => string | undefined;
 
@@ -101,7 +94,7 @@ export class Hub {
   readonly #users = new NameMap<User>();
   readonly #rooms = new NameMap<Room>();
   readonly #reserved = new NameMap<string>();
-  readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
+  readonly #presence = new Presence();
   readonly #muted = new NameMap<string>();
   readonly #owned: Owned;
   readonly #refusal: Refusal;
@@ -347,22 +340,7 @@ export class Hub {
 
   /** Tells crowded rooms who came and went; to be called once a second. */
   tellGathered(): void {
-    const crowded = [...this.#gathered];
-    this.#gathered.clear(); // who goes while this is told is told next
-    for (const [room, gathered] of crowded) {
-      for (const kind of ["joined", "left", "offline"] as const) {
-        const lines = [...gathered]
-          .filter(([, event]) => event.kind === kind)
-          .map(([name, { remote }]) => `${name} ${remote}\n`);
-        if (lines.length === 0) continue;
-        const notice = encode("NOTICE", [kind], {
-          Room: room.name,
-          Count: lines.length,
-          Members: room.members.size,
-        }, lines.join(""));
-        for (const member of room.members) member.peer.notify(notice);
-      }
-    }
+    this.#presence.tellGathered();
   }
 
   /** Marks whom it concerns, so that a SEND costs no search. */
@@ -416,40 +394,12 @@ export class Hub {
     user.rooms.delete(room);
     if (room.members.size > 0) return this.#announce(room, user, change);
     this.#rooms.delete(room.name);
-    this.#gathered.delete(room);
+    this.#presence.forget(room);
   }
 
-  /** Tells the other members, or makes a note of it in a crowded room. */
-  #announce(room: Room, user: User, { kind, reason }: Change): void {
-    if (this.#closed) return;
-    const { remote } = user.peer;
-    const known = this.#gathered.get(room);
-    if (known || room.members.size > QUIET_ROOM_MEMBERS) {
-      const gathered: Gathered = known ?? new Map();
-      const before = gathered.get(user.name)?.kind;
-      const undone = before && (before === "joined") !== (kind === "joined");
-      if (undone) gathered.delete(user.name);
-      else gathered.set(user.name, { kind, remote });
-      this.#gathered.set(room, gathered);
-      return;
-    }
-    const notice = encode("NOTICE", [kind], {
-      Room: room.name,
-      User: user.name,
-      From: kind === "joined" ? remote : undefined,
-      Reason: reason,
-      Members: room.members.size,
-    });
-    for (const member of room.members) {
-      if (member !== user) member.peer.notify(notice);
-    }
+  #announce(room: Room, user: User, change: Change): void {
+    if (!this.#closed) this.#presence.announce(room, user, change);
   }
-}
-
-/** How somebody came or went, and why. */
-interface Change {
-  readonly kind: Presence;
-  readonly reason?: string;
 }
 
 function malformedRoom(name: string): ChatError {

@@ -6,10 +6,10 @@ import {
   MAX_ROOMS,
   MAX_ROOMS_PER_USER,
   type Peer,
-  QUIET_ROOM_MEMBERS,
   type RoomHistory,
   type User,
 } from "../server/hub.ts";
+import { QUIET_ROOM_MEMBERS } from "../server/presence.ts";
 import type { Run } from "../server/run.ts";
 import { bytes } from "./raw_client.ts";
 
