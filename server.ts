@@ -1,11 +1,11 @@
 /**
  * The server: `deno run -A server.ts`.
  *
- * It listens, and serves each connection in a task of its own: an iterator of
- * frames in, an outbox out. What the frames mean is in `server/session.ts`, who
- * hears what in `server/hub.ts`, where messages come into being in
- * `server/backbone.ts`, and what the operator can type in `server/console.ts`.
- * This file connects those and stops them again.
+ * It listens. Each connection is served in a task of its own, which
+ * `server/reception.ts` starts: an iterator of frames in, an outbox out. What the
+ * frames mean is in `server/session.ts`, who hears what in `server/hub.ts`, where
+ * messages come into being in `server/backbone.ts`, and what the operator can
+ * type in `server/console.ts`. This file connects those and stops them again.
  *
  * @module
  */
@@ -16,7 +16,6 @@ import { Accounts } from "./server/accounts.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
-import { Connection } from "./server/connection.ts";
 import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
 import {
@@ -36,10 +35,10 @@ import {
   readOptions,
   USAGE,
 } from "./server/options.ts";
+import { Reception } from "./server/reception.ts";
 import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
-import { checkSilence, serve } from "./server/session.ts";
-import { TaskGroup } from "./server/tasks.ts";
+import { checkSilence } from "./server/session.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
@@ -101,27 +100,27 @@ export function startServer(options: ServerOptions = {}): Server {
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
-  const stopping = new AbortController();
   const tick = setInterval(() => {
     for (const session of context.sessions) checkSilence(session, context);
     context.hub.tellGathered();
     context.visits.forgetOld(context.now());
     context.journal.tidy();
   }, TICK_MS);
-  const done = acceptAll(listener, context, options, stopping.signal);
+  const { maxOutboxBytes } = options;
+  const reception = new Reception(context, { maxOutboxBytes });
+  reception.open(listener);
   opened.move();
   return {
     port: listener.addr.port,
     console: new Console(context),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
-      stopping.abort();
-      listener.close();
+      reception.close();
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
-      await done;
+      await reception[Symbol.asyncDispose]();
       database.close();
     },
   };
@@ -203,65 +202,6 @@ function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
 function printer(): (line: string) => void {
   const screen = new Screen();
   return (line) => screen.log(line);
-}
-
-/** Serves until `signal` aborts, and returns when every session has ended. */
-async function acceptAll(
-  listener: Deno.TcpListener,
-  context: Context,
-  { maxOutboxBytes }: ServerOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const sessions = new TaskGroup((bug) => {
-    console.error("A session failed:", bug);
-  });
-  for await (const conn of accepted(listener, signal)) {
-    if (signal.aborted || !sendsAtOnce(conn)) {
-      conn.close();
-      continue;
-    }
-    const connection = new Connection(conn, {
-      remote: addressOf(conn.remoteAddr),
-      now: context.now(),
-      ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
-    });
-    sessions.add(serve(connection, context));
-  }
-  await sessions.idle();
-}
-
-/** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
-function sendsAtOnce(conn: Deno.TcpConn): boolean {
-  try {
-    conn.setNoDelay();
-    return true;
-  } catch {
-    return false; // it was gone before we looked, to which some systems object
-  }
-}
-
-const ACCEPT_RETRY_MS = 1_000;
-
-/** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
-async function* accepted(
-  listener: Deno.TcpListener,
-  signal: AbortSignal,
-): AsyncGenerator<Deno.TcpConn, void, void> {
-  while (!signal.aborted) {
-    try {
-      yield await listener.accept();
-    } catch (error) {
-      if (signal.aborted) return; // closed by us: `accept` was interrupted
-      console.error("Cannot accept a connection, trying again:", error);
-      await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-    }
-  }
-}
-
-/** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */
-function addressOf({ hostname, port }: Deno.NetAddr): string {
-  const host = hostname.replace(/^::ffff:(?=\d+\.)/, "");
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Runs the server until it is stopped; returns the exit code. */
