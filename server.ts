@@ -15,6 +15,7 @@ import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
+import type { Certificate } from "./server/certificate.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
 import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
@@ -31,11 +32,18 @@ import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
+  DEFAULT_TLS_PORT,
   EVERYWHERE,
+  type Options,
   readOptions,
   USAGE,
 } from "./server/options.ts";
-import { Reception } from "./server/reception.ts";
+import {
+  ListenError,
+  listenTcp,
+  Reception,
+  type TlsListener,
+} from "./server/reception.ts";
 import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
 import { checkSilence } from "./server/session.ts";
@@ -48,6 +56,10 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
   readonly port?: number;
+  /** Serves TLS too; becomes the server's to close. See server/tls.ts. */
+  readonly tls?: TlsListener | undefined;
+  /** Whether to serve TCP without TLS. Default: yes. */
+  readonly plain?: boolean;
   /** The database file; default: none, everything ends with the server. */
   readonly db?: string;
   /** How much of what is said a file keeps; default: a million, 30 days. */
@@ -67,16 +79,15 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
 
 /** A running server. Dispose to stop it. */
 export interface Server extends AsyncDisposable {
-  /** Where it listens. */
+  /** Where it listens; the port for TLS if there is no other. */
   readonly port: number;
+  /** Where it listens for TLS, if it does. */
+  readonly tlsPort: number | undefined;
   /** What its operator can do. */
   readonly console: Console;
 }
 
 const SOFTWARE = `parley ${config.version}`;
-
-/** A burst of so many connections is accepted without a wait. */
-const BACKLOG = 4_096;
 
 /** How often silence is looked for, and crowded rooms are told who came. */
 const TICK_MS = 1_000;
@@ -87,16 +98,15 @@ const RETRY_AFTER_SECONDS = 5;
 /**
  * Starts listening, and returns as soon as connections are accepted.
  *
- * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
+ * @throws {ListenError} If it cannot listen.
  * @throws {DatabaseError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { hostname = EVERYWHERE, port = DEFAULT_PORT, db = IN_MEMORY } =
-    options;
+  const { db = IN_MEMORY, tls, maxOutboxBytes } = options;
   using opened = new DisposableStack(); // to be closed if the rest fails
-  const listener = opened.use(
-    Deno.listen({ hostname, port, tcpBacklog: BACKLOG }),
-  );
+  opened.defer(() => tls?.close());
+  const tcp = listenWithoutTls(options);
+  opened.defer(() => tcp?.close());
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
@@ -106,12 +116,13 @@ export function startServer(options: ServerOptions = {}): Server {
     context.visits.forgetOld(context.now());
     context.journal.tidy();
   }, TICK_MS);
-  const { maxOutboxBytes } = options;
   const reception = new Reception(context, { maxOutboxBytes });
-  reception.open(listener);
+  if (tcp) reception.open(tcp);
+  if (tls) reception.open(tls, "TLS");
   opened.move();
   return {
-    port: listener.addr.port,
+    port: tcp?.addr.port ?? tls?.port ?? 0,
+    tlsPort: tls?.port,
     console: new Console(context),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
@@ -124,6 +135,14 @@ export function startServer(options: ServerOptions = {}): Server {
       database.close();
     },
   };
+}
+
+/** @throws {ListenError} If it should, and cannot. */
+function listenWithoutTls(
+  { hostname = EVERYWHERE, port = DEFAULT_PORT, plain = true }: ServerOptions,
+): Deno.TcpListener | undefined {
+  if (!plain) return undefined;
+  return listenTcp({ hostname, port, option: "--port" });
 }
 
 /** @throws {DatabaseError} If what is in the database cannot be read. */
@@ -218,23 +237,24 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-async function run(options: ServerOptions): Promise<number> {
+async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
   using screen = new Screen();
   let server: Server;
   try {
-    server = startServer({ ...options, log: (line) => screen.log(line) });
+    const tls = await openTls(options);
+    const log = (line: string) => screen.log(line);
+    server = startServer({ ...options, tls, log });
+    screen.print(greeting(server, options, tls));
   } catch (error) {
-    console.error(
-      error instanceof DatabaseError
-        ? error.message
-        : cannotListen(options, error as Error), // it throws no other
-    );
+    const known = error instanceof DatabaseError ||
+      error instanceof ListenError;
+    if (!known) throw error;
+    console.error(error.message);
     return 2;
   }
-  screen.print(greeting(server.port, options));
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
@@ -264,21 +284,30 @@ async function operate(
   }
 }
 
-function cannotListen(
-  { hostname, port }: ServerOptions,
-  error: Error,
-): string {
-  const what = `Cannot listen on ${hostname} port ${port}`;
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with --port`;
-  }
-  return `${what}: ${error.message}`;
+/** A listener for TLS, and the certificate it shows. */
+type Tls = TlsListener & Certificate;
+
+/**
+ * Listens for TLS, if that is wanted; nobody else loads what it needs.
+ *
+ * @throws {ListenError} If that is not possible, and why.
+ */
+async function openTls(
+  { tls, hostname, db }: Options,
+): Promise<Tls | undefined> {
+  if (!tls) return undefined;
+  const { certificateFor } = await import("./server/certificate.ts");
+  const { listenTls } = await import("./server/tls.ts");
+  const certificate = await certificateFor({ files: tls.files, db });
+  const listener = listenTls({ ...certificate, hostname, port: tls.port });
+  return { ...certificate, ...listener };
 }
 
 /** What people need to type, a line for each address they can reach us at. */
 function greeting(
-  port: number,
-  { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
+  { port, tlsPort }: Server,
+  { hostname, db, plain }: Options,
+  tls: Tls | undefined,
 ): string {
   const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
@@ -286,13 +315,32 @@ function greeting(
       .filter(({ family }) => family === "IPv4")
       .map(({ address }) => address)
     : [hostname];
-  const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
+  const option = tls
+    ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
+    : portOption(port, DEFAULT_PORT);
   const lines = addresses.map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
-  return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
+  const ways = [
+    ...(plain ? [`on port ${port}`] : []),
+    ...(tls ? [`with TLS on port ${tlsPort}`] : []),
+  ];
+  return `${SOFTWARE} listens ${ways.join(", and ")}. To come in, type:\n\n${
     lines.join("\n")
-  }\n\n${whereKept(db)}\n`;
+  }\n\n${tls ? aboutTls(tls, plain) : ""}${whereKept(db)}\n`;
+}
+
+function portOption(port: number | undefined, normal: number): string {
+  return port === normal ? "" : ` --port ${port}`;
+}
+
+function aboutTls({ fingerprint, note }: Tls, plain: boolean): string {
+  const warning = "Without --tls anybody on the network between can read along";
+  return `${
+    plain ? `${warning}\n` : ""
+  }The certificate's SHA-256 fingerprint, which clients show:\n\n${
+    bold(`  ${fingerprint}`)
+  }\n\n${note}\n`;
 }
 
 function whereKept(db: string): string {

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Connection, type Wire } from "./connection.ts";
+import { Connection, type Way, type Wire } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { serve } from "./session.ts";
 import { TaskGroup } from "./tasks.ts";
@@ -26,14 +26,62 @@ export interface Listener {
 export interface AcceptedConn extends Wire {
   /** Where the peer is. */
   readonly remoteAddr: Deno.NetAddr;
-  /** Turns Nagle's algorithm off, if that is ours to do. */
-  setNoDelay?(): void;
+  /** Turns Nagle's algorithm off. */
+  setNoDelay(): void;
 }
+
+/** A burst of so many connections is accepted without a wait. */
+const BACKLOG = 4_096;
 
 /** What a {@linkcode Reception} may be told. */
 export interface ReceptionOptions {
   /** Unread bytes after which a peer is given up. */
   readonly maxOutboxBytes?: number | undefined;
+}
+
+/** One for TLS; see server/tls.ts. */
+export interface TlsListener extends Listener {
+  /** Where it listens. */
+  readonly port: number;
+}
+
+/** Nobody can be let in; the message is for whoever starts the server. */
+export class ListenError extends Error {
+  /** The class, for logs. */
+  override readonly name = "ListenError";
+}
+
+/** Where to listen. */
+export interface Listening {
+  /** Address to listen on. */
+  readonly hostname: string;
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** How the port is chosen on the command line. */
+  readonly option: string;
+}
+
+/**
+ * Listens for TCP.
+ *
+ * @throws {ListenError} If that is not possible, and why.
+ */
+export function listenTcp(
+  { hostname, port, option }: Listening,
+): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+  } catch (error) {
+    const what = `Cannot listen on ${hostname} port ${port}`;
+    throw new ListenError(`${what}: ${whyNot(error, option)}`);
+  }
+}
+
+function whyNot(error: unknown, option: string): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`;
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** See the top of the file. */
@@ -54,16 +102,17 @@ export class Reception implements AsyncDisposable {
   }
 
   /** Serves whoever `listener` accepts, which becomes ours to close. */
-  open(listener: Listener): void {
+  open(listener: Listener, way: Way = "TCP"): void {
     this.#listeners.push(listener);
-    this.#accepting.push(this.#acceptAll(listener));
+    this.#accepting.push(this.#acceptAll(listener, way));
   }
 
-  /** Serves the peer at the other end of `wire`, as `address:port`. */
-  welcome(wire: Wire, remote: string): void {
+  /** Serves the peer at the other end of `wire`, who is at `address:port`. */
+  welcome(wire: Wire, remote: string, way: Way = "TCP"): void {
     const { maxOutboxBytes } = this.#options;
     const connection = new Connection(wire, {
       remote,
+      way,
       now: this.#context.now(),
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
@@ -83,11 +132,11 @@ export class Reception implements AsyncDisposable {
     await this.#sessions.idle();
   }
 
-  async #acceptAll(listener: Listener): Promise<void> {
+  async #acceptAll(listener: Listener, way: Way): Promise<void> {
     const { signal } = this.#closing;
     for await (const conn of accepted(listener, signal)) {
       if (signal.aborted || !sendsAtOnce(conn)) conn.close();
-      else this.welcome(conn, addressOf(conn.remoteAddr));
+      else this.welcome(conn, addressOf(conn.remoteAddr), way);
     }
   }
 }
@@ -95,7 +144,7 @@ export class Reception implements AsyncDisposable {
 /** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
 function sendsAtOnce(conn: AcceptedConn): boolean {
   try {
-    conn.setNoDelay?.();
+    conn.setNoDelay();
     return true;
   } catch {
     return false; // it was gone before we looked, to which some systems object
