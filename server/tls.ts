@@ -116,7 +116,11 @@ export class TlsWire implements AcceptedConn {
   async closeWrite(): Promise<void> {
     const socket = this.#socket;
     if (!socket) return await this.#conn.closeWrite();
-    await new Promise<void>((resolve) => socket.end(resolve));
+    if (socket.destroyed) return; // then `end` would call nobody back
+    await new Promise<void>((resolve) => {
+      socket.once("close", resolve);
+      socket.end(resolve);
+    });
   }
 
   /** Ends both directions at once. Throws if called twice. */
