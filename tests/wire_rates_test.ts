@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ADDRESS_SHARE, BURST_SECONDS, NO_RATES } from "../server/limits.ts";
+import { runClient } from "./client_tools.ts";
 import { headerOf, RawClient, startTestServer, within } from "./raw_client.ts";
 
 /** What `count` clients are asked to do at the same time. */
@@ -162,19 +163,55 @@ Deno.test("who is slowed down and hangs up is gone at once", async () => {
   await bob.next("NOTICE offline\nRoom: #r\nUser: flooder\n");
 });
 
+/** Many of one address, each within its rate, but not all together. */
+async function crowded(port: number, count: number) {
+  const crowd = new DisposableStack();
+  const clients = await all(count, async (i) => {
+    return crowd.use(await RawClient.enter(port, `u${i}`, "#r"));
+  });
+  return {
+    /** Makes the address owe some seconds. */
+    async exhaust(): Promise<void> {
+      const messages = "SEND #r\nContent-length: 1\n\nx".repeat(BURST_SECONDS);
+      await Promise.all(clients.map(async (client) => {
+        await client.send(messages);
+        await client.next("SENT");
+      }));
+    },
+    [Symbol.dispose]: () => crowd.dispose(),
+  };
+}
+
+Deno.test("our client waits when it is told to slow down, and then sends all in order", async () => {
+  await using server = startTestServer({
+    rates: { ...NO_RATES, messages: 1 },
+  });
+  using crowd = await crowded(server.port, ADDRESS_SHARE + 5);
+  using bob = await RawClient.enter(server.port, "bob", "#s");
+  const lines = Array.from({ length: 15 }, (_, i) => `line ${i}`);
+
+  await crowd.exhaust();
+  const { code, err } = await runClient(
+    ["alice", `127.0.0.1:${server.port}`, "--room", "s"],
+    lines.join("\n"),
+  );
+  const heard: string[] = [];
+  while (heard.length < lines.length) {
+    const [, text] = (await bob.next("FORWARD alice")).split("\n\n");
+    heard.push(text!);
+  }
+
+  assertEquals([code, err], [0, ""]);
+  assertEquals(heard, lines);
+});
+
 Deno.test("requests of an address that owes much are refused, and say for how long", async () => {
   await using server = startTestServer({
     rates: { ...NO_RATES, messages: 1 },
   });
-  using crowd = new DisposableStack();
-  const clients = await all(ADDRESS_SHARE + 8, async (i) => {
-    return crowd.use(await RawClient.enter(server.port, `u${i}`, "#r"));
-  });
+  using crowd = await crowded(server.port, ADDRESS_SHARE + 8);
   using alice = await RawClient.enter(server.port, "alice");
-  await Promise.all(clients.map(async (client) => {
-    await client.send("SEND #r\nContent-length: 1\n\nx".repeat(BURST_SECONDS));
-    await client.next("SENT");
-  }));
+  await crowd.exhaust();
 
   await alice.ask("PING\n\n"); // after which it is found
   const refusal = await alice.ask("JOIN #s\n\n");
