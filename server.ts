@@ -286,6 +286,17 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
 
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  try {
+    return await obey(args);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`Cannot run: ${error.message}`);
+    return 2;
+  }
+}
+
+/** Does what the command line says; returns the exit code. */
+async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
   if (typeof options === "string") {
