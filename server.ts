@@ -13,6 +13,7 @@ import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
+import { ageClock } from "./server/age_clock.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
@@ -203,7 +204,8 @@ function createJournal(
 ): Journal {
   const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
   if (!isStored(options)) return new MemoryJournal(deliver);
-  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+  const { keep = DEFAULT_KEEP } = options;
+  return new SqliteJournal(database, deliver, { ...keep, ageNow: ageClock() });
 }
 
 /** Whether what is said outlives the server. */
