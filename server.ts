@@ -111,11 +111,14 @@ export function startServer(options: ServerOptions = {}): Server {
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
   const stopping = new AbortController();
+  let tickAt = context.now();
   const tick = setInterval(() => {
-    for (const session of context.sessions) checkSilence(session, context);
+    const now = context.now();
+    checkSilence(context, now - tickAt - TICK_MS);
+    tickAt = now;
     context.hub.tellGathered();
-    context.visits.forgetOld(context.now());
-    context.limits.tidy(context.now());
+    context.visits.forgetOld(now);
+    context.limits.tidy(now);
     context.journal.tidy();
   }, TICK_MS);
   const done = acceptAll(listener, context, options, stopping.signal);

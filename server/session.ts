@@ -142,8 +142,26 @@ async function seeTo(
   }
 }
 
-/** Pings who is silent, and ends who stays so; to be called once a second. */
-export function checkSilence(session: Session, context: Context): void {
+/**
+ * Pings who is silent, and ends who stays so or does not read; to be called once
+ * a second. If it comes late by more than a few seconds, it was this program
+ * that stood still, and everybody has all the time again.
+ */
+export function checkSilence(context: Context, lateMs: number): void {
+  const now = context.now();
+  for (const session of context.sessions) {
+    if (lateMs >= STOOD_STILL_MS) {
+      session.openedAt = session.connection.heardAt = now;
+      session.progress.restart(now);
+    }
+    checkPeer(session, context);
+  }
+}
+
+/** A check that comes so late was held up, and not by a peer. */
+const STOOD_STILL_MS = 5_000;
+
+function checkPeer(session: Session, context: Context): void {
   const { connection, user, classic, openedAt } = session;
   const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
   const now = context.now();
