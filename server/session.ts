@@ -321,8 +321,9 @@ async function slowDown(session: Session, context: Context): Promise<void> {
     if (debt.waitMs > LONGEST_WAIT_MS && !classic) { // those know no 108
       session.refusal ??= { debt, until: now + debt.waitMs };
     }
-    const refused = isRefused(session, now);
-    const waitMs = Math.max(pace.waitMs(now), refused ? 0 : debt.waitMs);
+    // Who acknowledges late would be taken for dead, because of others.
+    const exempt = isRefused(session, now) || classic?.role === "TORECV";
+    const waitMs = Math.max(pace.waitMs(now), exempt ? 0 : debt.waitMs);
     if (waitMs === 0) return;
     await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), LONGEST_WAIT_MS));
   }
