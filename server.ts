@@ -13,6 +13,7 @@ import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
+import { ageClock } from "./server/age_clock.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
 import type { Certificate } from "./server/certificate.ts";
@@ -27,6 +28,7 @@ import {
 } from "./server/database.ts";
 import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
+import { type LimitOptions, Limits } from "./server/limits.ts";
 import { MemoryJournal } from "./server/memory.ts";
 import {
   DEFAULT_HISTORY,
@@ -38,6 +40,8 @@ import {
   readOptions,
   USAGE,
 } from "./server/options.ts";
+import { MAX_UNREAD_BYTES } from "./server/progress.ts";
+import { rarely } from "./server/rarely.ts";
 import {
   ListenError,
   listenTcp,
@@ -51,7 +55,8 @@ import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
-export interface ServerOptions extends Partial<Omit<Settings, "software">> {
+export interface ServerOptions
+  extends Partial<Omit<Settings, "software">>, LimitOptions {
   /** Address to listen on; default: every IPv4 address of this computer. */
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
@@ -71,7 +76,10 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly lockoutMs?: number;
   /** A classic receiver has so long to acknowledge, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
-  /** Unread bytes after which a peer is given up. */
+  /**
+   * Unread bytes after which a peer is given up at once; default: eight times
+   * `maxUnreadBytes`, and 8 MiB at least.
+   */
   readonly maxOutboxBytes?: number;
   /** Gets the lines of the log; default: they are printed, with the time. */
   readonly log?: (line: string) => void;
@@ -110,10 +118,14 @@ export function startServer(options: ServerOptions = {}): Server {
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
+  let tickAt = context.now();
   const tick = setInterval(() => {
-    for (const session of context.sessions) checkSilence(session, context);
+    const now = context.now();
+    checkSilence(context, now - tickAt - TICK_MS);
+    tickAt = now;
     context.hub.tellGathered();
-    context.visits.forgetOld(context.now());
+    context.visits.forgetOld(now);
+    context.limits.tidy(now);
     context.journal.tidy();
   }, TICK_MS);
   const reception = new Reception(context, { maxOutboxBytes });
@@ -189,10 +201,13 @@ function createContext(
     visits: isStored(options)
       ? new Visits({ store: new VisitTable(database), now: now() })
       : new Visits(),
+    limits: new Limits(options),
     sessions: new Set(),
     now,
+    logRarely: rarely(log, now),
     settings: {
       software: SOFTWARE,
+      maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
       history: options.history ?? DEFAULT_HISTORY,
       requireLogin: options.requireLogin ?? false,
@@ -209,7 +224,8 @@ function createJournal(
 ): Journal {
   const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
   if (!isStored(options)) return new MemoryJournal(deliver);
-  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+  const { keep = DEFAULT_KEEP } = options;
+  return new SqliteJournal(database, deliver, { ...keep, ageNow: ageClock() });
 }
 
 /** Whether what is said outlives the server. */
@@ -225,6 +241,17 @@ function printer(): (line: string) => void {
 
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  try {
+    return await obey(args);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`Cannot run: ${error.message}`);
+    return 2;
+  }
+}
+
+/** Does what the command line says; returns the exit code. */
+async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
   if (typeof options === "string") {

@@ -14,6 +14,7 @@ import {
   type Source,
 } from "../protocol.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
+import { tooMuch } from "./progress.ts";
 
 /** For so long we wait for a peer to take our last words, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
@@ -49,13 +50,14 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   readonly outbox: Outbox;
   /** When the peer last gave a sign of life; kept by whoever iterates. */
   heardAt: number;
+  /** How many bytes the peer has sent so far. */
+  received = 0;
   /** Called once, when it ends, from whatever made it end. */
   onEnd: (() => void) | undefined;
   readonly #wire: Wire;
   readonly #decoder = new FrameDecoder({
     maxBodyBytes: UNREGISTERED_BYTES - MAX_HEAD_BYTES,
   });
-  #begun = false; // something was read, or the end
   #ending: Ending | undefined;
   #hangingUp: Promise<void> | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -95,10 +97,10 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
 
   /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */
   read(buffer: Uint8Array): Promise<number | null> {
-    const read = this.#wire.read(buffer).catch((error) => this.#fail(error));
-    return this.#begun
-      ? read
-      : read.then((count) => this.#begin(buffer, count));
+    return this.#wire.read(buffer).then(
+      (count) => this.#took(buffer, count),
+      (error) => this.#fail(error),
+    );
   }
 
   /**
@@ -124,7 +126,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** See {@linkcode OutboxOwner}. */
   overflowed(): void {
     // Not at once: whoever is sending to many must not find them changed.
-    queueMicrotask(() => this.end(tooSlow()));
+    queueMicrotask(() => this.end(tooMuch(this.outbox.maxBytes)));
   }
 
   /** See {@linkcode OutboxOwner}. */
@@ -150,10 +152,12 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     return null;
   }
 
-  /** Looks at what comes first: who speaks TLS waits for our answer in vain. */
-  #begin(buffer: Uint8Array, count: number | null): number | null {
-    this.#begun = true;
-    if (count !== null && buffer[0] === TLS_HANDSHAKE) this.end(noTls());
+  /** Counts it, and looks at what comes first: TLS waits for us in vain. */
+  #took(buffer: Uint8Array, count: number | null): number | null {
+    if (count === null) return null;
+    const begins = this.received === 0;
+    this.received += count;
+    if (begins && buffer[0] === TLS_HANDSHAKE) this.end(noTls());
     return count;
   }
 
@@ -181,11 +185,4 @@ export const TLS_HANDSHAKE = 0x16;
 function noTls(): ChatError {
   const why = "it is TLS, which is spoken on another port, if at all";
   return new ChatError(103, `Cannot read head: ${why}`);
-}
-
-function tooSlow(): ChatError {
-  return new ChatError(
-    115,
-    "Cannot keep the connection: too much is sent to you that you do not read",
-  );
 }

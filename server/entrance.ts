@@ -23,7 +23,7 @@ import {
 } from "./accounts.ts";
 import type { Missed } from "./backbone.ts";
 import { hostOf } from "./classic.ts";
-import { type Command, number, sendAnswers } from "./command.ts";
+import { type Command, DEAR, number, sendAnswers } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import type { Peer } from "./hub.ts";
 import type { Run } from "./run.ts";
@@ -32,10 +32,10 @@ import type { Visit } from "./visits.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
 export const ENTRANCES = {
-  REGISTER: { words: [1, Infinity], open: true, run: register },
-  SIGNUP: { words: [1, 1], open: true, run: signUp },
-  LOGIN: { words: [1, 1], open: true, run: logIn },
-  PROVE: { words: [1, 1], open: true, run: proveLogin },
+  REGISTER: { words: [1, Infinity], open: true, cost: DEAR, run: register },
+  SIGNUP: { words: [1, 1], open: true, cost: DEAR, run: signUp },
+  LOGIN: { words: [1, 1], open: true, cost: DEAR, run: logIn },
+  PROVE: { words: [1, 1], open: true, cost: DEAR, run: proveLogin },
 } as const satisfies Record<string, Command>;
 
 async function register(
@@ -108,6 +108,7 @@ async function signUp(
   }
   if (hub.owns(name)) throw exists(name);
   if (user && visit) {
+    session.pace.address.countSignUp(context.now());
     const { since, token: keyScope } = visit; // its messages' keys stay good
     const account = { name, verifier, since, keyScope };
     session.account = await accounts.create(account);
@@ -115,7 +116,7 @@ async function signUp(
     return registered(session, context);
   }
   hub.reserve(name);
-  const account = await createReserved(context, name, verifier);
+  const account = await createReserved(session, context, { name, verifier });
   if (session.gone) hub.release(name);
   else await enter(session, context, { name, account, deed: "signed up" });
   return undefined;
@@ -123,13 +124,14 @@ async function signUp(
 
 /** Makes an account for a name that is reserved until then. */
 async function createReserved(
-  { accounts, hub, journal, visits }: Context,
-  name: string,
-  verifier: string,
+  { pace }: Session,
+  { accounts, hub, journal, visits, now }: Context,
+  { name, verifier }: { name: string; verifier: string },
 ): Promise<Account> {
   const keyScope = crypto.randomUUID();
   const since = journal.lastId;
   try {
+    pace.address.countSignUp(now());
     await visits.forget(name); // of a guest, who must not come back to it
     return await accounts.create({ name, verifier, since, keyScope });
   } catch (error) {

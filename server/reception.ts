@@ -10,7 +10,9 @@
  * @module
  */
 import { Connection, type Way, type Wire } from "./connection.ts";
-import type { Context } from "./context.ts";
+import type { Context, Settings } from "./context.ts";
+import { MAX_OUTBOX_BYTES } from "./outbox.ts";
+import { rarely } from "./rarely.ts";
 import { serve } from "./session.ts";
 import { TaskGroup } from "./tasks.ts";
 
@@ -88,6 +90,7 @@ function whyNot(error: unknown, option: string): string {
 export class Reception implements AsyncDisposable {
   readonly #context: Context;
   readonly #options: ReceptionOptions;
+  readonly #complain: (line: string) => void;
   readonly #listeners: Listener[] = [];
   readonly #accepting: Promise<void>[] = [];
   readonly #sessions = new TaskGroup((bug) => {
@@ -99,6 +102,7 @@ export class Reception implements AsyncDisposable {
   constructor(context: Context, options: ReceptionOptions = {}) {
     this.#context = context;
     this.#options = options;
+    this.#complain = rarely(console.error, context.now);
   }
 
   /** Serves whoever `listener` accepts, which becomes ours to close. */
@@ -109,12 +113,12 @@ export class Reception implements AsyncDisposable {
 
   /** Serves the peer at the other end of `wire`, who is at `address:port`. */
   welcome(wire: Wire, remote: string, way: Way = "TCP"): void {
-    const { maxOutboxBytes } = this.#options;
+    const { settings, now } = this.#context;
     const connection = new Connection(wire, {
       remote,
       way,
-      now: this.#context.now(),
-      ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
+      now: now(),
+      maxOutboxBytes: this.#options.maxOutboxBytes ?? outboxBytes(settings),
     });
     this.#sessions.add(serve(connection, this.#context));
   }
@@ -134,11 +138,16 @@ export class Reception implements AsyncDisposable {
 
   async #acceptAll(listener: Listener, way: Way): Promise<void> {
     const { signal } = this.#closing;
-    for await (const conn of accepted(listener, signal)) {
+    for await (const conn of accepted(listener, this.#complain, signal)) {
       if (signal.aborted || !sendsAtOnce(conn)) conn.close();
       else this.welcome(conn, addressOf(conn.remoteAddr), way);
     }
   }
+}
+
+/** What is more than that no reader is waited for to take. */
+function outboxBytes({ maxUnreadBytes }: Settings): number {
+  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
 /** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
@@ -156,6 +165,7 @@ const ACCEPT_RETRY_MS = 1_000;
 /** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
 async function* accepted(
   listener: Listener,
+  complain: (line: string) => void,
   signal: AbortSignal,
 ): AsyncGenerator<AcceptedConn, void, void> {
   while (!signal.aborted) {
@@ -163,7 +173,8 @@ async function* accepted(
       yield await listener.accept();
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
-      console.error("Cannot accept a connection, trying again:", error);
+      // The cast: it throws nothing else.
+      complain(`Cannot accept a connection: ${(error as Error).message}`);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
     }
   }
