@@ -107,7 +107,9 @@ export function startServer(options: ServerOptions = {}): Server {
     context.hub.tellGathered();
     context.visits.forgetOld(context.now());
     context.journal.tidy();
+    context.accounts.prepare();
   }, TICK_MS);
+  setImmediate(() => context.accounts.prepare()); // before anybody talks
   const done = acceptAll(listener, context, options, stopping.signal);
   opened.move();
   return {
