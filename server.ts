@@ -40,6 +40,7 @@ import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
 import { checkSilence, serve } from "./server/session.ts";
 import { TaskGroup } from "./server/tasks.ts";
+import { Turnstile } from "./server/turnstile.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
@@ -123,6 +124,7 @@ export function startServer(options: ServerOptions = {}): Server {
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
+      await context.turnstile[Symbol.asyncDispose]();
       await done;
       database.close();
     },
@@ -169,6 +171,7 @@ function createContext(
     accounts,
     bans,
     classics,
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     log,
     visits: isStored(options)
       ? new Visits({ store: new VisitTable(database), now: now() })
@@ -228,6 +231,7 @@ async function acceptAll(
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
     sessions.add(serve(connection, context));
+    await context.turnstile.pass();
   }
   await sessions.idle();
 }

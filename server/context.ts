@@ -9,6 +9,7 @@ import type { Bans } from "./bans.ts";
 import type { Classics, ClassicUser, Role } from "./classic.ts";
 import type { Connection } from "./connection.ts";
 import type { Hub, User } from "./hub.ts";
+import type { Turnstile } from "./turnstile.ts";
 import type { Visit, Visits } from "./visits.ts";
 
 /** What all sessions share. */
@@ -23,6 +24,8 @@ export interface Context {
   readonly accounts: Accounts;
   /** Who is let in no more. */
   readonly bans: Bans;
+  /** Where those who come in wait for each other. */
+  readonly turnstile: Turnstile;
   /** Users of the course's protocol. */
   readonly classics: Classics;
   /** Every connection that is served. */
@@ -57,8 +60,13 @@ export interface Settings {
 export interface Session {
   /** Its connection. */
   readonly connection: Connection;
-  /** When it began, by {@linkcode Context.now}. */
-  readonly openedAt: number;
+  /**
+   * When it began, by {@linkcode Context.now}; later by as much as it had to
+   * wait for the {@linkcode Context.turnstile}.
+   */
+  openedAt: number;
+  /** It waits there now. */
+  inLine: boolean;
   /** Who it is, after REGISTER; not for classic users. */
   user: User | undefined;
   /** Whose account it is used from, if it is no guest. */

@@ -32,11 +32,33 @@ import type { Visit } from "./visits.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
 export const ENTRANCES = {
-  REGISTER: { words: [1, Infinity], open: true, run: register },
-  SIGNUP: { words: [1, 1], open: true, run: signUp },
-  LOGIN: { words: [1, 1], open: true, run: logIn },
-  PROVE: { words: [1, 1], open: true, run: proveLogin },
+  REGISTER: { words: [1, Infinity], open: true, run: inLine(register) },
+  SIGNUP: { words: [1, 1], open: true, run: inLine(signUp) },
+  LOGIN: { words: [1, 1], open: true, run: inLine(logIn) },
+  PROVE: { words: [1, 1], open: true, run: inLine(proveLogin) },
 } as const satisfies Record<string, Command>;
+
+/** Does `run` when it is the session's turn, unless it is gone by then. */
+function inLine(run: Command["run"]): Command["run"] {
+  return async (session, context, frame) => {
+    const turn = context.turnstile.pass();
+    if (turn) await wait(session, context, turn);
+    return session.gone ? undefined : run(session, context, frame);
+  };
+}
+
+/** Waits for a turn, of which the time does not count as the session's own. */
+async function wait(
+  session: Session,
+  { now }: Context,
+  turn: Promise<void>,
+): Promise<void> {
+  const since = now();
+  session.inLine = true;
+  await turn;
+  session.inLine = false;
+  session.openedAt += now() - since;
+}
 
 async function register(
   session: Session,

@@ -43,6 +43,7 @@ export async function serve(
   const session: Session = {
     connection,
     openedAt: context.now(),
+    inLine: false,
     user: undefined,
     account: undefined,
     login: undefined,
@@ -100,7 +101,7 @@ function refuseBanned(session: Session, { bans }: Context): void {
 
 /** Pings who is silent, and ends who stays so; to be called once a second. */
 export function checkSilence(session: Session, context: Context): void {
-  const { connection, user, classic, openedAt } = session;
+  const { connection, user, classic, openedAt, inLine } = session;
   const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
   const now = context.now();
   if (connection.outbox.written > session.writtenBefore) {
@@ -110,6 +111,7 @@ export function checkSilence(session: Session, context: Context): void {
   }
   const silence = now - connection.heardAt;
   if (!user) {
+    if (inLine) return; // it waits for us
     if (classic?.user.user) return; // the course's protocol has no PING
     if (now - openedAt < (classic ? idleAfterMs : registerWithinMs)) return;
     refuse(session, idle("no registration", now - openedAt));

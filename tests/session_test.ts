@@ -13,7 +13,8 @@ import type { Context } from "../server/context.ts";
 import { Database, IN_MEMORY } from "../server/database.ts";
 import { Hub } from "../server/hub.ts";
 import { MemoryJournal } from "../server/memory.ts";
-import { serve } from "../server/session.ts";
+import { checkSilence, serve } from "../server/session.ts";
+import { Turnstile } from "../server/turnstile.ts";
 import { Visits } from "../server/visits.ts";
 import { bytes, join, within } from "./raw_client.ts";
 
@@ -98,6 +99,8 @@ function arrange(
     new MemoryJournal((run, forwards) => hub.deliver(run, forwards)),
   );
   const log: string[] = [];
+  const clock = { now: 0 };
+  const now = () => clock.now;
   const database = new Database(IN_MEMORY);
   const context: Context = {
     hub,
@@ -111,6 +114,7 @@ function arrange(
       entered: () => {},
     }),
     visits,
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     sessions: new Set(),
     settings: {
       software: "test",
@@ -121,7 +125,7 @@ function arrange(
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,
     },
-    now: () => 0,
+    now,
     log: (line) => void log.push(line),
   };
   let port = 0;
@@ -134,7 +138,7 @@ function arrange(
     });
     return { wire, connection, done: serve(connection, context) };
   };
-  return { context, hub, log, connect };
+  return { context, clock, hub, log, connect };
 }
 
 /** A journal that asks `journal`, made to be changed. */
@@ -392,4 +396,56 @@ Deno.test("who is banned while the visit is being stored does not come in", asyn
   hub.reserve("alice"); // throws if it is not free
   assertEquals([...hub.users()], []);
   assertEquals(visits.newest("alice")?.goneAt, 0);
+});
+
+/** A newcomer who waits in line with a request, since somebody talks. */
+async function inLine(request: string) {
+  const arranged = arrange();
+  const alice = arranged.connect();
+  alice.wire.say(`REGISTER alice\n\n${send("alice", "hi")}`);
+  await alice.wire.heard("SENT alice");
+  const newcomer = arranged.connect();
+  const ahead = arranged.context.turnstile.pass();
+  newcomer.wire.say(request);
+  const session = [...arranged.context.sessions].at(-1)!; // the last to come
+  while (!session.inLine) await Promise.resolve(); // within this turn
+  const end = async () => {
+    alice.wire.end();
+    newcomer.wire.end();
+    await Promise.all([ahead, alice.done, newcomer.done]);
+    await arranged.context.turnstile[Symbol.asyncDispose]();
+  };
+  return { ...arranged, newcomer, session, end };
+}
+
+Deno.test("the time that a newcomer has to wait in line is not its own", async () => {
+  const first = `n,,n=bob,r=${"x".repeat(20)}`;
+  const login = `LOGIN bob\nContent-length: ${first.length}\n\n${first}`;
+  const { context, clock, newcomer, session, end } = await inLine(login);
+
+  clock.now += 10_000;
+  checkSilence(session, context);
+  await newcomer.wire.heard("CHALLENGE bob");
+  clock.now += 9_999;
+  checkSilence(session, context);
+  await newcomer.connection.outbox.flushed();
+  assertEquals(newcomer.wire.got.includes("ERROR"), false);
+  clock.now += 1;
+  checkSilence(session, context);
+
+  await newcomer.wire.heard("ERROR 116");
+  await end();
+});
+
+Deno.test("a newcomer whose connection ends in line does not come in", async () => {
+  const { context, hub, newcomer, end } = await inLine("REGISTER bob\n\n");
+
+  newcomer.connection.end("connection lost");
+  newcomer.wire.end();
+  await newcomer.done;
+
+  assertEquals(hub.userNamed("bob"), undefined);
+  assertEquals(context.visits.newest("bob"), undefined);
+  assertEquals(newcomer.wire.got, "");
+  await end();
 });
