@@ -60,8 +60,8 @@ export function parseVerifier(text: string): Verifier {
     );
   }
   const iterations = Number(count);
-  checkRange("iterations", iterations, ITERATIONS);
-  checkRange("bytes of salt", salt.length, SALT_BYTES);
+  checkRange("number of iterations", iterations, ITERATIONS);
+  checkRange("length of the salt in bytes", salt.length, SALT_BYTES);
   return { iterations, salt, storedKey, serverKey };
 }
 
@@ -182,7 +182,7 @@ function checkRange(
   if (value >= least && value <= most) return;
   throw new ChatError(
     105,
-    `Cannot use the verifier: it has ${value} ${what}, and ${least} to ${most} are allowed`,
+    `Cannot use the verifier: the ${what} is ${value}, and must be ${least} to ${most}`,
   );
 }
 
