@@ -85,20 +85,23 @@ export interface Options {
   readonly version: boolean;
 }
 
+/** The options that have a value. */
+const WITH_VALUE = [
+  "port",
+  "host",
+  "history",
+  "max-body",
+  "db",
+  "keep",
+  "keep-messages",
+  "lockout",
+];
+
 /** The options of the command line, or what is wrong with it. */
 export function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
-  const given = parseArgs(args, {
-    string: [
-      "port",
-      "host",
-      "history",
-      "max-body",
-      "db",
-      "keep",
-      "keep-messages",
-      "lockout",
-    ],
+  const given = parseArgs(withNegatives(args), {
+    string: WITH_VALUE,
     boolean: ["require-login", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
@@ -143,6 +146,18 @@ export function readOptions(args: string[]): Options | string {
       messages: Number(given["keep-messages"] ?? DEFAULT_KEEP.messages),
     },
   };
+}
+
+/** Ties a value like `-5m` to its option, or it would be taken for one. */
+function withNegatives(args: readonly string[]): string[] {
+  const tied: string[] = [];
+  for (const arg of args) {
+    const [, option = ""] = /^--(.+)$/.exec(tied.at(-1) ?? "") ?? [];
+    const isValue = /^-\d/.test(arg) && WITH_VALUE.includes(option);
+    if (isValue) tied.push(`${tied.pop()}=${arg}`);
+    else tied.push(arg);
+  }
+  return tied;
 }
 
 /** A time that was found to be one. */
