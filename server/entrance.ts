@@ -7,14 +7,7 @@
  *
  * @module
  */
-import {
-  ChatError,
-  encode,
-  type Frame,
-  header,
-  PROTOCOL,
-  text,
-} from "../protocol.ts";
+import { ChatError, encode, type Frame, PROTOCOL, text } from "../protocol.ts";
 import {
   type Account,
   exists,
@@ -23,7 +16,7 @@ import {
 } from "./accounts.ts";
 import type { Missed } from "./backbone.ts";
 import { hostOf } from "./classic.ts";
-import { type Command, number, sendAnswers } from "./command.ts";
+import { type Command, number, sendAnswers, single } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import type { Peer } from "./hub.ts";
 import type { Run } from "./run.ts";
@@ -74,7 +67,7 @@ async function register(
   }
   const { accounts, hub, visits } = context;
   const after = number(frame, "after");
-  const token = header(frame, "token");
+  const token = single(frame, "token");
   const visit = token === undefined ? undefined : visits.find(name, token);
   const account = accounts.named(name);
   // Under the very name of an account, only its owner can have a visit; one
@@ -189,13 +182,14 @@ async function proveLogin(
   }
   const { hub, visits } = context;
   const after = number(frame, "after");
+  const token = single(frame, "token") ?? "";
   const { account, signature } = await checkProof(session, context, {
     login,
     message: bodyText(frame),
   });
   if (session.gone) return;
   const { name } = account;
-  const visit = visits.find(name, header(frame, "token") ?? "");
+  const visit = visits.find(name, token);
   replace(visits.newest(name));
   hub.reserve(name);
   const deed = "logged in";
