@@ -73,6 +73,8 @@ export interface Session {
   account: Account | undefined;
   /** A LOGIN that waits for its PROVE. */
   login: PendingLogin | undefined;
+  /** The name under which it is about to enter, which the hub keeps for it. */
+  reserved: string | undefined;
   /** What may be taken up again; whoever has a user has one. */
   visit: Visit | undefined;
   /** What was missed is queued; from here on, messages come as they arise. */

@@ -18,7 +18,7 @@ import type { Missed } from "./backbone.ts";
 import { hostOf } from "./classic.ts";
 import { type Command, number, sendAnswers, single } from "./command.ts";
 import type { Context, Session } from "./context.ts";
-import type { Peer } from "./hub.ts";
+import type { Newcomer, Peer } from "./hub.ts";
 import type { Run } from "./run.ts";
 import { parseVerifier } from "./scram.ts";
 import type { Visit } from "./visits.ts";
@@ -74,8 +74,8 @@ async function register(
   // under a look-alike may be of a guest who was here before it was made.
   const isOwner = account && visit?.key === account.name.toLowerCase();
   if (!isOwner) refuseGuest(context, name, account);
-  replace(visit);
-  hub.reserve(name);
+  replace(visit?.connection);
+  hub.reserve(name, session.connection);
   await enter(session, context, {
     name: account?.name ?? name,
     visit,
@@ -129,7 +129,7 @@ async function signUp(
     context.log(`${name} signed up from <${session.connection.remote}>`);
     return registered(session, context);
   }
-  hub.reserve(name);
+  hub.reserve(name, session.connection);
   const account = await createReserved(context, name, verifier);
   if (session.gone) hub.release(name);
   else await enter(session, context, { name, account, deed: "signed up" });
@@ -190,8 +190,9 @@ async function proveLogin(
   if (session.gone) return;
   const { name } = account;
   const visit = visits.find(name, token);
-  replace(visits.newest(name));
-  hub.reserve(name);
+  replace(visits.newest(name)?.connection);
+  replace(hub.newcomer(name)); // who proved it a moment ago
+  hub.reserve(name, session.connection);
   const deed = "logged in";
   await enter(session, context, {
     name,
@@ -242,16 +243,18 @@ async function enter(
   const { hub, journal, settings } = context;
   const { name, account, after, signature, deed } = entrance;
   const { connection } = session;
-  const visit = entrance.visit ?? await beginVisit(context, name);
+  session.reserved = name;
+  const visit = entrance.visit ?? await beginVisit(session, context, name);
   const banned = context.bans.refusal({ kind: "name", value: name }); // by now
   if (session.gone || banned) {
     visit.goneAt = context.now();
-    hub.release(name);
+    release(session, context);
     if (banned) throw banned;
     return;
   }
   const peer = new NativePeer(session);
   session.login = undefined;
+  session.reserved = undefined;
   session.account = account;
   session.user = hub.enter(name, peer);
   session.visit = visit;
@@ -276,15 +279,22 @@ async function enter(
 
 /** Begins a visit under a reserved name, or gives the name back. */
 async function beginVisit(
-  { hub, journal, visits }: Context,
+  session: Session,
+  context: Context,
   name: string,
 ): Promise<Visit> {
   try {
-    return await visits.begin(name, journal.lastId);
+    return await context.visits.begin(name, context.journal.lastId);
   } catch (error) {
-    hub.release(name);
+    release(session, context);
     throw error;
   }
+}
+
+/** Gives back the name under which the session was about to enter, if any. */
+export function release(session: Session, { hub }: Context): void {
+  if (session.reserved !== undefined) hub.release(session.reserved);
+  session.reserved = undefined;
 }
 
 /**
@@ -321,9 +331,9 @@ function registered(
   }, signature);
 }
 
-/** Ends the connection that has a visit, dead or alive: there is a newer one. */
-function replace(visit: Visit | undefined): void {
-  visit?.connection?.end(
+/** Ends a connection, dead or alive, for which there is a newer one. */
+function replace(connection: Newcomer | undefined): void {
+  connection?.end(
     new ChatError(117, "Cannot stay: you came in from another connection"),
   );
 }

@@ -20,6 +20,7 @@ import type { Command } from "./command.ts";
 import { hostOf } from "./classic.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
+import { release } from "./entrance.ts";
 import type { User } from "./hub.ts";
 import {
   answerUnsent,
@@ -47,6 +48,7 @@ export async function serve(
     user: undefined,
     account: undefined,
     login: undefined,
+    reserved: undefined,
     visit: undefined,
     caughtUp: false,
     classic: undefined,
@@ -269,6 +271,7 @@ function sayGoodbye(session: Session, context: Context): void {
   const reason = inWords(connection.ending);
   const user = session.user ?? classic?.user.user;
   if (classic) context.classics.remove(classic.user, reason);
+  release(session, context);
   if (visit) {
     visit.goneAt = context.now();
     visit.connection = undefined;

@@ -3,6 +3,7 @@
  * does, and what happens between two of its awaits.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { deriveKeys, Login, parseChallenge } from "../client/scram.ts";
 import { ChatError } from "../protocol.ts";
 import { Accounts } from "../server/accounts.ts";
 import type { Journal } from "../server/backbone.ts";
@@ -16,6 +17,7 @@ import { MemoryJournal } from "../server/memory.ts";
 import { checkSilence, serve } from "../server/session.ts";
 import { Turnstile } from "../server/turnstile.ts";
 import { Visits } from "../server/visits.ts";
+import { bodyOf, request, verifierFor } from "./account_tools.ts";
 import { bytes, join, within } from "./raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -342,7 +344,8 @@ Deno.test("what others say during a replay that nobody reads is bounded, too", a
   assertEquals(ending.code, 115);
 });
 
-Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+/** Visits that tell when one is being stored, and have that wait. */
+function slowVisits() {
   const saving = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<void>();
   const visits = new Visits({
@@ -352,6 +355,11 @@ Deno.test("whoever goes while the visit is being stored leaves the name free", a
       forget: () => Promise.resolve(),
     },
   });
+  return { visits, saving, saved };
+}
+
+Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+  const { visits, saving, saved } = slowVisits();
   const { hub, connect } = arrange(undefined, visits);
   const { wire, connection, done } = connect();
 
@@ -367,16 +375,50 @@ Deno.test("whoever goes while the visit is being stored leaves the name free", a
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
 
+Deno.test("a newer login takes the name over while the visit of the older is being stored", async () => {
+  const { visits, saving, saved } = slowVisits();
+  const { context, hub, connect } = arrange(undefined, visits);
+  const verifier = await verifierFor("pencil");
+  const account = { name: "alice", verifier, since: 0, keyScope: "k" };
+  await context.accounts.create(account);
+  const logIns = [connect(), connect(), connect()];
+  const proofs = await Promise.all(logIns.map(({ wire }) => prove(wire)));
+
+  for (const [index, { wire }] of logIns.entries()) {
+    wire.say(proofs[index]!);
+    await saving.promise;
+    await turn();
+  }
+  saved.resolve();
+  const [first, second, third] = logIns.map(({ wire }) => wire);
+  await third!.heard("REGISTERED alice");
+
+  for (const older of [first!, second!]) {
+    await older.heard("ERROR 117");
+    assertEquals(older.got.includes("REGISTERED"), false);
+    older.end();
+  }
+  assertEquals([...hub.users()].map(({ name }) => name), ["alice"]);
+  assertEquals(third!.got.includes("ERROR"), false);
+  third!.end();
+  await Promise.all(logIns.map(({ done }) => done));
+  assertEquals([...hub.users()], []);
+});
+
+/** Says LOGIN; gives the PROVE with the right password. */
+async function prove(wire: FakeWire): Promise<string> {
+  const login = new Login("alice");
+  wire.say(request("LOGIN alice", login.first));
+  await wire.heard("i=4096");
+  const challenge = bodyOf(wire.got);
+  const { salt } = parseChallenge(challenge);
+  const keys = await deriveKeys("pencil", salt, 4_096);
+  wire.got = "";
+  return request("PROVE alice", await login.prove(challenge, keys));
+}
+
 Deno.test("who is banned while the visit is being stored does not come in", async () => {
-  const saving = Promise.withResolvers<void>();
-  const saved = Promise.withResolvers<void>();
-  const visits = new Visits({
-    store: {
-      load: () => [],
-      save: () => (saving.resolve(), saved.promise),
-      forget: () => Promise.resolve(),
-    },
-  });
+  const { visits, saving, saved } = slowVisits();
   const { context, hub, connect } = arrange(undefined, visits);
   const { wire, done } = connect();
 
