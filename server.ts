@@ -51,6 +51,7 @@ import {
 import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
 import { checkSilence } from "./server/session.ts";
+import { Turnstile } from "./server/turnstile.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
@@ -127,7 +128,9 @@ export function startServer(options: ServerOptions = {}): Server {
     context.visits.forgetOld(now);
     context.limits.tidy(now);
     context.journal.tidy();
+    context.accounts.prepare();
   }, TICK_MS);
+  setImmediate(() => context.accounts.prepare()); // before anybody talks
   const reception = new Reception(context, { maxOutboxBytes });
   if (tcp) reception.open(tcp);
   if (tls) reception.open(tls, "TLS");
@@ -143,6 +146,7 @@ export function startServer(options: ServerOptions = {}): Server {
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
+      await context.turnstile[Symbol.asyncDispose]();
       await reception[Symbol.asyncDispose]();
       database.close();
     },
@@ -197,6 +201,7 @@ function createContext(
     accounts,
     bans,
     classics,
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     log,
     visits: isStored(options)
       ? new Visits({ store: new VisitTable(database), now: now() })

@@ -189,14 +189,17 @@ const NUMBERS = {
 
 const TIMES = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR } as const;
 
+/** The options that have a value. */
+const WITH_VALUE = [
+  ...["host", "db", "cert", "key"],
+  ...[...Object.keys(NUMBERS), ...Object.keys(TIMES)],
+];
+
 /** The options of the command line, or what is wrong with it. */
 export function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
-  const given = parseArgs(args, {
-    string: [
-      ...["host", "db", "cert", "key"],
-      ...[...Object.keys(NUMBERS), ...Object.keys(TIMES)],
-    ],
+  const given = parseArgs(withNegatives(args), {
+    string: WITH_VALUE,
     boolean: [
       ...["tls", "no-plain", "require-login", "no-limits"],
       ...["help", "version"],
@@ -292,4 +295,16 @@ function whatIsWrongWithTls(
 
 function numberOptions(): [string, NumberOption][] {
   return Object.entries(NUMBERS);
+}
+
+/** Ties a value like `-5m` to its option, or it would be taken for one. */
+function withNegatives(args: readonly string[]): string[] {
+  const tied: string[] = [];
+  for (const arg of args) {
+    const [, option = ""] = /^--(.+)$/.exec(tied.at(-1) ?? "") ?? [];
+    const isValue = /^-\d/.test(arg) && WITH_VALUE.includes(option);
+    if (isValue) tied.push(`${tied.pop()}=${arg}`);
+    else tied.push(arg);
+  }
+  return tied;
 }

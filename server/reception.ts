@@ -139,8 +139,12 @@ export class Reception implements AsyncDisposable {
   async #acceptAll(listener: Listener, way: Way): Promise<void> {
     const { signal } = this.#closing;
     for await (const conn of accepted(listener, this.#complain, signal)) {
-      if (signal.aborted || !sendsAtOnce(conn)) conn.close();
-      else this.welcome(conn, addressOf(conn.remoteAddr), way);
+      if (signal.aborted || !sendsAtOnce(conn)) {
+        conn.close();
+        continue;
+      }
+      this.welcome(conn, addressOf(conn.remoteAddr), way);
+      await this.#context.turnstile.pass();
     }
   }
 }

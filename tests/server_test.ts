@@ -255,6 +255,7 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["an unknown option", "--prot", "1"],
   ["an unknown short option", "-p", "1"],
   ["an argument", "9898"],
+  ["an argument with a negative one behind it", "lockout", "-5"],
   ["no port", "--port"],
   ["an empty port", "--port="],
   ["a port that is no number", "--port", "abc"],
@@ -295,6 +296,16 @@ for (const [why, ...args] of MISTAKES) {
     assertMatch(err, /^Cannot .+\n$/);
   });
 }
+
+Deno.test("server.ts takes a negative value for the value that it is", async () => {
+  const { code, err } = await run("--lockout", "-5m");
+
+  assertEquals(code, 2);
+  assertEquals(
+    err,
+    'Cannot use --lockout "-5m": it must be a time such as 90s, 15m, 2h or 30d, or forever\n',
+  );
+});
 
 Deno.test("server.ts --help says every option", async () => {
   const { code, out, err } = await run("--help");
