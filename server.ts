@@ -27,7 +27,9 @@ import {
 } from "./server/database.ts";
 import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
+import { type LimitOptions, Limits } from "./server/limits.ts";
 import { MemoryJournal } from "./server/memory.ts";
+import { MAX_OUTBOX_BYTES } from "./server/outbox.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
@@ -36,6 +38,8 @@ import {
   readOptions,
   USAGE,
 } from "./server/options.ts";
+import { MAX_UNREAD_BYTES } from "./server/progress.ts";
+import { rarely } from "./server/rarely.ts";
 import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
 import { checkSilence, serve } from "./server/session.ts";
@@ -44,7 +48,8 @@ import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
-export interface ServerOptions extends Partial<Omit<Settings, "software">> {
+export interface ServerOptions
+  extends Partial<Omit<Settings, "software">>, LimitOptions {
   /** Address to listen on; default: every IPv4 address of this computer. */
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
@@ -60,7 +65,10 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly lockoutMs?: number;
   /** A classic receiver has so long to acknowledge, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
-  /** Unread bytes after which a peer is given up. */
+  /**
+   * Unread bytes after which a peer is given up at once; default: eight times
+   * `maxUnreadBytes`, and 8 MiB at least.
+   */
   readonly maxOutboxBytes?: number;
   /** Gets the lines of the log; default: they are printed, with the time. */
   readonly log?: (line: string) => void;
@@ -106,6 +114,7 @@ export function startServer(options: ServerOptions = {}): Server {
     for (const session of context.sessions) checkSilence(session, context);
     context.hub.tellGathered();
     context.visits.forgetOld(context.now());
+    context.limits.tidy(context.now());
     context.journal.tidy();
   }, TICK_MS);
   const done = acceptAll(listener, context, options, stopping.signal);
@@ -171,10 +180,13 @@ function createContext(
     visits: isStored(options)
       ? new Visits({ store: new VisitTable(database), now: now() })
       : new Visits(),
+    limits: new Limits(options),
     sessions: new Set(),
     now,
+    logRarely: rarely(log, now),
     settings: {
       software: SOFTWARE,
+      maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
       history: options.history ?? DEFAULT_HISTORY,
       requireLogin: options.requireLogin ?? false,
@@ -209,13 +221,14 @@ function printer(): (line: string) => void {
 async function acceptAll(
   listener: Deno.TcpListener,
   context: Context,
-  { maxOutboxBytes }: ServerOptions,
+  { maxOutboxBytes = outboxBytes(context.settings) }: ServerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const sessions = new TaskGroup((bug) => {
     console.error("A session failed:", bug);
   });
-  for await (const conn of accepted(listener, signal)) {
+  const log = rarely(console.error, context.now);
+  for await (const conn of accepted(listener, log, signal)) {
     if (signal.aborted || !sendsAtOnce(conn)) {
       conn.close();
       continue;
@@ -223,11 +236,16 @@ async function acceptAll(
     const connection = new Connection(conn, {
       remote: addressOf(conn.remoteAddr),
       now: context.now(),
-      ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
+      maxOutboxBytes,
     });
     sessions.add(serve(connection, context));
   }
   await sessions.idle();
+}
+
+/** What is more than that no reader is waited for to take. */
+function outboxBytes({ maxUnreadBytes }: Settings): number {
+  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
 /** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
@@ -245,6 +263,7 @@ const ACCEPT_RETRY_MS = 1_000;
 /** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
 async function* accepted(
   listener: Deno.TcpListener,
+  log: (line: string) => void,
   signal: AbortSignal,
 ): AsyncGenerator<Deno.TcpConn, void, void> {
   while (!signal.aborted) {
@@ -252,7 +271,8 @@ async function* accepted(
       yield await listener.accept();
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
-      console.error("Cannot accept a connection, trying again:", error);
+      // The cast: it throws nothing else.
+      log(`Cannot accept a connection: ${(error as Error).message}`);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
     }
   }

@@ -6,7 +6,11 @@
 import { ChatError, type Frame, header } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
+import type { Kind } from "./limits.ts";
 import { nextTurn, TURN_MS } from "./tasks.ts";
+
+/** The cost of what takes a long answer, or much work. */
+export const DEAR = 10;
 
 /** One thing that may be asked. */
 export interface Command {
@@ -14,6 +18,10 @@ export interface Command {
   readonly words: readonly [least: number, most: number];
   /** May be asked before registration. */
   readonly open?: true;
+  /** Against which rate it counts; default `requests`. */
+  readonly kind?: Kind;
+  /** And how much; default 1. */
+  readonly cost?: number;
   /**
    * Does it. What it returns is the answer, if that was not sent by `run`.
    *

@@ -14,6 +14,7 @@ import {
   type Source,
 } from "../protocol.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
+import { tooMuch } from "./progress.ts";
 
 /** For so long we wait for a peer to take our last words, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
@@ -44,6 +45,8 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   readonly outbox: Outbox;
   /** When the peer last gave a sign of life; kept by whoever iterates. */
   heardAt: number;
+  /** How many bytes the peer has sent so far. */
+  received = 0;
   /** Called once, when it ends, from whatever made it end. */
   onEnd: (() => void) | undefined;
   readonly #wire: Wire;
@@ -83,7 +86,10 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
 
   /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */
   read(buffer: Uint8Array): Promise<number | null> {
-    return this.#wire.read(buffer).catch(() => {
+    return this.#wire.read(buffer).then((count) => {
+      this.received += count ?? 0;
+      return count;
+    }, () => {
       this.end("connection lost"); // or we have closed it: this is too late
       return null;
     });
@@ -112,7 +118,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** See {@linkcode OutboxOwner}. */
   overflowed(): void {
     // Not at once: whoever is sending to many must not find them changed.
-    queueMicrotask(() => this.end(tooSlow()));
+    queueMicrotask(() => this.end(tooMuch(this.outbox.maxBytes)));
   }
 
   /** See {@linkcode OutboxOwner}. */
@@ -143,11 +149,4 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.outbox.close();
     this.#wire.close();
   }
-}
-
-function tooSlow(): ChatError {
-  return new ChatError(
-    115,
-    "Cannot keep the connection: too much is sent to you that you do not read",
-  );
 }

@@ -23,7 +23,7 @@ import {
 } from "./accounts.ts";
 import type { Missed } from "./backbone.ts";
 import { hostOf } from "./classic.ts";
-import { type Command, number, sendAnswers } from "./command.ts";
+import { type Command, DEAR, number, sendAnswers } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import type { Peer } from "./hub.ts";
 import type { Run } from "./run.ts";
@@ -32,10 +32,10 @@ import type { Visit } from "./visits.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
 export const ENTRANCES = {
-  REGISTER: { words: [1, Infinity], open: true, run: register },
-  SIGNUP: { words: [1, 1], open: true, run: signUp },
-  LOGIN: { words: [1, 1], open: true, run: logIn },
-  PROVE: { words: [1, 1], open: true, run: proveLogin },
+  REGISTER: { words: [1, Infinity], open: true, cost: DEAR, run: register },
+  SIGNUP: { words: [1, 1], open: true, cost: DEAR, run: signUp },
+  LOGIN: { words: [1, 1], open: true, cost: DEAR, run: logIn },
+  PROVE: { words: [1, 1], open: true, cost: DEAR, run: proveLogin },
 } as const satisfies Record<string, Command>;
 
 async function register(
@@ -107,6 +107,7 @@ async function signUp(
     return registered(session, context);
   }
   if (hub.owns(name)) throw exists(name);
+  session.pace.address.countSignUp(context.now());
   if (user && visit) {
     const { since, token: keyScope } = visit; // its messages' keys stay good
     const account = { name, verifier, since, keyScope };

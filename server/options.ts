@@ -12,6 +12,14 @@ import {
 import { IN_MEMORY } from "./database.ts";
 import { parseDuration } from "./duration.ts";
 import type { Keep } from "./embedded.ts";
+import {
+  DEFAULT_RATES,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_ADDRESS,
+  NO_RATES,
+  type Rates,
+} from "./limits.ts";
+import { MAX_UNREAD_BYTES } from "./progress.ts";
 import { MAX_HISTORY } from "./requests.ts";
 
 /** Every IPv4 address of this computer. */
@@ -25,9 +33,6 @@ const DEFAULT_LOCKOUT = "15m";
 
 /** The same, in milliseconds. */
 export const DEFAULT_LOCKOUT_MS: number = parseDuration(DEFAULT_LOCKOUT)!; // it is one
-
-/** More messages than that are no sensible limit. */
-const MAX_KEEP_MESSAGES = 99_999_999;
 
 /** Where messages and accounts are kept. */
 const DEFAULT_DB = "parley.db";
@@ -58,6 +63,20 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --require-login   Let in accounts only, no guests
   --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
                     2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
+  --max-connections NUMBER
+                    Connections at a time (default ${MAX_CONNECTIONS})
+  --max-connections-per-address NUMBER
+                    Those of one address (default ${MAX_CONNECTIONS_PER_ADDRESS})
+  --max-unread BYTES
+                    What may be unread by a peer that hardly takes anything
+                    (default ${MAX_UNREAD_BYTES})
+  --messages-per-second NUMBER, --bytes-per-second NUMBER,
+  --joins-per-second NUMBER, --requests-per-second NUMBER
+                    How fast one connection may go in the long run (defaults
+                    ${DEFAULT_RATES.messages}, ${DEFAULT_RATES.bytes}, ${DEFAULT_RATES.joins}, ${DEFAULT_RATES.requests}); twenty seconds' worth at once
+  --connects-per-second NUMBER
+                    How fast an address may connect (default ${DEFAULT_RATES.connects})
+  --no-limits       No rates, and no limit for one address: for measurements
   --help, -h        Show this
   --version         Show the version`;
 
@@ -79,48 +98,128 @@ export interface Options {
   readonly requireLogin: boolean;
   /** How long wrong passwords lock an account, in milliseconds. */
   readonly lockoutMs: number;
+  /** How fast people may go. */
+  readonly rates: Rates;
+  /** Most connections at a time. */
+  readonly maxConnections: number;
+  /** The same of one address. */
+  readonly maxConnectionsPerAddress: number;
+  /** What may be unread by a peer that hardly takes anything, in bytes. */
+  readonly maxUnreadBytes: number;
   /** Only to show the usage. */
   readonly help: boolean;
   /** Only to show the version. */
   readonly version: boolean;
 }
 
+/** An option that is a number, and what it may be. */
+interface NumberOption {
+  readonly normal: number;
+  readonly least?: number;
+  readonly most: number;
+}
+
+/** More a second, or at a time, is no sensible limit. */
+const MOST = 99_999_999;
+
+/** A rate must let through what is allowed at once within a few seconds. */
+const LEAST_BYTES_PER_SECOND = 1_024;
+
+const NUMBERS = {
+  port: { normal: DEFAULT_PORT, most: 65_535 },
+  history: { normal: DEFAULT_HISTORY, most: MAX_HISTORY },
+  "max-body": { normal: MAX_BODY_BYTES, most: ABSURD_BODY_BYTES },
+  "keep-messages": { normal: DEFAULT_KEEP.messages, most: MOST },
+  "max-connections": { normal: MAX_CONNECTIONS, least: 1, most: MOST },
+  "max-connections-per-address": {
+    normal: MAX_CONNECTIONS_PER_ADDRESS,
+    least: 1,
+    most: MOST,
+  },
+  "max-unread": { normal: MAX_UNREAD_BYTES, least: 1_024, most: MOST },
+  "messages-per-second": {
+    normal: DEFAULT_RATES.messages,
+    least: 1,
+    most: MOST,
+  },
+  "bytes-per-second": {
+    normal: DEFAULT_RATES.bytes,
+    least: LEAST_BYTES_PER_SECOND,
+    most: MOST,
+  },
+  "joins-per-second": { normal: DEFAULT_RATES.joins, least: 1, most: MOST },
+  "requests-per-second": {
+    normal: DEFAULT_RATES.requests,
+    least: 1,
+    most: MOST,
+  },
+  "connects-per-second": {
+    normal: DEFAULT_RATES.connects,
+    least: 1,
+    most: MOST,
+  },
+} as const satisfies Record<string, NumberOption>;
+
+const TIMES = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR } as const;
+
 /** The options of the command line, or what is wrong with it. */
 export function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
   const given = parseArgs(args, {
-    string: [
-      "port",
-      "host",
-      "history",
-      "max-body",
-      "db",
-      "keep",
-      "keep-messages",
-      "lockout",
-    ],
-    boolean: ["require-login", "help", "version"],
+    string: ["host", "db", ...Object.keys(NUMBERS), ...Object.keys(TIMES)],
+    boolean: ["require-login", "no-limits", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
   if (unknown.length > 0) {
     return `Cannot use "${unknown[0]}": no such option; see --help`;
   }
-  const numbers = {
-    port: 65_535,
-    history: MAX_HISTORY,
-    "max-body": ABSURD_BODY_BYTES,
-    "keep-messages": MAX_KEEP_MESSAGES,
+  const wrong = whatIsWrong(given);
+  if (wrong !== undefined) return wrong;
+  const number = (name: keyof typeof NUMBERS) =>
+    Number(given[name] ?? NUMBERS[name].normal);
+  const time = (name: keyof typeof TIMES) =>
+    parseDuration(String(given[name] ?? TIMES[name]))!; // looked at above
+  const unlimited = given["no-limits"] === true;
+  return {
+    help: given["help"] === true,
+    version: given["version"] === true,
+    hostname: String(given["host"] ?? EVERYWHERE),
+    port: number("port"),
+    history: number("history"),
+    maxBodyBytes: number("max-body"),
+    requireLogin: given["require-login"] === true,
+    lockoutMs: time("lockout"),
+    db: String(given["db"] ?? DEFAULT_DB),
+    keep: { forMs: time("keep"), messages: number("keep-messages") },
+    maxConnections: number("max-connections"),
+    maxConnectionsPerAddress: unlimited
+      ? Infinity
+      : number("max-connections-per-address"),
+    maxUnreadBytes: number("max-unread"),
+    rates: unlimited ? NO_RATES : {
+      messages: number("messages-per-second"),
+      bytes: number("bytes-per-second"),
+      joins: number("joins-per-second"),
+      requests: number("requests-per-second"),
+      connects: number("connects-per-second"),
+    },
   };
-  for (const [name, most] of Object.entries(numbers)) {
+}
+
+/** What somebody has to write in another way, if there is anything. */
+function whatIsWrong(
+  given: Readonly<Record<string, unknown>>,
+): string | undefined {
+  for (const [name, { least = 0, most }] of numberOptions()) {
     const value = given[name];
     if (value === undefined) continue;
-    if (!/^\d{1,8}$/.test(String(value)) || Number(value) > most) {
-      return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
+    const number = /^\d{1,8}$/.test(String(value)) ? Number(value) : NaN;
+    if (!(number >= least && number <= most)) {
+      return `Cannot use --${name} "${value}": it must be a number from ${least} to ${most}`;
     }
   }
-  const times = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR };
-  for (const [name, normal] of Object.entries(times)) {
+  for (const [name, normal] of Object.entries(TIMES)) {
     const value = String(given[name] ?? normal);
     if (parseDuration(value) === undefined) {
       return `Cannot use --${name} "${value}": it must be a time such as 90s, 15m, 2h or 30d, or forever`;
@@ -128,24 +227,9 @@ export function readOptions(args: string[]): Options | string {
   }
   if (given["host"] === "") return "Cannot use --host without an address";
   if (given["db"] === "") return "Cannot use --db without a path";
-  return {
-    help: given["help"] === true,
-    version: given["version"] === true,
-    hostname: String(given["host"] ?? EVERYWHERE),
-    port: Number(given["port"] ?? DEFAULT_PORT),
-    history: Number(given["history"] ?? DEFAULT_HISTORY),
-    maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
-    requireLogin: given["require-login"] === true,
-    lockoutMs: milliseconds(given["lockout"] ?? DEFAULT_LOCKOUT),
-    db: String(given["db"] ?? DEFAULT_DB),
-    keep: {
-      forMs: milliseconds(given["keep"] ?? DEFAULT_KEEP_FOR),
-      messages: Number(given["keep-messages"] ?? DEFAULT_KEEP.messages),
-    },
-  };
+  return undefined;
 }
 
-/** A time that was found to be one. */
-function milliseconds(time: unknown): number {
-  return parseDuration(String(time))!;
+function numberOptions(): [string, NumberOption][] {
+  return Object.entries(NUMBERS);
 }

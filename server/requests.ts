@@ -18,7 +18,7 @@ import {
   targetKind,
 } from "../protocol.ts";
 import type { Draft, Stored } from "./backbone.ts";
-import { type Command, number, sendAnswers, userOf } from "./command.ts";
+import { type Command, DEAR, number, sendAnswers, userOf } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
@@ -30,12 +30,12 @@ export const MAX_HISTORY = 1_000;
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   ...ENTRANCES,
-  JOIN: { words: [1, 1], run: join },
-  LEAVE: { words: [1, 1], run: leave },
-  ROOMS: { words: [0, 0], run: rooms },
-  WHO: { words: [1, 1], run: who },
+  JOIN: { words: [1, 1], kind: "joins", run: join },
+  LEAVE: { words: [1, 1], kind: "joins", run: leave },
+  ROOMS: { words: [0, 0], cost: DEAR, run: rooms },
+  WHO: { words: [1, 1], cost: DEAR, run: who },
   SEND: { words: [1, 1], run: send },
-  HISTORY: { words: [1, 1], run: history },
+  HISTORY: { words: [1, 1], cost: DEAR, run: history },
   PING: { words: [0, 0], run: () => encode("PONG") },
   PONG: { words: [0, 0], run: pong },
   LOGOUT: { words: [0, 0], run: logout },
@@ -192,8 +192,9 @@ export function sendAgain(session: Session, frame: Frame): boolean {
 }
 
 /**
- * Stores what was drafted, which hands it on, and answers SENT. Then waits for
- * readers who have fallen behind: a flood goes as fast as it is read.
+ * Stores what was drafted, which hands it on, and answers SENT. A flood then
+ * waits for readers who have fallen behind, and so goes as fast as it is read;
+ * who just talks never waits for anybody.
  */
 export async function sendDrafts(
   session: Session,
@@ -209,7 +210,7 @@ export async function sendDrafts(
     draft += run.count;
   }
   const slow = new Set(stored.flatMap((run) => run.delivery.congested));
-  if (slow.size > 0) {
+  if (slow.size > 0 && session.pace.floods(context.now())) {
     await Promise.all(Array.from(slow, (reader) => reader.relief()));
   }
 }

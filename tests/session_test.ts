@@ -12,7 +12,9 @@ import { Connection, type Wire } from "../server/connection.ts";
 import type { Context } from "../server/context.ts";
 import { Database, IN_MEMORY } from "../server/database.ts";
 import { Hub } from "../server/hub.ts";
+import { Limits, NO_RATES } from "../server/limits.ts";
 import { MemoryJournal } from "../server/memory.ts";
+import { MAX_UNREAD_BYTES } from "../server/progress.ts";
 import { serve } from "../server/session.ts";
 import { Visits } from "../server/visits.ts";
 import { bytes, join, within } from "./raw_client.ts";
@@ -111,9 +113,11 @@ function arrange(
       entered: () => {},
     }),
     visits,
+    limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
     sessions: new Set(),
     settings: {
       software: "test",
+      maxUnreadBytes: MAX_UNREAD_BYTES,
       maxBodyBytes: 65_536,
       history: 20,
       requireLogin: false,
@@ -123,6 +127,7 @@ function arrange(
     },
     now: () => 0,
     log: (line) => void log.push(line),
+    logRarely: (line) => void log.push(line),
   };
   let port = 0;
   const connect = (maxOutboxBytes?: number) => {
