@@ -23,8 +23,12 @@ const INSPECTION = /^(Debugger session|Visit chrome)/;
 /** What a terminal obeys, or what hides; there is nothing of ours of the kind. */
 const FOUL = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 
-/** The first line of the answer to `users`. */
-const USERS = /^(Nobody is here|\d+ users?:)$/;
+/** No command: after its answer, that to the one before it is whole. */
+const FENCE = "fence";
+const FENCED = /^Cannot do "fence"/;
+
+/** A line of the log. */
+const LOGGED = /^\d{4}-\d\d-\d\d /;
 
 /** So many of the last lines are kept. */
 const KEPT_LINES = 200;
@@ -97,16 +101,18 @@ export class WatchedServer implements AsyncDisposable {
     );
   }
 
-  /** Types a command on its console, and waits for a line of the answer. */
-  async command(typed: string, answer: RegExp): Promise<string> {
+  /** Types a command on its console; gives the lines of the answer. */
+  async ask(command: string): Promise<string[]> {
     this.printed.length = 0; // what was said before is no answer
-    await this.#input.write(encoder.encode(`${typed}\n`));
-    return (await this.line(answer))[0];
+    await this.#input.write(encoder.encode(`${command}\n${FENCE}\n`));
+    await this.line(FENCED);
+    const end = this.printed.findIndex((line) => FENCED.test(line));
+    return this.printed.slice(0, end).filter((line) => !LOGGED.test(line));
   }
 
   /** Asks its console until nobody is here. */
   async untilNobodyIsHere(): Promise<void> {
-    while (await this.command("users", USERS) !== "Nobody is here");
+    while ((await this.ask("users"))[0] !== "Nobody is here");
   }
 
   /** Bytes that its JavaScript uses, buffers included, after a collection. */
