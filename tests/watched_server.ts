@@ -33,12 +33,17 @@ const LOGGED = /^\d{4}-\d\d-\d\d /;
 /** So many of the last lines are kept. */
 const KEPT_LINES = 200;
 
+/** So much is kept from the start. */
+const KEPT_CHARACTERS = 1_000_000;
+
 /** A process that runs `server.ts`. */
 export class WatchedServer implements AsyncDisposable {
   /** Where it listens. */
   port = 0;
-  /** The last lines of its standard output. */
+  /** The last lines of its standard output, since it was last asked. */
   readonly printed: string[] = [];
+  /** Its standard output, up to {@linkcode KEPT_CHARACTERS}. */
+  all = "";
   /** What it wrote to its standard error. */
   errors = "";
   /** The first line it printed that can do something to a terminal. */
@@ -166,6 +171,7 @@ export class WatchedServer implements AsyncDisposable {
       .pipeThrough(new TextLineStream());
     for await (const line of lines) {
       if (FOUL.test(line)) this.foul ??= line;
+      if (this.all.length < KEPT_CHARACTERS) this.all += `${line}\n`;
       this.printed.push(line);
       if (this.printed.length > KEPT_LINES) this.printed.shift();
       this.#look();
