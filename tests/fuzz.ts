@@ -94,6 +94,7 @@ function plansOf({ frames, bytes, seed, seconds }: Options): Plan[] {
 async function fuzzServer(options: Options): Promise<void> {
   using folder = tempFolder();
   await using server = await WatchedServer.start([
+    "--no-limits",
     ...["--db", `${folder.path}/fuzz.db`],
   ]);
   for (const plan of plansOf(options)) {

@@ -3,6 +3,7 @@
  * noise against the server, the client, and the client as a process.
  */
 import { assert, assertEquals } from "@std/assert";
+import { NO_RATES } from "../server/limits.ts";
 import { stormClient } from "./fuzz_client.ts";
 import { meetHostileServer } from "./fuzz_process.ts";
 import { stormServer } from "./fuzz_server.ts";
@@ -18,7 +19,7 @@ for (const { kind, count } of STORMS) {
   const storm = { kind, count, seed: 1, deadline: Infinity };
 
   Deno.test(`the server lives through a storm of ${kind}`, async () => {
-    await using server = startTestServer();
+    await using server = startTestServer({ rates: NO_RATES });
 
     const outcome = await stormServer({ ...storm, port: server.port });
 
