@@ -284,6 +284,10 @@ const SIGNALS = Deno.build.os === "windows"
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof OutputClosed) return EXIT.ok; // as with `| head`
+  if (error instanceof Deno.errors.NotCapable) {
+    console.error(`Cannot run: ${error.message}`);
+    return EXIT.usage;
+  }
   if (!(error instanceof Failure)) throw error;
   const lines = [error.message, error.advice].filter((line) => line !== "");
   for (const line of lines) console.error(clean(line));

@@ -13,6 +13,7 @@ import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
+import { ageClock } from "./server/age_clock.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
@@ -110,11 +111,14 @@ export function startServer(options: ServerOptions = {}): Server {
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
   const stopping = new AbortController();
+  let tickAt = context.now();
   const tick = setInterval(() => {
-    for (const session of context.sessions) checkSilence(session, context);
+    const now = context.now();
+    checkSilence(context, now - tickAt - TICK_MS);
+    tickAt = now;
     context.hub.tellGathered();
-    context.visits.forgetOld(context.now());
-    context.limits.tidy(context.now());
+    context.visits.forgetOld(now);
+    context.limits.tidy(now);
     context.journal.tidy();
   }, TICK_MS);
   const done = acceptAll(listener, context, options, stopping.signal);
@@ -203,7 +207,8 @@ function createJournal(
 ): Journal {
   const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
   if (!isStored(options)) return new MemoryJournal(deliver);
-  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+  const { keep = DEFAULT_KEEP } = options;
+  return new SqliteJournal(database, deliver, { ...keep, ageNow: ageClock() });
 }
 
 /** Whether what is said outlives the server. */
@@ -294,6 +299,17 @@ function addressOf({ hostname, port }: Deno.NetAddr): string {
 
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  try {
+    return await obey(args);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`Cannot run: ${error.message}`);
+    return 2;
+  }
+}
+
+/** Does what the command line says; returns the exit code. */
+async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
   if (typeof options === "string") {

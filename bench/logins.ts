@@ -223,7 +223,8 @@ class Server {
 
   constructor(dir: string) {
     const script = fileURLToPath(new URL("../server.ts", import.meta.url));
-    const options = ["--host", "127.0.0.1", "--port", `${this.port}`];
+    const place = ["--host", "127.0.0.1", "--port", `${this.port}`];
+    const options = [...place, "--no-limits"];
     this.child = new Child([Deno.execPath(), "run", "-A", script, ...options], {
       name: "parley",
       cwd: dir,

@@ -220,7 +220,7 @@ export class Session implements Visitor {
       case "LEFT":
         this.#left(frame.args[0] ?? "");
     }
-    if (request) this.messages.order.answered(this.line.answered);
+    this.messages.order.answered(this.line.answered);
   }
 
   /** Shows `item`. */

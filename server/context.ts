@@ -70,7 +70,7 @@ export interface Session {
   /** Whether it is one of the connections there may be. */
   counted: boolean;
   /** When it began, by {@linkcode Context.now}. */
-  readonly openedAt: number;
+  openedAt: number;
   /** Who it is, after REGISTER; not for classic users. */
   user: User | undefined;
   /** Whose account it is used from, if it is no guest. */

@@ -188,7 +188,10 @@ function open(path: string): DatabaseSync {
   try {
     if (path !== IN_MEMORY) create(path);
     db = new DatabaseSync(path);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw cannotUse(path, error.message, ELSEWHERE);
+    }
     throw notOpened(path); // SQLite itself does not say why
   }
   try {

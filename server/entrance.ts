@@ -107,8 +107,8 @@ async function signUp(
     return registered(session, context);
   }
   if (hub.owns(name)) throw exists(name);
-  session.pace.address.countSignUp(context.now());
   if (user && visit) {
+    session.pace.address.countSignUp(context.now());
     const { since, token: keyScope } = visit; // its messages' keys stay good
     const account = { name, verifier, since, keyScope };
     session.account = await accounts.create(account);
@@ -116,7 +116,7 @@ async function signUp(
     return registered(session, context);
   }
   hub.reserve(name);
-  const account = await createReserved(context, name, verifier);
+  const account = await createReserved(session, context, { name, verifier });
   if (session.gone) hub.release(name);
   else await enter(session, context, { name, account, deed: "signed up" });
   return undefined;
@@ -124,13 +124,14 @@ async function signUp(
 
 /** Makes an account for a name that is reserved until then. */
 async function createReserved(
-  { accounts, hub, journal, visits }: Context,
-  name: string,
-  verifier: string,
+  { pace }: Session,
+  { accounts, hub, journal, visits, now }: Context,
+  { name, verifier }: { name: string; verifier: string },
 ): Promise<Account> {
   const keyScope = crypto.randomUUID();
   const since = journal.lastId;
   try {
+    pace.address.countSignUp(now());
     await visits.forget(name); // of a guest, who must not come back to it
     return await accounts.create({ name, verifier, since, keyScope });
   } catch (error) {

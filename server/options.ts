@@ -70,12 +70,17 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --max-unread BYTES
                     What may be unread by a peer that hardly takes anything
                     (default ${MAX_UNREAD_BYTES})
-  --messages-per-second NUMBER, --bytes-per-second NUMBER,
-  --joins-per-second NUMBER, --requests-per-second NUMBER
-                    How fast one connection may go in the long run (defaults
-                    ${DEFAULT_RATES.messages}, ${DEFAULT_RATES.bytes}, ${DEFAULT_RATES.joins}, ${DEFAULT_RATES.requests}); twenty seconds' worth at once
+  --messages-per-second NUMBER
+                    Messages of one connection in the long run, twenty seconds'
+                    worth at once (default ${DEFAULT_RATES.messages})
+  --bytes-per-second NUMBER
+                    Bytes that it sends, likewise (default ${DEFAULT_RATES.bytes})
+  --joins-per-second NUMBER
+                    Rooms that it enters and leaves, likewise (default ${DEFAULT_RATES.joins})
+  --requests-per-second NUMBER
+                    Other requests, likewise (default ${DEFAULT_RATES.requests})
   --connects-per-second NUMBER
-                    How fast an address may connect (default ${DEFAULT_RATES.connects})
+                    New connections of one address, likewise (default ${DEFAULT_RATES.connects})
   --no-limits       No rates, and no limit for one address: for measurements
   --help, -h        Show this
   --version         Show the version`;

@@ -45,6 +45,12 @@ export class Progress {
     this.#movedAt = now;
   }
 
+  /** Forgets how slow the peer was. */
+  restart(now: number): void {
+    this.#movedAt = now;
+    this.#slowLooks = 0;
+  }
+
   /**
    * Looks; to be called about once a second.
    *

@@ -143,8 +143,26 @@ async function seeTo(
   }
 }
 
-/** Pings who is silent, and ends who stays so; to be called once a second. */
-export function checkSilence(session: Session, context: Context): void {
+/**
+ * Pings who is silent, and ends who stays so or does not read; to be called once
+ * a second. If it comes late by more than a few seconds, it was this program
+ * that stood still, and everybody has all the time again.
+ */
+export function checkSilence(context: Context, lateMs: number): void {
+  const now = context.now();
+  for (const session of context.sessions) {
+    if (lateMs >= STOOD_STILL_MS) {
+      session.openedAt = session.connection.heardAt = now;
+      session.progress.restart(now);
+    }
+    checkPeer(session, context);
+  }
+}
+
+/** A check that comes so late was held up, and not by a peer. */
+const STOOD_STILL_MS = 5_000;
+
+function checkPeer(session: Session, context: Context): void {
   const { connection, user, classic, openedAt } = session;
   const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
   const now = context.now();
@@ -304,8 +322,9 @@ async function slowDown(session: Session, context: Context): Promise<void> {
     if (debt.waitMs > LONGEST_WAIT_MS && !classic) { // those know no 108
       session.refusal ??= { debt, until: now + debt.waitMs };
     }
-    const refused = isRefused(session, now);
-    const waitMs = Math.max(pace.waitMs(now), refused ? 0 : debt.waitMs);
+    // Who acknowledges late would be taken for dead, because of others.
+    const exempt = isRefused(session, now) || classic?.role === "TORECV";
+    const waitMs = Math.max(pace.waitMs(now), exempt ? 0 : debt.waitMs);
     if (waitMs === 0) return;
     await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), LONGEST_WAIT_MS));
   }

@@ -148,6 +148,38 @@ Deno.test("server.ts takes --require-login and --lockout", async () => {
   assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*for 120 minutes/);
 });
 
+Deno.test("server.ts takes limits, and keeps with --no-limits those that protect it", async () => {
+  const options = ["--max-connections", "3", "--connects-per-second", "1"];
+  const one = ["--max-connections-per-address", "2"];
+  await using limited = new Process([...HERE, ...options, ...one]);
+  await using unlimited = new Process([
+    ...[...HERE, ...options, ...one],
+    "--no-limits",
+  ]);
+  using crowd = new DisposableStack();
+  const enter = async (port: number, name: string) => {
+    const client = crowd.use(await RawClient.connect(port));
+    await client.send(`REGISTER ${name}\n\n`);
+    const [line = ""] = (await client.frame()).split("\n");
+    return line;
+  };
+  const names = ["a", "b", "c", "d"];
+
+  const answers: string[][] = [];
+  for (const server of [limited, unlimited]) {
+    const port = await server.port();
+    const answered: string[] = [];
+    for (const name of names) answered.push(await enter(port, name));
+    answers.push(answered);
+  }
+
+  const full = "ERROR 114 Server full";
+  assertEquals(answers, [
+    ["REGISTERED a", "REGISTERED b", full, full],
+    ["REGISTERED a", "REGISTERED b", "REGISTERED c", full],
+  ]);
+});
+
 Deno.test("server.ts says in one line that the port is in use, and exits 2", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -186,6 +218,9 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["an empty path", "--db="],
   ["a keep that is no time", "--keep", "30"],
   ["a number to keep that is none", "--keep-messages", "all"],
+  ["no connections at all", "--max-connections", "0"],
+  ["too few bytes a second", "--bytes-per-second", "1023"],
+  ["a rate that is no number", "--messages-per-second", "fast"],
   ["a file in no folder", "--port", "0", "--db", "/no/such/folder/chat.db"],
   ["a file that is no database", "--port", "0", "--db", SERVER],
 ];
@@ -206,7 +241,10 @@ Deno.test("server.ts --help says every option", async () => {
   for (
     const option of [
       ...["port", "host", "history", "max-body", "require-login", "lockout"],
-      ...["db", "keep", "keep-messages"],
+      ...["db", "keep", "keep-messages", "no-limits"],
+      ...["max-connections", "max-connections-per-address", "max-unread"],
+      ...["messages", "bytes", "joins", "requests", "connects"]
+        .map((kind) => `${kind}-per-second`),
       ...["help", "version"],
     ]
   ) {

@@ -15,7 +15,7 @@ import { Hub } from "../server/hub.ts";
 import { Limits, NO_RATES } from "../server/limits.ts";
 import { MemoryJournal } from "../server/memory.ts";
 import { MAX_UNREAD_BYTES } from "../server/progress.ts";
-import { serve } from "../server/session.ts";
+import { checkSilence, serve } from "../server/session.ts";
 import { Visits } from "../server/visits.ts";
 import { bytes, join, within } from "./raw_client.ts";
 
@@ -130,14 +130,14 @@ function arrange(
     logRarely: (line) => void log.push(line),
   };
   let port = 0;
-  const connect = (maxOutboxBytes?: number) => {
+  const connect = (maxOutboxBytes?: number, shared: Context = context) => {
     const wire = new FakeWire();
     const connection = new Connection(wire, {
       remote: `127.0.0.1:${++port}`,
       now: 0,
       ...(maxOutboxBytes ? { maxOutboxBytes } : {}),
     });
-    return { wire, connection, done: serve(connection, context) };
+    return { wire, connection, done: serve(connection, shared) };
   };
   return { context, hub, log, connect };
 }
@@ -398,3 +398,39 @@ Deno.test("who is banned while the visit is being stored does not come in", asyn
   assertEquals([...hub.users()], []);
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
+
+Deno.test("nobody is given up because the server itself stood still", async () => {
+  const { context, connect } = arrange();
+  const time = { now: 0 };
+  const patient: Context = { ...context, now: () => time.now };
+  const alice = connect(undefined, patient);
+  alice.wire.say("REGISTER alice\n\n");
+  await alice.wire.heard("REGISTERED alice");
+  const stuck = connect(undefined, patient);
+  stuck.wire.say("REGISTER stuck\n\n");
+  await stuck.wire.heard("REGISTERED stuck");
+  stuck.wire.stuck = true;
+  stuck.connection.outbox.push(bytes("NOTICE server\n\n"));
+
+  time.now = 300_000;
+  checkSilence(patient, 299_000);
+  const endings = [alice, stuck].map(({ connection }) => connection.ending);
+  time.now += 15_000;
+  checkSilence(patient, 0);
+
+  assertEquals(endings, [undefined, undefined]);
+  assertEquals(alice.connection.ending, undefined);
+  assertCode(stuck.connection.ending, 115);
+  time.now += 75_000;
+  checkSilence(patient, 0);
+  assertCode(alice.connection.ending, 116);
+  for (const { wire, done } of [alice, stuck]) {
+    wire.close();
+    await done;
+  }
+});
+
+function assertCode(ending: unknown, code: number): void {
+  assert(ending instanceof ChatError);
+  assertEquals(ending.code, code);
+}

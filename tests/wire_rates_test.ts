@@ -3,7 +3,15 @@
  * loses nothing, and who cannot come in is told why.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { ADDRESS_SHARE, BURST_SECONDS, NO_RATES } from "../server/limits.ts";
+import {
+  ADDRESS_SHARE,
+  BURST_SECONDS,
+  DEFAULT_RATES,
+  NO_RATES,
+  SIGN_UPS,
+} from "../server/limits.ts";
+import { signedUp, signUp } from "./account_tools.ts";
+import { runClient } from "./client_tools.ts";
 import { headerOf, RawClient, startTestServer, within } from "./raw_client.ts";
 
 /** What `count` clients are asked to do at the same time. */
@@ -162,19 +170,55 @@ Deno.test("who is slowed down and hangs up is gone at once", async () => {
   await bob.next("NOTICE offline\nRoom: #r\nUser: flooder\n");
 });
 
+/** Many of one address, each within its rate, but not all together. */
+async function crowded(port: number, count: number) {
+  const crowd = new DisposableStack();
+  const clients = await all(count, async (i) => {
+    return crowd.use(await RawClient.enter(port, `u${i}`, "#r"));
+  });
+  return {
+    /** Makes the address owe some seconds. */
+    async exhaust(): Promise<void> {
+      const messages = "SEND #r\nContent-length: 1\n\nx".repeat(BURST_SECONDS);
+      await Promise.all(clients.map(async (client) => {
+        await client.send(messages);
+        await client.next("SENT");
+      }));
+    },
+    [Symbol.dispose]: () => crowd.dispose(),
+  };
+}
+
+Deno.test("our client waits when it is told to slow down, and then sends all in order", async () => {
+  await using server = startTestServer({
+    rates: { ...NO_RATES, messages: 1 },
+  });
+  using crowd = await crowded(server.port, ADDRESS_SHARE + 5);
+  using bob = await RawClient.enter(server.port, "bob", "#s");
+  const lines = Array.from({ length: 15 }, (_, i) => `line ${i}`);
+
+  await crowd.exhaust();
+  const { code, err } = await runClient(
+    ["alice", `127.0.0.1:${server.port}`, "--room", "s"],
+    lines.join("\n"),
+  );
+  const heard: string[] = [];
+  while (heard.length < lines.length) {
+    const [, text] = (await bob.next("FORWARD alice")).split("\n\n");
+    heard.push(text!);
+  }
+
+  assertEquals([code, err], [0, ""]);
+  assertEquals(heard, lines);
+});
+
 Deno.test("requests of an address that owes much are refused, and say for how long", async () => {
   await using server = startTestServer({
     rates: { ...NO_RATES, messages: 1 },
   });
-  using crowd = new DisposableStack();
-  const clients = await all(ADDRESS_SHARE + 8, async (i) => {
-    return crowd.use(await RawClient.enter(server.port, `u${i}`, "#r"));
-  });
+  using crowd = await crowded(server.port, ADDRESS_SHARE + 8);
   using alice = await RawClient.enter(server.port, "alice");
-  await Promise.all(clients.map(async (client) => {
-    await client.send("SEND #r\nContent-length: 1\n\nx".repeat(BURST_SECONDS));
-    await client.next("SENT");
-  }));
+  await crowd.exhaust();
 
   await alice.ask("PING\n\n"); // after which it is found
   const refusal = await alice.ask("JOIN #s\n\n");
@@ -262,6 +306,52 @@ Deno.test("who connects too often is told 108 and when to come again", async () 
 
   assert(refused.length > 0, "nobody was refused");
   assertMatch(refused[0]!, /\nLimit: 1\nRetry-after: 1\n\n$/);
+});
+
+Deno.test("an address makes so many accounts, and attempts in vain do not count", async () => {
+  await using server = startTestServer({
+    rates: { ...DEFAULT_RATES, connects: Infinity, requests: 1e6 },
+  });
+  using _alice = await signedUp(server.port, "alice");
+  using guest = await RawClient.enter(server.port, "guest");
+  using stranger = await RawClient.connect(server.port);
+  const attempt = await signUp("guest");
+  await stranger.send(attempt.repeat(SIGN_UPS.burst));
+  for (let i = 0; i < SIGN_UPS.burst; i++) await stranger.next("ERROR 104");
+
+  for (let i = 1; i <= SIGN_UPS.burst; i++) {
+    using client = await RawClient.connect(server.port);
+    const frame = attempt.replace("guest", `u${i}`);
+    assertMatch(await client.ask(frame), /^REGISTERED /);
+  }
+  const asStranger = await stranger.ask(attempt.replace("guest", "bob"));
+  const asGuest = await guest.ask(attempt);
+
+  for (const answer of [asStranger, asGuest]) {
+    assertMatch(answer, /^ERROR 108 Slow down\nFor: SIGNUP \w+\n/);
+    assertMatch(answer, /\nLimit: 200\nRetry-after: \d+\n\n$/);
+  }
+  assertMatch(await stranger.ask("REGISTER bob\n\n"), /^REGISTERED bob\n/);
+});
+
+Deno.test("a classic receiver acknowledges in time, whatever others of its address do", async () => {
+  await using server = startTestServer({
+    rates: { ...NO_RATES, messages: 1 },
+    acknowledgeWithinMs: 2_000,
+  });
+  using bob = await RawClient.classic(server.port, "bob");
+  using alice = await RawClient.enter(server.port, "alice");
+  using crowd = await crowded(server.port, ADDRESS_SHARE + 8);
+  await crowd.exhaust();
+
+  await alice.send("SEND bob\nContent-length: 1\n\nx".repeat(4));
+  for (let i = 0; i < 4; i++) {
+    assertEquals(
+      await bob.in.frame(),
+      "FORWARD alice\nContent-length: 1\n\nx",
+    );
+    await bob.in.send("RECEIVED alice\n\n");
+  }
 });
 
 Deno.test("a reader that is stuck is given up, and no other", async () => {
