@@ -1,11 +1,11 @@
 /**
  * The server: `deno run -A server.ts`.
  *
- * It listens, and serves each connection in a task of its own: an iterator of
- * frames in, an outbox out. What the frames mean is in `server/session.ts`, who
- * hears what in `server/hub.ts`, where messages come into being in
- * `server/backbone.ts`, and what the operator can type in `server/console.ts`.
- * This file connects those and stops them again.
+ * It listens. Each connection is served in a task of its own, which
+ * `server/reception.ts` starts: an iterator of frames in, an outbox out. What the
+ * frames mean is in `server/session.ts`, who hears what in `server/hub.ts`, where
+ * messages come into being in `server/backbone.ts`, and what the operator can
+ * type in `server/console.ts`. This file connects those and stops them again.
  *
  * @module
  */
@@ -16,8 +16,8 @@ import { Accounts } from "./server/accounts.ts";
 import { ageClock } from "./server/age_clock.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
+import type { Certificate } from "./server/certificate.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
-import { Connection } from "./server/connection.ts";
 import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
 import {
@@ -30,21 +30,28 @@ import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
 import { type LimitOptions, Limits } from "./server/limits.ts";
 import { MemoryJournal } from "./server/memory.ts";
-import { MAX_OUTBOX_BYTES } from "./server/outbox.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
+  DEFAULT_TLS_PORT,
   EVERYWHERE,
+  type Options,
   readOptions,
   USAGE,
 } from "./server/options.ts";
 import { MAX_UNREAD_BYTES } from "./server/progress.ts";
 import { rarely } from "./server/rarely.ts";
+import {
+  ListenError,
+  listenTcp,
+  Reception,
+  type TlsListener,
+} from "./server/reception.ts";
 import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
-import { checkSilence, serve } from "./server/session.ts";
-import { TaskGroup } from "./server/tasks.ts";
+import { checkSilence } from "./server/session.ts";
+import { Turnstile } from "./server/turnstile.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
@@ -55,6 +62,10 @@ export interface ServerOptions
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
   readonly port?: number;
+  /** Serves TLS too; becomes the server's to close. See server/tls.ts. */
+  readonly tls?: TlsListener | undefined;
+  /** Whether to serve TCP without TLS. Default: yes. */
+  readonly plain?: boolean;
   /** The database file; default: none, everything ends with the server. */
   readonly db?: string;
   /** How much of what is said a file keeps; default: a million, 30 days. */
@@ -77,16 +88,15 @@ export interface ServerOptions
 
 /** A running server. Dispose to stop it. */
 export interface Server extends AsyncDisposable {
-  /** Where it listens. */
+  /** Where it listens; the port for TLS if there is no other. */
   readonly port: number;
+  /** Where it listens for TLS, if it does. */
+  readonly tlsPort: number | undefined;
   /** What its operator can do. */
   readonly console: Console;
 }
 
 const SOFTWARE = `parley ${config.version}`;
-
-/** A burst of so many connections is accepted without a wait. */
-const BACKLOG = 4_096;
 
 /** How often silence is looked for, and crowded rooms are told who came. */
 const TICK_MS = 1_000;
@@ -97,20 +107,18 @@ const RETRY_AFTER_SECONDS = 5;
 /**
  * Starts listening, and returns as soon as connections are accepted.
  *
- * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
+ * @throws {ListenError} If it cannot listen.
  * @throws {DatabaseError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { hostname = EVERYWHERE, port = DEFAULT_PORT, db = IN_MEMORY } =
-    options;
+  const { db = IN_MEMORY, tls, maxOutboxBytes } = options;
   using opened = new DisposableStack(); // to be closed if the rest fails
-  const listener = opened.use(
-    Deno.listen({ hostname, port, tcpBacklog: BACKLOG }),
-  );
+  opened.defer(() => tls?.close());
+  const tcp = listenWithoutTls(options);
+  opened.defer(() => tcp?.close());
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
-  const stopping = new AbortController();
   let tickAt = context.now();
   const tick = setInterval(() => {
     const now = context.now();
@@ -120,24 +128,37 @@ export function startServer(options: ServerOptions = {}): Server {
     context.visits.forgetOld(now);
     context.limits.tidy(now);
     context.journal.tidy();
+    context.accounts.prepare();
   }, TICK_MS);
-  const done = acceptAll(listener, context, options, stopping.signal);
+  setImmediate(() => context.accounts.prepare()); // before anybody talks
+  const reception = new Reception(context, { maxOutboxBytes });
+  if (tcp) reception.open(tcp);
+  if (tls) reception.open(tls, "TLS");
   opened.move();
   return {
-    port: listener.addr.port,
+    port: tcp?.addr.port ?? tls?.port ?? 0,
+    tlsPort: tls?.port,
     console: new Console(context),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
-      stopping.abort();
-      listener.close();
+      reception.close();
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
-      await done;
+      await context.turnstile[Symbol.asyncDispose]();
+      await reception[Symbol.asyncDispose]();
       database.close();
     },
   };
+}
+
+/** @throws {ListenError} If it should, and cannot. */
+function listenWithoutTls(
+  { hostname = EVERYWHERE, port = DEFAULT_PORT, plain = true }: ServerOptions,
+): Deno.TcpListener | undefined {
+  if (!plain) return undefined;
+  return listenTcp({ hostname, port, option: "--port" });
 }
 
 /** @throws {DatabaseError} If what is in the database cannot be read. */
@@ -180,6 +201,7 @@ function createContext(
     accounts,
     bans,
     classics,
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     log,
     visits: isStored(options)
       ? new Visits({ store: new VisitTable(database), now: now() })
@@ -222,81 +244,6 @@ function printer(): (line: string) => void {
   return (line) => screen.log(line);
 }
 
-/** Serves until `signal` aborts, and returns when every session has ended. */
-async function acceptAll(
-  listener: Deno.TcpListener,
-  context: Context,
-  { maxOutboxBytes = outboxBytes(context.settings) }: ServerOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const sessions = new TaskGroup((bug) => {
-    console.error("A session failed:", bug);
-  });
-  const log = rarely(console.error, context.now);
-  for await (const conn of accepted(listener, log, signal)) {
-    if (signal.aborted || !sendsAtOnce(conn)) {
-      conn.close();
-      continue;
-    }
-    const connection = new Connection(conn, {
-      remote: addressOf(conn.remoteAddr),
-      now: context.now(),
-      maxOutboxBytes,
-    });
-    sessions.add(serve(connection, context));
-  }
-  await sessions.idle();
-}
-
-/** What is more than that no reader is waited for to take. */
-function outboxBytes({ maxUnreadBytes }: Settings): number {
-  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
-}
-
-/** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
-function sendsAtOnce(conn: Deno.TcpConn): boolean {
-  try {
-    conn.setNoDelay();
-    return true;
-  } catch {
-    return false; // it was gone before we looked, to which some systems object
-  }
-}
-
-const ACCEPT_RETRY_MS = 1_000;
-
-/** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
-async function* accepted(
-  listener: Deno.TcpListener,
-  log: (line: string) => void,
-  signal: AbortSignal,
-): AsyncGenerator<Deno.TcpConn, void, void> {
-  while (!signal.aborted) {
-    try {
-      yield await listener.accept();
-    } catch (error) {
-      if (signal.aborted) return; // closed by us: `accept` was interrupted
-      if (isGoneBefore(error)) continue;
-      // The cast: it throws nothing else.
-      log(`Cannot accept a connection: ${(error as Error).message}`);
-      await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-    }
-  }
-}
-
-/** Whether somebody hung up before we accepted: then nobody has to wait. */
-function isGoneBefore(error: unknown): boolean {
-  return error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.ConnectionReset;
-}
-
-/** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */
-function addressOf({ hostname, port }: Deno.NetAddr): string {
-  const host = hostname.replace(/^::ffff:(?=\d+\.)/, "");
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
   try {
@@ -322,23 +269,24 @@ async function obey(args: string[]): Promise<number> {
   return 0;
 }
 
-async function run(options: ServerOptions): Promise<number> {
+async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
   using screen = new Screen();
   let server: Server;
   try {
-    server = startServer({ ...options, log: (line) => screen.log(line) });
+    const tls = await openTls(options);
+    const log = (line: string) => screen.log(line);
+    server = startServer({ ...options, tls, log });
+    screen.print(greeting(server, options, tls));
   } catch (error) {
-    console.error(
-      error instanceof DatabaseError
-        ? error.message
-        : cannotListen(options, error as Error), // it throws no other
-    );
+    const known = error instanceof DatabaseError ||
+      error instanceof ListenError;
+    if (!known) throw error;
+    console.error(error.message);
     return 2;
   }
-  screen.print(greeting(server.port, options));
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
@@ -368,21 +316,30 @@ async function operate(
   }
 }
 
-function cannotListen(
-  { hostname, port }: ServerOptions,
-  error: Error,
-): string {
-  const what = `Cannot listen on ${hostname} port ${port}`;
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with --port`;
-  }
-  return `${what}: ${error.message}`;
+/** A listener for TLS, and the certificate it shows. */
+type Tls = TlsListener & Certificate;
+
+/**
+ * Listens for TLS, if that is wanted; nobody else loads what it needs.
+ *
+ * @throws {ListenError} If that is not possible, and why.
+ */
+async function openTls(
+  { tls, hostname, db }: Options,
+): Promise<Tls | undefined> {
+  if (!tls) return undefined;
+  const { certificateFor } = await import("./server/certificate.ts");
+  const { listenTls } = await import("./server/tls.ts");
+  const certificate = await certificateFor({ files: tls.files, db });
+  const listener = listenTls({ ...certificate, hostname, port: tls.port });
+  return { ...certificate, ...listener };
 }
 
 /** What people need to type, a line for each address they can reach us at. */
 function greeting(
-  port: number,
-  { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
+  { port, tlsPort }: Server,
+  { hostname, db, plain }: Options,
+  tls: Tls | undefined,
 ): string {
   const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
@@ -390,13 +347,32 @@ function greeting(
       .filter(({ family }) => family === "IPv4")
       .map(({ address }) => address)
     : [hostname];
-  const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
+  const option = tls
+    ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
+    : portOption(port, DEFAULT_PORT);
   const lines = addresses.map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
-  return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
+  const ways = [
+    ...(plain ? [`on port ${port}`] : []),
+    ...(tls ? [`with TLS on port ${tlsPort}`] : []),
+  ];
+  return `${SOFTWARE} listens ${ways.join(", and ")}. To come in, type:\n\n${
     lines.join("\n")
-  }\n\n${whereKept(db)}\n`;
+  }\n\n${tls ? aboutTls(tls, plain) : ""}${whereKept(db)}\n`;
+}
+
+function portOption(port: number | undefined, normal: number): string {
+  return port === normal ? "" : ` --port ${port}`;
+}
+
+function aboutTls({ fingerprint, note }: Tls, plain: boolean): string {
+  const warning = "Without --tls anybody on the network between can read along";
+  return `${
+    plain ? `${warning}\n` : ""
+  }The certificate's SHA-256 fingerprint, which clients show:\n\n${
+    bold(`  ${fingerprint}`)
+  }\n\n${note}\n`;
 }
 
 function whereKept(db: string): string {

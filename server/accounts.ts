@@ -18,6 +18,7 @@ import {
   challenge,
   fakeVerifier,
   parseVerifier,
+  prepareScram,
   prove,
   randomWord,
   type Verifier,
@@ -122,6 +123,11 @@ export class Accounts {
   /** Whether there is an account of that very name with that verifier. */
   has(name: string, verifier: string): boolean {
     return this.#row(name)?.["verifier"] === verifier;
+  }
+
+  /** Gets ready for logins, if there are accounts; to be called now and then. */
+  prepare(): void {
+    if (this.#names.size > 0) prepareScram();
   }
 
   /** All accounts, by name. */

@@ -11,6 +11,7 @@ import type { Connection } from "./connection.ts";
 import type { Hub, User } from "./hub.ts";
 import type { Debt, Limits, Pace } from "./limits.ts";
 import type { Progress } from "./progress.ts";
+import type { Turnstile } from "./turnstile.ts";
 import type { Visit, Visits } from "./visits.ts";
 
 /** What all sessions share. */
@@ -25,6 +26,8 @@ export interface Context {
   readonly accounts: Accounts;
   /** Who is let in no more. */
   readonly bans: Bans;
+  /** Where those who come in wait for each other. */
+  readonly turnstile: Turnstile;
   /** Users of the course's protocol. */
   readonly classics: Classics;
   /** How fast people may go, and how many there can be. */
@@ -69,14 +72,21 @@ export interface Session {
   readonly pace: Pace;
   /** Whether it is one of the connections there may be. */
   counted: boolean;
-  /** When it began, by {@linkcode Context.now}. */
+  /**
+   * When it began, by {@linkcode Context.now}; later by as much as it had to
+   * wait for the {@linkcode Context.turnstile}.
+   */
   openedAt: number;
+  /** It waits there now. */
+  inLine: boolean;
   /** Who it is, after REGISTER; not for classic users. */
   user: User | undefined;
   /** Whose account it is used from, if it is no guest. */
   account: Account | undefined;
   /** A LOGIN that waits for its PROVE. */
   login: PendingLogin | undefined;
+  /** The name under which it is about to enter, which the hub keeps for it. */
+  reserved: string | undefined;
   /** What may be taken up again; whoever has a user has one. */
   visit: Visit | undefined;
   /** What was missed is queued; from here on, messages come as they arise. */

@@ -25,6 +25,9 @@ import { MAX_HISTORY } from "./requests.ts";
 /** Every IPv4 address of this computer. */
 export const EVERYWHERE = "0.0.0.0";
 
+/** The port for TLS unless told otherwise. */
+export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
+
 /** How many messages of a room a newcomer is shown. */
 export const DEFAULT_HISTORY = 20;
 
@@ -52,6 +55,12 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
   --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
                     :: adds IPv6)
+  --tls             Listen with TLS too
+  --tls-port NUMBER Port for TLS; 0 takes a free one (default ${DEFAULT_TLS_PORT})
+  --no-plain        Listen with TLS alone
+  --cert FILE, --key FILE
+                    Certificate and private key (PEM); without them the server
+                    makes its own, and keeps it beside the file of --db
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
   --db PATH         File for messages and accounts (default ${DEFAULT_DB});
@@ -85,12 +94,24 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --help, -h        Show this
   --version         Show the version`;
 
+/** How to serve TLS. */
+export interface TlsOptions {
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** The operator's own certificate and key, as paths; default: ours. */
+  readonly files: { readonly cert: string; readonly key: string } | undefined;
+}
+
 /** What the command line says; every option has its value. */
 export interface Options {
   /** Address to listen on. */
   readonly hostname: string;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
+  /** How to serve TLS, if it is served. */
+  readonly tls: TlsOptions | undefined;
+  /** Whether to serve TCP without TLS. */
+  readonly plain: boolean;
   /** How many messages HISTORY gives if it is not asked for a number. */
   readonly history: number;
   /** Longest body, in bytes. */
@@ -133,6 +154,7 @@ const LEAST_BYTES_PER_SECOND = 1_024;
 const NUMBERS = {
   port: { normal: DEFAULT_PORT, most: 65_535 },
   history: { normal: DEFAULT_HISTORY, most: MAX_HISTORY },
+  "tls-port": { normal: DEFAULT_TLS_PORT, most: 65_535 },
   "max-body": { normal: MAX_BODY_BYTES, most: ABSURD_BODY_BYTES },
   "keep-messages": { normal: DEFAULT_KEEP.messages, most: MOST },
   "max-connections": { normal: MAX_CONNECTIONS, least: 1, most: MOST },
@@ -167,30 +189,47 @@ const NUMBERS = {
 
 const TIMES = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR } as const;
 
+/** The options that have a value. */
+const WITH_VALUE = [
+  ...["host", "db", "cert", "key"],
+  ...[...Object.keys(NUMBERS), ...Object.keys(TIMES)],
+];
+
 /** The options of the command line, or what is wrong with it. */
 export function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
-  const given = parseArgs(args, {
-    string: ["host", "db", ...Object.keys(NUMBERS), ...Object.keys(TIMES)],
-    boolean: ["require-login", "no-limits", "help", "version"],
+  const given = parseArgs(withNegatives(args), {
+    string: WITH_VALUE,
+    boolean: [
+      ...["tls", "no-plain", "require-login", "no-limits"],
+      ...["help", "version"],
+    ],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
   if (unknown.length > 0) {
     return `Cannot use "${unknown[0]}": no such option; see --help`;
   }
-  const wrong = whatIsWrong(given);
+  const wrong = whatIsWrong(given) ?? whatIsWrongWithTls(given);
   if (wrong !== undefined) return wrong;
   const number = (name: keyof typeof NUMBERS) =>
     Number(given[name] ?? NUMBERS[name].normal);
   const time = (name: keyof typeof TIMES) =>
     parseDuration(String(given[name] ?? TIMES[name]))!; // looked at above
+  const { cert, key } = given;
+  const files = cert === undefined
+    ? undefined
+    : { cert: String(cert), key: String(key) };
   const unlimited = given["no-limits"] === true;
   return {
     help: given["help"] === true,
     version: given["version"] === true,
     hostname: String(given["host"] ?? EVERYWHERE),
     port: number("port"),
+    tls: given["tls"] === true
+      ? { port: number("tls-port"), files }
+      : undefined,
+    plain: given["no-plain"] !== true,
     history: number("history"),
     maxBodyBytes: number("max-body"),
     requireLogin: given["require-login"] === true,
@@ -235,6 +274,37 @@ function whatIsWrong(
   return undefined;
 }
 
+/** The same of the options for TLS. */
+function whatIsWrongWithTls(
+  given: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const { cert, key } = given;
+  if (given["tls"] !== true) {
+    const lonely = ["tls-port", "no-plain", "cert", "key"]
+      .find((name) => given[name] !== undefined && given[name] !== false);
+    return lonely && `Cannot use --${lonely} without --tls`;
+  }
+  if (cert === "" || key === "") {
+    return "Cannot use --cert or --key without a file";
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    return "Cannot use --cert without --key, or --key without --cert";
+  }
+  return undefined;
+}
+
 function numberOptions(): [string, NumberOption][] {
   return Object.entries(NUMBERS);
+}
+
+/** Ties a value like `-5m` to its option, or it would be taken for one. */
+function withNegatives(args: readonly string[]): string[] {
+  const tied: string[] = [];
+  for (const arg of args) {
+    const [, option = ""] = /^--(.+)$/.exec(tied.at(-1) ?? "") ?? [];
+    const isValue = /^-\d/.test(arg) && WITH_VALUE.includes(option);
+    if (isValue) tied.push(`${tied.pop()}=${arg}`);
+    else tied.push(arg);
+  }
+  return tied;
 }

@@ -12,13 +12,19 @@ import {
   encode,
   encodeError,
   type Frame,
-  header,
   isText,
   type RequestVerb,
   targetKind,
 } from "../protocol.ts";
 import type { Draft, Stored } from "./backbone.ts";
-import { type Command, DEAR, number, sendAnswers, userOf } from "./command.ts";
+import {
+  type Command,
+  DEAR,
+  number,
+  sendAnswers,
+  single,
+  userOf,
+} from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
@@ -175,10 +181,10 @@ const MAY_COME_LATE: ReadonlySet<number> = new Set([102, 109, 120]);
 /**
  * Under what the journal knows a SEND again; undefined if it has no Key.
  *
- * @throws {ChatError} 105 if that is malformed.
+ * @throws {ChatError} 105 if that is malformed, or there twice.
  */
 function keyOf(session: Session, frame: Frame): string | undefined {
-  const key = header(frame, "key");
+  const key = single(frame, "key");
   if (key === undefined) return undefined;
   if (!/^[\x20-\x7e]{1,64}$/.test(key)) {
     throw new ChatError(

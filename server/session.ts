@@ -20,6 +20,7 @@ import type { Command } from "./command.ts";
 import { hostOf } from "./classic.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
+import { release } from "./entrance.ts";
 import type { User } from "./hub.ts";
 import { LONGEST_WAIT_MS, overRate } from "./limits.ts";
 import { Progress } from "./progress.ts";
@@ -71,9 +72,11 @@ function newSession(
     pace: limits.paceOf(hostOf(connection.remote), now()),
     counted: false,
     openedAt: now(),
+    inLine: false,
     user: undefined,
     account: undefined,
     login: undefined,
+    reserved: undefined,
     visit: undefined,
     caughtUp: false,
     classic: undefined,
@@ -94,11 +97,12 @@ function newSession(
 /** Counts the connection, or ends it. */
 function admit(session: Session, context: Context): void {
   const { bans, limits, log, now } = context;
-  const { pace, connection: { remote } } = session;
+  const { pace, connection: { remote, way } } = session;
   try {
     limits.enter(pace, now());
     session.counted = true;
-    log(`<${remote}> connected`);
+    const over = way === "TCP" ? "" : ` over ${way}`;
+    log(`<${remote}> connected${over}`);
     const value = hostOf(remote);
     const banned = bans.refusal({ kind: "address", value });
     if (banned) refuse(session, banned);
@@ -163,7 +167,7 @@ export function checkSilence(context: Context, lateMs: number): void {
 const STOOD_STILL_MS = 5_000;
 
 function checkPeer(session: Session, context: Context): void {
-  const { connection, user, classic, openedAt } = session;
+  const { connection, user, classic, openedAt, inLine } = session;
   const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
   const now = context.now();
   const { outbox } = connection;
@@ -174,6 +178,7 @@ function checkPeer(session: Session, context: Context): void {
   if (took && outbox.behind) connection.heardAt = now;
   const silence = now - connection.heardAt;
   if (!user) {
+    if (inLine) return; // it waits for us
     if (classic?.user.user) return; // the course's protocol has no PING
     if (now - openedAt < (classic ? idleAfterMs : registerWithinMs)) return;
     refuse(session, idle("no registration", now - openedAt));
@@ -420,6 +425,7 @@ function sayGoodbye(session: Session, context: Context): void {
   const reason = inWords(connection.ending);
   const user = session.user ?? classic?.user.user;
   if (classic) context.classics.remove(classic.user, reason);
+  release(session, context);
   if (visit) {
     visit.goneAt = context.now();
     visit.connection = undefined;
