@@ -31,7 +31,7 @@ import {
   rejoin,
   remembers,
 } from "./arrival.ts";
-import { clean } from "./clean.ts";
+import { cleanName } from "./clean.ts";
 import {
   type Connection,
   errorOf,
@@ -343,7 +343,9 @@ export class Session implements Visitor {
 
   /** What stands before what is typed. */
   get promptText(): string {
-    return `${clean(this.room ?? "room")}${this.away ? " (offline)" : ""}> `;
+    return `${cleanName(this.room ?? "room")}${
+      this.away ? " (offline)" : ""
+    }> `;
   }
 
   #entered(registered: Frame): void {

@@ -177,11 +177,19 @@ async function* accepted(
       yield await listener.accept();
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
+      if (isGoneBefore(error)) continue;
       // The cast: it throws nothing else.
       complain(`Cannot accept a connection: ${(error as Error).message}`);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
     }
   }
+}
+
+/** Whether somebody hung up before we accepted: then nobody has to wait. */
+function isGoneBefore(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
 }
 
 /** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */

@@ -62,8 +62,8 @@ async function join(
     "Last-id": journal.lastId,
   });
   if (user.rooms.size > roomsBefore) {
-    await keepMembership(session, context, room);
     logJoined(user, room.name, context);
+    await keepMembership(session, context, room);
   }
   return answer;
 }
@@ -71,15 +71,19 @@ async function join(
 /** @throws {ChatError} 119 if it cannot be stored; then the room was left. */
 async function keepMembership(
   session: Session,
-  { hub, visits }: Context,
+  context: Context,
   room: Room,
 ): Promise<void> {
+  const { hub, visits } = context;
   const user = userOf(session);
   const since = user.rooms.get(room)!; // just joined
   try {
     await visits.joined(session.visit!, room.name, since); // users have one
   } catch (error) {
-    if (user.rooms.has(room)) hub.leave(user, room.name);
+    if (user.rooms.has(room)) {
+      hub.leave(user, room.name);
+      logLeft(user, room.name, context);
+    }
     throw error;
   }
 }
@@ -93,6 +97,15 @@ export function logJoined(
   log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
 }
 
+/** Logs that a user went out of a room. */
+export function logLeft(
+  user: User,
+  room: string,
+  { log }: Pick<Context, "log">,
+): void {
+  log(`${user.name} left room [${room.slice(1)}]`);
+}
+
 async function leave(
   session: Session,
   context: Context,
@@ -100,8 +113,8 @@ async function leave(
 ): Promise<Uint8Array> {
   const user = userOf(session);
   const room = context.hub.leave(user, frame.args[0]!);
+  logLeft(user, room.name, context); // now: it may be gone while that is stored
   await context.visits.left(session.visit!, [room.name]); // users have one
-  context.log(`${user.name} left room [${room.name.slice(1)}]`);
   return encode("LEFT", [room.name]);
 }
 

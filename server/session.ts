@@ -27,6 +27,7 @@ import { Progress } from "./progress.ts";
 import {
   answerUnsent,
   COMMANDS,
+  logLeft,
   send,
   sendAgain,
   sendDrafts,
@@ -430,9 +431,10 @@ function sayGoodbye(session: Session, context: Context): void {
     visit.connection = undefined;
     if (user) dropRooms(user, visit, context);
   }
-  const left = user ? context.hub.exit(user, reason) : [];
-  for (const room of left) {
-    context.log(`${user?.name} left room [${room.name.slice(1)}]`);
+  if (user) {
+    for (const room of context.hub.exit(user, reason)) {
+      logLeft(user, room.name, context);
+    }
   }
   const name = user ? ` ${user.name}` : "";
   context.log(`<${connection.remote}>${name} disconnected: ${reason}`);

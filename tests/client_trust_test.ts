@@ -225,7 +225,7 @@ Deno.test("somebody who gets in the middle of a reconnect is refused, too", asyn
   using settings = newSettings();
   await using server = await startTlsServer();
   await using middle = await Interceptor.before(server);
-  await using proxy = new FaultProxy({ target: server.tlsPort });
+  await using proxy = await FaultProxy.open({ target: server.tlsPort });
   const real = fingerprintOf(server.certificate);
   await using alice = new ClientProcess([
     ...["alice", `127.0.0.1:${proxy.port}`, "--tls"],
@@ -245,7 +245,7 @@ Deno.test("somebody who gets in the middle of a reconnect is refused, too", asyn
 Deno.test("a connection that was lost comes back over TLS, and nothing is lost", async () => {
   using settings = newSettings();
   await using server = await startTlsServer();
-  await using proxy = new FaultProxy({ target: server.tlsPort });
+  await using proxy = await FaultProxy.open({ target: server.tlsPort });
   using bob = await enterTls(server, "bob", "#default");
   const real = fingerprintOf(server.certificate);
   await using alice = new ClientProcess([
