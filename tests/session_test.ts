@@ -6,7 +6,6 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../client/scram.ts";
 import { ChatError } from "../protocol.ts";
 import type { Journal } from "../server/backbone.ts";
-import type { Context } from "../server/context.ts";
 import { checkSilence } from "../server/session.ts";
 import { Visits } from "../server/visits.ts";
 import { bodyOf, request, verifierFor } from "./account_tools.ts";
