@@ -1,208 +1,22 @@
 /**
  * The server: `deno run -A server.ts`.
  *
- * It listens. Each connection is served in a task of its own, which
- * `server/reception.ts` starts: an iterator of frames in, an outbox out. What the
- * frames mean is in `server/session.ts`, who hears what in `server/hub.ts`, where
- * messages come into being in `server/backbone.ts`, and what the operator can
- * type in `server/console.ts`. This file connects those and stops them again.
+ * It listens, and only then loads what serves: `server/start.ts`, where the parts
+ * of the server are put together. Here is what is left of it: the command line,
+ * the operator's terminal, and how it ends.
  *
  * @module
  */
 import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
-import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
-import { Accounts } from "./server/accounts.ts";
-import type { Deliver, Journal } from "./server/backbone.ts";
-import { Bans } from "./server/bans.ts";
-import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
-import { Console } from "./server/console.ts";
-import type { Context, Settings } from "./server/context.ts";
-import {
-  Database,
-  DatabaseError,
-  explained,
-  IN_MEMORY,
-} from "./server/database.ts";
-import { type Keep, SqliteJournal } from "./server/embedded.ts";
-import { Hub } from "./server/hub.ts";
-import { MemoryJournal } from "./server/memory.ts";
-import {
-  DEFAULT_HISTORY,
-  DEFAULT_KEEP,
-  DEFAULT_LOCKOUT_MS,
-  EVERYWHERE,
-  readOptions,
-  USAGE,
-} from "./server/options.ts";
-import { Reception } from "./server/reception.ts";
-import { logJoined } from "./server/requests.ts";
+import { DEFAULT_PORT } from "./protocol.ts";
+import { EVERYWHERE, listen } from "./server/listening.ts";
+import { type Options, readOptions, USAGE } from "./server/options.ts";
 import { Screen } from "./server/screen.ts";
-import { checkSilence } from "./server/session.ts";
-import { VisitTable } from "./server/visit_table.ts";
-import { Visits } from "./server/visits.ts";
-
-/** What {@linkcode startServer} may be told; everything has a default. */
-export interface ServerOptions extends Partial<Omit<Settings, "software">> {
-  /** Address to listen on; default: every IPv4 address of this computer. */
-  readonly hostname?: string;
-  /** Port to listen on; 0 takes a free one. Default 9898. */
-  readonly port?: number;
-  /** The database file; default: none, everything ends with the server. */
-  readonly db?: string;
-  /** How much of what is said a file keeps; default: a million, 30 days. */
-  readonly keep?: Keep;
-  /**
-   * How long wrong passwords lock an account, in milliseconds; Infinity until
-   * the operator lifts it. Default 15 minutes.
-   */
-  readonly lockoutMs?: number;
-  /** A classic receiver has so long to acknowledge, in milliseconds. */
-  readonly acknowledgeWithinMs?: number;
-  /** Unread bytes after which a peer is given up. */
-  readonly maxOutboxBytes?: number;
-  /** Gets the lines of the log; default: they are printed, with the time. */
-  readonly log?: (line: string) => void;
-}
-
-/** A running server. Dispose to stop it. */
-export interface Server extends AsyncDisposable {
-  /** Where it listens. */
-  readonly port: number;
-  /** What its operator can do. */
-  readonly console: Console;
-}
+import type { Server } from "./server/start.ts";
+import { StartError } from "./server/start_error.ts";
 
 const SOFTWARE = `parley ${config.version}`;
-
-/** A burst of so many connections is accepted without a wait. */
-const BACKLOG = 4_096;
-
-/** How often silence is looked for, and crowded rooms are told who came. */
-const TICK_MS = 1_000;
-
-/** What clients are told to wait before they come again. */
-const RETRY_AFTER_SECONDS = 5;
-
-/**
- * Starts listening, and returns as soon as connections are accepted.
- *
- * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
- * @throws {DatabaseError} If the file cannot be used.
- */
-export function startServer(options: ServerOptions = {}): Server {
-  const { hostname = EVERYWHERE, port = DEFAULT_PORT, db = IN_MEMORY } =
-    options;
-  using opened = new DisposableStack(); // to be closed if the rest fails
-  const listener = opened.use(
-    Deno.listen({ hostname, port, tcpBacklog: BACKLOG }),
-  );
-  const log = options.log ?? printer();
-  const database = opened.use(new Database(db, { log }));
-  const context = contextOf(options, { database, log });
-  const tick = setInterval(() => {
-    for (const session of context.sessions) checkSilence(session, context);
-    context.hub.tellGathered();
-    context.visits.forgetOld(context.now());
-    context.journal.tidy();
-  }, TICK_MS);
-  const { maxOutboxBytes } = options;
-  const reception = new Reception(context, { maxOutboxBytes });
-  reception.open(listener);
-  opened.move();
-  return {
-    port: listener.addr.port,
-    console: new Console(context),
-    async [Symbol.asyncDispose]() {
-      clearInterval(tick);
-      reception.close();
-      context.hub.close(RETRY_AFTER_SECONDS);
-      for (const { connection } of context.sessions) {
-        connection.end("server closing");
-      }
-      await reception[Symbol.asyncDispose]();
-      database.close();
-    },
-  };
-}
-
-/** @throws {DatabaseError} If what is in the database cannot be read. */
-function contextOf(
-  options: ServerOptions,
-  parts: { database: Database; log: (line: string) => void },
-): Context {
-  try {
-    return createContext(options, parts);
-  } catch (error) {
-    throw explained(options.db ?? IN_MEMORY, error);
-  }
-}
-
-function createContext(
-  options: ServerOptions,
-  { database, log }: { database: Database; log: (line: string) => void },
-): Context {
-  const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
-  const accounts = new Accounts(database, { lockoutMs });
-  const bans = new Bans(database);
-  const hub = new Hub(
-    (name) => accounts.named(name)?.name,
-    (value) => bans.refusal({ kind: "name", value }),
-  );
-  const journal = createJournal(options, { database, hub });
-  const now = () => performance.now();
-  const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
-  const classics = new Classics({
-    hub,
-    journal,
-    acknowledgeWithinMs,
-    entered: (user) => {
-      for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
-    },
-  });
-  return {
-    hub,
-    journal,
-    accounts,
-    bans,
-    classics,
-    log,
-    visits: isStored(options)
-      ? new Visits({ store: new VisitTable(database), now: now() })
-      : new Visits(),
-    sessions: new Set(),
-    now,
-    settings: {
-      software: SOFTWARE,
-      maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
-      history: options.history ?? DEFAULT_HISTORY,
-      requireLogin: options.requireLogin ?? false,
-      registerWithinMs: options.registerWithinMs ?? 10_000,
-      pingAfterMs: options.pingAfterMs ?? 30_000,
-      idleAfterMs: options.idleAfterMs ?? 90_000,
-    },
-  };
-}
-
-function createJournal(
-  options: ServerOptions,
-  { database, hub }: { database: Database; hub: Hub },
-): Journal {
-  const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
-  if (!isStored(options)) return new MemoryJournal(deliver);
-  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
-}
-
-/** Whether what is said outlives the server. */
-function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
-  return db !== IN_MEMORY;
-}
-
-/** Prints the lines of a log. */
-function printer(): (line: string) => void {
-  const screen = new Screen();
-  return (line) => screen.log(line);
-}
 
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
@@ -218,23 +32,20 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-async function run(options: ServerOptions): Promise<number> {
+async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
   using screen = new Screen();
   let server: Server;
   try {
-    server = startServer({ ...options, log: (line) => screen.log(line) });
+    server = await start(options, (line) => screen.log(line));
   } catch (error) {
-    console.error(
-      error instanceof DatabaseError
-        ? error.message
-        : cannotListen(options, error as Error), // it throws no other
-    );
+    if (!(error instanceof StartError)) throw error;
+    console.error(error.message);
     return 2;
   }
-  screen.print(greeting(server.port, options));
+  screen.print(greeting(server, options.hostname));
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
@@ -242,6 +53,19 @@ async function run(options: ServerOptions): Promise<number> {
   screen.print("Closing");
   await server[Symbol.asyncDispose]();
   return 0;
+}
+
+/**
+ * Listens before it loads what serves: that takes longer, and whoever comes
+ * meanwhile waits in the backlog.
+ */
+async function start(
+  options: Options,
+  log: (line: string) => void,
+): Promise<Server> {
+  const listener = listen(options);
+  const { startServer } = await import("./server/start.ts");
+  return startServer({ ...options, listener, software: SOFTWARE, log });
 }
 
 /** Does what the operator types, line by line, as long as there is any. */
@@ -264,22 +88,8 @@ async function operate(
   }
 }
 
-function cannotListen(
-  { hostname, port }: ServerOptions,
-  error: Error,
-): string {
-  const what = `Cannot listen on ${hostname} port ${port}`;
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with --port`;
-  }
-  return `${what}: ${error.message}`;
-}
-
 /** What people need to type, a line for each address they can reach us at. */
-function greeting(
-  port: number,
-  { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
-): string {
+function greeting({ port, file }: Server, hostname: string): string {
   const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
     ? Deno.networkInterfaces()
@@ -292,13 +102,13 @@ function greeting(
   );
   return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
     lines.join("\n")
-  }\n\n${whereKept(db)}\n`;
+  }\n\n${whereKept(file)}\n`;
 }
 
-function whereKept(db: string): string {
-  return db === IN_MEMORY
+function whereKept(file: string | undefined): string {
+  return file === undefined
     ? "Everything is kept in memory, and ends with the server"
-    : `Messages and accounts are kept in ${Deno.realPathSync(db)}`;
+    : `Messages and accounts are kept in ${Deno.realPathSync(file)}`;
 }
 
 /** Calls `stop` on Ctrl-C, or when asked to terminate; disposed, they end us. */

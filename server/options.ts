@@ -9,13 +9,10 @@ import {
   DEFAULT_PORT,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
-import { IN_MEMORY } from "./database.ts";
+import { MAX_HISTORY } from "./backbone.ts";
 import { parseDuration } from "./duration.ts";
 import type { Keep } from "./embedded.ts";
-import { MAX_HISTORY } from "./requests.ts";
-
-/** Every IPv4 address of this computer. */
-export const EVERYWHERE = "0.0.0.0";
+import { EVERYWHERE } from "./listening.ts";
 
 /** How many messages of a room a newcomer is shown. */
 export const DEFAULT_HISTORY = 20;
@@ -50,7 +47,7 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
   --db PATH         File for messages and accounts (default ${DEFAULT_DB});
-                    ${IN_MEMORY} keeps them in memory, until the server ends
+                    :memory: keeps them in memory, until the server ends
   --keep TIME       How long messages are kept in it: 12h, 30d, or forever
                     (default ${DEFAULT_KEEP_FOR})
   --keep-messages NUMBER

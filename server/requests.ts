@@ -17,15 +17,12 @@ import {
   type RequestVerb,
   targetKind,
 } from "../protocol.ts";
-import type { Draft, Stored } from "./backbone.ts";
+import { type Draft, MAX_HISTORY, type Stored } from "./backbone.ts";
 import { type Command, number, sendAnswers, userOf } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
 import { encodeSents } from "./run.ts";
-
-/** The most messages that one HISTORY gives. */
-export const MAX_HISTORY = 1_000;
 
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {

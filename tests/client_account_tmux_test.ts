@@ -1,6 +1,6 @@
 /** Accounts as a person has them, on a terminal. */
 import { assertEquals } from "@std/assert";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
 import { makeAccount } from "./account_tools.ts";
 import { hasTmux, quietServer, TmuxScreen } from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";

@@ -8,7 +8,7 @@ import { Access } from "../client/account.ts";
 import type { Terminal } from "../client/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../protocol.ts";
 import { ChatError } from "../protocol.ts";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const encoder = new TextEncoder();

@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
 
 const RECEIVERS = 10;
 const root = new URL("..", import.meta.url).pathname;

@@ -9,7 +9,11 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { type Server, type ServerOptions, startServer } from "../server.ts";
+import {
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../server/start.ts";
 
 /** After so long a test that waits in vain fails, in milliseconds. */
 export const PATIENCE_MS = 20_000;
@@ -65,6 +69,7 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   const log: string[] = [];
   const waiting = new Set<() => void>();
   const server = startServer({
+    software: "parley 1.2.3",
     hostname: "127.0.0.1",
     port: 0,
     log: (line) => {
@@ -75,6 +80,7 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   });
   return {
     port: server.port,
+    file: server.file,
     console: server.console,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     log,

@@ -1,0 +1,195 @@
+/**
+ * What makes a server: the parts that serve whoever a listener accepts, put
+ * together and stopped again.
+ *
+ * What frames mean is in server/session.ts, who hears what in server/hub.ts,
+ * where messages come into being in server/backbone.ts, how connections are
+ * accepted in server/reception.ts, and what the operator can type in
+ * server/console.ts.
+ *
+ * @module
+ */
+import { MAX_BODY_BYTES } from "../protocol.ts";
+import { Accounts } from "./accounts.ts";
+import type { Deliver, Journal } from "./backbone.ts";
+import { Bans } from "./bans.ts";
+import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./classic.ts";
+import { Console } from "./console.ts";
+import type { Context, Settings } from "./context.ts";
+import { Database, explained, IN_MEMORY } from "./database.ts";
+import { type Keep, SqliteJournal } from "./embedded.ts";
+import { Hub } from "./hub.ts";
+import { listen } from "./listening.ts";
+import { MemoryJournal } from "./memory.ts";
+import {
+  DEFAULT_HISTORY,
+  DEFAULT_KEEP,
+  DEFAULT_LOCKOUT_MS,
+} from "./options.ts";
+import { Reception } from "./reception.ts";
+import { logJoined } from "./requests.ts";
+import { Screen } from "./screen.ts";
+import { checkSilence } from "./session.ts";
+import { VisitTable } from "./visit_table.ts";
+import { Visits } from "./visits.ts";
+
+/** What {@linkcode startServer} may be told; everything has a default. */
+export interface ServerOptions extends Partial<Settings> {
+  /**
+   * Where peers connect, which becomes the server's to close; default: one is
+   * opened.
+   */
+  readonly listener?: Deno.TcpListener;
+  /** Address to listen on; default: every IPv4 address of this computer. */
+  readonly hostname?: string;
+  /** Port to listen on; 0 takes a free one. Default 9898. */
+  readonly port?: number;
+  /** The database file; default: none, everything ends with the server. */
+  readonly db?: string;
+  /** How much of what is said a file keeps; default: a million, 30 days. */
+  readonly keep?: Keep;
+  /**
+   * How long wrong passwords lock an account, in milliseconds; Infinity until
+   * the operator lifts it. Default 15 minutes.
+   */
+  readonly lockoutMs?: number;
+  /** A classic receiver has so long to acknowledge, in milliseconds. */
+  readonly acknowledgeWithinMs?: number;
+  /** Unread bytes after which a peer is given up. */
+  readonly maxOutboxBytes?: number;
+  /** Gets the lines of the log; default: they are printed, with the time. */
+  readonly log?: (line: string) => void;
+}
+
+/** A running server. Dispose to stop it. */
+export interface Server extends AsyncDisposable {
+  /** Where it listens. */
+  readonly port: number;
+  /** The database file; undefined if everything ends with the server. */
+  readonly file: string | undefined;
+  /** What its operator can do. */
+  readonly console: Console;
+}
+
+/** How often silence is looked for, and crowded rooms are told who came. */
+const TICK_MS = 1_000;
+
+/** What clients are told to wait before they come again. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Starts a server, and returns as soon as connections are accepted.
+ *
+ * @throws {StartError} If it cannot listen, or the file cannot be used.
+ */
+export function startServer(options: ServerOptions = {}): Server {
+  const { db = IN_MEMORY } = options;
+  using opened = new DisposableStack(); // to be closed if the rest fails
+  const listener = opened.use(options.listener ?? listen(options));
+  const log = options.log ?? printer();
+  const database = opened.use(new Database(db, { log }));
+  const context = contextOf(options, { database, log });
+  const tick = setInterval(() => {
+    for (const session of context.sessions) checkSilence(session, context);
+    context.hub.tellGathered();
+    context.visits.forgetOld(context.now());
+    context.journal.tidy();
+  }, TICK_MS);
+  const { maxOutboxBytes } = options;
+  const reception = new Reception(context, { maxOutboxBytes });
+  reception.open(listener);
+  opened.move();
+  return {
+    port: listener.addr.port,
+    file: isStored(options) ? db : undefined,
+    console: new Console(context),
+    async [Symbol.asyncDispose]() {
+      clearInterval(tick);
+      reception.close();
+      context.hub.close(RETRY_AFTER_SECONDS);
+      for (const { connection } of context.sessions) {
+        connection.end("server closing");
+      }
+      await reception[Symbol.asyncDispose]();
+      database.close();
+    },
+  };
+}
+
+/** @throws {StartError} If what is in the database cannot be read. */
+function contextOf(
+  options: ServerOptions,
+  parts: { database: Database; log: (line: string) => void },
+): Context {
+  try {
+    return createContext(options, parts);
+  } catch (error) {
+    throw explained(options.db ?? IN_MEMORY, error);
+  }
+}
+
+function createContext(
+  options: ServerOptions,
+  { database, log }: { database: Database; log: (line: string) => void },
+): Context {
+  const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
+  const accounts = new Accounts(database, { lockoutMs });
+  const bans = new Bans(database);
+  const hub = new Hub(
+    (name) => accounts.named(name)?.name,
+    (value) => bans.refusal({ kind: "name", value }),
+  );
+  const journal = createJournal(options, { database, hub });
+  const now = () => performance.now();
+  const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
+  const classics = new Classics({
+    hub,
+    journal,
+    acknowledgeWithinMs,
+    entered: (user) => {
+      for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
+    },
+  });
+  return {
+    hub,
+    journal,
+    accounts,
+    bans,
+    classics,
+    log,
+    visits: isStored(options)
+      ? new Visits({ store: new VisitTable(database), now: now() })
+      : new Visits(),
+    sessions: new Set(),
+    now,
+    settings: {
+      software: options.software ?? "parley",
+      maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+      history: options.history ?? DEFAULT_HISTORY,
+      requireLogin: options.requireLogin ?? false,
+      registerWithinMs: options.registerWithinMs ?? 10_000,
+      pingAfterMs: options.pingAfterMs ?? 30_000,
+      idleAfterMs: options.idleAfterMs ?? 90_000,
+    },
+  };
+}
+
+function createJournal(
+  options: ServerOptions,
+  { database, hub }: { database: Database; hub: Hub },
+): Journal {
+  const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
+  if (!isStored(options)) return new MemoryJournal(deliver);
+  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+}
+
+/** Whether what is said outlives the server. */
+function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
+  return db !== IN_MEMORY;
+}
+
+/** Prints the lines of a log. */
+function printer(): (line: string) => void {
+  const screen = new Screen();
+  return (line) => screen.log(line);
+}
