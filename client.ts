@@ -15,13 +15,14 @@
  * @module
  */
 import { Access } from "./client/account.ts";
-import { addressText, dial } from "./client/address.ts";
+import { addressText, connectTcp, dial, isLoopback } from "./client/address.ts";
 import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
 import { runInput } from "./client/commands.ts";
 import { complete } from "./client/completion.ts";
-import { type Request, said } from "./client/connection.ts";
+import { type Request, said, type Stream } from "./client/connection.ts";
 import { EXIT, Failure } from "./client/failure.ts";
+import { KnownServers, knownServersPath } from "./client/known_servers.ts";
 import { Line } from "./client/line.ts";
 import {
   askGoal,
@@ -40,6 +41,7 @@ import {
   type SecretTerminal,
   type Terminal,
 } from "./client/terminal.ts";
+import type { Trust } from "./client/trust.ts";
 import { speakTyped } from "./client/typed.ts";
 import { View } from "./client/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
@@ -61,6 +63,8 @@ interface Setting {
   readonly terminal: SecretTerminal;
   readonly access: Access;
   readonly view: View;
+  /** Who the server has to be, if it is to be encrypted. */
+  trust?: Trust;
   /** The visit, once it has begun. */
   session?: Session;
 }
@@ -81,6 +85,7 @@ async function chat(options: Options): Promise<number> {
 async function visit(setting: Setting): Promise<number> {
   const { access, options, terminal } = setting;
   const goal = await askGoal(options, setting.asks, terminal);
+  await loadTrust(setting);
   let suggestion = "";
   for (;;) {
     if (await access.prepare(goal.name)) {
@@ -88,11 +93,11 @@ async function visit(setting: Setting): Promise<number> {
         return await attend(goal, setting);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (setting.session?.wasIn) throw refused(error, goal);
+        if (setting.session?.wasIn) throw refused(error, goal, options);
         suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
-        if (!goal.named || !isOfName) throw refused(error, goal);
+        if (!goal.named || !isOfName) throw refused(error, goal, options);
         terminal.print(
           setting.view.format({ kind: "error", text: said(error) }),
         );
@@ -113,7 +118,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
   const { access, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
   using line = new Line({
-    dial: (signal) => dial(goal.hostname, goal.port, signal),
+    dial: (signal) => connect(goal, setting, signal),
     ...(asks ? {} : { giveUpAfterMs: PIPE_GIVES_UP_AFTER_MS }),
   });
   const session = new Session({
@@ -141,6 +146,28 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;
 }
 
+/** Connects; with TLS, to the right server alone. */
+async function connect(
+  goal: Goal,
+  { trust }: Setting,
+  signal: AbortSignal,
+): Promise<Stream> {
+  if (trust) return await trust.dial(goal, signal);
+  return await dial(goal, signal, connectTcp);
+}
+
+/** Prepares for TLS; nobody else loads what that needs. */
+async function loadTrust(setting: Setting): Promise<void> {
+  const { asks, options: { tls }, terminal } = setting;
+  if (!tls) return;
+  const { Trust } = await import("./client/trust.ts");
+  setting.trust = new Trust({
+    ...tls,
+    known: new KnownServers(knownServersPath()),
+    terminal: asks ? terminal : undefined,
+  });
+}
+
 /** The read loop: shows what comes, no faster than it can be shown. */
 async function receive(session: Session, terminal: Terminal): Promise<void> {
   for await (const batch of session.line.batches(session)) {
@@ -153,7 +180,7 @@ async function receive(session: Session, terminal: Terminal): Promise<void> {
 async function speak(
   session: Session,
   goal: Goal,
-  { options, piped, terminal }: Setting,
+  { asks, options, piped, terminal }: Setting,
   refusals: Refusals,
 ): Promise<void> {
   const { line } = session;
@@ -168,6 +195,9 @@ async function speak(
     });
   } else {
     session.note(`Welcome, ${session.name}. /help shows what can be typed.`);
+    if (asks && !options.tls && !isLoopback(goal.hostname)) {
+      session.note(NOT_ENCRYPTED);
+    }
     const chooses = goal.named && options.room === undefined;
     await runInput(session, chooses ? "/rooms" : `/join ${room}`);
     session.prompt();
@@ -175,6 +205,9 @@ async function speak(
   }
   await inTime("take leave", line, session.logout());
 }
+
+const NOT_ENCRYPTED =
+  "Not encrypted: anybody on the network can read along (see --tls)";
 
 /** The lines of a pipe that were not sent, told with their numbers. */
 class Refusals {
@@ -201,9 +234,9 @@ class Refusals {
 }
 
 /** Why we are not let in, and what to type instead. */
-function refused(error: ChatError, goal: Goal): Failure {
+function refused(error: ChatError, goal: Goal, { tls }: Options): Failure {
   const free = clean(`${error.headers["suggestion"] ?? ""}`);
-  const server = addressText(goal.hostname, goal.port);
+  const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
   const advice = free !== ""
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100
@@ -219,6 +252,7 @@ function refused(error: ChatError, goal: Goal): Failure {
 
 /** What to do about who we are, where nobody is asked for a password. */
 const ADVICE: Partial<Record<number, string>> = {
+  103: "Add --tls, if this is the server's port for TLS.",
   110: "--login uses your account, --signup makes one.",
   111: "Put the account's password into the file of --password-file FILE.",
   113: "--login uses the account, if its password is in --password-file FILE.",

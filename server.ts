@@ -10,8 +10,15 @@
 import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT } from "./protocol.ts";
+import type { Certificate } from "./server/certificate.ts";
 import { EVERYWHERE, listen } from "./server/listening.ts";
-import { type Options, readOptions, USAGE } from "./server/options.ts";
+import {
+  DEFAULT_TLS_PORT,
+  type Options,
+  readOptions,
+  USAGE,
+} from "./server/options.ts";
+import type { TlsListener } from "./server/reception.ts";
 import { Screen } from "./server/screen.ts";
 import type { Server } from "./server/start.ts";
 import { StartError } from "./server/start_error.ts";
@@ -20,6 +27,17 @@ const SOFTWARE = `parley ${config.version}`;
 
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  try {
+    return await obey(args);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`Cannot run: ${error.message}`);
+    return 2;
+  }
+}
+
+/** Does what the command line says; returns the exit code. */
+async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
   if (typeof options === "string") {
@@ -39,13 +57,20 @@ async function run(options: Options): Promise<number> {
   using screen = new Screen();
   let server: Server;
   try {
-    server = await start(options, (line) => screen.log(line));
+    const listener = listen(options);
+    const tls = await openTls(options);
+    // Only now: to load this takes longer than all before, and whoever comes
+    // meanwhile waits in the backlog.
+    const { startServer } = await import("./server/start.ts");
+    const log = (line: string) => screen.log(line);
+    const software = SOFTWARE;
+    server = startServer({ ...options, software, listener, tls, log });
+    screen.print(greeting(server, options, tls));
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     console.error(error.message);
     return 2;
   }
-  screen.print(greeting(server, options.hostname));
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
@@ -53,19 +78,6 @@ async function run(options: Options): Promise<number> {
   screen.print("Closing");
   await server[Symbol.asyncDispose]();
   return 0;
-}
-
-/**
- * Listens before it loads what serves: that takes longer, and whoever comes
- * meanwhile waits in the backlog.
- */
-async function start(
-  options: Options,
-  log: (line: string) => void,
-): Promise<Server> {
-  const listener = listen(options);
-  const { startServer } = await import("./server/start.ts");
-  return startServer({ ...options, listener, software: SOFTWARE, log });
 }
 
 /** Does what the operator types, line by line, as long as there is any. */
@@ -88,21 +100,63 @@ async function operate(
   }
 }
 
+/** A listener for TLS, and the certificate it shows. */
+type Tls = TlsListener & Certificate;
+
+/**
+ * Listens for TLS, if that is wanted; nobody else loads what it needs.
+ *
+ * @throws {StartError} If that is not possible, and why.
+ */
+async function openTls(
+  { tls, hostname, db }: Options,
+): Promise<Tls | undefined> {
+  if (!tls) return undefined;
+  const { certificateFor } = await import("./server/certificate.ts");
+  const { listenTls } = await import("./server/tls.ts");
+  const certificate = await certificateFor({ files: tls.files, db });
+  const listener = listenTls({ ...certificate, hostname, port: tls.port });
+  return { ...certificate, ...listener };
+}
+
 /** What people need to type, a line for each address they can reach us at. */
-function greeting({ port, file }: Server, hostname: string): string {
+function greeting(
+  { port, tlsPort, file }: Server,
+  { hostname, plain }: Options,
+  tls: Tls | undefined,
+): string {
   const everywhere = [EVERYWHERE, "::"].includes(hostname);
   const addresses = everywhere
     ? Deno.networkInterfaces()
       .filter(({ family }) => family === "IPv4")
       .map(({ address }) => address)
     : [hostname];
-  const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
+  const option = tls
+    ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
+    : portOption(port, DEFAULT_PORT);
   const lines = addresses.map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
-  return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
+  const ways = [
+    ...(plain ? [`on port ${port}`] : []),
+    ...(tls ? [`with TLS on port ${tlsPort}`] : []),
+  ];
+  return `${SOFTWARE} listens ${ways.join(", and ")}. To come in, type:\n\n${
     lines.join("\n")
-  }\n\n${whereKept(file)}\n`;
+  }\n\n${tls ? aboutTls(tls, plain) : ""}${whereKept(file)}\n`;
+}
+
+function portOption(port: number | undefined, normal: number): string {
+  return port === normal ? "" : ` --port ${port}`;
+}
+
+function aboutTls({ fingerprint, note }: Tls, plain: boolean): string {
+  const warning = "Without --tls anybody on the network between can read along";
+  return `${
+    plain ? `${warning}\n` : ""
+  }The certificate's SHA-256 fingerprint, which clients show:\n\n${
+    bold(`  ${fingerprint}`)
+  }\n\n${note}\n`;
 }
 
 function whereKept(file: string | undefined): string {

@@ -29,6 +29,9 @@ export interface Wire extends Source, Sink {
   close(): void;
 }
 
+/** What carries the bytes: TCP alone, or with TLS around it. */
+export type Way = "TCP" | "TLS";
+
 /** Why a connection ended: an error the peer was told, or plain words. */
 export type Ending = ChatError | string;
 
@@ -40,6 +43,8 @@ export type Ending = ChatError | string;
 export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Where the peer is, as `address:port`. */
   readonly remote: string;
+  /** How it came. */
+  readonly way: Way;
   /** Outgoing bytes. */
   readonly outbox: Outbox;
   /** When the peer last gave a sign of life; kept by whoever iterates. */
@@ -50,6 +55,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   readonly #decoder = new FrameDecoder({
     maxBodyBytes: UNREGISTERED_BYTES - MAX_HEAD_BYTES,
   });
+  #begun = false; // something was read, or the end
   #ending: Ending | undefined;
   #hangingUp: Promise<void> | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -58,9 +64,15 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Takes over `wire`. `now` is in milliseconds that never jump. */
   constructor(
     wire: Wire,
-    options: { remote: string; now: number; maxOutboxBytes?: number },
+    options: {
+      remote: string;
+      now: number;
+      way?: Way;
+      maxOutboxBytes?: number;
+    },
   ) {
     this.remote = options.remote;
+    this.way = options.way ?? "TCP";
     this.#wire = wire;
     this.heardAt = options.now;
     this.outbox = new Outbox(wire, this, options.maxOutboxBytes);
@@ -83,10 +95,10 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
 
   /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */
   read(buffer: Uint8Array): Promise<number | null> {
-    return this.#wire.read(buffer).catch(() => {
-      this.end("connection lost"); // or we have closed it: this is too late
-      return null;
-    });
+    const read = this.#wire.read(buffer).catch((error) => this.#fail(error));
+    return this.#begun
+      ? read
+      : read.then((count) => this.#begin(buffer, count));
   }
 
   /**
@@ -127,6 +139,24 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.#close();
   }
 
+  /** Ends it, since it cannot be read, or could not when it was closed. */
+  #fail(error: unknown): number | null {
+    if (error instanceof ChatError) {
+      this.end(error);
+      return 0; // what comes after that is still to be thrown away
+    }
+    const isTls = error instanceof Deno.errors.InvalidData;
+    this.end(isTls ? "TLS failed" : "connection lost");
+    return null;
+  }
+
+  /** Looks at what comes first: who speaks TLS waits for our answer in vain. */
+  #begin(buffer: Uint8Array, count: number | null): number | null {
+    this.#begun = true;
+    if (count !== null && buffer[0] === TLS_HANDSHAKE) this.end(noTls());
+    return count;
+  }
+
   async #hangUp(): Promise<void> {
     await this.outbox.flushed();
     try {
@@ -143,6 +173,14 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.outbox.close();
     this.#wire.close();
   }
+}
+
+/** The first byte of a TLS connection, which no frame begins with. */
+export const TLS_HANDSHAKE = 0x16;
+
+function noTls(): ChatError {
+  const why = "it is TLS, which is spoken on another port, if at all";
+  return new ChatError(103, `Cannot read head: ${why}`);
 }
 
 function tooSlow(): ChatError {

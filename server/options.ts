@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { type Args, parseArgs } from "@std/cli/parse-args";
 import {
   ABSURD_BODY_BYTES,
   DEFAULT_PORT,
@@ -13,6 +13,9 @@ import { MAX_HISTORY } from "./backbone.ts";
 import { parseDuration } from "./duration.ts";
 import type { Keep } from "./embedded.ts";
 import { EVERYWHERE } from "./listening.ts";
+
+/** The port for TLS unless told otherwise. */
+export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 
 /** How many messages of a room a newcomer is shown. */
 export const DEFAULT_HISTORY = 20;
@@ -44,6 +47,12 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
   --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
                     :: adds IPv6)
+  --tls             Listen with TLS too
+  --tls-port NUMBER Port for TLS; 0 takes a free one (default ${DEFAULT_TLS_PORT})
+  --no-plain        Listen with TLS alone
+  --cert FILE, --key FILE
+                    Certificate and private key (PEM); without them the server
+                    makes its own, and keeps it beside the file of --db
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
   --db PATH         File for messages and accounts (default ${DEFAULT_DB});
@@ -58,12 +67,24 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --help, -h        Show this
   --version         Show the version`;
 
+/** How to serve TLS. */
+export interface TlsOptions {
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** The operator's own certificate and key, as paths; default: ours. */
+  readonly files: { readonly cert: string; readonly key: string } | undefined;
+}
+
 /** What the command line says; every option has its value. */
 export interface Options {
   /** Address to listen on. */
   readonly hostname: string;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
+  /** How to serve TLS, if it is served. */
+  readonly tls: TlsOptions | undefined;
+  /** Whether to serve TCP without TLS. */
+  readonly plain: boolean;
   /** How many messages HISTORY gives if it is not asked for a number. */
   readonly history: number;
   /** Longest body, in bytes. */
@@ -89,6 +110,9 @@ export function readOptions(args: string[]): Options | string {
     string: [
       "port",
       "host",
+      "tls-port",
+      "cert",
+      "key",
       "history",
       "max-body",
       "db",
@@ -96,7 +120,7 @@ export function readOptions(args: string[]): Options | string {
       "keep-messages",
       "lockout",
     ],
-    boolean: ["require-login", "help", "version"],
+    boolean: ["tls", "no-plain", "require-login", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
@@ -105,6 +129,7 @@ export function readOptions(args: string[]): Options | string {
   }
   const numbers = {
     port: 65_535,
+    "tls-port": 65_535,
     history: MAX_HISTORY,
     "max-body": ABSURD_BODY_BYTES,
     "keep-messages": MAX_KEEP_MESSAGES,
@@ -125,11 +150,15 @@ export function readOptions(args: string[]): Options | string {
   }
   if (given["host"] === "") return "Cannot use --host without an address";
   if (given["db"] === "") return "Cannot use --db without a path";
+  const tls = readTls(given);
+  if (typeof tls === "string") return tls;
   return {
     help: given["help"] === true,
     version: given["version"] === true,
     hostname: String(given["host"] ?? EVERYWHERE),
     port: Number(given["port"] ?? DEFAULT_PORT),
+    tls,
+    plain: given["no-plain"] !== true,
     history: Number(given["history"] ?? DEFAULT_HISTORY),
     maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
     requireLogin: given["require-login"] === true,
@@ -139,6 +168,28 @@ export function readOptions(args: string[]): Options | string {
       forMs: milliseconds(given["keep"] ?? DEFAULT_KEEP_FOR),
       messages: Number(given["keep-messages"] ?? DEFAULT_KEEP.messages),
     },
+  };
+}
+
+/** How TLS is to be served, if at all, or what is wrong with that. */
+function readTls(given: Args): TlsOptions | string | undefined {
+  const { cert, key } = given;
+  if (given["tls"] !== true) {
+    const lonely = ["tls-port", "no-plain", "cert", "key"]
+      .find((name) => given[name] !== undefined && given[name] !== false);
+    return lonely && `Cannot use --${lonely} without --tls`;
+  }
+  if (cert === "" || key === "") {
+    return "Cannot use --cert or --key without a file";
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    return "Cannot use --cert without --key, or --key without --cert";
+  }
+  return {
+    port: Number(given["tls-port"] ?? DEFAULT_TLS_PORT),
+    files: cert === undefined
+      ? undefined
+      : { cert: String(cert), key: String(key) },
   };
 }
 

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Connection, type Wire } from "./connection.ts";
+import { Connection, type Way, type Wire } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { serve } from "./session.ts";
 import { TaskGroup } from "./tasks.ts";
@@ -26,14 +26,20 @@ export interface Listener {
 export interface AcceptedConn extends Wire {
   /** Where the peer is. */
   readonly remoteAddr: Deno.NetAddr;
-  /** Turns Nagle's algorithm off, if that is ours to do. */
-  setNoDelay?(): void;
+  /** Turns Nagle's algorithm off. */
+  setNoDelay(): void;
 }
 
 /** What a {@linkcode Reception} may be told. */
 export interface ReceptionOptions {
   /** Unread bytes after which a peer is given up. */
   readonly maxOutboxBytes?: number | undefined;
+}
+
+/** One for TLS; see server/tls.ts. */
+export interface TlsListener extends Listener {
+  /** Where it listens. */
+  readonly port: number;
 }
 
 /** See the top of the file. */
@@ -54,16 +60,17 @@ export class Reception implements AsyncDisposable {
   }
 
   /** Serves whoever `listener` accepts, which becomes ours to close. */
-  open(listener: Listener): void {
+  open(listener: Listener, way: Way = "TCP"): void {
     this.#listeners.push(listener);
-    this.#accepting.push(this.#acceptAll(listener));
+    this.#accepting.push(this.#acceptAll(listener, way));
   }
 
-  /** Serves the peer at the other end of `wire`, as `address:port`. */
-  welcome(wire: Wire, remote: string): void {
+  /** Serves the peer at the other end of `wire`, who is at `address:port`. */
+  welcome(wire: Wire, remote: string, way: Way = "TCP"): void {
     const { maxOutboxBytes } = this.#options;
     const connection = new Connection(wire, {
       remote,
+      way,
       now: this.#context.now(),
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
@@ -83,11 +90,11 @@ export class Reception implements AsyncDisposable {
     await this.#sessions.idle();
   }
 
-  async #acceptAll(listener: Listener): Promise<void> {
+  async #acceptAll(listener: Listener, way: Way): Promise<void> {
     const { signal } = this.#closing;
     for await (const conn of accepted(listener, signal)) {
       if (signal.aborted || !sendsAtOnce(conn)) conn.close();
-      else this.welcome(conn, addressOf(conn.remoteAddr));
+      else this.welcome(conn, addressOf(conn.remoteAddr), way);
     }
   }
 }
@@ -95,7 +102,7 @@ export class Reception implements AsyncDisposable {
 /** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
 function sendsAtOnce(conn: AcceptedConn): boolean {
   try {
-    conn.setNoDelay?.();
+    conn.setNoDelay();
     return true;
   } catch {
     return false; // it was gone before we looked, to which some systems object

@@ -61,7 +61,8 @@ export async function serve(
   };
   connection.onEnd = () => sayGoodbye(session, context);
   context.sessions.add(session);
-  context.log(`<${connection.remote}> connected`);
+  const way = connection.way === "TCP" ? "" : ` over ${connection.way}`;
+  context.log(`<${connection.remote}> connected${way}`);
   refuseBanned(session, context);
   try {
     for await (const batch of connection) {

@@ -26,7 +26,7 @@ import {
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
 } from "./options.ts";
-import { Reception } from "./reception.ts";
+import { Reception, type TlsListener } from "./reception.ts";
 import { logJoined } from "./requests.ts";
 import { Screen } from "./screen.ts";
 import { checkSilence } from "./session.ts";
@@ -36,14 +36,18 @@ import { Visits } from "./visits.ts";
 /** What {@linkcode startServer} may be told; everything has a default. */
 export interface ServerOptions extends Partial<Settings> {
   /**
-   * Where peers connect, which becomes the server's to close; default: one is
-   * opened.
+   * Where peers connect without TLS; becomes the server's to close. Default: one
+   * is opened, at `hostname` and `port`.
    */
-  readonly listener?: Deno.TcpListener;
+  readonly listener?: Deno.TcpListener | undefined;
   /** Address to listen on; default: every IPv4 address of this computer. */
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
   readonly port?: number;
+  /** Serves TLS too; becomes the server's to close. See server/tls.ts. */
+  readonly tls?: TlsListener | undefined;
+  /** Whether to serve TCP without TLS. Default: yes. */
+  readonly plain?: boolean;
   /** The database file; default: none, everything ends with the server. */
   readonly db?: string;
   /** How much of what is said a file keeps; default: a million, 30 days. */
@@ -63,8 +67,10 @@ export interface ServerOptions extends Partial<Settings> {
 
 /** A running server. Dispose to stop it. */
 export interface Server extends AsyncDisposable {
-  /** Where it listens. */
+  /** Where it listens; the port for TLS if there is no other. */
   readonly port: number;
+  /** Where it listens for TLS, if it does. */
+  readonly tlsPort: number | undefined;
   /** The database file; undefined if everything ends with the server. */
   readonly file: string | undefined;
   /** What its operator can do. */
@@ -83,9 +89,11 @@ const RETRY_AFTER_SECONDS = 5;
  * @throws {StartError} If it cannot listen, or the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { db = IN_MEMORY } = options;
+  const { db = IN_MEMORY, tls, maxOutboxBytes } = options;
   using opened = new DisposableStack(); // to be closed if the rest fails
-  const listener = opened.use(options.listener ?? listen(options));
+  opened.defer(() => tls?.close());
+  const tcp = options.listener ?? listen(options);
+  opened.defer(() => tcp?.close());
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
@@ -95,12 +103,13 @@ export function startServer(options: ServerOptions = {}): Server {
     context.visits.forgetOld(context.now());
     context.journal.tidy();
   }, TICK_MS);
-  const { maxOutboxBytes } = options;
   const reception = new Reception(context, { maxOutboxBytes });
-  reception.open(listener);
+  if (tcp) reception.open(tcp);
+  if (tls) reception.open(tls, "TLS");
   opened.move();
   return {
-    port: listener.addr.port,
+    port: tcp?.addr.port ?? tls?.port ?? 0,
+    tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
     console: new Console(context),
     async [Symbol.asyncDispose]() {

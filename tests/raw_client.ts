@@ -81,6 +81,7 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   return {
     port: server.port,
     file: server.file,
+    tlsPort: server.tlsPort,
     console: server.console,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     log,
@@ -101,22 +102,32 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   };
 }
 
-/** A TCP connection that speaks bytes. */
+/** A TCP or TLS connection that speaks bytes. */
 export class RawClient implements Disposable {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Deno.Conn<Deno.NetAddr>;
   #buffer = new Uint8Array(65_536);
   #start = 0; // before it: taken
   #end = 0; // after it: not yet read
   #ended = false;
   #closed = false;
 
-  private constructor(conn: Deno.TcpConn) {
+  private constructor(conn: Deno.Conn<Deno.NetAddr>) {
     this.#conn = conn;
   }
 
   static async connect(port: number): Promise<RawClient> {
     const conn = await Deno.connect({ hostname: "127.0.0.1", port });
     conn.setNoDelay();
+    return new RawClient(conn);
+  }
+
+  /** Connects with TLS to a server that has `cert`. */
+  static async connectTls(port: number, cert: string): Promise<RawClient> {
+    const conn = await Deno.connectTls({
+      hostname: "127.0.0.1",
+      port,
+      caCerts: [cert],
+    });
     return new RawClient(conn);
   }
 
@@ -127,13 +138,18 @@ export class RawClient implements Disposable {
     ...rooms: string[]
   ): Promise<RawClient> {
     const client = await RawClient.connect(port);
-    await client.send(`REGISTER ${name}\n\n`);
-    assertMatch(await client.frame(), /^REGISTERED /);
+    return await client.comeIn(name, ...rooms);
+  }
+
+  /** Registers, and joins `rooms`, one after the other. */
+  async comeIn(name: string, ...rooms: string[]): Promise<this> {
+    await this.send(`REGISTER ${name}\n\n`);
+    assertMatch(await this.frame(), /^REGISTERED /);
     for (const room of rooms) {
-      await client.send(`JOIN ${room}\n\n`);
-      assertMatch(await client.next("JOINED"), /^JOINED /);
+      await this.send(`JOIN ${room}\n\n`);
+      assertMatch(await this.next("JOINED"), /^JOINED /);
     }
-    return client;
+    return this;
   }
 
   /** Both sockets of a classic user. */

@@ -91,7 +91,7 @@ export class Process implements AsyncDisposable {
   }
 
   async port(): Promise<number> {
-    const [, port] = await this.out.until(/ listens on port (\d+)\./);
+    const [, port] = await this.out.until(/ listens .*?on port (\d+)[.,]/);
     return Number(port);
   }
 

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "./account_tools.ts";
 import { RawClient, within } from "./raw_client.ts";
 import { HERE, Process, RUN, SERVER } from "./server_process.ts";
+import { tempFolder } from "./temp.ts";
 
 const decoder = new TextDecoder();
 
@@ -148,6 +149,58 @@ Deno.test("server.ts takes --require-login and --lockout", async () => {
   assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*for 120 minutes/);
 });
 
+Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", async () => {
+  using folder = tempFolder();
+  const db = `${folder.path}/chat.db`;
+  const options = ["--port", "0", "--host", "127.0.0.1", "--db", db];
+  await using server = new Process([...options, "--tls", "--tls-port", "0"]);
+
+  const port = await server.port();
+  await server.out.until(/Messages[^]*\n\n/);
+
+  assertMatch(
+    server.out.text.replace(/parley [\d.]+/, "parley V"),
+    new RegExp(
+      `^parley V listens on port ${port}, and with TLS on port (\\d+)\\. ` +
+        "To come in, type:\n\n" +
+        "  deno run -A client\\.ts NAME 127\\.0\\.0\\.1 --tls --port \\1\n\n" +
+        "Without --tls anybody on the network between can read along\n" +
+        "The certificate's SHA-256 fingerprint, which clients show:\n\n" +
+        "  ([0-9A-F]{2}:){31}[0-9A-F]{2}\n\n" +
+        `It was made now, and is kept in ${db}-tls\\.pem\n` +
+        `Messages and accounts are kept in ${db}\n\n$`,
+    ),
+  );
+});
+
+Deno.test("server.ts --no-plain listens with TLS alone", async () => {
+  const options = ["--tls", "--tls-port", "0", "--no-plain"];
+  await using server = new Process([...HERE, ...options]);
+
+  await server.out.until(/^parley [\d.]+ listens with TLS on port \d+\. To/);
+  using alice = await RawClient.connect(await server.port());
+
+  assertMatch(
+    await alice.ask("REGISTER alice\n\n"),
+    /^ERROR 103 .*\nReason: .*TLS alone/,
+  );
+});
+
+Deno.test("server.ts goes on over TLS when it was out of file descriptors", async () => {
+  const options = ["--tls", "--tls-port", "0", "--no-plain"];
+  await using server = new Process([...HERE, ...options], { files: 64 });
+  const port = await server.port();
+
+  const crowd = await Promise.all(
+    Array.from({ length: 100 }, () => RawClient.connect(port)),
+  );
+  await server.err.until(/Cannot accept a connection/);
+  for (const client of crowd) client.close();
+  using alice = await RawClient.connect(port);
+
+  assertMatch(await alice.ask("REGISTER alice\n\n"), /^ERROR 103 /);
+});
+
 Deno.test("server.ts says in one line that the port is in use, and exits 2", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -180,6 +233,15 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["a host that is none", "--port", "0", "--host", "999.1.1.1"],
   ["a history that is no number", "--history", "many"],
   ["a body limit over 16 MiB", "--max-body", "16777217"],
+  ["a certificate without a key", "--tls", "--cert", SERVER],
+  ["a key without a certificate", "--tls", "--key", SERVER],
+  ["an empty path of a key", "--tls", "--cert", SERVER, "--key="],
+  ["a certificate that is none", "--tls", "--cert", SERVER, "--key", SERVER],
+  ["no such certificate", "--tls", "--cert", "/no/such", "--key", SERVER],
+  ["a port for TLS without --tls", "--tls-port", "9899"],
+  ["a certificate without --tls", "--cert", SERVER, "--key", SERVER],
+  ["nothing to listen on", "--no-plain"],
+  ["a port for TLS that is no number", "--tls", "--tls-port", "x"],
   ["a lockout that is no time", "--lockout", "long"],
   ["a lockout without a unit", "--lockout", "15"],
   ["an empty lockout", "--lockout="],
@@ -207,6 +269,7 @@ Deno.test("server.ts --help says every option", async () => {
     const option of [
       ...["port", "host", "history", "max-body", "require-login", "lockout"],
       ...["db", "keep", "keep-messages"],
+      ...["tls", "tls-port", "no-plain", "cert"],
       ...["help", "version"],
     ]
   ) {
