@@ -163,10 +163,18 @@ async function* accepted(
       yield await listener.accept();
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
+      if (isOfPeer(error)) continue; // no reason to keep others waiting
       console.error("Cannot accept a connection, trying again:", error);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
     }
   }
+}
+
+/** Whether it was the peer who has gone before we accepted it. */
+function isOfPeer(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted;
 }
 
 /** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */
