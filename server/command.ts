@@ -6,7 +6,7 @@
 import { ChatError, type Frame } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
-import type { Kind } from "./limits.ts";
+import { type Kind } from "./rates.ts";
 import { nextTurn, TURN_MS } from "./tasks.ts";
 
 /** The cost of what takes a long answer, or much work. */

@@ -15,6 +15,13 @@
  * @module
  */
 import { ChatError } from "../protocol.ts";
+import {
+  DEFAULT_RATES,
+  type Kind,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_ADDRESS,
+  type Rates,
+} from "./rates.ts";
 import { type Rate, TokenBucket } from "./token_bucket.ts";
 
 /** What so many seconds earn can be spent at once: people come in bursts. */
@@ -37,39 +44,6 @@ const RETRY_WHEN_FULL_SECONDS = 10;
 
 /** So many addresses are remembered from which nobody is connected. */
 const MAX_IDLE_ADDRESSES = 10_000;
-
-/** What is counted, for each connection and for each address. */
-export type Kind = "messages" | "bytes" | "joins" | "requests";
-
-/** How much a second; Infinity for no limit. */
-export interface Rates extends Readonly<Record<Kind, number>> {
-  /** New connections of one address. */
-  readonly connects: number;
-}
-
-/** Unless the operator says otherwise. */
-export const DEFAULT_RATES: Rates = {
-  messages: 5_000,
-  bytes: 2_000_000,
-  joins: 20,
-  requests: 100,
-  connects: 25,
-};
-
-/** As fast as can be. */
-export const NO_RATES: Rates = {
-  messages: Infinity,
-  bytes: Infinity,
-  joins: Infinity,
-  requests: Infinity,
-  connects: Infinity,
-};
-
-/** Most connections at a time, in all, unless the operator says otherwise. */
-export const MAX_CONNECTIONS = 5_000;
-
-/** The same of one address. */
-export const MAX_CONNECTIONS_PER_ADDRESS = 500;
 
 /** What {@linkcode Limits} hold. */
 export interface LimitOptions {

@@ -16,10 +16,10 @@ import {
   DEFAULT_RATES,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
+  MAX_UNREAD_BYTES,
   NO_RATES,
   type Rates,
-} from "./limits.ts";
-import { MAX_UNREAD_BYTES } from "./progress.ts";
+} from "./rates.ts";
 
 /** Every IPv4 address of this computer. */
 export const EVERYWHERE = "0.0.0.0";

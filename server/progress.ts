@@ -12,9 +12,6 @@
 import { ChatError } from "../protocol.ts";
 import { STALL } from "./outbox.ts";
 
-/** So much a peer may have unread that takes little, in bytes. */
-export const MAX_UNREAD_BYTES = 1024 * 1024;
-
 /** A peer that takes nothing of what it is sent is given up after so long. */
 export const STUCK_MS = 15_000;
 

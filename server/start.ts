@@ -27,8 +27,8 @@ import {
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
 } from "./options.ts";
-import { MAX_UNREAD_BYTES } from "./progress.ts";
 import { rarely } from "./rarely.ts";
+import { MAX_UNREAD_BYTES } from "./rates.ts";
 import { Reception, type TlsListener } from "./reception.ts";
 import { logJoined } from "./requests.ts";
 import { Screen } from "./screen.ts";

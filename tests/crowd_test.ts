@@ -1,7 +1,7 @@
 /** A thousand clients at once on one running server. */
 import { assert, assertEquals } from "@std/assert";
-import { NO_RATES } from "../server/limits.ts";
 import { RawClient, startTestServer } from "./raw_client.ts";
+import { NO_RATES } from "../server/rates.ts";
 
 const MEMBERS = 1_000;
 const TALKERS = 100;

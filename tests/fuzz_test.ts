@@ -3,12 +3,12 @@
  * noise against the server, the client, and the client as a process.
  */
 import { assert, assertEquals } from "@std/assert";
-import { NO_RATES } from "../server/limits.ts";
 import { stormClient } from "./fuzz_client.ts";
 import { meetHostileServer } from "./fuzz_process.ts";
 import { stormServer } from "./fuzz_server.ts";
 import { Chance, hostileRequest } from "./hostile_frames.ts";
 import { join, startTestServer } from "./raw_client.ts";
+import { NO_RATES } from "../server/rates.ts";
 
 const STORMS = [
   { kind: "frames", count: 5_000 },

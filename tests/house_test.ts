@@ -68,14 +68,11 @@ const LOADED_FIRST = [
   "protocol.ts",
   "server/backbone.ts",
   "server/duration.ts",
-  "server/limits.ts",
   "server/options.ts",
-  "server/outbox.ts",
-  "server/progress.ts",
+  "server/rates.ts",
   "server/screen.ts",
   "server/shown.ts",
   "server/start_error.ts",
-  "server/token_bucket.ts",
 ];
 
 Deno.test("server.ts loads next to nothing before it listens", async () => {

@@ -4,13 +4,12 @@ import { ChatError } from "../protocol.ts";
 import {
   ADDRESS_SHARE,
   BURST_SECONDS,
-  DEFAULT_RATES,
   Limits,
-  NO_RATES,
   overRate,
   type Pace,
   SIGN_UPS,
 } from "../server/limits.ts";
+import { DEFAULT_RATES, NO_RATES } from "../server/rates.ts";
 
 const RATES = { messages: 1, bytes: 10, joins: 1, requests: 1, connects: 1 };
 const MOST_MESSAGES = RATES.messages * BURST_SECONDS;

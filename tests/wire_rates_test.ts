@@ -3,13 +3,8 @@
  * loses nothing, and who cannot come in is told why.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  ADDRESS_SHARE,
-  BURST_SECONDS,
-  DEFAULT_RATES,
-  NO_RATES,
-  SIGN_UPS,
-} from "../server/limits.ts";
+import { ADDRESS_SHARE, BURST_SECONDS, SIGN_UPS } from "../server/limits.ts";
+import { DEFAULT_RATES, NO_RATES } from "../server/rates.ts";
 import { signedUp, signUp } from "./account_tools.ts";
 import { runClient } from "./client_tools.ts";
 import { headerOf, RawClient, startTestServer, within } from "./raw_client.ts";

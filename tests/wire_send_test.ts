@@ -1,6 +1,5 @@
 /** SEND byte for byte: to a room, a user, ALL and oneself; Key; the order. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { NO_RATES } from "../server/limits.ts";
 import {
   bytes,
   forward,
@@ -11,6 +10,7 @@ import {
   startTestServer,
   steady,
 } from "./raw_client.ts";
+import { NO_RATES } from "../server/rates.ts";
 
 Deno.test("SEND to a room goes to its other members, the same bytes to all", async () => {
   await using server = startTestServer();

@@ -1,7 +1,7 @@
 /** One who has stopped reading costs nobody else anything. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { NO_RATES } from "../server/limits.ts";
 import { headerOf, RawClient, startTestServer } from "./raw_client.ts";
+import { NO_RATES } from "../server/rates.ts";
 
 const READERS = 98;
 
