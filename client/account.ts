@@ -174,9 +174,16 @@ export class Access {
   async #signUp(asked: Asked, name: string): Promise<Frame> {
     const keys = await newKeys(this.#password!); // `prepare` was called
     const verifier = await verifierOf(keys);
-    const answer = await asked.request("SIGNUP", [name], {}, verifier);
-    this.#remember(keys);
-    return answer;
+    const before = this.#keys;
+    this.#keys = keys; // the answer may get lost, and the account be there
+    try {
+      const answer = await asked.request("SIGNUP", [name], {}, verifier);
+      this.#remember(keys);
+      return answer;
+    } catch (error) {
+      this.#keys = before;
+      throw error;
+    }
   }
 
   async #logIn(asked: Asked, name: string, headers: Headers): Promise<Frame> {

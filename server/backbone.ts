@@ -14,6 +14,9 @@ import type { Run } from "./run.ts";
 /** For so long a key is remembered. */
 export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
+/** The most messages that one HISTORY gives. */
+export const MAX_HISTORY = 1_000;
+
 /** A message that is to be. */
 export interface Draft {
   /** The name of a room or a user as the hub has it, or `ALL`. */

@@ -21,7 +21,7 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { IN_MEMORY } from "./database.ts";
-import { ListenError } from "./reception.ts";
+import { StartError } from "./start_error.ts";
 
 /**
  * How long a certificate of ours is good, in days. Longer ones are refused by
@@ -61,7 +61,7 @@ export interface CertificateOptions {
  * The operator's certificate; or the one beside the database, which is made or
  * renewed if need be.
  *
- * @throws {ListenError} If it cannot be used, and why.
+ * @throws {StartError} If it cannot be used, and why.
  */
 export async function certificateFor(
   { files, db, now = Date.now() }: CertificateOptions,
@@ -131,7 +131,7 @@ interface CheckOptions {
 /**
  * For how many days it is still good.
  *
- * @throws {ListenError} If it is not, or not to be understood.
+ * @throws {StartError} If it is not, or not to be understood.
  */
 function check(pem: Pem, { what, keyIn, now, ours }: CheckOptions): number {
   const advice = ours ? "; delete it to get a new one" : "";
@@ -178,7 +178,7 @@ function readOwn(path: string): Pem | undefined {
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error instanceof ListenError ? error : unread(path, error);
+    throw error instanceof StartError ? error : unread(path, error);
   }
   const text = readText("the file", path);
   return {
@@ -279,7 +279,7 @@ function ended(pem: string): string {
 const encoder = new TextEncoder();
 const DAY_MS = 86_400_000;
 
-function unread(what: string, error: unknown): ListenError {
+function unread(what: string, error: unknown): StartError {
   return cannotUse(what, whyUnread(error));
 }
 
@@ -292,6 +292,6 @@ function whyUnread(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function cannotUse(what: string, why: string): ListenError {
-  return new ListenError(`Cannot use ${what}: ${why}`);
+function cannotUse(what: string, why: string): StartError {
+  return new StartError(`Cannot use ${what}: ${why}`);
 }

@@ -14,18 +14,13 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { ChatError } from "../protocol.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { StartError } from "./start_error.ts";
 
 /** Marks a file as ours: `Prly` in ASCII. */
 const APPLICATION_ID = 0x50726c79;
 
 /** The path that means: no file. */
 export const IN_MEMORY = ":memory:";
-
-/** The file cannot be used; the message is for whoever starts the server. */
-export class DatabaseError extends Error {
-  /** The class, for logs. */
-  override readonly name = "DatabaseError";
-}
 
 /** A change that waits for its commit. */
 interface Writer {
@@ -58,7 +53,7 @@ export class Database implements Disposable {
   /**
    * Opens the file at `path`, or makes it; `:memory:` is none.
    *
-   * @throws {DatabaseError} If it cannot be used, and why.
+   * @throws {StartError} If it cannot be used, and why.
    */
   constructor(path: string, { log = () => {} }: DatabaseOptions = {}) {
     this.#log = log;
@@ -184,7 +179,7 @@ function resultCode(error: unknown): number {
   return Number(error.errcode) & 0xff;
 }
 
-/** @throws {DatabaseError} */
+/** @throws {StartError} */
 function open(path: string): DatabaseSync {
   let db: DatabaseSync;
   try {
@@ -203,7 +198,7 @@ function open(path: string): DatabaseSync {
     return db;
   } catch (error) {
     db.close();
-    if (error instanceof DatabaseError) throw error;
+    if (error instanceof StartError) throw error;
     throw notUsed(path, error as Error); // SQLite throws no other
   }
 }
@@ -230,7 +225,7 @@ function lock(db: DatabaseSync): void {
   }
 }
 
-/** @throws {DatabaseError} If the file is not ours, or ahead of us. */
+/** @throws {StartError} If the file is not ours, or ahead of us. */
 function check(db: DatabaseSync, path: string): void {
   const owner = number(db, "PRAGMA application_id");
   const empty = number(db, "SELECT count(*) FROM sqlite_schema") === 0;
@@ -271,9 +266,9 @@ function cannotUse(
   why: string,
   advice: string,
   options?: ErrorOptions,
-): DatabaseError {
+): StartError {
   const message = `Cannot use the file ${path}: ${why}; ${advice}`;
-  return new DatabaseError(message, options);
+  return new StartError(message, options);
 }
 
 /** `error` in words for whoever starts the server, if SQLite threw it. */
@@ -283,7 +278,7 @@ export function explained(path: string, error: unknown): unknown {
     : notUsed(path, error as Error);
 }
 
-function notOpened(path: string): DatabaseError {
+function notOpened(path: string): StartError {
   const folder = path.replace(/[^/\\]*$/, "") || ".";
   if (!isFolder(folder)) {
     const why = `there is no folder ${folder}`;
@@ -314,7 +309,7 @@ function isWritable(path: string): boolean {
 }
 
 /** What SQLite found when it first looked into the file, in our terms. */
-function notUsed(path: string, cause: Error): DatabaseError {
+function notUsed(path: string, cause: Error): StartError {
   const code = resultCode(cause);
   if (code === DAMAGED) {
     const advice = `put a copy in its place, or ${ELSEWHERE}`;

@@ -76,8 +76,10 @@ async function register(
   const visit = token === undefined ? undefined : visits.find(name, token);
   const account = accounts.named(name);
   // Under the very name of an account, only its owner can have a visit; one
-  // under a look-alike may be of a guest who was here before it was made.
-  const isOwner = account && visit?.key === account.name.toLowerCase();
+  // under a look-alike may be of a guest who was here before it was made. The
+  // token alone is no proof of that where others could hear it.
+  const isOwner = account && session.connection.way === "TLS" &&
+    visit?.key === account.name.toLowerCase();
   if (!isOwner) refuseGuest(context, name, account);
   replace(visit?.connection);
   hub.reserve(name, session.connection);

@@ -9,7 +9,7 @@ import {
   DEFAULT_PORT,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
-import { IN_MEMORY } from "./database.ts";
+import { MAX_HISTORY } from "./backbone.ts";
 import { parseDuration } from "./duration.ts";
 import type { Keep } from "./embedded.ts";
 import {
@@ -20,7 +20,6 @@ import {
   type Rates,
 } from "./limits.ts";
 import { MAX_UNREAD_BYTES } from "./progress.ts";
-import { MAX_HISTORY } from "./requests.ts";
 
 /** Every IPv4 address of this computer. */
 export const EVERYWHERE = "0.0.0.0";
@@ -64,7 +63,7 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
   --db PATH         File for messages and accounts (default ${DEFAULT_DB});
-                    ${IN_MEMORY} keeps them in memory, until the server ends
+                    :memory: keeps them in memory, until the server ends
   --keep TIME       How long messages are kept in it: 12h, 30d, or forever
                     (default ${DEFAULT_KEEP_FOR})
   --keep-messages NUMBER

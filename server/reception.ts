@@ -32,9 +32,6 @@ export interface AcceptedConn extends Wire {
   setNoDelay(): void;
 }
 
-/** A burst of so many connections is accepted without a wait. */
-const BACKLOG = 4_096;
-
 /** What a {@linkcode Reception} may be told. */
 export interface ReceptionOptions {
   /** Unread bytes after which a peer is given up. */
@@ -45,45 +42,6 @@ export interface ReceptionOptions {
 export interface TlsListener extends Listener {
   /** Where it listens. */
   readonly port: number;
-}
-
-/** Nobody can be let in; the message is for whoever starts the server. */
-export class ListenError extends Error {
-  /** The class, for logs. */
-  override readonly name = "ListenError";
-}
-
-/** Where to listen. */
-export interface Listening {
-  /** Address to listen on. */
-  readonly hostname: string;
-  /** Port to listen on; 0 takes a free one. */
-  readonly port: number;
-  /** How the port is chosen on the command line. */
-  readonly option: string;
-}
-
-/**
- * Listens for TCP.
- *
- * @throws {ListenError} If that is not possible, and why.
- */
-export function listenTcp(
-  { hostname, port, option }: Listening,
-): Deno.TcpListener {
-  try {
-    return Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
-  } catch (error) {
-    const what = `Cannot listen on ${hostname} port ${port}`;
-    throw new ListenError(`${what}: ${whyNot(error, option)}`);
-  }
-}
-
-function whyNot(error: unknown, option: string): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`;
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** See the top of the file. */

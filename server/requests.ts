@@ -16,7 +16,7 @@ import {
   type RequestVerb,
   targetKind,
 } from "../protocol.ts";
-import type { Draft, Stored } from "./backbone.ts";
+import { type Draft, MAX_HISTORY, type Stored } from "./backbone.ts";
 import {
   type Command,
   DEAR,
@@ -29,9 +29,6 @@ import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
 import { encodeSents } from "./run.ts";
-
-/** The most messages that one HISTORY gives. */
-export const MAX_HISTORY = 1_000;
 
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {

@@ -17,31 +17,16 @@
 import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { ChatError } from "../protocol.ts";
+import type { Certificate } from "./certificate.ts";
 import { TLS_HANDSHAKE } from "./connection.ts";
-import { type AcceptedConn, listenTcp, type TlsListener } from "./reception.ts";
+import type { AcceptedConn, TlsListener } from "./reception.ts";
 
-/** Where and as whom to listen. */
-export interface TlsListening {
-  /** Address to listen on. */
-  readonly hostname: string;
-  /** Port to listen on; 0 takes a free one. */
-  readonly port: number;
-  /** The certificate, and those up to a known authority, as PEM. */
-  readonly cert: string;
-  /** Its private key, as PEM. */
-  readonly key: string;
-}
-
-/**
- * Listens for TLS.
- *
- * @throws {ListenError} If that is not possible, and why.
- */
-export function listenTls(
-  { hostname, port, cert, key }: TlsListening,
+/** Talks TLS with whoever `listener` accepts, which becomes ours to close. */
+export function withTls(
+  listener: Deno.TcpListener,
+  { cert, key }: Pick<Certificate, "cert" | "key">,
 ): TlsListener {
   const context = createSecureContext({ cert, key });
-  const listener = listenTcp({ hostname, port, option: "--tls-port" });
   return {
     port: listener.addr.port,
     accept: async () => new TlsWire(await listener.accept(), context),

@@ -12,7 +12,7 @@ import {
   RENEWED_BEFORE_DAYS,
   VALID_DAYS,
 } from "../server/certificate.ts";
-import { ListenError } from "../server/reception.ts";
+import { StartError } from "../server/start_error.ts";
 import { tempFolder } from "./temp.ts";
 import { newCertificate } from "./tls_tools.ts";
 
@@ -137,7 +137,7 @@ for (const [why, damage] of Object.entries(DAMAGES)) {
 
     const error = await assertRejects(
       () => certificateFor({ db }),
-      ListenError,
+      StartError,
     );
 
     assertStringIncludes(error.message, why);
@@ -148,7 +148,7 @@ for (const [why, damage] of Object.entries(DAMAGES)) {
 Deno.test("a certificate that cannot be kept is said", async () => {
   const db = "/no/such/folder/chat.db";
 
-  const error = await assertRejects(() => certificateFor({ db }), ListenError);
+  const error = await assertRejects(() => certificateFor({ db }), StartError);
 
   assertStringIncludes(error.message, "it cannot be written");
 });
@@ -205,7 +205,7 @@ for (const [why, files, now] of MISTAKES) {
     const error = await assertRejects(
       () =>
         certificateFor({ ...options, ...(now === undefined ? {} : { now }) }),
-      ListenError,
+      StartError,
     );
 
     assertStringIncludes(error.message, why);

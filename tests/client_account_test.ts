@@ -4,7 +4,12 @@ import { Access, type Asked } from "../client/account.ts";
 import { Failure } from "../client/failure.ts";
 import { ChatError } from "../protocol.ts";
 import { makeAccount } from "./account_tools.ts";
-import { ClientProcess, quietServer, runClient } from "./client_tools.ts";
+import {
+  ClientProcess,
+  quietServer,
+  recordingTerminal,
+  runClient,
+} from "./client_tools.ts";
 import { RawClient } from "./raw_client.ts";
 
 /** A file with `text`, which nobody else can read; gone with the scope. */
@@ -262,6 +267,38 @@ Deno.test("Access owns its account until a server lets it in without its token",
   assertEquals(access.owns, true);
   await access.comeIn(lettingIn("t2"), "alice", { Token: "t1" });
   assertEquals(access.owns, false);
+});
+
+Deno.test("who does not know whether a SIGNUP was done can log in with its password", async () => {
+  const access = new Access({
+    way: "guest",
+    passwordFile: undefined,
+    terminal: {
+      ...recordingTerminal(() => {}),
+      askSecret: () => Promise.resolve("secret"),
+    },
+  });
+  const signing = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const server: Asked = {
+    request(verb) {
+      asked.push(verb);
+      if (verb !== "SIGNUP") {
+        return Promise.reject(new ChatError(verb === "LOGIN" ? 119 : 110, ""));
+      }
+      signing.resolve();
+      return new Promise(() => {}); // the connection is lost
+    },
+  };
+  access.signUpHere(server, "alice").catch(() => {}); // it waits for ever
+  await signing.promise;
+
+  await assertRejects(
+    () => access.comeIn(server, "alice", { Token: "t" }),
+    ChatError,
+  );
+
+  assertEquals(asked, ["SIGNUP", "REGISTER", "LOGIN"]);
 });
 
 Deno.test("a server that answers a login with 110 again and again is left", async () => {

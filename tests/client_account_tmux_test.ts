@@ -1,9 +1,9 @@
 /** Accounts as a person has them, on a terminal. */
 import { assertEquals } from "@std/assert";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
 import { makeAccount } from "./account_tools.ts";
 import { hasTmux, quietServer, TmuxScreen } from "./client_tools.ts";
-import { RawClient } from "./raw_client.ts";
+import { listenHere, RawClient } from "./raw_client.ts";
 
 const ON_TERMINAL = { ignore: !hasTmux };
 
@@ -97,8 +97,7 @@ Deno.test(
   ON_TERMINAL,
   async () => {
     await using server = startServer({
-      port: 0,
-      hostname: "127.0.0.1",
+      tcp: listenHere(),
       requireLogin: true,
       log: () => {},
     });

@@ -8,7 +8,8 @@ import { Access } from "../client/account.ts";
 import type { Terminal } from "../client/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../protocol.ts";
 import { ChatError } from "../protocol.ts";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
+import { listenHere } from "./raw_client.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const encoder = new TextEncoder();
@@ -28,7 +29,7 @@ export function guestAccess(): Access {
 
 /** A real server, on a free port unless told otherwise, that logs nothing. */
 export function quietServer(port = 0): ReturnType<typeof startServer> {
-  return startServer({ port, hostname: "127.0.0.1", log: () => {} });
+  return startServer({ tcp: listenHere(port), log: () => {} });
 }
 
 /** A terminal on which nobody types: `print` gets what is shown. */

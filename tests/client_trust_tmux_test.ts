@@ -1,7 +1,7 @@
 /** Whom to trust, as a person is asked on a terminal. */
 import { assert, assertEquals } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
 import { hasTmux, TmuxScreen } from "./client_tools.ts";
 import { tempFolder } from "./temp.ts";
 import { startTlsServer } from "./tls_tools.ts";
@@ -57,8 +57,8 @@ Deno.test(
   "without TLS a person is told once that others can read along, but not of this computer itself",
   ON_TERMINAL,
   async () => {
-    const everywhere = { port: 0, hostname: "0.0.0.0", log: () => {} };
-    await using server = startServer(everywhere);
+    const tcp = Deno.listen({ hostname: "0.0.0.0", port: 0 });
+    await using server = startServer({ tcp, log: () => {} });
     await using screen = await TmuxScreen.open(100);
     const warning = /\* Not encrypted: anybody on the network/g;
 

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { ChatError } from "../protocol.ts";
-import { Database, DatabaseError } from "../server/database.ts";
+import { Database } from "../server/database.ts";
+import { StartError } from "../server/start_error.ts";
 import { MIGRATIONS } from "../server/schema.ts";
 import { tempFolder } from "./temp.ts";
 
@@ -104,7 +105,7 @@ Deno.test("a second opening is refused until the first is closed", () => {
   const file = `${folder.path}/chat.db`;
   const first = new Database(file);
 
-  const error = assertThrows(() => new Database(file), DatabaseError);
+  const error = assertThrows(() => new Database(file), StartError);
   first.close();
 
   assertEquals(
@@ -123,7 +124,7 @@ Deno.test("a file of the schema's next version is refused, and left as it is", (
   db.close();
   const before = Deno.readFileSync(file);
 
-  const error = assertThrows(() => new Database(file), DatabaseError);
+  const error = assertThrows(() => new Database(file), StartError);
 
   assert(error.message.includes("a newer version of the server wrote it"));
   assertEquals(Deno.readFileSync(file), before);
@@ -182,7 +183,7 @@ for (const [what, why, make] of UNUSABLE) {
       using folder = tempFolder();
       const path = make(folder.path);
 
-      const error = assertThrows(() => new Database(path), DatabaseError);
+      const error = assertThrows(() => new Database(path), StartError);
 
       assert(error.message.startsWith(`Cannot use the file ${path}: ${why}`));
     },

@@ -60,6 +60,46 @@ for (const [place, allowed] of Object.entries(BELOW)) {
   });
 }
 
+/** What server.ts loads before it listens; more of it is a slower start. */
+const LOADED_FIRST = [
+  "@std/cli/parse-args",
+  "@std/fmt/colors",
+  "deno.json",
+  "protocol.ts",
+  "server/backbone.ts",
+  "server/duration.ts",
+  "server/limits.ts",
+  "server/options.ts",
+  "server/outbox.ts",
+  "server/progress.ts",
+  "server/screen.ts",
+  "server/shown.ts",
+  "server/start_error.ts",
+  "server/token_bucket.ts",
+];
+
+Deno.test("server.ts loads next to nothing before it listens", async () => {
+  const loaded = new Set<string>();
+  const load = async (path: string) => {
+    const source = await read(path);
+    const found = source.matchAll(
+      /^(?:import|export) (?!type\b)(?:[^;"]*?from\s+)?"([^"]+)"/gm,
+    );
+    for (const [, name] of found) {
+      const file = name!.startsWith(".")
+        ? new URL(name!, new URL(path, ROOT)).href.slice(ROOT.href.length)
+        : name!;
+      if (loaded.has(file)) continue;
+      loaded.add(file);
+      if (file.endsWith(".ts")) await load(file);
+    }
+  };
+
+  await load("server.ts");
+
+  assertEquals([...loaded].sort(), LOADED_FIRST);
+});
+
 Deno.test("protocol.ts imports nothing at all", async () => {
   const source = await read("protocol.ts");
 

@@ -4,7 +4,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/start.ts";
+import { listenHere } from "./raw_client.ts";
 
 const RECEIVERS = 10;
 const root = new URL("..", import.meta.url).pathname;
@@ -74,8 +75,7 @@ async function receive(
 for (const [what, lines] of [["a book", book()], ["a log", log()]] as const) {
   Deno.test(`${what} of ${lines.length} lines arrives whole at ten clients`, async () => {
     await using server = startServer({
-      port: 0,
-      hostname: "127.0.0.1",
+      tcp: listenHere(),
       log: () => {},
     });
     const ready = Array.from(

@@ -9,7 +9,11 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { type Server, type ServerOptions, startServer } from "../server.ts";
+import {
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../server/start.ts";
 
 /** After so long a test that waits in vain fails, in milliseconds. */
 export const PATIENCE_MS = 20_000;
@@ -60,13 +64,18 @@ export interface TestServer extends Server {
   logged(part: string): Promise<string>;
 }
 
+/** Listens on this computer alone, on a free port unless told otherwise. */
+export function listenHere(port = 0): Deno.TcpListener {
+  return Deno.listen({ hostname: "127.0.0.1", port, tcpBacklog: 4_096 });
+}
+
 /** Starts a server that prints nothing. */
 export function startTestServer(options: ServerOptions = {}): TestServer {
   const log: string[] = [];
   const waiting = new Set<() => void>();
   const server = startServer({
-    hostname: "127.0.0.1",
-    port: 0,
+    software: "parley 1.2.3",
+    tcp: listenHere(),
     log: (line) => {
       log.push(line);
       for (const look of waiting) look();
@@ -75,6 +84,7 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   });
   return {
     port: server.port,
+    file: server.file,
     tlsPort: server.tlsPort,
     console: server.console,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),

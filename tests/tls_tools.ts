@@ -3,9 +3,14 @@ import { createPublicKey } from "node:crypto";
 import { generate } from "selfsigned";
 import { type Certificate, certificateFor } from "../server/certificate.ts";
 import type { AcceptedConn, TlsListener } from "../server/reception.ts";
-import { listenTls } from "../server/tls.ts";
-import type { ServerOptions } from "../server.ts";
-import { RawClient, startTestServer, type TestServer } from "./raw_client.ts";
+import { withTls } from "../server/tls.ts";
+import type { ServerOptions } from "../server/start.ts";
+import {
+  listenHere,
+  RawClient,
+  startTestServer,
+  type TestServer,
+} from "./raw_client.ts";
 
 /** A certificate that a server makes, unlike all others. */
 export function newCertificate(): Promise<Certificate> {
@@ -31,8 +36,7 @@ export async function startTlsServer(
   { certificate: given, tlsPort = 0, ...options }: TlsServerOptions = {},
 ): Promise<TlsTestServer> {
   const certificate = given ?? await newCertificate();
-  const hostname = "127.0.0.1";
-  const tls = listenTls({ ...certificate, hostname, port: tlsPort });
+  const tls = withTls(listenHere(tlsPort), certificate);
   const server = startTestServer({ ...options, tls });
   return { ...server, tlsPort: server.tlsPort!, certificate };
 }
@@ -114,11 +118,7 @@ export class Interceptor implements AsyncDisposable {
   private constructor(server: TlsTestServer, certificate: Certificate) {
     this.#server = server;
     this.certificate = certificate;
-    this.#listener = listenTls({
-      ...certificate,
-      hostname: "127.0.0.1",
-      port: 0,
-    });
+    this.#listener = withTls(listenHere(), certificate);
     this.port = this.#listener.port;
     this.#done = this.#acceptAll();
   }

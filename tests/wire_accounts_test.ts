@@ -17,6 +17,7 @@ import {
   startTestServer,
   steady,
 } from "./raw_client.ts";
+import { startTlsServer } from "./tls_tools.ts";
 
 /** What follows REGISTERED and the name. */
 const WELCOME =
@@ -51,14 +52,15 @@ Deno.test("SIGNUP makes the name of a guest an account", async () => {
 });
 
 Deno.test("SIGNUP that is repeated, as its answer was lost, is answered again", async () => {
-  await using server = startTestServer();
+  await using server = await startTlsServer();
+  const { tlsPort, certificate: { cert } } = server;
   const verifier = await signUp("alice");
   let token: string;
   {
-    using alice = await RawClient.connect(server.port);
+    using alice = await RawClient.connectTls(tlsPort, cert);
     token = headerOf(await alice.ask(verifier), "Token");
   }
-  using again = await RawClient.connect(server.port);
+  using again = await RawClient.connectTls(tlsPort, cert);
   await again.ask(`REGISTER alice\nToken: ${token}\n\n`);
 
   assertMatch(await again.ask(verifier), /^REGISTERED alice\n/);
@@ -215,10 +217,24 @@ Deno.test("--require-login lets in accounts only", async () => {
   );
   const answer = await eve.ask(await signUp("eve"));
   assertMatch(answer, /^REGISTERED eve\n/);
+});
 
-  using again = await RawClient.connect(server.port);
-  const token = `Token: ${headerOf(answer, "Token")}\n`;
-  assertMatch(await again.ask(`REGISTER eve\n${token}\n`), /^REGISTERED eve\n/);
+Deno.test("the token of an account's visit is enough over TLS, where nobody else heard it", async () => {
+  await using server = await startTlsServer({ requireLogin: true });
+  const { port, tlsPort, certificate: { cert } } = server;
+  using eve = await RawClient.connectTls(tlsPort, cert);
+  const token = headerOf(await eve.ask(await signUp("eve")), "Token");
+
+  using plain = await RawClient.connect(port);
+  const refused = await plain.ask(`REGISTER eve\nToken: ${token}\n\n`);
+  using again = await RawClient.connectTls(tlsPort, cert);
+  const taken = await again.ask(`REGISTER eve\nToken: ${token}\n\n`);
+  using proved = await logIn(port, "eve", { headers: `Token: ${token}\n` });
+
+  assertMatch(refused, /^ERROR 110 [^]*\nAccount: eve\n/);
+  assertMatch(taken, /^REGISTERED eve\n/);
+  assertEquals(headerOf(taken, "Token"), token);
+  assertEquals(headerOf(proved.answer, "Token"), token);
 });
 
 Deno.test("a challenge that was left unanswered hinders nobody", async () => {

@@ -1,6 +1,6 @@
 /** Stopping: NOTICE closing to everybody, and the end within two seconds. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { RawClient, startTestServer } from "./raw_client.ts";
+import { listenHere, RawClient, startTestServer } from "./raw_client.ts";
 
 const CLOSING = "NOTICE closing\nRetry-after: 5\n\n";
 
@@ -146,7 +146,7 @@ Deno.test("a port is free again after its server has closed", async () => {
   alice.close();
   await done;
 
-  await using _second = startTestServer({ port });
+  await using _second = startTestServer({ tcp: listenHere(port) });
   using again = await RawClient.enter(port, "alice");
 
   assertEquals(await again.ask("PING\n\n"), "PONG\n\n");

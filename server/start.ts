@@ -1,0 +1,213 @@
+/**
+ * What makes a server: the parts that serve whoever a listener accepts, put
+ * together and stopped again.
+ *
+ * What frames mean is in server/session.ts, who hears what in server/hub.ts,
+ * where messages come into being in server/backbone.ts, how connections are
+ * accepted in server/reception.ts, and what the operator can type in
+ * server/console.ts.
+ *
+ * @module
+ */
+import { MAX_BODY_BYTES } from "../protocol.ts";
+import { Accounts } from "./accounts.ts";
+import { ageClock } from "./age_clock.ts";
+import type { Deliver, Journal } from "./backbone.ts";
+import { Bans } from "./bans.ts";
+import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./classic.ts";
+import { Console } from "./console.ts";
+import type { Context, Settings } from "./context.ts";
+import { Database, explained, IN_MEMORY } from "./database.ts";
+import { type Keep, SqliteJournal } from "./embedded.ts";
+import { Hub } from "./hub.ts";
+import { type LimitOptions, Limits } from "./limits.ts";
+import { MemoryJournal } from "./memory.ts";
+import {
+  DEFAULT_HISTORY,
+  DEFAULT_KEEP,
+  DEFAULT_LOCKOUT_MS,
+} from "./options.ts";
+import { MAX_UNREAD_BYTES } from "./progress.ts";
+import { rarely } from "./rarely.ts";
+import { Reception, type TlsListener } from "./reception.ts";
+import { logJoined } from "./requests.ts";
+import { Screen } from "./screen.ts";
+import { checkSilence } from "./session.ts";
+import { Turnstile } from "./turnstile.ts";
+import { VisitTable } from "./visit_table.ts";
+import { Visits } from "./visits.ts";
+
+/** What {@linkcode startServer} may be told; everything has a default. */
+export interface ServerOptions extends Partial<Settings>, LimitOptions {
+  /** Where peers connect; becomes the server's to close. */
+  readonly tcp?: Deno.TcpListener | undefined;
+  /** Where they connect with TLS; the same. See server/tls.ts. */
+  readonly tls?: TlsListener | undefined;
+  /** The database file; default: none, everything ends with the server. */
+  readonly db?: string;
+  /** How much of what is said a file keeps; default: a million, 30 days. */
+  readonly keep?: Keep;
+  /**
+   * How long wrong passwords lock an account, in milliseconds; Infinity until
+   * the operator lifts it. Default 15 minutes.
+   */
+  readonly lockoutMs?: number;
+  /** A classic receiver has so long to acknowledge, in milliseconds. */
+  readonly acknowledgeWithinMs?: number;
+  /**
+   * Unread bytes after which a peer is given up at once; default: eight times
+   * `maxUnreadBytes`, and 8 MiB at least.
+   */
+  readonly maxOutboxBytes?: number;
+  /** Gets the lines of the log; default: they are printed, with the time. */
+  readonly log?: (line: string) => void;
+}
+
+/** A running server. Dispose to stop it. */
+export interface Server extends AsyncDisposable {
+  /** Where it listens; the port for TLS if there is no other. */
+  readonly port: number;
+  /** Where it listens for TLS, if it does. */
+  readonly tlsPort: number | undefined;
+  /** The database file; undefined if everything ends with the server. */
+  readonly file: string | undefined;
+  /** What its operator can do. */
+  readonly console: Console;
+}
+
+/** How often silence is looked for, and crowded rooms are told who came. */
+const TICK_MS = 1_000;
+
+/** What clients are told to wait before they come again. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Serves whoever connects, from now on.
+ *
+ * @throws {StartError} If the file cannot be used.
+ */
+export function startServer(options: ServerOptions = {}): Server {
+  const { db = IN_MEMORY, tcp, tls, maxOutboxBytes } = options;
+  using opened = new DisposableStack(); // to be closed if the rest fails
+  opened.defer(() => tls?.close());
+  opened.defer(() => tcp?.close());
+  const log = options.log ?? printer();
+  const database = opened.use(new Database(db, { log }));
+  const context = contextOf(options, { database, log });
+  let tickAt = context.now();
+  const tick = setInterval(() => {
+    const now = context.now();
+    checkSilence(context, now - tickAt - TICK_MS);
+    tickAt = now;
+    context.hub.tellGathered();
+    context.visits.forgetOld(now);
+    context.limits.tidy(now);
+    context.journal.tidy();
+    context.accounts.prepare();
+  }, TICK_MS);
+  setImmediate(() => context.accounts.prepare()); // before anybody talks
+  const reception = new Reception(context, { maxOutboxBytes });
+  if (tcp) reception.open(tcp);
+  if (tls) reception.open(tls, "TLS");
+  opened.move();
+  return {
+    port: tcp?.addr.port ?? tls?.port ?? 0,
+    tlsPort: tls?.port,
+    file: isStored(options) ? db : undefined,
+    console: new Console(context),
+    async [Symbol.asyncDispose]() {
+      clearInterval(tick);
+      reception.close();
+      context.hub.close(RETRY_AFTER_SECONDS);
+      for (const { connection } of context.sessions) {
+        connection.end("server closing");
+      }
+      await context.turnstile[Symbol.asyncDispose]();
+      await reception[Symbol.asyncDispose]();
+      database.close();
+    },
+  };
+}
+
+/** @throws {StartError} If what is in the database cannot be read. */
+function contextOf(
+  options: ServerOptions,
+  parts: { database: Database; log: (line: string) => void },
+): Context {
+  try {
+    return createContext(options, parts);
+  } catch (error) {
+    throw explained(options.db ?? IN_MEMORY, error);
+  }
+}
+
+function createContext(
+  options: ServerOptions,
+  { database, log }: { database: Database; log: (line: string) => void },
+): Context {
+  const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
+  const accounts = new Accounts(database, { lockoutMs });
+  const bans = new Bans(database);
+  const hub = new Hub(
+    (name) => accounts.named(name)?.name,
+    (value) => bans.refusal({ kind: "name", value }),
+  );
+  const journal = createJournal(options, { database, hub });
+  const now = () => performance.now();
+  const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
+  const classics = new Classics({
+    hub,
+    journal,
+    acknowledgeWithinMs,
+    entered: (user) => {
+      for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
+    },
+  });
+  return {
+    hub,
+    journal,
+    accounts,
+    bans,
+    classics,
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
+    log,
+    visits: isStored(options)
+      ? new Visits({ store: new VisitTable(database), now: now() })
+      : new Visits(),
+    limits: new Limits(options),
+    sessions: new Set(),
+    now,
+    logRarely: rarely(log, now),
+    settings: {
+      software: options.software ?? "parley",
+      maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
+      maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+      history: options.history ?? DEFAULT_HISTORY,
+      requireLogin: options.requireLogin ?? false,
+      registerWithinMs: options.registerWithinMs ?? 10_000,
+      pingAfterMs: options.pingAfterMs ?? 30_000,
+      idleAfterMs: options.idleAfterMs ?? 90_000,
+    },
+  };
+}
+
+function createJournal(
+  options: ServerOptions,
+  { database, hub }: { database: Database; hub: Hub },
+): Journal {
+  const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
+  if (!isStored(options)) return new MemoryJournal(deliver);
+  const { keep = DEFAULT_KEEP } = options;
+  return new SqliteJournal(database, deliver, { ...keep, ageNow: ageClock() });
+}
+
+/** Whether what is said outlives the server. */
+function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
+  return db !== IN_MEMORY;
+}
+
+/** Prints the lines of a log. */
+function printer(): (line: string) => void {
+  const screen = new Screen();
+  return (line) => screen.log(line);
+}

@@ -1,0 +1,12 @@
+/**
+ * What keeps a server from starting, and is not its own fault: an address that
+ * is taken, a file that cannot be used.
+ *
+ * @module
+ */
+
+/** The server cannot start; the message is for whoever starts it. */
+export class StartError extends Error {
+  /** The class, for logs. */
+  override readonly name = "StartError";
+}
