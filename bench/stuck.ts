@@ -14,7 +14,7 @@ import {
 import type { BenchServer } from "./bench_server.ts";
 
 const MEMBERS = 100;
-const MESSAGES = 60_000;
+const MESSAGES = 30_000;
 const AT_ONCE = 300;
 const BODY_BYTES = 100;
 const ROOM = "#full";
