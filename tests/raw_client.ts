@@ -75,12 +75,12 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   const waiting = new Set<() => void>();
   const server = startServer({
     software: "parley 1.2.3",
-    tcp: listenHere(),
     log: (line) => {
       log.push(line);
       for (const look of waiting) look();
     },
     ...options,
+    tcp: options.tcp ?? listenHere(),
   });
   return {
     port: server.port,

@@ -1,17 +1,11 @@
 /** Accepting: who is gone before we look keeps nobody else waiting. */
 import { assertEquals } from "@std/assert";
-import { RawClient, startTestServer } from "./raw_client.ts";
-import { listenTcp } from "../server/reception.ts";
+import { listenHere, RawClient, startTestServer } from "./raw_client.ts";
 
 Deno.test("who resets the connection before it is accepted keeps nobody waiting", async () => {
-  const listener = listenTcp({
-    hostname: "127.0.0.1",
-    port: 0,
-    option: "--port",
-  });
+  const listener = listenHere();
   let gone = 3;
-  await using server = startTestServer({
-    plain: false,
+  await using _server = startTestServer({
     tls: {
       port: listener.addr.port,
       accept: () =>
@@ -21,7 +15,7 @@ Deno.test("who resets the connection before it is accepted keeps nobody waiting"
       close: () => listener.close(),
     },
   });
-  using alice = await RawClient.enter(server.port, "alice");
+  using alice = await RawClient.enter(listener.addr.port, "alice");
 
   assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
   assertEquals(gone, -2); // and no line of the log, and no pause
