@@ -22,22 +22,10 @@ import {
   Login,
   verifierOf,
 } from "../client/scram.ts";
-import {
-  ChatError,
-  encode,
-  type Frame,
-  FrameDecoder,
-  frames,
-  header,
-  type RequestVerb,
-} from "../protocol.ts";
-import {
-  Child,
-  cleanUp,
-  connectWhenListening,
-  freePort,
-  makeTempDir,
-} from "./processes.ts";
+import { BenchServer } from "./bench_server.ts";
+import { Client } from "./client.ts";
+import { quantile } from "./delays.ts";
+import { cleanUp } from "./processes.ts";
 
 const LISTENERS = 10;
 const EVERY_MS = 10;
@@ -52,61 +40,6 @@ const AT_ONCE = 50;
 const ROOM = "#bench";
 const PASSWORD = "pencil";
 const SALT = "c2FsdHNhbHRzYWx0c2FsdA==";
-
-/** A connection on which one thing is asked at a time. */
-class Client implements Disposable {
-  readonly #conn: Deno.TcpConn;
-  readonly #onForward: (frame: Frame) => void;
-  #answered: ((frame: Frame) => void) | undefined;
-
-  private constructor(conn: Deno.TcpConn, onForward: (frame: Frame) => void) {
-    this.#conn = conn;
-    this.#onForward = onForward;
-  }
-
-  static async connect(
-    port: number,
-    onForward: (frame: Frame) => void = () => {},
-  ): Promise<Client> {
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    conn.setNoDelay();
-    const client = new Client(conn, onForward);
-    client.#read().catch(() => {}); // it ends when we close it
-    return client;
-  }
-
-  async ask(
-    verb: RequestVerb,
-    args: string[],
-    body?: Uint8Array | string,
-  ): Promise<Frame> {
-    const { promise, resolve } = Promise.withResolvers<Frame>();
-    this.#answered = resolve;
-    await this.#conn.write(encode(verb, args, {}, body)); // short: in one piece
-    const answer = await promise;
-    if (answer.verb === "ERROR") {
-      throw new Error(`${verb} ${args}: ${header(answer, "reason")}`);
-    }
-    return answer;
-  }
-
-  [Symbol.dispose](): void {
-    this.#conn.close();
-  }
-
-  async #read(): Promise<void> {
-    const decoder = new FrameDecoder({ maxBodyBytes: 65_536 });
-    for await (const batch of frames(this.#conn, decoder)) {
-      for (const frame of batch) {
-        if (frame instanceof ChatError) throw frame;
-        if (frame.verb === "FORWARD") this.#onForward(frame);
-        else if (frame.verb !== "NOTICE" && frame.verb !== "PING") {
-          this.#answered?.({ ...frame, body: frame.body.slice() });
-        }
-      }
-    }
-  }
-}
 
 /** Logs in, and stays. */
 async function logIn(port: number, name: string, keys: Keys): Promise<Client> {
@@ -181,9 +114,8 @@ class CrowdProcess implements Disposable {
 }
 
 async function measure(): Promise<void> {
-  const server = new Server(await makeTempDir());
+  await using server = await BenchServer.start("--no-limits");
   const { port } = server;
-  (await connectWhenListening(port, server.child)).close();
   await signUpAll(port);
   using people = new CrowdProcess(port);
   await people.ready();
@@ -215,32 +147,6 @@ async function measure(): Promise<void> {
   console.log(
     `${rate} logins/s, ${cpu.toFixed(2)} ms of the server's CPU each`,
   );
-}
-
-/** A server of its own, in a folder that goes with the bench. */
-class Server {
-  readonly port = freePort();
-  readonly child: Child;
-
-  constructor(dir: string) {
-    const script = fileURLToPath(new URL("../server.ts", import.meta.url));
-    const place = ["--host", "127.0.0.1", "--port", `${this.port}`];
-    const options = [...place, "--no-limits"];
-    this.child = new Child([Deno.execPath(), "run", "-A", script, ...options], {
-      name: "parley",
-      cwd: dir,
-      unprivileged: false,
-    });
-  }
-
-  /** How much of a core it has used, in milliseconds. */
-  async cpuMs(): Promise<number> {
-    const stat = await Deno.readTextFile(`/proc/${this.child.pid}/stat`);
-    const [user, system] = stat.slice(stat.lastIndexOf(")")).split(" ").slice(
-      12,
-    );
-    return (Number(user) + Number(system)) * 10; // ticks of 1/100 s
-  }
 }
 
 /** Makes the accounts that log in later. */
@@ -293,15 +199,6 @@ function report(when: string, delays: number[]): void {
   console.log(
     `${when}: ${delays.length} deliveries, p50 ${p50} ms, p99 ${p99} ms, most ${most} ms`,
   );
-}
-
-/** The value below which `share` of the values are. */
-function quantile(values: number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[
-    Math.min(sorted.length - 1, Math.floor(sorted.length * share))
-  ] ??
-    NaN;
 }
 
 function nameOf(index: number): string {

@@ -173,7 +173,7 @@ function checkPeer(session: Session, context: Context): void {
   const { outbox } = connection;
   const look = { maxBytes: context.settings.maxUnreadBytes, now };
   const took = session.progress.look(outbox, look);
-  if (took instanceof ChatError) return refuse(session, took);
+  if (took instanceof ChatError) return refuseInTurn(session, context, took);
   // Who takes a long answer is there, though we do not read meanwhile.
   if (took && outbox.behind) connection.heardAt = now;
   const silence = now - connection.heardAt;
@@ -181,15 +181,29 @@ function checkPeer(session: Session, context: Context): void {
     if (inLine) return; // it waits for us
     if (classic?.user.user) return; // the course's protocol has no PING
     if (now - openedAt < (classic ? idleAfterMs : registerWithinMs)) return;
-    refuse(session, idle("no registration", now - openedAt));
+    refuseInTurn(session, context, idle("no registration", now - openedAt));
   } else if (silence >= idleAfterMs) {
-    refuse(session, idle("no frame and no PONG", silence));
+    refuseInTurn(session, context, idle("no frame and no PONG", silence));
   } else if (silence >= pingAfterMs && session.pingedAt < connection.heardAt) {
     ping(session, context);
   } else if (now - session.pingedAt >= pingAfterMs) {
     // It is not silent, but only a PONG says what an account has received.
     if (hasUnconfirmed(session, context)) ping(session, context);
   }
+}
+
+/**
+ * Says `error`, which ends it: like coming in, that takes its time, and many may
+ * have to go in one moment. Those who talk do not wait for all of them.
+ */
+function refuseInTurn(
+  session: Session,
+  { turnstile }: Context,
+  error: ChatError,
+): void {
+  const turn = turnstile.pass();
+  if (turn) turn.then(() => refuse(session, error));
+  else refuse(session, error);
 }
 
 function hasUnconfirmed(session: Session, { journal }: Context): boolean {

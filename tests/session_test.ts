@@ -394,3 +394,24 @@ Deno.test("a newcomer whose connection ends in line does not come in", async () 
   assertEquals(newcomer.wire.got, "");
   await end();
 });
+
+Deno.test("those who are given up go one after the other while somebody talks", async () => {
+  const { context, clock, connect } = arrange();
+  const alice = connect();
+  alice.wire.say("REGISTER alice\n\n");
+  await alice.wire.heard("REGISTERED alice");
+  const silent = connect();
+
+  clock.now += 10_000;
+  alice.wire.say(send("alice", "hi"));
+  await alice.wire.heard("SENT alice");
+  checkSilence(context, 0);
+  assertEquals(silent.connection.ending, undefined);
+
+  await silent.wire.heard("ERROR 116");
+  for (const { wire, done } of [alice, silent]) {
+    wire.end();
+    await done;
+  }
+  await context.turnstile[Symbol.asyncDispose]();
+});
