@@ -137,7 +137,7 @@ export class RecordChannel implements Channel {
         this.#reading = next.catch(() => {}); // who asks for it is told
         for (const record of opened) {
           const bytes = await record;
-          if (!bytes) return this.#endedByOther();
+          if (!bytes) return await this.#endToo();
           yield bytes;
         }
         opened = await next;
@@ -150,34 +150,52 @@ export class RecordChannel implements Channel {
     }
   }
 
+  /** Ends it at once, without a word. Whoever sends or receives is told why. */
+  abandon(why: Failure): void {
+    this.#break(why);
+  }
+
   /** Sends what waits, says that it was all, and closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ending) return;
+    await this.#parting(async () => {
+      await this.#sayEnd();
+      // What the other side sent and we did not read would reset the
+      // connection, and take our end with it.
+      if (this.#iterating) await this.#iterating.promise;
+      await this.#reading;
+      const thrownAway = new Uint8Array(65_536);
+      while (await this.#stream.read(thrownAway) !== null);
+    });
+  }
+
+  /** Answers the end of the other side with ours; nothing else is sent. */
+  async #endToo(): Promise<void> {
+    const why = ended();
+    for (const { reject } of this.#drafts.splice(0)) reject(why);
+    if (!this.#ending) await this.#parting(() => this.#sayEnd());
+    this.#break(why);
+  }
+
+  async #sayEnd(): Promise<void> {
+    const end = this.#put(END, new Uint8Array());
+    this.#ending = true;
+    await end;
+    await this.#flushing;
+    await this.#stream.closeWrite();
+  }
+
+  /** Closes after `words`, or when they take too long. */
+  async #parting(words: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => this.#close(), LINGER_MS);
     try {
-      await this.#end();
+      await words();
     } catch {
       // Broken: whoever sends or receives is told, and there is no more to do.
     } finally {
       clearTimeout(timer);
       this.#close();
     }
-  }
-
-  /**
-   * Half-closes, and waits until the other side has ended too: what it sent and
-   * we did not read would reset the connection, and take our end with it.
-   */
-  async #end(): Promise<void> {
-    const end = this.#put(END, new Uint8Array());
-    this.#ending = true;
-    await end;
-    await this.#flushing;
-    await this.#stream.closeWrite();
-    if (this.#iterating) await this.#iterating.promise;
-    await this.#reading;
-    const thrownAway = new Uint8Array(65_536);
-    while (await this.#stream.read(thrownAway) !== null);
   }
 
   #put(kind: number, record: Bytes): Promise<void> {
@@ -267,15 +285,6 @@ export class RecordChannel implements Channel {
     throw forged(`it is of kind ${head[0]}`);
   }
 
-  #endedByOther(): void {
-    this.#break(
-      new Failure(
-        EXIT.failed,
-        "Cannot send: the other side has ended the direct connection",
-      ),
-    );
-  }
-
   /** Ends it at once. Whoever sends is told; whoever receives throws it. */
   #break(error: unknown): Failure {
     this.#broken ??= error instanceof Failure ? error : lost(error);
@@ -327,6 +336,6 @@ function cut(): Failure {
 function ended(): Failure {
   return new Failure(
     EXIT.failed,
-    "Cannot send: we have ended the direct connection",
+    "Cannot send: the direct connection has ended",
   );
 }

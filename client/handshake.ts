@@ -3,7 +3,8 @@
  * whom the server introduced, and make keys for this connection alone.
  *
  *     greeting   "parley/1"
- *     hello      the session, 32 random bytes, the sender's public key
+ *     hello      the session, how many of its channels broke before (4 bytes),
+ *                32 random bytes, the sender's public key
  *     proof      32 bytes that only who has the agreed secret can know
  *
  * Who listens greets, since who dialled sends nothing to what may be somebody
@@ -26,7 +27,7 @@
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { concat } from "../protocol.ts";
-import { type ByteStream, type Channel, RecordChannel } from "./channel.ts";
+import { type ByteStream, RecordChannel } from "./channel.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { hkdf, RecordKey, SECRET_BYTES } from "./record_key.ts";
 import type { Bytes } from "./scram.ts";
@@ -163,11 +164,29 @@ export interface HandshakeOptions {
   readonly agreement: Agreement;
   /** Whether we connected, and so speak first. */
   readonly dialled: boolean;
+  /** How many channels of the session we have had before. Default none. */
+  readonly round?: number;
   /**
    * Asked of the caller, once the called side is proved: whether this is to be
    * the channel. What is not is given up.
    */
-  choose?(): boolean;
+  choose?(rounds: Rounds): boolean;
+}
+
+/** How many channels of a session there were before. */
+export interface Rounds {
+  /** As the other side knows. */
+  readonly theirs: number;
+  /** As both know from now on: the greater number. */
+  readonly both: number;
+}
+
+/** What a handshake makes. */
+export interface Shaken {
+  /** Of this connection, which it closes. */
+  readonly channel: RecordChannel;
+  /** See {@linkcode Rounds.both}. */
+  readonly round: number;
 }
 
 /**
@@ -179,10 +198,10 @@ export interface HandshakeOptions {
  */
 export async function shakeHands(
   stream: ByteStream,
-  { agreement, dialled, choose = () => true }: HandshakeOptions,
-): Promise<Channel> {
+  { agreement, dialled, round = 0, choose = () => true }: HandshakeOptions,
+): Promise<Shaken> {
   const { part } = agreement;
-  const ours = helloOf(agreement);
+  const ours = helloOf(agreement, round);
   if (dialled) {
     await readGreeting(stream);
     await write(stream, ours);
@@ -190,37 +209,50 @@ export async function shakeHands(
   const theirs = readHello(await read(stream, HELLO_BYTES), agreement);
   const secret = await agreement.secretWith(theirs.key);
   if (!dialled) await write(stream, ours);
-  const random = [ours, theirs.bytes].map(randomOf);
-  if (part === "called") random.reverse(); // the caller's first
-  const keys = await connectionKeys(secret, concatBytes(random));
+  const salt = [ours, theirs.bytes].map(freshOf);
+  if (part === "called") salt.reverse(); // the caller's first
+  const keys = await connectionKeys(secret, concatBytes(salt));
+  const both = Math.max(round, theirs.round);
   if (part === "called") {
     await write(stream, keys.calledProves);
     await check(stream, keys.callerProves);
   } else {
     await check(stream, keys.calledProves);
-    if (!choose()) throw new Failure(EXIT.failed, NOT_NEEDED);
+    if (!choose({ theirs: theirs.round, both })) throw notNeeded();
     await write(stream, keys.callerProves);
   }
-  const [sending, receiving] = part === "caller"
-    ? [keys.callerSends, keys.calledSends]
-    : [keys.calledSends, keys.callerSends];
+  return { channel: await channelOf(stream, part, keys), round: both };
+}
+
+async function channelOf(
+  stream: ByteStream,
+  part: Part,
+  { callerSends, calledSends }: ConnectionKeys,
+): Promise<RecordChannel> {
+  const ours = part === "caller" ? callerSends : calledSends;
+  const theirs = part === "caller" ? calledSends : callerSends;
   return new RecordChannel(stream, {
-    sending: await RecordKey.from(sending),
-    receiving: await RecordKey.from(receiving),
+    sending: await RecordKey.from(ours),
+    receiving: await RecordKey.from(theirs),
   });
 }
 
-/** Why a connection is given up that works, but came second. */
-export const NOT_NEEDED = "another connection was faster";
-
 const GREETING: Bytes = new TextEncoder().encode("parley/1");
 const RANDOM_BYTES = 32;
-const KEY_AT = SESSION_BYTES + RANDOM_BYTES;
+const RANDOM_AT = SESSION_BYTES + 4;
+const KEY_AT = RANDOM_AT + RANDOM_BYTES;
 const HELLO_BYTES = KEY_AT + KEY_BYTES;
 
-function helloOf({ session, publicKey }: Agreement): Bytes {
-  const random = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
-  return concatBytes([session, random, publicKey]);
+function helloOf(
+  { session, publicKey }: Agreement,
+  round: number,
+): Bytes {
+  const hello = new Uint8Array(HELLO_BYTES);
+  hello.set(session);
+  new DataView(hello.buffer).setUint32(SESSION_BYTES, round);
+  crypto.getRandomValues(hello.subarray(RANDOM_AT, KEY_AT));
+  hello.set(publicKey, KEY_AT);
+  return hello;
 }
 
 /** @throws {Failure} If it is none. */
@@ -233,29 +265,33 @@ async function readGreeting(stream: ByteStream): Promise<void> {
 function readHello(
   bytes: Bytes,
   { session }: Agreement,
-): { readonly bytes: Bytes; readonly key: Bytes } {
+): { readonly bytes: Bytes; readonly key: Bytes; readonly round: number } {
   if (!timingSafeEqual(bytes.subarray(0, SESSION_BYTES), session)) {
     throw stranger("it speaks of another session");
   }
-  return { bytes, key: bytes.slice(KEY_AT) };
+  const round = new DataView(bytes.buffer).getUint32(SESSION_BYTES);
+  return { bytes, key: bytes.slice(KEY_AT), round };
 }
 
-function randomOf(hello: Bytes): Bytes {
+/** What a hello has for this connection alone. */
+function freshOf(hello: Bytes): Bytes {
   return hello.subarray(SESSION_BYTES, KEY_AT);
 }
+
+type ConnectionKeys = Readonly<Record<typeof USES[number], Bytes>>;
 
 /** What a connection's random bytes make of the secret, each for one use. */
 async function connectionKeys(
   { bytes }: Secret,
   salt: Bytes,
-): Promise<Record<typeof USES[number], Bytes>> {
+): Promise<ConnectionKeys> {
   const derived = await Promise.all(
     USES.map(async (use) =>
       [use, await hkdf(bytes, { salt, info: [use] })] as const
     ),
   );
   // The cast: one entry for each use.
-  return Object.fromEntries(derived) as Record<typeof USES[number], Bytes>;
+  return Object.fromEntries(derived) as ConnectionKeys;
 }
 
 const USES = [
@@ -306,6 +342,10 @@ function concatBytes(parts: readonly Bytes[]): Bytes {
 
 function stranger(why: string): Failure {
   return new Failure(EXIT.refused, `somebody else is there: ${why}`);
+}
+
+function notNeeded(): Failure {
+  return new Failure(EXIT.failed, "another connection was faster");
 }
 
 function otherKey(): Failure {

@@ -237,7 +237,7 @@ Deno.test("after its end a channel sends nothing more, and says why", async () =
   const [a, b] = await channelPair();
   await Promise.all([a, b].map((one) => one[Symbol.asyncDispose]()));
 
-  await assertRejects(() => a.send(record("late")), Failure, "have ended");
+  await assertRejects(() => a.send(record("late")), Failure, "has ended");
 });
 
 Deno.test("whose other side has ended sends nothing more, and is told", async () => {
@@ -247,6 +247,6 @@ Deno.test("whose other side has ended sends nothing more, and is told", async ()
   await a[Symbol.asyncDispose]();
 
   assertEquals(await received, []);
-  await assertRejects(() => b.send(record("late")), Failure, "side has ended");
+  await assertRejects(() => b.send(record("late")), Failure, "has ended");
   await b[Symbol.asyncDispose]();
 });

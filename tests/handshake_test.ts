@@ -26,7 +26,7 @@ async function shake(
   const attempt = async (conn: Deno.TcpConn, agreement: Agreement) => {
     const dialled = agreement === dialler;
     try {
-      return await shakeHands(conn, { agreement, dialled });
+      return (await shakeHands(conn, { agreement, dialled })).channel;
     } catch (error) {
       conn.close();
       throw error;
@@ -84,7 +84,8 @@ async function overheard(
       closeWrite: () => conn.closeWrite(),
     };
     const agreement = index === 0 ? dialler : listener;
-    return shakeHands(stream, { agreement, dialled: index === 0 });
+    return shakeHands(stream, { agreement, dialled: index === 0 })
+      .then(({ channel }) => channel);
   });
   const [a, b] = await Promise.all(channels);
   await a!.send(record(text));
