@@ -21,6 +21,9 @@ export interface Terminal extends AsyncDisposable {
   /** Shows `text` wherever the person types next, until it is changed. */
   prompt(text: string): void;
 
+  /** Shows rows that change, above the prompt; without any, nothing. */
+  status(rows: readonly string[]): void;
+
   /** Asks one question; the answer stays where it was typed. */
   ask(question: string): Promise<string | undefined>;
 
@@ -61,6 +64,9 @@ export class PlainTerminal implements SecretTerminal {
 
   /** Nothing: a prompt would be read out loud after every message. */
   prompt(_text: string): void {}
+
+  /** Nothing: what changes all the time cannot be read out loud. */
+  status(_rows: readonly string[]): void {}
 
   ask(question: string): Promise<string | undefined> {
     this.#output.write(question);

@@ -37,6 +37,7 @@ export function recordingTerminal(print: (text: string) => void): Terminal {
     print,
     flushed: () => Promise.resolve(),
     prompt: print,
+    status: (rows) => rows.forEach(print),
     ask: () => Promise.resolve(undefined),
     read: () => Promise.resolve(undefined),
     clear: () => {},
