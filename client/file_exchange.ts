@@ -178,7 +178,8 @@ export class FileExchange {
       return receiving.decline("Too much is offered at once; try again later");
     }
     this.#receivings.set(transfer, receiving);
-    receiving.ended.then(() => this.#receivings.delete(transfer));
+    const forget = () => void this.#receivings.delete(transfer);
+    receiving.outcome.then(forget, forget);
   }
 
   async #hear(

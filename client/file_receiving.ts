@@ -88,9 +88,9 @@ export class Receiving {
     return this.#finished;
   }
 
-  /** Resolves when there is nothing more to come, whatever the reason. */
-  get ended(): Promise<void> {
-    return this.#done.promise.then(() => {}, () => {});
+  /** What {@linkcode accept} resolves or rejects with, accepted or not. */
+  get outcome(): Promise<readonly string[]> {
+    return this.#done.promise;
   }
 
   /**

@@ -58,13 +58,13 @@ export class Sending {
   readonly id: string;
   /** What is sent. */
   readonly outgoing: Outgoing;
-  /** Whether the other side has accepted it. */
-  accepted = false;
+  /** Resolves if the other side accepts it. */
+  readonly accepted: Promise<unknown>;
   readonly #say: Say;
   readonly #answers: number | undefined;
   readonly #stop = new AbortController();
   readonly #stopped = aborted(this.#stop.signal);
-  readonly #accepted = Promise.withResolvers<Accept>();
+  readonly #answered = Promise.withResolvers<Accept>();
   readonly #done = Promise.withResolvers<void>();
   #before = 0; // bytes that need not be sent
   #sent = 0;
@@ -78,6 +78,7 @@ export class Sending {
     this.transfer = options.transfer;
     this.#say = options.say;
     this.#answers = options.answers;
+    this.accepted = this.#answered.promise;
   }
 
   /** How many bytes the other side has, those from before a break included. */
@@ -94,8 +95,7 @@ export class Sending {
   async run(): Promise<void> {
     try {
       await this.#offer();
-      const from = await this.#unlessStopped(this.#accepted.promise);
-      this.accepted = true;
+      const from = await this.#unlessStopped(this.#answered.promise);
       await this.#sendItems(from);
       await this.#unlessStopped(this.#done.promise);
     } catch (error) {
@@ -110,7 +110,7 @@ export class Sending {
   receive(control: Control): void {
     switch (control.type) {
       case "accept":
-        return this.#accepted.resolve(control);
+        return this.#answered.resolve(control);
       case "got":
         this.#got = Math.min(this.#sent, control.bytes);
         this.#moved.resolve();

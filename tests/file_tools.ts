@@ -123,7 +123,7 @@ export class Pair implements AsyncDisposable {
 export const PEOPLE = { sender: "alice", receiver: "bob" } as const;
 
 /** One direction of a connection: a few records at a time, in their order. */
-class Wire {
+export class Wire {
   done: Promise<void> = Promise.resolve();
   #waiting = 0;
   #cut = false;
