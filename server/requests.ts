@@ -22,6 +22,7 @@ import { type Command, number, sendAnswers, userOf } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
+import { INTRODUCTIONS } from "./introductions.ts";
 import { encodeSents } from "./run.ts";
 
 /** The most messages that one HISTORY gives. */
@@ -36,6 +37,7 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   WHO: { words: [1, 1], run: who },
   SEND: { words: [1, 1], run: send },
   HISTORY: { words: [1, 1], run: history },
+  ...INTRODUCTIONS,
   PING: { words: [0, 0], run: () => encode("PONG") },
   PONG: { words: [0, 0], run: pong },
   LOGOUT: { words: [0, 0], run: logout },
