@@ -110,7 +110,7 @@ async function visit(setting: Setting): Promise<number> {
  * @throws {ChatError} If the server does not let us in.
  */
 async function attend(goal: Goal, setting: Setting): Promise<number> {
-  const { access, terminal, view, piped, asks } = setting;
+  const { access, options, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
   using line = new Line({
     dial: (signal) => dial(goal.hostname, goal.port, signal),
@@ -124,6 +124,8 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     access,
     comeIn: (connection, pass) => comeIn(connection, access, goal.name, pass),
     echo: !piped, // a pipe knows what it said
+    listens: options.listens && !piped,
+    directHost: options.directHost,
     ...(piped ? { refused: refusals.add } : {}),
   });
   setting.session = session;
@@ -136,6 +138,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     if (piped) refusals.tellLost(line.parked);
     throw error;
   } finally {
+    await session.direct[Symbol.asyncDispose]();
     session.messages.order.flush();
   }
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;

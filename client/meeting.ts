@@ -60,7 +60,7 @@ export class Meeting implements AsyncDisposable {
   /** Where the other side may find us. */
   readonly places: readonly Place[];
   readonly #meetMs: number;
-  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #listeners: Deno.TcpListener[];
   readonly #stop = new AbortController();
   readonly #agreed = Promise.withResolvers<Agreement>();
   readonly #strangers = new Set<Stranger>();
@@ -73,6 +73,7 @@ export class Meeting implements AsyncDisposable {
   #channel: RecordChannel | undefined;
   #isNew = false; // nobody has it yet
   #arrived = Promise.withResolvers<void>();
+  #over = new Failure(EXIT.failed, "The direct session is over");
 
   /**
    * Listens on a port that the system chooses.
@@ -105,17 +106,26 @@ export class Meeting implements AsyncDisposable {
     return this.#channel!; // #meet has thrown otherwise
   }
 
+  /** Gives up, if they have not met yet: the other side does not want to. */
+  cancel(why: string): void {
+    if (this.#round > 0) return;
+    this.#over = new Failure(EXIT.refused, why);
+    this.#stop.abort();
+    this.#arrived.resolve();
+  }
+
   /** Ends it, with all its connections. The channel is its user's to end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners.splice(0)) listener.close();
     for (const stranger of this.#strangers) stranger[Symbol.dispose]();
-    if (this.#isNew) this.#channel?.abandon(over());
+    if (this.#isNew) this.#channel?.abandon(this.#over);
     this.#arrived.resolve();
     await Promise.all(this.#running);
   }
 
   async #meet(): Promise<void> {
+    if (this.#stop.signal.aborted) throw this.#over;
     this.#chosen = undefined; // whoever asks has lost it
     this.#attempts.clear();
     this.#arrived = Promise.withResolvers();
@@ -125,7 +135,7 @@ export class Meeting implements AsyncDisposable {
     await this.#arrived.promise;
     clearTimeout(late);
     this.#dialling.abort();
-    if (this.#stop.signal.aborted) throw over();
+    if (this.#stop.signal.aborted) throw this.#over;
     if (!this.#isNew) throw new NotMet(this.#outcomes());
   }
 
@@ -228,7 +238,7 @@ export class Meeting implements AsyncDisposable {
   }
 
   #take({ channel, round }: Shaken): void {
-    if (this.#stop.signal.aborted) return channel.abandon(over());
+    if (this.#stop.signal.aborted) return channel.abandon(this.#over);
     this.#channel?.abandon(replaced());
     this.#channel = channel;
     this.#isNew = true;
@@ -319,10 +329,6 @@ function closedOnce(conn: Deno.TcpConn): ByteStream {
       closed = true;
     },
   };
-}
-
-function over(): Failure {
-  return new Failure(EXIT.failed, "The direct session is over");
 }
 
 function replaced(): Failure {

@@ -4,6 +4,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { isIP } from "node:net";
 import { DEFAULT_PORT, DEFAULT_ROOM, isUserName } from "../protocol.ts";
 import type { Way } from "./account.ts";
 import { parseAddress, parsePort } from "./address.ts";
@@ -23,6 +24,9 @@ missing is asked for. Lines of a pipe or file are sent one by one.
   --signup        Make an account for NAME; /signup in the chat does so too
   --password-file FILE
                   Where the password is, on one line, for nobody else to read
+  --no-listen     Nobody can call you directly; /listen on allows it
+  --direct-host ADDRESS
+                  Address of this computer for direct sessions (default all)
   --color WHEN    auto, always or never (default auto; NO_COLOR is kept)
   --plain         One line for each message, no drawing: for screen readers
                   and programs; lines are read as if a person typed them
@@ -43,6 +47,10 @@ export interface Options {
   readonly way: Way;
   /** Where the password is, if it is not to be asked for. */
   readonly passwordFile: string | undefined;
+  /** Whether one can be called directly, at first. */
+  readonly listens: boolean;
+  /** The only address for direct connections; undefined for all. */
+  readonly directHost: string | undefined;
   /** Whether to colour. */
   readonly color: "auto" | "always" | "never";
   /** Whether to draw nothing. */
@@ -70,8 +78,10 @@ export function readOptions(
   args: readonly string[],
 ): Options | "help" | "version" {
   const values = parseArgs(args, {
-    string: ["_", "port", "room", "color", "password-file"],
-    boolean: ["plain", "login", "signup", "help", "version"],
+    string: ["_", "port", "room", "color", "password-file", "direct-host"],
+    boolean: ["plain", "login", "signup", "listen", "help", "version"],
+    negatable: ["listen"],
+    default: { listen: true },
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key !== undefined) {
@@ -96,6 +106,8 @@ export function readOptions(
     room: readRoom(values["room"]),
     way: readWay(values["login"] === true, values["signup"] === true),
     passwordFile: readPath(values["password-file"]),
+    listens: values["listen"] !== false,
+    directHost: readHost(values["direct-host"]),
     color: readColor(values["color"]),
     plain: values["plain"] === true,
   };
@@ -222,6 +234,13 @@ function readWay(login: boolean, signup: boolean): Way {
 function readPath(word: unknown): string | undefined {
   if (word === "") throw usage("Cannot use --password-file without a file");
   return word === undefined ? undefined : String(word);
+}
+
+function readHost(word: unknown): string | undefined {
+  if (word === undefined) return undefined;
+  const host = String(word);
+  if (isIP(host) > 0) return host;
+  throw usage(`Cannot use --direct-host "${host}": it is no address`);
 }
 
 function readColor(word: unknown = "auto"): Options["color"] {

@@ -33,6 +33,7 @@ import {
   type Request,
   said,
 } from "./connection.ts";
+import { DirectDoor } from "./direct_door.ts";
 import type { Line, Visitor } from "./line.ts";
 import { listRooms } from "./listing.ts";
 import { Messages } from "./messages.ts";
@@ -69,6 +70,10 @@ export interface SessionParts {
   ) => Promise<Frame>;
   /** Whether our own messages are shown when they are sent. Default true. */
   readonly echo?: boolean;
+  /** Whether we can be called directly, at first. Default true. */
+  readonly listens?: boolean;
+  /** The only address for direct connections. Default: all of this computer. */
+  readonly directHost?: string | undefined;
   /** Is told of messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
@@ -81,6 +86,8 @@ export class Session implements Visitor {
   readonly access: Access;
   /** What was said. */
   readonly messages: Messages;
+  /** What goes on without the server. */
+  readonly direct: DirectDoor;
   /** Longest message the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   readonly #terminal: Terminal;
@@ -108,6 +115,16 @@ export class Session implements Visitor {
     });
     this.messages.order.hold();
     this.#view.me = parts.name;
+    this.direct = new DirectDoor({
+      request: (verb, args, headers) => this.line.request(verb, args, headers),
+      ignores: (name) => this.messages.ignores(name),
+      listens: parts.listens ?? true,
+      hostname: parts.directHost,
+      show: (item) => this.show(item),
+      flushed: () => this.#terminal.flushed(),
+      explain: (error) => this.explain(error),
+      prompt: () => this.prompt(),
+    });
     this.#comeback = new Comeback({
       line: parts.line,
       access: parts.access,
@@ -185,6 +202,11 @@ export class Session implements Visitor {
         break;
       case "NOTICE":
         this.#notice(frame);
+        break;
+      case "CALL":
+      case "ACCEPT":
+      case "DECLINE":
+        if (!request) this.direct.receive(frame);
         break;
       case "SENT":
         if (request) this.messages.sent(frame, request.body);
@@ -321,6 +343,8 @@ export class Session implements Visitor {
 
   /** What stands before what is typed. */
   get promptText(): string {
+    const direct = this.direct.opened?.current;
+    if (direct) return `direct ${clean(direct.name)}> `;
     return `${clean(this.room ?? "room")}${this.away ? " (offline)" : ""}> `;
   }
 
@@ -389,6 +413,7 @@ export class Session implements Visitor {
   }
 
   #makeCurrent(room: Joined): void {
+    this.direct.opened?.leave();
     this.#rooms = [...this.#rooms.filter((one) => one !== room), room];
     this.prompt();
   }
@@ -412,6 +437,7 @@ const ADVICE: Partial<Record<number, string>> = {
   102: "/who all shows who is connected.",
   105: "The server may be of another version.",
   106: "Send it in parts.",
+  118: "@NAME: TEXT writes to them through the server.",
   109: "/rooms shows the rooms; /join ROOM enters one.",
   120: "You can still read. Ask whoever runs the server.",
 };

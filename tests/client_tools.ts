@@ -149,6 +149,11 @@ export class ClientProcess implements AsyncDisposable {
     ]);
   }
 
+  /** What it has printed so far. */
+  get out(): string {
+    return this.#out;
+  }
+
   /** Writes to its standard input. */
   async type(text: string | Uint8Array): Promise<void> {
     await this.#input.write(
