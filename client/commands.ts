@@ -13,6 +13,7 @@
  */
 import { ChatError, targetKind } from "../protocol.ts";
 import { DIRECT_COMMANDS } from "./direct_commands.ts";
+import { FILE_COMMANDS } from "./file_commands.ts";
 import { listPeople } from "./listing.ts";
 import { roomName, type Session } from "./session.ts";
 
@@ -209,6 +210,7 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   ...DIRECT_COMMANDS,
+  ...FILE_COMMANDS,
   {
     names: ["signup"],
     usage: "",

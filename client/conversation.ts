@@ -7,11 +7,15 @@
  *     number   4 bytes    from 1, highest byte first
  *     text     UTF-8, of a message
  *
+ * Files travel beside it, in records of their own; see `file_records.ts`.
+ *
  * @module
  */
 import { MAX_BODY_BYTES } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
-import { Failure } from "./failure.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { BadRecord, isFileRecord } from "./file_records.ts";
+import type { FileTalk } from "./file_talk.ts";
 import type { Introduced } from "./introductions.ts";
 import { NotMet } from "./meeting.ts";
 import type { Bytes } from "./scram.ts";
@@ -22,6 +26,16 @@ export const RETURN_WITHIN_MS: number = 2 * 60_000;
 
 /** So many messages may wait for the other side to have them. */
 export const MAX_UNHEARD = 1_000;
+
+/** What a {@linkcode Conversation} may be told. */
+export interface ConversationOptions {
+  /** The files between us. */
+  readonly talk: FileTalk;
+  /** Whether it was only called for because of files. Default false. */
+  readonly forFiles?: boolean;
+  /** How long it may be broken. Default {@linkcode RETURN_WITHIN_MS}. */
+  readonly returnWithinMs?: number;
+}
 
 /** Where conversations are shown. */
 export interface Audience {
@@ -39,8 +53,11 @@ const HEAD_BYTES = 5;
 export class Conversation {
   /** With whom. */
   readonly name: string;
+  /** The files between us. */
+  readonly talk: FileTalk;
   readonly #introduced: Introduced;
   readonly #audience: Audience;
+  readonly #forFiles: boolean;
   readonly #returnWithinMs: number;
   #channel: Channel | undefined; // while there is one
   #said = 0; // by us, the number of the last message
@@ -52,12 +69,14 @@ export class Conversation {
   constructor(
     introduced: Introduced,
     audience: Audience,
-    returnWithinMs: number = RETURN_WITHIN_MS,
+    options: ConversationOptions,
   ) {
     this.name = introduced.name;
     this.#introduced = introduced;
     this.#audience = audience;
-    this.#returnWithinMs = returnWithinMs;
+    this.talk = options.talk;
+    this.#forFiles = options.forFiles ?? false;
+    this.#returnWithinMs = options.returnWithinMs ?? RETURN_WITHIN_MS;
   }
 
   /** Whether nothing can be said any more. */
@@ -65,16 +84,26 @@ export class Conversation {
     return this.#over;
   }
 
+  /**
+   * Whether more can be begun in it: one that is for the files of whoever called
+   * ends with them.
+   */
+  get lasting(): boolean {
+    const isTheirs = this.#introduced.agreement.part === "called";
+    return !this.#over && !(this.#forFiles && isTheirs);
+  }
+
   /** Connects, and talks until one of them hangs up or is lost for good. */
   async run(): Promise<void> {
     try {
       const channel = await this.#introduced.meeting.connect();
       await this.#greet();
-      await this.#talk(channel);
+      await this.#converse(channel);
     } catch (error) {
       this.#explain(error);
     } finally {
       this.#over = true;
+      await this.talk.end(over());
       await this.#introduced.meeting[Symbol.asyncDispose]();
       this.#tellUnheard();
     }
@@ -112,6 +141,12 @@ export class Conversation {
   async #greet(): Promise<void> {
     const digits = await this.#introduced.agreement.digits();
     const { name } = this;
+    if (this.#forFiles) {
+      return this.#note(
+        `Directly connected with ${name}. If nobody sits between you, the ` +
+          `digits there are the same: ${digits.slice(0, 3)} ${digits.slice(3)}`,
+      );
+    }
     this.#note(
       `Direct session with ${name}. Compare these digits aloud: ` +
         `${digits.slice(0, 3)} ${digits.slice(3)}. If ${name} has others, ` +
@@ -123,15 +158,17 @@ export class Conversation {
   }
 
   /** On one channel after the other, until the conversation is over. */
-  async #talk(first: Channel): Promise<void> {
+  async #converse(first: Channel): Promise<void> {
     for (let channel = first;;) {
       try {
         await this.#listen(channel);
-        if (!this.#over) this.#note(`${this.name} has hung up`);
+        if (!this.#over && !this.#forFiles) {
+          this.#note(`${this.name} has hung up`);
+        }
         return;
       } catch (error) {
         if (this.#over) return;
-        if (!(error instanceof Failure)) throw error;
+        if (!(error instanceof Failure && error.passing)) throw error;
         this.#note(`${error.message}. Connecting to ${this.name} again`);
       }
       channel = await this.#connectAgain();
@@ -142,14 +179,17 @@ export class Conversation {
   /** Takes what comes on `channel`, until it ends. */
   async #listen(channel: Channel): Promise<void> {
     this.#channel = channel;
+    this.talk.connect((record) => channel.send(record));
     try {
       for (const record of this.#unheard) this.#send(record);
       for await (const record of channel) {
-        this.#receive(record);
+        if (isFileRecord(record)) await this.#receiveFile(record);
+        else this.#receive(record);
         await this.#audience.flushed();
       }
     } finally {
       this.#channel = undefined;
+      await this.talk.disconnect(lost());
       await channel[Symbol.asyncDispose]();
     }
   }
@@ -162,6 +202,20 @@ export class Conversation {
       } catch (error) {
         if (!(error instanceof NotMet) || Date.now() >= giveUpAt) throw error;
       }
+    }
+  }
+
+  async #receiveFile(record: Bytes): Promise<void> {
+    try {
+      await this.talk.receive(record);
+    } catch (cause) {
+      if (!(cause instanceof BadRecord)) throw cause;
+      throw new Failure(
+        EXIT.protocol,
+        `Direct session ended: ${this.name} sent what no client sends, ` +
+          cause.message,
+        { cause },
+      );
     }
   }
 
@@ -225,6 +279,14 @@ function recordOf(kind: number, number: number, body?: Bytes): Bytes {
   new DataView(record.buffer).setUint32(1, number);
   if (body) record.set(body, HEAD_BYTES);
   return record;
+}
+
+function lost(): Failure {
+  return new Failure(EXIT.failed, "Direct connection lost", { passing: true });
+}
+
+function over(): Failure {
+  return new Failure(EXIT.failed, "the direct session is over");
 }
 
 const encoder = new TextEncoder();

@@ -16,8 +16,17 @@ import {
   type RequestVerb,
 } from "../protocol.ts";
 import { type Audience, Conversation } from "./conversation.ts";
-import { Failure } from "./failure.ts";
-import { type Call, type Introduced, Introductions } from "./introductions.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { FileFailure } from "./file_failure.ts";
+import { amountText, type Job } from "./file_job.ts";
+import type { FileTalk } from "./file_talk.ts";
+import { calledName, Files, type FilesParts } from "./files.ts";
+import {
+  type Call,
+  type Introduced,
+  Introductions,
+  type Offer,
+} from "./introductions.ts";
 
 /** What {@linkcode Direct} needs. */
 export interface DirectParts extends Audience {
@@ -35,6 +44,13 @@ export interface DirectParts extends Audience {
   explain(error: ChatError): void;
   /** The prompt is another. */
   prompt(): void;
+  /** Where files go, and what may be got. */
+  readonly files: Omit<FilesParts, "show">;
+  /**
+   * Whether what `name` wants to send is taken without a question. Whatever is
+   * not is declined. Default: the person is asked.
+   */
+  readonly takesFiles?: ((name: string) => boolean) | undefined;
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
 }
@@ -43,12 +59,26 @@ export interface DirectParts extends Audience {
 interface Calling {
   readonly name: string;
   readonly stop: AbortController;
+  /** If it is because of files: those that wait for the answer. */
+  readonly talk?: FileTalk;
+}
+
+/** What a conversation is begun with. */
+interface Beginning {
+  /** The files of it. */
+  readonly talk: FileTalk;
+  /** Whether it is only because of them. */
+  readonly forFiles: boolean;
+  /** Whether somebody else tells why nothing came of it. */
+  readonly told?: boolean;
 }
 
 /** See the top of the file. */
 export class Direct {
   /** The conversation that plain lines go to; it may be over. */
   current: Conversation | undefined;
+  /** The files that are sent and received. */
+  readonly files: Files;
   readonly #parts: DirectParts;
   readonly #introductions: Introductions;
   readonly #running = new Set<Promise<void>>();
@@ -59,6 +89,7 @@ export class Direct {
   /** Nobody calls yet. */
   constructor(parts: DirectParts) {
     this.#parts = parts;
+    this.files = new Files({ ...parts.files, show: parts.show });
     this.#introductions = new Introductions({
       request: parts.request,
       hostname: parts.hostname,
@@ -80,30 +111,54 @@ export class Direct {
     if (this.#find(this.#calling, name)) {
       return this.#note(`You call ${name} already`);
     }
-    const calling = { name, stop: new AbortController() };
-    this.#calling.push(calling);
     this.#note(`Calling ${name}; /hangup ${name} ends that`);
-    this.#run(async () => {
-      try {
-        const { signal } = calling.stop;
-        const offer = { purpose: "chat" } as const;
-        return await this.#introductions.call(name, offer, signal);
-      } finally {
-        this.#calling = this.#calling.filter((one) => one !== calling);
-      }
-    });
+    this.#ring(name, { purpose: "chat" });
   }
 
-  /** Answers a call with yes; without a name, the only one there is. */
-  accept(name: string): void {
+  /**
+   * Sends files, in the session there is or in one of their own. What becomes of
+   * them is shown; nothing is sent if there is no such file.
+   */
+  async send(name: string, paths: readonly string[]): Promise<Job | undefined> {
+    try {
+      const outgoing = await this.files.find(paths);
+      const talk = this.#talkWith(name);
+      const job = this.files.send(talk, outgoing);
+      this.#use(name, talk, { offer: offerOf(job), use: job.settled });
+      return job;
+    } catch (error) {
+      if (!(error instanceof FileFailure)) throw error;
+      this.#error(error.message);
+      return undefined;
+    }
+  }
+
+  /** Gets something that somebody shares; without `path`, shows what that is. */
+  get(name: string, path: string | undefined): void {
+    const talk = this.#talkWith(name);
+    const use = path === undefined
+      ? this.#list(name, talk)
+      : this.files.get(talk, path).settled;
+    this.#use(name, talk, { offer: wanted(path), use });
+  }
+
+  /**
+   * Answers a call or an offer of files with yes; without a name, the only one
+   * there is. An offer can be named by its number.
+   */
+  async accept(name: string): Promise<void> {
+    const offered = this.#offerOf(name);
+    if (offered !== undefined) return await this.files.accept(offered);
     const call = this.#pick(this.#calls, name, "Nobody calls you", "/accept");
     if (!call) return;
     this.#note(`Connecting to ${call.name} directly`);
-    this.#run(() => this.#introductions.accept(call));
+    this.#answer(call);
   }
 
-  /** Answers a call with no; without a name, the only one there is. */
-  decline(name: string): void {
+  /** Answers it with no; as with {@linkcode accept}. */
+  async decline(name: string): Promise<void> {
+    const offered = this.#offerOf(name);
+    if (offered !== undefined) return await this.files.cancel(offered);
     const call = this.#pick(this.#calls, name, "Nobody calls you", "/decline");
     if (!call) return;
     this.#introductions.decline(call, "not now");
@@ -155,43 +210,160 @@ export class Direct {
   }
 
   #rings(call: Call): void {
-    if (call.offer.purpose !== "chat") {
-      return this.#introductions.decline(call, "takes no files");
+    const { name, offer } = call;
+    const isWanted = offer.purpose === "file" && offer.files === 0;
+    if (isWanted && !this.#parts.files.shared) {
+      return this.#introductions.decline(call, "shares nothing");
+    }
+    const { takesFiles } = this.#parts;
+    const isTaken = offer.purpose === "file" && takesFiles?.(name);
+    if (isWanted || isTaken) return this.#answer(call);
+    if (takesFiles) {
+      return this.#introductions.decline(call, "waits for something else");
     }
     this.#calls.push(call);
-    const { name } = call;
     call.ended.addEventListener("abort", () => {
       this.#calls = this.#calls.filter((one) => one !== call);
       const { message }: ChatError = call.ended.reason;
       if (message !== "") this.#note(message);
     });
+    if (offer.purpose === "file") {
+      return this.#own(this.#tellOffer(call, offer));
+    }
     this.#note(
       `${name} calls you from ${call.from}. ` +
         `/accept ${name} talks directly, /decline ${name} does not.`,
     );
   }
 
+  #answer(call: Call): void {
+    const { name, offer } = call;
+    const forFiles = offer.purpose === "file";
+    const told = forFiles && offer.files > 0 ? offer : undefined;
+    const talk = this.files.talk(name, told);
+    this.#run(() => this.#introductions.accept(call), { talk, forFiles });
+  }
+
+  /** Calls, and has what comes of it run. */
+  #ring(name: string, offer: Offer, talk?: FileTalk): Calling {
+    const stop = new AbortController();
+    const calling = { name, stop, ...(talk ? { talk } : {}) };
+    this.#calling.push(calling);
+    const beginning = {
+      talk: talk ?? this.files.talk(name),
+      forFiles: talk !== undefined,
+      told: talk !== undefined, // by what becomes of the files
+    };
+    this.#run(async () => {
+      try {
+        return await this.#introductions.call(name, offer, stop.signal);
+      } finally {
+        this.#calling = this.#calling.filter((one) => one !== calling);
+      }
+    }, beginning);
+    return calling;
+  }
+
   /** Runs a conversation with whoever is introduced. */
-  #run(introduce: () => Promise<Introduced>): void {
-    const running = this.#converse(introduce)
-      .finally(() => this.#running.delete(running));
+  #run(introduce: () => Promise<Introduced>, beginning: Beginning): void {
+    this.#own(this.#converse(introduce, beginning));
+  }
+
+  /** Has `task` awaited in the end. */
+  #own(task: Promise<void>): void {
+    const running = task.finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
-  async #converse(introduce: () => Promise<Introduced>): Promise<void> {
+  async #converse(
+    introduce: () => Promise<Introduced>,
+    beginning: Beginning,
+  ): Promise<void> {
+    const { talk } = beginning;
     try {
       const introduced = await introduce();
-      const conversation = new Conversation(introduced, this.#parts);
+      const conversation = new Conversation(introduced, this.#parts, beginning);
       this.#conversations.push(conversation);
       await conversation.run();
       this.#conversations = this.#conversations.filter((one) =>
         one !== conversation
       );
     } catch (error) {
+      if (!(error instanceof ChatError || error instanceof Failure)) {
+        throw error;
+      }
+      await talk.end(new Failure(EXIT.failed, error.message));
+      if (beginning.told) return;
       if (error instanceof ChatError) this.#parts.explain(error);
-      else if (error instanceof Failure) this.#error(error.message);
-      else throw error;
+      else this.#error(error.message);
     }
+  }
+
+  /** The files with `name`: of the session there is, or of one to be called. */
+  #talkWith(name: string): FileTalk {
+    const open = this.#conversations.filter(({ lasting }) => lasting);
+    return this.#find(open, name)?.talk ??
+      this.#find(this.#calling.filter(({ talk }) => talk), name)?.talk ??
+      this.files.talk(name);
+  }
+
+  /** Calls because of files, if need be, and hangs up when they are done. */
+  #use(
+    name: string,
+    talk: FileTalk,
+    { offer, use }: { offer: Offer; use: Promise<void> },
+  ): void {
+    const isKnown = this.#conversations.some((one) => one.talk === talk) ||
+      this.#calling.some((one) => one.talk === talk);
+    if (isKnown) return;
+    const calling = this.#ring(name, offer, talk);
+    this.#own(this.#hangUpAfter(calling, use));
+  }
+
+  async #hangUpAfter(calling: Calling, use: Promise<void>): Promise<void> {
+    const { stop, talk } = calling;
+    await use;
+    while (talk && talk.jobs.length > 0) {
+      await Promise.all(talk.jobs.map(({ settled }) => settled));
+    }
+    stop.abort(new ChatError(118, "you hung up")); // if it still rings
+    const conversation = this.#conversations.find((one) => one.talk === talk);
+    await conversation?.hangUp();
+  }
+
+  async #list(name: string, talk: FileTalk): Promise<void> {
+    try {
+      await this.files.list(talk, name);
+    } catch (error) {
+      if (!(error instanceof FileFailure || error instanceof Failure)) {
+        throw error;
+      }
+      this.#error(`Cannot list what ${name} shares: ${error.message}`);
+    }
+  }
+
+  async #tellOffer(
+    { name }: Call,
+    offer: Offer & { purpose: "file" },
+  ): Promise<void> {
+    const room = await this.files.roomFor(offer.size);
+    const amount = amountText(offer.files, offer.size);
+    this.#note(
+      `${name} wants to send you ${offer.name} (${amount}; ${room}). ` +
+        `/accept ${name} takes it, /decline ${name} does not.`,
+    );
+  }
+
+  /** The number of the offer that is meant by a number, a name or nothing. */
+  #offerOf(name: string): number | undefined {
+    const { offers } = this.files;
+    const byNumber = offers.find(({ number }) => `${number}` === name);
+    if (byNumber) return byNumber.number;
+    const isMeant = (who: string) =>
+      name === "" || lookAlike(who) === lookAlike(name);
+    const [first, second] = offers.filter(({ job }) => isMeant(job.peer));
+    const isCall = this.#calls.some((call) => isMeant(call.name));
+    return second || isCall ? undefined : first?.number;
   }
 
   /** The conversation that is meant by `name`, or by nothing. */
@@ -232,4 +404,14 @@ export class Direct {
   #error(text: string): void {
     this.#parts.show({ kind: "error", text });
   }
+}
+
+/** A call because of something that we offer. */
+function offerOf({ title, size, files }: Job): Offer {
+  return { purpose: "file", name: calledName(title), size, files };
+}
+
+/** A call because of something that the other side shares. */
+function wanted(path = "/"): Offer {
+  return { purpose: "file", name: calledName(path), size: 0, files: 0 };
 }

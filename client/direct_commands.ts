@@ -18,15 +18,15 @@ export const DIRECT_COMMANDS: readonly Command[] = [
   },
   {
     names: ["accept"],
-    usage: "[NAME]",
-    help: "Talk directly with whoever calls",
+    usage: "[NAME | NUMBER]",
+    help: "Talk directly with whoever calls; take files that are offered",
     run: (session, rest) =>
       onName(session, rest, (direct) => direct.accept(rest)),
   },
   {
     names: ["decline"],
-    usage: "[NAME]",
-    help: "Do not talk with whoever calls",
+    usage: "[NAME | NUMBER]",
+    help: "Do not talk with whoever calls; do not take files",
     run: (session, rest) =>
       onName(session, rest, (direct) => direct.decline(rest)),
   },

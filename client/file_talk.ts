@@ -159,12 +159,11 @@ export class FileTalk {
   }
 
   /** Ends a transfer, or declines what is offered; the other side is told. */
-  async cancel(job: Job): Promise<void> {
+  async cancel(job: Job, why?: string): Promise<void> {
     const { attempt, state } = job;
-    const { me } = this.#options;
     const declines = state === "asking" && !job.sends;
     const verb = declines ? "declined" : "cancelled it";
-    const failure = new FileFailure(`${me} ${verb}`);
+    const failure = new FileFailure(why ?? `${this.#options.me} ${verb}`);
     this.#fail(job, failure);
     if (attempt instanceof Sending) attempt.withdraw(failure);
     else if (declines) attempt?.decline(failure.message);
@@ -196,6 +195,7 @@ export class FileTalk {
   /** Tries on one connection after the other, until the job has ended. */
   async #keepTrying(job: Job, attempt: Attempt): Promise<void> {
     while (!job.over) {
+      if (this.#over) return this.#fail(job, this.#over);
       if (!this.#connection) {
         await Promise.race([this.#connected.promise, job.settled]);
         continue;

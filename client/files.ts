@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { atHome, freeBytes } from "./downloads.ts";
+import { atHome, downloadsFolder, freeBytes } from "./downloads.ts";
 import { Failure } from "./failure.ts";
 import { FileFailure } from "./file_failure.ts";
 import { amountText, type Job } from "./file_job.ts";
@@ -34,6 +34,8 @@ const TELL_EVERY_MS = 10_000;
 /** So many transfers have a bar; the others are counted. */
 const MAX_BARS = 5;
 
+const USUAL_COLUMNS = 80;
+
 /** So many files of an offer, or of a shared folder, are named. */
 const MAX_NAMED = 20;
 
@@ -51,16 +53,16 @@ export interface Told {
 export interface FilesParts {
   /** Our name. */
   readonly me: string;
-  /** Where files go that we receive. */
-  readonly folder: string;
-  /** What others may get. */
-  readonly shared: SharedFolder | undefined;
+  /** Where files go that we receive. Default: {@linkcode downloadsFolder}. */
+  readonly folder?: string | undefined;
+  /** What others may get. Default: nothing. */
+  readonly shared?: SharedFolder | undefined;
   /** Shows a line. */
   show(item: Shown): void;
-  /** Draws rows that change; undefined where nothing is drawn. */
-  readonly draw: ((rows: readonly string[]) => void) | undefined;
-  /** How wide the screen is. */
-  columns(): number;
+  /** Draws rows that change. Default: nothing is drawn, and told now and then. */
+  readonly draw?: ((rows: readonly string[]) => void) | undefined;
+  /** How wide the screen is that is drawn on. Default 80. */
+  columns?(): number;
   /** Whether offers are accepted without a question. Default: none. */
   accepts?(job: Job): boolean;
   /** The time; tests pass their own. */
@@ -68,26 +70,34 @@ export interface FilesParts {
 }
 
 /** A transfer that is shown. */
-interface Row {
+export interface Row {
+  /** What the person calls it. */
   readonly number: number;
+  /** How it is. */
   readonly job: Job;
+  /** With whom. */
   readonly talk: FileTalk;
+  /** How fast it is. */
   readonly meter: Meter;
+  /** When it came up, in milliseconds. */
   readonly since: number;
 }
 
 /** See the top of the file. */
 export class Files {
   readonly #parts: FilesParts;
+  readonly #folder: string;
   readonly #clock: Clock;
   readonly #rows: Row[] = [];
   #lastNumber = 0;
   #ticking: Disposable | undefined;
+  #accepted = Promise.withResolvers<Job>();
   #toldAt = 0;
 
   /** Begins with nothing under way. */
   constructor(parts: FilesParts) {
     this.#parts = parts;
+    this.#folder = parts.folder ?? downloadsFolder();
     this.#clock = parts.clock ?? CLOCK;
   }
 
@@ -97,7 +107,8 @@ export class Files {
    * has to agree with it.
    */
   talk(peer: string, told?: Told): FileTalk {
-    const { me, folder, shared } = this.#parts;
+    const { me, shared } = this.#parts;
+    const folder = this.#folder;
     let expected = told;
     const talk: FileTalk = new FileTalk({
       me,
@@ -161,29 +172,26 @@ export class Files {
   }
 
   /** The offers that wait for an answer, the oldest first. */
-  get offers(): readonly { readonly number: number; readonly job: Job }[] {
+  get offers(): readonly Row[] {
     return this.#rows.filter(({ job }) => !job.sends && job.state === "asking");
+  }
+
+  /** The next offer that is accepted. */
+  get accepted(): Promise<Job> {
+    return this.#accepted.promise;
   }
 
   /** Takes an offer, if there is room for it. */
   async accept(number: number): Promise<void> {
-    const row = this.#find(number);
-    if (!row || row.job.sends || row.job.state !== "asking") {
+    const row = this.offers.find((one) => one.number === number);
+    if (!row) {
       return this.#error(`Cannot accept ${number}: there is no such offer`);
     }
-    const { folder } = this.#parts;
-    const free = await freeBytes(folder);
-    if (free !== undefined && free < row.job.size) {
-      return this.#error(
-        `Cannot accept ${row.job.title}: it needs ${
-          bytesText(row.job.size)
-        }, ` +
-          `and ${folder} has room for ${bytesText(free)}. Make room and ` +
-          `/accept ${number} again, or /decline ${number}`,
-      );
-    }
-    row.talk.accept(row.job);
-    this.#tick();
+    const lacking = await this.#lackOfRoom(row.job);
+    if (lacking === undefined) return this.#take(row);
+    this.#error(
+      `${lacking}. Make room and /accept ${number} again, or /decline ${number}`,
+    );
   }
 
   /** Ends a transfer, or declines an offer. */
@@ -206,7 +214,7 @@ export class Files {
 
   /** How much room there is for files of `size` bytes, in words. */
   async roomFor(size: number): Promise<string> {
-    const free = await freeBytes(this.#parts.folder);
+    const free = await freeBytes(this.#folder);
     if (free === undefined) return "whether there is room is not known";
     if (free < size) return `no room: ${bytesText(free)} are free`;
     return `${bytesText(free)} are free`;
@@ -224,8 +232,30 @@ export class Files {
       );
       this.#own(talk.cancel(job));
     } else if (told || this.#parts.accepts?.(job)) {
-      this.#own(this.accept(row.number));
+      this.#own(this.#takeIfRoom(row));
     } else this.#own(this.#ask(row));
+  }
+
+  #take({ job, talk }: Row): void {
+    talk.accept(job);
+    this.#accepted.resolve(job);
+    this.#accepted = Promise.withResolvers();
+  }
+
+  async #takeIfRoom(row: Row): Promise<void> {
+    const { job, talk } = row;
+    const lacking = await this.#lackOfRoom(job);
+    if (lacking === undefined) return this.#take(row);
+    this.#error(lacking);
+    await talk.cancel(job, `${this.#parts.me} has no room for it`);
+  }
+
+  async #lackOfRoom({ title, size }: Job): Promise<string | undefined> {
+    const folder = this.#folder;
+    const free = await freeBytes(folder);
+    if (free === undefined || free >= size) return undefined;
+    return `Cannot accept ${title}: it needs ${bytesText(size)}, and ` +
+      `${folder} has room for ${bytesText(free)}`;
   }
 
   async #ask({ number, job }: Row): Promise<void> {
@@ -293,7 +323,7 @@ export class Files {
 
   /** Draws the bars; or says in words, now and then, how far everything is. */
   #draw(): void {
-    const { draw, columns } = this.#parts;
+    const { draw, columns = () => USUAL_COLUMNS } = this.#parts;
     const now = this.#clock.now();
     const moving = this.#rows.filter(({ job }) => job.state !== "asking");
     for (const { meter, job } of moving) {

@@ -325,7 +325,8 @@ function upBy(rows: number): string {
   return `${rows > 0 ? `\x1b[${rows}A` : ""}\r\x1b[J`;
 }
 
-function columnsNow(): number {
+/** How wide the terminal is, whichever of our streams is one. */
+export function columnsNow(): number {
   try {
     return Deno.consoleSize().columns || 80;
   } catch {

@@ -33,6 +33,7 @@ import {
   type Request,
   said,
 } from "./connection.ts";
+import type { DirectParts } from "./direct.ts";
 import { DirectDoor } from "./direct_door.ts";
 import type { Line, Visitor } from "./line.ts";
 import { listRooms } from "./listing.ts";
@@ -74,6 +75,10 @@ export interface SessionParts {
   readonly listens?: boolean;
   /** The only address for direct connections. Default: all of this computer. */
   readonly directHost?: string | undefined;
+  /** Where files go, and what may be got. Default: nothing may. */
+  readonly files?: Omit<DirectParts["files"], "me">;
+  /** See {@linkcode DirectParts.takesFiles}. */
+  readonly takesFiles?: DirectParts["takesFiles"];
   /** Is told of messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
@@ -120,6 +125,8 @@ export class Session implements Visitor {
       ignores: (name) => this.messages.ignores(name),
       listens: parts.listens ?? true,
       hostname: parts.directHost,
+      files: { ...parts.files, me: parts.name },
+      takesFiles: parts.takesFiles,
       show: (item) => this.show(item),
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),

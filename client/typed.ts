@@ -7,6 +7,7 @@
  */
 import { findCommand, parseInput, runInput } from "./commands.ts";
 import { DIRECT_LOCAL } from "./direct_commands.ts";
+import { FILE_LOCAL } from "./file_commands.ts";
 import { WINDOW_MESSAGES } from "./pipe.ts";
 import { Screen } from "./screen.ts";
 import type { Session } from "./session.ts";
@@ -16,7 +17,15 @@ import type { Terminal } from "./terminal.ts";
 const MAX_WAITING = 1_000;
 
 /** What needs no server. */
-const LOCAL = ["help", "ignore", "unignore", "clear", "quit", ...DIRECT_LOCAL];
+const LOCAL = [
+  "help",
+  "ignore",
+  "unignore",
+  "clear",
+  "quit",
+  ...DIRECT_LOCAL,
+  ...FILE_LOCAL,
+];
 
 /**
  * Does what the lines mean that are typed, until there are no more.

@@ -163,10 +163,19 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Waits until its standard output has `text`. */
   async until(text: string): Promise<void> {
-    while (!this.#out.includes(text)) {
+    await this.#until(text, () => this.#out);
+  }
+
+  /** Waits until its standard error has `text`. */
+  async untilError(text: string): Promise<void> {
+    await this.#until(text, () => this.#err);
+  }
+
+  async #until(text: string, printed: () => string): Promise<void> {
+    while (!printed().includes(text)) {
       if (this.#ended) {
         throw new Error(`No "${text}" in
-${this.#out}`);
+${printed()}`);
       }
       await this.#changed.promise;
     }

@@ -34,7 +34,6 @@ class Person {
     this.files = new Files({
       me,
       folder,
-      shared: undefined,
       show: (item) => {
         if ("text" in item) this.lines.push(`${item.kind}: ${item.text}`);
         this.#shown.resolve();
