@@ -50,6 +50,9 @@ export class Job {
   state: JobState = "asking";
   /** Where everything is; rejects with why it ended. */
   readonly ended: Promise<readonly string[]>;
+  /** Resolves when it first moves. */
+  readonly started: Promise<void>;
+  readonly #started = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<readonly string[]>();
   #attempt: Sending | Receiving | undefined;
   #moved = 0;
@@ -60,6 +63,7 @@ export class Job {
     this.sends = sends;
     this.id = id;
     this.title = title;
+    this.started = this.#started.promise;
     this.ended = this.#ended.promise;
     this.ended.catch(() => {}); // who waits for it is told
   }
@@ -92,7 +96,9 @@ export class Job {
 
   /** It is wanted, and moves. */
   run(): void {
-    if (!this.over) this.state = "running";
+    if (this.over) return;
+    this.state = "running";
+    this.#started.resolve();
   }
 
   /** The connection is gone. */

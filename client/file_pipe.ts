@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { isTold } from "./files.ts";
+import type { Job } from "./file_job.ts";
+import { type Files, isTold } from "./files.ts";
 import type { Transfer } from "./options.ts";
 import type { Session } from "./session.ts";
 
@@ -23,17 +24,42 @@ export async function runTransfer(
   if (transfer.kind === "receive") {
     session.note(`Waits for files${of(transfer)}`);
   }
-  const job = transfer.kind === "send"
-    ? await direct.send(transfer.user, transfer.paths)
-    : await direct.files.accepted;
-  if (!job) return false;
-  try {
-    for (const path of await job.ended) console.log(path);
-    return true;
-  } catch (error) {
-    if (isTold(error)) return false; // as an error in the chat is
-    throw error;
+  if (transfer.kind === "send") {
+    const job = await direct.send(transfer.user, transfer.paths);
+    return await job?.ended.then(() => true, toldFalse) ?? false;
   }
+  const paths = await firstReceived(direct.files);
+  for (const path of paths) console.log(path);
+  return paths.length > 0;
+}
+
+/**
+ * Where everything is of the first transfer that is whole; nothing, if all that
+ * were accepted have failed. There may be several: a sender who was killed calls
+ * again before we know.
+ */
+function firstReceived(files: Files): Promise<readonly string[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<
+    readonly string[]
+  >();
+  let running = 0;
+  const follow = (job: Job) => {
+    running++;
+    files.accepted.then(follow);
+    job.ended.then(resolve, (error) => {
+      running--;
+      if (!isTold(error)) reject(error);
+      else if (running === 0) resolve([]);
+    });
+  };
+  files.accepted.then(follow);
+  return promise;
+}
+
+/** That it failed was told, as an error in the chat is. */
+function toldFalse(error: unknown): false {
+  if (isTold(error)) return false;
+  throw error;
 }
 
 function of({ user }: { readonly user: string | undefined }): string {

@@ -49,7 +49,8 @@ export class Receiving {
   /** What is offered, once all of the manifest is there. */
   items: readonly Item[] = [];
   readonly #say: Say;
-  readonly #entries: Entry[] = [];
+  #entries: Entry[] = []; // as long as some are missing
+  #listed = 0;
   #pathsLength = 0;
   #finished: string[] = [];
   #acceptance: Acceptance | undefined;
@@ -75,7 +76,7 @@ export class Receiving {
 
   /** Whether all of the manifest is there. */
   get listed(): boolean {
-    return this.#entries.length === this.files;
+    return this.#listed === this.files;
   }
 
   /** How many bytes are there, those from before a break included. */
@@ -170,12 +171,13 @@ export class Receiving {
     }
     for (const { path } of entries) this.#pathsLength += path.length;
     this.#entries.push(...entries);
-    const { length } = this.#entries;
-    if (length > this.files || this.#pathsLength > MAX_PATHS_LENGTH) {
+    this.#listed += entries.length;
+    if (this.#listed > this.files || this.#pathsLength > MAX_PATHS_LENGTH) {
       throw new BadRecord("a list of more files than were offered");
     }
     if (!this.listed) return;
     this.items = itemsOf(this.#entries);
+    this.#entries = [];
     const size = this.items.reduce((sum, item) => sum + item.size, 0);
     if (size !== this.size) throw new BadRecord("sizes that do not add up");
   }

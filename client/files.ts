@@ -79,8 +79,8 @@ export interface Row {
   readonly talk: FileTalk;
   /** How fast it is. */
   readonly meter: Meter;
-  /** When it came up, in milliseconds. */
-  readonly since: number;
+  /** When it began to move, in milliseconds. */
+  since: number;
 }
 
 /** See the top of the file. */
@@ -278,6 +278,7 @@ export class Files {
     const since = this.#clock.now();
     const row: Row = { number, job, talk, meter: new Meter(), since };
     this.#rows.push(row);
+    this.#own(job.started.then(() => void (row.since = this.#clock.now())));
     this.#own(
       job.ended.then(
         (paths) => this.#tellDone(row, paths),
@@ -389,18 +390,20 @@ function progressOf({ number, job, meter }: Row): {
   rate: number | undefined;
 } {
   const { moved, size, sends, peer } = job;
-  const title = `[${number}] ${job.title} ${sends ? "to" : "from"} ${peer}`;
+  const paused = job.state === "paused" ? " (no connection)" : "";
+  const way = `${sends ? "to" : "from"} ${peer}${paused}`;
+  const title = `[${number}] ${job.title} ${way}`;
   return { title, moved, size, rate: meter.rate };
 }
 
 /** Whether an offer is what the server said it would be. */
 function agrees(job: Job, told: Told): boolean {
-  return told.name === calledName(job.title) && told.size === job.size &&
-    told.files === job.files;
+  return calledName(told.name) === calledName(job.title) &&
+    told.size === job.size && told.files === job.files;
 }
 
-/** A title as a CALL carries it: 255 characters, and no control ones. */
+/** A title as a CALL carries it: 1 to 255 characters, and no control ones. */
 export function calledName(title: string): string {
   const plain = title.replace(/[\p{Cc}\p{Cs}]/gu, "_");
-  return [...plain].slice(0, 255).join("");
+  return [...plain].slice(0, 255).join("").trim() || "_";
 }
