@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ClientProcess, quietServer, type Result } from "./client_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
+import { Relay } from "./relay.ts";
 import { tempFolder } from "./temp.ts";
 
 /** A client that speaks directly on this computer alone. */
@@ -168,6 +169,54 @@ Deno.test("in pipes, whoever is not meant is declined, and failures end with 1",
   assertMatch(ends[1]![1].err, /! a to dave: no user "dave" is connected/);
   assertMatch(ends[2]![1].err, /! Cannot send ".*none": there is no such file/);
 });
+
+Deno.test("the server sees nothing of a file but its name and size", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "notes.txt": "this is between us\n".repeat(1_000) });
+  await using server = quietServer();
+  await using relay = new Relay(server.port);
+  await using alice = await person("alice", relay.port);
+  await using bob = await person("bob", relay.port, "--downloads", to.path);
+
+  await alice.type(`/send bob ${from.path}/notes.txt\n`);
+  await bob.until("alice wants to send you notes.txt (19 kB; ");
+  await bob.type("/accept\n");
+  await alice.until("bob has notes.txt");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+  assert(relay.seen.includes("Name: notes.txt\nSize: 19000\n"));
+  assert(!relay.seen.includes("between us"));
+  assert(relay.seen.length < 5_000, `${relay.seen.length} bytes`);
+});
+
+for (
+  const [what, from, to] of [
+    ["size", "Size: 19\n", "Size: 20\n"],
+    ["name", "Name: notes.txt\n", "Name: notes.pdf\n"],
+  ] as const
+) {
+  Deno.test(`a server that changes the ${what} of what is offered is noticed`, async () => {
+    using folder = tempFolder();
+    writeFiles(folder.path, { "notes.txt": 19 });
+    await using server = quietServer();
+    await using relay = new Relay(
+      server.port,
+      (text) => text.replace(from, to),
+    );
+    const downloads = ["--downloads", `${folder.path}/to`];
+    await using alice = await person("alice", server.port);
+    await using bob = await person("bob", relay.port, ...downloads);
+
+    await alice.type(`/send bob ${folder.path}/notes.txt\n`);
+    await bob.until("alice wants to send you");
+    await bob.type("/accept\n");
+    await bob.until("it was changed on the way, and is declined");
+    await alice.until("notes.txt to bob: bob declined");
+
+    assertEquals(Object.keys(snapshot(folder.path)), ["notes.txt"]);
+  });
+}
 
 for (
   const [args, why] of [
