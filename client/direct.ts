@@ -27,6 +27,8 @@ export interface DirectParts extends Audience {
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;
+  /** Who we are. */
+  me(): string;
   /** Whether somebody is not to be heard. */
   ignores(name: string): boolean;
   /** Whether we can be called at all. */
@@ -114,8 +116,9 @@ export class Direct {
     const all = [...this.#conversations, ...this.#calling];
     const one = this.#pick(all, name, "There is no direct session", "/hangup");
     if (!one) return;
-    if ("stop" in one) one.stop.abort(new ChatError(118, "you hung up"));
-    else {
+    if ("stop" in one) {
+      one.stop.abort(new ChatError(118, `you call ${one.name} no more`));
+    } else {
       await one.hangUp();
       this.#note(`The direct session with ${one.name} is over`);
     }
@@ -143,7 +146,7 @@ export class Direct {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#introductions[Symbol.dispose]();
     for (const { stop } of this.#calling) {
-      stop.abort(new ChatError(118, "you left"));
+      stop.abort(new ChatError(118, ""));
     }
     await Promise.all(this.#conversations.map((one) => one.hangUp()));
     await Promise.all(this.#running);
@@ -160,6 +163,8 @@ export class Direct {
     }
     this.#calls.push(call);
     const { name } = call;
+    const ours = this.#find(this.#calling, name);
+    if (ours) return this.#callBoth(call, ours);
     call.ended.addEventListener("abort", () => {
       this.#calls = this.#calls.filter((one) => one !== call);
       const { message }: ChatError = call.ended.reason;
@@ -169,6 +174,14 @@ export class Direct {
       `${name} calls you from ${call.from}. ` +
         `/accept ${name} talks directly, /decline ${name} does not.`,
     );
+  }
+
+  /** We call who calls us. One of the calls is enough: that to the greater. */
+  #callBoth(call: Call, ours: Calling): void {
+    this.#calls = this.#calls.filter((one) => one !== call);
+    if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
+    ours.stop.abort(new ChatError(118, ""));
+    this.#run(() => this.#introductions.accept(call));
   }
 
   /** Runs a conversation with whoever is introduced. */
@@ -188,10 +201,15 @@ export class Direct {
         one !== conversation
       );
     } catch (error) {
-      if (error instanceof ChatError) this.#parts.explain(error);
+      if (error instanceof ChatError) this.#refused(error);
       else if (error instanceof Failure) this.#error(error.message);
       else throw error;
     }
+  }
+
+  /** Says why nothing came of a call, unless that was our own doing. */
+  #refused(error: ChatError): void {
+    if (error.message !== "") this.#parts.explain(error);
   }
 
   /** The conversation that is meant by `name`, or by nothing. */
