@@ -77,7 +77,11 @@ async function chat(options: Options): Promise<number> {
   stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
   // Who is still at a question when the signal comes is left there: the
   // terminal goes away under the visit, and then the program.
-  return await Promise.race([visit(setting), stopped]);
+  try {
+    return await Promise.race([visit(setting), stopped]);
+  } finally {
+    await setting.session?.direct[Symbol.asyncDispose]();
+  }
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
@@ -145,7 +149,6 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     if (piped) refusals.tellLost(line.parked);
     throw error;
   } finally {
-    await session.direct[Symbol.asyncDispose]();
     session.messages.order.flush();
   }
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;

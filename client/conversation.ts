@@ -55,9 +55,10 @@ export class Conversation {
   readonly name: string;
   /** The files between us. */
   readonly talk: FileTalk;
+  /** Whether it was only called for because of files. */
+  readonly forFiles: boolean;
   readonly #introduced: Introduced;
   readonly #audience: Audience;
-  readonly #forFiles: boolean;
   readonly #returnWithinMs: number;
   #channel: Channel | undefined; // while there is one
   #said = 0; // by us, the number of the last message
@@ -75,7 +76,7 @@ export class Conversation {
     this.#introduced = introduced;
     this.#audience = audience;
     this.talk = options.talk;
-    this.#forFiles = options.forFiles ?? false;
+    this.forFiles = options.forFiles ?? false;
     this.#returnWithinMs = options.returnWithinMs ?? RETURN_WITHIN_MS;
   }
 
@@ -90,7 +91,7 @@ export class Conversation {
    */
   get lasting(): boolean {
     const isTheirs = this.#introduced.agreement.part === "called";
-    return !this.#over && !(this.#forFiles && isTheirs);
+    return !this.#over && !(this.forFiles && isTheirs);
   }
 
   /** Connects, and talks until one of them hangs up or is lost for good. */
@@ -141,7 +142,7 @@ export class Conversation {
   async #greet(): Promise<void> {
     const digits = await this.#introduced.agreement.digits();
     const { name } = this;
-    if (this.#forFiles) {
+    if (this.forFiles) {
       return this.#note(
         `Directly connected with ${name}. If nobody sits between you, the ` +
           `digits there are the same: ${digits.slice(0, 3)} ${digits.slice(3)}`,
@@ -162,7 +163,7 @@ export class Conversation {
     for (let channel = first;;) {
       try {
         await this.#listen(channel);
-        if (!this.#over && !this.#forFiles) {
+        if (!this.#over && !this.forFiles) {
           this.#note(`${this.name} has hung up`);
         }
         return;

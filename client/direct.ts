@@ -36,6 +36,8 @@ export interface DirectParts extends Audience {
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;
+  /** Who we are. */
+  me(): string;
   /** Whether somebody is not to be heard. */
   ignores(name: string): boolean;
   /** Whether we can be called at all. */
@@ -54,6 +56,9 @@ export interface DirectParts extends Audience {
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
 }
+
+/** With so much under way, nobody else gets what we share. */
+const MAX_RUNNING = 32;
 
 /** A call of ours that rings. */
 interface Calling {
@@ -105,10 +110,11 @@ export class Direct {
 
   /** Calls somebody. What becomes of it is shown when it is known. */
   call(name: string): void {
-    if (this.#find(this.#conversations, name)) {
+    const talks = this.#conversations.filter(({ forFiles }) => !forFiles);
+    if (this.#find(talks, name)) {
       return this.#note(`You have a direct session with ${name} already`);
     }
-    if (this.#find(this.#calling, name)) {
+    if (this.#find(this.#chatCalls(), name)) {
       return this.#note(`You call ${name} already`);
     }
     this.#note(`Calling ${name}; /hangup ${name} ends that`);
@@ -169,8 +175,9 @@ export class Direct {
     const all = [...this.#conversations, ...this.#calling];
     const one = this.#pick(all, name, "There is no direct session", "/hangup");
     if (!one) return;
-    if ("stop" in one) one.stop.abort(new ChatError(118, "you hung up"));
-    else {
+    if ("stop" in one) {
+      one.stop.abort(new ChatError(118, `you call ${one.name} no more`));
+    } else {
       await one.hangUp();
       this.#note(`The direct session with ${one.name} is over`);
     }
@@ -198,7 +205,7 @@ export class Direct {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#introductions[Symbol.dispose]();
     for (const { stop } of this.#calling) {
-      stop.abort(new ChatError(118, "you left"));
+      stop.abort(new ChatError(118, ""));
     }
     await Promise.all(this.#conversations.map((one) => one.hangUp()));
     await Promise.all(this.#running);
@@ -215,6 +222,9 @@ export class Direct {
     if (isWanted && !this.#parts.files.shared) {
       return this.#introductions.decline(call, "shares nothing");
     }
+    if (isWanted && this.#running.size >= MAX_RUNNING) {
+      return this.#introductions.decline(call, "too many others get files");
+    }
     const { takesFiles } = this.#parts;
     const isTaken = offer.purpose === "file" && takesFiles?.(name);
     if (isWanted || isTaken) return this.#answer(call);
@@ -222,6 +232,8 @@ export class Direct {
       return this.#introductions.decline(call, "waits for something else");
     }
     this.#calls.push(call);
+    const ours = this.#find(this.#chatCalls(), name);
+    if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
     call.ended.addEventListener("abort", () => {
       this.#calls = this.#calls.filter((one) => one !== call);
       const { message }: ChatError = call.ended.reason;
@@ -234,6 +246,19 @@ export class Direct {
       `${name} calls you from ${call.from}. ` +
         `/accept ${name} talks directly, /decline ${name} does not.`,
     );
+  }
+
+  /** We call who calls us. One of the calls is enough: that to the greater. */
+  #callBoth(call: Call, ours: Calling): void {
+    this.#calls = this.#calls.filter((one) => one !== call);
+    if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
+    ours.stop.abort(new ChatError(118, ""));
+    this.#answer(call);
+  }
+
+  /** Calls of ours that are not because of files. */
+  #chatCalls(): Calling[] {
+    return this.#calling.filter(({ talk }) => !talk);
   }
 
   #answer(call: Call): void {
@@ -292,11 +317,16 @@ export class Direct {
       if (!(error instanceof ChatError || error instanceof Failure)) {
         throw error;
       }
-      await talk.end(new Failure(EXIT.failed, error.message));
+      await talk.end(new Failure(EXIT.failed, error.message || "you left"));
       if (beginning.told) return;
-      if (error instanceof ChatError) this.#parts.explain(error);
+      if (error instanceof ChatError) this.#refused(error);
       else this.#error(error.message);
     }
+  }
+
+  /** Says why nothing came of a call, unless that was our own doing. */
+  #refused(error: ChatError): void {
+    if (error.message !== "") this.#parts.explain(error);
   }
 
   /** The files with `name`: of the session there is, or of one to be called. */

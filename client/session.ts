@@ -122,6 +122,7 @@ export class Session implements Visitor {
     this.#view.me = parts.name;
     this.direct = new DirectDoor({
       request: (verb, args, headers) => this.line.request(verb, args, headers),
+      me: () => this.name,
       ignores: (name) => this.messages.ignores(name),
       listens: parts.listens ?? true,
       hostname: parts.directHost,
