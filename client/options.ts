@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { type Args, parseArgs } from "@std/cli/parse-args";
 import { isIP } from "node:net";
 import {
   DEFAULT_PORT,
@@ -120,25 +120,7 @@ export interface Goal {
 export function readOptions(
   args: readonly string[],
 ): Options | "help" | "version" {
-  const values = parseArgs(args, {
-    string: [
-      ...["_", "port", "room", "color", "password-file", "direct-host"],
-      ...TEXTS,
-    ],
-    boolean: [
-      ...["plain", "receive", "login", "signup", "listen", "help", "version"],
-    ],
-    negatable: ["listen"],
-    default: { listen: true },
-    alias: { h: "help" },
-    unknown: (arg, key) => {
-      if (key !== undefined) {
-        throw usage(
-          `Cannot use "${arg.replace(/=.*/s, "")}": no such option`,
-        );
-      }
-    },
-  });
+  const values = parseValues(args);
   if (values["help"]) return "help";
   if (values["version"]) return "version";
   const [name, server, ...others] = values._.map(String);
@@ -165,6 +147,29 @@ export function readOptions(
     color: readColor(values["color"]),
     plain: values["plain"] === true,
   };
+}
+
+/** Which options there are, and what was said of them. */
+function parseValues(args: readonly string[]): Args {
+  return parseArgs(args, {
+    string: [
+      ...["_", "port", "room", "color", "password-file", "direct-host"],
+      ...TEXTS,
+    ],
+    boolean: [
+      ...["plain", "receive", "login", "signup", "listen", "help", "version"],
+    ],
+    negatable: ["listen"],
+    default: { listen: true },
+    alias: { h: "help" },
+    unknown: (arg, key) => {
+      if (key !== undefined) {
+        throw usage(
+          `Cannot use "${arg.replace(/=.*/s, "")}": no such option`,
+        );
+      }
+    },
+  });
 }
 
 /** Asks for whatever the command line does not say. */
