@@ -38,6 +38,8 @@ export interface TalkOptions extends TalkEvents {
   readonly folder: string;
   /** What the other side may get; undefined: nothing. */
   readonly shared: SharedFolder | undefined;
+  /** Why there is no room for what we asked for, if there is none. */
+  lackOfRoom?(job: Job): Promise<string | undefined>;
 }
 
 /** One connection: what is said on it, and when it is gone. */
@@ -131,8 +133,14 @@ export class FileTalk {
     const job = this.#add({ sends: false, title: path });
     this.#run(job, async ({ exchange }) => {
       const receiving = await exchange.get(path);
+      const isMeant = isCalled(receiving, path);
       describe(job, receiving);
-      return await this.#receive(job, receiving);
+      const why = isMeant
+        ? await this.#options.lackOfRoom?.(job)
+        : `"${job.title}" was sent instead of "${path}"`;
+      if (why === undefined) return await this.#receive(job, receiving);
+      receiving.decline(`${this.#options.me} declined`);
+      throw new FileFailure(why);
     });
     return job;
   }
@@ -275,6 +283,13 @@ function describe(job: Job, { items, files, size }: Receiving): void {
   job.title = titleOf(
     items.map(({ title, isFolder }) => isFolder ? `${title}/` : title),
   );
+}
+
+/** Whether what is offered is called what was asked for. */
+function isCalled({ items }: Receiving, path: string): boolean {
+  const [item, ...others] = items;
+  const wanted = path.split(/[\\/]/).findLast((part) => part !== "");
+  return others.length === 0 && item?.title === wanted;
 }
 
 /** Whether what is offered is what was offered before. */

@@ -34,10 +34,10 @@ const TELL_EVERY_MS = 10_000;
 /** So many transfers have a bar; the others are counted. */
 const MAX_BARS = 5;
 
-const USUAL_COLUMNS = 80;
-
 /** So many files of an offer, or of a shared folder, are named. */
 const MAX_NAMED = 20;
+
+const USUAL_COLUMNS = 80;
 
 /** What was told about an offer before the connection was there. */
 export interface Told {
@@ -108,13 +108,13 @@ export class Files {
    */
   talk(peer: string, told?: Told): FileTalk {
     const { me, shared } = this.#parts;
-    const folder = this.#folder;
     let expected = told;
     const talk: FileTalk = new FileTalk({
       me,
       peer,
-      folder,
+      folder: this.#folder,
       shared,
+      lackOfRoom: (job) => this.#lackOfRoom(job),
       offered: (job) => {
         this.#offered(talk, job, expected);
         expected = undefined;
@@ -165,10 +165,8 @@ export class Files {
   async list(talk: FileTalk, peer: string): Promise<void> {
     const { entries, more } = await talk.list();
     this.#note(`${peer} shares ${entries.length + more} files`);
-    for (const { path, size } of entries) {
-      this.#note(`  ${path}  ${bytesText(size)}`);
-    }
-    if (more > 0) this.#note(`  and ${more} more`);
+    const lines = entries.map(({ path, size }) => nameAndSize(path, size));
+    this.#noteList(lines, more);
   }
 
   /** The offers that wait for an answer, the oldest first. */
@@ -237,6 +235,7 @@ export class Files {
   }
 
   #take({ job, talk }: Row): void {
+    if (job.state !== "asking") return; // it was typed twice
     talk.accept(job);
     this.#accepted.resolve(job);
     this.#accepted = Promise.withResolvers();
@@ -263,11 +262,9 @@ export class Files {
     const amount = amountText(job.files, job.size);
     this.#note(`${job.peer} offers ${job.title} (${amount}; ${room})`);
     if (job.items.length > 1) {
-      for (const { title, size } of job.items.slice(0, MAX_NAMED)) {
-        this.#note(`  ${title}  ${bytesText(size)}`);
-      }
-      const more = job.items.length - MAX_NAMED;
-      if (more > 0) this.#note(`  and ${more} more`);
+      const lines = job.items.slice(0, MAX_NAMED)
+        .map(({ title, size }) => nameAndSize(title, size));
+      this.#noteList(lines, job.items.length - lines.length);
     }
     this.#note(`/accept ${number} takes it, /decline ${number} does not`);
   }
@@ -298,13 +295,17 @@ export class Files {
       return this.#note(`${job.peer} has ${job.title} (${amount})`);
     }
     this.#note(`${job.title} of ${job.peer} is here (${amount})`);
-    for (const path of paths.slice(0, MAX_NAMED)) this.#note(`  ${path}`);
+    const lines = paths.slice(0, MAX_NAMED);
+    this.#noteList(lines, paths.length - lines.length);
   }
 
   #tellFailed(row: Row, error: Error): void {
     this.#remove(row);
     const { job } = row;
-    const why = error.message.replace(`${this.#parts.me} `, "you ");
+    const us = `${this.#parts.me} `;
+    const why = error.message.startsWith(us)
+      ? `you ${error.message.slice(us.length)}`
+      : error.message;
     const way = job.sends ? "to" : "from";
     this.#error(`${job.title} ${way} ${job.peer}: ${why}`);
   }
@@ -369,6 +370,11 @@ export class Files {
     });
   }
 
+  #noteList(lines: readonly string[], more: number): void {
+    for (const line of lines) this.#note(`  ${line}`);
+    if (more > 0) this.#note(`  and ${more} more`);
+  }
+
   #note(text: string): void {
     this.#parts.show({ kind: "note", text });
   }
@@ -394,6 +400,10 @@ function progressOf({ number, job, meter }: Row): {
   const way = `${sends ? "to" : "from"} ${peer}${paused}`;
   const title = `[${number}] ${job.title} ${way}`;
   return { title, moved, size, rate: meter.rate };
+}
+
+function nameAndSize(name: string, size: number): string {
+  return `${name}  ${bytesText(size)}`;
 }
 
 /** Whether an offer is what the server said it would be. */
