@@ -27,7 +27,11 @@ class Talks implements AsyncDisposable {
   constructor(folder: string, shared?: SharedFolder) {
     const { promise, resolve } = Promise.withResolvers<Job>();
     this.offered = promise;
-    const parts = { folder, served: () => {} };
+    const parts = {
+      folder,
+      served: () => {},
+      lackOfRoom: (job: Job) => Promise.resolve(this.lackOfRoom(job)),
+    };
     this.alice = new FileTalk({
       ...parts,
       me: "alice",
@@ -77,6 +81,9 @@ class Talks implements AsyncDisposable {
     ]).then(() => this.onCut()).finally(() => this.#cut.delete(cut));
     this.#cut.add(cut);
   }
+
+  /** Why there is no room for something. */
+  lackOfRoom: (job: Job) => string | undefined = () => undefined;
 
   /** What happens after a break. */
   onCut: () => void = () => {};
@@ -163,6 +170,36 @@ Deno.test("what is got of a shared folder goes on after a break", async () => {
   assertEquals(paths, [`${to.path}/a`]);
   assert(moved > 4_000_000, `${moved} bytes were there when it broke`);
   assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
+Deno.test("whoever sends something else than was asked for is declined", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "notes.txt": 5, "trick.exe": 5 });
+  const shared = await SharedFolder.open(from.path);
+  shared.find = () => findSources([`${from.path}/trick.exe`]);
+  await using talks = new Talks(to.path, shared);
+  talks.connect();
+
+  const { ended } = talks.alice.get("notes.txt");
+
+  const error = await assertRejects(() => ended, FileFailure);
+  assertEquals(error.message, '"trick.exe" was sent instead of "notes.txt"');
+  assertEquals(snapshot(to.path), {});
+});
+
+Deno.test("what is got and has no room is declined", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "notes.txt": 5 });
+  await using talks = new Talks(to.path, await SharedFolder.open(from.path));
+  talks.lackOfRoom = (job) => `no room for ${job.size} bytes`;
+  talks.connect();
+
+  const { ended } = talks.alice.get("notes.txt");
+
+  await assertRejects(() => ended, FileFailure, "no room for 5 bytes");
+  assertEquals(snapshot(to.path), {});
 });
 
 Deno.test("each side can cancel, in the middle and before the answer", async () => {
