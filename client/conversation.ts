@@ -65,6 +65,7 @@ export class Conversation {
   #unheard: Bytes[] = []; // what we said, and they may not have
   #heard = 0; // the number of the last one of theirs
   #over = false;
+  #end = ending("you have hung up"); // why it is over
 
   /** Before {@linkcode Conversation.run}. */
   constructor(
@@ -104,7 +105,7 @@ export class Conversation {
       this.#explain(error);
     } finally {
       this.#over = true;
-      await this.talk.end(over());
+      await this.talk.end(this.#end);
       await this.#introduced.meeting[Symbol.asyncDispose]();
       this.#tellUnheard();
     }
@@ -163,9 +164,9 @@ export class Conversation {
     for (let channel = first;;) {
       try {
         await this.#listen(channel);
-        if (!this.#over && !this.forFiles) {
-          this.#note(`${this.name} has hung up`);
-        }
+        if (this.#over) return;
+        this.#end = ending(`${this.name} has hung up`);
+        if (!this.forFiles) this.#note(this.#end.message);
         return;
       } catch (error) {
         if (this.#over) return;
@@ -254,10 +255,14 @@ export class Conversation {
 
   #explain(error: unknown): void {
     if (error instanceof NotMet) {
+      this.#end = ending("no direct connection was possible");
       this.#error(`Cannot reach ${this.name} directly. What was tried:`);
       for (const attempt of error.attempts) this.#error(attempt);
     } else if (!(error instanceof Failure)) throw error;
-    else if (!this.#over) this.#error(error.message);
+    else if (!this.#over) {
+      this.#end = error;
+      this.#error(error.message);
+    }
   }
 
   #show(message: { from: string; to: string; text: string }): void {
@@ -286,8 +291,8 @@ function lost(): Failure {
   return new Failure(EXIT.failed, "Direct connection lost", { passing: true });
 }
 
-function over(): Failure {
-  return new Failure(EXIT.failed, "the direct session is over");
+function ending(why: string): Failure {
+  return new Failure(EXIT.failed, why);
 }
 
 const encoder = new TextEncoder();
