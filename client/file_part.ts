@@ -26,8 +26,11 @@ import { foldName, numbered, pathParts, SafePaths } from "./file_names.ts";
 import { BadRecord, type Entry, PIECE_BYTES } from "./file_records.ts";
 import type { Bytes } from "./scram.ts";
 
-/** Bytes that may wait to be written before the next are refused. */
-const MAX_BEHIND_BYTES = 4 * 1_048_576;
+/**
+ * So much is written at once, and gathered meanwhile: a call that waits costs
+ * as much as a quarter of a megabyte.
+ */
+const BLOCK_BYTES = 1_048_576;
 
 /** An item of an offer, with names that are safe. */
 export interface Item {
@@ -136,14 +139,17 @@ export class Part {
   #open: { file: Deno.FsFile; left: number } | undefined;
   #received = 0;
   readonly #made = new Set<string>(); // folders that are known to be folders
+  #block: Bytes; // what is gathered
+  #gathered = 0; // bytes of it
+  #spare: Bytes | undefined; // what is written, or was
   #writing = Promise.resolve();
-  #behind = 0; // bytes on their way to the disk
   #error: unknown;
 
   private constructor(item: Item, folder: string, path: string) {
     this.item = item;
     this.path = path;
     this.#folder = folder;
+    this.#block = new Uint8Array(Math.min(BLOCK_BYTES, item.size));
     PATHS_IN_USE.add(path);
   }
 
@@ -197,11 +203,11 @@ export class Part {
     this.#hash = createHash("sha256");
     this.#next = 0;
     this.#received = 0;
+    this.#gathered = 0;
   }
 
   /**
-   * Takes the next bytes, which are now the part's own. Resolves when more may
-   * come; what went wrong with earlier bytes is thrown too.
+   * Takes the next bytes, at most 256 KiB. Resolves when more may come; what went wrong with earlier bytes is thrown too.
    */
   async write(bytes: Bytes): Promise<void> {
     this.#received += bytes.length;
@@ -209,14 +215,17 @@ export class Part {
       throw spoiled(`More of "${this.item.title}" came than was offered`);
     }
     this.#hash.update(bytes);
-    this.#behind += bytes.length;
-    this.#writing = this.#writing.then(() => this.#store(bytes));
-    if (this.#behind > MAX_BEHIND_BYTES) await this.#writing;
+    if (this.#gathered + bytes.length > this.#block.length) {
+      await this.#nextBlock();
+    }
+    this.#block.set(bytes, this.#gathered);
+    this.#gathered += bytes.length;
     if (this.#error) throw unwritable(this.item, this.#error);
   }
 
-  /** Resolves when everything is written, or thrown what went wrong. */
-  async written(): Promise<void> {
+  /** Resolves when everything is written, or throws what went wrong. */
+  async #written(): Promise<void> {
+    await this.#flush();
     await this.#writing;
     if (this.#error) throw unwritable(this.item, this.#error);
   }
@@ -231,7 +240,7 @@ export class Part {
     if (this.#received !== size) {
       throw spoiled(`Less of "${title}" came than was offered`);
     }
-    await this.written();
+    await this.#written();
     if (this.#hash.digest("hex") !== hash) {
       throw spoiled(`"${title}" arrived damaged: its hash differs`);
     }
@@ -244,6 +253,7 @@ export class Part {
 
   /** Lets go of it, and leaves what is there to be gone on with. */
   async close(): Promise<void> {
+    await this.#flush();
     await this.#writing;
     this.#closeFile();
     PATHS_IN_USE.delete(this.path);
@@ -299,6 +309,22 @@ export class Part {
     return await Deno.open(location, { read: true, write: true });
   }
 
+  /** Begins to write what is gathered, and goes on in the other block. */
+  async #nextBlock(): Promise<void> {
+    const full = this.#block;
+    await this.#flush();
+    this.#block = this.#spare ?? new Uint8Array(full.length);
+    this.#spare = full;
+  }
+
+  /** Begins to write what is gathered, when what was before it is written. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    const bytes = this.#block.subarray(0, this.#gathered);
+    this.#gathered = 0;
+    this.#writing = this.#store(bytes);
+  }
+
   /** Never fails: the next who asks is told. */
   async #store(bytes: Bytes): Promise<void> {
     try {
@@ -313,7 +339,6 @@ export class Part {
     } catch (error) {
       this.#error ??= error;
     }
-    this.#behind -= bytes.length;
   }
 
   /** Opens the next file that has bytes; those without are made on the way. */

@@ -30,6 +30,9 @@ export const DATA_HEAD_BYTES = 5;
  */
 export const PIECE_BYTES = 122_880;
 
+/** Most bytes of files that are taken in one record. */
+export const MAX_PIECE_BYTES = 262_144;
+
 /** Most files in one offer, empty folders included. */
 export const MAX_FILES = 100_000;
 
@@ -166,21 +169,26 @@ export function encodeControl(control: Control): Bytes {
 }
 
 /**
- * A data record with room for `bytes`: they are read into its rest, after
- * {@linkcode DATA_HEAD_BYTES}, so that nobody copies them.
+ * Writes the head of a data record into the first {@linkcode DATA_HEAD_BYTES} of
+ * `record`; the data stand behind it already, so that nobody copies them.
  */
-export function dataRecord(transfer: number, bytes: number): Bytes {
-  const record = new Uint8Array(DATA_HEAD_BYTES + bytes);
+export function writeDataHead(record: Bytes, transfer: number): void {
   record[0] = DATA;
-  new DataView(record.buffer).setUint32(1, transfer);
-  return record;
+  new DataView(record.buffer, record.byteOffset).setUint32(1, transfer);
 }
 
-/** Of which transfer a data record is, and its bytes, which are not copied. */
+/**
+ * Of which transfer a data record is, and its bytes, which are not copied.
+ *
+ * @throws {BadRecord} If it is cut, or has too many.
+ */
 export function readData(
   record: Bytes,
 ): { transfer: number; bytes: Bytes } {
-  if (record.length < DATA_HEAD_BYTES) throw new BadRecord("a cut data record");
+  const length = record.length - DATA_HEAD_BYTES;
+  if (length < 0 || length > MAX_PIECE_BYTES) {
+    throw new BadRecord("a data record of a wrong length");
+  }
   const view = new DataView(record.buffer, record.byteOffset);
   return {
     transfer: view.getUint32(1),

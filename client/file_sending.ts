@@ -16,17 +16,20 @@ import { FileFailure } from "./file_failure.ts";
 import {
   type Control,
   DATA_HEAD_BYTES,
-  dataRecord,
   encodeControl,
   type Entry,
   inRecords,
   PIECE_BYTES,
+  writeDataHead,
 } from "./file_records.ts";
 import { type Outgoing, type Source, SourceReader } from "./file_source.ts";
 import type { Bytes } from "./scram.ts";
 
 /** So many bytes may be on their way: a break costs no more. */
 export const WINDOW_BYTES = 2 * 1_048_576;
+
+/** So much is read at once: a call that waits costs as much as its bytes. */
+const BLOCK_BYTES = 8 * PIECE_BYTES;
 
 /** Says a record to the other side; resolves when more may be said. */
 export type Say = (record: Bytes) => Promise<void>;
@@ -189,23 +192,36 @@ export class Sending {
     return item;
   }
 
-  async #sendBytes({ reader, hash }: ItemReader): Promise<void> {
+  async #sendBytes({ reader, hash, size }: ItemReader): Promise<void> {
     // One is filled while the other is hashed and sent.
-    let record = dataRecord(this.transfer, PIECE_BYTES);
-    let other = dataRecord(this.transfer, PIECE_BYTES);
-    let filling = reader.fill(record.subarray(DATA_HEAD_BYTES));
+    const length = DATA_HEAD_BYTES + Math.min(BLOCK_BYTES, Math.max(1, size));
+    let [block, other] = [new Uint8Array(length), new Uint8Array(length)];
+    let filling = reader.fill(block.subarray(DATA_HEAD_BYTES));
     try {
       for (let count; (count = await filling) > 0;) {
         filling = reader.fill(other.subarray(DATA_HEAD_BYTES));
         filling.catch(() => {}); // who comes to it is told
-        const piece = record.subarray(0, DATA_HEAD_BYTES + count);
-        hash.update(piece.subarray(DATA_HEAD_BYTES));
-        await this.#roomFor(count);
-        await this.#say(piece);
-        [record, other] = [other, record];
+        hash.update(block.subarray(DATA_HEAD_BYTES, DATA_HEAD_BYTES + count));
+        await this.#sendPieces(block, count);
+        [block, other] = [other, block];
       }
     } finally {
       await filling.catch(() => {}); // nothing is closed while it is read
+    }
+  }
+
+  /**
+   * Sends the `count` bytes that stand in `block` after the room for a head. The
+   * head of each further piece is written over the end of the piece before it,
+   * which is gone by then.
+   */
+  async #sendPieces(block: Bytes, count: number): Promise<void> {
+    for (let at = 0; at < count; at += PIECE_BYTES) {
+      const bytes = Math.min(PIECE_BYTES, count - at);
+      const record = block.subarray(at, at + DATA_HEAD_BYTES + bytes);
+      writeDataHead(record, this.transfer);
+      await this.#roomFor(bytes);
+      await this.#say(record);
     }
   }
 
@@ -234,10 +250,12 @@ type Accept = Extract<Control, { type: "accept" }>;
 class ItemReader implements Disposable {
   reader: SourceReader;
   hash: Hash = createHash("sha256");
+  readonly size: number;
   readonly #sources: readonly Source[];
 
   constructor(sources: readonly Source[]) {
     this.#sources = sources;
+    this.size = sizeOf(sources);
     this.reader = new SourceReader(sources);
   }
 
