@@ -36,8 +36,13 @@ export const FILE_COMMANDS: readonly Command[] = [
   },
 ];
 
-/** Those of them that need no server. */
-export const FILE_LOCAL: readonly string[] = ["files", "cancel"];
+/**
+ * What can be done while the server is away: in a session that is open, or at
+ * last when the server is back.
+ */
+export const FILE_LOCAL: readonly string[] = [
+  ...["send", "get", "files", "cancel", "accept", "decline"],
+];
 
 async function send(session: Session, rest: string): Promise<void | "usage"> {
   const [name = "", ...paths] = splitWords(rest) ?? [];

@@ -138,6 +138,7 @@ export class Receiving {
 
   /** Hears what the other side says about it. */
   async receive(control: Control): Promise<void> {
+    if (this.#stop.signal.aborted) return; // on its way when it ended
     switch (control.type) {
       case "manifest":
         return this.#list(control.entries);

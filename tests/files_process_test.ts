@@ -88,6 +88,28 @@ Deno.test("in an open session files go over it, both ways, and it stays", async 
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
 
+Deno.test("in an open session files go on being sent without the server", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { a: 1_000_000 });
+  const server = quietServer();
+  await using alice = await person("alice", server.port);
+  await using bob = await person("bob", server.port, "--downloads", to.path);
+  await alice.type("/call bob\n");
+  await bob.until("alice calls you");
+  await bob.type("/accept\n");
+  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+
+  await server[Symbol.asyncDispose]();
+  await Promise.all([alice, bob].map((one) => one.until("Coming back")));
+  await alice.type(`/send bob ${from.path}/a\n`);
+  await bob.until("/accept 1 takes it");
+  await bob.type("/accept\n");
+  await alice.until("bob has a (1 MB in ");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
 Deno.test("a shared folder is listed and got from, and nothing outside of it", async () => {
   using from = tempFolder();
   using to = tempFolder();
