@@ -48,6 +48,7 @@ export function safeName(name: string): string {
     .replace(/^-/, "_"); // an option, to a careless command
   const short = shorten(plain).replace(/[\s.]+$/u, "");
   if (short === "") return "_";
+  if (UNFINISHED.test(short)) return `${short}_`;
   return RESERVED.test(short) ? `_${short}` : short;
 }
 
@@ -139,6 +140,9 @@ const UNSAFE =
 /** Devices of Windows, whatever ending they have. */
 const RESERVED =
   /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$|clock\$)\s*(\.|$)/i;
+
+/** What looks like something unfinished of ours, which we would go on with. */
+const UNFINISHED = /\.[0-9a-f]{8}(-\d+)?\.part$/i;
 
 const ENDING = /(?<=.)(\.tar)?\.[A-Za-z0-9]{1,12}$/;
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });

@@ -29,6 +29,8 @@ const SAFE: readonly [what: string, name: string, safe: string][] = [
   ["makes NUL.txt a file", "NUL.txt", "_NUL.txt"],
   ["makes com1 with spaces a file", "com1 .log", "_com1 .log"],
   ["leaves what only begins like a device", "console.log", "console.log"],
+  ["makes no part of ours", "a.3f9a2c01.part", "a.3f9a2c01.part_"],
+  ["leaves other parts", "wheel.part", "wheel.part"],
   ["makes something of nothing", "", "_"],
   ["makes something of dots", "...", "_"],
   ["joins what macOS takes apart", "u\u0308ber", "über"],
