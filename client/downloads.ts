@@ -53,7 +53,13 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
 }
 
 const SYSTEM: Surroundings = {
-  variable: (name) => Deno.env.get(name),
+  variable(name) {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // not for us to see
+    }
+  },
   text(path) {
     try {
       return Deno.readTextFileSync(path);

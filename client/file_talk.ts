@@ -35,7 +35,7 @@ export interface TalkOptions extends TalkEvents {
   /** Theirs. */
   readonly peer: string;
   /** Where files go that we receive. */
-  readonly folder: string;
+  folder(): string;
   /** What the other side may get; undefined: nothing. */
   readonly shared: SharedFolder | undefined;
   /** Why there is no room for what we asked for, if there is none. */
@@ -222,7 +222,8 @@ export class FileTalk {
   }
 
   async #receive(job: Job, receiving: Receiving): Promise<readonly string[]> {
-    const { folder, me, peer } = this.#options;
+    const { me, peer } = this.#options;
+    const folder = this.#options.folder();
     const { finished } = job;
     job.begin(receiving);
     job.run();

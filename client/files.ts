@@ -86,7 +86,6 @@ export interface Row {
 /** See the top of the file. */
 export class Files {
   readonly #parts: FilesParts;
-  readonly #folder: string;
   readonly #clock: Clock;
   readonly #rows: Row[] = [];
   #lastNumber = 0;
@@ -97,7 +96,6 @@ export class Files {
   /** Begins with nothing under way. */
   constructor(parts: FilesParts) {
     this.#parts = parts;
-    this.#folder = parts.folder ?? downloadsFolder();
     this.#clock = parts.clock ?? CLOCK;
   }
 
@@ -112,7 +110,7 @@ export class Files {
     const talk: FileTalk = new FileTalk({
       me,
       peer,
-      folder: this.#folder,
+      folder: () => this.#folder,
       shared,
       lackOfRoom: (job) => this.#lackOfRoom(job),
       offered: (job) => {
@@ -216,6 +214,11 @@ export class Files {
     if (free === undefined) return "whether there is room is not known";
     if (free < size) return `no room: ${bytesText(free)} are free`;
     return `${bytesText(free)} are free`;
+  }
+
+  /** Found out when it is needed: nobody else has to let us look. */
+  get #folder(): string {
+    return this.#parts.folder ?? downloadsFolder();
   }
 
   #offered(talk: FileTalk, job: Job, told: Told | undefined): void {

@@ -28,7 +28,7 @@ class Talks implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<Job>();
     this.offered = promise;
     const parts = {
-      folder,
+      folder: () => folder,
       served: () => {},
       lackOfRoom: (job: Job) => Promise.resolve(this.lackOfRoom(job)),
     };
