@@ -2,7 +2,8 @@
  * A connection between two people that nobody else can read or change: records
  * of bytes, encrypted, in their order.
  *
- *     kind       1 byte    1: a record; 2: the end, nothing follows
+ *     kind       1 byte    1: a record; 2: the end, nothing follows;
+ *                          3: a sign of life, empty
  *     length     3 bytes   of what follows, highest byte first
  *     sealed     AES-256-GCM, with the four bytes before as additional data
  *
@@ -19,6 +20,7 @@
  */
 import type { Stream } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { CLOCK, type Clock } from "./pause.ts";
 import {
   type Arrived,
   forged,
@@ -68,6 +70,13 @@ export interface ChannelKeys {
 
 const DATA = 1;
 const END = 2;
+const BEAT = 3;
+
+/** Who has nothing to send says so that often, in milliseconds. */
+export const BEAT_MS = 10_000;
+
+/** After so much silence the other side is given up, in milliseconds. */
+export const SILENCE_MS = 30_000;
 
 /** Encryption and writing are that much ahead of the network, in bytes. */
 const MAX_IN_FLIGHT_BYTES = 1024 * 1024;
@@ -85,6 +94,9 @@ interface Draft {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
+
+/** What came: a record, the end, or a sign of life. */
+type Arrival = Bytes | typeof END | typeof BEAT;
 
 /** Something that is being encrypted, and then is `parts`. */
 interface Sealing {
@@ -104,6 +116,10 @@ export class RecordChannel implements Channel {
   #drafts: Draft[] = [];
   #joined: Bytes = new Uint8Array();
   #flushing: Promise<void> | undefined;
+  readonly #clock: Clock;
+  readonly #beating: Disposable;
+  #wrote = false; // since the last beat
+  #listeningSince: number | undefined; // while we wait for what comes
   #iterating: PromiseWithResolvers<void> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
   #ending = false; // by us
@@ -111,9 +127,11 @@ export class RecordChannel implements Channel {
   #broken: Failure | undefined;
 
   /** `stream` becomes the channel's, which closes it. */
-  constructor(stream: ByteStream, keys: ChannelKeys) {
+  constructor(stream: ByteStream, keys: ChannelKeys, clock: Clock = CLOCK) {
     this.#stream = stream;
     this.#keys = keys;
+    this.#clock = clock;
+    this.#beating = clock.every(BEAT_MS, () => this.#beat());
     keepFreedMemory();
   }
 
@@ -132,13 +150,13 @@ export class RecordChannel implements Channel {
     if (this.#iterating) throw new TypeError("Cannot receive twice");
     this.#iterating = Promise.withResolvers();
     try {
-      for (let opened: readonly Promise<Bytes | undefined>[] = [];;) {
+      for (let opened: readonly Promise<Arrival>[] = [];;) {
         const next = this.#receive(); // while we look at what is there
         this.#reading = next.catch(() => {}); // who asks for it is told
         for (const record of opened) {
           const bytes = await record;
-          if (!bytes) return await this.#endToo();
-          yield bytes;
+          if (bytes === END) return await this.#endToo();
+          if (bytes !== BEAT) yield bytes;
         }
         opened = await next;
       }
@@ -169,12 +187,10 @@ export class RecordChannel implements Channel {
     });
   }
 
-  /** Answers the end of the other side with ours; nothing else is sent. */
+  /** Answers the end of the other side with ours. */
   async #endToo(): Promise<void> {
-    const why = ended();
-    for (const { reject } of this.#drafts.splice(0)) reject(why);
     if (!this.#ending) await this.#parting(() => this.#sayEnd());
-    this.#break(why);
+    this.#break(ended());
   }
 
   async #sayEnd(): Promise<void> {
@@ -250,6 +266,7 @@ export class RecordChannel implements Channel {
 
   /** Joins them in a buffer that is used again: fresh memory has its price. */
   async #write(parts: readonly Bytes[]): Promise<void> {
+    this.#wrote = true;
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     if (length > this.#joined.length) this.#joined = new Uint8Array(length);
     const bytes = concatInto(this.#joined, parts);
@@ -258,11 +275,13 @@ export class RecordChannel implements Channel {
     }
   }
 
-  /** Begins to decrypt the next records, of which the end is undefined. */
-  async #receive(): Promise<readonly Promise<Bytes | undefined>[]> {
-    const opening: Promise<Bytes | undefined>[] = [];
+  /** Begins to decrypt the next records. */
+  async #receive(): Promise<readonly Promise<Arrival>[]> {
+    const opening: Promise<Arrival>[] = [];
     while (opening.length === 0) {
+      this.#listeningSince = this.#clock.now();
       const count = await this.#stream.read(this.#arriving.space());
+      this.#listeningSince = undefined;
       if (count === null) throw cut();
       this.#arriving.received(count);
       try {
@@ -278,14 +297,25 @@ export class RecordChannel implements Channel {
     return opening;
   }
 
-  async #open({ head, sealed }: Arrived): Promise<Bytes | undefined> {
+  async #open({ head, sealed }: Arrived): Promise<Arrival> {
     const buffer = await this.#keys.receiving.open(head, sealed)
       .catch((cause) => {
         throw forged("it is not what the other side sent", cause);
       });
     if (head[0] === DATA) return new Uint8Array(buffer);
-    if (head[0] === END) return undefined;
+    if (head[0] === END || head[0] === BEAT) return head[0];
     throw forged(`it is of kind ${head[0]}`);
+  }
+
+  /** Says that we are there, and finds out whether they are. */
+  #beat(): void {
+    const now = this.#clock.now();
+    const silentMs = now - (this.#listeningSince ?? now);
+    if (silentMs >= SILENCE_MS) this.#break(unheard());
+    else if (!this.#wrote && !this.#ending) {
+      this.#put(BEAT, new Uint8Array()).catch(() => {}); // it broke: they know
+    }
+    this.#wrote = false;
   }
 
   /** Ends it at once. Whoever sends is told; whoever receives throws it. */
@@ -300,6 +330,7 @@ export class RecordChannel implements Channel {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#beating[Symbol.dispose]();
     this.#stream.close();
   }
 }
@@ -344,6 +375,15 @@ function cut(): Failure {
   return new Failure(EXIT.failed, "Direct connection lost: it was cut off", {
     passing: true,
   });
+}
+
+function unheard(): Failure {
+  const seconds = SILENCE_MS / 1_000;
+  return new Failure(
+    EXIT.failed,
+    `Direct connection lost: nothing was heard for ${seconds} seconds`,
+    { passing: true },
+  );
 }
 
 function ended(): Failure {

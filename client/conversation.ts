@@ -250,7 +250,8 @@ export class Conversation {
   #tellUnheard(): void {
     const count = this.#unheard.length;
     if (count === 0) return;
-    this.#error(`${this.name} may not have heard your last ${count} messages`);
+    const last = count === 1 ? "message" : `${count} messages`;
+    this.#error(`${this.name} may not have heard your last ${last}`);
   }
 
   #explain(error: unknown): void {

@@ -5,7 +5,13 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { MAX_RECORD_BYTES, RecordChannel } from "../client/channel.ts";
+import {
+  BEAT_MS,
+  MAX_RECORD_BYTES,
+  RecordChannel,
+  SILENCE_MS,
+} from "../client/channel.ts";
+import { CLOCK, type Clock } from "../client/pause.ts";
 import { Failure } from "../client/failure.ts";
 import type { Bytes } from "../client/scram.ts";
 import {
@@ -249,4 +255,48 @@ Deno.test("whose other side has ended sends nothing more, and is told", async ()
   assertEquals(await received, []);
   await assertRejects(() => b.send(record("late")), Failure, "has ended");
   await b[Symbol.asyncDispose]();
+});
+
+/** A clock that stands still, and beats when it is told. */
+class Beats implements Clock {
+  time = 0;
+  sleep = CLOCK.sleep;
+  #task = () => {};
+
+  now = () => this.time;
+
+  every(_ms: number, task: () => void): Disposable {
+    this.#task = task;
+    return { [Symbol.dispose]() {} };
+  }
+
+  beat(): void {
+    this.time += BEAT_MS;
+    this.#task();
+  }
+}
+
+Deno.test("who has nothing to send is there, and who is not is given up", async () => {
+  const [keysA, keysB] = await keyPairs();
+  const [a, b] = await tcpPair();
+  const [clockA, clockB] = [new Beats(), new Beats()];
+  const alive = new RecordChannel(a, keysA, clockA);
+  await using listening = new RecordChannel(b, keysB, clockB);
+  const records = listening[Symbol.asyncIterator]();
+
+  for (let beats = 0; beats < 3 * SILENCE_MS / BEAT_MS; beats++) {
+    const next = records.next();
+    clockA.beat();
+    await alive.send(record(`${beats}`)); // after the sign of life
+    assertEquals((await next).value, record(`${beats}`));
+    clockB.beat();
+  }
+  const last = assertRejects(
+    () => records.next(),
+    Failure,
+    "nothing was heard",
+  );
+  for (let ms = 0; ms <= SILENCE_MS; ms += BEAT_MS) clockB.beat();
+  await last;
+  await alive[Symbol.asyncDispose]();
 });

@@ -5,30 +5,11 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { ClientProcess, quietServer } from "./client_tools.ts";
-
-/** A client with nothing but lines, which listens on this computer alone. */
-function client(name: string, port: number, ...more: string[]): ClientProcess {
-  const host = ["--direct-host", "127.0.0.1"];
-  return new ClientProcess(
-    [name, `127.0.0.1:${port}`, "--plain", ...host, ...more],
-  );
-}
-
-/** Alice has called, and bob accepted: the digits of both. */
-async function connect(
-  alice: ClientProcess,
-  bob: ClientProcess,
-): Promise<string[]> {
-  await Promise.all([alice, bob].map((one) => one.until("you joined")));
-  await alice.type("/call bob\n");
-  await bob.until("alice calls you from 127.0.0.1:");
-  await bob.type("/accept\n");
-  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
-  return [alice, bob].map((one) =>
-    /aloud: (\d{3} \d{3})\./.exec(one.out)?.[1] ?? ""
-  );
-}
+import { quietServer } from "./client_tools.ts";
+import {
+  connectDirectly as connect,
+  directClient as client,
+} from "./direct_tools.ts";
 
 Deno.test("two people talk directly, see the same digits, and hang up", async () => {
   await using server = quietServer();

@@ -13,6 +13,7 @@ import {
 import { Agreement, KeyPair } from "../client/handshake.ts";
 import { RecordKey } from "../client/record_key.ts";
 import type { Bytes } from "../client/scram.ts";
+import { ClientProcess } from "./client_tools.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -115,4 +116,31 @@ export async function agreements(): Promise<[Agreement, Agreement]> {
       theirs: await caller.commitment(),
     }),
   ];
+}
+
+/** A client with nothing but lines, which listens on this computer alone. */
+export function directClient(
+  name: string,
+  port: number,
+  ...more: string[]
+): ClientProcess {
+  const host = ["--direct-host", "127.0.0.1"];
+  return new ClientProcess(
+    [name, `127.0.0.1:${port}`, "--plain", ...host, ...more],
+  );
+}
+
+/** Alice has called, and bob accepted: the digits of both. */
+export async function connectDirectly(
+  alice: ClientProcess,
+  bob: ClientProcess,
+): Promise<string[]> {
+  await Promise.all([alice, bob].map((one) => one.until("you joined")));
+  await alice.type("/call bob\n");
+  await bob.until("alice calls you from 127.0.0.1:");
+  await bob.type("/accept\n");
+  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+  return [alice, bob].map((one) =>
+    /aloud: (\d{3} \d{3})\./.exec(one.out)?.[1] ?? ""
+  );
 }
