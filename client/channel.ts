@@ -27,6 +27,7 @@ import {
   HEAD_BYTES,
   headOf,
   RecordBuffer,
+  release,
 } from "./record_buffer.ts";
 import { type RecordKey, TAG_BYTES } from "./record_key.ts";
 import type { Bytes } from "./scram.ts";
@@ -270,6 +271,7 @@ export class RecordChannel implements Channel {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     if (length > this.#joined.length) this.#joined = new Uint8Array(length);
     const bytes = concatInto(this.#joined, parts);
+    parts.forEach(release);
     for (let sent = 0; sent < bytes.length;) {
       sent += await this.#stream.write(bytes.subarray(sent));
     }

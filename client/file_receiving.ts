@@ -19,6 +19,7 @@ import {
   MAX_PATHS_LENGTH,
 } from "./file_records.ts";
 import type { Say } from "./file_sending.ts";
+import { release } from "./record_buffer.ts";
 import type { Bytes } from "./scram.ts";
 
 /** The other side is told how much there is whenever so much is new. */
@@ -153,13 +154,15 @@ export class Receiving {
     }
   }
 
-  /** Takes the next bytes. Waits while the disk is behind. */
+  /** Takes the next bytes, for good. Waits while the disk is behind. */
   async take(bytes: Bytes): Promise<void> {
     if (this.#stop.signal.aborted) return; // on their way when it ended
     await this.#guard(async () => {
       if (!this.#part || !this.#begun) throw new BadRecord("data too early");
+      const { length } = bytes;
       await this.#part.write(bytes);
-      this.#got += bytes.length;
+      release(bytes);
+      this.#got += length;
       if (this.#got - this.#told < TELL_EVERY_BYTES) return;
       this.#told = this.#got;
       this.#tell({ type: "got", transfer: this.transfer, bytes: this.#got });

@@ -25,13 +25,10 @@ export const DATA = 0x21;
 export const DATA_HEAD_BYTES = 5;
 
 /**
- * Bytes of files in one record. Measured: with 64 KiB the records cost more than
- * their bytes, and from 128 KiB on the system clears fresh memory for each.
+ * Most bytes of a file in one record, and how many there usually are. Measured:
+ * with less, what each record costs weighs more than its bytes.
  */
-export const PIECE_BYTES = 122_880;
-
-/** Most bytes of files that are taken in one record. */
-export const MAX_PIECE_BYTES = 262_144;
+export const PIECE_BYTES = 262_144;
 
 /** Most files in one offer, empty folders included. */
 export const MAX_FILES = 100_000;
@@ -186,7 +183,7 @@ export function readData(
   record: Bytes,
 ): { transfer: number; bytes: Bytes } {
   const length = record.length - DATA_HEAD_BYTES;
-  if (length < 0 || length > MAX_PIECE_BYTES) {
+  if (length < 0 || length > PIECE_BYTES) {
     throw new BadRecord("a data record of a wrong length");
   }
   const view = new DataView(record.buffer, record.byteOffset);

@@ -29,7 +29,7 @@ import type { Bytes } from "./scram.ts";
 export const WINDOW_BYTES = 2 * 1_048_576;
 
 /** So much is read at once: a call that waits costs as much as its bytes. */
-const BLOCK_BYTES = 8 * PIECE_BYTES;
+const BLOCK_BYTES = 4 * PIECE_BYTES;
 
 /** Says a record to the other side; resolves when more may be said. */
 export type Say = (record: Bytes) => Promise<void>;
