@@ -225,7 +225,7 @@ export class Part {
 
   /** Resolves when everything is written, or throws what went wrong. */
   async #written(): Promise<void> {
-    await this.#flush();
+    this.#flush();
     await this.#writing;
     if (this.#error) throw unwritable(this.item, this.#error);
   }
@@ -253,7 +253,7 @@ export class Part {
 
   /** Lets go of it, and leaves what is there to be gone on with. */
   async close(): Promise<void> {
-    await this.#flush();
+    this.#flush();
     await this.#writing;
     this.#closeFile();
     PATHS_IN_USE.delete(this.path);
@@ -309,20 +309,21 @@ export class Part {
     return await Deno.open(location, { read: true, write: true });
   }
 
-  /** Begins to write what is gathered, and goes on in the other block. */
+  /** Writes what is gathered, and goes on in the other block. */
   async #nextBlock(): Promise<void> {
     const full = this.#block;
-    await this.#flush();
+    const before = this.#writing;
+    this.#flush();
+    await before; // which was of the other block
     this.#block = this.#spare ?? new Uint8Array(full.length);
     this.#spare = full;
   }
 
-  /** Begins to write what is gathered, when what was before it is written. */
-  async #flush(): Promise<void> {
-    await this.#writing;
+  /** Has what is gathered written, after what was before it. */
+  #flush(): void {
     const bytes = this.#block.subarray(0, this.#gathered);
     this.#gathered = 0;
-    this.#writing = this.#store(bytes);
+    this.#writing = this.#writing.then(() => this.#store(bytes));
   }
 
   /** Never fails: the next who asks is told. */

@@ -2,8 +2,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { FileFailure } from "../client/file_failure.ts";
 import { DATA, DATA_HEAD_BYTES } from "../client/file_records.ts";
+import { Part } from "../client/file_part.ts";
 import { findSources } from "../client/file_source.ts";
-import { Pair, PEOPLE, snapshot, writeFiles } from "./file_tools.ts";
+import { noise, Pair, PEOPLE, snapshot, writeFiles } from "./file_tools.ts";
 import { tempFolder } from "./temp.ts";
 
 Deno.test("who declines gets nothing, and the sender is told why", async () => {
@@ -65,6 +66,33 @@ async function cancelled(
   assertEquals(got.status, "fulfilled");
   assertEquals(Object.keys(snapshot(to.path)), ["b"]);
 }
+
+Deno.test("a part that is closed while it is written comes to an end", async () => {
+  using to = tempFolder();
+  const piece = noise(200_000);
+  const files = [{ path: "", size: 4_000_000, isFolder: false }];
+  const item = {
+    name: "a",
+    title: "a",
+    isFolder: false,
+    size: 4_000_000,
+    files,
+  };
+  for (let pieces = 1; pieces <= 20; pieces++) {
+    const part = await Part.open(item, to.path, PEOPLE);
+    const writeAll = async () => {
+      for (let count = 0; count < 20; count++) await part.write(piece);
+    };
+    const closeAfter = async () => {
+      for (let count = 0; count < pieces; count++) await Promise.resolve();
+      await part.close();
+    };
+    await Promise.allSettled([writeAll(), closeAfter()]);
+    await part.remove();
+  }
+
+  assertEquals(snapshot(to.path), {});
+});
 
 Deno.test("a folder that cannot be written is told to both, before any data", async () => {
   using from = tempFolder();
