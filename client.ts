@@ -22,6 +22,7 @@ import { runInput } from "./client/commands.ts";
 import { complete } from "./client/completion.ts";
 import { type Request, said, type Stream } from "./client/connection.ts";
 import { EXIT, Failure } from "./client/failure.ts";
+import type { SharedFolder } from "./client/file_share.ts";
 import { KnownServers, knownServersPath } from "./client/known_servers.ts";
 import { Line } from "./client/line.ts";
 import {
@@ -30,12 +31,14 @@ import {
   type Goal,
   type Options,
   readOptions,
+  takesFrom,
+  type Transfer,
   USAGE,
 } from "./client/options.ts";
 import { OutputClosed } from "./client/output.ts";
 import { numbersText, sendLines } from "./client/pipe.ts";
-import { restore, Screen } from "./client/screen.ts";
-import { Session } from "./client/session.ts";
+import { columnsNow, restore, Screen } from "./client/screen.ts";
+import { Session, type SessionParts } from "./client/session.ts";
 import {
   PlainTerminal,
   type SecretTerminal,
@@ -78,7 +81,11 @@ async function chat(options: Options): Promise<number> {
   stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
   // Who is still at a question when the signal comes is left there: the
   // terminal goes away under the visit, and then the program.
-  return await Promise.race([visit(setting), stopped]);
+  try {
+    return await Promise.race([visit(setting), stopped]);
+  } finally {
+    await setting.session?.direct[Symbol.asyncDispose]();
+  }
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
@@ -115,7 +122,7 @@ async function visit(setting: Setting): Promise<number> {
  * @throws {ChatError} If the server does not let us in.
  */
 async function attend(goal: Goal, setting: Setting): Promise<number> {
-  const { access, terminal, view, piped, asks } = setting;
+  const { access, options, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
   using line = new Line({
     dial: (signal) => connect(goal, setting, signal),
@@ -129,6 +136,11 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     access,
     comeIn: (connection, pass) => comeIn(connection, access, goal.name, pass),
     echo: !piped, // a pipe knows what it said
+    listens: options.listens && !piped && options.transfer?.kind !== "send",
+    directHost: options.directHost,
+    files: await filesOf(setting),
+    takesFiles: options.transfer &&
+      ((name) => takesFrom(options.transfer, name)),
     ...(piped ? { refused: refusals.add } : {}),
   });
   setting.session = session;
@@ -137,6 +149,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
   try {
     // The loser ends with the line, or waits for a line nobody will type.
     await Promise.race([reading, writing]);
+    if (options.transfer) await writing; // which knows whether all arrived
   } catch (error) {
     if (piped) refusals.tellLost(line.parked);
     throw error;
@@ -185,6 +198,7 @@ async function speak(
 ): Promise<void> {
   const { line } = session;
   await session.present;
+  if (options.transfer) return await transferFiles(session, options.transfer);
   const room = options.room ?? DEFAULT_ROOM;
   if (piped) {
     await session.join(room);
@@ -208,6 +222,17 @@ async function speak(
 
 const NOT_ENCRYPTED =
   "Not encrypted: anybody on the network can read along (see --tls)";
+
+/** Sends or receives files, and takes leave. */
+async function transferFiles(
+  session: Session,
+  transfer: Transfer,
+): Promise<void> {
+  const { runTransfer } = await import("./client/file_pipe.ts");
+  const arrived = await runTransfer(session, transfer);
+  await inTime("take leave", session.line, session.logout());
+  if (!arrived) throw new Failure(EXIT.failed, ""); // why, was told
+}
 
 /** The lines of a pipe that were not sent, told with their numbers. */
 class Refusals {
@@ -263,6 +288,34 @@ function tryAgainIn(seconds: number): string {
   return `Try again in ${Math.ceil(seconds / 60)} minutes.`;
 }
 
+/** Where files go, what others may get, and how transfers are shown. */
+async function filesOf(
+  { options, terminal }: Setting,
+): Promise<NonNullable<SessionParts["files"]>> {
+  const { downloads, share, transfer } = options;
+  const draws = terminal instanceof Screen ||
+    (transfer !== undefined && Deno.stderr.isTerminal());
+  return {
+    folder: downloads,
+    shared: share === undefined ? undefined : await sharedFolder(share),
+    draw: draws ? (rows) => terminal.status(rows) : undefined,
+    columns: columnsNow,
+    accepts: ({ peer }) => takesFrom(transfer, peer),
+  };
+}
+
+/** @throws {Failure} If it is no folder. */
+async function sharedFolder(path: string): Promise<SharedFolder> {
+  const { SharedFolder } = await import("./client/file_share.ts");
+  const { FileFailure } = await import("./client/file_failure.ts");
+  try {
+    return await SharedFolder.open(path);
+  } catch (error) {
+    if (!(error instanceof FileFailure)) throw error;
+    throw new Failure(EXIT.usage, error.message, { cause: error });
+  }
+}
+
 /** The terminal, if there is one, and how things are to look on it. */
 function openSetting(
   options: Options,
@@ -270,19 +323,25 @@ function openSetting(
 ): Setting & AsyncDisposable {
   const [input, output] = [Deno.stdin.isTerminal(), Deno.stdout.isTerminal()];
   const dumb = Deno.env.get("TERM") === "dumb";
-  const plain = options.plain || dumb || !input || !output;
+  const transfers = options.transfer !== undefined;
+  const plain = options.plain || dumb || !input || !output || transfers;
   const colors = options.color === "always" ||
     (options.color === "auto" && !plain && !Deno.env.get("NO_COLOR"));
   const setting: { session?: Session } = {};
   const closed = (error: OutputClosed) => stop.abort(error);
-  const terminal = plain ? new PlainTerminal(closed) : new Screen({
-    complete: (line) =>
-      setting.session
-        ? complete(setting.session, line)
-        : Promise.resolve([[], line]),
-    interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
-    closed,
-  });
+  const aside = { sink: Deno.stderr, draws: Deno.stderr.isTerminal() };
+  const terminal = transfers
+    ? new PlainTerminal(closed, aside)
+    : plain
+    ? new PlainTerminal(closed)
+    : new Screen({
+      complete: (line) =>
+        setting.session
+          ? complete(setting.session, line)
+          : Promise.resolve([[], line]),
+      interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
+      closed,
+    });
   const columns = () =>
     terminal instanceof Screen ? terminal.columns : Infinity;
   const { way, passwordFile } = options;
@@ -291,7 +350,7 @@ function openSetting(
     options,
     access: new Access({ way, passwordFile, terminal: asker }),
     asks: input,
-    piped: !input && !options.plain,
+    piped: !input && !options.plain && !transfers,
     terminal,
     view: new View({ plain, colors, columns }),
     [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),

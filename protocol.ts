@@ -62,20 +62,22 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** What a client may ask, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
 /** What a server says, besides answers under the verb of their request. */
 export type ServerVerb = Words<
-  "REGISTERED CHALLENGE JOINED LEFT SENT BYE ERROR FORWARD NOTICE"
+  "REGISTERED CHALLENGE JOINED LEFT SENT CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
 >;
 
 /** The words of a text. */
 export type Words<S> = S extends `${infer W} ${infer Rest}` ? W | Words<Rest>
   : S;
 
-/** Header names and values; an undefined value is left out. */
-export type Headers = Readonly<Record<string, string | number | undefined>>;
+/** Header names and values; none is left out, several are a line each. */
+export type Headers = Readonly<
+  Record<string, string | number | readonly string[] | undefined>
+>;
 
 /** A failure that the other side is told, as an ERROR frame. */
 export class ChatError extends Error {
@@ -141,7 +143,7 @@ export function encode(
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   const lines = [startLine({ verb, args })];
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) lines.push(`${name}: ${value}`);
+    for (const one of [value ?? []].flat()) lines.push(`${name}: ${one}`);
   }
   if (bytes) lines.push(`Content-length: ${bytes.length}`);
   if (lines.some((line) => /[\r\n]/.test(line))) {
@@ -471,14 +473,12 @@ function characters(bytes: Uint8Array): number {
   return bytes.reduce((n, byte) => (byte & 0xc0) === 0x80 ? n : n + 1, 0);
 }
 
-const RESERVED = new Set(
-  ["all", "tosend", "torecv", "server", "system", "admin"],
-);
+const RESERVED = "all tosend torecv server system admin".split(" ");
 
 /** Whether somebody may be called `name`. */
 export function isUserName(name: string): boolean {
   return /^[A-Za-z0-9]{1,32}$/.test(name) &&
-    !RESERVED.has(name.toLowerCase()) && !RESERVED.has(lookAlike(name));
+    ![name.toLowerCase(), lookAlike(name)].some((n) => RESERVED.includes(n));
 }
 
 /** Whether a room may be called `name`, `#` included. */

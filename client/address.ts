@@ -124,7 +124,7 @@ export async function unlessAborted<T>(
 }
 
 function unreachable(what: string, cause: unknown): Failure {
-  const [why, advice] = reason(cause);
+  const [why, advice] = whyUnreachable(cause);
   return new Failure(EXIT.unreachable, `${what}: ${why}`, {
     advice,
     passing: true,
@@ -132,7 +132,10 @@ function unreachable(what: string, cause: unknown): Failure {
   });
 }
 
-function reason(cause: unknown): [why: string, advice: string] {
+/** Why it was not possible to connect, and what to check. */
+export function whyUnreachable(
+  cause: unknown,
+): [why: string, advice: string] {
   const code = cause instanceof Error && "code" in cause ? cause.code : "";
   if (cause instanceof Deno.errors.ConnectionRefused) {
     return [

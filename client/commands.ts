@@ -12,6 +12,8 @@
  * @module
  */
 import { ChatError, targetKind } from "../protocol.ts";
+import { DIRECT_COMMANDS } from "./direct_commands.ts";
+import { FILE_COMMANDS } from "./file_commands.ts";
 import { listPeople } from "./listing.ts";
 import { roomName, type Session } from "./session.ts";
 
@@ -65,12 +67,14 @@ function parsePrivate(line: string): Input {
 export async function runInput(session: Session, line: string): Promise<void> {
   const input = parseInput(line);
   const room = session.room;
+  const direct = session.direct.opened;
   try {
     switch (input.kind) {
       case "nothing":
-        if (!room) await session.join("");
+        if (!room && !direct?.current) await session.join("");
         return;
       case "say":
+        if (direct?.current) return direct.say("", input.text);
         return room ? session.send(room, input.text) : await session.join(line);
       case "to":
         return session.send(input.target, input.text);
@@ -205,6 +209,8 @@ export const COMMANDS: readonly Command[] = [
       return Promise.resolve();
     },
   },
+  ...DIRECT_COMMANDS,
+  ...FILE_COMMANDS,
   {
     names: ["signup"],
     usage: "",

@@ -87,6 +87,8 @@ const PATTERNS: readonly [RegExp, Wanted["kind"], after: string][] = [
   [/^(\/)(\S*)$/, "command", " "],
   [/^\/(?:join|j|leave|part|who|w)\s+(#?)(\S*)$/, "room", ""],
   [/^\/(?:msg|m|ignore|unignore)\s+()(\S*)$/, "user", " "],
+  [/^\/(?:call|accept|decline|hangup)\s+()(\S*)$/, "user", ""],
+  [/^\/(?:send|get)\s+()(\S*)$/, "user", " "],
   [/^(@)(\S*)$/, "user", ": "],
   [/\s(@)(\S*)$/, "user", " "],
   [/(?:^|\s)(#)(\S*)$/, "room", " "],

@@ -241,7 +241,7 @@ export class Connection implements Disposable {
       return undefined;
     }
     const asked = this.#pending[this.#answered];
-    if (frame.verb === "FORWARD" || frame.verb === "NOTICE") {
+    if (UNASKED.has(frame.verb)) {
       if (!asked || !isPartOf(frame, asked)) {
         return { frame, request: undefined };
       }
@@ -350,11 +350,17 @@ const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
   WHO: "WHO",
   SEND: "SENT",
   HISTORY: "HISTORY",
+  CALL: "CALLING",
+  ACCEPT: "ACCEPTED",
+  DECLINE: "DECLINED",
   PING: "PONG",
   LOGOUT: "BYE",
 };
 
 const PONG = encode("PONG");
+
+/** What a server says by itself. */
+const UNASKED = new Set(["FORWARD", "NOTICE", "CALL", "ACCEPT", "DECLINE"]);
 
 const ANSWERS = new Set(Object.values(ANSWER_TO));
 

@@ -130,6 +130,11 @@ export class Messages {
     else this.#ignored.delete(user.toLowerCase());
   }
 
+  /** Whether what `user` says is hidden. */
+  ignores(user: string): boolean {
+    return this.#ignored.has(user.toLowerCase());
+  }
+
   /** Who is ignored, in lower case. */
   get ignored(): string[] {
     return [...this.#ignored].sort();
@@ -150,7 +155,7 @@ export class Messages {
   #say(message: Message, id: number | undefined): void {
     const { from, to, old } = message;
     if (id !== undefined && to.startsWith("#")) this.#mark(message, id);
-    if (this.#ignored.has(from.toLowerCase())) return;
+    if (this.ignores(from)) return;
     if (to === "you") this.lastSender = from;
     const isOurs = from === this.me || from === "you";
     if (!isOurs || this.#echo || old) this.#show(message);

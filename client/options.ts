@@ -4,7 +4,13 @@
  * @module
  */
 import { type Args, parseArgs } from "@std/cli/parse-args";
-import { DEFAULT_PORT, DEFAULT_ROOM, isUserName } from "../protocol.ts";
+import { isIP } from "node:net";
+import {
+  DEFAULT_PORT,
+  DEFAULT_ROOM,
+  isUserName,
+  lookAlike,
+} from "../protocol.ts";
 import type { Way } from "./account.ts";
 import { parseAddress, parsePort } from "./address.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -32,6 +38,16 @@ missing is asked for. Lines of a pipe or file are sent one by one.
   --signup        Make an account for NAME; /signup in the chat does so too
   --password-file FILE
                   Where the password is, on one line, for nobody else to read
+  --no-listen     Nobody can call you directly; /listen on allows it
+  --direct-host ADDRESS
+                  Address of this computer for direct sessions (default all)
+  --downloads FOLDER
+                  Where received files go (default: the system's downloads)
+  --share FOLDER  Anybody on the server may get files of this folder
+  --send USER FILE ...
+                  Send files or folders to USER, who is asked, and end
+  --receive       Receive one transfer, without asking anybody, and end
+  --from USER     With --receive: from USER alone
   --color WHEN    auto, always or never (default auto; NO_COLOR is kept)
   --plain         One line for each message, no drawing: for screen readers
                   and programs; lines are read as if a person typed them
@@ -54,6 +70,16 @@ export interface Options {
   readonly way: Way;
   /** Where the password is, if it is not to be asked for. */
   readonly passwordFile: string | undefined;
+  /** Whether one can be called directly, at first. */
+  readonly listens: boolean;
+  /** The only address for direct connections; undefined for all. */
+  readonly directHost: string | undefined;
+  /** Where received files go; undefined for the system's own folder. */
+  readonly downloads: string | undefined;
+  /** The folder that others may get files from. */
+  readonly share: string | undefined;
+  /** What to do instead of chatting. */
+  readonly transfer: Transfer | undefined;
   /** Whether to colour. */
   readonly color: "auto" | "always" | "never";
   /** Whether to draw nothing. */
@@ -66,6 +92,31 @@ export interface TlsOptions {
   readonly fingerprint: string | undefined;
   /** The PEM file of authorities that may vouch for it. */
   readonly caFile: string | undefined;
+}
+
+/** One transfer of files, after which the program ends. */
+export type Transfer =
+  | {
+    readonly kind: "send";
+    /** To whom. */
+    readonly user: string;
+    /** Files and folders. */
+    readonly paths: readonly string[];
+  }
+  | {
+    readonly kind: "receive";
+    /** From whom; undefined for anybody. */
+    readonly user: string | undefined;
+  };
+
+/** Whether a transfer takes what `name` sends, without a question. */
+export function takesFrom(
+  transfer: Transfer | undefined,
+  name: string,
+): boolean {
+  if (transfer?.kind !== "receive") return false;
+  const { user } = transfer;
+  return user === undefined || lookAlike(user) === lookAlike(name);
 }
 
 /** Whom to be, and where. */
@@ -88,12 +139,50 @@ export interface Goal {
 export function readOptions(
   args: readonly string[],
 ): Options | "help" | "version" {
-  const values = parseArgs(args, {
+  const values = parseValues(args);
+  if (values["help"]) return "help";
+  if (values["version"]) return "version";
+  const [name, server, ...others] = values._.map(String);
+  const transfer = readTransfer(values, others);
+  if (name !== undefined && /[\r\n]/.test(name)) {
+    throw usage("Cannot use a name of several lines");
+  }
+  if (others.length > 0 && transfer?.kind !== "send") {
+    throw usage(`Cannot use "${others[0]}": what is it?`);
+  }
+  const { hostname, port } = readServer(server, values["port"]);
+  return {
+    name,
+    hostname,
+    port,
+    tls: readTls(values),
+    room: readRoom(values["room"]),
+    way: readWay(values["login"] === true, values["signup"] === true),
+    passwordFile: readPath(values, "password-file"),
+    downloads: readPath(values, "downloads"),
+    share: readPath(values, "share"),
+    transfer,
+    listens: values["listen"] !== false,
+    directHost: readHost(values["direct-host"]),
+    color: readColor(values["color"]),
+    plain: values["plain"] === true,
+  };
+}
+
+/** Which options there are, and what was said of them. */
+function parseValues(args: readonly string[]): Args {
+  return parseArgs(args, {
     string: [
-      ...["_", "port", "room", "color", "password-file"],
+      ...["_", "port", "room", "color", "password-file", "direct-host"],
       ...["fingerprint", "ca"],
+      ...TEXTS,
     ],
-    boolean: ["tls", "plain", "login", "signup", "help", "version"],
+    boolean: [
+      ...["tls", "plain", "receive", "login", "signup", "listen"],
+      ...["help", "version"],
+    ],
+    negatable: ["listen"],
+    default: { listen: true },
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key !== undefined) {
@@ -103,25 +192,6 @@ export function readOptions(
       }
     },
   });
-  if (values["help"]) return "help";
-  if (values["version"]) return "version";
-  const [name, server, ...others] = values._.map(String);
-  if (name !== undefined && /[\r\n]/.test(name)) {
-    throw usage("Cannot use a name of several lines");
-  }
-  if (others.length > 0) throw usage(`Cannot use "${others[0]}": what is it?`);
-  const { hostname, port } = readServer(server, values["port"]);
-  return {
-    name,
-    hostname,
-    port,
-    tls: readTls(values),
-    room: readRoom(values["room"]),
-    way: readWay(values["login"] === true, values["signup"] === true),
-    passwordFile: readPath(values["password-file"]),
-    color: readColor(values["color"]),
-    plain: values["plain"] === true,
-  };
 }
 
 /** Asks for whatever the command line does not say. */
@@ -265,9 +335,41 @@ function readWay(login: boolean, signup: boolean): Way {
   return login ? "login" : signup ? "signup" : "guest";
 }
 
-function readPath(word: unknown): string | undefined {
-  if (word === "") throw usage("Cannot use --password-file without a file");
+function readPath(values: Values, option: string): string | undefined {
+  const word = values[option];
+  if (word === "") throw usage(`Cannot use --${option} without a path`);
   return word === undefined ? undefined : String(word);
+}
+
+function readHost(word: unknown): string | undefined {
+  if (word === undefined) return undefined;
+  const host = String(word);
+  if (isIP(host) > 0) return host;
+  throw usage(`Cannot use --direct-host "${host}": it is no address`);
+}
+
+function readTransfer(
+  values: Values,
+  paths: readonly string[],
+): Transfer | undefined {
+  const [to, from] = [readUser(values, "send"), readUser(values, "from")];
+  const receives = values["receive"] === true;
+  if (to && receives) throw usage("Cannot both --send and --receive");
+  if (from && !receives) throw usage("Cannot use --from without --receive");
+  if (receives) return { kind: "receive", user: from };
+  if (!to) return undefined;
+  if (paths.length > 0) return { kind: "send", user: to, paths };
+  throw usage(
+    "Cannot send nothing: as in client.ts alice SERVER --send bob notes.pdf",
+  );
+}
+
+function readUser(values: Values, option: string): string | undefined {
+  const word = values[option];
+  if (word === undefined) return undefined;
+  const user = String(word);
+  if (isUserName(user)) return user;
+  throw usage(`Cannot use --${option} "${user}": it is no name of a user`);
 }
 
 function readColor(word: unknown = "auto"): Options["color"] {
@@ -279,6 +381,12 @@ function readColor(word: unknown = "auto"): Options["color"] {
 function usage(message: string): Failure {
   return new Failure(EXIT.usage, `${message} (--help shows how to call it)`);
 }
+
+/** What the command line has, by option. */
+type Values = Readonly<Record<string, unknown>>;
+
+/** Options about files that have a value. */
+const TEXTS = ["downloads", "share", "send", "from"];
 
 const COLORS = ["auto", "always", "never"] as const;
 const DEFAULT_HOST = "127.0.0.1";

@@ -51,6 +51,7 @@ export class Screen implements SecretTerminal {
   #drawnAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #prompt = "";
+  #status = ""; // rows above the prompt, each with its LF
   #asking = false;
   #typed: string[] = [];
   #reader: ((line: string | undefined) => void) | undefined;
@@ -117,7 +118,15 @@ export class Screen implements SecretTerminal {
   prompt(text: string): void {
     if (text === this.#prompt) return;
     this.#prompt = text;
-    if (!this.#asking) this.#draw(text);
+    if (!this.#asking) this.#draw(this.#promptNow());
+  }
+
+  /** The rows are a part of the prompt, so that they move and go with it. */
+  status(rows: readonly string[]): void {
+    const status = rows.map((row) => `${row}\n`).join("");
+    if (status === this.#status) return;
+    this.#status = status;
+    if (!this.#asking) this.#draw(this.#promptNow());
   }
 
   async ask(question: string): Promise<string | undefined> {
@@ -192,15 +201,19 @@ export class Screen implements SecretTerminal {
     if (this.#asking) {
       this.#asking = false;
       this.#line.history.shift(); // a name is nothing to say again
-      this.#line.setPrompt("");
     } else {
       this.#emit(upBy(this.#rowsOf(line) + 1)); // readline went below it
     }
-    if (this.#prompt !== "") this.#draw(this.#prompt);
+    this.#line.setPrompt(""); // which is where we are now
+    if (this.#prompt !== "") this.#draw(this.#promptNow());
     this.#typed.push(withBreaks(line));
     const reader = this.#reader;
     this.#reader = undefined;
     reader?.(this.#typed.shift());
+  }
+
+  #promptNow(): string {
+    return this.#status + this.#prompt;
   }
 
   /** Takes the prompt, and what was not sent, from the screen. */
@@ -252,7 +265,7 @@ export class Screen implements SecretTerminal {
     this.#secret = undefined;
     this.#asking = false;
     this.print(`${this.#line.getPrompt()}\n`);
-    this.#draw(this.#prompt);
+    this.#draw(this.#promptNow());
     this.#answer?.(end === "left" ? undefined : secret.text);
     this.#answer = undefined;
   }
@@ -312,7 +325,8 @@ function upBy(rows: number): string {
   return `${rows > 0 ? `\x1b[${rows}A` : ""}\r\x1b[J`;
 }
 
-function columnsNow(): number {
+/** How wide the terminal is, whichever of our streams is one. */
+export function columnsNow(): number {
   try {
     return Deno.consoleSize().columns || 80;
   } catch {

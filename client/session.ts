@@ -9,7 +9,7 @@
  *
  * A visit outlives its connections. When one is lost the session holds back
  * what it hears, and on the next one enters its rooms again and asks for what
- * was missed; see {@linkcode Session.arrive}.
+ * was missed; see `comeback.ts`.
  *
  * @module
  */
@@ -23,14 +23,8 @@ import {
   MAX_BODY_BYTES,
 } from "../protocol.ts";
 import type { Access } from "./account.ts";
-import {
-  history,
-  type Joined,
-  type Part,
-  type Pass,
-  rejoin,
-  remembers,
-} from "./arrival.ts";
+import { history, type Joined, type Part, type Pass } from "./arrival.ts";
+import { Comeback } from "./comeback.ts";
 import { cleanName } from "./clean.ts";
 import {
   type Connection,
@@ -39,18 +33,17 @@ import {
   type Request,
   said,
 } from "./connection.ts";
+import type { DirectParts } from "./direct.ts";
+import { DirectDoor } from "./direct_door.ts";
 import type { Line, Visitor } from "./line.ts";
 import { listRooms } from "./listing.ts";
 import { Messages } from "./messages.ts";
-import { numberOf, presenceOf, sameBytes, textOf, timeOf } from "./reading.ts";
+import { numberOf, presenceOf, textOf, timeOf } from "./reading.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Item, View } from "./view.ts";
 
 /** More rooms are only counted: a choice has to fit a screen. */
 const MAX_ROOMS_SHOWN = 50;
-
-/** So many messages of a room are fetched that were missed, the newest. */
-const MAX_MISSED = 10_000;
 
 /** So many older messages are shown at a time. */
 const OLDER_MESSAGES = 20;
@@ -78,6 +71,14 @@ export interface SessionParts {
   ) => Promise<Frame>;
   /** Whether our own messages are shown when they are sent. Default true. */
   readonly echo?: boolean;
+  /** Whether we can be called directly, at first. Default true. */
+  readonly listens?: boolean;
+  /** The only address for direct connections. Default: all of this computer. */
+  readonly directHost?: string | undefined;
+  /** Where files go, and what may be got. Default: nothing may. */
+  readonly files?: Omit<DirectParts["files"], "me">;
+  /** See {@linkcode DirectParts.takesFiles}. */
+  readonly takesFiles?: DirectParts["takesFiles"];
   /** Is told of messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
@@ -90,18 +91,17 @@ export class Session implements Visitor {
   readonly access: Access;
   /** What was said. */
   readonly messages: Messages;
+  /** What goes on without the server. */
+  readonly direct: DirectDoor;
   /** Longest message the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   readonly #terminal: Terminal;
   readonly #view: View;
-  readonly #comeIn: SessionParts["comeIn"];
+  readonly #comeback: Comeback;
   readonly #refused: (request: Request, error: ChatError) => void;
   #rooms: Joined[] = []; // the current one last
-  #token: string | undefined; // once we were in; may be empty
-  #replayedTo = 0; // by the server, but for rooms it may have forgotten
   #presence = Promise.withResolvers<void>();
   #wasLost = false; // and is not back yet
-  #forgotten = false; // the visit, by the server, since we were lost
   #closing = false; // the server has said so
   #leaving = false; // we have
   #lastEvent = { at: new Date(0), text: "" };
@@ -112,7 +112,6 @@ export class Session implements Visitor {
     this.access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
-    this.#comeIn = parts.comeIn;
     this.#refused = parts.refused ?? ((_, error) => this.explain(error));
     this.messages = new Messages({
       me: parts.name,
@@ -121,6 +120,31 @@ export class Session implements Visitor {
     });
     this.messages.order.hold();
     this.#view.me = parts.name;
+    this.direct = new DirectDoor({
+      request: (verb, args, headers) => this.line.request(verb, args, headers),
+      me: () => this.name,
+      ignores: (name) => this.messages.ignores(name),
+      listens: parts.listens ?? true,
+      hostname: parts.directHost,
+      files: { ...parts.files, me: parts.name },
+      takesFiles: parts.takesFiles,
+      show: (item) => this.show(item),
+      flushed: () => this.#terminal.flushed(),
+      explain: (error) => this.explain(error),
+      prompt: () => this.prompt(),
+    });
+    this.#comeback = new Comeback({
+      line: parts.line,
+      access: parts.access,
+      messages: this.messages,
+      comeIn: parts.comeIn,
+      entered: (registered) => this.#entered(registered),
+      shutOut: (rooms) => {
+        this.#rooms = this.#rooms.filter((room) => !rooms.includes(room));
+      },
+      note: (text) => this.note(text),
+      explain: (error) => this.explain(error),
+    });
   }
 
   /** Under which name we are known. */
@@ -140,7 +164,7 @@ export class Session implements Visitor {
 
   /** Whether we were ever in. */
   get wasIn(): boolean {
-    return this.#token !== undefined;
+    return this.#comeback.wasIn;
   }
 
   /** Resolves as soon as we are in. */
@@ -150,28 +174,7 @@ export class Session implements Visitor {
 
   /** Comes in; again, enters the rooms and fetches what was missed. */
   async arrive(connection: Connection): Promise<void> {
-    const { order } = this.messages;
-    const before = this.#token;
-    const pass = before === undefined
-      ? undefined
-      : { token: before, after: Math.max(order.last, this.#replayedTo) };
-    const { owns } = this.access;
-    const registered = await this.#comeIn(connection, pass);
-    this.#entered(registered);
-    if (owns && !this.access.owns) {
-      this.note(`${this.name} has no account here; /signup makes one`);
-    }
-    const lastId = numberOf(registered, "last-id") ?? 0;
-    if (before === undefined) return order.startAfter(lastId);
-    const known = before !== "" && this.#token === before;
-    if (!known) this.#forgotten = true;
-    if (!this.#forgotten && lastId < order.last) this.#beginAnew(lastId);
-    if (this.#forgotten && await this.#isAnother(connection, lastId)) {
-      this.#beginAnew(0);
-    }
-    await this.#enterRooms(connection);
-    if (known) this.#replayedTo = lastId; // which came before any JOINED
-    await this.#catchUp(connection, lastId);
+    await this.#comeback.run(connection, this.#rooms);
   }
 
   /** Shows what was held back. */
@@ -181,7 +184,7 @@ export class Session implements Visitor {
     this.#presence.resolve();
     if (this.#wasLost) this.prompt();
     this.#wasLost = false;
-    this.#forgotten = false;
+    this.#comeback.done();
     this.#closing = false;
   }
 
@@ -207,6 +210,11 @@ export class Session implements Visitor {
         break;
       case "NOTICE":
         this.#notice(frame);
+        break;
+      case "CALL":
+      case "ACCEPT":
+      case "DECLINE":
+        if (!request) this.direct.receive(frame);
         break;
       case "SENT":
         if (request) this.messages.sent(frame, request.body);
@@ -343,71 +351,16 @@ export class Session implements Visitor {
 
   /** What stands before what is typed. */
   get promptText(): string {
-    return `${cleanName(this.room ?? "room")}${
-      this.away ? " (offline)" : ""
-    }> `;
+    const direct = this.direct.opened?.current;
+    if (direct) return `direct ${cleanName(direct.name)}> `;
+    const away = this.away ? " (offline)" : "";
+    return `${cleanName(this.room ?? "room")}${away}> `;
   }
 
   #entered(registered: Frame): void {
     this.messages.me = registered.args[0] ?? this.name;
     this.#view.me = this.name;
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
-    this.#token = header(registered, "token") ?? "";
-  }
-
-  /** Whether the ids of the server are others than those we know. */
-  async #isAnother(connection: Connection, lastId: number): Promise<boolean> {
-    const { order, newest } = this.messages;
-    if (lastId < order.last) return true;
-    return newest !== undefined && !await remembers(connection, newest);
-  }
-
-  #beginAnew(last: number): void {
-    this.note("The server has begun anew: what was said before is gone there");
-    this.messages.restart(last);
-    this.#replayedTo = last;
-    for (const room of this.#rooms) room.since = last;
-  }
-
-  async #enterRooms(connection: Connection): Promise<void> {
-    for (const [room, error] of await rejoin(connection, this.#rooms)) {
-      this.#rooms = this.#rooms.filter((one) => one !== room);
-      this.explain(error);
-    }
-  }
-
-  /**
-   * Hears what was said in the rooms while we were away. What the server has
-   * replayed is dropped as known: it may have left out what was said between
-   * coming in and entering a room, or have forgotten which rooms we were in.
-   * If it has forgotten the keys of our messages too, those that are found are
-   * not sent again.
-   *
-   * @param upTo The newest message when we came in.
-   */
-  async #catchUp(connection: Connection, upTo: number): Promise<void> {
-    const { last } = this.messages.order;
-    await Promise.all(this.#rooms.map(async (room) => {
-      const after = Math.max(last, room.since);
-      const part = { most: MAX_MISSED, after };
-      const missed = await history(connection, room.name, part);
-      for (const frame of missed) {
-        this.messages.heard(frame, this.line.asked);
-        const isOurs = frame.args[0] === this.name;
-        if (this.#forgotten && isOurs) this.#settleStored(frame);
-      }
-      room.since = Math.max(room.since, upTo); // also if we are lost again
-      if (missed.length < MAX_MISSED) return;
-      this.note(`More was said in ${room.name} meanwhile; /history shows it`);
-    }));
-  }
-
-  #settleStored(frame: Frame): void {
-    const room = lookAlike(header(frame, "to") ?? "");
-    this.line.settleStored(({ verb, args, body }) =>
-      verb === "SEND" && lookAlike(args[0] ?? "") === room &&
-      sameBytes(body, frame.body)
-    );
   }
 
   /** Holds back what is heard while `task` runs. */
@@ -469,6 +422,7 @@ export class Session implements Visitor {
   }
 
   #makeCurrent(room: Joined): void {
+    this.direct.opened?.leave();
     this.#rooms = [...this.#rooms.filter((one) => one !== room), room];
     this.prompt();
   }
@@ -492,6 +446,7 @@ const ADVICE: Partial<Record<number, string>> = {
   102: "/who all shows who is connected.",
   105: "The server may be of another version.",
   106: "Send it in parts.",
+  118: "@NAME: TEXT writes to them through the server.",
   109: "/rooms shows the rooms; /join ROOM enters one.",
   120: "You can still read. Ask whoever runs the server.",
 };

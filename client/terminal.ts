@@ -7,7 +7,7 @@
  * @module
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { Output, type OutputClosed } from "./output.ts";
+import { Output, type OutputClosed, type Sink } from "./output.ts";
 import { SecretLine } from "./secret.ts";
 
 /** Where things are shown and typed. Dispose it to leave it as it was found. */
@@ -20,6 +20,9 @@ export interface Terminal extends AsyncDisposable {
 
   /** Shows `text` wherever the person types next, until it is changed. */
   prompt(text: string): void;
+
+  /** Shows rows that change, above the prompt; without any, nothing. */
+  status(rows: readonly string[]): void;
 
   /** Asks one question; the answer stays where it was typed. */
   ask(question: string): Promise<string | undefined>;
@@ -37,9 +40,19 @@ export interface SecretTerminal extends Terminal {
   askSecret(question: string): Promise<string | undefined>;
 }
 
+/** How a {@linkcode PlainTerminal} is to be. */
+export interface PlainOptions {
+  /** Where it prints. Default: standard output. */
+  readonly sink?: Sink;
+  /** Whether one row may change, at the end of what was printed. */
+  readonly draws?: boolean;
+}
+
 /** The plain kind, on standard input and output. */
 export class PlainTerminal implements SecretTerminal {
   readonly #output: Output;
+  readonly #draws: boolean;
+  #row = ""; // that may change
   readonly #done = Promise.withResolvers<undefined>();
   #hidden = false; // what is typed, at the moment
   #isRead = false; // somebody waits for a line
@@ -47,12 +60,16 @@ export class PlainTerminal implements SecretTerminal {
   #lines: ReadableStreamDefaultReader<string> | undefined;
 
   /** `onClosed` is told when nobody reads what we print any more. */
-  constructor(onClosed: (error: OutputClosed) => void) {
-    this.#output = new Output(Deno.stdout, onClosed);
+  constructor(
+    onClosed: (error: OutputClosed) => void,
+    { sink = Deno.stdout, draws = false }: PlainOptions = {},
+  ) {
+    this.#output = new Output(sink, onClosed);
+    this.#draws = draws;
   }
 
   print(lines: string): void {
-    this.#output.write(lines);
+    this.#output.write(this.#row === "" ? lines : ANEW + lines + this.#row);
   }
 
   async flushed(): Promise<void> {
@@ -61,6 +78,13 @@ export class PlainTerminal implements SecretTerminal {
 
   /** Nothing: a prompt would be read out loud after every message. */
   prompt(_text: string): void {}
+
+  /** Usually nothing: what changes all the time cannot be read out loud. */
+  status([row = ""]: readonly string[]): void {
+    if (!this.#draws || row === this.#row) return;
+    this.#row = row;
+    this.#output.write(ANEW + row);
+  }
 
   ask(question: string): Promise<string | undefined> {
     this.#output.write(question);
@@ -128,9 +152,13 @@ export class PlainTerminal implements SecretTerminal {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#done.resolve(undefined);
     this.#show();
+    this.status([]);
     await this.#output.flushed();
   }
 }
+
+/** Begins the row anew. */
+const ANEW = "\r\x1b[K";
 
 /** Characters that may be on their way before we stop reading the socket. */
 const MAX_BEHIND = 65_536;

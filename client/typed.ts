@@ -6,6 +6,8 @@
  * @module
  */
 import { findCommand, parseInput, runInput } from "./commands.ts";
+import { DIRECT_LOCAL } from "./direct_commands.ts";
+import { FILE_LOCAL } from "./file_commands.ts";
 import { WINDOW_MESSAGES } from "./pipe.ts";
 import { Screen } from "./screen.ts";
 import type { Session } from "./session.ts";
@@ -15,7 +17,15 @@ import type { Terminal } from "./terminal.ts";
 const MAX_WAITING = 1_000;
 
 /** What needs no server. */
-const LOCAL = ["help", "ignore", "unignore", "clear", "quit"];
+const LOCAL = [
+  "help",
+  "ignore",
+  "unignore",
+  "clear",
+  "quit",
+  ...DIRECT_LOCAL,
+  ...FILE_LOCAL,
+];
 
 /**
  * Does what the lines mean that are typed, until there are no more.
@@ -76,8 +86,8 @@ async function run(
   line: string,
 ): Promise<void> {
   const { kind } = parseInput(line);
-  const isSent = kind === "to" ||
-    (kind === "say" && session.room !== undefined);
+  const isHeard = session.room !== undefined || session.direct.opened?.current;
+  const isSent = kind === "to" || (kind === "say" && isHeard);
   if (!isSent && terminal instanceof Screen) {
     session.show({ kind: "echo", text: session.promptText + line });
   } else if (!isSent) {
@@ -96,6 +106,9 @@ function tellUnsent(session: Session, waiting: number): void {
 function isLocal(session: Session, line: string): boolean {
   const input = parseInput(line);
   if (input.kind === "nothing") return session.room !== undefined;
+  if (input.kind === "say") {
+    return session.direct.opened?.current !== undefined;
+  }
   if (input.kind !== "command") return input.kind === "wrong";
   const command = findCommand(input.name);
   return !command || LOCAL.includes(command.names[0]!);

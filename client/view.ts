@@ -39,6 +39,8 @@ export interface Message {
   readonly text: string;
   /** Whether it is from the history: shown dim, and no bell. */
   readonly old?: boolean;
+  /** Whether it came on a connection that the server has no part in. */
+  readonly direct?: boolean;
 }
 
 /** How to show things. */
@@ -128,7 +130,8 @@ export class View {
     const isRoom = to.startsWith("#");
     const named = isRoom && (this.#options.plain || !same(to, this.room));
     const room = named ? `${to} ` : "";
-    const arrow = isRoom ? "" : ` -> ${to}`;
+    const way = message.direct ? " (direct)" : "";
+    const arrow = isRoom ? "" : ` -> ${to}${way}`;
     const colors = isRoom ? "" : "1";
     return {
       plain: `${time} ${room}${from}${arrow}: `,

@@ -28,6 +28,7 @@ import {
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
+import { INTRODUCTIONS } from "./introductions.ts";
 import { encodeSents } from "./run.ts";
 
 /** Everything that may be asked, by verb. */
@@ -39,6 +40,7 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   WHO: { words: [1, 1], cost: DEAR, run: who },
   SEND: { words: [1, 1], run: send },
   HISTORY: { words: [1, 1], cost: DEAR, run: history },
+  ...INTRODUCTIONS,
   PING: { words: [0, 0], run: () => encode("PONG") },
   PONG: { words: [0, 0], run: pong },
   LOGOUT: { words: [0, 0], run: logout },

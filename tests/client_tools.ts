@@ -38,6 +38,7 @@ export function recordingTerminal(print: (text: string) => void): Terminal {
     print,
     flushed: () => Promise.resolve(),
     prompt: print,
+    status: (rows) => rows.forEach(print),
     ask: () => Promise.resolve(undefined),
     read: () => Promise.resolve(undefined),
     clear: () => {},
@@ -154,6 +155,11 @@ export class ClientProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** What it has printed so far. */
+  get out(): string {
+    return this.#out;
+  }
+
   /** Writes to its standard input. */
   async type(text: string | Uint8Array): Promise<void> {
     await this.#input.write(
@@ -163,10 +169,19 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Waits until its standard output has `text`. */
   async until(text: string): Promise<void> {
-    while (!this.#out.includes(text)) {
+    await this.#until(text, () => this.#out);
+  }
+
+  /** Waits until its standard error has `text`. */
+  async untilError(text: string): Promise<void> {
+    await this.#until(text, () => this.#err);
+  }
+
+  async #until(text: string, printed: () => string): Promise<void> {
+    while (!printed().includes(text)) {
       if (this.#ended) {
         throw new Error(`No "${text}" in
-${this.#out}`);
+${printed()}`);
       }
       await this.#changed.promise;
     }

@@ -6,6 +6,8 @@ export interface ParseOptions {
   string?: readonly string[];
   /** Options without one. */
   boolean?: readonly string[];
+  /** Those of them that may be said with `--no-`. */
+  negatable?: readonly string[];
   /** Values of the options that are not given. */
   default?: Readonly<Record<string, string | boolean>>;
   /** Other names of options. */

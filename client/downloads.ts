@@ -1,0 +1,70 @@
+/**
+ * Where files go that are received, and how much room there is.
+ *
+ * @module
+ */
+import { statfs } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+/** What the system tells about the person's folders. */
+export interface Surroundings {
+  /** A variable of the environment. */
+  variable(name: string): string | undefined;
+  /** The text of a file; undefined if there is none. */
+  text(path: string): string | undefined;
+}
+
+/**
+ * The folder for downloads: the one that the desktop is set to, or `Downloads`
+ * at home, or without a home the current folder.
+ */
+export function downloadsFolder(surroundings: Surroundings = SYSTEM): string {
+  const { variable, text } = surroundings;
+  const home = variable("HOME") ?? variable("USERPROFILE");
+  if (!home) return ".";
+  const config = variable("XDG_CONFIG_HOME") || join(home, ".config");
+  const settings = text(join(config, "user-dirs.dirs")) ?? "";
+  const [, set] = /^XDG_DOWNLOAD_DIR="(.+)"\s*$/m.exec(settings) ?? [];
+  if (!set) return join(home, "Downloads");
+  return set.replace(/^\$HOME(?=\/|$)/, home.replaceAll("$", "$$$$"))
+    .replaceAll(/\\(.)/g, "$1");
+}
+
+/** `path` as a shell would read it: `~` is home. */
+export function atHome(path: string): string {
+  const home = SYSTEM.variable("HOME") ?? SYSTEM.variable("USERPROFILE");
+  return home && /^~(?=$|[\\/])/.test(path) ? home + path.slice(1) : path;
+}
+
+/**
+ * How many bytes fit on the disk of `folder`, which need not be there yet;
+ * undefined if the system does not say.
+ */
+export async function freeBytes(folder: string): Promise<number | undefined> {
+  for (let path = resolve(folder);; path = dirname(path)) {
+    try {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    } catch {
+      // Not there yet: what is above it has the same disk.
+      if (dirname(path) === path) return undefined;
+    }
+  }
+}
+
+const SYSTEM: Surroundings = {
+  variable(name) {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // not for us to see
+    }
+  },
+  text(path) {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch {
+      return undefined; // not there, or not for us: there are other ways
+    }
+  },
+};

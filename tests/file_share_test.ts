@@ -1,0 +1,176 @@
+/** A shared folder: what is in it can be got, and nothing else. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FileFailure } from "../client/file_failure.ts";
+import { SharedFolder } from "../client/file_share.ts";
+import { Pair, PEOPLE, snapshot, writeFiles } from "./file_tools.ts";
+import { tempFolder } from "./temp.ts";
+
+/** A folder with something to share in it, and something beside it. */
+function folders() {
+  const folder = tempFolder();
+  writeFiles(folder.path, {
+    "shared/notes.txt": 1_000_000,
+    "shared/sub/a.txt": "a",
+    "secret.txt": "secret",
+    "secrets/key": "key",
+  });
+  return folder;
+}
+
+Deno.test("a file and a folder of what is shared can be got", async () => {
+  using bobs = folders();
+  using to = tempFolder();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  for (const path of ["notes.txt", "sub", "sub/a.txt"]) {
+    const receiving = await pair.alice.get(path);
+    await receiving.accept({ folder: to.path, people: PEOPLE });
+  }
+
+  const files = snapshot(shared.location);
+  const single = { "a.txt": files["sub/a.txt"] };
+  assertEquals<Record<string, unknown>>(snapshot(to.path), {
+    ...single,
+    ...files,
+  });
+  assertEquals(pair.served.length, 3);
+});
+
+Deno.test("what is shared is listed", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  const { entries, more } = await pair.alice.list();
+
+  assertEquals(entries.map(({ path, size }) => [path, size]), [
+    ["notes.txt", 1_000_000],
+    ["sub/a.txt", 1],
+  ]);
+  assertEquals(more, 0);
+});
+
+Deno.test("a list that is long is cut, and says so", async () => {
+  using bobs = tempFolder();
+  const numbers = Array.from({ length: 600 }, (_, number) => [`f${number}`, 0]);
+  writeFiles(bobs.path, Object.fromEntries(numbers));
+  const shared = await SharedFolder.open(bobs.path);
+  await using pair = new Pair({ shared });
+
+  const { entries, more } = await pair.alice.list();
+
+  assertEquals([entries.length, more], [500, 100]);
+});
+
+const TRICKS = [
+  ...[
+    "../secret.txt",
+    "sub/../../secret.txt",
+    "..",
+    ".",
+    "",
+    "/",
+    "./notes.txt",
+  ],
+  ...[
+    "..\\secret.txt",
+    "sub\\..\\..\\secret.txt",
+    "sub//a.txt",
+    "\0",
+    "nothing",
+  ],
+  ...["link.txt", "links/key", "links", "up/secret.txt", "inside.txt"],
+  ...["notes.txt/x", "%2e%2e/secret.txt", "~/x", "sub/./a.txt"],
+];
+
+for (const path of TRICKS) {
+  Deno.test(`${JSON.stringify(path)} gets nothing of a shared folder`, async () => {
+    using bobs = folders();
+    const { path: top } = bobs;
+    const shared = await SharedFolder.open(`${top}/shared`);
+    Deno.symlinkSync(`${top}/secret.txt`, `${top}/shared/link.txt`);
+    Deno.symlinkSync(`${top}/secrets`, `${top}/shared/links`);
+    Deno.symlinkSync("..", `${top}/shared/up`);
+    Deno.symlinkSync("notes.txt", `${top}/shared/inside.txt`);
+    await using pair = new Pair({ shared });
+
+    for (const tried of [path, `${top}/secret.txt`]) {
+      const error = await assertRejects(
+        () => pair.alice.get(tried),
+        FileFailure,
+      );
+      assertEquals(error.message, `Nothing called "${tried}" is shared`);
+    }
+    assertEquals(pair.broken, undefined);
+  });
+}
+
+Deno.test("a folder that is got leaves out the links in it", async () => {
+  using bobs = folders();
+  using to = tempFolder();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  Deno.symlinkSync(`${bobs.path}/secrets`, `${shared.location}/sub/links`);
+  Deno.symlinkSync(`${bobs.path}/secret.txt`, `${shared.location}/sub/link`);
+  await using pair = new Pair({ shared });
+
+  const receiving = await pair.alice.get("sub");
+  await receiving.accept({ folder: to.path, people: PEOPLE });
+
+  assertEquals(Object.keys(snapshot(to.path)), ["sub/", "sub/a.txt"]);
+});
+
+Deno.test("a link that takes a file's place after it was offered is not followed", async () => {
+  using bobs = folders();
+  using to = tempFolder();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  const receiving = await pair.alice.get("sub");
+  const info = Deno.statSync(`${shared.location}/sub/a.txt`);
+  Deno.renameSync(`${shared.location}/sub`, `${bobs.path}/moved`);
+  Deno.symlinkSync(`${bobs.path}/moved`, `${shared.location}/sub`);
+  Deno.utimeSync(`${bobs.path}/moved/a.txt`, info.atime!, info.mtime!);
+  const got = receiving.accept({ folder: to.path, people: PEOPLE });
+
+  const error = await assertRejects(() => got, FileFailure);
+  assertEquals(error.message, '"sub/a.txt" changed while it was sent');
+  assert(!("sub/" in snapshot(to.path)));
+});
+
+Deno.test("who shares nothing says so", async () => {
+  await using pair = new Pair();
+
+  for (const asking of [() => pair.alice.get("x"), () => pair.alice.list()]) {
+    const error = await assertRejects(asking, FileFailure);
+    assertEquals(error.message, "Nothing is shared here");
+  }
+});
+
+Deno.test("only a folder can be shared", async () => {
+  using bobs = folders();
+  const file = `${bobs.path}/secret.txt`;
+
+  const error = await assertRejects(() => SharedFolder.open(file), FileFailure);
+  assertEquals(error.message, `Cannot share "${file}": it is no folder`);
+  const none = `${bobs.path}/none`;
+  const missing = await assertRejects(
+    () => SharedFolder.open(none),
+    FileFailure,
+  );
+  assertEquals(
+    missing.message,
+    `Cannot share "${none}": there is no such file`,
+  );
+});
+
+Deno.test("a request is over when the connection is", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  const listing = pair.alice.list();
+  pair.cut(new FileFailure("gone"));
+
+  await assertRejects(() => listing, FileFailure, "gone");
+});
