@@ -54,7 +54,7 @@ Deno.test("two who call each other at once have one session", async () => {
 
 Deno.test("a session goes on without the server, and while it comes back", async () => {
   const server = quietServer();
-  await using way = new FaultProxy({ target: server.port });
+  await using way = await FaultProxy.open({ target: server.port });
   await using alice = client("alice", way.port);
   await using bob = client("bob", way.port);
   await connect(alice, bob);
