@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { quietServer } from "./client_tools.ts";
+import { FaultProxy } from "./fault_proxy.ts";
 import {
   connectDirectly as connect,
   directClient as client,
@@ -53,8 +54,9 @@ Deno.test("two who call each other at once have one session", async () => {
 
 Deno.test("a session goes on without the server, and while it comes back", async () => {
   const server = quietServer();
-  await using alice = client("alice", server.port);
-  await using bob = client("bob", server.port);
+  await using way = new FaultProxy({ target: server.port });
+  await using alice = client("alice", way.port);
+  await using bob = client("bob", way.port);
   await connect(alice, bob);
 
   await server[Symbol.asyncDispose]();
@@ -64,7 +66,8 @@ Deno.test("a session goes on without the server, and while it comes back", async
   await bob.type("/direct\n");
   await bob.type("and back\n");
   await alice.until("bob -> you (direct): and back");
-  await using _again = quietServer(server.port);
+  await using again = quietServer();
+  way.target = again.port;
   await Promise.all([alice, bob].map((one) => one.until("Connected again")));
   await bob.type("still there\n");
   await alice.until("bob -> you (direct): still there");

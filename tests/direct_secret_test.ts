@@ -145,7 +145,7 @@ async function passOn(
   await to[Symbol.asyncDispose]();
 }
 
-Deno.test("a server that exchanges the keys and does not sit between is told at once", async () => {
+Deno.test("a server that exchanges the keys and does not sit between gets nobody to talk, and they learn why", async () => {
   await using server = quietServer();
   const { publicKey } = await KeyPair.make();
   await using liar = new RecordingProxy({
