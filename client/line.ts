@@ -274,6 +274,9 @@ export class Line implements Disposable {
       for await (const batch of connection.batches()) {
         yield this.#counted(batch);
       }
+    } catch (error) {
+      // Who refuses us and hangs up at once is heard out first.
+      throw await arriving ?? error;
     } finally {
       connection.close();
       await arriving;
@@ -283,8 +286,15 @@ export class Line implements Disposable {
     }
   }
 
-  /** Never rejects: what goes wrong ends the connection. */
-  async #arrive(visitor: Visitor, connection: Connection): Promise<void> {
+  /**
+   * Never rejects: what goes wrong ends the connection.
+   *
+   * @returns What went wrong, if something did.
+   */
+  async #arrive(
+    visitor: Visitor,
+    connection: Connection,
+  ): Promise<unknown> {
     try {
       await visitor.arrive(connection);
       for (const asking of this.#parked.splice(0)) connection.ask(asking);
@@ -295,9 +305,11 @@ export class Line implements Disposable {
       this.#answeredBefore = this.#answered;
       this.#retryAfterMs = 0;
       visitor.arrived();
+      return undefined;
     } catch (error) {
       // The cast: nothing throws anything else.
       connection.close(error as Error);
+      return error;
     }
   }
 
