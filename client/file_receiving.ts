@@ -23,7 +23,7 @@ import { release } from "./record_buffer.ts";
 import type { Bytes } from "./scram.ts";
 
 /** The other side is told how much there is whenever so much is new. */
-const TELL_EVERY_BYTES = 1_024 * 1_024;
+const TELL_EVERY_BYTES = 256 * 1_024;
 
 /** How an offer is accepted. */
 export interface Acceptance {

@@ -1,7 +1,9 @@
 /** Files on their way between two people, without a network. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { FileFailure } from "../client/file_failure.ts";
-import { PIECE_BYTES } from "../client/file_records.ts";
+import { DATA, DATA_HEAD_BYTES, PIECE_BYTES } from "../client/file_records.ts";
+import { Sending, windowOf } from "../client/file_sending.ts";
 import { findSources } from "../client/file_source.ts";
 import {
   hashOf,
@@ -91,6 +93,39 @@ Deno.test("what exists is never overwritten: a number is added", async () => {
     "notes (3).pdf": fresh,
     "notes.pdf": old,
   });
+});
+
+for (const size of [1_000_000, 100_000_000]) {
+  Deno.test(`who hears nothing sends no more of ${size} bytes than a window`, async () => {
+    using from = tempFolder();
+    writeFiles(from.path, { big: size });
+    const outgoing = await findSources([`${from.path}/big`]);
+    let sent = 0;
+    const say = (record: Uint8Array) => {
+      if (record[0] === DATA) sent += record.length - DATA_HEAD_BYTES;
+      return Promise.resolve();
+    };
+    const sending = new Sending({ transfer: 1, id: "1", outgoing, say });
+
+    const running = sending.run();
+    sending.receive({
+      ...{ type: "accept", transfer: 1, item: 0, offset: 0 },
+      hash: hashOf(new Uint8Array()),
+    });
+    const window = windowOf(size);
+    while (sent + PIECE_BYTES <= window) await nextTurn();
+    for (let turn = 0; turn < 100; turn++) await nextTurn();
+    sending.abort(new FileFailure("enough"));
+    await assertRejects(() => running, FileFailure, "enough");
+
+    assert(sent <= window, `${sent} of ${window}`);
+  });
+}
+
+Deno.test("twenty breaks cost less than a fifth of what is large", () => {
+  for (const size of [66e6, 100e6, 250e6, 1e9, 2 ** 40]) {
+    assert(20 * windowOf(size) < size / 5, `${windowOf(size)} of ${size}`);
+  }
 });
 
 Deno.test("transfers run beside each other, in both directions", async () => {
