@@ -6,7 +6,8 @@
  * A line a server; the two are SHA-256 in hexadecimal, of the certificate and of
  * its public key, by which a renewed certificate is known. The key may be
  * missing, for lines written by hand. Of several lines for one server the last
- * counts: so clients only ever append, and several at once lose nothing.
+ * counts: so clients only ever append, one after the other, and several at once
+ * lose nothing.
  *
  * @module
  */
@@ -47,13 +48,7 @@ export class KnownServers {
     const words = [server, fingerprint, ...(key === undefined ? [] : [key])];
     try {
       Deno.mkdirSync(folderOf(this.path), { recursive: true, mode: 0o700 });
-      const text = this.#read();
-      const start = text === "" || text.endsWith("\n") ? "" : "\n";
-      const line = `${start}${words.join(" ")}\n`;
-      // In one write at the end of the file, which nobody else gets into.
-      const options = { append: true, mode: 0o600 };
-      Deno.writeTextFileSync(this.path, line, options);
-      return true;
+      return appendLine(this.path, words.join(" "));
     } catch {
       return false; // a file system that is full, or not ours to write
     }
@@ -101,6 +96,34 @@ function configFolder(
   const home = env("HOME");
   if (os === "darwin") return home && `${home}/Library/Application Support`;
   return env("XDG_CONFIG_HOME") || (home && `${home}/.config`);
+}
+
+/**
+ * Adds a line to a file, of which the last one may lack its end.
+ *
+ * @returns Whether there was room for all of it.
+ */
+function appendLine(path: string, line: string): boolean {
+  using file = Deno.openSync(path, {
+    ...{ read: true, append: true, create: true },
+    mode: 0o600,
+  });
+  // Or the end of what another client just writes is taken for one that lacks.
+  file.lockSync(true);
+  const isWhole = file.seekSync(0, Deno.SeekMode.End) === 0 ||
+    lastByteOf(file) === LINE_FEED;
+  const bytes = encoder.encode(`${isWhole ? "" : "\n"}${line}\n`);
+  return file.writeSync(bytes) === bytes.length;
+}
+
+const LINE_FEED = 0x0a;
+const encoder = new TextEncoder();
+
+function lastByteOf(file: Deno.FsFile): number | undefined {
+  const buffer = new Uint8Array(1);
+  file.seekSync(-1, Deno.SeekMode.End);
+  file.readSync(buffer);
+  return buffer[0];
 }
 
 function folderOf(path: string): string {
