@@ -81,11 +81,14 @@ async function chat(options: Options): Promise<number> {
   stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
   // Who is still at a question when the signal comes is left there: the
   // terminal goes away under the visit, and then the program.
+  let code: number;
   try {
-    return await Promise.race([visit(setting), stopped]);
+    code = await Promise.race([visit(setting), stopped]);
   } finally {
     await setting.session?.direct[Symbol.asyncDispose]();
   }
+  stop.signal.throwIfAborted(); // while we took leave
+  return code;
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
