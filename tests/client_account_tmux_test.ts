@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { startServer } from "../server/start.ts";
 import { makeAccount } from "./account_tools.ts";
 import { hasTmux, quietServer, TmuxScreen } from "./client_tools.ts";
-import { listenHere, RawClient } from "./raw_client.ts";
+import { lastingPort, listenHere, RawClient } from "./raw_client.ts";
 
 const ON_TERMINAL = { ignore: !hasTmux };
 
@@ -65,7 +65,7 @@ Deno.test(
   "an account that a server has not any more is said to be gone, and made again",
   ON_TERMINAL,
   async () => {
-    const { port, ...first } = quietServer();
+    const { port, ...first } = quietServer(lastingPort());
     await using screen = await TmuxScreen.open(100);
     const signUp = async () => {
       await screen.line("/signup");

@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { Pupil } from "./class_room.ts";
 import { type FakePeer, FakeServer, quietServer } from "./client_tools.ts";
 import { FaultProxy } from "./fault_proxy.ts";
-import { RawClient } from "./raw_client.ts";
+import { lastingPort, RawClient } from "./raw_client.ts";
 
 const AT = "2026-11-21T07:32:56.120Z";
 
@@ -231,7 +231,7 @@ Deno.test("who comes back to a room that is full of news fetches it page by page
 });
 
 Deno.test("who comes back to a server that was started again meets all others, and their words", async () => {
-  const { port, ...first } = quietServer();
+  const { port, ...first } = quietServer(lastingPort());
   await using alice = new Pupil("alice", "#lab", port);
   await using bob = new Pupil("bob", "#lab", port);
   for (const pupil of [alice, bob]) {

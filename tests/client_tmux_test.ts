@@ -5,6 +5,7 @@ import {
   quietServer,
   TmuxScreen,
 } from "./client_tools.ts";
+import { lastingPort } from "./raw_client.ts";
 
 /** A test on real terminals, left out where there is no tmux. */
 function tmuxTest(name: string, run: () => Promise<void>): void {
@@ -294,7 +295,7 @@ tmuxTest(
 tmuxTest(
   "a chat goes on when the server was stopped and started, with what was typed meanwhile",
   async () => {
-    const { port, ...server } = quietServer();
+    const { port, ...server } = quietServer(lastingPort());
     await using screen = await TmuxScreen.open();
     await using bob = new ClientProcess(
       ["bob", `127.0.0.1:${port}`, "--plain"],
@@ -339,7 +340,7 @@ for (const [how, [code, go]] of Object.entries(LEAVES)) {
   tmuxTest(
     `${how} ends the client at once while the server is gone`,
     async () => {
-      const server = quietServer();
+      const server = quietServer(lastingPort());
       await using screen = await TmuxScreen.open();
       await screen.client("alice", `127.0.0.1:${server.port}`);
       await screen.until("#default>");

@@ -11,7 +11,7 @@ import { identityOf, Trust } from "../client/trust.ts";
 import { certificateFor } from "../server/certificate.ts";
 import { ClientProcess, type Result, runClient } from "./client_tools.ts";
 import { FaultProxy } from "./fault_proxy.ts";
-import { RawClient } from "./raw_client.ts";
+import { lastingPort, RawClient } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
 import {
   enterTls,
@@ -100,7 +100,7 @@ Deno.test("--fingerprint lets in, whatever its case and colons, and is remembere
 
 Deno.test("a server whose certificate has changed is refused, until its fingerprint is given", async () => {
   using settings = newSettings();
-  const old = await startTlsServer();
+  const old = await startTlsServer({ tlsPort: lastingPort() });
   const { tlsPort } = old;
   const accepted = fingerprintOf(old.certificate);
   await say(tlsPort, settings.env, "--fingerprint", accepted);
@@ -140,6 +140,7 @@ Deno.test("a certificate that was renewed is no other server", async () => {
   using folder = tempFolder();
   const db = `${folder.path}/chat.db`;
   const old = await startTlsServer({
+    tlsPort: lastingPort(),
     certificate: await certificateFor({ db }),
   });
   const { tlsPort } = old;

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { startServer } from "../server/start.ts";
 import { hasTmux, TmuxScreen } from "./client_tools.ts";
+import { lastingPort } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
 import { startTlsServer } from "./tls_tools.ts";
 
@@ -13,7 +14,7 @@ Deno.test(
   ON_TERMINAL,
   async () => {
     using settings = tempFolder();
-    const first = await startTlsServer();
+    const first = await startTlsServer({ tlsPort: lastingPort() });
     const { tlsPort, certificate } = first;
     const { fingerprint256 } = new X509Certificate(certificate.cert);
     await using screen = await TmuxScreen.open(100);

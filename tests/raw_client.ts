@@ -69,6 +69,22 @@ export function listenHere(port = 0): Deno.TcpListener {
   return Deno.listen({ hostname: "127.0.0.1", port, tcpBacklog: 4_096 });
 }
 
+/**
+ * A port for a server that goes away and comes back: below those that the
+ * system gives to whoever asks for any, so that nobody gets it meanwhile.
+ */
+export function lastingPort(): number {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      listenHere(port).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
+
 /** Starts a server that prints nothing. */
 export function startTestServer(options: ServerOptions = {}): TestServer {
   const log: string[] = [];

@@ -1,6 +1,11 @@
 /** Stopping: NOTICE closing to everybody, and the end within two seconds. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { listenHere, RawClient, startTestServer } from "./raw_client.ts";
+import {
+  lastingPort,
+  listenHere,
+  RawClient,
+  startTestServer,
+} from "./raw_client.ts";
 
 const CLOSING = "NOTICE closing\nRetry-after: 5\n\n";
 
@@ -138,8 +143,8 @@ Deno.test("a server can be stopped while connections arrive", async () => {
 });
 
 Deno.test("a port is free again after its server has closed", async () => {
-  const first = startTestServer();
-  const { port } = first;
+  const port = lastingPort();
+  const first = startTestServer({ tcp: listenHere(port) });
   using alice = await RawClient.enter(port, "alice");
   const done = closing(first);
   await alice.rest();
