@@ -261,8 +261,13 @@ export class TmuxScreen implements AsyncDisposable {
     return screen;
   }
 
-  /** Starts the client with `args`. */
+  /**
+   * Starts the client with `args`, on an empty screen: what is left of another
+   * must not be taken for what it shows.
+   */
   async client(...args: string[]): Promise<void> {
+    await this.line("clear");
+    await this.until(/^\$$/);
     const command = [Deno.execPath(), "run", "-A", "client.ts", ...args];
     await this.type(`clear; ${command.join(" ")}; echo "code $?"`);
     await this.keys("Enter");

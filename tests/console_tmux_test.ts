@@ -100,8 +100,7 @@ tmuxTest(
     await screen.keys("C-z");
     await screen.until("Stopped");
     await screen.line("stty -a | grep -o '[-]*icanon'; fg");
-    await screen.until(/^icanon$/m);
-    await screen.until(/^> use$/m);
+    await screen.until(/^icanon\n(.*\n)*> use$/m); // not the one from before
     await screen.line("rs");
     await screen.until(/^Nobody is here\n>$/m);
     await screen.keys("C-d");
