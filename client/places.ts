@@ -49,12 +49,22 @@ export function parsePlace(text: string): Place | undefined {
  */
 export function ownPlaces(port: number, only?: string): Place[] {
   if (only !== undefined) return [{ hostname: only, port }];
-  const addresses = Deno.networkInterfaces()
+  const addresses = interfaces()
     .toSorted((a, b) => a.family.localeCompare(b.family)) // IPv4 first
     .map(({ address }) => address)
     .filter((address) => !isNever(address) && !isLocal(address));
   const told = addresses.length > 0 ? addresses : ["127.0.0.1"];
   return told.slice(0, MAX_PLACES).map((hostname) => ({ hostname, port }));
+}
+
+/** What connects this computer with others; nothing if we may not know. */
+function interfaces(): Deno.NetworkInterfaceInfo[] {
+  try {
+    return Deno.networkInterfaces();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return []; // the server tells where it sees us
+  }
 }
 
 /**

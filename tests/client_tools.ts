@@ -131,9 +131,13 @@ export class ClientProcess implements AsyncDisposable {
   #ended = false;
   #changed = Promise.withResolvers<void>();
 
-  constructor(args: string[], env: Record<string, string> = {}) {
+  constructor(
+    args: string[],
+    env: Record<string, string> = {},
+    permissions: readonly string[] = ["-A"],
+  ) {
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `${root}client.ts`, ...args],
+      args: ["run", "--no-prompt", ...permissions, `${root}client.ts`, ...args],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -1,21 +1,26 @@
 /** Each program with exactly the permissions that its task gives it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { X509Certificate } from "node:crypto";
 import config from "../deno.json" with { type: "json" };
+import { ClientProcess, quietServer } from "./client_tools.ts";
+import { snapshot, writeFiles } from "./file_tools.ts";
 import { within } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
+import { startTlsServer } from "./tls_tools.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const decoder = new TextDecoder();
 
-/** The options of a task's `deno run`. */
-function permissionsOf(task: "server" | "client"): string[] {
-  return config.tasks[task].split(" ").filter((word) => word.startsWith("--"));
+/** The permissions that a task gives to somebody who is at home in `home`. */
+function permissionsOf(task: "server" | "client", home: string): string[] {
+  return config.tasks[task].replaceAll('"', "").replaceAll("$HOME", home)
+    .split(" ").filter((word) => word.startsWith("--allow-"));
 }
 
 /** Runs a program in `cwd`, and waits for `pattern` or the end. */
 function run(
   program: "server" | "client",
-  { permissions = permissionsOf(program), args, cwd }: {
+  { permissions, args, cwd }: {
     permissions?: readonly string[];
     args: readonly string[];
     cwd: string;
@@ -25,7 +30,7 @@ function run(
     args: [
       ...["run", "--no-prompt", "--cached-only"],
       ...["--config", `${root}deno.json`],
-      ...permissions,
+      ...permissions ?? permissionsOf(program, cwd),
       `${root}${program}.ts`,
       ...args,
     ],
@@ -76,20 +81,23 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
 });
 
+/** What each needs from the beginning; the rest is for more than to talk. */
+const AT_START = {
+  server: ["net", "read", "write", "sys"], // and env, on a terminal
+  client: ["net", "env"],
+} as const;
+
 for (const program of ["server", "client"] as const) {
-  for (const missing of permissionsOf(program)) {
-    if (program === "server" && missing.startsWith("--allow-env")) {
-      continue; // of use on a terminal alone
-    }
-    Deno.test(`${program}.ts without ${missing} says what is missing`, async () => {
+  for (const missing of AT_START[program]) {
+    Deno.test(`${program}.ts without --allow-${missing} says what is missing`, async () => {
       using folder = tempFolder();
-      const [option = ""] = missing.split("=");
       const args = program === "server"
         ? ["--port", "0"]
         : ["alice", "127.0.0.1:9"];
 
       const child = run(program, {
-        permissions: permissionsOf(program).filter((one) => one !== missing),
+        permissions: permissionsOf(program, folder.path)
+          .filter((one) => !one.startsWith(`--allow-${missing}`)),
         args,
         cwd: folder.path,
       });
@@ -99,7 +107,96 @@ for (const program of ["server", "client"] as const) {
 
       assertEquals(told.includes("    at "), false, "no stack");
       assert([2, 3].includes(code), `it ended with ${code}: ${told}`);
-      assert(told.includes(`run again with the ${option} flag`), told);
+      assert(told.includes(`run again with the --allow-${missing} flag`), told);
     });
   }
+}
+
+/** Where Deno keeps modules: at home, unless it is told. */
+const { denoDir } = JSON.parse(decoder.decode(
+  (await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
+    .output()).stdout,
+));
+
+/** A client of somebody at home in `home`, with the task's permissions. */
+function personAt(
+  home: string,
+  args: readonly string[],
+  without = "none",
+): ClientProcess {
+  const permissions = permissionsOf("client", home)
+    .filter((one) => !one.startsWith(`--allow-${without}`));
+  const env = { HOME: home, XDG_CONFIG_HOME: "", DENO_DIR: denoDir };
+  return new ClientProcess([...args], env, permissions);
+}
+
+for (const [how, without] of [["", "none"], [", and not even sys", "sys"]]) {
+  Deno.test(`a direct session and a file need no more than the task allows${how}`, async () => {
+    using hers = tempFolder();
+    using his = tempFolder();
+    writeFiles(`${hers.path}/Downloads`, { notes: 100_000 });
+    await using server = quietServer();
+    const to = [`127.0.0.1:${server.port}`, "--plain"];
+    await using alice = personAt(hers.path, ["alice", ...to], without);
+    await using bob = personAt(his.path, ["bob", ...to], without);
+    await Promise.all([alice, bob].map((one) => one.until("you joined")));
+
+    await alice.type("/call bob\n");
+    await bob.until("alice calls you");
+    await bob.type("/accept\n");
+    await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+    await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);
+    await bob.until("/accept 1 takes it");
+    await bob.type("/accept 1\n");
+    await alice.until("bob has notes");
+    const ends = await Promise.all([alice.end(), bob.end()]);
+
+    assertEquals(ends.map(({ code, err }) => [code, err]), [[0, ""], [0, ""]]);
+    assertEquals(
+      snapshot(`${his.path}/Downloads`),
+      snapshot(`${hers.path}/Downloads`),
+    );
+  });
+}
+
+Deno.test("TLS, and to remember a certificate, need no more than the task allows", async () => {
+  using home = tempFolder();
+  await using server = await startTlsServer();
+  const { fingerprint256 } = new X509Certificate(server.certificate.cert);
+  const to = ["alice", `127.0.0.1:${server.tlsPort}`, "--tls"];
+
+  await using first = personAt(home.path, [
+    ...[...to, "--fingerprint", fingerprint256],
+  ]);
+  const { code, err } = await first.end();
+  await using second = personAt(home.path, to);
+  const again = await second.end();
+
+  assertEquals([code, err], [0, ""]);
+  assertEquals([again.code, again.err], [0, ""]);
+});
+
+for (const missing of ["read", "write"]) {
+  Deno.test(`who sends or receives without --allow-${missing} is told, and stays`, async () => {
+    using hers = tempFolder();
+    using his = tempFolder();
+    writeFiles(`${hers.path}/Downloads`, { notes: 1_000 });
+    await using server = quietServer();
+    const to = [`127.0.0.1:${server.port}`, "--plain"];
+    await using alice = personAt(hers.path, ["alice", ...to], missing);
+    await using bob = personAt(his.path, ["bob", ...to], missing);
+    await Promise.all([alice, bob].map((one) => one.until("you joined")));
+
+    await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);
+    if (missing === "write") {
+      await bob.until("/accept alice takes it");
+      await bob.type("/accept alice\n");
+    }
+    await alice.until("the program was started without permission for it");
+    await alice.type("still here\n");
+    await bob.until("alice: still here");
+    const ends = await Promise.all([alice.end(), bob.end()]);
+
+    assertEquals(ends.map(({ code, err }) => [code, err]), [[0, ""], [0, ""]]);
+  });
 }
