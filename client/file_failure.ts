@@ -33,7 +33,9 @@ export function systemReason(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return NOT_ALLOWED;
   // `code` is what Deno and node:fs both give errors of the system.
   const code = "code" in error ? String(error.code) : "";
-  return REASONS[code] ?? (code || error.name);
+  // Deno has no code for some of them, but what the system says comes first.
+  const [, told] = /^(.+) \(os error \d+\)/.exec(error.message) ?? [];
+  return REASONS[code] ?? (code || told?.toLowerCase() || error.name);
 }
 
 const NOT_ALLOWED = "the program was started without permission for it";
@@ -50,7 +52,6 @@ const REASONS: Partial<Record<string, string>> = {
   ENOENT: "there is no such file",
   ENOSPC: "the disk is full",
   ENOTDIR: "a part of the path is no folder",
-  EFBIG: "the disk takes no files of that size",
   EPERM: "permission is denied",
   EROFS: "the disk is read-only",
 };

@@ -119,6 +119,17 @@ export interface Result {
   err: string;
 }
 
+/** How a client is run. */
+export interface RunOptions {
+  /** Default: all. */
+  readonly permissions?: readonly string[];
+  /** The longest file it may write, in the blocks of `ulimit -f`. */
+  readonly fileBlocks?: number;
+}
+
+/** Runs a command for which longer files are an error, and not the end. */
+const LIMITED = 'trap "" XFSZ; ulimit -f "$0"; exec "$@"';
+
 /** The client as a process: no terminal. */
 export class ClientProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -134,10 +145,14 @@ export class ClientProcess implements AsyncDisposable {
   constructor(
     args: string[],
     env: Record<string, string> = {},
-    permissions: readonly string[] = ["-A"],
+    { permissions = ["-A"], fileBlocks }: RunOptions = {},
   ) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", ...permissions, `${root}client.ts`, ...args],
+    const run = ["run", "--no-prompt", ...permissions, `${root}client.ts`];
+    const command = [Deno.execPath(), ...run, ...args];
+    const limited = ["sh", "-c", LIMITED, `${fileBlocks}`, ...command];
+    const [program = "", ...rest] = fileBlocks ? limited : command;
+    this.#child = new Deno.Command(program, {
+      args: rest,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

@@ -62,6 +62,41 @@ Deno.test("an offer that is declined, and one to nobody, are told", async () => 
   await alice.until("* Nothing is sent or received");
 });
 
+Deno.test({
+  name:
+    "what the disk does not take ends the transfer for both; the part stays",
+  ignore: Deno.build.os === "windows", // which has no ulimit
+  async fn() {
+    using from = tempFolder();
+    using to = tempFolder();
+    writeFiles(from.path, { a: 30_000_000, b: "b" });
+    await using server = quietServer();
+    const args = [`127.0.0.1:${server.port}`, "--direct-host", "127.0.0.1"];
+    await using alice = await person("alice", server.port);
+    await using bob = new ClientProcess(
+      ["bob", ...args, "--plain", "--downloads", to.path],
+      {},
+      { fileBlocks: 16_384 }, // 8 or 16 MiB
+    );
+    await bob.until("you joined #default");
+
+    await alice.type(`/send bob ${from.path}/a\n`);
+    await bob.until("/accept alice takes it");
+    await bob.type("/accept alice\n");
+    const why = 'Cannot keep "a": file too large';
+    await bob.until(`! a from alice: ${why}`);
+    await alice.until(`! a to bob: ${why}`);
+    const [part = "", ...others] = Object.keys(snapshot(to.path));
+    await alice.type(`/send bob ${from.path}/b\n`);
+    await bob.until("alice wants to send you b ");
+    await bob.type("/accept alice\n");
+    await alice.until("bob has b ");
+
+    assertMatch(part, /^a\.[0-9a-f]{8}\.part$/);
+    assertEquals(others, []);
+  },
+});
+
 Deno.test("in an open session files go over it, both ways, and it stays", async () => {
   using from = tempFolder();
   using to = tempFolder();

@@ -127,7 +127,7 @@ function personAt(
   const permissions = permissionsOf("client", home)
     .filter((one) => !one.startsWith(`--allow-${without}`));
   const env = { HOME: home, XDG_CONFIG_HOME: "", DENO_DIR: denoDir };
-  return new ClientProcess([...args], env, permissions);
+  return new ClientProcess([...args], env, { permissions });
 }
 
 for (const [how, without] of [["", "none"], [", and not even sys", "sys"]]) {
