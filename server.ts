@@ -16,6 +16,7 @@ import { Accounts } from "./server/accounts.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
+import type { Wire } from "./server/connection.ts";
 import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
 import {
@@ -65,12 +66,20 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly log?: (line: string) => void;
 }
 
+/** What the command line may say besides. */
+interface RunOptions extends ServerOptions {
+  /** Port to serve the page on, if it is to be served. */
+  readonly webPort: number | undefined;
+}
+
 /** A running server. Dispose to stop it. */
 export interface Server extends AsyncDisposable {
   /** Where it listens. */
   readonly port: number;
   /** What its operator can do. */
   readonly console: Console;
+  /** Serves a peer that came another way, such as a WebSocket. */
+  welcome(wire: Wire, from: Deno.NetAddr): void;
 }
 
 const SOFTWARE = `parley ${config.version}`;
@@ -113,6 +122,7 @@ export function startServer(options: ServerOptions = {}): Server {
   return {
     port: listener.addr.port,
     console: new Console(context),
+    welcome: (wire, from) => reception.welcome(wire, from),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
       reception.close();
@@ -218,30 +228,79 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-async function run(options: ServerOptions): Promise<number> {
+async function run(options: RunOptions): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
   using screen = new Screen();
-  let server: Server;
+  const server = start(options, screen);
+  if (!server) return 2;
+  screen.print(greeting(server.port, options));
+  const web = await startPage(server, options);
+  if (typeof web === "string") {
+    console.error(web);
+    await server[Symbol.asyncDispose]();
+    return 2;
+  }
+  if (web) screen.print(web.invitation);
+  operate(server, screen, stop).catch(reject);
+  await Promise.race([stopped, server.console.stopped]);
+  signals[Symbol.dispose](); // from now on, they end us at once
+  screen[Symbol.dispose]();
+  screen.print("Closing");
+  await Promise.all([
+    web?.[Symbol.asyncDispose](),
+    server[Symbol.asyncDispose](),
+  ]);
+  return 0;
+}
+
+/** Starts the server; undefined if it cannot, which is told. */
+function start(options: ServerOptions, screen: Screen): Server | undefined {
   try {
-    server = startServer({ ...options, log: (line) => screen.log(line) });
+    return startServer({ ...options, log: (line) => screen.log(line) });
   } catch (error) {
     console.error(
       error instanceof DatabaseError
         ? error.message
         : cannotListen(options, error as Error), // it throws no other
     );
-    return 2;
+    return undefined;
   }
-  screen.print(greeting(server.port, options));
-  operate(server, screen, stop).catch(reject);
-  await Promise.race([stopped, server.console.stopped]);
-  signals[Symbol.dispose](); // from now on, they end us at once
-  screen[Symbol.dispose]();
-  screen.print("Closing");
-  await server[Symbol.asyncDispose]();
-  return 0;
+}
+
+/**
+ * Serves the page, if that is wanted. Nothing of it is loaded otherwise: it is
+ * more than all the rest.
+ *
+ * @returns A text says why it cannot.
+ */
+async function startPage(
+  { welcome }: Server,
+  { hostname = EVERYWHERE, webPort }: RunOptions,
+): Promise<AsyncDisposable & { invitation: string } | string | undefined> {
+  if (webPort === undefined) return undefined;
+  const [{ startWeb }, { invitation }] = await Promise.all([
+    import("./web/serve.ts"),
+    import("./web/invite.ts"),
+  ]);
+  try {
+    const web = await startWeb({
+      hostname,
+      port: webPort,
+      welcome: (wire, { address }) => welcome(wire, address),
+    });
+    const text = invitation({
+      port: web.port,
+      addresses: addressesOf(hostname),
+      secure: false,
+      draws: Deno.stdout.isTerminal(),
+    });
+    return Object.assign(web, { invitation: text });
+  } catch (error) {
+    const where = { hostname, port: webPort, option: "--web-port" };
+    return cannotListen(where, error as Error); // it throws no other
+  }
 }
 
 /** Does what the operator types, line by line, as long as there is any. */
@@ -265,14 +324,14 @@ async function operate(
 }
 
 function cannotListen(
-  { hostname, port }: ServerOptions,
+  { hostname, port, option = "--port" }: ServerOptions & { option?: string },
   error: Error,
 ): string {
   const what = `Cannot listen on ${hostname} port ${port}`;
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with --port`;
-  }
-  return `${what}: ${error.message}`;
+  const inUse = error instanceof Deno.errors.AddrInUse ||
+    ("code" in error && error.code === "EADDRINUSE");
+  if (!inUse) return `${what}: ${error.message}`;
+  return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`;
 }
 
 /** What people need to type, a line for each address they can reach us at. */
@@ -280,19 +339,21 @@ function greeting(
   port: number,
   { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
 ): string {
-  const everywhere = [EVERYWHERE, "::"].includes(hostname);
-  const addresses = everywhere
-    ? Deno.networkInterfaces()
-      .filter(({ family }) => family === "IPv4")
-      .map(({ address }) => address)
-    : [hostname];
   const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
-  const lines = addresses.map((address) =>
+  const lines = addressesOf(hostname).map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
   return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
     lines.join("\n")
   }\n\n${whereKept(db)}\n`;
+}
+
+/** Under which addresses others reach what listens on `hostname`. */
+function addressesOf(hostname: string): string[] {
+  if (![EVERYWHERE, "::"].includes(hostname)) return [hostname];
+  return Deno.networkInterfaces()
+    .filter(({ family }) => family === "IPv4")
+    .map(({ address }) => address);
 }
 
 function whereKept(db: string): string {

@@ -20,6 +20,9 @@ export const EVERYWHERE = "0.0.0.0";
 /** How many messages of a room a newcomer is shown. */
 export const DEFAULT_HISTORY = 20;
 
+/** The port the page is served on. */
+const DEFAULT_WEB_PORT = 8080;
+
 /** How long wrong passwords lock an account. */
 const DEFAULT_LOCKOUT = "15m";
 
@@ -58,6 +61,8 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --require-login   Let in accounts only, no guests
   --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
                     2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
+  --web             Serve a page to chat in a browser, on port ${DEFAULT_WEB_PORT}
+  --web-port NUMBER Serve it on another port; 0 takes a free one
   --help, -h        Show this
   --version         Show the version`;
 
@@ -79,6 +84,8 @@ export interface Options {
   readonly requireLogin: boolean;
   /** How long wrong passwords lock an account, in milliseconds. */
   readonly lockoutMs: number;
+  /** Port to serve the page on; undefined to serve none. */
+  readonly webPort: number | undefined;
   /** Only to show the usage. */
   readonly help: boolean;
   /** Only to show the version. */
@@ -98,8 +105,9 @@ export function readOptions(args: string[]): Options | string {
       "keep",
       "keep-messages",
       "lockout",
+      "web-port",
     ],
-    boolean: ["require-login", "help", "version"],
+    boolean: ["require-login", "web", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
@@ -111,6 +119,7 @@ export function readOptions(args: string[]): Options | string {
     history: MAX_HISTORY,
     "max-body": ABSURD_BODY_BYTES,
     "keep-messages": MAX_KEEP_MESSAGES,
+    "web-port": 65_535,
   };
   for (const [name, most] of Object.entries(numbers)) {
     const value = given[name];
@@ -135,6 +144,9 @@ export function readOptions(args: string[]): Options | string {
     port: Number(given["port"] ?? DEFAULT_PORT),
     history: Number(given["history"] ?? DEFAULT_HISTORY),
     maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
+    webPort: given["web"] || given["web-port"] !== undefined
+      ? Number(given["web-port"] ?? DEFAULT_WEB_PORT)
+      : undefined,
     requireLogin: given["require-login"] === true,
     lockoutMs: milliseconds(given["lockout"] ?? DEFAULT_LOCKOUT),
     db: String(given["db"] ?? DEFAULT_DB),

@@ -59,11 +59,12 @@ export class Reception implements AsyncDisposable {
     this.#accepting.push(this.#acceptAll(listener));
   }
 
-  /** Serves the peer at the other end of `wire`, as `address:port`. */
-  welcome(wire: Wire, remote: string): void {
+  /** Serves the peer at the other end of `wire`, if we are not closing. */
+  welcome(wire: Wire, from: Deno.NetAddr): void {
+    if (this.#closing.signal.aborted) return wire.close();
     const { maxOutboxBytes } = this.#options;
     const connection = new Connection(wire, {
-      remote,
+      remote: addressOf(from),
       now: this.#context.now(),
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
@@ -87,7 +88,7 @@ export class Reception implements AsyncDisposable {
     const { signal } = this.#closing;
     for await (const conn of accepted(listener, signal)) {
       if (signal.aborted || !sendsAtOnce(conn)) conn.close();
-      else this.welcome(conn, addressOf(conn.remoteAddr));
+      else this.welcome(conn, conn.remoteAddr);
     }
   }
 }

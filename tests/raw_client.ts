@@ -10,6 +10,38 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { type Server, type ServerOptions, startServer } from "../server.ts";
+import { startWeb, type Web } from "../web/serve.ts";
+import { SocketConn } from "./socket_conn.ts";
+
+/** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
+type Conn = Pick<
+  Deno.TcpConn,
+  "read" | "write" | "closeWrite" | "close" | "localAddr"
+>;
+
+/** Whether servers are reached over WebSockets. */
+let overWebSockets = false;
+
+/** From now on, the tests of this file run over WebSockets and not over TCP. */
+export function useWebSockets(): void {
+  overWebSockets = true;
+}
+
+/** Whether a peer can end its direction and still hear: over TCP alone. */
+export function canHalfClose(): boolean {
+  return !overWebSockets;
+}
+
+/** Where servers serve their WebSockets, by their ports. */
+const webs = new Map<number, Promise<Web>>();
+
+async function dial(port: number): Promise<Conn> {
+  const web = await webs.get(port);
+  if (web) return await SocketConn.connect(web.port);
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  conn.setNoDelay();
+  return conn;
+}
 
 /** After so long a test that waits in vain fails, in milliseconds. */
 export const PATIENCE_MS = 20_000;
@@ -73,10 +105,17 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     },
     ...options,
   });
+  const web = overWebSockets ? serveWebSockets(server) : undefined;
+  if (web) webs.set(server.port, web);
   return {
     port: server.port,
     console: server.console,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    welcome: server.welcome,
+    async [Symbol.asyncDispose]() {
+      webs.delete(server.port);
+      const both = [await web, server];
+      await Promise.all(both.map((one) => one?.[Symbol.asyncDispose]()));
+    },
     log,
     async logged(part) {
       const { promise, resolve } = Promise.withResolvers<string>();
@@ -95,23 +134,30 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   };
 }
 
-/** A TCP connection that speaks bytes. */
+/** Serves the page, and WebSockets into the same sessions. */
+export function serveWebSockets({ welcome }: Server): Promise<Web> {
+  return startWeb({
+    hostname: "127.0.0.1",
+    port: 0,
+    welcome: (wire, { address }) => welcome(wire, address),
+  });
+}
+
+/** A connection that speaks bytes. */
 export class RawClient implements Disposable {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Conn;
   #buffer = new Uint8Array(65_536);
   #start = 0; // before it: taken
   #end = 0; // after it: not yet read
   #ended = false;
   #closed = false;
 
-  private constructor(conn: Deno.TcpConn) {
+  private constructor(conn: Conn) {
     this.#conn = conn;
   }
 
   static async connect(port: number): Promise<RawClient> {
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    conn.setNoDelay();
-    return new RawClient(conn);
+    return new RawClient(await dial(port));
   }
 
   /** Connects and registers; joins `rooms`, one after the other. */
@@ -155,7 +201,8 @@ export class RawClient implements Disposable {
 
   /** As the server sees it: `127.0.0.1:PORT`. */
   get address(): string {
-    const { hostname, port } = this.#conn.localAddr;
+    // The cast: both ends are on this computer.
+    const { hostname, port } = this.#conn.localAddr as Deno.NetAddr;
     return `${hostname}:${port}`;
   }
 

@@ -1,4 +1,5 @@
 /** The server as people run it: a process. */
+import { dirname } from "node:path";
 import { within } from "./raw_client.ts";
 
 /** The script. */
@@ -46,8 +47,10 @@ class Output {
   }
 }
 
-/** What a process is kept from. */
-interface Limits {
+/** What runs, and what it is kept from. */
+interface Setting {
+  /** Another script in its place; it runs in its own folder. */
+  readonly script?: string;
   /** It can have only so many files open. */
   readonly files?: number;
   /** It can write only files of so many KiB. */
@@ -61,9 +64,13 @@ export class Process implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
 
-  /** See {@linkcode Limits}. */
-  constructor(args: readonly string[], { files, fileKb }: Limits = {}) {
-    const server = [Deno.execPath(), ...RUN, ...args];
+  /** See {@linkcode Setting}. */
+  constructor(
+    args: readonly string[],
+    { files, fileKb, script: other }: Setting = {},
+  ) {
+    const run = other ? ["run", "-A", "--cached-only", other] : RUN;
+    const server = [Deno.execPath(), ...run, ...args];
     const script = [
       ...(files ? [`ulimit -n ${files}`] : []),
       // Without a signal: what is written beyond fails, as on a full disk.
@@ -76,6 +83,7 @@ export class Process implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
       env: { NO_COLOR: "1" },
+      ...(other ? { cwd: dirname(other) } : {}),
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
     this.out = new Output(this.#child.stdout);
