@@ -87,7 +87,12 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     ? createSecureServer({ ...PATIENCE, ...tls })
     : createServer(PATIENCE);
   server.on("request", (request, response) => {
-    answer(request, response, { assets, guard: options.guard });
+    try {
+      answer(request, response, { assets, guard: options.guard });
+    } catch (bug) {
+      console.error("A request failed:", bug);
+      say(response, BROKEN);
+    }
   });
   carryWebSockets(server, options);
   const { promise: listening, resolve, reject } = Promise
@@ -116,13 +121,19 @@ function carryWebSockets(server: Server, { guard, welcome }: WebOptions): void {
     maxPayload: MAX_MESSAGE_BYTES,
   });
   server.on("upgrade", (request, socket: Duplex, head) => {
-    const url = urlOf(request);
-    const reply = refusal(request, url) ?? guard?.(request, url);
-    if (reply) return refuse(socket, reply);
-    const address = addressOf(request);
-    sockets.handleUpgrade(request, socket, head, (opened) => {
-      welcome(new SocketWire(opened), { address, query: url.searchParams });
-    });
+    try {
+      const url = urlOf(request);
+      const reply = refusal(request, url) ?? guard?.(request, url);
+      if (reply) return refuse(socket, reply);
+      const address = addressOf(request);
+      sockets.handleUpgrade(request, socket, head, (opened) => {
+        const query = url.searchParams;
+        welcome(new SocketWire(opened), { address, query });
+      });
+    } catch (bug) {
+      console.error("A WebSocket failed:", bug);
+      socket.destroy();
+    }
   });
 }
 
@@ -191,6 +202,7 @@ function refuse(socket: Duplex, { status, text }: Reply): void {
     `HTTP/1.1 ${status} Refused\r\nConnection: close\r\n` +
       `Content-Type: text/plain; charset=utf-8\r\n` +
       `Content-Length: ${length}\r\n\r\n${text}`,
+    () => socket.destroy(),
   );
 }
 
@@ -249,6 +261,8 @@ const NOT_FOUND: Reply = {
   status: 404,
   text: "There is nothing here; the chat is at /\n",
 };
+
+const BROKEN: Reply = { status: 500, text: "This should not happen\n" };
 
 const NOT_ALLOWED: Reply = {
   status: 405,
