@@ -26,6 +26,7 @@ missing is asked for. Lines of a pipe or file are sent one by one.
   --color WHEN    auto, always or never (default auto; NO_COLOR is kept)
   --plain         One line for each message, no drawing: for screen readers
                   and programs; lines are read as if a person typed them
+  --gui           Chat on a page in your browser; what is missing is asked there
   --help, -h      Show this
   --version       Show the version`;
 
@@ -47,6 +48,8 @@ export interface Options {
   readonly color: "auto" | "always" | "never";
   /** Whether to draw nothing. */
   readonly plain: boolean;
+  /** Whether to chat in the browser. */
+  readonly gui: boolean;
 }
 
 /** Whom to be, and where. */
@@ -71,7 +74,7 @@ export function readOptions(
 ): Options | "help" | "version" {
   const values = parseArgs(args, {
     string: ["_", "port", "room", "color", "password-file"],
-    boolean: ["plain", "login", "signup", "help", "version"],
+    boolean: ["plain", "gui", "login", "signup", "help", "version"],
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key !== undefined) {
@@ -98,6 +101,7 @@ export function readOptions(
     passwordFile: readPath(values["password-file"]),
     color: readColor(values["color"]),
     plain: values["plain"] === true,
+    gui: values["gui"] === true,
   };
 }
 

@@ -72,10 +72,10 @@ export class SocketWire implements Wire {
     return promise;
   }
 
-  /** See {@linkcode Wire}. `reason` is for a person, in 123 bytes at most. */
+  /** See {@linkcode Wire}. `reason` is for a person; a long one is cut. */
   closeWrite(reason?: string): Promise<void> {
     if (reason === undefined) this.#socket.close(1000);
-    else this.#socket.close(REASON_CODE, reason);
+    else this.#socket.close(REASON_CODE, shortened(reason));
     return Promise.resolve();
   }
 
@@ -98,3 +98,12 @@ export class SocketWire implements Wire {
 
 /** A close code of our own: its reason may be shown to a person. */
 const REASON_CODE = 4000;
+
+/** So long is the reason of a WebSocket's end at most, in bytes. */
+const MAX_REASON_BYTES = 123;
+
+function shortened(reason: string): string {
+  const bytes = new Uint8Array(MAX_REASON_BYTES);
+  const { read } = new TextEncoder().encodeInto(reason, bytes);
+  return reason.slice(0, read);
+}
