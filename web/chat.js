@@ -245,7 +245,7 @@ export class Chat {
       const lines = linesOf(await this.#line.request("ROOMS"));
       this.rooms = lines.map((line) => {
         const [name = "", members] = line.split(" ");
-        return { name, members: Number(members) };
+        return { name, members: Number(members) || 0 };
       });
     } catch (error) {
       this.#explain(error);
