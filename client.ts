@@ -17,7 +17,9 @@
 import { Access } from "./client/account.ts";
 import {
   addressText,
+  connectTcp,
   dial,
+  isLoopback,
   parseAddress,
   parsePort,
 } from "./client/address.ts";
@@ -25,8 +27,9 @@ import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
 import { runInput } from "./client/commands.ts";
 import { complete } from "./client/completion.ts";
-import { type Request, said } from "./client/connection.ts";
+import { type Request, said, type Stream } from "./client/connection.ts";
 import { EXIT, Failure } from "./client/failure.ts";
+import { KnownServers, knownServersPath } from "./client/known_servers.ts";
 import { Line } from "./client/line.ts";
 import {
   askGoal,
@@ -45,6 +48,7 @@ import {
   type SecretTerminal,
   type Terminal,
 } from "./client/terminal.ts";
+import type { Trust } from "./client/trust.ts";
 import { speakTyped } from "./client/typed.ts";
 import { View } from "./client/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
@@ -66,6 +70,8 @@ interface Setting {
   readonly terminal: SecretTerminal;
   readonly access: Access;
   readonly view: View;
+  /** Who the server has to be, if it is to be encrypted. */
+  trust?: Trust;
   /** The visit, once it has begun. */
   session?: Session;
 }
@@ -122,13 +128,15 @@ function dialTyped(
       "and a port a number from 1 to 65535";
     throw new Failure(EXIT.usage, message);
   }
-  return dial(address.hostname, number, signal);
+  const endpoint = { hostname: address.hostname, port: number };
+  return dial(endpoint, signal, connectTcp);
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
 async function visit(setting: Setting): Promise<number> {
   const { access, options, terminal } = setting;
   const goal = await askGoal(options, setting.asks, terminal);
+  await loadTrust(setting);
   let suggestion = "";
   for (;;) {
     if (await access.prepare(goal.name)) {
@@ -136,11 +144,11 @@ async function visit(setting: Setting): Promise<number> {
         return await attend(goal, setting);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (setting.session?.wasIn) throw refused(error, goal);
+        if (setting.session?.wasIn) throw refused(error, goal, options);
         suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
-        if (!goal.named || !isOfName) throw refused(error, goal);
+        if (!goal.named || !isOfName) throw refused(error, goal, options);
         terminal.print(
           setting.view.format({ kind: "error", text: said(error) }),
         );
@@ -161,7 +169,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
   const { access, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
   using line = new Line({
-    dial: (signal) => dial(goal.hostname, goal.port, signal),
+    dial: (signal) => connect(goal, setting, signal),
     ...(asks ? {} : { giveUpAfterMs: PIPE_GIVES_UP_AFTER_MS }),
   });
   const session = new Session({
@@ -189,6 +197,28 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;
 }
 
+/** Connects; with TLS, to the right server alone. */
+async function connect(
+  goal: Goal,
+  { trust }: Setting,
+  signal: AbortSignal,
+): Promise<Stream> {
+  if (trust) return await trust.dial(goal, signal);
+  return await dial(goal, signal, connectTcp);
+}
+
+/** Prepares for TLS; nobody else loads what that needs. */
+async function loadTrust(setting: Setting): Promise<void> {
+  const { asks, options: { tls }, terminal } = setting;
+  if (!tls) return;
+  const { Trust } = await import("./client/trust.ts");
+  setting.trust = new Trust({
+    ...tls,
+    known: new KnownServers(knownServersPath()),
+    terminal: asks ? terminal : undefined,
+  });
+}
+
 /** The read loop: shows what comes, no faster than it can be shown. */
 async function receive(session: Session, terminal: Terminal): Promise<void> {
   for await (const batch of session.line.batches(session)) {
@@ -201,7 +231,7 @@ async function receive(session: Session, terminal: Terminal): Promise<void> {
 async function speak(
   session: Session,
   goal: Goal,
-  { options, piped, terminal }: Setting,
+  { asks, options, piped, terminal }: Setting,
   refusals: Refusals,
 ): Promise<void> {
   const { line } = session;
@@ -216,6 +246,9 @@ async function speak(
     });
   } else {
     session.note(`Welcome, ${session.name}. /help shows what can be typed.`);
+    if (asks && !options.tls && !isLoopback(goal.hostname)) {
+      session.note(NOT_ENCRYPTED);
+    }
     const chooses = goal.named && options.room === undefined;
     await runInput(session, chooses ? "/rooms" : `/join ${room}`);
     session.prompt();
@@ -223,6 +256,9 @@ async function speak(
   }
   await inTime("take leave", line, session.logout());
 }
+
+const NOT_ENCRYPTED =
+  "Not encrypted: anybody on the network can read along (see --tls)";
 
 /** The lines of a pipe that were not sent, told with their numbers. */
 class Refusals {
@@ -249,9 +285,9 @@ class Refusals {
 }
 
 /** Why we are not let in, and what to type instead. */
-function refused(error: ChatError, goal: Goal): Failure {
+function refused(error: ChatError, goal: Goal, { tls }: Options): Failure {
   const free = clean(`${error.headers["suggestion"] ?? ""}`);
-  const server = addressText(goal.hostname, goal.port);
+  const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
   const advice = free !== ""
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100
@@ -267,6 +303,7 @@ function refused(error: ChatError, goal: Goal): Failure {
 
 /** What to do about who we are, where nobody is asked for a password. */
 const ADVICE: Partial<Record<number, string>> = {
+  103: "Add --tls, if this is the server's port for TLS.",
   110: "--login uses your account, --signup makes one.",
   111: "Put the account's password into the file of --password-file FILE.",
   113: "--login uses the account, if its password is in --password-file FILE.",
@@ -332,6 +369,10 @@ const SIGNALS = Deno.build.os === "windows"
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof OutputClosed) return EXIT.ok; // as with `| head`
+  if (error instanceof Deno.errors.NotCapable) {
+    console.error(`Cannot run: ${error.message}`);
+    return EXIT.usage;
+  }
   if (!(error instanceof Failure)) throw error;
   const lines = [error.message, error.advice].filter((line) => line !== "");
   for (const line of lines) console.error(clean(line));

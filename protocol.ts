@@ -432,7 +432,7 @@ function quoted(line: string): string {
   return line.slice(0, 512).replaceAll(CONTROLS, "?");
 }
 
-const HEADER_LINE = /^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)$/;
+const HEADER_LINE = /^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)$/s;
 const NEEDS_BODY = new Set(["SEND", "FORWARD"]);
 // deno-lint-ignore no-control-regex -- these must not be in a head
 const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f]/g;

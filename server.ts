@@ -13,10 +13,12 @@ import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT, MAX_BODY_BYTES } from "./protocol.ts";
 import { Accounts } from "./server/accounts.ts";
+import { ageClock } from "./server/age_clock.ts";
 import type { Deliver, Journal } from "./server/backbone.ts";
 import { Bans } from "./server/bans.ts";
+import type { Certificate } from "./server/certificate.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./server/classic.ts";
-import type { Wire } from "./server/connection.ts";
+import type { Way, Wire } from "./server/connection.ts";
 import { Console } from "./server/console.ts";
 import type { Context, Settings } from "./server/context.ts";
 import {
@@ -27,28 +29,45 @@ import {
 } from "./server/database.ts";
 import { type Keep, SqliteJournal } from "./server/embedded.ts";
 import { Hub } from "./server/hub.ts";
+import { type LimitOptions, Limits } from "./server/limits.ts";
 import { MemoryJournal } from "./server/memory.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
+  DEFAULT_TLS_PORT,
   EVERYWHERE,
+  type Options,
   readOptions,
   USAGE,
 } from "./server/options.ts";
-import { Reception } from "./server/reception.ts";
+import { MAX_UNREAD_BYTES } from "./server/progress.ts";
+import { rarely } from "./server/rarely.ts";
+import {
+  cannotListen,
+  ListenError,
+  listenTcp,
+  Reception,
+  type TlsListener,
+} from "./server/reception.ts";
 import { logJoined } from "./server/requests.ts";
 import { Screen } from "./server/screen.ts";
 import { checkSilence } from "./server/session.ts";
+import { Turnstile } from "./server/turnstile.ts";
 import { VisitTable } from "./server/visit_table.ts";
 import { Visits } from "./server/visits.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
-export interface ServerOptions extends Partial<Omit<Settings, "software">> {
+export interface ServerOptions
+  extends Partial<Omit<Settings, "software">>, LimitOptions {
   /** Address to listen on; default: every IPv4 address of this computer. */
   readonly hostname?: string;
   /** Port to listen on; 0 takes a free one. Default 9898. */
   readonly port?: number;
+  /** Serves TLS too; becomes the server's to close. See server/tls.ts. */
+  readonly tls?: TlsListener | undefined;
+  /** Whether to serve TCP without TLS. Default: yes. */
+  readonly plain?: boolean;
   /** The database file; default: none, everything ends with the server. */
   readonly db?: string;
   /** How much of what is said a file keeps; default: a million, 30 days. */
@@ -60,32 +79,28 @@ export interface ServerOptions extends Partial<Omit<Settings, "software">> {
   readonly lockoutMs?: number;
   /** A classic receiver has so long to acknowledge, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
-  /** Unread bytes after which a peer is given up. */
+  /**
+   * Unread bytes after which a peer is given up at once; default: eight times
+   * `maxUnreadBytes`, and 8 MiB at least.
+   */
   readonly maxOutboxBytes?: number;
   /** Gets the lines of the log; default: they are printed, with the time. */
   readonly log?: (line: string) => void;
 }
 
-/** What the command line may say besides. */
-interface RunOptions extends ServerOptions {
-  /** Port to serve the page on, if it is to be served. */
-  readonly webPort: number | undefined;
-}
-
 /** A running server. Dispose to stop it. */
 export interface Server extends AsyncDisposable {
-  /** Where it listens. */
+  /** Where it listens; the port for TLS if there is no other. */
   readonly port: number;
+  /** Where it listens for TLS, if it does. */
+  readonly tlsPort: number | undefined;
   /** What its operator can do. */
   readonly console: Console;
   /** Serves a peer that came another way, such as a WebSocket. */
-  welcome(wire: Wire, from: Deno.NetAddr): void;
+  welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
 
 const SOFTWARE = `parley ${config.version}`;
-
-/** A burst of so many connections is accepted without a wait. */
-const BACKLOG = 4_096;
 
 /** How often silence is looked for, and crowded rooms are told who came. */
 const TICK_MS = 1_000;
@@ -96,33 +111,39 @@ const RETRY_AFTER_SECONDS = 5;
 /**
  * Starts listening, and returns as soon as connections are accepted.
  *
- * @throws {Deno.errors.AddrInUse} And whatever else `Deno.listen` throws.
+ * @throws {ListenError} If it cannot listen.
  * @throws {DatabaseError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { hostname = EVERYWHERE, port = DEFAULT_PORT, db = IN_MEMORY } =
-    options;
+  const { db = IN_MEMORY, tls, maxOutboxBytes } = options;
   using opened = new DisposableStack(); // to be closed if the rest fails
-  const listener = opened.use(
-    Deno.listen({ hostname, port, tcpBacklog: BACKLOG }),
-  );
+  opened.defer(() => tls?.close());
+  const tcp = listenWithoutTls(options);
+  opened.defer(() => tcp?.close());
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
+  let tickAt = context.now();
   const tick = setInterval(() => {
-    for (const session of context.sessions) checkSilence(session, context);
+    const now = context.now();
+    checkSilence(context, now - tickAt - TICK_MS);
+    tickAt = now;
     context.hub.tellGathered();
-    context.visits.forgetOld(context.now());
+    context.visits.forgetOld(now);
+    context.limits.tidy(now);
     context.journal.tidy();
+    context.accounts.prepare();
   }, TICK_MS);
-  const { maxOutboxBytes } = options;
+  setImmediate(() => context.accounts.prepare()); // before anybody talks
   const reception = new Reception(context, { maxOutboxBytes });
-  reception.open(listener);
+  if (tcp) reception.open(tcp);
+  if (tls) reception.open(tls, "TLS");
   opened.move();
   return {
-    port: listener.addr.port,
+    port: tcp?.addr.port ?? tls?.port ?? 0,
+    tlsPort: tls?.port,
     console: new Console(context),
-    welcome: (wire, from) => reception.welcome(wire, from),
+    welcome: (wire, from, way) => reception.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
       reception.close();
@@ -130,10 +151,19 @@ export function startServer(options: ServerOptions = {}): Server {
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
+      await context.turnstile[Symbol.asyncDispose]();
       await reception[Symbol.asyncDispose]();
       database.close();
     },
   };
+}
+
+/** @throws {ListenError} If it should, and cannot. */
+function listenWithoutTls(
+  { hostname = EVERYWHERE, port = DEFAULT_PORT, plain = true }: ServerOptions,
+): Deno.TcpListener | undefined {
+  if (!plain) return undefined;
+  return listenTcp({ hostname, port, option: "--port" });
 }
 
 /** @throws {DatabaseError} If what is in the database cannot be read. */
@@ -176,14 +206,18 @@ function createContext(
     accounts,
     bans,
     classics,
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     log,
     visits: isStored(options)
       ? new Visits({ store: new VisitTable(database), now: now() })
       : new Visits(),
+    limits: new Limits(options),
     sessions: new Set(),
     now,
+    logRarely: rarely(log, now),
     settings: {
       software: SOFTWARE,
+      maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
       maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
       history: options.history ?? DEFAULT_HISTORY,
       requireLogin: options.requireLogin ?? false,
@@ -200,7 +234,8 @@ function createJournal(
 ): Journal {
   const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
   if (!isStored(options)) return new MemoryJournal(deliver);
-  return new SqliteJournal(database, deliver, options.keep ?? DEFAULT_KEEP);
+  const { keep = DEFAULT_KEEP } = options;
+  return new SqliteJournal(database, deliver, { ...keep, ageNow: ageClock() });
 }
 
 /** Whether what is said outlives the server. */
@@ -216,6 +251,17 @@ function printer(): (line: string) => void {
 
 /** Runs the server until it is stopped; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  try {
+    return await obey(args);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    console.error(`Cannot run: ${error.message}`);
+    return 2;
+  }
+}
+
+/** Does what the command line says; returns the exit code. */
+async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   const options = readOptions(args);
   if (typeof options === "string") {
@@ -228,79 +274,32 @@ async function main(args: string[]): Promise<number> {
   return 0;
 }
 
-async function run(options: RunOptions): Promise<number> {
+async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
   using screen = new Screen();
-  const server = start(options, screen);
-  if (!server) return 2;
-  screen.print(greeting(server.port, options));
-  const web = await startPage(server, options);
-  if (typeof web === "string") {
-    console.error(web);
-    await server[Symbol.asyncDispose]();
+  await using opened = new AsyncDisposableStack();
+  let server: Server;
+  try {
+    const tls = await openTls(options);
+    const log = (line: string) => screen.log(line);
+    server = opened.use(startServer({ ...options, tls, log }));
+    screen.print(greeting(server, options, tls));
+    await openPage(opened, { server, options, tls, screen });
+  } catch (error) {
+    const known = error instanceof DatabaseError ||
+      error instanceof ListenError;
+    if (!known) throw error;
+    console.error(error.message);
     return 2;
   }
-  if (web) screen.print(web.invitation);
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
   screen[Symbol.dispose]();
   screen.print("Closing");
-  await Promise.all([
-    web?.[Symbol.asyncDispose](),
-    server[Symbol.asyncDispose](),
-  ]);
   return 0;
-}
-
-/** Starts the server; undefined if it cannot, which is told. */
-function start(options: ServerOptions, screen: Screen): Server | undefined {
-  try {
-    return startServer({ ...options, log: (line) => screen.log(line) });
-  } catch (error) {
-    console.error(
-      error instanceof DatabaseError
-        ? error.message
-        : cannotListen(options, error as Error), // it throws no other
-    );
-    return undefined;
-  }
-}
-
-/**
- * Serves the page, if that is wanted. Nothing of it is loaded otherwise: it is
- * more than all the rest.
- *
- * @returns A text says why it cannot.
- */
-async function startPage(
-  { welcome }: Server,
-  { hostname = EVERYWHERE, webPort }: RunOptions,
-): Promise<AsyncDisposable & { invitation: string } | string | undefined> {
-  if (webPort === undefined) return undefined;
-  const [{ startWeb }, { invitation }] = await Promise.all([
-    import("./web/serve.ts"),
-    import("./web/invite.ts"),
-  ]);
-  try {
-    const web = await startWeb({
-      hostname,
-      port: webPort,
-      welcome: (wire, { address }) => welcome(wire, address),
-    });
-    const text = invitation({
-      port: web.port,
-      addresses: addressesOf(hostname),
-      secure: false,
-      draws: Deno.stdout.isTerminal(),
-    });
-    return Object.assign(web, { invitation: text });
-  } catch (error) {
-    const where = { hostname, port: webPort, option: "--web-port" };
-    return cannotListen(where, error as Error); // it throws no other
-  }
 }
 
 /** Does what the operator types, line by line, as long as there is any. */
@@ -323,29 +322,96 @@ async function operate(
   }
 }
 
-function cannotListen(
-  { hostname, port, option = "--port" }: ServerOptions & { option?: string },
-  error: Error,
-): string {
-  const what = `Cannot listen on ${hostname} port ${port}`;
-  const inUse = error instanceof Deno.errors.AddrInUse ||
-    ("code" in error && error.code === "EADDRINUSE");
-  if (!inUse) return `${what}: ${error.message}`;
-  return `${what}: another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`;
+/** A listener for TLS, and the certificate it shows. */
+type Tls = TlsListener & Certificate;
+
+/**
+ * Listens for TLS, if that is wanted; nobody else loads what it needs.
+ *
+ * @throws {ListenError} If that is not possible, and why.
+ */
+async function openTls(
+  { tls, hostname, db }: Options,
+): Promise<Tls | undefined> {
+  if (!tls) return undefined;
+  const { certificateFor } = await import("./server/certificate.ts");
+  const { listenTls } = await import("./server/tls.ts");
+  const certificate = await certificateFor({ files: tls.files, db });
+  const listener = listenTls({ ...certificate, hostname, port: tls.port });
+  return { ...certificate, ...listener };
+}
+
+/**
+ * Serves the page, if that is wanted, and says where; it ends with `opened`.
+ * Nobody else loads what it needs, which is more than all the rest.
+ *
+ * @throws {ListenError} If that is not possible, and why.
+ */
+async function openPage(
+  opened: AsyncDisposableStack,
+  { server, options: { hostname, webPort }, tls, screen }: {
+    server: Server;
+    options: Options;
+    tls: Tls | undefined;
+    screen: Screen;
+  },
+): Promise<void> {
+  if (webPort === undefined) return;
+  const { startWeb } = await import("./web/serve.ts");
+  const { invitation } = await import("./web/invite.ts");
+  const way = tls ? "TLS" : "TCP";
+  const web = await startWeb({
+    hostname,
+    port: webPort,
+    ...(tls ? { tls } : {}),
+    welcome: (wire, { address }) => server.welcome(wire, address, way),
+  }).catch((error: unknown) => {
+    throw cannotListen(
+      { hostname, port: webPort, option: "--web-port" },
+      error,
+    );
+  });
+  opened.use(web);
+  screen.print(invitation({
+    port: web.port,
+    addresses: addressesOf(hostname),
+    secure: tls !== undefined,
+    draws: Deno.stdout.isTerminal(),
+  }));
 }
 
 /** What people need to type, a line for each address they can reach us at. */
 function greeting(
-  port: number,
-  { hostname = EVERYWHERE, db = IN_MEMORY }: ServerOptions,
+  { port, tlsPort }: Server,
+  { hostname, db, plain }: Options,
+  tls: Tls | undefined,
 ): string {
-  const option = port === DEFAULT_PORT ? "" : ` --port ${port}`;
+  const option = tls
+    ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
+    : portOption(port, DEFAULT_PORT);
   const lines = addressesOf(hostname).map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
-  return `${SOFTWARE} listens on port ${port}. To come in, type:\n\n${
+  const ways = [
+    ...(plain ? [`on port ${port}`] : []),
+    ...(tls ? [`with TLS on port ${tlsPort}`] : []),
+  ];
+  return `${SOFTWARE} listens ${ways.join(", and ")}. To come in, type:\n\n${
     lines.join("\n")
-  }\n\n${whereKept(db)}\n`;
+  }\n\n${tls ? aboutTls(tls, plain) : ""}${whereKept(db)}\n`;
+}
+
+function portOption(port: number | undefined, normal: number): string {
+  return port === normal ? "" : ` --port ${port}`;
+}
+
+function aboutTls({ fingerprint, note }: Tls, plain: boolean): string {
+  const warning = "Without --tls anybody on the network between can read along";
+  return `${
+    plain ? `${warning}\n` : ""
+  }The certificate's SHA-256 fingerprint, which clients show:\n\n${
+    bold(`  ${fingerprint}`)
+  }\n\n${note}\n`;
 }
 
 /** Under which addresses others reach what listens on `hostname`. */

@@ -123,6 +123,9 @@ function parley(port: number, ...more: string[]): string[] {
     "127.0.0.1",
     "--port",
     `${port}`,
+    "--no-limits",
+    "--max-connections",
+    "20000",
     ...more,
   );
 }

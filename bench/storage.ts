@@ -42,6 +42,7 @@ function storedIn(file: string): Peer {
       deno(
         "../server.ts",
         ...["--host", "127.0.0.1", "--port", `${port}`, "--db", file],
+        "--no-limits",
       ),
   };
 }

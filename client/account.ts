@@ -330,6 +330,7 @@ const OTHERS_READ = "others can read it";
 
 function whyUnread(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is none";
+  if (error instanceof Deno.errors.NotCapable) return error.message;
   // Other bytes would all be read as U+FFFD: many files, one password.
   return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
 }

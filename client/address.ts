@@ -18,6 +18,19 @@ export interface Address {
   readonly port: number | undefined;
 }
 
+/** Where a server listens. */
+export interface Endpoint {
+  /** A host name or an address, without brackets. */
+  readonly hostname: string;
+  /** Its port. */
+  readonly port: number;
+}
+
+/** Whether what is sent there does not leave this computer. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|127(\.\d+){3}|::1)$/i.test(hostname);
+}
+
 /** Reads `host`, `host:port`, `[v6]:port` or a bare v6 address. */
 export function parseAddress(word: string): Address | undefined {
   const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(.*))?$/.exec(word) ??
@@ -41,37 +54,49 @@ export function addressText(hostname: string, port: number): string {
   return `${host}:${port}`;
 }
 
+/** Connects to one address of a host; what it throws may be any error. */
+export type Connect<T> = (
+  address: Deno.ConnectOptions & { readonly signal: AbortSignal },
+) => Promise<T>;
+
+/** Connects without TLS. */
+export async function connectTcp(
+  address: Parameters<Connect<Deno.TcpConn>>[0],
+): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect(address);
+  conn.setNoDelay(true);
+  conn.setKeepAlive(true); // finds out when the other side lost power
+  return conn;
+}
+
 /**
  * Connects, trying every address of the host: "localhost" is often ::1 first,
  * while the server may listen on IPv4 alone.
  *
- * @throws {Failure} With what to check.
+ * @throws {Failure} With what to check; or what `connect` throws as one.
  */
-export async function dial(
-  hostname: string,
-  port: number,
+export async function dial<T>(
+  { hostname, port }: Endpoint,
   signal: AbortSignal,
-): Promise<Deno.TcpConn> {
+  connect: Connect<T>,
+): Promise<T> {
   const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
   const both = AbortSignal.any([signal, deadline]);
   let failure: unknown = new Error("it has no address");
   try {
     for (const address of await unlessAborted(addressesOf(hostname), both)) {
       try {
-        const options = { hostname: address, port, signal: both };
-        const conn = await Deno.connect(options);
-        conn.setNoDelay(true);
-        conn.setKeepAlive(true); // finds out when the other side lost power
-        return conn;
+        return await connect({ hostname: address, port, signal: both });
       } catch (error) {
         failure = error;
-        if (both.aborted) break;
+        if (both.aborted || error instanceof Failure) break;
       }
     }
   } catch (error) {
     failure = error;
   }
   signal.throwIfAborted();
+  if (failure instanceof Failure) throw failure;
   throw unreachable(
     `Cannot connect to ${hostname} port ${port}`,
     deadline.aborted ? deadline.reason : failure,
@@ -84,7 +109,7 @@ async function addressesOf(hostname: string): Promise<string[]> {
 }
 
 /** `promise`, or the signal's reason if that is first. */
-async function unlessAborted<T>(
+export async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {

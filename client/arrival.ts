@@ -89,7 +89,7 @@ export interface Joined {
  * Enters `rooms` again.
  *
  * @returns Those that let us in not any more, and why.
- * @throws {ChatError} 119 if the server cannot store that we are in one: that
+ * @throws {ChatError} 108 or 119 if the server cannot let us in just now: that
  * passes, and is no reason to leave the room.
  */
 export async function rejoin(
@@ -101,12 +101,14 @@ export async function rejoin(
     try {
       await connection.request("JOIN", [room.name]);
     } catch (error) {
-      if (!(error instanceof ChatError) || error.code === 119) throw error;
+      if (!(error instanceof ChatError) || PASSING.has(error.code)) throw error;
       refused.set(room, error);
     }
   }));
   return refused;
 }
+
+const PASSING: ReadonlySet<number> = new Set([108, 119]);
 
 /** The most messages that a server gives for one HISTORY. */
 const PAGE = 1_000;

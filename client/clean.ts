@@ -39,6 +39,15 @@ export function clean(text: string, options: { lines?: boolean } = {}): string {
     });
 }
 
+/**
+ * The name of a user or a room, as {@linkcode clean} has it, and never without
+ * anything to see: names have no spaces of any kind.
+ */
+export function cleanName(name: string): string {
+  const shown = clean(name).replace(/[\s\u2800]/gu, mark);
+  return shown === "" ? "<no name>" : shown;
+}
+
 /** A visible stand-in for a character that must not reach the terminal. */
 function mark(char: string): string {
   const code = char.codePointAt(0)!; // matched, so there is one

@@ -81,6 +81,18 @@ export interface Event {
   readonly request: Request | undefined;
 }
 
+/**
+ * Whether the server has asked to be asked again later, by whoever keeps what
+ * he has asked: nobody else is told.
+ */
+export function isPostponed({ frame, request }: Event): boolean {
+  // The cast: a Connection gives back what it was asked.
+  return (request as Asking | undefined)?.lasting === true &&
+    frame.verb === "ERROR" && Number(frame.args[0]) === SLOW_DOWN;
+}
+
+const SLOW_DOWN: ErrorCode = 108;
+
 /** From registering to the end of one TCP connection. */
 export class Connection implements Disposable {
   readonly #stream: Stream;
@@ -260,8 +272,8 @@ export class Connection implements Disposable {
   #checkError(frame: Frame, asked: Asking | undefined): void {
     const error = errorOf(frame);
     const end = ENDS[error.code];
-    // A server that is full may refuse a request: whoever asked is told.
-    if (asked && (!end || error.code === 114)) return;
+    // A server may be too busy for a request: whoever asked is told.
+    if (asked && (!end || BUSY.has(error.code))) return;
     if (!end) throw this.#foreign(said(error));
     const { exitCode, message, ...rest } = end;
     throw new Failure(exitCode, `${message}: ${said(error)}`, {
@@ -276,6 +288,7 @@ export class Connection implements Disposable {
     const messages = this.#messages;
     this.#messages = [];
     this.#messageBytes = 0;
+    if (isPostponed({ frame, request: asked })) return;
     if (frame.verb === "ERROR") asked.reject?.(errorOf(frame));
     else asked.resolve?.({ ...frame, body: frame.body.slice(), messages });
   }
@@ -349,8 +362,17 @@ const ANSWERS = new Set(Object.values(ANSWER_TO));
 const MAX_HISTORY_BYTES = 72 * 1024 * 1024;
 const MESSAGE_OVERHEAD_BYTES = 500;
 
+/** What may be said to a request, and to nothing but that we are there. */
+const BUSY: ReadonlySet<number> = new Set([SLOW_DOWN, 114]);
+
 /** The errors that end a connection, and what they mean for the visit. */
 const ENDS: Partial<Record<ErrorCode, End>> = {
+  108: {
+    exitCode: EXIT.refused,
+    message: "Cannot enter",
+    advice: "Try again a little later.",
+    passing: true,
+  },
   114: {
     exitCode: EXIT.refused,
     message: "Cannot enter",

@@ -16,7 +16,7 @@ export const EXIT = {
   unreachable: 3, // unknown host, nobody listens, no answer in time
   refused: 4, // the server did not let us in
   removed: 5, // it let us in and threw us out
-  protocol: 6, // the other side does not speak our protocol
+  protocol: 6, // the other side does not speak it, or is not who it should be
   interrupted: 130, // 128 and the number of SIGINT, as shells have it
 } as const;
 

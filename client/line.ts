@@ -6,7 +6,9 @@
  * again, lets the {@linkcode Visitor} come in, and repeats what was not
  * answered, in order. What is asked meanwhile waits for that too. To ask twice
  * is harmless: a SEND has a Key by which the server knows it again, and all
- * other requests can be repeated.
+ * other requests can be repeated. What a server is asked too fast, which it says
+ * with 108, the line asks once more after the time that it was told, and with it
+ * what was asked since, so that nothing overtakes anything.
  *
  * Not every loss is cured by coming back. Who is removed or refused is, and who
  * does not get in the first time, and where another protocol is spoken: those
@@ -14,20 +16,32 @@
  *
  * @module
  */
-import { ChatError, type Headers, type RequestVerb } from "../protocol.ts";
+import {
+  ChatError,
+  type Frame,
+  type Headers,
+  type RequestVerb,
+} from "../protocol.ts";
 import {
   type Answer,
   type Asking,
   bytesOf,
   Connection,
+  errorOf,
   type Event,
   gone,
+  isPostponed,
   type Request,
   said,
   type Stream,
 } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { CLOCK, type Clock, pauseBefore } from "./pause.ts";
+import {
+  CLOCK,
+  type Clock,
+  LONGEST_RETRY_AFTER_MS,
+  pauseBefore,
+} from "./pause.ts";
 import {
   CHECK_EVERY_MS,
   GIVE_UP_AFTER_MS,
@@ -47,6 +61,9 @@ const NAME_HELD_MS = 100_000;
  * often. In milliseconds.
  */
 const STAYED_MS = 30_000;
+
+/** A server that does not say how long to wait is asked again after so long. */
+const LEAST_RETRY_AFTER_MS = 1_000;
 
 /** What a {@linkcode Line} needs. */
 export interface LineOptions {
@@ -94,10 +111,14 @@ export class Line implements Disposable {
   #answeredBefore = 0; // when we arrived
   #attempt = 0;
   #retryAfterMs = 0; // as the server has asked
-  #parked: Asking[] = []; // what waits for a connection
+  #parked: Asking[] = []; // what waits for a connection, or for its turn
+  #postponed: Asking[] = []; // by the server, until we are told to ask again
+  #resumeAt = 0; // about
+  #pauses = 0; // that have to be over before
   #asked = 0;
   #answered = 0;
-  #bytes = 0; // in what is unanswered
+  #unsettled = 0; // requests of which nothing is certain yet
+  #bytes = 0; // in them
   #waiting: Waiting[] = [];
   #end: Error | undefined;
 
@@ -107,7 +128,7 @@ export class Line implements Disposable {
     this.#clock = options.clock ?? CLOCK;
   }
 
-  /** How many requests were ever asked. */
+  /** How many requests were ever asked; again, if they were postponed. */
   get asked(): number {
     return this.#asked;
   }
@@ -257,7 +278,8 @@ export class Line implements Disposable {
       connection.close();
       await arriving;
       this.#isIn = false;
-      this.#parked = [...connection.left, ...this.#parked];
+      const unanswered = [...this.#takePostponed(), ...connection.left];
+      this.#parked = [...unanswered, ...this.#parked];
     }
   }
 
@@ -317,20 +339,61 @@ export class Line implements Disposable {
     for (const event of batch) {
       // The cast: a Connection gives back what it was asked.
       const asking = event.request as Asking | undefined;
+      if (asking && isPostponed(event)) {
+        this.#postpone(asking, event.frame);
+        continue;
+      }
       if (asking?.lasting) this.#settle(asking);
       yield event;
     }
+    if (this.#postponed.length > 0) this.#resume();
+  }
+
+  /** Asks nothing more until the time that the server has told is over. */
+  #postpone(asking: Asking, frame: Frame): void {
+    this.#postponed.push(asking);
+    this.#answered++;
+    const now = this.#clock.now();
+    const told = retryAfterOf(errorOf(frame)) || LEAST_RETRY_AFTER_MS;
+    const until = now + Math.min(told, LONGEST_RETRY_AFTER_MS);
+    if (until <= this.#resumeAt) return;
+    this.#resumeAt = until;
+    this.#pauses++;
+    this.#clock.sleep(until - now, this.#stop.signal).then(() => {
+      this.#pauses--;
+      this.#resume();
+    });
+  }
+
+  /**
+   * Asks again what was postponed, and then the rest, if it is time. What is on
+   * its way has to be answered first, since it may be postponed too.
+   */
+  #resume(): void {
+    const connection = this.#connection;
+    if (!connection || !this.#isIn || this.#pauses > 0) return;
+    if (connection.left.length > 0) return;
+    const waiting = [...this.#takePostponed(), ...this.#parked.splice(0)];
+    for (const asking of waiting) connection.ask(asking);
+  }
+
+  /** What was postponed, to be asked as if for the first time. */
+  #takePostponed(): Asking[] {
+    this.#asked += this.#postponed.length;
+    return this.#postponed.splice(0);
   }
 
   #ask(asking: Asking): Request {
     this.#asked++;
+    this.#unsettled++;
     const key = asking.verb === "SEND" ? { Key: this.#nextKey() } : {};
     const headers = { ...asking.headers, ...key };
     const lasting: Asking = { ...asking, headers, lasting: true };
     this.#bytes += lasting.body.length;
     if (this.#stop.signal.aborted) lasting.reject?.(this.#end ?? gone());
-    else if (this.#connection && this.#isIn) this.#connection.ask(lasting);
-    else this.#parked.push(lasting);
+    else if (this.#connection && this.#isIn && this.#postponed.length === 0) {
+      this.#connection.ask(lasting);
+    } else this.#parked.push(lasting);
     return lasting;
   }
 
@@ -338,6 +401,7 @@ export class Line implements Disposable {
   #refuseAll(): void {
     const end = this.#end ?? gone();
     for (const { reject } of this.#waiting.splice(0)) reject(end);
+    for (const { reject } of this.#postponed) reject?.(end);
     for (const { reject } of this.#parked) reject?.(end);
   }
 
@@ -348,13 +412,13 @@ export class Line implements Disposable {
 
   #settle({ body }: Request): void {
     this.#answered++;
+    this.#unsettled--;
     this.#bytes -= body.length;
     if (this.#waiting.length > 0) this.#wake();
   }
 
   #isSettled({ requests, bytes }: Pick<Waiting, "requests" | "bytes">) {
-    const unanswered = this.#asked - this.#answered;
-    return unanswered <= requests && this.#bytes <= bytes;
+    return this.#unsettled <= requests && this.#bytes <= bytes;
   }
 
   #wake(): void {

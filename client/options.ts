@@ -3,13 +3,17 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { type Args, parseArgs } from "@std/cli/parse-args";
 import { DEFAULT_PORT, DEFAULT_ROOM, isUserName } from "../protocol.ts";
 import type { Way } from "./account.ts";
 import { parseAddress, parsePort } from "./address.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { readFingerprint } from "./known_servers.ts";
 import { roomName } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
+
+/** The port for TLS unless told otherwise. */
+export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 
 /** What `--help` shows. */
 export const USAGE = `Usage: client.ts [NAME] [SERVER] [OPTIONS]
@@ -18,6 +22,11 @@ Chat as NAME on SERVER: a host, host:port or [IPv6]:port. On a terminal, what is
 missing is asked for. Lines of a pipe or file are sent one by one.
 
   --port PORT     Port of the server (default ${DEFAULT_PORT})
+  --tls           Encrypt; the port is then ${DEFAULT_TLS_PORT} unless told otherwise
+  --fingerprint SHA256
+                  The certificate that the server has to have: for scripts,
+                  and when it has changed
+  --ca FILE       Authorities that may vouch for it, beside the known ones (PEM)
   --room ROOM     Room to enter (default ${DEFAULT_ROOM})
   --login         Log in; the password is asked for
   --signup        Make an account for NAME; /signup in the chat does so too
@@ -38,6 +47,8 @@ export interface Options {
   readonly hostname: string | undefined;
   /** On which port. */
   readonly port: number | undefined;
+  /** How to encrypt, if at all. */
+  readonly tls: TlsOptions | undefined;
   /** Which room to enter, with `#`. */
   readonly room: string | undefined;
   /** How to come in. */
@@ -50,6 +61,14 @@ export interface Options {
   readonly plain: boolean;
   /** Whether to chat in the browser. */
   readonly gui: boolean;
+}
+
+/** Who the server has to be. */
+export interface TlsOptions {
+  /** The SHA-256 of its certificate, in hexadecimal, lower case. */
+  readonly fingerprint: string | undefined;
+  /** The PEM file of authorities that may vouch for it. */
+  readonly caFile: string | undefined;
 }
 
 /** Whom to be, and where. */
@@ -73,8 +92,11 @@ export function readOptions(
   args: readonly string[],
 ): Options | "help" | "version" {
   const values = parseArgs(args, {
-    string: ["_", "port", "room", "color", "password-file"],
-    boolean: ["plain", "gui", "login", "signup", "help", "version"],
+    string: [
+      ...["_", "port", "room", "color", "password-file"],
+      ...["fingerprint", "ca"],
+    ],
+    boolean: ["tls", "plain", "gui", "login", "signup", "help", "version"],
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key !== undefined) {
@@ -91,11 +113,15 @@ export function readOptions(
     throw usage("Cannot use a name of several lines");
   }
   if (others.length > 0) throw usage(`Cannot use "${others[0]}": what is it?`);
+  if (values["gui"] === true && values["tls"] === true) {
+    throw usage("Cannot use --gui with --tls yet: chat on a terminal");
+  }
   const { hostname, port } = readServer(server, values["port"]);
   return {
     name,
     hostname,
     port,
+    tls: readTls(values),
     room: readRoom(values["room"]),
     way: readWay(values["login"] === true, values["signup"] === true),
     passwordFile: readPath(values["password-file"]),
@@ -116,12 +142,13 @@ export async function askGoal(
     throw usage("Cannot ask for a name: the input is no terminal");
   }
   const name = options.name ?? await askName(terminal, "");
-  const { hostname, port } = options;
+  const { hostname, port, tls } = options;
+  const normalPort = tls ? DEFAULT_TLS_PORT : DEFAULT_PORT;
   if (hostname !== undefined || !asks) {
     return {
       name,
       hostname: hostname ?? DEFAULT_HOST,
-      port: port ?? DEFAULT_PORT,
+      port: port ?? normalPort,
       named,
     };
   }
@@ -130,7 +157,7 @@ export async function askGoal(
   return {
     name,
     hostname: server.hostname,
-    port: known ?? await askPort(terminal),
+    port: known ?? await askPort(terminal, normalPort),
     named,
   };
 }
@@ -164,12 +191,12 @@ async function askServer(
   );
 }
 
-async function askPort(terminal: Terminal): Promise<number> {
+async function askPort(terminal: Terminal, normal: number): Promise<number> {
   return await ask(
     terminal,
-    `Port [${DEFAULT_PORT}]: `,
+    `Port [${normal}]: `,
     (answer) =>
-      (answer === "" ? DEFAULT_PORT : parsePort(answer)) ??
+      (answer === "" ? normal : parsePort(answer)) ??
         new Error("A port is a number from 1 to 65535"),
   );
 }
@@ -207,6 +234,28 @@ function readServer(
     throw usage(`Cannot use both port ${separate} and port ${address.port}`);
   }
   return { hostname: address?.hostname, port: separate ?? address?.port };
+}
+
+function readTls(values: Args): TlsOptions | undefined {
+  const { fingerprint, ca } = values;
+  if (values["tls"] !== true) {
+    const lonely = ["fingerprint", "ca"].find((name) =>
+      values[name] !== undefined
+    );
+    if (lonely) throw usage(`Cannot use --${lonely} without --tls`);
+    return undefined;
+  }
+  if (ca === "") throw usage("Cannot use --ca without a file");
+  if (fingerprint !== undefined && ca !== undefined) {
+    throw usage("Cannot use both --fingerprint and --ca");
+  }
+  const read = readFingerprint(String(fingerprint ?? ""));
+  if (fingerprint !== undefined && read === undefined) {
+    throw usage(
+      `Cannot use fingerprint "${fingerprint}": it has 64 hexadecimal digits`,
+    );
+  }
+  return { fingerprint: read, caFile: ca === undefined ? ca : String(ca) };
 }
 
 function readRoom(word: unknown): string | undefined {

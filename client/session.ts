@@ -31,7 +31,7 @@ import {
   rejoin,
   remembers,
 } from "./arrival.ts";
-import { clean } from "./clean.ts";
+import { cleanName } from "./clean.ts";
 import {
   type Connection,
   errorOf,
@@ -220,7 +220,7 @@ export class Session implements Visitor {
       case "LEFT":
         this.#left(frame.args[0] ?? "");
     }
-    if (request) this.messages.order.answered(this.line.answered);
+    this.messages.order.answered(this.line.answered);
   }
 
   /** Shows `item`. */
@@ -343,7 +343,9 @@ export class Session implements Visitor {
 
   /** What stands before what is typed. */
   get promptText(): string {
-    return `${clean(this.room ?? "room")}${this.away ? " (offline)" : ""}> `;
+    return `${cleanName(this.room ?? "room")}${
+      this.away ? " (offline)" : ""
+    }> `;
   }
 
   #entered(registered: Frame): void {

@@ -16,7 +16,7 @@
  * @module
  */
 import stringWidth from "string-width";
-import { clean } from "./clean.ts";
+import { clean, cleanName } from "./clean.ts";
 
 /** Something to be shown. */
 export type Item =
@@ -101,7 +101,9 @@ export class View {
         return this.#rows("", item.text).map((row) => this.#dim(row)).join("");
       case "room":
         return `${
-          clean(` * ${item.name.replace(/^#/, "")} <${item.members}>`)
+          clean(
+            ` * ${cleanName(item.name.replace(/^#/, ""))} <${item.members}>`,
+          )
         }\n`;
     }
   }
@@ -120,8 +122,8 @@ export class View {
   #head(message: Message): { plain: string; colored: string } {
     const [time, from, to] = [
       timeOf(message.at),
-      clean(message.from),
-      clean(message.to),
+      cleanName(message.from),
+      cleanName(message.to),
     ];
     const isRoom = to.startsWith("#");
     const named = isRoom && (this.#options.plain || !same(to, this.room));

@@ -18,10 +18,14 @@ import {
   challenge,
   fakeVerifier,
   parseVerifier,
+  prepareScram,
   prove,
   randomWord,
   type Verifier,
 } from "./scram.ts";
+
+/** So many accounts there can be. */
+export const MAX_ACCOUNTS = 100_000;
 
 /** A name that belongs to somebody. */
 export interface Account {
@@ -70,6 +74,8 @@ export interface AccountOptions {
   readonly lockoutMs: number;
   /** Milliseconds since the epoch. Tests pass their own. */
   readonly now?: () => number;
+  /** So many there can be. Default {@linkcode MAX_ACCOUNTS}. */
+  readonly most?: number;
 }
 
 /** See the top of the file. */
@@ -77,6 +83,7 @@ export class Accounts {
   readonly #database: Database;
   readonly #lockouts: Lockouts;
   readonly #now: () => number;
+  readonly #most: number;
   readonly #secret: Uint8Array;
   readonly #names = new NameMap<string>(); // asked for each guest who comes in
   readonly #byName: StatementSync;
@@ -87,7 +94,8 @@ export class Accounts {
 
   /** The accounts of `database`. */
   constructor(database: Database, options: AccountOptions) {
-    const { lockoutMs, now = Date.now } = options;
+    const { lockoutMs, now = Date.now, most = MAX_ACCOUNTS } = options;
+    this.#most = most;
     this.#database = database;
     this.#now = now;
     this.#lockouts = new Lockouts(database, { lockoutMs, now });
@@ -117,6 +125,11 @@ export class Accounts {
     return this.#row(name)?.["verifier"] === verifier;
   }
 
+  /** Gets ready for logins, if there are accounts; to be called now and then. */
+  prepare(): void {
+    if (this.#names.size > 0) prepareScram();
+  }
+
   /** All accounts, by name. */
   all(): Account[] {
     return this.#all.all().map(accountOf);
@@ -125,13 +138,15 @@ export class Accounts {
   /**
    * Makes an account, and resolves when it is stored.
    *
-   * @throws {ChatError} 113 if there is one, 119 if it cannot be stored.
+   * @throws {ChatError} 113 if there is one, 119 if it cannot be stored, or there
+   * are too many.
    */
   async create(account: NewAccount): Promise<Account> {
     const { name, verifier, since, keyScope } = account;
     const createdAt = this.#now();
     await this.#database.write(() => {
       if (this.#stored(name)) throw exists(name);
+      if (this.#names.size >= this.#most) throw tooMany(this.#most);
       const key = name.toLowerCase();
       this.#insert.run(
         ...[key, lookAlike(name), name, verifier, createdAt],
@@ -255,6 +270,14 @@ export function exists(name: string): ChatError {
   return new ChatError(
     113,
     `Cannot sign up as "${name}": this name, or one that looks like it, has an account`,
+  );
+}
+
+function tooMany(limit: number): ChatError {
+  return new ChatError(
+    119,
+    `Cannot store that: there are ${limit} accounts, which is the most`,
+    { headers: { Limit: limit } },
   );
 }
 

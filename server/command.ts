@@ -3,10 +3,14 @@
  *
  * @module
  */
-import { ChatError, type Frame, header } from "../protocol.ts";
+import { ChatError, type Frame } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
+import type { Kind } from "./limits.ts";
 import { nextTurn, TURN_MS } from "./tasks.ts";
+
+/** The cost of what takes a long answer, or much work. */
+export const DEAR = 10;
 
 /** One thing that may be asked. */
 export interface Command {
@@ -14,6 +18,10 @@ export interface Command {
   readonly words: readonly [least: number, most: number];
   /** May be asked before registration. */
   readonly open?: true;
+  /** Against which rate it counts; default `requests`. */
+  readonly kind?: Kind;
+  /** And how much; default 1. */
+  readonly cost?: number;
   /**
    * Does it. What it returns is the answer, if that was not sent by `run`.
    *
@@ -58,14 +66,34 @@ export async function sendAnswers(
 }
 
 /**
+ * The value of a header that there is once; `name` is in lower case.
+ *
+ * @throws {ChatError} 105 if it is there twice: nobody knows which one counts.
+ */
+export function single(frame: Frame, name: string): string | undefined {
+  let found: string | undefined;
+  for (const [key, value] of frame.headers) {
+    if (key !== name) continue;
+    if (found !== undefined) throw wrong(name, "is there twice");
+    found = value;
+  }
+  return found;
+}
+
+/**
  * The value of a header that is a number; `name` is in lower case.
  *
- * @throws {ChatError} 105 if the header is there and not a whole number.
+ * @throws {ChatError} 105 if the header is there and not a whole number, or
+ * there twice.
  */
 export function number(frame: Frame, name: string): number | undefined {
-  const value = header(frame, name);
+  const value = single(frame, name);
   if (value === undefined) return undefined;
   if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw wrong(name, "is not a whole number");
+}
+
+function wrong(name: string, why: string): ChatError {
   const shown = name[0]!.toUpperCase() + name.slice(1); // of "after" and such
-  throw new ChatError(105, `Cannot do that: ${shown} is not a whole number`);
+  return new ChatError(105, `Cannot do that: ${shown} ${why}`);
 }

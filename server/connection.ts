@@ -14,6 +14,7 @@ import {
   type Source,
 } from "../protocol.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
+import { tooMuch } from "./progress.ts";
 
 /** For so long we wait for a peer to take our last words, in milliseconds. */
 const LAST_WORDS_MS = 1_000;
@@ -29,6 +30,9 @@ export interface Wire extends Source, Sink {
   close(): void;
 }
 
+/** What carries the bytes: TCP alone, or with TLS around it. */
+export type Way = "TCP" | "TLS";
+
 /** Why a connection ended: an error the peer was told, or plain words. */
 export type Ending = ChatError | string;
 
@@ -40,10 +44,14 @@ export type Ending = ChatError | string;
 export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Where the peer is, as `address:port`. */
   readonly remote: string;
+  /** How it came. */
+  readonly way: Way;
   /** Outgoing bytes. */
   readonly outbox: Outbox;
   /** When the peer last gave a sign of life; kept by whoever iterates. */
   heardAt: number;
+  /** How many bytes the peer has sent so far. */
+  received = 0;
   /** Called once, when it ends, from whatever made it end. */
   onEnd: (() => void) | undefined;
   readonly #wire: Wire;
@@ -58,9 +66,15 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Takes over `wire`. `now` is in milliseconds that never jump. */
   constructor(
     wire: Wire,
-    options: { remote: string; now: number; maxOutboxBytes?: number },
+    options: {
+      remote: string;
+      now: number;
+      way?: Way;
+      maxOutboxBytes?: number;
+    },
   ) {
     this.remote = options.remote;
+    this.way = options.way ?? "TCP";
     this.#wire = wire;
     this.heardAt = options.now;
     this.outbox = new Outbox(wire, this, options.maxOutboxBytes);
@@ -83,10 +97,10 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
 
   /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */
   read(buffer: Uint8Array): Promise<number | null> {
-    return this.#wire.read(buffer).catch(() => {
-      this.end("connection lost"); // or we have closed it: this is too late
-      return null;
-    });
+    return this.#wire.read(buffer).then(
+      (count) => this.#took(buffer, count),
+      (error) => this.#fail(error),
+    );
   }
 
   /**
@@ -112,7 +126,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** See {@linkcode OutboxOwner}. */
   overflowed(): void {
     // Not at once: whoever is sending to many must not find them changed.
-    queueMicrotask(() => this.end(tooSlow()));
+    queueMicrotask(() => this.end(tooMuch(this.outbox.maxBytes)));
   }
 
   /** See {@linkcode OutboxOwner}. */
@@ -125,6 +139,26 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.end("hung up");
     await this.#hangingUp;
     this.#close();
+  }
+
+  /** Ends it, since it cannot be read, or could not when it was closed. */
+  #fail(error: unknown): number | null {
+    if (error instanceof ChatError) {
+      this.end(error);
+      return 0; // what comes after that is still to be thrown away
+    }
+    const isTls = error instanceof Deno.errors.InvalidData;
+    this.end(isTls ? "TLS failed" : "connection lost");
+    return null;
+  }
+
+  /** Counts it, and looks at what comes first: TLS waits for us in vain. */
+  #took(buffer: Uint8Array, count: number | null): number | null {
+    if (count === null) return null;
+    const begins = this.received === 0;
+    this.received += count;
+    if (begins && buffer[0] === TLS_HANDSHAKE) this.end(noTls());
+    return count;
   }
 
   async #hangUp(): Promise<void> {
@@ -145,9 +179,10 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   }
 }
 
-function tooSlow(): ChatError {
-  return new ChatError(
-    115,
-    "Cannot keep the connection: too much is sent to you that you do not read",
-  );
+/** The first byte of a TLS connection, which no frame begins with. */
+export const TLS_HANDSHAKE = 0x16;
+
+function noTls(): ChatError {
+  const why = "it is TLS, which is spoken on another port, if at all";
+  return new ChatError(103, `Cannot read head: ${why}`);
 }

@@ -416,8 +416,8 @@ async function warning(
 
 /** What was typed, as an answer repeats it. */
 function quoted(word: string): string {
-  const shown = visible(word);
-  return shown.length > 64 ? `"${shown.slice(0, 64)}…"` : `"${shown}"`;
+  const shown = [...visible(word)]; // a half of a character is none
+  return `"${shown.slice(0, 64).join("")}${shown.length > 64 ? "…" : ""}"`;
 }
 
 function counted(count: number, what: string): string {

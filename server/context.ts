@@ -9,6 +9,9 @@ import type { Bans } from "./bans.ts";
 import type { Classics, ClassicUser, Role } from "./classic.ts";
 import type { Connection } from "./connection.ts";
 import type { Hub, User } from "./hub.ts";
+import type { Debt, Limits, Pace } from "./limits.ts";
+import type { Progress } from "./progress.ts";
+import type { Turnstile } from "./turnstile.ts";
 import type { Visit, Visits } from "./visits.ts";
 
 /** What all sessions share. */
@@ -23,8 +26,12 @@ export interface Context {
   readonly accounts: Accounts;
   /** Who is let in no more. */
   readonly bans: Bans;
+  /** Where those who come in wait for each other. */
+  readonly turnstile: Turnstile;
   /** Users of the course's protocol. */
   readonly classics: Classics;
+  /** How fast people may go, and how many there can be. */
+  readonly limits: Limits;
   /** Every connection that is served. */
   readonly sessions: Set<Session>;
   /** What was set at the start. */
@@ -33,12 +40,16 @@ export interface Context {
   readonly now: () => number;
   /** Writes a line of the server's log. */
   readonly log: (line: string) => void;
+  /** The same for what may come many times a second: only now and then. */
+  readonly logRarely: (line: string) => void;
 }
 
 /** What an operator, or a test, may set. */
 export interface Settings {
   /** The server's name and version, for REGISTERED. */
   readonly software: string;
+  /** A peer that takes little may have so much unread, in bytes. */
+  readonly maxUnreadBytes: number;
   /** Longest body of a registered user, in bytes. */
   readonly maxBodyBytes: number;
   /** How many messages HISTORY gives if it is not asked for a number. */
@@ -57,14 +68,25 @@ export interface Settings {
 export interface Session {
   /** Its connection. */
   readonly connection: Connection;
-  /** When it began, by {@linkcode Context.now}. */
-  readonly openedAt: number;
+  /** How fast it goes. */
+  readonly pace: Pace;
+  /** Whether it is one of the connections there may be. */
+  counted: boolean;
+  /**
+   * When it began, by {@linkcode Context.now}; later by as much as it had to
+   * wait for the {@linkcode Context.turnstile}.
+   */
+  openedAt: number;
+  /** It waits there now. */
+  inLine: boolean;
   /** Who it is, after REGISTER; not for classic users. */
   user: User | undefined;
   /** Whose account it is used from, if it is no guest. */
   account: Account | undefined;
   /** A LOGIN that waits for its PROVE. */
   login: PendingLogin | undefined;
+  /** The name under which it is about to enter, which the hub keeps for it. */
+  reserved: string | undefined;
   /** What may be taken up again; whoever has a user has one. */
   visit: Visit | undefined;
   /** What was missed is queued; from here on, messages come as they arise. */
@@ -83,8 +105,12 @@ export interface Session {
   pingedId: number | undefined;
   /** The newest message of which it is sure that it has it. */
   confirmedId: number;
-  /** How much the peer had taken when it was last looked at, in bytes. */
-  writtenBefore: number;
+  /** What the peer takes of what it is sent. */
+  readonly progress: Progress;
+  /** Why its requests are refused, and until when, by {@linkcode Context.now}. */
+  refusal: { readonly debt: Debt; readonly until: number } | undefined;
+  /** Ends its pause, while it is made to wait. */
+  wake: (() => void) | undefined;
   /** Since when it has kept the program busy, by {@linkcode Context.now}. */
   turnAt: number;
   /** It is over, and everybody who has to know was told. */

@@ -173,6 +173,8 @@ function failure(error: unknown): string | undefined {
 }
 
 const BUSY = 5;
+const READ_ONLY = 8;
+const IO_ERROR = 10;
 const DAMAGED = 11;
 const NO_DATABASE = 26;
 
@@ -188,7 +190,10 @@ function open(path: string): DatabaseSync {
   try {
     if (path !== IN_MEMORY) create(path);
     db = new DatabaseSync(path);
-  } catch {
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw cannotUse(path, error.message, ELSEWHERE);
+    }
     throw notOpened(path); // SQLite itself does not say why
   }
   try {
@@ -285,14 +290,26 @@ function notOpened(path: string): DatabaseError {
     return cannotUse(path, why, `make it, or ${ELSEWHERE}`);
   }
   if (isFolder(path)) return cannotUse(path, "it is a folder", ELSEWHERE);
-  return cannotUse(path, "this system does not let us write there", ASK);
+  return cannotUse(path, NOT_ALLOWED, ASK);
 }
+
+const NOT_ALLOWED = "this system does not let us write there";
 
 function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
     return false; // it is missing, or out of our reach: no use as a folder
+  }
+}
+
+/** SQLite itself takes a lock that it cannot get for an error of the disk. */
+function isWritable(path: string): boolean {
+  try {
+    Deno.openSync(path, { write: true }).close();
+    return true;
+  } catch {
+    return false; // the one thing that was asked
   }
 }
 
@@ -309,6 +326,9 @@ function notUsed(path: string, cause: Error): DatabaseError {
   }
   if (code === NO_DATABASE) {
     return cannotUse(path, "it is not a database", ELSEWHERE);
+  }
+  if (code === READ_ONLY || code === IO_ERROR && !isWritable(path)) {
+    return cannotUse(path, NOT_ALLOWED, ASK, { cause });
   }
   return cannotUse(path, failure(cause) ?? cause.message, ASK, { cause });
 }

@@ -37,6 +37,9 @@ export interface Keep {
 /** So many runs, and so many keys, are deleted in one turn. */
 const FORGET_PIECE = 1_000;
 
+/** Keys are known of the last so many messages, in whatever time. */
+export const MAX_KEYED = 1_000_000;
+
 /** Of at most so many messages with a key it is known to how many they went. */
 const MAX_RECIPIENTS = 10_000;
 
@@ -52,6 +55,7 @@ export class SqliteJournal implements Journal {
   readonly #deliver: Deliver;
   readonly #keep: Keep;
   readonly #now: () => number;
+  readonly #ageNow: () => number;
   readonly #runs: RunTable;
   readonly #keys: KeyTable;
   readonly #rooms = new NameMap<string>();
@@ -59,29 +63,34 @@ export class SqliteJournal implements Journal {
   #lastId: number;
   #storedId: number; // the newest, which may still have to be handed on
   #oldest: Outline | undefined;
-  #oldestKeyAt: number | undefined;
+  #oldestKey: Keyed | undefined;
   #forgetting = false;
 
   /**
    * The journal in `database`, which hands on to `deliver`. `now` gives
-   * milliseconds since the epoch; tests pass their own.
+   * milliseconds since the epoch, and `ageNow` those by which things grow old;
+   * tests pass their own.
    */
   constructor(
     database: Database,
     deliver: Deliver,
-    { now = Date.now, ...keep }: Keep & { now?: () => number },
+    { now = Date.now, ageNow = now, ...keep }: Keep & {
+      now?: () => number;
+      ageNow?: () => number;
+    },
   ) {
     this.#database = database;
     this.#deliver = deliver;
     this.#keep = keep;
     this.#now = now;
+    this.#ageNow = ageNow;
     this.#runs = new RunTable(database);
     this.#keys = new KeyTable(database);
     for (const name of this.#runs.rooms()) this.#rooms.add(name, name);
     this.#lastId = this.#storedId = this.#runs.lastId();
-    const { oldest, oldestKeyAt } = this.#findOldest();
+    const { oldest, oldestKey } = this.#findOldest();
     this.#oldest = oldest;
-    this.#oldestKeyAt = oldestKeyAt;
+    this.#oldestKey = oldestKey;
   }
 
   get lastId(): number {
@@ -172,7 +181,7 @@ export class SqliteJournal implements Journal {
   }
 
   #known(key: string): Keyed | undefined {
-    return this.#keys.find(key, this.#now() - KEY_LIFE_MS);
+    return this.#keys.find(key, this.#ageNow() - KEY_LIFE_MS);
   }
 
   #storeRun(from: string, drafts: readonly Draft[]): Fresh {
@@ -193,7 +202,7 @@ export class SqliteJournal implements Journal {
     for (const [index, { key }] of drafts.entries()) {
       if (key === undefined) continue;
       this.#keys.insert(key, { id: firstId + index, at });
-      this.#oldestKeyAt ??= at;
+      this.#oldestKey ??= { id: firstId + index, at };
       keyed.push(firstId + index);
     }
     this.#oldest ??= { firstId, lastId, at, to };
@@ -250,17 +259,21 @@ export class SqliteJournal implements Journal {
 
   #isOverdue(): boolean {
     return (this.#oldest !== undefined && this.#isOld(this.#oldest)) ||
-      Number(this.#oldestKeyAt) <= this.#now() - KEY_LIFE_MS;
+      (this.#oldestKey !== undefined && this.#isOldKey(this.#oldestKey));
+  }
+
+  #isOldKey({ id, at }: Keyed): boolean {
+    return at <= this.#ageNow() - KEY_LIFE_MS || id <= this.#lastId - MAX_KEYED;
   }
 
   #isOld({ lastId, at }: Outline): boolean {
     return lastId <= this.#lastId - this.#keep.messages ||
-      at < this.#now() - this.#keep.forMs;
+      at < this.#ageNow() - this.#keep.forMs;
   }
 
   /** Deletes a piece of what is too old; what is there afterwards. */
   #forget(): Remainder {
-    this.#keys.deleteOld(this.#now() - KEY_LIFE_MS, FORGET_PIECE);
+    this.#keys.deleteOld((keyed) => this.#isOldKey(keyed), FORGET_PIECE);
     const old: Outline[] = [];
     for (const run of this.#runs.oldestFirst()) {
       if (old.length === FORGET_PIECE || !this.#isOld(run)) break;
@@ -273,15 +286,15 @@ export class SqliteJournal implements Journal {
     return { ...this.#findOldest(), emptyRooms };
   }
 
-  #findOldest(): Pick<Remainder, "oldest" | "oldestKeyAt"> {
+  #findOldest(): Pick<Remainder, "oldest" | "oldestKey"> {
     const [oldest] = this.#runs.oldestFirst();
-    return { oldest, oldestKeyAt: this.#keys.oldestAt() };
+    return { oldest, oldestKey: this.#keys.oldest() };
   }
 
-  #forgot({ oldest, oldestKeyAt, emptyRooms }: Remainder): void {
+  #forgot({ oldest, oldestKey, emptyRooms }: Remainder): void {
     this.#forgetting = false;
     this.#oldest = oldest;
-    this.#oldestKeyAt = oldestKeyAt;
+    this.#oldestKey = oldestKey;
     for (const room of emptyRooms) this.#rooms.delete(room);
     this.tidy(); // in the next turn, if there is more
   }
@@ -290,7 +303,7 @@ export class SqliteJournal implements Journal {
 /** What is there after something was deleted. */
 interface Remainder {
   readonly oldest: Outline | undefined;
-  readonly oldestKeyAt: number | undefined;
+  readonly oldestKey: Keyed | undefined;
   readonly emptyRooms: readonly string[];
 }
 

@@ -7,14 +7,7 @@
  *
  * @module
  */
-import {
-  ChatError,
-  encode,
-  type Frame,
-  header,
-  PROTOCOL,
-  text,
-} from "../protocol.ts";
+import { ChatError, encode, type Frame, PROTOCOL, text } from "../protocol.ts";
 import {
   type Account,
   exists,
@@ -23,20 +16,47 @@ import {
 } from "./accounts.ts";
 import type { Missed } from "./backbone.ts";
 import { hostOf } from "./classic.ts";
-import { type Command, number, sendAnswers } from "./command.ts";
+import { type Command, DEAR, number, sendAnswers, single } from "./command.ts";
 import type { Context, Session } from "./context.ts";
-import type { Peer } from "./hub.ts";
+import type { Newcomer, Peer } from "./hub.ts";
 import type { Run } from "./run.ts";
 import { parseVerifier } from "./scram.ts";
 import type { Visit } from "./visits.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
 export const ENTRANCES = {
-  REGISTER: { words: [1, Infinity], open: true, run: register },
-  SIGNUP: { words: [1, 1], open: true, run: signUp },
-  LOGIN: { words: [1, 1], open: true, run: logIn },
-  PROVE: { words: [1, 1], open: true, run: proveLogin },
+  REGISTER: {
+    words: [1, Infinity],
+    open: true,
+    cost: DEAR,
+    run: inLine(register),
+  },
+  SIGNUP: { words: [1, 1], open: true, cost: DEAR, run: inLine(signUp) },
+  LOGIN: { words: [1, 1], open: true, cost: DEAR, run: inLine(logIn) },
+  PROVE: { words: [1, 1], open: true, cost: DEAR, run: inLine(proveLogin) },
 } as const satisfies Record<string, Command>;
+
+/** Does `run` when it is the session's turn, unless it is gone by then. */
+function inLine(run: Command["run"]): Command["run"] {
+  return async (session, context, frame) => {
+    const turn = context.turnstile.pass();
+    if (turn) await wait(session, context, turn);
+    return session.gone ? undefined : run(session, context, frame);
+  };
+}
+
+/** Waits for a turn, of which the time does not count as the session's own. */
+async function wait(
+  session: Session,
+  { now }: Context,
+  turn: Promise<void>,
+): Promise<void> {
+  const since = now();
+  session.inLine = true;
+  await turn;
+  session.inLine = false;
+  session.openedAt += now() - since;
+}
 
 async function register(
   session: Session,
@@ -52,15 +72,15 @@ async function register(
   }
   const { accounts, hub, visits } = context;
   const after = number(frame, "after");
-  const token = header(frame, "token");
+  const token = single(frame, "token");
   const visit = token === undefined ? undefined : visits.find(name, token);
   const account = accounts.named(name);
   // Under the very name of an account, only its owner can have a visit; one
   // under a look-alike may be of a guest who was here before it was made.
   const isOwner = account && visit?.key === account.name.toLowerCase();
   if (!isOwner) refuseGuest(context, name, account);
-  replace(visit);
-  hub.reserve(name);
+  replace(visit?.connection);
+  hub.reserve(name, session.connection);
   await enter(session, context, {
     name: account?.name ?? name,
     visit,
@@ -108,14 +128,15 @@ async function signUp(
   }
   if (hub.owns(name)) throw exists(name);
   if (user && visit) {
+    session.pace.address.countSignUp(context.now());
     const { since, token: keyScope } = visit; // its messages' keys stay good
     const account = { name, verifier, since, keyScope };
     session.account = await accounts.create(account);
     context.log(`${name} signed up from <${session.connection.remote}>`);
     return registered(session, context);
   }
-  hub.reserve(name);
-  const account = await createReserved(context, name, verifier);
+  hub.reserve(name, session.connection);
+  const account = await createReserved(session, context, { name, verifier });
   if (session.gone) hub.release(name);
   else await enter(session, context, { name, account, deed: "signed up" });
   return undefined;
@@ -123,13 +144,14 @@ async function signUp(
 
 /** Makes an account for a name that is reserved until then. */
 async function createReserved(
-  { accounts, hub, journal, visits }: Context,
-  name: string,
-  verifier: string,
+  { pace }: Session,
+  { accounts, hub, journal, visits, now }: Context,
+  { name, verifier }: { name: string; verifier: string },
 ): Promise<Account> {
   const keyScope = crypto.randomUUID();
   const since = journal.lastId;
   try {
+    pace.address.countSignUp(now());
     await visits.forget(name); // of a guest, who must not come back to it
     return await accounts.create({ name, verifier, since, keyScope });
   } catch (error) {
@@ -167,15 +189,17 @@ async function proveLogin(
   }
   const { hub, visits } = context;
   const after = number(frame, "after");
+  const token = single(frame, "token") ?? "";
   const { account, signature } = await checkProof(session, context, {
     login,
     message: bodyText(frame),
   });
   if (session.gone) return;
   const { name } = account;
-  const visit = visits.find(name, header(frame, "token") ?? "");
-  replace(visits.newest(name));
-  hub.reserve(name);
+  const visit = visits.find(name, token);
+  replace(visits.newest(name)?.connection);
+  replace(hub.newcomer(name)); // who proved it a moment ago
+  hub.reserve(name, session.connection);
   const deed = "logged in";
   await enter(session, context, {
     name,
@@ -226,16 +250,18 @@ async function enter(
   const { hub, journal, settings } = context;
   const { name, account, after, signature, deed } = entrance;
   const { connection } = session;
-  const visit = entrance.visit ?? await beginVisit(context, name);
+  session.reserved = name;
+  const visit = entrance.visit ?? await beginVisit(session, context, name);
   const banned = context.bans.refusal({ kind: "name", value: name }); // by now
   if (session.gone || banned) {
     visit.goneAt = context.now();
-    hub.release(name);
+    release(session, context);
     if (banned) throw banned;
     return;
   }
   const peer = new NativePeer(session);
   session.login = undefined;
+  session.reserved = undefined;
   session.account = account;
   session.user = hub.enter(name, peer);
   session.visit = visit;
@@ -260,15 +286,22 @@ async function enter(
 
 /** Begins a visit under a reserved name, or gives the name back. */
 async function beginVisit(
-  { hub, journal, visits }: Context,
+  session: Session,
+  context: Context,
   name: string,
 ): Promise<Visit> {
   try {
-    return await visits.begin(name, journal.lastId);
+    return await context.visits.begin(name, context.journal.lastId);
   } catch (error) {
-    hub.release(name);
+    release(session, context);
     throw error;
   }
+}
+
+/** Gives back the name under which the session was about to enter, if any. */
+export function release(session: Session, { hub }: Context): void {
+  if (session.reserved !== undefined) hub.release(session.reserved);
+  session.reserved = undefined;
 }
 
 /**
@@ -305,9 +338,9 @@ function registered(
   }, signature);
 }
 
-/** Ends the connection that has a visit, dead or alive: there is a newer one. */
-function replace(visit: Visit | undefined): void {
-  visit?.connection?.end(
+/** Ends a connection, dead or alive, for which there is a newer one. */
+function replace(connection: Newcomer | undefined): void {
+  connection?.end(
     new ChatError(117, "Cannot stay: you came in from another connection"),
   );
 }

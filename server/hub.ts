@@ -89,11 +89,17 @@ export interface RoomHistory {
   rooms(): Iterable<string>;
 }
 
+/** Somebody who is about to come in; a connection is one. */
+export interface Newcomer {
+  /** Sends the newcomer away again. */
+  end(error: ChatError): void;
+}
+
 /** See the top of the file. */
 export class Hub {
   readonly #users = new NameMap<User>();
   readonly #rooms = new NameMap<Room>();
-  readonly #reserved = new NameMap<string>();
+  readonly #reserved = new NameMap<Newcomer>();
   readonly #presence = new Presence();
   readonly #muted = new NameMap<string>();
   readonly #owned: Owned;
@@ -133,12 +139,13 @@ export class Hub {
   }
 
   /**
-   * Keeps a name for somebody who is about to come in.
+   * Keeps a name for somebody who is about to come in: for `newcomer`, if a
+   * newer one may take it over.
    *
    * @throws {ChatError} 100, or 104 with a free name as `Suggestion`; 117 if the
    * name is banned.
    */
-  reserve(name: string): void {
+  reserve(name: string, newcomer: Newcomer = STAYS): void {
     this.checkName(name);
     if (this.#taken(name)) {
       throw new ChatError(
@@ -147,7 +154,7 @@ export class Hub {
         { headers: { Suggestion: this.freeName(name) } },
       );
     }
-    this.#reserved.add(name, name);
+    this.#reserved.add(name, newcomer);
   }
 
   /**
@@ -168,6 +175,11 @@ export class Hub {
       }": a name is 1 to 32 letters and digits, and none of ALL, TOSEND, TORECV, SERVER, SYSTEM, ADMIN`,
       { headers: { Suggestion: suggestion && this.freeName(suggestion) } },
     );
+  }
+
+  /** For whom a name is kept. */
+  newcomer(name: string): Newcomer | undefined {
+    return this.#reserved.get(name);
   }
 
   /** Gives a reserved name back. */
@@ -401,6 +413,9 @@ export class Hub {
     if (!this.#closed) this.#presence.announce(room, user, change);
   }
 }
+
+/** Nobody takes the name over from this one. */
+const STAYS: Newcomer = { end: () => {} };
 
 function malformedRoom(name: string): ChatError {
   return new ChatError(

@@ -45,18 +45,18 @@ export class KeyTable {
     this.#insert.run(id, at, key);
   }
 
-  /** When the oldest message came into being; undefined if there is none. */
-  oldestAt(): number | undefined {
+  /** The oldest message with a key; undefined if there is none. */
+  oldest(): Keyed | undefined {
     const [oldest] = this.#oldestFirst();
-    return oldest?.at;
+    return oldest;
   }
 
-  /** Deletes the oldest, at most so many, up to the first that is newer. */
-  deleteOld(upTo: number, most: number): void {
+  /** Deletes the oldest, at most so many, up to the first that is not old. */
+  deleteOld(isOld: (keyed: Keyed) => boolean, most: number): void {
     let last: Keyed | undefined;
     let count = 0;
     for (const keyed of this.#oldestFirst()) {
-      if (keyed.at > upTo || count === most) break;
+      if (!isOld(keyed) || count === most) break;
       last = keyed;
       count++;
     }

@@ -12,10 +12,21 @@ import {
 import { IN_MEMORY } from "./database.ts";
 import { parseDuration } from "./duration.ts";
 import type { Keep } from "./embedded.ts";
+import {
+  DEFAULT_RATES,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_ADDRESS,
+  NO_RATES,
+  type Rates,
+} from "./limits.ts";
+import { MAX_UNREAD_BYTES } from "./progress.ts";
 import { MAX_HISTORY } from "./requests.ts";
 
 /** Every IPv4 address of this computer. */
 export const EVERYWHERE = "0.0.0.0";
+
+/** The port for TLS unless told otherwise. */
+export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 
 /** How many messages of a room a newcomer is shown. */
 export const DEFAULT_HISTORY = 20;
@@ -28,9 +39,6 @@ const DEFAULT_LOCKOUT = "15m";
 
 /** The same, in milliseconds. */
 export const DEFAULT_LOCKOUT_MS: number = parseDuration(DEFAULT_LOCKOUT)!; // it is one
-
-/** More messages than that are no sensible limit. */
-const MAX_KEEP_MESSAGES = 99_999_999;
 
 /** Where messages and accounts are kept. */
 const DEFAULT_DB = "parley.db";
@@ -50,6 +58,12 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --port NUMBER     Port to listen on; 0 takes a free one (default ${DEFAULT_PORT})
   --host ADDRESS    Address to listen on (default ${EVERYWHERE}, every IPv4 address;
                     :: adds IPv6)
+  --tls             Listen with TLS too
+  --tls-port NUMBER Port for TLS; 0 takes a free one (default ${DEFAULT_TLS_PORT})
+  --no-plain        Listen with TLS alone
+  --cert FILE, --key FILE
+                    Certificate and private key (PEM); without them the server
+                    makes its own, and keeps it beside the file of --db
   --history NUMBER  Messages of a room that a newcomer is shown (default ${DEFAULT_HISTORY})
   --max-body BYTES  Longest message (default ${MAX_BODY_BYTES})
   --db PATH         File for messages and accounts (default ${DEFAULT_DB});
@@ -61,10 +75,38 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --require-login   Let in accounts only, no guests
   --lockout TIME    How long three wrong passwords lock an account: 90s, 15m,
                     2h, or forever, until you unblock it (default ${DEFAULT_LOCKOUT})
-  --web             Serve a page to chat in a browser, on port ${DEFAULT_WEB_PORT}
+  --max-connections NUMBER
+                    Connections at a time (default ${MAX_CONNECTIONS})
+  --max-connections-per-address NUMBER
+                    Those of one address (default ${MAX_CONNECTIONS_PER_ADDRESS})
+  --max-unread BYTES
+                    What may be unread by a peer that hardly takes anything
+                    (default ${MAX_UNREAD_BYTES})
+  --messages-per-second NUMBER
+                    Messages of one connection in the long run, twenty seconds'
+                    worth at once (default ${DEFAULT_RATES.messages})
+  --bytes-per-second NUMBER
+                    Bytes that it sends, likewise (default ${DEFAULT_RATES.bytes})
+  --joins-per-second NUMBER
+                    Rooms that it enters and leaves, likewise (default ${DEFAULT_RATES.joins})
+  --requests-per-second NUMBER
+                    Other requests, likewise (default ${DEFAULT_RATES.requests})
+  --connects-per-second NUMBER
+                    New connections of one address, likewise (default ${DEFAULT_RATES.connects})
+  --no-limits       No rates, and no limit for one address: for measurements
+  --web             Serve a page to chat in a browser, on port ${DEFAULT_WEB_PORT};
+                    with --tls over HTTPS
   --web-port NUMBER Serve it on another port; 0 takes a free one
   --help, -h        Show this
   --version         Show the version`;
+
+/** How to serve TLS. */
+export interface TlsOptions {
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** The operator's own certificate and key, as paths; default: ours. */
+  readonly files: { readonly cert: string; readonly key: string } | undefined;
+}
 
 /** What the command line says; every option has its value. */
 export interface Options {
@@ -72,6 +114,10 @@ export interface Options {
   readonly hostname: string;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
+  /** How to serve TLS, if it is served. */
+  readonly tls: TlsOptions | undefined;
+  /** Whether to serve TCP without TLS. */
+  readonly plain: boolean;
   /** How many messages HISTORY gives if it is not asked for a number. */
   readonly history: number;
   /** Longest body, in bytes. */
@@ -84,6 +130,14 @@ export interface Options {
   readonly requireLogin: boolean;
   /** How long wrong passwords lock an account, in milliseconds. */
   readonly lockoutMs: number;
+  /** How fast people may go. */
+  readonly rates: Rates;
+  /** Most connections at a time. */
+  readonly maxConnections: number;
+  /** The same of one address. */
+  readonly maxConnectionsPerAddress: number;
+  /** What may be unread by a peer that hardly takes anything, in bytes. */
+  readonly maxUnreadBytes: number;
   /** Port to serve the page on; undefined to serve none. */
   readonly webPort: number | undefined;
   /** Only to show the usage. */
@@ -92,44 +146,136 @@ export interface Options {
   readonly version: boolean;
 }
 
+/** An option that is a number, and what it may be. */
+interface NumberOption {
+  readonly normal: number;
+  readonly least?: number;
+  readonly most: number;
+}
+
+/** More a second, or at a time, is no sensible limit. */
+const MOST = 99_999_999;
+
+/** A rate must let through what is allowed at once within a few seconds. */
+const LEAST_BYTES_PER_SECOND = 1_024;
+
+const NUMBERS = {
+  port: { normal: DEFAULT_PORT, most: 65_535 },
+  history: { normal: DEFAULT_HISTORY, most: MAX_HISTORY },
+  "tls-port": { normal: DEFAULT_TLS_PORT, most: 65_535 },
+  "web-port": { normal: DEFAULT_WEB_PORT, most: 65_535 },
+  "max-body": { normal: MAX_BODY_BYTES, most: ABSURD_BODY_BYTES },
+  "keep-messages": { normal: DEFAULT_KEEP.messages, most: MOST },
+  "max-connections": { normal: MAX_CONNECTIONS, least: 1, most: MOST },
+  "max-connections-per-address": {
+    normal: MAX_CONNECTIONS_PER_ADDRESS,
+    least: 1,
+    most: MOST,
+  },
+  "max-unread": { normal: MAX_UNREAD_BYTES, least: 1_024, most: MOST },
+  "messages-per-second": {
+    normal: DEFAULT_RATES.messages,
+    least: 1,
+    most: MOST,
+  },
+  "bytes-per-second": {
+    normal: DEFAULT_RATES.bytes,
+    least: LEAST_BYTES_PER_SECOND,
+    most: MOST,
+  },
+  "joins-per-second": { normal: DEFAULT_RATES.joins, least: 1, most: MOST },
+  "requests-per-second": {
+    normal: DEFAULT_RATES.requests,
+    least: 1,
+    most: MOST,
+  },
+  "connects-per-second": {
+    normal: DEFAULT_RATES.connects,
+    least: 1,
+    most: MOST,
+  },
+} as const satisfies Record<string, NumberOption>;
+
+const TIMES = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR } as const;
+
+/** The options that have a value. */
+const WITH_VALUE = [
+  ...["host", "db", "cert", "key"],
+  ...[...Object.keys(NUMBERS), ...Object.keys(TIMES)],
+];
+
 /** The options of the command line, or what is wrong with it. */
 export function readOptions(args: string[]): Options | string {
   const unknown: string[] = [];
-  const given = parseArgs(args, {
-    string: [
-      "port",
-      "host",
-      "history",
-      "max-body",
-      "db",
-      "keep",
-      "keep-messages",
-      "lockout",
-      "web-port",
+  const given = parseArgs(withNegatives(args), {
+    string: WITH_VALUE,
+    boolean: [
+      ...["tls", "no-plain", "web", "require-login", "no-limits"],
+      ...["help", "version"],
     ],
-    boolean: ["require-login", "web", "help", "version"],
     alias: { h: "help" },
     unknown: (arg) => void unknown.push(arg),
   });
   if (unknown.length > 0) {
     return `Cannot use "${unknown[0]}": no such option; see --help`;
   }
-  const numbers = {
-    port: 65_535,
-    history: MAX_HISTORY,
-    "max-body": ABSURD_BODY_BYTES,
-    "keep-messages": MAX_KEEP_MESSAGES,
-    "web-port": 65_535,
+  const wrong = whatIsWrong(given) ?? whatIsWrongWithTls(given);
+  if (wrong !== undefined) return wrong;
+  const number = (name: keyof typeof NUMBERS) =>
+    Number(given[name] ?? NUMBERS[name].normal);
+  const time = (name: keyof typeof TIMES) =>
+    parseDuration(String(given[name] ?? TIMES[name]))!; // looked at above
+  const { cert, key } = given;
+  const files = cert === undefined
+    ? undefined
+    : { cert: String(cert), key: String(key) };
+  const unlimited = given["no-limits"] === true;
+  return {
+    help: given["help"] === true,
+    version: given["version"] === true,
+    hostname: String(given["host"] ?? EVERYWHERE),
+    port: number("port"),
+    tls: given["tls"] === true
+      ? { port: number("tls-port"), files }
+      : undefined,
+    plain: given["no-plain"] !== true,
+    history: number("history"),
+    maxBodyBytes: number("max-body"),
+    webPort: given["web"] === true || given["web-port"] !== undefined
+      ? number("web-port")
+      : undefined,
+    requireLogin: given["require-login"] === true,
+    lockoutMs: time("lockout"),
+    db: String(given["db"] ?? DEFAULT_DB),
+    keep: { forMs: time("keep"), messages: number("keep-messages") },
+    maxConnections: number("max-connections"),
+    maxConnectionsPerAddress: unlimited
+      ? Infinity
+      : number("max-connections-per-address"),
+    maxUnreadBytes: number("max-unread"),
+    rates: unlimited ? NO_RATES : {
+      messages: number("messages-per-second"),
+      bytes: number("bytes-per-second"),
+      joins: number("joins-per-second"),
+      requests: number("requests-per-second"),
+      connects: number("connects-per-second"),
+    },
   };
-  for (const [name, most] of Object.entries(numbers)) {
+}
+
+/** What somebody has to write in another way, if there is anything. */
+function whatIsWrong(
+  given: Readonly<Record<string, unknown>>,
+): string | undefined {
+  for (const [name, { least = 0, most }] of numberOptions()) {
     const value = given[name];
     if (value === undefined) continue;
-    if (!/^\d{1,8}$/.test(String(value)) || Number(value) > most) {
-      return `Cannot use --${name} "${value}": it must be a number from 0 to ${most}`;
+    const number = /^\d{1,8}$/.test(String(value)) ? Number(value) : NaN;
+    if (!(number >= least && number <= most)) {
+      return `Cannot use --${name} "${value}": it must be a number from ${least} to ${most}`;
     }
   }
-  const times = { lockout: DEFAULT_LOCKOUT, keep: DEFAULT_KEEP_FOR };
-  for (const [name, normal] of Object.entries(times)) {
+  for (const [name, normal] of Object.entries(TIMES)) {
     const value = String(given[name] ?? normal);
     if (parseDuration(value) === undefined) {
       return `Cannot use --${name} "${value}": it must be a time such as 90s, 15m, 2h or 30d, or forever`;
@@ -137,27 +283,40 @@ export function readOptions(args: string[]): Options | string {
   }
   if (given["host"] === "") return "Cannot use --host without an address";
   if (given["db"] === "") return "Cannot use --db without a path";
-  return {
-    help: given["help"] === true,
-    version: given["version"] === true,
-    hostname: String(given["host"] ?? EVERYWHERE),
-    port: Number(given["port"] ?? DEFAULT_PORT),
-    history: Number(given["history"] ?? DEFAULT_HISTORY),
-    maxBodyBytes: Number(given["max-body"] ?? MAX_BODY_BYTES),
-    webPort: given["web"] || given["web-port"] !== undefined
-      ? Number(given["web-port"] ?? DEFAULT_WEB_PORT)
-      : undefined,
-    requireLogin: given["require-login"] === true,
-    lockoutMs: milliseconds(given["lockout"] ?? DEFAULT_LOCKOUT),
-    db: String(given["db"] ?? DEFAULT_DB),
-    keep: {
-      forMs: milliseconds(given["keep"] ?? DEFAULT_KEEP_FOR),
-      messages: Number(given["keep-messages"] ?? DEFAULT_KEEP.messages),
-    },
-  };
+  return undefined;
 }
 
-/** A time that was found to be one. */
-function milliseconds(time: unknown): number {
-  return parseDuration(String(time))!;
+/** The same of the options for TLS. */
+function whatIsWrongWithTls(
+  given: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const { cert, key } = given;
+  if (given["tls"] !== true) {
+    const lonely = ["tls-port", "no-plain", "cert", "key"]
+      .find((name) => given[name] !== undefined && given[name] !== false);
+    return lonely && `Cannot use --${lonely} without --tls`;
+  }
+  if (cert === "" || key === "") {
+    return "Cannot use --cert or --key without a file";
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    return "Cannot use --cert without --key, or --key without --cert";
+  }
+  return undefined;
+}
+
+function numberOptions(): [string, NumberOption][] {
+  return Object.entries(NUMBERS);
+}
+
+/** Ties a value like `-5m` to its option, or it would be taken for one. */
+function withNegatives(args: readonly string[]): string[] {
+  const tied: string[] = [];
+  for (const arg of args) {
+    const [, option = ""] = /^--(.+)$/.exec(tied.at(-1) ?? "") ?? [];
+    const isValue = /^-\d/.test(arg) && WITH_VALUE.includes(option);
+    if (isValue) tied.push(`${tied.pop()}=${arg}`);
+    else tied.push(arg);
+  }
+  return tied;
 }

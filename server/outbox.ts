@@ -12,7 +12,10 @@
  *
  * @module
  */
-/** More than this unread, and the peer is given up, in bytes. */
+/**
+ * More than this unread, and the peer is given up at once, in bytes. Who reads
+ * too slowly is found before that: see progress.ts.
+ */
 export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
 
 /** Above this much unread a sender had better wait, in bytes. */
@@ -77,8 +80,7 @@ export class Outbox {
   /** Queues what others said. `bytes` are shared: nobody may change them. */
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
-    const full = this.#bytes - this.#answerBytes > this.maxBytes;
-    if (full && !this.#overflowed) {
+    if (this.unreadBytes > this.maxBytes && !this.#overflowed) {
       this.#overflowed = true;
       this.#owner.overflowed();
     }
@@ -89,6 +91,11 @@ export class Outbox {
   answer(bytes: Uint8Array): void {
     this.#answerBytes += bytes.length;
     this.#enqueue(bytes);
+  }
+
+  /** How much is unread that counts against the limit, in bytes. */
+  get unreadBytes(): number {
+    return this.#bytes - this.#answerBytes;
   }
 
   /** Whether everything that was queued has been written. */

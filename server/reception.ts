@@ -9,8 +9,10 @@
  *
  * @module
  */
-import { Connection, type Wire } from "./connection.ts";
-import type { Context } from "./context.ts";
+import { Connection, type Way, type Wire } from "./connection.ts";
+import type { Context, Settings } from "./context.ts";
+import { MAX_OUTBOX_BYTES } from "./outbox.ts";
+import { rarely } from "./rarely.ts";
 import { serve } from "./session.ts";
 import { TaskGroup } from "./tasks.ts";
 
@@ -26,9 +28,12 @@ export interface Listener {
 export interface AcceptedConn extends Wire {
   /** Where the peer is. */
   readonly remoteAddr: Deno.NetAddr;
-  /** Turns Nagle's algorithm off, if that is ours to do. */
-  setNoDelay?(): void;
+  /** Turns Nagle's algorithm off. */
+  setNoDelay(): void;
 }
+
+/** A burst of so many connections is accepted without a wait. */
+const BACKLOG = 4_096;
 
 /** What a {@linkcode Reception} may be told. */
 export interface ReceptionOptions {
@@ -36,10 +41,65 @@ export interface ReceptionOptions {
   readonly maxOutboxBytes?: number | undefined;
 }
 
+/** One for TLS; see server/tls.ts. */
+export interface TlsListener extends Listener {
+  /** Where it listens. */
+  readonly port: number;
+}
+
+/** Nobody can be let in; the message is for whoever starts the server. */
+export class ListenError extends Error {
+  /** The class, for logs. */
+  override readonly name = "ListenError";
+}
+
+/** Where to listen. */
+export interface Listening {
+  /** Address to listen on. */
+  readonly hostname: string;
+  /** Port to listen on; 0 takes a free one. */
+  readonly port: number;
+  /** How the port is chosen on the command line. */
+  readonly option: string;
+}
+
+/**
+ * Listens for TCP.
+ *
+ * @throws {ListenError} If that is not possible, and why.
+ */
+export function listenTcp(
+  { hostname, port, option }: Listening,
+): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+  } catch (error) {
+    throw cannotListen({ hostname, port, option }, error);
+  }
+}
+
+/** Why nobody can come in there. */
+export function cannotListen(
+  { hostname, port, option }: Listening,
+  error: unknown,
+): ListenError {
+  const what = `Cannot listen on ${hostname} port ${port}`;
+  return new ListenError(`${what}: ${whyNot(error, option)}`);
+}
+
+function whyNot(error: unknown, option: string): string {
+  const { code } = error as { code?: unknown }; // what node:net gives
+  if (error instanceof Deno.errors.AddrInUse || code === "EADDRINUSE") {
+    return `another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** See the top of the file. */
 export class Reception implements AsyncDisposable {
   readonly #context: Context;
   readonly #options: ReceptionOptions;
+  readonly #complain: (line: string) => void;
   readonly #listeners: Listener[] = [];
   readonly #accepting: Promise<void>[] = [];
   readonly #sessions = new TaskGroup((bug) => {
@@ -51,22 +111,24 @@ export class Reception implements AsyncDisposable {
   constructor(context: Context, options: ReceptionOptions = {}) {
     this.#context = context;
     this.#options = options;
+    this.#complain = rarely(console.error, context.now);
   }
 
   /** Serves whoever `listener` accepts, which becomes ours to close. */
-  open(listener: Listener): void {
+  open(listener: Listener, way: Way = "TCP"): void {
     this.#listeners.push(listener);
-    this.#accepting.push(this.#acceptAll(listener));
+    this.#accepting.push(this.#acceptAll(listener, way));
   }
 
   /** Serves the peer at the other end of `wire`, if we are not closing. */
-  welcome(wire: Wire, from: Deno.NetAddr): void {
+  welcome(wire: Wire, from: Deno.NetAddr, way: Way = "TCP"): void {
     if (this.#closing.signal.aborted) return wire.close();
-    const { maxOutboxBytes } = this.#options;
+    const { settings, now } = this.#context;
     const connection = new Connection(wire, {
       remote: addressOf(from),
-      now: this.#context.now(),
-      ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
+      way,
+      now: now(),
+      maxOutboxBytes: this.#options.maxOutboxBytes ?? outboxBytes(settings),
     });
     this.#sessions.add(serve(connection, this.#context));
   }
@@ -84,19 +146,28 @@ export class Reception implements AsyncDisposable {
     await this.#sessions.idle();
   }
 
-  async #acceptAll(listener: Listener): Promise<void> {
+  async #acceptAll(listener: Listener, way: Way): Promise<void> {
     const { signal } = this.#closing;
-    for await (const conn of accepted(listener, signal)) {
-      if (signal.aborted || !sendsAtOnce(conn)) conn.close();
-      else this.welcome(conn, conn.remoteAddr);
+    for await (const conn of accepted(listener, this.#complain, signal)) {
+      if (signal.aborted || !sendsAtOnce(conn)) {
+        conn.close();
+        continue;
+      }
+      this.welcome(conn, conn.remoteAddr, way);
+      await this.#context.turnstile.pass();
     }
   }
+}
+
+/** What is more than that no reader is waited for to take. */
+function outboxBytes({ maxUnreadBytes }: Settings): number {
+  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
 /** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
 function sendsAtOnce(conn: AcceptedConn): boolean {
   try {
-    conn.setNoDelay?.();
+    conn.setNoDelay();
     return true;
   } catch {
     return false; // it was gone before we looked, to which some systems object
@@ -108,6 +179,7 @@ const ACCEPT_RETRY_MS = 1_000;
 /** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
 async function* accepted(
   listener: Listener,
+  complain: (line: string) => void,
   signal: AbortSignal,
 ): AsyncGenerator<AcceptedConn, void, void> {
   while (!signal.aborted) {
@@ -115,10 +187,19 @@ async function* accepted(
       yield await listener.accept();
     } catch (error) {
       if (signal.aborted) return; // closed by us: `accept` was interrupted
-      console.error("Cannot accept a connection, trying again:", error);
+      if (isGoneBefore(error)) continue;
+      // The cast: it throws nothing else.
+      complain(`Cannot accept a connection: ${(error as Error).message}`);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
     }
   }
+}
+
+/** Whether somebody hung up before we accepted: then nobody has to wait. */
+function isGoneBefore(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
 }
 
 /** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */

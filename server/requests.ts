@@ -12,13 +12,19 @@ import {
   encode,
   encodeError,
   type Frame,
-  header,
   isText,
   type RequestVerb,
   targetKind,
 } from "../protocol.ts";
 import type { Draft, Stored } from "./backbone.ts";
-import { type Command, number, sendAnswers, userOf } from "./command.ts";
+import {
+  type Command,
+  DEAR,
+  number,
+  sendAnswers,
+  single,
+  userOf,
+} from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./entrance.ts";
 import type { Room, User } from "./hub.ts";
@@ -30,12 +36,12 @@ export const MAX_HISTORY = 1_000;
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   ...ENTRANCES,
-  JOIN: { words: [1, 1], run: join },
-  LEAVE: { words: [1, 1], run: leave },
-  ROOMS: { words: [0, 0], run: rooms },
-  WHO: { words: [1, 1], run: who },
+  JOIN: { words: [1, 1], kind: "joins", run: join },
+  LEAVE: { words: [1, 1], kind: "joins", run: leave },
+  ROOMS: { words: [0, 0], cost: DEAR, run: rooms },
+  WHO: { words: [1, 1], cost: DEAR, run: who },
   SEND: { words: [1, 1], run: send },
-  HISTORY: { words: [1, 1], run: history },
+  HISTORY: { words: [1, 1], cost: DEAR, run: history },
   PING: { words: [0, 0], run: () => encode("PONG") },
   PONG: { words: [0, 0], run: pong },
   LOGOUT: { words: [0, 0], run: logout },
@@ -56,8 +62,8 @@ async function join(
     "Last-id": journal.lastId,
   });
   if (user.rooms.size > roomsBefore) {
-    await keepMembership(session, context, room);
     logJoined(user, room.name, context);
+    await keepMembership(session, context, room);
   }
   return answer;
 }
@@ -65,15 +71,19 @@ async function join(
 /** @throws {ChatError} 119 if it cannot be stored; then the room was left. */
 async function keepMembership(
   session: Session,
-  { hub, visits }: Context,
+  context: Context,
   room: Room,
 ): Promise<void> {
+  const { hub, visits } = context;
   const user = userOf(session);
   const since = user.rooms.get(room)!; // just joined
   try {
     await visits.joined(session.visit!, room.name, since); // users have one
   } catch (error) {
-    if (user.rooms.has(room)) hub.leave(user, room.name);
+    if (user.rooms.has(room)) {
+      hub.leave(user, room.name);
+      logLeft(user, room.name, context);
+    }
     throw error;
   }
 }
@@ -87,6 +97,15 @@ export function logJoined(
   log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
 }
 
+/** Logs that a user went out of a room. */
+export function logLeft(
+  user: User,
+  room: string,
+  { log }: Pick<Context, "log">,
+): void {
+  log(`${user.name} left room [${room.slice(1)}]`);
+}
+
 async function leave(
   session: Session,
   context: Context,
@@ -94,8 +113,8 @@ async function leave(
 ): Promise<Uint8Array> {
   const user = userOf(session);
   const room = context.hub.leave(user, frame.args[0]!);
+  logLeft(user, room.name, context); // now: it may be gone while that is stored
   await context.visits.left(session.visit!, [room.name]); // users have one
-  context.log(`${user.name} left room [${room.name.slice(1)}]`);
   return encode("LEFT", [room.name]);
 }
 
@@ -162,10 +181,10 @@ const MAY_COME_LATE: ReadonlySet<number> = new Set([102, 109, 120]);
 /**
  * Under what the journal knows a SEND again; undefined if it has no Key.
  *
- * @throws {ChatError} 105 if that is malformed.
+ * @throws {ChatError} 105 if that is malformed, or there twice.
  */
 function keyOf(session: Session, frame: Frame): string | undefined {
-  const key = header(frame, "key");
+  const key = single(frame, "key");
   if (key === undefined) return undefined;
   if (!/^[\x20-\x7e]{1,64}$/.test(key)) {
     throw new ChatError(
@@ -192,8 +211,9 @@ export function sendAgain(session: Session, frame: Frame): boolean {
 }
 
 /**
- * Stores what was drafted, which hands it on, and answers SENT. Then waits for
- * readers who have fallen behind: a flood goes as fast as it is read.
+ * Stores what was drafted, which hands it on, and answers SENT. A flood then
+ * waits for readers who have fallen behind, and so goes as fast as it is read;
+ * who just talks never waits for anybody.
  */
 export async function sendDrafts(
   session: Session,
@@ -209,7 +229,7 @@ export async function sendDrafts(
     draft += run.count;
   }
   const slow = new Set(stored.flatMap((run) => run.delivery.congested));
-  if (slow.size > 0) {
+  if (slow.size > 0 && session.pace.floods(context.now())) {
     await Promise.all(Array.from(slow, (reader) => reader.relief()));
   }
 }

@@ -60,23 +60,24 @@ export function parseVerifier(text: string): Verifier {
     );
   }
   const iterations = Number(count);
-  checkRange("iterations", iterations, ITERATIONS);
-  checkRange("bytes of salt", salt.length, SALT_BYTES);
+  checkRange("number of iterations", iterations, ITERATIONS);
+  checkRange("length of the salt in bytes", salt.length, SALT_BYTES);
   return { iterations, salt, storedKey, serverKey };
 }
 
 /**
  * A verifier for which there is no password: what an unknown account is
  * challenged with. The same `secret` and `name` always give the same one, so
- * that to ask twice tells nothing.
+ * that to ask twice tells nothing. Its keys are no secret: nobody finds what
+ * has them as its hash.
  */
 export function fakeVerifier(secret: Uint8Array, name: string): Verifier {
-  const derived = (what: string) => hmac(secret, `${what} ${name}`);
+  const derived = hmac(secret, `salt ${name}`);
   return {
     iterations: ITERATIONS.usual,
-    salt: derived("salt").subarray(0, SALT_BYTES.least),
-    storedKey: derived("stored key"),
-    serverKey: derived("server key"),
+    salt: derived.subarray(0, SALT_BYTES.least),
+    storedKey: derived,
+    serverKey: derived,
   };
 }
 
@@ -181,11 +182,18 @@ function checkRange(
   if (value >= least && value <= most) return;
   throw new ChatError(
     105,
-    `Cannot use the verifier: it has ${value} ${what}, and ${least} to ${most} are allowed`,
+    `Cannot use the verifier: the ${what} is ${value}, and must be ${least} to ${most}`,
   );
 }
 
-/** Loaded when it is first needed: that takes as long as to start the server. */
+/**
+ * Loads what a login needs, unless it is there, which takes some 30 ms: as long
+ * as to start the server, and too long in the middle of a chat.
+ */
+export function prepareScram(): void {
+  nodeCrypto();
+}
+
 function nodeCrypto() {
   return globalThis.process.getBuiltinModule("node:crypto");
 }

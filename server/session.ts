@@ -20,10 +20,14 @@ import type { Command } from "./command.ts";
 import { hostOf } from "./classic.ts";
 import type { Connection, Ending } from "./connection.ts";
 import type { Context, Session } from "./context.ts";
+import { release } from "./entrance.ts";
 import type { User } from "./hub.ts";
+import { LONGEST_WAIT_MS, overRate } from "./limits.ts";
+import { Progress } from "./progress.ts";
 import {
   answerUnsent,
   COMMANDS,
+  logLeft,
   send,
   sendAgain,
   sendDrafts,
@@ -40,12 +44,39 @@ export async function serve(
   context: Context,
 ): Promise<void> {
   await using _hangingUp = connection;
-  const session: Session = {
+  const session = newSession(connection, context);
+  connection.onEnd = () => sayGoodbye(session, context);
+  context.sessions.add(session);
+  admit(session, context);
+  try {
+    if (!session.counted && hasManyFarewells(context)) return;
+    for await (const batch of connection) {
+      await seeTo(session, context, batch);
+    }
+    connection.end("connection closed");
+  } catch (bug) {
+    connection.end("server error");
+    throw bug;
+  } finally {
+    context.sessions.delete(session);
+    if (session.counted) context.limits.leave(session.pace);
+  }
+}
+
+function newSession(
+  connection: Connection,
+  { limits, now }: Context,
+): Session {
+  return {
     connection,
-    openedAt: context.now(),
+    pace: limits.paceOf(hostOf(connection.remote), now()),
+    counted: false,
+    openedAt: now(),
+    inLine: false,
     user: undefined,
     account: undefined,
     login: undefined,
+    reserved: undefined,
     visit: undefined,
     caughtUp: false,
     classic: undefined,
@@ -55,61 +86,99 @@ export async function serve(
     pingedAt: -Infinity,
     pingedId: undefined,
     confirmedId: 0,
-    writtenBefore: 0,
-    turnAt: context.now(),
+    progress: new Progress(now()),
+    turnAt: now(),
+    refusal: undefined,
+    wake: undefined,
     gone: false,
   };
-  connection.onEnd = () => sayGoodbye(session, context);
-  context.sessions.add(session);
-  context.log(`<${connection.remote}> connected`);
-  refuseBanned(session, context);
+}
+
+/** Counts the connection, or ends it. */
+function admit(session: Session, context: Context): void {
+  const { bans, limits, log, now } = context;
+  const { pace, connection: { remote, way } } = session;
   try {
-    for await (const batch of connection) {
-      const now = context.now();
-      if (now - connection.heardAt > 1) session.turnAt = now; // it had paused
-      connection.heardAt = now;
-      for (const item of batch) {
-        if (session.gone) continue; // thrown away
-        const pending = take(session, context, item);
-        if (pending) await pending;
-      }
-      if (session.drafts.length > 0 && !session.gone) {
-        await sendDrafts(session, context);
-      }
-      await connection.outbox.room();
-      connection.heardAt = context.now(); // it was us who were busy
-      if (connection.heardAt - session.turnAt > TURN_MS) {
-        await endTurn(session, context);
-      }
-    }
-    connection.end("connection closed");
-  } catch (bug) {
-    connection.end("server error");
-    throw bug;
-  } finally {
-    context.sessions.delete(session);
+    limits.enter(pace, now());
+    session.counted = true;
+    const over = way === "TCP" ? "" : ` over ${way}`;
+    log(`<${remote}> connected${over}`);
+    const value = hostOf(remote);
+    const banned = bans.refusal({ kind: "address", value });
+    if (banned) refuse(session, banned);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    context.logRarely(`Let <${remote}> not in: ${error.message}`);
+    refuse(session, error);
   }
 }
 
-/** Ends the connection if it is from an address that is banned. */
-function refuseBanned(session: Session, { bans }: Context): void {
-  const value = hostOf(session.connection.remote);
-  const refusal = bans.refusal({ kind: "address", value });
-  if (refusal) refuse(session, refusal);
+/** So many who were not let in are waited for, until they have heard why. */
+const MAX_FAREWELLS = 100;
+
+function hasManyFarewells({ sessions, limits }: Context): boolean {
+  return sessions.size - limits.connections > MAX_FAREWELLS;
 }
 
-/** Pings who is silent, and ends who stays so; to be called once a second. */
-export function checkSilence(session: Session, context: Context): void {
-  const { connection, user, classic, openedAt } = session;
+/** Sees to what one read has held. */
+async function seeTo(
+  session: Session,
+  context: Context,
+  batch: Iterable<Frame | ChatError>,
+): Promise<void> {
+  const { connection, pace } = session;
+  const now = context.now();
+  if (now - connection.heardAt > 1) session.turnAt = now; // it had paused
+  connection.heardAt = now;
+  for (const item of batch) {
+    if (session.gone) continue; // thrown away
+    const pending = take(session, context, item);
+    if (pending) await pending;
+  }
+  pace.countRead(connection.received, now);
+  if (session.drafts.length > 0 && !session.gone) {
+    await sendDrafts(session, context);
+  }
+  await connection.outbox.room();
+  connection.heardAt = context.now(); // it was us who were busy
+  if (pace.owes(connection.heardAt)) await slowDown(session, context);
+  if (connection.heardAt - session.turnAt > TURN_MS) {
+    await endTurn(session, context);
+  }
+}
+
+/**
+ * Pings who is silent, and ends who stays so or does not read; to be called once
+ * a second. If it comes late by more than a few seconds, it was this program
+ * that stood still, and everybody has all the time again.
+ */
+export function checkSilence(context: Context, lateMs: number): void {
+  const now = context.now();
+  for (const session of context.sessions) {
+    if (lateMs >= STOOD_STILL_MS) {
+      session.openedAt = session.connection.heardAt = now;
+      session.progress.restart(now);
+    }
+    checkPeer(session, context);
+  }
+}
+
+/** A check that comes so late was held up, and not by a peer. */
+const STOOD_STILL_MS = 5_000;
+
+function checkPeer(session: Session, context: Context): void {
+  const { connection, user, classic, openedAt, inLine } = session;
   const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
   const now = context.now();
-  if (connection.outbox.written > session.writtenBefore) {
-    // Who takes a long answer is there, though we do not read meanwhile.
-    session.writtenBefore = connection.outbox.written;
-    if (connection.outbox.behind) connection.heardAt = now;
-  }
+  const { outbox } = connection;
+  const look = { maxBytes: context.settings.maxUnreadBytes, now };
+  const took = session.progress.look(outbox, look);
+  if (took instanceof ChatError) return refuse(session, took);
+  // Who takes a long answer is there, though we do not read meanwhile.
+  if (took && outbox.behind) connection.heardAt = now;
   const silence = now - connection.heardAt;
   if (!user) {
+    if (inLine) return; // it waits for us
     if (classic?.user.user) return; // the course's protocol has no PING
     if (now - openedAt < (classic ? idleAfterMs : registerWithinMs)) return;
     refuse(session, idle("no registration", now - openedAt));
@@ -151,23 +220,36 @@ function take(
   context: Context,
   item: Frame | ChatError,
 ): Promise<void> | undefined {
+  const { pace } = session;
   if (item instanceof ChatError) {
+    pace.count("requests", 1, context.now());
     return settle(session, context, () => {
       throw item;
     });
   }
-  if (sendAgain(session, item)) return undefined;
+  const refusal = session.refusal && refusalOf(session, context, item);
+  if (refusal) {
+    pace.count("requests", 1, context.now());
+    return settle(session, context, () => {
+      throw refusal;
+    }, item);
+  }
+  if (sendAgain(session, item)) return messageTaken(session, context);
   if (session.classic) {
+    pace.count("messages", 1, context.now());
     return settle(session, context, () => classicAnswer(session, item), item);
   }
   try {
     const command = gate(session, item);
     if (command.run !== send) {
+      const { kind = "requests", cost = 1 } = command;
+      pace.count(kind, cost, context.now());
       return settle(session, context, command.run, item);
     }
     send(session, context, item);
-    return undefined;
+    return messageTaken(session, context);
   } catch (error) {
+    pace.count("requests", 1, context.now());
     return settle(
       session,
       context,
@@ -194,7 +276,31 @@ async function settle(
     refuse(session, error, frame);
   }
   await session.connection.outbox.room();
-  if (context.now() - session.turnAt > TURN_MS) await endTurn(session, context);
+  const now = context.now();
+  if (session.pace.owes(now)) await slowDown(session, context);
+  if (now - session.turnAt > TURN_MS) await endTurn(session, context);
+}
+
+/** Why the frame is refused, if it is one of too many from its address. */
+function refusalOf(
+  session: Session,
+  context: Context,
+  { verb }: Frame,
+): ChatError | undefined {
+  const now = context.now();
+  if (!isRefused(session, now) || NEVER_REFUSED.has(verb)) return undefined;
+  const { debt, until } = session.refusal!; // looked at above
+  return overRate({ ...debt, waitMs: until - now });
+}
+
+/** Counts a message that was drafted. */
+function messageTaken(
+  session: Session,
+  context: Context,
+): Promise<void> | undefined {
+  const { connection, pace } = session;
+  const kept = pace.countMessage(connection.heardAt); // which is about now
+  return kept ? undefined : slowDown(session, context);
 }
 
 /**
@@ -205,6 +311,56 @@ async function endTurn(session: Session, { now }: Context): Promise<void> {
   await nextTurn();
   session.turnAt = now();
 }
+
+/**
+ * Waits until the peer is within its rates again, with what it sent so far
+ * seen to. If its address is over them for long, requests are refused instead:
+ * whoever waits in silence is taken for dead.
+ */
+async function slowDown(session: Session, context: Context): Promise<void> {
+  const { connection, pace, classic } = session;
+  if (session.drafts.length > 0) await sendDrafts(session, context);
+  while (!session.gone) {
+    const now = context.now();
+    connection.heardAt = session.turnAt = now; // it is us who make it wait
+    const debt = pace.addressOwes(now);
+    if (debt.waitMs > LONGEST_WAIT_MS && !classic) { // those know no 108
+      session.refusal ??= { debt, until: now + debt.waitMs };
+    }
+    // Who acknowledges late would be taken for dead, because of others.
+    const exempt = isRefused(session, now) || classic?.role === "TORECV";
+    const waitMs = Math.max(pace.waitMs(now), exempt ? 0 : debt.waitMs);
+    if (waitMs === 0) return;
+    await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), LONGEST_WAIT_MS));
+  }
+}
+
+/** Waits, and no longer than the session lasts. */
+async function pause(session: Session, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  session.wake = resolve;
+  const timer = setTimeout(resolve, ms);
+  await promise;
+  clearTimeout(timer);
+  session.wake = undefined;
+}
+
+/** At least so long a peer is paused: to wake up for each frame costs more. */
+const PAUSE_MS = 100;
+
+/**
+ * Whether requests are refused, which goes on for as long as the first one was
+ * told: or what is sent after it would overtake it.
+ */
+function isRefused(session: Session, now: number): boolean {
+  if (session.refusal && now >= session.refusal.until) {
+    session.refusal = undefined;
+  }
+  return session.refusal !== undefined;
+}
+
+/** What costs little, and keeps or ends a connection. */
+const NEVER_REFUSED = new Set(["PING", "PONG", "LOGOUT"]);
 
 const NO_FRAME: Frame = {
   verb: "",
@@ -263,18 +419,22 @@ function classicAnswer(
 /** Takes whoever this was out of everything. */
 function sayGoodbye(session: Session, context: Context): void {
   session.gone = true;
+  session.wake?.();
+  if (!session.counted) return; // it never was here
   const { connection, visit, classic } = session;
   const reason = inWords(connection.ending);
   const user = session.user ?? classic?.user.user;
   if (classic) context.classics.remove(classic.user, reason);
+  release(session, context);
   if (visit) {
     visit.goneAt = context.now();
     visit.connection = undefined;
     if (user) dropRooms(user, visit, context);
   }
-  const left = user ? context.hub.exit(user, reason) : [];
-  for (const room of left) {
-    context.log(`${user?.name} left room [${room.name.slice(1)}]`);
+  if (user) {
+    for (const room of context.hub.exit(user, reason)) {
+      logLeft(user, room.name, context);
+    }
   }
   const name = user ? ` ${user.name}` : "";
   context.log(`<${connection.remote}>${name} disconnected: ${reason}`);

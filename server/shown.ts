@@ -8,10 +8,13 @@
  * @module
  */
 
-/** `text` on one line, with marks such as `<U+202E>` for what is not seen. */
+/**
+ * `text` on one line, with marks such as `<U+202E>` for what is obeyed or not
+ * seen; also for what holds an emoji together, of which nobody here has need.
+ */
 export function visible(text: string): string {
   return text.replaceAll("\t", " ").replaceAll(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
     (char) => {
       const code = char.codePointAt(0)!.toString(16).toUpperCase(); // of a match
       return `<U+${code.padStart(4, "0")}>`;

@@ -147,17 +147,38 @@ export async function checkNothingLost(
   server: () => number,
   trouble: (pupils: readonly Pupil[]) => AsyncDisposable,
 ): Promise<void> {
-  const { port, clients, rooms, messages } = options;
+  const { messages } = options;
   await using school = new AsyncDisposableStack();
+  const pupils = await enterAll(options, school);
+  {
+    await using _trouble = trouble(pupils);
+    await Promise.all(pupils.map((pupil) => pupil.talk(messages)));
+  }
+  await checkSeen(pupils, options, server());
+}
+
+/** Lets all pupils of a class come in; they leave with `school`. */
+export async function enterAll(
+  { port, clients, rooms }: Omit<ClassOptions, "messages">,
+  school: AsyncDisposableStack,
+): Promise<Pupil[]> {
   const pupils = Array.from(
     { length: clients },
     (_, i) => school.use(new Pupil(`pupil${i}`, `#room${i % rooms}`, port)),
   );
   await Promise.all(pupils.map((pupil) => pupil.enter()));
-  {
-    await using _trouble = trouble(pupils);
-    await Promise.all(pupils.map((pupil) => pupil.talk(messages)));
-  }
+  return pupils;
+}
+
+/**
+ * Checks that what each of `pupils` said was answered and shown to all in its
+ * room, once and in one order, and that the server on `port` has it so.
+ */
+export async function checkSeen(
+  pupils: readonly Pupil[],
+  { clients, rooms, messages }: Omit<ClassOptions, "port">,
+  port: number,
+): Promise<void> {
   const total = messages * clients / rooms;
   await Promise.all(pupils.map((pupil) => pupil.saw(total)));
 
@@ -169,7 +190,7 @@ export async function checkNothingLost(
     assertEquals(pupil.sent, own, "every message was answered once, in order");
   }
   for (let i = 0; i < rooms; i++) {
-    const kept = await historyOf(server(), `#room${i}`);
+    const kept = await historyOf(port, `#room${i}`);
     assertEquals(kept.length, total, `#room${i} has each message once`);
     assertEquals(new Set(kept).size, total);
     for (const pupil of pupils.filter(({ room }) => room === `#room${i}`)) {

@@ -1,4 +1,9 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { type Asking, Connection } from "../client/connection.ts";
 import { EXIT, Failure } from "../client/failure.ts";
 import { ChatError, MAX_HEAD_BYTES } from "../protocol.ts";
@@ -167,15 +172,18 @@ for (const [why, said, code, text] of ENDS) {
   });
 }
 
-Deno.test("Connection says 114 before a request as what it is", async () => {
-  using ends = await connected();
-  const { connection, peer } = ends;
+for (const error of ["108 Slow down", "114 Server full"]) {
+  Deno.test(`Connection says ${error} before a request as what it is`, async () => {
+    using ends = await connected();
+    const { connection, peer } = ends;
 
-  await peer.say("ERROR 114 Server full\nReason: 10 are here\n\n");
-  const failure = await assertRejects(() => eventsOf(connection), Failure);
+    await peer.say(`ERROR ${error}\nReason: 10 are here\n\n`);
+    const failure = await assertRejects(() => eventsOf(connection), Failure);
 
-  assertEquals(failure.exitCode, EXIT.refused);
-});
+    assertEquals(failure.exitCode, EXIT.refused);
+    assert(failure.passing);
+  });
+}
 
 Deno.test("Connection finds the same frames in single bytes", async () => {
   using ends = await connected();

@@ -145,6 +145,78 @@ Deno.test("Line keeps what is asked while it is away, behind what was asked befo
   await end(line, ended);
 });
 
+Deno.test("Line asks again what was too fast, after the time it is told, and before what came later", async () => {
+  using server = new FakeServer();
+  const { line, clock, told, ended } = createLine(server);
+  using peer = await accept(server);
+
+  for (const text of ["one", "two", "three"]) {
+    line.post("SEND", ["#x"], {}, text);
+  }
+  for (const text of ["one", "two", "three"]) {
+    assertEquals(await peer.request(), `SEND #x\n${text}`);
+  }
+  const keyBefore = peer.headers["key"];
+  await peer.say("SENT #x\nId: 1\n\nERROR 108 Slow down\nRetry-after: 7\n\n");
+  await line.settled(2);
+  line.post("SEND", ["#x"], {}, "four");
+  await peer.say("ERROR 108 Slow down\nRetry-after: 6\n\n");
+
+  assertEquals(await peer.request(), "SEND #x\ntwo");
+  assertEquals(await peer.request(), "SEND #x\nthree");
+  assertEquals(peer.headers["key"], keyBefore);
+  assertEquals(await peer.request(), "SEND #x\nfour");
+  assertEquals(clock.slept[0], 7_000);
+  await peer.say("SENT #x\n\n".repeat(3));
+  await line.settled(0);
+  assertEquals([line.asked, line.answered], [6, 6]);
+  assertEquals(told, ["arrived"]);
+  line.close();
+  const answers = ["SENT #x", "SENT #x", "SENT #x", "SENT #x"];
+  assertEquals(await ended, ["REGISTERED alice", ...answers]);
+});
+
+Deno.test("Line asks on the next connection what was too fast on this one", async () => {
+  using server = new FakeServer();
+  const never: Clock = {
+    now: () => 0,
+    sleep: (ms) => ms === 60_000 ? new Promise(() => {}) : Promise.resolve(),
+    every: () => ({ [Symbol.dispose]: () => {} }),
+  };
+  const { line, ended } = createLine(server, { clock: never });
+  using first = await accept(server);
+  line.post("SEND", ["#x"], {}, "one");
+  line.post("SEND", ["#x"], {}, "two");
+  await first.request();
+  await first.request();
+
+  await first.say("ERROR 108 Slow down\nRetry-after: 60\n\n");
+  first.hangUp();
+  using second = await accept(server);
+
+  assertEquals(await second.request(), "SEND #x\none");
+  assertEquals(await second.request(), "SEND #x\ntwo");
+  await second.say("SENT #x\n\nSENT #x\n\n");
+  await line.settled(0);
+  assertEquals([line.asked, line.answered], [3, 3]);
+  await end(line, ended);
+});
+
+Deno.test("Line keeps a request that waits for an answer while it is too fast", async () => {
+  using server = new FakeServer();
+  const { line, ended } = createLine(server);
+  using peer = await accept(server);
+
+  const people = line.request("WHO", ["#x"]);
+  assertEquals(await peer.request(), "WHO #x");
+  await peer.say("ERROR 108 Slow down\n\n");
+  assertEquals(await peer.request(), "WHO #x");
+  await peer.say("WHO #x\n\n");
+
+  assertEquals((await people).verb, "WHO");
+  await end(line, ended);
+});
+
 Deno.test("Line pauses longer after each try in vain, and says once that it is lost", async () => {
   using server = new FakeServer();
   const { line, clock, told, ended } = createLine(server);
@@ -188,6 +260,7 @@ Deno.test("Line pauses longer for a server that lets it in and drops it, until i
 });
 
 const WAITS: readonly [why: string, says: string, ms: number][] = [
+  ["ERROR 108 to nothing", "ERROR 108 Slow down\nRetry-after: 4\n\n", 4_000],
   ["ERROR 114 to nothing", "ERROR 114 Server full\nRetry-after: 9\n\n", 9_000],
   ["ERROR 116", "ERROR 116 Idle\n\n", 0],
   ["ERROR 115", "ERROR 115 Too slow\nRetry-after: 2\n\n", 2_000],

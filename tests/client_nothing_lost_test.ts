@@ -9,7 +9,7 @@ import { tempFolder } from "./temp.ts";
 Deno.test("30 clients in 5 rooms lose nothing while their connections are cut at random", async () => {
   const seed = newSeed();
   await using server = quietServer();
-  await using proxy = new FaultProxy({
+  await using proxy = await FaultProxy.open({
     target: server.port,
     random: seeded(seed),
   });
@@ -43,7 +43,7 @@ Deno.test("30 clients in 5 rooms lose nothing while the server is killed ten tim
   const kills = 10;
   using folder = tempFolder();
   await using server = new MortalServer(`${folder.path}/chat.db`);
-  await using proxy = new FaultProxy({ target: await server.start() });
+  await using proxy = await FaultProxy.open({ target: await server.start() });
   const classroom = {
     port: proxy.port,
     clients: 30,
@@ -112,7 +112,7 @@ Deno.test("client.ts < book arrives whole and in order, though its connection is
   const seed = newSeed();
   const lines = Array.from({ length: 4_000 }, (_, i) => `line ${i} of a book`);
   await using server = quietServer();
-  await using proxy = new FaultProxy({
+  await using proxy = await FaultProxy.open({
     target: server.port,
     random: seeded(seed),
   });

@@ -280,6 +280,12 @@ const SERVERS: readonly [
     "nothing we asked",
   ],
   [
+    "too many who come",
+    "ERROR 108 Slow down\nRetry-after: 7\n\n",
+    4,
+    "Try again in 7 s.",
+  ],
+  [
     "a full house",
     "ERROR 114 Server full\nRetry-after: 9\n\n",
     4,

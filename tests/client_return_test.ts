@@ -207,7 +207,7 @@ for (
 
 Deno.test("who comes back to a room that is full of news fetches it page by page", async () => {
   await using server = quietServer();
-  await using proxy = new FaultProxy({ target: server.port });
+  await using proxy = await FaultProxy.open({ target: server.port });
   await using alice = new Pupil("alice", "#lab", proxy.port);
   await alice.enter();
   using bob = await RawClient.enter(server.port, "bob", "#lab");

@@ -148,6 +148,11 @@ export class ClientProcess implements AsyncDisposable {
     ]);
   }
 
+  /** Its process. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Writes to its standard input. */
   async type(text: string | Uint8Array): Promise<void> {
     await this.#input.write(

@@ -1,12 +1,16 @@
 /** A thousand clients at once on one running server. */
 import { assert, assertEquals } from "@std/assert";
+import { NO_RATES } from "../server/limits.ts";
 import { RawClient, startTestServer } from "./raw_client.ts";
 
 const MEMBERS = 1_000;
 const TALKERS = 100;
 
 Deno.test("a thousand clients chat, a hundred of whom come in the same second", async () => {
-  await using server = startTestServer();
+  await using server = startTestServer({
+    rates: NO_RATES,
+    maxConnectionsPerAddress: MEMBERS,
+  });
   using crowd = new DisposableStack();
   const enter = async (i: number) => {
     const client = crowd.use(await RawClient.connect(server.port));

@@ -312,6 +312,21 @@ Deno.test("decoder reads a length with a tab, spaces, or nothing before it", () 
   }
 });
 
+Deno.test("decoder takes Unicode's own line breaks in a header for text", () => {
+  const value = "one\u2028two\u2029three\u0085four";
+
+  assertEquals(
+    decode(bytes(`ERROR 105 Unknown command\nFor: ${value}\n\n`), [99]),
+    [
+      {
+        line: ["ERROR", "105", "Unknown", "command"],
+        headers: [["for", value]],
+        body: "",
+      },
+    ],
+  );
+});
+
 Deno.test("decoder reads a start line in one way, with and without headers", () => {
   for (const end of ["", " ", "  ", "\t", "\u{a0}"]) {
     const [bare] = decode(bytes(`PING${end}\n\n`), [Infinity]);

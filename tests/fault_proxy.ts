@@ -1,10 +1,21 @@
 /**
- * A proxy that breaks connections: on command, or at random byte positions. It
- * stands between clients and a server, and passes on what they say, up to the
- * byte at which it cuts.
+ * A proxy that breaks connections, on command or at random byte positions, and
+ * makes them slow. It stands between clients and a server, and passes on what
+ * they say, and that one side says nothing more.
+ *
+ * It stands on node:net and not on Deno's own sockets, which know no reset.
  *
  * @module
  */
+import { once } from "node:events";
+import {
+  type AddressInfo,
+  connect,
+  createServer,
+  type Server,
+  type Socket,
+} from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a {@linkcode FaultProxy} may be told. */
 export interface FaultProxyOptions {
@@ -14,34 +25,70 @@ export interface FaultProxyOptions {
   readonly random?: () => number;
 }
 
+/** Who is on one end of a connection. */
+export type Side = "client" | "server";
+
 /** See the top of the file. */
 export class FaultProxy implements AsyncDisposable {
-  /** Where clients are to connect. */
-  readonly port: number;
   /** Where new connections lead, on 127.0.0.1; a server may move. */
   target: number;
   /** Whether new connections are cut off at once. */
   refuses = false;
-  /** How many connections were cut so far. */
+  /** How many connections were cut or reset so far. */
   cuts = 0;
   /**
    * How many bytes pass between two cuts, on the average: after each byte of
    * any new connection, chance decides whether it was the last.
    */
   bytesPerCut = Infinity;
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /** What is passed on goes out in pieces of at most so many bytes. */
+  fragmentBytes = Infinity;
+  /** How long each piece waits before it goes out, in milliseconds. */
+  delayMs = 0;
+  readonly #server: Server;
   readonly #random: () => number;
   readonly #links = new Set<Link>();
-  readonly #done: Promise<void>;
-  readonly #running = new Set<Promise<void>>();
-  #closed = false;
+  readonly #running = new Set<Promise<unknown>>();
+  #flowing = Promise.resolve();
+  #flow: (() => void) | undefined; // ends a stall
 
-  /** Listens on a free port. */
-  constructor(options: FaultProxyOptions) {
+  private constructor(server: Server, options: FaultProxyOptions) {
+    this.#server = server;
     this.#random = options.random ?? Math.random;
     this.target = options.target;
-    this.port = this.#listener.addr.port;
-    this.#done = this.#acceptAll();
+    server.on("connection", (client) => {
+      const running = this.#join(client)
+        .finally(() => this.#running.delete(running));
+      this.#running.add(running);
+    });
+  }
+
+  /** Listens on a free port. */
+  static async open(options: FaultProxyOptions): Promise<FaultProxy> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    const proxy = new FaultProxy(server, options);
+    server.listen({ host: "127.0.0.1", port: 0 });
+    await once(server, "listening");
+    return proxy;
+  }
+
+  /** Where clients are to connect. */
+  get port(): number {
+    // The cast: only a server on a path has another kind of address.
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Passes nothing on any more, in either direction, until {@linkcode flow}. */
+  stall(): void {
+    if (this.#flow) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    [this.#flowing, this.#flow] = [promise, resolve];
+  }
+
+  /** Passes on again what came during a stall, and what comes. */
+  flow(): void {
+    this.#flow?.();
+    this.#flow = undefined;
   }
 
   /** Cuts all connections now. */
@@ -49,34 +96,40 @@ export class FaultProxy implements AsyncDisposable {
     for (const link of [...this.#links]) this.#cut(link);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    this.#listener.close();
-    this.cutAll();
-    await this.#done;
-    await Promise.all(this.#running);
+  /** Resets all connections: both sides are told so, at once. */
+  resetAll(): void {
+    for (const link of [...this.#links]) {
+      link.client.resetAndDestroy();
+      link.server.resetAndDestroy();
+      this.#cut(link);
+    }
   }
 
-  async #acceptAll(): Promise<void> {
-    for (;;) {
-      const client = await this.#listener.accept().catch(() => undefined);
-      if (!client) return; // closed
-      const running = this.#join(client)
-        .finally(() => this.#running.delete(running));
-      this.#running.add(running);
-    }
+  /** Tells one side of all connections that the other will say nothing more. */
+  endTowards(side: Side): void {
+    for (const link of this.#links) link[side].end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    this.flow();
+    this.cutAll();
+    await Promise.all(this.#running);
+    await closed;
   }
 
   /** Connects a client with the server; without one, it is cut off. */
-  async #join(client: Deno.TcpConn): Promise<void> {
-    if (this.refuses) return client.close();
-    const to = { hostname: "127.0.0.1", port: this.target };
-    const server = await Deno.connect(to).catch(() => undefined);
-    if (!server || this.#closed) {
-      client.close();
-      server?.close();
-      return;
-    }
+  async #join(client: Socket): Promise<void> {
+    client.on("error", () => {}); // it is destroyed: its reader finds out
+    if (this.refuses) return void client.destroy();
+    const server = connect({
+      host: "127.0.0.1",
+      port: this.target,
+      allowHalfOpen: true,
+      noDelay: true,
+    });
+    server.on("error", () => {});
     const link = { client, server, isCut: false };
     this.#links.add(link);
     await Promise.all([
@@ -87,22 +140,33 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   /** Passes on what one side says, up to its end or the cut. */
-  async #pass(link: Link, from: Deno.Conn, to: Deno.Conn): Promise<void> {
+  async #pass(link: Link, from: Socket, to: Socket): Promise<void> {
     const chance = -Math.log(1 - this.#random());
     let left = Math.ceil(chance * this.bytesPerCut) || 1;
-    const buffer = new Uint8Array(16_384);
     try {
-      for (let count; (count = await from.read(buffer)) !== null;) {
-        const bytes = buffer.subarray(0, Math.min(count, left));
-        for (let at = 0; at < bytes.length;) {
-          at += await to.write(bytes.subarray(at));
-        }
+      // Its default ends both directions with the one that is read.
+      for await (const chunk of from.iterator({ destroyOnReturn: false })) {
+        const bytes: Uint8Array = chunk.subarray(0, left);
+        await this.#write(to, bytes);
         left -= bytes.length;
         if (left === 0) this.#cut(link);
       }
-      if (!link.isCut) await to.closeWrite();
+      await this.#flowing;
+      to.end();
     } catch {
       this.#end(link); // one side is gone, or it was cut: the other goes too
+    }
+  }
+
+  async #write(to: Socket, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const piece = bytes.subarray(at, at + this.fragmentBytes);
+      await this.#flowing;
+      if (this.delayMs > 0) await sleep(this.delayMs);
+      await new Promise<void>((resolve, reject) =>
+        to.write(piece, (error) => error ? reject(error) : resolve())
+      );
+      at += piece.length;
     }
   }
 
@@ -113,16 +177,15 @@ export class FaultProxy implements AsyncDisposable {
 
   #end(link: Link): void {
     this.#links.delete(link);
-    if (link.isCut) return;
     link.isCut = true;
-    link.client.close();
-    link.server.close();
+    link.client.destroy();
+    link.server.destroy();
   }
 }
 
 interface Link {
-  readonly client: Deno.TcpConn;
-  readonly server: Deno.TcpConn;
+  readonly client: Socket;
+  readonly server: Socket;
   isCut: boolean;
 }
 

@@ -30,9 +30,8 @@ function pageTest(
       try {
         await test(server, `http://127.0.0.1:${web.port}/`);
       } finally {
-        await Promise.all(
-          [web, server].map((one) => one[Symbol.asyncDispose]()),
-        );
+        web[Symbol.dispose]();
+        await server[Symbol.asyncDispose]();
       }
     },
   });
@@ -88,7 +87,7 @@ for (const [screen, options] of SCREENS) {
     await alice.allSent();
     await check("a room where people talk");
     await server.console.run("say the lab closes at six");
-    await page.getByText("The operator says").waitFor();
+    await page.getByText("The operator says").first().waitFor();
     await alice.say("@nobody: hello");
     await page.locator(".refused").waitFor();
     await check("a message that was refused, and what the operator says");

@@ -109,7 +109,8 @@ pageTest(
       assertEquals((await alice.messages()).length, INJECTIONS.length);
       await checkHarmless(alice);
     } finally {
-      await Promise.all([web, server].map((one) => one[Symbol.asyncDispose]()));
+      web[Symbol.dispose]();
+      await server[Symbol.asyncDispose]();
     }
   },
 );

@@ -36,7 +36,7 @@ pageTest(
   async () => {
     using folder = tempFolder();
     const first = await startProcess(folder.path);
-    await using proxy = new FaultProxy({ target: first.web });
+    await using proxy = await FaultProxy.open({ target: first.web });
     const url = `http://127.0.0.1:${proxy.port}/`;
     await using alice = await Person.enter(browser, url, "alice");
     await using bob = await Person.enter(browser, url, "bob");
@@ -82,7 +82,7 @@ pageTest(
     const seed = newSeed();
     await using server = quietServer();
     const web = await serveWebSockets(server);
-    await using proxy = new FaultProxy({
+    await using proxy = await FaultProxy.open({
       target: web.port,
       random: seeded(seed),
     });
@@ -125,7 +125,7 @@ pageTest(
     } catch (cause) {
       throw new Error(`PARLEY_SEED=${seed}`, { cause });
     } finally {
-      await web[Symbol.asyncDispose]();
+      web[Symbol.dispose]();
     }
   },
 );

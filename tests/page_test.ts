@@ -30,9 +30,8 @@ function pageTest(name: string, test: (room: Place) => Promise<void>): void {
         await test({ server, url: `http://127.0.0.1:${web.port}/`, people });
       } finally {
         await people.disposeAsync();
-        await Promise.all(
-          [web, server].map((one) => one[Symbol.asyncDispose]()),
-        );
+        web[Symbol.dispose]();
+        await server[Symbol.asyncDispose]();
       }
     },
   });

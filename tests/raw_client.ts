@@ -15,7 +15,7 @@ import { SocketConn } from "./socket_conn.ts";
 
 /** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
 type Conn = Pick<
-  Deno.TcpConn,
+  Deno.Conn<Deno.NetAddr>,
   "read" | "write" | "closeWrite" | "close" | "localAddr"
 >;
 
@@ -109,12 +109,13 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   if (web) webs.set(server.port, web);
   return {
     port: server.port,
+    tlsPort: server.tlsPort,
     console: server.console,
     welcome: server.welcome,
     async [Symbol.asyncDispose]() {
       webs.delete(server.port);
-      const both = [await web, server];
-      await Promise.all(both.map((one) => one?.[Symbol.asyncDispose]()));
+      (await web)?.[Symbol.dispose]();
+      await server[Symbol.asyncDispose]();
     },
     log,
     async logged(part) {
@@ -160,6 +161,16 @@ export class RawClient implements Disposable {
     return new RawClient(await dial(port));
   }
 
+  /** Connects with TLS to a server that has `cert`. */
+  static async connectTls(port: number, cert: string): Promise<RawClient> {
+    const conn = await Deno.connectTls({
+      hostname: "127.0.0.1",
+      port,
+      caCerts: [cert],
+    });
+    return new RawClient(conn);
+  }
+
   /** Connects and registers; joins `rooms`, one after the other. */
   static async enter(
     port: number,
@@ -167,13 +178,18 @@ export class RawClient implements Disposable {
     ...rooms: string[]
   ): Promise<RawClient> {
     const client = await RawClient.connect(port);
-    await client.send(`REGISTER ${name}\n\n`);
-    assertMatch(await client.frame(), /^REGISTERED /);
+    return await client.comeIn(name, ...rooms);
+  }
+
+  /** Registers, and joins `rooms`, one after the other. */
+  async comeIn(name: string, ...rooms: string[]): Promise<this> {
+    await this.send(`REGISTER ${name}\n\n`);
+    assertMatch(await this.frame(), /^REGISTERED /);
     for (const room of rooms) {
-      await client.send(`JOIN ${room}\n\n`);
-      assertMatch(await client.next("JOINED"), /^JOINED /);
+      await this.send(`JOIN ${room}\n\n`);
+      assertMatch(await this.next("JOINED"), /^JOINED /);
     }
-    return client;
+    return this;
   }
 
   /** Both sockets of a classic user. */
@@ -201,8 +217,7 @@ export class RawClient implements Disposable {
 
   /** As the server sees it: `127.0.0.1:PORT`. */
   get address(): string {
-    // The cast: both ends are on this computer.
-    const { hostname, port } = this.#conn.localAddr as Deno.NetAddr;
+    const { hostname, port } = this.#conn.localAddr;
     return `${hostname}:${port}`;
   }
 

@@ -126,6 +126,19 @@ Deno.test("parseVerifier() takes the least and the most there may be", () => {
   }
 });
 
+Deno.test("parseVerifier() says what the least and the most are", () => {
+  const told = (text: string) => refused(() => parseVerifier(text));
+
+  assertEquals(
+    told(`SCRAM-SHA-256$1:${SALT}$${KEY}:${KEY}`),
+    "Cannot use the verifier: the number of iterations is 1, and must be 4096 to 1000000",
+  );
+  assertEquals(
+    told(`SCRAM-SHA-256$4096:AA==$${KEY}:${KEY}`),
+    "Cannot use the verifier: the length of the salt in bytes is 1, and must be 16 to 64",
+  );
+});
+
 const NONCE = "rOprNGfwEbeRWgbNEkqO";
 
 const FIRST_MESSAGES: readonly [why: string, message: string][] = [

@@ -55,6 +55,30 @@ interface Setting {
   readonly files?: number;
   /** It can write only files of so many KiB. */
   readonly fileKb?: number;
+  /** It may do only what permissions allow, also if it is root's. */
+  readonly permissions?: boolean;
+}
+
+/** Has root obey permissions. */
+const OBEDIENT = [
+  "setpriv",
+  "--bounding-set=-dac_override,-dac_read_search",
+  "--inh-caps=-dac_override,-dac_read_search",
+];
+
+/** Why {@linkcode Setting.permissions} mean nothing here, if it is so. */
+export const noPermissions: string | undefined = await whyNoPermissions();
+
+async function whyNoPermissions(): Promise<string | undefined> {
+  if (Deno.build.os === "windows") return "Windows has other permissions";
+  if (Deno.uid() !== 0) return undefined;
+  const [program, ...args] = [...OBEDIENT, "true"];
+  try {
+    const { success } = await new Deno.Command(program!, { args }).output();
+    return success ? undefined : "setpriv may not keep root from anything";
+  } catch {
+    return "there is no setpriv, which keeps root from something";
+  }
 }
 
 /** A server process. */
@@ -65,12 +89,14 @@ export class Process implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
 
   /** See {@linkcode Setting}. */
-  constructor(
-    args: readonly string[],
-    { files, fileKb, script: other }: Setting = {},
-  ) {
-    const run = other ? ["run", "-A", "--cached-only", other] : RUN;
-    const server = [Deno.execPath(), ...run, ...args];
+  constructor(args: readonly string[], setting: Setting = {}) {
+    const { files, fileKb, permissions, script: other } = setting;
+    const server = [
+      ...(permissions && Deno.uid() === 0 ? OBEDIENT : []),
+      Deno.execPath(),
+      ...(other ? ["run", "-A", "--cached-only", other] : RUN),
+      ...args,
+    ];
     const script = [
       ...(files ? [`ulimit -n ${files}`] : []),
       // Without a signal: what is written beyond fails, as on a full disk.
@@ -99,7 +125,7 @@ export class Process implements AsyncDisposable {
   }
 
   async port(): Promise<number> {
-    const [, port] = await this.out.until(/ listens on port (\d+)\./);
+    const [, port] = await this.out.until(/ listens .*?on port (\d+)[.,]/);
     return Number(port);
   }
 

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "./account_tools.ts";
 import { RawClient, within } from "./raw_client.ts";
 import { HERE, Process, RUN, SERVER } from "./server_process.ts";
+import { tempFolder } from "./temp.ts";
 
 const decoder = new TextDecoder();
 
@@ -148,6 +149,90 @@ Deno.test("server.ts takes --require-login and --lockout", async () => {
   assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*for 120 minutes/);
 });
 
+Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", async () => {
+  using folder = tempFolder();
+  const db = `${folder.path}/chat.db`;
+  const options = ["--port", "0", "--host", "127.0.0.1", "--db", db];
+  await using server = new Process([...options, "--tls", "--tls-port", "0"]);
+
+  const port = await server.port();
+  await server.out.until(/Messages[^]*\n\n/);
+
+  assertMatch(
+    server.out.text.replace(/parley [\d.]+/, "parley V"),
+    new RegExp(
+      `^parley V listens on port ${port}, and with TLS on port (\\d+)\\. ` +
+        "To come in, type:\n\n" +
+        "  deno run -A client\\.ts NAME 127\\.0\\.0\\.1 --tls --port \\1\n\n" +
+        "Without --tls anybody on the network between can read along\n" +
+        "The certificate's SHA-256 fingerprint, which clients show:\n\n" +
+        "  ([0-9A-F]{2}:){31}[0-9A-F]{2}\n\n" +
+        `It was made now, and is kept in ${db}-tls\\.pem\n` +
+        `Messages and accounts are kept in ${db}\n\n$`,
+    ),
+  );
+});
+
+Deno.test("server.ts --no-plain listens with TLS alone", async () => {
+  const options = ["--tls", "--tls-port", "0", "--no-plain"];
+  await using server = new Process([...HERE, ...options]);
+
+  await server.out.until(/^parley [\d.]+ listens with TLS on port \d+\. To/);
+  using alice = await RawClient.connect(await server.port());
+
+  assertMatch(
+    await alice.ask("REGISTER alice\n\n"),
+    /^ERROR 103 .*\nReason: .*TLS alone/,
+  );
+});
+
+Deno.test("server.ts goes on over TLS when it was out of file descriptors", async () => {
+  const options = ["--tls", "--tls-port", "0", "--no-plain"];
+  await using server = new Process([...HERE, ...options], { files: 64 });
+  const port = await server.port();
+
+  const crowd = await Promise.all(
+    Array.from({ length: 100 }, () => RawClient.connect(port)),
+  );
+  await server.err.until(/Cannot accept a connection/);
+  for (const client of crowd) client.close();
+  using alice = await RawClient.connect(port);
+
+  assertMatch(await alice.ask("REGISTER alice\n\n"), /^ERROR 103 /);
+});
+
+Deno.test("server.ts takes limits, and keeps with --no-limits those that protect it", async () => {
+  const options = ["--max-connections", "3", "--connects-per-second", "1"];
+  const one = ["--max-connections-per-address", "2"];
+  await using limited = new Process([...HERE, ...options, ...one]);
+  await using unlimited = new Process([
+    ...[...HERE, ...options, ...one],
+    "--no-limits",
+  ]);
+  using crowd = new DisposableStack();
+  const enter = async (port: number, name: string) => {
+    const client = crowd.use(await RawClient.connect(port));
+    await client.send(`REGISTER ${name}\n\n`);
+    const [line = ""] = (await client.frame()).split("\n");
+    return line;
+  };
+  const names = ["a", "b", "c", "d"];
+
+  const answers: string[][] = [];
+  for (const server of [limited, unlimited]) {
+    const port = await server.port();
+    const answered: string[] = [];
+    for (const name of names) answered.push(await enter(port, name));
+    answers.push(answered);
+  }
+
+  const full = "ERROR 114 Server full";
+  assertEquals(answers, [
+    ["REGISTERED a", "REGISTERED b", full, full],
+    ["REGISTERED a", "REGISTERED b", "REGISTERED c", full],
+  ]);
+});
+
 Deno.test("server.ts says in one line that the port is in use, and exits 2", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -170,6 +255,7 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["an unknown option", "--prot", "1"],
   ["an unknown short option", "-p", "1"],
   ["an argument", "9898"],
+  ["an argument with a negative one behind it", "lockout", "-5"],
   ["no port", "--port"],
   ["an empty port", "--port="],
   ["a port that is no number", "--port", "abc"],
@@ -180,12 +266,24 @@ const MISTAKES: readonly [why: string, ...args: string[]][] = [
   ["a host that is none", "--port", "0", "--host", "999.1.1.1"],
   ["a history that is no number", "--history", "many"],
   ["a body limit over 16 MiB", "--max-body", "16777217"],
+  ["a certificate without a key", "--tls", "--cert", SERVER],
+  ["a key without a certificate", "--tls", "--key", SERVER],
+  ["an empty path of a key", "--tls", "--cert", SERVER, "--key="],
+  ["a certificate that is none", "--tls", "--cert", SERVER, "--key", SERVER],
+  ["no such certificate", "--tls", "--cert", "/no/such", "--key", SERVER],
+  ["a port for TLS without --tls", "--tls-port", "9899"],
+  ["a certificate without --tls", "--cert", SERVER, "--key", SERVER],
+  ["nothing to listen on", "--no-plain"],
+  ["a port for TLS that is no number", "--tls", "--tls-port", "x"],
   ["a lockout that is no time", "--lockout", "long"],
   ["a lockout without a unit", "--lockout", "15"],
   ["an empty lockout", "--lockout="],
   ["an empty path", "--db="],
   ["a keep that is no time", "--keep", "30"],
   ["a number to keep that is none", "--keep-messages", "all"],
+  ["no connections at all", "--max-connections", "0"],
+  ["too few bytes a second", "--bytes-per-second", "1023"],
+  ["a rate that is no number", "--messages-per-second", "fast"],
   ["a file in no folder", "--port", "0", "--db", "/no/such/folder/chat.db"],
   ["a file that is no database", "--port", "0", "--db", SERVER],
 ];
@@ -199,6 +297,16 @@ for (const [why, ...args] of MISTAKES) {
   });
 }
 
+Deno.test("server.ts takes a negative value for the value that it is", async () => {
+  const { code, err } = await run("--lockout", "-5m");
+
+  assertEquals(code, 2);
+  assertEquals(
+    err,
+    'Cannot use --lockout "-5m": it must be a time such as 90s, 15m, 2h or 30d, or forever\n',
+  );
+});
+
 Deno.test("server.ts --help says every option", async () => {
   const { code, out, err } = await run("--help");
 
@@ -206,7 +314,11 @@ Deno.test("server.ts --help says every option", async () => {
   for (
     const option of [
       ...["port", "host", "history", "max-body", "require-login", "lockout"],
-      ...["db", "keep", "keep-messages"],
+      ...["db", "keep", "keep-messages", "no-limits"],
+      ...["max-connections", "max-connections-per-address", "max-unread"],
+      ...["messages", "bytes", "joins", "requests", "connects"]
+        .map((kind) => `${kind}-per-second`),
+      ...["tls", "tls-port", "no-plain", "cert"],
       ...["help", "version"],
     ]
   ) {

@@ -3,139 +3,14 @@
  * does, and what happens between two of its awaits.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { deriveKeys, Login, parseChallenge } from "../client/scram.ts";
 import { ChatError } from "../protocol.ts";
-import { Accounts } from "../server/accounts.ts";
 import type { Journal } from "../server/backbone.ts";
-import { Bans } from "../server/bans.ts";
-import { Classics } from "../server/classic.ts";
-import { Connection, type Wire } from "../server/connection.ts";
-import type { Context } from "../server/context.ts";
-import { Database, IN_MEMORY } from "../server/database.ts";
-import { Hub } from "../server/hub.ts";
-import { MemoryJournal } from "../server/memory.ts";
-import { serve } from "../server/session.ts";
+import { checkSilence } from "../server/session.ts";
 import { Visits } from "../server/visits.ts";
-import { bytes, join, within } from "./raw_client.ts";
-
-const decoder = new TextDecoder();
-
-/** A socket with the test at its other end. */
-class FakeWire implements Wire {
-  /** What the peer reads, unless it is stuck. */
-  got = "";
-  /** Does the peer take nothing? */
-  stuck = false;
-  #incoming = new Uint8Array();
-  #ended = false;
-  #wake: (() => void) | undefined;
-  #unstick: ((error: Error) => void)[] = [];
-
-  say(text: string): void {
-    this.#incoming = new Uint8Array(join(this.#incoming, text));
-    this.#wake?.();
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#incoming.length === 0) {
-      if (this.#ended) return null;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-    const count = Math.min(buffer.length, this.#incoming.length);
-    buffer.set(this.#incoming.subarray(0, count));
-    this.#incoming = this.#incoming.slice(count);
-    return count;
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    if (this.stuck) {
-      return new Promise((_, reject) => this.#unstick.push(reject));
-    }
-    this.got += decoder.decode(bytes);
-    return Promise.resolve(bytes.length);
-  }
-
-  closeWrite(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): void {
-    this.#ended = true;
-    this.#wake?.();
-    for (const reject of this.#unstick) {
-      reject(new Deno.errors.Interrupted("closed"));
-    }
-  }
-
-  /** Ends the peer's direction. */
-  end(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-
-  /** Waits until `text` has come. */
-  async heard(text: string): Promise<void> {
-    await within(
-      (async () => {
-        while (!this.got.includes(text)) await turn();
-      })(),
-      () => `"${text}" in "${this.got.slice(-500)}"`,
-      5_000,
-    );
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** What a server's sessions share; a journal of the test's if it gives one. */
-function arrange(
-  wrap: (journal: Journal) => Journal = (journal) => journal,
-  visits = new Visits(),
-) {
-  const hub = new Hub();
-  const journal = wrap(
-    new MemoryJournal((run, forwards) => hub.deliver(run, forwards)),
-  );
-  const log: string[] = [];
-  const database = new Database(IN_MEMORY);
-  const context: Context = {
-    hub,
-    journal,
-    accounts: new Accounts(database, { lockoutMs: 0 }),
-    bans: new Bans(database),
-    classics: new Classics({
-      hub,
-      journal,
-      acknowledgeWithinMs: 1_000,
-      entered: () => {},
-    }),
-    visits,
-    sessions: new Set(),
-    settings: {
-      software: "test",
-      maxBodyBytes: 65_536,
-      history: 20,
-      requireLogin: false,
-      registerWithinMs: 10_000,
-      pingAfterMs: 30_000,
-      idleAfterMs: 90_000,
-    },
-    now: () => 0,
-    log: (line) => void log.push(line),
-  };
-  let port = 0;
-  const connect = (maxOutboxBytes?: number) => {
-    const wire = new FakeWire();
-    const connection = new Connection(wire, {
-      remote: `127.0.0.1:${++port}`,
-      now: 0,
-      ...(maxOutboxBytes ? { maxOutboxBytes } : {}),
-    });
-    return { wire, connection, done: serve(connection, context) };
-  };
-  return { context, hub, log, connect };
-}
+import { bodyOf, request, verifierFor } from "./account_tools.ts";
+import { arrange, type FakeWire, turn } from "./fake_peers.ts";
+import { bytes } from "./raw_client.ts";
 
 /** A journal that asks `journal`, made to be changed. */
 function relayed(journal: Journal): Journal {
@@ -338,7 +213,8 @@ Deno.test("what others say during a replay that nobody reads is bounded, too", a
   assertEquals(ending.code, 115);
 });
 
-Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+/** Visits that tell when one is being stored, and have that wait. */
+function slowVisits() {
   const saving = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<void>();
   const visits = new Visits({
@@ -348,6 +224,11 @@ Deno.test("whoever goes while the visit is being stored leaves the name free", a
       forget: () => Promise.resolve(),
     },
   });
+  return { visits, saving, saved };
+}
+
+Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+  const { visits, saving, saved } = slowVisits();
   const { hub, connect } = arrange(undefined, visits);
   const { wire, connection, done } = connect();
 
@@ -363,16 +244,50 @@ Deno.test("whoever goes while the visit is being stored leaves the name free", a
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
 
+Deno.test("a newer login takes the name over while the visit of the older is being stored", async () => {
+  const { visits, saving, saved } = slowVisits();
+  const { context, hub, connect } = arrange(undefined, visits);
+  const verifier = await verifierFor("pencil");
+  const account = { name: "alice", verifier, since: 0, keyScope: "k" };
+  await context.accounts.create(account);
+  const logIns = [connect(), connect(), connect()];
+  const proofs = await Promise.all(logIns.map(({ wire }) => prove(wire)));
+
+  for (const [index, { wire }] of logIns.entries()) {
+    wire.say(proofs[index]!);
+    await saving.promise;
+    await turn();
+  }
+  saved.resolve();
+  const [first, second, third] = logIns.map(({ wire }) => wire);
+  await third!.heard("REGISTERED alice");
+
+  for (const older of [first!, second!]) {
+    await older.heard("ERROR 117");
+    assertEquals(older.got.includes("REGISTERED"), false);
+    older.end();
+  }
+  assertEquals([...hub.users()].map(({ name }) => name), ["alice"]);
+  assertEquals(third!.got.includes("ERROR"), false);
+  third!.end();
+  await Promise.all(logIns.map(({ done }) => done));
+  assertEquals([...hub.users()], []);
+});
+
+/** Says LOGIN; gives the PROVE with the right password. */
+async function prove(wire: FakeWire): Promise<string> {
+  const login = new Login("alice");
+  wire.say(request("LOGIN alice", login.first));
+  await wire.heard("i=4096");
+  const challenge = bodyOf(wire.got);
+  const { salt } = parseChallenge(challenge);
+  const keys = await deriveKeys("pencil", salt, 4_096);
+  wire.got = "";
+  return request("PROVE alice", await login.prove(challenge, keys));
+}
+
 Deno.test("who is banned while the visit is being stored does not come in", async () => {
-  const saving = Promise.withResolvers<void>();
-  const saved = Promise.withResolvers<void>();
-  const visits = new Visits({
-    store: {
-      load: () => [],
-      save: () => (saving.resolve(), saved.promise),
-      forget: () => Promise.resolve(),
-    },
-  });
+  const { visits, saving, saved } = slowVisits();
   const { context, hub, connect } = arrange(undefined, visits);
   const { wire, done } = connect();
 
@@ -392,4 +307,90 @@ Deno.test("who is banned while the visit is being stored does not come in", asyn
   hub.reserve("alice"); // throws if it is not free
   assertEquals([...hub.users()], []);
   assertEquals(visits.newest("alice")?.goneAt, 0);
+});
+
+Deno.test("nobody is given up because the server itself stood still", async () => {
+  const { context, clock, connect } = arrange();
+  const alice = connect();
+  alice.wire.say("REGISTER alice\n\n");
+  await alice.wire.heard("REGISTERED alice");
+  const stuck = connect();
+  stuck.wire.say("REGISTER stuck\n\n");
+  await stuck.wire.heard("REGISTERED stuck");
+  stuck.wire.stuck = true;
+  stuck.connection.outbox.push(bytes("NOTICE server\n\n"));
+
+  clock.now = 300_000;
+  checkSilence(context, 299_000);
+  const endings = [alice, stuck].map(({ connection }) => connection.ending);
+  clock.now += 15_000;
+  checkSilence(context, 0);
+
+  assertEquals(endings, [undefined, undefined]);
+  assertEquals(alice.connection.ending, undefined);
+  assertCode(stuck.connection.ending, 115);
+  clock.now += 75_000;
+  checkSilence(context, 0);
+  assertCode(alice.connection.ending, 116);
+  for (const { wire, done } of [alice, stuck]) {
+    wire.close();
+    await done;
+  }
+});
+
+function assertCode(ending: unknown, code: number): void {
+  assert(ending instanceof ChatError);
+  assertEquals(ending.code, code);
+}
+
+/** A newcomer who waits in line with a request, since somebody talks. */
+async function inLine(request: string) {
+  const arranged = arrange();
+  const alice = arranged.connect();
+  alice.wire.say(`REGISTER alice\n\n${send("alice", "hi")}`);
+  await alice.wire.heard("SENT alice");
+  const newcomer = arranged.connect();
+  const ahead = arranged.context.turnstile.pass();
+  newcomer.wire.say(request);
+  const session = [...arranged.context.sessions].at(-1)!; // the last to come
+  while (!session.inLine) await Promise.resolve(); // within this turn
+  const end = async () => {
+    alice.wire.end();
+    newcomer.wire.end();
+    await Promise.all([ahead, alice.done, newcomer.done]);
+    await arranged.context.turnstile[Symbol.asyncDispose]();
+  };
+  return { ...arranged, newcomer, session, end };
+}
+
+Deno.test("the time that a newcomer has to wait in line is not its own", async () => {
+  const first = `n,,n=bob,r=${"x".repeat(20)}`;
+  const login = `LOGIN bob\nContent-length: ${first.length}\n\n${first}`;
+  const { context, clock, newcomer, end } = await inLine(login);
+
+  clock.now += 10_000;
+  checkSilence(context, 0);
+  await newcomer.wire.heard("CHALLENGE bob");
+  clock.now += 9_999;
+  checkSilence(context, 0);
+  await newcomer.connection.outbox.flushed();
+  assertEquals(newcomer.wire.got.includes("ERROR"), false);
+  clock.now += 1;
+  checkSilence(context, 0);
+
+  await newcomer.wire.heard("ERROR 116");
+  await end();
+});
+
+Deno.test("a newcomer whose connection ends in line does not come in", async () => {
+  const { context, hub, newcomer, end } = await inLine("REGISTER bob\n\n");
+
+  newcomer.connection.end("connection lost");
+  newcomer.wire.end();
+  await newcomer.done;
+
+  assertEquals(hub.userNamed("bob"), undefined);
+  assertEquals(context.visits.newest("bob"), undefined);
+  assertEquals(newcomer.wire.got, "");
+  await end();
 });

@@ -3,7 +3,9 @@
  * it, and who may open a WebSocket.
  */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { certificateFor } from "../server/certificate.ts";
 import { invitation } from "../web/invite.ts";
+import { startWeb } from "../web/serve.ts";
 import {
   RawClient,
   serveWebSockets,
@@ -29,7 +31,8 @@ async function withPage(
   try {
     await test(`http://127.0.0.1:${web.port}`, web.port);
   } finally {
-    await Promise.all([web, server].map((one) => one[Symbol.asyncDispose]()));
+    web[Symbol.dispose]();
+    await server[Symbol.asyncDispose]();
   }
 }
 
@@ -93,9 +96,9 @@ Deno.test("the page names all of its files, and they are under 60 KB as they are
   });
 });
 
-Deno.test("the page allows nothing inline and nothing foreign, whatever is asked for", async () => {
+Deno.test("what a browser shows by itself allows nothing inline and nothing foreign", async () => {
   await withPage(async (origin) => {
-    for (const path of ["/", "/page.js", "/nothing"]) {
+    for (const path of ["/", "/icon.svg", "/nothing"]) {
       const response = await fetch(origin + path);
       await response.body?.cancel();
       const { headers } = response;
@@ -195,24 +198,23 @@ for (
 /** A WebSocket that was opened by the platform, and what it hears. */
 async function openSocket(
   server: TestServer,
-): Promise<{ socket: WebSocket; port: number } & AsyncDisposable> {
+): Promise<{ socket: WebSocket } & Disposable> {
   const web = await serveWebSockets(server);
   const socket = new WebSocket(`ws://127.0.0.1:${web.port}/ws`);
   socket.binaryType = "arraybuffer";
   await new Promise((resolve) => socket.onopen = resolve);
   return {
     socket,
-    port: web.port,
-    async [Symbol.asyncDispose]() {
+    [Symbol.dispose]() {
       socket.close();
-      await web[Symbol.asyncDispose]();
+      web[Symbol.dispose]();
     },
   };
 }
 
 Deno.test("messages of text and of bytes, empty ones too, are one stream", async () => {
   await using server = startTestServer();
-  await using opened = await openSocket(server);
+  using opened = await openSocket(server);
   const { socket } = opened;
   const { promise, resolve } = Promise.withResolvers<string>();
   socket.onmessage = ({ data }) => resolve(new TextDecoder().decode(data));
@@ -228,7 +230,7 @@ Deno.test("messages of text and of bytes, empty ones too, are one stream", async
 Deno.test("a message over 64 KiB ends its WebSocket, and nobody else's", async () => {
   await using server = startTestServer();
   using bob = await RawClient.enter(server.port, "bob");
-  await using opened = await openSocket(server);
+  using opened = await openSocket(server);
   const { socket } = opened;
   const { promise: ended, resolve } = Promise.withResolvers<unknown>();
   socket.onclose = resolve;
@@ -245,6 +247,35 @@ Deno.test("the log tells from where a WebSocket comes", async () => {
 
   assertMatch(alice.address, /^127\.0\.0\.1:\d+$/);
   await server.logged(`<${alice.address}> connected`);
+});
+
+Deno.test("with a certificate the page and its WebSockets are behind TLS", async () => {
+  const { cert, key } = await certificateFor({ db: ":memory:" });
+  await using server = startTestServer();
+  using web = await startWeb({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: { cert, key },
+    welcome: (wire, { address }) => server.welcome(wire, address, "TLS"),
+  });
+  using client = Deno.createHttpClient({ caCerts: [cert] });
+
+  const page = await fetch(`https://127.0.0.1:${web.port}/`, { client });
+  using conn = await Deno.connectTls({
+    hostname: "127.0.0.1",
+    port: web.port,
+    caCerts: [cert],
+  });
+  const lines = ["GET /ws HTTP/1.1", "Host: x", ...UPGRADE, "", ""];
+  await conn.write(new TextEncoder().encode(lines.join("\r\n")));
+  const buffer = new Uint8Array(1_024);
+  const count = await conn.read(buffer) ?? 0;
+
+  assertMatch(await page.text(), /<title>Parley<\/title>/);
+  assertMatch(
+    new TextDecoder().decode(buffer.subarray(0, count)),
+    /^HTTP\/1\.1 101 /,
+  );
 });
 
 Deno.test("an invitation has every address, and a code for one that others reach", () => {

@@ -178,6 +178,35 @@ for (const line of UNKNOWN) {
 }
 
 for (
+  const [line, header, body] of [
+    ["REGISTER bob", "After: 1"],
+    ["REGISTER bob", "Token: x"],
+    ["HISTORY #default", "Limit: 1"],
+    ["SEND ALL", "Key: k", "hi"],
+  ] as const
+) {
+  Deno.test(`${line} with ${header} twice is answered 105, also with one value`, async () => {
+    await using server = startTestServer();
+    using client = line.startsWith("REGISTER")
+      ? await RawClient.connect(server.port)
+      : await RawClient.enter(server.port, "bob");
+    const rest = body ? `Content-length: ${body.length}\n\n${body}` : "\n";
+    const twice = `${header}\n${header.toUpperCase()}\n`;
+
+    assertMatch(
+      await client.ask(`${line}\n${twice}${rest}`),
+      new RegExp(
+        `^ERROR 105 Unknown command\nFor: ${line}\nReason: .+ twice\n\n$`,
+      ),
+    );
+    assertMatch(
+      await client.ask(`${line}\n${header}\n${rest}`),
+      /^(REGISTERED|HISTORY|SENT) /,
+    );
+  });
+}
+
+for (
   const line of [
     "JOIN",
     "JOIN #a #b",

@@ -53,6 +53,27 @@ Deno.test("those who stay in a room are not told that everybody goes", async () 
   await done;
 });
 
+Deno.test("a server that closes waits for nobody who is still in line to come in", async () => {
+  const server = startTestServer();
+  using alice = await RawClient.enter(server.port, "alice", "#r");
+  await alice.say("#r", "so that the others give way");
+  const crowd = await Promise.all(
+    Array.from({ length: 100 }, async (_, index) => {
+      const client = await RawClient.connect(server.port);
+      await client.send(`REGISTER user${index}\n\n`);
+      return client;
+    }),
+  );
+
+  const done = closing(server);
+  for (const client of [alice, ...crowd]) {
+    await client.rest().catch(() => {}); // or it was not yet accepted
+    client.close();
+  }
+
+  assertLess(await done, 2_000);
+});
+
 Deno.test("what is queued when a server closes is flushed before the end", async () => {
   const server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");

@@ -365,7 +365,9 @@ export class Chat {
   #notice(frame) {
     const [what] = frame.args;
     if (what === "server") {
-      this.#watcher.told(`The operator says: ${textOf(frame)}`);
+      const text = `The operator says: ${textOf(frame)}`;
+      this.current.note("event", text); // to be read later as well
+      this.#watcher.told(text);
     } else if (what === "closing") {
       this.#closing = true; // which is said when it is gone
       this.#line.waitBeforeReturn((numberOf(frame, "retry-after") ?? 0) * 1000);

@@ -53,8 +53,9 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
   return {
     address: `http://${HOST}:${web.port}/?key=${key}`,
     async [Symbol.asyncDispose]() {
+      web[Symbol.dispose]();
       ending.abort();
-      await Promise.all([...relays, web[Symbol.asyncDispose]()]);
+      await Promise.all(relays);
     },
   };
 }

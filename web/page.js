@@ -272,7 +272,7 @@ class Visit {
       this.#drawing = false;
       if (!this.#end.signal.aborted && this.#chat.wasIn) this.#draw();
     };
-    // Nothing is drawn of a page that is hidden, but its title counts.
+    // No frames are drawn of a page that is hidden, but its title counts.
     if (document.hidden) setTimeout(draw);
     else requestAnimationFrame(draw);
   }

@@ -68,9 +68,9 @@ export interface Reply {
 
 /**
  * A running web server. Dispose to stop it: that ends at once what is no
- * WebSocket, and waits for those, which are ended by who has welcomed them.
+ * WebSocket; those are ended by who has welcomed them.
  */
-export interface Web extends AsyncDisposable {
+export interface Web extends Disposable {
   /** Where it listens. */
   readonly port: number;
 }
@@ -103,11 +103,9 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   return {
     // The cast: that is what a server on a port has.
     port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      const { promise: closed, resolve } = Promise.withResolvers<void>();
-      server.close(() => resolve());
+    [Symbol.dispose]() {
+      server.close();
       server.closeAllConnections();
-      await closed;
     },
   };
 }
@@ -168,8 +166,10 @@ function answer(
     return say(response, NOT_ALLOWED);
   }
   const zips = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
+  const isPart = /css|javascript/.test(asset.type); // of a page, and no page
   const headers = {
     ...HEADERS,
+    ...(isPart ? {} : POLICY),
     "ETag": asset.etag,
     "Vary": "Accept-Encoding",
     "Content-Type": asset.type,
@@ -188,6 +188,7 @@ function answer(
 function say(response: ServerResponse, { status, text, headers }: Reply): void {
   response.writeHead(status, {
     ...HEADERS,
+    ...POLICY,
     "Content-Type": "text/plain; charset=utf-8",
     ...headers,
   });
@@ -235,10 +236,10 @@ const PATIENCE = {
 const BACKLOG = 4_096;
 
 /**
- * With every answer. The page may load what is served here, and connect to
- * here, and nothing else; nothing that is written into it is run.
+ * With what a browser shows by itself. The page may load what is served here,
+ * and connect to here, and nothing else; nothing that is written into it is run.
  */
-const HEADERS = {
+const POLICY = {
   "Content-Security-Policy": [
     "default-src 'none'",
     "script-src 'self'",
@@ -251,9 +252,13 @@ const HEADERS = {
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join("; "),
+  "Referrer-Policy": "no-referrer",
+};
+
+/** With every answer. */
+const HEADERS = {
   "Cache-Control": "no-cache", // ask whether it has changed
   "Cross-Origin-Resource-Policy": "same-origin",
-  "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
 };
 

@@ -59,8 +59,9 @@ function marked(text, me) {
 
 /** @param {string} address */
 function link(address) {
-  const url = URL.parse(address);
-  if (!url || !/^https?:$/.test(url.protocol)) return address;
+  if (!URL.canParse(address)) return address;
+  const url = new URL(address);
+  if (!/^https?:$/.test(url.protocol)) return address;
   return make("a", {
     href: url.href,
     target: "_blank",

@@ -1,0 +1,29 @@
+/**
+ * Log lines of what may happen many times a second, told now and then.
+ *
+ * @module
+ */
+
+/** Of such lines one is logged in so long, in milliseconds. */
+export const RARELY_MS = 60_000;
+
+/**
+ * Logs the first line, and then at most one a minute, with how many were left
+ * out before it. `now` gives milliseconds that never jump.
+ */
+export function rarely(
+  log: (line: string) => void,
+  now: () => number,
+): (line: string) => void {
+  let loggedAt = -Infinity;
+  let leftOut = 0;
+  return (line) => {
+    if (now() - loggedAt < RARELY_MS) {
+      leftOut++;
+      return;
+    }
+    log(leftOut > 0 ? `${line} (${leftOut} more since the last time)` : line);
+    loggedAt = now();
+    leftOut = 0;
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * Where newcomers wait for a moment, so that they do not keep those waiting who
+ * talk.
+ *
+ * To come in costs the program ten times as much as to say something, and a
+ * whole class does it at once: what is said meanwhile would have to wait for
+ * all of them. So, while somebody talks, they are let through in small
+ * portions, in the order in which they came, with a pause after each that
+ * belongs to the others. While nobody talks, nobody waits.
+ *
+ * @module
+ */
+import { nextTurn } from "./tasks.ts";
+
+/** So long newcomers are let through without a pause, in milliseconds. */
+const PORTION_MS = 1.5;
+
+/** So long is a pause, in milliseconds; a timer takes one more. */
+const PAUSE_MS = 1;
+
+/** So long after the last message somebody still talks, in milliseconds. */
+const TALK_MS = 1_000;
+
+/** What a {@linkcode Turnstile} has to know. */
+export interface TurnstileOptions {
+  /** A number that changes whenever somebody says something. */
+  readonly lastId: () => number;
+  /** Milliseconds that never jump. */
+  readonly now: () => number;
+}
+
+/** See the top of the file. Disposed, it lets everybody through. */
+export class Turnstile implements AsyncDisposable {
+  readonly #lastId: () => number;
+  readonly #now: () => number;
+  #waiting: (() => void)[] = [];
+  #lettingThrough: Promise<void> | undefined;
+  #knownId: number;
+  #talkAt = -Infinity;
+  #disposed = false;
+
+  /** Nobody waits. */
+  constructor({ lastId, now }: TurnstileOptions) {
+    this.#lastId = lastId;
+    this.#now = now;
+    this.#knownId = lastId();
+  }
+
+  /** Resolves when it is one's turn; undefined if that is at once. */
+  pass(): Promise<void> | undefined {
+    const free = this.#waiting.length === 0 && !this.#isTalk();
+    if (free || this.#disposed) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    this.#lettingThrough ??= this.#letThrough();
+    return promise;
+  }
+
+  /** Resolves when nothing is left of it, not even a timer. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    await this.#lettingThrough;
+  }
+
+  async #letThrough(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const startedAt = this.#now();
+
+      while (
+        this.#waiting.length > 0 && this.#now() - startedAt < PORTION_MS
+      ) {
+        this.#waiting.shift()!(); // there is one
+        await nextTurn();
+      }
+      if (this.#isTalk()) await pause();
+    }
+    this.#lettingThrough = undefined;
+  }
+
+  #isTalk(): boolean {
+    const id = this.#lastId();
+    if (id !== this.#knownId) this.#talkAt = this.#now();
+    this.#knownId = id;
+    return this.#now() - this.#talkAt < TALK_MS;
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}

@@ -1,0 +1,44 @@
+/** One who has stopped reading costs nobody else anything. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { NO_RATES } from "../server/limits.ts";
+import { headerOf, RawClient, startTestServer } from "./raw_client.ts";
+
+const READERS = 98;
+
+/** More than the system takes for somebody, and then what the server holds. */
+const MESSAGES = 120;
+const BODY = "x".repeat(60_000);
+
+Deno.test("one stuck reader in a room of a hundred is told 115, and the others lose nothing", async () => {
+  await using server = startTestServer({ rates: NO_RATES });
+  using room = new DisposableStack();
+  const enter = async (name: string) =>
+    room.use(await RawClient.enter(server.port, name, "#full"));
+  const readers = await Promise.all(
+    Array.from({ length: READERS }, (_, i) => enter(`reader${i}`)),
+  );
+  const stuck = await enter("stuck");
+  const sender = await enter("sender");
+
+  const hearing = readers.map(async (reader) => {
+    const ids: string[] = [];
+    while (ids.length < MESSAGES) {
+      ids.push(headerOf(await reader.next("FORWARD sender"), "Id"));
+    }
+    return ids;
+  });
+  const sent: string[] = [];
+  for (let i = 0; i < MESSAGES; i++) {
+    await sender.say("#full", BODY);
+    sent.push(headerOf(await sender.next("SENT #full"), "Id"));
+  }
+  for (const ids of await Promise.all(hearing)) assertEquals(ids, sent);
+
+  await server.logged("stuck disconnected: too slow");
+  const lastWords = (await stuck.rest()).slice(-200);
+  assertMatch(lastWords, /ERROR 115 Too slow\nReason: .+\nLimit: \d+\n\n$/);
+  assertEquals(
+    server.log.filter((line) => line.includes("too slow")).length,
+    1,
+  );
+});
