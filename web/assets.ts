@@ -35,6 +35,9 @@ import sidebar from "./sidebar.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };
 import text from "./text.js" with { type: "text" };
 
+/** Half of what would be sent: comments that have lines of their own. */
+const DOCUMENTATION = /^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm;
+
 /** A file as it is sent. */
 export interface Asset {
   /** Its media type. */
@@ -105,7 +108,8 @@ const TYPES: Readonly<Record<string, string>> = {
 
 function asset(path: string, text: string): Asset {
   const [, kind = ""] = path.split(".");
-  const content = kind === "ts" ? stripTypeScriptTypes(text) : text;
+  const script = kind === "ts" ? stripTypeScriptTypes(text) : text;
+  const content = script.replaceAll(DOCUMENTATION, "");
   const bytes = new TextEncoder().encode(content);
   const hash = createHash("sha256").update(bytes).digest("base64url");
   return {

@@ -36,6 +36,7 @@ export class MessageList {
   #count = PAGE; // of the entries, the last ones
   #lastTotal = 0;
   #atEnd = true;
+  #top = 0; // where we were
   #fetching = false;
   /** @type {WeakMap<Entry, { look: string, element: HTMLElement }>} */
   #elements = new WeakMap();
@@ -52,6 +53,7 @@ export class MessageList {
     this.#toEnd.addEventListener("click", () => this.#goToEnd(), options);
     const watcher = new ResizeObserver(() => this.#stay());
     watcher.observe(this.#scroller);
+    watcher.observe(this.#list);
     signal.addEventListener("abort", () => watcher.disconnect());
   }
 
@@ -140,7 +142,10 @@ export class MessageList {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    // Only who goes up leaves the end: it also moves when something is added.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.#atEnd = true;
+    else if (scrollTop < this.#top) this.#atEnd = false;
+    this.#top = scrollTop;
     this.#toEnd.hidden = this.#atEnd;
     if (scrollTop === 0 && !this.#atEnd) this.#showEarlier();
     if (this.#atEnd) this.#chat.see();
