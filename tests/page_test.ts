@@ -1,9 +1,10 @@
 /** The page in a real browser: people who talk, with pages and terminals. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { FOREIGN_HOST, hasChromium, launchBrowser, Person } from "./browser.ts";
 import { ClientProcess } from "./client_tools.ts";
 import {
+  RawClient,
   serveWebSockets,
   startTestServer,
   type TestServer,
@@ -165,5 +166,38 @@ pageTest(
 
     assertMatch(hint, /^Accounts need a page that is served over HTTPS/);
     assertEquals(await alice.messages(), ["You: hello"]);
+  },
+);
+
+pageTest(
+  "who is at the end of the messages stays there, who reads above is left",
+  async (place) => {
+    const alice = await enter(place, "alice");
+    const { page } = alice;
+    using bob = await RawClient.enter(place.server.port, "bob", "#default");
+    const toEnd = page.getByRole("button", { name: "New messages" });
+
+    for (let number = 1; number <= 15; number++) {
+      await bob.say("#default", `number ${number}\nwith\nfour\nlines`);
+    }
+    await bob.say("#default", "the last");
+    await alice.sees("the last");
+    const hidden = await toEnd.isHidden();
+    await page.locator("#messages").hover();
+    await page.mouse.wheel(0, -500);
+    await toEnd.waitFor();
+    await bob.say("#default", "one more");
+    await page.locator("#messages").getByText("one more")
+      .waitFor({ state: "attached" });
+    const stays = await toEnd.isVisible();
+    await toEnd.click();
+    await toEnd.waitFor({ state: "hidden" });
+
+    assertEquals([hidden, stays], [true, true]);
+    const distance = await page.evaluate(
+      `(({ scrollHeight, scrollTop, clientHeight }) =>
+    scrollHeight - scrollTop - clientHeight)(document.getElementById("scroller"))`,
+    );
+    assertLess(Number(distance), 2);
   },
 );
