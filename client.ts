@@ -15,7 +15,14 @@
  * @module
  */
 import { Access } from "./client/account.ts";
-import { addressText, connectTcp, dial, isLoopback } from "./client/address.ts";
+import {
+  addressText,
+  connectTcp,
+  dial,
+  isLoopback,
+  parseAddress,
+  parsePort,
+} from "./client/address.ts";
 import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
 import { runInput } from "./client/commands.ts";
@@ -89,6 +96,50 @@ async function chat(options: Options): Promise<number> {
   }
   stop.signal.throwIfAborted(); // while we took leave
   return code;
+}
+
+/**
+ * The page in the system's browser, until it is stopped. What it needs is
+ * loaded only here.
+ */
+async function chatInBrowser(options: Options): Promise<number> {
+  const { openBrowser, serveLocally } = await import("./web/local.ts");
+  const stop = new AbortController();
+  using _signals = stopOnSignals(stop);
+  const { name, hostname, port } = options;
+  await using page = await serveLocally({
+    settings: {
+      ...(name === undefined ? {} : { name }),
+      ...(hostname === undefined ? {} : { server: hostname }),
+      ...(port === undefined ? {} : { port }),
+    },
+    dial: dialTyped,
+  });
+  console.log(`The chat is at ${page.address}\nCtrl-C ends it.`);
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
+  const opening = openBrowser(page.address).then((opened) => {
+    if (!opened) console.log("Open this address in a browser.");
+    return stopped;
+  });
+  return await Promise.race([opening, stopped]);
+}
+
+/** Connects to a server as it was typed into the page. */
+function dialTyped(
+  server: string,
+  port: string,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const address = parseAddress(server);
+  const number = address?.port ?? parsePort(port);
+  if (!address || number === undefined) {
+    const message = "A server is a name or number, such as 127.0.0.1, " +
+      "and a port a number from 1 to 65535";
+    throw new Failure(EXIT.usage, message);
+  }
+  const endpoint = { hostname: address.hostname, port: number };
+  return dial(endpoint, signal, connectTcp);
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */
@@ -395,6 +446,7 @@ async function main(args: string[]): Promise<number> {
     const options = readOptions(args);
     if (options === "help") console.log(USAGE);
     else if (options === "version") console.log(`parley ${config.version}`);
+    else if (options.gui) return await chatInBrowser(options);
     else return await chat(options);
     return EXIT.ok;
   } catch (error) {

@@ -60,6 +60,7 @@ async function run(options: Options): Promise<number> {
     .withResolvers<void>();
   const signals = onSignals(stop);
   using screen = new Screen();
+  await using opened = new AsyncDisposableStack();
   let server: Server;
   try {
     const tcp = options.plain ? listen(options, "--port") : undefined;
@@ -68,8 +69,11 @@ async function run(options: Options): Promise<number> {
     // meanwhile waits in the backlog.
     const { startServer } = await import("./server/start.ts");
     const log = (line: string) => screen.log(line);
-    server = startServer({ ...options, software: SOFTWARE, tcp, tls, log });
+    server = opened.use(
+      startServer({ ...options, software: SOFTWARE, tcp, tls, log }),
+    );
     screen.print(greeting(server, options, tls));
+    await openPage(opened, { server, options, tls, screen });
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     console.error(error.message);
@@ -80,7 +84,6 @@ async function run(options: Options): Promise<number> {
   signals[Symbol.dispose](); // from now on, they end us at once
   screen[Symbol.dispose]();
   screen.print("Closing");
-  await server[Symbol.asyncDispose]();
   return 0;
 }
 
@@ -97,12 +100,25 @@ function listen(
   try {
     return Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
   } catch (error) {
-    const what = `Cannot listen on ${hostname} port ${port}`;
-    const why = error instanceof Deno.errors.AddrInUse
-      ? `another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`
-      : (error as Error).message; // it throws no other
-    throw new StartError(`${what}: ${why}`, { cause: error });
+    throw cannotListen({ hostname, port, option }, error as Error); // no other
   }
+}
+
+function cannotListen(
+  { hostname, port, option }: {
+    hostname: string;
+    port: number;
+    option: string;
+  },
+  cause: Error & { code?: unknown }, // which node:http has
+): StartError {
+  const taken = cause instanceof Deno.errors.AddrInUse ||
+    cause.code === "EADDRINUSE";
+  const why = taken
+    ? `another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`
+    : cause.message;
+  const what = `Cannot listen on ${hostname} port ${port}`;
+  return new StartError(`${what}: ${why}`, { cause });
 }
 
 /** Does what the operator types, line by line, as long as there is any. */
@@ -144,22 +160,53 @@ async function openTls(
   return { ...certificate, ...withTls(listener, certificate) };
 }
 
+/**
+ * Serves the page, if that is wanted, and says where; it ends with `opened`.
+ * Nobody else loads what it needs, which is more than all the rest.
+ *
+ * @throws {StartError} If that is not possible, and why.
+ */
+async function openPage(
+  opened: AsyncDisposableStack,
+  { server, options: { hostname, webPort }, tls, screen }: {
+    server: Server;
+    options: Options;
+    tls: Tls | undefined;
+    screen: Screen;
+  },
+): Promise<void> {
+  if (webPort === undefined) return;
+  const { startWeb } = await import("./web/serve.ts");
+  const { invitation } = await import("./web/invite.ts");
+  const way = tls ? "TLS" : "TCP";
+  const web = await startWeb({
+    hostname,
+    port: webPort,
+    ...(tls ? { tls } : {}),
+    welcome: (wire, { address }) => server.welcome(wire, address, way),
+  }).catch((error: Error) => {
+    const option = "--web-port";
+    throw cannotListen({ hostname, port: webPort, option }, error);
+  });
+  opened.use(web);
+  screen.print(invitation({
+    port: web.port,
+    addresses: addressesOf(hostname),
+    secure: tls !== undefined,
+    draws: Deno.stdout.isTerminal(),
+  }));
+}
+
 /** What people need to type, a line for each address they can reach us at. */
 function greeting(
   { port, tlsPort, file }: Server,
   { hostname, plain }: Options,
   tls: Tls | undefined,
 ): string {
-  const everywhere = [EVERYWHERE, "::"].includes(hostname);
-  const addresses = everywhere
-    ? Deno.networkInterfaces()
-      .filter(({ family }) => family === "IPv4")
-      .map(({ address }) => address)
-    : [hostname];
   const option = tls
     ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
     : portOption(port, DEFAULT_PORT);
-  const lines = addresses.map((address) =>
+  const lines = addressesOf(hostname).map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
   const ways = [
@@ -169,6 +216,14 @@ function greeting(
   return `${SOFTWARE} listens ${ways.join(", and ")}. To come in, type:\n\n${
     lines.join("\n")
   }\n\n${tls ? aboutTls(tls, plain) : ""}${whereKept(file)}\n`;
+}
+
+/** Under which addresses others reach what listens on `hostname`. */
+function addressesOf(hostname: string): string[] {
+  if (![EVERYWHERE, "::"].includes(hostname)) return [hostname];
+  return Deno.networkInterfaces()
+    .filter(({ family }) => family === "IPv4")
+    .map(({ address }) => address);
 }
 
 function portOption(port: number | undefined, normal: number): string {

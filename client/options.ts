@@ -51,6 +51,7 @@ missing is asked for. Lines of a pipe or file are sent one by one.
   --color WHEN    auto, always or never (default auto; NO_COLOR is kept)
   --plain         One line for each message, no drawing: for screen readers
                   and programs; lines are read as if a person typed them
+  --gui           Chat on a page in your browser; what is missing is asked there
   --help, -h      Show this
   --version       Show the version`;
 
@@ -84,6 +85,8 @@ export interface Options {
   readonly color: "auto" | "always" | "never";
   /** Whether to draw nothing. */
   readonly plain: boolean;
+  /** Whether to chat in the browser. */
+  readonly gui: boolean;
 }
 
 /** Who the server has to be. */
@@ -150,6 +153,9 @@ export function readOptions(
   if (others.length > 0 && transfer?.kind !== "send") {
     throw usage(`Cannot use "${others[0]}": what is it?`);
   }
+  if (values["gui"] === true && values["tls"] === true) {
+    throw usage("Cannot use --gui with --tls yet: chat on a terminal");
+  }
   const { hostname, port } = readServer(server, values["port"]);
   return {
     name,
@@ -166,6 +172,7 @@ export function readOptions(
     directHost: readHost(values["direct-host"]),
     color: readColor(values["color"]),
     plain: values["plain"] === true,
+    gui: values["gui"] === true,
   };
 }
 
@@ -178,7 +185,7 @@ function parseValues(args: readonly string[]): Args {
       ...TEXTS,
     ],
     boolean: [
-      ...["tls", "plain", "receive", "login", "signup", "listen"],
+      ...["tls", "plain", "gui", "receive", "login", "signup", "listen"],
       ...["help", "version"],
     ],
     negatable: ["listen"],

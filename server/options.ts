@@ -30,6 +30,9 @@ export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 /** How many messages of a room a newcomer is shown. */
 export const DEFAULT_HISTORY = 20;
 
+/** The port the page is served on. */
+const DEFAULT_WEB_PORT = 8080;
+
 /** How long wrong passwords lock an account. */
 const DEFAULT_LOCKOUT = "15m";
 
@@ -90,6 +93,9 @@ export const USAGE = `Usage: deno run -A server.ts [OPTIONS]
   --connects-per-second NUMBER
                     New connections of one address, likewise (default ${DEFAULT_RATES.connects})
   --no-limits       No rates, and no limit for one address: for measurements
+  --web             Serve a page to chat in a browser, on port ${DEFAULT_WEB_PORT};
+                    with --tls over HTTPS
+  --web-port NUMBER Serve it on another port; 0 takes a free one
   --help, -h        Show this
   --version         Show the version`;
 
@@ -131,6 +137,8 @@ export interface Options {
   readonly maxConnectionsPerAddress: number;
   /** What may be unread by a peer that hardly takes anything, in bytes. */
   readonly maxUnreadBytes: number;
+  /** Port to serve the page on; undefined to serve none. */
+  readonly webPort: number | undefined;
   /** Only to show the usage. */
   readonly help: boolean;
   /** Only to show the version. */
@@ -154,6 +162,7 @@ const NUMBERS = {
   port: { normal: DEFAULT_PORT, most: 65_535 },
   history: { normal: DEFAULT_HISTORY, most: MAX_HISTORY },
   "tls-port": { normal: DEFAULT_TLS_PORT, most: 65_535 },
+  "web-port": { normal: DEFAULT_WEB_PORT, most: 65_535 },
   "max-body": { normal: MAX_BODY_BYTES, most: ABSURD_BODY_BYTES },
   "keep-messages": { normal: DEFAULT_KEEP.messages, most: MOST },
   "max-connections": { normal: MAX_CONNECTIONS, least: 1, most: MOST },
@@ -200,7 +209,7 @@ export function readOptions(args: string[]): Options | string {
   const given = parseArgs(withNegatives(args), {
     string: WITH_VALUE,
     boolean: [
-      ...["tls", "no-plain", "require-login", "no-limits"],
+      ...["tls", "no-plain", "web", "require-login", "no-limits"],
       ...["help", "version"],
     ],
     alias: { h: "help" },
@@ -231,6 +240,9 @@ export function readOptions(args: string[]): Options | string {
     plain: given["no-plain"] !== true,
     history: number("history"),
     maxBodyBytes: number("max-body"),
+    webPort: given["web"] === true || given["web-port"] !== undefined
+      ? number("web-port")
+      : undefined,
     requireLogin: given["require-login"] === true,
     lockoutMs: time("lockout"),
     db: String(given["db"] ?? DEFAULT_DB),

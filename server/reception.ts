@@ -69,11 +69,12 @@ export class Reception implements AsyncDisposable {
     this.#accepting.push(this.#acceptAll(listener, way));
   }
 
-  /** Serves the peer at the other end of `wire`, who is at `address:port`. */
-  welcome(wire: Wire, remote: string, way: Way = "TCP"): void {
+  /** Serves the peer at the other end of `wire`, if we are not closing. */
+  welcome(wire: Wire, from: Deno.NetAddr, way: Way = "TCP"): void {
+    if (this.#closing.signal.aborted) return wire.close();
     const { settings, now } = this.#context;
     const connection = new Connection(wire, {
-      remote,
+      remote: addressOf(from),
       way,
       now: now(),
       maxOutboxBytes: this.#options.maxOutboxBytes ?? outboxBytes(settings),
@@ -101,7 +102,7 @@ export class Reception implements AsyncDisposable {
         conn.close();
         continue;
       }
-      this.welcome(conn, addressOf(conn.remoteAddr), way);
+      this.welcome(conn, conn.remoteAddr, way);
       await this.#context.turnstile.pass();
     }
   }

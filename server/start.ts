@@ -15,6 +15,7 @@ import { ageClock } from "./age_clock.ts";
 import type { Deliver, Journal } from "./backbone.ts";
 import { Bans } from "./bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./classic.ts";
+import type { Way, Wire } from "./connection.ts";
 import { Console } from "./console.ts";
 import type { Context, Settings } from "./context.ts";
 import { Database, explained, IN_MEMORY } from "./database.ts";
@@ -73,6 +74,8 @@ export interface Server extends AsyncDisposable {
   readonly file: string | undefined;
   /** What its operator can do. */
   readonly console: Console;
+  /** Serves a peer that came another way, such as a WebSocket. */
+  welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
 
 /** How often silence is looked for, and crowded rooms are told who came. */
@@ -115,6 +118,7 @@ export function startServer(options: ServerOptions = {}): Server {
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
     console: new Console(context),
+    welcome: (wire, from, way) => reception.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
       clearInterval(tick);
       reception.close();

@@ -2,7 +2,7 @@
  * The architecture as a test: who may import whom, how long a file may be, that
  * protocol.ts runs anywhere, and that docs/protocol.md says all of it.
  */
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertLess } from "@std/assert";
 import { stripTypeScriptTypes } from "node:module";
 import { COMMANDS } from "../server/requests.ts";
 
@@ -12,7 +12,7 @@ const ROOT = new URL("../", import.meta.url);
 const MAX_LINES = 500;
 
 /** Where sources are. */
-const FOLDERS = ["", "server/", "client/", "bench/", "tests/"];
+const FOLDERS = ["", "server/", "client/", "web/", "bench/", "tests/"];
 
 /** All sources, as paths from the top. */
 const FILES = (await Promise.all(FOLDERS.map(async (folder) => {
@@ -23,6 +23,11 @@ const FILES = (await Promise.all(FOLDERS.map(async (folder) => {
 
 function read(path: string): Promise<string> {
   return Deno.readTextFile(new URL(path, ROOT));
+}
+
+/** `source` without its comments. */
+function code(source: string): string {
+  return source.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
 }
 
 /** What `path` imports of ours, as paths from the top, types included. */
@@ -37,13 +42,19 @@ async function importsOf(path: string): Promise<string[]> {
   });
 }
 
+/** What the page shares with the client: code that runs in a browser too. */
+const PURE = ["clean", "pause", "reading", "scram", "watch"].map((name) =>
+  `client/${name}.ts`
+);
+
 /** What files of a folder may import, beside files of the same folder. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   "protocol.ts": [],
   "server/": ["protocol.ts"],
   "client/": ["protocol.ts"],
-  "server.ts": ["server/", "protocol.ts", "deno.json"],
-  "client.ts": ["client/", "protocol.ts", "deno.json"],
+  "web/": ["protocol.ts", ...PURE],
+  "server.ts": ["server/", "web/", "protocol.ts", "deno.json"],
+  "client.ts": ["client/", "web/", "protocol.ts", "deno.json"],
 };
 
 for (const [place, allowed] of Object.entries(BELOW)) {
@@ -97,6 +108,19 @@ Deno.test("server.ts loads next to nothing before it listens", async () => {
   assertEquals([...loaded].sort(), LOADED_FIRST);
 });
 
+Deno.test("what the page shares with the client imports nothing else", async () => {
+  for (const file of PURE) {
+    const source = stripTypeScriptTypes(await read(file));
+    const found = source.matchAll(/\bfrom "([^"]+)"|\bimport\b[^"]*"([^"]+)"/g);
+    const names = Array.from(found, ([, from, bare]) => from ?? bare);
+    const urls = names.map((name) => new URL(name!, new URL(file, ROOT)).href);
+    const paths = urls.map((url) => url.slice(ROOT.href.length));
+    const shared = ["protocol.ts", ...PURE];
+    assertEquals(paths.filter((path) => !shared.includes(path)), [], file);
+    assertFalse(/\b(Deno|process|Buffer)\b/.test(code(source)), file);
+  }
+});
+
 Deno.test("protocol.ts imports nothing at all", async () => {
   const source = await read("protocol.ts");
 
@@ -106,7 +130,7 @@ Deno.test("protocol.ts imports nothing at all", async () => {
   );
 });
 
-for (const folder of ["server/", "client/"]) {
+for (const folder of ["server/", "client/", "web/"]) {
   Deno.test(`${folder} has no circles of imports, types apart`, async () => {
     const files = FILES.filter((name) => name.startsWith(folder));
     const edges = new Map<string, string[]>();
@@ -134,8 +158,11 @@ Deno.test(`every source file has at most ${MAX_LINES} lines, and says what it is
   for (const file of FILES) {
     const source = await read(file);
     assertLess(source.split("\n").length, MAX_LINES + 2, `split ${file}`);
-    if (file.endsWith(".ts") && !file.startsWith("tests/")) {
-      assert(/^(#!.*\n)?\/\*\*/.test(source), `${file} opens with its idea`);
+    if (/\.(ts|js)$/.test(file) && !file.startsWith("tests/")) {
+      assert(
+        /^((#!|\/\/).*\n)*\/\*\*/.test(source),
+        `${file} opens with its idea`,
+      );
     }
   }
 });

@@ -14,6 +14,38 @@ import {
   type ServerOptions,
   startServer,
 } from "../server/start.ts";
+import { startWeb, type Web } from "../web/serve.ts";
+import { SocketConn } from "./socket_conn.ts";
+
+/** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
+type Conn = Pick<
+  Deno.Conn<Deno.NetAddr>,
+  "read" | "write" | "closeWrite" | "close" | "localAddr"
+>;
+
+/** Whether servers are reached over WebSockets. */
+let overWebSockets = false;
+
+/** From now on, the tests of this file run over WebSockets and not over TCP. */
+export function useWebSockets(): void {
+  overWebSockets = true;
+}
+
+/** Whether a peer can end its direction and still hear: over TCP alone. */
+export function canHalfClose(): boolean {
+  return !overWebSockets;
+}
+
+/** Where servers serve their WebSockets, by their ports. */
+const webs = new Map<number, Promise<Web>>();
+
+async function dial(port: number): Promise<Conn> {
+  const web = await webs.get(port);
+  if (web) return await SocketConn.connect(web.port);
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  conn.setNoDelay();
+  return conn;
+}
 
 /** After so long a test that waits in vain fails, in milliseconds. */
 export const PATIENCE_MS = 20_000;
@@ -98,12 +130,19 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     ...options,
     tcp: options.tcp ?? listenHere(),
   });
+  const web = overWebSockets ? serveWebSockets(server) : undefined;
+  if (web) webs.set(server.port, web);
   return {
     port: server.port,
     file: server.file,
     tlsPort: server.tlsPort,
     console: server.console,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    welcome: server.welcome,
+    async [Symbol.asyncDispose]() {
+      webs.delete(server.port);
+      (await web)?.[Symbol.dispose]();
+      await server[Symbol.asyncDispose]();
+    },
     log,
     async logged(part) {
       const { promise, resolve } = Promise.withResolvers<string>();
@@ -122,23 +161,30 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
   };
 }
 
-/** A TCP or TLS connection that speaks bytes. */
+/** Serves the page, and WebSockets into the same sessions. */
+export function serveWebSockets({ welcome }: Server): Promise<Web> {
+  return startWeb({
+    hostname: "127.0.0.1",
+    port: 0,
+    welcome: (wire, { address }) => welcome(wire, address),
+  });
+}
+
+/** A connection that speaks bytes. */
 export class RawClient implements Disposable {
-  readonly #conn: Deno.Conn<Deno.NetAddr>;
+  readonly #conn: Conn;
   #buffer = new Uint8Array(65_536);
   #start = 0; // before it: taken
   #end = 0; // after it: not yet read
   #ended = false;
   #closed = false;
 
-  private constructor(conn: Deno.Conn<Deno.NetAddr>) {
+  private constructor(conn: Conn) {
     this.#conn = conn;
   }
 
   static async connect(port: number): Promise<RawClient> {
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    conn.setNoDelay();
-    return new RawClient(conn);
+    return new RawClient(await dial(port));
   }
 
   /** Connects with TLS to a server that has `cert`. */

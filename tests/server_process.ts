@@ -1,4 +1,5 @@
 /** The server as people run it: a process. */
+import { dirname } from "node:path";
 import { within } from "./raw_client.ts";
 
 /** The script. */
@@ -46,8 +47,10 @@ class Output {
   }
 }
 
-/** What a process is kept from. */
-interface Limits {
+/** What runs, and what it is kept from. */
+interface Setting {
+  /** Another script in its place; it runs in its own folder. */
+  readonly script?: string;
   /** It can have only so many files open. */
   readonly files?: number;
   /** It can write only files of so many KiB. */
@@ -63,7 +66,7 @@ const OBEDIENT = [
   "--inh-caps=-dac_override,-dac_read_search",
 ];
 
-/** Why {@linkcode Limits.permissions} mean nothing here, if it is so. */
+/** Why {@linkcode Setting.permissions} mean nothing here, if it is so. */
 export const noPermissions: string | undefined = await whyNoPermissions();
 
 async function whyNoPermissions(): Promise<string | undefined> {
@@ -85,13 +88,13 @@ export class Process implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
 
-  /** See {@linkcode Limits}. */
-  constructor(args: readonly string[], limits: Limits = {}) {
-    const { files, fileKb, permissions } = limits;
+  /** See {@linkcode Setting}. */
+  constructor(args: readonly string[], setting: Setting = {}) {
+    const { files, fileKb, permissions, script: other } = setting;
     const server = [
       ...(permissions && Deno.uid() === 0 ? OBEDIENT : []),
       Deno.execPath(),
-      ...RUN,
+      ...(other ? ["run", "-A", "--cached-only", other] : RUN),
       ...args,
     ];
     const script = [
@@ -106,6 +109,7 @@ export class Process implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
       env: { NO_COLOR: "1" },
+      ...(other ? { cwd: dirname(other) } : {}),
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
     this.out = new Output(this.#child.stdout);

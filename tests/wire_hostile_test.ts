@@ -184,7 +184,7 @@ Deno.test("who asks for much at once does not keep others from their turn", asyn
   using greedy = await RawClient.enter(server.port, "greedy");
   using bob = await RawClient.enter(server.port, "bob");
 
-  await greedy.send("HISTORY #default\n\n".repeat(20_000) + "JOIN #done\n\n");
+  await greedy.send("HISTORY #default\n\n".repeat(50_000) + "JOIN #done\n\n");
   const pong = await bob.ask("PING\n\n");
 
   assertEquals(pong, "PONG\n\n");

@@ -1,0 +1,134 @@
+/**
+ * A real browser for the tests of the page, and people who sit before it.
+ *
+ * @module
+ */
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
+import { PATIENCE_MS } from "./raw_client.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+
+/** Whether there is one; without, the tests of the page are left out. */
+export const hasChromium: boolean = await Deno.stat(CHROMIUM)
+  .then(() => true, () => false);
+
+/** A name that leads here and is not of this computer: not to be trusted. */
+export const FOREIGN_HOST = "parley.test";
+
+/** Starts a browser, one for all tests of a file. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      `--host-resolver-rules=MAP ${FOREIGN_HOST} 127.0.0.1`,
+    ],
+  });
+}
+
+/** Somebody with a page of their own, and what went wrong on it. */
+export class Person implements AsyncDisposable {
+  /** For whatever has no method here. */
+  readonly page: Page;
+  /** What the page has complained of, errors of ours or refused content. */
+  readonly complaints: string[] = [];
+  readonly name: string;
+
+  private constructor(page: Page, name: string) {
+    this.page = page;
+    this.name = name;
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.on("pageerror", (error) => this.complaints.push(error.message));
+    page.on("console", (message) => {
+      // That a server is away is no fault of the page.
+      if (message.text().includes("WebSocket connection to")) return;
+      if (message.type() === "error") this.complaints.push(message.text());
+    });
+  }
+
+  /** Opens the page, and does nothing with it. */
+  static async open(
+    browser: Browser,
+    url: string,
+    { name = "", ...options }: BrowserContextOptions & { name?: string } = {},
+  ): Promise<Person> {
+    const context = await browser.newContext({ locale: "en-GB", ...options });
+    const page = await context.newPage();
+    const person = new Person(page, name);
+    await page.goto(url);
+    return person;
+  }
+
+  /** Opens the page and comes in as `name`, into `#default`. */
+  static async enter(
+    browser: Browser,
+    url: string,
+    name: string,
+    options: BrowserContextOptions = {},
+  ): Promise<Person> {
+    const person = await Person.open(browser, url, { name, ...options });
+    await person.comeIn(name);
+    return person;
+  }
+
+  /** Fills in the form, and waits until the chat is there. */
+  async comeIn(name: string): Promise<void> {
+    await this.page.getByRole("textbox", { name: "Name" }).fill(name);
+    await this.click("Come in");
+    await this.page.getByRole("heading", { name: "#default" }).waitFor();
+  }
+
+  /** Clicks the button with this name. */
+  async click(name: string | RegExp): Promise<void> {
+    await this.page.getByRole("button", { name, exact: true }).click();
+  }
+
+  /** Writes, and presses Enter. */
+  async say(text: string): Promise<void> {
+    const field = this.page.getByRole("textbox", {
+      name: "Message",
+      exact: true,
+    });
+    await field.fill(text);
+    await field.press("Enter");
+  }
+
+  /** Waits until the messages have `text`. */
+  async sees(text: string): Promise<void> {
+    await this.page.locator("#messages").getByText(text, { exact: true })
+      .first().waitFor();
+  }
+
+  /** Waits until nothing of one's own is unanswered. */
+  async allSent(): Promise<void> {
+    await this.page.locator("#messages > .waiting").first()
+      .waitFor({ state: "detached" });
+  }
+
+  /** What is shown of the conversation: `name: text`, without the times. */
+  async messages(): Promise<string[]> {
+    return await this.page.locator("#messages > .message").evaluateAll(
+      (all) => {
+        let name = "";
+        return all.map((one) => {
+          const who = one.querySelector(".who, .unseen")?.textContent ?? "";
+          name = who.replace(/: $/, "");
+          return `${name}: ${one.querySelector(".text")?.textContent}`;
+        });
+      },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.page.context().close();
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The page for one person on this computer: `client.ts --gui`.
+ *
+ * Pages speak WebSocket and servers TCP, so this carries the bytes between the
+ * two, and understands none of them. It listens on this computer alone, where
+ * other people and other pages may be too. Those do not know the address: a key
+ * in it is good once, and then a cookie stands for it, which only pages of this
+ * address send.
+ *
+ * @module
+ */
+import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import type { IncomingMessage } from "node:http";
+import type { Settings } from "./assets.ts";
+import { type Guard, type Reply, startWeb, type Visitor } from "./serve.ts";
+import type { SocketWire, Wire } from "./socket.ts";
+
+/** What {@linkcode serveLocally} has to know. */
+export interface LocalOptions {
+  /** Whom to be, and where, if the command line says so. */
+  readonly settings: Omit<Settings, "local">;
+  /**
+   * Connects to a server.
+   *
+   * @throws {Error} Whose message is for the person.
+   */
+  dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
+}
+
+/** The page, as long as it is served. Dispose to end it. */
+export interface LocalPage extends AsyncDisposable {
+  /** Where it is: good once. */
+  readonly address: string;
+}
+
+/** Serves the page on a free port of this computer. */
+export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
+  const key = randomWord();
+  const ending = new AbortController();
+  const relays = new Set<Promise<void>>();
+  const web = await startWeb({
+    hostname: HOST,
+    port: 0,
+    settings: { ...options.settings, local: true },
+    guard: keyGuard(key, () => web.port),
+    welcome: (wire, visitor) => {
+      const relay = carry(wire, visitor, { options, signal: ending.signal })
+        .catch((bug) => console.error("Carrying bytes failed:", bug))
+        .finally(() => relays.delete(relay));
+      relays.add(relay);
+    },
+  });
+  return {
+    address: `http://${HOST}:${web.port}/?key=${key}`,
+    async [Symbol.asyncDispose]() {
+      web[Symbol.dispose]();
+      ending.abort();
+      await Promise.all(relays);
+    },
+  };
+}
+
+/** Opens the system's browser; says when it turns out that it cannot. */
+export async function openBrowser(address: string): Promise<boolean> {
+  const [program, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
+  try {
+    const { success } = await new Deno.Command(program, {
+      args: [...args, address],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      detached: true, // what ends us does not end the browser
+    }).spawn().status;
+    return success;
+  } catch {
+    return false; // there is no such program
+  }
+}
+
+/** What opens addresses, by system; the others have what Linux has. */
+const OPENERS: Partial<Record<string, readonly [string, ...string[]]>> = {
+  darwin: ["open"],
+  windows: ["rundll32", "url.dll,FileProtocolHandler"],
+};
+
+const HOST = "127.0.0.1";
+
+/** Lets in who has the key, which then is spent, or the cookie given for it. */
+function keyGuard(key: string, port: () => number): Guard {
+  const pass = randomWord();
+  let spent = false;
+  return (request, url) => {
+    const { host = "" } = request.headers;
+    // Cookies are shared by all ports, so the port is in its name.
+    const cookie = `parley-${port()}`;
+    if (host !== `${HOST}:${port()}`) return REFUSED;
+    const given = url.pathname === "/" ? url.searchParams.get("key") : null;
+    const known = isSame(cookieOf(request, cookie), pass);
+    if (given === null) return known ? undefined : REFUSED;
+    const fits = isSame(given, key) && !spent;
+    if (!known && !fits) return REFUSED;
+    spent ||= fits;
+    return {
+      status: 303,
+      text: "",
+      headers: {
+        "Location": "/",
+        "Set-Cookie": `${cookie}=${pass}; HttpOnly; SameSite=Strict; Path=/`,
+      },
+    };
+  };
+}
+
+function cookieOf({ headers }: IncomingMessage, name: string): string {
+  const cookies = (headers.cookie ?? "").split("; ");
+  const found = cookies.find((cookie) => cookie.startsWith(`${name}=`));
+  return found?.slice(name.length + 1) ?? "";
+}
+
+/** Takes as long whatever is guessed. */
+function isSame(given: string, secret: string): boolean {
+  if (given.length !== secret.length) return false; // which is no secret
+  const encoder = new TextEncoder();
+  const [a, b] = [encoder.encode(given), encoder.encode(secret)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** 128 bits that nobody guesses. */
+function randomWord(): string {
+  return crypto.getRandomValues(new Uint8Array(16)).toHex();
+}
+
+const REFUSED: Reply = {
+  status: 403,
+  text: "This page is for whoever has started it, and its address good once. " +
+    "Start client.ts --gui again\n",
+};
+
+/** Carries bytes between a page and the server that it names. */
+async function carry(
+  page: SocketWire,
+  { query }: Visitor,
+  { options, signal }: { options: LocalOptions; signal: AbortSignal },
+): Promise<void> {
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => end(), { once: true });
+  if (signal.aborted) end();
+  const [host, port] = [query.get("server"), query.get("port")];
+  let server: Wire | undefined;
+  try {
+    server = await options.dial(host ?? "", port ?? "", signal);
+    const both = Promise.all([pass(page, server), pass(server, page)]);
+    await Promise.race([both, ended]);
+  } catch (error) {
+    // The cast: nothing throws anything else. If it was connected, one of the
+    // two is gone, and the page learns that it was lost.
+    if (!server) await Promise.race([tell(page, error as Error), ended]);
+  } finally {
+    page.close();
+    server?.close();
+  }
+}
+
+/** Says why there is no server, and waits until it was heard. */
+async function tell(page: SocketWire, { message }: Error): Promise<void> {
+  await page.closeWrite(message);
+  while (await page.read(new Uint8Array(1_024)) !== null);
+}
+
+/** Passes on what comes, no faster than it is taken, and its end. */
+async function pass(from: Wire, to: Wire): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  for (let count; (count = await from.read(buffer)) !== null;) {
+    for (let at = 0; at < count;) {
+      at += await to.write(buffer.subarray(at, count));
+    }
+  }
+  await to.closeWrite();
+}

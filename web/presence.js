@@ -1,0 +1,49 @@
+// @ts-check
+/**
+ * Who is in a room, who came and who went.
+ *
+ * @module
+ */
+import { linesOf, numberOf } from "../client/reading.ts";
+import { header } from "../protocol.ts";
+
+/** @import { Frame } from "../protocol.ts" */
+/** @import { Conversation } from "./conversation.js" */
+
+/** So many are named of a crowd that comes or goes. */
+const TOLD = 5;
+
+/** Takes who is there, from the answer to WHO. @param {Conversation} conversation @param {Frame} answer */
+export function takePeople(conversation, answer) {
+  conversation.people.clear();
+  add(conversation.people, linesOf(answer));
+  conversation.members = conversation.people.size;
+}
+
+/** Takes a NOTICE: keeps who is there, and tells it. @param {Conversation} room @param {Frame} frame */
+export function takePresence(room, frame) {
+  const [what = ""] = frame.args;
+  const deed = DEEDS[what];
+  if (deed === undefined) return; // a newer server's
+  const user = header(frame, "user");
+  const lines = user === undefined ? linesOf(frame) : [user];
+  const names = lines.map(nameIn);
+  if (what === "joined") add(room.people, lines);
+  else for (const name of names) room.people.delete(name.toLowerCase());
+  room.members = numberOf(frame, "members") ?? room.members;
+  const more = names.length > TOLD ? ` and ${names.length - TOLD} more` : "";
+  room.note("event", `${names.slice(0, TOLD).join(", ")}${more} ${deed}`);
+}
+
+/** @type {Record<string, string>} */
+const DEEDS = { joined: "came in", left: "left", offline: "went offline" };
+
+/** @param {Map<string, string>} people @param {readonly string[]} lines */
+function add(people, lines) {
+  for (const name of lines.map(nameIn)) people.set(name.toLowerCase(), name);
+}
+
+/** Who stands at the beginning of a line. @param {string} line */
+function nameIn(line) {
+  return line.split(" ")[0] ?? "";
+}

@@ -1,0 +1,109 @@
+/**
+ * A WebSocket as a stream of bytes, such as a `Deno.Conn` is one: where a
+ * message begins and ends means nothing.
+ *
+ * Both directions have backpressure. What nobody reads stays in the system,
+ * and so with the peer, but for one message. A write is done when the system
+ * has taken it.
+ *
+ * @module
+ */
+import type { WebSocket } from "ws";
+
+/** Longest message of a WebSocket, in bytes; a frame may take several. */
+export const MAX_MESSAGE_BYTES = 65_536;
+
+/** A two-way stream of bytes. */
+export interface Wire {
+  /** Reads into `buffer`; says how many bytes, or null at the end. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes `bytes`; says how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends our direction; the peer can still send. */
+  closeWrite(): Promise<void>;
+  /** Ends both at once. */
+  close(): void;
+}
+
+/** See the top of the file. */
+export class SocketWire implements Wire {
+  readonly #socket: WebSocket;
+  #unread: Uint8Array[] = [];
+  #ended = false;
+  #changed = Promise.withResolvers<void>();
+
+  /** Takes over `socket`, which was just opened. */
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data) => {
+      if (data.length === 0) return;
+      socket.pause();
+      this.#unread.push(data);
+      this.#wake();
+    });
+    socket.on("close", () => this.#end());
+    socket.on("error", () => this.#end()); // a frame that is none, or a reset
+  }
+
+  /** See {@linkcode Wire}. One read at a time. */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (this.#unread.length === 0) {
+      if (this.#ended) return null;
+      await this.#changed.promise;
+    }
+    const [first] = this.#unread as [Uint8Array]; // there is one
+    const taken = first.subarray(0, buffer.length);
+    buffer.set(taken);
+    if (taken.length < first.length) {
+      this.#unread[0] = first.subarray(taken.length);
+    } else if (this.#unread.shift() && this.#unread.length === 0) {
+      this.#socket.resume();
+    }
+    return taken.length;
+  }
+
+  /** See {@linkcode Wire}. Rejects when the peer is gone. */
+  write(bytes: Uint8Array): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#socket.send(bytes, (error) => {
+      if (error) reject(error);
+      else resolve(bytes.length);
+    });
+    return promise;
+  }
+
+  /** See {@linkcode Wire}. `reason` is for a person; a long one is cut. */
+  closeWrite(reason?: string): Promise<void> {
+    if (reason === undefined) this.#socket.close(1000);
+    else this.#socket.close(REASON_CODE, shortened(reason));
+    return Promise.resolve();
+  }
+
+  /** See {@linkcode Wire}. Idempotent. */
+  close(): void {
+    this.#socket.terminate();
+    this.#end();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
+
+/** A close code of our own: its reason may be shown to a person. */
+const REASON_CODE = 4000;
+
+/** So long is the reason of a WebSocket's end at most, in bytes. */
+const MAX_REASON_BYTES = 123;
+
+function shortened(reason: string): string {
+  const bytes = new Uint8Array(MAX_REASON_BYTES);
+  const { read } = new TextEncoder().encodeInto(reason, bytes);
+  return reason.slice(0, read);
+}
