@@ -169,6 +169,7 @@ export class Introductions implements Disposable {
    * Answers a call with yes.
    *
    * @throws {ChatError} If it rings no more, or the caller is gone.
+   * @throws {Failure} If the system does not let us listen.
    */
   async accept(call: Call): Promise<Introduced> {
     const ringing = this.#ringing.get(call.session);
@@ -183,7 +184,7 @@ export class Introductions implements Disposable {
       pair,
       theirs: ringing.commit,
     });
-    const meeting = new Meeting({ hostname: this.#parts.hostname });
+    const meeting = this.#meetingFor(call);
     meeting.agree(agreement, placesToDial(ringing.addresses, from));
     this.#settle(session, meeting);
     try {
@@ -215,6 +216,16 @@ export class Introductions implements Disposable {
     if (frame.verb === "CALL") this.#called(name, session, frame);
     else if (frame.verb === "ACCEPT") this.#answered(name, session, frame);
     else if (frame.verb === "DECLINE") this.#declined(name, session, frame);
+  }
+
+  /** Where to meet whoever calls; who waits there is told if that is nowhere. */
+  #meetingFor({ name, session }: Call): Meeting {
+    try {
+      return new Meeting({ hostname: this.#parts.hostname });
+    } catch (error) {
+      this.#sayDecline(name, session, "cannot be reached directly");
+      throw error;
+    }
   }
 
   /** Nothing rings any more. */

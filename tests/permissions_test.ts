@@ -1,6 +1,8 @@
 /** Each program with exactly the permissions that its task gives it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
+import { quietServer } from "./client_tools.ts";
+import { directClient } from "./direct_tools.ts";
 import { within } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
 
@@ -76,11 +78,44 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
 });
 
+for (const allowed of [true, false]) {
+  const what = allowed ? "calls" : "is told why it cannot call";
+  Deno.test(`a client that may ${allowed ? "" : "not "}look for its addresses ${what}`, async () => {
+    await using server = quietServer();
+    await using bob = directClient("bob", server.port);
+    using folder = tempFolder();
+    await bob.until("you joined");
+    const client = run("client", {
+      permissions: permissionsOf("client").filter((one) =>
+        allowed || !one.startsWith("--allow-sys")
+      ),
+      args: ["alice", `127.0.0.1:${server.port}`, "--plain"],
+      cwd: folder.path,
+    });
+    const lines = client.stdin.getWriter();
+    const type = (text: string) => lines.write(new TextEncoder().encode(text));
+
+    await type("/call bob\n");
+    if (allowed) await bob.until("alice calls you");
+    else {
+      const told = /(run again with the --allow-sys flag)/;
+      await within(readUntil(client.stdout, told), () => "why not");
+    }
+    await type("still here\n");
+    await bob.until("alice: still here");
+    await lines.close();
+    const { code, stderr } = await within(client.output(), () => "the end");
+
+    assertEquals([code, decoder.decode(stderr)], [0, ""]);
+  });
+}
+
+/** What is asked for only when it is used, and not at the start. */
+const NEEDED_LATER = { server: "--allow-env", client: "--allow-sys" } as const;
+
 for (const program of ["server", "client"] as const) {
   for (const missing of permissionsOf(program)) {
-    if (program === "server" && missing.startsWith("--allow-env")) {
-      continue; // of use on a terminal alone
-    }
+    if (NEEDED_LATER[program] === missing.split("=")[0]) continue;
     Deno.test(`${program}.ts without ${missing} says what is missing`, async () => {
       using folder = tempFolder();
       const [option = ""] = missing.split("=");
