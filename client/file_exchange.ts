@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { Failure } from "./failure.ts";
 import { FileFailure } from "./file_failure.ts";
 import { Receiving } from "./file_receiving.ts";
 import {
@@ -110,18 +111,22 @@ export class FileExchange {
       path,
     }));
     if (answer instanceof Receiving) return answer;
-    throw new BadRecord("a list instead of a file");
+    throw new FileFailure(`"${path}" was asked for, and a list came instead`);
   }
 
   /**
    * Asks what the other side's shared folder has.
    *
-   * @throws {FileFailure} If it has none.
+   * @throws {FileFailure} If it has none, or answers something else.
    */
   async list(): Promise<Listing> {
     const answer = await this.#ask((request) => ({ type: "list", request }));
     if (!(answer instanceof Receiving)) return answer;
-    throw new BadRecord("a file instead of a list");
+    const failure = new FileFailure(
+      "A list was asked for, and files came instead",
+    );
+    answer.decline(failure.message);
+    throw failure;
   }
 
   /**
@@ -236,7 +241,8 @@ export class FileExchange {
       this.#options.served(sending, done);
       await done;
     } catch (error) {
-      if (this.#closed) return;
+      // Who asked has hung up, or is lost; we may not have read that yet.
+      if (this.#closed || error instanceof Failure) return;
       if (!(error instanceof FileFailure)) throw error;
       this.#tell({ type: "refuse", request, reason: error.message });
     }

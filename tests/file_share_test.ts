@@ -1,9 +1,18 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EXIT, Failure } from "../client/failure.ts";
+import { FileExchange } from "../client/file_exchange.ts";
 import { FileFailure } from "../client/file_failure.ts";
+import {
+  type Control,
+  decodeControl,
+  encodeControl,
+} from "../client/file_records.ts";
 import { SharedFolder } from "../client/file_share.ts";
 import { Pair, PEOPLE, snapshot, writeFiles } from "./file_tools.ts";
 import { tempFolder } from "./temp.ts";
+
+const LOST = new Failure(EXIT.failed, "Direct connection lost");
 
 /** A folder with something to share in it, and something beside it. */
 function folders() {
@@ -173,4 +182,56 @@ Deno.test("a request is over when the connection is", async () => {
   pair.cut(new FileFailure("gone"));
 
   await assertRejects(() => listing, FileFailure, "gone");
+});
+
+Deno.test("whoever hangs up while something is got is no mistake of ours", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  const served = Promise.withResolvers<string>();
+  let said = 0;
+  const exchange = new FileExchange({
+    shared,
+    say: () => ++said > 1 ? Promise.reject(LOST) : Promise.resolve(),
+    offered: () => {},
+    served: (_, done) => served.resolve(done.catch(({ message }) => message)),
+  });
+
+  const get = { type: "get", request: 1, path: "notes.txt" } as const;
+  await exchange.receive(encodeControl(get));
+  assertEquals(await served.promise, LOST.message);
+
+  await exchange.close(LOST); // what nobody handles would have ended us
+});
+
+Deno.test("whoever answers something else than was asked gets no further", async () => {
+  const said: Control[] = [];
+  const exchange: FileExchange = new FileExchange({
+    shared: undefined,
+    say: (record) => {
+      said.push(decodeControl(record));
+      return Promise.resolve();
+    },
+    offered: () => {},
+    served: () => {},
+  });
+  const hear = (control: Control) => exchange.receive(encodeControl(control));
+
+  const got = exchange.get("notes.txt");
+  const instead = {
+    type: "listing",
+    request: 1,
+    entries: [],
+    more: 0,
+  } as const;
+  await hear(instead);
+  await assertRejects(() => got, FileFailure, "a list came instead");
+
+  const listed = exchange.list();
+  const offer = { transfer: 1, id: "0".repeat(32), files: 1, size: 0 };
+  await hear({ type: "offer", ...offer, answers: 2 });
+  const entries = [{ item: 0, path: "notes.txt", size: 0 }];
+  await hear({ type: "manifest", transfer: 1, entries });
+  await assertRejects(() => listed, FileFailure, "files came instead");
+
+  assertEquals(said.map(({ type }) => type), ["get", "list", "decline"]);
 });
