@@ -235,3 +235,17 @@ Deno.test("whoever answers something else than was asked gets no further", async
 
   assertEquals(said.map(({ type }) => type), ["get", "list", "decline"]);
 });
+
+Deno.test("what goes wrong with a shared folder tells nobody where it is", async () => {
+  const bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+  bobs[Symbol.dispose]();
+
+  const error = await assertRejects(() => pair.alice.list(), FileFailure);
+
+  assertEquals(
+    error.message,
+    "Cannot read what is shared: there is no such file",
+  );
+});
