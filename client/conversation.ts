@@ -191,8 +191,11 @@ export class Conversation {
       }
     } finally {
       this.#channel = undefined;
-      await this.talk.disconnect(lost());
-      await channel[Symbol.asyncDispose]();
+      // At once: what is being sent to who does not read ends with the channel.
+      await Promise.all([
+        this.talk.disconnect(lost()),
+        channel[Symbol.asyncDispose](),
+      ]);
     }
   }
 

@@ -232,8 +232,9 @@ export class FileExchange {
       }
       if (control.type === "list") {
         const listing = await shared.list();
-        this.#tell({ type: "listing", request, ...listing });
-        return;
+        const answer = { type: "listing", request, ...listing } as const;
+        // A list is long: until it is sent it counts as under way.
+        return await this.#options.say(encodeControl(answer));
       }
       const outgoing = await shared.find(control.path);
       const sending = this.offer(outgoing, { answers: request });

@@ -1,7 +1,7 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EXIT, Failure } from "../client/failure.ts";
-import { FileExchange } from "../client/file_exchange.ts";
+import { FileExchange, MAX_UNDER_WAY } from "../client/file_exchange.ts";
 import { FileFailure } from "../client/file_failure.ts";
 import {
   type Control,
@@ -248,4 +248,38 @@ Deno.test("what goes wrong with a shared folder tells nobody where it is", async
     error.message,
     "Cannot read what is shared: there is no such file",
   );
+});
+
+Deno.test("whoever asks for lists and reads none is sent only so many", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  const { promise: unread, resolve: read } = Promise.withResolvers<void>();
+  const full = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<string>();
+  let lists = 0;
+  const exchange = new FileExchange({
+    shared,
+    say: (record) => {
+      const control = decodeControl(record);
+      if (control.type === "refuse") refused.resolve(control.reason);
+      else if (++lists === MAX_UNDER_WAY) full.resolve();
+      return unread;
+    },
+    offered: () => {},
+    served: () => {},
+  });
+  const ask = (request: number) =>
+    exchange.receive(encodeControl({ type: "list", request }));
+
+  for (let request = 1; request <= MAX_UNDER_WAY; request++) await ask(request);
+  await full.promise;
+  await ask(MAX_UNDER_WAY + 1);
+
+  assertEquals(
+    await refused.promise,
+    "Too much is asked for at once; try again later",
+  );
+  assertEquals(lists, MAX_UNDER_WAY);
+  read();
+  await exchange.close(LOST);
 });
