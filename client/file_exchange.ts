@@ -20,6 +20,7 @@ import {
   encodeControl,
   type Entry,
   MAX_FILES,
+  MAX_PATHS_LENGTH,
   readData,
 } from "./file_records.ts";
 import { newId, type Say, Sending } from "./file_sending.ts";
@@ -180,11 +181,17 @@ export class FileExchange {
     const others = [...this.#receivings.values()];
     const files = others.reduce((sum, one) => sum + one.files, offer.files);
     if (others.length >= MAX_UNDER_WAY || files > MAX_FILES) {
-      return receiving.decline("Too much is offered at once; try again later");
+      return receiving.decline(TOO_MUCH);
     }
     this.#receivings.set(transfer, receiving);
     const forget = () => void this.#receivings.delete(transfer);
     receiving.outcome.then(forget, forget);
+  }
+
+  /** Of all that is offered, in UTF-16 units. */
+  get #pathsLength(): number {
+    return this.#receivings.values()
+      .reduce((sum, { pathsLength }) => sum + pathsLength, 0);
   }
 
   async #hear(
@@ -195,7 +202,11 @@ export class FileExchange {
   ): Promise<void> {
     const receiving = this.#receivings.get(control.transfer);
     await receiving?.receive(control);
-    if (control.type !== "manifest" || !receiving?.listed) return;
+    if (control.type !== "manifest" || !receiving) return;
+    if (this.#pathsLength > MAX_PATHS_LENGTH) {
+      return receiving.decline(TOO_MUCH);
+    }
+    if (!receiving.listed) return;
     const request = this.#requests.get(receiving.answers ?? 0);
     if (request) request.resolve(receiving);
     else this.#options.offered(receiving);
@@ -254,6 +265,8 @@ export class FileExchange {
     this.#options.say(encodeControl(control)).catch(() => {});
   }
 }
+
+const TOO_MUCH = "Too much is offered at once; try again later";
 
 type Answer = Receiving | Listing;
 
