@@ -111,7 +111,14 @@ export class Direct {
   /** Calls somebody. What becomes of it is shown when it is known. */
   call(name: string): void {
     const talks = this.#conversations.filter(({ forFiles }) => !forFiles);
-    if (this.#find(talks, name)) {
+    const talk = this.#find(talks, name);
+    if (talk?.broken) {
+      return this.#note(
+        `Connecting to ${name} again; /hangup ${name} ends that session, ` +
+          "and makes room for another",
+      );
+    }
+    if (talk) {
       return this.#note(`You have a direct session with ${name} already`);
     }
     if (this.#find(this.#chatCalls(), name)) {
