@@ -34,6 +34,9 @@ export const MAX_RINGING = 8;
 /** So many answered calls are known again when a frame is repeated. */
 const MAX_SETTLED = 100;
 
+/** So many calls that we declined may be unanswered by the server at once. */
+const MAX_DECLINING = 100;
+
 /** What somebody calls for. */
 export type Offer =
   | { readonly purpose: "chat" }
@@ -116,6 +119,7 @@ export class Introductions implements Disposable {
   readonly #ringing = new Map<string, Ringing>(); // by session
   readonly #calling = new Map<string, Calling>(); // by session
   readonly #settled = new Map<string, Meeting | undefined>(); // by session
+  #declining = 0;
 
   /** Nobody calls yet. */
   constructor(parts: IntroductionsParts) {
@@ -259,6 +263,7 @@ export class Introductions implements Disposable {
     try {
       const called = this.#parts.request("CALL", [name], headers);
       const [accepted] = await Promise.all([answer.promise, called]);
+      signal.throwIfAborted(); // we hung up just when they accepted
       return accepted;
     } finally {
       clearTimeout(timer);
@@ -328,14 +333,19 @@ export class Introductions implements Disposable {
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(oldest!);
   }
 
-  /** Tells whoever called, or was called. That they are gone is no news. */
+  /**
+   * Tells whoever called, or was called. That they are gone is no news. A server
+   * that has more calls for us than it takes answers is flooding us.
+   */
   #sayDecline(name: string, session: string, reason: string): void {
+    if (this.#declining >= MAX_DECLINING) return;
+    this.#declining++;
     const headers = { Session: session, Reason: reason };
     this.#parts.request("DECLINE", [name], headers).catch((error) => {
       if (!(error instanceof ChatError || error instanceof Failure)) {
         throw error;
       }
-    });
+    }).finally(() => this.#declining--);
   }
 }
 
