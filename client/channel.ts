@@ -85,6 +85,12 @@ const MAX_IN_FLIGHT_BYTES = 1024 * 1024;
 /** Small records leave joined, up to so many bytes. */
 const MAX_JOINED_BYTES = 64 * 1024;
 
+/**
+ * So many records wait at most for those before them to be encrypted. Whoever
+ * asks and asks, and reads no answer, would fill our memory with answers.
+ */
+export const MAX_WAITING = 10_000;
+
 /** So long we wait for the other side to take the end, in milliseconds. */
 const LINGER_MS = 5_000;
 
@@ -219,6 +225,7 @@ export class RecordChannel implements Channel {
   #put(kind: number, record: Bytes): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.#broken) reject(this.#broken);
+    else if (this.#drafts.length >= MAX_WAITING) reject(this.#break(unread()));
     else {
       this.#drafts.push({ kind, record, resolve, reject });
       this.#flushing ??= this.#flush();
@@ -386,6 +393,13 @@ function unheard(): Failure {
     EXIT.failed,
     `Direct connection lost: nothing was heard for ${seconds} seconds`,
     { passing: true },
+  );
+}
+
+function unread(): Failure {
+  return new Failure(
+    EXIT.failed,
+    "Direct connection ended: the other side does not read what we send",
   );
 }
 

@@ -65,6 +65,7 @@ export class Conversation {
   #unheard: Bytes[] = []; // what we said, and they may not have
   #heard = 0; // the number of the last one of theirs
   #over = false;
+  #broken = false;
   #end = ending("you have hung up"); // why it is over
 
   /** Before {@linkcode Conversation.run}. */
@@ -86,13 +87,19 @@ export class Conversation {
     return this.#over;
   }
 
+  /** Whether its connection is lost, and may come back or not. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   /**
    * Whether more can be begun in it: one that is for the files of whoever called
-   * ends with them.
+   * ends with them, and one that is broken may be with a program that was ended.
    */
   get lasting(): boolean {
     const isTheirs = this.#introduced.agreement.part === "called";
-    return !this.#over && !(this.forFiles && isTheirs);
+    const isOpen = !this.#over && !this.#broken;
+    return isOpen && !(this.forFiles && isTheirs);
   }
 
   /** Connects, and talks until one of them hangs up or is lost for good. */
@@ -173,7 +180,9 @@ export class Conversation {
         if (!(error instanceof Failure && error.passing)) throw error;
         this.#note(`${error.message}. Connecting to ${this.name} again`);
       }
+      this.#broken = true;
       channel = await this.#connectAgain();
+      this.#broken = false;
       this.#note(`Directly connected with ${this.name} again`);
     }
   }
@@ -191,8 +200,11 @@ export class Conversation {
       }
     } finally {
       this.#channel = undefined;
-      await this.talk.disconnect(lost());
-      await channel[Symbol.asyncDispose]();
+      // At once: what is being sent to who does not read ends with the channel.
+      await Promise.all([
+        this.talk.disconnect(lost()),
+        channel[Symbol.asyncDispose](),
+      ]);
     }
   }
 

@@ -57,7 +57,7 @@ export interface DirectParts extends Audience {
   readonly hostname?: string | undefined;
 }
 
-/** With so much under way, nobody else gets what we share. */
+/** With so much under way, nobody else is answered without a question. */
 const MAX_RUNNING = 32;
 
 /** A call of ours that rings. */
@@ -111,7 +111,14 @@ export class Direct {
   /** Calls somebody. What becomes of it is shown when it is known. */
   call(name: string): void {
     const talks = this.#conversations.filter(({ forFiles }) => !forFiles);
-    if (this.#find(talks, name)) {
+    const talk = this.#find(talks, name);
+    if (talk?.broken) {
+      return this.#note(
+        `Connecting to ${name} again; /hangup ${name} ends that session, ` +
+          "and makes room for another",
+      );
+    }
+    if (talk) {
       return this.#note(`You have a direct session with ${name} already`);
     }
     if (this.#find(this.#chatCalls(), name)) {
@@ -218,19 +225,9 @@ export class Direct {
 
   #rings(call: Call): void {
     const { name, offer } = call;
-    const isWanted = offer.purpose === "file" && offer.files === 0;
-    if (isWanted && !this.#parts.files.shared) {
-      return this.#introductions.decline(call, "shares nothing");
-    }
-    if (isWanted && this.#running.size >= MAX_RUNNING) {
-      return this.#introductions.decline(call, "too many others get files");
-    }
-    const { takesFiles } = this.#parts;
-    const isTaken = offer.purpose === "file" && takesFiles?.(name);
-    if (isWanted || isTaken) return this.#answer(call);
-    if (takesFiles) {
-      return this.#introductions.decline(call, "waits for something else");
-    }
+    const answer = this.#ownAnswer(call);
+    if (answer === "yes") return this.#answer(call);
+    if (answer) return this.#introductions.decline(call, answer.why);
     this.#calls.push(call);
     const ours = this.#find(this.#chatCalls(), name);
     if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
@@ -246,6 +243,19 @@ export class Direct {
       `${name} calls you from ${call.from}. ` +
         `/accept ${name} talks directly, /decline ${name} does not.`,
     );
+  }
+
+  /** What is answered without a question, if the person need not be asked. */
+  #ownAnswer({ name, offer }: Call): "yes" | { why: string } | undefined {
+    const { files: { shared }, takesFiles } = this.#parts;
+    const isWanted = offer.purpose === "file" && offer.files === 0;
+    if (isWanted && !shared) return { why: "shares nothing" };
+    const isTaken = offer.purpose === "file" && takesFiles?.(name);
+    if (!isWanted && !isTaken) {
+      return takesFiles && { why: "waits for something else" };
+    }
+    if (this.#running.size < MAX_RUNNING) return "yes";
+    return { why: "too many others send or get files" };
   }
 
   /** We call who calls us. One of the calls is enough: that to the greater. */

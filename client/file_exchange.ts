@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { Failure } from "./failure.ts";
 import { FileFailure } from "./file_failure.ts";
 import { Receiving } from "./file_receiving.ts";
 import {
@@ -19,6 +20,7 @@ import {
   encodeControl,
   type Entry,
   MAX_FILES,
+  MAX_PATHS_LENGTH,
   readData,
 } from "./file_records.ts";
 import { newId, type Say, Sending } from "./file_sending.ts";
@@ -110,18 +112,22 @@ export class FileExchange {
       path,
     }));
     if (answer instanceof Receiving) return answer;
-    throw new BadRecord("a list instead of a file");
+    throw new FileFailure(`"${path}" was asked for, and a list came instead`);
   }
 
   /**
    * Asks what the other side's shared folder has.
    *
-   * @throws {FileFailure} If it has none.
+   * @throws {FileFailure} If it has none, or answers something else.
    */
   async list(): Promise<Listing> {
     const answer = await this.#ask((request) => ({ type: "list", request }));
     if (!(answer instanceof Receiving)) return answer;
-    throw new BadRecord("a file instead of a list");
+    const failure = new FileFailure(
+      "A list was asked for, and files came instead",
+    );
+    answer.decline(failure.message);
+    throw failure;
   }
 
   /**
@@ -175,11 +181,17 @@ export class FileExchange {
     const others = [...this.#receivings.values()];
     const files = others.reduce((sum, one) => sum + one.files, offer.files);
     if (others.length >= MAX_UNDER_WAY || files > MAX_FILES) {
-      return receiving.decline("Too much is offered at once; try again later");
+      return receiving.decline(TOO_MUCH);
     }
     this.#receivings.set(transfer, receiving);
     const forget = () => void this.#receivings.delete(transfer);
     receiving.outcome.then(forget, forget);
+  }
+
+  /** Of all that is offered, in UTF-16 units. */
+  get #pathsLength(): number {
+    return this.#receivings.values()
+      .reduce((sum, { pathsLength }) => sum + pathsLength, 0);
   }
 
   async #hear(
@@ -190,7 +202,11 @@ export class FileExchange {
   ): Promise<void> {
     const receiving = this.#receivings.get(control.transfer);
     await receiving?.receive(control);
-    if (control.type !== "manifest" || !receiving?.listed) return;
+    if (control.type !== "manifest" || !receiving) return;
+    if (this.#pathsLength > MAX_PATHS_LENGTH) {
+      return receiving.decline(TOO_MUCH);
+    }
+    if (!receiving.listed) return;
     const request = this.#requests.get(receiving.answers ?? 0);
     if (request) request.resolve(receiving);
     else this.#options.offered(receiving);
@@ -227,8 +243,9 @@ export class FileExchange {
       }
       if (control.type === "list") {
         const listing = await shared.list();
-        this.#tell({ type: "listing", request, ...listing });
-        return;
+        const answer = { type: "listing", request, ...listing } as const;
+        // A list is long: until it is sent it counts as under way.
+        return await this.#options.say(encodeControl(answer));
       }
       const outgoing = await shared.find(control.path);
       const sending = this.offer(outgoing, { answers: request });
@@ -236,7 +253,8 @@ export class FileExchange {
       this.#options.served(sending, done);
       await done;
     } catch (error) {
-      if (this.#closed) return;
+      // Who asked has hung up, or is lost; we may not have read that yet.
+      if (this.#closed || error instanceof Failure) return;
       if (!(error instanceof FileFailure)) throw error;
       this.#tell({ type: "refuse", request, reason: error.message });
     }
@@ -247,6 +265,8 @@ export class FileExchange {
     this.#options.say(encodeControl(control)).catch(() => {});
   }
 }
+
+const TOO_MUCH = "Too much is offered at once; try again later";
 
 type Answer = Receiving | Listing;
 

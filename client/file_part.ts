@@ -259,12 +259,11 @@ export class Part {
     PATHS_IN_USE.delete(this.path);
   }
 
-  /** Removes it from the disk. */
+  /** Removes it from the disk. What cannot be removed stays there. */
   async remove(): Promise<void> {
     await this.close();
-    await Deno.remove(this.path, { recursive: true }).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    // Somebody else did, or the disk is in trouble: why it ended is told.
+    await Deno.remove(this.path, { recursive: true }).catch(() => {});
   }
 
   /** Lets nobody close what `task` uses before it has ended. */

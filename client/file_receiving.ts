@@ -80,6 +80,11 @@ export class Receiving {
     return this.#listed === this.files;
   }
 
+  /** How long the paths are together that were listed, in UTF-16 units. */
+  get pathsLength(): number {
+    return this.#pathsLength;
+  }
+
   /** How many bytes are there, those from before a break included. */
   get moved(): number {
     return this.#before + this.#got;

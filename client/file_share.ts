@@ -56,7 +56,7 @@ export class SharedFolder {
     const location = join(this.location, ...parts);
     const found = await Deno.realPath(location).catch(() => undefined);
     if (found !== location) throw none;
-    const outgoing = await findSources([location]);
+    const outgoing = await readable(location);
     const inside = this.location + sep;
     if (outgoing.sources.every((one) => one.location.startsWith(inside))) {
       return outgoing;
@@ -66,12 +66,24 @@ export class SharedFolder {
 
   /** What it has, by path; of many, the first. */
   async list(): Promise<{ entries: Entry[]; more: number }> {
-    const { sources } = await findSources([this.location]);
+    const { sources } = await readable(this.location);
     const files = sources.filter(({ path }) => !path.endsWith("/"));
     const named = files.map(({ path, size }) => {
       return { item: 0, path: path.slice(path.indexOf("/") + 1), size };
     });
     const [entries = []] = inRecords(named);
     return { entries, more: files.length - entries.length };
+  }
+}
+
+/** What there is to be sent; what goes wrong names no path of our disk. */
+async function readable(location: string): Promise<Outgoing> {
+  try {
+    return await findSources([location]);
+  } catch (error) {
+    if (!(error instanceof FileFailure && error.cause)) throw error;
+    const reason = systemReason(error.cause);
+    const message = `Cannot read what is shared: ${reason}`;
+    throw new FileFailure(message, { cause: error });
   }
 }

@@ -249,7 +249,7 @@ export class Files {
     const lacking = await this.#lackOfRoom(job);
     if (lacking === undefined) return this.#take(row);
     this.#error(lacking);
-    await talk.cancel(job, `${this.#parts.me} has no room for it`);
+    await talk.cancel(job, `${this.#parts.me} had no room for it`);
   }
 
   async #lackOfRoom({ title, size }: Job): Promise<string | undefined> {

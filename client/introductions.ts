@@ -34,6 +34,9 @@ export const MAX_RINGING = 8;
 /** So many answered calls are known again when a frame is repeated. */
 const MAX_SETTLED = 100;
 
+/** So many calls that we declined may be unanswered by the server at once. */
+const MAX_DECLINING = 100;
+
 /** What somebody calls for. */
 export type Offer =
   | { readonly purpose: "chat" }
@@ -116,6 +119,7 @@ export class Introductions implements Disposable {
   readonly #ringing = new Map<string, Ringing>(); // by session
   readonly #calling = new Map<string, Calling>(); // by session
   readonly #settled = new Map<string, Meeting | undefined>(); // by session
+  #declining = 0;
 
   /** Nobody calls yet. */
   constructor(parts: IntroductionsParts) {
@@ -169,6 +173,7 @@ export class Introductions implements Disposable {
    * Answers a call with yes.
    *
    * @throws {ChatError} If it rings no more, or the caller is gone.
+   * @throws {Failure} If the system does not let us listen.
    */
   async accept(call: Call): Promise<Introduced> {
     const ringing = this.#ringing.get(call.session);
@@ -183,7 +188,7 @@ export class Introductions implements Disposable {
       pair,
       theirs: ringing.commit,
     });
-    const meeting = new Meeting({ hostname: this.#parts.hostname });
+    const meeting = this.#meetingFor(call);
     meeting.agree(agreement, placesToDial(ringing.addresses, from));
     this.#settle(session, meeting);
     try {
@@ -217,6 +222,16 @@ export class Introductions implements Disposable {
     else if (frame.verb === "DECLINE") this.#declined(name, session, frame);
   }
 
+  /** Where to meet whoever calls; who waits there is told if that is nowhere. */
+  #meetingFor({ name, session }: Call): Meeting {
+    try {
+      return new Meeting({ hostname: this.#parts.hostname });
+    } catch (error) {
+      this.#sayDecline(name, session, "cannot be reached directly");
+      throw error;
+    }
+  }
+
   /** Nothing rings any more. */
   [Symbol.dispose](): void {
     const why = new ChatError(118, "we left");
@@ -248,6 +263,7 @@ export class Introductions implements Disposable {
     try {
       const called = this.#parts.request("CALL", [name], headers);
       const [accepted] = await Promise.all([answer.promise, called]);
+      signal.throwIfAborted(); // we hung up just when they accepted
       return accepted;
     } finally {
       clearTimeout(timer);
@@ -317,14 +333,19 @@ export class Introductions implements Disposable {
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(oldest!);
   }
 
-  /** Tells whoever called, or was called. That they are gone is no news. */
+  /**
+   * Tells whoever called, or was called. That they are gone is no news. A server
+   * that has more calls for us than it takes answers is flooding us.
+   */
   #sayDecline(name: string, session: string, reason: string): void {
+    if (this.#declining >= MAX_DECLINING) return;
+    this.#declining++;
     const headers = { Session: session, Reason: reason };
     this.#parts.request("DECLINE", [name], headers).catch((error) => {
       if (!(error instanceof ChatError || error instanceof Failure)) {
         throw error;
       }
-    });
+    }).finally(() => this.#declining--);
   }
 }
 

@@ -78,13 +78,13 @@ export class Meeting implements AsyncDisposable {
   /**
    * Listens on a port that the system chooses.
    *
-   * @throws {Error} If the system does not let us.
+   * @throws {Failure} If the system does not let us.
    */
   constructor({ hostname, meetMs = MEET_MS }: MeetingOptions = {}) {
     this.#meetMs = meetMs;
-    this.#listeners = listen(hostname);
-    const { port } = this.#listeners[0]!.addr; // there is one, or it has thrown
-    this.places = ownPlaces(port, hostname);
+    const { listeners, places } = listenSomewhere(hostname);
+    this.#listeners = listeners;
+    this.places = places;
     for (const listener of this.#listeners) this.#run(this.#accept(listener));
   }
 
@@ -295,6 +295,30 @@ class Stranger implements Disposable {
 
   [Symbol.dispose](): void {
     this.#drop(new Failure(EXIT.failed, "dropped"));
+  }
+}
+
+/**
+ * Listens, and finds out where that is.
+ *
+ * @throws {Failure} If the system, or who started Deno, does not let us.
+ */
+function listenSomewhere(
+  hostname: string | undefined,
+): { readonly listeners: Deno.TcpListener[]; readonly places: Place[] } {
+  let listeners: Deno.TcpListener[] = [];
+  try {
+    listeners = listen(hostname);
+    const { port } = listeners[0]!.addr; // there is one, or it has thrown
+    return { listeners, places: ownPlaces(port, hostname) };
+  } catch (cause) {
+    for (const listener of listeners) listener.close();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure(
+      EXIT.failed,
+      `Cannot listen for a direct connection: ${why}`,
+      { cause },
+    );
   }
 }
 

@@ -8,6 +8,7 @@ import {
 import {
   BEAT_MS,
   MAX_RECORD_BYTES,
+  MAX_WAITING,
   RecordChannel,
   SILENCE_MS,
 } from "../client/channel.ts";
@@ -224,6 +225,28 @@ Deno.test("who sends to somebody who does not read is held up, and freed by the 
   assertEquals(await receiving, []);
   assert(before < 64 * 1024 * 1024, `${before} bytes were taken in advance`);
   await a[Symbol.asyncDispose]();
+});
+
+Deno.test("whoever asks and reads no answer is given up, before answers fill the memory", async () => {
+  const [a, b] = await channelPair();
+  const receiving = assertRejects(
+    () => receiveAll(a),
+    Failure,
+    "does not read",
+  );
+  const answer = new Uint8Array(MAX_RECORD_BYTES);
+  const sending = Array.from(
+    { length: 2 * MAX_WAITING },
+    () => a.send(answer).then(() => "sent", ({ message }) => message),
+  );
+
+  const outcomes = new Set(await Promise.all(sending));
+  await receiving;
+
+  assert(outcomes.has(
+    "Direct connection ended: the other side does not read what we send",
+  ));
+  await Promise.all([a, b].map((one) => one[Symbol.asyncDispose]()));
 });
 
 Deno.test("both sides may end at once, with a receiver at work or without", async () => {

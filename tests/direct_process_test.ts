@@ -112,6 +112,26 @@ Deno.test("who is called can decline, not listen, ignore, or be gone", async () 
   assertEquals(bob.out.split("calls you").length, 2);
 });
 
+Deno.test("who cannot listen is told so, as is whoever calls, and both chat on", async () => {
+  await using server = quietServer();
+  await using alice = client("alice", server.port);
+  await using bob = client("bob", server.port, "--direct-host", "192.0.2.1");
+  await Promise.all([alice, bob].map((one) => one.until("you joined")));
+
+  await bob.type("/call alice\n");
+  await bob.until("Cannot listen for a direct connection: ");
+  await alice.type("/call bob\n");
+  await bob.until("alice calls you");
+  await bob.type("/accept\n");
+  await alice.until("bob declined: cannot be reached directly");
+  await bob.type("so be it\n");
+  await alice.until("bob: so be it");
+
+  const [a, b] = await Promise.all([alice.end(), bob.end()]);
+  assertEquals([a.code, b.code], [0, 0]);
+  assertEquals(b.out.split("Cannot listen for").length, 3);
+});
+
 Deno.test("three who call at once are answered one by one, and do not mix", async () => {
   await using server = quietServer();
   await using bob = client("bob", server.port);

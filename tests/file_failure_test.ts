@@ -94,6 +94,19 @@ Deno.test("a part that is closed while it is written comes to an end", async () 
   assertEquals(snapshot(to.path), {});
 });
 
+Deno.test("a part that cannot be removed any more is left, and nothing else happens", async () => {
+  using to = tempFolder();
+  const folder = `${to.path}/downloads`;
+  const item = { name: "a", title: "a", isFolder: false, files: [], size: 0 };
+  const part = await Part.open(item, folder, PEOPLE);
+  Deno.renameSync(folder, `${folder} moved`);
+  Deno.writeTextFileSync(folder, "no folder");
+
+  await part.remove();
+
+  assertEquals(Object.keys(snapshot(`${folder} moved`)).length, 1);
+});
+
 Deno.test("a folder that cannot be written is told to both, before any data", async () => {
   using from = tempFolder();
   await using pair = new Pair();

@@ -216,6 +216,29 @@ Deno.test("offers without end are declined", async () => {
   assertEquals(declined.length, 4);
 });
 
+Deno.test("lists whose names fill the memory together are declined", async () => {
+  const bob = new Victim();
+  const [files, perRecord] = [6_000, 100];
+  const name = "x".repeat(2_000);
+
+  for (let transfer = 1; transfer <= 3; transfer++) {
+    await bob.hear(offer([], { transfer, files }));
+    for (let at = 0; at < files; at += perRecord) {
+      const entries = Array.from(
+        { length: perRecord },
+        (_, index) => entry(`${name}${at + index}`, 0, at + index),
+      );
+      await bob.hear({ ...manifest(entries), transfer });
+    }
+  }
+
+  assertEquals(bob.offers.map(({ transfer }) => transfer), [1]);
+  const declined = bob.answers.map((one) =>
+    one.type === "decline" && one.transfer
+  );
+  assertEquals(declined, [2, 3]);
+});
+
 Deno.test("whoever sends more than was offered is stopped, and nothing is left", async () => {
   using to = tempFolder();
   const bob = new Victim();

@@ -1,9 +1,18 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EXIT, Failure } from "../client/failure.ts";
+import { FileExchange, MAX_UNDER_WAY } from "../client/file_exchange.ts";
 import { FileFailure } from "../client/file_failure.ts";
+import {
+  type Control,
+  decodeControl,
+  encodeControl,
+} from "../client/file_records.ts";
 import { SharedFolder } from "../client/file_share.ts";
 import { Pair, PEOPLE, snapshot, writeFiles } from "./file_tools.ts";
 import { tempFolder } from "./temp.ts";
+
+const LOST = new Failure(EXIT.failed, "Direct connection lost");
 
 /** A folder with something to share in it, and something beside it. */
 function folders() {
@@ -173,4 +182,104 @@ Deno.test("a request is over when the connection is", async () => {
   pair.cut(new FileFailure("gone"));
 
   await assertRejects(() => listing, FileFailure, "gone");
+});
+
+Deno.test("whoever hangs up while something is got is no mistake of ours", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  const served = Promise.withResolvers<string>();
+  let said = 0;
+  const exchange = new FileExchange({
+    shared,
+    say: () => ++said > 1 ? Promise.reject(LOST) : Promise.resolve(),
+    offered: () => {},
+    served: (_, done) => served.resolve(done.catch(({ message }) => message)),
+  });
+
+  const get = { type: "get", request: 1, path: "notes.txt" } as const;
+  await exchange.receive(encodeControl(get));
+  assertEquals(await served.promise, LOST.message);
+
+  await exchange.close(LOST); // what nobody handles would have ended us
+});
+
+Deno.test("whoever answers something else than was asked gets no further", async () => {
+  const said: Control[] = [];
+  const exchange: FileExchange = new FileExchange({
+    shared: undefined,
+    say: (record) => {
+      said.push(decodeControl(record));
+      return Promise.resolve();
+    },
+    offered: () => {},
+    served: () => {},
+  });
+  const hear = (control: Control) => exchange.receive(encodeControl(control));
+
+  const got = exchange.get("notes.txt");
+  const instead = {
+    type: "listing",
+    request: 1,
+    entries: [],
+    more: 0,
+  } as const;
+  await hear(instead);
+  await assertRejects(() => got, FileFailure, "a list came instead");
+
+  const listed = exchange.list();
+  const offer = { transfer: 1, id: "0".repeat(32), files: 1, size: 0 };
+  await hear({ type: "offer", ...offer, answers: 2 });
+  const entries = [{ item: 0, path: "notes.txt", size: 0 }];
+  await hear({ type: "manifest", transfer: 1, entries });
+  await assertRejects(() => listed, FileFailure, "files came instead");
+
+  assertEquals(said.map(({ type }) => type), ["get", "list", "decline"]);
+});
+
+Deno.test("what goes wrong with a shared folder tells nobody where it is", async () => {
+  const bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+  bobs[Symbol.dispose]();
+
+  const error = await assertRejects(() => pair.alice.list(), FileFailure);
+
+  assertEquals(
+    error.message,
+    "Cannot read what is shared: there is no such file",
+  );
+});
+
+Deno.test("whoever asks for lists and reads none is sent only so many", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  const { promise: unread, resolve: read } = Promise.withResolvers<void>();
+  const full = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<string>();
+  let lists = 0;
+  const exchange = new FileExchange({
+    shared,
+    say: (record) => {
+      const control = decodeControl(record);
+      if (control.type === "refuse") refused.resolve(control.reason);
+      else if (++lists === MAX_UNDER_WAY) full.resolve();
+      return unread;
+    },
+    offered: () => {},
+    served: () => {},
+  });
+  const ask = (request: number) =>
+    exchange.receive(encodeControl({ type: "list", request }));
+
+  for (let request = 1; request <= MAX_UNDER_WAY; request++) await ask(request);
+  await full.promise;
+  await ask(MAX_UNDER_WAY + 1);
+
+  assertEquals(
+    await refused.promise,
+    "Too much is asked for at once; try again later",
+  );
+  assertEquals(lists, MAX_UNDER_WAY);
+  read();
+  await exchange.close(LOST);
 });

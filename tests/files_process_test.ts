@@ -1,6 +1,7 @@
 /** Files between real clients, on a real server. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ClientProcess, quietServer, type Result } from "./client_tools.ts";
+import { connectDirectly } from "./direct_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
 import { Relay } from "./relay.ts";
 import { tempFolder } from "./temp.ts";
@@ -139,6 +140,27 @@ Deno.test("in an open session files go on being sent without the server", async 
   await Promise.all([alice, bob].map((one) => one.until("Coming back")));
   await alice.type(`/send bob ${from.path}/a\n`);
   await bob.until("/accept 1 takes it");
+  await bob.type("/accept\n");
+  await alice.until("bob has a (1 MB in ");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
+Deno.test("whoever was killed and is back can be sent files, though a session waits for them", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { a: 1_000_000 });
+  await using server = quietServer();
+  await using alice = await person("alice", server.port);
+  await using killed = await person("bob", server.port);
+  await connectDirectly(alice, killed);
+  killed.kill("SIGKILL");
+  await alice.until("Connecting to bob again");
+
+  await using bob = await person("bob", server.port, "--downloads", to.path);
+  await alice.type(`/call bob\n/send bob ${from.path}/a\n`);
+  await alice.until("/hangup bob ends that session");
+  await bob.until("alice wants to send you a");
   await bob.type("/accept\n");
   await alice.until("bob has a (1 MB in ");
 

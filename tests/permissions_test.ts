@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import config from "../deno.json" with { type: "json" };
 import { ClientProcess, quietServer } from "./client_tools.ts";
+import { directClient } from "./direct_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
 import { within } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
@@ -80,6 +81,38 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assertStringIncludes(decoder.decode(log.stdout), "alice disconnected");
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
 });
+
+for (const allowed of [true, false]) {
+  const what = allowed ? "calls" : "is told why it cannot call";
+  Deno.test(`a client that may ${allowed ? "" : "not "}look for its addresses ${what}`, async () => {
+    await using server = quietServer();
+    await using bob = directClient("bob", server.port);
+    using folder = tempFolder();
+    await bob.until("you joined");
+    const client = run("client", {
+      permissions: permissionsOf("client", folder.path).filter((one) =>
+        allowed || !one.startsWith("--allow-sys")
+      ),
+      args: ["alice", `127.0.0.1:${server.port}`, "--plain"],
+      cwd: folder.path,
+    });
+    const lines = client.stdin.getWriter();
+    const type = (text: string) => lines.write(new TextEncoder().encode(text));
+
+    await type("/call bob\n");
+    if (allowed) await bob.until("alice calls you");
+    else {
+      const told = /(run again with the --allow-sys flag)/;
+      await within(readUntil(client.stdout, told), () => "why not");
+    }
+    await type("still here\n");
+    await bob.until("alice: still here");
+    await lines.close();
+    const { code, stderr } = await within(client.output(), () => "the end");
+
+    assertEquals([code, decoder.decode(stderr)], [0, ""]);
+  });
+}
 
 /** What each needs from the beginning; the rest is for more than to talk. */
 const AT_START = {
