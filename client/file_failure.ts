@@ -30,10 +30,14 @@ export class FileFailure extends Error {
 /** What the system said about a file, as a person would; never with a path. */
 export function systemReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof Deno.errors.NotCapable) return NOT_ALLOWED;
   // `code` is what Deno and node:fs both give errors of the system.
   const code = "code" in error ? String(error.code) : "";
   return REASONS[code] ?? (code || error.name);
 }
+
+const NOT_ALLOWED =
+  "parley was started without --allow-read or --allow-write for it";
 
 /** What to say for errors of the system, by their codes. */
 const REASONS: Partial<Record<string, string>> = {

@@ -1,15 +1,23 @@
 /** Each program with exactly the permissions that its task gives it. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { within } from "./raw_client.ts";
+import { hasTmux, TmuxScreen } from "./client_tools.ts";
+import { RawClient, startTestServer, within } from "./raw_client.ts";
+import { HERE } from "./server_process.ts";
 import { tempFolder } from "./temp.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const decoder = new TextDecoder();
 
-/** The options of a task's `deno run`. */
+/** What a task's `deno run` allows. */
 function permissionsOf(task: "server" | "client"): string[] {
-  return config.tasks[task].split(" ").filter((word) => word.startsWith("--"));
+  return config.tasks[task].split(" ")
+    .filter((word) => word.startsWith("--allow-"));
 }
 
 /** Runs a program in `cwd`, and waits for `pattern` or the end. */
@@ -52,9 +60,10 @@ async function readUntil(
 
 Deno.test("server and client need no more than their tasks allow", async () => {
   using folder = tempFolder();
-  const server = run("server", { args: ["--port", "0"], cwd: folder.path });
+  const args = ["--port", "0", "--tls", "--tls-port", "0"];
+  const server = run("server", { args, cwd: folder.path });
   const port = await within(
-    readUntil(server.stdout, / listens on port (\d+)\./),
+    readUntil(server.stdout, / listens on port (\d+),/),
     () => "the server",
   );
   const client = run("client", {
@@ -76,11 +85,12 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
 });
 
+/** What each needs only on a terminal, or for calls. */
+const LATER = { server: /^--allow-env/, client: /^--allow-sys/ };
+
 for (const program of ["server", "client"] as const) {
   for (const missing of permissionsOf(program)) {
-    if (program === "server" && missing.startsWith("--allow-env")) {
-      continue; // of use on a terminal alone
-    }
+    if (LATER[program].test(missing)) continue;
     Deno.test(`${program}.ts without ${missing} says what is missing`, async () => {
       using folder = tempFolder();
       const [option = ""] = missing.split("=");
@@ -103,3 +113,42 @@ for (const program of ["server", "client"] as const) {
     });
   }
 }
+
+for (const missing of ["nothing", "--allow-sys=networkInterfaces"]) {
+  Deno.test(`client.ts with ${missing} missing of its permissions calls somebody`, async () => {
+    using folder = tempFolder();
+    await using server = startTestServer();
+    using bob = await RawClient.enter(server.port, "bob");
+    const client = run("client", {
+      permissions: permissionsOf("client").filter((one) => one !== missing),
+      args: ["alice", `127.0.0.1:${server.port}`, "--plain"],
+      cwd: folder.path,
+    });
+
+    const typed = client.stdin.getWriter();
+    await typed.write(new TextEncoder().encode("/call bob\n"));
+    const call = await bob.next("CALL");
+    await typed.close();
+    const { code, stderr } = await within(client.output(), () => "the end");
+
+    assertMatch(call, /^CALL alice\n(.+\n)*Address: /);
+    assertEquals([code, decoder.decode(stderr)], [0, ""]);
+  });
+}
+
+Deno.test({
+  name: `server.ts asks its operator for no permission on a terminal${
+    hasTmux ? "" : " (left out: there is no tmux)"
+  }`,
+  ignore: !hasTmux,
+  async fn() {
+    await using screen = await TmuxScreen.open(200);
+    const options = [...permissionsOf("server"), "server.ts", ...HERE];
+
+    await screen.line(`clear; ${Deno.execPath()} run ${options.join(" ")}`);
+
+    await screen.until(/^help shows what can be typed here\n>$/m);
+    await screen.line("stop");
+    await screen.until("Closing");
+  },
+});
