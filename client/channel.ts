@@ -191,6 +191,7 @@ export class RecordChannel implements Channel {
   /** Answers the end of the other side with ours. */
   async #endToo(): Promise<void> {
     if (!this.#ending) await this.#parting(() => this.#sayEnd());
+    await this.#flushing; // both may end at once: ours may still be on its way
     this.#break(ended());
   }
 
