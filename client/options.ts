@@ -153,9 +153,7 @@ export function readOptions(
   if (others.length > 0 && transfer?.kind !== "send") {
     throw usage(`Cannot use "${others[0]}": what is it?`);
   }
-  if (values["gui"] === true && values["tls"] === true) {
-    throw usage("Cannot use --gui with --tls yet: chat on a terminal");
-  }
+  if (values["gui"] === true) checkForPage(values);
   const { hostname, port } = readServer(server, values["port"]);
   return {
     name,
@@ -174,6 +172,15 @@ export function readOptions(
     plain: values["plain"] === true,
     gui: values["gui"] === true,
   };
+}
+
+/** @throws {Failure} If something is asked for that the page cannot do. */
+function checkForPage(values: Values): void {
+  const given = TERMINAL_ONLY.find((name) =>
+    values[name] !== undefined && values[name] !== false
+  );
+  if (given === undefined) return;
+  throw usage(`Cannot use --gui with --${given}: that is for terminals so far`);
 }
 
 /** Which options there are, and what was said of them. */
@@ -394,6 +401,13 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Options about files that have a value. */
 const TEXTS = ["downloads", "share", "send", "from"];
+
+/** Options that mean nothing on the page. */
+const TERMINAL_ONLY = [
+  ...["tls", "fingerprint", "ca", "room", "login", "signup", "password-file"],
+  ...["direct-host", "receive", "color", "plain"],
+  ...TEXTS,
+];
 
 const COLORS = ["auto", "always", "never"] as const;
 const DEFAULT_HOST = "127.0.0.1";

@@ -49,21 +49,21 @@ export function parsePlace(text: string): Place | undefined {
  */
 export function ownPlaces(port: number, only?: string): Place[] {
   if (only !== undefined) return [{ hostname: only, port }];
-  const addresses = interfaces()
-    .toSorted((a, b) => a.family.localeCompare(b.family)) // IPv4 first
-    .map(({ address }) => address)
+  const addresses = systemAddresses()
     .filter((address) => !isNever(address) && !isLocal(address));
   const told = addresses.length > 0 ? addresses : ["127.0.0.1"];
   return told.slice(0, MAX_PLACES).map((hostname) => ({ hostname, port }));
 }
 
-/** What connects this computer with others; nothing if we may not know. */
-function interfaces(): Deno.NetworkInterfaceInfo[] {
+/** Every address of this computer, those of IPv4 first. */
+function systemAddresses(): string[] {
   try {
-    return Deno.networkInterfaces();
+    return Deno.networkInterfaces()
+      .toSorted((a, b) => a.family.localeCompare(b.family))
+      .map(({ address }) => address);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    return []; // the server tells where it sees us
+    return []; // not for us to see: the server tells where it sees us
   }
 }
 

@@ -147,8 +147,12 @@ class NodeStream implements Stream {
 function explained(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { message } = error;
-  if (/^invalid peer certificate/.test(message)) {
-    return new NotVouched(EXIT.protocol, message, { cause: error });
+  const [, fault] = /^invalid peer certificate: (.*)/s.exec(message) ?? [];
+  if (fault !== undefined) {
+    const why = /^(UnknownIssuer|BadSignature)$/.test(fault)
+      ? "no known authority vouches for its certificate"
+      : `its certificate is refused: ${fault}`;
+    return new NotVouched(EXIT.protocol, why, { cause: error });
   }
   if (/InvalidContentType/.test(message)) {
     return new Failure(

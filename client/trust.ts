@@ -18,6 +18,7 @@ import { createHash, type X509Certificate } from "node:crypto";
 import { dial, type Endpoint } from "./address.ts";
 import type { Stream } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { systemReason } from "./file_failure.ts";
 import {
   type Identity,
   type KnownServers,
@@ -213,7 +214,7 @@ function readAuthorities(path: string): string {
     const text = Deno.readTextFileSync(path);
     if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = systemReason(cause);
     throw new Failure(EXIT.usage, `${what}: ${why}`, { cause });
   }
   throw new Failure(EXIT.usage, `${what}: there is no certificate in it (PEM)`);

@@ -250,7 +250,7 @@ async function enter(
   entrance: Entrance,
 ): Promise<void> {
   const { hub, journal, settings } = context;
-  const { name, account, after, signature, deed } = entrance;
+  const { name, account, signature, deed } = entrance;
   const { connection } = session;
   session.reserved = name;
   const visit = entrance.visit ?? await beginVisit(session, context, name);
@@ -273,17 +273,27 @@ async function enter(
   context.log(`${name} ${deed} from <${connection.remote}>`);
   const upTo = journal.lastId;
   connection.outbox.answer(registered(session, context, signature));
-  // An id that is still to come is of a server that counted otherwise.
-  const known = after !== undefined && after <= upTo ? after : undefined;
-  if (account && known !== undefined) {
-    await context.accounts.received(account, known);
-  }
-  const missed = missedBy(visit, entrance, known);
-  if (missed) {
-    await sendAnswers(session, journal.missed({ ...missed, upTo }));
-  }
+  await replay(session, context, { entrance, visit, upTo });
   peer.release();
   session.caughtUp = true;
+}
+
+/** Sends what the visit has missed, up to an id. */
+async function replay(
+  session: Session,
+  { accounts, journal }: Context,
+  { entrance, visit, upTo }: {
+    entrance: Entrance;
+    visit: Visit;
+    upTo: number;
+  },
+): Promise<void> {
+  const { account, after } = entrance;
+  // An id that is still to come is of a server that counted otherwise.
+  const known = after !== undefined && after <= upTo ? after : undefined;
+  if (account && known !== undefined) await accounts.received(account, known);
+  const missed = missedBy(visit, entrance, known);
+  if (missed) await sendAnswers(session, journal.missed({ ...missed, upTo }));
 }
 
 /** Begins a visit under a reserved name, or gives the name back. */

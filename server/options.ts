@@ -218,54 +218,70 @@ export function readOptions(args: string[]): Options | string {
   if (unknown.length > 0) {
     return `Cannot use "${unknown[0]}": no such option; see --help`;
   }
-  const wrong = whatIsWrong(given) ?? whatIsWrongWithTls(given);
-  if (wrong !== undefined) return wrong;
-  const number = (name: keyof typeof NUMBERS) =>
-    Number(given[name] ?? NUMBERS[name].normal);
-  const time = (name: keyof typeof TIMES) =>
-    parseDuration(String(given[name] ?? TIMES[name]))!; // looked at above
+  return whatIsWrong(given) ?? whatIsWrongWithTls(given) ?? optionsOf(given);
+}
+
+/** What the command line has, by option. */
+type Given = Readonly<Record<string, unknown>>;
+
+/** What the options mean, with which nothing is wrong. */
+function optionsOf(given: Given): Options {
   const { cert, key } = given;
   const files = cert === undefined
     ? undefined
     : { cert: String(cert), key: String(key) };
-  const unlimited = given["no-limits"] === true;
+  const isSet = (name: string) => given[name] === true;
   return {
-    help: given["help"] === true,
-    version: given["version"] === true,
+    help: isSet("help"),
+    version: isSet("version"),
     hostname: String(given["host"] ?? EVERYWHERE),
-    port: number("port"),
-    tls: given["tls"] === true
-      ? { port: number("tls-port"), files }
+    port: numberOf(given, "port"),
+    tls: isSet("tls")
+      ? { port: numberOf(given, "tls-port"), files }
       : undefined,
-    plain: given["no-plain"] !== true,
-    history: number("history"),
-    maxBodyBytes: number("max-body"),
-    webPort: given["web"] === true || given["web-port"] !== undefined
-      ? number("web-port")
+    plain: !isSet("no-plain"),
+    history: numberOf(given, "history"),
+    maxBodyBytes: numberOf(given, "max-body"),
+    webPort: isSet("web") || given["web-port"] !== undefined
+      ? numberOf(given, "web-port")
       : undefined,
-    requireLogin: given["require-login"] === true,
-    lockoutMs: time("lockout"),
+    requireLogin: isSet("require-login"),
+    lockoutMs: timeOf(given, "lockout"),
     db: String(given["db"] ?? DEFAULT_DB),
-    keep: { forMs: time("keep"), messages: number("keep-messages") },
-    maxConnections: number("max-connections"),
-    maxConnectionsPerAddress: unlimited
-      ? Infinity
-      : number("max-connections-per-address"),
-    maxUnreadBytes: number("max-unread"),
-    rates: unlimited ? NO_RATES : {
-      messages: number("messages-per-second"),
-      bytes: number("bytes-per-second"),
-      joins: number("joins-per-second"),
-      requests: number("requests-per-second"),
-      connects: number("connects-per-second"),
+    keep: {
+      forMs: timeOf(given, "keep"),
+      messages: numberOf(given, "keep-messages"),
     },
+    maxConnections: numberOf(given, "max-connections"),
+    maxConnectionsPerAddress: isSet("no-limits")
+      ? Infinity
+      : numberOf(given, "max-connections-per-address"),
+    maxUnreadBytes: numberOf(given, "max-unread"),
+    rates: isSet("no-limits") ? NO_RATES : ratesOf(given),
   };
 }
 
+function ratesOf(given: Given): Rates {
+  return {
+    messages: numberOf(given, "messages-per-second"),
+    bytes: numberOf(given, "bytes-per-second"),
+    joins: numberOf(given, "joins-per-second"),
+    requests: numberOf(given, "requests-per-second"),
+    connects: numberOf(given, "connects-per-second"),
+  };
+}
+
+function numberOf(given: Given, name: keyof typeof NUMBERS): number {
+  return Number(given[name] ?? NUMBERS[name].normal);
+}
+
+/** In milliseconds. */
+function timeOf(given: Given, name: keyof typeof TIMES): number {
+  return parseDuration(String(given[name] ?? TIMES[name]))!; // looked at before
+}
+
 /** What somebody has to write in another way, if there is anything. */
-function whatIsWrong(
-  given: Readonly<Record<string, unknown>>,
-): string | undefined {
+function whatIsWrong(given: Given): string | undefined {
   for (const [name, { least = 0, most }] of numberOptions()) {
     const value = given[name];
     if (value === undefined) continue;
@@ -286,9 +302,7 @@ function whatIsWrong(
 }
 
 /** The same of the options for TLS. */
-function whatIsWrongWithTls(
-  given: Readonly<Record<string, unknown>>,
-): string | undefined {
+function whatIsWrongWithTls(given: Given): string | undefined {
   const { cert, key } = given;
   if (given["tls"] !== true) {
     const lonely = ["tls-port", "no-plain", "cert", "key"]

@@ -235,19 +235,9 @@ function take(
   item: Frame | ChatError,
 ): Promise<void> | undefined {
   const { pace } = session;
-  if (item instanceof ChatError) {
-    pace.count("requests", 1, context.now());
-    return settle(session, context, () => {
-      throw item;
-    });
-  }
+  if (item instanceof ChatError) return turnDown(session, context, item);
   const refusal = session.refusal && refusalOf(session, context, item);
-  if (refusal) {
-    pace.count("requests", 1, context.now());
-    return settle(session, context, () => {
-      throw refusal;
-    }, item);
-  }
+  if (refusal) return turnDown(session, context, refusal, item);
   if (sendAgain(session, item)) return messageTaken(session, context);
   if (session.classic) {
     pace.count("messages", 1, context.now());
@@ -271,6 +261,19 @@ function take(
       item,
     );
   }
+}
+
+/** Refuses a frame, which counts as a request whatever it was to be. */
+function turnDown(
+  session: Session,
+  context: Context,
+  error: ChatError,
+  frame?: Frame,
+): Promise<void> {
+  session.pace.count("requests", 1, context.now());
+  return settle(session, context, () => {
+    throw error;
+  }, frame);
 }
 
 /** Answers a frame, or refuses it, after the SENDs before it are answered. */

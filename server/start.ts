@@ -20,7 +20,7 @@ import { Console } from "./console.ts";
 import type { Context, Settings } from "./context.ts";
 import { Database, explained, IN_MEMORY } from "./database.ts";
 import { type Keep, SqliteJournal } from "./embedded.ts";
-import { Hub } from "./hub.ts";
+import { Hub, type User } from "./hub.ts";
 import { type LimitOptions, Limits } from "./limits.ts";
 import { MemoryJournal } from "./memory.ts";
 import {
@@ -97,17 +97,7 @@ export function startServer(options: ServerOptions = {}): Server {
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
-  let tickAt = context.now();
-  const tick = setInterval(() => {
-    const now = context.now();
-    checkSilence(context, now - tickAt - TICK_MS);
-    tickAt = now;
-    context.hub.tellGathered();
-    context.visits.forgetOld(now);
-    context.limits.tidy(now);
-    context.journal.tidy();
-    context.accounts.prepare();
-  }, TICK_MS);
+  const tick = tickFor(context);
   setImmediate(() => context.accounts.prepare()); // before anybody talks
   const reception = new Reception(context, { maxOutboxBytes });
   if (tcp) reception.open(tcp);
@@ -131,6 +121,21 @@ export function startServer(options: ServerOptions = {}): Server {
       database.close();
     },
   };
+}
+
+/** Does what is to be done all the time, until it is cleared. */
+function tickFor(context: Context): ReturnType<typeof setInterval> {
+  let tickAt = context.now();
+  return setInterval(() => {
+    const now = context.now();
+    checkSilence(context, now - tickAt - TICK_MS);
+    tickAt = now;
+    context.hub.tellGathered();
+    context.visits.forgetOld(now);
+    context.limits.tidy(now);
+    context.journal.tidy();
+    context.accounts.prepare();
+  }, TICK_MS);
 }
 
 /** @throws {StartError} If what is in the database cannot be read. */
@@ -159,20 +164,15 @@ function createContext(
   const journal = createJournal(options, { database, hub });
   const now = () => performance.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
-  const classics = new Classics({
-    hub,
-    journal,
-    acknowledgeWithinMs,
-    entered: (user) => {
-      for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
-    },
-  });
+  const entered = (user: User) => {
+    for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
+  };
   return {
     hub,
     journal,
     accounts,
     bans,
-    classics,
+    classics: new Classics({ hub, journal, acknowledgeWithinMs, entered }),
     turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     log,
     visits: isStored(options)
@@ -182,16 +182,20 @@ function createContext(
     sessions: new Set(),
     now,
     logRarely: rarely(log, now),
-    settings: {
-      software: options.software ?? "parley",
-      maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
-      maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
-      history: options.history ?? DEFAULT_HISTORY,
-      requireLogin: options.requireLogin ?? false,
-      registerWithinMs: options.registerWithinMs ?? 10_000,
-      pingAfterMs: options.pingAfterMs ?? 30_000,
-      idleAfterMs: options.idleAfterMs ?? 90_000,
-    },
+    settings: settingsOf(options),
+  };
+}
+
+function settingsOf(options: ServerOptions): Settings {
+  return {
+    software: options.software ?? "parley",
+    maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
+    maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+    history: options.history ?? DEFAULT_HISTORY,
+    requireLogin: options.requireLogin ?? false,
+    registerWithinMs: options.registerWithinMs ?? 10_000,
+    pingAfterMs: options.pingAfterMs ?? 30_000,
+    idleAfterMs: options.idleAfterMs ?? 90_000,
   };
 }
 

@@ -178,6 +178,7 @@ Deno.test("--ca lets in whom its authority vouches for, under that name alone", 
   assertEquals([vouched.code, vouched.err], [0, ""]);
   assertEquals([foreign.code, misnamed.code], [6, 6]);
   assertStringIncludes(foreign.err, "Nothing was sent");
+  assertStringIncludes(foreign.err, "no known authority vouches for");
   assertStringIncludes(misnamed.err, 'not valid for name "127.0.0.1"');
   assert(!elsewhere.log.some((line) => line.includes("alice")));
 });
@@ -364,7 +365,11 @@ Deno.test("what is wrong with --fingerprint and --ca is said", async () => {
     "Cannot use --fingerprint without --tls": ["--fingerprint", "abc"],
     "Cannot use --ca without --tls": ["--ca", "file"],
     "Cannot use --ca without a file": ["--tls", "--ca="],
-    "Cannot use --ca /no/such": ["--tls", "--ca", "/no/such"],
+    "Cannot use --ca /no/such: there is no such file": [
+      "--tls",
+      "--ca",
+      "/no/such",
+    ],
     "Cannot use both --fingerprint and --ca": [
       ...["--tls", "--ca", "f", "--fingerprint", "0".repeat(64)],
     ],

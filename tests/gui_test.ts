@@ -1,5 +1,7 @@
 /** `client.ts --gui`: who may have the page, and that it reaches any server. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { Failure } from "../client/failure.ts";
+import { readOptions } from "../client/options.ts";
 import { serveLocally } from "../web/local.ts";
 import { hasChromium, launchBrowser, Person } from "./browser.ts";
 import { quietServer } from "./client_tools.ts";
@@ -123,6 +125,16 @@ Deno.test("client.ts --gui opens its address in the system's browser", async () 
   assertMatch(address, /^http:\/\/127\.0\.0\.1:\d+\/\?key=[0-9a-f]{32}$/);
   assertEquals(await Deno.readTextFile(`${path}/opened`), `${address}\n`);
 });
+
+for (const args of [["--tls"], ["--room", "lab"], ["--login"], ["--receive"]]) {
+  Deno.test(`client.ts --gui refuses ${args[0]}, which it would not heed`, () => {
+    assertThrows(
+      () => readOptions(["alice", "127.0.0.1", "--gui", ...args]),
+      Failure,
+      `Cannot use --gui with ${args[0]}: `,
+    );
+  });
+}
 
 Deno.test("client.ts --gui says what to open where there is no browser", async () => {
   const client = startClient("/nowhere");

@@ -2,10 +2,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import config from "../deno.json" with { type: "json" };
-import { ClientProcess, quietServer } from "./client_tools.ts";
-import { directClient } from "./direct_tools.ts";
+import {
+  ClientProcess,
+  hasTmux,
+  quietServer,
+  TmuxScreen,
+} from "./client_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
 import { within } from "./raw_client.ts";
+import { HERE } from "./server_process.ts";
 import { tempFolder } from "./temp.ts";
 import { startTlsServer } from "./tls_tools.ts";
 
@@ -58,9 +63,10 @@ async function readUntil(
 
 Deno.test("server and client need no more than their tasks allow", async () => {
   using folder = tempFolder();
-  const server = run("server", { args: ["--port", "0"], cwd: folder.path });
+  const args = ["--port", "0", "--tls", "--tls-port", "0"];
+  const server = run("server", { args, cwd: folder.path });
   const port = await within(
-    readUntil(server.stdout, / listens on port (\d+)\./),
+    readUntil(server.stdout, / listens on port (\d+),/),
     () => "the server",
   );
   const client = run("client", {
@@ -81,38 +87,6 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assertStringIncludes(decoder.decode(log.stdout), "alice disconnected");
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
 });
-
-for (const allowed of [true, false]) {
-  const what = allowed ? "calls" : "is told why it cannot call";
-  Deno.test(`a client that may ${allowed ? "" : "not "}look for its addresses ${what}`, async () => {
-    await using server = quietServer();
-    await using bob = directClient("bob", server.port);
-    using folder = tempFolder();
-    await bob.until("you joined");
-    const client = run("client", {
-      permissions: permissionsOf("client", folder.path).filter((one) =>
-        allowed || !one.startsWith("--allow-sys")
-      ),
-      args: ["alice", `127.0.0.1:${server.port}`, "--plain"],
-      cwd: folder.path,
-    });
-    const lines = client.stdin.getWriter();
-    const type = (text: string) => lines.write(new TextEncoder().encode(text));
-
-    await type("/call bob\n");
-    if (allowed) await bob.until("alice calls you");
-    else {
-      const told = /(run again with the --allow-sys flag)/;
-      await within(readUntil(client.stdout, told), () => "why not");
-    }
-    await type("still here\n");
-    await bob.until("alice: still here");
-    await lines.close();
-    const { code, stderr } = await within(client.output(), () => "the end");
-
-    assertEquals([code, decoder.decode(stderr)], [0, ""]);
-  });
-}
 
 /** What each needs from the beginning; the rest is for more than to talk. */
 const AT_START = {
@@ -233,3 +207,24 @@ for (const missing of ["read", "write"]) {
     assertEquals(ends.map(({ code, err }) => [code, err]), [[0, ""], [0, ""]]);
   });
 }
+
+Deno.test({
+  name: `server.ts asks its operator for no permission on a terminal${
+    hasTmux ? "" : " (left out: there is no tmux)"
+  }`,
+  ignore: !hasTmux,
+  async fn() {
+    await using screen = await TmuxScreen.open(200);
+    const options = [
+      ...permissionsOf("server", root),
+      "server.ts",
+      ...HERE,
+    ];
+
+    await screen.line(`clear; ${Deno.execPath()} run ${options.join(" ")}`);
+
+    await screen.until(/^help shows what can be typed here\n>$/m);
+    await screen.line("stop");
+    await screen.until("Closing");
+  },
+});
