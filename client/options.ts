@@ -153,9 +153,6 @@ export function readOptions(
   if (others.length > 0 && transfer?.kind !== "send") {
     throw usage(`Cannot use "${others[0]}": what is it?`);
   }
-  if (values["gui"] === true && values["tls"] === true) {
-    throw usage("Cannot use --gui with --tls yet: chat on a terminal");
-  }
   const { hostname, port } = readServer(server, values["port"]);
   return {
     name,
