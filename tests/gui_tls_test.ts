@@ -5,7 +5,7 @@ import { KnownServers } from "../client/known_servers.ts";
 import { TypedServers } from "../client/typed_servers.ts";
 import { serveLocally } from "../web/local.ts";
 import { hasChromium, launchBrowser, Person } from "./browser.ts";
-import { within } from "./raw_client.ts";
+import { SocketWithHeaders, within } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
 import {
   Interceptor,
@@ -94,12 +94,6 @@ async function openPage(address: string): Promise<Opened> {
     },
   };
 }
-
-/** The cast: a browser's types, which the page needs, know of no headers. */
-const SocketWithHeaders = WebSocket as unknown as new (
-  url: string,
-  options: { headers: Record<string, string> },
-) => WebSocket;
 
 function fingerprintOf({ certificate }: TlsTestServer): string {
   return new X509Certificate(certificate.cert).fingerprint256;
