@@ -374,7 +374,7 @@ export class Chat {
       this.#line.waitBeforeReturn((numberOf(frame, "retry-after") ?? 0) * 1000);
     } else {
       const room = this.#find("room", header(frame, "room") ?? "");
-      if (room) takePresence(room, frame);
+      if (room) takePresence(room, frame, this.me);
     }
     this.#watcher.changed();
   }
