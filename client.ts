@@ -15,14 +15,7 @@
  * @module
  */
 import { Access } from "./client/account.ts";
-import {
-  addressText,
-  connectTcp,
-  dial,
-  isLoopback,
-  parseAddress,
-  parsePort,
-} from "./client/address.ts";
+import { addressText, connectTcp, dial, isLoopback } from "./client/address.ts";
 import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
 import { runInput } from "./client/commands.ts";
@@ -104,16 +97,27 @@ async function chat(options: Options): Promise<number> {
  */
 async function chatInBrowser(options: Options): Promise<number> {
   const { openBrowser, serveLocally } = await import("./web/local.ts");
+  const { TypedServers } = await import("./client/typed_servers.ts");
   const stop = new AbortController();
   using _signals = stopOnSignals(stop);
-  const { name, hostname, port } = options;
+  const { name, hostname, port, tls } = options;
+  const asks = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  const servers = new TypedServers({
+    tls,
+    known: new KnownServers(tls && knownServersPath()),
+    terminal: asks
+      ? new PlainTerminal((error) => stop.abort(error))
+      : undefined,
+    complain: console.error,
+  });
   await using page = await serveLocally({
     settings: {
       ...(name === undefined ? {} : { name }),
       ...(hostname === undefined ? {} : { server: hostname }),
       ...(port === undefined ? {} : { port }),
+      tls: tls !== undefined,
     },
-    dial: dialTyped,
+    dial: (server, port, signal) => servers.dial(server, port, signal),
   });
   console.log(`The chat is at ${page.address}\nCtrl-C ends it.`);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
@@ -123,23 +127,6 @@ async function chatInBrowser(options: Options): Promise<number> {
     return stopped;
   });
   return await Promise.race([opening, stopped]);
-}
-
-/** Connects to a server as it was typed into the page. */
-function dialTyped(
-  server: string,
-  port: string,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
-  const address = parseAddress(server);
-  const number = address?.port ?? parsePort(port);
-  if (!address || number === undefined) {
-    const message = "A server is a name or number, such as 127.0.0.1, " +
-      "and a port a number from 1 to 65535";
-    throw new Failure(EXIT.usage, message);
-  }
-  const endpoint = { hostname: address.hostname, port: number };
-  return dial(endpoint, signal, connectTcp);
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */

@@ -404,7 +404,7 @@ const TEXTS = ["downloads", "share", "send", "from"];
 
 /** Options that mean nothing on the page. */
 const TERMINAL_ONLY = [
-  ...["tls", "fingerprint", "ca", "room", "login", "signup", "password-file"],
+  ...["room", "login", "signup", "password-file"],
   ...["direct-host", "receive", "color", "plain"],
   ...TEXTS,
 ];

@@ -18,13 +18,19 @@ import { type Connect, connectTcp, unlessAborted } from "./address.ts";
 import type { Stream } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
 
+/** A connection whose directions end apart. */
+export interface ByteStream extends Stream {
+  /** Ends what is written; what comes can still be read. */
+  closeWrite(): Promise<void>;
+}
+
 /** Nobody vouches for a certificate, or it is not of this server. */
 export class NotVouched extends Failure {}
 
 /** A TLS connection, and the certificate that was shown on it. */
 export interface Shown {
   /** What is said on it. */
-  readonly stream: Stream;
+  readonly stream: ByteStream;
   /** What the server has proved to have the key of. */
   readonly certificate: X509Certificate;
 }
@@ -36,7 +42,7 @@ export interface Shown {
 export function vouched(
   name: string,
   authorities: readonly string[],
-): Connect<Stream> {
+): Connect<ByteStream> {
   return async (address) => {
     const tcp = await connectTcp(address);
     const conn = await Deno.startTls(tcp, {
@@ -108,7 +114,7 @@ function contentOf(der: Uint8Array): Uint8Array {
 const VERSION_3 = [0xa0, 3, 2, 1, 2];
 
 /** A connection of node:tls, read and written as ours are. */
-class NodeStream implements Stream {
+class NodeStream implements ByteStream {
   readonly #socket: TLSSocket;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(); // of what came, still to be read
@@ -136,6 +142,11 @@ class NodeStream implements Stream {
       this.#socket.write(bytes, (error) => error ? reject(error) : resolve());
     });
     return bytes.length;
+  }
+
+  closeWrite(): Promise<void> {
+    this.#socket.end();
+    return Promise.resolve();
   }
 
   close(): void {

@@ -16,7 +16,6 @@
  */
 import { createHash, type X509Certificate } from "node:crypto";
 import { dial, type Endpoint } from "./address.ts";
-import type { Stream } from "./connection.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { systemReason } from "./file_failure.ts";
 import {
@@ -25,7 +24,10 @@ import {
   serverText,
 } from "./known_servers.ts";
 import type { Terminal } from "./terminal.ts";
-import { NotVouched, shown, vouched } from "./tls.ts";
+import { type ByteStream, NotVouched, shown, vouched } from "./tls.ts";
+
+/** Where a person is asked. */
+export type Questioner = Pick<Terminal, "ask" | "print">;
 
 /** What a {@linkcode Trust} is made of. */
 export interface TrustOptions {
@@ -36,7 +38,29 @@ export interface TrustOptions {
   /** What was accepted before. */
   readonly known: KnownServers;
   /** Where to ask; undefined if nobody sits there. */
-  readonly terminal: Terminal | undefined;
+  readonly terminal: Questioner | undefined;
+}
+
+/** Nobody vouches for a certificate, and nobody was asked about it. */
+export class Unknown extends Failure {
+  /** Whose it is, as {@linkcode serverText} has it. */
+  readonly server: string;
+  /** What it is. */
+  readonly identity: Identity;
+
+  /** Says how to go on without a terminal. */
+  constructor(server: string, identity: Identity) {
+    super(
+      EXIT.protocol,
+      `Cannot trust ${server}: its certificate is not known here, and no known authority vouches for it`,
+      {
+        advice: "If the server prints the same fingerprint when it starts, " +
+          `add --fingerprint ${withColons(identity.fingerprint)}`,
+      },
+    );
+    this.server = server;
+    this.identity = identity;
+  }
 }
 
 /** See the top of the file. */
@@ -60,7 +84,7 @@ export class Trust {
    * @throws {Failure} If that does not work, or the server is not who it has to
    * be.
    */
-  async dial(server: Endpoint, signal: AbortSignal): Promise<Stream> {
+  async dial(server: Endpoint, signal: AbortSignal): Promise<ByteStream> {
     const name = serverText(server);
     this.#accepted ??= this.#options.caFile === undefined && !this.#isVouched
       ? this.#options.known.find(name)
@@ -74,7 +98,7 @@ export class Trust {
         shown(server.hostname),
       );
       probe.close(); // the server does not wait for somebody who reads
-      await this.#ask(name, identityOf(certificate));
+      await this.#ask(new Unknown(name, identityOf(certificate)));
     }
     return await this.#dialAccepted(server, signal);
   }
@@ -83,7 +107,7 @@ export class Trust {
   async #dialVouched(
     server: Endpoint,
     signal: AbortSignal,
-  ): Promise<Stream | undefined> {
+  ): Promise<ByteStream | undefined> {
     const { caFile } = this.#options;
     const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
     try {
@@ -99,7 +123,10 @@ export class Trust {
   }
 
   /** Connects to a server whose certificate was accepted, and holds it to it. */
-  async #dialAccepted(server: Endpoint, signal: AbortSignal): Promise<Stream> {
+  async #dialAccepted(
+    server: Endpoint,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
     const { stream, certificate } = await dial(
       server,
       signal,
@@ -119,33 +146,20 @@ export class Trust {
     return stream;
   }
 
+  /** Takes the server for who it has to be from now on. */
+  accept(identity: Identity): void {
+    this.#accepted = identity;
+  }
+
   /** @throws {Failure} Unless somebody says yes. */
-  async #ask(name: string, found: Identity): Promise<void> {
+  async #ask(unknown: Unknown): Promise<void> {
     const { terminal } = this.#options;
-    const fingerprint = withColons(found.fingerprint);
-    if (!terminal) {
-      throw new Failure(
-        EXIT.protocol,
-        `Cannot trust ${name}: its certificate is not known here, and no known authority vouches for it`,
-        {
-          advice: "If the server prints the same fingerprint when it starts, " +
-            `add --fingerprint ${fingerprint}`,
-        },
-      );
+    if (!terminal) throw unknown;
+    if (await isAccepted(unknown, terminal)) {
+      return this.accept(unknown.identity);
     }
-    terminal.print(
-      `* The certificate of ${name} is not known here, and nobody vouches for it.\n` +
-        "* Its SHA-256 fingerprint, which the server prints when it starts:\n\n" +
-        `  ${fingerprint}\n\n`,
-    );
-    for (;;) {
-      const answer = await terminal.ask("Is it the same (yes, no)? ");
-      if (/^y(es)?$/i.test(answer?.trim() ?? "")) break;
-      if (answer !== undefined && !/^no?$/i.test(answer.trim())) continue;
-      const message = "Not connected: the certificate was not accepted";
-      throw new Failure(EXIT.protocol, message);
-    }
-    this.#accepted = found;
+    const message = "Not connected: the certificate was not accepted";
+    throw new Failure(EXIT.protocol, message);
   }
 
   /** Remembers what was accepted, if that is news. */
@@ -175,6 +189,23 @@ export class Trust {
           `if it is this one, go on with --fingerprint ${fingerprint}`,
       },
     );
+  }
+}
+
+/** Asks a person about a certificate that nobody knows. */
+export async function isAccepted(
+  { server, identity }: Unknown,
+  terminal: Questioner,
+): Promise<boolean> {
+  terminal.print(
+    `* The certificate of ${server} is not known here, and nobody vouches for it.\n` +
+      "* Its SHA-256 fingerprint, which the server prints when it starts:\n\n" +
+      `  ${withColons(identity.fingerprint)}\n\n`,
+  );
+  for (;;) {
+    const answer = await terminal.ask("Is it the same (yes, no)? ");
+    if (answer === undefined || /^no?$/i.test(answer.trim())) return false;
+    if (/^y(es)?$/i.test(answer.trim())) return true;
   }
 }
 

@@ -126,7 +126,7 @@ Deno.test("client.ts --gui opens its address in the system's browser", async () 
   assertEquals(await Deno.readTextFile(`${path}/opened`), `${address}\n`);
 });
 
-for (const args of [["--tls"], ["--room", "lab"], ["--login"], ["--receive"]]) {
+for (const args of [["--room", "lab"], ["--login"], ["--receive"]]) {
   Deno.test(`client.ts --gui refuses ${args[0]}, which it would not heed`, () => {
     assertThrows(
       () => readOptions(["alice", "127.0.0.1", "--gui", ...args]),

@@ -1,6 +1,6 @@
 /** Everybody can use the page: by keyboard, by ear, on any screen. */
 import axe from "axe-core";
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { hasChromium, launchBrowser, Person } from "./browser.ts";
 import { RawClient, serveWebSockets, startTestServer } from "./raw_client.ts";
@@ -109,6 +109,35 @@ for (const [screen, options] of SCREENS) {
     await check("removed");
   });
 }
+
+pageTest(
+  "long names and long lists fit on a narrow screen",
+  async (server, url) => {
+    using others = new DisposableStack();
+    for (const one of ["one", "two", "three"]) {
+      const rooms = Array.from({ length: 70 }, (_, at) => `#${one}${at}`);
+      others.use(await RawClient.enter(server.port, one, ...rooms));
+    }
+    const name = "W".repeat(32);
+    const viewport = { width: 320, height: 640 };
+    await using person = await Person.enter(browser, url, name, { viewport });
+    const { page } = person;
+
+    await person.say("W".repeat(1_000));
+    await person.allSent();
+    await person.click("Conversations");
+    await page.getByText("And 10 more", { exact: true }).waitFor();
+    const [own, close] = await Promise.all([
+      page.locator("#me").boundingBox(),
+      page.locator("#close-sidebar").boundingBox(),
+    ]);
+
+    assert(own!.x + own!.width <= close!.x, "the name covers the button");
+    assertEquals(await page.locator("#me").getAttribute("title"), name);
+    const width = page.locator("html");
+    assertEquals(await width.evaluate((html) => html.scrollWidth), 320);
+  },
+);
 
 pageTest("everything can be done by keyboard", async (server, url) => {
   using bob = await RawClient.enter(server.port, "bob", "#lab");

@@ -153,6 +153,48 @@ pageTest(
   },
 );
 
+for (
+  const [purpose, more, why, told] of [
+    [
+      "chat",
+      "",
+      "uses the page, which takes no direct sessions",
+      "bob called you, but the page takes no direct sessions",
+    ],
+    [
+      "file",
+      "Name: notes.pdf\nSize: 5\n",
+      "uses the page, which takes no files",
+      "bob has files for you, which the page cannot take",
+    ],
+  ] as const
+) {
+  pageTest(
+    `a page declines a call for ${purpose} at once, and says so to both`,
+    async (place) => {
+      const alice = await enter(place, "alice");
+      using bob = await RawClient.enter(place.server.port, "bob");
+      const session = `Session: ${"0123456789abcdef".repeat(2)}\n`;
+      const call = `CALL alice\n${session}Address: 192.168.1.5:40001\n` +
+        `Commit: ${"0123456789abcdef".repeat(4)}\n` +
+        `Purpose: ${purpose}\n${more}\n`;
+
+      for (let count = 0; count < 10; count++) {
+        assertEquals(await bob.ask(call), "CALLING alice\n\n");
+        assertEquals(
+          await bob.frame(),
+          `DECLINE alice\n${session}Reason: ${why}\n\n`,
+        );
+      }
+
+      await alice.page.getByRole("alert").getByText(told).waitFor();
+      assertEquals(await alice.page.getByText(told).count(), 1);
+      await alice.say("still here");
+      await alice.allSent();
+    },
+  );
+}
+
 pageTest(
   "without a page that can be trusted there are guests, and a word why",
   async (place) => {

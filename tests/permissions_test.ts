@@ -1,7 +1,6 @@
 /** Each program with exactly the permissions that its task gives it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { X509Certificate } from "node:crypto";
-import config from "../deno.json" with { type: "json" };
 import {
   ClientProcess,
   hasTmux,
@@ -9,6 +8,7 @@ import {
   TmuxScreen,
 } from "./client_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
+import { permissionsOf, readUntil, run } from "./permissions.ts";
 import { within } from "./raw_client.ts";
 import { HERE } from "./server_process.ts";
 import { tempFolder } from "./temp.ts";
@@ -16,50 +16,6 @@ import { startTlsServer } from "./tls_tools.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 const decoder = new TextDecoder();
-
-/** The permissions that a task gives to somebody who is at home in `home`. */
-function permissionsOf(task: "server" | "client", home: string): string[] {
-  return config.tasks[task].replaceAll('"', "").replaceAll("$HOME", home)
-    .split(" ").filter((word) => word.startsWith("--allow-"));
-}
-
-/** Runs a program in `cwd`, and waits for `pattern` or the end. */
-function run(
-  program: "server" | "client",
-  { permissions, args, cwd }: {
-    permissions?: readonly string[];
-    args: readonly string[];
-    cwd: string;
-  },
-): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--cached-only"],
-      ...["--config", `${root}deno.json`],
-      ...permissions ?? permissionsOf(program, cwd),
-      `${root}${program}.ts`,
-      ...args,
-    ],
-    cwd,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-/** Reads until `pattern` is there. */
-async function readUntil(
-  stream: ReadableStream<Uint8Array>,
-  pattern: RegExp,
-): Promise<string> {
-  let text = "";
-  for await (const chunk of stream.values({ preventCancel: true })) {
-    text += decoder.decode(chunk);
-    const [, found] = pattern.exec(text) ?? [];
-    if (found !== undefined) return found;
-  }
-  throw new Error(`Cannot find ${pattern} in "${text}"`);
-}
 
 Deno.test("server and client need no more than their tasks allow", async () => {
   using folder = tempFolder();

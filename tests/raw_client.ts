@@ -416,3 +416,15 @@ function headEnd(held: Uint8Array): number | undefined {
   }
   return undefined;
 }
+
+/**
+ * A WebSocket whose request has headers. The cast: a browser's types, which the
+ * page needs, know of none.
+ */
+export const SocketWithHeaders: SocketOpener =
+  WebSocket as unknown as SocketOpener;
+
+type SocketOpener = new (
+  url: string,
+  options: { headers: Record<string, string> },
+) => WebSocket;

@@ -60,6 +60,8 @@ export interface Settings {
   readonly server?: string;
   /** On which port. */
   readonly port?: number;
+  /** Whether the program talks TLS with it. */
+  readonly tls?: boolean;
 }
 
 /** All files by their paths; with `told` in place of web/settings.js. */

@@ -318,6 +318,7 @@ export class Chat {
   /** @param {Frame} frame */
   #receive(frame) {
     if (frame.verb === "NOTICE") return this.#notice(frame);
+    if (frame.verb === "CALL") return this.#decline(frame);
     const to = header(frame, "to") ?? this.me;
     const id = numberOf(frame, "id") ?? 0;
     this.#arrival.heard(id);
@@ -373,9 +374,25 @@ export class Chat {
       this.#line.waitBeforeReturn((numberOf(frame, "retry-after") ?? 0) * 1000);
     } else {
       const room = this.#find("room", header(frame, "room") ?? "");
-      if (room) takePresence(room, frame);
+      if (room) takePresence(room, frame, this.me);
     }
     this.#watcher.changed();
+  }
+
+  /** The caller is told at once, and the person too. @param {Frame} frame A CALL. */
+  #decline(frame) {
+    const [caller = ""] = frame.args;
+    const sends = header(frame, "purpose") === "file";
+    const what = sends ? "files" : "direct sessions";
+    this.#line.request("DECLINE", [caller], {
+      Session: header(frame, "session") ?? "",
+      Reason: `uses the page, which takes no ${what}`,
+    }).catch(() => {}); // the caller may be gone
+    this.#watcher.told(
+      sends
+        ? `${caller} has files for you, which the page cannot take`
+        : `${caller} called you, but the page takes no direct sessions`,
+    );
   }
 
   /** @param {Conversation} room @param {Answer} joined */

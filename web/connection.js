@@ -178,6 +178,7 @@ export class Connection {
       this.#messages.push({ ...frame, body: frame.body.slice() });
       return;
     }
+    if (verb === "CALL") return this.#receive(frame);
     if (verb === "ERROR") return this.#refused(errorOf(frame), asked);
     if (!ANSWERS.has(verb)) return; // a newer server's
     if (!asked || ANSWER_TO[asked.verb] !== verb) {
@@ -278,6 +279,7 @@ const ANSWER_TO = {
   WHO: "WHO",
   SEND: "SENT",
   HISTORY: "HISTORY",
+  DECLINE: "DECLINED",
   PING: "PONG",
   LOGOUT: "BYE",
 };

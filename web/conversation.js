@@ -140,6 +140,7 @@ export class Conversation {
     this.#known.add(id);
     Object.assign(entry, { id, at, from, place: this.#base + id });
     this.#insert(entry);
+    this.#dropOld();
   }
 
   /** Says that it was not sent. @param {Entry} entry @param {string} why */

@@ -21,6 +21,9 @@ import { line } from "./text.js";
 
 const REMEMBERED = "parley";
 
+/** A server's port for TLS is the next one. */
+const NORMAL_PORT = settings.tls ? DEFAULT_PORT + 1 : DEFAULT_PORT;
+
 /** See the top of the file. */
 export class Form {
   #form = byId("entrance-form", HTMLFormElement);
@@ -40,8 +43,9 @@ export class Form {
     const { name = "", server = "", port = "" } = remembered();
     this.#name.value = settings.name ?? name;
     this.#server.value = settings.server ?? (server || "127.0.0.1");
-    this.#port.value = `${settings.port ?? (port || DEFAULT_PORT)}`;
+    this.#port.value = `${settings.port ?? (port || NORMAL_PORT)}`;
     byId("server-fields").hidden = !settings.local;
+    byId("encrypted").hidden = !settings.tls;
     byId("no-accounts").hidden = canUseAccounts;
     for (const way of this.#ways()) {
       way.disabled = way.value !== "guest" && !canUseAccounts;

@@ -27,6 +27,9 @@ form.show();
 /** So long a toast stays, in milliseconds. */
 const TOAST_MS = 12_000;
 
+/** So many are shown at a time, the newest. */
+const MAX_TOASTS = 4;
+
 /** Rooms that a reload of the page comes back to. */
 const ROOMS = "parley-rooms";
 
@@ -255,12 +258,15 @@ class Visit {
 
   /** @param {string} text */
   #toast(text) {
+    const toasts = byId("toasts");
+    if (toasts.lastElementChild?.firstChild?.textContent === line(text)) return;
+    if (toasts.childElementCount >= MAX_TOASTS) toasts.firstChild?.remove();
     const toast = make("div", { className: "toast" });
     const close = make("button", { type: "button" }, "✕");
     close.setAttribute("aria-label", "Close");
     toast.append(make("span", {}, line(text)), close);
     close.onclick = () => toast.remove();
-    byId("toasts").append(toast);
+    toasts.append(toast);
     setTimeout(() => toast.remove(), TOAST_MS);
   }
 

@@ -20,8 +20,15 @@ export function takePeople(conversation, answer) {
   conversation.members = conversation.people.size;
 }
 
-/** Takes a NOTICE: keeps who is there, and tells it. @param {Conversation} room @param {Frame} frame */
-export function takePresence(room, frame) {
+/**
+ * Takes a NOTICE: keeps who is there, and tells it. In a crowd the server names
+ * us to ourselves as well, which is no news.
+ *
+ * @param {Conversation} room
+ * @param {Frame} frame
+ * @param {string} me
+ */
+export function takePresence(room, frame, me) {
   const [what = ""] = frame.args;
   const deed = DEEDS[what];
   if (deed === undefined) return; // a newer server's
@@ -31,8 +38,10 @@ export function takePresence(room, frame) {
   if (what === "joined") add(room.people, lines);
   else for (const name of names) room.people.delete(name.toLowerCase());
   room.members = numberOf(frame, "members") ?? room.members;
-  const more = names.length > TOLD ? ` and ${names.length - TOLD} more` : "";
-  room.note("event", `${names.slice(0, TOLD).join(", ")}${more} ${deed}`);
+  const others = names.filter((name) => name !== me);
+  if (others.length === 0) return;
+  const more = others.length > TOLD ? ` and ${others.length - TOLD} more` : "";
+  room.note("event", `${others.slice(0, TOLD).join(", ")}${more} ${deed}`);
 }
 
 /** @type {Record<string, string>} */

@@ -20,6 +20,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { type Asset, assetsWith, type Settings } from "./assets.ts";
+import { Callers } from "./callers.ts";
 import { MAX_MESSAGE_BYTES, SocketWire } from "./socket.ts";
 
 /** What {@linkcode startWeb} has to know. */
@@ -34,6 +35,8 @@ export interface WebOptions {
   readonly settings?: Settings;
   /** Who may come in; default: everybody, from a page of ours. */
   readonly guard?: Guard;
+  /** How many connections there may be, but for WebSockets. */
+  readonly maxCallers?: number;
   /** Sees to a WebSocket, and closes it. */
   welcome(wire: SocketWire, visitor: Visitor): void;
 }
@@ -94,7 +97,9 @@ export async function startWeb(options: WebOptions): Promise<Web> {
       say(response, BROKEN);
     }
   });
-  carryWebSockets(server, options);
+  const callers = new Callers(options.maxCallers);
+  server.on("connection", (socket) => callers.add(socket));
+  carryWebSockets(server, callers, options);
   const { promise: listening, resolve, reject } = Promise
     .withResolvers<void>();
   server.once("error", reject);
@@ -111,7 +116,11 @@ export async function startWeb(options: WebOptions): Promise<Web> {
 }
 
 /** Turns requests for `/ws` into wires. */
-function carryWebSockets(server: Server, { guard, welcome }: WebOptions): void {
+function carryWebSockets(
+  server: Server,
+  callers: Callers,
+  { guard, welcome }: WebOptions,
+): void {
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -125,6 +134,7 @@ function carryWebSockets(server: Server, { guard, welcome }: WebOptions): void {
       if (reply) return refuse(socket, reply);
       const address = addressOf(request);
       sockets.handleUpgrade(request, socket, head, (opened) => {
+        callers.release(request.socket);
         const query = url.searchParams;
         welcome(new SocketWire(opened), { address, query });
       });
@@ -226,6 +236,7 @@ function addressOf({ socket }: IncomingMessage): Deno.NetAddr {
 
 /** Who asks and then falls silent is waited for, in milliseconds. */
 const PATIENCE = {
+  handshakeTimeout: 10_000,
   headersTimeout: 10_000,
   requestTimeout: 10_000,
   keepAliveTimeout: 5_000,

@@ -13,6 +13,7 @@
  * @property {string} [name] Whom to be, if that was said already.
  * @property {string} [server] Where to, if that was said already.
  * @property {number} [port]
+ * @property {boolean} [tls] Whether that program talks TLS with the server.
  */
 
 /** @type {Settings} */

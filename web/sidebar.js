@@ -81,7 +81,7 @@ export class Sidebar {
       return made.row;
     });
     byId("others-heading").hidden = rows.length === 0;
-    arrange(this.#others, rows);
+    arrangeWithRest(this.#others, rows, others.length);
   }
 
   /** @param {(key: string, create: () => Item) => Item} item */
@@ -99,12 +99,10 @@ export class Sidebar {
         }, avatar(name));
       }).row
     );
-    const more = names.length - rows.length;
     byId("people-title").textContent = current.kind === "all"
       ? "Who is connected"
       : "Who is here";
-    arrange(this.#people, rows);
-    if (more > 0) this.#people.append(make("li", {}, `And ${more} more`));
+    arrangeWithRest(this.#people, rows, names.length);
   }
 
   /** @param {Conversation} conversation */
@@ -127,7 +125,8 @@ class Item {
 
   /** @param {string} name @param {() => void} choose @param {Node} [picture] */
   constructor(name, choose, picture) {
-    const label = make("span", { className: "name", dir: "auto" }, name);
+    const looks = { className: "name", dir: "auto", title: name }; // may be cut
+    const label = make("span", looks, name);
     const parts = picture ? [picture, label] : [label];
     this.#button = make(
       "button",
@@ -159,12 +158,21 @@ class Item {
   }
 }
 
+/** Shows rows, and how many of `total` they leave out. @param {HTMLElement} list @param {HTMLElement[]} rows @param {number} total */
+function arrangeWithRest(list, rows, total) {
+  arrange(list, rows);
+  const more = total - rows.length;
+  if (more > 0) {
+    list.append(make("li", { className: "rest" }, `And ${more} more`));
+  }
+}
+
 /** Shows who we are. @param {Chat} chat */
 export function drawMe(chat) {
   const picture = byId("my-avatar");
   picture.textContent = line(chat.me).slice(0, 1);
   picture.style.setProperty("--hue", `${hueOf(chat.me)}`);
-  byId("me").textContent = line(chat.me);
+  byId("me").textContent = byId("me").title = line(chat.me);
   byId("standing").textContent = chat.state === "away"
     ? "offline"
     : chat.account.owned

@@ -1,0 +1,56 @@
+/** A conversation of the page: how much of it is kept, and what is told. */
+import { assertEquals } from "@std/assert";
+import { Conversation, MAX_KEPT } from "../web/conversation.js";
+import { takePresence } from "../web/presence.js";
+import { bytes } from "./raw_client.ts";
+
+Deno.test("of what one says oneself no more is kept than of what others say", () => {
+  const room = new Conversation("room", "#default");
+  const at = new Date(0);
+
+  for (let id = 1; id <= MAX_KEPT + 10; id++) {
+    const entry = room.addOwn(`message ${id}`);
+    room.settle(entry, { id, at, from: "alice" });
+  }
+
+  assertEquals(room.entries.length, MAX_KEPT);
+  assertEquals(room.oldest, 11);
+  assertEquals(room.knows(1), true);
+  assertEquals(
+    room.add({ id: 1, at, from: "alice", text: "", own: true }),
+    undefined,
+  );
+  assertEquals(room.complete, false);
+});
+
+Deno.test("what waits to be sent is never dropped", () => {
+  const room = new Conversation("room", "#default");
+  const at = new Date(0);
+  const waiting = room.addOwn("waiting");
+
+  for (let id = 1; id <= MAX_KEPT + 10; id++) {
+    room.add({ id, at, from: "bob", text: `message ${id}`, own: false });
+  }
+
+  assertEquals(room.entries.length, MAX_KEPT);
+  assertEquals(room.entries.at(-1), waiting);
+});
+
+Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () => {
+  const room = new Conversation("room", "#default");
+  const joined = (...names: readonly string[]) => ({
+    verb: "NOTICE" as const,
+    args: ["joined"],
+    headers: [["members", "250"]] as [string, string][],
+    body: bytes(names.map((name) => `${name} 127.0.0.1:1\n`).join("")),
+  });
+
+  takePresence(room, joined("alice"), "alice");
+  const before = room.entries.length;
+  takePresence(room, joined("bob", "alice", "carol"), "alice");
+
+  assertEquals(before, 0);
+  assertEquals(room.entries.map(({ text }) => text), ["bob, carol came in"]);
+  assertEquals([...room.people.values()], ["alice", "bob", "carol"]);
+  assertEquals(room.members, 250);
+});
