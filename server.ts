@@ -249,7 +249,9 @@ function whereKept(file: string | undefined): string {
 function onSignals(stop: () => void): Disposable {
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM", "SIGHUP"];
+    : ["SIGINT", "SIGTERM"];
+  // For good: of a terminal that goes away both system and shell tell us.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", stop);
   for (const name of signals) Deno.addSignalListener(name, stop);
   return {
     [Symbol.dispose]() {

@@ -75,6 +75,24 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+Deno.test({
+  name:
+    "server.ts takes its leave also if the end of its terminal is told twice",
+  ignore: Deno.build.os === "windows", // which has no such signal
+  async fn() {
+    await using server = new Process(HERE);
+    using alice = await RawClient.enter(await server.port(), "alice");
+
+    const once = server.stop("SIGHUP");
+    await server.out.until(/^Closing$/m);
+    const twice = server.stop("SIGHUP");
+    const ends = await Promise.all([once, twice]);
+
+    assertEquals(ends.map(({ code }) => code), [0, 0]);
+    assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
+  },
+});
+
 Deno.test("server.ts logs with the time who comes and goes", async () => {
   await using server = new Process(HERE);
   const port = await server.port();
