@@ -82,6 +82,12 @@ export const SILENCE_MS = 30_000;
 /** Encryption and writing are that much ahead of the network, in bytes. */
 const MAX_IN_FLIGHT_BYTES = 1024 * 1024;
 
+/**
+ * So many records are encrypted or decrypted at once, however small: each costs
+ * kilobytes meanwhile.
+ */
+const MAX_AT_WORK = 1_000;
+
 /** Small records leave joined, up to so many bytes. */
 const MAX_JOINED_BYTES = 64 * 1024;
 
@@ -239,7 +245,10 @@ export class RecordChannel implements Channel {
     try {
       await Promise.resolve(); // what is sent in one go leaves in one write
       for (let inFlight = 0;;) {
-        while (this.#drafts.length > 0 && inFlight < MAX_IN_FLIGHT_BYTES) {
+        while (
+          this.#drafts.length > 0 && inFlight < MAX_IN_FLIGHT_BYTES &&
+          sealing.length < MAX_AT_WORK
+        ) {
           const next = await this.#seal(this.#drafts.shift()!);
           inFlight += next.bytes;
           sealing.push(next);
@@ -289,22 +298,29 @@ export class RecordChannel implements Channel {
   async #receive(): Promise<readonly Promise<Arrival>[]> {
     const opening: Promise<Arrival>[] = [];
     while (opening.length === 0) {
-      this.#listeningSince = this.#clock.now();
-      const count = await this.#stream.read(this.#arriving.space());
-      this.#listeningSince = undefined;
-      if (count === null) throw cut();
-      this.#arriving.received(count);
       try {
         for (const arrived of this.#arriving.records()) {
           if (this.#keys.receiving.spent) await this.#keys.receiving.renew();
           opening.push(this.#open(arrived));
+          opening.at(-1)!.catch(() => {}); // who comes to it is told
+          if (opening.length >= MAX_AT_WORK) break; // the others come next
         }
       } catch (error) {
-        opening.push(Promise.reject(error)); // after what was whole
+        if (opening.length === 0) throw error;
+        break; // it is thrown again, after what was whole
       }
-      for (const one of opening) one.catch(() => {}); // who comes to it is told
+      if (opening.length === 0) await this.#read();
     }
     return opening;
+  }
+
+  /** Waits for the next bytes. */
+  async #read(): Promise<void> {
+    this.#listeningSince = this.#clock.now();
+    const count = await this.#stream.read(this.#arriving.space());
+    this.#listeningSince = undefined;
+    if (count === null) throw cut();
+    this.#arriving.received(count);
   }
 
   async #open({ head, sealed }: Arrived): Promise<Arrival> {
