@@ -15,12 +15,12 @@
  * @module
  */
 import { Access } from "./client/account.ts";
-import { addressText, connectTcp, dial, isLoopback } from "./client/address.ts";
+import { connectTcp, dial, isLoopback } from "./client/address.ts";
 import { comeIn, inTime } from "./client/arrival.ts";
 import { clean } from "./client/clean.ts";
 import { runInput } from "./client/commands.ts";
 import { complete } from "./client/completion.ts";
-import { type Request, said, type Stream } from "./client/connection.ts";
+import { said, type Stream } from "./client/connection.ts";
 import { EXIT, Failure } from "./client/failure.ts";
 import type { SharedFolder } from "./client/file_share.ts";
 import { KnownServers, knownServersPath } from "./client/known_servers.ts";
@@ -36,7 +36,8 @@ import {
   USAGE,
 } from "./client/options.ts";
 import { OutputClosed } from "./client/output.ts";
-import { numbersText, sendLines } from "./client/pipe.ts";
+import { Refusals, sendLines } from "./client/pipe.ts";
+import { refused } from "./client/refused.ts";
 import { columnsNow, restore, Screen } from "./client/screen.ts";
 import { Session, type SessionParts } from "./client/session.ts";
 import {
@@ -273,60 +274,6 @@ async function transferFiles(
   const arrived = await runTransfer(session, transfer);
   await inTime("take leave", session.line, session.logout());
   if (!arrived) throw new Failure(EXIT.failed, ""); // why, was told
-}
-
-/** The lines of a pipe that were not sent, told with their numbers. */
-class Refusals {
-  /** How many there are. */
-  count = 0;
-  /** The line number of each request. */
-  readonly numbers = new WeakMap<Request, number>();
-
-  readonly add = (request: Request, error: ChatError): void =>
-    this.tell(this.numbers.get(request) ?? 0, said(error));
-
-  readonly tell = (number: number, why: string): void => {
-    this.count++;
-    console.error(clean(`Cannot send line ${number}: ${why}`));
-  };
-
-  /** Tells which lines may have been sent, and were not answered. */
-  tellLost(requests: readonly Request[]): void {
-    const numbers = requests.flatMap((one) => this.numbers.get(one) ?? []);
-    if (numbers.length === 0) return;
-    console.error(`Not answered: ${numbersText(numbers)}`);
-    console.error(`Nothing after line ${Math.max(...numbers)} was sent`);
-  }
-}
-
-/** Why we are not let in, and what to type instead. */
-function refused(error: ChatError, goal: Goal, { tls }: Options): Failure {
-  const free = clean(`${error.headers["suggestion"] ?? ""}`);
-  const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
-  const advice = free !== ""
-    ? `Try: client.ts ${free} ${server}`
-    : error.code === 100
-    ? `Names have 1 to 32 letters and digits. Try: client.ts alice ${server}`
-    : ADVICE[error.code] ?? "Try again later, or ask whoever runs the server.";
-  const retry = error.headers["retry-after"];
-  return new Failure(
-    EXIT.refused,
-    `Cannot enter as "${goal.name}": ${said(error)}`,
-    { advice: retry ? tryAgainIn(Number(retry)) : advice, cause: error },
-  );
-}
-
-/** What to do about who we are, where nobody is asked for a password. */
-const ADVICE: Partial<Record<number, string>> = {
-  103: "Add --tls, if this is the server's port for TLS.",
-  110: "--login uses your account, --signup makes one.",
-  111: "Put the account's password into the file of --password-file FILE.",
-  113: "--login uses the account, if its password is in --password-file FILE.",
-};
-
-function tryAgainIn(seconds: number): string {
-  if (!(seconds > 60)) return `Try again in ${seconds} s.`;
-  return `Try again in ${Math.ceil(seconds / 60)} minutes.`;
 }
 
 /** Where files go, what others may get, and how transfers are shown. */

@@ -8,8 +8,9 @@
  *
  * @module
  */
-import { concat } from "../protocol.ts";
-import type { Request } from "./connection.ts";
+import { type ChatError, concat } from "../protocol.ts";
+import { clean } from "./clean.ts";
+import { type Request, said } from "./connection.ts";
 import type { Line } from "./line.ts";
 
 /** Messages that may be unanswered before the next is sent. */
@@ -62,6 +63,32 @@ export async function sendLines(
     }
   }
   await line.settled(0);
+}
+
+/** The lines of a pipe that were not sent, told with their numbers. */
+export class Refusals {
+  /** How many there are. */
+  count = 0;
+  /** The line number of each request. */
+  readonly numbers = new WeakMap<Request, number>();
+
+  /** Tells that a request was refused. */
+  readonly add = (request: Request, error: ChatError): void =>
+    this.tell(this.numbers.get(request) ?? 0, said(error));
+
+  /** Tells why a line was not sent. */
+  readonly tell = (number: number, why: string): void => {
+    this.count++;
+    console.error(clean(`Cannot send line ${number}: ${why}`));
+  };
+
+  /** Tells which lines may have been sent, and were not answered. */
+  tellLost(requests: readonly Request[]): void {
+    const numbers = requests.flatMap((one) => this.numbers.get(one) ?? []);
+    if (numbers.length === 0) return;
+    console.error(`Not answered: ${numbersText(numbers)}`);
+    console.error(`Nothing after line ${Math.max(...numbers)} was sent`);
+  }
 }
 
 /** Line numbers in words, as in `lines 3 to 9 and 12`. */
