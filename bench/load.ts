@@ -150,6 +150,7 @@ function toSpec(server: Server, protocol: Protocol, load: Load): string {
     limit_s: load.limitS,
     at_once: load.atOnce ?? 8,
     join_apart: Number(load.joinApart ?? false),
+    transport: "tcp",
     ...texts,
   };
   return Object.entries(values).map(([key, value]) => {
