@@ -45,6 +45,7 @@ struct conn {
   char keep[MARK_BYTES]; /* the beginning of what the last read cut */
   char *out, *out_at;
   struct frames frames;
+  struct ssl_st *ssl; /* if it is TLS; see load_tls.h */
   struct text frame; /* a sender's message, ready but for the mark */
   size_t body_at;
   uint32_t *next; /* by sender of the room: the number that must come */

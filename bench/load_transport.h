@@ -1,10 +1,14 @@
 /*
  * What carries the bytes of a protocol: TCP alone, or WebSocket messages in it
- * (load_web.h). Above this nobody has to know which.
+ * (load_web.h), or TLS (load_tls.h; only with -DWITH_TLS, as it needs OpenSSL).
+ * Above this nobody has to know which.
  */
 #ifndef LOAD_TRANSPORT_H
 #define LOAD_TRANSPORT_H
 
+#ifdef WITH_TLS
+#include "load_tls.h"
+#endif
 #include "load_web.h"
 
 struct transport {
@@ -31,6 +35,9 @@ static size_t read_plain(struct conn *c, char *into) {
 static const struct transport TRANSPORTS[] = {
     {"tcp", start_nothing, is_open_at_once, read_plain, queue_out},
     {"websocket", ask_for_websocket, is_websocket, read_unframed, write_framed},
+#ifdef WITH_TLS
+    {"tls", ask_for_tls, is_tls, read_unsealed, write_sealed},
+#endif
 };
 static const struct transport *transport;
 

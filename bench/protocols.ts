@@ -10,7 +10,7 @@
  */
 
 /** What may carry a protocol; see `load_transport.h`. */
-export type Transport = "websocket";
+export type Transport = "tls" | "websocket";
 
 /** How one protocol is spoken; see `load.c`. */
 export interface Protocol {
