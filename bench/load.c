@@ -157,7 +157,9 @@ static void scan(struct conn *c, char *from, char *end, uint64_t now) {
     /* Without a fixed rate there are too many: one of each read will do. */
     if (recording && (spec.rate || !before))
       record_ns(now - started_ns - digits(at + 6, 8));
-    if (before && (size_t)(at - before) < c->stride) c->stride = (size_t)(at - before);
+    /* A sender has answers in between, without which the next one may be nearer. */
+    if (before && c->member >= spec.senders && (size_t)(at - before) < c->stride)
+      c->stride = (size_t)(at - before);
     before = at;
     at += c->stride != SIZE_MAX ? c->stride : (size_t)spec.body_bytes;
   }
