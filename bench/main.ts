@@ -1,8 +1,8 @@
 /**
  * Measures Parley beside the servers that people run, on this machine.
  *
- *     deno task bench            everything, about nine minutes
- *     deno task bench --quick    a first look, about a minute and a half
+ *     deno task bench            everything, about eleven minutes
+ *     deno task bench --quick    a first look, about two minutes
  *
  * Every case runs several times, and in each of its runs all servers take their
  * turns one after the other, starting with another one each time: what else the
