@@ -67,7 +67,11 @@ const THROUGHPUT = [
 ] as const;
 
 const SERVERS = PEERS.filter((peer) => peer.kind !== "relay");
-const PARLEYS = PEERS.filter((peer) => peer.kind === "parley");
+
+/** Those that talk TCP alone: what carries it would tell nothing new. */
+const BARE = PEERS.filter(({ protocol }) => !protocol.transport);
+const BARE_SERVERS = BARE.filter((peer) => peer.kind !== "relay");
+const BARE_PARLEYS = BARE.filter((peer) => peer.kind === "parley");
 
 export const CASES: readonly Case[] = [
   ...[10, 100, 1_000].map((receivers) => ({
@@ -80,6 +84,7 @@ export const CASES: readonly Case[] = [
     id: "rooms",
     title: "100 rooms of 10, everybody sending, 100-byte messages",
     metrics: THROUGHPUT,
+    peers: BARE,
     measure: flood({ rooms: 100, members: 10, senders: 10 }),
   },
   {
@@ -114,13 +119,14 @@ export const CASES: readonly Case[] = [
     id: "join",
     title: "1,000 registered connections join one room at once",
     metrics: ["joinedMs"],
+    peers: BARE,
     measure: measureJoining,
   },
   ...[16, 256, 1_024, 8_192, 65_536].map((bodyBytes) => ({
     id: `body-${bodyBytes}`,
     title: `One sender, 100 receivers, bodies of ${bodyBytes} bytes`,
     metrics: THROUGHPUT,
-    peers: PEERS.filter((peer) => {
+    peers: BARE.filter((peer) => {
       return peer.name !== "relay (Deno)" &&
         bodyBytes <= (peer.protocol.maxBodyBytes ?? bodyBytes);
     }),
@@ -132,14 +138,14 @@ export const CASES: readonly Case[] = [
     id: "start",
     title: "From starting the process to listening, and to the first answer",
     metrics: ["listeningMs", "answerMs"],
-    peers: [...SERVERS, EMPTY],
+    peers: [...BARE_SERVERS, EMPTY],
     measure: measureStart,
   },
   ...[10, 100, 1_000, 10_000].map((receivers) => ({
     id: `growth-${receivers}`,
     title: `Growth: ${receivers} receivers (latency at 50,000 deliveries/s)`,
     metrics: [...THROUGHPUT, "p50Us", "p99Us"] as const,
-    peers: PARLEYS,
+    peers: BARE_PARLEYS,
     maxRuns: 2,
     long: true,
     measure: measureGrowth(receivers),

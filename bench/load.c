@@ -4,7 +4,8 @@
  *
  * It opens rooms x members connections, registers and joins them, lets the first
  * `senders` of each room send, and counts what everybody else receives. It knows
- * no protocol (see load_spec.h); what it looks for is its own mark in the bodies:
+ * no protocol (see load_spec.h), only what may carry one (see load_transport.h);
+ * what it looks for is its own mark in the bodies:
  *
  *     |SSSSSTTTTTTTTWWxxxxxxxx...
  *
@@ -29,7 +30,7 @@
 #include <netinet/tcp.h>
 #include <sys/timerfd.h>
 
-#include "load_conn.h"
+#include "load_transport.h"
 
 /* ---- Arriving ---- */
 
@@ -73,6 +74,12 @@ static void become_registered(struct conn *c) {
   if (!spec.join_apart) start_joining(c);
 }
 
+static void greet(struct conn *c) {
+  if (!spec.hello.length) return become_registered(c);
+  c->state = WELCOMING;
+  write_text(c, spec.hello);
+}
+
 static void on_connected(struct conn *c) {
   int error = 0;
   socklen_t size = sizeof error;
@@ -84,9 +91,9 @@ static void on_connected(struct conn *c) {
     return;
   }
   watch(c, EPOLL_CTL_MOD, EPOLLIN);
-  if (!spec.hello.length) return become_registered(c);
-  c->state = WELCOMING;
-  write_text(c, spec.hello);
+  c->state = OPENING;
+  transport->start(c);
+  if (transport->is_open(c)) greet(c);
 }
 
 /* Looks for the answer that the connection waits for; keeps what may be its start. */
@@ -150,7 +157,9 @@ static void scan(struct conn *c, char *from, char *end, uint64_t now) {
     /* Without a fixed rate there are too many: one of each read will do. */
     if (recording && (spec.rate || !before))
       record_ns(now - started_ns - digits(at + 6, 8));
-    if (before && (size_t)(at - before) < c->stride) c->stride = (size_t)(at - before);
+    /* A sender has answers in between, without which the next one may be nearer. */
+    if (before && c->member >= spec.senders && (size_t)(at - before) < c->stride)
+      c->stride = (size_t)(at - before);
     before = at;
     at += c->stride != SIZE_MAX ? c->stride : (size_t)spec.body_bytes;
   }
@@ -172,14 +181,13 @@ static void check_refusal(char *from, char *end) {
 static void on_readable(struct conn *c) {
   memcpy(buffer, c->keep, c->kept);
   char *fresh = buffer + c->kept;
-  ssize_t count = recv(c->fd, fresh, READ_BYTES, 0);
-  if (count < 0 && errno == EAGAIN) return;
-  if (count <= 0) return lost(c, count ? strerror(errno) : "end");
+  size_t count = transport->read(c, fresh);
+  if (!count) return;
   char *end = fresh + count;
   /* Or a server without TCP_NODELAY is measured waiting 40 ms for our ACK. */
   int on = 1;
   setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-  c->last_bytes = count < LAST_BYTES ? (size_t)count : LAST_BYTES;
+  c->last_bytes = count < LAST_BYTES ? count : LAST_BYTES;
   memcpy(c->last, end - c->last_bytes, c->last_bytes);
   if (c->state != READY) shake_hands(c, buffer, end);
   else if (started) {
@@ -224,7 +232,7 @@ static void send_messages(struct conn *c, long count) {
   }
   rooms[c->room].sent += (uint32_t)count;
   sent_total += (uint64_t)count;
-  write_out(c, batch, (size_t)(out - batch));
+  transport->write(c, batch, (size_t)(out - batch));
 }
 
 /* How many messages the slowest of a room has yet to receive. */
@@ -281,6 +289,10 @@ static void handle(struct epoll_event *event) {
   struct conn *c = &conns[event->data.u64];
   if (c->state == CONNECTING) return on_connected(c);
   if (event->events & EPOLLOUT) flush(c);
+  if (c->state == OPENING) {
+    if (transport->is_open(c)) greet(c);
+    return;
+  }
   if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) on_readable(c);
 }
 
@@ -393,6 +405,7 @@ static void print_load(struct snapshot from, struct snapshot to) {
 
 int main(void) {
   read_spec();
+  choose_transport();
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;

@@ -67,27 +67,50 @@ export interface LoadResult {
   endPssKb: number;
 }
 
+/** What the C programs are compiled with. */
+export interface Compiling {
+  readonly compiler: string;
+  /** Whether the generator is to speak TLS, which takes OpenSSL. */
+  readonly withTls: boolean;
+}
+
 /** Compiles the generator and the relay; returns the folder they are in. */
-export async function compileTools(compiler = "cc"): Promise<string> {
+export async function compileTools(
+  { compiler, withTls }: Compiling,
+): Promise<string> {
   const dir = await makeTempDir();
-  for (const name of ["load", "relay"]) {
+  const tls = withTls ? ["-DWITH_TLS", "-lssl", "-lcrypto"] : [];
+  for (const [name, more] of [["load", tls], ["relay", []]] as const) {
     const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
-    await compile(compiler, source, `${dir}/${name}`);
+    const { success, stderr } = await compile(compiler, [
+      ...["-O2", "-o", `${dir}/${name}`, source],
+      ...more,
+    ]);
+    if (!success) {
+      throw new Error(
+        `Cannot compile ${source}: ${new TextDecoder().decode(stderr)}`,
+      );
+    }
   }
   await Deno.chmod(dir, 0o755);
   return dir;
 }
 
-async function compile(compiler: string, source: string, program: string) {
+/** Whether the compiler finds OpenSSL, its headers and the library. */
+export async function hasOpenSsl(compiler: string): Promise<boolean> {
+  const dir = await makeTempDir();
+  const source = `${dir}/probe.c`;
+  await Deno.writeTextFile(
+    source,
+    "#include <openssl/ssl.h>\nint main(void) { return !TLS_client_method(); }\n",
+  );
+  const args = ["-o", `${dir}/probe`, source, "-lssl", "-lcrypto"];
+  return (await compile(compiler, args)).success;
+}
+
+async function compile(compiler: string, args: string[]) {
   try {
-    const { success, stderr } = await new Deno.Command(compiler, {
-      args: ["-O2", "-o", program, source],
-      stdin: "null",
-    }).output();
-    if (success) return;
-    throw new Error(
-      `Cannot compile ${source}: ${new TextDecoder().decode(stderr)}`,
-    );
+    return await new Deno.Command(compiler, { args, stdin: "null" }).output();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(
@@ -150,6 +173,7 @@ function toSpec(server: Server, protocol: Protocol, load: Load): string {
     limit_s: load.limitS,
     at_once: load.atOnce ?? 8,
     join_apart: Number(load.joinApart ?? false),
+    transport: "tcp",
     ...texts,
   };
   return Object.entries(values).map(([key, value]) => {

@@ -1,6 +1,6 @@
 /*
- * The connections of the load generator: what is known of each, and writing that
- * never waits. Whatever goes wrong ends the run, with what the server said last.
+ * The connections of the load generator: what is known of each, and reading and
+ * writing that never wait. Whatever goes wrong ends the run, with what the server said last.
  */
 #ifndef LOAD_CONN_H
 #define LOAD_CONN_H
@@ -25,7 +25,15 @@ enum {
   TIMER = -1,
 };
 
-enum state { UNUSED, CONNECTING, WELCOMING, REGISTERED, JOINING, READY };
+enum state { UNUSED, CONNECTING, OPENING, WELCOMING, REGISTERED, JOINING, READY };
+
+/* Where a connection is in the WebSocket frames it gets; see load_web.h. */
+struct frames {
+  unsigned char head[10];
+  char control[125]; /* the payload of a Ping, until its end has come */
+  size_t head_bytes, control_bytes;
+  uint64_t left; /* bytes of payload that are still to come */
+};
 
 struct conn {
   int fd;
@@ -36,6 +44,8 @@ struct conn {
   size_t kept, pending; /* bytes in `keep`; bytes in `out` from `out_at` on */
   char keep[MARK_BYTES]; /* the beginning of what the last read cut */
   char *out, *out_at;
+  struct frames frames;
+  struct ssl_st *ssl; /* if it is TLS; see load_tls.h */
   struct text frame; /* a sender's message, ready but for the mark */
   size_t body_at;
   uint32_t *next; /* by sender of the room: the number that must come */
@@ -97,8 +107,16 @@ static void lost(struct conn *c, const char *why) {
        (long)(c - conns), why, c->got, (int)c->last_bytes, c->last);
 }
 
+/* Reads once; 0 is that there is nothing. */
+static size_t take_in(struct conn *c, char *into, size_t length) {
+  ssize_t count = recv(c->fd, into, length, 0);
+  if (count < 0 && errno == EAGAIN) return 0;
+  if (count <= 0) lost(c, count ? strerror(errno) : "end");
+  return (size_t)count;
+}
+
 /* Writes now what the socket takes, and the rest when it takes more. */
-static void write_out(struct conn *c, const char *bytes, size_t length) {
+static void queue_out(struct conn *c, const char *bytes, size_t length) {
   ssize_t wrote = c->pending ? 0 : send(c->fd, bytes, length, MSG_NOSIGNAL);
   if (wrote < 0 && errno != EAGAIN) lost(c, strerror(errno));
   if (wrote < 0) wrote = 0;
@@ -124,12 +142,6 @@ static void flush(struct conn *c) {
     watch(c, EPOLL_CTL_MOD, EPOLLIN);
     rooms[c->room].moved = 1;
   }
-}
-
-static void write_text(struct conn *c, struct text text) {
-  struct text filled = fill_in(text, c - conns, c->room);
-  write_out(c, filled.at, filled.length);
-  free(filled.at);
 }
 
 #endif

@@ -28,6 +28,7 @@ static struct {
   long settle_ms, warm_ms, measure_ms, limit_s;
   long at_once;    /* how many may be between connecting and being ready */
   long join_apart; /* join when everybody has registered, all at the same time */
+  struct text transport; /* what carries the bytes; see load_transport.h */
   struct text hello, welcome, join, joined, send, ping, pong, refusal;
 } spec;
 
@@ -52,6 +53,7 @@ static const struct {
     {"limit_s", &spec.limit_s, NULL},
     {"at_once", &spec.at_once, NULL},
     {"join_apart", &spec.join_apart, NULL},
+    {"transport", NULL, &spec.transport},
     {"hello", NULL, &spec.hello},
     {"welcome", NULL, &spec.welcome},
     {"join", NULL, &spec.join},

@@ -1,8 +1,8 @@
 /**
  * Measures Parley beside the servers that people run, on this machine.
  *
- *     deno task bench            everything, about nine minutes
- *     deno task bench --quick    a first look, about a minute and a half
+ *     deno task bench            everything, about eleven minutes
+ *     deno task bench --quick    a first look, about two minutes
  *
  * Every case runs several times, and in each of its runs all servers take their
  * turns one after the other, starting with another one each time: what else the
@@ -18,7 +18,7 @@ import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 
 import { type Case, CASES, type Setting } from "./cases.ts";
-import { compileTools } from "./load.ts";
+import { compileTools, hasOpenSsl } from "./load.ts";
 import { EMPTY, type Peer, PEERS } from "./peers.ts";
 import { cleanUp } from "./processes.ts";
 import { toSvg, toText } from "./report.ts";
@@ -35,9 +35,11 @@ interface Options {
 
 /** Measures what the options ask for, in turn, and says on stderr how far it is. */
 export async function measureAll(options: Options): Promise<Results> {
-  const { absent, notes } = await findAbsent(options);
+  const { compiler } = options;
+  const withTls = await hasOpenSsl(compiler);
+  const { absent, notes } = await findAbsent(options, withTls);
   const setting = {
-    toolsDir: await compileTools(options.compiler),
+    toolsDir: await compileTools({ compiler, withTls }),
     quick: options.quick,
   };
   const results: Results = {
@@ -94,19 +96,24 @@ async function measureCase(
   return { id, title, metrics, rows };
 }
 
-/** Which servers are not there, with a line for each on what would help. */
-async function findAbsent({ peers }: Options) {
+/** Which servers cannot be measured, with a line for each on what would help. */
+async function findAbsent({ peers }: Options, withTls: boolean) {
   const absent = new Set<string>();
   const notes: string[] = [];
-  for (const { name, needs } of PEERS) {
-    if (!wants(peers, name) || await isThere(needs.file)) continue;
-    absent.add(name);
-    notes.push(
-      `${name} is not measured: there is no ${needs.file} (${needs.hint})`,
-    );
+  for (const peer of PEERS.filter(({ name }) => wants(peers, name))) {
+    const missing = await findMissing(peer, withTls);
+    if (!missing) continue;
+    absent.add(peer.name);
+    notes.push(`${peer.name} is not measured: there is no ${missing}`);
   }
   for (const note of notes) console.error(note);
   return { absent, notes };
+}
+
+async function findMissing({ needs, protocol }: Peer, withTls: boolean) {
+  if (!await isThere(needs.file)) return `${needs.file} (${needs.hint})`;
+  if (protocol.transport !== "tls" || withTls) return undefined;
+  return "OpenSSL to compile with (apt-get install libssl-dev)";
 }
 
 async function isThere(file: string): Promise<boolean> {

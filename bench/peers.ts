@@ -3,8 +3,8 @@
  *
  * Each gets a configuration written here in which its limits against floods are
  * lifted, a port of its own, and a folder that goes away with it; no server that
- * runs on this machine already is touched. A variant of Parley (stored, TLS) is
- * one more row of {@linkcode PEERS}.
+ * runs on this machine already is touched. A variant of Parley (stored, TLS)
+ * is one more row of {@linkcode PEERS}.
  *
  * @module
  */
@@ -56,6 +56,26 @@ export const PEERS: readonly Peer[] = [
     protocol: PARLEY,
     needs: { file: here("../server.ts"), hint: "part of this repository" },
     command: ({ port, dir }) => parley(port, "--db", `${dir}/parley.db`),
+  },
+  {
+    name: "parley-tls",
+    kind: "parley",
+    protocol: { ...PARLEY, transport: "tls" },
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port }) => {
+      const tls = ["--tls", "--tls-port", `${port}`, "--no-plain"];
+      return parley(0, "--db", ":memory:", ...tls);
+    },
+  },
+  {
+    name: "parley-ws",
+    kind: "parley",
+    protocol: { ...PARLEY, transport: "websocket" },
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port }) => {
+      const web = ["--web", "--web-port", `${port}`];
+      return parley(0, "--db", ":memory:", ...web);
+    },
   },
   {
     name: "nats-server",

@@ -9,8 +9,13 @@
  * @module
  */
 
+/** What may carry a protocol; see `load_transport.h`. */
+export type Transport = "tls" | "websocket";
+
 /** How one protocol is spoken; see `load.c`. */
 export interface Protocol {
+  /** What carries the bytes; TCP alone if absent. */
+  readonly transport?: Transport;
   /** First thing said by a connection; none if empty. */
   readonly hello: string;
   /** What the answer to `hello` contains. */
