@@ -17,7 +17,7 @@ const FOLDERS = ["", "server/", "client/", "web/", "bench/", "tests/"];
 /** All sources, as paths from the top. */
 const FILES = (await Promise.all(FOLDERS.map(async (folder) => {
   const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
-  return entries.filter(({ name }) => /\.(ts|js|c|h)$/.test(name))
+  return entries.filter(({ name }) => /\.(ts|js|css|html|c|h)$/.test(name))
     .map(({ name }) => folder + name);
 }))).flat().sort();
 

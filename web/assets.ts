@@ -18,6 +18,7 @@ import watch from "../client/watch.ts" with { type: "text" };
 import protocol from "../protocol.ts" with { type: "text" };
 import account from "./account.js" with { type: "text" };
 import arrival from "./arrival.js" with { type: "text" };
+import chatStyle from "./chat.css" with { type: "text" };
 import chat from "./chat.js" with { type: "text" };
 import connection from "./connection.js" with { type: "text" };
 import conversation from "./conversation.js" with { type: "text" };
@@ -27,6 +28,7 @@ import history from "./history.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
 import index from "./index.html" with { type: "text" };
 import line from "./line.js" with { type: "text" };
+import messagesStyle from "./messages.css" with { type: "text" };
 import messages from "./messages.js" with { type: "text" };
 import page from "./page.js" with { type: "text" };
 import presence from "./presence.js" with { type: "text" };
@@ -34,6 +36,7 @@ import settings from "./settings.js" with { type: "text" };
 import sidebar from "./sidebar.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };
 import text from "./text.js" with { type: "text" };
+import widthsStyle from "./widths.css" with { type: "text" };
 
 /** Half of what would be sent: comments that have lines of their own. */
 const DOCUMENTATION = /^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm;
@@ -77,6 +80,9 @@ export function assetsWith(told?: Settings): ReadonlyMap<string, Asset> {
 const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
   ["/style.css", style],
+  ["/chat.css", chatStyle],
+  ["/messages.css", messagesStyle],
+  ["/widths.css", widthsStyle],
   ["/icon.svg", icon],
   ["/account.js", account],
   ["/arrival.js", arrival],
