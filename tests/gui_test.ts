@@ -5,6 +5,7 @@ import { readOptions } from "../client/options.ts";
 import { serveLocally } from "../web/local.ts";
 import { hasChromium, launchBrowser, Person } from "./browser.ts";
 import { quietServer } from "./client_tools.ts";
+import { SocketWithHeaders, within } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
 
 const CLIENT = new URL("../client.ts", import.meta.url).pathname;
@@ -99,6 +100,48 @@ Deno.test("a WebSocket to --gui without the cookie is refused", async () => {
 
   assertEquals(await promise, "refused");
 });
+
+Deno.test("a server that does not hang up is left soon after its page has", async () => {
+  const silent = silentWire();
+  await using page = await serveLocally({
+    settings: {},
+    dial: () => Promise.resolve(silent),
+    lastWordsMs: 100,
+  });
+  const { cookie } = await status(new URL(page.address));
+  const { host } = new URL(page.address);
+  const socket = new SocketWithHeaders(`ws://${host}/ws?server=x&port=1`, {
+    headers: { Cookie: cookie },
+  });
+
+  socket.onopen = () => {
+    socket.send("LOGOUT\n\n");
+    socket.close();
+  };
+  await within(silent.closed, () => "the end of the connection");
+
+  assertEquals(silent.heard, "LOGOUT\n\n<end>");
+});
+
+/** A server that hears everything, says nothing, and does not hang up. */
+function silentWire() {
+  const { promise: closed, resolve } = Promise.withResolvers<null>();
+  const wire = {
+    heard: "",
+    closed,
+    read: () => closed,
+    write: (bytes: Uint8Array) => {
+      wire.heard += new TextDecoder().decode(bytes);
+      return Promise.resolve(bytes.length);
+    },
+    closeWrite: () => {
+      wire.heard += "<end>";
+      return Promise.resolve();
+    },
+    close: () => resolve(null),
+  };
+  return wire;
+}
 
 /** `client.ts --gui`, where programs are found in `path`. */
 function startClient(path: string): Deno.ChildProcess {

@@ -1,6 +1,10 @@
 /** A conversation of the page: how much of it is kept, and what is told. */
 import { assertEquals } from "@std/assert";
-import { Conversation, MAX_KEPT } from "../web/conversation.js";
+import {
+  Conversation,
+  MAX_KEPT,
+  MAX_KEPT_CHARACTERS,
+} from "../web/conversation.js";
 import { takePresence } from "../web/presence.js";
 import { bytes } from "./raw_client.ts";
 
@@ -34,6 +38,23 @@ Deno.test("what waits to be sent is never dropped", () => {
 
   assertEquals(room.entries.length, MAX_KEPT);
   assertEquals(room.entries.at(-1), waiting);
+});
+
+Deno.test("long messages are dropped before they fill the memory, but for the last", () => {
+  const room = new Conversation("room", "#default");
+  const at = new Date(0);
+  const text = "x".repeat(MAX_KEPT_CHARACTERS / 4);
+  const said = { at, from: "bob", own: false };
+
+  for (let id = 1; id <= 6; id++) room.add({ ...said, id, text });
+  const kept = room.entries.map(({ id }) => id);
+  room.add({ ...said, id: 7, text: "x".repeat(MAX_KEPT_CHARACTERS + 1) });
+  const last = room.entries.map(({ id }) => id);
+  for (let id = 8; id <= 11; id++) room.add({ ...said, id, text });
+
+  assertEquals(kept, [3, 4, 5, 6]);
+  assertEquals(last, [7]);
+  assertEquals(room.entries.map(({ id }) => id), [8, 9, 10, 11]);
 });
 
 Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () => {

@@ -15,6 +15,9 @@
 /** So many entries are kept; older ones are asked for again. */
 export const MAX_KEPT = 5_000;
 
+/** And of their texts so many characters; the last message is always kept. */
+export const MAX_KEPT_CHARACTERS = 16_000_000;
+
 /**
  * @typedef {object} Entry Something that is shown in a conversation.
  * @property {"message" | "event" | "error"} kind
@@ -61,6 +64,7 @@ export class Conversation {
   #known = new Set();
   #base = 0; // what is added to ids to give places
   #droppedTo = 0; // messages up to this id are no longer kept
+  #characters = 0; // of the messages
 
   /**
    * @param {"room" | "user" | "all"} kind
@@ -192,23 +196,37 @@ export class Conversation {
     let at = this.entries.length;
     while (at > 0 && (this.entries[at - 1]?.place ?? 0) > entry.place) at--;
     this.entries.splice(at, 0, entry);
+    this.#characters += lengthOf(entry);
   }
 
   /** @param {Entry} entry */
   #remove(entry) {
     const at = this.entries.indexOf(entry);
-    if (at >= 0) this.entries.splice(at, 1);
+    if (at < 0) return;
+    this.entries.splice(at, 1);
+    this.#characters -= lengthOf(entry);
   }
 
   #dropOld() {
-    while (this.entries.length > MAX_KEPT) {
-      const id = this.entries.shift()?.id;
+    while (
+      this.entries.length > MAX_KEPT ||
+      (this.#characters > MAX_KEPT_CHARACTERS && this.entries.length > 1)
+    ) {
+      const [oldest] = this.entries;
+      if (!oldest || oldest.place === Infinity) return; // still to be sent
+      this.#remove(oldest);
+      const { id } = oldest;
       if (id === undefined) continue;
       this.#known.delete(id);
       this.#droppedTo = Math.max(this.#droppedTo, id);
       this.complete = false;
     }
   }
+}
+
+/** What counts of an entry; what folds changes, and is short. @param {Entry} entry */
+function lengthOf({ kind, text }) {
+  return kind === "message" ? text.length : 0;
 }
 
 /** So many events are told in one line, the last ones. */

@@ -25,6 +25,11 @@ export interface LocalOptions {
    * @throws {Error} Whose message is for the person.
    */
   dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
+  /**
+   * A server may go on for so long when its page is gone, in milliseconds;
+   * default 5 seconds.
+   */
+  readonly lastWordsMs?: number;
 }
 
 /** The page, as long as it is served. Dispose to end it. */
@@ -143,23 +148,32 @@ async function carry(
   { options, signal }: { options: LocalOptions; signal: AbortSignal },
 ): Promise<void> {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  using relay = new DisposableStack();
+  relay.defer(() => page.close());
   signal.addEventListener("abort", () => end(), { once: true });
   if (signal.aborted) end();
   const [host, port] = [query.get("server"), query.get("port")];
   let server: Wire | undefined;
   try {
     server = await options.dial(host ?? "", port ?? "", signal);
-    const both = Promise.all([pass(page, server), pass(server, page)]);
-    await Promise.race([both, ended]);
+    relay.adopt(server, (wire) => wire.close());
+    const left = pass(page, server).then(() => {
+      if (relay.disposed) return;
+      relay.adopt(
+        setTimeout(end, options.lastWordsMs ?? LAST_WORDS_MS),
+        clearTimeout,
+      );
+    });
+    await Promise.race([Promise.all([left, pass(server, page)]), ended]);
   } catch (error) {
     // The cast: nothing throws anything else. If it was connected, one of the
     // two is gone, and the page learns that it was lost.
     if (!server) await Promise.race([tell(page, error as Error), ended]);
-  } finally {
-    page.close();
-    server?.close();
   }
 }
+
+/** A page that is gone hears nothing, so its server may not take forever. */
+const LAST_WORDS_MS = 5_000;
 
 /** Says why there is no server, and waits until it was heard. */
 async function tell(page: SocketWire, { message }: Error): Promise<void> {
