@@ -35,6 +35,13 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
+/** A test in the browser, which goes on between tests: it is no leak. */
+export function pageTest(name: string, fn: () => Promise<void>): void {
+  const ignore = !hasChromium;
+  const options = { sanitizeOps: false, sanitizeResources: false };
+  Deno.test({ name, ignore, ...options, fn });
+}
+
 /** Somebody with a page of their own, and what went wrong on it. */
 export class Person implements AsyncDisposable {
   /** For whatever has no method here. */

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { clean } from "../client/clean.ts";
 import { serveLocally } from "../web/local.ts";
-import { hasChromium, launchBrowser, Person } from "./browser.ts";
+import { hasChromium, launchBrowser, pageTest, Person } from "./browser.ts";
 import { type FakePeer, FakeServer } from "./client_tools.ts";
 import { RawClient, serveWebSockets, startTestServer } from "./raw_client.ts";
 
@@ -12,13 +12,6 @@ Deno.test.beforeAll(async () => {
   if (hasChromium) browser = await launchBrowser();
 });
 Deno.test.afterAll(async () => await browser?.close());
-
-/** A test in the browser, which goes on between tests: it is no leak. */
-function pageTest(name: string, fn: () => Promise<void>): void {
-  const ignore = !hasChromium;
-  const options = { sanitizeOps: false, sanitizeResources: false };
-  Deno.test({ name, ignore, ...options, fn });
-}
 
 /** What would run, load, lead away or turn around if it were more than text. */
 const INJECTIONS: readonly string[] = [

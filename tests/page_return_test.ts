@@ -1,7 +1,7 @@
 /** The page comes back: nothing is lost, said twice or out of order. */
 import { assert, assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
-import { hasChromium, launchBrowser, Person } from "./browser.ts";
+import { hasChromium, launchBrowser, pageTest, Person } from "./browser.ts";
 import { quietServer } from "./client_tools.ts";
 import { FaultProxy, newSeed, seeded } from "./fault_proxy.ts";
 import { RawClient, serveWebSockets } from "./raw_client.ts";
@@ -13,13 +13,6 @@ Deno.test.beforeAll(async () => {
   if (hasChromium) browser = await launchBrowser();
 });
 Deno.test.afterAll(async () => await browser?.close());
-
-/** A test in the browser, which goes on between tests: it is no leak. */
-function pageTest(name: string, fn: () => Promise<void>): void {
-  const ignore = !hasChromium;
-  const options = { sanitizeOps: false, sanitizeResources: false };
-  Deno.test({ name, ignore, ...options, fn });
-}
 
 /** A server process with a page, which keeps its messages in `folder`. */
 async function startProcess(folder: string) {
