@@ -13,7 +13,8 @@ import { Failure } from "./failure.ts";
 import { FileFailure } from "./file_failure.ts";
 import { amountText, type Job } from "./file_job.ts";
 import type { SharedFolder } from "./file_share.ts";
-import { findSources, type Outgoing } from "./file_source.ts";
+import { findSources } from "./file_disk.ts";
+import type { Outgoing } from "./file_source.ts";
 import { FileTalk } from "./file_talk.ts";
 import { CLOCK, type Clock } from "./pause.ts";
 import {
