@@ -20,13 +20,14 @@ import { EXIT, Failure } from "./failure.ts";
 import { FileFailure } from "./file_failure.ts";
 import { amountText, type Job } from "./file_job.ts";
 import type { FileTalk } from "./file_talk.ts";
-import { calledName, Files, type FilesParts } from "./files.ts";
+import { Files, type FilesParts } from "./files.ts";
 import {
   type Call,
   type Introduced,
   Introductions,
   type Offer,
 } from "./introductions.ts";
+import { calledName } from "./transfers.ts";
 
 /** What {@linkcode Direct} needs. */
 export interface DirectParts extends Audience {
