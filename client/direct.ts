@@ -207,7 +207,7 @@ export class Direct {
   #rings(call: Call): void {
     const { name, offer } = call;
     const answer = this.#ownAnswer(call);
-    if (answer === "yes") return this.#sessions.answer(call);
+    if (answer === "yes") return void this.#sessions.answer(call);
     if (answer) return this.#sessions.decline(call, answer.why);
     this.#calls.push(call);
     const ours = withName(this.#chatCalls(), name);

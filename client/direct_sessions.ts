@@ -27,6 +27,9 @@ import {
 } from "./introductions.ts";
 import { calledName, type Told } from "./transfers.ts";
 
+/** Whoever leaves waits so long for the others, in milliseconds. */
+const PARTING_MS = 1_000;
+
 /** What {@linkcode DirectSessions} need. */
 export interface DirectSessionsParts {
   /** Asks the server. */
@@ -57,6 +60,14 @@ export interface Calling {
   readonly stop: AbortController;
   /** If it is because of files: those that wait for the answer. */
   readonly talk?: FileTalk;
+}
+
+/** A call that was answered with yes. */
+export interface Answered {
+  /** The files that come of it. */
+  readonly talk: FileTalk;
+  /** Resolves when nothing more comes of it. */
+  readonly over: Promise<void>;
 }
 
 /** What a conversation is begun with. */
@@ -110,13 +121,15 @@ export class DirectSessions implements AsyncDisposable {
   }
 
   /** Answers a call with yes. */
-  answer(call: Call): void {
+  answer(call: Call): Answered {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
     const told = forFiles && offer.files > 0 ? offer : undefined;
     const talk = this.#parts.talk(name, told);
     const introduce = () => this.#introductions.accept(call);
-    this.own(this.#converse(introduce, { name, talk, forFiles }));
+    const over = this.#converse(introduce, { name, talk, forFiles });
+    this.own(over);
+    return { talk, over };
   }
 
   /** Answers a call with no. */
@@ -154,8 +167,15 @@ export class DirectSessions implements AsyncDisposable {
     this.#running.add(running);
   }
 
-  /** Ends everything, and says so to all others. */
+  /** Ends everything, and says so to all others, who may not listen. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, PARTING_MS);
+    await Promise.race([this.#endAll(), late]);
+    clearTimeout(timer);
+  }
+
+  async #endAll(): Promise<void> {
     this.#introductions[Symbol.dispose]();
     for (const { stop } of this.#calling) {
       stop.abort(new ChatError(118, ""));
