@@ -18,6 +18,7 @@ import watch from "../client/watch.ts" with { type: "text" };
 import protocol from "../protocol.ts" with { type: "text" };
 import account from "./account.js" with { type: "text" };
 import arrival from "./arrival.js" with { type: "text" };
+import calls from "./calls.js" with { type: "text" };
 import chatStyle from "./chat.css" with { type: "text" };
 import chat from "./chat.js" with { type: "text" };
 import connection from "./connection.js" with { type: "text" };
@@ -30,6 +31,7 @@ import index from "./index.html" with { type: "text" };
 import line from "./line.js" with { type: "text" };
 import messagesStyle from "./messages.css" with { type: "text" };
 import messages from "./messages.js" with { type: "text" };
+import news from "./news.js" with { type: "text" };
 import page from "./page.js" with { type: "text" };
 import presence from "./presence.js" with { type: "text" };
 import settings from "./settings.js" with { type: "text" };
@@ -86,6 +88,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/icon.svg", icon],
   ["/account.js", account],
   ["/arrival.js", arrival],
+  ["/calls.js", calls],
   ["/chat.js", chat],
   ["/connection.js", connection],
   ["/conversation.js", conversation],
@@ -94,6 +97,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/history.js", history],
   ["/line.js", line],
   ["/messages.js", messages],
+  ["/news.js", news],
   ["/page.js", page],
   ["/presence.js", presence],
   ["/settings.js", settings],
