@@ -123,6 +123,11 @@ export class Chat {
     }
   }
 
+  /** Whether it is our name. @param {string} name */
+  isMe(name) {
+    return lookAlike(name) === lookAlike(this.me);
+  }
+
   /** Rooms, everybody, people; those of a kind as they came. */
   get sorted() {
     const kinds = ["room", "all", "user"];

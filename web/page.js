@@ -13,15 +13,22 @@ import { canUseAccounts } from "./account.js";
 import { Chat, FIRST_ROOM } from "./chat.js";
 import { inWords } from "./connection.js";
 import { byId } from "./dom.js";
+import { Drops, keepPage } from "./drop.js";
 import { checkRepeated, Form } from "./form.js";
 import { MessageList, titleOf } from "./messages.js";
 import { announce, canAskToNotify, notify, toast } from "./news.js";
+import { settings } from "./settings.js";
 import { drawMe, Sidebar } from "./sidebar.js";
 import { line } from "./text.js";
 
 /** @import { Conversation, Entry } from "./conversation.js" */
+/** @import { Files } from "./files.js" */
 /** @import { Goal } from "./form.js" */
 
+/** What carries files, if a program on this computer has opened the page. */
+const carriage = settings.local ? await import("./files.js") : undefined;
+
+keepPage();
 const form = new Form((goal) => new Visit(goal).run());
 form.show();
 
@@ -33,6 +40,8 @@ class Visit {
   #chat;
   #sidebar;
   #messages;
+  /** @type {Files | undefined} */
+  #files;
   #end = new AbortController();
   #drawing = false;
   #text = byId("text", HTMLTextAreaElement);
@@ -51,6 +60,12 @@ class Visit {
         told: toast,
       },
     });
+    if (carriage) {
+      this.#files = new carriage.Files(this.#chat, () => this.#schedule());
+      this.#chat.carrier = this.#files;
+      byId("about-files").textContent = "Drop files on a name to send them.";
+    }
+    new Drops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
     this.#listen();
@@ -99,7 +114,8 @@ class Visit {
     this.#on(window, "blur", () => this.#attend());
     this.#on(window, "online", () => this.#chat.hurry());
     this.#on(window, "beforeunload", (event) => {
-      if (this.#chat.waiting) event.preventDefault();
+      const isBusy = this.#chat.waiting || this.#files?.isBusy;
+      if (isBusy) event.preventDefault();
     });
     this.#listenToDialog();
   }
@@ -112,6 +128,7 @@ class Visit {
       "close-sidebar": () => this.#open(undefined),
       "close-people": () => this.#open(undefined),
       "scrim": () => this.#open(undefined),
+      "send-files": () => this.#files?.pick(this.#chat.current.target),
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
@@ -268,6 +285,7 @@ class Visit {
     drawMe(chat);
     this.#sidebar.draw();
     this.#messages.draw();
+    this.#files?.draw();
     this.#drawTop();
     this.#drawBanner();
     const { unread } = chat;
@@ -308,6 +326,8 @@ class Visit {
       : kind === "user"
       ? "private"
       : `${members} inside`;
+    const takesFiles = this.#files && kind === "user";
+    byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
     const leave = byId("leave");
     leave.hidden = kind === "all";
     leave.textContent = kind === "room" ? "Leave" : "Close";
