@@ -3,6 +3,7 @@
  *
  * @module
  */
+import axe from "axe-core";
 import {
   type Browser,
   type BrowserContextOptions,
@@ -66,10 +67,15 @@ export class Person implements AsyncDisposable {
   static async open(
     browser: Browser,
     url: string,
-    { name = "", ...options }: BrowserContextOptions & { name?: string } = {},
+    { name = "", prepare, ...options }: BrowserContextOptions & {
+      name?: string;
+      /** What is done with the page before it is loaded. */
+      prepare?: (page: Page) => Promise<void>;
+    } = {},
   ): Promise<Person> {
     const context = await browser.newContext({ locale: "en-GB", ...options });
     const page = await context.newPage();
+    await prepare?.(page);
     const person = new Person(page, name);
     await page.goto(url);
     return person;
@@ -139,3 +145,30 @@ export class Person implements AsyncDisposable {
     await this.page.context().close();
   }
 }
+
+/** What axe finds wrong with the page as it is now. */
+export async function violations({ page }: Person): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate("axe.run()") as axe.AxeResults;
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) =>
+      `${id} ${target}: ${failureSummary}`
+    )
+  );
+}
+
+/** Screens that the page is looked at on. */
+export const SCREENS: readonly [
+  name: string,
+  options: BrowserContextOptions,
+][] = [
+  ["a wide, light screen", { viewport: { width: 1280, height: 800 } }],
+  [
+    "a phone in the dark",
+    {
+      viewport: { width: 390, height: 844 },
+      colorScheme: "dark",
+      reducedMotion: "reduce",
+    },
+  ],
+];

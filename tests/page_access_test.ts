@@ -1,8 +1,13 @@
 /** Everybody can use the page: by keyboard, by ear, on any screen. */
-import axe from "axe-core";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Browser, BrowserContextOptions } from "playwright-core";
-import { hasChromium, launchBrowser, Person } from "./browser.ts";
+import type { Browser } from "playwright-core";
+import {
+  hasChromium,
+  launchBrowser,
+  Person,
+  SCREENS,
+  violations,
+} from "./browser.ts";
 import { RawClient, serveWebSockets, startTestServer } from "./raw_client.ts";
 
 let browser: Browser;
@@ -36,29 +41,6 @@ function pageTest(
     },
   });
 }
-
-/** What axe finds wrong with the page as it is now. */
-async function violations({ page }: Person): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const found = await page.evaluate("axe.run()") as axe.AxeResults;
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) =>
-      `${id} ${target}: ${failureSummary}`
-    )
-  );
-}
-
-const SCREENS: readonly [name: string, options: BrowserContextOptions][] = [
-  ["a wide, light screen", { viewport: { width: 1280, height: 800 } }],
-  [
-    "a phone in the dark",
-    {
-      viewport: { width: 390, height: 844 },
-      colorScheme: "dark",
-      reducedMotion: "reduce",
-    },
-  ],
-];
 
 for (const [screen, options] of SCREENS) {
   pageTest(`axe finds nothing wrong on ${screen}`, async (server, url) => {

@@ -39,7 +39,7 @@ async function withPage(
 /** What a file of the page names: other files of it. */
 function namedIn(text: string, url: URL): string[] {
   const found = text.matchAll(
-    /(?:src|href)="([^"]+)"|\bfrom "([^"]+)"|^import "([^"]+)"/gm,
+    /(?:src|href)="([^"]+)"|\bfrom "([^"]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)/gm,
   );
   return Array.from(
     found,
@@ -89,6 +89,7 @@ Deno.test("the page names all of its files, and they are under 60 KB as they are
     }
 
     assert(seen.has("/protocol.ts") && seen.has("/page.js"));
+    assert(seen.has("/files.js"), "what is loaded only with --gui");
     assertEquals(seen.get("/protocol.ts"), "text/javascript; charset=utf-8");
     assertEquals(seen.get("/style.css"), "text/css; charset=utf-8");
     assertEquals(seen.get("/icon.svg"), "image/svg+xml; charset=utf-8");

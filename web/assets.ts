@@ -18,11 +18,16 @@ import watch from "../client/watch.ts" with { type: "text" };
 import protocol from "../protocol.ts" with { type: "text" };
 import account from "./account.js" with { type: "text" };
 import arrival from "./arrival.js" with { type: "text" };
+import calls from "./calls.js" with { type: "text" };
 import chatStyle from "./chat.css" with { type: "text" };
 import chat from "./chat.js" with { type: "text" };
+import chosen from "./chosen.js" with { type: "text" };
 import connection from "./connection.js" with { type: "text" };
 import conversation from "./conversation.js" with { type: "text" };
 import dom from "./dom.js" with { type: "text" };
+import drop from "./drop.js" with { type: "text" };
+import files from "./files.js" with { type: "text" };
+import filesStyle from "./files.css" with { type: "text" };
 import form from "./form.js" with { type: "text" };
 import history from "./history.js" with { type: "text" };
 import icon from "./icon.svg" with { type: "text" };
@@ -30,12 +35,15 @@ import index from "./index.html" with { type: "text" };
 import line from "./line.js" with { type: "text" };
 import messagesStyle from "./messages.css" with { type: "text" };
 import messages from "./messages.js" with { type: "text" };
+import news from "./news.js" with { type: "text" };
 import page from "./page.js" with { type: "text" };
 import presence from "./presence.js" with { type: "text" };
+import program from "./program.js" with { type: "text" };
 import settings from "./settings.js" with { type: "text" };
 import sidebar from "./sidebar.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };
 import text from "./text.js" with { type: "text" };
+import transfers from "./transfers.js" with { type: "text" };
 import widthsStyle from "./widths.css" with { type: "text" };
 
 /** Half of what would be sent: comments that have lines of their own. */
@@ -81,24 +89,32 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
   ["/style.css", style],
   ["/chat.css", chatStyle],
+  ["/files.css", filesStyle],
   ["/messages.css", messagesStyle],
   ["/widths.css", widthsStyle],
   ["/icon.svg", icon],
   ["/account.js", account],
   ["/arrival.js", arrival],
+  ["/calls.js", calls],
   ["/chat.js", chat],
+  ["/chosen.js", chosen],
   ["/connection.js", connection],
   ["/conversation.js", conversation],
   ["/dom.js", dom],
+  ["/drop.js", drop],
+  ["/files.js", files],
   ["/form.js", form],
   ["/history.js", history],
   ["/line.js", line],
   ["/messages.js", messages],
+  ["/news.js", news],
   ["/page.js", page],
   ["/presence.js", presence],
+  ["/program.js", program],
   ["/settings.js", settings],
   ["/sidebar.js", sidebar],
   ["/text.js", text],
+  ["/transfers.js", transfers],
   ["/protocol.ts", protocol],
   ["/client/clean.ts", clean],
   ["/client/pause.ts", pause],

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { linesOf, numberOf, textOf, timeOf } from "../client/reading.ts";
+import { numberOf, textOf, timeOf } from "../client/reading.ts";
 import {
   DEFAULT_ROOM,
   header,
@@ -22,14 +22,16 @@ import {
   MAX_BODY_BYTES,
 } from "../protocol.ts";
 import { Arrival } from "./arrival.js";
+import { isCall, takeCall } from "./calls.js";
 import { inWords, Lost } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { fetchHistory } from "./history.js";
 import { Line } from "./line.js";
-import { takePeople, takePresence } from "./presence.js";
+import { roomsIn, takePeople, takePresence } from "./presence.js";
 
-/** @import { ChatError, Frame } from "../protocol.ts" */
+/** @import { ChatError, Frame, Headers, RequestVerb } from "../protocol.ts" */
 /** @import { Account } from "./account.js" */
+/** @import { Carrier } from "./calls.js" */
 /** @import { Answer } from "./connection.js" */
 /** @import { Entry } from "./conversation.js" */
 
@@ -41,6 +43,8 @@ const EARLIER = 100;
  * @property {() => void} changed Anything has.
  * @property {(conversation: Conversation, entry: Entry, calls: boolean) => void} said
  * Somebody else said something new; `calls` if it is for us above all.
+ * @property {(conversation: Conversation, text: string) => void} noted
+ * Something is noted in a conversation, which is news.
  * @property {(text: string) => void} told Something that is of no conversation.
  */
 
@@ -64,6 +68,8 @@ export class Chat {
   maxBodyBytes = MAX_BODY_BYTES;
   /** How we came in. @type {Account} */
   account;
+  /** Who carries files, if anybody does. @type {Carrier | undefined} */
+  carrier;
   #watcher;
   /** @type {Line} */
   #line;
@@ -112,8 +118,14 @@ export class Chat {
       throw error;
     } finally {
       this.state = "over";
+      this.carrier?.end();
       this.#watcher.changed();
     }
+  }
+
+  /** Whether it is our name. @param {string} name */
+  isMe(name) {
+    return lookAlike(name) === lookAlike(this.me);
   }
 
   /** Rooms, everybody, people; those of a kind as they came. */
@@ -242,11 +254,7 @@ export class Chat {
   async refreshRooms() {
     if (!this.#line.isIn) return;
     try {
-      const lines = linesOf(await this.#line.request("ROOMS"));
-      this.rooms = lines.map((line) => {
-        const [name = "", members] = line.split(" ");
-        return { name, members: Number(members) || 0 };
-      });
+      this.rooms = roomsIn(await this.#line.request("ROOMS"));
     } catch (error) {
       this.#explain(error);
     }
@@ -268,6 +276,32 @@ export class Chat {
   /** Makes our name an account. @param {string} password */
   async signUp(password) {
     await this.account.own(this.#line, this.me, password);
+    this.#watcher.changed();
+  }
+
+  /**
+   * Asks the server something for somebody else.
+   *
+   * @param {RequestVerb} verb
+   * @param {readonly string[]} args
+   * @param {Headers} headers
+   */
+  ask(verb, args, headers) {
+    return this.#line.request(verb, args, headers);
+  }
+
+  /**
+   * Notes something in the conversation with somebody, as news.
+   *
+   * @param {string} name
+   * @param {"event" | "error"} kind
+   * @param {string} text
+   */
+  note(name, kind, text) {
+    const person = this.#person(name);
+    person.note(kind, text);
+    if (!this.#sees(person)) person.count(person.end, true);
+    this.#watcher.noted(person, text);
     this.#watcher.changed();
   }
 
@@ -303,6 +337,7 @@ export class Chat {
     this.#arrival.arrived();
     this.#closing = false;
     this.state = "in";
+    this.carrier?.arrived();
     this.#watcher.changed();
     this.refreshRooms();
     this.refreshPeople(this.current);
@@ -318,7 +353,10 @@ export class Chat {
   /** @param {Frame} frame */
   #receive(frame) {
     if (frame.verb === "NOTICE") return this.#notice(frame);
-    if (frame.verb === "CALL") return this.#decline(frame);
+    if (isCall(frame)) {
+      const { told } = this.#watcher;
+      return takeCall(frame, { carrier: this.carrier, line: this.#line, told });
+    }
     const to = header(frame, "to") ?? this.me;
     const id = numberOf(frame, "id") ?? 0;
     this.#arrival.heard(id);
@@ -347,19 +385,14 @@ export class Chat {
     const entry = conversation.add(said, { earlier });
     if (!entry || own || earlier) return;
     if (old && id <= conversation.since) return;
-    this.#count(conversation, entry);
+    const calls = conversation.kind === "user" || mentions(this.me).test(text);
+    if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
+    this.#watcher.said(conversation, entry, calls);
   }
 
-  /** Something new was said by somebody else. @param {Conversation} conversation @param {Entry} entry */
-  #count(conversation, entry) {
-    const calls = conversation.kind === "user" ||
-      mentions(this.me).test(entry.text);
-    if (conversation !== this.current || !this.attentive) {
-      if (conversation.unread === 0) conversation.newAfter = entry.place - 1;
-      conversation.unread++;
-      conversation.called ||= calls;
-    }
-    this.#watcher.said(conversation, entry, calls);
+  /** Whether the person sees it now. @param {Conversation} conversation */
+  #sees(conversation) {
+    return conversation === this.current && this.attentive;
   }
 
   /** @param {Frame} frame */
@@ -377,22 +410,6 @@ export class Chat {
       if (room) takePresence(room, frame, this.me);
     }
     this.#watcher.changed();
-  }
-
-  /** The caller is told at once, and the person too. @param {Frame} frame A CALL. */
-  #decline(frame) {
-    const [caller = ""] = frame.args;
-    const sends = header(frame, "purpose") === "file";
-    const what = sends ? "files" : "direct sessions";
-    this.#line.request("DECLINE", [caller], {
-      Session: header(frame, "session") ?? "",
-      Reason: `uses the page, which takes no ${what}`,
-    }).catch(() => {}); // the caller may be gone
-    this.#watcher.told(
-      sends
-        ? `${caller} has files for you, which the page cannot take`
-        : `${caller} called you, but the page takes no direct sessions`,
-    );
   }
 
   /** @param {Conversation} room @param {Answer} joined */

@@ -19,6 +19,7 @@ import {
   FrameDecoder,
   header,
 } from "../protocol.ts";
+import { isCall } from "./calls.js";
 
 /** @import { ErrorCode, Frame, Headers, RequestVerb } from "../protocol.ts" */
 
@@ -102,7 +103,7 @@ export class Connection {
     request.tried = true;
     this.#pending.push(request);
     const { verb, args, headers, body } = request;
-    this.#send(encode(verb, args, headers, body));
+    sendInPieces(this.#socket, encode(verb, args, headers, body));
   }
 
   /**
@@ -136,13 +137,6 @@ export class Connection {
     this.#end.reject(error);
   }
 
-  /** In pieces that the server takes. @param {Uint8Array} bytes */
-  #send(bytes) {
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      this.#socket.send(bytes.slice(at, at + PIECE_BYTES));
-    }
-  }
-
   /** @param {Uint8Array} bytes */
   #take(bytes) {
     try {
@@ -167,7 +161,9 @@ export class Connection {
   /** @param {Frame} frame */
   #frame(frame) {
     const { verb } = frame;
-    if (verb === "PING") return this.#send(encode("PONG"));
+    if (verb === "PING") {
+      return sendInPieces(this.#socket, encode("PONG"));
+    }
     const asked = this.#pending[0];
     if (verb === "FORWARD" || verb === "NOTICE") {
       if (!asked || !isPartOf(frame, asked)) return this.#receive(frame);
@@ -178,7 +174,7 @@ export class Connection {
       this.#messages.push({ ...frame, body: frame.body.slice() });
       return;
     }
-    if (verb === "CALL") return this.#receive(frame);
+    if (isCall(frame)) return this.#receive(frame);
     if (verb === "ERROR") return this.#refused(errorOf(frame), asked);
     if (!ANSWERS.has(verb)) return; // a newer server's
     if (!asked || ANSWER_TO[asked.verb] !== verb) {
@@ -237,6 +233,13 @@ export function open(url, signal) {
   });
 }
 
+/** Sends bytes in messages that the other side takes. @param {WebSocket} socket @param {Uint8Array} bytes */
+export function sendInPieces(socket, bytes) {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    socket.send(bytes.slice(at, at + PIECE_BYTES));
+  }
+}
+
 /** An ERROR frame as what it says. @param {Frame} frame */
 export function errorOf(frame) {
   // The cast: a newer server may have other codes, which are only compared.
@@ -279,6 +282,8 @@ const ANSWER_TO = {
   WHO: "WHO",
   SEND: "SENT",
   HISTORY: "HISTORY",
+  CALL: "CALLING",
+  ACCEPT: "ACCEPTED",
   DECLINE: "DECLINED",
   PING: "PONG",
   LOGOUT: "BYE",

@@ -182,6 +182,18 @@ export class Conversation {
     this.#insert(entry);
   }
 
+  /**
+   * Counts something that was not seen.
+   *
+   * @param {number} after What is after that place is new.
+   * @param {boolean} calls Whether it is for us above all.
+   */
+  count(after, calls) {
+    if (this.unread === 0) this.newAfter = after;
+    this.unread++;
+    this.called ||= calls;
+  }
+
   /** Ids begin anew; `since` is the one before ours. @param {number} since */
   restart(since) {
     this.#base = this.end;

@@ -12,23 +12,25 @@
 import { canUseAccounts } from "./account.js";
 import { Chat, FIRST_ROOM } from "./chat.js";
 import { inWords } from "./connection.js";
-import { byId, make } from "./dom.js";
+import { byId } from "./dom.js";
+import { Drops, keepPage } from "./drop.js";
 import { checkRepeated, Form } from "./form.js";
 import { MessageList, titleOf } from "./messages.js";
+import { announce, canAskToNotify, notify, toast } from "./news.js";
+import { settings } from "./settings.js";
 import { drawMe, Sidebar } from "./sidebar.js";
 import { line } from "./text.js";
 
 /** @import { Conversation, Entry } from "./conversation.js" */
+/** @import { Files } from "./files.js" */
 /** @import { Goal } from "./form.js" */
 
+/** What carries files, if a program on this computer has opened the page. */
+const carriage = settings.local ? await import("./files.js") : undefined;
+
+keepPage();
 const form = new Form((goal) => new Visit(goal).run());
 form.show();
-
-/** So long a toast stays, in milliseconds. */
-const TOAST_MS = 12_000;
-
-/** So many are shown at a time, the newest. */
-const MAX_TOASTS = 4;
 
 /** Rooms that a reload of the page comes back to. */
 const ROOMS = "parley-rooms";
@@ -38,6 +40,8 @@ class Visit {
   #chat;
   #sidebar;
   #messages;
+  /** @type {Files | undefined} */
+  #files;
   #end = new AbortController();
   #drawing = false;
   #text = byId("text", HTMLTextAreaElement);
@@ -52,9 +56,16 @@ class Visit {
       watcher: {
         changed: () => this.#schedule(),
         said: (...news) => this.#announce(...news),
-        told: (text) => this.#toast(text),
+        noted: (...news) => this.#noted(...news),
+        told: toast,
       },
     });
+    if (carriage) {
+      this.#files = new carriage.Files(this.#chat, () => this.#schedule());
+      this.#chat.carrier = this.#files;
+      byId("about-files").textContent = "Drop files on a name to send them.";
+    }
+    new Drops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
     this.#listen();
@@ -103,7 +114,8 @@ class Visit {
     this.#on(window, "blur", () => this.#attend());
     this.#on(window, "online", () => this.#chat.hurry());
     this.#on(window, "beforeunload", (event) => {
-      if (this.#chat.waiting) event.preventDefault();
+      const isBusy = this.#chat.waiting || this.#files?.isBusy;
+      if (isBusy) event.preventDefault();
     });
     this.#listenToDialog();
   }
@@ -116,6 +128,7 @@ class Visit {
       "close-sidebar": () => this.#open(undefined),
       "close-people": () => this.#open(undefined),
       "scrim": () => this.#open(undefined),
+      "send-files": () => this.#files?.pick(this.#chat.current.target),
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
@@ -170,7 +183,7 @@ class Visit {
         await this.#chat.signUp(first.value);
         first.value = second.value = "";
         dialog.close();
-        this.#toast(`${this.#chat.me} is your account now`);
+        toast(`${this.#chat.me} is your account now`);
       } catch (error) {
         problem.textContent = line(inWords(/** @type {Error} */ (error)));
         problem.hidden = false;
@@ -224,50 +237,32 @@ class Visit {
   #announce(conversation, entry, calls) {
     const { current, attentive } = this.#chat;
     if (conversation !== current && !calls) return;
-    const text = line(entry.text).slice(0, 300);
-    const where = conversation === current ? "" : ` ${titleOf(conversation)}`;
-    announce(`${line(entry.from)}${where}: ${text}`);
+    const text = entry.text.slice(0, 300);
+    const where = titleOf(conversation);
+    const isElsewhere = conversation !== current;
+    announce(`${entry.from}${isElsewhere ? ` ${where}` : ""}: ${text}`);
     if (!attentive && calls) {
-      this.#notify(`${line(entry.from)} ${titleOf(conversation)}`, {
-        text,
-        conversation,
-      });
+      this.#notify(conversation, `${entry.from} ${where}`, text);
     }
+  }
+
+  /** @param {Conversation} conversation @param {string} text */
+  #noted(conversation, text) {
+    if (conversation === this.#chat.current) announce(text);
+    else toast(text);
+    if (this.#chat.attentive) return;
+    this.#notify(conversation, `Files ${titleOf(conversation)}`, text);
+  }
+
+  /** @param {Conversation} conversation @param {string} title @param {string} text */
+  #notify(conversation, title, text) {
+    const show = () => this.#chat.show(conversation);
+    notify(title, { text, tag: conversation.target, show });
   }
 
   async #askToNotify() {
     await Notification.requestPermission();
     this.#schedule();
-  }
-
-  /** @param {string} title @param {{ text: string, conversation: Conversation }} news */
-  #notify(title, { text, conversation }) {
-    if (!("Notification" in window)) return;
-    if (Notification.permission !== "granted") return;
-    try {
-      const { target } = conversation;
-      const shown = new Notification(title, { body: text, tag: target });
-      shown.onclick = () => {
-        globalThis.focus();
-        this.#chat.show(conversation);
-      };
-    } catch {
-      // Phones want a service worker for this; the title counts there too.
-    }
-  }
-
-  /** @param {string} text */
-  #toast(text) {
-    const toasts = byId("toasts");
-    if (toasts.lastElementChild?.firstChild?.textContent === line(text)) return;
-    if (toasts.childElementCount >= MAX_TOASTS) toasts.firstChild?.remove();
-    const toast = make("div", { className: "toast" });
-    const close = make("button", { type: "button" }, "✕");
-    close.setAttribute("aria-label", "Close");
-    toast.append(make("span", {}, line(text)), close);
-    close.onclick = () => toast.remove();
-    toasts.append(toast);
-    setTimeout(() => toast.remove(), TOAST_MS);
   }
 
   /** Draws soon, and everything that changes until then at once. */
@@ -290,13 +285,13 @@ class Visit {
     drawMe(chat);
     this.#sidebar.draw();
     this.#messages.draw();
+    this.#files?.draw();
     this.#drawTop();
     this.#drawBanner();
     const { unread } = chat;
     document.title = unread > 0 ? `(${unread}) Parley` : "Parley";
     byId("elsewhere").hidden = unread === 0;
-    const canNotify = "Notification" in window && isSecureContext;
-    byId("notify").hidden = !canNotify || Notification.permission !== "default";
+    byId("notify").hidden = !canAskToNotify();
     byId("own").hidden = !canUseAccounts || chat.account.owned;
     keepRooms(chat.conversations);
   }
@@ -331,6 +326,8 @@ class Visit {
       : kind === "user"
       ? "private"
       : `${members} inside`;
+    const takesFiles = this.#files && kind === "user";
+    byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
     const leave = byId("leave");
     leave.hidden = kind === "all";
     leave.textContent = kind === "room" ? "Leave" : "Close";
@@ -370,17 +367,6 @@ class Visit {
 
 /** Alt and an arrow go to the next conversation, or the one before. @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
-
-/** Tells who does not see the page, when nothing else is being said. @param {string} text */
-function announce(text) {
-  const announcer = byId("announcer");
-  while (announcer.childElementCount >= MAX_ANNOUNCED) {
-    announcer.firstElementChild?.remove();
-  }
-  announcer.append(make("p", {}, text));
-}
-
-const MAX_ANNOUNCED = 10;
 
 /** @returns {string[]} The rooms of this tab; the one that is shown first. */
 function keptRooms() {

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Who is in a room, who came and who went.
+ * Which rooms there are, who is in one, who came and who went.
  *
  * @module
  */
@@ -12,6 +12,14 @@ import { header } from "../protocol.ts";
 
 /** So many are named of a crowd that comes or goes. */
 const TOLD = 5;
+
+/** Which rooms there are, from the answer to ROOMS. @param {Frame} answer */
+export function roomsIn(answer) {
+  return linesOf(answer).map((line) => {
+    const [name = "", members] = line.split(" ");
+    return { name, members: Number(members) || 0 };
+  });
+}
 
 /** Takes who is there, from the answer to WHO. @param {Conversation} conversation @param {Frame} answer */
 export function takePeople(conversation, answer) {

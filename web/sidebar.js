@@ -96,7 +96,7 @@ export class Sidebar {
         return new Item(shown, () => {
           this.#choose();
           this.#chat.talkTo(name);
-        }, avatar(name));
+        }, name);
       }).row
     );
     byId("people-title").textContent = current.kind === "all"
@@ -112,7 +112,7 @@ export class Sidebar {
     return new Item(name, () => {
       this.#choose();
       this.#chat.show(conversation);
-    }, kind === "user" ? avatar(target) : undefined);
+    }, kind === "user" ? target : undefined);
   }
 }
 
@@ -123,11 +123,11 @@ class Item {
   #inside = make("span", { className: "inside" });
   #badge = make("span", { className: "badge" });
 
-  /** @param {string} name @param {() => void} choose @param {Node} [picture] */
-  constructor(name, choose, picture) {
+  /** @param {string} name @param {() => void} choose @param {string} [person] Whose row it is. */
+  constructor(name, choose, person) {
     const looks = { className: "name", dir: "auto", title: name }; // may be cut
     const label = make("span", looks, name);
-    const parts = picture ? [picture, label] : [label];
+    const parts = person === undefined ? [label] : [avatar(person), label];
     this.#button = make(
       "button",
       { className: "item", type: "button", onclick: choose },
@@ -137,6 +137,7 @@ class Item {
     );
     this.#badge.hidden = true;
     this.row = make("li", {}, this.#button);
+    if (person !== undefined) this.row.dataset["person"] = person;
   }
 
   /** @param {number} count Of people inside. */
