@@ -25,6 +25,13 @@ import type { Item } from "./view.ts";
 /** So long a broken connection is tried to be made again, in milliseconds. */
 export const RETURN_WITHIN_MS: number = 2 * 60_000;
 
+/**
+ * Who hangs up before there is a connection waits so long for it, in
+ * milliseconds: else the other side, which may have it already, would take it
+ * for lost, and try to get it back.
+ */
+const BEGIN_MS = 1_000;
+
 /** So many messages may wait for the other side to have them. */
 export const MAX_UNHEARD = 1_000;
 
@@ -62,6 +69,7 @@ export class Conversation {
   readonly #audience: Audience;
   readonly #returnWithinMs: number;
   #channel: Channel | undefined; // while there is one
+  readonly #begun = Promise.withResolvers<void>(); // or never will
   #said = 0; // by us, the number of the last message
   #unheard: Bytes[] = []; // what we said, and they may not have
   #heard = 0; // the number of the last one of theirs
@@ -107,12 +115,16 @@ export class Conversation {
   async run(): Promise<void> {
     try {
       const channel = await this.#introduced.meeting.connect();
-      await this.#greet();
-      await this.#converse(channel);
+      if (this.#over) await channel[Symbol.asyncDispose]();
+      else {
+        await this.#greet();
+        await this.#converse(channel);
+      }
     } catch (error) {
       this.#explain(error);
     } finally {
       this.#over = true;
+      this.#begun.resolve();
       await this.talk.end(this.#end);
       await this.#introduced.meeting[Symbol.asyncDispose]();
       this.#tellUnheard();
@@ -144,6 +156,10 @@ export class Conversation {
   /** Takes leave. */
   async hangUp(): Promise<void> {
     this.#over = true;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, BEGIN_MS);
+    await Promise.race([this.#begun.promise, late]);
+    clearTimeout(timer);
     await this.#channel?.[Symbol.asyncDispose]();
     await this.#introduced.meeting[Symbol.asyncDispose]();
   }
@@ -174,7 +190,8 @@ export class Conversation {
         await this.#listen(channel);
         if (this.#over) return;
         this.#end = ending(`${this.name} has hung up`);
-        if (!this.forFiles) this.#note(this.#end.message);
+        const isNews = !this.forFiles || !this.talk.used; // files tell theirs
+        if (isNews) this.#note(this.#end.message);
         return;
       } catch (error) {
         if (this.#over) return;
@@ -191,6 +208,7 @@ export class Conversation {
   /** Takes what comes on `channel`, until it ends. */
   async #listen(channel: Channel): Promise<void> {
     this.#channel = channel;
+    this.#begun.resolve();
     this.talk.connect((record) => channel.send(record));
     try {
       for (const record of this.#unheard) this.#send(record);

@@ -79,6 +79,8 @@ interface Beginning {
   readonly forFiles: boolean;
   /** Whether somebody else tells why nothing came of it. */
   readonly told?: boolean;
+  /** Aborts if it is wanted no more. */
+  readonly stop?: AbortSignal;
 }
 
 /** See the top of the file. */
@@ -194,6 +196,7 @@ export class DirectSessions implements AsyncDisposable {
       talk: talk ?? this.#parts.talk(name),
       forFiles: talk !== undefined,
       told: talk !== undefined, // by what becomes of the files
+      stop: stop.signal,
     };
     const introduce = async () => {
       try {
@@ -211,12 +214,13 @@ export class DirectSessions implements AsyncDisposable {
     introduce: () => Promise<Introduced>,
     beginning: Beginning,
   ): Promise<void> {
-    const { name, talk, told } = beginning;
+    const { name, talk, told, stop } = beginning;
     try {
       const introduced = await introduce();
       const audience = this.#parts.audience(introduced.name);
       const conversation = new Conversation(introduced, audience, beginning);
       this.#conversations.push(conversation);
+      if (stop?.aborted) this.own(conversation.hangUp()); // just now
       await conversation.run();
       this.#conversations = this.#conversations.filter((one) =>
         one !== conversation

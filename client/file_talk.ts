@@ -58,6 +58,7 @@ export class FileTalk {
   #connection: Connection | undefined;
   #connected = Promise.withResolvers<void>();
   #over: FileFailure | undefined;
+  #used = false;
 
   /** Begins without a connection. */
   constructor(options: TalkOptions) {
@@ -67,6 +68,11 @@ export class FileTalk {
   /** What has not ended, in its order. */
   get jobs(): readonly Job[] {
     return [...this.#jobs];
+  }
+
+  /** Whether anything was ever sent or received. */
+  get used(): boolean {
+    return this.#used;
   }
 
   /** There is a connection: goes on with everything. */
@@ -181,6 +187,7 @@ export class FileTalk {
   #add(parts: { sends: boolean; id?: string; title: string }): Job {
     const job = new Job({ ...parts, peer: this.#options.peer });
     this.#jobs.add(job);
+    this.#used = true;
     return job;
   }
 

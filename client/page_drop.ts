@@ -1,47 +1,59 @@
 /**
- * Files that were dropped on the page: no path leads to them, but the page
- * hands over the bytes of one whenever it is asked to, as the body of a request.
+ * Files that were dropped on the page: no path leads to them, but the page hands
+ * over any piece of one when it is asked to, as the body of a request.
  *
- * Nothing is kept on our disk. Who reads slowly slows down the browser, and a
- * file that changed there is not handed over: browsers see to that.
+ * So nothing is copied to our disk, and nothing is held while a transfer stands
+ * still: browsers have only a few requests open at a time. A file that changes
+ * is not handed over any more; browsers see to that.
  *
  * @module
  */
 import { FileFailure } from "./file_failure.ts";
 import type { Source, SourceFile } from "./file_source.ts";
-import type { DroppedFile } from "./page_talk.ts";
+import type { DroppedFile, ToPage } from "./page_talk.ts";
 
-/** A page that was asked for a file has so long to begin, in milliseconds. */
+/** A page that was asked for a piece has so long, in milliseconds. */
 export const HAND_OVER_MS = 30_000;
 
-/** The files that pages were asked for. */
+/** Which bytes are asked for. */
+export type Piece = Pick<
+  ToPage & { type: "read" },
+  "drop" | "file" | "from" | "to"
+>;
+
+/** A page that is asked. */
+export interface AskedPage {
+  /** Asks for a piece; it comes under the number `read`. */
+  ask(read: number, piece: Piece): void;
+  /** Aborts when the page is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** The pieces that pages were asked for. */
 export class Reads {
-  readonly #asked = new Map<number, PromiseWithResolvers<Body>>();
+  readonly #asked = new Map<number, Asked>();
   #last = 0;
 
   /**
-   * Asks for a file, by a number of its own, and waits for its bytes.
+   * Has a page hand over a piece, into `place`, which is as long.
    *
-   * @throws {FileFailure} If the page does not hand them over, or `gone` aborts.
+   * @throws {Error} If it does not.
    */
-  async open(
-    path: string,
-    { ask, gone }: { ask(read: number): void; gone: AbortSignal },
-  ): Promise<Body> {
+  async fill(
+    place: Uint8Array,
+    piece: Piece,
+    { ask, gone }: AskedPage,
+  ): Promise<void> {
     const read = ++this.#last;
-    const body = Promise.withResolvers<Body>();
-    this.#asked.set(read, body);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#asked.set(read, { place, resolve, reject });
     const fail = () => this.fail(read);
     const late = setTimeout(fail, HAND_OVER_MS);
     gone.addEventListener("abort", fail);
     if (gone.aborted) fail();
     try {
-      ask(read);
-      return await body.promise;
-    } catch (cause) {
-      throw new FileFailure(`Cannot read "${path}": the page has it no more`, {
-        cause,
-      });
+      ask(read, piece);
+      await promise;
     } finally {
       clearTimeout(late);
       gone.removeEventListener("abort", fail);
@@ -50,59 +62,44 @@ export class Reads {
   }
 
   /**
-   * Takes the bytes of a file that was asked for.
+   * Takes the bytes of a piece.
    *
-   * @returns Resolves when no more of them is needed; to false if nobody has
-   * asked.
+   * @returns Resolves at their end; to false if nobody waits for them.
    */
   async take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
     const asked = this.#asked.get(read);
     if (!asked) return false;
-    const body = new Body(bytes);
-    asked.resolve(body);
-    await body.closed;
-    return true;
+    const { place, resolve, reject } = asked;
+    try {
+      let filled = 0;
+      for await (const some of bytes) {
+        if (this.#asked.get(read) !== asked) return false; // it was too late
+        place.set(some, filled); // which throws if they are too many
+        filled += some.length;
+      }
+      if (filled < place.length) throw new RangeError("too few bytes");
+      resolve();
+      return true;
+    } catch (error) {
+      reject(error);
+      return false;
+    }
   }
 
   /** There will be no bytes. */
   fail(read: number): void {
-    this.#asked.get(read)?.reject(new Error("the page said so, or nothing"));
+    this.#asked.get(read)?.reject(new Error("the page says so, or nothing"));
   }
 }
 
-/** Bytes on their way from the page. Dispose to have no more. */
-export class Body implements Disposable {
-  /** Resolves when no more is wanted. */
-  readonly closed: Promise<void>;
-  readonly #pieces: AsyncIterator<Uint8Array>;
-  readonly #close: () => void;
-  #left: Uint8Array = new Uint8Array();
-
-  /** Takes them over. */
-  constructor(bytes: AsyncIterable<Uint8Array>) {
-    this.#pieces = bytes[Symbol.asyncIterator]();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    [this.closed, this.#close] = [promise, resolve];
-  }
-
-  /** Fills `place`, or its beginning; null at the end. */
-  async read(place: Uint8Array): Promise<number | null> {
-    while (this.#left.length === 0) {
-      const { done, value } = await this.#pieces.next();
-      if (done) return null;
-      this.#left = value;
-    }
-    const piece = this.#left.subarray(0, place.length);
-    place.set(piece);
-    this.#left = this.#left.subarray(piece.length);
-    return piece.length;
-  }
-
-  /** No more is wanted. */
-  [Symbol.dispose](): void {
-    this.#close();
-  }
+interface Asked {
+  readonly place: Uint8Array;
+  resolve(): void;
+  reject(why: unknown): void;
 }
+
+/** What fills a place with the bytes of a file that begin at `from`. */
+export type Fill = (place: Uint8Array, from: number) => Promise<void>;
 
 /** A file that was dropped on the page. */
 export class DropSource implements Source {
@@ -112,36 +109,32 @@ export class DropSource implements Source {
   readonly path: string;
   /** See {@linkcode Source}. */
   readonly size: number;
-  readonly #open: (path: string) => Promise<Body>;
+  readonly #fill: Fill;
 
-  /** `open` has the page hand it over. */
-  constructor(
-    { item, path, size }: DroppedFile,
-    open: (path: string) => Promise<Body>,
-  ) {
+  /** `fill` has the page hand it over. */
+  constructor({ item, path, size }: DroppedFile, fill: Fill) {
     this.item = item;
     this.path = path;
     this.size = size;
-    this.#open = open;
+    this.#fill = fill;
   }
 
   /** See {@linkcode Source}. */
-  async open(): Promise<SourceFile> {
-    const { path } = this;
-    const body = await this.#open(path);
-    return {
-      async read(place) {
-        try {
-          return await body.read(place);
-        } catch (cause) {
-          throw new FileFailure(
-            `Cannot read "${path}": the page has stopped handing it over`,
-            { cause },
-          );
-        }
-      },
-      check() {}, // what a browser hands over is what it had
-      [Symbol.dispose]: () => body[Symbol.dispose](),
+  open(): Promise<SourceFile> {
+    let at = 0;
+    const read = async (place: Uint8Array) => {
+      const length = Math.min(place.length, this.size - at);
+      if (length === 0) return null;
+      try {
+        await this.#fill(place.subarray(0, length), at);
+      } catch (cause) {
+        const why = "the page does not hand it over any more";
+        throw new FileFailure(`Cannot read "${this.path}": ${why}`, { cause });
+      }
+      at += length;
+      return length;
     };
+    // Nothing is to be checked or closed: what comes is what was dropped.
+    return Promise.resolve({ read, check() {}, [Symbol.dispose]() {} });
   }
 }

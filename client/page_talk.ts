@@ -10,7 +10,7 @@
  *
  * On a WebSocket of their own, `/files?name=alice`, each message is a line of
  * JSON in UTF-8; where a message of the WebSocket begins and ends means nothing.
- * The bytes of a file are the body of a `POST /files/READ`.
+ * Bytes of a file are the body of a `POST /files/READ`, a piece each.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export type FromPage =
   | { readonly type: "accept"; readonly transfer: number }
   /** Decline what is offered, or end what is on its way. */
   | { readonly type: "end"; readonly transfer: number }
-  /** The file of this number cannot be read any more. */
+  /** What was asked for cannot be read. */
   | { readonly type: "unreadable"; readonly read: number };
 
 /** A file of a drop, or with `/` at its path's end an empty folder. */
@@ -73,13 +73,16 @@ export type ToPage =
   | ({ readonly type: "transfer" } & ShownTransfer)
   /** A transfer is over; what became of it is told besides. */
   | { readonly type: "over"; readonly transfer: number }
-  /** Hand over the bytes of a dropped file, as the body of `POST /files/READ`. */
+  /** Hand over bytes of a dropped file, as the body of `POST /files/READ`. */
   | {
     readonly type: "read";
     readonly read: number;
     readonly drop: number;
     /** Its place in the list of the drop, from 0. */
     readonly file: number;
+    /** The first byte, from 0, and the one behind the last. */
+    readonly from: number;
+    readonly to: number;
   }
   /** The files of this drop are needed no more. */
   | { readonly type: "forget"; readonly drop: number }

@@ -32,7 +32,7 @@ import {
   Cards,
   transferLook,
 } from "./page_cards.ts";
-import { DropSource, type Reads } from "./page_drop.ts";
+import { type AskedPage, DropSource, type Reads } from "./page_drop.ts";
 import type { PageLink } from "./page_link.ts";
 import type { FromPage } from "./page_talk.ts";
 import {
@@ -274,13 +274,17 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     files: (FromPage & { type: "send" })["files"],
   ): OutgoingList<DropSource> {
     const { link, reads } = this.#parts;
+    const page: AskedPage = {
+      ask: (read, piece) => link.say({ type: "read", read, ...piece }),
+      gone: this.#gone.signal,
+    };
     const outgoing = new OutgoingList<DropSource>();
     for (const [file, dropped] of files.entries()) {
-      const ask = (read: number) =>
-        link.say({ type: "read", read, drop, file });
-      const open = (path: string) =>
-        reads.open(path, { ask, gone: this.#gone.signal });
-      outgoing.add(new DropSource(dropped, open));
+      const fill = (place: Uint8Array, from: number) => {
+        const piece = { drop, file, from, to: from + place.length };
+        return reads.fill(place, piece, page);
+      };
+      outgoing.add(new DropSource(dropped, fill));
     }
     if (files.length > 0) return outgoing;
     throw new FileFailure("Cannot send nothing");

@@ -32,8 +32,8 @@ class Listener implements Audience {
   }
 }
 
-/** Two who talk through a proxy that breaks their connection. */
-async function talkers(returnWithinMs?: number) {
+/** Two who are about to talk through a proxy that breaks their connection. */
+async function strangers(returnWithinMs?: number) {
   const [caller, called] = await agreements();
   const quick = { ...HERE, meetMs: 2_000 };
   const [hers, his] = [new Meeting(quick), new Meeting(quick)];
@@ -55,9 +55,16 @@ async function talkers(returnWithinMs?: number) {
     b,
     options(),
   );
-  const running = Promise.all([alice.run(), bob.run()]);
+  return { alice, bob, a, b, proxy };
+}
+
+/** Two who talk. */
+async function talkers(returnWithinMs?: number) {
+  const pair = await strangers(returnWithinMs);
+  const running = Promise.all([pair.alice.run(), pair.bob.run()]);
+  const { a, b } = pair;
   await Promise.all([a, b].map((one) => one.until("Compare these")));
-  return { alice, bob, a, b, proxy, running };
+  return { ...pair, running };
 }
 
 Deno.test("what is said arrives once and in order, however often the connection breaks", async () => {
@@ -106,4 +113,16 @@ Deno.test("who is lost for good is told of, with how much may not have arrived",
   alice.say("late");
   await a.until("Not said: the direct session with bob is over");
   await proxy[Symbol.asyncDispose]();
+});
+
+Deno.test("who hangs up while they connect has not lost the other side", async () => {
+  const { alice, bob, a, b, proxy } = await strangers();
+  await using _proxy = proxy;
+
+  const running = Promise.all([alice.run(), bob.run()]);
+  await alice.hangUp();
+  await running;
+
+  assertEquals(a.texts, []);
+  assertEquals(b.texts.at(-1), "alice has hung up");
 });

@@ -180,6 +180,28 @@ Deno.test("a transfer is cancelled on the page while it runs", async () => {
   await alice.told("bob has small (10 B in ");
 });
 
+Deno.test("an offer is taken back just when it is accepted, and both are told", async () => {
+  await using server = quietServer();
+  await using page = await servePage();
+  await using alice = await PagePlayer.enter(page, server.port, "alice");
+  await using bob = await terminal("bob", server.port);
+
+  alice.drop("bob", { x: noise(10) });
+  await bob.until("/accept alice takes it");
+  await bob.type("/accept\n");
+  await bob.until("Connecting to alice directly");
+  alice.say({ type: "end", transfer: await alice.card("waiting") });
+  await alice.told("x to bob: you cancelled it");
+  // Whichever it was: they had met, were about to, or x was offered there.
+  await Promise.race([
+    bob.until("alice has hung up"),
+    bob.until("alice calls no more"),
+    bob.until("x from alice: alice cancelled it"),
+  ]);
+
+  assertEquals([alice.cards.size, alice.needed], [0, 0]);
+});
+
 Deno.test("a page that goes ends what it sends, and the other side is told", async () => {
   using to = tempFolder();
   await using server = quietServer();
@@ -209,7 +231,7 @@ Deno.test("a file that the page has no more ends its transfer for both", async (
   alice.drop("bob", { gone: null });
   await bob.until("/accept alice takes it");
   await bob.type("/accept\n");
-  const why = 'Cannot read "gone": the page has it no more';
+  const why = 'Cannot read "gone": the page does not hand it over any more';
   await bob.until(`! gone from alice: ${why}`);
   await alice.told(`gone to bob: ${why}`);
 });

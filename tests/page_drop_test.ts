@@ -81,7 +81,14 @@ dropTest(
 
     await drop(alice, BOB, [one, `${folder}/two.bin`]);
     const sent = await program.next("send");
-    program.tell({ type: "read", read: 7, drop: sent.drop, file: 1 });
+    program.tell({
+      type: "read",
+      read: 7,
+      drop: sent.drop,
+      file: 1,
+      from: 0,
+      to: 60_000,
+    });
     const read = await program.body("/files/7");
 
     assertEquals(sent, {
@@ -253,10 +260,24 @@ dropTest(
     const { drop: number } = await program.next("send");
     await Deno.remove(file);
 
-    program.tell({ type: "read", read: 1, drop: number, file: 0 });
+    program.tell({
+      type: "read",
+      read: 1,
+      drop: number,
+      file: 0,
+      from: 0,
+      to: 1,
+    });
     const gone = await program.next("unreadable");
     program.tell({ type: "forget", drop: number });
-    program.tell({ type: "read", read: 2, drop: number, file: 0 });
+    program.tell({
+      type: "read",
+      read: 2,
+      drop: number,
+      file: 0,
+      from: 0,
+      to: 1,
+    });
     const forgotten = await program.next("unreadable");
 
     assertEquals([gone.read, forgotten.read], [1, 2]);

@@ -51,7 +51,7 @@ export class PagePlayer implements AsyncDisposable {
   readonly #reading: Promise<void>;
   readonly #asked: number[] = []; // requests that the server answers in order
   readonly #drops = new Map<number, Dropped>();
-  readonly #posts = new Set<Promise<void>>();
+  readonly #posting = new Set<Promise<void>>();
   readonly #closed = Promise.withResolvers<void>();
   #changed = Promise.withResolvers<void>();
   #lastDrop = 0;
@@ -184,7 +184,7 @@ export class PagePlayer implements AsyncDisposable {
     await this.closed();
     this.#server.close();
     await this.#reading;
-    await Promise.all(this.#posts);
+    await Promise.all(this.#posting);
   }
 
   #hear(message: ToPage): void {
@@ -212,13 +212,13 @@ export class PagePlayer implements AsyncDisposable {
     this.#changed = Promise.withResolvers();
   }
 
-  #handOver({ read, drop, file }: ToPage & { type: "read" }): void {
+  #handOver({ read, drop, file, from, to }: ToPage & { type: "read" }): void {
     const bytes = Object.values(this.#drops.get(drop) ?? {})[file];
     if (!bytes) return this.say({ type: "unreadable", read });
-    const posting = this.post(`/files/${read}`, bytes)
-      .then((status) => assertEquals(status, 204), () => {}) // it was cut
-      .finally(() => this.#posts.delete(posting));
-    this.#posts.add(posting);
+    const posting = this.post(`/files/${read}`, bytes.slice(from, to))
+      .then((status) => assertEquals(status, 204))
+      .finally(() => this.#posting.delete(posting));
+    this.#posting.add(posting);
   }
 
   /** Passes on what the server says about files. */

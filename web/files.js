@@ -158,9 +158,9 @@ export class Files {
     }
   }
 
-  /** The answer says nothing: the program has what it wants, or does not. @param {Told<"read">} message @param {Program} program */
-  async #read({ read, drop, file }, program) {
-    const body = this.#drops.get(drop)?.[file]?.file;
+  /** @param {Told<"read">} message @param {Program} program */
+  async #read({ read, drop, file, from, to }, program) {
+    const body = this.#drops.get(drop)?.[file]?.file?.slice(from, to);
     try {
       if (!body) throw new TypeError("No such file");
       await fetch(`/files/${read}`, { method: "POST", body });

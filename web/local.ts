@@ -40,9 +40,9 @@ export interface LocalFiles {
   /** Talks with the page of `me`, until that is gone or `wire` is closed. */
   attend(wire: Wire, me: string): Promise<void>;
   /**
-   * Takes a file that a page was asked for.
+   * Takes a piece of a file that a page was asked for.
    *
-   * @returns Resolves when no more of it is needed; to false if none was asked.
+   * @returns Resolves at its end; to false if nobody waits for it.
    */
   take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
@@ -196,9 +196,9 @@ async function takeFile(
   const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
   const isWanted = read !== undefined &&
     await files.take(Number(read), request);
-  const headers = request.complete ? {} : { Connection: "close" };
-  if (isWanted) return { status: 204, text: "", headers };
-  return { status: 404, text: "Nobody asked for this\n", headers };
+  return isWanted
+    ? { status: 204, text: "" }
+    : { status: 404, text: "Nobody waits for this\n" };
 }
 
 /** Carries bytes between a page and the server that it names. */

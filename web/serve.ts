@@ -40,8 +40,8 @@ export interface WebOptions {
   /** Where there are WebSockets; default: `/ws` alone. */
   readonly sockets?: readonly string[];
   /**
-   * Takes what a page of ours posts, for as long as that takes; answers when it
-   * needs no more of it. Default: nothing is taken.
+   * Takes what a page of ours posts, and says what is answered. Default: nothing
+   * is taken.
    */
   readonly take?: (request: IncomingMessage, url: URL) => Promise<Reply>;
   /** Sees to a WebSocket, and closes it. */
@@ -95,10 +95,9 @@ export interface Web extends Disposable {
 export async function startWeb(options: WebOptions): Promise<Web> {
   const { tls, hostname, port } = options;
   const assets = assetsWith(options.settings);
-  const patience = options.take ? { ...PATIENCE, requestTimeout: 0 } : PATIENCE;
   const server: Server = tls
-    ? createSecureServer({ ...patience, ...tls })
-    : createServer(patience);
+    ? createSecureServer({ ...PATIENCE, ...tls })
+    : createServer(PATIENCE);
   server.on("request", async (request, response) => {
     try {
       await respond(request, response, { assets, options });
