@@ -49,6 +49,7 @@ import type { Trust } from "./client/trust.ts";
 import { speakTyped } from "./client/typed.ts";
 import { View } from "./client/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
+import type { LocalOptions } from "./web/local.ts";
 import config from "./deno.json" with { type: "json" };
 
 /**
@@ -98,10 +99,11 @@ async function chat(options: Options): Promise<number> {
  */
 async function chatInBrowser(options: Options): Promise<number> {
   const { openBrowser, serveLocally } = await import("./web/local.ts");
+  const { PageFiles } = await import("./client/page_files.ts");
   const { TypedServers } = await import("./client/typed_servers.ts");
   const stop = new AbortController();
   using _signals = stopOnSignals(stop);
-  const { name, hostname, port, tls } = options;
+  const { tls, downloads, share, listens, directHost } = options;
   const asks = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const servers = new TypedServers({
     tls,
@@ -112,13 +114,14 @@ async function chatInBrowser(options: Options): Promise<number> {
     complain: console.error,
   });
   await using page = await serveLocally({
-    settings: {
-      ...(name === undefined ? {} : { name }),
-      ...(hostname === undefined ? {} : { server: hostname }),
-      ...(port === undefined ? {} : { port }),
-      tls: tls !== undefined,
-    },
+    settings: pageSettings(options),
     dial: (server, port, signal) => servers.dial(server, port, signal),
+    files: new PageFiles({
+      folder: downloads,
+      shared: share === undefined ? undefined : await sharedFolder(share),
+      listens,
+      hostname: directHost,
+    }),
   });
   console.log(`The chat is at ${page.address}\nCtrl-C ends it.`);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
@@ -128,6 +131,18 @@ async function chatInBrowser(options: Options): Promise<number> {
     return stopped;
   });
   return await Promise.race([opening, stopped]);
+}
+
+/** What the page need not ask. */
+function pageSettings(
+  { name, hostname, port, tls }: Options,
+): LocalOptions["settings"] {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(hostname === undefined ? {} : { server: hostname }),
+    ...(port === undefined ? {} : { port }),
+    tls: tls !== undefined,
+  };
 }
 
 /** Finds out whom to be and where, comes in, and stays until the end. */

@@ -14,7 +14,8 @@
 import { MAX_BODY_BYTES } from "../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { BadRecord, isFileRecord } from "./file_records.ts";
+import { BadRecord } from "./fields.ts";
+import { isFileRecord } from "./file_records.ts";
 import type { FileTalk } from "./file_talk.ts";
 import type { Introduced } from "./introductions.ts";
 import { NotMet } from "./meeting.ts";

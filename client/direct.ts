@@ -15,18 +15,20 @@ import {
   lookAlike,
   type RequestVerb,
 } from "../protocol.ts";
-import { type Audience, Conversation } from "./conversation.ts";
-import { EXIT, Failure } from "./failure.ts";
+import type { Audience, Conversation } from "./conversation.ts";
+import {
+  type Calling,
+  DirectSessions,
+  offerOf,
+  withName,
+} from "./direct_sessions.ts";
+import { Failure } from "./failure.ts";
 import { FileFailure } from "./file_failure.ts";
 import { amountText, type Job } from "./file_job.ts";
 import type { FileTalk } from "./file_talk.ts";
-import { calledName, Files, type FilesParts } from "./files.ts";
-import {
-  type Call,
-  type Introduced,
-  Introductions,
-  type Offer,
-} from "./introductions.ts";
+import { Files, type FilesParts } from "./files.ts";
+import type { Call, Offer } from "./introductions.ts";
+import { calledName } from "./transfers.ts";
 
 /** What {@linkcode Direct} needs. */
 export interface DirectParts extends Audience {
@@ -60,24 +62,6 @@ export interface DirectParts extends Audience {
 /** With so much under way, nobody else is answered without a question. */
 const MAX_RUNNING = 32;
 
-/** A call of ours that rings. */
-interface Calling {
-  readonly name: string;
-  readonly stop: AbortController;
-  /** If it is because of files: those that wait for the answer. */
-  readonly talk?: FileTalk;
-}
-
-/** What a conversation is begun with. */
-interface Beginning {
-  /** The files of it. */
-  readonly talk: FileTalk;
-  /** Whether it is only because of them. */
-  readonly forFiles: boolean;
-  /** Whether somebody else tells why nothing came of it. */
-  readonly told?: boolean;
-}
-
 /** See the top of the file. */
 export class Direct {
   /** The conversation that plain lines go to; it may be over. */
@@ -85,33 +69,34 @@ export class Direct {
   /** The files that are sent and received. */
   readonly files: Files;
   readonly #parts: DirectParts;
-  readonly #introductions: Introductions;
-  readonly #running = new Set<Promise<void>>();
+  readonly #sessions: DirectSessions;
   #calls: Call[] = []; // that ring here
-  #calling: Calling[] = []; // that ring there
-  #conversations: Conversation[] = []; // the newest last
 
   /** Nobody calls yet. */
   constructor(parts: DirectParts) {
     this.#parts = parts;
     this.files = new Files({ ...parts.files, show: parts.show });
-    this.#introductions = new Introductions({
+    this.#sessions = new DirectSessions({
       request: parts.request,
       hostname: parts.hostname,
       refusal: (name) => this.#refusal(name),
       rings: (call) => this.#rings(call),
+      talk: (name, told) => this.files.talk(name, told),
+      audience: () => parts,
+      missed: (_, error) => this.#missed(error),
     });
   }
 
   /** Takes what the server passes on of others. */
   receive(frame: Frame): void {
-    this.#introductions.receive(frame);
+    this.#sessions.receive(frame);
   }
 
   /** Calls somebody. What becomes of it is shown when it is known. */
   call(name: string): void {
-    const talks = this.#conversations.filter(({ forFiles }) => !forFiles);
-    const talk = this.#find(talks, name);
+    const talks = this.#sessions.conversations
+      .filter(({ forFiles }) => !forFiles);
+    const talk = withName(talks, name);
     if (talk?.broken) {
       return this.#note(
         `Connecting to ${name} again; /hangup ${name} ends that session, ` +
@@ -121,11 +106,11 @@ export class Direct {
     if (talk) {
       return this.#note(`You have a direct session with ${name} already`);
     }
-    if (this.#find(this.#chatCalls(), name)) {
+    if (withName(this.#chatCalls(), name)) {
       return this.#note(`You call ${name} already`);
     }
     this.#note(`Calling ${name}; /hangup ${name} ends that`);
-    this.#ring(name, { purpose: "chat" });
+    this.#sessions.call(name);
   }
 
   /**
@@ -135,9 +120,9 @@ export class Direct {
   async send(name: string, paths: readonly string[]): Promise<Job | undefined> {
     try {
       const outgoing = await this.files.find(paths);
-      const talk = this.#talkWith(name);
+      const talk = this.#sessions.talkWith(name);
       const job = this.files.send(talk, outgoing);
-      this.#use(name, talk, { offer: offerOf(job), use: job.settled });
+      this.#sessions.use(name, talk, { offer: offerOf(job), use: job.settled });
       return job;
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
@@ -148,11 +133,11 @@ export class Direct {
 
   /** Gets something that somebody shares; without `path`, shows what that is. */
   get(name: string, path: string | undefined): void {
-    const talk = this.#talkWith(name);
+    const talk = this.#sessions.talkWith(name);
     const use = path === undefined
       ? this.#list(name, talk)
       : this.files.get(talk, path).settled;
-    this.#use(name, talk, { offer: wanted(path), use });
+    this.#sessions.use(name, talk, { offer: wanted(path), use });
   }
 
   /**
@@ -165,7 +150,7 @@ export class Direct {
     const call = this.#pick(this.#calls, name, "Nobody calls you", "/accept");
     if (!call) return;
     this.#note(`Connecting to ${call.name} directly`);
-    this.#answer(call);
+    this.#sessions.answer(call);
   }
 
   /** Answers it with no; as with {@linkcode accept}. */
@@ -174,12 +159,13 @@ export class Direct {
     if (offered !== undefined) return await this.files.cancel(offered);
     const call = this.#pick(this.#calls, name, "Nobody calls you", "/decline");
     if (!call) return;
-    this.#introductions.decline(call, "not now");
+    this.#sessions.decline(call, "not now");
   }
 
   /** Ends a conversation or a call of ours; alone, the only one there is. */
   async hangUp(name: string): Promise<void> {
-    const all = [...this.#conversations, ...this.#calling];
+    const { conversations, calling } = this.#sessions;
+    const all = [...conversations, ...calling];
     const one = this.#pick(all, name, "There is no direct session", "/hangup");
     if (!one) return;
     if ("stop" in one) {
@@ -210,12 +196,7 @@ export class Direct {
 
   /** Ends everything, and says so to all others. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#introductions[Symbol.dispose]();
-    for (const { stop } of this.#calling) {
-      stop.abort(new ChatError(118, ""));
-    }
-    await Promise.all(this.#conversations.map((one) => one.hangUp()));
-    await Promise.all(this.#running);
+    await this.#sessions[Symbol.asyncDispose]();
   }
 
   #refusal(name: string): string | undefined {
@@ -226,10 +207,10 @@ export class Direct {
   #rings(call: Call): void {
     const { name, offer } = call;
     const answer = this.#ownAnswer(call);
-    if (answer === "yes") return this.#answer(call);
-    if (answer) return this.#introductions.decline(call, answer.why);
+    if (answer === "yes") return void this.#sessions.answer(call);
+    if (answer) return this.#sessions.decline(call, answer.why);
     this.#calls.push(call);
-    const ours = this.#find(this.#chatCalls(), name);
+    const ours = withName(this.#chatCalls(), name);
     if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
     call.ended.addEventListener("abort", () => {
       this.#calls = this.#calls.filter((one) => one !== call);
@@ -237,7 +218,7 @@ export class Direct {
       if (message !== "") this.#note(message);
     });
     if (offer.purpose === "file") {
-      return this.#own(this.#tellOffer(call, offer));
+      return this.#sessions.own(this.#tellOffer(call, offer));
     }
     this.#note(
       `${name} calls you from ${call.from}. ` +
@@ -254,7 +235,7 @@ export class Direct {
     if (!isWanted && !isTaken) {
       return takesFiles && { why: "waits for something else" };
     }
-    if (this.#running.size < MAX_RUNNING) return "yes";
+    if (this.#sessions.running < MAX_RUNNING) return "yes";
     return { why: "too many others send or get files" };
   }
 
@@ -263,112 +244,18 @@ export class Direct {
     this.#calls = this.#calls.filter((one) => one !== call);
     if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
     ours.stop.abort(new ChatError(118, ""));
-    this.#answer(call);
+    this.#sessions.answer(call);
   }
 
   /** Calls of ours that are not because of files. */
   #chatCalls(): Calling[] {
-    return this.#calling.filter(({ talk }) => !talk);
-  }
-
-  #answer(call: Call): void {
-    const { name, offer } = call;
-    const forFiles = offer.purpose === "file";
-    const told = forFiles && offer.files > 0 ? offer : undefined;
-    const talk = this.files.talk(name, told);
-    this.#run(() => this.#introductions.accept(call), { talk, forFiles });
-  }
-
-  /** Calls, and has what comes of it run. */
-  #ring(name: string, offer: Offer, talk?: FileTalk): Calling {
-    const stop = new AbortController();
-    const calling = { name, stop, ...(talk ? { talk } : {}) };
-    this.#calling.push(calling);
-    const beginning = {
-      talk: talk ?? this.files.talk(name),
-      forFiles: talk !== undefined,
-      told: talk !== undefined, // by what becomes of the files
-    };
-    this.#run(async () => {
-      try {
-        return await this.#introductions.call(name, offer, stop.signal);
-      } finally {
-        this.#calling = this.#calling.filter((one) => one !== calling);
-      }
-    }, beginning);
-    return calling;
-  }
-
-  /** Runs a conversation with whoever is introduced. */
-  #run(introduce: () => Promise<Introduced>, beginning: Beginning): void {
-    this.#own(this.#converse(introduce, beginning));
-  }
-
-  /** Has `task` awaited in the end. */
-  #own(task: Promise<void>): void {
-    const running = task.finally(() => this.#running.delete(running));
-    this.#running.add(running);
-  }
-
-  async #converse(
-    introduce: () => Promise<Introduced>,
-    beginning: Beginning,
-  ): Promise<void> {
-    const { talk } = beginning;
-    try {
-      const introduced = await introduce();
-      const conversation = new Conversation(introduced, this.#parts, beginning);
-      this.#conversations.push(conversation);
-      await conversation.run();
-      this.#conversations = this.#conversations.filter((one) =>
-        one !== conversation
-      );
-    } catch (error) {
-      if (!(error instanceof ChatError || error instanceof Failure)) {
-        throw error;
-      }
-      await talk.end(new Failure(EXIT.failed, error.message || "you left"));
-      if (beginning.told) return;
-      if (error instanceof ChatError) this.#refused(error);
-      else this.#error(error.message);
-    }
+    return this.#sessions.calling.filter(({ talk }) => !talk);
   }
 
   /** Says why nothing came of a call, unless that was our own doing. */
-  #refused(error: ChatError): void {
-    if (error.message !== "") this.#parts.explain(error);
-  }
-
-  /** The files with `name`: of the session there is, or of one to be called. */
-  #talkWith(name: string): FileTalk {
-    const open = this.#conversations.filter(({ lasting }) => lasting);
-    return this.#find(open, name)?.talk ??
-      this.#find(this.#calling.filter(({ talk }) => talk), name)?.talk ??
-      this.files.talk(name);
-  }
-
-  /** Calls because of files, if need be, and hangs up when they are done. */
-  #use(
-    name: string,
-    talk: FileTalk,
-    { offer, use }: { offer: Offer; use: Promise<void> },
-  ): void {
-    const isKnown = this.#conversations.some((one) => one.talk === talk) ||
-      this.#calling.some((one) => one.talk === talk);
-    if (isKnown) return;
-    const calling = this.#ring(name, offer, talk);
-    this.#own(this.#hangUpAfter(calling, use));
-  }
-
-  async #hangUpAfter(calling: Calling, use: Promise<void>): Promise<void> {
-    const { stop, talk } = calling;
-    await use;
-    while (talk && talk.jobs.length > 0) {
-      await Promise.all(talk.jobs.map(({ settled }) => settled));
-    }
-    stop.abort(new ChatError(118, "you hung up")); // if it still rings
-    const conversation = this.#conversations.find((one) => one.talk === talk);
-    await conversation?.hangUp();
+  #missed(error: ChatError | Failure): void {
+    if (error instanceof Failure) this.#error(error.message);
+    else if (error.message !== "") this.#parts.explain(error);
   }
 
   async #list(name: string, talk: FileTalk): Promise<void> {
@@ -410,7 +297,7 @@ export class Direct {
   #wanted(name: string): Conversation | undefined {
     if (name === "" && this.current) return this.current;
     const none = "There is no direct session; /call NAME asks for one";
-    return this.#pick(this.#conversations, name, none, "/direct");
+    return this.#pick(this.#sessions.conversations, name, none, "/direct");
   }
 
   /** The one that is meant; if that is not clear, says so. */
@@ -420,7 +307,7 @@ export class Direct {
     none: string,
     command: string,
   ): T | undefined {
-    const found = name === "" ? undefined : this.#find(all, name);
+    const found = name === "" ? undefined : withName(all, name);
     if (found) return found;
     if (name === "" && all.length === 1) return all[0];
     const names = all.map((one) => one.name).join(", ");
@@ -430,13 +317,6 @@ export class Direct {
     return undefined;
   }
 
-  #find<T extends { readonly name: string }>(
-    all: readonly T[],
-    name: string,
-  ): T | undefined {
-    return all.find((one) => lookAlike(one.name) === lookAlike(name));
-  }
-
   #note(text: string): void {
     this.#parts.show({ kind: "note", text });
   }
@@ -444,11 +324,6 @@ export class Direct {
   #error(text: string): void {
     this.#parts.show({ kind: "error", text });
   }
-}
-
-/** A call because of something that we offer. */
-function offerOf({ title, size, files }: Job): Offer {
-  return { purpose: "file", name: calledName(title), size, files };
 }
 
 /** A call because of something that the other side shares. */

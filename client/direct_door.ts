@@ -7,9 +7,6 @@
 import type { Frame } from "../protocol.ts";
 import type { Direct, DirectParts } from "./direct.ts";
 
-/** Whoever leaves waits so long for the others, in milliseconds. */
-const PARTING_MS = 1_000;
-
 /** What a {@linkcode DirectDoor} needs. */
 export interface DirectDoorParts extends Omit<DirectParts, "listens"> {
   /** Whether we can be called, at first. Default true. */
@@ -43,14 +40,10 @@ export class DirectDoor {
     return this.#opening ??= this.#load();
   }
 
-  /** Ends all sessions, and says so to the others, who may not listen. */
+  /** Ends all sessions. */
   async [Symbol.asyncDispose](): Promise<void> {
     const direct = await this.#opening;
-    if (!direct) return;
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, PARTING_MS);
-    await Promise.race([direct[Symbol.asyncDispose](), late]);
-    clearTimeout(timer);
+    await direct?.[Symbol.asyncDispose]();
   }
 
   async #load(): Promise<Direct> {

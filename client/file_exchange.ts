@@ -10,10 +10,10 @@
  * @module
  */
 import { Failure } from "./failure.ts";
+import { BadRecord } from "./fields.ts";
 import { FileFailure } from "./file_failure.ts";
 import { Receiving } from "./file_receiving.ts";
 import {
-  BadRecord,
   type Control,
   DATA,
   decodeControl,

@@ -21,9 +21,10 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
+import { BadRecord } from "./fields.ts";
 import { FileFailure, systemReason } from "./file_failure.ts";
 import { foldName, numbered, pathParts, SafePaths } from "./file_names.ts";
-import { BadRecord, type Entry, PIECE_BYTES } from "./file_records.ts";
+import { type Entry, PIECE_BYTES } from "./file_records.ts";
 import type { Bytes } from "./scram.ts";
 
 /**

@@ -9,10 +9,10 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { BadRecord } from "./fields.ts";
 import { FileFailure } from "./file_failure.ts";
 import { type Item, itemsOf, Part, type People } from "./file_part.ts";
 import {
-  BadRecord,
   type Control,
   encodeControl,
   type Entry,

@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { BadRecord, Fields } from "./fields.ts";
 import { MAX_REASON_LENGTH } from "./file_failure.ts";
 import { MAX_PATH_LENGTH, pathParts } from "./file_names.ts";
 import type { Bytes } from "./scram.ts";
@@ -126,12 +127,6 @@ export type Control =
     readonly reason: string;
   };
 
-/** A record that no honest client sends; it ends the connection. */
-export class BadRecord extends Error {
-  /** For stack traces. */
-  override readonly name = "BadRecord";
-}
-
 /** Whether it is one of those here. */
 export function isFileRecord(record: Uint8Array): boolean {
   return record[0] === CONTROL || record[0] === DATA;
@@ -199,16 +194,7 @@ export function readData(
  * @throws {BadRecord} If it is none, or over a limit.
  */
 export function decodeControl(record: Uint8Array): Control {
-  let value: unknown;
-  try {
-    value = JSON.parse(decoder.decode(record.subarray(1)));
-  } catch (cause) {
-    throw new BadRecord("a control record that is no JSON", { cause });
-  }
-  if (typeof value !== "object" || value === null) {
-    throw new BadRecord("a control record that is no object");
-  }
-  const fields = new Fields(value);
+  const fields = Fields.parse(textOf(record), "a control record");
   const type = fields.text("type", 20);
   // An own property alone: "constructor" is no type.
   const read = Object.hasOwn(READERS, type)
@@ -234,7 +220,7 @@ const READERS: {
   manifest: (fields) => ({
     type: "manifest",
     transfer: fields.count("transfer"),
-    entries: fields.entries("entries"),
+    entries: entries(fields),
   }),
   accept: (fields) => ({
     type: "accept",
@@ -259,9 +245,9 @@ const READERS: {
     hash: fields.hex("hash", 64),
   }),
   done: (fields) => ({ type: "done", transfer: fields.count("transfer") }),
-  decline: (fields) => ({ type: "decline", ...fields.ending() }),
-  withdraw: (fields) => ({ type: "withdraw", ...fields.ending() }),
-  stop: (fields) => ({ type: "stop", ...fields.ending() }),
+  decline: (fields) => ({ type: "decline", ...ending(fields) }),
+  withdraw: (fields) => ({ type: "withdraw", ...ending(fields) }),
+  stop: (fields) => ({ type: "stop", ...ending(fields) }),
   get: (fields) => ({
     type: "get",
     request: fields.count("request"),
@@ -271,7 +257,7 @@ const READERS: {
   listing: (fields) => ({
     type: "listing",
     request: fields.count("request"),
-    entries: fields.entries("entries"),
+    entries: entries(fields),
     more: fields.count("more"),
   }),
   refuse: (fields) => ({
@@ -281,56 +267,19 @@ const READERS: {
   }),
 };
 
-/** The fields of a JSON object from outside. */
-class Fields {
-  readonly #fields: Map<string, unknown>;
+function ending(fields: Fields): { transfer: number; reason: string } {
+  return {
+    transfer: fields.count("transfer"),
+    reason: fields.text("reason", MAX_REASON_LENGTH),
+  };
+}
 
-  constructor(value: object) {
-    this.#fields = new Map(Object.entries(value));
-  }
-
-  has(name: string): boolean {
-    return this.#fields.has(name);
-  }
-
-  /** A whole number from 0 to `most`. */
-  count(name: string, most = Number.MAX_SAFE_INTEGER): number {
-    return countOf(this.#fields.get(name), name, most);
-  }
-
-  text(name: string, longest: number): string {
-    const value = this.#fields.get(name);
-    if (typeof value === "string" && value.length <= longest) return value;
-    throw new BadRecord(`no legal "${name}"`);
-  }
-
-  hex(name: string, length: number): string {
-    const value = this.text(name, length);
-    if (value.length === length && /^[0-9a-f]*$/.test(value)) return value;
-    throw new BadRecord(`no legal "${name}"`);
-  }
-
-  ending(): { transfer: number; reason: string } {
-    return {
-      transfer: this.count("transfer"),
-      reason: this.text("reason", MAX_REASON_LENGTH),
-    };
-  }
-
-  entries(name: string): Entry[] {
-    const value = this.#fields.get(name);
-    if (!Array.isArray(value) || value.length > MAX_ENTRIES) {
-      throw new BadRecord(`no legal "${name}"`);
-    }
-    return value.map(entryOf);
-  }
+function entries(fields: Fields): Entry[] {
+  return fields.list("entries", MAX_ENTRIES, entryOf);
 }
 
 function entryOf(value: unknown): Entry {
-  if (typeof value !== "object" || value === null) {
-    throw new BadRecord("an entry that is no object");
-  }
-  const fields = new Fields(value);
+  const fields = new Fields(value, "an entry");
   const path = fields.text("path", MAX_PATH_LENGTH);
   if (!pathParts(path)) throw new BadRecord("an entry with an illegal path");
   const size = fields.count("size");
@@ -340,12 +289,12 @@ function entryOf(value: unknown): Entry {
   return { item: fields.count("item", MAX_FILES), path, size };
 }
 
-function countOf(value: unknown, name: string, most: number): number {
-  if (Number.isSafeInteger(value)) {
-    const count = Number(value);
-    if (count >= 0 && count <= most) return count;
+function textOf(record: Uint8Array): string {
+  try {
+    return decoder.decode(record.subarray(1));
+  } catch (cause) {
+    throw new BadRecord("a control record that is no UTF-8", { cause });
   }
-  throw new BadRecord(`no legal "${name}"`);
 }
 
 /**

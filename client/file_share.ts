@@ -4,7 +4,7 @@
  * What is asked for is found by going down from the folder, part by part, and
  * what is found must lie exactly where its path says: a link anywhere on the
  * way leads somewhere else, and then there is no such file. That is looked at
- * again when the file is opened; see file_source.ts.
+ * again when the file is opened; see file_disk.ts.
  *
  * Who asks is never told whether something exists that is not shared.
  *
@@ -14,7 +14,8 @@ import { join, sep } from "node:path";
 import { FileFailure, systemReason } from "./file_failure.ts";
 import { pathParts } from "./file_names.ts";
 import { type Entry, inRecords } from "./file_records.ts";
-import { findSources, type Outgoing } from "./file_source.ts";
+import { type DiskSource, findSources } from "./file_disk.ts";
+import type { Outgoing } from "./file_source.ts";
 
 /** See the top of the file. */
 export class SharedFolder {
@@ -77,7 +78,7 @@ export class SharedFolder {
 }
 
 /** What there is to be sent; what goes wrong names no path of our disk. */
-async function readable(location: string): Promise<Outgoing> {
+async function readable(location: string): Promise<Outgoing<DiskSource>> {
   try {
     return await findSources([location]);
   } catch (error) {

@@ -405,8 +405,7 @@ const TEXTS = ["downloads", "share", "send", "from"];
 /** Options that mean nothing on the page. */
 const TERMINAL_ONLY = [
   ...["room", "login", "signup", "password-file"],
-  ...["direct-host", "receive", "color", "plain"],
-  ...TEXTS,
+  ...["send", "receive", "from", "color", "plain"],
 ];
 
 const COLORS = ["auto", "always", "never"] as const;

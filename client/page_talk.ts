@@ -14,6 +14,7 @@
  *
  * @module
  */
+import type { Headers, RequestVerb } from "../protocol.ts";
 
 /** What the page tells. */
 export type FromPage =
@@ -64,11 +65,9 @@ export type ToPage =
   | {
     readonly type: "request";
     readonly request: number;
-    readonly verb: "CALL" | "ACCEPT" | "DECLINE";
+    readonly verb: RequestVerb;
     readonly args: readonly string[];
-    readonly headers: Readonly<
-      Record<string, string | number | readonly string[]>
-    >;
+    readonly headers: Headers;
   }
   /** How a transfer is: it is new, or something about it is. */
   | ({ readonly type: "transfer" } & ShownTransfer)

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileFailure, systemReason } from "../client/file_failure.ts";
 import { DATA, DATA_HEAD_BYTES } from "../client/file_records.ts";
 import { Part } from "../client/file_part.ts";
-import { findSources } from "../client/file_source.ts";
+import { findSources } from "../client/file_disk.ts";
 import { noise, Pair, PEOPLE, snapshot, writeFiles } from "./file_tools.ts";
 import { tempFolder } from "./temp.ts";
 

@@ -1,10 +1,10 @@
 /** What others may try with files, and that none of it works. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { BadRecord } from "../client/fields.ts";
 import { FileExchange } from "../client/file_exchange.ts";
 import { FileFailure } from "../client/file_failure.ts";
 import type { Receiving } from "../client/file_receiving.ts";
 import {
-  BadRecord,
   CONTROL,
   type Control,
   DATA,

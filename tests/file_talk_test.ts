@@ -4,7 +4,7 @@ import { EXIT, Failure } from "../client/failure.ts";
 import { FileFailure } from "../client/file_failure.ts";
 import type { Job } from "../client/file_job.ts";
 import { SharedFolder } from "../client/file_share.ts";
-import { findSources } from "../client/file_source.ts";
+import { findSources } from "../client/file_disk.ts";
 import { FileTalk } from "../client/file_talk.ts";
 import { hashOf, noise, snapshot, Wire, writeFiles } from "./file_tools.ts";
 import { newSeed, seeded } from "./fault_proxy.ts";

@@ -9,7 +9,7 @@ import { FileExchange } from "../client/file_exchange.ts";
 import type { Receiving } from "../client/file_receiving.ts";
 import type { Sending } from "../client/file_sending.ts";
 import type { SharedFolder } from "../client/file_share.ts";
-import { findSources } from "../client/file_source.ts";
+import { findSources } from "../client/file_disk.ts";
 import type { Bytes } from "../client/scram.ts";
 
 /** How a {@linkcode Pair} is to be. */

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { FileFailure } from "../client/file_failure.ts";
 import { DATA, DATA_HEAD_BYTES, PIECE_BYTES } from "../client/file_records.ts";
 import { Sending, windowOf } from "../client/file_sending.ts";
-import { findSources } from "../client/file_source.ts";
+import { findSources } from "../client/file_disk.ts";
 import {
   hashOf,
   noise,

@@ -1,7 +1,8 @@
 /** Files as a person deals with them: what is shown, asked and answered. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { EXIT, Failure } from "../client/failure.ts";
-import { Files, type FilesParts, type Told } from "../client/files.ts";
+import { Files, type FilesParts } from "../client/files.ts";
+import type { Told } from "../client/transfers.ts";
 import type { FileTalk } from "../client/file_talk.ts";
 import type { Clock } from "../client/pause.ts";
 import { snapshot, Wire, writeFiles } from "./file_tools.ts";

@@ -2,6 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { KnownServers } from "../client/known_servers.ts";
+import { PageFiles } from "../client/page_files.ts";
 import { TypedServers } from "../client/typed_servers.ts";
 import { serveLocally } from "../web/local.ts";
 import { hasChromium, launchBrowser, Person } from "./browser.ts";
@@ -54,6 +55,7 @@ async function openProgram(
   const page = await serveLocally({
     settings: { tls: true },
     dial: (server, port, signal) => servers.dial(server, port, signal),
+    files: new PageFiles({}),
   });
   return {
     address: page.address,

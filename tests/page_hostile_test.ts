@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { clean } from "../client/clean.ts";
+import { PageFiles } from "../client/page_files.ts";
 import { serveLocally } from "../web/local.ts";
 import { hasChromium, launchBrowser, pageTest, Person } from "./browser.ts";
 import { type FakePeer, FakeServer } from "./client_tools.ts";
@@ -168,6 +169,7 @@ pageTest("a hostile server cannot say more than text either", async () => {
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    files: new PageFiles({}),
   });
   await using alice = await Person.open(browser, local.address);
   await alice.click("Come in");

@@ -2,7 +2,8 @@
  * The page for one person on this computer: `client.ts --gui`.
  *
  * Pages speak WebSocket and servers TCP, so this carries the bytes between the
- * two, and understands none of them. It listens on this computer alone, where
+ * two, and understands none of them. Files go between this program and others;
+ * the page talks about them on a WebSocket of their own. It listens on this computer alone, where
  * other people and other pages may be too. Those do not know the address: a key
  * in it is good once, and then a cookie stands for it, which only pages of this
  * address send.
@@ -25,11 +26,25 @@ export interface LocalOptions {
    * @throws {Error} Whose message is for the person.
    */
   dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
+  /** What sees to files. */
+  readonly files: LocalFiles;
   /**
    * A server may go on for so long when its page is gone, in milliseconds;
    * default 5 seconds.
    */
   readonly lastWordsMs?: number;
+}
+
+/** What sees to the files of pages. */
+export interface LocalFiles {
+  /** Talks with the page of `me`, until that is gone or `wire` is closed. */
+  attend(wire: Wire, me: string): Promise<void>;
+  /**
+   * Takes a file that a page was asked for.
+   *
+   * @returns Resolves when no more of it is needed; to false if none was asked.
+   */
+  take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
 
 /** The page, as long as it is served. Dispose to end it. */
@@ -48,9 +63,11 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     port: 0,
     settings: { ...options.settings, local: true },
     guard: keyGuard(key, () => web.port),
+    sockets: ["/ws", "/files"],
+    take: (request, url) => takeFile(request, url, options.files),
     welcome: (wire, visitor) => {
-      const relay = carry(wire, visitor, { options, signal: ending.signal })
-        .catch((bug) => console.error("Carrying bytes failed:", bug))
+      const relay = serve(wire, visitor, { options, signal: ending.signal })
+        .catch((bug) => console.error("Serving the page failed:", bug))
         .finally(() => relays.delete(relay));
       relays.add(relay);
     },
@@ -141,11 +158,54 @@ const REFUSED: Reply = {
     "Start client.ts --gui again\n",
 };
 
+/** What each WebSocket is for. */
+function serve(page: SocketWire, visitor: Visitor, serving: Serving) {
+  return visitor.path === "/files"
+    ? talkAboutFiles(page, visitor, serving)
+    : carry(page, visitor, serving);
+}
+
+/** What it takes to serve one. */
+interface Serving {
+  readonly options: LocalOptions;
+  readonly signal: AbortSignal;
+}
+
+async function talkAboutFiles(
+  page: SocketWire,
+  { query }: Visitor,
+  { options, signal }: Serving,
+): Promise<void> {
+  const close = () => page.close();
+  signal.addEventListener("abort", close, { once: true });
+  if (signal.aborted) close();
+  try {
+    await options.files.attend(page, query.get("name") ?? "");
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+/** Takes the body of `POST /files/READ`. */
+async function takeFile(
+  request: IncomingMessage,
+  { pathname }: URL,
+  files: LocalFiles,
+): Promise<Reply> {
+  const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
+  const isWanted = read !== undefined &&
+    await files.take(Number(read), request);
+  const headers = request.complete ? {} : { Connection: "close" };
+  if (isWanted) return { status: 204, text: "", headers };
+  return { status: 404, text: "Nobody asked for this\n", headers };
+}
+
 /** Carries bytes between a page and the server that it names. */
 async function carry(
   page: SocketWire,
   { query }: Visitor,
-  { options, signal }: { options: LocalOptions; signal: AbortSignal },
+  { options, signal }: Serving,
 ): Promise<void> {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   using relay = new DisposableStack();

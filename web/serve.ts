@@ -37,6 +37,13 @@ export interface WebOptions {
   readonly guard?: Guard;
   /** How many connections there may be, but for WebSockets. */
   readonly maxCallers?: number;
+  /** Where there are WebSockets; default: `/ws` alone. */
+  readonly sockets?: readonly string[];
+  /**
+   * Takes what a page of ours posts, for as long as that takes; answers when it
+   * needs no more of it. Default: nothing is taken.
+   */
+  readonly take?: (request: IncomingMessage, url: URL) => Promise<Reply>;
   /** Sees to a WebSocket, and closes it. */
   welcome(wire: SocketWire, visitor: Visitor): void;
 }
@@ -45,6 +52,8 @@ export interface WebOptions {
 export interface Visitor {
   /** Where it comes from. */
   readonly address: Deno.NetAddr;
+  /** Which of the WebSockets it is. */
+  readonly path: string;
   /** What it asked for. */
   readonly query: URLSearchParams;
 }
@@ -86,12 +95,13 @@ export interface Web extends Disposable {
 export async function startWeb(options: WebOptions): Promise<Web> {
   const { tls, hostname, port } = options;
   const assets = assetsWith(options.settings);
+  const patience = options.take ? { ...PATIENCE, requestTimeout: 0 } : PATIENCE;
   const server: Server = tls
-    ? createSecureServer({ ...PATIENCE, ...tls })
-    : createServer(PATIENCE);
-  server.on("request", (request, response) => {
+    ? createSecureServer({ ...patience, ...tls })
+    : createServer(patience);
+  server.on("request", async (request, response) => {
     try {
-      answer(request, response, { assets, guard: options.guard });
+      await respond(request, response, { assets, options });
     } catch (bug) {
       console.error("A request failed:", bug);
       say(response, BROKEN);
@@ -119,7 +129,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
 function carryWebSockets(
   server: Server,
   callers: Callers,
-  { guard, welcome }: WebOptions,
+  { guard, welcome, sockets: paths = ["/ws"] }: WebOptions,
 ): void {
   const sockets = new WebSocketServer({
     noServer: true,
@@ -130,13 +140,14 @@ function carryWebSockets(
   server.on("upgrade", (request, socket: Duplex, head) => {
     try {
       const url = urlOf(request);
-      const reply = refusal(request, url) ?? guard?.(request, url);
+      const known = paths.includes(url.pathname) ? undefined : NOT_FOUND;
+      const reply = known ?? refusal(request) ?? guard?.(request, url);
       if (reply) return refuse(socket, reply);
       const address = addressOf(request);
       sockets.handleUpgrade(request, socket, head, (opened) => {
         callers.release(request.socket);
-        const query = url.searchParams;
-        welcome(new SocketWire(opened), { address, query });
+        const { pathname: path, searchParams: query } = url;
+        welcome(new SocketWire(opened), { address, path, query });
       });
     } catch (bug) {
       console.error("A WebSocket failed:", bug);
@@ -145,33 +156,44 @@ function carryWebSockets(
   });
 }
 
-/** Why a request is no WebSocket of ours. */
-function refusal(request: IncomingMessage, url: URL): Reply | undefined {
-  if (url.pathname !== "/ws") return NOT_FOUND;
-  const { origin, host = "" } = request.headers;
+/** Why a request does not come from a page of ours. */
+function refusal({ headers }: IncomingMessage): Reply | undefined {
+  const { origin, host = "" } = headers;
   // Programs that are no browsers have no Origin; they are no page's puppets.
   if (origin === undefined) return undefined;
   const ours = URL.parse(`http://${host}`)?.host;
   if (ours !== undefined && hostOf(origin) === ours) return undefined;
   return {
     status: 403,
-    text: `Cannot open a WebSocket from ${origin}: this is ${host}\n`,
+    text: `Cannot do this for a page of ${origin}: this is ${host}\n`,
   };
 }
 
-/** Answers one request. */
-function answer(
+/** Answers a request that was let in. */
+async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  { assets, guard }: {
+  { assets, options: { guard, take } }: {
     assets: ReadonlyMap<string, Asset>;
-    guard: Guard | undefined;
+    options: WebOptions;
   },
-): void {
+): Promise<void> {
   const url = urlOf(request);
   const asset = assets.get(url.pathname);
-  const reply = guard?.(request, url) ?? (asset ? undefined : NOT_FOUND);
-  if (reply || !asset) return say(response, reply ?? NOT_FOUND);
+  const refused = guard?.(request, url);
+  if (refused) say(response, refused);
+  else if (take && request.method === "POST") {
+    say(response, refusal(request) ?? await take(request, url));
+  } else if (asset) give(asset, request, response);
+  else say(response, NOT_FOUND);
+}
+
+/** Answers with a file. */
+function give(
+  asset: Asset,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return say(response, NOT_ALLOWED);
   }
