@@ -299,7 +299,7 @@ export class Chat {
    */
   note(name, kind, text) {
     const person = this.#person(name);
-    person.note(kind, text);
+    person.note(kind, text, { apart: true });
     if (!this.#sees(person)) person.count(person.end, true);
     this.#watcher.noted(person, text);
     this.#watcher.changed();
