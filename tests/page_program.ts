@@ -13,6 +13,7 @@ import type {
   Page,
   WebSocketRoute,
 } from "playwright-core";
+import { PageFiles } from "../client/page_files.ts";
 import type { FromPage, ShownTransfer, ToPage } from "../client/page_talk.ts";
 import { serveLocally } from "../web/local.ts";
 import { Person } from "./browser.ts";
@@ -143,6 +144,7 @@ export async function withProgram(
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    files: new PageFiles({}), // of which it hears nothing
   });
   await using program = new FakeProgram();
   await using alice = await Person.open(browser, local.address, {
