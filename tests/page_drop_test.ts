@@ -105,6 +105,29 @@ dropTest(
 );
 
 dropTest(
+  "a folder that takes long to look through is no silence",
+  async ({ program, alice, folder }) => {
+    await alice.page.evaluate(`
+      DataTransferItem.prototype.webkitGetAsEntry = () => ({
+        name: "slow",
+        isDirectory: true,
+        createReader: () => ({
+          readEntries: (found) => globalThis.lookedThrough = () => found([]),
+        }),
+      });
+    `);
+
+    await drop(alice, BOB, [await fileIn(folder, "one.txt")]);
+    await alice.page.getByRole("alert").getByText("Looking through the folders")
+      .waitFor();
+    await alice.page.evaluate("lookedThrough()");
+    const { files } = await program.next("send");
+
+    assertEquals(files, [{ item: 0, path: "slow/", size: 0 }]);
+  },
+);
+
+dropTest(
   "where files can be dropped is shown while they are dragged",
   async ({ alice, folder }) => {
     const file = await fileIn(folder, "one.txt");

@@ -30,6 +30,11 @@ import { TransferList } from "./transfers.js";
  * @typedef {Extract<ToPage, { type: T }>} Told
  */
 
+/** Who looks through folders for so long says so, in milliseconds. */
+const LOOKS_SLOWLY_MS = 1_000;
+
+const LOOKING = "Looking through the folders. They are offered soon";
+
 /** See the top of the file. @implements {Carrier} */
 export class Files {
   #chat;
@@ -101,6 +106,7 @@ export class Files {
 
   /** @param {string} to @param {readonly Thing[]} things */
   async #send(to, things) {
+    const slow = setTimeout(() => toast(LOOKING), LOOKS_SLOWLY_MS);
     try {
       if (this.#chat.isMe(to)) throw new Error("Cannot send to yourself");
       const files = await filesIn(things);
@@ -120,6 +126,8 @@ export class Files {
     } catch (error) {
       // The cast: nothing above throws anything else.
       toast(/** @type {Error} */ (error).message);
+    } finally {
+      clearTimeout(slow);
     }
   }
 
