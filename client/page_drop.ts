@@ -64,26 +64,25 @@ export class Reads {
   /**
    * Takes the bytes of a piece.
    *
-   * @returns Resolves at their end; to false if nobody waits for them.
+   * @returns Resolves at their end; to false if nobody has ever asked for them.
    */
   async take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
     const asked = this.#asked.get(read);
-    if (!asked) return false;
+    if (!asked) return read > 0 && read <= this.#last; // it comes too late
     const { place, resolve, reject } = asked;
     try {
       let filled = 0;
       for await (const some of bytes) {
-        if (this.#asked.get(read) !== asked) return false; // it was too late
+        if (this.#asked.get(read) !== asked) return true; // the same
         place.set(some, filled); // which throws if they are too many
         filled += some.length;
       }
       if (filled < place.length) throw new RangeError("too few bytes");
       resolve();
-      return true;
     } catch (error) {
       reject(error);
-      return false;
     }
+    return true;
   }
 
   /** There will be no bytes. */

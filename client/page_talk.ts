@@ -93,6 +93,8 @@ export type ToPage =
     readonly text: string;
     /** Whether something went wrong. */
     readonly failed: boolean;
+    /** Whether the person should hear of it now. */
+    readonly news: boolean;
   };
 
 /** A transfer as it is to be shown. */

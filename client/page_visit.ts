@@ -232,8 +232,10 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     this.#cards.put({ kind: "answer", talk }, number);
     this.#cards.show(number, answerLook(card));
     await over;
-    const isEmpty = this.#cards.get(number)?.kind === "answer";
-    if (isEmpty) this.#cards.drop(number); // they did not meet
+    if (this.#cards.get(number)?.kind !== "answer") return;
+    this.#cards.drop(number); // they did not meet, or the other side left
+    const { call: { name }, offer } = card;
+    this.#tell(name, `${offer.name} of ${name} has not come`, true);
   }
 
   async #end(number: number): Promise<void> {
@@ -315,13 +317,17 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
   /** What is said besides files, and of the connection. */
   #audience(name: string): Audience {
     return {
-      show: (item) => this.#tell(name, wordsOf(item), item.kind === "error"),
+      show: (item) => {
+        const [text, failed] = [wordsOf(item), item.kind === "error"];
+        const news = item.kind !== "note"; // how the connection is
+        this.#parts.link.say({ type: "told", peer: name, text, failed, news });
+      },
       flushed: () => Promise.resolve(),
     };
   }
 
   #tell(peer: string, text: string, failed = false): void {
-    this.#parts.link.say({ type: "told", peer, text, failed });
+    this.#parts.link.say({ type: "told", peer, text, failed, news: true });
   }
 
   #remove(transfer: Transfer): void {

@@ -146,6 +146,36 @@ export class Person implements AsyncDisposable {
   }
 }
 
+/** Drags files of this computer to something; the first step there enters it. */
+export async function drag(
+  { page }: Person,
+  target: string,
+  files: readonly string[],
+  types: readonly ("dragEnter" | "dragOver" | "drop")[],
+): Promise<void> {
+  const box = await page.locator(target).boundingBox();
+  if (!box) throw new Error(`${target} is not to be seen`);
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of types) {
+    await devtools.send("Input.dispatchDragEvent", {
+      type,
+      x: box.x + box.width / 2,
+      y: box.y + box.height / 2,
+      data: { items: [], files: [...files], dragOperationsMask: 1 },
+    });
+  }
+  await devtools.detach();
+}
+
+/** Drags them there, and drops them. */
+export function drop(
+  person: Person,
+  target: string,
+  files: readonly string[],
+): Promise<void> {
+  return drag(person, target, files, ["dragEnter", "dragOver", "drop"]);
+}
+
 /** What axe finds wrong with the page as it is now. */
 export async function violations({ page }: Person): Promise<string[]> {
   await page.evaluate(axe.source);

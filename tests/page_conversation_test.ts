@@ -75,3 +75,29 @@ Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () =
   assertEquals([...room.people.values()], ["alice", "bob", "carol"]);
   assertEquals(room.members, 250);
 });
+
+Deno.test("events are told in one line, but those that stand apart", () => {
+  const person = new Conversation("user", "bob");
+
+  person.note("event", "one");
+  person.note("event", "two");
+  person.note("event", "a.txt is here", { apart: true });
+  person.note("event", "b.txt is here", { apart: true });
+  person.note("event", "three");
+
+  assertEquals(
+    person.entries.map(({ text }) => text),
+    ["one · two", "a.txt is here", "b.txt is here", "three"],
+  );
+});
+
+Deno.test("of what is noted no more is kept than of what is said", () => {
+  const person = new Conversation("user", "bob");
+
+  for (let count = 1; count <= MAX_KEPT + 10; count++) {
+    person.note("error", `note ${count}`);
+  }
+
+  assertEquals(person.entries.length, MAX_KEPT);
+  assertEquals(person.entries[0]?.text, "note 11");
+});

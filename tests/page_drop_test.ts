@@ -1,8 +1,15 @@
 /** Files that are dropped on the page, or picked: whose they are, and which. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { filesIn, MAX_FILES } from "../web/chosen.js";
-import { hasChromium, launchBrowser, pageTest, Person } from "./browser.ts";
+import {
+  drag,
+  drop,
+  hasChromium,
+  launchBrowser,
+  pageTest,
+  Person,
+} from "./browser.ts";
 import { type Place, withProgram } from "./page_program.ts";
 import { RawClient, serveWebSockets, startTestServer } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
@@ -28,36 +35,6 @@ function dropTest(
 }
 
 const BOB = '#people [data-person="bob"]';
-
-/** Drags files of this computer to something; the first step there enters it. */
-async function drag(
-  { page }: Person,
-  target: string,
-  files: readonly string[],
-  types: readonly ("dragEnter" | "dragOver" | "drop")[],
-): Promise<void> {
-  const box = await page.locator(target).boundingBox();
-  assert(box, `${target} is there`);
-  const devtools = await page.context().newCDPSession(page);
-  for (const type of types) {
-    await devtools.send("Input.dispatchDragEvent", {
-      type,
-      x: box.x + box.width / 2,
-      y: box.y + box.height / 2,
-      data: { items: [], files: [...files], dragOperationsMask: 1 },
-    });
-  }
-  await devtools.detach();
-}
-
-/** Drags them there, and drops them. */
-function drop(
-  person: Person,
-  target: string,
-  files: readonly string[],
-): Promise<void> {
-  return drag(person, target, files, ["dragEnter", "dragOver", "drop"]);
-}
 
 /** A file of this name. */
 async function fileIn(folder: string, name: string): Promise<string> {
@@ -131,6 +108,29 @@ dropTest(
       ].map((one) => ({ item: 1, ...one }))
         .toSorted((a, b) => a.path < b.path ? -1 : 1),
     );
+  },
+);
+
+dropTest(
+  "a folder that takes long to look through is no silence",
+  async ({ program, alice, folder }) => {
+    await alice.page.evaluate(`
+      DataTransferItem.prototype.webkitGetAsEntry = () => ({
+        name: "slow",
+        isDirectory: true,
+        createReader: () => ({
+          readEntries: (found) => globalThis.lookedThrough = () => found([]),
+        }),
+      });
+    `);
+
+    await drop(alice, BOB, [await fileIn(folder, "one.txt")]);
+    await alice.page.getByRole("alert").getByText("Looking through the folders")
+      .waitFor();
+    await alice.page.evaluate("lookedThrough()");
+    const { files } = await program.next("send");
+
+    assertEquals(files, [{ item: 0, path: "slow/", size: 0 }]);
   },
 );
 

@@ -88,7 +88,12 @@ filesTest(
       dispatchEvent(new Event("blur"));
     }`);
 
-    const told = { type: "told", peer: "bob", failed: false } as const;
+    const told = {
+      type: "told",
+      peer: "bob",
+      failed: false,
+      news: true,
+    } as const;
     program.tell([offer(), { ...told, text: "photo.jpg was taken back" }]);
     await alice.page.getByRole("button", { name: /^bob.*1/ }).waitFor();
 
@@ -137,7 +142,13 @@ filesTest("what a file is called is text, whatever it is", async (place) => {
   const words = { title: HOSTILE, peer: HOSTILE, text: HOSTILE };
   program.tell(offer(words));
   program.tell(offer({ ...words, transfer: 2, sends: true, state: "moving" }));
-  program.tell({ type: "told", peer: "bob", text: HOSTILE, failed: true });
+  program.tell({
+    type: "told",
+    peer: "bob",
+    text: HOSTILE,
+    failed: true,
+    news: true,
+  });
   await alice.page.locator(".toast").waitFor();
 
   const name = `Accept ${CLEANED} from ${CLEANED}`;
@@ -158,8 +169,8 @@ filesTest(
     const [good, bad] = ["photo.jpg is in Downloads", "Cannot take notes.pdf"];
 
     program.tell([
-      { type: "told", peer: "bob", text: good, failed: false },
-      { type: "told", peer: "bob", text: bad, failed: true },
+      { type: "told", peer: "bob", text: good, failed: false, news: true },
+      { type: "told", peer: "bob", text: bad, failed: true, news: true },
     ]);
     await page.getByRole("alert").getByText(bad).waitFor();
     const toasts = await page.locator(".toast span").allInnerTexts();
@@ -169,7 +180,13 @@ filesTest(
     const kinds = await page.locator("#messages > :not(.day)").evaluateAll(
       (all) => all.map((one) => `${one.className}: ${one.textContent}`),
     );
-    program.tell({ type: "told", peer: "bob", text: "more", failed: true });
+    program.tell({
+      type: "told",
+      peer: "bob",
+      text: "more",
+      failed: true,
+      news: true,
+    });
     await alice.sees("more");
 
     assertEquals(toasts, [good, bad]);

@@ -144,7 +144,7 @@ export async function withProgram(
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({}),
+    files: new PageFiles({}), // of which it hears nothing
   });
   await using program = new FakeProgram();
   await using alice = await Person.open(browser, local.address, {

@@ -291,17 +291,19 @@ export class Chat {
   }
 
   /**
-   * Notes something in the conversation with somebody, as news.
+   * Notes something in the conversation with somebody.
    *
    * @param {string} name
-   * @param {"event" | "error"} kind
-   * @param {string} text
+   * @param {object} note
+   * @param {"event" | "error"} note.kind
+   * @param {string} note.text
+   * @param {boolean} note.news Whether the person should hear of it now.
    */
-  note(name, kind, text) {
+  note(name, { kind, text, news }) {
     const person = this.#person(name);
-    person.note(kind, text);
-    if (!this.#sees(person)) person.count(person.end, true);
-    this.#watcher.noted(person, text);
+    person.note(kind, text, { apart: true });
+    if (news && !this.#sees(person)) person.count(person.end, true);
+    if (news) this.#watcher.noted(person, text);
     this.#watcher.changed();
   }
 

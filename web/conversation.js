@@ -156,14 +156,16 @@ export class Conversation {
 
   /**
    * Takes who came or went, or what went wrong. Events that follow each other
-   * are one entry.
+   * are one entry, unless they are to stand apart.
    *
    * @param {"event" | "error"} kind
    * @param {string} text
+   * @param {{ apart?: boolean }} [options]
    */
-  note(kind, text) {
+  note(kind, text, { apart = false } = {}) {
     const last = this.entries.findLast(({ place }) => place < Infinity);
-    if (kind === "event" && last?.folded) {
+    const folds = kind === "event" && !apart;
+    if (folds && last?.folded) {
       last.folded = [...last.folded.slice(1 - MAX_FOLDED), text];
       last.text = last.folded.join(" · ");
       return;
@@ -178,8 +180,9 @@ export class Conversation {
       text,
       own: false,
     };
-    if (kind === "event") entry.folded = [text];
+    if (folds) entry.folded = [text];
     this.#insert(entry);
+    this.#dropOld();
   }
 
   /**

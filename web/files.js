@@ -30,6 +30,11 @@ import { TransferList } from "./transfers.js";
  * @typedef {Extract<ToPage, { type: T }>} Told
  */
 
+/** Who looks through folders for so long says so, in milliseconds. */
+const LOOKS_SLOWLY_MS = 1_000;
+
+const LOOKING = "Looking through the folders. They are offered soon";
+
 /** See the top of the file. @implements {Carrier} */
 export class Files {
   #chat;
@@ -101,6 +106,7 @@ export class Files {
 
   /** @param {string} to @param {readonly Thing[]} things */
   async #send(to, things) {
+    const slow = setTimeout(() => toast(LOOKING), LOOKS_SLOWLY_MS);
     try {
       if (this.#chat.isMe(to)) throw new Error("Cannot send to yourself");
       const files = await filesIn(things);
@@ -120,6 +126,8 @@ export class Files {
     } catch (error) {
       // The cast: nothing above throws anything else.
       toast(/** @type {Error} */ (error).message);
+    } finally {
+      clearTimeout(slow);
     }
   }
 
@@ -140,8 +148,9 @@ export class Files {
         this.#drops.delete(message.drop);
         return;
       case "told": {
-        const { peer, failed, text } = message;
-        return this.#chat.note(peer, failed ? "error" : "event", text);
+        const { peer, failed, text, news } = message;
+        const kind = failed ? "error" : "event";
+        return this.#chat.note(peer, { kind, text, news });
       }
     }
   }
@@ -171,16 +180,16 @@ export class Files {
 
   /** @param {ShownTransfer} transfer */
   #show(transfer) {
-    const isNew = !this.#transfers.has(transfer.transfer);
-    this.#transfers.set(transfer.transfer, transfer);
+    const { transfer: number, peer, title, state, text } = transfer;
+    const before = this.#transfers.get(number)?.state;
+    this.#transfers.set(number, transfer);
     this.#changed();
-    if (!isNew || transfer.state !== "offered") return;
-    const { peer, title, text } = transfer;
+    if (state !== "offered" || before === state) return;
     announce(`${peer} offers ${title}: ${text}`);
     if (this.#chat.attentive) return;
     notify(`Files from ${peer}`, {
       text: `${title}: ${text}`,
-      tag: `files ${transfer.transfer}`,
+      tag: `files ${number}`,
       show: () => this.#chat.talkTo(peer),
     });
   }

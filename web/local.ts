@@ -42,7 +42,7 @@ export interface LocalFiles {
   /**
    * Takes a piece of a file that a page was asked for.
    *
-   * @returns Resolves at its end; to false if nobody waits for it.
+   * @returns Resolves at its end; to false if nobody has asked for it.
    */
   take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
@@ -194,11 +194,11 @@ async function takeFile(
   files: LocalFiles,
 ): Promise<Reply> {
   const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
-  const isWanted = read !== undefined &&
+  const wasAsked = read !== undefined &&
     await files.take(Number(read), request);
-  return isWanted
+  return wasAsked
     ? { status: 204, text: "" }
-    : { status: 404, text: "Nobody waits for this\n" };
+    : { status: 404, text: "Nobody has asked for this\n" };
 }
 
 /** Carries bytes between a page and the server that it names. */

@@ -25,11 +25,21 @@ import { line } from "./text.js";
 /** @import { Files } from "./files.js" */
 /** @import { Goal } from "./form.js" */
 
-/** What carries files, if a program on this computer has opened the page. */
-const carriage = settings.local ? await import("./files.js") : undefined;
+/** @typedef {typeof import("./files.js")} Carriage What carries files, with `--gui`. */
+
+/** Whoever fills in the form does not wait for it. */
+const loading = settings.local ? import("./files.js") : undefined;
 
 keepPage();
-const form = new Form((goal) => new Visit(goal).run());
+const form = new Form(async (goal) => {
+  let carriage;
+  try {
+    carriage = await loading;
+  } catch (error) {
+    return form.refuse(/** @type {Error} */ (error)); // the program has ended
+  }
+  new Visit(goal, carriage).run();
+});
 form.show();
 
 /** Rooms that a reload of the page comes back to. */
@@ -49,8 +59,8 @@ class Visit {
   /** @type {Conversation | undefined} */
   #drawn;
 
-  /** @param {Goal} goal */
-  constructor(goal) {
+  /** @param {Goal} goal @param {Carriage | undefined} carriage */
+  constructor(goal, carriage) {
     this.#chat = new Chat({
       ...goal,
       watcher: {

@@ -3,7 +3,13 @@ import { assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { PageFiles } from "../client/page_files.ts";
 import { type LocalPage, serveLocally } from "../web/local.ts";
-import { hasChromium, launchBrowser, pageTest, Person } from "./browser.ts";
+import {
+  drop,
+  hasChromium,
+  launchBrowser,
+  pageTest,
+  Person,
+} from "./browser.ts";
 import { ClientProcess, quietServer } from "./client_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
 import { startTestServer, type TestServer } from "./raw_client.ts";
@@ -101,6 +107,29 @@ filesTest(
 
     assertEquals(bob.received, snapshot(from));
     assertEquals(await alice.person.page.locator("#files").isHidden(), true);
+  },
+);
+
+filesTest(
+  "a folder is dropped on a name, and arrives whole",
+  {
+    ...Object.fromEntries(
+      Array.from({ length: 120 }, (_, at) => [`trip/${at}.bin`, at]),
+    ),
+    "trip/day 2/é.bin": 3_000_000,
+    "list.txt": 10,
+  },
+  async ({ server, from }) => {
+    await using alice = await Desk.open(server.port, "alice");
+    await using bob = await Desk.open(server.port, "bob");
+    const name = '#people [data-person="bob"]';
+    await alice.person.page.locator(name).waitFor();
+
+    await drop(alice.person, name, [`${from}/trip`, `${from}/list.txt`]);
+    await bob.person.click("Accept trip/ and 1 more from alice");
+    await alice.reads("bob", /^bob has trip\/ and 1 more/);
+
+    assertEquals(bob.received, snapshot(from));
   },
 );
 
