@@ -14,6 +14,9 @@ import type { ByteStream } from "./tls.ts";
 /** Longest line, in UTF-16 units: a drop of as many files as can be sent. */
 const MAX_LINE_LENGTH = 4 * MAX_PATHS_LENGTH;
 
+/** A page with more than that to take is told only what it must hear. */
+const MAX_UNWRITTEN_BYTES = 65_536;
+
 /** Longest name, header or reason, in UTF-16 units. */
 const MAX_TEXT_LENGTH = 16_384;
 
@@ -23,23 +26,25 @@ const MAX_HEADERS = 100;
 /** See the top of the file. */
 export class PageLink {
   readonly #wire: ByteStream;
-  #unwritten = 0;
+  #unwrittenBytes = 0;
 
   /** Takes over `wire`. */
   constructor(wire: ByteStream) {
     this.#wire = wire;
   }
 
-  /** Whether the page takes less than we say. */
+  /** Whether the page has much of what we said yet to take. */
   get behind(): boolean {
-    return this.#unwritten > 0;
+    return this.#unwrittenBytes > MAX_UNWRITTEN_BYTES;
   }
 
   /** Tells the page. That it is gone finds out who listens. */
   say(message: ToPage): void {
     const line = encoder.encode(`${JSON.stringify(message)}\n`);
-    this.#unwritten++;
-    this.#wire.write(line).catch(() => {}).finally(() => this.#unwritten--);
+    this.#unwrittenBytes += line.length;
+    this.#wire.write(line).catch(() => {}).finally(() => {
+      this.#unwrittenBytes -= line.length;
+    });
   }
 
   /**

@@ -202,6 +202,32 @@ Deno.test("an offer is taken back just when it is accepted, and both are told", 
   assertEquals([alice.cards.size, alice.needed], [0, 0]);
 });
 
+Deno.test("the page is told of each transfer how far it is", async () => {
+  using to = tempFolder();
+  await using server = quietServer();
+  await using page = await servePage();
+  await using alice = await PagePlayer.enter(page, server.port, "alice");
+  const downloads = ["--downloads", to.path];
+  await using bob = await terminal("bob", server.port, ...downloads);
+  await using carol = await terminal("carol", server.port, ...downloads);
+  const big = noise(100_000_000);
+
+  alice.drop("bob", { "for bob": big });
+  alice.drop("carol", { "for carol": big });
+  for (const person of [bob, carol]) {
+    await person.until("/accept alice takes it");
+    await person.type("/accept\n");
+  }
+  for (const title of ["for bob", "for carol"]) {
+    const parts = await alice.until(`${title} moves`, () => {
+      const told = alice.heard.filter((one) => one.type === "transfer")
+        .filter((one) => one.title === title && one.state === "moving");
+      return told.length > 1 ? told.map(({ part }) => part) : undefined;
+    });
+    assertEquals(parts, parts.toSorted((a, b) => a - b));
+  }
+});
+
 Deno.test("a page that goes ends what it sends, and the other side is told", async () => {
   using to = tempFolder();
   await using server = quietServer();

@@ -186,6 +186,40 @@ filesTest(
 );
 
 filesTest(
+  "seven who stand still keep no eighth waiting",
+  { big: 1, small: 1 },
+  async ({ server, from }) => {
+    Deno.truncateSync(`${from}/big`, 10 ** 9); // too big to be there soon
+    using to = tempFolder();
+    await using alice = await Desk.open(server.port, "alice");
+    const { page } = alice.person;
+    await using people = new AsyncDisposableStack();
+    const cards = page.locator("#transfers > li");
+    for (let index = 0; index < 8; index++) {
+      const name = `bob${index}`;
+      const bob = people.use(
+        new ClientProcess([
+          ...[name, `127.0.0.1:${server.port}`, "--plain"],
+          ...["--direct-host", "127.0.0.1", "--downloads", to.path],
+        ]),
+      );
+      await bob.until("you joined #default");
+      const isLast = index === 7;
+      await alice.pick(name, `${from}/${isLast ? "small" : "big"}`);
+      await bob.until("/accept alice takes it");
+      await bob.type("/accept\n");
+      if (isLast) await bob.until("small of alice is here");
+      else {
+        await cards.nth(index).getByText("%, ").waitFor();
+        bob.kill("SIGSTOP");
+        people.defer(() => bob.kill("SIGCONT"));
+      }
+      await page.getByRole("button", { name: "#default" }).click();
+    }
+  },
+);
+
+filesTest(
   "a file that changes while its offer waits is not sent",
   { "notes.txt": "before" },
   async ({ server, from }) => {
