@@ -8,10 +8,13 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { PageFiles } from "../client/page_files.ts";
 import { encode } from "../protocol.ts";
 import { NO_RATES } from "../server/rates.ts";
 import { startServer } from "../server/start.ts";
+import { serveLocally } from "../web/local.ts";
 import { startWeb } from "../web/serve.ts";
 
 const MESSAGES = 5_000;
@@ -32,12 +35,13 @@ const TALK: readonly (readonly [from: string, text: string])[] = [
   ],
 ];
 
+/** What emil has for alice. */
+const PHOTO = { name: "microwave.jpg", bytes: 1_840_000 };
+
 /** Starts a server with a page, and gives the page's address. */
 async function startAll() {
-  const server = startServer({
-    rates: NO_RATES,
-    log: () => {},
-  });
+  const tcp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const server = startServer({ tcp, rates: NO_RATES, log: () => {} });
   const web = await startWeb({
     hostname: "127.0.0.1",
     port: 0,
@@ -116,8 +120,18 @@ async function openSidebar(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Conversations" }).click();
 }
 
+/** Starts the program of somebody who chats with --gui. */
+function startProgram(port: number) {
+  return serveLocally({
+    settings: { server: "127.0.0.1", port },
+    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    files: new PageFiles({ hostname: "127.0.0.1" }),
+  });
+}
+
 async function takePictures(browser: Browser, folder: string): Promise<void> {
   const { server, web, url } = await startAll();
+  await using programs = new AsyncDisposableStack();
   const people = new Map<string, Page>();
   for (const name of ["dora", "emil", "felix", "alice"]) {
     const wide = name === "alice";
@@ -129,7 +143,11 @@ async function takePictures(browser: Browser, folder: string): Promise<void> {
     });
     const page = await context.newPage();
     people.set(name, page);
-    await comeIn(page, url, name);
+    const hasProgram = name === "emil" || name === "alice";
+    const address = hasProgram
+      ? programs.use(await startProgram(server.port)).address
+      : url;
+    await comeIn(page, address, name);
   }
   const [alice, dora] = [people.get("alice")!, people.get("dora")!];
   for (const page of [dora, alice]) {
@@ -147,6 +165,7 @@ async function takePictures(browser: Browser, folder: string): Promise<void> {
   }
   await say(people.get("emil")!, "@alice: pizza at noon?");
   await alice.locator(".badge.called").waitFor();
+  await offerPhoto(people.get("emil")!, alice);
   for (const colorScheme of ["light", "dark"] as const) {
     for (const [size, page] of [["wide", alice], ["phone", dora]] as const) {
       await page.emulateMedia({ colorScheme });
@@ -156,6 +175,17 @@ async function takePictures(browser: Browser, folder: string): Promise<void> {
   }
   web[Symbol.dispose]();
   await server[Symbol.asyncDispose]();
+}
+
+/** Emil offers alice a file, and she is asked. */
+async function offerPhoto(emil: Page, alice: Page): Promise<void> {
+  const [name, mimeType] = [PHOTO.name, "image/jpeg"];
+  const choosing = emil.waitForEvent("filechooser");
+  await emil.getByRole("button", { name: "Send files" }).click();
+  const buffer = Buffer.alloc(PHOTO.bytes);
+  await (await choosing).setFiles([{ name, mimeType, buffer }]);
+  await alice.getByRole("button", { name: `Accept ${name} from emil` })
+    .waitFor();
 }
 
 function medianAndWorst(times: readonly number[]): [number, number] {
