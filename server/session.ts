@@ -32,7 +32,7 @@ import {
   sendAgain,
   sendDrafts,
 } from "./requests.ts";
-import { nextTurn, TURN_MS } from "./tasks.ts";
+import { nextTurn, TURN_MS } from "./turns.ts";
 import type { Visit } from "./visits.ts";
 
 /**

@@ -34,6 +34,7 @@ import { Reception, type TlsListener } from "./reception.ts";
 import { logJoined } from "./requests.ts";
 import { Screen } from "./screen.ts";
 import { checkSilence } from "./session.ts";
+import { openTurns } from "./turns.ts";
 import { Turnstile } from "./turnstile.ts";
 import { VisitTable } from "./visit_table.ts";
 import { Visits } from "./visits.ts";
@@ -98,6 +99,7 @@ export function startServer(options: ServerOptions = {}): Server {
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
   const tick = tickFor(context);
+  const turns = openTurns();
   setImmediate(() => context.accounts.prepare()); // before anybody talks
   const reception = new Reception(context, { maxOutboxBytes });
   if (tcp) reception.open(tcp);
@@ -118,6 +120,7 @@ export function startServer(options: ServerOptions = {}): Server {
       }
       await context.turnstile[Symbol.asyncDispose]();
       await reception[Symbol.asyncDispose]();
+      (await turns)[Symbol.dispose]();
       database.close();
     },
   };

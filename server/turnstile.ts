@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { nextTurn } from "./tasks.ts";
+import { nextTurn } from "./turns.ts";
 
 /** So long newcomers are let through without a pause, in milliseconds. */
 const PORTION_MS = 1.5;
