@@ -3,11 +3,15 @@
  * second, or never read. Whoever is thrown out comes again.
  *
  * They come from many addresses of this computer, 127.0.1.1 and on, so that the
- * limits for one address are not all that holds them back.
+ * limits for one address are not all that holds them back. They know nothing of
+ * each other: each comes, and gives its signs, at times of its own.
  *
  * @module
  */
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { beat } from "./beat.ts";
 
 /** How a foe behaves. */
 export type Kind = "silent" | "slow" | "deaf";
@@ -43,11 +47,7 @@ export async function attack(
   for (const kind of Object.keys(FOES) as Kind[]) {
     for (let i = 0; i < FOES[kind]; i++) {
       new Foe(kind, number++, { port, count }).come();
-      if (number % 50 === 0) {
-        await new Promise((resolve) =>
-          setTimeout(resolve, 50 / CONNECTS_PER_SECOND * 1_000)
-        );
-      }
+      await sleep(1_000 / CONNECTS_PER_SECOND);
     }
   }
 }
@@ -77,20 +77,21 @@ class Foe {
       localAddress: `127.0.1.${1 + this.#number % ADDRESSES}`,
       noDelay: true,
     });
-    let timer: ReturnType<typeof setInterval> | undefined;
+    let stop: (() => void) | undefined;
     socket.on("connect", () => {
       this.#place.count("connected");
-      timer = this.#behave(socket);
+      stop = this.#behave(socket);
     });
     socket.on("error", () => {}); // "close" follows
     socket.on("close", () => {
-      clearInterval(timer);
+      stop?.();
       this.#place.count("thrown out");
       setTimeout(() => this.come(), BACK_AFTER_MS);
     });
   }
 
-  #behave(socket: Socket): ReturnType<typeof setInterval> | undefined {
+  /** Returns what ends it, if it goes on. */
+  #behave(socket: Socket): (() => void) | undefined {
     switch (this.#kind) {
       case "silent":
         socket.resume();
@@ -100,17 +101,17 @@ class Foe {
         return this.#trickle(socket);
       case "deaf":
         socket.write(`${this.#register()}JOIN ${BUSY_ROOM}\n\n`);
-        return setInterval(() => socket.write("PONG\n\n"), SIGN_EVERY_MS);
+        return beat(SIGN_EVERY_MS, () => socket.write("PONG\n\n"));
     }
   }
 
   /** A byte a second: every second one of them of a message, others of a head. */
-  #trickle(socket: Socket): ReturnType<typeof setInterval> {
+  #trickle(socket: Socket): () => void {
     if (this.#number % 2 === 0) {
       const head = "SEND ALL\nContent-length: 60000\n\n";
       socket.write(this.#register() + head);
     }
-    return setInterval(() => socket.write("R"), SIGN_EVERY_MS);
+    return beat(SIGN_EVERY_MS, () => socket.write("R"));
   }
 
   #register(): string {

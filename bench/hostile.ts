@@ -7,9 +7,10 @@
  * a second. How long each delivery to the fifty takes is measured while they are
  * alone, and then while 1,000 connections say nothing, 1,000 send a byte a second,
  * and 200 sit in the sixth room and never read. Whoever is thrown out comes again.
- * Those come from a hundred addresses and from a process of their own that gives
- * way to the others (`nice`), since it would be other computers; the server is as
- * everybody runs it, with all its limits.
+ * Those come from a hundred addresses and from a process of their own that runs
+ * only when the others do not want to (`chrt --idle`; with `nice` it would still
+ * keep a processor for 4 ms that the server needs), since it would be other
+ * computers; the server is as everybody runs it, with all its limits.
  *
  * Then a room of a hundred is told as much as it can take, with and without one
  * among them who has stopped reading.
@@ -19,6 +20,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+import { beat } from "./beat.ts";
 import { BenchServer } from "./bench_server.ts";
 import { Client } from "./client.ts";
 import { quantile } from "./delays.ts";
@@ -48,8 +50,8 @@ class Foes {
 
   constructor(port: number) {
     const script = fileURLToPath(import.meta.url);
-    const process = new Deno.Command("nice", {
-      args: ["-n", "19", Deno.execPath(), "run", "-A", script, `${port}`],
+    const process = new Deno.Command("chrt", {
+      args: ["--idle", "0", Deno.execPath(), "run", "-A", script, `${port}`],
       stdin: "null",
       stdout: "piped",
     }).spawn();
@@ -93,7 +95,7 @@ async function beFoes(port: number): Promise<void> {
 class Chat {
   readonly delays: number[] = [];
   said = 0;
-  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #talking: (() => void)[] = [];
 
   static async start(port: number): Promise<Chat> {
     const chat = new Chat();
@@ -108,7 +110,7 @@ class Chat {
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const stop of this.#talking) stop();
   }
 
   async #enter(port: number, name: string, room: string): Promise<Client> {
@@ -128,7 +130,7 @@ class Chat {
       const text = `${performance.now()}`.padEnd(BODY_BYTES, "0");
       client.ask("SEND", [room], text).catch(fail);
     };
-    this.#timers.push(setInterval(say, SAY_EVERY_MS));
+    this.#talking.push(beat(SAY_EVERY_MS, say));
   }
 }
 

@@ -7,7 +7,7 @@ import { ChatError, type Frame } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import type { User } from "./hub.ts";
 import { type Kind } from "./rates.ts";
-import { nextTurn, TURN_MS } from "./tasks.ts";
+import { nextTurn, TURN_MS } from "./turns.ts";
 
 /** The cost of what takes a long answer, or much work. */
 export const DEAR = 10;

@@ -24,7 +24,7 @@ import { NameMap } from "./names.ts";
 import { Replay } from "./replay.ts";
 import { encodeForwards, type Run, runEnd } from "./run.ts";
 import { type Outline, RunTable } from "./run_table.ts";
-import { nextTurn } from "./tasks.ts";
+import { nextTurn } from "./turns.ts";
 
 /** How much is kept. */
 export interface Keep {

@@ -32,7 +32,7 @@ import {
   sendAgain,
   sendDrafts,
 } from "./requests.ts";
-import { nextTurn, TURN_MS } from "./tasks.ts";
+import { nextTurn, TURN_MS } from "./turns.ts";
 import type { Visit } from "./visits.ts";
 
 /**
@@ -149,22 +149,28 @@ async function seeTo(
 
 /**
  * Pings who is silent, and ends who stays so or does not read; to be called once
- * a second. If it comes late by more than a few seconds, it was this program
- * that stood still, and everybody has all the time again.
+ * a second, unless the last call still goes on: where there are many, those who
+ * talk do not wait until everybody was looked at.
  */
-export function checkSilence(context: Context, lateMs: number): void {
-  const now = context.now();
+export async function checkSilence(context: Context): Promise<void> {
+  let looks = 0;
   for (const session of context.sessions) {
-    if (lateMs >= STOOD_STILL_MS) {
-      session.openedAt = session.connection.heardAt = now;
-      session.progress.restart(now);
-    }
     checkPeer(session, context);
+    if (++looks % LOOKS_IN_TURN === 0) await nextTurn();
   }
 }
 
-/** A check that comes so late was held up, and not by a peer. */
-const STOOD_STILL_MS = 5_000;
+/** So many are looked at in one turn, which takes 0.2 ms. */
+const LOOKS_IN_TURN = 100;
+
+/** Gives everybody all the time again: it was this program that stood still. */
+export function forgetSilence({ sessions, now }: Context): void {
+  const at = now();
+  for (const session of sessions) {
+    session.openedAt = session.connection.heardAt = at;
+    session.progress.restart(at);
+  }
+}
 
 function checkPeer(session: Session, context: Context): void {
   const { connection, user, classic, openedAt, inLine } = session;

@@ -33,7 +33,8 @@ import { MAX_UNREAD_BYTES } from "./rates.ts";
 import { Reception, type TlsListener } from "./reception.ts";
 import { logJoined } from "./requests.ts";
 import { Screen } from "./screen.ts";
-import { checkSilence } from "./session.ts";
+import { checkSilence, forgetSilence } from "./session.ts";
+import { openTurns } from "./turns.ts";
 import { Turnstile } from "./turnstile.ts";
 import { VisitTable } from "./visit_table.ts";
 import { Visits } from "./visits.ts";
@@ -81,6 +82,9 @@ export interface Server extends AsyncDisposable {
 /** How often silence is looked for, and crowded rooms are told who came. */
 const TICK_MS = 1_000;
 
+/** A tick that comes so late was held up, and not by a peer. */
+const STOOD_STILL_MS = 5_000;
+
 /** What clients are told to wait before they come again. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -97,7 +101,8 @@ export function startServer(options: ServerOptions = {}): Server {
   const log = options.log ?? printer();
   const database = opened.use(new Database(db, { log }));
   const context = contextOf(options, { database, log });
-  const tick = tickFor(context);
+  const ticking = startTicking(context);
+  const turns = openTurns();
   setImmediate(() => context.accounts.prepare()); // before anybody talks
   const reception = new Reception(context, { maxOutboxBytes });
   if (tcp) reception.open(tcp);
@@ -110,32 +115,42 @@ export function startServer(options: ServerOptions = {}): Server {
     console: new Console(context),
     welcome: (wire, from, way) => reception.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
-      clearInterval(tick);
+      const stopped = ticking.stop();
       reception.close();
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
       await context.turnstile[Symbol.asyncDispose]();
+      await stopped;
       await reception[Symbol.asyncDispose]();
+      (await turns)[Symbol.dispose]();
       database.close();
     },
   };
 }
 
-/** Does what is to be done all the time, until it is cleared. */
-function tickFor(context: Context): ReturnType<typeof setInterval> {
+/** Does what is to be done all the time, until it is stopped. */
+function startTicking(context: Context): { stop(): Promise<void> } {
   let tickAt = context.now();
-  return setInterval(() => {
+  let checking: Promise<void> | undefined;
+  const timer = setInterval(() => {
     const now = context.now();
-    checkSilence(context, now - tickAt - TICK_MS);
+    if (now - tickAt - TICK_MS >= STOOD_STILL_MS) forgetSilence(context);
     tickAt = now;
+    checking ??= checkSilence(context).finally(() => checking = undefined);
     context.hub.tellGathered();
     context.visits.forgetOld(now);
     context.limits.tidy(now);
     context.journal.tidy();
     context.accounts.prepare();
   }, TICK_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await checking;
+    },
+  };
 }
 
 /** @throws {StartError} If what is in the database cannot be read. */

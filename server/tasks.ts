@@ -1,17 +1,8 @@
 /**
- * Tasks that run beside each other: their turns, and a moment when none runs
- * any more.
+ * Tasks that run beside each other, and a moment when none runs any more.
  *
  * @module
  */
-
-/** So long one peer may keep the program busy while others have to wait. */
-export const TURN_MS = 5;
-
-/** Lets everybody else have a turn: what was written and what came is seen to. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /** A set of running tasks, which costs next to nothing for each of them. */
 export class TaskGroup {

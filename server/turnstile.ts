@@ -10,10 +10,10 @@
  *
  * @module
  */
-import { nextTurn } from "./tasks.ts";
+import { nextTurn } from "./turns.ts";
 
 /** So long newcomers are let through without a pause, in milliseconds. */
-const PORTION_MS = 1.5;
+const PORTION_MS = 0.5;
 
 /** So long is a pause, in milliseconds; a timer takes one more. */
 const PAUSE_MS = 1;
@@ -71,7 +71,7 @@ export class Turnstile implements AsyncDisposable {
         this.#waiting.length > 0 && this.#now() - startedAt < PORTION_MS
       ) {
         this.#waiting.shift()!(); // there is one
-        await nextTurn();
+        await nextTurn(); // it comes in, and what came meanwhile is read
       }
       if (this.#isTalk()) await pause();
     }

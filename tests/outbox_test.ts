@@ -77,6 +77,67 @@ Deno.test("Outbox begins with a large piece before the turn ends", () => {
   assertEquals(sink.writes, 1);
 });
 
+/** Lets the loop go round once, and everything run that follows from it. */
+async function round(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.resolve();
+}
+
+Deno.test("Outbox begins few of many writes at once, and others in turns", async () => {
+  const crowd = Array.from({ length: 100 }, () => arrange());
+  const begun = () => crowd.filter(({ sink }) => sink.writes > 0).length;
+
+  for (const { outbox } of crowd) outbox.push(bytes("hi"));
+  const counts: number[] = [];
+  while (counts.at(-1) !== 100) {
+    await round();
+    counts.push(begun());
+  }
+
+  assertEquals([...new Set(counts)], [32, 64, 96, 100]);
+  for (const { sink } of crowd) await sink.takeAll();
+});
+
+Deno.test("Outbox begins at once what is due while a crowd's writes are under way", async () => {
+  const crowd = Array.from({ length: 100 }, () => arrange());
+  for (const { outbox } of crowd) outbox.push(bytes("hi"));
+  await round();
+
+  const { outbox, sink } = arrange();
+  outbox.push(bytes("hello"));
+  await round();
+
+  assertEquals(sink.writes, 1);
+  assertEquals(crowd.at(-1)!.sink.writes, 0);
+  for (const one of [...crowd, { sink }]) await one.sink.takeAll();
+});
+
+Deno.test("Outbox does not put a flood off", async () => {
+  const crowd = Array.from({ length: 100 }, () => arrange(8_192));
+  for (const { outbox } of crowd) outbox.push(new Uint8Array(1_025));
+
+  await round();
+
+  assert(crowd.every(({ sink }) => sink.writes === 1));
+  for (const { sink } of crowd) await sink.takeAll();
+});
+
+Deno.test("Outbox that has to wait for its turn is flushed, or closed, at once", async () => {
+  const crowd = Array.from({ length: 100 }, () => arrange());
+  for (const { outbox } of crowd) outbox.push(bytes("hi"));
+  await round();
+  const [flushed, closed] = crowd.splice(-2);
+
+  const flushing = flushed!.outbox.flushed();
+  closed!.outbox.close();
+  await flushed!.sink.takeAll();
+  await flushing;
+  for (const { sink } of crowd) await sink.takeAll();
+
+  assertEquals(flushed!.sink.taken, ["hi"]);
+  assertEquals(closed!.sink.taken, []);
+});
+
 Deno.test("Outbox writes at once, and joins what comes during a write", async () => {
   const { sink, outbox } = arrange();
 

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../client/scram.ts";
 import { ChatError } from "../protocol.ts";
 import type { Journal } from "../server/backbone.ts";
-import { checkSilence } from "../server/session.ts";
+import { checkSilence, forgetSilence } from "../server/session.ts";
 import { Visits } from "../server/visits.ts";
 import { bodyOf, request, verifierFor } from "./account_tools.ts";
 import { arrange, type FakeWire, turn } from "./fake_peers.ts";
@@ -321,16 +321,17 @@ Deno.test("nobody is given up because the server itself stood still", async () =
   stuck.connection.outbox.push(bytes("NOTICE server\n\n"));
 
   clock.now = 300_000;
-  checkSilence(context, 299_000);
+  forgetSilence(context);
+  await checkSilence(context);
   const endings = [alice, stuck].map(({ connection }) => connection.ending);
   clock.now += 15_000;
-  checkSilence(context, 0);
+  await checkSilence(context);
 
   assertEquals(endings, [undefined, undefined]);
   assertEquals(alice.connection.ending, undefined);
   assertCode(stuck.connection.ending, 115);
   clock.now += 75_000;
-  checkSilence(context, 0);
+  await checkSilence(context);
   assertCode(alice.connection.ending, 116);
   for (const { wire, done } of [alice, stuck]) {
     wire.close();
@@ -369,14 +370,14 @@ Deno.test("the time that a newcomer has to wait in line is not its own", async (
   const { context, clock, newcomer, end } = await inLine(login);
 
   clock.now += 10_000;
-  checkSilence(context, 0);
+  await checkSilence(context);
   await newcomer.wire.heard("CHALLENGE bob");
   clock.now += 9_999;
-  checkSilence(context, 0);
+  await checkSilence(context);
   await newcomer.connection.outbox.flushed();
   assertEquals(newcomer.wire.got.includes("ERROR"), false);
   clock.now += 1;
-  checkSilence(context, 0);
+  await checkSilence(context);
 
   await newcomer.wire.heard("ERROR 116");
   await end();
@@ -405,11 +406,37 @@ Deno.test("those who are given up go one after the other while somebody talks", 
   clock.now += 10_000;
   alice.wire.say(send("alice", "hi"));
   await alice.wire.heard("SENT alice");
-  checkSilence(context, 0);
+  const checked = checkSilence(context);
   assertEquals(silent.connection.ending, undefined);
+  await checked;
 
   await silent.wire.heard("ERROR 116");
   for (const { wire, done } of [alice, silent]) {
+    wire.end();
+    await done;
+  }
+  await context.turnstile[Symbol.asyncDispose]();
+});
+
+Deno.test("those who talk do not wait until a crowd was looked at", async () => {
+  const { context, clock, connect } = arrange();
+  const crowd = Array.from({ length: 250 }, () => connect());
+  for (const [index, { wire }] of crowd.entries()) {
+    wire.say(`REGISTER user${index}\n\n`);
+    await wire.heard("REGISTERED");
+  }
+  const pinged = () => crowd.filter((one) => !one.connection.outbox.empty);
+
+  clock.now += 30_000;
+  crowd[0]!.wire.say(send("user0", "hi"));
+  await crowd[0]!.wire.heard("SENT user0");
+  const checking = checkSilence(context);
+  const atOnce = pinged().length;
+  await checking;
+
+  assertEquals(atOnce, 99); // all of the first hundred but who talks
+  for (const { wire, done } of crowd) {
+    if (wire !== crowd[0]!.wire) await wire.heard("PING\n\n");
     wire.end();
     await done;
   }
