@@ -17,6 +17,9 @@ const MAX_LINE_LENGTH = 4 * MAX_PATHS_LENGTH;
 /** A page with more than that to take is told only what it must hear. */
 const MAX_UNWRITTEN_BYTES = 65_536;
 
+/** A page with more than that to take is waited for. */
+const MAX_WAITING_BYTES = 1_048_576;
+
 /** Longest name, header or reason, in UTF-16 units. */
 const MAX_TEXT_LENGTH = 16_384;
 
@@ -27,6 +30,7 @@ const MAX_HEADERS = 100;
 export class PageLink {
   readonly #wire: ByteStream;
   #unwrittenBytes = 0;
+  #written = Promise.resolve(); // all that was said, or the page is gone
 
   /** Takes over `wire`. */
   constructor(wire: ByteStream) {
@@ -41,10 +45,12 @@ export class PageLink {
   /** Tells the page. That it is gone finds out who listens. */
   say(message: ToPage): void {
     const line = encoder.encode(`${JSON.stringify(message)}\n`);
-    this.#unwrittenBytes += line.length;
-    this.#wire.write(line).catch(() => {}).finally(() => {
-      this.#unwrittenBytes -= line.length;
-    });
+    this.#written = this.#write(line);
+  }
+
+  /** Waits while the page is far behind: others may say more than it takes. */
+  async flushed(): Promise<void> {
+    while (this.#unwrittenBytes > MAX_WAITING_BYTES) await this.#written;
   }
 
   /**
@@ -73,6 +79,17 @@ export class PageLink {
   /** Ends it. */
   close(): void {
     this.#wire.close();
+  }
+
+  async #write(line: Uint8Array): Promise<void> {
+    this.#unwrittenBytes += line.length;
+    try {
+      await this.#wire.write(line);
+    } catch {
+      // It is gone.
+    } finally {
+      this.#unwrittenBytes -= line.length;
+    }
   }
 }
 

@@ -322,7 +322,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
         const news = item.kind !== "note"; // how the connection is
         this.#parts.link.say({ type: "told", peer: name, text, failed, news });
       },
-      flushed: () => Promise.resolve(),
+      flushed: () => this.#parts.link.flushed(),
     };
   }
 

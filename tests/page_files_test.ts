@@ -4,10 +4,12 @@
  */
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import type { Browser } from "playwright-core";
+import type { Headers } from "../protocol.ts";
 import {
   hasChromium,
   launchBrowser,
   pageTest,
+  type Person,
   SCREENS,
   violations,
 } from "./browser.ts";
@@ -270,6 +272,45 @@ filesTest(
     assertMatch(await bob.frame(), /^DECLINE alice\n/);
   },
 );
+
+/** How a person goes. */
+const WAYS: Readonly<Record<string, (alice: Person) => Promise<unknown>>> = {
+  disconnects: (alice) => alice.click("Disconnect"),
+  "goes to another page": ({ page }) => page.goto("about:blank"),
+};
+
+for (const [goes, go] of Object.entries(WAYS)) {
+  filesTest(
+    `who ${goes} leaves no call ringing, here or there`,
+    async ({ server, program, alice }) => {
+      using bob = await RawClient.enter(server.port, "bob");
+      using carol = await RawClient.enter(server.port, "carol");
+      const ask = async (verb: "CALL" | "ACCEPT", more: Headers) => {
+        const headers = { Session: SESSION, Address: "10.0.0.1:5000", ...more };
+        const args = ["carol"];
+        program.tell({ type: "request", request: 1, verb, args, headers });
+        await program.next("answer");
+      };
+      const digits = "0123456789abcdef".repeat(4);
+      const offer = { Commit: digits, Purpose: "file", Name: "a", Size: 1 };
+
+      await carol.ask(`CALL alice\n${CALL}${FILES}\n`);
+      await program.next("frame");
+      await ask("ACCEPT", { Key: digits });
+      await bob.ask(`CALL alice\n${CALL}${FILES}\n`);
+      await program.next("frame");
+      await ask("CALL", { ...offer, Session: "0".repeat(32) });
+      await go(alice);
+
+      assertMatch(await bob.next("DECLINE"), /Reason: left\n/);
+      const heard = [await carol.frame(), await carol.frame()];
+      heard.push(await carol.frame());
+      const verbs = heard.map((frame) => frame.split(" ")[0]);
+      assertEquals(verbs, ["ACCEPT", "CALL", "DECLINE"]);
+      assertMatch(heard[2]!, /Session: 0{32}\n/);
+    },
+  );
+}
 
 filesTest(
   "lines may come in any pieces, and go in pieces that the program takes",

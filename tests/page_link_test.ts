@@ -66,6 +66,41 @@ for (
   });
 }
 
+Deno.test("who has much to say waits for the page, and who has little does not", async () => {
+  const taken = Promise.withResolvers<void>();
+  const link = new PageLink({
+    ...replay(new Uint8Array()),
+    write: (bytes) => taken.promise.then(() => bytes.length),
+  });
+  const say = (text: string) =>
+    link.say({ type: "told", peer: "bob", text, failed: false, news: true });
+  const happened: string[] = [];
+
+  say("little");
+  await link.flushed();
+  say("much".repeat(300_000));
+  say("more");
+  const waiting = link.flushed().then(() => happened.push("flushed"));
+  await Promise.resolve();
+  happened.push("taken");
+  taken.resolve();
+  await waiting;
+
+  assertEquals(happened, ["taken", "flushed"]);
+});
+
+Deno.test("nobody waits for a page that is gone", async () => {
+  const link = new PageLink({
+    ...replay(new Uint8Array()),
+    write: () => Promise.reject(new Error("gone")),
+  });
+
+  const text = "much".repeat(300_000);
+  link.say({ type: "told", peer: "bob", text, failed: false, news: true });
+
+  await link.flushed();
+});
+
 const HERE: AskedPage = { ask() {}, gone: new AbortController().signal };
 
 /** Asks for as many bytes as fit into `place`. */

@@ -9,17 +9,49 @@
 import { header } from "../protocol.ts";
 
 /** @import { Frame } from "../protocol.ts" */
+/** @import { Chat } from "./chat.js" */
 /** @import { Line } from "./line.js" */
 
 /**
  * @typedef {object} Carrier Who carries files.
  * @property {() => void} arrived We are in, perhaps again.
  * @property {(frame: Frame) => boolean} take Takes a frame, unless it cannot now.
+ * @property {() => void} leave The visit is about to end.
  * @property {() => void} end The visit is over.
  */
 
 /** What may come. */
 const VERBS = new Set(["CALL", "ACCEPT", "DECLINE"]);
+
+/** So many calls that ring are known, the newest. */
+const MAX_RINGING = 100;
+
+/**
+ * The calls that ring, ours and those of others. Nobody but the page can say
+ * that they are over when it goes: who answers them has no other way to the
+ * server.
+ */
+export class Ringing {
+  /** Who is called, or calls, by session. @type {Map<string, string>} */
+  #names = new Map();
+
+  /** Takes note of what is asked or passed on. @param {string} verb @param {string} name @param {string} session */
+  note(verb, name, session) {
+    if (verb === "CALL") this.#names.set(session, name);
+    else this.#names.delete(session);
+    const [oldest = ""] = this.#names.keys();
+    if (this.#names.size > MAX_RINGING) this.#names.delete(oldest);
+  }
+
+  /** Says no to all of them. @param {Chat} chat */
+  declineAll(chat) {
+    for (const [Session, name] of this.#names) {
+      chat.ask("DECLINE", [name], { Session, Reason: "left" })
+        .catch(() => {}); // the other one may be gone
+    }
+    this.#names.clear();
+  }
+}
 
 /** Whether it is for {@linkcode takeCall}. @param {Frame} frame */
 export function isCall({ verb }) {

@@ -331,6 +331,7 @@ export class Chat {
 
   /** Takes leave. */
   logout() {
+    this.carrier?.leave();
     if (!this.#line.isIn) return this.#line.close();
     this.#line.request("LOGOUT").catch(() => {}); // it is over anyway
   }

@@ -12,7 +12,8 @@
  *
  * @module
  */
-import { ChatError } from "../protocol.ts";
+import { ChatError, header } from "../protocol.ts";
+import { Ringing } from "./calls.js";
 import { filesIn, thingsIn } from "./chosen.js";
 import { byId } from "./dom.js";
 import { announce, notify, toast } from "./news.js";
@@ -46,6 +47,7 @@ export class Files {
   /** What was dropped, by its number. @type {Map<number, readonly Chosen[]>} */
   #drops = new Map();
   #lastDrop = 0;
+  #ringing = new Ringing();
   #list = new TransferList({
     accept: (transfer) => this.#program?.tell({ type: "accept", transfer }),
     end: (transfer) => this.#program?.tell({ type: "end", transfer }),
@@ -78,10 +80,18 @@ export class Files {
   }
 
   /** See {@linkcode Carrier}. @param {Frame} frame */
-  take({ verb, args, headers }) {
+  take(frame) {
     if (!this.#program?.isOpen) return false;
+    const { verb, args, headers } = frame;
+    const [name = ""] = args;
+    this.#ringing.note(verb, name, header(frame, "session") ?? "");
     this.#program.tell({ type: "frame", verb, args, headers });
     return true;
+  }
+
+  /** See {@linkcode Carrier}. */
+  leave() {
+    this.#ringing.declineAll(this.#chat);
   }
 
   /** See {@linkcode Carrier}. */
@@ -157,6 +167,8 @@ export class Files {
 
   /** @param {Told<"request">} message @param {Program} program */
   async #ask({ request, verb, args, headers }, program) {
+    const [name = ""] = args;
+    this.#ringing.note(verb, name, `${headers["Session"]}`);
     try {
       await this.#chat.ask(verb, args, headers);
       program.tell({ type: "answer", request });

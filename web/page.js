@@ -127,6 +127,7 @@ class Visit {
       const isBusy = this.#chat.waiting || this.#files?.isBusy;
       if (isBusy) event.preventDefault();
     });
+    this.#on(window, "pagehide", () => this.#files?.leave());
     this.#listenToDialog();
   }
 
