@@ -10,7 +10,7 @@
  * @module
  */
 import { Failure } from "./failure.ts";
-import { FileExchange, type Listing } from "./file_exchange.ts";
+import { FileExchange, type Listing, MAX_UNDER_WAY } from "./file_exchange.ts";
 import { FileFailure } from "./file_failure.ts";
 import { Job, titleOf } from "./file_job.ts";
 import type { Item } from "./file_part.ts";
@@ -55,6 +55,9 @@ export class FileTalk {
   /** The offers of jobs that wait for a connection, or for the person. */
   readonly #offers = new Map<Job, PromiseWithResolvers<Receiving>>();
   readonly #running = new Set<Promise<void>>();
+  /** What we offer or send now; the rest waits until some of it has ended. */
+  readonly #underWay = new Set<Job>();
+  #ended = Promise.withResolvers<void>(); // one of those
   #connection: Connection | undefined;
   #connected = Promise.withResolvers<void>();
   #over: FileFailure | undefined;
@@ -216,6 +219,12 @@ export class FileTalk {
         continue;
       }
       const connection = this.#connection;
+      if (job.sends && this.#underWay.size >= MAX_UNDER_WAY) {
+        const { promise: gone } = connection.gone;
+        await Promise.race([this.#ended.promise, gone, job.settled]);
+        continue;
+      }
+      if (job.sends) this.#underWay.add(job);
       try {
         const paths = await attempt(connection);
         this.#forget(job);
@@ -224,6 +233,10 @@ export class FileTalk {
         if (error instanceof FileFailure) this.#fail(job, error);
         else if (error instanceof Failure) await connection.gone.promise;
         else throw error;
+      } finally {
+        this.#underWay.delete(job);
+        this.#ended.resolve();
+        this.#ended = Promise.withResolvers();
       }
     }
   }

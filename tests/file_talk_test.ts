@@ -5,6 +5,7 @@ import { FileFailure } from "../client/file_failure.ts";
 import type { Job } from "../client/file_job.ts";
 import { SharedFolder } from "../client/file_share.ts";
 import { findSources } from "../client/file_disk.ts";
+import { MAX_UNDER_WAY } from "../client/file_exchange.ts";
 import { FileTalk } from "../client/file_talk.ts";
 import { hashOf, noise, snapshot, Wire, writeFiles } from "./file_tools.ts";
 import { newSeed, seeded } from "./fault_proxy.ts";
@@ -44,7 +45,10 @@ class Talks implements AsyncDisposable {
       me: "bob",
       peer: "alice",
       shared,
-      offered: resolve,
+      offered: (job) => {
+        resolve(job);
+        this.onOffered(job);
+      },
     });
   }
 
@@ -84,6 +88,9 @@ class Talks implements AsyncDisposable {
 
   /** Why there is no room for something. */
   lackOfRoom: (job: Job) => string | undefined = () => undefined;
+
+  /** What bob does about an offer. */
+  onOffered: (job: Job) => void = () => {};
 
   /** What happens after a break. */
   onCut: () => void = () => {};
@@ -126,6 +133,33 @@ Deno.test("twenty breaks at random cost less than a fifth of the file", async ()
   assertEquals(snapshot(to.path), { "notes.pdf": hashOf(noise(size)) });
   assert(breaks >= 10, `seed ${seed}: ${breaks} breaks`);
   assert(talks.sent < 1.2 * size, `seed ${seed}: ${talks.sent} bytes`);
+});
+
+Deno.test("what is too much at once is offered when there is room for it", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  await using talks = new Talks(to.path);
+  const names = Array.from({ length: MAX_UNDER_WAY + 5 }, (_, i) => `${i}`);
+  writeFiles(from.path, Object.fromEntries(names.map((name) => [name, name])));
+  let waits = true; // until there is as much as may be
+  talks.onOffered = (job) => {
+    const { jobs } = talks.bob;
+    if (!waits) talks.bob.accept(job);
+    else if (jobs.length === MAX_UNDER_WAY) {
+      waits = false;
+      for (const one of jobs) talks.bob.accept(one);
+    }
+  };
+  talks.connect();
+
+  const sendings: Job[] = [];
+  for (const name of names) {
+    const outgoing = await findSources([`${from.path}/${name}`]);
+    sendings.push(talks.alice.send(outgoing));
+  }
+  await Promise.all(sendings.map(({ ended }) => ended));
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
 });
 
 Deno.test("an offer that nobody has answered yet is not asked twice after a break", async () => {
