@@ -4,7 +4,7 @@
  * in one of their own that ends with them.
  *
  * Which calls are answered, and what is said of all that, is decided by who
- * uses this: direct.ts in a terminal, page_files.ts for a page.
+ * uses this: direct.ts in a terminal, page_visit.ts for a page.
  *
  * @module
  */

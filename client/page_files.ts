@@ -1,6 +1,6 @@
 /**
  * Files for the pages of `client.ts --gui`, as long as each is there; see
- * page_visit.ts. Loaded when the first page comes in.
+ * page_visit.ts. Loaded with `--gui` alone.
  *
  * @module
  */

@@ -3,7 +3,7 @@
  * without a question, what there is room for, and what becomes of each.
  *
  * Nothing is said here. Who shows it is told: files.ts in the words of a
- * terminal, page_files.ts for a page. Which records travel is the business of
+ * terminal, page_visit.ts for a page. Which records travel is the business of
  * file_talk.ts, over which connection that of direct_sessions.ts.
  *
  * @module

@@ -2,11 +2,12 @@
  * The page for one person on this computer: `client.ts --gui`.
  *
  * Pages speak WebSocket and servers TCP, so this carries the bytes between the
- * two, and understands none of them. Files go between this program and others;
- * the page talks about them on a WebSocket of their own. It listens on this computer alone, where
- * other people and other pages may be too. Those do not know the address: a key
- * in it is good once, and then a cookie stands for it, which only pages of this
- * address send.
+ * two, and understands none of them. About files the page talks with this
+ * program, on a WebSocket of its own; client/page_talk.ts has the words.
+ *
+ * It listens on this computer alone, where other people and other pages may be
+ * too. Those do not know the address: a key in it is good once, and then a
+ * cookie stands for it, which only pages of this address send.
  *
  * @module
  */
