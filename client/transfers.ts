@@ -47,8 +47,8 @@ export interface Transfer {
 export interface TransfersWatcher {
   /** It is there from now on. */
   began(transfer: Transfer): void;
-  /** The person has to accept it or to end it. */
-  asks(transfer: Transfer): void;
+  /** The person has to accept it or to end it; resolves when that was said. */
+  asks(transfer: Transfer): Promise<void>;
   /** Something that we share is being got. */
   serves(transfer: Transfer): void;
   /** Why it is not taken, in words for the person. That it failed is told too. */
@@ -181,7 +181,7 @@ export class Transfers {
       this.#own(talk.cancel(job));
     } else if (told || accepts?.(job)) {
       this.#own(this.#takeIfRoom(offer));
-    } else watcher.asks(offer);
+    } else this.#own(watcher.asks(offer));
   }
 
   #take({ job, talk }: Transfer): void {
