@@ -69,11 +69,6 @@ export class PageLink {
       }
     }
   }
-
-  /** Ends it. */
-  close(): void {
-    this.#wire.close();
-  }
 }
 
 /** @throws {BadRecord} If it is no message. */
