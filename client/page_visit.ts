@@ -298,13 +298,13 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { signal } = this.#gone;
-    if (signal.aborted) reject(signal.reason);
+    if (signal.aborted) return Promise.reject(signal.reason);
     const request = ++this.#lastRequest;
-    this.#requests.set(request, { promise, resolve, reject });
+    const asked = Promise.withResolvers<void>();
+    this.#requests.set(request, asked);
     this.#parts.link.say({ type: "request", request, verb, args, headers });
-    return promise;
+    return asked.promise;
   }
 
   #answered({ request, code, reason }: FromPage & { type: "answer" }): void {
