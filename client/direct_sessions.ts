@@ -126,8 +126,8 @@ export class DirectSessions implements AsyncDisposable {
   answer(call: Call): Answered {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
-    const told = forFiles && offer.files > 0 ? offer : undefined;
-    const talk = this.#parts.talk(name, told);
+    const offered = forFiles && offer.files > 0 ? offer : undefined;
+    const talk = this.#parts.talk(name, offered);
     const introduce = () => this.#introductions.accept(call);
     const over = this.#converse(introduce, { name, talk, forFiles });
     this.own(over);

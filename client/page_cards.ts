@@ -23,6 +23,9 @@ export type Card =
   | { readonly kind: "answer"; readonly talk: FileTalk }
   | { readonly kind: "transfer"; readonly transfer: Transfer };
 
+/** A {@linkcode Card} of a call. */
+export type CallCard = Card & { readonly kind: "call" };
+
 /** How a card looks. */
 export type Look = Omit<ShownTransfer, "transfer">;
 
@@ -120,9 +123,6 @@ export function transferLook(
     text: sends ? `${amount}; ${text}` : amount,
   };
 }
-
-/** A {@linkcode Card} of a call. */
-export type CallCard = Card & { readonly kind: "call" };
 
 function callOf({ name }: Call, { name: title }: FileOffer) {
   return { sends: false, peer: name, title, part: 0 };

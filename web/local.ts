@@ -65,7 +65,7 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     settings: { ...options.settings, local: true },
     guard: keyGuard(key, () => web.port),
     sockets: ["/ws", "/files"],
-    take: (request, url) => takeFile(request, url, options.files),
+    take: (request, url) => takeFile(request, url, options),
     welcome: (wire, visitor) => {
       const relay = serve(wire, visitor, { options, signal: ending.signal })
         .catch((bug) => console.error("Serving the page failed:", bug))
@@ -192,7 +192,7 @@ async function talkAboutFiles(
 async function takeFile(
   request: IncomingMessage,
   { pathname }: URL,
-  files: LocalFiles,
+  { files }: LocalOptions,
 ): Promise<Reply> {
   const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
   const wasAsked = read !== undefined &&
