@@ -91,9 +91,9 @@ export class Files {
     this.#forget();
   }
 
-  /** Sends what is dropped. @param {string} to @param {DataTransfer | null} transfer */
-  drop(to, transfer) {
-    this.#send(to, thingsIn(transfer));
+  /** Sends what is dropped. @param {string} to @param {DataTransfer | null} dropped */
+  drop(to, dropped) {
+    this.#send(to, thingsIn(dropped));
   }
 
   /** Lets the person pick what is sent. @param {string} to */
