@@ -33,7 +33,7 @@ export type Look = Omit<ShownTransfer, "transfer">;
 export class Cards {
   readonly #link: PageLink;
   readonly #all = new Map<number, Card>();
-  readonly #shown = new Map<number, string>(); // as it was told last
+  readonly #shown = new Map<number, Look>(); // as it was told last
   #last = 0;
 
   /** None yet. */
@@ -66,13 +66,13 @@ export class Cards {
 
   /**
    * Tells how one looks, if the page does not know. A page that is slow is told
-   * less often.
+   * less often how far it is, and of all else at once.
    */
   show(transfer: number, look: Look): void {
-    const known = this.#shown.get(transfer);
-    const shown = JSON.stringify(look);
-    if (known === shown || (known && this.#link.behind)) return;
-    this.#shown.set(transfer, shown);
+    const shown = this.#shown.get(transfer);
+    if (shown && isSame(shown, look)) return;
+    if (shown?.state === look.state && this.#link.behind) return;
+    this.#shown.set(transfer, look);
     this.#link.say({ type: "transfer", transfer, ...look });
   }
 
@@ -122,6 +122,10 @@ export function transferLook(
     state: "waiting",
     text: sends ? `${amount}; ${text}` : amount,
   };
+}
+
+function isSame(one: Look, other: Look): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function callOf({ name }: Call, { name: title }: FileOffer) {

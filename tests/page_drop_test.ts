@@ -1,6 +1,7 @@
 /** Files that are dropped on the page, or picked: whose they are, and which. */
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Browser } from "playwright-core";
+import { MAX_FILES as MAX_OFFERED } from "../client/file_records.ts";
 import { filesIn, MAX_FILES } from "../web/chosen.js";
 import {
   drag,
@@ -347,6 +348,7 @@ function folderOf(count: number): FileSystemEntry {
 Deno.test("so many files can be sent at a time, and not one more", async () => {
   const found = await filesIn([folderOf(MAX_FILES)]);
 
+  assertEquals(MAX_FILES, MAX_OFFERED);
   assertEquals(found.length, MAX_FILES);
   await assertRejects(
     () => filesIn([new File([], "one.txt"), folderOf(MAX_FILES)]),
