@@ -45,9 +45,6 @@ import type { Item } from "./view.ts";
 /** So many files that were received are named by their paths. */
 const MAX_NAMED = 3;
 
-/** With so much under way, nobody gets what is shared. */
-const MAX_RUNNING = 32;
-
 /** What a {@linkcode PageVisit} needs. */
 export interface PageVisitParts {
   /** To the page. */
@@ -202,12 +199,10 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
 
   /** Somebody wants what we share. */
   #serve(call: Call): void {
-    const why = !this.#parts.shared
-      ? "shares nothing"
-      : this.#sessions.running >= MAX_RUNNING
-      ? "too many others send or get files"
-      : undefined;
-    if (why) this.#sessions.decline(call, why);
+    const why = this.#parts.shared
+      ? this.#sessions.busyReason
+      : "shares nothing";
+    if (why !== undefined) this.#sessions.decline(call, why);
     else this.#sessions.answer(call);
   }
 
