@@ -23,7 +23,7 @@ import { FileFailure } from "./file_failure.ts";
 import type { SharedFolder } from "./file_share.ts";
 import { OutgoingList } from "./file_source.ts";
 import type { FileTalk } from "./file_talk.ts";
-import { doneText, failedText } from "./file_words.ts";
+import { doneText, failedText, servedText } from "./file_words.ts";
 import type { Call } from "./introductions.ts";
 import {
   answerLook,
@@ -36,6 +36,7 @@ import { type AskedPage, DropSource, type Reads } from "./page_drop.ts";
 import type { PageLink } from "./page_link.ts";
 import type { FromPage } from "./page_talk.ts";
 import {
+  type Done,
   type Transfer,
   Transfers,
   type TransfersWatcher,
@@ -142,7 +143,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
 
   /** See {@linkcode TransfersWatcher}. */
   serves({ job }: Transfer): void {
-    this.#tell(job.peer, `${job.peer} gets ${job.title} of what you share`);
+    this.#tell(job.peer, servedText(job));
   }
 
   /** See {@linkcode TransfersWatcher}. */
@@ -151,7 +152,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
   }
 
   /** See {@linkcode TransfersWatcher}. */
-  done(transfer: Transfer, paths: readonly string[], tookMs: number): void {
+  done(transfer: Transfer, { paths, tookMs }: Done): void {
     const { job } = transfer;
     const more = paths.length > MAX_NAMED
       ? ` and ${paths.length - MAX_NAMED} more`
@@ -164,10 +165,11 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
   }
 
   /** See {@linkcode TransfersWatcher}. */
-  failed(transfer: Transfer, why: Error): void {
+  failed(transfer: Transfer, error: Error): void {
     const { job } = transfer;
+    const { me } = this.#parts;
     this.#remove(transfer);
-    this.#tell(job.peer, failedText(job, why, this.#parts.me), true);
+    this.#tell(job.peer, failedText(job, { error, me }), true);
   }
 
   /** See {@linkcode TransfersWatcher}. */

@@ -53,16 +53,20 @@ export interface TransfersWatcher {
   serves(transfer: Transfer): void;
   /** Why it is not taken, in words for the person. That it failed is told too. */
   refuses(transfer: Transfer, why: string): void;
-  /** All of it is there; where, if it is ours. */
-  done(
-    transfer: Transfer,
-    paths: readonly string[],
-    tookMs: number,
-  ): void;
+  /** All of it is there. */
+  done(transfer: Transfer, done: Done): void;
   /** It will not be. */
-  failed(transfer: Transfer, why: Error): void;
+  failed(transfer: Transfer, error: Error): void;
   /** How far each is may have changed, or which there are. */
   moved(transfers: readonly Transfer[], now: number): void;
+}
+
+/** How a transfer has ended well. */
+export interface Done {
+  /** Where it is, if it came to us. */
+  readonly paths: readonly string[];
+  /** How long it has moved, in milliseconds. */
+  readonly tookMs: number;
 }
 
 /** What {@linkcode Transfers} work with. */
@@ -221,7 +225,7 @@ export class Transfers {
       job.ended.then((paths) => {
         this.#remove(transfer);
         const tookMs = Math.max(1, this.#clock.now() - transfer.since);
-        watcher.done(transfer, paths, tookMs);
+        watcher.done(transfer, { paths, tookMs });
       }, (error) => {
         this.#remove(transfer);
         watcher.failed(transfer, error);
