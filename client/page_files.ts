@@ -32,7 +32,9 @@ export class PageFiles {
       for await (const message of link.heard()) visit.hear(message);
     } catch (error) {
       if (!(error instanceof BadRecord)) throw error;
-      console.error(`A page sent what none of ours does: ${error.message}`);
+      console.error(
+        `Cannot go on with a page: it sent ${error.message}. Load it again`,
+      );
     }
   }
 

@@ -286,7 +286,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
       outgoing.add(new DropSource(dropped, fill));
     }
     if (files.length > 0) return outgoing;
-    throw new FileFailure("Cannot send nothing");
+    throw new FileFailure("Cannot send that: it is no file");
   }
 
   /** Has the page ask the server. */

@@ -140,6 +140,8 @@ Deno.test("offers are declined, either way, and both are told", async () => {
   await alice.told("Cannot send to yourself");
   alice.drop("bob", { "x/../../y": noise(10) });
   await alice.told('Cannot send "x/../../y": it lies too deep');
+  alice.drop("bob", {});
+  await alice.told("Cannot send that: it is no file");
 
   assert(told.failed);
   assertEquals([alice.cards.size, alice.needed], [0, 0]);

@@ -305,15 +305,15 @@ pageTest("a page of a server says where files go from", async () => {
   const marked = await page.locator("[data-drop]").count();
   await drop(alice, BOB, [file]);
   await page.getByRole("alert").getByText(
-    "Files go only from a program on this computer: " +
-      "deno run -A client.ts --gui",
+    "Cannot send files: this page has no program for it. " +
+      "Start deno run -A client.ts --gui on this computer",
   ).waitFor();
   await talkToBob(alice);
 
   assertEquals(
     hint,
     "Choose a name to write in private. " +
-      "To send files takes a program on your computer.",
+      "Sending files takes a program on your computer.",
   );
   assertEquals(marked, 0);
   assertEquals(loaded.filter((name) => name.endsWith("/files.js")), []);

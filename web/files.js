@@ -199,7 +199,7 @@ export class Files {
     if (program !== this.#program) return; // we have closed it
     this.#program = undefined;
     this.#forget();
-    toast("The program that carries files has ended");
+    toast("The program that carries files has ended. Start it again");
   }
 
   #forget() {
