@@ -59,9 +59,6 @@ export interface DirectParts extends Audience {
   readonly hostname?: string | undefined;
 }
 
-/** With so much under way, nobody else is answered without a question. */
-const MAX_RUNNING = 32;
-
 /** See the top of the file. */
 export class Direct {
   /** The conversation that plain lines go to; it may be over. */
@@ -235,8 +232,8 @@ export class Direct {
     if (!isWanted && !isTaken) {
       return takesFiles && { why: "waits for something else" };
     }
-    if (this.#sessions.running < MAX_RUNNING) return "yes";
-    return { why: "too many others send or get files" };
+    const why = this.#sessions.busyReason;
+    return why === undefined ? "yes" : { why };
   }
 
   /** We call who calls us. One of the calls is enough: that to the greater. */

@@ -4,17 +4,11 @@
  * in one of their own that ends with them.
  *
  * Which calls are answered, and what is said of all that, is decided by who
- * uses this: direct.ts in a terminal, page_files.ts for a page.
+ * uses this: direct.ts in a terminal, page_visit.ts for a page.
  *
  * @module
  */
-import {
-  ChatError,
-  type Frame,
-  type Headers,
-  lookAlike,
-  type RequestVerb,
-} from "../protocol.ts";
+import { ChatError, type Frame, lookAlike } from "../protocol.ts";
 import { type Audience, Conversation } from "./conversation.ts";
 import { EXIT, Failure } from "./failure.ts";
 import type { Job } from "./file_job.ts";
@@ -23,6 +17,7 @@ import {
   type Call,
   type Introduced,
   Introductions,
+  type IntroductionsParts,
   type Offer,
 } from "./introductions.ts";
 import { calledName, type Told } from "./transfers.ts";
@@ -30,26 +25,18 @@ import { calledName, type Told } from "./transfers.ts";
 /** Whoever leaves waits so long for the others, in milliseconds. */
 const PARTING_MS = 1_000;
 
-/** What {@linkcode DirectSessions} need. */
-export interface DirectSessionsParts {
-  /** Asks the server. */
-  request(
-    verb: RequestVerb,
-    args: readonly string[],
-    headers: Headers,
-  ): Promise<unknown>;
-  /** Why `name` may not call us, if it is so. */
-  refusal(name: string): string | undefined;
-  /** Is told of a call. */
-  rings(call: Call): void;
+/** With so much under way, nobody else is answered without a question. */
+const MAX_RUNNING = 32;
+
+/** What {@linkcode DirectSessions} need, beside what introductions do. */
+export interface DirectSessionsParts
+  extends Omit<IntroductionsParts, "ringMs"> {
   /** The files between us and `name`; see `Transfers.talk`. */
   talk(name: string, told?: Told): FileTalk;
   /** Who hears a conversation with `name`. */
   audience(name: string): Audience;
   /** Nothing came of a call of ours to `name`, or of one that we answered. */
   missed(name: string, error: ChatError | Failure): void;
-  /** The only address to listen on. Default: all of this computer. */
-  readonly hostname?: string | undefined;
 }
 
 /** A call of ours that rings. */
@@ -107,9 +94,11 @@ export class DirectSessions implements AsyncDisposable {
     return this.#conversations;
   }
 
-  /** How much is under way. */
-  get running(): number {
-    return this.#running.size;
+  /** Why nobody else is answered without a question now, if it is so. */
+  get busyReason(): string | undefined {
+    return this.#running.size < MAX_RUNNING
+      ? undefined
+      : "too many others send or get files";
   }
 
   /** Takes what the server passes on of others. */
@@ -126,8 +115,8 @@ export class DirectSessions implements AsyncDisposable {
   answer(call: Call): Answered {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
-    const told = forFiles && offer.files > 0 ? offer : undefined;
-    const talk = this.#parts.talk(name, told);
+    const offered = forFiles && offer.files > 0 ? offer : undefined;
+    const talk = this.#parts.talk(name, offered);
     const introduce = () => this.#introductions.accept(call);
     const over = this.#converse(introduce, { name, talk, forFiles });
     this.own(over);

@@ -7,6 +7,11 @@ import { amountText, type Job } from "./file_job.ts";
 import { durationText, type Progress, progressText } from "./progress.ts";
 import type { Transfer } from "./transfers.ts";
 
+/** Somebody gets something that we share. */
+export function servedText({ peer, title }: Job): string {
+  return `${peer} gets ${title} of what you share`;
+}
+
 /** It is whole, after so many milliseconds. */
 export function doneText(job: Job, tookMs: number): string {
   const { sends, peer, title } = job;
@@ -17,11 +22,10 @@ export function doneText(job: Job, tookMs: number): string {
     : `${title} of ${peer} is here (${what})`;
 }
 
-/** It will not be whole; `me` is who the failure may be about. */
+/** It will not be whole: why, which may be about us, who are `me`. */
 export function failedText(
   { sends, peer, title }: Job,
-  { message }: Error,
-  me: string,
+  { error: { message }, me }: { error: Error; me: string },
 ): string {
   const us = `${me} `;
   const why = message.startsWith(us)

@@ -14,9 +14,16 @@ import { FileFailure } from "./file_failure.ts";
 import { amountText, type Job } from "./file_job.ts";
 import type { Outgoing } from "./file_source.ts";
 import type { FileTalk } from "./file_talk.ts";
-import { describe, doneText, failedText, progressOf } from "./file_words.ts";
+import {
+  describe,
+  doneText,
+  failedText,
+  progressOf,
+  servedText,
+} from "./file_words.ts";
 import { bytesText, progressBar } from "./progress.ts";
 import {
+  type Done,
   type Told,
   type Transfer,
   Transfers,
@@ -171,7 +178,7 @@ export class Files implements TransfersWatcher {
 
   /** See {@linkcode TransfersWatcher}. */
   serves({ job }: Transfer): void {
-    this.#note(`${job.peer} gets ${job.title} of what you share`);
+    this.#note(servedText(job));
   }
 
   /** See {@linkcode TransfersWatcher}. */
@@ -180,15 +187,16 @@ export class Files implements TransfersWatcher {
   }
 
   /** See {@linkcode TransfersWatcher}. */
-  done({ job }: Transfer, paths: readonly string[], tookMs: number): void {
+  done({ job }: Transfer, { paths, tookMs }: Done): void {
     const lines = paths.slice(0, MAX_NAMED);
     this.#note(doneText(job, tookMs));
     this.#noteList(lines, paths.length - lines.length);
   }
 
   /** See {@linkcode TransfersWatcher}. */
-  failed({ job }: Transfer, why: Error): void {
-    this.#error(failedText(job, why, this.#parts.me));
+  failed({ job }: Transfer, error: Error): void {
+    const { me } = this.#parts;
+    this.#error(failedText(job, { error, me }));
   }
 
   /** Draws the bars; or says in words, now and then, how far everything is. */

@@ -23,6 +23,9 @@ export type Card =
   | { readonly kind: "answer"; readonly talk: FileTalk }
   | { readonly kind: "transfer"; readonly transfer: Transfer };
 
+/** A {@linkcode Card} of a call. */
+export type CallCard = Card & { readonly kind: "call" };
+
 /** How a card looks. */
 export type Look = Omit<ShownTransfer, "transfer">;
 
@@ -30,7 +33,7 @@ export type Look = Omit<ShownTransfer, "transfer">;
 export class Cards {
   readonly #link: PageLink;
   readonly #all = new Map<number, Card>();
-  readonly #shown = new Map<number, string>(); // as it was told last
+  readonly #shown = new Map<number, Look>(); // as it was told last
   #last = 0;
 
   /** None yet. */
@@ -63,13 +66,13 @@ export class Cards {
 
   /**
    * Tells how one looks, if the page does not know. A page that is slow is told
-   * less often.
+   * less often how far it is, and of all else at once.
    */
   show(transfer: number, look: Look): void {
-    const known = this.#shown.get(transfer);
-    const shown = JSON.stringify(look);
-    if (known === shown || (known && this.#link.behind)) return;
-    this.#shown.set(transfer, shown);
+    const shown = this.#shown.get(transfer);
+    if (shown && isSame(shown, look)) return;
+    if (shown?.state === look.state && this.#link.behind) return;
+    this.#shown.set(transfer, look);
     this.#link.say({ type: "transfer", transfer, ...look });
   }
 
@@ -121,8 +124,9 @@ export function transferLook(
   };
 }
 
-/** A {@linkcode Card} of a call. */
-export type CallCard = Card & { readonly kind: "call" };
+function isSame(one: Look, other: Look): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
 
 function callOf({ name }: Call, { name: title }: FileOffer) {
   return { sends: false, peer: name, title, part: 0 };

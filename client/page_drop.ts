@@ -13,7 +13,7 @@ import type { Source, SourceFile } from "./file_source.ts";
 import type { DroppedFile, ToPage } from "./page_talk.ts";
 
 /** A page that was asked for a piece has so long, in milliseconds. */
-export const HAND_OVER_MS = 30_000;
+const HAND_OVER_MS = 30_000;
 
 /** Which bytes are asked for. */
 export type Piece = Pick<
@@ -31,8 +31,14 @@ export interface AskedPage {
 
 /** The pieces that pages were asked for. */
 export class Reads {
+  readonly #handOverMs: number;
   readonly #asked = new Map<number, Asked>();
   #last = 0;
+
+  /** A page has `handOverMs` for a piece; default 30 seconds. */
+  constructor({ handOverMs = HAND_OVER_MS }: { handOverMs?: number } = {}) {
+    this.#handOverMs = handOverMs;
+  }
 
   /**
    * Has a page hand over a piece, into `place`, which is as long.
@@ -48,7 +54,7 @@ export class Reads {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#asked.set(read, { place, resolve, reject });
     const fail = () => this.fail(read);
-    const late = setTimeout(fail, HAND_OVER_MS);
+    const late = setTimeout(fail, this.#handOverMs);
     gone.addEventListener("abort", fail);
     if (gone.aborted) fail();
     try {

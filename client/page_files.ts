@@ -1,6 +1,6 @@
 /**
  * Files for the pages of `client.ts --gui`, as long as each is there; see
- * page_visit.ts. Loaded when the first page comes in.
+ * page_visit.ts. Loaded with `--gui` alone.
  *
  * @module
  */
@@ -32,7 +32,9 @@ export class PageFiles {
       for await (const message of link.heard()) visit.hear(message);
     } catch (error) {
       if (!(error instanceof BadRecord)) throw error;
-      console.error(`A page sent what none of ours does: ${error.message}`);
+      console.error(
+        `Cannot go on with a page: it sent ${error.message}. Load it again`,
+      );
     }
   }
 

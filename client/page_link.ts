@@ -76,11 +76,6 @@ export class PageLink {
     }
   }
 
-  /** Ends it. */
-  close(): void {
-    this.#wire.close();
-  }
-
   async #write(line: Uint8Array): Promise<void> {
     this.#unwrittenBytes += line.length;
     try {

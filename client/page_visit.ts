@@ -23,7 +23,7 @@ import { FileFailure } from "./file_failure.ts";
 import type { SharedFolder } from "./file_share.ts";
 import { OutgoingList } from "./file_source.ts";
 import type { FileTalk } from "./file_talk.ts";
-import { doneText, failedText } from "./file_words.ts";
+import { doneText, failedText, servedText } from "./file_words.ts";
 import type { Call } from "./introductions.ts";
 import {
   answerLook,
@@ -36,6 +36,7 @@ import { type AskedPage, DropSource, type Reads } from "./page_drop.ts";
 import type { PageLink } from "./page_link.ts";
 import type { FromPage } from "./page_talk.ts";
 import {
+  type Done,
   type Transfer,
   Transfers,
   type TransfersWatcher,
@@ -44,9 +45,6 @@ import type { Item } from "./view.ts";
 
 /** So many files that were received are named by their paths. */
 const MAX_NAMED = 3;
-
-/** With so much under way, nobody gets what is shared. */
-const MAX_RUNNING = 32;
 
 /** What a {@linkcode PageVisit} needs. */
 export interface PageVisitParts {
@@ -145,7 +143,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
 
   /** See {@linkcode TransfersWatcher}. */
   serves({ job }: Transfer): void {
-    this.#tell(job.peer, `${job.peer} gets ${job.title} of what you share`);
+    this.#tell(job.peer, servedText(job));
   }
 
   /** See {@linkcode TransfersWatcher}. */
@@ -154,7 +152,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
   }
 
   /** See {@linkcode TransfersWatcher}. */
-  done(transfer: Transfer, paths: readonly string[], tookMs: number): void {
+  done(transfer: Transfer, { paths, tookMs }: Done): void {
     const { job } = transfer;
     const more = paths.length > MAX_NAMED
       ? ` and ${paths.length - MAX_NAMED} more`
@@ -167,10 +165,11 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
   }
 
   /** See {@linkcode TransfersWatcher}. */
-  failed(transfer: Transfer, why: Error): void {
+  failed(transfer: Transfer, error: Error): void {
     const { job } = transfer;
+    const { me } = this.#parts;
     this.#remove(transfer);
-    this.#tell(job.peer, failedText(job, why, this.#parts.me), true);
+    this.#tell(job.peer, failedText(job, { error, me }), true);
   }
 
   /** See {@linkcode TransfersWatcher}. */
@@ -202,12 +201,10 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
 
   /** Somebody wants what we share. */
   #serve(call: Call): void {
-    const why = !this.#parts.shared
-      ? "shares nothing"
-      : this.#sessions.running >= MAX_RUNNING
-      ? "too many others send or get files"
-      : undefined;
-    if (why) this.#sessions.decline(call, why);
+    const why = this.#parts.shared
+      ? this.#sessions.busyReason
+      : "shares nothing";
+    if (why !== undefined) this.#sessions.decline(call, why);
     else this.#sessions.answer(call);
   }
 
@@ -289,7 +286,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
       outgoing.add(new DropSource(dropped, fill));
     }
     if (files.length > 0) return outgoing;
-    throw new FileFailure("Cannot send nothing");
+    throw new FileFailure("Cannot send that: it is no file");
   }
 
   /** Has the page ask the server. */
@@ -298,13 +295,13 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { signal } = this.#gone;
-    if (signal.aborted) reject(signal.reason);
+    if (signal.aborted) return Promise.reject(signal.reason);
     const request = ++this.#lastRequest;
-    this.#requests.set(request, { promise, resolve, reject });
+    const asked = Promise.withResolvers<void>();
+    this.#requests.set(request, asked);
     this.#parts.link.say({ type: "request", request, verb, args, headers });
-    return promise;
+    return asked.promise;
   }
 
   #answered({ request, code, reason }: FromPage & { type: "answer" }): void {

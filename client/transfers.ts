@@ -3,7 +3,7 @@
  * without a question, what there is room for, and what becomes of each.
  *
  * Nothing is said here. Who shows it is told: files.ts in the words of a
- * terminal, page_files.ts for a page. Which records travel is the business of
+ * terminal, page_visit.ts for a page. Which records travel is the business of
  * file_talk.ts, over which connection that of direct_sessions.ts.
  *
  * @module
@@ -47,22 +47,26 @@ export interface Transfer {
 export interface TransfersWatcher {
   /** It is there from now on. */
   began(transfer: Transfer): void;
-  /** The person has to accept it or to end it. */
-  asks(transfer: Transfer): void;
+  /** The person has to accept it or to end it; resolves when that was said. */
+  asks(transfer: Transfer): Promise<void>;
   /** Something that we share is being got. */
   serves(transfer: Transfer): void;
   /** Why it is not taken, in words for the person. That it failed is told too. */
   refuses(transfer: Transfer, why: string): void;
-  /** All of it is there; where, if it is ours. */
-  done(
-    transfer: Transfer,
-    paths: readonly string[],
-    tookMs: number,
-  ): void;
+  /** All of it is there. */
+  done(transfer: Transfer, done: Done): void;
   /** It will not be. */
-  failed(transfer: Transfer, why: Error): void;
+  failed(transfer: Transfer, error: Error): void;
   /** How far each is may have changed, or which there are. */
   moved(transfers: readonly Transfer[], now: number): void;
+}
+
+/** How a transfer has ended well. */
+export interface Done {
+  /** Where it is, if it came to us. */
+  readonly paths: readonly string[];
+  /** How long it has moved, in milliseconds. */
+  readonly tookMs: number;
 }
 
 /** What {@linkcode Transfers} work with. */
@@ -181,7 +185,7 @@ export class Transfers {
       this.#own(talk.cancel(job));
     } else if (told || accepts?.(job)) {
       this.#own(this.#takeIfRoom(offer));
-    } else watcher.asks(offer);
+    } else this.#own(watcher.asks(offer));
   }
 
   #take({ job, talk }: Transfer): void {
@@ -221,7 +225,7 @@ export class Transfers {
       job.ended.then((paths) => {
         this.#remove(transfer);
         const tookMs = Math.max(1, this.#clock.now() - transfer.since);
-        watcher.done(transfer, paths, tookMs);
+        watcher.done(transfer, { paths, tookMs });
       }, (error) => {
         this.#remove(transfer);
         watcher.failed(transfer, error);

@@ -249,6 +249,19 @@ ${printed()}`);
   }
 }
 
+/** Somebody at a terminal, who has entered, and meets others on this computer. */
+export async function terminal(
+  name: string,
+  port: number,
+  ...more: string[]
+): Promise<ClientProcess> {
+  const host = ["--direct-host", "127.0.0.1"];
+  const args = [name, `127.0.0.1:${port}`, "--plain", ...host, ...more];
+  const client = new ClientProcess(args);
+  await client.until("you joined #default");
+  return client;
+}
+
 /** Runs the client to its end with `input`. */
 export async function runClient(
   args: string[],

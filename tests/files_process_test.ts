@@ -1,6 +1,11 @@
 /** Files between real clients, on a real server. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { ClientProcess, quietServer, type Result } from "./client_tools.ts";
+import {
+  ClientProcess,
+  quietServer,
+  type Result,
+  terminal,
+} from "./client_tools.ts";
 import { connectDirectly } from "./direct_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
 import { Relay } from "./relay.ts";
@@ -12,24 +17,13 @@ function client(name: string, port: number, ...more: string[]): ClientProcess {
   return new ClientProcess([name, `127.0.0.1:${port}`, ...host, ...more]);
 }
 
-/** One that reads what is typed, and has entered. */
-async function person(
-  name: string,
-  port: number,
-  ...more: string[]
-): Promise<ClientProcess> {
-  const person = client(name, port, "--plain", ...more);
-  await person.until("you joined #default");
-  return person;
-}
-
 Deno.test("a file is offered, accepted, and arrives; the chat goes on", async () => {
   using from = tempFolder();
   using to = tempFolder();
   writeFiles(from.path, { "my notes.pdf": 3_000_000 });
   await using server = quietServer();
-  await using alice = await person("alice", server.port);
-  await using bob = await person("bob", server.port, "--downloads", to.path);
+  await using alice = await terminal("alice", server.port);
+  await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
   await alice.type(`/send bob "${from.path}/my notes.pdf"\n`);
   await bob.until("alice wants to send you my notes.pdf (3 MB; ");
@@ -48,8 +42,8 @@ Deno.test("an offer that is declined, and one to nobody, are told", async () => 
   using from = tempFolder();
   writeFiles(from.path, { a: 1 });
   await using server = quietServer();
-  await using alice = await person("alice", server.port);
-  await using bob = await person("bob", server.port);
+  await using alice = await terminal("alice", server.port);
+  await using bob = await terminal("bob", server.port);
 
   await alice.type(`/send bob ${from.path}/a\n`);
   await bob.until("/decline alice does not");
@@ -73,7 +67,7 @@ Deno.test({
     writeFiles(from.path, { a: 30_000_000, b: "b" });
     await using server = quietServer();
     const args = [`127.0.0.1:${server.port}`, "--direct-host", "127.0.0.1"];
-    await using alice = await person("alice", server.port);
+    await using alice = await terminal("alice", server.port);
     await using bob = new ClientProcess(
       ["bob", ...args, "--plain", "--downloads", to.path],
       {},
@@ -104,8 +98,8 @@ Deno.test("in an open session files go over it, both ways, and it stays", async 
   writeFiles(from.path, { "a/x": 1, b: 2 });
   await using server = quietServer();
   const downloads = ["--downloads", to.path];
-  await using alice = await person("alice", server.port, ...downloads);
-  await using bob = await person("bob", server.port, ...downloads);
+  await using alice = await terminal("alice", server.port, ...downloads);
+  await using bob = await terminal("bob", server.port, ...downloads);
   await alice.type("/call bob\n");
   await bob.until("alice calls you");
   await bob.type("/accept\n");
@@ -129,8 +123,8 @@ Deno.test("in an open session files go on being sent without the server", async 
   using to = tempFolder();
   writeFiles(from.path, { a: 1_000_000 });
   const server = quietServer();
-  await using alice = await person("alice", server.port);
-  await using bob = await person("bob", server.port, "--downloads", to.path);
+  await using alice = await terminal("alice", server.port);
+  await using bob = await terminal("bob", server.port, "--downloads", to.path);
   await alice.type("/call bob\n");
   await bob.until("alice calls you");
   await bob.type("/accept\n");
@@ -151,13 +145,13 @@ Deno.test("whoever was killed and is back can be sent files, though a session wa
   using to = tempFolder();
   writeFiles(from.path, { a: 1_000_000 });
   await using server = quietServer();
-  await using alice = await person("alice", server.port);
-  await using killed = await person("bob", server.port);
+  await using alice = await terminal("alice", server.port);
+  await using killed = await terminal("bob", server.port);
   await connectDirectly(alice, killed);
   killed.kill("SIGKILL");
   await alice.until("Connecting to bob again");
 
-  await using bob = await person("bob", server.port, "--downloads", to.path);
+  await using bob = await terminal("bob", server.port, "--downloads", to.path);
   await alice.type(`/call bob\n/send bob ${from.path}/a\n`);
   await alice.until("/hangup bob ends that session");
   await bob.until("alice wants to send you a");
@@ -173,8 +167,8 @@ Deno.test("a shared folder is listed and got from, and nothing outside of it", a
   writeFiles(from.path, { "shared/notes.txt": 7, "secret": 1 });
   await using server = quietServer();
   const share = ["--share", `${from.path}/shared`];
-  await using bob = await person("bob", server.port, ...share);
-  await using alice = await person(
+  await using bob = await terminal("bob", server.port, ...share);
+  await using alice = await terminal(
     "alice",
     server.port,
     "--downloads",
@@ -255,8 +249,8 @@ Deno.test("the server sees nothing of a file but its name and size", async () =>
   writeFiles(from.path, { "notes.txt": "this is between us\n".repeat(1_000) });
   await using server = quietServer();
   await using relay = new Relay(server.port);
-  await using alice = await person("alice", relay.port);
-  await using bob = await person("bob", relay.port, "--downloads", to.path);
+  await using alice = await terminal("alice", relay.port);
+  await using bob = await terminal("bob", relay.port, "--downloads", to.path);
 
   await alice.type(`/send bob ${from.path}/notes.txt\n`);
   await bob.until("alice wants to send you notes.txt (19 kB; ");
@@ -284,8 +278,8 @@ for (
       (text) => text.replace(from, to),
     );
     const downloads = ["--downloads", `${folder.path}/to`];
-    await using alice = await person("alice", server.port);
-    await using bob = await person("bob", relay.port, ...downloads);
+    await using alice = await terminal("alice", server.port);
+    await using bob = await terminal("bob", relay.port, ...downloads);
 
     await alice.type(`/send bob ${folder.path}/notes.txt\n`);
     await bob.until("alice wants to send you");

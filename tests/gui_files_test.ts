@@ -1,23 +1,10 @@
 /** Files between a page of `client.ts --gui` and terminals. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { SharedFolder } from "../client/file_share.ts";
-import { ClientProcess, quietServer } from "./client_tools.ts";
+import { quietServer, terminal } from "./client_tools.ts";
 import { hashOf, noise, snapshot, writeFiles } from "./file_tools.ts";
 import { cookieOf, PagePlayer, servePage } from "./page_player.ts";
 import { tempFolder } from "./temp.ts";
-
-/** Somebody at a terminal, who has entered. */
-async function terminal(
-  name: string,
-  port: number,
-  ...more: string[]
-): Promise<ClientProcess> {
-  const host = ["--direct-host", "127.0.0.1"];
-  const args = [name, `127.0.0.1:${port}`, "--plain", ...host, ...more];
-  const client = new ClientProcess(args);
-  await client.until("you joined #default");
-  return client;
-}
 
 Deno.test("what is dropped on the page arrives at a terminal, whole", async () => {
   using to = tempFolder();
@@ -140,6 +127,8 @@ Deno.test("offers are declined, either way, and both are told", async () => {
   await alice.told("Cannot send to yourself");
   alice.drop("bob", { "x/../../y": noise(10) });
   await alice.told('Cannot send "x/../../y": it lies too deep');
+  alice.drop("bob", {});
+  await alice.told("Cannot send that: it is no file");
 
   assert(told.failed);
   assertEquals([alice.cards.size, alice.needed], [0, 0]);

@@ -43,9 +43,9 @@ async function importsOf(path: string): Promise<string[]> {
 }
 
 /** What the page shares with the client: code that runs in a browser too. */
-const PURE = [
-  ...["clean", "page_talk", "pause", "reading", "scram", "watch"],
-].map((name) => `client/${name}.ts`);
+const PURE = ["clean", "page_talk", "pause", "reading", "scram", "watch"].map(
+  (name) => `client/${name}.ts`,
+);
 
 /** What files of a folder may import, beside files of the same folder. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {

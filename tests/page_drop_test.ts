@@ -1,6 +1,7 @@
 /** Files that are dropped on the page, or picked: whose they are, and which. */
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Browser } from "playwright-core";
+import { MAX_FILES as MAX_OFFERED } from "../client/file_records.ts";
 import { filesIn, MAX_FILES } from "../web/chosen.js";
 import {
   drag,
@@ -304,15 +305,15 @@ pageTest("a page of a server says where files go from", async () => {
   const marked = await page.locator("[data-drop]").count();
   await drop(alice, BOB, [file]);
   await page.getByRole("alert").getByText(
-    "Files go only from a program on this computer: " +
-      "deno run -A client.ts --gui",
+    "Cannot send files: this page has no program for it. " +
+      "Start deno run -A client.ts --gui on this computer",
   ).waitFor();
   await talkToBob(alice);
 
   assertEquals(
     hint,
     "Choose a name to write in private. " +
-      "To send files takes a program on your computer.",
+      "Sending files takes a program on your computer.",
   );
   assertEquals(marked, 0);
   assertEquals(loaded.filter((name) => name.endsWith("/files.js")), []);
@@ -347,6 +348,7 @@ function folderOf(count: number): FileSystemEntry {
 Deno.test("so many files can be sent at a time, and not one more", async () => {
   const found = await filesIn([folderOf(MAX_FILES)]);
 
+  assertEquals(MAX_FILES, MAX_OFFERED);
   assertEquals(found.length, MAX_FILES);
   await assertRejects(
     () => filesIn([new File([], "one.txt"), folderOf(MAX_FILES)]),

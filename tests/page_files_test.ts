@@ -351,7 +351,8 @@ filesTest(
 
     await program.end();
     await alice.page.getByRole("alert")
-      .getByText("The program that carries files has ended").waitFor();
+      .getByText("The program that carries files has ended. Start it again")
+      .waitFor();
     await alice.page.locator("#files").waitFor({ state: "hidden" });
     await bob.ask(`CALL alice\n${CALL}${FILES}\n`);
     const declined = await bob.frame();

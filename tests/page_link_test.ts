@@ -1,11 +1,12 @@
 /** What a page and its program say: lines however they are cut, and pieces. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BadRecord } from "../client/fields.ts";
+import { Cards, type Look } from "../client/page_cards.ts";
 import { type AskedPage, Reads } from "../client/page_drop.ts";
 import { PageLink } from "../client/page_link.ts";
-import type { FromPage } from "../client/page_talk.ts";
-import { bytes } from "./raw_client.ts";
+import type { FromPage, ToPage } from "../client/page_talk.ts";
 import { replay } from "./direct_tools.ts";
+import { bytes } from "./raw_client.ts";
 
 const MESSAGES: readonly FromPage[] = [
   {
@@ -101,6 +102,58 @@ Deno.test("nobody waits for a page that is gone", async () => {
   await link.flushed();
 });
 
+Deno.test("a line without end is not waited for", async () => {
+  const endless = {
+    ...replay(new Uint8Array()),
+    read: (buffer: Uint8Array) => Promise.resolve(buffer.fill(0x20).length),
+  };
+
+  await assertRejects(
+    () => Array.fromAsync(new PageLink(endless).heard()),
+    BadRecord,
+    "a line without end",
+  );
+});
+
+Deno.test("a slow page is told less often how far it is, and of all else at once", async () => {
+  const taken = Promise.withResolvers<number>();
+  const told: ToPage[] = [];
+  const slow = {
+    ...replay(new Uint8Array()),
+    write(line: Uint8Array) {
+      told.push(JSON.parse(new TextDecoder().decode(line)));
+      return taken.promise;
+    },
+  };
+  const link = new PageLink(slow);
+  const cards = new Cards(link);
+  const look: Look = {
+    ...{ sends: true, peer: "bob", title: "x".repeat(40_000) },
+    ...{ state: "moving", text: "", part: 0 },
+  };
+
+  cards.show(1, look);
+  cards.show(1, look);
+  cards.show(2, look); // with that, more than 64 KiB are not taken yet
+  cards.show(1, { ...look, part: 0.5 });
+  cards.show(1, { ...look, state: "paused" });
+  cards.show(3, look);
+  cards.drop(2);
+  taken.resolve(0);
+  while (link.behind) await Promise.resolve();
+  cards.show(3, { ...look, part: 0.5 });
+
+  assertEquals(
+    told.map((one) =>
+      one.type === "transfer" ? [one.transfer, one.state, one.part] : one.type
+    ),
+    [
+      ...[[1, "moving", 0], [2, "moving", 0], [1, "paused", 0]],
+      ...[[3, "moving", 0], "over", [3, "moving", 0.5]],
+    ],
+  );
+});
+
 const HERE: AskedPage = { ask() {}, gone: new AbortController().signal };
 
 /** Asks for as many bytes as fit into `place`. */
@@ -151,6 +204,12 @@ Deno.test("bytes that come too late, or that nobody asked for, are told apart", 
 
   assertEquals([late, unknown], [true, false]);
   assertEquals(place, new Uint8Array(1));
+});
+
+Deno.test("a page that hands nothing over is not waited for", async () => {
+  const reads = new Reads({ handOverMs: 1 });
+
+  await assertRejects(() => ask(reads, new Uint8Array(1)));
 });
 
 Deno.test("who waits for a piece is told when the page goes, or is gone", async () => {

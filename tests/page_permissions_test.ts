@@ -1,6 +1,9 @@
 /** The page with exactly the permissions that the README names. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { permissionsOf, readUntil, run } from "./permissions.ts";
+import { quietServer } from "./client_tools.ts";
+import { hashOf, noise, snapshot } from "./file_tools.ts";
+import { cookieOf, PagePlayer, servePage } from "./page_player.ts";
+import { denoDir, permissionsOf, readUntil, run } from "./permissions.ts";
 import { SocketWithHeaders, within } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
 
@@ -59,40 +62,67 @@ Deno.test("server.ts --web needs one variable more", async () => {
   assertEquals(complaints, "");
 });
 
-Deno.test("client.ts --gui needs one variable more, and to run the system's opener", async () => {
-  using folder = tempFolder();
-  const server = run("server", {
-    args: ["--host", "127.0.0.1", "--port", "0"],
-    cwd: folder.path,
-  });
-  const port = await within(
-    readUntil(server.stdout, / listens on port (\d+)\./),
-    () => "the server",
-  );
-  const opener = `${folder.path}/xdg-open`;
+/** `client.ts --gui` of somebody at home in `home`, and where its page is. */
+async function openPage(
+  home: string,
+): Promise<{ program: Deno.ChildProcess; address: string }> {
+  const opener = `${home}/xdg-open`;
   await Deno.writeTextFile(opener, "#!/bin/sh\n", { mode: 0o755 });
-  const client = run("client", {
-    permissions: [...withPage("client", folder.path), "--allow-run=xdg-open"],
-    args: ["--gui"],
-    cwd: folder.path,
-    env: { PATH: folder.path },
+  const program = run("client", {
+    permissions: [...withPage("client", home), "--allow-run=xdg-open"],
+    args: ["--gui", "--direct-host", "127.0.0.1"],
+    cwd: home,
+    env: { PATH: home, HOME: home, XDG_CONFIG_HOME: "", DENO_DIR: denoDir },
   });
   const address = await within(
-    readUntil(client.stdout, /(http:\S+)\n/),
+    readUntil(program.stdout, /(http:\S+)\n/),
     () => "the page",
   );
-  const response = await fetch(address, { redirect: "manual" });
-  await response.body?.cancel();
-  const [cookie = ""] = response.headers.getSetCookie();
+  return { program, address };
+}
+
+Deno.test("client.ts --gui needs one variable more, and to run the system's opener", async () => {
+  using folder = tempFolder();
+  await using server = quietServer();
+  const { program, address } = await openPage(folder.path);
   const { host } = new URL(address);
   const answer = await register(
-    `ws://${host}/ws?server=127.0.0.1&port=${port}`,
-    { Cookie: cookie.replace(/;.*/, "") },
+    `ws://${host}/ws?server=127.0.0.1&port=${server.port}`,
+    { Cookie: await cookieOf({ address }) },
   );
-  const complaints = [await end(client), await end(server)];
+  const complaints = await end(program);
 
   assert(answer.startsWith("REGISTERED alice\n"), answer);
-  assertEquals(complaints, ["", ""]);
+  assertEquals(complaints, "");
+});
+
+Deno.test("files to and from the page of client.ts --gui need nothing besides", async () => {
+  using hers = tempFolder();
+  using his = tempFolder();
+  await using server = quietServer();
+  await using page = await servePage({ folder: his.path });
+  const { program, address } = await openPage(hers.path);
+  const [photo, notes] = [noise(100_000), noise(1_000)];
+  {
+    await using alice = await PagePlayer.enter(
+      { address },
+      server.port,
+      "alice",
+    );
+    await using bob = await PagePlayer.enter(page, server.port, "bob");
+
+    alice.drop("bob", { photo });
+    bob.say({ type: "accept", transfer: await bob.card("offered") });
+    await alice.told("bob has photo (100 kB in ");
+    bob.drop("alice", { notes });
+    alice.say({ type: "accept", transfer: await alice.card("offered") });
+    await alice.told(`: ${hers.path}/Downloads/notes`);
+  }
+  const complaints = await end(program);
+
+  assertEquals(complaints, "");
+  assertEquals(snapshot(his.path), { photo: hashOf(photo) });
+  assertEquals(snapshot(`${hers.path}/Downloads`), { notes: hashOf(notes) });
 });
 
 for (

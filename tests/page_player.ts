@@ -26,7 +26,9 @@ export function servePage(parts: PageFilesParts = {}): Promise<LocalPage> {
 }
 
 /** Opens the address of a page; the cookie that it gives. */
-export async function cookieOf({ address }: LocalPage): Promise<string> {
+export async function cookieOf(
+  { address }: Pick<LocalPage, "address">,
+): Promise<string> {
   const response = await fetch(address, { redirect: "manual" });
   await response.body?.cancel();
   const [cookie = ""] = response.headers.getSetCookie();
@@ -81,7 +83,7 @@ export class PagePlayer implements AsyncDisposable {
 
   /** Comes in as `name`, with the page of a program. */
   static async enter(
-    page: LocalPage,
+    page: Pick<LocalPage, "address">,
     port: number,
     name: string,
   ): Promise<PagePlayer> {

@@ -10,7 +10,7 @@ import {
   pageTest,
   Person,
 } from "./browser.ts";
-import { ClientProcess, quietServer } from "./client_tools.ts";
+import { quietServer, terminal } from "./client_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
 import { startTestServer, type TestServer } from "./raw_client.ts";
 import { tempFolder } from "./temp.ts";
@@ -53,10 +53,15 @@ class Desk implements AsyncDisposable {
     return snapshot(this.#downloads.path);
   }
 
+  /** Waits until somebody is in the room. */
+  async meets(name: string): Promise<void> {
+    await this.person.page.locator(rowOf(name)).waitFor();
+  }
+
   /** Sends files to somebody, picked in the private conversation. */
   async pick(name: string, ...paths: string[]): Promise<void> {
     const { page } = this.person;
-    await page.locator(`#people [data-person="${name}"] button`).click();
+    await page.locator(`${rowOf(name)} button`).click();
     const choosing = page.waitForEvent("filechooser");
     await this.person.click("Send files");
     await (await choosing).setFiles(paths);
@@ -76,6 +81,11 @@ class Desk implements AsyncDisposable {
     await this.#local[Symbol.asyncDispose]();
     this.#downloads[Symbol.dispose]();
   }
+}
+
+/** Where somebody is in the list of people. */
+function rowOf(name: string): string {
+  return `#people [data-person="${name}"]`;
 }
 
 /** A test with a server, and files in a folder. */
@@ -98,7 +108,7 @@ filesTest(
   async ({ server, from }) => {
     await using alice = await Desk.open(server.port, "alice");
     await using bob = await Desk.open(server.port, "bob");
-    await alice.person.page.locator('#people [data-person="bob"]').waitFor();
+    await alice.meets("bob");
 
     await alice.pick("bob", `${from}/photo.jpg`);
     await bob.person.click("Accept photo.jpg from alice");
@@ -122,10 +132,12 @@ filesTest(
   async ({ server, from }) => {
     await using alice = await Desk.open(server.port, "alice");
     await using bob = await Desk.open(server.port, "bob");
-    const name = '#people [data-person="bob"]';
-    await alice.person.page.locator(name).waitFor();
+    await alice.meets("bob");
 
-    await drop(alice.person, name, [`${from}/trip`, `${from}/list.txt`]);
+    await drop(alice.person, rowOf("bob"), [
+      `${from}/trip`,
+      `${from}/list.txt`,
+    ]);
     await bob.person.click("Accept trip/ and 1 more from alice");
     await alice.reads("bob", /^bob has trip\/ and 1 more/);
 
@@ -139,11 +151,9 @@ filesTest(
   async ({ server, from }) => {
     using to = tempFolder();
     await using alice = await Desk.open(server.port, "alice");
-    await using bob = new ClientProcess([
-      ...["bob", `127.0.0.1:${server.port}`, "--plain"],
-      ...["--direct-host", "127.0.0.1", "--downloads", to.path],
-    ]);
-    await alice.person.page.locator('#people [data-person="bob"]').waitFor();
+    const downloads = ["--downloads", to.path];
+    await using bob = await terminal("bob", server.port, ...downloads);
+    await alice.meets("bob");
 
     await alice.pick("bob", `${from}/one.txt`, `${from}/two.txt`);
     await bob.until("alice wants to send you one.txt and 1 more (2 files, ");
@@ -166,11 +176,9 @@ filesTest(
   async ({ server, from }) => {
     using to = tempFolder();
     await using alice = await Desk.open(server.port, "alice");
-    await using bob = new ClientProcess([
-      ...["bob", `127.0.0.1:${server.port}`, "--plain"],
-      ...["--direct-host", "127.0.0.1", "--downloads", to.path],
-    ]);
-    await alice.person.page.locator('#people [data-person="bob"]').waitFor();
+    const downloads = ["--downloads", to.path];
+    await using bob = await terminal("bob", server.port, ...downloads);
+    await alice.meets("bob");
 
     await bob.type(`/send alice ${from}/small\n`);
     await alice.person.click("Decline small from bob");
@@ -198,12 +206,8 @@ filesTest(
     for (let index = 0; index < 8; index++) {
       const name = `bob${index}`;
       const bob = people.use(
-        new ClientProcess([
-          ...[name, `127.0.0.1:${server.port}`, "--plain"],
-          ...["--direct-host", "127.0.0.1", "--downloads", to.path],
-        ]),
+        await terminal(name, server.port, "--downloads", to.path),
       );
-      await bob.until("you joined #default");
       const isLast = index === 7;
       await alice.pick(name, `${from}/${isLast ? "small" : "big"}`);
       await bob.until("/accept alice takes it");
@@ -225,7 +229,7 @@ filesTest(
   async ({ server, from }) => {
     await using alice = await Desk.open(server.port, "alice");
     await using bob = await Desk.open(server.port, "bob");
-    await alice.person.page.locator('#people [data-person="bob"]').waitFor();
+    await alice.meets("bob");
 
     await alice.pick("bob", `${from}/notes.txt`);
     await bob.person.page.getByRole("button", { name: "Accept notes.txt" })
@@ -247,7 +251,7 @@ pageTest("what is on its way goes on while the server is away", async () => {
   writeFiles(from.path, { big: 60_000_000 });
   await using alice = await Desk.open(server.port, "alice");
   await using bob = await Desk.open(server.port, "bob");
-  await alice.person.page.locator('#people [data-person="bob"]').waitFor();
+  await alice.meets("bob");
 
   await alice.pick("bob", `${from.path}/big`);
   await bob.person.click("Accept big from alice");

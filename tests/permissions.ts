@@ -4,6 +4,12 @@ import config from "../deno.json" with { type: "json" };
 const root = new URL("../", import.meta.url).pathname;
 const decoder = new TextDecoder();
 
+/** Where Deno keeps modules: at home, unless it is told. */
+export const { denoDir }: { denoDir: string } = JSON.parse(decoder.decode(
+  (await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
+    .output()).stdout,
+));
+
 /** The permissions that a task gives to somebody who is at home in `home`. */
 export function permissionsOf(
   task: "server" | "client",

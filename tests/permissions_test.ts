@@ -8,7 +8,7 @@ import {
   TmuxScreen,
 } from "./client_tools.ts";
 import { snapshot, writeFiles } from "./file_tools.ts";
-import { permissionsOf, readUntil, run } from "./permissions.ts";
+import { denoDir, permissionsOf, readUntil, run } from "./permissions.ts";
 import { within } from "./raw_client.ts";
 import { HERE } from "./server_process.ts";
 import { tempFolder } from "./temp.ts";
@@ -74,12 +74,6 @@ for (const program of ["server", "client"] as const) {
     });
   }
 }
-
-/** Where Deno keeps modules: at home, unless it is told. */
-const { denoDir } = JSON.parse(decoder.decode(
-  (await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
-    .output()).stdout,
-));
 
 /** A client of somebody at home in `home`, with the task's permissions. */
 function personAt(

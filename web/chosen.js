@@ -24,11 +24,11 @@ export const MAX_FILES = 100_000;
 /**
  * What was dropped. To be asked for during the event: afterwards it is gone.
  *
- * @param {DataTransfer | null} transfer
+ * @param {DataTransfer | null} dropped
  * @returns {Thing[]}
  */
-export function thingsIn(transfer) {
-  const items = [...transfer?.items ?? []];
+export function thingsIn(dropped) {
+  const items = [...dropped?.items ?? []];
   return items.filter(({ kind }) => kind === "file")
     .map((item) => item.webkitGetAsEntry() ?? item.getAsFile())
     .filter((thing) => thing !== null);

@@ -97,8 +97,8 @@ function hasFiles({ dataTransfer }) {
   return dataTransfer?.types.includes("Files") ?? false;
 }
 
-const NOT_HERE = "Files go only from a program on this computer: " +
-  "deno run -A client.ts --gui";
+const NOT_HERE = "Cannot send files: this page has no program for it. " +
+  "Start deno run -A client.ts --gui on this computer";
 
 const ON_WHOM =
   "Drop files on a person, in the list or in a private conversation";

@@ -101,9 +101,9 @@ export class Files {
     this.#forget();
   }
 
-  /** Sends what is dropped. @param {string} to @param {DataTransfer | null} transfer */
-  drop(to, transfer) {
-    this.#send(to, thingsIn(transfer));
+  /** Sends what is dropped. @param {string} to @param {DataTransfer | null} dropped */
+  drop(to, dropped) {
+    this.#send(to, thingsIn(dropped));
   }
 
   /** Lets the person pick what is sent. @param {string} to */
@@ -211,7 +211,7 @@ export class Files {
     if (program !== this.#program) return; // we have closed it
     this.#program = undefined;
     this.#forget();
-    toast("The program that carries files has ended");
+    toast("The program that carries files has ended. Start it again");
   }
 
   #forget() {

@@ -2,11 +2,12 @@
  * The page for one person on this computer: `client.ts --gui`.
  *
  * Pages speak WebSocket and servers TCP, so this carries the bytes between the
- * two, and understands none of them. Files go between this program and others;
- * the page talks about them on a WebSocket of their own. It listens on this computer alone, where
- * other people and other pages may be too. Those do not know the address: a key
- * in it is good once, and then a cookie stands for it, which only pages of this
- * address send.
+ * two, and understands none of them. About files the page talks with this
+ * program, on a WebSocket of its own; client/page_talk.ts has the words.
+ *
+ * It listens on this computer alone, where other people and other pages may be
+ * too. Those do not know the address: a key in it is good once, and then a
+ * cookie stands for it, which only pages of this address send.
  *
  * @module
  */
@@ -64,7 +65,7 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     settings: { ...options.settings, local: true },
     guard: keyGuard(key, () => web.port),
     sockets: ["/ws", "/files"],
-    take: (request, url) => takeFile(request, url, options.files),
+    take: (request, url) => takeFile(request, url, options),
     welcome: (wire, visitor) => {
       const relay = serve(wire, visitor, { options, signal: ending.signal })
         .catch((bug) => console.error("Serving the page failed:", bug))
@@ -191,7 +192,7 @@ async function talkAboutFiles(
 async function takeFile(
   request: IncomingMessage,
   { pathname }: URL,
-  files: LocalFiles,
+  { files }: LocalOptions,
 ): Promise<Reply> {
   const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
   const wasAsked = read !== undefined &&

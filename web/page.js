@@ -25,20 +25,20 @@ import { line } from "./text.js";
 /** @import { Files } from "./files.js" */
 /** @import { Goal } from "./form.js" */
 
-/** @typedef {typeof import("./files.js")} Carriage What carries files, with `--gui`. */
+/** @typedef {typeof import("./files.js")} FilesModule */
 
-/** Whoever fills in the form does not wait for it. */
+/** What carries files, with `--gui`. Whoever fills in the form does not wait for it. */
 const loading = settings.local ? import("./files.js") : undefined;
 
 keepPage();
 const form = new Form(async (goal) => {
-  let carriage;
+  let module;
   try {
-    carriage = await loading;
+    module = await loading;
   } catch (error) {
     return form.refuse(/** @type {Error} */ (error)); // the program has ended
   }
-  new Visit(goal, carriage).run();
+  new Visit(goal, module).run();
 });
 form.show();
 
@@ -59,8 +59,8 @@ class Visit {
   /** @type {Conversation | undefined} */
   #drawn;
 
-  /** @param {Goal} goal @param {Carriage | undefined} carriage */
-  constructor(goal, carriage) {
+  /** @param {Goal} goal @param {FilesModule | undefined} module */
+  constructor(goal, module) {
     this.#chat = new Chat({
       ...goal,
       watcher: {
@@ -70,8 +70,8 @@ class Visit {
         told: toast,
       },
     });
-    if (carriage) {
-      this.#files = new carriage.Files(this.#chat, () => this.#schedule());
+    if (module) {
+      this.#files = new module.Files(this.#chat, () => this.#schedule());
       this.#chat.carrier = this.#files;
       byId("about-files").textContent = "Drop files on a name to send them.";
     }

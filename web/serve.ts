@@ -139,8 +139,8 @@ function carryWebSockets(
   server.on("upgrade", (request, socket: Duplex, head) => {
     try {
       const url = urlOf(request);
-      const known = paths.includes(url.pathname) ? undefined : NOT_FOUND;
-      const reply = known ?? refusal(request) ?? guard?.(request, url);
+      const elsewhere = paths.includes(url.pathname) ? undefined : NOT_FOUND;
+      const reply = elsewhere ?? refusal(request) ?? guard?.(request, url);
       if (reply) return refuse(socket, reply);
       const address = addressOf(request);
       sockets.handleUpgrade(request, socket, head, (opened) => {
