@@ -237,6 +237,7 @@ Deno.test("somebody who gets in the middle of a reconnect is refused, too", asyn
 
   proxy.target = middle.port;
   proxy.cutAll();
+  await alice.untilError("is not that of --fingerprint"); // it ends by itself
   const { code, err } = await alice.end();
 
   assertEquals([code, middle.heard], [6, 0]);
