@@ -13,7 +13,7 @@
 import { nextTurn } from "./turns.ts";
 
 /** So long newcomers are let through without a pause, in milliseconds. */
-const PORTION_MS = 1.5;
+const PORTION_MS = 0.5;
 
 /** So long is a pause, in milliseconds; a timer takes one more. */
 const PAUSE_MS = 1;
