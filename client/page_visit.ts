@@ -72,7 +72,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
   readonly #transfers: Transfers;
   readonly #sessions: DirectSessions;
   readonly #cards: Cards;
-  readonly #rooms = new Map<Transfer, string>(); // that there is for offers
+  readonly #rooms = new WeakMap<Transfer, string>(); // that there is for offers
   readonly #unwanted = new WeakSet<FileTalk>(); // answered, and then ended
   #lastRequest = 0;
 
