@@ -94,6 +94,11 @@ export interface TestServer extends Server {
   readonly log: readonly string[];
   /** Resolves with the first line that has `part` in it. */
   logged(part: string): Promise<string>;
+  /**
+   * Resolves when only `count` are connected of those that were let in; who
+   * connected earlier than one of them may not be on the way any more.
+   */
+  onlyConnected(count: number): Promise<void>;
 }
 
 /** Listens on this computer alone, on a free port unless told otherwise. */
@@ -130,6 +135,23 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     ...options,
     tcp: options.tcp ?? listenHere(),
   });
+  const until = async <T>(
+    look: () => T | undefined,
+    what: string,
+  ): Promise<T> => {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const lookAgain = () => {
+      const found = look();
+      if (found !== undefined) resolve(found);
+    };
+    waiting.add(lookAgain);
+    lookAgain();
+    try {
+      return await within(promise, () => `${what} in ${log.join("\n")}`);
+    } finally {
+      waiting.delete(lookAgain);
+    }
+  };
   const web = overWebSockets ? serveWebSockets(server) : undefined;
   if (web) webs.set(server.port, web);
   return {
@@ -144,22 +166,21 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
       await server[Symbol.asyncDispose]();
     },
     log,
-    async logged(part) {
-      const { promise, resolve } = Promise.withResolvers<string>();
-      const look = () => {
-        const line = log.find((line) => line.includes(part));
-        if (line !== undefined) resolve(line);
-      };
-      waiting.add(look);
-      look();
-      try {
-        return await within(promise, () => `"${part}" in ${log.join("\n")}`);
-      } finally {
-        waiting.delete(look);
-      }
+    logged: (part) =>
+      until(() => log.find((line) => line.includes(part)), `"${part}"`),
+    async onlyConnected(count) {
+      const connected = () =>
+        log.filter((line) => COME.test(line)).length -
+        log.filter((line) => GONE.test(line)).length;
+      const are = () => connected() === count || undefined;
+      await until(are, `${count} connected`);
     },
   };
 }
+
+/** What the log says of who comes, and of who goes. */
+const COME = /^<[^>]+> connected/;
+const GONE = /^<[^>]+>(?: [^ ]+)? disconnected: /;
 
 /** Serves the page, and WebSockets into the same sessions. */
 export function serveWebSockets({ welcome }: Server): Promise<Web> {
