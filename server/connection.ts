@@ -15,9 +15,10 @@ import {
 } from "../protocol.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 import { tooMuch } from "./progress.ts";
+import { nextTurn } from "./turns.ts";
 
 /** For so long we wait for a peer to take our last words, in milliseconds. */
-const LAST_WORDS_MS = 1_000;
+export const LAST_WORDS_MS = 1_000;
 
 /** What a peer may have us hold before it has registered, in bytes. */
 const UNREGISTERED_BYTES = 8_192;
@@ -118,7 +119,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
       else this.outbox.answer(error);
     }
     this.outbox.hurry();
-    this.#deadline = setTimeout(() => this.#close(), LAST_WORDS_MS);
+    this.#deadline = setTimeout(() => this.#giveUp(), LAST_WORDS_MS);
     this.#hangingUp = this.#hangUp();
     this.onEnd?.();
   }
@@ -168,6 +169,12 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     } catch {
       // The connection is broken, or closed: there is nothing left to end.
     }
+  }
+
+  /** Closes it, after a turn: it may be us who had no time for the peer. */
+  async #giveUp(): Promise<void> {
+    await nextTurn();
+    this.#close();
   }
 
   #close(): void {

@@ -3,6 +3,7 @@
  * loses nothing, and who cannot come in is told why.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { LAST_WORDS_MS } from "../server/connection.ts";
 import { ADDRESS_SHARE, BURST_SECONDS, SIGN_UPS } from "../server/limits.ts";
 import { DEFAULT_RATES, NO_RATES } from "../server/rates.ts";
 import { signedUp, signUp } from "./account_tools.ts";
@@ -286,6 +287,30 @@ Deno.test("connections over the ceiling of the server are told 114, and not logg
       "Let <A> not in: Cannot let you in: 1 connections are open, which is the most",
     ],
   );
+});
+
+Deno.test("a crowd that is refused is told why, however busy the server is meanwhile", async () => {
+  const standStill = () => {
+    const end = performance.now() + LAST_WORDS_MS + 50;
+    while (performance.now() < end);
+  };
+  await using server = startTestServer({
+    maxConnections: 1,
+    log: (line) => {
+      // As soon as some of it is said, and before the system has taken it.
+      if (line.startsWith("Let <")) setTimeout(standStill, 0);
+    },
+  });
+  using _alice = await RawClient.enter(server.port, "alice");
+
+  const refusals = await all(300, async () => {
+    using client = await RawClient.connect(server.port);
+    return await client.rest().catch(() => "reset");
+  });
+
+  for (const refusal of refusals) {
+    assertMatch(refusal, /^ERROR 114 Server full\n/);
+  }
 });
 
 Deno.test("who connects too often is told 108 and when to come again", async () => {
