@@ -6,10 +6,10 @@
  * piece at once, and what piles up during a write leaves joined in the next. A
  * queue that passes its limit is the end of that peer, and of that peer alone.
  *
- * A write takes 10 µs. Where many are due in one turn, as after a message to a
- * large room, only the first of them are begun in it: the others follow in
- * portions, a turn for each, and between them whoever else talks is heard and
- * answered.
+ * A write takes 10 µs. After a message to a large room many are due in one turn,
+ * of which only the first are begun in it: the others follow in portions, a turn
+ * for each. Between them whoever else talks is heard and answered, and what is
+ * said to few does not wait until many have heard something else.
  *
  * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
  * the readers take it; a reader that hardly moves is not waited for.
@@ -36,7 +36,7 @@ export const STALL = { bytes: 32 * 1024, ms: 500 };
 /** Small buffers are joined up to this size; a larger one goes out as it is. */
 const JOINED_BYTES = 64 * 1024;
 
-/** So many of the writes that are due in one turn are begun in it. */
+/** So many who are to hear the same are written to in one turn. */
 const PORTION = 32;
 
 /**
@@ -66,7 +66,7 @@ export interface OutboxOwner {
 export class Outbox {
   /** Those with something to write that no write is under way for. */
   static #dueNow: Outbox[] = [];
-  /** Those of them for which others in the same turn were too many. */
+  /** Those of them who were too many for one turn. */
   static #dueLater: Outbox[] = [];
   /** How many bytes the peer has taken so far. */
   written = 0;
@@ -194,14 +194,23 @@ export class Outbox {
     const due = Outbox.#dueNow;
     Outbox.#dueNow = [];
     const later: Outbox[] = [];
-    for (const [index, outbox] of due.entries()) {
-      const now = index < PORTION || outbox.#bytes > LITTLE_BYTES;
-      if (now) outbox.#begin();
-      else later.push(outbox);
+    for (const audience of Outbox.#audiences(due)) {
+      for (const [index, outbox] of audience.entries()) {
+        const now = index < PORTION || outbox.#bytes > LITTLE_BYTES;
+        if (now) outbox.#begin();
+        else later.push(outbox);
+      }
     }
     if (later.length === 0) return;
     if (Outbox.#dueLater.length === 0) nextTurn().then(Outbox.#writeLater);
     Outbox.#dueLater = Outbox.#dueLater.concat(later);
+  }
+
+  /** Those who are to hear the same, together; the smallest audience first. */
+  static #audiences(due: Outbox[]): Outbox[][] {
+    if (due.length <= PORTION) return [due];
+    const byPiece = Map.groupBy(due, (outbox) => outbox.#queue[outbox.#next]);
+    return [...byPiece.values()].sort((a, b) => a.length - b.length);
   }
 
   static #writeLater(): void {

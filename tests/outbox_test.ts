@@ -83,11 +83,14 @@ async function round(): Promise<void> {
   await Promise.resolve();
 }
 
+/** What a crowd is told: for all of them the same bytes. */
+const HI = bytes("hi");
+
 Deno.test("Outbox begins few of many writes at once, and others in turns", async () => {
   const crowd = Array.from({ length: 100 }, () => arrange());
   const begun = () => crowd.filter(({ sink }) => sink.writes > 0).length;
 
-  for (const { outbox } of crowd) outbox.push(bytes("hi"));
+  for (const { outbox } of crowd) outbox.push(HI);
   const counts: number[] = [];
   while (counts.at(-1) !== 100) {
     await round();
@@ -100,7 +103,7 @@ Deno.test("Outbox begins few of many writes at once, and others in turns", async
 
 Deno.test("Outbox begins at once what is due while a crowd's writes are under way", async () => {
   const crowd = Array.from({ length: 100 }, () => arrange());
-  for (const { outbox } of crowd) outbox.push(bytes("hi"));
+  for (const { outbox } of crowd) outbox.push(HI);
   await round();
 
   const { outbox, sink } = arrange();
@@ -112,9 +115,24 @@ Deno.test("Outbox begins at once what is due while a crowd's writes are under wa
   for (const one of [...crowd, { sink }]) await one.sink.takeAll();
 });
 
+Deno.test("Outbox writes to few before many, whatever was said first", async () => {
+  const many = Array.from({ length: 100 }, () => arrange());
+  const few = Array.from({ length: 10 }, () => arrange());
+
+  for (const { outbox } of many) outbox.push(HI);
+  const hello = bytes("hello");
+  for (const { outbox } of few) outbox.push(hello);
+  await round();
+
+  assertEquals(few.map(({ sink }) => sink.writes), few.map(() => 1));
+  assertEquals(many.at(-1)!.sink.writes, 0);
+  for (const { sink } of [...many, ...few]) await sink.takeAll();
+});
+
 Deno.test("Outbox does not put a flood off", async () => {
   const crowd = Array.from({ length: 100 }, () => arrange(8_192));
-  for (const { outbox } of crowd) outbox.push(new Uint8Array(1_025));
+  const flood = new Uint8Array(1_025);
+  for (const { outbox } of crowd) outbox.push(flood);
 
   await round();
 
@@ -124,7 +142,7 @@ Deno.test("Outbox does not put a flood off", async () => {
 
 Deno.test("Outbox that has to wait for its turn is flushed, or closed, at once", async () => {
   const crowd = Array.from({ length: 100 }, () => arrange());
-  for (const { outbox } of crowd) outbox.push(bytes("hi"));
+  for (const { outbox } of crowd) outbox.push(HI);
   await round();
   const [flushed, closed] = crowd.splice(-2);
 
