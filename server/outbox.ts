@@ -37,7 +37,10 @@ export const STALL = { bytes: 32 * 1024, ms: 500 };
 const JOINED_BYTES = 64 * 1024;
 
 /** So many who are to hear the same are written to in one turn. */
-const PORTION = 32;
+const FEW = 32;
+
+/** Of more, those that can be written to in so many milliseconds. */
+const PORTION_MS = 0.3;
 
 /**
  * What has more to write is begun in that turn in any case, in bytes: it is a
@@ -195,8 +198,10 @@ export class Outbox {
     Outbox.#dueNow = [];
     const later: Outbox[] = [];
     for (const audience of Outbox.#audiences(due)) {
-      for (const [index, outbox] of audience.entries()) {
-        const now = index < PORTION || outbox.#bytes > LITTLE_BYTES;
+      const end = performance.now() + PORTION_MS;
+      for (const outbox of audience) {
+        const now = audience.length <= FEW || outbox.#bytes > LITTLE_BYTES ||
+          performance.now() < end;
         if (now) outbox.#begin();
         else later.push(outbox);
       }
@@ -208,15 +213,18 @@ export class Outbox {
 
   /** Those who are to hear the same, together; the smallest audience first. */
   static #audiences(due: Outbox[]): Outbox[][] {
-    if (due.length <= PORTION) return [due];
+    if (due.length <= FEW) return [due];
     const byPiece = Map.groupBy(due, (outbox) => outbox.#queue[outbox.#next]);
     return [...byPiece.values()].sort((a, b) => a.length - b.length);
   }
 
   static #writeLater(): void {
-    const due = Outbox.#dueLater.splice(0, PORTION);
-    for (const outbox of due) outbox.#begin();
-    if (Outbox.#dueLater.length > 0) nextTurn().then(Outbox.#writeLater);
+    const due = Outbox.#dueLater;
+    const end = performance.now() + PORTION_MS;
+    let next = 0;
+    while (next < due.length && performance.now() < end) due[next++]!.#begin();
+    due.splice(0, next);
+    if (due.length > 0) nextTurn().then(Outbox.#writeLater);
   }
 
   #begin(): void {

@@ -9,11 +9,15 @@ const decoder = new TextDecoder();
 class HeldSink implements Sink {
   /** What it took, one entry a write. */
   readonly taken: string[] = [];
+  /** So long a write keeps the program busy, in milliseconds. */
+  busyMs = 0;
   #pending: { bytes: Uint8Array; take: (count: number) => void }[] = [];
   #fail: ((error: Error) => void) | undefined;
 
   write(bytes: Uint8Array): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const end = performance.now() + this.busyMs;
+    while (performance.now() < end);
     this.#pending.push({ bytes, take: resolve });
     this.#fail = reject;
     return promise;
@@ -86,8 +90,15 @@ async function round(): Promise<void> {
 /** What a crowd is told: for all of them the same bytes. */
 const HI = bytes("hi");
 
+/** A hundred, for whom it takes a few milliseconds to write to all. */
+function arrangeCrowd() {
+  const crowd = Array.from({ length: 100 }, () => arrange(8_192));
+  for (const { sink } of crowd) sink.busyMs = 0.05;
+  return crowd;
+}
+
 Deno.test("Outbox begins few of many writes at once, and others in turns", async () => {
-  const crowd = Array.from({ length: 100 }, () => arrange());
+  const crowd = arrangeCrowd();
   const begun = () => crowd.filter(({ sink }) => sink.writes > 0).length;
 
   for (const { outbox } of crowd) outbox.push(HI);
@@ -97,12 +108,13 @@ Deno.test("Outbox begins few of many writes at once, and others in turns", async
     counts.push(begun());
   }
 
-  assertEquals([...new Set(counts)], [32, 64, 96, 100]);
+  const steps = counts.map((count, i) => count - (counts[i - 1] ?? 0));
+  assert(Math.max(...steps) <= 10, `${steps}`);
   for (const { sink } of crowd) await sink.takeAll();
 });
 
 Deno.test("Outbox begins at once what is due while a crowd's writes are under way", async () => {
-  const crowd = Array.from({ length: 100 }, () => arrange());
+  const crowd = arrangeCrowd();
   for (const { outbox } of crowd) outbox.push(HI);
   await round();
 
@@ -116,7 +128,7 @@ Deno.test("Outbox begins at once what is due while a crowd's writes are under wa
 });
 
 Deno.test("Outbox writes to few before many, whatever was said first", async () => {
-  const many = Array.from({ length: 100 }, () => arrange());
+  const many = arrangeCrowd();
   const few = Array.from({ length: 10 }, () => arrange());
 
   for (const { outbox } of many) outbox.push(HI);
@@ -130,7 +142,7 @@ Deno.test("Outbox writes to few before many, whatever was said first", async () 
 });
 
 Deno.test("Outbox does not put a flood off", async () => {
-  const crowd = Array.from({ length: 100 }, () => arrange(8_192));
+  const crowd = arrangeCrowd();
   const flood = new Uint8Array(1_025);
   for (const { outbox } of crowd) outbox.push(flood);
 
@@ -141,7 +153,7 @@ Deno.test("Outbox does not put a flood off", async () => {
 });
 
 Deno.test("Outbox that has to wait for its turn is flushed, or closed, at once", async () => {
-  const crowd = Array.from({ length: 100 }, () => arrange());
+  const crowd = arrangeCrowd();
   for (const { outbox } of crowd) outbox.push(HI);
   await round();
   const [flushed, closed] = crowd.splice(-2);
