@@ -36,8 +36,8 @@ const BODY_BYTES = 100;
 const BUSY_PEOPLE = 10;
 
 const SETTLE_MS = 3_000;
-const ALONE_MS = 20_000;
-const TOGETHER_MS = 40_000;
+const ALONE_MS = 40_000;
+const TOGETHER_MS = 80_000;
 
 /** How many of them have to be there before it is measured. */
 const ALL_FOES = Object.values(FOES).reduce((sum, count) => sum + count, 0);
