@@ -13,7 +13,7 @@ import { CLOCK, type Clock } from "../client/pause.ts";
 import { Session } from "../client/session.ts";
 import { View } from "../client/view.ts";
 import { guestAccess, recordingTerminal } from "./client_tools.ts";
-import { headerOf, RawClient } from "./raw_client.ts";
+import { headerOf, RawClient, within } from "./raw_client.ts";
 
 /** Who is in the class, and how much each says. */
 export interface ClassOptions {
@@ -27,6 +27,9 @@ export interface ClassOptions {
 
 /** So many messages of one client may be unanswered. */
 const WINDOW = 8;
+
+/** So long is waited for messages, in milliseconds: servers may come and go. */
+const PATIENCE_MS = 60_000;
 
 /** Pauses are so much shorter than for people. */
 const HURRY = 100;
@@ -104,7 +107,8 @@ export class Pupil implements AsyncDisposable {
     if (this.seen.length >= count) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wanted = { count, resolve };
-    await Promise.race([promise, this.#reading]);
+    const what = () => `${count} messages; ${this.seen.length} came`;
+    await within(Promise.race([promise, this.#reading]), what, PATIENCE_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,10 +128,15 @@ export class Pupil implements AsyncDisposable {
     }
   }
 
+  /** On another day than the last message a line with the date comes first. */
   #show(text: string): void {
-    const [, message] = /^\d\d:\d\d:\d\d #\S+ (.*)\n$/.exec(text) ?? [];
-    if (text.includes("Coming back;")) this.#away.resolve();
-    if (message === undefined) this.notes.push(text);
+    for (const line of text.split(/(?<=\n)/)) this.#showLine(line);
+  }
+
+  #showLine(line: string): void {
+    const [, message] = /^\d\d:\d\d:\d\d #\S+ (.*)\n$/.exec(line) ?? [];
+    if (line.includes("Coming back;")) this.#away.resolve();
+    if (message === undefined) this.notes.push(line);
     else this.seen.push(message);
     if (this.seen.length >= (this.#wanted?.count ?? Infinity)) {
       this.#wanted?.resolve();
