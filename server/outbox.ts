@@ -222,7 +222,9 @@ export class Outbox {
     const due = Outbox.#dueLater;
     const end = performance.now() + PORTION_MS;
     let next = 0;
-    while (next < due.length && performance.now() < end) due[next++]!.#begin();
+    while (next < due.length && performance.now() < end) {
+      due[next++]!.#begin(); // there is one
+    }
     due.splice(0, next);
     if (due.length > 0) nextTurn().then(Outbox.#writeLater);
   }
