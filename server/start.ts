@@ -33,7 +33,7 @@ import { MAX_UNREAD_BYTES } from "./rates.ts";
 import { Reception, type TlsListener } from "./reception.ts";
 import { logJoined } from "./requests.ts";
 import { Screen } from "./screen.ts";
-import { checkSilence, forgetSilence } from "./session.ts";
+import { checkSilence, forgetSilence } from "./silence.ts";
 import { openTurns } from "./turns.ts";
 import { Turnstile } from "./turnstile.ts";
 import { VisitTable } from "./visit_table.ts";

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../client/scram.ts";
 import { ChatError } from "../protocol.ts";
 import type { Journal } from "../server/backbone.ts";
-import { checkSilence, forgetSilence } from "../server/session.ts";
+import { checkSilence, forgetSilence } from "../server/silence.ts";
 import { Visits } from "../server/visits.ts";
 import { bodyOf, request, verifierFor } from "./account_tools.ts";
 import { arrange, type FakeWire, turn } from "./fake_peers.ts";
