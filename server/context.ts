@@ -79,6 +79,8 @@ export interface Session {
   openedAt: number;
   /** It waits there now. */
   inLine: boolean;
+  /** When in each second it is looked at; at random from 0 to 1. */
+  readonly lookAt: number;
   /** Who it is, after REGISTER; not for classic users. */
   user: User | undefined;
   /** Whose account it is used from, if it is no guest. */

@@ -73,6 +73,7 @@ function newSession(
     counted: false,
     openedAt: now(),
     inLine: false,
+    lookAt: Math.random(),
     user: undefined,
     account: undefined,
     login: undefined,

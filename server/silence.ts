@@ -2,35 +2,57 @@
  * Those who are silent or do not read: they are pinged, and ended when they stay
  * so.
  *
+ * Everybody is looked at once a second, but not all in the same moment: where
+ * there are many, those who talk would wait for it, and for all who are ended in
+ * that moment and come again in the next.
+ *
  * @module
  */
 import { ChatError, encode } from "../protocol.ts";
 import type { Context, Session } from "./context.ts";
 import { refuse } from "./session.ts";
-import { nextTurn } from "./turns.ts";
 
-/**
- * Pings who is silent, and ends who stays so or does not read; to be called once
- * a second, unless the last call still goes on: where there are many, those who
- * talk do not wait until everybody was looked at.
- */
-export async function checkSilence(context: Context): Promise<void> {
-  let looks = 0;
-  for (const session of context.sessions) {
-    checkPeer(session, context);
-    if (++looks % LOOKS_IN_TURN === 0) await nextTurn();
+/** So many looks in a second see everybody once. */
+const LOOKS = 10;
+
+/** From one look to the next, in milliseconds. */
+export const LOOK_EVERY_MS = 1_000 / LOOKS;
+
+/** A look that comes so late was held up, and not by a peer; in milliseconds. */
+const STOOD_STILL_MS = 5_000;
+
+/** See the top of the file. */
+export class Silence {
+  readonly #context: Context;
+  #lookedAt: number;
+  #looks = 0;
+
+  /** The first look is still to come. */
+  constructor(context: Context) {
+    this.#context = context;
+    this.#lookedAt = context.now();
   }
-}
 
-/** So many are looked at in one turn, which takes 0.2 ms. */
-const LOOKS_IN_TURN = 100;
+  /** Sees to those whose turn it is; every {@linkcode LOOK_EVERY_MS}. */
+  look(): void {
+    const now = this.#context.now();
+    const late = now - this.#lookedAt - LOOK_EVERY_MS;
+    this.#lookedAt = now;
+    if (late >= STOOD_STILL_MS) this.#forgetSilence();
+    const share = this.#looks++ % LOOKS;
+    for (const session of this.#context.sessions) {
+      if (Math.floor(session.lookAt * LOOKS) === share) {
+        checkPeer(session, this.#context);
+      }
+    }
+  }
 
-/** Gives everybody all the time again: it was this program that stood still. */
-export function forgetSilence({ sessions, now }: Context): void {
-  const at = now();
-  for (const session of sessions) {
-    session.openedAt = session.connection.heardAt = at;
-    session.progress.restart(at);
+  /** Gives everybody all the time again: this program stood still. */
+  #forgetSilence(): void {
+    for (const session of this.#context.sessions) {
+      session.openedAt = session.connection.heardAt = this.#lookedAt;
+      session.progress.restart(this.#lookedAt);
+    }
   }
 }
 

@@ -33,7 +33,7 @@ import { MAX_UNREAD_BYTES } from "./rates.ts";
 import { Reception, type TlsListener } from "./reception.ts";
 import { logJoined } from "./requests.ts";
 import { Screen } from "./screen.ts";
-import { checkSilence, forgetSilence } from "./silence.ts";
+import { LOOK_EVERY_MS, Silence } from "./silence.ts";
 import { openTurns } from "./turns.ts";
 import { Turnstile } from "./turnstile.ts";
 import { VisitTable } from "./visit_table.ts";
@@ -79,11 +79,8 @@ export interface Server extends AsyncDisposable {
   welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
 
-/** How often silence is looked for, and crowded rooms are told who came. */
+/** How often crowded rooms are told who came, and what is old is forgotten. */
 const TICK_MS = 1_000;
-
-/** A tick that comes so late was held up, and not by a peer. */
-const STOOD_STILL_MS = 5_000;
 
 /** What clients are told to wait before they come again. */
 const RETRY_AFTER_SECONDS = 5;
@@ -115,14 +112,13 @@ export function startServer(options: ServerOptions = {}): Server {
     console: new Console(context),
     welcome: (wire, from, way) => reception.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
-      const stopped = ticking.stop();
+      ticking[Symbol.dispose]();
       reception.close();
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
       await context.turnstile[Symbol.asyncDispose]();
-      await stopped;
       await reception[Symbol.asyncDispose]();
       (await turns)[Symbol.dispose]();
       database.close();
@@ -130,25 +126,21 @@ export function startServer(options: ServerOptions = {}): Server {
   };
 }
 
-/** Does what is to be done all the time, until it is stopped. */
-function startTicking(context: Context): { stop(): Promise<void> } {
-  let tickAt = context.now();
-  let checking: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    const now = context.now();
-    if (now - tickAt - TICK_MS >= STOOD_STILL_MS) forgetSilence(context);
-    tickAt = now;
-    checking ??= checkSilence(context).finally(() => checking = undefined);
+/** Does what is to be done all the time, until it is disposed. */
+function startTicking(context: Context): Disposable {
+  const silence = new Silence(context);
+  const looking = setInterval(() => silence.look(), LOOK_EVERY_MS);
+  const ticking = setInterval(() => {
     context.hub.tellGathered();
-    context.visits.forgetOld(now);
-    context.limits.tidy(now);
+    context.visits.forgetOld(context.now());
+    context.limits.tidy(context.now());
     context.journal.tidy();
     context.accounts.prepare();
   }, TICK_MS);
   return {
-    async stop() {
-      clearInterval(timer);
-      await checking;
+    [Symbol.dispose]() {
+      clearInterval(looking);
+      clearInterval(ticking);
     },
   };
 }

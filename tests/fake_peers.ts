@@ -14,6 +14,7 @@ import { Limits } from "../server/limits.ts";
 import { MemoryJournal } from "../server/memory.ts";
 import { MAX_UNREAD_BYTES, NO_RATES } from "../server/rates.ts";
 import { serve } from "../server/session.ts";
+import { LOOK_EVERY_MS, Silence } from "../server/silence.ts";
 import { Turnstile } from "../server/turnstile.ts";
 import { Visits } from "../server/visits.ts";
 import { join, within } from "./raw_client.ts";
@@ -142,5 +143,14 @@ export function arrange(
     });
     return { wire, connection, done: serve(connection, shared) };
   };
-  return { context, clock, hub, log, connect };
+  const silence = new Silence(context);
+  /** Lets time pass, in milliseconds, while everybody is looked at. */
+  const wait = (ms: number) => {
+    const end = clock.now + ms;
+    while (clock.now < end) {
+      clock.now += LOOK_EVERY_MS;
+      silence.look();
+    }
+  };
+  return { context, clock, hub, log, connect, wait };
 }

@@ -6,7 +6,6 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../client/scram.ts";
 import { ChatError } from "../protocol.ts";
 import type { Journal } from "../server/backbone.ts";
-import { checkSilence, forgetSilence } from "../server/silence.ts";
 import { Visits } from "../server/visits.ts";
 import { bodyOf, request, verifierFor } from "./account_tools.ts";
 import { arrange, type FakeWire, turn } from "./fake_peers.ts";
@@ -309,41 +308,6 @@ Deno.test("who is banned while the visit is being stored does not come in", asyn
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
 
-Deno.test("nobody is given up because the server itself stood still", async () => {
-  const { context, clock, connect } = arrange();
-  const alice = connect();
-  alice.wire.say("REGISTER alice\n\n");
-  await alice.wire.heard("REGISTERED alice");
-  const stuck = connect();
-  stuck.wire.say("REGISTER stuck\n\n");
-  await stuck.wire.heard("REGISTERED stuck");
-  stuck.wire.stuck = true;
-  stuck.connection.outbox.push(bytes("NOTICE server\n\n"));
-
-  clock.now = 300_000;
-  forgetSilence(context);
-  await checkSilence(context);
-  const endings = [alice, stuck].map(({ connection }) => connection.ending);
-  clock.now += 15_000;
-  await checkSilence(context);
-
-  assertEquals(endings, [undefined, undefined]);
-  assertEquals(alice.connection.ending, undefined);
-  assertCode(stuck.connection.ending, 115);
-  clock.now += 75_000;
-  await checkSilence(context);
-  assertCode(alice.connection.ending, 116);
-  for (const { wire, done } of [alice, stuck]) {
-    wire.close();
-    await done;
-  }
-});
-
-function assertCode(ending: unknown, code: number): void {
-  assert(ending instanceof ChatError);
-  assertEquals(ending.code, code);
-}
-
 /** A newcomer who waits in line with a request, since somebody talks. */
 async function inLine(request: string) {
   const arranged = arrange();
@@ -367,17 +331,14 @@ async function inLine(request: string) {
 Deno.test("the time that a newcomer has to wait in line is not its own", async () => {
   const first = `n,,n=bob,r=${"x".repeat(20)}`;
   const login = `LOGIN bob\nContent-length: ${first.length}\n\n${first}`;
-  const { context, clock, newcomer, end } = await inLine(login);
+  const { newcomer, wait, end } = await inLine(login);
 
-  clock.now += 10_000;
-  await checkSilence(context);
+  wait(11_000);
   await newcomer.wire.heard("CHALLENGE bob");
-  clock.now += 9_999;
-  await checkSilence(context);
+  wait(9_900);
   await newcomer.connection.outbox.flushed();
   assertEquals(newcomer.wire.got.includes("ERROR"), false);
-  clock.now += 1;
-  await checkSilence(context);
+  wait(1_100);
 
   await newcomer.wire.heard("ERROR 116");
   await end();
@@ -394,51 +355,4 @@ Deno.test("a newcomer whose connection ends in line does not come in", async () 
   assertEquals(context.visits.newest("bob"), undefined);
   assertEquals(newcomer.wire.got, "");
   await end();
-});
-
-Deno.test("those who are given up go one after the other while somebody talks", async () => {
-  const { context, clock, connect } = arrange();
-  const alice = connect();
-  alice.wire.say("REGISTER alice\n\n");
-  await alice.wire.heard("REGISTERED alice");
-  const silent = connect();
-
-  clock.now += 10_000;
-  alice.wire.say(send("alice", "hi"));
-  await alice.wire.heard("SENT alice");
-  const checked = checkSilence(context);
-  assertEquals(silent.connection.ending, undefined);
-  await checked;
-
-  await silent.wire.heard("ERROR 116");
-  for (const { wire, done } of [alice, silent]) {
-    wire.end();
-    await done;
-  }
-  await context.turnstile[Symbol.asyncDispose]();
-});
-
-Deno.test("those who talk do not wait until a crowd was looked at", async () => {
-  const { context, clock, connect } = arrange();
-  const crowd = Array.from({ length: 250 }, () => connect());
-  for (const [index, { wire }] of crowd.entries()) {
-    wire.say(`REGISTER user${index}\n\n`);
-    await wire.heard("REGISTERED");
-  }
-  const pinged = () => crowd.filter((one) => !one.connection.outbox.empty);
-
-  clock.now += 30_000;
-  crowd[0]!.wire.say(send("user0", "hi"));
-  await crowd[0]!.wire.heard("SENT user0");
-  const checking = checkSilence(context);
-  const atOnce = pinged().length;
-  await checking;
-
-  assertEquals(atOnce, 99); // all of the first hundred but who talks
-  for (const { wire, done } of crowd) {
-    if (wire !== crowd[0]!.wire) await wire.heard("PING\n\n");
-    wire.end();
-    await done;
-  }
-  await context.turnstile[Symbol.asyncDispose]();
 });
