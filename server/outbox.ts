@@ -82,13 +82,28 @@ export class Outbox {
   #bytes = 0; // in the queue and in the write under way
   #answerBytes = 0; // those of them that do not count against the limit
   #due = false; // to be written at the end of this turn
-  #writing: Promise<void> | undefined;
+  #writing: Uint8Array | undefined; // the write under way
   #scratch: Uint8Array | undefined; // holds what the write under way joined
   #waiting: (() => void)[] = [];
   #stalled = false;
   #overflowed = false;
   #hurried = false;
   #closed = false;
+
+  // Callbacks that are made once: an async function makes twice the garbage.
+  readonly #written = (count: number): void => {
+    const bytes = this.#writing!; // one is under way
+    this.#taken(count);
+    if (count < bytes.length) return this.#write(bytes.subarray(count));
+    this.#giveScratchBack();
+    this.#goOn();
+  };
+
+  readonly #failed = (cause: unknown): void => {
+    this.#writing = undefined;
+    this.close();
+    this.#owner.lost(cause);
+  };
 
   /** The only writer of `sink`; `maxBytes` may be unread. */
   constructor(sink: Sink, owner: OutboxOwner, maxBytes = MAX_OUTBOX_BYTES) {
@@ -166,7 +181,7 @@ export class Outbox {
   /** Resolves when everything is written, or nothing more can be. */
   async flushed(): Promise<void> {
     this.#begin();
-    await this.#writing;
+    while (this.#writing) await this.#change();
   }
 
   /**
@@ -230,29 +245,20 @@ export class Outbox {
   }
 
   #begin(): void {
-    if (this.#due) this.#writing = this.#write();
+    if (this.#due) this.#goOn();
     this.#due = false;
   }
 
-  /** The only writer. */
-  async #write(): Promise<void> {
-    try {
-      while (this.#next < this.#queue.length) {
-        const bytes = this.#nextBytes();
-        for (let at = 0; at < bytes.length;) {
-          const rest = at === 0 ? bytes : bytes.subarray(at);
-          const written = await this.#sink.write(rest);
-          at += written;
-          this.#taken(written);
-        }
-        this.#giveScratchBack();
-      }
-    } catch (cause) {
-      this.close();
-      this.#owner.lost(cause);
-    } finally {
-      this.#writing = undefined;
-    }
+  /** Writes what is next; to be called when no write is under way any more. */
+  #goOn(): void {
+    if (this.#next < this.#queue.length) return this.#write(this.#nextBytes());
+    this.#writing = undefined;
+    this.#wake();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#writing = bytes;
+    this.#sink.write(bytes).then(this.#written, this.#failed);
   }
 
   /** What goes out in the next write: one piece, or several in one buffer. */
@@ -293,6 +299,7 @@ export class Outbox {
 
   /** Takes the next piece off the queue. */
   #take(): Uint8Array {
+    if (this.#queue.length === 1) return this.#queue.pop()!; // keeps its room
     const bytes = this.#queue[this.#next++]!; // the caller has looked
     if (this.#next === this.#queue.length) {
       this.#queue = [];
@@ -308,7 +315,7 @@ export class Outbox {
     this.written += bytes;
     if (this.#bytes > HIGH_WATER_BYTES) return;
     this.#stalled = false;
-    if (this.#waiting.length > 0) this.#wake();
+    this.#wake();
   }
 
   #change(): Promise<void> {
@@ -318,6 +325,7 @@ export class Outbox {
   }
 
   #wake(): void {
+    if (this.#waiting.length === 0) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
