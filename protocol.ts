@@ -191,16 +191,17 @@ export interface Source {
  * A batch is decoded while it is gone through, so that a change of
  * `decoder.maxBodyBytes` holds from the very next frame.
  */
-export async function* frames(
+export function frames(
   source: Source,
   decoder: FrameDecoder,
-): AsyncGenerator<Iterable<Frame | ChatError>, void, void> {
-  for (;;) {
-    const count = await source.read(decoder.space());
-    if (count === null) return;
+): AsyncIterable<Iterable<Frame | ChatError>, void, void> {
+  const batch = (count: number | null) => {
+    if (count === null) return { done: true, value: undefined } as const;
     decoder.received(count);
-    yield decoder.frames();
-  }
+    return { done: false, value: decoder.frames() } as const;
+  };
+  const next = () => source.read(decoder.space()).then(batch);
+  return { [Symbol.asyncIterator]: () => ({ next }) };
 }
 
 const [LF, CR, SPACE] = [0x0a, 0x0d, 0x20];
@@ -216,11 +217,10 @@ interface Head extends Omit<Frame, "body"> {
 }
 
 /**
- * Bytes in, frames out, however the bytes were cut.
- *
- * They lie in one buffer, from which bodies are handed out without a copy. It
- * starts small, for the many peers that say little, grows while reads fill it,
- * and shrinks again; it never exceeds one largest frame.
+ * Bytes in, frames out, however the bytes were cut. They lie in one buffer, from
+ * which bodies are handed out without a copy. It starts small, for the many peers
+ * that say little, grows while reads fill it, and shrinks again; it never exceeds
+ * one largest frame.
  */
 export class FrameDecoder {
   /** Longest body that is accepted, in bytes. */
@@ -246,14 +246,14 @@ export class FrameDecoder {
     if (this.#broken) this.#start = this.#end; // nothing more is read
     const held = this.#end - this.#start;
     const size = this.#wantedSize(held);
-    const old = this.#buffer.subarray(this.#start, this.#end);
-    if (size !== this.#buffer.length) this.#buffer = new Uint8Array(size);
-    if (this.#buffer.buffer !== old.buffer || this.#start > 0) {
-      this.#buffer.set(old);
+    const old = this.#buffer;
+    if (size !== old.length) this.#buffer = new Uint8Array(size);
+    if (held > 0 && (this.#buffer !== old || this.#start > 0)) {
+      this.#buffer.set(old.subarray(this.#start, this.#end));
     }
     this.#start = 0;
     this.#end = held;
-    return this.#buffer.subarray(held);
+    return held > 0 ? this.#buffer.subarray(held) : this.#buffer;
   }
 
   /** Says that `count` bytes were written to {@linkcode space}. */

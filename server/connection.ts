@@ -63,6 +63,28 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   #hangingUp: Promise<void> | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  #reading: Uint8Array = NOTHING; // where the bytes go that are to come
+
+  // Made once: while nothing comes, nothing is kept for each read but a promise.
+  /** Counts what came, and looks at what comes first: TLS waits in vain. */
+  readonly #took = (count: number | null): number | null => {
+    if (count === null) return null;
+    const begins = this.received === 0;
+    this.received += count;
+    if (begins && this.#reading[0] === TLS_HANDSHAKE) this.end(noTls());
+    return count;
+  };
+
+  /** Ends it, since it cannot be read, or could not when it was closed. */
+  readonly #fail = (error: unknown): number | null => {
+    if (error instanceof ChatError) {
+      this.end(error);
+      return 0; // what comes after that is still to be thrown away
+    }
+    const isTls = error instanceof Deno.errors.InvalidData;
+    this.end(isTls ? "TLS failed" : "connection lost");
+    return null;
+  };
 
   /** Takes over `wire`. `now` is in milliseconds that never jump. */
   constructor(
@@ -92,16 +114,14 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   }
 
   /** See {@linkcode frames}. */
-  [Symbol.asyncIterator](): AsyncGenerator<Iterable<Frame | ChatError>> {
-    return frames(this, this.#decoder);
+  [Symbol.asyncIterator](): AsyncIterator<Iterable<Frame | ChatError>> {
+    return frames(this, this.#decoder)[Symbol.asyncIterator]();
   }
 
   /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */
   read(buffer: Uint8Array): Promise<number | null> {
-    return this.#wire.read(buffer).then(
-      (count) => this.#took(buffer, count),
-      (error) => this.#fail(error),
-    );
+    this.#reading = buffer;
+    return this.#wire.read(buffer).then(this.#took, this.#fail);
   }
 
   /**
@@ -142,26 +162,6 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.#close();
   }
 
-  /** Ends it, since it cannot be read, or could not when it was closed. */
-  #fail(error: unknown): number | null {
-    if (error instanceof ChatError) {
-      this.end(error);
-      return 0; // what comes after that is still to be thrown away
-    }
-    const isTls = error instanceof Deno.errors.InvalidData;
-    this.end(isTls ? "TLS failed" : "connection lost");
-    return null;
-  }
-
-  /** Counts it, and looks at what comes first: TLS waits for us in vain. */
-  #took(buffer: Uint8Array, count: number | null): number | null {
-    if (count === null) return null;
-    const begins = this.received === 0;
-    this.received += count;
-    if (begins && buffer[0] === TLS_HANDSHAKE) this.end(noTls());
-    return count;
-  }
-
   async #hangUp(): Promise<void> {
     await this.outbox.flushed();
     try {
@@ -185,6 +185,8 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.#wire.close();
   }
 }
+
+const NOTHING = new Uint8Array();
 
 /** The first byte of a TLS connection, which no frame begins with. */
 export const TLS_HANDSHAKE = 0x16;

@@ -140,7 +140,7 @@ async function seeTo(
   if (session.drafts.length > 0 && !session.gone) {
     await sendDrafts(session, context);
   }
-  await connection.outbox.room();
+  if (connection.outbox.behind) await connection.outbox.room();
   connection.heardAt = context.now(); // it was us who were busy
   if (pace.owes(connection.heardAt)) await slowDown(session, context);
   if (connection.heardAt - session.turnAt > TURN_MS) {

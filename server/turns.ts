@@ -45,6 +45,7 @@ export async function openTurns(): Promise<Disposable> {
 class Echo implements Disposable {
   readonly #mouth: Deno.TcpConn;
   readonly #ear: Deno.TcpConn;
+  readonly #heard = new Uint8Array(1);
   #turn: Promise<void> | undefined;
 
   private constructor(mouth: Deno.TcpConn, ear: Deno.TcpConn) {
@@ -70,7 +71,7 @@ class Echo implements Disposable {
 
   /** Resolves in the next turn, which is the same for all who wait. */
   turn(): Promise<void> {
-    return this.#turn ??= this.#hear().finally(() => this.#turn = undefined);
+    return this.#turn ??= this.#hear();
   }
 
   /** Ends it; who waits for a turn waits no more. */
@@ -80,15 +81,17 @@ class Echo implements Disposable {
   }
 
   async #hear(): Promise<void> {
-    const word = new Uint8Array(1);
     try {
-      const heard = this.#ear.read(word);
-      await Promise.all([heard, this.#mouth.write(word)]);
+      const heard = this.#ear.read(this.#heard);
+      await Promise.all([heard, this.#mouth.write(WORD)]);
     } catch {
       // Disposed: there was a turn.
     }
+    this.#turn = undefined;
   }
 }
+
+const WORD = new Uint8Array(1);
 
 /** Those that are open; one is enough for all. */
 const echoes = new Set<Echo>();

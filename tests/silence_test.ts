@@ -47,7 +47,7 @@ Deno.test("those who are given up go one after the other while somebody talks", 
   wait(9_900);
   alice.wire.say(HELLO);
   await alice.wire.heard("SENT alice");
-  wait(1_100);
+  wait(1_000);
   assertEquals(silent.connection.ending, undefined);
 
   await silent.wire.heard("ERROR 116");
