@@ -185,6 +185,7 @@ async function part(
   { chat, server }: { chat: Chat; server: BenchServer },
 ): Promise<Part> {
   let peakBytes = 0;
+  const stolenBefore = await stolenMs();
   chat.delays.length = 0;
   chat.said = 0;
   const end = performance.now() + forMs;
@@ -193,15 +194,27 @@ async function part(
     peakBytes = Math.max(peakBytes, await server.residentBytes());
   }
   const delays = chat.delays.splice(0);
+  const stolen = await stolenMs() - stolenBefore;
   const expected = chat.said * (PEOPLE / ROOMS - 1);
   const [p50, p99, most] = [0.5, 0.99, 1].map((at) => quantile(delays, at));
   console.log(
     `${name}: ${delays.length} deliveries of ${expected}, p50 ${
       p50!.toFixed(2)
     } ms, p99 ${p99!.toFixed(2)} ms, most ${most!.toFixed(2)} ms; memory at ` +
-      `most ${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
+      `most ${
+        (peakBytes / 2 ** 20).toFixed(0)
+      } MiB; the host took ${stolen} ms`,
   );
   return { p50: p50!, p99: p99! };
+}
+
+/**
+ * How much of the processors the host of this machine has given to others so
+ * far, in milliseconds; a part of which it took over a few hundred says nothing.
+ */
+async function stolenMs(): Promise<number> {
+  const stat = await Deno.readTextFile("/proc/stat");
+  return Number(stat.split(/\s+/)[8]) * 10; // of the first line, all processors
 }
 
 function fail(error: unknown): never {
