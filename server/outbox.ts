@@ -297,12 +297,13 @@ export class Outbox {
     this.#scratch = undefined;
   }
 
-  /** Takes the next piece off the queue. */
+  /** Takes the next piece off the queue, which keeps nothing of it. */
   #take(): Uint8Array {
     if (this.#queue.length === 1) return this.#queue.pop()!; // keeps its room
-    const bytes = this.#queue[this.#next++]!; // the caller has looked
-    if (this.#next === this.#queue.length) {
-      this.#queue = [];
+    const bytes = this.#queue[this.#next]!; // the caller has looked
+    this.#queue[this.#next++] = NOTHING;
+    if (this.#next * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#next);
       this.#next = 0;
     }
     return bytes;
@@ -329,6 +330,8 @@ export class Outbox {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
+
+const NOTHING = new Uint8Array();
 
 /** Buffers to join many pieces in, the same for all outboxes. */
 const spare: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 /** One peer's outgoing bytes, against a socket that the test holds in hand. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { Outbox, type Sink } from "../server/outbox.ts";
 import { bytes, within } from "./raw_client.ts";
 
@@ -365,4 +365,27 @@ Deno.test("Outbox makes a sender wait for a trickling reader only so long", asyn
   await sink.takeAll();
 
   assert(waited < 3_000, "the reader holds its senders back");
+});
+
+Deno.test("Outbox keeps nothing of what was written to a reader who never catches up", async () => {
+  const piece = 128 * 1024;
+  const pieces = 4_096; // half a gigabyte
+  const done = Promise.withResolvers<void>();
+  let writes = 0;
+  const sink: Sink = {
+    write({ length }) {
+      if (++writes < pieces) outbox.push(new Uint8Array(piece));
+      else done.resolve();
+      return new Promise((resolve) => setImmediate(resolve, length));
+    },
+  };
+  const owner = { overflowed: done.reject, lost: done.reject };
+  const outbox = new Outbox(sink, owner);
+  const before = Deno.memoryUsage().external;
+  for (let i = 0; i < 3; i++) outbox.push(new Uint8Array(piece));
+
+  await done.promise;
+
+  const kept = Deno.memoryUsage().external - before;
+  assertLess(kept, pieces * piece / 2);
 });
