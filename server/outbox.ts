@@ -53,7 +53,7 @@ const LARGE_BYTES = 16 * 1024;
 
 /** Where the bytes go, such as a `Deno.Conn`. */
 export interface Sink {
-  /** Writes some of `bytes`; says how many. */
+  /** Writes some of `bytes`; says how many, and rejects if it cannot. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
@@ -91,7 +91,7 @@ export class Outbox {
   #closed = false;
 
   // Callbacks that are made once: an async function makes twice the garbage.
-  readonly #written = (count: number): void => {
+  readonly #wrote = (count: number): void => {
     const bytes = this.#writing!; // one is under way
     this.#taken(count);
     if (count < bytes.length) return this.#write(bytes.subarray(count));
@@ -258,7 +258,7 @@ export class Outbox {
 
   #write(bytes: Uint8Array): void {
     this.#writing = bytes;
-    this.#sink.write(bytes).then(this.#written, this.#failed);
+    this.#sink.write(bytes).then(this.#wrote, this.#failed);
   }
 
   /** What goes out in the next write: one piece, or several in one buffer. */
