@@ -14,17 +14,20 @@
  *
  * @module
  */
-import { Access } from "./client/account.ts";
-import { connectTcp, dial, isLoopback } from "./client/address.ts";
-import { comeIn, inTime } from "./client/arrival.ts";
-import { clean } from "./client/clean.ts";
-import { runInput } from "./client/commands.ts";
-import { complete } from "./client/completion.ts";
-import { said, type Stream } from "./client/connection.ts";
-import { EXIT, Failure } from "./client/failure.ts";
-import type { SharedFolder } from "./client/file_share.ts";
-import { KnownServers, knownServersPath } from "./client/known_servers.ts";
-import { Line } from "./client/line.ts";
+import { Access } from "./core/sign_in.ts";
+import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
+import { comeIn, inTime } from "./core/resume.ts";
+import { clean } from "./core/sanitize.ts";
+import { runInput } from "./client/chat/commands.ts";
+import { complete } from "./client/chat/completion.ts";
+import { said, type Stream } from "./core/connection.ts";
+import { EXIT, Failure } from "./client/terminal/failure.ts";
+import type { SharedFolder } from "./client/files/share.ts";
+import {
+  KnownServers,
+  knownServersPath,
+} from "./client/trust/known_servers.ts";
+import { Line } from "./core/reconnecting.ts";
 import {
   askGoal,
   askName,
@@ -35,21 +38,21 @@ import {
   type Transfer,
   USAGE,
 } from "./client/options.ts";
-import { OutputClosed } from "./client/output.ts";
-import { Refusals, sendLines } from "./client/pipe.ts";
-import { refused } from "./client/refused.ts";
-import { columnsNow, restore, Screen } from "./client/screen.ts";
-import { Session, type SessionParts } from "./client/session.ts";
+import { OutputClosed } from "./client/terminal/output.ts";
+import { Refusals, sendLines } from "./client/chat/pipe.ts";
+import { refused } from "./client/chat/refused.ts";
+import { columnsNow, restore, Screen } from "./client/terminal/screen.ts";
+import { Session, type SessionParts } from "./client/chat/session.ts";
 import {
   PlainTerminal,
   type SecretTerminal,
   type Terminal,
-} from "./client/terminal.ts";
-import type { Trust } from "./client/trust.ts";
-import { speakTyped } from "./client/typed.ts";
-import { View } from "./client/view.ts";
+} from "./client/terminal/terminal.ts";
+import type { Trust } from "./client/trust/trust.ts";
+import { speakTyped } from "./client/chat/typed.ts";
+import { View } from "./client/terminal/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
-import type { LocalOptions } from "./web/local.ts";
+import type { LocalOptions } from "./client/gui/local.ts";
 import config from "./deno.json" with { type: "json" };
 
 /**
@@ -98,9 +101,9 @@ async function chat(options: Options): Promise<number> {
  * loaded only here.
  */
 async function chatInBrowser(options: Options): Promise<number> {
-  const { openBrowser, serveLocally } = await import("./web/local.ts");
-  const { PageFiles } = await import("./client/page_files.ts");
-  const { TypedServers } = await import("./client/typed_servers.ts");
+  const { openBrowser, serveLocally } = await import("./client/gui/local.ts");
+  const { PageFiles } = await import("./client/gui/page_files.ts");
+  const { TypedServers } = await import("./client/gui/typed_servers.ts");
   const stop = new AbortController();
   using _signals = stopOnSignals(stop);
   const { tls, downloads, share, listens, directHost } = options;
@@ -230,7 +233,7 @@ async function connect(
 async function loadTrust(setting: Setting): Promise<void> {
   const { asks, options: { tls }, terminal } = setting;
   if (!tls) return;
-  const { Trust } = await import("./client/trust.ts");
+  const { Trust } = await import("./client/trust/trust.ts");
   setting.trust = new Trust({
     ...tls,
     known: new KnownServers(knownServersPath()),
@@ -285,7 +288,7 @@ async function transferFiles(
   session: Session,
   transfer: Transfer,
 ): Promise<void> {
-  const { runTransfer } = await import("./client/file_pipe.ts");
+  const { runTransfer } = await import("./client/chat/file_pipe.ts");
   const arrived = await runTransfer(session, transfer);
   await inTime("take leave", session.line, session.logout());
   if (!arrived) throw new Failure(EXIT.failed, ""); // why, was told
@@ -309,8 +312,8 @@ async function filesOf(
 
 /** @throws {Failure} If it is no folder. */
 async function sharedFolder(path: string): Promise<SharedFolder> {
-  const { SharedFolder } = await import("./client/file_share.ts");
-  const { FileFailure } = await import("./client/file_failure.ts");
+  const { SharedFolder } = await import("./client/files/share.ts");
+  const { FileFailure } = await import("./client/files/failure.ts");
   try {
     return await SharedFolder.open(path);
   } catch (error) {

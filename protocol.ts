@@ -7,7 +7,7 @@
  *     hello                    exactly as many bytes as announced
  *
  * Pure code for server, client and page alike: no I/O, no imports, nothing that
- * only Deno has. What a frame *means* is in `server/requests.ts`.
+ * only Deno has. What a frame *means* is in `server/session/requests.ts`.
  *
  * @module
  */

@@ -3,8 +3,8 @@
  *
  * It listens, and only then loads what serves: `server/start.ts`, where the parts
  * of the server are put together. Whoever connects is accepted in
- * `server/reception.ts`, and served by an iterator of frames in
- * `server/session.ts`. What is left is here: the command line, listening, the
+ * `server/net/acceptor.ts`, and served by an iterator of frames in
+ * `server/session/session.ts`. What is left is here: the command line, listening, the
  * operator's terminal, and how it ends.
  *
  * @module
@@ -20,8 +20,8 @@ import {
   readOptions,
   USAGE,
 } from "./server/options.ts";
-import type { TlsListener } from "./server/reception.ts";
-import { Screen } from "./server/screen.ts";
+import type { TlsListener } from "./server/net/acceptor.ts";
+import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
 import { StartError } from "./server/start_error.ts";
 
@@ -154,7 +154,7 @@ async function openTls(
 ): Promise<Tls | undefined> {
   if (!tls) return undefined;
   const { certificateFor } = await import("./server/certificate.ts");
-  const { withTls } = await import("./server/tls.ts");
+  const { withTls } = await import("./server/net/tls.ts");
   const certificate = await certificateFor({ files: tls.files, db });
   const listener = listen({ hostname, port: tls.port }, "--tls-port");
   return { ...certificate, ...withTls(listener, certificate) };
@@ -176,8 +176,8 @@ async function openPage(
   },
 ): Promise<void> {
   if (webPort === undefined) return;
-  const { startWeb } = await import("./web/serve.ts");
-  const { invitation } = await import("./web/invite.ts");
+  const { startWeb } = await import("./web/serve/serve.ts");
+  const { invitation } = await import("./web/serve/invite.ts");
   const way = tls ? "TLS" : "TCP";
   const web = await startWeb({
     hostname,

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { type Load, type LoadResult, runLoad } from "./load.ts";
-import { EMPTY, type Peer, PEERS } from "./peers.ts";
-import { type Server, startServer } from "./processes.ts";
+import { type Load, type LoadResult, runLoad } from "./load/load.ts";
+import { EMPTY, type Peer, PEERS } from "./peers/peers.ts";
+import { type Server, startServer } from "./peers/processes.ts";
 
 /** What can be measured, in the units the names say. */
 export interface Sample {

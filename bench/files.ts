@@ -25,7 +25,7 @@ import {
   connectWhenListening,
   freePort,
   makeTempDir,
-} from "./processes.ts";
+} from "./peers/processes.ts";
 
 const RUNS = 3;
 const SEE_MEMORY_EVERY_MS = 100;

@@ -18,9 +18,9 @@ import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 
 import { type Case, CASES, type Setting } from "./cases.ts";
-import { compileTools, hasOpenSsl } from "./load.ts";
-import { EMPTY, type Peer, PEERS } from "./peers.ts";
-import { cleanUp } from "./processes.ts";
+import { compileTools, hasOpenSsl } from "./load/load.ts";
+import { EMPTY, type Peer, PEERS } from "./peers/peers.ts";
+import { cleanUp } from "./peers/processes.ts";
 import { toSvg, toText } from "./report.ts";
 import type { CaseResult, Results } from "./results.ts";
 

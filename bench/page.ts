@@ -10,12 +10,12 @@
  */
 import { Buffer } from "node:buffer";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { PageFiles } from "../client/page_files.ts";
+import { PageFiles } from "../client/gui/page_files.ts";
 import { encode } from "../protocol.ts";
-import { NO_RATES } from "../server/rates.ts";
+import { NO_RATES } from "../server/limits/rates.ts";
 import { startServer } from "../server/start.ts";
-import { serveLocally } from "../web/local.ts";
-import { startWeb } from "../web/serve.ts";
+import { serveLocally } from "../client/gui/local.ts";
+import { startWeb } from "../web/serve/serve.ts";
 
 const MESSAGES = 5_000;
 const RUNS = 10;

@@ -9,11 +9,11 @@
  *
  * @module
  */
-import { Database } from "../server/database.ts";
-import { SqliteJournal } from "../server/embedded.ts";
-import { deno, type Peer } from "./peers.ts";
-import { cleanUp, startServer } from "./processes.ts";
-import { PARLEY } from "./protocols.ts";
+import { Database } from "../server/journal/database.ts";
+import { SqliteJournal } from "../server/journal/sqlite_journal.ts";
+import { deno, type Peer } from "./peers/peers.ts";
+import { cleanUp, startServer } from "./peers/processes.ts";
+import { PARLEY } from "./load/protocols.ts";
 
 const SENDERS = [1, 100, 1_000];
 const SEND_MS = 5_000;

@@ -11,12 +11,12 @@ import {
   isUserName,
   lookAlike,
 } from "../protocol.ts";
-import type { Way } from "./account.ts";
-import { parseAddress, parsePort } from "./address.ts";
-import { EXIT, Failure } from "./failure.ts";
-import { readFingerprint } from "./known_servers.ts";
-import { roomName } from "./session.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Way } from "../core/sign_in.ts";
+import { parseAddress, parsePort } from "./trust/address.ts";
+import { EXIT, Failure } from "./terminal/failure.ts";
+import { readFingerprint } from "./trust/known_servers.ts";
+import { roomName } from "./chat/session.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 
 /** The port for TLS unless told otherwise. */
 export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;

@@ -20,7 +20,7 @@ import {
   createPublicKey,
   X509Certificate,
 } from "node:crypto";
-import { IN_MEMORY } from "./database.ts";
+import { IN_MEMORY } from "./journal/database.ts";
 import { StartError } from "./start_error.ts";
 
 /**

@@ -9,9 +9,9 @@ import {
   DEFAULT_PORT,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
-import { MAX_HISTORY } from "./backbone.ts";
+import { MAX_HISTORY } from "./journal/journal.ts";
 import { parseDuration } from "./duration.ts";
-import type { Keep } from "./embedded.ts";
+import type { Keep } from "./journal/sqlite_journal.ts";
 import {
   DEFAULT_RATES,
   MAX_CONNECTIONS,
@@ -19,7 +19,7 @@ import {
   MAX_UNREAD_BYTES,
   NO_RATES,
   type Rates,
-} from "./rates.ts";
+} from "./limits/rates.ts";
 
 /** Every IPv4 address of this computer. */
 export const EVERYWHERE = "0.0.0.0";

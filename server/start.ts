@@ -2,48 +2,48 @@
  * What makes a server: the parts that serve whoever a listener accepts, put
  * together and stopped again.
  *
- * What frames mean is in server/session.ts, who hears what in server/hub.ts,
- * where messages come into being in server/backbone.ts, how connections are
- * accepted in server/reception.ts, and what the operator can type in
- * server/console.ts.
+ * What frames mean is in server/session/session.ts, who hears what in server/chat/hub.ts,
+ * where messages come into being in server/journal/journal.ts, how connections are
+ * accepted in server/net/acceptor.ts, and what the operator can type in
+ * server/operator/console.ts.
  *
  * @module
  */
 import { MAX_BODY_BYTES } from "../protocol.ts";
-import { Accounts } from "./accounts.ts";
-import { ageClock } from "./age_clock.ts";
-import type { Deliver, Journal } from "./backbone.ts";
-import { Bans } from "./bans.ts";
-import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./classic.ts";
-import type { Way, Wire } from "./connection.ts";
-import { Console } from "./console.ts";
-import type { Context, Settings } from "./context.ts";
-import { Database, explained, IN_MEMORY } from "./database.ts";
-import { type Keep, SqliteJournal } from "./embedded.ts";
-import { Hub, type User } from "./hub.ts";
-import { type LimitOptions, Limits } from "./limits.ts";
-import { MemoryJournal } from "./memory.ts";
+import { Accounts } from "./accounts/accounts.ts";
+import { ageClock } from "./journal/age_clock.ts";
+import type { Deliver, Journal } from "./journal/journal.ts";
+import { Bans } from "./accounts/bans.ts";
+import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./session/two_socket.ts";
+import type { Way, Wire } from "./net/connection.ts";
+import { Console } from "./operator/console.ts";
+import type { Context, Settings } from "./session/context.ts";
+import { Database, explained, IN_MEMORY } from "./journal/database.ts";
+import { type Keep, SqliteJournal } from "./journal/sqlite_journal.ts";
+import { Hub, type User } from "./chat/hub.ts";
+import { type LimitOptions, Limits } from "./limits/limits.ts";
+import { MemoryJournal } from "./journal/memory_journal.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
 } from "./options.ts";
-import { rarely } from "./rarely.ts";
-import { MAX_UNREAD_BYTES } from "./rates.ts";
-import { Reception, type TlsListener } from "./reception.ts";
-import { logJoined } from "./requests.ts";
-import { Screen } from "./screen.ts";
-import { LOOK_EVERY_MS, Silence } from "./silence.ts";
-import { openTurns } from "./turns.ts";
-import { Turnstile } from "./turnstile.ts";
-import { VisitTable } from "./visit_table.ts";
-import { Visits } from "./visits.ts";
+import { rarely } from "./operator/throttled_log.ts";
+import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
+import { Reception, type TlsListener } from "./net/acceptor.ts";
+import { logJoined } from "./session/requests.ts";
+import { Screen } from "./operator/screen.ts";
+import { LOOK_EVERY_MS, Silence } from "./session/keepalive.ts";
+import { openTurns } from "./net/turns.ts";
+import { Turnstile } from "./net/admission.ts";
+import { VisitTable } from "./journal/token_table.ts";
+import { Visits } from "./accounts/resume_tokens.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
   /** Where peers connect; becomes the server's to close. */
   readonly tcp?: Deno.TcpListener | undefined;
-  /** Where they connect with TLS; the same. See server/tls.ts. */
+  /** Where they connect with TLS; the same. See server/net/tls.ts. */
   readonly tls?: TlsListener | undefined;
   /** The database file; default: none, everything ends with the server. */
   readonly db?: string;

@@ -4,22 +4,40 @@
  */
 import { assert, assertEquals, assertFalse, assertLess } from "@std/assert";
 import { stripTypeScriptTypes } from "node:module";
-import { COMMANDS } from "../server/requests.ts";
+import { COMMANDS } from "../server/session/requests.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
 /** Lines in one file. Over it, the next change is to split the file. */
 const MAX_LINES = 500;
 
-/** Where sources are. */
-const FOLDERS = ["", "server/", "client/", "web/", "bench/", "tests/"];
+/** Files in one folder. Over it, the next change is to divide the folder. */
+const MAX_FILES = 16;
+
+/** Names of folders that say nothing about what is in them. */
+const NAMELESS = ["util", "utils", "common", "base", "misc", "helpers", "lib"];
+
+/** Where sources are, beside the three files at the top. */
+const FOLDERS = ["core", "server", "client", "web", "bench", "tests"];
 
 /** All sources, as paths from the top. */
-const FILES = (await Promise.all(FOLDERS.map(async (folder) => {
-  const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
-  return entries.filter(({ name }) => /\.(ts|js|css|html|c|h)$/.test(name))
-    .map(({ name }) => folder + name);
-}))).flat().sort();
+const FILES = [
+  "client.ts",
+  "protocol.ts",
+  "server.ts",
+  ...(await Promise.all(FOLDERS.map(filesBelow))).flat(),
+].sort();
+
+/** The sources in `folder` and in the folders below it. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const entry of Deno.readDir(new URL(`${folder}/`, ROOT))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) found.push(...await filesBelow(path));
+    else if (/\.(ts|js|css|html|svg|c|h)$/.test(path)) found.push(path);
+  }
+  return found;
+}
 
 function read(path: string): Promise<string> {
   return Deno.readTextFile(new URL(path, ROOT));
@@ -30,46 +48,128 @@ function code(source: string): string {
   return source.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
 }
 
+/** The folder that a file is in, from the top; `.` for the top itself. */
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/"))) || ".";
+}
+
 /** What `path` imports of ours, as paths from the top, types included. */
 async function importsOf(path: string): Promise<string[]> {
   const source = await read(path);
   const found = source.matchAll(
-    /^(?:import|export)\b[^;]*?from\s+"(\.[^"]+)"|^import "(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"/gm,
+    /^(?:import|export)\b[^;]*?from\s+"(\.[^"]+)"|^import "(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"|@import [^\n]* from "(\.[^"]+)"/gm,
   );
-  return Array.from(found, ([, from, bare, dynamic]) => {
-    const url = new URL((from ?? bare ?? dynamic)!, new URL(path, ROOT));
+  return Array.from(found, ([, ...names]) => {
+    const name = names.find((one) => one !== undefined)!;
+    const url = new URL(name, new URL(path, ROOT));
     return url.href.slice(ROOT.href.length);
   });
 }
 
-/** What the page shares with the client: code that runs in a browser too. */
-const PURE = ["clean", "page_talk", "pause", "reading", "scram", "watch"].map(
-  (name) => `client/${name}.ts`,
-);
-
-/** What files of a folder may import, beside files of the same folder. */
+/**
+ * What files of a folder may import, beside files of the same folder: other
+ * folders, whole or with `/` at the end all that is below them, and files.
+ */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
+  "core": ["protocol.ts"],
+
+  "server/chat": ["core/", "protocol.ts"],
+  "server/journal": ["server/chat", "core/", "protocol.ts"],
+  "server/net": ["server/journal", "server/chat", "core/", "protocol.ts"],
+  "server/limits": ["server/journal", "server/chat", "core/", "protocol.ts"],
+  "server/accounts": ["server/journal", "server/chat", "core/", "protocol.ts"],
+  "server/session": [
+    ...["server/accounts", "server/limits", "server/net"],
+    ...["server/journal", "server/chat", "core/", "protocol.ts"],
+  ],
+  "server/operator": [
+    ...["server/session", "server/accounts", "server/limits", "server/net"],
+    ...["server/journal", "server/chat", "core/", "protocol.ts"],
+  ],
+  "server": ["server/", "web/serve", "core/", "protocol.ts"],
+  "server.ts": ["server/", "web/serve", "core/", "protocol.ts", "deno.json"],
+
+  "client/terminal": ["core/", "protocol.ts"],
+  "client/trust": ["client/terminal", "core/", "protocol.ts"],
+  "client/files": ["client/trust", "client/terminal", "core/", "protocol.ts"],
+  "client/direct": [
+    ...["client/files", "client/trust", "client/terminal"],
+    ...["core/", "protocol.ts"],
+  ],
+  "client/chat": [
+    ...["client/direct", "client/files", "client/trust", "client/terminal"],
+    ...["core/", "protocol.ts"],
+  ],
+  "client/gui": [
+    ...["client/chat", "client/direct", "client/files", "client/trust"],
+    ...["client/terminal", "web/serve", "core/", "protocol.ts"],
+  ],
+  "client": ["client/", "core/", "protocol.ts"],
+  "client.ts": ["client/", "core/", "protocol.ts", "deno.json"],
+
+  "web/page": ["web/page/", "core/", "protocol.ts"],
+  "web/serve": ["web/page/", "core/", "protocol.ts"],
   "protocol.ts": [],
-  "server/": ["protocol.ts"],
-  "client/": ["protocol.ts"],
-  "web/": ["protocol.ts", ...PURE],
-  "server.ts": ["server/", "web/", "protocol.ts", "deno.json"],
-  "client.ts": ["client/", "web/", "protocol.ts", "deno.json"],
 };
 
-for (const [place, allowed] of Object.entries(BELOW)) {
+/** The entry of {@linkcode BELOW} for `path`, which is its folder's or above. */
+function placeOf(path: string): string | undefined {
+  const above = [path];
+  for (let at = folderOf(path); at !== "."; at = folderOf(at)) above.push(at);
+  return above.find((place) => place in BELOW);
+}
+
+for (const place of Object.keys(BELOW)) {
   Deno.test(`${place} imports only what is below it`, async () => {
-    const own = place.endsWith("/") ? [place] : [];
-    for (const file of FILES.filter((name) => name.startsWith(place))) {
+    const files = FILES.filter((file) => placeOf(file) === place);
+    assert(files.length > 0, `there is something in ${place}`);
+    for (const file of files) {
       for (const imported of await importsOf(file)) {
-        const legal = [...own, ...allowed].some((below) =>
-          below.endsWith("/") ? imported.startsWith(below) : imported === below
+        const legal = BELOW[place]!.some((below) =>
+          below.endsWith("/")
+            ? imported.startsWith(below)
+            : imported === below || folderOf(imported) === below
         );
-        assert(legal, `${file} imports ${imported}`);
+        const own = folderOf(imported) === folderOf(file) && file !== place;
+        assert(legal || own, `${file} imports ${imported}`);
       }
     }
   });
 }
+
+Deno.test("every source has a place from which it may import", () => {
+  const free = ["bench/", "tests/"];
+  assertEquals(
+    FILES.filter((file) =>
+      !free.some((folder) => file.startsWith(folder)) &&
+      placeOf(file) === undefined
+    ),
+    [],
+  );
+});
+
+Deno.test("there are no circles of imports, types included", async () => {
+  const files = FILES.filter((file) => /\.(ts|js)$/.test(file));
+  const edges = new Map<string, string[]>();
+  for (const file of files) edges.set(file, await importsOf(file));
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]): void => {
+    assert(!path.includes(file), [...path, file].join(" -> "));
+    if (done.has(file)) return;
+    for (const next of edges.get(file) ?? []) walk(next, [...path, file]);
+    done.add(file);
+  };
+
+  for (const file of files) walk(file, []);
+});
+
+Deno.test(`a folder has at most ${MAX_FILES} files, and a name that says something`, () => {
+  for (const folder of new Set(FILES.map(folderOf))) {
+    const files = FILES.filter((file) => folderOf(file) === folder);
+    assert(files.length <= MAX_FILES, `divide ${folder}: ${files.length}`);
+    for (const name of folder.split("/")) assertFalse(NAMELESS.includes(name));
+  }
+});
 
 /** What server.ts loads before it listens; more of it is a slower start. */
 const LOADED_FIRST = [
@@ -77,12 +177,12 @@ const LOADED_FIRST = [
   "@std/fmt/colors",
   "deno.json",
   "protocol.ts",
-  "server/backbone.ts",
+  "server/journal/journal.ts",
   "server/duration.ts",
   "server/options.ts",
-  "server/rates.ts",
-  "server/screen.ts",
-  "server/shown.ts",
+  "server/limits/rates.ts",
+  "server/operator/screen.ts",
+  "server/operator/shown.ts",
   "server/start_error.ts",
 ];
 
@@ -108,16 +208,14 @@ Deno.test("server.ts loads next to nothing before it listens", async () => {
   assertEquals([...loaded].sort(), LOADED_FIRST);
 });
 
-Deno.test("what the page shares with the client imports nothing else", async () => {
-  for (const file of PURE) {
-    const source = stripTypeScriptTypes(await read(file));
-    const found = source.matchAll(/\bfrom "([^"]+)"|\bimport\b[^"]*"([^"]+)"/g);
-    const names = Array.from(found, ([, from, bare]) => from ?? bare);
-    const urls = names.map((name) => new URL(name!, new URL(file, ROOT)).href);
-    const paths = urls.map((url) => url.slice(ROOT.href.length));
-    const shared = ["protocol.ts", ...PURE];
-    assertEquals(paths.filter((path) => !shared.includes(path)), [], file);
-    assertFalse(/\b(Deno|process|Buffer)\b/.test(code(source)), file);
+Deno.test("core/ uses nothing that only Deno or only a browser has", async () => {
+  for (const file of FILES.filter((name) => name.startsWith("core/"))) {
+    assertFalse(
+      /\b(Deno|process|Buffer|document|window)\b\.|"node:/.test(
+        code(await read(file)),
+      ),
+      file,
+    );
   }
 });
 
@@ -130,31 +228,8 @@ Deno.test("protocol.ts imports nothing at all", async () => {
   );
 });
 
-for (const folder of ["server/", "client/", "web/"]) {
-  Deno.test(`${folder} has no circles of imports, types apart`, async () => {
-    const files = FILES.filter((name) => name.startsWith(folder));
-    const edges = new Map<string, string[]>();
-    for (const file of files) {
-      const source = await read(file);
-      const found = source.matchAll(
-        /^(?:import|export) (?!type\b)[^;]*?from\s+"\.\/([^"]+)"/gm,
-      );
-      edges.set(file, Array.from(found, ([, name]) => folder + name));
-    }
-    const done = new Set<string>();
-    const walk = (file: string, path: readonly string[]): void => {
-      assert(!path.includes(file), [...path, file].join(" -> "));
-      if (done.has(file)) return;
-      for (const next of edges.get(file) ?? []) walk(next, [...path, file]);
-      done.add(file);
-    };
-
-    for (const file of files) walk(file, []);
-  });
-}
-
 Deno.test(`every source file has at most ${MAX_LINES} lines, and says what it is`, async () => {
-  assert(FILES.includes("protocol.ts") && FILES.includes("server/hub.ts"));
+  assert(FILES.includes("protocol.ts") && FILES.includes("server/chat/hub.ts"));
   for (const file of FILES) {
     const source = await read(file);
     assertLess(source.split("\n").length, MAX_LINES + 2, `split ${file}`);

@@ -1,0 +1,216 @@
+/**
+ * Every server that is measured: how it is started, configured and stopped.
+ *
+ * Each gets a configuration written here in which its limits against floods are
+ * lifted, a port of its own, and a folder that goes away with it; no server that
+ * runs on this machine already is touched. A variant of Parley (stored, TLS)
+ * is one more row of {@linkcode PEERS}.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+
+import { IRC, NATS, PARLEY, type Protocol, RELAY } from "../load/protocols.ts";
+
+/** The longest that a server may take to listen. */
+export const START_LIMIT_MS = 15_000;
+
+/** Kinds: Parley, a server that people run, and what only copies bytes. */
+export type PeerKind = "parley" | "server" | "relay";
+
+/** One row of the comparison. */
+export interface Peer {
+  readonly name: string;
+  readonly kind: PeerKind;
+  readonly protocol: Protocol;
+  /** What must be there, and the package that brings it. */
+  readonly needs: { file: string; hint: string };
+  /** Written into the server's folder before it starts. */
+  readonly config?: { file: string; text(place: Place): string };
+  /** The program and its arguments. */
+  command(place: Place): string[];
+  /** How many it takes in at a time without trouble; 1,000 unless told. */
+  readonly connectingAtOnce?: number;
+  /** Refuses to run as root: started as nobody then. */
+  readonly unprivileged?: boolean;
+}
+
+/** Where one server runs, and where the compiled programs of the bench are. */
+export interface Place {
+  readonly port: number;
+  readonly dir: string;
+  readonly toolsDir: string;
+}
+
+export const PEERS: readonly Peer[] = [
+  {
+    name: "parley",
+    kind: "parley",
+    protocol: PARLEY,
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port }) => parley(port, "--db", ":memory:"),
+  },
+  {
+    name: "parley-stored",
+    kind: "parley",
+    protocol: PARLEY,
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port, dir }) => parley(port, "--db", `${dir}/parley.db`),
+  },
+  {
+    name: "parley-tls",
+    kind: "parley",
+    protocol: { ...PARLEY, transport: "tls" },
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port }) => {
+      const tls = ["--tls", "--tls-port", `${port}`, "--no-plain"];
+      return parley(0, "--db", ":memory:", ...tls);
+    },
+  },
+  {
+    name: "parley-ws",
+    kind: "parley",
+    protocol: { ...PARLEY, transport: "websocket" },
+    needs: { file: here("../server.ts"), hint: "part of this repository" },
+    command: ({ port }) => {
+      const web = ["--web", "--web-port", `${port}`];
+      return parley(0, "--db", ":memory:", ...web);
+    },
+  },
+  {
+    name: "nats-server",
+    kind: "server",
+    protocol: NATS,
+    needs: { file: "nats-server", hint: "apt-get install nats-server" },
+    config: { file: "nats.conf", text: natsConfig },
+    command: ({ dir }) => ["nats-server", "-c", `${dir}/nats.conf`],
+  },
+  {
+    name: "ngircd",
+    kind: "server",
+    protocol: IRC,
+    needs: { file: "ngircd", hint: "apt-get install ngircd" },
+    config: { file: "ngircd.conf", text: ngircdConfig },
+    connectingAtOnce: 8, // its backlog is 10
+    command: ({ dir }) => ["ngircd", "-n", "-f", `${dir}/ngircd.conf`],
+    unprivileged: true,
+  },
+  {
+    name: "inspircd",
+    kind: "server",
+    protocol: IRC,
+    needs: { file: "inspircd", hint: "apt-get install inspircd" },
+    config: { file: "inspircd.conf", text: inspircdConfig },
+    command: ({ dir }) => [
+      "inspircd",
+      "--nofork",
+      "--nolog",
+      "--nopid",
+      `--config=${dir}/inspircd.conf`,
+    ],
+    unprivileged: true,
+  },
+  {
+    name: "relay (Deno)",
+    kind: "relay",
+    protocol: RELAY,
+    needs: { file: here("./relay.ts"), hint: "part of this repository" },
+    command: ({ port }) => deno("./relay.ts", `${port}`),
+  },
+  {
+    name: "relay (C)",
+    kind: "relay",
+    protocol: RELAY,
+    needs: { file: here("./relay.c"), hint: "part of this repository" },
+    command: ({ port, toolsDir }) => [`${toolsDir}/relay`, `${port}`],
+  },
+];
+
+/** A program that only listens, to compare the start of Parley with. */
+export const EMPTY: Peer = {
+  name: "empty script (Deno)",
+  kind: "relay",
+  protocol: RELAY,
+  needs: { file: here("./empty.ts"), hint: "part of this repository" },
+  command: ({ port }) => deno("./empty.ts", `${port}`),
+};
+
+/** The command of Parley, with `more` options. */
+function parley(port: number, ...more: string[]): string[] {
+  return deno(
+    "../server.ts",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    `${port}`,
+    "--no-limits",
+    "--max-connections",
+    "20000",
+    ...more,
+  );
+}
+
+/** The path of a file, named relative to this one. */
+function here(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/** A command that runs a script of this repository. */
+export function deno(script: string, ...args: string[]): string[] {
+  return [Deno.execPath(), "run", "-A", here(script), ...args];
+}
+
+function natsConfig({ port }: Place): string {
+  return `
+host: 127.0.0.1
+port: ${port}
+max_connections: 65536
+max_payload: 1MB
+max_pending: 512MB
+write_deadline: "30s"
+ping_interval: "10m"
+`;
+}
+
+function ngircdConfig({ port }: Place): string {
+  return `
+[Global]
+Name = bench.example.net
+Info = bench
+AdminEMail = nobody@example.net
+Listen = 127.0.0.1
+Ports = ${port}
+MotdPhrase = "."
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+MaxJoins = 0
+MaxNickLength = 30
+MaxPenaltyTime = 0
+PingTimeout = 3600
+PongTimeout = 3600
+[Options]
+DNS = no
+Ident = no
+PAM = no
+`;
+}
+
+function inspircdConfig({ port, dir }: Place): string {
+  const huge = 1_000_000_000;
+  return `
+<server name="bench.example.net" description="bench" network="bench">
+<admin name="nobody" nick="nobody" email="nobody@example.net">
+<bind address="127.0.0.1" port="${port}" type="clients">
+<path datadir="${dir}" logdir="${dir}" runtimedir="${dir}">
+<connect allow="*" timeout="60" pingfreq="3600" fakelag="off" threshold="${huge}"
+  commandrate="${huge}" recvq="${huge}" softsendq="${huge}" hardsendq="${huge}"
+  localmax="65536" globalmax="65536" maxconnwarn="off" limit="65536"
+  resolvehostnames="no" useident="no" maxchans="100">
+<performance softlimit="65536" somaxconn="4096" netbuffersize="65534"
+  quietbursts="yes">
+<limits maxnick="30" maxchan="64">
+<options defaultmodes="nt" syntaxhints="no">
+<log method="file" type="* -USERINPUT -USEROUTPUT" level="none" target="/dev/null">
+`;
+}

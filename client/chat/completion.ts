@@ -1,0 +1,95 @@
+/**
+ * Tab: what could be meant by the word before the cursor.
+ *
+ * Which kind of word is wanted is told from the line alone; who and what there
+ * is, is asked of the server when it is needed, so that it is never out of date
+ * and nothing is kept in step. What is no legal name is left out: the words go
+ * into the line that is edited, where nothing cleans them any more.
+ *
+ * @module
+ */
+import { isRoomName, isUserName } from "../../protocol.ts";
+import { COMMANDS } from "./commands.ts";
+import { listPeople, listRooms } from "../../core/listing.ts";
+import type { Session } from "./session.ts";
+
+/** What a word may become. */
+export interface Wanted {
+  /** What kind of word. */
+  readonly kind: "user" | "room" | "command" | "nothing";
+  /** What was typed of it, and is replaced. */
+  readonly part: string;
+  /** What stands before a name in the part. */
+  readonly before: string;
+  /** What is put after a name. */
+  readonly after: string;
+}
+
+/** Which word would complete `line`. In the chooser, rooms are meant. */
+export function wantedWord(line: string, choosing = false): Wanted {
+  for (const [pattern, kind, after] of PATTERNS) {
+    const match = pattern.exec(line);
+    if (!match) continue;
+    const [, before = "", name = ""] = match;
+    return { kind, part: before + name, before, after };
+  }
+  const part = /\S*$/.exec(line)![0]; // matches always
+  if (part === "") return { kind: "nothing", part, before: "", after: "" };
+  if (choosing) return { kind: "room", part, before: "", after: "" };
+  const after = part === line ? ": " : " ";
+  return { kind: "user", part, before: "", after };
+}
+
+/** The candidates for the end of `line`, and the part that they replace. */
+export async function complete(
+  session: Session,
+  line: string,
+): Promise<[candidates: string[], part: string]> {
+  const wanted = wantedWord(line, session.room === undefined);
+  const names = await namesOf(session, wanted.kind);
+  return [matching(names, wanted), wanted.part];
+}
+
+/** Those of `names` that begin like the part, whatever the case. */
+export function matching(names: readonly string[], wanted: Wanted): string[] {
+  const { part, before, after } = wanted;
+  const start = part.slice(before.length).toLowerCase();
+  return names.filter((name) => name.toLowerCase().startsWith(start))
+    .map((name) => before + name + after).sort();
+}
+
+async function namesOf(
+  session: Session,
+  kind: Wanted["kind"],
+): Promise<string[]> {
+  switch (kind) {
+    case "user": {
+      const people = await listPeople(session.line, "ALL", { now: true });
+      const others = people.filter(({ name }) =>
+        name !== session.name && isUserName(name)
+      );
+      return ["ALL", ...others.map(({ name }) => name)];
+    }
+    case "room":
+      return (await listRooms(session.line, { now: true })).map(({ name }) =>
+        name
+      )
+        .filter(isRoomName).map((name) => name.slice(1));
+    case "command":
+      return COMMANDS.map(({ names }) => names[0]!); // each has a name
+    case "nothing":
+      return [];
+  }
+}
+
+/** Lines, by their end: what stands before the name, the name, what follows. */
+const PATTERNS: readonly [RegExp, Wanted["kind"], after: string][] = [
+  [/^(\/)(\S*)$/, "command", " "],
+  [/^\/(?:join|j|leave|part|who|w)\s+(#?)(\S*)$/, "room", ""],
+  [/^\/(?:msg|m|ignore|unignore)\s+()(\S*)$/, "user", " "],
+  [/^\/(?:call|accept|decline|hangup)\s+()(\S*)$/, "user", ""],
+  [/^\/(?:send|get)\s+()(\S*)$/, "user", " "],
+  [/^(@)(\S*)$/, "user", ": "],
+  [/\s(@)(\S*)$/, "user", " "],
+  [/(?:^|\s)(#)(\S*)$/, "room", " "],
+];

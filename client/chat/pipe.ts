@@ -1,0 +1,151 @@
+/**
+ * Standard input that is no terminal: each line is sent as one message, as it
+ * is, be it empty or beginning with / or @.
+ *
+ * Many lines are on their way at a time, or a file would take a round trip for
+ * each of its lines; but no more than the window, so that neither side has to
+ * keep a file in memory.
+ *
+ * @module
+ */
+import { type ChatError, concat } from "../../protocol.ts";
+import { clean } from "../../core/sanitize.ts";
+import { type Request, said } from "../../core/connection.ts";
+import type { Line } from "../../core/reconnecting.ts";
+
+/** Messages that may be unanswered before the next is sent. */
+export const WINDOW_MESSAGES = 256;
+
+/** Bytes of messages that may be unanswered before the next is sent. */
+export const WINDOW_BYTES = 1024 * 1024;
+
+/** A line of the input, or how long it would have been. */
+export type InputLine = Uint8Array | { readonly bytes: number };
+
+/** What {@linkcode sendLines} needs. */
+export interface SendLinesOptions {
+  /** The room they go to. */
+  readonly room: string;
+  /** Longest line that is sent, in bytes. */
+  readonly maxBytes: number;
+  /** Is told of every line that is not sent. */
+  refuse(number: number, why: string): void;
+}
+
+/**
+ * Sends every line of `input`, and waits until all are answered.
+ *
+ * @param numbers Gets the line number of each request, for whoever shows the
+ * errors.
+ * @throws {Failure} If the line ends before.
+ */
+export async function sendLines(
+  line: Line,
+  input: AsyncIterable<Uint8Array>,
+  numbers: WeakMap<Request, number>,
+  options: SendLinesOptions,
+): Promise<void> {
+  let number = 0;
+  for await (const lines of splitLines(input, options.maxBytes)) {
+    for (const text of lines) {
+      number++;
+      if (!(text instanceof Uint8Array)) {
+        const limit = `the limit is ${options.maxBytes}`;
+        options.refuse(number, `it has ${text.bytes} bytes, ${limit}`);
+        continue;
+      }
+      await line.settled(
+        WINDOW_MESSAGES - 1,
+        Math.max(0, WINDOW_BYTES - text.length),
+      );
+      const request = line.post("SEND", [options.room], {}, text);
+      numbers.set(request, number);
+    }
+  }
+  await line.settled(0);
+}
+
+/** The lines of a pipe that were not sent, told with their numbers. */
+export class Refusals {
+  /** How many there are. */
+  count = 0;
+  /** The line number of each request. */
+  readonly numbers = new WeakMap<Request, number>();
+
+  /** Tells that a request was refused. */
+  readonly add = (request: Request, error: ChatError): void =>
+    this.tell(this.numbers.get(request) ?? 0, said(error));
+
+  /** Tells why a line was not sent. */
+  readonly tell = (number: number, why: string): void => {
+    this.count++;
+    console.error(clean(`Cannot send line ${number}: ${why}`));
+  };
+
+  /** Tells which lines may have been sent, and were not answered. */
+  tellLost(requests: readonly Request[]): void {
+    const numbers = requests.flatMap((one) => this.numbers.get(one) ?? []);
+    if (numbers.length === 0) return;
+    console.error(`Not answered: ${numbersText(numbers)}`);
+    console.error(`Nothing after line ${Math.max(...numbers)} was sent`);
+  }
+}
+
+/** Line numbers in words, as in `lines 3 to 9 and 12`. */
+export function numbersText(numbers: readonly number[]): string {
+  const ranges: [first: number, last: number][] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const range = ranges.at(-1);
+    if (range && range[1] === number - 1) range[1] = number;
+    else ranges.push([number, number]);
+  }
+  const words = ranges.map(([first, last]) =>
+    first === last ? `${first}` : `${first} to ${last}`
+  );
+  const text = words.join(", ").replace(/, (?!.*, )/, " and ");
+  return `line${numbers.length === 1 ? "" : "s"} ${text}`;
+}
+
+/**
+ * The lines of `input`, in batches, without their LF or CR LF. What is longer
+ * than `maxBytes` is counted and not kept. The last line needs no LF.
+ */
+export async function* splitLines(
+  input: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<InputLine[], void, void> {
+  let parts: Uint8Array[] = [];
+  let held = 0;
+  let last: number | undefined;
+  const add = (part: Uint8Array) => {
+    held += part.length;
+    last = part.at(-1) ?? last;
+    // One more than the limit: for a CR that turns out to end the line.
+    if (held <= maxBytes + 1) parts.push(part.slice());
+    else parts = [];
+  };
+  const finish = (): InputLine => {
+    const bytes = last === CR ? held - 1 : held;
+    const line = bytes > maxBytes
+      ? { bytes }
+      : concat(parts).subarray(0, bytes);
+    parts = [];
+    held = 0;
+    last = undefined;
+    return line;
+  };
+  for await (const chunk of input) {
+    const lines: InputLine[] = [];
+    let start = 0;
+    for (let lf; (lf = chunk.indexOf(LF, start)) >= 0; start = lf + 1) {
+      add(chunk.subarray(start, lf));
+      lines.push(finish());
+    }
+    add(chunk.subarray(start));
+    if (lines.length > 0) yield lines;
+  }
+  if (held > 0) yield [finish()];
+}
+
+const LF = 0x0a;
+const CR = 0x0d;

@@ -1,0 +1,249 @@
+/**
+ * Direct sessions with others, from the call to the end: who is introduced to
+ * whom, and which conversations there are. Files go in the session there is, or
+ * in one of their own that ends with them.
+ *
+ * Which calls are answered, and what is said of all that, is decided by who
+ * uses this: direct.ts in a terminal, page_visit.ts for a page.
+ *
+ * @module
+ */
+import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
+import { type Audience, Conversation } from "./direct_talk.ts";
+import { EXIT, Failure } from "../terminal/failure.ts";
+import type { Job } from "../files/job.ts";
+import type { FileTalk } from "../files/talk.ts";
+import {
+  type Call,
+  type Introduced,
+  Introductions,
+  type IntroductionsParts,
+  type Offer,
+} from "./calls.ts";
+import { calledName, type Told } from "../files/transfers.ts";
+
+/** Whoever leaves waits so long for the others, in milliseconds. */
+const PARTING_MS = 1_000;
+
+/** With so much under way, nobody else is answered without a question. */
+const MAX_RUNNING = 32;
+
+/** What {@linkcode DirectSessions} need, beside what introductions do. */
+export interface DirectSessionsParts
+  extends Omit<IntroductionsParts, "ringMs"> {
+  /** The files between us and `name`; see `Transfers.talk`. */
+  talk(name: string, told?: Told): FileTalk;
+  /** Who hears a conversation with `name`. */
+  audience(name: string): Audience;
+  /** Nothing came of a call of ours to `name`, or of one that we answered. */
+  missed(name: string, error: ChatError | Failure): void;
+}
+
+/** A call of ours that rings. */
+export interface Calling {
+  /** Who is called. */
+  readonly name: string;
+  /** Hangs up; its reason is what is said of it, if that is not empty. */
+  readonly stop: AbortController;
+  /** If it is because of files: those that wait for the answer. */
+  readonly talk?: FileTalk;
+}
+
+/** A call that was answered with yes. */
+export interface Answered {
+  /** The files that come of it. */
+  readonly talk: FileTalk;
+  /** Resolves when nothing more comes of it. */
+  readonly over: Promise<void>;
+}
+
+/** What a conversation is begun with. */
+interface Beginning {
+  readonly name: string;
+  /** The files of it. */
+  readonly talk: FileTalk;
+  /** Whether it is only because of them. */
+  readonly forFiles: boolean;
+  /** Whether somebody else tells why nothing came of it. */
+  readonly told?: boolean;
+  /** Aborts if it is wanted no more. */
+  readonly stop?: AbortSignal;
+}
+
+/** See the top of the file. */
+export class DirectSessions implements AsyncDisposable {
+  readonly #parts: DirectSessionsParts;
+  readonly #introductions: Introductions;
+  readonly #running = new Set<Promise<void>>();
+  #calling: Calling[] = [];
+  #conversations: Conversation[] = []; // the newest last
+
+  /** Nobody calls yet. */
+  constructor(parts: DirectSessionsParts) {
+    this.#parts = parts;
+    this.#introductions = new Introductions(parts);
+  }
+
+  /** Calls of ours that ring. */
+  get calling(): readonly Calling[] {
+    return this.#calling;
+  }
+
+  /** Those that are not over, the newest last. */
+  get conversations(): readonly Conversation[] {
+    return this.#conversations;
+  }
+
+  /** Why nobody else is answered without a question now, if it is so. */
+  get busyReason(): string | undefined {
+    return this.#running.size < MAX_RUNNING
+      ? undefined
+      : "too many others send or get files";
+  }
+
+  /** Takes what the server passes on of others. */
+  receive(frame: Frame): void {
+    this.#introductions.receive(frame);
+  }
+
+  /** Calls somebody, to talk. */
+  call(name: string): void {
+    this.#ring(name, { purpose: "chat" });
+  }
+
+  /** Answers a call with yes. */
+  answer(call: Call): Answered {
+    const { name, offer } = call;
+    const forFiles = offer.purpose === "file";
+    const offered = forFiles && offer.files > 0 ? offer : undefined;
+    const talk = this.#parts.talk(name, offered);
+    const introduce = () => this.#introductions.accept(call);
+    const over = this.#converse(introduce, { name, talk, forFiles });
+    this.own(over);
+    return { talk, over };
+  }
+
+  /** Answers a call with no. */
+  decline(call: Call, reason: string): void {
+    this.#introductions.decline(call, reason);
+  }
+
+  /** The files with `name`: of the session there is, or of one to be called. */
+  talkWith(name: string): FileTalk {
+    const open = this.#conversations.filter(({ lasting }) => lasting);
+    return withName(open, name)?.talk ??
+      withName(this.#calling.filter(({ talk }) => talk), name)?.talk ??
+      this.#parts.talk(name);
+  }
+
+  /**
+   * Has a session with `name` for files, until `use` settles and no other file
+   * is under way in it: calls, if there is none with this `talk`.
+   */
+  use(
+    name: string,
+    talk: FileTalk,
+    { offer, use }: { offer: Offer; use: Promise<void> },
+  ): void {
+    const isKnown = this.#conversations.some((one) => one.talk === talk) ||
+      this.#calling.some((one) => one.talk === talk);
+    if (isKnown) return;
+    const calling = this.#ring(name, offer, talk);
+    this.own(this.#hangUpAfter(calling, use));
+  }
+
+  /** Has `task` awaited in the end. */
+  own(task: Promise<void>): void {
+    const running = task.finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Ends everything, and says so to all others, who may not listen. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, PARTING_MS);
+    await Promise.race([this.#endAll(), late]);
+    clearTimeout(timer);
+  }
+
+  async #endAll(): Promise<void> {
+    this.#introductions[Symbol.dispose]();
+    for (const { stop } of this.#calling) {
+      stop.abort(new ChatError(118, ""));
+    }
+    await Promise.all(this.#conversations.map((one) => one.hangUp()));
+    await Promise.all(this.#running);
+  }
+
+  /** Calls, and has what comes of it run. */
+  #ring(name: string, offer: Offer, talk?: FileTalk): Calling {
+    const stop = new AbortController();
+    const calling = { name, stop, ...(talk ? { talk } : {}) };
+    this.#calling.push(calling);
+    const beginning = {
+      name,
+      talk: talk ?? this.#parts.talk(name),
+      forFiles: talk !== undefined,
+      told: talk !== undefined, // by what becomes of the files
+      stop: stop.signal,
+    };
+    const introduce = async () => {
+      try {
+        return await this.#introductions.call(name, offer, stop.signal);
+      } finally {
+        this.#calling = this.#calling.filter((one) => one !== calling);
+      }
+    };
+    this.own(this.#converse(introduce, beginning));
+    return calling;
+  }
+
+  /** Has a conversation with whoever is introduced. */
+  async #converse(
+    introduce: () => Promise<Introduced>,
+    beginning: Beginning,
+  ): Promise<void> {
+    const { name, talk, told, stop } = beginning;
+    try {
+      const introduced = await introduce();
+      const audience = this.#parts.audience(introduced.name);
+      const conversation = new Conversation(introduced, audience, beginning);
+      this.#conversations.push(conversation);
+      if (stop?.aborted) this.own(conversation.hangUp()); // just now
+      await conversation.run();
+      this.#conversations = this.#conversations.filter((one) =>
+        one !== conversation
+      );
+    } catch (error) {
+      if (!(error instanceof ChatError || error instanceof Failure)) {
+        throw error;
+      }
+      await talk.end(new Failure(EXIT.failed, error.message || "you left"));
+      if (!told) this.#parts.missed(name, error);
+    }
+  }
+
+  async #hangUpAfter(calling: Calling, use: Promise<void>): Promise<void> {
+    const { stop, talk } = calling;
+    await use;
+    while (talk && talk.jobs.length > 0) {
+      await Promise.all(talk.jobs.map(({ settled }) => settled));
+    }
+    stop.abort(new ChatError(118, "you hung up")); // if it still rings
+    const conversation = this.#conversations.find((one) => one.talk === talk);
+    await conversation?.hangUp();
+  }
+}
+
+/** A call because of something that we offer. */
+export function offerOf({ title, size, files }: Job): Offer {
+  return { purpose: "file", name: calledName(title), size, files };
+}
+
+/** The one with `name`, or a name that looks like it. */
+export function withName<T extends { readonly name: string }>(
+  all: readonly T[],
+  name: string,
+): T | undefined {
+  return all.find((one) => lookAlike(one.name) === lookAlike(name));
+}

@@ -1,0 +1,480 @@
+/**
+ * A file or folder that is being received: `notes.pdf.3f9a2c01.part` in the
+ * folder for downloads, until it is whole and has the right hash.
+ *
+ * The eight digits say whose it is: they are made of both people's names, and
+ * of the name and size of what is sent, so that after a break, also one of the
+ * whole program, the same offer finds the same part. Whether its beginning is
+ * the same too is not believed but compared, by hash. A folder is a part as a
+ * whole, and gets its name when all of it is there.
+ *
+ * Nothing that exists is ever overwritten. The name is taken by creating an
+ * empty file exclusively, and the part is renamed over that: there is no moment
+ * between finding a name free and taking it. (A crash in that very moment
+ * leaves an empty file behind.)
+ *
+ * What is written is on its way while the next piece comes; how much, is
+ * bounded. It is not forced to the platter: after a power failure a file that
+ * was just received may be incomplete, as with any copying program.
+ *
+ * @module
+ */
+import { createHash, type Hash } from "node:crypto";
+import { join } from "node:path";
+import { BadRecord } from "./fields.ts";
+import { FileFailure, systemReason } from "./failure.ts";
+import { foldName, numbered, pathParts, SafePaths } from "./names.ts";
+import { type Entry, PIECE_BYTES } from "./records.ts";
+import type { Bytes } from "../../core/scram.ts";
+
+/**
+ * So much is written at once, and gathered meanwhile: a call that waits costs
+ * as much as a quarter of a megabyte.
+ */
+const BLOCK_BYTES = 1_048_576;
+
+/** An item of an offer, with names that are safe. */
+export interface Item {
+  /** What it is to be called. */
+  readonly name: string;
+  /** Whether it is a folder. */
+  readonly isFolder: boolean;
+  /** Its files in their order; those of a folder by paths inside of it. */
+  readonly files: readonly ItemFile[];
+  /** The sum of their sizes. */
+  readonly size: number;
+  /** What it was called by the sender, for people to read. Not safe. */
+  readonly title: string;
+}
+
+/** A file of an {@linkcode Item}, or an empty folder. */
+export interface ItemFile {
+  /** Parted by `/`; empty for an item that is a file. */
+  readonly path: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Whether it is an empty folder. */
+  readonly isFolder: boolean;
+}
+
+/**
+ * The items that `entries` describe.
+ *
+ * @throws {BadRecord} If no honest sender describes anything so.
+ */
+export function itemsOf(entries: readonly Entry[]): Item[] {
+  const groups: Entry[][] = [];
+  for (const entry of entries) {
+    if (entry.item === groups.length) groups.push([]);
+    if (entry.item !== groups.length - 1) throw odd("counts wrongly");
+    groups.at(-1)!.push(entry);
+  }
+  return groups.map(itemOf);
+}
+
+function itemOf(entries: readonly Entry[]): Item {
+  const paths = new SafePaths();
+  const seen = new Set<string>(); // files, and folders with `/`
+  const title = pathParts(entries[0]!.path)?.[0] ?? "";
+  const isFolder = entries[0]!.path.includes("/");
+  const files = entries.map(({ path, size }): ItemFile => {
+    const parts = pathParts(path);
+    if (!parts || parts[0] !== title) throw odd("mixes folders");
+    if (isFolder !== path.includes("/")) throw odd("mixes files and folders");
+    addOnce(seen, parts, path.endsWith("/"));
+    const safe = paths.add(parts);
+    const inside = isFolder ? safe.slice(safe.indexOf("/") + 1) : "";
+    const isRoot = parts.length === 1; // all of a folder that is empty
+    return { path: isRoot ? "" : inside, size, isFolder: path.endsWith("/") };
+  });
+  const name = paths.add([title]);
+  const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+  return { name, isFolder, files, size, title };
+}
+
+/** Notes a path, and that what it lies in are folders. */
+function addOnce(
+  seen: Set<string>,
+  parts: readonly string[],
+  isFolder: boolean,
+): void {
+  const path = parts.join("/");
+  if (seen.has(path) || seen.has(`${path}/`)) throw odd("names a file twice");
+  seen.add(isFolder ? `${path}/` : path);
+  for (let depth = 1; depth < parts.length; depth++) {
+    const folder = parts.slice(0, depth).join("/");
+    if (seen.has(folder)) throw odd("has a folder that is a file");
+    seen.add(`${folder}/`);
+  }
+}
+
+function odd(what: string): BadRecord {
+  return new BadRecord(`a list of files that ${what}`);
+}
+
+/** Between whom a part is; both may use one folder on one computer. */
+export interface People {
+  /** Whose file it is. */
+  readonly sender: string;
+  /** Who gets it. */
+  readonly receiver: string;
+}
+
+/** How much of a part is there, and what that is. */
+export interface Beginning {
+  /** In bytes. */
+  readonly offset: number;
+  /** SHA-256 of them, hexadecimal. */
+  readonly hash: string;
+}
+
+/** See the top of the file. */
+export class Part {
+  /** What it is a part of. */
+  readonly item: Item;
+  /** Where it is. */
+  readonly path: string;
+  readonly #folder: string;
+  #hash: Hash = createHash("sha256");
+  #next = 0; // the file after the one that is open
+  #open: { file: Deno.FsFile; left: number } | undefined;
+  #received = 0;
+  readonly #made = new Set<string>(); // folders that are known to be folders
+  #block: Bytes; // what is gathered
+  #gathered = 0; // bytes of it
+  #spare: Bytes | undefined; // what is written, or was
+  #writing = Promise.resolve();
+  #error: unknown;
+
+  private constructor(item: Item, folder: string, path: string) {
+    this.item = item;
+    this.path = path;
+    this.#folder = folder;
+    this.#block = new Uint8Array(Math.min(BLOCK_BYTES, item.size));
+    PATHS_IN_USE.add(path);
+  }
+
+  /**
+   * The part of `item`, new or found in `folder`, which is made if it is not
+   * there.
+   *
+   * @throws {FileFailure} If it cannot be written there.
+   */
+  static async open(
+    item: Item,
+    folder: string,
+    people: People,
+  ): Promise<Part> {
+    const path = freePart(item, folder, people);
+    const part = new Part(item, folder, path);
+    try {
+      await Deno.mkdir(folder, { recursive: true });
+      if (item.isFolder) await part.#makeFolder("");
+      else (await ownFile(path)).close();
+      return part;
+    } catch (error) {
+      await part.close();
+      throw unwritable(item, error);
+    }
+  }
+
+  /** How many bytes of the item are there or on their way to the disk. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /**
+   * Reads what is there already; {@linkcode write} goes on behind it.
+   *
+   * @param signal Ends it early.
+   */
+  async beginning(signal: AbortSignal): Promise<Beginning> {
+    try {
+      await this.#owned(this.#readBeginning(signal));
+    } catch (error) {
+      throw unwritable(this.item, error);
+    }
+    const hash = this.#hash.copy().digest("hex");
+    return { offset: this.#received, hash };
+  }
+
+  /** Forgets what is there: it comes again from its first byte. */
+  restart(): void {
+    this.#closeFile();
+    this.#hash = createHash("sha256");
+    this.#next = 0;
+    this.#received = 0;
+    this.#gathered = 0;
+  }
+
+  /**
+   * Takes the next bytes, at most 256 KiB. Resolves when more may come; what went wrong with earlier bytes is thrown too.
+   */
+  async write(bytes: Bytes): Promise<void> {
+    this.#received += bytes.length;
+    if (this.#received > this.item.size) {
+      throw spoiled(`More of "${this.item.title}" came than was offered`);
+    }
+    this.#hash.update(bytes);
+    if (this.#gathered + bytes.length > this.#block.length) {
+      await this.#nextBlock();
+    }
+    this.#block.set(bytes, this.#gathered);
+    this.#gathered += bytes.length;
+    if (this.#error) throw unwritable(this.item, this.#error);
+  }
+
+  /** Resolves when everything is written, or throws what went wrong. */
+  async #written(): Promise<void> {
+    this.#flush();
+    await this.#writing;
+    if (this.#error) throw unwritable(this.item, this.#error);
+  }
+
+  /**
+   * Gives the part its name, if it is whole and its hash is `hash`.
+   *
+   * @returns Where it is now.
+   */
+  async finish(hash: string): Promise<string> {
+    const { title, size } = this.item;
+    if (this.#received !== size) {
+      throw spoiled(`Less of "${title}" came than was offered`);
+    }
+    await this.#written();
+    if (this.#hash.digest("hex") !== hash) {
+      throw spoiled(`"${title}" arrived damaged: its hash differs`);
+    }
+    try {
+      return await this.#owned(this.#nameIt());
+    } catch (error) {
+      throw unwritable(this.item, error);
+    }
+  }
+
+  /** Lets go of it, and leaves what is there to be gone on with. */
+  async close(): Promise<void> {
+    this.#flush();
+    await this.#writing;
+    this.#closeFile();
+    PATHS_IN_USE.delete(this.path);
+  }
+
+  /** Removes it from the disk. What cannot be removed stays there. */
+  async remove(): Promise<void> {
+    await this.close();
+    // Somebody else did, or the disk is in trouble: why it ended is told.
+    await Deno.remove(this.path, { recursive: true }).catch(() => {});
+  }
+
+  /** Lets nobody close what `task` uses before it has ended. */
+  #owned<T>(task: Promise<T>): Promise<T> {
+    this.#writing = task.then(() => {}, () => {});
+    return task;
+  }
+
+  async #readBeginning(signal: AbortSignal): Promise<void> {
+    const buffer = new Uint8Array(PIECE_BYTES);
+    for (; this.#next < this.item.files.length; this.#next++) {
+      const { path, size, isFolder } = this.item.files[this.#next]!;
+      if (isFolder) {
+        await this.#makeFolder(path);
+        continue;
+      }
+      const file = await this.#reopen(path);
+      if (!file) return;
+      this.#open = { file, left: size };
+      while (this.#open.left > 0) {
+        signal.throwIfAborted();
+        const wanted = buffer.subarray(0, this.#open.left);
+        const count = await file.read(wanted);
+        if (count === null) {
+          this.#next++;
+          return;
+        }
+        this.#hash.update(wanted.subarray(0, count));
+        this.#open.left -= count;
+        this.#received += count;
+      }
+      this.#cutFile();
+    }
+  }
+
+  /** The file that is there already, if there is one, and it is a file. */
+  async #reopen(path: string): Promise<Deno.FsFile | undefined> {
+    const location = this.#locate(path);
+    await this.#makeParent(path);
+    const info = await Deno.lstat(location).catch(() => undefined);
+    if (!info?.isFile) return undefined;
+    return await Deno.open(location, { read: true, write: true });
+  }
+
+  /** Writes what is gathered, and goes on in the other block. */
+  async #nextBlock(): Promise<void> {
+    const full = this.#block;
+    const before = this.#writing;
+    this.#flush();
+    await before; // which was of the other block
+    this.#block = this.#spare ?? new Uint8Array(full.length);
+    this.#spare = full;
+  }
+
+  /** Has what is gathered written, after what was before it. */
+  #flush(): void {
+    const bytes = this.#block.subarray(0, this.#gathered);
+    this.#gathered = 0;
+    this.#writing = this.#writing.then(() => this.#store(bytes));
+  }
+
+  /** Never fails: the next who asks is told. */
+  async #store(bytes: Bytes): Promise<void> {
+    try {
+      for (let stored = 0; stored < bytes.length && !this.#error;) {
+        if (!this.#open?.left) await this.#advance();
+        const open = this.#open!; // more bytes than files were refused before
+        const part = bytes.subarray(stored, stored + open.left);
+        const count = await writeSome(open.file, part);
+        stored += count;
+        open.left -= count;
+      }
+    } catch (error) {
+      this.#error ??= error;
+    }
+  }
+
+  /** Opens the next file that has bytes; those without are made on the way. */
+  async #advance(): Promise<void> {
+    for (; this.#next < this.item.files.length;) {
+      this.#cutFile();
+      const { path, size, isFolder } = this.item.files[this.#next++]!;
+      if (isFolder) {
+        await this.#makeFolder(path);
+        continue;
+      }
+      await this.#makeParent(path);
+      const file = await ownFile(this.#locate(path));
+      this.#open = { file, left: size };
+      if (size > 0) return;
+    }
+    this.#cutFile();
+  }
+
+  /** Closes the open file, without what an older part had behind its end. */
+  #cutFile(): void {
+    if (!this.#open) return;
+    const { file } = this.#open;
+    file.truncateSync(file.seekSync(0, Deno.SeekMode.Current));
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
+    this.#open?.file.close();
+    this.#open = undefined;
+  }
+
+  async #makeParent(path: string): Promise<void> {
+    const end = path.lastIndexOf("/");
+    if (this.item.isFolder) {
+      await this.#makeFolder(path.slice(0, Math.max(0, end)));
+    }
+  }
+
+  /** Makes a folder of the part, and those above; follows no link. */
+  async #makeFolder(path: string): Promise<void> {
+    if (this.#made.has(path)) return;
+    if (path !== "") await this.#makeParent(path);
+    const location = this.#locate(path);
+    await Deno.mkdir(location).catch(async (error) => {
+      const { isDirectory } = await Deno.lstat(location);
+      if (!isDirectory) throw error; // also a link to a folder
+    });
+    this.#made.add(path);
+  }
+
+  #locate(path: string): string {
+    return path === "" ? this.path : join(this.path, ...path.split("/"));
+  }
+
+  async #nameIt(): Promise<string> {
+    await this.#advance(); // to files without bytes
+    this.#closeFile();
+    for (let number = 1;; number++) {
+      const name = numbered(this.item.name, number);
+      const path = join(this.#folder, name);
+      if (!await reserve(path, this.item.isFolder)) continue;
+      try {
+        await Deno.rename(this.path, path);
+        PATHS_IN_USE.delete(this.path);
+        return path;
+      } catch (error) {
+        await Deno.remove(path).catch(() => {}); // ours, and still empty
+        throw error;
+      }
+    }
+  }
+}
+
+/** Takes a name that is free; false if it is not. */
+async function reserve(path: string, isFolder: boolean): Promise<boolean> {
+  try {
+    if (!isFolder) {
+      (await Deno.open(path, { createNew: true, write: true })).close();
+    } // Windows renames no folder over another, and needs no reservation: it
+    // refuses to overwrite a folder.
+    else if (Deno.build.os !== "windows") await Deno.mkdir(path);
+    else return !await Deno.lstat(path).catch(() => undefined);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+/** Opens a file for writing, new or there already; follows no link. */
+async function ownFile(location: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(location, { createNew: true, write: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!(await Deno.lstat(location)).isFile) throw error;
+    return await Deno.open(location, { write: true });
+  }
+}
+
+/** Small pieces at once, which is cheaper than to wait for them. */
+async function writeSome(file: Deno.FsFile, bytes: Bytes): Promise<number> {
+  return bytes.length > SMALL_BYTES
+    ? await file.write(bytes)
+    : file.writeSync(bytes);
+}
+
+/** Where a part of that item is; another one if that is written just now. */
+function freePart(item: Item, folder: string, people: People): string {
+  const names = [people.sender, people.receiver].map(foldName);
+  const identity = JSON.stringify([...names, item.title, item.size]);
+  const digits = createHash("sha256").update(identity).digest("hex").slice(
+    0,
+    8,
+  );
+  for (let number = 1;; number++) {
+    const copy = number === 1 ? "" : `-${number}`;
+    const path = join(folder, `${item.name}.${digits}${copy}.part`);
+    if (!PATHS_IN_USE.has(path)) return path;
+  }
+}
+
+function spoiled(message: string): FileFailure {
+  return new FileFailure(message, { spoiled: true });
+}
+
+function unwritable({ title }: Item, error: unknown): Error {
+  if (error instanceof FileFailure) return error;
+  if (error instanceof DOMException) return error; // it was asked to end
+  const reason = systemReason(error);
+  return new FileFailure(`Cannot keep "${title}": ${reason}`, { cause: error });
+}
+
+/** The parts that this program writes: two must never be one. */
+const PATHS_IN_USE = new Set<string>();
+
+const SMALL_BYTES = 16_384;

@@ -1,0 +1,133 @@
+/**
+ * What a page shows of files, as cards with numbers: it is told how each looks
+ * whenever that changes.
+ *
+ * @module
+ */
+import { amountText } from "../files/job.ts";
+import type { FileTalk } from "../files/talk.ts";
+import { stateText } from "../files/words.ts";
+import type { Call, Offer } from "../direct/calls.ts";
+import type { PageLink } from "./page_link.ts";
+import type { ShownTransfer } from "../../core/page_talk.ts";
+import type { Transfer } from "../files/transfers.ts";
+
+/** Files that somebody calls for. */
+export type FileOffer = Offer & { readonly purpose: "file" };
+
+/** What there is under a number. */
+export type Card =
+  /** Somebody calls, to send files. */
+  | { readonly kind: "call"; readonly call: Call; readonly offer: FileOffer }
+  /** That was answered, and the files have not come yet. */
+  | { readonly kind: "answer"; readonly talk: FileTalk }
+  | { readonly kind: "transfer"; readonly transfer: Transfer };
+
+/** A {@linkcode Card} of a call. */
+export type CallCard = Card & { readonly kind: "call" };
+
+/** How a card looks. */
+export type Look = Omit<ShownTransfer, "transfer">;
+
+/** See the top of the file. */
+export class Cards {
+  readonly #link: PageLink;
+  readonly #all = new Map<number, Card>();
+  readonly #shown = new Map<number, Look>(); // as it was told last
+  #last = 0;
+
+  /** None yet. */
+  constructor(link: PageLink) {
+    this.#link = link;
+  }
+
+  /** The one under a number. */
+  get(number: number): Card | undefined {
+    return this.#all.get(number);
+  }
+
+  /** Puts one where another was, or else under a number of its own. */
+  put(card: Card, number: number = ++this.#last): number {
+    this.#all.set(number, card);
+    return number;
+  }
+
+  /** Where a transfer is. */
+  numberOf(transfer: Transfer): number | undefined {
+    return this.#find((card) =>
+      card.kind === "transfer" && card.transfer === transfer
+    );
+  }
+
+  /** Where the answer is that leads to files of `talk`. */
+  answerOf(talk: FileTalk): number | undefined {
+    return this.#find((card) => card.kind === "answer" && card.talk === talk);
+  }
+
+  /**
+   * Tells how one looks, if the page does not know. A page that is slow is told
+   * less often how far it is, and of all else at once.
+   */
+  show(transfer: number, look: Look): void {
+    const shown = this.#shown.get(transfer);
+    if (shown && isSame(shown, look)) return;
+    if (shown?.state === look.state && this.#link.behind) return;
+    this.#shown.set(transfer, look);
+    this.#link.say({ type: "transfer", transfer, ...look });
+  }
+
+  /** Takes one away. */
+  drop(number: number): void {
+    this.#all.delete(number);
+    if (!this.#shown.delete(number)) return; // the page never saw it
+    this.#link.say({ type: "over", transfer: number });
+  }
+
+  #find(isMeant: (card: Card) => boolean): number | undefined {
+    return this.#all.entries().find(([, card]) => isMeant(card))?.[0];
+  }
+}
+
+/** A call as it looks while it rings; `room` is what there is, in words. */
+export function callLook({ call, offer }: CallCard, room: string): Look {
+  const amount = amountText(offer.files, offer.size);
+  const text = `${amount}; ${room}`;
+  return { ...callOf(call, offer), state: "offered", text };
+}
+
+/** A call as it looks when it was answered. */
+export function answerLook({ call, offer }: CallCard): Look {
+  const amount = amountText(offer.files, offer.size);
+  const text = `${amount}; connects to ${call.name}`;
+  return { ...callOf(call, offer), state: "waiting", text };
+}
+
+/** A transfer as it looks; `room` is what there is, if the person is asked. */
+export function transferLook(
+  transfer: Transfer,
+  room: string | undefined,
+): Look {
+  const { sends, peer, title, state, moved, size, files } = transfer.job;
+  const part = size === 0 ? 0 : Math.min(1, moved / size);
+  const look = { sends, peer, title, part };
+  const text = stateText(transfer);
+  if (state === "paused") return { ...look, state, text };
+  if (state !== "asking") return { ...look, state: "moving", text };
+  const amount = amountText(files, size);
+  if (room !== undefined) {
+    return { ...look, state: "offered", text: `${amount}; ${room}` };
+  }
+  return {
+    ...look,
+    state: "waiting",
+    text: sends ? `${amount}; ${text}` : amount,
+  };
+}
+
+function isSame(one: Look, other: Look): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function callOf({ name }: Call, { name: title }: FileOffer) {
+  return { sends: false, peer: name, title, part: 0 };
+}

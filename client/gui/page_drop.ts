@@ -1,0 +1,145 @@
+/**
+ * Files that were dropped on the page: no path leads to them, but the page hands
+ * over any piece of one when it is asked to, as the body of a request.
+ *
+ * So nothing is copied to our disk, and nothing is held while a transfer stands
+ * still: browsers have only a few requests open at a time. A file that changes
+ * is not handed over any more; browsers see to that.
+ *
+ * @module
+ */
+import { FileFailure } from "../files/failure.ts";
+import type { Source, SourceFile } from "../files/source.ts";
+import type { DroppedFile, ToPage } from "../../core/page_talk.ts";
+
+/** A page that was asked for a piece has so long, in milliseconds. */
+const HAND_OVER_MS = 30_000;
+
+/** Which bytes are asked for. */
+export type Piece = Pick<
+  ToPage & { type: "read" },
+  "drop" | "file" | "from" | "to"
+>;
+
+/** A page that is asked. */
+export interface AskedPage {
+  /** Asks for a piece; it comes under the number `read`. */
+  ask(read: number, piece: Piece): void;
+  /** Aborts when the page is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** The pieces that pages were asked for. */
+export class Reads {
+  readonly #handOverMs: number;
+  readonly #asked = new Map<number, Asked>();
+  #last = 0;
+
+  /** A page has `handOverMs` for a piece; default 30 seconds. */
+  constructor({ handOverMs = HAND_OVER_MS }: { handOverMs?: number } = {}) {
+    this.#handOverMs = handOverMs;
+  }
+
+  /**
+   * Has a page hand over a piece, into `place`, which is as long.
+   *
+   * @throws {Error} If it does not.
+   */
+  async fill(
+    place: Uint8Array,
+    piece: Piece,
+    { ask, gone }: AskedPage,
+  ): Promise<void> {
+    const read = ++this.#last;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#asked.set(read, { place, resolve, reject });
+    const fail = () => this.fail(read);
+    const late = setTimeout(fail, this.#handOverMs);
+    gone.addEventListener("abort", fail);
+    if (gone.aborted) fail();
+    try {
+      ask(read, piece);
+      await promise;
+    } finally {
+      clearTimeout(late);
+      gone.removeEventListener("abort", fail);
+      this.#asked.delete(read);
+    }
+  }
+
+  /**
+   * Takes the bytes of a piece.
+   *
+   * @returns Resolves at their end; to false if nobody has ever asked for them.
+   */
+  async take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
+    const asked = this.#asked.get(read);
+    if (!asked) return read > 0 && read <= this.#last; // it comes too late
+    const { place, resolve, reject } = asked;
+    try {
+      let filled = 0;
+      for await (const some of bytes) {
+        if (this.#asked.get(read) !== asked) return true; // the same
+        place.set(some, filled); // which throws if they are too many
+        filled += some.length;
+      }
+      if (filled < place.length) throw new RangeError("too few bytes");
+      resolve();
+    } catch (error) {
+      reject(error);
+    }
+    return true;
+  }
+
+  /** There will be no bytes. */
+  fail(read: number): void {
+    this.#asked.get(read)?.reject(new Error("the page says so, or nothing"));
+  }
+}
+
+interface Asked {
+  readonly place: Uint8Array;
+  resolve(): void;
+  reject(why: unknown): void;
+}
+
+/** What fills a place with the bytes of a file that begin at `from`. */
+export type Fill = (place: Uint8Array, from: number) => Promise<void>;
+
+/** A file that was dropped on the page. */
+export class DropSource implements Source {
+  /** See {@linkcode Source}. */
+  readonly item: number;
+  /** See {@linkcode Source}. */
+  readonly path: string;
+  /** See {@linkcode Source}. */
+  readonly size: number;
+  readonly #fill: Fill;
+
+  /** `fill` has the page hand it over. */
+  constructor({ item, path, size }: DroppedFile, fill: Fill) {
+    this.item = item;
+    this.path = path;
+    this.size = size;
+    this.#fill = fill;
+  }
+
+  /** See {@linkcode Source}. */
+  open(): Promise<SourceFile> {
+    let at = 0;
+    const read = async (place: Uint8Array) => {
+      const length = Math.min(place.length, this.size - at);
+      if (length === 0) return null;
+      try {
+        await this.#fill(place.subarray(0, length), at);
+      } catch (cause) {
+        const why = "the page does not hand it over any more";
+        throw new FileFailure(`Cannot read "${this.path}": ${why}`, { cause });
+      }
+      at += length;
+      return length;
+    };
+    // Nothing is to be checked or closed: what comes is what was dropped.
+    return Promise.resolve({ read, check() {}, [Symbol.dispose]() {} });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Connects to servers as they were typed into the page: `client.ts --gui`.
+ *
+ * With TLS each of them has to be who it was before, or who an authority
+ * vouches for: see trust.ts. About any other a person is asked on the terminal,
+ * if there is one. The page cannot wait for that answer, since it takes silence
+ * for a lost connection; so it is told to come again.
+ *
+ * @module
+ */
+import { connectTcp, dial, parseAddress, parsePort } from "../trust/address.ts";
+import type { Endpoint } from "../trust/address.ts";
+import { clean } from "../../core/sanitize.ts";
+import { EXIT, Failure } from "../terminal/failure.ts";
+import { type KnownServers, serverText } from "../trust/known_servers.ts";
+import type { TlsOptions } from "../options.ts";
+import type { ByteStream } from "../trust/tls.ts";
+import { isAccepted, type Questioner, Trust, Unknown } from "../trust/trust.ts";
+
+/** What {@linkcode TypedServers} has to know. */
+export interface TypedServersOptions {
+  /** Who the servers have to be; undefined without TLS. */
+  readonly tls: TlsOptions | undefined;
+  /** Which certificates were accepted before. */
+  readonly known: KnownServers;
+  /** Where to ask; undefined if nobody sits there. */
+  readonly terminal: Questioner | undefined;
+  /** Gets what the page has no room for: why a server is not trusted. */
+  readonly complain: (line: string) => void;
+}
+
+/** See the top of the file. */
+export class TypedServers {
+  readonly #options: TypedServersOptions;
+  readonly #trusts = new Map<string, Trust>();
+  readonly #complaints = new Set<string>(); // a page tries again and again
+  #isAsking = false;
+
+  /** Nobody was asked anything yet. */
+  constructor(options: TypedServersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Connects to a server.
+   *
+   * @throws {Failure} Whose message is for who has typed it.
+   */
+  async dial(
+    server: string,
+    port: string,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    const endpoint = endpointOf(server, port);
+    const { tls } = this.#options;
+    if (!tls) return await dial(endpoint, signal, connectTcp);
+    return await this.#dialTls(endpoint, { tls, signal });
+  }
+
+  async #dialTls(
+    endpoint: Endpoint,
+    { tls, signal }: { tls: TlsOptions; signal: AbortSignal },
+  ): Promise<ByteStream> {
+    const name = serverText(endpoint);
+    const { known } = this.#options;
+    const trust = this.#trusts.get(name) ??
+      new Trust({ ...tls, known, terminal: undefined });
+    this.#trusts.set(name, trust);
+    try {
+      return await trust.dial(endpoint, signal);
+    } catch (error) {
+      if (error instanceof Unknown && this.#options.terminal) {
+        this.#ask(trust, error);
+        throw new Failure(EXIT.protocol, ANSWER_FIRST, { cause: error });
+      }
+      if (error instanceof Failure) this.#complain(error);
+      throw error;
+    }
+  }
+
+  /** Asks whether the server is trusted, one question at a time. */
+  async #ask(trust: Trust, found: Unknown): Promise<void> {
+    const { terminal } = this.#options;
+    if (this.#isAsking || !terminal) return;
+    this.#isAsking = true;
+    const accepted = await isAccepted(found, terminal);
+    this.#isAsking = false;
+    if (!accepted) return;
+    trust.accept(found.identity);
+    terminal.print("* Now come in again on the page.\n");
+  }
+
+  /** Says on the terminal why the server is not who it should be, once. */
+  #complain({ message, advice, exitCode }: Failure): void {
+    if (exitCode !== EXIT.protocol || this.#complaints.has(message)) return;
+    this.#complaints.add(message);
+    this.#options.complain(clean(message));
+    if (advice !== "") this.#options.complain(clean(advice));
+  }
+}
+
+/** @throws {Failure} If that is no server. */
+function endpointOf(server: string, port: string): Endpoint {
+  const address = parseAddress(server);
+  const number = address?.port ?? parsePort(port);
+  if (address && number !== undefined) {
+    return { hostname: address.hostname, port: number };
+  }
+  const message = "A server is a name or number, such as 127.0.0.1, " +
+    "and a port a number from 1 to 65535";
+  throw new Failure(EXIT.usage, message);
+}
+
+/** Fits into the end of a WebSocket, as it is shown on the page. */
+const ANSWER_FIRST =
+  "The server's certificate is new here. Answer on the terminal that has " +
+  "opened this page, then come in again";

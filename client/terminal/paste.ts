@@ -1,0 +1,84 @@
+/**
+ * Keys and pastes told apart: terminals put `ESC [ 200 ~` before what is pasted
+ * and `ESC [ 201 ~` after it, once they were asked to.
+ *
+ * A pasted line break must not send: the paste becomes one line, in which each
+ * break is seen as ␤ and becomes a break again when the line is sent. Who
+ * types ␤ himself sends a line break too; nobody has it on his keyboard.
+ *
+ * @module
+ */
+import { clean } from "../../core/sanitize.ts";
+
+/** Asks the terminal to mark pastes; {@linkcode UNMARK_PASTES} to stop that. */
+export const MARK_PASTES = "\x1b[?2004h";
+
+/** See {@linkcode MARK_PASTES}. */
+export const UNMARK_PASTES = "\x1b[?2004l";
+
+/** Longest paste that is taken, in characters; the rest of it is dropped. */
+export const MAX_PASTE = 1024 * 1024;
+
+/** A part of what was typed. */
+export interface Typed {
+  /** Whether it was pasted, and so is text alone, on one line. */
+  readonly pasted: boolean;
+  /** Never empty. */
+  readonly text: string;
+}
+
+/** Tells keys from pastes, however the terminal's bytes were cut. */
+export class PasteFilter {
+  #held = ""; // may be the beginning of a mark
+  #paste: string | undefined; // what came of the paste we are in
+
+  /** What `text` adds, in order. */
+  *feed(text: string): Generator<Typed, void, void> {
+    let rest = this.#held + text;
+    this.#held = "";
+    while (rest !== "") {
+      const mark = this.#paste === undefined ? START : END;
+      const at = rest.indexOf(mark);
+      const held = at < 0 ? heldBack(rest, mark) : 0;
+      const part = rest.slice(0, at < 0 ? rest.length - held : at);
+      if (this.#paste !== undefined) {
+        this.#paste = (this.#paste + part).slice(0, MAX_PASTE);
+      } else if (part !== "") yield { pasted: false, text: part };
+      if (at < 0) {
+        this.#held = rest.slice(rest.length - held);
+        return;
+      }
+      rest = rest.slice(at + mark.length);
+      const line = onOneLine(this.#paste ?? "");
+      if (line !== "") yield { pasted: true, text: line };
+      this.#paste = this.#paste === undefined ? "" : undefined;
+    }
+  }
+}
+
+/** `line` as it is meant: with the line breaks and tabs that were pasted. */
+export function withBreaks(line: string): string {
+  return line.replaceAll("␤", "\n").replaceAll("␉", "\t");
+}
+
+/**
+ * A break at the end is how a paste of lines ends, and is not meant; what web
+ * pages hide in their texts (soft hyphens and such) is not either.
+ */
+function onOneLine(paste: string): string {
+  return clean(
+    paste.replace(/\r\n?/g, "\n").replace(/\n+$/, "").replaceAll("\t", "␉")
+      .replaceAll(/[\u00ad\u200b\u2060\ufeff]/g, ""),
+  );
+}
+
+const START = "\x1b[200~";
+const END = "\x1b[201~";
+
+/** How many characters at the end of `text` may be the beginning of `mark`. */
+function heldBack(text: string, mark: string): number {
+  for (let length = mark.length - 1; length > 0; length--) {
+    if (text.endsWith(mark.slice(0, length))) return length;
+  }
+  return 0;
+}

@@ -1,0 +1,173 @@
+/**
+ * Where the server is: what people write, and the way there.
+ *
+ * @module
+ */
+import { lookup } from "node:dns/promises";
+import { DEFAULT_PORT } from "../../protocol.ts";
+import { EXIT, Failure } from "../terminal/failure.ts";
+
+/** How long looking up and connecting may take, in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A server, as it was named. */
+export interface Address {
+  /** A host name or an address, without brackets. */
+  readonly hostname: string;
+  /** Undefined if it was not said. */
+  readonly port: number | undefined;
+}
+
+/** Where a server listens. */
+export interface Endpoint {
+  /** A host name or an address, without brackets. */
+  readonly hostname: string;
+  /** Its port. */
+  readonly port: number;
+}
+
+/** Whether what is sent there does not leave this computer. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|127(\.\d+){3}|::1)$/i.test(hostname);
+}
+
+/** Reads `host`, `host:port`, `[v6]:port` or a bare v6 address. */
+export function parseAddress(word: string): Address | undefined {
+  const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(.*))?$/.exec(word) ??
+    [];
+  if (bracketed) return checked(bracketed, bracketedPort);
+  if (word.split(":").length > 2) return checked(word, undefined);
+  const [hostname = "", port] = word.split(":");
+  return checked(hostname, port);
+}
+
+/** Reads a port to connect to: 1 to 65535. */
+export function parsePort(word: string): number | undefined {
+  const port = /^\d{1,5}$/.test(word) ? Number(word) : 0;
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+/** `hostname` and `port` as one word that {@linkcode parseAddress} reads. */
+export function addressText(hostname: string, port: number): string {
+  if (port === DEFAULT_PORT) return hostname;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `${host}:${port}`;
+}
+
+/** Connects to one address of a host; what it throws may be any error. */
+export type Connect<T> = (
+  address: Deno.ConnectOptions & { readonly signal: AbortSignal },
+) => Promise<T>;
+
+/** Connects without TLS. */
+export async function connectTcp(
+  address: Parameters<Connect<Deno.TcpConn>>[0],
+): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect(address);
+  conn.setNoDelay(true);
+  conn.setKeepAlive(true); // finds out when the other side lost power
+  return conn;
+}
+
+/**
+ * Connects, trying every address of the host: "localhost" is often ::1 first,
+ * while the server may listen on IPv4 alone.
+ *
+ * @throws {Failure} With what to check; or what `connect` throws as one.
+ */
+export async function dial<T>(
+  { hostname, port }: Endpoint,
+  signal: AbortSignal,
+  connect: Connect<T>,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+  const both = AbortSignal.any([signal, deadline]);
+  let failure: unknown = new Error("it has no address");
+  try {
+    for (const address of await unlessAborted(addressesOf(hostname), both)) {
+      try {
+        return await connect({ hostname: address, port, signal: both });
+      } catch (error) {
+        failure = error;
+        if (both.aborted || error instanceof Failure) break;
+      }
+    }
+  } catch (error) {
+    failure = error;
+  }
+  signal.throwIfAborted();
+  if (failure instanceof Failure) throw failure;
+  throw unreachable(
+    `Cannot connect to ${hostname} port ${port}`,
+    deadline.aborted ? deadline.reason : failure,
+  );
+}
+
+async function addressesOf(hostname: string): Promise<string[]> {
+  const found = await lookup(hostname, { all: true });
+  return found.map(({ address }) => address);
+}
+
+/** `promise`, or the signal's reason if that is first. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const { promise: abort, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, abort]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function unreachable(what: string, cause: unknown): Failure {
+  const [why, advice] = whyUnreachable(cause);
+  return new Failure(EXIT.unreachable, `${what}: ${why}`, {
+    advice,
+    passing: true,
+    cause,
+  });
+}
+
+/** Why it was not possible to connect, and what to check. */
+export function whyUnreachable(
+  cause: unknown,
+): [why: string, advice: string] {
+  const code = cause instanceof Error && "code" in cause ? cause.code : "";
+  if (cause instanceof Deno.errors.ConnectionRefused) {
+    return [
+      "nobody listens there",
+      "Is the server running, and is this its port? " +
+      "It prints what to type when it starts.",
+    ];
+  }
+  if (cause instanceof DOMException && cause.name === "TimeoutError") {
+    return [
+      `no answer within ${CONNECT_TIMEOUT_MS / 1_000} seconds`,
+      "Is the address right, and does a firewall stand between?",
+    ];
+  }
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+    return [
+      "no such host is known",
+      "Check the spelling, or use the number that the server printed.",
+    ];
+  }
+  return [
+    cause instanceof Error ? cause.message : String(cause),
+    "Check the address, and that both computers are on the same network.",
+  ];
+}
+
+function checked(
+  hostname: string,
+  port: string | undefined,
+): Address | undefined {
+  if (!/^[A-Za-z0-9._:%-]+$/.test(hostname)) return undefined;
+  if (port === undefined) return { hostname, port: undefined };
+  const number = parsePort(port);
+  return number === undefined ? undefined : { hostname, port: number };
+}

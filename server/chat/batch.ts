@@ -1,0 +1,156 @@
+/**
+ * Runs of messages as bytes. This is the one place that works for each message
+ * and not for each batch of them, so it is written for speed.
+ *
+ * @module
+ */
+import type { Draft } from "../journal/journal.ts";
+
+const encoder = new TextEncoder();
+
+/** Messages of one sender to one target, in the order of their ids. */
+export interface Run {
+  /** The sender's name. */
+  readonly from: string;
+  /** A room, a user, or `ALL`. */
+  readonly to: string;
+  /** The id of the first; the others follow without a gap. */
+  readonly firstId: number;
+  /** When they came into being, in milliseconds since the epoch. */
+  readonly at: number;
+  /** UTF-8, borrowed from whoever appends them. */
+  readonly bodies: readonly Uint8Array[];
+  /** The length that a classic client gave to its one message here. */
+  readonly declaredLength?: number;
+}
+
+/**
+ * Where the run ends that begins with the draft at `first`: before one to
+ * somebody else, and before one whose key is in use.
+ */
+export function runEnd(
+  drafts: readonly Draft[],
+  first: number,
+  isUsed: (key: string) => boolean,
+): number {
+  const { to, key, declaredLength } = drafts[first]!; // the caller has looked
+  if (declaredLength !== undefined) return first + 1;
+  const keys = new Set([key]);
+  for (let end = first + 1; end < drafts.length; end++) {
+    const next = drafts[end]!;
+    if (next.to !== to || next.declaredLength !== undefined) return end;
+    const { key } = next;
+    if (key === undefined) continue;
+    if (keys.has(key) || isUsed(key)) return end;
+    keys.add(key);
+  }
+  return drafts.length;
+}
+
+/**
+ * The FORWARD frames of a run, back to back in one new buffer, and where in it
+ * each one ends. Encoded once for everybody who gets it.
+ */
+export function encodeForwards(run: Run): Series {
+  const time = timeText(run.at);
+  return encodeSeries(
+    `FORWARD ${run.from}\nTo: ${run.to}\nId: `,
+    run.firstId,
+    run.bodies,
+    (bytes) => `\nTime: ${time}\nContent-length: ${bytes}\n\n`,
+  );
+}
+
+/** What {@linkcode encodeSents} tells a sender. */
+export interface Sent extends Omit<Run, "from" | "bodies" | "declaredLength"> {
+  /** How many messages there are. */
+  readonly count: number;
+  /** How many users each was queued for. */
+  readonly recipients: number;
+}
+
+/** The SENT frames for a run, back to back. */
+export function encodeSents(sent: Sent): Uint8Array {
+  const end = `\nTime: ${
+    timeText(sent.at)
+  }\nRecipients: ${sent.recipients}\n\n`;
+  const bodies = Array<Uint8Array>(sent.count).fill(NO_BODY);
+  const prefix = `SENT ${sent.to}\nId: `;
+  return encodeSeries(prefix, sent.firstId, bodies, () => end).bytes;
+}
+
+const NO_BODY = new Uint8Array();
+
+/** Frames back to back, and where in them each one ends. */
+export interface Series {
+  /** All frames; nobody may change them. */
+  readonly bytes: Uint8Array;
+  /** As many as there are frames. */
+  readonly ends: readonly number[];
+}
+
+/**
+ * Frames whose heads differ in a rising id, and by the length of their body.
+ * Only where that changes is a head written; the others are copied from the one
+ * before, and one is added to the id in its digits.
+ */
+function encodeSeries(
+  prefix: string,
+  firstId: number,
+  bodies: readonly Uint8Array[],
+  suffix: (bodyBytes: number) => string,
+): Series {
+  const longest = prefix + Number.MAX_SAFE_INTEGER +
+    suffix(Number.MAX_SAFE_INTEGER);
+  let size = longest.length * bodies.length;
+  for (const body of bodies) size += body.length;
+
+  const bytes = new Uint8Array(size);
+  const ends: number[] = [];
+  let head = { at: 0, length: 0, idEnd: 0, bodyBytes: -1 };
+  let at = 0;
+  for (let index = 0; index < bodies.length; index++) {
+    const body = bodies[index]!;
+    const same = body.length === head.bodyBytes;
+    if (same) {
+      bytes.copyWithin(at, head.at, head.at + head.length);
+      head.at = at;
+    }
+    if (!same || !increment(bytes, at + prefix.length, at + head.idEnd)) {
+      const id = prefix + (firstId + index);
+      const text = id + suffix(body.length); // ASCII: a character is a byte
+      encoder.encodeInto(text, bytes.subarray(at));
+      head = {
+        at,
+        length: text.length,
+        idEnd: id.length,
+        bodyBytes: body.length,
+      };
+    }
+    bytes.set(body, at += head.length);
+    ends.push(at += body.length);
+  }
+  return { bytes: bytes.subarray(0, at), ends };
+}
+
+/** Adds one to the digits from `start` to `end`; false if they are too few. */
+function increment(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = end - 1; i >= start; i--) {
+    if (bytes[i] !== NINE) {
+      bytes[i]!++;
+      return true;
+    }
+    bytes[i] = ZERO;
+  }
+  return false;
+}
+
+const [ZERO, NINE] = [0x30, 0x39];
+
+let lastTime = { at: NaN, text: "" };
+
+/** `at`, in milliseconds since the epoch, as the wire has it. */
+function timeText(at: number): string {
+  if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
+  return lastTime.text;
+}

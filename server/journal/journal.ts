@@ -1,0 +1,175 @@
+/**
+ * The interface to what outlives a connection: the journal of messages, and
+ * where visits are kept.
+ *
+ * The journal is the one place where a message comes into being: it gives the
+ * id and the time, keeps the message, and hands it on, in order. What stands
+ * behind it may be the memory of this process, a disk, or other servers; the
+ * rest of the program is the same.
+ *
+ * @module
+ */
+import type { Run } from "../chat/batch.ts";
+
+/** For so long a key is remembered. */
+export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
+
+/** The most messages that one HISTORY gives. */
+export const MAX_HISTORY = 1_000;
+
+/** A message that is to be. */
+export interface Draft {
+  /** The name of a room or a user as the hub has it, or `ALL`. */
+  readonly to: string;
+  /** UTF-8, borrowed until {@linkcode Journal.append} settles. */
+  readonly body: Uint8Array;
+  /** Unlike all others; makes it safe to repeat the draft. */
+  readonly key?: string;
+  /** The length that a classic client gave, where it is not that of `body`. */
+  readonly declaredLength?: number;
+}
+
+/** Somebody who reads what is sent to him, and may be slow at it. */
+export interface Reader {
+  /** Whether a sender had better wait for `relief`. */
+  readonly congested: boolean;
+  /** Resolves when it has caught up, or stands still. */
+  relief(): Promise<void>;
+}
+
+/** What became of handing on a run of messages. */
+export interface Delivery {
+  /** How many users it was queued for. */
+  readonly recipients: number;
+  /** One for each classic receiver: whether it acknowledged every message. */
+  readonly acknowledged: readonly Promise<boolean>[];
+  /** Those who read more slowly than they are sent to. */
+  readonly congested: readonly Reader[];
+}
+
+/** Messages that are: some of those that were appended together, in order. */
+export interface Stored {
+  /** How many there are. */
+  readonly count: number;
+  /** The first one's place in the one order of all messages. */
+  readonly firstId: number;
+  /** In milliseconds since the epoch. */
+  readonly at: number;
+  /** What became of handing them on. */
+  readonly delivery: Delivery;
+}
+
+/**
+ * Hands a run on to everybody here whom it is for. `forwards` are its FORWARD
+ * frames, which from now on nobody may change.
+ */
+export type Deliver = (run: Run, forwards: Uint8Array) => Delivery;
+
+/** Which messages of a room. */
+export interface Page {
+  /** At most so many. */
+  readonly limit: number;
+  /** Only those with a greater id. */
+  readonly after?: number;
+  /** Only those with a smaller id. */
+  readonly before?: number;
+}
+
+/** Whose messages a returning user missed. */
+export interface Missed {
+  /** The last one that the user has. */
+  readonly after: number;
+  /** The last one, inclusive; what is newer comes as news. */
+  readonly upTo: number;
+  /** The user's name. */
+  readonly user: string;
+  /** The user's first possible message: a name may have had other owners. */
+  readonly since: number;
+  /** Rooms, and after which id the user was in each. */
+  readonly rooms: ReadonlyMap<string, number>;
+  /** Only what was sent to the user alone, not to `ALL`. */
+  readonly alone?: boolean;
+}
+
+/** After which id the messages of `run` were meant for the user. */
+export function meantFor(
+  query: Missed,
+  run: Pick<Run, "from" | "to">,
+): number {
+  const user = query.user.toLowerCase();
+  if (run.to.toLowerCase() === user) return query.since;
+  if (run.from.toLowerCase() === user) return Infinity;
+  if (run.to === "ALL") return query.alone ? Infinity : query.since;
+  return query.rooms.get(run.to) ?? Infinity;
+}
+
+/** See the top of the file. */
+export interface Journal {
+  /** The id of the newest message that was handed on; 0 before the first. */
+  readonly lastId: number;
+
+  /**
+   * Stores `drafts` in their order, as messages of `from`, hands them on, and
+   * resolves when both is done, with results for all of them, in order.
+   *
+   * A draft whose key was used within a day, among those that the journal
+   * remembers, is not stored again:
+   * its result is that of the first.
+   *
+   * @throws {ChatError} 119 if they cannot be stored; then none of them is.
+   */
+  append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
+
+  /** What a draft with that key would be answered, if it is not stored again. */
+  repeated(key: string): Stored | undefined;
+
+  /**
+   * FORWARD frames of a room, oldest first: the newest that fit the page as it
+   * is when the first is asked for. They are made as they are taken.
+   */
+  history(room: string, page: Page): AsyncIterable<Uint8Array>;
+
+  /** FORWARD frames that a user should have had, oldest first, some at a time. */
+  missed(query: Missed): AsyncIterable<Uint8Array>;
+
+  /** The name of the room that is `name` or looks like it, if it has history. */
+  roomName(name: string): string | undefined;
+
+  /** How many rooms have history. */
+  readonly roomCount: number;
+
+  /** The rooms with history, by name. */
+  rooms(): Iterable<string>;
+
+  /** Begins to delete what is too old; to be called once a second. */
+  tidy(): void;
+}
+
+/** What a visit needs in order to outlive the process. */
+export interface StoredVisit {
+  /** The user's name in lower case: one visit for each. */
+  readonly key: string;
+  /** Proves that one is this user. */
+  readonly token: string;
+  /** The newest message there was when it began. */
+  readonly since: number;
+  /** The rooms it is in, and the newest message when each was joined. */
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
+/** Where visits are kept that outlive the process. */
+export interface VisitStore {
+  /** Those that were saved and not forgotten. */
+  load(): StoredVisit[];
+
+  /**
+   * Resolves when the visit is stored as it is now, in the place of an earlier
+   * one with its key.
+   *
+   * @throws {ChatError} 119 if it cannot be stored.
+   */
+  save(visit: StoredVisit): Promise<void>;
+
+  /** Forgets visits that are over, if they are still those. */
+  forget(visits: readonly StoredVisit[]): Promise<void>;
+}

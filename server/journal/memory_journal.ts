@@ -1,0 +1,260 @@
+/**
+ * The journal in memory: what it holds ends with the process, and the oldest
+ * goes when it grows over its limit.
+ *
+ * It keeps runs as the bytes that were forwarded, so that history is those same
+ * bytes again.
+ *
+ * @module
+ */
+import { isRoomName } from "../../protocol.ts";
+import {
+  type Deliver,
+  type Draft,
+  type Journal,
+  KEY_LIFE_MS,
+  meantFor,
+  type Missed,
+  type Page,
+  type Stored,
+} from "./journal.ts";
+import { NameMap } from "../chat/name_map.ts";
+import { encodeForwards, type Run, runEnd } from "../chat/batch.ts";
+
+/** How much the journal holds, in bytes. */
+export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
+
+const MAX_KEYS = 100_000;
+const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
+
+/** A run that was handed on. */
+interface StoredRun {
+  readonly from: string;
+  readonly to: string;
+  readonly firstId: number;
+  readonly forwards: Uint8Array;
+  readonly ends: readonly number[];
+}
+
+/** What {@linkcode MemoryJournal} may be told to do otherwise. */
+export interface MemoryJournalOptions {
+  /** Default {@linkcode MAX_JOURNAL_BYTES}. */
+  readonly maxBytes?: number;
+  /** Milliseconds since the epoch. Tests pass their own. */
+  readonly now?: () => number;
+}
+
+/** See the top of the file. */
+export class MemoryJournal implements Journal {
+  readonly #deliver: Deliver;
+  readonly #maxBytes: number;
+  readonly #now: () => number;
+  readonly #records = new Queue<StoredRun>();
+  readonly #rooms = new NameMap<{ name: string; records: Queue<StoredRun> }>();
+  readonly #keys = new Map<string, Stored>();
+  #bytes = 0;
+  #lastId = 0;
+
+  /** An empty journal that hands on to `deliver`. */
+  constructor(deliver: Deliver, options: MemoryJournalOptions = {}) {
+    this.#deliver = deliver;
+    this.#maxBytes = options.maxBytes ?? MAX_JOURNAL_BYTES;
+    this.#now = options.now ?? Date.now;
+  }
+
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+    const stored: Stored[] = [];
+    for (let first = 0; first < drafts.length;) {
+      const { key } = drafts[first]!; // there are more
+      const known = key === undefined ? undefined : this.repeated(key);
+      if (known) {
+        stored.push(known);
+        first++;
+        continue;
+      }
+      const end = runEnd(
+        drafts,
+        first,
+        (key) => this.repeated(key) !== undefined,
+      );
+      this.#appendRun(from, drafts.slice(first, end), stored);
+      first = end;
+    }
+    return Promise.resolve(stored);
+  }
+
+  repeated(key: string): Stored | undefined {
+    const known = this.#keys.get(key);
+    return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
+  }
+
+  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
+    const { limit, after = 0, before = Infinity } = page;
+    const frames: Uint8Array[] = [];
+    const records =
+      this.#rooms.get(room)?.records.newestFirst((record) =>
+        record.firstId < before
+      ) ?? [];
+    for (const record of records) {
+      if (record.firstId + record.ends.length <= after + 1) break;
+      for (let i = record.ends.length; i-- > 0;) {
+        const id = record.firstId + i;
+        if (id <= after || frames.length >= limit) break;
+        if (id < before) frames.push(frame(record, i));
+      }
+      if (frames.length >= limit) break;
+    }
+    yield* frames.reverse();
+  }
+
+  async *missed(query: Missed): AsyncGenerator<Uint8Array> {
+    const frames: Uint8Array[] = [];
+    for (const record of this.#records.newestFirst()) {
+      if (record.firstId + record.ends.length <= query.after + 1) break;
+      const since = meantFor(query, record);
+      for (let i = record.ends.length; i-- > 0;) {
+        const id = record.firstId + i;
+        if (id <= Math.max(query.after, since)) break;
+        if (id <= query.upTo) frames.push(frame(record, i));
+      }
+    }
+    yield* frames.reverse();
+  }
+
+  roomName(name: string): string | undefined {
+    return this.#rooms.get(name)?.name;
+  }
+
+  get roomCount(): number {
+    return this.#rooms.size;
+  }
+
+  *rooms(): Iterable<string> {
+    for (const { name } of this.#rooms.values()) yield name;
+  }
+
+  tidy(): void {
+    for (const [key, { at }] of this.#keys) {
+      if (at > this.#now() - KEY_LIFE_MS) return; // as are all after it
+      this.#keys.delete(key);
+    }
+  }
+
+  /** Stores a run, hands it on, and adds what became of it to `stored`. */
+  #appendRun(from: string, drafts: readonly Draft[], stored: Stored[]): void {
+    const { to, declaredLength } = drafts[0]!;
+    const at = this.#now();
+    const run: Run = {
+      from,
+      to,
+      firstId: this.#lastId + 1,
+      at,
+      bodies: drafts.map((draft) => draft.body),
+      ...(declaredLength === undefined ? {} : { declaredLength }),
+    };
+    const { bytes, ends } = encodeForwards(run);
+    this.#lastId += drafts.length;
+    this.#keep({ from, to, firstId: run.firstId, forwards: bytes, ends });
+    const delivery = this.#deliver(run, bytes);
+    const result = { count: drafts.length, firstId: run.firstId, at, delivery };
+    stored.push(result);
+    this.#remember(drafts, result);
+  }
+
+  #keep(record: StoredRun): void {
+    this.#records.push(record);
+    this.#bytes += heldBytes(record);
+    if (isRoomName(record.to)) this.#roomRecords(record.to).push(record);
+    while (this.#bytes > this.#maxBytes) this.#forgetOldest();
+  }
+
+  #roomRecords(name: string): Queue<StoredRun> {
+    const known = this.#rooms.get(name);
+    if (known) return known.records;
+    const room = { name, records: new Queue<StoredRun>() };
+    this.#rooms.add(name, room);
+    return room.records;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#records.shift();
+    if (!oldest) return;
+    this.#bytes -= heldBytes(oldest);
+    const room = this.#rooms.get(oldest.to);
+    if (!isRoomName(oldest.to) || !room) return;
+    room.records.shift(); // the oldest of all is the oldest of its room
+    if (room.records.size === 0) this.#rooms.delete(room.name);
+  }
+
+  /** Keeps the keys of a run, with what is answered if they come again. */
+  #remember(drafts: readonly Draft[], run: Stored): void {
+    // A repeat is not sent to anybody: nothing to wait for.
+    const { recipients } = run.delivery;
+    const delivery = { recipients, acknowledged: [], congested: [] };
+    for (let index = 0; index < drafts.length; index++) {
+      const { key } = drafts[index]!;
+      if (key === undefined) continue;
+      const firstId = run.firstId + index;
+      this.#keys.delete(key);
+      this.#keys.set(key, { count: 1, firstId, at: run.at, delivery });
+    }
+    if (this.#keys.size > MAX_KEYS) this.#forgetOldestKeys();
+  }
+
+  /** Many at a time: to find the first of a Map costs what was deleted there. */
+  #forgetOldestKeys(): void {
+    for (const key of this.#keys.keys()) {
+      if (this.#keys.size <= MAX_KEYS * 0.9) return;
+      this.#keys.delete(key);
+    }
+  }
+}
+
+/** What a record keeps from being freed, in bytes. */
+function heldBytes({ forwards }: StoredRun): number {
+  return forwards.buffer.byteLength + RECORD_OVERHEAD_BYTES;
+}
+
+function frame({ forwards, ends }: StoredRun, index: number): Uint8Array {
+  return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
+}
+
+/** First in, first out, in constant time however long it is. */
+class Queue<T> {
+  #items: (T | undefined)[] = [];
+  #first = 0;
+
+  get size(): number {
+    return this.#items.length - this.#first;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#first];
+    this.#items[this.#first] = undefined; // or it would be kept alive
+    if (this.#first < this.#items.length) this.#first++;
+    if (this.#first * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#first);
+      this.#first = 0;
+    }
+    return item;
+  }
+
+  /** Backwards, from the last of those at the front for which `old` holds. */
+  *newestFirst(old: (item: T) => boolean = () => true): Generator<T> {
+    let [low, high] = [this.#first, this.#items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (old(this.#items[middle]!)) low = middle + 1;
+      else high = middle;
+    }
+    for (let i = low; i-- > this.#first;) yield this.#items[i]!;
+  }
+}

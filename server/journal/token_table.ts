@@ -1,0 +1,50 @@
+/**
+ * The table of visits, for those that outlive the process.
+ *
+ * @module
+ */
+import type { StatementSync } from "node:sqlite";
+import type { StoredVisit, VisitStore } from "./journal.ts";
+import type { Database } from "./database.ts";
+
+/** See the top of the file. */
+export class VisitTable implements VisitStore {
+  readonly #database: Database;
+  readonly #select: StatementSync;
+  readonly #save: StatementSync;
+  readonly #forget: StatementSync;
+
+  /** The table in `database`. */
+  constructor(database: Database) {
+    this.#database = database;
+    this.#select = database.prepare("SELECT * FROM visits");
+    this.#save = database.prepare(
+      "INSERT OR REPLACE INTO visits VALUES (?,?,?,?)",
+    );
+    this.#forget = database.prepare(
+      "DELETE FROM visits WHERE key = ? AND token = ?",
+    );
+  }
+
+  load(): StoredVisit[] {
+    return this.#select.all().map((row) => ({
+      key: String(row["key"]),
+      token: String(row["token"]),
+      since: Number(row["since"]),
+      rooms: new Map<string, number>(JSON.parse(String(row["rooms"]))),
+    }));
+  }
+
+  save({ key, token, since, rooms }: StoredVisit): Promise<void> {
+    const list = JSON.stringify([...rooms]); // as they are now
+    return this.#database.write(() => {
+      this.#save.run(key, token, since, list);
+    });
+  }
+
+  forget(visits: readonly StoredVisit[]): Promise<void> {
+    return this.#database.write(() => {
+      for (const { key, token } of visits) this.#forget.run(key, token);
+    });
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * One peer's outgoing bytes: a bounded queue with a single writer.
+ *
+ * Whoever pushes never waits, so that a slow reader costs nobody else anything.
+ * What is pushed in one turn of the event loop leaves in one write, a large
+ * piece at once, and what piles up during a write leaves joined in the next. A
+ * queue that passes its limit is the end of that peer, and of that peer alone.
+ *
+ * A write takes 10 µs. After a message to a large room many are due in one turn,
+ * of which only the first are begun in it: the others follow in portions, a turn
+ * for each. Between them whoever else talks is heard and answered, and what is
+ * said to few does not wait until many have heard something else.
+ *
+ * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
+ * the readers take it; a reader that hardly moves is not waited for.
+ *
+ * @module
+ */
+import { nextTurn } from "./turns.ts";
+
+/**
+ * More than this unread, and the peer is given up at once, in bytes. Who reads
+ * too slowly is found before that: see slow_consumer.ts.
+ */
+export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
+
+/** Above this much unread a sender had better wait, in bytes. */
+export const HIGH_WATER_BYTES = 256 * 1024;
+
+/**
+ * A reader who takes less than this many bytes in this many milliseconds is
+ * not waited for until it has caught up: or it could hold back a whole room.
+ */
+export const STALL = { bytes: 32 * 1024, ms: 500 };
+
+/** Small buffers are joined up to this size; a larger one goes out as it is. */
+const JOINED_BYTES = 64 * 1024;
+
+/** So many who are to hear the same are written to in one turn. */
+const FEW = 32;
+
+/** Of more, those that can be written to in so many milliseconds. */
+const PORTION_MS = 0.3;
+
+/**
+ * What has more to write is begun in that turn in any case, in bytes: it is a
+ * flood, and to go through it in small steps cost a tenth of the speed.
+ */
+const LITTLE_BYTES = 1_024;
+
+/** So large a piece is not worth joining with others: it leaves at once. */
+const LARGE_BYTES = 16 * 1024;
+
+/** Where the bytes go, such as a `Deno.Conn`. */
+export interface Sink {
+  /** Writes some of `bytes`; says how many, and rejects if it cannot. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Who has an outbox, and is told when it can go on no longer. */
+export interface OutboxOwner {
+  /** The peer has too much unread. Harmless if it has ended already. */
+  overflowed(): void;
+  /** A write failed, of which `cause` is what the system says. */
+  lost(cause: unknown): void;
+}
+
+/** See the top of the file. */
+export class Outbox {
+  /** Those with something to write that no write is under way for. */
+  static #dueNow: Outbox[] = [];
+  /** Those of them who were too many for one turn. */
+  static #dueLater: Outbox[] = [];
+  /** How many bytes the peer has taken so far. */
+  written = 0;
+  readonly #sink: Sink;
+  readonly #owner: OutboxOwner;
+  /** So much may be unread, in bytes. */
+  readonly maxBytes: number;
+  #queue: Uint8Array[] = [];
+  #next = 0; // the first of the queue that is still to be written
+  #bytes = 0; // in the queue and in the write under way
+  #answerBytes = 0; // those of them that do not count against the limit
+  #due = false; // to be written at the end of this turn
+  #writing: Uint8Array | undefined; // the write under way
+  #scratch: Uint8Array | undefined; // holds what the write under way joined
+  #waiting: (() => void)[] = [];
+  #stalled = false;
+  #overflowed = false;
+  #hurried = false;
+  #closed = false;
+
+  // Callbacks that are made once: an async function makes twice the garbage.
+  readonly #wrote = (count: number): void => {
+    const bytes = this.#writing!; // one is under way
+    this.#taken(count);
+    if (count < bytes.length) return this.#write(bytes.subarray(count));
+    this.#giveScratchBack();
+    this.#goOn();
+  };
+
+  readonly #failed = (cause: unknown): void => {
+    this.#writing = undefined;
+    this.close();
+    this.#owner.lost(cause);
+  };
+
+  /** The only writer of `sink`; `maxBytes` may be unread. */
+  constructor(sink: Sink, owner: OutboxOwner, maxBytes = MAX_OUTBOX_BYTES) {
+    this.#sink = sink;
+    this.#owner = owner;
+    this.maxBytes = maxBytes;
+  }
+
+  /** Queues what others said. `bytes` are shared: nobody may change them. */
+  push(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.unreadBytes > this.maxBytes && !this.#overflowed) {
+      this.#overflowed = true;
+      this.#owner.overflowed();
+    }
+    if (!this.#overflowed) this.#enqueue(bytes);
+  }
+
+  /** Queues what this peer asked for, which never counts against its limit. */
+  answer(bytes: Uint8Array): void {
+    this.#answerBytes += bytes.length;
+    this.#enqueue(bytes);
+  }
+
+  /** How much is unread that counts against the limit, in bytes. */
+  get unreadBytes(): number {
+    return this.#bytes - this.#answerBytes;
+  }
+
+  /** Whether everything that was queued has been written. */
+  get empty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** Whether so much is unread that nothing more is read from this peer. */
+  get behind(): boolean {
+    return this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed;
+  }
+
+  /** Whether so much is unread that a sender had better wait for relief. */
+  get congested(): boolean {
+    return this.behind && !this.#stalled;
+  }
+
+  /**
+   * Resolves when the queue is short again, when it is closed or hurried, or
+   * when the peer is too slow to be waited for; that takes half a second.
+   */
+  async relief(): Promise<void> {
+    while (this.congested) {
+      const before = this.written;
+      const timer = setTimeout(() => {
+        this.#stalled = this.written - before < STALL.bytes;
+        this.#wake();
+      }, STALL.ms);
+      await this.#change();
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Resolves when the queue is short again, or when it is closed or hurried:
+   * for answers, which are made no faster than they are read.
+   */
+  async room(): Promise<void> {
+    while (this.behind) await this.#change();
+  }
+
+  /** Ends all waiting, now and later; what is queued is still sent. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#wake();
+  }
+
+  /** Resolves when everything is written, or nothing more can be. */
+  async flushed(): Promise<void> {
+    this.#begin();
+    while (this.#writing) await this.#change();
+  }
+
+  /**
+   * Drops what is queued and takes no more, but for one `last` frame, which
+   * follows the write under way. Idempotent.
+   */
+  close(last?: Uint8Array): void {
+    this.#queue = [];
+    this.#next = 0;
+    if (last && !this.#closed) this.#enqueue(last);
+    this.#closed = true;
+    this.#wake();
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#queue.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#writing) return;
+    if (!this.#due) {
+      this.#due = true;
+      if (Outbox.#dueNow.push(this) === 1) setImmediate(Outbox.#writeDue);
+    }
+    if (bytes.length >= LARGE_BYTES) this.#begin();
+  }
+
+  static #writeDue(): void {
+    const due = Outbox.#dueNow;
+    Outbox.#dueNow = [];
+    const later: Outbox[] = [];
+    for (const audience of Outbox.#audiences(due)) {
+      const end = performance.now() + PORTION_MS;
+      for (const outbox of audience) {
+        const now = audience.length <= FEW || outbox.#bytes > LITTLE_BYTES ||
+          performance.now() < end;
+        if (now) outbox.#begin();
+        else later.push(outbox);
+      }
+    }
+    if (later.length === 0) return;
+    if (Outbox.#dueLater.length === 0) nextTurn().then(Outbox.#writeLater);
+    Outbox.#dueLater = Outbox.#dueLater.concat(later);
+  }
+
+  /** Those who are to hear the same, together; the smallest audience first. */
+  static #audiences(due: Outbox[]): Outbox[][] {
+    if (due.length <= FEW) return [due];
+    const byPiece = Map.groupBy(due, (outbox) => outbox.#queue[outbox.#next]);
+    return [...byPiece.values()].sort((a, b) => a.length - b.length);
+  }
+
+  static #writeLater(): void {
+    const due = Outbox.#dueLater;
+    const end = performance.now() + PORTION_MS;
+    let next = 0;
+    while (next < due.length && performance.now() < end) {
+      due[next++]!.#begin(); // there is one
+    }
+    due.splice(0, next);
+    if (due.length > 0) nextTurn().then(Outbox.#writeLater);
+  }
+
+  #begin(): void {
+    if (this.#due) this.#goOn();
+    this.#due = false;
+  }
+
+  /** Writes what is next; to be called when no write is under way any more. */
+  #goOn(): void {
+    if (this.#next < this.#queue.length) return this.#write(this.#nextBytes());
+    this.#writing = undefined;
+    this.#wake();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#writing = bytes;
+    this.#sink.write(bytes).then(this.#wrote, this.#failed);
+  }
+
+  /** What goes out in the next write: one piece, or several in one buffer. */
+  #nextBytes(): Uint8Array {
+    const count = this.#fitting();
+    return count < 2 ? this.#take() : this.#joined(count);
+  }
+
+  /** How many pieces at the head of the queue fit in one write. */
+  #fitting(): number {
+    let bytes = 0;
+    for (let end = this.#next; end < this.#queue.length; end++) {
+      bytes += this.#queue[end]!.length;
+      if (bytes > JOINED_BYTES) return end - this.#next;
+    }
+    return this.#queue.length - this.#next;
+  }
+
+  #joined(count: number): Uint8Array {
+    const pieces = Array.from({ length: count }, () => this.#take());
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (bytes >= SCRATCH_FROM_BYTES) {
+      this.#scratch = spare.pop() ?? new Uint8Array(JOINED_BYTES);
+    }
+    const buffer = this.#scratch ?? new Uint8Array(bytes);
+    let at = 0;
+    for (const piece of pieces) {
+      buffer.set(piece, at);
+      at += piece.length;
+    }
+    return buffer.subarray(0, bytes);
+  }
+
+  #giveScratchBack(): void {
+    if (this.#scratch && spare.length < MAX_SPARE) spare.push(this.#scratch);
+    this.#scratch = undefined;
+  }
+
+  /** Takes the next piece off the queue, which keeps nothing of it. */
+  #take(): Uint8Array {
+    if (this.#queue.length === 1) return this.#queue.pop()!; // keeps its room
+    const bytes = this.#queue[this.#next]!; // the caller has looked
+    this.#queue[this.#next++] = NOTHING;
+    if (this.#next * 2 >= this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#next);
+      this.#next = 0;
+    }
+    return bytes;
+  }
+
+  /** Keeps the books when the peer took some bytes. */
+  #taken(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#answerBytes = Math.min(this.#answerBytes, this.#bytes);
+    this.written += bytes;
+    if (this.#bytes > HIGH_WATER_BYTES) return;
+    this.#stalled = false;
+    this.#wake();
+  }
+
+  #change(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    return promise;
+  }
+
+  #wake(): void {
+    if (this.#waiting.length === 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+/** Buffers to join many pieces in, the same for all outboxes. */
+const spare: Uint8Array[] = [];
+const MAX_SPARE = 64;
+
+/** Less is joined in a buffer of its size: a crowd that comes says little. */
+const SCRATCH_FROM_BYTES = 8 * 1024;

@@ -1,0 +1,135 @@
+/**
+ * Introducing two people who want to talk without the server: CALL, ACCEPT and
+ * DECLINE are passed on to the one who is named, and nothing is remembered.
+ *
+ * Only what the protocol knows is passed on, in the form that it has there, so
+ * that nobody is sent a stranger's bytes under the server's name. Whether a call
+ * is answered, and in time, is the clients' business; see docs/protocol.md.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  encode,
+  type Frame,
+  header,
+  type Headers,
+} from "../../protocol.ts";
+import { type Command, DEAR, userOf } from "./command.ts";
+import type { Context, Session } from "./context.ts";
+import type { User } from "../chat/hub.ts";
+
+/** So many addresses of a user are passed on. */
+export const MAX_ADDRESSES = 8;
+
+/** What may be asked, by verb. */
+export const INTRODUCTIONS = {
+  CALL: { words: [1, 1], cost: DEAR, run: call },
+  ACCEPT: { words: [1, 1], run: accept },
+  DECLINE: { words: [1, 1], run: decline },
+} as const satisfies Record<string, Command>;
+
+function call(session: Session, { hub }: Context, frame: Frame): Uint8Array {
+  const user = userOf(session);
+  if (user.muted) {
+    throw new ChatError(120, "Cannot call: the operator has muted you");
+  }
+  const to = whoIsCalled(session, hub.userNamed(frame.args[0]!), frame);
+  to.peer.notify(encode("CALL", [user.name], {
+    Session: one(frame, "Session"),
+    From: user.peer.remote,
+    Address: addresses(frame),
+    Commit: one(frame, "Commit"),
+    ...purpose(frame),
+  }));
+  return encode("CALLING", [to.name]);
+}
+
+function accept(session: Session, { hub }: Context, frame: Frame): Uint8Array {
+  const user = userOf(session);
+  const to = whoIsCalled(session, hub.userNamed(frame.args[0]!), frame);
+  to.peer.notify(encode("ACCEPT", [user.name], {
+    Session: one(frame, "Session"),
+    From: user.peer.remote,
+    Address: addresses(frame),
+    Key: one(frame, "Key"),
+  }));
+  return encode("ACCEPTED", [to.name]);
+}
+
+function decline(session: Session, { hub }: Context, frame: Frame): Uint8Array {
+  const user = userOf(session);
+  const to = whoIsCalled(session, hub.userNamed(frame.args[0]!), frame);
+  to.peer.notify(encode("DECLINE", [user.name], {
+    Session: one(frame, "Session"),
+    Reason: maybe(frame, "Reason"),
+  }));
+  return encode("DECLINED", [to.name]);
+}
+
+/** @throws {ChatError} 102 if nobody is there, 118 if that one cannot do it. */
+function whoIsCalled(
+  session: Session,
+  called: User | undefined,
+  { args: [name = ""], verb }: Frame,
+): User {
+  if (!called) {
+    throw new ChatError(102, `no user "${name}" is connected`);
+  }
+  if (called === session.user) {
+    throw new ChatError(118, `Cannot ${verb} "${name}": that is you`);
+  }
+  if (called.peer.kind !== "classic") return called;
+  throw new ChatError(
+    118,
+    `"${called.name}" has a client without direct calls`,
+  );
+}
+
+/** What a call is for; a file has a name and a size. */
+function purpose(frame: Frame): Headers {
+  const Purpose = one(frame, "Purpose");
+  if (Purpose === "chat") return { Purpose };
+  const [Name, Size] = [one(frame, "Name"), one(frame, "Size")];
+  return { Purpose, Name, Size, Files: maybe(frame, "Files") };
+}
+
+function addresses(frame: Frame): string[] {
+  const found = frame.headers.filter(([name]) => name === "address")
+    .map(([, value]) => value);
+  if (found.length > MAX_ADDRESSES) {
+    throw wrong(`over ${MAX_ADDRESSES} of Address`);
+  }
+  if (found.every((value) => FORMS.Address.test(value))) return found;
+  throw wrong("Address is no address:port");
+}
+
+/** @throws {ChatError} 105 if the header is missing, or of the wrong form. */
+function one(frame: Frame, name: keyof typeof FORMS): string {
+  const value = maybe(frame, name);
+  if (value !== undefined) return value;
+  throw wrong(`${name} is missing`);
+}
+
+function maybe(frame: Frame, name: keyof typeof FORMS): string | undefined {
+  const value = header(frame, name.toLowerCase());
+  if (value === undefined || FORMS[name].test(value)) return value;
+  throw wrong(`${name} is of the wrong form`);
+}
+
+function wrong(why: string): ChatError {
+  return new ChatError(105, `Cannot introduce: ${why}`);
+}
+
+/** What each header may be. Heads have no control characters at all. */
+const FORMS = {
+  Session: /^[0-9a-f]{32}$/,
+  Commit: /^[0-9a-f]{64}$/,
+  Key: /^[0-9a-f]{64}$/,
+  Address: /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]{2,45}\]):\d{1,5}$/,
+  Purpose: /^(chat|file)$/,
+  Name: /^.{1,255}$/u,
+  Size: /^\d{1,15}$/,
+  Files: /^\d{1,7}$/,
+  Reason: /^.{1,200}$/u,
+} as const;

@@ -1,0 +1,258 @@
+/**
+ * Clients of the course (docs/protocol.md, section 8): a user is two sockets,
+ * one to send and one to receive, and acknowledges every message.
+ *
+ * A classic user hears what is sent to it, to ALL and to #default, one message
+ * at a time, the next only after its RECEIVED. It hears no NOTICEs, and errors
+ * go out bare: real clients compare the whole string.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  concat,
+  DEFAULT_ROOM,
+  encode,
+  type Frame,
+  header,
+  isText,
+} from "../../protocol.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Connection } from "../net/connection.ts";
+import type { Hub, Peer, User } from "../chat/hub.ts";
+import { NameMap } from "../chat/name_map.ts";
+import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../net/outbox.ts";
+import type { Run } from "../chat/batch.ts";
+
+/** So long a receiver may take for its RECEIVED, in milliseconds. */
+export const ACKNOWLEDGE_WITHIN_MS = 5_000;
+
+/** Which of a user's two sockets one is. */
+export type Role = "TOSEND" | "TORECV";
+
+/** What classic users need of the server. */
+export interface ClassicContext {
+  /** Who is here. */
+  readonly hub: Hub;
+  /** Where messages come into being. */
+  readonly journal: Journal;
+  /** A receiver has so long for its RECEIVED, in milliseconds. */
+  readonly acknowledgeWithinMs: number;
+  /** Is told of a user who came in. */
+  entered(user: User): void;
+}
+
+/** The classic users, those with one socket so far included. */
+export class Classics {
+  readonly #context: ClassicContext;
+  readonly #users = new NameMap<ClassicUser>();
+
+  /** Nobody, so far. */
+  constructor(context: ClassicContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Takes a socket for a user.
+   *
+   * @throws {ChatError} 100 if the name is not legal, or in use; 117 if it is
+   * banned.
+   */
+  register(role: Role, name: string, connection: Connection): ClassicUser {
+    const waiting = this.#users.get(name);
+    if (waiting?.wants(role, name, connection)) {
+      waiting.complete(role, connection);
+      return waiting;
+    }
+    try {
+      this.#context.hub.reserve(name);
+    } catch (cause) {
+      if (!(cause instanceof ChatError) || cause.closes) throw cause;
+      throw new ChatError(100, cause.message, { cause });
+    }
+    const user = new ClassicUser(name, this.#context);
+    this.#users.add(name, user);
+    user.complete(role, connection);
+    return user;
+  }
+
+  /** Takes the user out, and ends both sockets. Idempotent. */
+  remove(user: ClassicUser, reason: string): void {
+    if (this.#users.get(user.name) !== user) return;
+    this.#users.delete(user.name);
+    this.#context.hub.release(user.name);
+    user.end(reason);
+  }
+}
+
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly settle: (acknowledged: boolean) => void;
+}
+
+/** One user. As a {@linkcode Peer} it is its receiving side. */
+export class ClassicUser implements Peer {
+  /** The name, as it was first given. */
+  readonly name: string;
+  /** See {@linkcode Peer}. */
+  readonly kind = "classic";
+  /** Who it is to the hub, once both sockets are there. */
+  user: User | undefined;
+  readonly #context: ClassicContext;
+  readonly #sockets = new Map<Role, Connection>();
+  #queue: Waiting[] = [];
+  #queuedBytes = 0;
+  #unacknowledged: Waiting | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stalled = false;
+
+  /** A user without sockets; see {@linkcode ClassicUser.complete}. */
+  constructor(name: string, context: ClassicContext) {
+    this.name = name;
+    this.#context = context;
+  }
+
+  get remote(): string {
+    const socket = this.#sockets.get("TOSEND") ?? this.#sockets.get("TORECV");
+    return socket?.remote ?? "";
+  }
+
+  get congested(): boolean {
+    return this.#queuedBytes > HIGH_WATER_BYTES && !this.#stalled;
+  }
+
+  /**
+   * Whether this is the user whose other socket `connection` is: nobody else's
+   * machine may take the half that is missing.
+   */
+  wants(role: Role, name: string, connection: Connection): boolean {
+    return this.name === name && !this.#sockets.has(role) &&
+      hostOf(this.remote) === hostOf(connection.remote);
+  }
+
+  /** Takes a socket; with the second one the user comes in. */
+  complete(role: Role, connection: Connection): void {
+    this.#sockets.set(role, connection);
+    if (this.#sockets.size < 2) return;
+    const { hub, journal } = this.#context;
+    this.user = hub.enter(this.name, this);
+    hub.join(this.user, DEFAULT_ROOM, journal);
+    this.#context.entered(this.user);
+  }
+
+  /** Ends both sockets; what was not acknowledged never will be. */
+  end(reason: string): void {
+    clearTimeout(this.#timer);
+    const lost = this.#unacknowledged ? [this.#unacknowledged] : [];
+    for (const { settle } of [...lost, ...this.#queue]) settle(false);
+    this.#unacknowledged = undefined;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    for (const socket of this.#sockets.values()) socket.end(reason);
+  }
+
+  /** Does what a frame of the sending socket says, and returns the answer. */
+  async fromSender(frame: Frame): Promise<Uint8Array | undefined> {
+    if (frame.verb === "LOGOUT") {
+      this.#sockets.get("TOSEND")?.outbox.answer(encode("BYE"));
+      this.end("logged out");
+      return undefined;
+    }
+    if (frame.verb !== "SEND" || frame.args.length !== 1) throw unknown(frame);
+    if (!this.user) throw new ChatError(101, "Cannot send: no TORECV socket");
+    if (!isText(frame.body)) {
+      throw new ChatError(107, "Cannot send what is not UTF-8");
+    }
+    const declared = Number(header(frame, "content-length"));
+    const { hub, journal } = this.#context;
+    if (this.user.muted) {
+      throw new ChatError(102, "Cannot send: muted"); // it knows no 120
+    }
+    const to = hub.address(this.user, frame.args[0]!);
+    const [stored] = await journal.append(this.name, [{
+      to,
+      body: frame.body,
+      ...(declared === frame.body.length ? {} : { declaredLength: declared }),
+    }]).catch(undelivered);
+    const { delivery } = stored!; // one result for one draft
+    const acknowledged = await Promise.all(delivery.acknowledged);
+    const kept = delivery.recipients > 0 || hub.owns(to); // for its login
+    if (!kept || acknowledged.includes(false)) {
+      throw new ChatError(102, "Cannot deliver to everybody");
+    }
+    return encode("SEND", [frame.args[0]!]);
+  }
+
+  /** Does what a frame of the receiving socket says; there is no answer. */
+  fromReceiver(frame: Frame): void {
+    if (frame.verb === "ERROR") return this.end("refused a message");
+    if (frame.verb !== "RECEIVED") throw unknown(frame);
+    const waiting = this.#unacknowledged;
+    if (!waiting) return; // one RECEIVED too many does no harm
+    clearTimeout(this.#timer);
+    this.#unacknowledged = undefined;
+    this.#queuedBytes -= waiting.bytes.length;
+    if (this.#queuedBytes <= HIGH_WATER_BYTES) this.#stalled = false;
+    waiting.settle(true);
+    this.#sendNext();
+  }
+
+  notify(): void {
+    // The course's protocol has no way to say it.
+  }
+
+  forward(run: Run): Promise<boolean> {
+    const full = this.#queuedBytes > MAX_OUTBOX_BYTES;
+    const all = run.bodies.map((body) => {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const length = run.declaredLength ?? body.length;
+      const head = encoder.encode(
+        `FORWARD ${run.from}\nContent-length: ${length}\n\n`,
+      );
+      const bytes = concat([head, body]);
+      this.#queue.push({ bytes, settle: resolve });
+      this.#queuedBytes += bytes.length;
+      return promise;
+    });
+    // Not at once: whoever is sending to many must not find them changed.
+    if (full) queueMicrotask(() => this.end("too slow"));
+    else this.#sendNext();
+    return Promise.all(all).then((answers) => !answers.includes(false));
+  }
+
+  async relief(): Promise<void> {
+    while (this.congested) {
+      const before = this.#queuedBytes;
+      await new Promise((resolve) => setTimeout(resolve, STALL.ms));
+      this.#stalled = before - this.#queuedBytes < STALL.bytes;
+    }
+  }
+
+  #sendNext(): void {
+    if (this.#unacknowledged) return;
+    this.#unacknowledged = this.#queue.shift();
+    if (!this.#unacknowledged) return;
+    this.#sockets.get("TORECV")?.outbox.answer(this.#unacknowledged.bytes);
+    this.#timer = setTimeout(
+      () => this.end("acknowledged nothing"),
+      this.#context.acknowledgeWithinMs,
+    );
+  }
+}
+
+const encoder = new TextEncoder();
+
+function unknown(frame: Frame): ChatError {
+  return new ChatError(105, `Cannot do "${frame.verb}" on this socket`);
+}
+
+/** The address of `address:port`. */
+export function hostOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(":"));
+}
+
+/** What is not stored is not delivered: of 119 the course knows nothing. */
+function undelivered(error: unknown): never {
+  if (!(error instanceof ChatError)) throw error;
+  throw new ChatError(102, error.message);
+}

@@ -1,0 +1,180 @@
+import { assertEquals } from "@std/assert";
+import {
+  findCommand,
+  nearestCommand,
+  parseInput,
+} from "../../../client/chat/commands.ts";
+import { matching, wantedWord } from "../../../client/chat/completion.ts";
+import {
+  MAX_PASTE,
+  PasteFilter,
+  withBreaks,
+} from "../../../client/terminal/paste.ts";
+import { numbersText, splitLines } from "../../../client/chat/pipe.ts";
+
+const INPUTS: Record<string, unknown> = {
+  "hello": { kind: "say", text: "hello" },
+  "  hello ": { kind: "say", text: "  hello " },
+  "": { kind: "nothing" },
+  "  ": { kind: "nothing" },
+  "@bob: hi": { kind: "to", target: "bob", text: "hi" },
+  "@bob:hi": { kind: "to", target: "bob", text: "hi" },
+  "@bob hi there": { kind: "to", target: "bob", text: "hi there" },
+  "@bob: one\ntwo": { kind: "to", target: "bob", text: "one\ntwo" },
+  "@ALL: hi": { kind: "to", target: "ALL", text: "hi" },
+  "LIST": { kind: "command", name: "list", rest: "" },
+  "LEAVE ": { kind: "command", name: "leave", rest: "" },
+  "LOGOUT": { kind: "command", name: "logout", rest: "" },
+  "LIST of things": { kind: "say", text: "LIST of things" },
+  "list": { kind: "say", text: "list" },
+  "/join lab": { kind: "command", name: "join", rest: "lab" },
+  "/JOIN  #lab ": { kind: "command", name: "join", rest: "#lab" },
+  "//join": { kind: "say", text: "/join" },
+  "/": { kind: "command", name: "", rest: "" },
+};
+
+for (const [line, input] of Object.entries(INPUTS)) {
+  Deno.test(`parseInput() reads ${JSON.stringify(line)}`, () => {
+    assertEquals<unknown>(parseInput(line), input);
+  });
+}
+
+for (
+  const line of [
+    "@bob",
+    "@bob:",
+    "@bob:  ",
+    "@: x",
+    "@",
+    "@a-b: x",
+    "@#lab hi",
+    "@server hi",
+  ]
+) {
+  Deno.test(`parseInput() explains and does not send ${JSON.stringify(line)}`, () => {
+    assertEquals(parseInput(line).kind, "wrong");
+  });
+}
+
+Deno.test("nearestCommand() finds what was probably meant, and nothing far off", () => {
+  const pairs = { jion: "join", hepl: "help", wo: "who", quitt: "quit" };
+  for (const [typed, meant] of Object.entries(pairs)) {
+    assertEquals(nearestCommand(typed), meant);
+  }
+  assertEquals(nearestCommand("xyzzy"), undefined);
+  assertEquals(nearestCommand(""), undefined);
+  assertEquals(findCommand("constructor"), undefined);
+});
+
+const WANTED: readonly [
+  line: string,
+  kind: string,
+  part: string,
+  found: string[],
+][] = [
+  ["/jo", "command", "/jo", ["/join "]],
+  ["/join l", "room", "l", ["lab"]],
+  ["/join #l", "room", "#l", ["#lab"]],
+  ["see #l", "room", "#l", ["#lab "]],
+  ["@B", "user", "@B", ["@bob: "]],
+  ["ask @b", "user", "@b", ["@bob "]],
+  ["/msg b", "user", "b", ["bob "]],
+  ["bo", "user", "bo", ["bob: "]],
+  ["thanks bo", "user", "bo", ["bob "]],
+  ["thanks ", "nothing", "", ["bob", "join", "lab"]],
+];
+
+for (const [line, kind, part, found] of WANTED) {
+  Deno.test(`wantedWord() completes ${JSON.stringify(line)}`, () => {
+    const wanted = wantedWord(line);
+
+    assertEquals<string>(wanted.kind, kind);
+    assertEquals(wanted.part, part);
+    assertEquals(matching(["bob", "lab", "join"], wanted), found);
+  });
+}
+
+Deno.test("wantedWord() means rooms in the chooser", () => {
+  assertEquals(wantedWord("la", true).kind, "room");
+  assertEquals(wantedWord("@la", true).kind, "user");
+});
+
+Deno.test("PasteFilter finds the same pastes wherever the keys are cut", () => {
+  const typed =
+    "ab\x1b[A\x1b[200~one\r\ntwo\x1b[31m\r\n\x1b[201~c\x1b[200~\x1b[201~\x1b[2~d";
+  for (let size = 1; size <= typed.length; size++) {
+    const filter = new PasteFilter();
+    let keys = "";
+    let pastes = "";
+    for (let at = 0; at < typed.length; at += size) {
+      for (const part of filter.feed(typed.slice(at, at + size))) {
+        if (part.pasted) pastes += part.text;
+        else keys += part.text;
+      }
+    }
+    assertEquals(keys, "ab\x1b[Ac\x1b[2~d");
+    assertEquals(pastes, "one␤two␛[31m");
+  }
+});
+
+Deno.test("PasteFilter takes a paste up to its limit", () => {
+  const filter = new PasteFilter();
+
+  const parts = ["\x1b[200~", "x".repeat(MAX_PASTE + 1), "y", "\x1b[201~"]
+    .flatMap((text) => [...filter.feed(text)]);
+
+  assertEquals(parts.length, 1);
+  assertEquals(parts[0]!.text.length, MAX_PASTE);
+});
+
+Deno.test("a paste keeps its tabs, and loses what web pages hide in texts", () => {
+  const pasted = [...new PasteFilter().feed(
+    "\x1b[200~all:\n\tmake so\u00adft\ufeff\x1b[201~",
+  )];
+
+  assertEquals(pasted, [{ pasted: true, text: "all:␤␉make soft" }]);
+  assertEquals(withBreaks(pasted[0]!.text), "all:\n\tmake soft");
+});
+
+Deno.test("withBreaks() gives a paste its line breaks back", () => {
+  assertEquals(withBreaks("one␤two"), "one\ntwo");
+});
+
+Deno.test("splitLines() finds the same lines wherever the input is cut", async () => {
+  const input = new TextEncoder().encode(
+    "one\ntwö\r\n\n12345\n123456\r\n1234567\nlast",
+  );
+  const limit = 5;
+  for (let size = 1; size <= input.length; size++) {
+    const found: unknown[] = [];
+    for await (const lines of splitLines(cut(input, size), limit)) {
+      found.push(
+        ...lines.map((line) =>
+          line instanceof Uint8Array
+            ? new TextDecoder().decode(line)
+            : line.bytes
+        ),
+      );
+    }
+    assertEquals(
+      found,
+      ["one", "twö", "", "12345", 6, 7, "last"],
+      `size ${size}`,
+    );
+  }
+});
+
+async function* cut(
+  bytes: Uint8Array,
+  size: number,
+): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) {
+    yield await Promise.resolve(bytes.subarray(at, at + size));
+  }
+}
+
+Deno.test("numbersText() joins neighbours", () => {
+  assertEquals(numbersText([7]), "line 7");
+  assertEquals(numbersText([3, 4, 5]), "lines 3 to 5");
+  assertEquals(numbersText([9, 1, 2, 5]), "lines 1 to 2, 5 and 9");
+});

@@ -1,0 +1,126 @@
+import { assertEquals } from "@std/assert";
+
+import { Line } from "../../../core/reconnecting.ts";
+import { Messages } from "../../../client/chat/messages.ts";
+import { roomName, Session } from "../../../client/chat/session.ts";
+import { View } from "../../../client/terminal/view.ts";
+import type { Frame } from "../../../protocol.ts";
+import { guestAccess, recordingTerminal } from "../../tools/client_tools.ts";
+
+const AT = "2026-11-21T07:32:56.120Z";
+
+/** A session of alice, and all that it printed. */
+function createSession(): { session: Session; printed: string[] } {
+  const printed: string[] = [];
+  const terminal = recordingTerminal((text) => void printed.push(text));
+  const view = new View({
+    plain: true,
+    colors: false,
+    columns: () => 80,
+    now: () => new Date(AT),
+  });
+  const line = new Line({ dial: () => Promise.reject(new Error("no server")) });
+  const session = new Session({
+    line,
+    terminal,
+    view,
+    access: guestAccess(),
+    name: "alice",
+    comeIn: () => Promise.reject(new Error("no server")),
+  });
+  session.arrived();
+  return { session, printed };
+}
+
+function frame(
+  start: string,
+  headers: Record<string, string> = {},
+  body = "",
+): Frame {
+  const [verb = "", ...args] = start.split(" ");
+  return {
+    verb,
+    args,
+    headers: Object.entries({ time: AT, ...headers }),
+    body: new TextEncoder().encode(body),
+  };
+}
+
+Deno.test("Session tells once of somebody who leaves several rooms by going offline", () => {
+  const { session, printed } = createSession();
+
+  for (const room of ["#lab", "#default"]) {
+    const headers = { user: "bob", room, reason: "logged out" };
+    session.receive({
+      frame: frame("NOTICE offline", headers),
+      request: undefined,
+    });
+  }
+
+  assertEquals(printed.length, 1);
+  assertEquals(printed[0]!.slice(9), "* bob went offline (logged out)\n");
+});
+
+Deno.test("Session shortens what a crowded room tells of many", () => {
+  const { session, printed } = createSession();
+  const lines = Array.from({ length: 8 }, (_, i) => `user${i} 127.0.0.1:1\n`);
+
+  session.receive({
+    frame: frame("NOTICE joined", { room: "#lab", count: "8" }, lines.join("")),
+    request: undefined,
+  });
+
+  assertEquals(
+    printed[0]!.slice(9),
+    "* user0, user1, user2, user3, user4 and 3 more joined #lab\n",
+  );
+});
+
+Deno.test("Session keeps the other rooms when one is left", () => {
+  const { session, printed } = createSession();
+
+  for (const room of ["#default", "#lab"]) {
+    session.receive({ frame: frame(`JOINED ${room}`), request: undefined });
+  }
+  session.receive({ frame: frame("LEFT #LAB"), request: undefined });
+
+  assertEquals(session.room, "#default");
+  assertEquals(printed.at(-1), "#default> ");
+});
+
+Deno.test("roomName() takes names with and without #, and nothing for the default", () => {
+  assertEquals(roomName("lab"), "#lab");
+  assertEquals(roomName("#lab"), "#lab");
+  assertEquals(roomName(" "), "#default");
+  assertEquals(roomName("two words"), undefined);
+  assertEquals(roomName("##"), undefined);
+});
+
+Deno.test("Session shows what the operator says as a line of its own, harmless", () => {
+  const { session, printed } = createSession();
+  const notice = frame(
+    "NOTICE server",
+    {},
+    "bob: hi\n* you \x1b[2Jleft \u202e",
+  );
+
+  session.receive({ frame: notice, request: undefined });
+
+  assertEquals(printed, [
+    "* The operator says: bob: hi␤* you ␛[2Jleft <U+202E>\n",
+  ]);
+});
+
+Deno.test("Messages.unsaid() gives what was typed to people, and nothing of it to a pipe", () => {
+  const show = () => {};
+  const requests = [
+    { verb: "SEND", args: ["bob"], body: new TextEncoder().encode("hi") },
+    { verb: "WHO", args: ["#lab"], body: new Uint8Array() },
+  ] as const;
+
+  const person = new Messages({ me: "alice", echo: true, show });
+  const pipe = new Messages({ me: "alice", echo: false, show });
+
+  assertEquals(person.unsaid(requests), ["Waits: @bob: hi"]);
+  assertEquals(pipe.unsaid(requests), []);
+});

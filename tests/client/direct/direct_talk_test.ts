@@ -1,0 +1,131 @@
+/** Conversations: what is said arrives once and in order, or is told of. */
+import { assertEquals } from "@std/assert";
+import {
+  type Audience,
+  Conversation,
+} from "../../../client/direct/direct_talk.ts";
+import { Files } from "../../../client/files/files.ts";
+import { Meeting } from "../../../client/direct/rendezvous.ts";
+import { agreements } from "../../tools/direct_tools.ts";
+import { FaultProxy } from "../../tools/net/fault_proxy.ts";
+import { within } from "../../tools/net/raw_client.ts";
+
+const HERE = { hostname: "127.0.0.1" };
+
+/** Remembers what was shown, and waits for it. */
+class Listener implements Audience {
+  readonly texts: string[] = [];
+  #waiting: (() => void)[] = [];
+
+  show: Audience["show"] = (item) => {
+    this.texts.push("text" in item ? item.text : "");
+    for (const look of this.#waiting.splice(0)) look();
+  };
+
+  flushed(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async until(text: string): Promise<void> {
+    while (!this.texts.some((one) => one.includes(text))) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      await within(promise, () => `"${text}" in ${this.texts.join("\n")}`);
+    }
+  }
+}
+
+/** Two who are about to talk through a proxy that breaks their connection. */
+async function strangers(returnWithinMs?: number) {
+  const [caller, called] = await agreements();
+  const quick = { ...HERE, meetMs: 2_000 };
+  const [hers, his] = [new Meeting(quick), new Meeting(quick)];
+  const proxy = await FaultProxy.open({ target: his.places[0]!.port });
+  hers.agree(caller, [{ ...HERE, port: proxy.port }]);
+  his.agree(called, []);
+  const [a, b] = [new Listener(), new Listener()];
+  const options = () => ({
+    talk: new Files({ me: "somebody", show: () => {} }).talk("the other"),
+    ...(returnWithinMs === undefined ? {} : { returnWithinMs }),
+  });
+  const alice = new Conversation(
+    { name: "bob", meeting: hers, agreement: caller },
+    a,
+    options(),
+  );
+  const bob = new Conversation(
+    { name: "alice", meeting: his, agreement: called },
+    b,
+    options(),
+  );
+  return { alice, bob, a, b, proxy };
+}
+
+/** Two who talk. */
+async function talkers(returnWithinMs?: number) {
+  const pair = await strangers(returnWithinMs);
+  const running = Promise.all([pair.alice.run(), pair.bob.run()]);
+  const { a, b } = pair;
+  await Promise.all([a, b].map((one) => one.until("Compare these")));
+  return { ...pair, running };
+}
+
+Deno.test("what is said arrives once and in order, however often the connection breaks", async () => {
+  const { alice, bob, a, b, proxy, running } = await talkers();
+  await using _proxy = proxy;
+
+  const wanted: string[] = [];
+  for (let round = 0; round < 10; round++) {
+    for (let index = 0; index < 20; index++) {
+      wanted.push(`<${round}.${index}>`);
+      alice.say(`a ${wanted.at(-1)}`);
+      bob.say(`b ${wanted.at(-1)}`);
+    }
+    await b.until(`a <${round}.0>`);
+    proxy.cutAll();
+  }
+  wanted.push("<last>"); // it arrives on a connection that is not cut
+  alice.say("a <last>");
+  bob.say("b <last>");
+  await Promise.all([
+    a.until(`b ${wanted.at(-1)}`),
+    b.until(`a ${wanted.at(-1)}`),
+  ]);
+
+  const heard = ({ texts }: Listener, from: string) =>
+    texts.filter((text) => text.startsWith(`${from} <`));
+  assertEquals(heard(b, "a"), wanted.map((text) => `a ${text}`));
+  assertEquals(heard(a, "b"), wanted.map((text) => `b ${text}`));
+  await alice.hangUp();
+  await running;
+  assertEquals(b.texts.at(-1), "alice has hung up");
+});
+
+Deno.test("who is lost for good is told of, with how much may not have arrived", async () => {
+  const { alice, bob, a, b, proxy, running } = await talkers(0);
+  proxy.refuses = true;
+  proxy.cutAll();
+  await a.until("Connecting to bob again");
+  alice.say("into the void");
+  bob.say("here too");
+  bob.say("and here");
+  await running;
+
+  assertEquals(a.texts.at(-1), "bob may not have heard your last message");
+  assertEquals(b.texts.at(-1), "alice may not have heard your last 2 messages");
+  alice.say("late");
+  await a.until("Not said: the direct session with bob is over");
+  await proxy[Symbol.asyncDispose]();
+});
+
+Deno.test("who hangs up while they connect has not lost the other side", async () => {
+  const { alice, bob, a, b, proxy } = await strangers();
+  await using _proxy = proxy;
+
+  const running = Promise.all([alice.run(), bob.run()]);
+  await alice.hangUp();
+  await running;
+
+  assertEquals(a.texts, []);
+  assertEquals(b.texts.at(-1), "alice has hung up");
+});

@@ -1,0 +1,256 @@
+/** The handshake of a direct connection: who is let in, and who is not. */
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
+import type { ByteStream, Channel } from "../../../client/direct/channel.ts";
+import { Failure } from "../../../client/terminal/failure.ts";
+import {
+  Agreement,
+  KeyPair,
+  shakeHands,
+} from "../../../client/direct/handshake.ts";
+import {
+  agreements,
+  receiveAll,
+  record,
+  replay,
+  tcpPair,
+} from "../../tools/direct_tools.ts";
+
+/** Both sides' channels, the dialler's first; or why there is none. */
+async function shake(
+  dialler: Agreement,
+  listener: Agreement,
+): Promise<PromiseSettledResult<Channel>[]> {
+  const [a, b] = await tcpPair();
+  const attempt = async (conn: Deno.TcpConn, agreement: Agreement) => {
+    const dialled = agreement === dialler;
+    try {
+      return (await shakeHands(conn, { agreement, dialled })).channel;
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
+  };
+  return await Promise.allSettled([
+    attempt(a, dialler),
+    attempt(b, listener),
+  ]);
+}
+
+async function shaken(
+  dialler: Agreement,
+  listener: Agreement,
+): Promise<[Channel, Channel]> {
+  const [a, b] = await shake(dialler, listener);
+  assert(a?.status === "fulfilled" && b?.status === "fulfilled");
+  return [a.value, b.value];
+}
+
+for (const callerDials of [true, false]) {
+  const who = callerDials ? "the caller" : "the called side";
+
+  Deno.test(`when ${who} dials both get the channel, and the same six digits`, async () => {
+    const [caller, called] = await agreements();
+    const sides = callerDials ? [caller, called] : [called, caller];
+    const [a, b] = await shaken(sides[0]!, sides[1]!);
+
+    const received = [receiveAll(a), receiveAll(b)];
+    await a.send(record("to b"));
+    await b.send(record("to a"));
+    await Promise.all([a, b].map((one) => one[Symbol.asyncDispose]()));
+
+    assertEquals(await Promise.all(received), [["to a"], ["to b"]]);
+    assertMatch(await caller.digits(), /^\d{6}$/);
+    assertEquals(await caller.digits(), await called.digits());
+  });
+}
+
+/** What both sides write on one connection. */
+async function overheard(
+  dialler: Agreement,
+  listener: Agreement,
+  text: string,
+): Promise<string[]> {
+  const said: Uint8Array<ArrayBuffer>[][] = [[], []];
+  const channels = (await tcpPair()).map((conn, index) => {
+    const stream: ByteStream = {
+      read: (buffer) => conn.read(buffer),
+      write(bytes) {
+        said[index]!.push(new Uint8Array(bytes));
+        return conn.write(bytes);
+      },
+      close: () => conn.close(),
+      closeWrite: () => conn.closeWrite(),
+    };
+    const agreement = index === 0 ? dialler : listener;
+    return shakeHands(stream, { agreement, dialled: index === 0 })
+      .then(({ channel }) => channel);
+  });
+  const [a, b] = await Promise.all(channels);
+  await a!.send(record(text));
+  await Promise.all([a, b].map((one) => one![Symbol.asyncDispose]()));
+  return await Promise.all(
+    said.map(async (parts) => (await new Blob(parts).bytes()).toHex()),
+  );
+}
+
+Deno.test("a session's next connection has other keys, and no byte to read", async () => {
+  const [caller, called] = await agreements();
+  const text = "nobody reads this";
+  const first = await overheard(caller, called, text);
+  const second = await overheard(caller, called, text);
+
+  const tail = 2 * (16 + text.length + 20); // the record, and the end
+  assertNotEquals(first[0]!.slice(-tail), second[0]!.slice(-tail));
+  const secret = record(text).toHex();
+  assert([...first, ...second].every((hex) => !hex.includes(secret)));
+});
+
+Deno.test("a session's keys are of no use in another session", async () => {
+  const [caller, called] = await agreements();
+  const [other] = await agreements();
+  for (const dialler of [caller, other]) {
+    const listener = dialler === caller ? other : called;
+    const results = await shake(dialler, listener);
+
+    assert(results.every(({ status }) => status === "rejected"));
+  }
+});
+
+Deno.test("a caller who shows another key than she has announced is refused", async () => {
+  const [, called] = await agreements();
+  const liar = new Agreement({
+    part: "caller",
+    session: called.session,
+    pair: await KeyPair.make(),
+    theirs: called.publicKey,
+  });
+
+  for (const sides of [[liar, called], [called, liar]] as const) {
+    const results = await shake(...sides);
+    const refusal = results[sides.indexOf(called)]!;
+    assert(refusal.status === "rejected");
+    assertMatch(`${refusal.reason}`, /not the one that the server told/);
+  }
+  assertEquals(await called.digits(), "");
+});
+
+Deno.test("keys of low order, of which everybody knows the secret, are refused", async () => {
+  const zero = new Uint8Array(32);
+  const session = new Uint8Array(16);
+  const pair = await KeyPair.make();
+  const agreement = new Agreement({
+    part: "caller",
+    session,
+    pair,
+    theirs: zero,
+  });
+
+  await assertRejects(() => agreement.secretWith(zero), Failure);
+});
+
+Deno.test("who sits between and has a key for each side is told by the digits", async () => {
+  const session = crypto.getRandomValues(new Uint8Array(16));
+  const [alice, bob] = [await KeyPair.make(), await KeyPair.make()];
+  const [toAlice, toBob] = [await KeyPair.make(), await KeyPair.make()];
+  const part =
+    (part: "caller" | "called", pair: KeyPair, theirs: KeyPair) =>
+    async () => ({
+      part,
+      session,
+      pair,
+      theirs: part === "caller" ? theirs.publicKey : await theirs.commitment(),
+    });
+  const hers = new Agreement(await part("caller", alice, toAlice)());
+  const his = new Agreement(await part("called", bob, toBob)());
+  const between = [
+    new Agreement(await part("called", toAlice, alice)()),
+    new Agreement(await part("caller", toBob, bob)()),
+  ] as const;
+
+  const channels = [
+    ...await shaken(hers, between[0]),
+    ...await shaken(between[1], his),
+  ];
+
+  assertEquals(await hers.digits(), await between[0].digits());
+  assertNotEquals(await hers.digits(), await his.digits());
+  await Promise.all(channels.map((one) => one[Symbol.asyncDispose]()));
+});
+
+Deno.test("who dialled says nothing to a service that does not greet as we do", async () => {
+  const [agreement] = await agreements();
+  const said: string[] = [];
+  for (const greeting of ["SSH-2.0-OpenSSH_9.2\r\n", "parley/2", "p", ""]) {
+    const stream: ByteStream = {
+      ...replay(record(greeting)),
+      write(bytes) {
+        said.push(new TextDecoder().decode(bytes));
+        return Promise.resolve(bytes.length);
+      },
+    };
+
+    await assertRejects(
+      () => shakeHands(stream, { agreement, dialled: true }),
+      Failure,
+      "somebody else is there",
+    );
+  }
+  assertEquals(said, []);
+});
+
+Deno.test("who listens tells a stranger nothing but that it listens", async () => {
+  const [, agreement] = await agreements();
+  for (const words of ["GET / HTTP/1.1\r\n\r\n", "\0".repeat(200), ""]) {
+    const said: string[] = [];
+    const stream: ByteStream = {
+      ...replay(record(words)),
+      write(bytes) {
+        said.push(new TextDecoder().decode(bytes));
+        return Promise.resolve(bytes.length);
+      },
+    };
+
+    await assertRejects(
+      () => shakeHands(stream, { agreement, dialled: false }),
+      Failure,
+      "somebody else is there",
+    );
+    assertEquals(said, ["parley/1"]);
+  }
+});
+
+Deno.test("what one side said on an earlier connection opens no other", async () => {
+  const [caller, called] = await agreements();
+  const [said] = await overheard(caller, called, "once");
+  const stream = replay(Uint8Array.fromHex(said!));
+
+  await assertRejects(
+    () => shakeHands(stream, { agreement: called, dialled: false }),
+    Failure,
+    "its proof is wrong",
+  );
+});
+
+Deno.test("a connection that the caller does not choose is no channel for either", async () => {
+  const [caller, called] = await agreements();
+  const [a, b] = await tcpPair();
+
+  const hers = shakeHands(a, {
+    agreement: caller,
+    dialled: true,
+    choose: () => false,
+  }).finally(() => a.close());
+  const his = shakeHands(b, { agreement: called, dialled: false });
+
+  await Promise.all([
+    assertRejects(() => hers, Failure, "another connection was faster"),
+    assertRejects(() => his),
+  ]);
+  b.close();
+});

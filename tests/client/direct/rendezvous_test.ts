@@ -1,0 +1,200 @@
+/** Meetings: both listen and both dial, strangers come, connections break. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Channel } from "../../../client/direct/channel.ts";
+import { Failure } from "../../../client/terminal/failure.ts";
+import {
+  MAX_STRANGERS,
+  Meeting,
+  NotMet,
+} from "../../../client/direct/rendezvous.ts";
+import {
+  type Place,
+  placesToDial,
+  placeText,
+} from "../../../client/direct/candidates.ts";
+import { agreements, receiveAll, record } from "../../tools/direct_tools.ts";
+import { FaultProxy } from "../../tools/net/fault_proxy.ts";
+import { within } from "../../tools/net/raw_client.ts";
+
+const HERE = { hostname: "127.0.0.1" };
+const NOBODY: Place[] = [];
+
+/** Two meetings of one session, who know where to find each other. */
+async function meetings(
+  ways: { toCaller?: Place[]; toCalled?: Place[]; meetMs?: number } = {},
+): Promise<[Meeting, Meeting]> {
+  const { meetMs = 15_000 } = ways;
+  const [caller, called] = await agreements();
+  const hers = new Meeting({ ...HERE, meetMs });
+  const his = new Meeting({ ...HERE, meetMs });
+  hers.agree(caller, ways.toCalled ?? [...his.places]);
+  his.agree(called, ways.toCaller ?? [...hers.places]);
+  return [hers, his];
+}
+
+/** Both have a channel, and it is the same one. */
+async function assertSame(a: Channel, b: Channel): Promise<void> {
+  const received = [receiveAll(a), receiveAll(b)];
+  await a.send(record("to b"));
+  await b.send(record("to a"));
+  await a[Symbol.asyncDispose]();
+  await b[Symbol.asyncDispose]();
+  assertEquals(await Promise.all(received), [["to a"], ["to b"]]);
+}
+
+Deno.test("both sides dial, and both keep the same connection", async () => {
+  for (let round = 0; round < 20; round++) {
+    const [hers, his] = await meetings();
+    await using _hers = hers;
+    await using _his = his;
+
+    const [a, b] = await Promise.all([hers.connect(), his.connect()]);
+
+    await assertSame(a, b);
+  }
+});
+
+for (const side of ["caller", "called"] as const) {
+  Deno.test(`the ${side} side alone can be reached, and that is enough`, async () => {
+    const [hers, his] = await meetings(
+      side === "caller" ? { toCalled: NOBODY } : { toCaller: NOBODY },
+    );
+    await using _hers = hers;
+    await using _his = his;
+
+    await assertSame(
+      ...await Promise.all([hers.connect(), his.connect()]),
+    );
+  });
+}
+
+Deno.test("who cannot be reached is told of with every address, and why", async () => {
+  using closed = Deno.listen({ ...HERE, port: 0 });
+  const place = { ...HERE, port: closed.addr.port };
+  closed.close();
+  using other = Deno.listen({ ...HERE, port: 0 });
+  const serving = (async () => {
+    const conn = await other.accept();
+    await conn.write(record("220 mail.example.org ready\r\n"));
+    assertEquals(await conn.read(new Uint8Array(10)), null); // says nothing
+    conn.close();
+  })();
+  const [hers, his] = await meetings({
+    toCalled: [place, { ...HERE, port: other.addr.port }],
+    meetMs: 500,
+  });
+  await using _hers = hers;
+  await using _his = his;
+
+  const error = await assertRejects(() => hers.connect(), NotMet);
+
+  assertEquals(error.attempts, [
+    `${placeText(place)}: nobody listens there`,
+    `127.0.0.1:${other.addr.port}: somebody else is there: it is no chat client`,
+    `Nobody came to us, on ${placeText(hers.places[0]!)}`,
+  ]);
+  await serving;
+});
+
+Deno.test("strangers on the port are dropped, and disturb nobody", async () => {
+  const [hers, his] = await meetings({ toCalled: NOBODY });
+  await using _hers = hers;
+  await using _his = his;
+  const connecting = hers.connect();
+  const strangers = await Promise.all(
+    Array.from({ length: 3 * MAX_STRANGERS }, async (_, number) => {
+      const conn = await Deno.connect({ ...hers.places[0]! });
+      if (number % 2) await conn.write(record("GET / HTTP/1.1\r\n\r\n"));
+      return conn;
+    }),
+  );
+
+  await assertSame(...await Promise.all([connecting, his.connect()]));
+  for (const conn of strangers) {
+    const rest = Array.fromAsync(conn.readable).catch(() => []);
+    await within(rest, () => "the end of a stranger"); // which never says more
+  }
+});
+
+Deno.test("a channel that breaks is made again, as often as it takes", async () => {
+  const [caller, called] = await agreements();
+  await using hers = new Meeting(HERE);
+  await using his = new Meeting(HERE);
+  await using proxy = await FaultProxy.open({ target: his.places[0]!.port });
+  hers.agree(caller, [{ ...HERE, port: proxy.port }]);
+  his.agree(called, NOBODY);
+  const digits = new Set<string>();
+
+  for (let breaks = 0; breaks < 5; breaks++) {
+    const [a, b] = await Promise.all([hers.connect(), his.connect()]);
+    const received = assertRejects(() => receiveAll(b), Failure);
+    digits.add(await caller.digits()).add(await called.digits());
+    await a.send(record("as before"));
+    proxy.cutAll();
+    await received;
+    await assertRejects(() => receiveAll(a), Failure);
+  }
+
+  assertEquals(digits.size, 1);
+});
+
+for (const first of ["caller", "called"] as const) {
+  Deno.test(`when the ${first} side alone finds its channel broken, both get the next`, async () => {
+    const [hers, his] = await meetings();
+    await using _hers = hers;
+    await using _his = his;
+    const channels = await Promise.all([hers.connect(), his.connect()]);
+    const [mine, other] = first === "caller" ? [0, 1] : [1, 0];
+    const told = assertRejects(() => receiveAll(channels[other]!), Failure);
+
+    const again = [hers, his][mine]!.connect(); // and says nothing of the last
+    await told;
+    const next = await Promise.all([again, [hers, his][other]!.connect()]);
+
+    await assertSame(...next);
+    await channels[mine]![Symbol.asyncDispose]();
+  });
+}
+
+Deno.test("a meeting that ends leaves nobody waiting", async () => {
+  const [hers, his] = await meetings({ toCaller: NOBODY, toCalled: NOBODY });
+  const failing = assertRejects(() => hers.connect(), Failure, "is over");
+
+  await hers[Symbol.asyncDispose]();
+  await his[Symbol.asyncDispose]();
+
+  await failing;
+});
+
+Deno.test("only addresses that make sense are dialled, and only a few", () => {
+  const seen = "10.9.9.9:33333";
+  const dialled = (offered: string[], from: string | undefined = seen) =>
+    placesToDial(offered, from).map(placeText);
+
+  assertEquals(dialled(["10.0.0.1:5000", "[fd00::2]:5000"]), [
+    "10.0.0.1:5000",
+    "10.9.9.9:5000",
+    "[fd00::2]:5000",
+  ]);
+  for (
+    const nonsense of [
+      ...["10.0.0.1:22", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:", "x"],
+      ...["example.org:5000", "localhost:5000", "[example.org]:5000", ":5000"],
+      ...["0.0.0.0:5000", "[::]:5000", "224.0.0.1:5000", "[ff02::1]:5000"],
+      ...["255.255.255.255:5000", "[fe80::1]:5000", "[fe80::1%eth0]:5000"],
+      ...["[::ffff:10.0.0.1]:5000", "[0:0:0:0:0:ffff:a00:1]:5000"],
+      ...["127.0.0.1:5000", "127.9.9.9:5000", "[::1]:5000", "010.0.0.1:5000"],
+    ]
+  ) {
+    assertEquals(
+      dialled([nonsense]).filter((place) => place !== "10.9.9.9:5000"),
+      [],
+      nonsense,
+    );
+  }
+  assertEquals(dialled(["127.0.0.1:5000"], "127.0.0.1:4"), ["127.0.0.1:5000"]);
+  assertEquals(dialled(["10.0.0.1:5000"], "bad"), ["10.0.0.1:5000"]);
+  assertEquals(dialled([]), []);
+  const many = Array.from({ length: 50 }, (_, n) => `10.0.0.${n}:5000`);
+  assert(dialled(many).length <= 9);
+});

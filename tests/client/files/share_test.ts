@@ -1,0 +1,285 @@
+/** A shared folder: what is in it can be got, and nothing else. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { FileExchange, MAX_UNDER_WAY } from "../../../client/files/exchange.ts";
+import { FileFailure } from "../../../client/files/failure.ts";
+import {
+  type Control,
+  decodeControl,
+  encodeControl,
+} from "../../../client/files/records.ts";
+import { SharedFolder } from "../../../client/files/share.ts";
+import { Pair, PEOPLE, snapshot, writeFiles } from "../../tools/file_tools.ts";
+import { tempFolder } from "../../tools/temp.ts";
+
+const LOST = new Failure(EXIT.failed, "Direct connection lost");
+
+/** A folder with something to share in it, and something beside it. */
+function folders() {
+  const folder = tempFolder();
+  writeFiles(folder.path, {
+    "shared/notes.txt": 1_000_000,
+    "shared/sub/a.txt": "a",
+    "secret.txt": "secret",
+    "secrets/key": "key",
+  });
+  return folder;
+}
+
+Deno.test("a file and a folder of what is shared can be got", async () => {
+  using bobs = folders();
+  using to = tempFolder();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  for (const path of ["notes.txt", "sub", "sub/a.txt"]) {
+    const receiving = await pair.alice.get(path);
+    await receiving.accept({ folder: to.path, people: PEOPLE });
+  }
+
+  const files = snapshot(shared.location);
+  const single = { "a.txt": files["sub/a.txt"] };
+  assertEquals<Record<string, unknown>>(snapshot(to.path), {
+    ...single,
+    ...files,
+  });
+  assertEquals(pair.served.length, 3);
+});
+
+Deno.test("what is shared is listed", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  const { entries, more } = await pair.alice.list();
+
+  assertEquals(entries.map(({ path, size }) => [path, size]), [
+    ["notes.txt", 1_000_000],
+    ["sub/a.txt", 1],
+  ]);
+  assertEquals(more, 0);
+});
+
+Deno.test("a list that is long is cut, and says so", async () => {
+  using bobs = tempFolder();
+  const numbers = Array.from({ length: 600 }, (_, number) => [`f${number}`, 0]);
+  writeFiles(bobs.path, Object.fromEntries(numbers));
+  const shared = await SharedFolder.open(bobs.path);
+  await using pair = new Pair({ shared });
+
+  const { entries, more } = await pair.alice.list();
+
+  assertEquals([entries.length, more], [500, 100]);
+});
+
+const TRICKS = [
+  ...[
+    "../secret.txt",
+    "sub/../../secret.txt",
+    "..",
+    ".",
+    "",
+    "/",
+    "./notes.txt",
+  ],
+  ...[
+    "..\\secret.txt",
+    "sub\\..\\..\\secret.txt",
+    "sub//a.txt",
+    "\0",
+    "nothing",
+  ],
+  ...["link.txt", "links/key", "links", "up/secret.txt", "inside.txt"],
+  ...["notes.txt/x", "%2e%2e/secret.txt", "~/x", "sub/./a.txt"],
+];
+
+for (const path of TRICKS) {
+  Deno.test(`${JSON.stringify(path)} gets nothing of a shared folder`, async () => {
+    using bobs = folders();
+    const { path: top } = bobs;
+    const shared = await SharedFolder.open(`${top}/shared`);
+    Deno.symlinkSync(`${top}/secret.txt`, `${top}/shared/link.txt`);
+    Deno.symlinkSync(`${top}/secrets`, `${top}/shared/links`);
+    Deno.symlinkSync("..", `${top}/shared/up`);
+    Deno.symlinkSync("notes.txt", `${top}/shared/inside.txt`);
+    await using pair = new Pair({ shared });
+
+    for (const tried of [path, `${top}/secret.txt`]) {
+      const error = await assertRejects(
+        () => pair.alice.get(tried),
+        FileFailure,
+      );
+      assertEquals(error.message, `Nothing called "${tried}" is shared`);
+    }
+    assertEquals(pair.broken, undefined);
+  });
+}
+
+Deno.test("a folder that is got leaves out the links in it", async () => {
+  using bobs = folders();
+  using to = tempFolder();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  Deno.symlinkSync(`${bobs.path}/secrets`, `${shared.location}/sub/links`);
+  Deno.symlinkSync(`${bobs.path}/secret.txt`, `${shared.location}/sub/link`);
+  await using pair = new Pair({ shared });
+
+  const receiving = await pair.alice.get("sub");
+  await receiving.accept({ folder: to.path, people: PEOPLE });
+
+  assertEquals(Object.keys(snapshot(to.path)), ["sub/", "sub/a.txt"]);
+});
+
+Deno.test("a link that takes a file's place after it was offered is not followed", async () => {
+  using bobs = folders();
+  using to = tempFolder();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  const receiving = await pair.alice.get("sub");
+  const info = Deno.statSync(`${shared.location}/sub/a.txt`);
+  Deno.renameSync(`${shared.location}/sub`, `${bobs.path}/moved`);
+  Deno.symlinkSync(`${bobs.path}/moved`, `${shared.location}/sub`);
+  Deno.utimeSync(`${bobs.path}/moved/a.txt`, info.atime!, info.mtime!);
+  const got = receiving.accept({ folder: to.path, people: PEOPLE });
+
+  const error = await assertRejects(() => got, FileFailure);
+  assertEquals(error.message, '"sub/a.txt" changed while it was sent');
+  assert(!("sub/" in snapshot(to.path)));
+});
+
+Deno.test("who shares nothing says so", async () => {
+  await using pair = new Pair();
+
+  for (const asking of [() => pair.alice.get("x"), () => pair.alice.list()]) {
+    const error = await assertRejects(asking, FileFailure);
+    assertEquals(error.message, "Nothing is shared here");
+  }
+});
+
+Deno.test("only a folder can be shared", async () => {
+  using bobs = folders();
+  const file = `${bobs.path}/secret.txt`;
+
+  const error = await assertRejects(() => SharedFolder.open(file), FileFailure);
+  assertEquals(error.message, `Cannot share "${file}": it is no folder`);
+  const none = `${bobs.path}/none`;
+  const missing = await assertRejects(
+    () => SharedFolder.open(none),
+    FileFailure,
+  );
+  assertEquals(
+    missing.message,
+    `Cannot share "${none}": there is no such file`,
+  );
+});
+
+Deno.test("a request is over when the connection is", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+
+  const listing = pair.alice.list();
+  pair.cut(new FileFailure("gone"));
+
+  await assertRejects(() => listing, FileFailure, "gone");
+});
+
+Deno.test("whoever hangs up while something is got is no mistake of ours", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  const served = Promise.withResolvers<string>();
+  let said = 0;
+  const exchange = new FileExchange({
+    shared,
+    say: () => ++said > 1 ? Promise.reject(LOST) : Promise.resolve(),
+    offered: () => {},
+    served: (_, done) => served.resolve(done.catch(({ message }) => message)),
+  });
+
+  const get = { type: "get", request: 1, path: "notes.txt" } as const;
+  await exchange.receive(encodeControl(get));
+  assertEquals(await served.promise, LOST.message);
+
+  await exchange.close(LOST); // what nobody handles would have ended us
+});
+
+Deno.test("whoever answers something else than was asked gets no further", async () => {
+  const said: Control[] = [];
+  const exchange: FileExchange = new FileExchange({
+    shared: undefined,
+    say: (record) => {
+      said.push(decodeControl(record));
+      return Promise.resolve();
+    },
+    offered: () => {},
+    served: () => {},
+  });
+  const hear = (control: Control) => exchange.receive(encodeControl(control));
+
+  const got = exchange.get("notes.txt");
+  const instead = {
+    type: "listing",
+    request: 1,
+    entries: [],
+    more: 0,
+  } as const;
+  await hear(instead);
+  await assertRejects(() => got, FileFailure, "a list came instead");
+
+  const listed = exchange.list();
+  const offer = { transfer: 1, id: "0".repeat(32), files: 1, size: 0 };
+  await hear({ type: "offer", ...offer, answers: 2 });
+  const entries = [{ item: 0, path: "notes.txt", size: 0 }];
+  await hear({ type: "manifest", transfer: 1, entries });
+  await assertRejects(() => listed, FileFailure, "files came instead");
+
+  assertEquals(said.map(({ type }) => type), ["get", "list", "decline"]);
+});
+
+Deno.test("what goes wrong with a shared folder tells nobody where it is", async () => {
+  const bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  await using pair = new Pair({ shared });
+  bobs[Symbol.dispose]();
+
+  const error = await assertRejects(() => pair.alice.list(), FileFailure);
+
+  assertEquals(
+    error.message,
+    "Cannot read what is shared: there is no such file",
+  );
+});
+
+Deno.test("whoever asks for lists and reads none is sent only so many", async () => {
+  using bobs = folders();
+  const shared = await SharedFolder.open(`${bobs.path}/shared`);
+  const { promise: unread, resolve: read } = Promise.withResolvers<void>();
+  const full = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<string>();
+  let lists = 0;
+  const exchange = new FileExchange({
+    shared,
+    say: (record) => {
+      const control = decodeControl(record);
+      if (control.type === "refuse") refused.resolve(control.reason);
+      else if (++lists === MAX_UNDER_WAY) full.resolve();
+      return unread;
+    },
+    offered: () => {},
+    served: () => {},
+  });
+  const ask = (request: number) =>
+    exchange.receive(encodeControl({ type: "list", request }));
+
+  for (let request = 1; request <= MAX_UNDER_WAY; request++) await ask(request);
+  await full.promise;
+  await ask(MAX_UNDER_WAY + 1);
+
+  assertEquals(
+    await refused.promise,
+    "Too much is asked for at once; try again later",
+  );
+  assertEquals(lists, MAX_UNDER_WAY);
+  read();
+  await exchange.close(LOST);
+});

@@ -1,0 +1,133 @@
+/** The file of known servers: what is written there, and what is read. */
+import { assert, assertEquals } from "@std/assert";
+import {
+  KnownServers,
+  knownServersPath,
+  readFingerprint,
+  serverText,
+} from "../../../client/trust/known_servers.ts";
+import { tempFolder } from "../../tools/temp.ts";
+
+const A = "a".repeat(64);
+const B = "b".repeat(64);
+const C = "c".repeat(64);
+const MODULE =
+  new URL("../../../client/trust/known_servers.ts", import.meta.url).href;
+
+Deno.test("a server is remembered in a file for its owner alone", () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/new/parley/known_servers`;
+
+  const written = new KnownServers(path)
+    .remember("host:9899", { fingerprint: A, key: B });
+
+  assert(written);
+  assertEquals(new KnownServers(path).find("host:9899"), {
+    fingerprint: A,
+    key: B,
+  });
+  assertEquals(new KnownServers(path).find("host:9898"), undefined);
+  if (Deno.build.os !== "windows") {
+    assertEquals(Deno.statSync(path).mode! & 0o777, 0o600);
+    const parent = Deno.statSync(`${folder.path}/new/parley`);
+    assertEquals(parent.mode! & 0o777, 0o700);
+  }
+});
+
+Deno.test("of several lines for one server the last counts", () => {
+  using folder = tempFolder();
+  const known = new KnownServers(`${folder.path}/known_servers`);
+
+  known.remember("host:1", { fingerprint: A, key: undefined });
+  known.remember("other:1", { fingerprint: B, key: undefined });
+  known.remember("host:1", { fingerprint: C, key: A });
+
+  assertEquals(known.find("host:1"), { fingerprint: C, key: A });
+  assertEquals(known.find("other:1"), { fingerprint: B, key: undefined });
+});
+
+Deno.test("what somebody wrote by hand is read, and what is no line is passed over", () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/known_servers`;
+  const colons = A.toUpperCase().replace(/..(?!$)/g, "$&:");
+  Deno.writeTextFileSync(
+    path,
+    `# our servers\n\n  Host:9899   ${colons}\r\nhost:9899 abc\nhost:9899`,
+  );
+  const known = new KnownServers(path);
+
+  known.remember("other:1", { fingerprint: B, key: C });
+
+  assertEquals(known.find("host:9899"), { fingerprint: A, key: undefined });
+  assertEquals(known.find("other:1"), { fingerprint: B, key: C });
+});
+
+Deno.test("several clients that remember at once lose nothing", async () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/known_servers`;
+  const script = (client: number) =>
+    `import { KnownServers } from ${JSON.stringify(MODULE)};
+    const known = new KnownServers(${JSON.stringify(path)});
+    for (let i = 0; i < 100; i++) {
+      const fingerprint = "${client}".repeat(64);
+      known.remember("host${client}:" + i, { fingerprint, key: fingerprint });
+    }`;
+
+  const clients = [1, 2, 3, 4].map((client) =>
+    new Deno.Command(Deno.execPath(), { args: ["eval", script(client)] })
+      .output()
+  );
+  for (const { success } of await Promise.all(clients)) assert(success);
+
+  const lines = Deno.readTextFileSync(path).split("\n").sort();
+  const expected = [1, 2, 3, 4].flatMap((client) =>
+    Array.from({ length: 100 }, (_, i) => {
+      const hash = `${client}`.repeat(64);
+      return `host${client}:${i} ${hash} ${hash}`;
+    })
+  );
+  assertEquals(lines, ["", ...expected.sort()]);
+});
+
+Deno.test("where nothing can be written, nothing is remembered and nothing breaks", () => {
+  using folder = tempFolder();
+  Deno.writeTextFileSync(`${folder.path}/file`, "");
+  for (const path of [undefined, `${folder.path}/file/known_servers`]) {
+    const known = new KnownServers(path);
+
+    assertEquals(known.remember("h:1", { fingerprint: A, key: B }), false);
+    assertEquals(known.find("h:1"), undefined);
+  }
+});
+
+Deno.test("the file is where each system keeps settings", () => {
+  const env = (vars: Record<string, string>) => (name: string) => vars[name];
+  const home = env({ HOME: "/home/a" });
+
+  assertEquals(
+    knownServersPath("linux", home),
+    "/home/a/.config/parley/known_servers",
+  );
+  assertEquals(
+    knownServersPath("linux", env({ HOME: "/h", XDG_CONFIG_HOME: "/x" })),
+    "/x/parley/known_servers",
+  );
+  assertEquals(
+    knownServersPath("darwin", home),
+    "/home/a/Library/Application Support/parley/known_servers",
+  );
+  assertEquals(
+    knownServersPath("windows", env({ APPDATA: "C:\\Users\\a\\Roaming" })),
+    "C:\\Users\\a\\Roaming\\parley\\known_servers",
+  );
+  assertEquals(knownServersPath("linux", env({})), undefined);
+});
+
+Deno.test("serverText() and readFingerprint() take what people write", () => {
+  assertEquals(serverText({ hostname: "Host", port: 1 }), "host:1");
+  assertEquals(serverText({ hostname: "FD00::2", port: 1 }), "[fd00::2]:1");
+  assertEquals(readFingerprint(A.toUpperCase()), A);
+  for (const wrong of ["", "abc", `${A}a`, A.replace("a", "g")]) {
+    assertEquals(readFingerprint(wrong), undefined);
+  }
+});

@@ -1,0 +1,282 @@
+/** Coming back: what is asked of the server, and what is shown once. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { Pupil } from "../tools/class_room.ts";
+import {
+  type FakePeer,
+  FakeServer,
+  quietServer,
+} from "../tools/client_tools.ts";
+import { FaultProxy } from "../tools/net/fault_proxy.ts";
+import { lastingPort, RawClient } from "../tools/net/raw_client.ts";
+
+const AT = "2026-11-21T07:32:56.120Z";
+
+/** Lets pupil `alice` in, under `token`; says what she came with. */
+async function letIn(
+  peer: FakePeer,
+  token: string,
+  lastId: number,
+): Promise<Record<string, string>> {
+  assertEquals(await peer.request(), "REGISTER alice");
+  const { headers } = peer;
+  await peer.say(`REGISTERED alice\nToken: ${token}\nLast-id: ${lastId}\n\n`);
+  return { ...headers };
+}
+
+/** A message of `bob`, as it is forwarded. */
+function forward(id: number, text: string, to = "#lab", from = "bob"): string {
+  return `FORWARD ${from}\nTo: ${to}\nId: ${id}\nTime: ${AT}\n` +
+    `Content-length: ${text.length}\n\n${text}`;
+}
+
+/** Alice in #lab, who has seen message 5, and the server's end. */
+async function entered(server: FakeServer) {
+  const alice = new Pupil("alice", "#lab", server.port);
+  const entering = alice.enter();
+  const peer = await server.accept();
+  assertEquals(await letIn(peer, "t1", 4), {});
+  assertEquals(await peer.request(), "JOIN #lab");
+  await peer.say("JOINED #lab\nLast-id: 4\n\n");
+  assertEquals(await peer.request(), "HISTORY #lab");
+  await peer.say("HISTORY #lab\nCount: 0\n\n" + forward(5, "five"));
+  await entering;
+  await alice.saw(1);
+  return { alice, peer };
+}
+
+Deno.test("who comes back shows once, in order, what is replayed, kept and said live", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  alice.say("mine");
+  assertEquals(await peer.request(), "SEND #lab\nmine");
+  const { key } = peer.headers;
+  await peer.say(forward(8, "eight")); // ours may have come before it
+  peer.hangUp();
+  using again = await server.accept();
+  assertEquals(await letIn(again, "t1", 9), { token: "t1", after: "5" });
+  await again.say(forward(6, "six") + forward(8, "eight"));
+  assertEquals(await again.request(), "JOIN #lab");
+  await again.say("JOINED #lab\nLast-id: 11\n\n" + forward(12, "twelve"));
+  assertEquals(await again.request(), "HISTORY #lab");
+  assertEquals(again.headers, { limit: "1000", after: "5" });
+  await again.say(
+    forward(6, "six") + forward(7, "mine", "#lab", "alice") +
+      forward(8, "eight") + forward(11, "eleven") +
+      "HISTORY #lab\nCount: 4\n\n",
+  );
+  assertEquals(await again.request(), "SEND #lab\nmine");
+  assertEquals(again.headers["key"], key);
+  await again.say(`SENT #lab\nId: 7\nTime: ${AT}\n\n` + forward(13, "last"));
+  await alice.saw(7);
+
+  assertEquals(alice.seen, [
+    "bob: five",
+    "bob: six",
+    "alice: mine",
+    "bob: eight",
+    "bob: eleven",
+    "bob: twelve",
+    "bob: last",
+  ]);
+});
+
+Deno.test("who is lost while coming back does not fetch again what is there", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  peer.hangUp();
+  const second = await server.accept();
+  assertEquals((await letIn(second, "t1", 7))["after"], "5");
+  await second.say(forward(6, "six") + forward(7, "seven"));
+  await second.request();
+  await second.say("JOINED #lab\nLast-id: 7\n\n");
+  await second.request();
+  second.hangUp();
+  using third = await server.accept();
+  assertEquals((await letIn(third, "t1", 8))["after"], "7");
+  await third.request();
+  await third.say("JOINED #lab\nLast-id: 8\n\n");
+  await third.request();
+  assertEquals(third.headers["after"], "5"); // the room's was not answered
+  await third.say(
+    [6, 7, 8].map((id) => forward(id, `no ${id}`)).join("") +
+      "HISTORY #lab\nCount: 3\n\n",
+  );
+  await alice.saw(4);
+
+  assertEquals(alice.seen, [
+    "bob: five",
+    "bob: six",
+    "bob: seven",
+    "bob: no 8",
+  ]);
+});
+
+Deno.test("a room that cannot be entered for want of room on the disk is tried again", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  peer.hangUp();
+  using full = await server.accept();
+  await letIn(full, "t1", 5);
+  assertEquals(await full.request(), "JOIN #lab");
+  await full.say("ERROR 119 Not stored\nReason: the disk is full\n\n");
+  using again = await server.accept();
+  await letIn(again, "t1", 5);
+  assertEquals(await again.request(), "JOIN #lab");
+  await again.say("JOINED #lab\nLast-id: 5\n\n");
+  await again.request();
+  await again.say("HISTORY #lab\nCount: 0\n\n" + forward(6, "six"));
+  await alice.saw(2);
+
+  assertEquals(alice.seen, ["bob: five", "bob: six"]);
+  assertEquals(alice.notes.some((note) => note.includes("119")), false);
+});
+
+Deno.test("a server that forgot the visit has the message already that was not answered", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  for (const text of ["stored", "stored", "lost"]) alice.say(text);
+  for (let i = 0; i < 3; i++) await peer.request();
+  peer.hangUp();
+  const lost = await server.accept(); // the new token arrives, and no more
+  await letIn(lost, "t2", 7);
+  await lost.request();
+  lost.hangUp();
+  using again = await server.accept();
+  await letIn(again, "t2", 7);
+  assertEquals(await again.request(), "HISTORY #lab"); // is it the same server?
+  assertEquals(again.headers, { limit: "1", after: "4", before: "6" });
+  await again.say(forward(5, "five") + "HISTORY #lab\nCount: 1\n\n");
+  assertEquals(await again.request(), "JOIN #lab");
+  await again.say("JOINED #lab\nLast-id: 7\n\n");
+  assertEquals(await again.request(), "HISTORY #lab");
+  assertEquals(again.headers["after"], "5");
+  await again.say(
+    forward(6, "stored", "#lab", "alice") + forward(7, "seven") +
+      "HISTORY #lab\nCount: 2\n\n",
+  );
+  assertEquals(await again.request(), "SEND #lab\nstored");
+  assertEquals(await again.request(), "SEND #lab\nlost");
+  await again.say("SENT #lab\nId: 8\n\nSENT #lab\nId: 9\n\n");
+  await alice.saw(5);
+
+  assertEquals(alice.seen, [
+    "bob: five",
+    "alice: stored",
+    "bob: seven",
+    "alice: stored",
+    "alice: lost",
+  ]);
+});
+
+for (
+  const [why, lastId, probes] of [
+    ["whose ids are lower", 2, false],
+    ["whose message of that id is another", 9, true],
+  ] as const
+) {
+  Deno.test(`a server ${why} has begun anew`, async () => {
+    using server = new FakeServer();
+    const { alice, peer } = await entered(server);
+    await using _alice = alice;
+
+    peer.hangUp();
+    using again = await server.accept();
+    await letIn(again, "t2", lastId);
+    if (probes) {
+      assertEquals(await again.request(), "HISTORY #lab");
+      await again.say(
+        forward(5, "other").replace(AT, "2026-11-21T08:00:00.000Z") +
+          "HISTORY #lab\nCount: 1\n\n",
+      );
+    }
+    assertEquals(await again.request(), "JOIN #lab");
+    await again.say(`JOINED #lab\nLast-id: ${lastId}\n\n`);
+    assertEquals(await again.request(), "HISTORY #lab");
+    assertEquals(again.headers["after"], "0");
+    await again.say(forward(1, "first") + "HISTORY #lab\nCount: 1\n\n");
+    await alice.saw(2);
+
+    assertEquals(alice.seen, ["bob: five", "bob: first"]);
+    assertMatch(alice.notes.join(""), /\* The server has begun anew/);
+  });
+}
+
+Deno.test("who comes back to a room that is full of news fetches it page by page", async () => {
+  await using server = quietServer();
+  await using proxy = await FaultProxy.open({ target: server.port });
+  await using alice = new Pupil("alice", "#lab", proxy.port);
+  await alice.enter();
+  using bob = await RawClient.enter(server.port, "bob", "#lab");
+  await bob.say("#lab", "before");
+  await alice.saw(1);
+
+  proxy.refuses = true;
+  proxy.cutAll();
+  await alice.isAway;
+  for (let i = 0; i < 2_500; i++) await bob.say("#lab", `no ${i}`);
+  for (let i = 0; i < 2_501;) {
+    if ((await bob.frame()).startsWith("SENT")) i++;
+  }
+  proxy.refuses = false;
+  await alice.saw(2_501);
+
+  assertEquals(alice.seen, [
+    "bob: before",
+    ...Array.from({ length: 2_500 }, (_, i) => `bob: no ${i}`),
+  ]);
+});
+
+Deno.test("who comes back to a server that was started again meets all others, and their words", async () => {
+  const { port, ...first } = quietServer(lastingPort());
+  await using alice = new Pupil("alice", "#lab", port);
+  await using bob = new Pupil("bob", "#lab", port);
+  for (const pupil of [alice, bob]) {
+    await pupil.enter();
+    pupil.say(`${pupil.name} is here`);
+  }
+  await alice.saw(2);
+
+  await first[Symbol.asyncDispose]();
+  await Promise.all([alice.isAway, bob.isAway]);
+  for (let i = 0; i < 20; i++) alice.say(`alice ${i}`);
+  for (let i = 0; i < 20; i++) bob.say(`bob ${i}`);
+  await using _second = quietServer(port);
+  await Promise.all([alice.saw(42), bob.saw(bob.seen.length + 40)]);
+
+  assertEquals(alice.seen.slice(-40), bob.seen.slice(-40));
+  for (const name of ["alice", "bob"]) {
+    assertEquals(
+      alice.seen.slice(-40).filter((one) => one.startsWith(name)),
+      Array.from({ length: 20 }, (_, i) => `${name}: ${name} ${i}`),
+    );
+  }
+});
+
+Deno.test("what was typed on a line that was dead is shown as waiting, up to 20", async () => {
+  using server = new FakeServer();
+  const { alice, peer } = await entered(server);
+  await using _alice = alice;
+
+  for (let i = 1; i <= 22; i++) alice.say(`no ${i}`);
+  for (let i = 1; i <= 22; i++) await peer.request();
+  await peer.say(`SENT #lab\nId: 6\nTime: ${AT}\n\n`);
+  await alice.saw(2);
+  peer.hangUp();
+  await alice.isAway;
+  using again = await server.accept();
+  await again.request();
+
+  const waiting = alice.notes.filter((note) => /Waits|more/.test(note));
+  assertEquals(waiting, [
+    ...Array.from({ length: 20 }, (_, i) => `* Waits: no ${i + 2}\n`),
+    "* And 1 more\n",
+  ]);
+});

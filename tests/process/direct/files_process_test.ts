@@ -1,0 +1,313 @@
+/** Files between real clients, on a real server. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  ClientProcess,
+  quietServer,
+  type Result,
+  terminal,
+} from "../../tools/client_tools.ts";
+import { connectDirectly } from "../../tools/direct_tools.ts";
+import { snapshot, writeFiles } from "../../tools/file_tools.ts";
+import { Relay } from "../../tools/net/relay.ts";
+import { tempFolder } from "../../tools/temp.ts";
+
+/** A client that speaks directly on this computer alone. */
+function client(name: string, port: number, ...more: string[]): ClientProcess {
+  const host = ["--direct-host", "127.0.0.1"];
+  return new ClientProcess([name, `127.0.0.1:${port}`, ...host, ...more]);
+}
+
+Deno.test("a file is offered, accepted, and arrives; the chat goes on", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "my notes.pdf": 3_000_000 });
+  await using server = quietServer();
+  await using alice = await terminal("alice", server.port);
+  await using bob = await terminal("bob", server.port, "--downloads", to.path);
+
+  await alice.type(`/send bob "${from.path}/my notes.pdf"\n`);
+  await bob.until("alice wants to send you my notes.pdf (3 MB; ");
+  await alice.type("take it, bob\n");
+  await bob.until("#default alice: take it, bob");
+  await bob.type("/accept alice\n");
+  await bob.until("my notes.pdf of alice is here (3 MB in ");
+  await alice.until("bob has my notes.pdf (3 MB in ");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+  const ends = await Promise.all([alice.end(), bob.end()]);
+  assertEquals(ends.map(({ code, err }) => [code, err]), [[0, ""], [0, ""]]);
+});
+
+Deno.test("an offer that is declined, and one to nobody, are told", async () => {
+  using from = tempFolder();
+  writeFiles(from.path, { a: 1 });
+  await using server = quietServer();
+  await using alice = await terminal("alice", server.port);
+  await using bob = await terminal("bob", server.port);
+
+  await alice.type(`/send bob ${from.path}/a\n`);
+  await bob.until("/decline alice does not");
+  await bob.type("/decline\n");
+  await alice.until("! a to bob: bob declined: not now");
+  await alice.type(`/send carol ${from.path}/a\n`);
+  await alice.until('! a to carol: no user "carol" is connected');
+  await alice.type(`/send bob ${from.path}/none\n`);
+  await alice.until(`! Cannot send "${from.path}/none": there is no such file`);
+  await alice.type("/files\n");
+  await alice.until("* Nothing is sent or received");
+});
+
+Deno.test({
+  name:
+    "what the disk does not take ends the transfer for both; the part stays",
+  ignore: Deno.build.os === "windows", // which has no ulimit
+  async fn() {
+    using from = tempFolder();
+    using to = tempFolder();
+    writeFiles(from.path, { a: 30_000_000, b: "b" });
+    await using server = quietServer();
+    const args = [`127.0.0.1:${server.port}`, "--direct-host", "127.0.0.1"];
+    await using alice = await terminal("alice", server.port);
+    await using bob = new ClientProcess(
+      ["bob", ...args, "--plain", "--downloads", to.path],
+      {},
+      { fileBlocks: 16_384 }, // 8 or 16 MiB
+    );
+    await bob.until("you joined #default");
+
+    await alice.type(`/send bob ${from.path}/a\n`);
+    await bob.until("/accept alice takes it");
+    await bob.type("/accept alice\n");
+    const why = 'Cannot keep "a": file too large';
+    await bob.until(`! a from alice: ${why}`);
+    await alice.until(`! a to bob: ${why}`);
+    const [part = "", ...others] = Object.keys(snapshot(to.path));
+    await alice.type(`/send bob ${from.path}/b\n`);
+    await bob.until("alice wants to send you b ");
+    await bob.type("/accept alice\n");
+    await alice.until("bob has b ");
+
+    assertMatch(part, /^a\.[0-9a-f]{8}\.part$/);
+    assertEquals(others, []);
+  },
+});
+
+Deno.test("in an open session files go over it, both ways, and it stays", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "a/x": 1, b: 2 });
+  await using server = quietServer();
+  const downloads = ["--downloads", to.path];
+  await using alice = await terminal("alice", server.port, ...downloads);
+  await using bob = await terminal("bob", server.port, ...downloads);
+  await alice.type("/call bob\n");
+  await bob.until("alice calls you");
+  await bob.type("/accept\n");
+  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+
+  await alice.type(`/send bob ${from.path}/a\n`);
+  await bob.until("/accept 1 takes it");
+  await bob.type(`/send alice ${from.path}/b\n/accept 1\n`);
+  await alice.until("bob offers b");
+  await alice.type("/accept 2\n");
+  await bob.until("a/ of alice is here");
+  await alice.until("b of bob is here");
+  await alice.type("/direct that was easy\n");
+  await bob.until("alice -> you (direct): that was easy");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
+Deno.test("in an open session files go on being sent without the server", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { a: 1_000_000 });
+  const server = quietServer();
+  await using alice = await terminal("alice", server.port);
+  await using bob = await terminal("bob", server.port, "--downloads", to.path);
+  await alice.type("/call bob\n");
+  await bob.until("alice calls you");
+  await bob.type("/accept\n");
+  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+
+  await server[Symbol.asyncDispose]();
+  await Promise.all([alice, bob].map((one) => one.until("Coming back")));
+  await alice.type(`/send bob ${from.path}/a\n`);
+  await bob.until("/accept 1 takes it");
+  await bob.type("/accept\n");
+  await alice.until("bob has a (1 MB in ");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
+Deno.test("whoever was killed and is back can be sent files, though a session waits for them", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { a: 1_000_000 });
+  await using server = quietServer();
+  await using alice = await terminal("alice", server.port);
+  await using killed = await terminal("bob", server.port);
+  await connectDirectly(alice, killed);
+  killed.kill("SIGKILL");
+  await alice.until("Connecting to bob again");
+
+  await using bob = await terminal("bob", server.port, "--downloads", to.path);
+  await alice.type(`/call bob\n/send bob ${from.path}/a\n`);
+  await alice.until("/hangup bob ends that session");
+  await bob.until("alice wants to send you a");
+  await bob.type("/accept\n");
+  await alice.until("bob has a (1 MB in ");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
+Deno.test("a shared folder is listed and got from, and nothing outside of it", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "shared/notes.txt": 7, "secret": 1 });
+  await using server = quietServer();
+  const share = ["--share", `${from.path}/shared`];
+  await using bob = await terminal("bob", server.port, ...share);
+  await using alice = await terminal(
+    "alice",
+    server.port,
+    "--downloads",
+    to.path,
+  );
+
+  await alice.type("/get bob\n");
+  await alice.until("bob shares 1 files");
+  await alice.until("*   notes.txt  7 B");
+  await alice.type("/get bob notes.txt\n");
+  await alice.until("notes.txt of bob is here");
+  await bob.until("alice gets notes.txt of what you share");
+  await bob.until("alice has notes.txt");
+  await alice.type("/get bob ../secret\n");
+  await alice.until(
+    '! ../secret from bob: Nothing called "../secret" is shared',
+  );
+  await bob.type("/get alice\n");
+  await bob.until(
+    "Cannot list what alice shares: alice declined: shares nothing",
+  );
+
+  assertEquals(Object.keys(snapshot(to.path)), ["notes.txt"]);
+});
+
+Deno.test("in pipes, one transfer is sent and received, and both end with 0", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "a b": 2_000_000, "d/e": 5 });
+  await using server = quietServer();
+  const downloads = ["--downloads", to.path];
+  await using bob = client("bob", server.port, "--receive", ...downloads);
+  await bob.untilError("Waits for files");
+
+  const paths = ["a b", "d"].map((name) => `${from.path}/${name}`);
+  await using alice = client("alice", server.port, "--send", "bob", ...paths);
+  const [a, b] = await Promise.all([alice.end(), bob.end()]);
+
+  assertEquals([a.code, a.out], [0, ""]);
+  assertEquals([b.code, b.out], [0, `${to.path}/a b\n${to.path}/d\n`]);
+  assertMatch(
+    b.err,
+    /a b and 1 more of alice is here \(2 files, 2 MB in \d+s\)/,
+  );
+  assertEquals(snapshot(to.path), snapshot(from.path));
+});
+
+Deno.test("in pipes, whoever is not meant is declined, and failures end with 1", async () => {
+  using from = tempFolder();
+  writeFiles(from.path, { a: 1 });
+  await using server = quietServer();
+  await using bob = client("bob", server.port, "--receive", "--from", "carol");
+  await bob.untilError("Waits for files");
+
+  const ends: [name: string, result: Result][] = [];
+  for (const [user, file] of [["bob", "a"], ["dave", "a"], ["bob", "none"]]) {
+    const path = `${from.path}/${file}`;
+    await using alice = client("alice", server.port, "--send", user!, path);
+    ends.push([`${user} ${file}`, await alice.end()]);
+  }
+
+  assertEquals(ends.map(([what, { code }]) => [what, code]), [
+    ["bob a", 1],
+    ["dave a", 1],
+    ["bob none", 1],
+  ]);
+  assertMatch(
+    ends[0]![1].err,
+    /! a to bob: bob declined: waits for something else/,
+  );
+  assertMatch(ends[1]![1].err, /! a to dave: no user "dave" is connected/);
+  assertMatch(ends[2]![1].err, /! Cannot send ".*none": there is no such file/);
+});
+
+Deno.test("the server sees nothing of a file but its name and size", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "notes.txt": "this is between us\n".repeat(1_000) });
+  await using server = quietServer();
+  await using relay = new Relay(server.port);
+  await using alice = await terminal("alice", relay.port);
+  await using bob = await terminal("bob", relay.port, "--downloads", to.path);
+
+  await alice.type(`/send bob ${from.path}/notes.txt\n`);
+  await bob.until("alice wants to send you notes.txt (19 kB; ");
+  await bob.type("/accept\n");
+  await alice.until("bob has notes.txt");
+
+  assertEquals(snapshot(to.path), snapshot(from.path));
+  assert(relay.seen.includes("Name: notes.txt\nSize: 19000\n"));
+  assert(!relay.seen.includes("between us"));
+  assert(relay.seen.length < 5_000, `${relay.seen.length} bytes`);
+});
+
+for (
+  const [what, from, to] of [
+    ["size", "Size: 19\n", "Size: 20\n"],
+    ["name", "Name: notes.txt\n", "Name: notes.pdf\n"],
+  ] as const
+) {
+  Deno.test(`a server that changes the ${what} of what is offered is noticed`, async () => {
+    using folder = tempFolder();
+    writeFiles(folder.path, { "notes.txt": 19 });
+    await using server = quietServer();
+    await using relay = new Relay(
+      server.port,
+      (text) => text.replace(from, to),
+    );
+    const downloads = ["--downloads", `${folder.path}/to`];
+    await using alice = await terminal("alice", server.port);
+    await using bob = await terminal("bob", relay.port, ...downloads);
+
+    await alice.type(`/send bob ${folder.path}/notes.txt\n`);
+    await bob.until("alice wants to send you");
+    await bob.type("/accept\n");
+    await bob.until("it was changed on the way, and is declined");
+    await alice.until("notes.txt to bob: bob declined");
+
+    assertEquals(Object.keys(snapshot(folder.path)), ["notes.txt"]);
+  });
+}
+
+for (
+  const [args, why] of [
+    [["a", "h", "--send", "bob"], "Cannot send nothing"],
+    [["a", "h", "--send", "b b", "x"], 'Cannot use --send "b b"'],
+    [["a", "h", "--send", "bob", "x", "--receive"], "Cannot both --send and"],
+    [["a", "h", "--from", "bob"], "Cannot use --from without --receive"],
+    [["a", "h", "--downloads="], "Cannot use --downloads without a path"],
+    [["a", "h", "--share", "/dev/null"], 'Cannot share "/dev/null"'],
+    [["a", "h", "x"], 'Cannot use "x"'],
+  ] as const
+) {
+  Deno.test(`"${args.join(" ")}" is a mistake that is explained`, async () => {
+    await using one = new ClientProcess([...args]);
+
+    const { code, err } = await one.end();
+
+    assertEquals(code, 2);
+    assert(err.startsWith(why), err);
+  });
+}

@@ -1,0 +1,204 @@
+/** Accounts as a person has them, on a terminal. */
+import { assertEquals } from "@std/assert";
+import { startServer } from "../../../server/start.ts";
+import { makeAccount } from "../../tools/account_tools.ts";
+import { hasTmux, quietServer, TmuxScreen } from "../../tools/client_tools.ts";
+import {
+  lastingPort,
+  listenHere,
+  RawClient,
+} from "../../tools/net/raw_client.ts";
+
+const ON_TERMINAL = { ignore: !hasTmux };
+
+Deno.test(
+  "sign up, log out, log in, three wrong passwords, locked",
+  ON_TERMINAL,
+  async () => {
+    await using server = quietServer();
+    await using screen = await TmuxScreen.open(100);
+    const address = `127.0.0.1:${server.port}`;
+
+    await screen.client("alice", address);
+    await screen.until("you joined #default");
+    await screen.line("/signup");
+    await screen.until("New password for alice:");
+    await screen.line("sesame one");
+    await screen.until("The same again:");
+    await screen.line("sesame two");
+    await screen.until("! The two are not the same; try again. An empty line");
+    await screen.until(/^New password for alice:$/m);
+    await screen.line("sesame one");
+    await screen.until(/as it is\.\n(.*\n)*.*New.*\n.*The same again:$/);
+    await screen.line("sesame one");
+    await screen.until("* The name alice is yours now");
+    await screen.keys("Up");
+    await screen.until("#default> /signup");
+    await screen.keys("Enter");
+    await screen.until("* alice is an account already; there is no way to");
+    await screen.line("LOGOUT");
+    await screen.until("code 0");
+
+    await screen.client("alice", address);
+    await screen.until("Password for alice:");
+    await screen.line("sesame wrong");
+    await screen.until("! ERROR 111 Wrong password");
+    await screen.until("Attempts left: 2");
+    await screen.line("sesame one");
+    await screen.until("* Welcome, alice.");
+    await screen.line("/list");
+    await screen.until("* In #default (1): alice");
+    await screen.line("LOGOUT");
+    await screen.until("code 0");
+
+    await screen.client("alice", address);
+    for (const left of [2, 1]) {
+      await screen.until(/Password for alice:$/);
+      await screen.line("sesame wrong");
+      await screen.until(`Attempts left: ${left}`);
+    }
+    await screen.until(/Password for alice:$/);
+    await screen.line("sesame wrong");
+    await screen.until(/ERROR 112 Locked out[^]*15 minutes/);
+    await screen.until("code 4");
+    assertEquals((await screen.everything()).includes("sesame"), false);
+  },
+);
+
+Deno.test(
+  "an account that a server has not any more is said to be gone, and made again",
+  ON_TERMINAL,
+  async () => {
+    const { port, ...first } = quietServer(lastingPort());
+    await using screen = await TmuxScreen.open(100);
+    const signUp = async () => {
+      await screen.line("/signup");
+      await screen.until(/New password for alice:$/);
+      await screen.line("sesame");
+      await screen.until(/The same again:$/);
+      await screen.line("sesame");
+      await screen.until(
+        /yours now: it needs your password\n(.*\n)*#default>$/,
+      );
+    };
+
+    await screen.client("alice", `127.0.0.1:${port}`);
+    await screen.until("#default>");
+    await signUp();
+    await first[Symbol.asyncDispose]();
+    await screen.until("(offline)>");
+    await using _other = quietServer(port);
+
+    await screen.until("* alice has no account here; /signup makes one");
+    await screen.until(/#default>$/);
+    await screen.keys("C-l");
+    await signUp();
+  },
+);
+
+Deno.test(
+  "--require-login offers to register or to log in",
+  ON_TERMINAL,
+  async () => {
+    await using server = startServer({
+      tcp: listenHere(),
+      requireLogin: true,
+      log: () => {},
+    });
+    await using screen = await TmuxScreen.open(100);
+
+    await screen.client("alice", `127.0.0.1:${server.port}`);
+    await screen.until(/! ERROR 110 Login required[^]*1 register, 2 log in:/);
+    await screen.line("3");
+    await screen.until("! Type 1 to make an account");
+    await screen.line("1");
+    await screen.until("New password for alice:");
+    await screen.line("sesame");
+    await screen.until("The same again:");
+    await screen.line("sesame");
+    await screen.until("* Welcome, alice.");
+    await screen.keys("C-d");
+    await screen.until("code 0");
+    assertEquals((await screen.everything()).includes("sesame"), false);
+  },
+);
+
+Deno.test(
+  "somebody else's name can be given up at its password",
+  ON_TERMINAL,
+  async () => {
+    await using server = quietServer();
+    await makeAccount(server.port, "alice");
+    await using screen = await TmuxScreen.open(100);
+
+    await screen.client("--port", `${server.port}`);
+    await screen.until("Name:");
+    await screen.line("alice");
+    await screen.until("Server [127.0.0.1]:");
+    await screen.line("");
+    await screen.until("Password for alice:");
+    await screen.line("");
+    await screen.until("Name [alice2]:");
+    await screen.line("");
+    await screen.until("* Welcome, alice2.");
+  },
+);
+
+Deno.test(
+  "a password is edited unseen, and Ctrl-C leaves its question",
+  ON_TERMINAL,
+  async () => {
+    await using server = quietServer();
+    await makeAccount(server.port, "alice", "p\u00e4ss");
+    await using screen = await TmuxScreen.open(100);
+    const address = `127.0.0.1:${server.port}`;
+
+    await screen.client("alice", address);
+    await screen.until("Password for alice:");
+    await screen.type("wrong");
+    await screen.keys("C-u", "Left");
+    await screen.type("p\u00e4xyz");
+    await screen.keys("BSpace", "BSpace", "BSpace");
+    await screen.line("ss");
+    await screen.until("* Welcome, alice.");
+    await screen.keys("C-c");
+    await screen.until("code 130");
+
+    await screen.client("alice", address, "--login");
+    await screen.until("Password for alice:");
+    await screen.type("half");
+    await screen.keys("C-c");
+    await screen.until("code 130");
+    assertEquals((await screen.everything()).includes("half"), false);
+  },
+);
+
+Deno.test(
+  "a plain terminal shows no password either",
+  ON_TERMINAL,
+  async () => {
+    await using server = quietServer();
+    await using screen = await TmuxScreen.open(100);
+    using bob = await RawClient.enter(server.port, "bob", "#default");
+    const address = `127.0.0.1:${server.port}`;
+
+    await screen.client("alice", address, "--plain");
+    await screen.until("you joined #default");
+    await screen.line("/signup");
+    await screen.until("New password for alice:");
+    await screen.type("sesamx");
+    await screen.keys("BSpace");
+    await screen.line("e");
+    await screen.until("The same again:");
+    await bob.say("#default", "while you type");
+    await screen.until("while you type");
+    await screen.line("sesame");
+    await screen.until("* The name alice is yours now");
+    await screen.line("shown again");
+    await bob.next("FORWARD alice");
+    await screen.until("shown again");
+    await screen.line("LOGOUT");
+    await screen.until("code 0");
+    assertEquals((await screen.everything()).includes("sesam"), false);
+  },
+);

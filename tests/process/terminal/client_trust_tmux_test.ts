@@ -1,0 +1,81 @@
+/** Whom to trust, as a person is asked on a terminal. */
+import { assert, assertEquals } from "@std/assert";
+import { X509Certificate } from "node:crypto";
+import { startServer } from "../../../server/start.ts";
+import { hasTmux, TmuxScreen } from "../../tools/client_tools.ts";
+import { lastingPort } from "../../tools/net/raw_client.ts";
+import { tempFolder } from "../../tools/temp.ts";
+import { startTlsServer } from "../../tools/net/tls_tools.ts";
+
+const ON_TERMINAL = { ignore: !hasTmux };
+
+Deno.test(
+  "an unknown certificate is asked about once, remembered, and refused once it changes",
+  ON_TERMINAL,
+  async () => {
+    using settings = tempFolder();
+    const first = await startTlsServer({ tlsPort: lastingPort() });
+    const { tlsPort, certificate } = first;
+    const { fingerprint256 } = new X509Certificate(certificate.cert);
+    await using screen = await TmuxScreen.open(100);
+    await screen.line(`export XDG_CONFIG_HOME=${settings.path}`);
+    const client = () =>
+      screen.client("alice", `127.0.0.1:${tlsPort}`, "--tls");
+
+    await client();
+    const question = await screen.until(/Is it the same \(yes, no\)\?$/);
+    assert(question.includes(`\n  ${fingerprint256}\n`), question);
+    await screen.line("perhaps");
+    await screen.until(/no\)\? perhaps\n+Is it the same \(yes, no\)\?$/);
+    await screen.line("no");
+    await screen.until("Not connected: the certificate was not accepted");
+    await screen.until("code 6");
+    assert(!first.log.some((line) => line.includes("alice")));
+
+    await client();
+    await screen.until(/Is it the same \(yes, no\)\?$/);
+    await screen.line("yes");
+    await screen.until("* Welcome, alice.");
+    await screen.line("LOGOUT");
+    await screen.until("code 0");
+
+    await client();
+    const welcome = await screen.until("* Welcome, alice.");
+    assert(!welcome.includes("Is it the same"), welcome);
+    assert(!welcome.includes("Not encrypted"), welcome);
+    await screen.line("LOGOUT");
+    await screen.until("code 0");
+
+    await first[Symbol.asyncDispose]();
+    await using _second = await startTlsServer({ tlsPort });
+    await client();
+    await screen.until(/is not the one that was accepted before/);
+    await screen.until("code 6");
+  },
+);
+
+Deno.test(
+  "without TLS a person is told once that others can read along, but not of this computer itself",
+  ON_TERMINAL,
+  async () => {
+    const tcp = Deno.listen({ hostname: "0.0.0.0", port: 0 });
+    await using server = startServer({ tcp, log: () => {} });
+    await using screen = await TmuxScreen.open(100);
+    const warning = /\* Not encrypted: anybody on the network/g;
+
+    // This computer too, but not by a name that says so.
+    await screen.client("alice", `0.0.0.0:${server.port}`);
+    await screen.until("you joined #default");
+    await screen.line("/rooms");
+    const shown = await screen.until(" * default <1>");
+    assertEquals(shown.match(warning)?.length, 1);
+    await screen.line("LOGOUT");
+    await screen.until("code 0");
+
+    await screen.client("alice", `127.0.0.1:${server.port}`);
+    assertEquals(
+      (await screen.until("you joined #default")).match(warning),
+      null,
+    );
+  },
+);

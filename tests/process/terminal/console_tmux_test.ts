@@ -1,0 +1,132 @@
+/** The operator's console on a terminal, which it shares with the log. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { hasTmux, TmuxScreen } from "../../tools/client_tools.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { HERE, RUN } from "../../tools/server_process.ts";
+
+/** A test on a real terminal, left out where there is no tmux. */
+function tmuxTest(name: string, run: () => Promise<void>): void {
+  const why = hasTmux ? "" : " (left out: there is no tmux)";
+  Deno.test({ name: name + why, ignore: !hasTmux, fn: run });
+}
+
+const COMMAND = [Deno.execPath(), ...RUN, ...HERE].join(" ");
+
+/** Starts a server on the terminal, and waits for its prompt; gives its port. */
+async function serve(screen: TmuxScreen): Promise<number> {
+  const port = await start(screen, '; echo "code $?"');
+  await screen.until(/^help shows what can be typed here\n>$/m);
+  return port;
+}
+
+async function start(screen: TmuxScreen, after: string): Promise<number> {
+  await screen.line(`clear; ${COMMAND} ${after}`);
+  const shown = await screen.until(/ listens on port \d+\./);
+  return Number(/ listens on port (\d+)\./.exec(shown)![1]);
+}
+
+tmuxTest("the log leaves whole what the operator has half typed", async () => {
+  await using screen = await TmuxScreen.open();
+  const before = await settings(screen);
+  const port = await serve(screen);
+
+  await screen.type("kick b");
+  await screen.until(/^> kick b$/m);
+  using _alice = await RawClient.enter(port, "alice");
+  using bob = await RawClient.enter(port, "bob");
+  await screen.until(
+    / alice registered .*\n.*\n.* bob registered .*\n> kick b$/,
+  );
+  await screen.keys("Tab");
+  await screen.until(/^> kick bob$/m);
+  await screen.line("too loud");
+
+  const shown = await screen.until(/^Kicked bob\n>$/m);
+  assertMatch(
+    shown,
+    /^> kick bob too loud\n.* bob disconnected: removed\nKicked bob$/m,
+  );
+  assertMatch(await bob.rest(), /\(too loud\)/);
+  await screen.keys("Up");
+  await screen.until(/^> kick bob too loud$/m);
+  await screen.keys("C-u");
+  await screen.line("stop");
+  await screen.until(/^Closing\n(.*\n)*code 0$/m);
+  assertEquals(await settings(screen), before);
+});
+
+/** What stty says of the terminal. */
+async function settings(screen: TmuxScreen): Promise<string> {
+  await screen.line("clear; stty -a; echo end");
+  const text = await screen.until(/^end$/m);
+  return text.slice(text.indexOf("speed"), text.indexOf("\nend"));
+}
+
+tmuxTest(
+  "Ctrl-C on the operator's terminal ends the server as a signal does",
+  async () => {
+    await using screen = await TmuxScreen.open();
+    const port = await serve(screen);
+    using alice = await RawClient.enter(port, "alice");
+    await screen.until(/ alice registered .*\n>$/);
+
+    await screen.keys("C-c");
+
+    assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
+    alice.close();
+    await screen.until(/^Closing\n(.*\n)*code 0$/m);
+  },
+);
+
+tmuxTest("a server whose terminal goes away takes its leave", async () => {
+  let alice: RawClient;
+  {
+    await using screen = await TmuxScreen.open();
+    alice = await RawClient.enter(await serve(screen), "alice");
+  }
+  using _alice = alice;
+
+  assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
+});
+
+tmuxTest(
+  "Ctrl-Z gives the terminal back, fg the half-typed line; Ctrl-D ends nothing",
+  async () => {
+    await using screen = await TmuxScreen.open();
+    const port = await serve(screen);
+    await screen.type("use");
+    await screen.until(/^> use$/m);
+
+    await screen.keys("C-z");
+    await screen.until("Stopped");
+    await screen.line("stty -a | grep -o '[-]*icanon'; fg");
+    await screen.until(/^icanon\n(.*\n)*> use$/m); // not the one from before
+    await screen.line("rs");
+    await screen.until(/^Nobody is here\n>$/m);
+    await screen.keys("C-d");
+    await screen.until("stop, or Ctrl-C, stops the server");
+    await screen.line("mutes");
+    await screen.until("Cannot do");
+
+    using alice = await RawClient.enter(port, "alice");
+    await screen.keys("C-c");
+    await alice.rest();
+  },
+);
+
+tmuxTest(
+  "a server that is started in the background is not stopped by its terminal",
+  async () => {
+    await using screen = await TmuxScreen.open();
+    const port = await start(screen, "&");
+
+    using alice = await RawClient.enter(port, "alice");
+    await screen.until(/ alice registered /);
+    await screen.line("users; jobs");
+
+    await screen.until(/ Running /);
+    assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+    await screen.line("kill %1");
+    await alice.rest();
+  },
+);

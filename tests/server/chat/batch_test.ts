@@ -1,0 +1,74 @@
+/** Runs of messages as bytes. */
+import { assertEquals } from "@std/assert";
+import { encodeForwards } from "../../../server/chat/batch.ts";
+import { bytes } from "../../tools/net/raw_client.ts";
+
+const AT = Date.UTC(2026, 10, 21, 7, 32, 56, 120);
+const decoder = new TextDecoder();
+
+/** The frames that a run is encoded as. */
+function encoded(firstId: number, ...bodies: string[]): string[] {
+  const { bytes: whole, ends } = encodeForwards({
+    from: "alice",
+    to: "#r",
+    firstId,
+    at: AT,
+    bodies: bodies.map(bytes),
+  });
+  assertEquals(whole.length, ends.at(-1));
+  return ends.map((end, i) =>
+    decoder.decode(whole.subarray(ends[i - 1] ?? 0, end))
+  );
+}
+
+/** The frame that is expected. */
+function frame(id: number, length: number, body: string): string {
+  return `FORWARD alice\nTo: #r\nId: ${id}\nTime: 2026-11-21T07:32:56.120Z\nContent-length: ${length}\n\n${body}`;
+}
+
+Deno.test("encodeForwards() writes one frame for each body, and where it ends", () => {
+  assertEquals(encoded(1, "hi", "", "h\u{e9}"), [
+    frame(1, 2, "hi"),
+    frame(2, 0, ""),
+    frame(3, 3, "h\u{e9}"),
+  ]);
+});
+
+for (
+  const first of [
+    9,
+    99,
+    999_999,
+    2 ** 31 - 1,
+    2 ** 32 - 1,
+    Number.MAX_SAFE_INTEGER - 1,
+  ]
+) {
+  Deno.test(`encodeForwards() counts on from ${first}`, () => {
+    assertEquals(encoded(first, "a", "b"), [
+      frame(first, 1, "a"),
+      frame(first + 1, 1, "b"),
+    ]);
+  });
+}
+
+Deno.test("encodeForwards() announces bodies of every number of digits", () => {
+  const bodies = [9, 10, 99, 100, 9_999, 10_000].map((n) => "x".repeat(n));
+
+  assertEquals(
+    encoded(1, ...bodies),
+    bodies.map((body, i) => frame(i + 1, body.length, body)),
+  );
+});
+
+Deno.test("encodeForwards() counts a long run of heads that repeat, and change between", () => {
+  const bodies = Array.from(
+    { length: 12_000 },
+    (_, i) => i % 1_000 === 7 ? "longer".repeat(i % 13) : `${i % 10}`,
+  );
+
+  assertEquals(
+    encoded(95, ...bodies),
+    bodies.map((body, i) => frame(95 + i, body.length, body)),
+  );
+});

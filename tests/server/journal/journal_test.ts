@@ -1,0 +1,286 @@
+/** What every journal does: order, pages, keys, and what was missed. */
+import { assertEquals } from "@std/assert";
+import {
+  type Deliver,
+  type Draft,
+  type Journal,
+  KEY_LIFE_MS,
+  type Missed,
+  type Page,
+  type Stored,
+} from "../../../server/journal/journal.ts";
+import { Database } from "../../../server/journal/database.ts";
+import { SqliteJournal } from "../../../server/journal/sqlite_journal.ts";
+import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
+import type { Run } from "../../../server/chat/batch.ts";
+import { bytes, told } from "../../tools/net/raw_client.ts";
+
+const KEEP = { forMs: Infinity, messages: Infinity };
+
+/** Makes a journal, and what it stands on. */
+type Make = (
+  deliver: Deliver,
+  now: () => number,
+) => { journal: Journal } & Disposable;
+
+const JOURNALS: readonly [name: string, make: Make][] = [
+  ["MemoryJournal", (deliver, now) => ({
+    journal: new MemoryJournal(deliver, { now }),
+    [Symbol.dispose]() {},
+  })],
+  ["SqliteJournal", (deliver, now) => {
+    const database = new Database(":memory:");
+    return {
+      journal: new SqliteJournal(database, deliver, { ...KEEP, now }),
+      [Symbol.dispose]: () => database.close(),
+    };
+  }],
+];
+
+/** A journal, what it handed on, and a clock that stands until it is set. */
+function arrange(make: Make) {
+  const delivered: Run[] = [];
+  const clock = { now: 1_000_000_000_000 };
+  const parts = make((run) => {
+    delivered.push({ ...run, bodies: run.bodies.map((body) => body.slice()) });
+    return { recipients: 2, acknowledged: [], congested: [] };
+  }, () => clock.now);
+  return { ...parts, delivered, clock };
+}
+
+function draft(to: string, body: string, key?: string): Draft {
+  return { to, body: bytes(body), ...(key === undefined ? {} : { key }) };
+}
+
+function idsOf(stored: readonly Stored[]): number[] {
+  return stored.flatMap(({ firstId, count }) =>
+    Array.from({ length: count }, (_, i) => firstId + i)
+  );
+}
+
+const PAGES: readonly [page: Page, expected: number[]][] = [
+  [{ limit: 3 }, [8, 9, 10]],
+  [{ limit: 0 }, []],
+  [{ limit: 100 }, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+  [{ limit: 100, after: 8 }, [9, 10]],
+  [{ limit: 1, after: 8 }, [10]],
+  [{ limit: 100, after: 10 }, []],
+  [{ limit: 100, after: 999 }, []],
+  [{ limit: 2, before: 5 }, [3, 4]],
+  [{ limit: 100, before: 1 }, []],
+  [{ limit: 100, before: 0 }, []],
+  [{ limit: 100, after: 3, before: 6 }, [4, 5]],
+  [{ limit: 1, after: 3, before: 6 }, [5]],
+  [{ limit: 100, after: 6, before: 3 }, []],
+];
+
+/** What alice missed of a day's messages, with some of the query changed. */
+async function missed(
+  make: Make,
+  query: Partial<Missed> = {},
+): Promise<string[]> {
+  using arranged = arrange(make);
+  const { journal } = arranged;
+  await journal.append("bob", [
+    draft("#r", "1"),
+    draft("#r", "2"),
+    draft("#other", "3"),
+    draft("ALL", "4"),
+    draft("alice", "5"),
+    draft("carol", "6"),
+  ]);
+  await journal.append("alice", [draft("#r", "7"), draft("ALL", "8")]);
+  await journal.append("bob", [draft("alice", "9"), draft("#r", "10")]);
+  return told(
+    await Array.fromAsync(journal.missed({
+      after: 0,
+      upTo: 100,
+      user: "alice",
+      since: 0,
+      rooms: new Map([["#r", 0]]),
+      ...query,
+    })),
+  ).map((line) => line.split(" ")[0]!);
+}
+
+for (const [name, make] of JOURNALS) {
+  Deno.test(`${name} hands on runs of one target, in order, with one result a draft`, async () => {
+    using arranged = arrange(make);
+    const { journal, delivered } = arranged;
+
+    const stored = await journal.append("alice", [
+      draft("#r", "a"),
+      draft("#r", "b"),
+      draft("bob", "c"),
+      draft("#r", "d"),
+    ]);
+
+    assertEquals(idsOf(stored), [1, 2, 3, 4]);
+    assertEquals(
+      delivered.map(({ to, firstId, bodies }) => [to, firstId, bodies.length]),
+      [["#r", 1, 2], ["bob", 3, 1], ["#r", 4, 1]],
+    );
+    assertEquals(journal.lastId, 4);
+  });
+
+  Deno.test(`${name} keeps the bytes though the sender's buffer changes`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    const body = bytes("abc");
+
+    await journal.append("alice", [{ to: "#r", body }]);
+    body.fill(0);
+
+    assertEquals(
+      told(await Array.fromAsync(journal.history("#r", { limit: 9 }))),
+      ["1 abc"],
+    );
+  });
+
+  for (const [page, expected] of PAGES) {
+    Deno.test(`${name} pages ${JSON.stringify(page)}`, async () => {
+      using arranged = arrange(make);
+      const { journal } = arranged;
+      await journal.append("a", Array.from("1234", (n) => draft("#r", n)));
+      await journal.append("a", [draft("#r", "5")]);
+      await journal.append("a", Array.from("67890", (n) => draft("#r", n)));
+
+      const frames = await Array.fromAsync(journal.history("#r", page));
+
+      assertEquals(told(frames).map((line) => parseInt(line)), expected);
+    });
+  }
+
+  Deno.test(`${name} keeps rooms apart, and knows them by look-alikes`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+
+    await journal.append("a", [
+      draft("#One", "x"),
+      draft("bob", "y"),
+      draft("ALL", "z"),
+    ]);
+
+    assertEquals([...journal.rooms()], ["#One"]);
+    assertEquals(journal.roomName("#one"), "#One");
+    assertEquals(journal.roomName("#0ne"), "#One");
+    assertEquals(journal.roomName("#two"), undefined);
+    assertEquals(
+      told(await Array.fromAsync(journal.history("#two", { limit: 9 }))),
+      [],
+    );
+  });
+
+  Deno.test(`${name} stores a repeated key once, and answers with the first`, async () => {
+    using arranged = arrange(make);
+    const { journal, delivered } = arranged;
+
+    const twice = await journal.append("alice", [
+      draft("#r", "a", "k"),
+      draft("#r", "a", "k"),
+    ]);
+    const later = await journal.append("alice", [draft("#r", "b", "k")]);
+    const other = await journal.append("bob", [draft("#r", "c", "k2")]);
+
+    assertEquals([twice, later, other].flatMap(idsOf), [1, 1, 1, 2]);
+    assertEquals(twice[1]?.at, twice[0]?.at);
+    assertEquals(later[0]?.delivery.recipients, 2);
+    assertEquals(delivered.length, 2);
+  });
+
+  Deno.test(`${name} says what a key was stored as, for a day`, async () => {
+    using arranged = arrange(make);
+    const { journal, clock } = arranged;
+    await journal.append("alice", [draft("#r", "a"), draft("#r", "b", "k")]);
+
+    const known = journal.repeated("k");
+    const unknown = journal.repeated("a");
+    clock.now += KEY_LIFE_MS;
+    const late = journal.repeated("k");
+
+    assertEquals(known?.firstId, 2);
+    assertEquals(known?.count, 1);
+    assertEquals(known?.delivery.recipients, 2);
+    assertEquals([unknown, late], [undefined, undefined]);
+  });
+
+  Deno.test(`${name} stores drafts with and without keys in their order`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    await journal.append("alice", [draft("#r", "first", "k")]);
+
+    const stored = await journal.append("alice", [
+      draft("#r", "a"),
+      draft("#r", "b"),
+      draft("#r", "first", "k"),
+      draft("#r", "c"),
+    ]);
+
+    assertEquals(idsOf(stored), [2, 3, 1, 4]);
+  });
+
+  Deno.test(`${name} hands drafts with keys on as one run, and knows each again`, async () => {
+    using arranged = arrange(make);
+    const { journal, delivered } = arranged;
+    const drafts = ["a", "b", "c"].map((text) => draft("#r", text, text));
+
+    const stored = await journal.append("alice", drafts);
+    const again = await journal.append("alice", [
+      draft("#r", "new", "d"),
+      ...drafts.toReversed(),
+    ]);
+
+    assertEquals(delivered.map(({ bodies }) => bodies.length), [3, 1]);
+    assertEquals(idsOf(stored), [1, 2, 3]);
+    assertEquals(idsOf(again), [4, 3, 2, 1]);
+    assertEquals(again.at(-1)?.delivery.recipients, 2);
+  });
+
+  Deno.test(`${name} forgets a key after a day`, async () => {
+    using arranged = arrange(make);
+    const { journal, clock } = arranged;
+    const again = async () =>
+      (await journal.append("a", [draft("#r", "x", "k")]))[0]?.firstId;
+
+    const first = await again();
+    clock.now += KEY_LIFE_MS - 1;
+    const within = await again();
+    clock.now += 1;
+    const after = await again();
+
+    assertEquals([first, within, after], [1, 1, 2]);
+  });
+
+  Deno.test(`${name} replays what was meant for a user, oldest first`, async () => {
+    assertEquals(await missed(make), ["1", "2", "4", "5", "9", "10"]);
+  });
+
+  Deno.test(`${name} replays only what is newer than one id, up to another`, async () => {
+    assertEquals(await missed(make, { after: 4 }), ["5", "9", "10"]);
+    assertEquals(await missed(make, { after: 4, upTo: 9 }), ["5", "9"]);
+    assertEquals(await missed(make, { after: 10 }), []);
+  });
+
+  Deno.test(`${name} replays a room from when one was in it, the rest from the visit's begin`, async () => {
+    assertEquals(await missed(make, { rooms: new Map([["#r", 1]]) }), [
+      "2",
+      "4",
+      "5",
+      "9",
+      "10",
+    ]);
+    assertEquals(await missed(make, { rooms: new Map() }), ["4", "5", "9"]);
+    assertEquals(await missed(make, { since: 5 }), ["1", "2", "9", "10"]);
+  });
+
+  Deno.test(`${name} replays to a user however the case of the name is`, async () => {
+    assertEquals(await missed(make, { user: "ALICE" }), [
+      "1",
+      "2",
+      "4",
+      "5",
+      "9",
+      "10",
+    ]);
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * What the wire tests of accounts stand on: verifiers and proofs, made with few
+ * iterations, so that the tests are fast.
+ *
+ * @module
+ */
+import { assertMatch } from "@std/assert";
+import {
+  deriveKeys,
+  ITERATIONS as FULL_ITERATIONS,
+  type Keys,
+  Login,
+  parseChallenge,
+  verifierOf,
+} from "../../core/scram.ts";
+import { bytes, RawClient } from "./net/raw_client.ts";
+
+/** The least that the server takes. */
+const ITERATIONS = 4_096;
+const SALT = "c2FsdHNhbHRzYWx0c2FsdA==";
+
+/** A request with a body, as it travels. */
+export function request(line: string, body: string, headers = ""): string {
+  const { length } = bytes(body);
+  return `${line}\n${headers}Content-length: ${length}\n\n${body}`;
+}
+
+/** What the server is to keep for `password`. */
+export async function verifierFor(
+  password: string,
+  iterations = ITERATIONS,
+): Promise<string> {
+  return await verifierOf(await deriveKeys(password, SALT, iterations));
+}
+
+/** A SIGNUP, as it travels. */
+export async function signUp(name: string, password = "pencil") {
+  return request(`SIGNUP ${name}`, await verifierFor(password));
+}
+
+/** A connection that has signed up. */
+export async function signedUp(
+  port: number,
+  name: string,
+  password?: string,
+): Promise<RawClient> {
+  const client = await RawClient.connect(port);
+  assertMatch(await client.ask(await signUp(name, password)), /^REGISTERED /);
+  return client;
+}
+
+/** Makes an account that a real client logs in to: with as many rounds. */
+export async function makeAccount(
+  port: number,
+  name: string,
+  password = "pencil",
+): Promise<void> {
+  const verifier = await verifierFor(password, FULL_ITERATIONS);
+  using client = await RawClient.connect(port);
+  const answer = await client.ask(request(`SIGNUP ${name}`, verifier));
+  assertMatch(answer, /^REGISTERED /);
+}
+
+/** A login that was begun: its PROVE, and how the server's answer is checked. */
+export interface Begun {
+  readonly prove: string;
+  readonly login: Login;
+}
+
+/** Says LOGIN, and makes the PROVE for `password`. */
+export async function begin(
+  client: RawClient,
+  name: string,
+  { password = "pencil", headers = "" } = {},
+): Promise<Begun> {
+  const login = new Login(name);
+  const answer = await client.ask(request(`LOGIN ${name}`, login.first));
+  assertMatch(answer, new RegExp(`^CHALLENGE ${name}\n`));
+  const challenge = bodyOf(answer);
+  const { salt } = parseChallenge(challenge);
+  const proof = await login.prove(challenge, await cheapKeys(password, salt));
+  return { prove: request(`PROVE ${name}`, proof, headers), login };
+}
+
+/** Logs in on a connection of its own, and gives the answer to PROVE too. */
+export async function logIn(
+  port: number,
+  name: string,
+  options: { password?: string; headers?: string } = {},
+): Promise<{ client: RawClient; answer: string } & Disposable> {
+  const client = await RawClient.connect(port);
+  const { prove } = await begin(client, name, options);
+  const answer = await client.ask(prove);
+  return { client, answer, [Symbol.dispose]: () => client.close() };
+}
+
+/** The body of a frame. */
+export function bodyOf(frame: string): string {
+  return frame.slice(frame.indexOf("\n\n") + 2);
+}
+
+/** Wrong for an account that does not exist, which asks for many rounds. */
+function cheapKeys(password: string, salt: string): Promise<Keys> {
+  return deriveKeys(password, salt, ITERATIONS);
+}
+
+/** An ERROR as it is expected. */
+export function error(
+  code: string,
+  line: string,
+  reason: string,
+  headers = "",
+): string {
+  return `ERROR ${code}\nFor: ${line}\nReason: ${reason}\n${headers}\n`;
+}

@@ -1,0 +1,204 @@
+/**
+ * A real browser for the tests of the page, and people who sit before it.
+ *
+ * @module
+ */
+import axe from "axe-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
+import { PATIENCE_MS } from "./net/raw_client.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+
+/** Whether there is one; without, the tests of the page are left out. */
+export const hasChromium: boolean = await Deno.stat(CHROMIUM)
+  .then(() => true, () => false);
+
+/** A name that leads here and is not of this computer: not to be trusted. */
+export const FOREIGN_HOST = "parley.test";
+
+/** Starts a browser, one for all tests of a file. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      `--host-resolver-rules=MAP ${FOREIGN_HOST} 127.0.0.1`,
+    ],
+  });
+}
+
+/** A test in the browser, which goes on between tests: it is no leak. */
+export function pageTest(name: string, fn: () => Promise<void>): void {
+  const ignore = !hasChromium;
+  const options = { sanitizeOps: false, sanitizeResources: false };
+  Deno.test({ name, ignore, ...options, fn });
+}
+
+/** Somebody with a page of their own, and what went wrong on it. */
+export class Person implements AsyncDisposable {
+  /** For whatever has no method here. */
+  readonly page: Page;
+  /** What the page has complained of, errors of ours or refused content. */
+  readonly complaints: string[] = [];
+  readonly name: string;
+
+  private constructor(page: Page, name: string) {
+    this.page = page;
+    this.name = name;
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.on("pageerror", (error) => this.complaints.push(error.message));
+    page.on("console", (message) => {
+      // That a server is away is no fault of the page.
+      if (message.text().includes("WebSocket connection to")) return;
+      if (message.type() === "error") this.complaints.push(message.text());
+    });
+  }
+
+  /** Opens the page, and does nothing with it. */
+  static async open(
+    browser: Browser,
+    url: string,
+    { name = "", prepare, ...options }: BrowserContextOptions & {
+      name?: string;
+      /** What is done with the page before it is loaded. */
+      prepare?: (page: Page) => Promise<void>;
+    } = {},
+  ): Promise<Person> {
+    const context = await browser.newContext({ locale: "en-GB", ...options });
+    const page = await context.newPage();
+    await prepare?.(page);
+    const person = new Person(page, name);
+    await page.goto(url);
+    return person;
+  }
+
+  /** Opens the page and comes in as `name`, into `#default`. */
+  static async enter(
+    browser: Browser,
+    url: string,
+    name: string,
+    options: BrowserContextOptions = {},
+  ): Promise<Person> {
+    const person = await Person.open(browser, url, { name, ...options });
+    await person.comeIn(name);
+    return person;
+  }
+
+  /** Fills in the form, and waits until the chat is there. */
+  async comeIn(name: string): Promise<void> {
+    await this.page.getByRole("textbox", { name: "Name" }).fill(name);
+    await this.click("Come in");
+    await this.page.getByRole("heading", { name: "#default" }).waitFor();
+  }
+
+  /** Clicks the button with this name. */
+  async click(name: string | RegExp): Promise<void> {
+    await this.page.getByRole("button", { name, exact: true }).click();
+  }
+
+  /** Writes, and presses Enter. */
+  async say(text: string): Promise<void> {
+    const field = this.page.getByRole("textbox", {
+      name: "Message",
+      exact: true,
+    });
+    await field.fill(text);
+    await field.press("Enter");
+  }
+
+  /** Waits until the messages have `text`. */
+  async sees(text: string): Promise<void> {
+    await this.page.locator("#messages").getByText(text, { exact: true })
+      .first().waitFor();
+  }
+
+  /** Waits until nothing of one's own is unanswered. */
+  async allSent(): Promise<void> {
+    await this.page.locator("#messages > .waiting").first()
+      .waitFor({ state: "detached" });
+  }
+
+  /** What is shown of the conversation: `name: text`, without the times. */
+  async messages(): Promise<string[]> {
+    return await this.page.locator("#messages > .message").evaluateAll(
+      (all) => {
+        let name = "";
+        return all.map((one) => {
+          const who = one.querySelector(".who, .unseen")?.textContent ?? "";
+          name = who.replace(/: $/, "");
+          return `${name}: ${one.querySelector(".text")?.textContent}`;
+        });
+      },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.page.context().close();
+  }
+}
+
+/** Drags files of this computer to something; the first step there enters it. */
+export async function drag(
+  { page }: Person,
+  target: string,
+  files: readonly string[],
+  types: readonly ("dragEnter" | "dragOver" | "drop")[],
+): Promise<void> {
+  const box = await page.locator(target).boundingBox();
+  if (!box) throw new Error(`${target} is not to be seen`);
+  const devtools = await page.context().newCDPSession(page);
+  for (const type of types) {
+    await devtools.send("Input.dispatchDragEvent", {
+      type,
+      x: box.x + box.width / 2,
+      y: box.y + box.height / 2,
+      data: { items: [], files: [...files], dragOperationsMask: 1 },
+    });
+  }
+  await devtools.detach();
+}
+
+/** Drags them there, and drops them. */
+export function drop(
+  person: Person,
+  target: string,
+  files: readonly string[],
+): Promise<void> {
+  return drag(person, target, files, ["dragEnter", "dragOver", "drop"]);
+}
+
+/** What axe finds wrong with the page as it is now. */
+export async function violations({ page }: Person): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate("axe.run()") as axe.AxeResults;
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) =>
+      `${id} ${target}: ${failureSummary}`
+    )
+  );
+}
+
+/** Screens that the page is looked at on. */
+export const SCREENS: readonly [
+  name: string,
+  options: BrowserContextOptions,
+][] = [
+  ["a wide, light screen", { viewport: { width: 1280, height: 800 } }],
+  [
+    "a phone in the dark",
+    {
+      viewport: { width: 390, height: 844 },
+      colorScheme: "dark",
+      reducedMotion: "reduce",
+    },
+  ],
+];

@@ -1,0 +1,234 @@
+/**
+ * A class that talks while the world breaks: clients in rooms, which are the
+ * real Line and Session of the client, each on a terminal that is a list. What
+ * breaks, the test decides; that nothing was lost is checked here.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { comeIn } from "../../core/resume.ts";
+import { EXIT, Failure } from "../../client/terminal/failure.ts";
+import { Line } from "../../core/reconnecting.ts";
+import { CLOCK, type Clock } from "../../core/backoff.ts";
+import { Session } from "../../client/chat/session.ts";
+import { View } from "../../client/terminal/view.ts";
+import { guestAccess, recordingTerminal } from "./client_tools.ts";
+import { headerOf, RawClient, within } from "./net/raw_client.ts";
+
+/** Who is in the class, and how much each says. */
+export interface ClassOptions {
+  /** Where the clients connect. */
+  readonly port: number;
+  readonly clients: number;
+  readonly rooms: number;
+  /** How many messages each client says. */
+  readonly messages: number;
+}
+
+/** So many messages of one client may be unanswered. */
+const WINDOW = 8;
+
+/** So long is waited for messages, in milliseconds: servers may come and go. */
+const PATIENCE_MS = 60_000;
+
+/** Pauses are so much shorter than for people. */
+const HURRY = 100;
+
+const HURRIED: Clock = {
+  ...CLOCK,
+  sleep: (ms, signal) => CLOCK.sleep(ms / HURRY, signal),
+};
+
+/** One client of the class. */
+export class Pupil implements AsyncDisposable {
+  readonly name: string;
+  readonly room: string;
+  /** What was shown of the room, as `name: text`, in the order it was shown. */
+  readonly seen: string[] = [];
+  /** What was answered SENT, as it is seen. */
+  readonly sent: string[] = [];
+  /** Notes and errors that were shown. */
+  readonly notes: string[] = [];
+  /** Is told of each message that was answered SENT. */
+  onSent: () => void = () => {};
+  readonly #line: Line;
+  readonly #session: Session;
+  readonly #reading: Promise<void>;
+  #said = 0;
+  #wanted: { count: number; resolve(): void } | undefined;
+  readonly #away = Promise.withResolvers<void>();
+
+  constructor(name: string, room: string, port: number) {
+    this.name = name;
+    this.room = room;
+    this.#line = new Line({
+      dial: () => Deno.connect({ hostname: "127.0.0.1", port }).catch(passing),
+      clock: HURRIED,
+    });
+    const access = guestAccess();
+    this.#session = new Session({
+      line: this.#line,
+      terminal: recordingTerminal((text) => this.#show(text)),
+      view: new View({ plain: true, colors: false, columns: () => Infinity }),
+      name,
+      access,
+      comeIn: (connection, pass) => comeIn(connection, access, name, pass),
+    });
+    this.#reading = this.#read();
+  }
+
+  /** Comes in. */
+  async enter(): Promise<void> {
+    await Promise.race([this.#session.present, this.#reading]);
+    await Promise.race([this.#session.join(this.room), this.#reading]);
+  }
+
+  /** Says something in the room. */
+  say(text: string): void {
+    this.#session.send(this.room, text);
+  }
+
+  /** Resolves when the connection is lost for the first time. */
+  get isAway(): Promise<void> {
+    return this.#away.promise;
+  }
+
+  /** Says messages as fast as they are answered. */
+  async talk(messages: number): Promise<void> {
+    for (let i = 0; i < messages; i++) {
+      this.#session.send(this.room, `no ${++this.#said}`);
+      await this.#line.settled(WINDOW - 1);
+    }
+    await this.#line.settled(0);
+  }
+
+  /** Waits until so much of the room was shown. */
+  async saw(count: number): Promise<void> {
+    if (this.seen.length >= count) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wanted = { count, resolve };
+    const what = () => `${count} messages; ${this.seen.length} came`;
+    await within(Promise.race([promise, this.#reading]), what, PATIENCE_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#line.close();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    let answered = 0;
+    for await (const batch of this.#line.batches(this.#session)) {
+      for (const event of batch) {
+        this.#session.receive(event);
+        if (event.frame.verb !== "SENT") continue;
+        this.sent.push(`${this.name}: no ${++answered}`);
+        this.onSent();
+      }
+    }
+  }
+
+  /** On another day than the last message a line with the date comes first. */
+  #show(text: string): void {
+    for (const line of text.split(/(?<=\n)/)) this.#showLine(line);
+  }
+
+  #showLine(line: string): void {
+    const [, message] = /^\d\d:\d\d:\d\d #\S+ (.*)\n$/.exec(line) ?? [];
+    if (line.includes("Coming back;")) this.#away.resolve();
+    if (message === undefined) this.notes.push(line);
+    else this.seen.push(message);
+    if (this.seen.length >= (this.#wanted?.count ?? Infinity)) {
+      this.#wanted?.resolve();
+    }
+  }
+}
+
+/**
+ * Lets a class talk, with `trouble` from when all are in until all have said
+ * everything, and checks that nothing was lost, said twice, or seen in another
+ * order by anybody.
+ *
+ * @param server Where the server itself listens in the end.
+ */
+export async function checkNothingLost(
+  options: ClassOptions,
+  server: () => number,
+  trouble: (pupils: readonly Pupil[]) => AsyncDisposable,
+): Promise<void> {
+  const { messages } = options;
+  await using school = new AsyncDisposableStack();
+  const pupils = await enterAll(options, school);
+  {
+    await using _trouble = trouble(pupils);
+    await Promise.all(pupils.map((pupil) => pupil.talk(messages)));
+  }
+  await checkSeen(pupils, options, server());
+}
+
+/** Lets all pupils of a class come in; they leave with `school`. */
+export async function enterAll(
+  { port, clients, rooms }: Omit<ClassOptions, "messages">,
+  school: AsyncDisposableStack,
+): Promise<Pupil[]> {
+  const pupils = Array.from(
+    { length: clients },
+    (_, i) => school.use(new Pupil(`pupil${i}`, `#room${i % rooms}`, port)),
+  );
+  await Promise.all(pupils.map((pupil) => pupil.enter()));
+  return pupils;
+}
+
+/**
+ * Checks that what each of `pupils` said was answered and shown to all in its
+ * room, once and in one order, and that the server on `port` has it so.
+ */
+export async function checkSeen(
+  pupils: readonly Pupil[],
+  { clients, rooms, messages }: Omit<ClassOptions, "port">,
+  port: number,
+): Promise<void> {
+  const total = messages * clients / rooms;
+  await Promise.all(pupils.map((pupil) => pupil.saw(total)));
+
+  for (const pupil of pupils) {
+    const own = Array.from(
+      { length: messages },
+      (_, i) => `${pupil.name}: no ${i + 1}`,
+    );
+    assertEquals(pupil.sent, own, "every message was answered once, in order");
+  }
+  for (let i = 0; i < rooms; i++) {
+    const kept = await historyOf(port, `#room${i}`);
+    assertEquals(kept.length, total, `#room${i} has each message once`);
+    assertEquals(new Set(kept).size, total);
+    for (const pupil of pupils.filter(({ room }) => room === `#room${i}`)) {
+      assertEquals(pupil.seen, kept, `${pupil.name} saw all, once, in order`);
+    }
+  }
+}
+
+/** Everything a room has, oldest first, as `name: text`. */
+export async function historyOf(port: number, room: string): Promise<string[]> {
+  using client = await RawClient.enter(port, "inspector");
+  const messages: string[] = [];
+  for (let before = "";;) {
+    await client.send(`HISTORY ${room}\nLimit: 1000\n${before}\n`);
+    const page: string[] = [];
+    let frame = await client.frame();
+    for (; frame.startsWith("FORWARD"); frame = await client.frame()) {
+      page.push(frame);
+    }
+    const texts = page.map((one) => {
+      const [head = "", text = ""] = one.split("\n\n");
+      return `${head.split("\n")[0]!.slice("FORWARD ".length)}: ${text}`;
+    });
+    messages.unshift(...texts);
+    if (page.length === 0) return messages;
+    before = `Before: ${headerOf(page[0]!, "Id")}\n`;
+  }
+}
+
+function passing(cause: unknown): never {
+  throw new Failure(EXIT.unreachable, "no server", { passing: true, cause });
+}

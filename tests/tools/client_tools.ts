@@ -1,0 +1,386 @@
+/**
+ * What the tests of the client stand on: a server that says what it is told,
+ * a client as a process, and a client on a terminal (tmux).
+ *
+ * @module
+ */
+import { Access } from "../../core/sign_in.ts";
+import type { Terminal } from "../../client/terminal/terminal.ts";
+import { FrameDecoder, frames, startLine } from "../../protocol.ts";
+import { ChatError } from "../../protocol.ts";
+import { startServer } from "../../server/start.ts";
+import { listenHere } from "./net/raw_client.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** After so long, what was waited for is not coming. */
+const PATIENCE_MS = 20_000;
+
+/** The access of somebody who comes in as a guest, and is never asked. */
+export function guestAccess(): Access {
+  return new Access({
+    way: "guest",
+    passwordFile: undefined,
+    terminal: undefined,
+  });
+}
+
+/** A real server, on a free port unless told otherwise, that logs nothing. */
+export function quietServer(port = 0): ReturnType<typeof startServer> {
+  return startServer({ tcp: listenHere(port), log: () => {} });
+}
+
+/** A terminal on which nobody types: `print` gets what is shown. */
+export function recordingTerminal(print: (text: string) => void): Terminal {
+  return {
+    print,
+    flushed: () => Promise.resolve(),
+    prompt: print,
+    status: (rows) => rows.forEach(print),
+    ask: () => Promise.resolve(undefined),
+    read: () => Promise.resolve(undefined),
+    clear: () => {},
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** A server that understands nothing: what it says, the test decides. */
+export class FakeServer implements Disposable {
+  readonly port: number;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+
+  constructor() {
+    this.port = this.#listener.addr.port;
+  }
+
+  /** Waits for the next client. */
+  async accept(): Promise<FakePeer> {
+    return new FakePeer(await this.#listener.accept());
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener.close();
+  }
+}
+
+/** The server's end of one connection. */
+export class FakePeer implements Disposable {
+  /** The headers of the last request, by their names in lower case. */
+  headers: Readonly<Record<string, string>> = {};
+  readonly #conn: Deno.Conn;
+  readonly #requests: AsyncGenerator<string>;
+  #closed = false;
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+    this.#requests = this.#read();
+  }
+
+  /** Waits for a request; its start line and, after a line break, its body. */
+  async request(): Promise<string> {
+    const { value, done } = await this.#requests.next();
+    return done ? "(end)" : value;
+  }
+
+  /** Says `text`, byte for byte. */
+  async say(text: string): Promise<void> {
+    await this.#conn.write(encoder.encode(text));
+  }
+
+  /** Ends the connection, once the client has what was said. */
+  hangUp(): void {
+    this[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#closed) this.#conn.close();
+    this.#closed = true;
+  }
+
+  async *#read(): AsyncGenerator<string> {
+    const incoming = new FrameDecoder({ maxBodyBytes: 1024 * 1024 });
+    for await (const batch of frames(this.#conn, incoming)) {
+      for (const frame of batch) {
+        if (frame instanceof ChatError) throw frame;
+        this.headers = Object.fromEntries(frame.headers);
+        const body = decoder.decode(frame.body);
+        yield startLine(frame) + (body ? `\n${body}` : "");
+      }
+    }
+  }
+}
+
+/** What a program said, and how it ended. */
+export interface Result {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** How a client is run. */
+export interface RunOptions {
+  /** Default: all. */
+  readonly permissions?: readonly string[];
+  /** The longest file it may write, in the blocks of `ulimit -f`. */
+  readonly fileBlocks?: number;
+}
+
+/** Runs a command for which longer files are an error, and not the end. */
+const LIMITED = 'trap "" XFSZ; ulimit -f "$0"; exec "$@"';
+
+/** The client as a process: no terminal. */
+export class ClientProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #output: ReadableStreamDefaultReader<string>;
+  readonly #errors: ReadableStreamDefaultReader<string>;
+  readonly #finished: Promise<unknown>;
+  #out = "";
+  #err = "";
+  #ended = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(
+    args: string[],
+    env: Record<string, string> = {},
+    { permissions = ["-A"], fileBlocks }: RunOptions = {},
+  ) {
+    const run = ["run", "--no-prompt", ...permissions, `${root}client.ts`];
+    const command = [Deno.execPath(), ...run, ...args];
+    const limited = ["sh", "-c", LIMITED, `${fileBlocks}`, ...command];
+    const [program = "", ...rest] = fileBlocks ? limited : command;
+    this.#child = new Deno.Command(program, {
+      args: rest,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      env: { TZ: "UTC", ...env },
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#output = this.#child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    this.#errors = this.#child.stderr.pipeThrough(new TextDecoderStream())
+      .getReader();
+    this.#finished = Promise.all([
+      this.#collect(this.#output, (text) => this.#out += text),
+      this.#collect(this.#errors, (text) => this.#err += text),
+    ]);
+  }
+
+  /** Its process. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** What it has printed so far. */
+  get out(): string {
+    return this.#out;
+  }
+
+  /** Writes to its standard input. */
+  async type(text: string | Uint8Array): Promise<void> {
+    await this.#input.write(
+      typeof text === "string" ? encoder.encode(text) : text,
+    );
+  }
+
+  /** Waits until its standard output has `text`. */
+  async until(text: string): Promise<void> {
+    await this.#until(text, () => this.#out);
+  }
+
+  /** Waits until its standard error has `text`. */
+  async untilError(text: string): Promise<void> {
+    await this.#until(text, () => this.#err);
+  }
+
+  async #until(text: string, printed: () => string): Promise<void> {
+    while (!printed().includes(text)) {
+      if (this.#ended) {
+        throw new Error(`No "${text}" in
+${printed()}`);
+      }
+      await this.#changed.promise;
+    }
+  }
+
+  /** Stops reading what it prints, as `head` does. */
+  async closeOutput(): Promise<void> {
+    await this.#output.cancel();
+  }
+
+  /** Sends a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Ends its input, and waits for its end. */
+  async end(): Promise<Result> {
+    await this.#input.close().catch(() => {}); // it may be gone already
+    await this.#finished;
+    const { code } = await this.#child.status;
+    return { code, out: this.#out, err: this.#err };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.end();
+  }
+
+  async #collect(
+    reader: ReadableStreamDefaultReader<string>,
+    add: (text: string) => void,
+  ): Promise<void> {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      add(value);
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers<void>();
+    }
+    this.#ended = true;
+    this.#changed.resolve();
+  }
+}
+
+/** Somebody at a terminal, who has entered, and meets others on this computer. */
+export async function terminal(
+  name: string,
+  port: number,
+  ...more: string[]
+): Promise<ClientProcess> {
+  const host = ["--direct-host", "127.0.0.1"];
+  const args = [name, `127.0.0.1:${port}`, "--plain", ...host, ...more];
+  const client = new ClientProcess(args);
+  await client.until("you joined #default");
+  return client;
+}
+
+/** Runs the client to its end with `input`. */
+export async function runClient(
+  args: string[],
+  input: string | Uint8Array = "",
+  env: Record<string, string> = {},
+): Promise<Result> {
+  await using client = new ClientProcess(args, env);
+  await client.type(input).catch(() => {}); // it may not want to read it
+  return await client.end();
+}
+
+/** Whether there is a tmux; without, the tests on a terminal are left out. */
+export const hasTmux = await new Deno.Command("tmux", { args: ["-V"] })
+  .output().then(({ success }) => success, () => false);
+
+/** A shell on a terminal that tmux draws. */
+export class TmuxScreen implements AsyncDisposable {
+  readonly #socket = `parley-${crypto.randomUUID()}`;
+
+  private constructor() {}
+
+  /** Opens a terminal of `columns` by 24, with a shell on it. */
+  static async open(columns = 80): Promise<TmuxScreen> {
+    const screen = new TmuxScreen();
+    const size = ["-x", `${columns}`, "-y", "24"];
+    const shell = `exec env PS1='$ ' TZ=UTC bash --norc --noprofile`;
+    await screen.#tmux("new-session", "-d", ...size, "-c", root, shell);
+    await screen.until("$");
+    return screen;
+  }
+
+  /**
+   * Starts the client with `args`, on an empty screen: what is left of another
+   * must not be taken for what it shows.
+   */
+  async client(...args: string[]): Promise<void> {
+    await this.line("clear");
+    await this.until(/^\$$/);
+    const command = [Deno.execPath(), "run", "-A", "client.ts", ...args];
+    await this.type(`clear; ${command.join(" ")}; echo "code $?"`);
+    await this.keys("Enter");
+  }
+
+  /** Types `text`, as it is. */
+  async type(text: string): Promise<void> {
+    await this.#tmux("send-keys", "-l", "--", text);
+  }
+
+  /** Types `text`, and Enter. */
+  async line(text: string): Promise<void> {
+    if (text !== "") await this.type(text);
+    await this.keys("Enter");
+  }
+
+  /** Presses keys by their tmux names. */
+  async keys(...names: string[]): Promise<void> {
+    await this.#tmux("send-keys", ...names);
+  }
+
+  /** Pastes `text`, marked as a paste if the client asked for that. */
+  async paste(text: string): Promise<void> {
+    await this.#tmux("set-buffer", "--", text);
+    await this.#tmux("paste-buffer", "-p");
+  }
+
+  /** Changes the width; waits until the kernel has it: tmux takes its time. */
+  async resize(columns: number): Promise<void> {
+    await this.#tmux("resize-window", "-x", `${columns}`, "-y", "24");
+    const tty = (await this.#tmux("display", "-p", "#{pane_tty}")).trim();
+    const stty = new Deno.Command("stty", { args: ["-F", tty, "size"] });
+    while (
+      decoder.decode((await stty.output()).stdout).trim() !== `24 ${columns}`
+    );
+  }
+
+  /** Sends a signal to the program that runs on the terminal. */
+  async kill(signal: Deno.Signal): Promise<void> {
+    const shell = (await this.#tmux("display", "-p", "#{pane_pid}")).trim();
+    const children = new Deno.Command("pgrep", { args: ["-P", shell] });
+    const { stdout } = await children.output();
+    Deno.kill(Number(decoder.decode(stdout)), signal);
+  }
+
+  /** What is on the screen, without trailing space. */
+  async text(): Promise<string> {
+    return (await this.#tmux("capture-pane", "-p")).trimEnd();
+  }
+
+  /** Everything since the start, rows that were wrapped joined. */
+  async everything(): Promise<string> {
+    return await this.#tmux("capture-pane", "-p", "-J", "-S", "-");
+  }
+
+  /** Waits until the screen has `wanted`, and gives the screen. */
+  async until(wanted: string | RegExp): Promise<string> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const text = await this.text();
+      if (
+        typeof wanted === "string" ? text.includes(wanted) : wanted.test(text)
+      ) {
+        return text;
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`No ${JSON.stringify(`${wanted}`)} on\n${text}`);
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tmux("kill-server");
+  }
+
+  async #tmux(...args: string[]): Promise<string> {
+    const { stdout, stderr, success } = await new Deno.Command("tmux", {
+      args: ["-L", this.#socket, "-f", "/dev/null", "-u", ...args],
+      env: { TERM: "xterm-256color" },
+    }).output();
+    if (success) return decoder.decode(stdout);
+    throw new Error(`tmux ${args[0]}: ${decoder.decode(stderr)}`);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * What the tests of direct connections stand on: pairs of streams and of
+ * channels, and streams that can be listened to, changed and cut.
+ *
+ * @module
+ */
+import {
+  type ByteStream,
+  type Channel,
+  type ChannelKeys,
+  RecordChannel,
+} from "../../client/direct/channel.ts";
+import { Agreement, KeyPair } from "../../client/direct/handshake.ts";
+import { RecordKey } from "../../client/direct/record_key.ts";
+import type { Bytes } from "../../core/scram.ts";
+import { ClientProcess } from "./client_tools.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** `text` as a record. */
+export function record(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** Keys that fit each other, the first for who says `"a"`. */
+export async function keyPairs(
+  maxBytes?: number,
+): Promise<[ChannelKeys, ChannelKeys]> {
+  const [a, b] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const keys = async (sending: Bytes, receiving: Bytes) => ({
+    sending: await RecordKey.from(sending, maxBytes),
+    receiving: await RecordKey.from(receiving, maxBytes),
+  });
+  return [await keys(a, b), await keys(b, a)];
+}
+
+/** Both ends of a TCP connection. */
+export async function tcpPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  return await Promise.all([
+    Deno.connect({ hostname: "127.0.0.1", port }),
+    listener.accept(),
+  ]);
+}
+
+/** Both ends of a channel over TCP. */
+export async function channelPair(): Promise<[Channel, Channel]> {
+  const [a, b] = await tcpPair();
+  const [keysA, keysB] = await keyPairs();
+  return [new RecordChannel(a, keysA), new RecordChannel(b, keysB)];
+}
+
+/** A stream to which somebody else has written `bytes`, and then hung up. */
+export function replay(
+  bytes: Bytes,
+  { pieceBytes = Infinity } = {},
+): ByteStream {
+  let at = 0;
+  return {
+    read(buffer) {
+      if (at === bytes.length) return Promise.resolve(null);
+      const end = at + Math.min(pieceBytes, buffer.length);
+      const piece = bytes.subarray(at, end);
+      buffer.set(piece);
+      at += piece.length;
+      return Promise.resolve(piece.length);
+    },
+    write: (bytes) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
+    close() {},
+  };
+}
+
+/** What a channel writes for some records and its end: one write after another. */
+export async function written(
+  keys: ChannelKeys,
+  records: readonly Bytes[],
+): Promise<Bytes> {
+  const parts: Bytes[] = [];
+  const channel = new RecordChannel({
+    ...replay(new Uint8Array()),
+    write(bytes) {
+      parts.push(new Uint8Array(bytes));
+      return Promise.resolve(bytes.length);
+    },
+  }, keys);
+  await Promise.all(records.map((one) => channel.send(one)));
+  await channel[Symbol.asyncDispose]();
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/** What `channel` receives up to its end, as text. */
+export async function receiveAll(channel: Channel): Promise<string[]> {
+  const found: string[] = [];
+  for await (const one of channel) found.push(decoder.decode(one));
+  return found;
+}
+
+/** What both sides of a session know after CALL and ACCEPT. */
+export async function agreements(): Promise<[Agreement, Agreement]> {
+  const session = crypto.getRandomValues(new Uint8Array(16));
+  const [caller, called] = [await KeyPair.make(), await KeyPair.make()];
+  return [
+    new Agreement({
+      part: "caller",
+      session,
+      pair: caller,
+      theirs: called.publicKey,
+    }),
+    new Agreement({
+      part: "called",
+      session,
+      pair: called,
+      theirs: await caller.commitment(),
+    }),
+  ];
+}
+
+/** A client with nothing but lines, which listens on this computer alone. */
+export function directClient(
+  name: string,
+  port: number,
+  ...more: string[]
+): ClientProcess {
+  const host = ["--direct-host", "127.0.0.1"];
+  return new ClientProcess(
+    [name, `127.0.0.1:${port}`, "--plain", ...host, ...more],
+  );
+}
+
+/** Alice has called, and bob accepted: the digits of both. */
+export async function connectDirectly(
+  alice: ClientProcess,
+  bob: ClientProcess,
+): Promise<string[]> {
+  await Promise.all([alice, bob].map((one) => one.until("you joined")));
+  await alice.type("/call bob\n");
+  await bob.until("alice calls you from 127.0.0.1:");
+  await bob.type("/accept\n");
+  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+  return [alice, bob].map((one) =>
+    /aloud: (\d{3} \d{3})\./.exec(one.out)?.[1] ?? ""
+  );
+}

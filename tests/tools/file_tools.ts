@@ -1,0 +1,205 @@
+/**
+ * What the tests of files stand on: two people whose records go to each other
+ * without a network, and folders with something in them.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { FileExchange } from "../../client/files/exchange.ts";
+import type { Receiving } from "../../client/files/receive.ts";
+import type { Sending } from "../../client/files/send.ts";
+import type { SharedFolder } from "../../client/files/share.ts";
+import { findSources } from "../../client/files/disk.ts";
+import type { Bytes } from "../../core/scram.ts";
+
+/** How a {@linkcode Pair} is to be. */
+export interface PairOptions {
+  /** What bob shares. */
+  readonly shared?: SharedFolder;
+  /** Sees each record of alice before bob does; may change it. */
+  readonly tamper?: (record: Bytes) => Bytes;
+}
+
+/** Alice and bob, with a connection that carries one record after the other. */
+export class Pair implements AsyncDisposable {
+  readonly alice: FileExchange;
+  readonly bob: FileExchange;
+  /** Bytes of records that alice has sent. */
+  sent = 0;
+  /** How it ended, if a side sent what no honest client sends. */
+  broken: Error | undefined;
+  #onSent: (sent: number) => void = () => {};
+  readonly #offers: Receiving[] = [];
+  #offered = Promise.withResolvers<void>();
+  readonly served: [sending: Sending, done: Promise<void>][] = [];
+  readonly #toBob: Wire;
+  readonly #toAlice: Wire;
+
+  constructor({ shared, tamper = (record) => record }: PairOptions = {}) {
+    this.#toBob = new Wire((record) => {
+      this.sent += record.length;
+      this.#onSent(this.sent);
+      return this.bob.receive(tamper(record));
+    }, (error) => this.cut(error));
+    this.#toAlice = new Wire(
+      (record) => this.alice.receive(record),
+      (error) => this.cut(error),
+    );
+    this.alice = new FileExchange({
+      say: (record) => this.#toBob.say(record),
+      shared: undefined,
+      offered: () => {},
+      served: () => {},
+    });
+    this.bob = new FileExchange({
+      say: (record) => this.#toAlice.say(record),
+      shared,
+      offered: (receiving) => {
+        this.#offers.push(receiving);
+        this.#offered.resolve();
+      },
+      served: (...one) => {
+        one[1].catch(() => {}); // the test looks at it, or not
+        this.served.push(one);
+      },
+    });
+  }
+
+  /** Is told how much alice has sent, before bob gets it. */
+  onSent(task: (sent: number) => void): void {
+    this.#onSent = task;
+  }
+
+  /** What alice offers next. */
+  async offered(): Promise<Receiving> {
+    while (this.#offers.length === 0) {
+      await this.#offered.promise;
+      this.#offered = Promise.withResolvers();
+    }
+    return this.#offers.shift()!;
+  }
+
+  /** Alice sends `paths`, and bob accepts; both ends settle. */
+  async transfer(
+    paths: readonly string[],
+    folder: string,
+  ): Promise<
+    [
+      sent: PromiseSettledResult<void>,
+      got: PromiseSettledResult<readonly string[]>,
+    ]
+  > {
+    const sending = this.alice.send(
+      this.alice.offer(await findSources(paths)),
+    );
+    const receiving = await this.offered();
+    return await Promise.allSettled([
+      sending,
+      receiving.accept({ folder, people: PEOPLE }),
+    ]);
+  }
+
+  /** Breaks the connection. */
+  cut(error: Error = new Error("cut")): void {
+    this.broken ??= error;
+    this.#toBob.cut();
+    this.#toAlice.cut();
+    this.#closing ??= Promise.all([
+      this.alice.close(error),
+      this.bob.close(error),
+    ]);
+  }
+
+  #closing: Promise<unknown> | undefined;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await this.#closing;
+    await Promise.all([this.#toBob.done, this.#toAlice.done]);
+  }
+}
+
+/** Who the two are. */
+export const PEOPLE = { sender: "alice", receiver: "bob" } as const;
+
+/** One direction of a connection: a few records at a time, in their order. */
+export class Wire {
+  done: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #cut = false;
+  readonly #take: (record: Bytes) => Promise<void>;
+  readonly #broken: (error: Error) => void;
+
+  constructor(
+    take: (record: Bytes) => Promise<void>,
+    broken: (error: Error) => void,
+  ) {
+    this.#take = take;
+    this.#broken = broken;
+  }
+
+  /** As a channel does: resolves when more may be said. */
+  async say(record: Bytes): Promise<void> {
+    if (this.#cut) throw new Error("cut");
+    const copy = record.slice(); // the sender goes on using it
+    this.#waiting++;
+    this.done = this.done.then(async () => {
+      this.#waiting--;
+      if (!this.#cut) await this.#take(copy).catch(this.#broken);
+    });
+    if (this.#waiting > 3) await this.done;
+  }
+
+  cut(): void {
+    this.#cut = true;
+  }
+}
+
+/** Writes files: their bytes, or how many of them. Folders come by themselves. */
+export function writeFiles(
+  folder: string,
+  files: Readonly<Record<string, string | number>>,
+): void {
+  for (const [path, content] of Object.entries(files)) {
+    const location = `${folder}/${path}`;
+    Deno.mkdirSync(location.slice(0, location.lastIndexOf("/")), {
+      recursive: true,
+    });
+    Deno.writeFileSync(
+      location,
+      typeof content === "string"
+        ? new TextEncoder().encode(content)
+        : noise(content),
+    );
+  }
+}
+
+/** Bytes that do not repeat soon, the same each time. */
+export function noise(length: number): Bytes {
+  const bytes = new Uint8Array(length);
+  let state = length + 1;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** Every file below `folder` with its SHA-256; folders with `/`. */
+export function snapshot(folder: string, inside = ""): Record<string, string> {
+  const found: Record<string, string> = {};
+  const names = Array.from(Deno.readDirSync(`${folder}/${inside}`));
+  for (const { name, isDirectory } of names) {
+    const path = inside + name;
+    if (isDirectory) {
+      found[`${path}/`] = "";
+      Object.assign(found, snapshot(folder, `${path}/`));
+    } else found[path] = hashOf(Deno.readFileSync(`${folder}/${path}`));
+  }
+  return Object.fromEntries(Object.entries(found).sort());
+}
+
+/** SHA-256, as sha256sum prints it. */
+export function hashOf(bytes: Bytes): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

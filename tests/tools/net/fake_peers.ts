@@ -1,0 +1,156 @@
+/**
+ * Sessions without a network: sockets that the test plays itself, and what a
+ * server's sessions share, with a clock of the test's own.
+ */
+import { Accounts } from "../../../server/accounts/accounts.ts";
+import type { Journal } from "../../../server/journal/journal.ts";
+import { Bans } from "../../../server/accounts/bans.ts";
+import { Classics } from "../../../server/session/two_socket.ts";
+import { Connection, type Wire } from "../../../server/net/connection.ts";
+import type { Context } from "../../../server/session/context.ts";
+import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
+import { Hub } from "../../../server/chat/hub.ts";
+import { Limits } from "../../../server/limits/limits.ts";
+import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
+import { MAX_UNREAD_BYTES, NO_RATES } from "../../../server/limits/rates.ts";
+import { serve } from "../../../server/session/session.ts";
+import { LOOK_EVERY_MS, Silence } from "../../../server/session/keepalive.ts";
+import { Turnstile } from "../../../server/net/admission.ts";
+import { Visits } from "../../../server/accounts/resume_tokens.ts";
+import { join, within } from "./raw_client.ts";
+
+const decoder = new TextDecoder();
+
+/** A socket with the test at its other end. */
+export class FakeWire implements Wire {
+  /** What the peer reads, unless it is stuck. */
+  got = "";
+  /** Does the peer take nothing? */
+  stuck = false;
+  #incoming = new Uint8Array();
+  #ended = false;
+  #wake: (() => void) | undefined;
+  #unstick: ((error: Error) => void)[] = [];
+
+  say(text: string): void {
+    this.#incoming = new Uint8Array(join(this.#incoming, text));
+    this.#wake?.();
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (this.#incoming.length === 0) {
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const count = Math.min(buffer.length, this.#incoming.length);
+    buffer.set(this.#incoming.subarray(0, count));
+    this.#incoming = this.#incoming.slice(count);
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    if (this.stuck) {
+      return new Promise((_, reject) => this.#unstick.push(reject));
+    }
+    this.got += decoder.decode(bytes);
+    return Promise.resolve(bytes.length);
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#wake?.();
+    for (const reject of this.#unstick) {
+      reject(new Deno.errors.Interrupted("closed"));
+    }
+  }
+
+  /** Ends the peer's direction. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** Waits until `text` has come. */
+  async heard(text: string): Promise<void> {
+    await within(
+      (async () => {
+        while (!this.got.includes(text)) await turn();
+      })(),
+      () => `"${text}" in "${this.got.slice(-500)}"`,
+      5_000,
+    );
+  }
+}
+
+/** Resolves when everything that is ready has run. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** What a server's sessions share; a journal of the test's if it gives one. */
+export function arrange(
+  wrap: (journal: Journal) => Journal = (journal) => journal,
+  visits = new Visits(),
+) {
+  const hub = new Hub();
+  const journal = wrap(
+    new MemoryJournal((run, forwards) => hub.deliver(run, forwards)),
+  );
+  const log: string[] = [];
+  const clock = { now: 0 };
+  const now = () => clock.now;
+  const database = new Database(IN_MEMORY);
+  const context: Context = {
+    hub,
+    journal,
+    accounts: new Accounts(database, { lockoutMs: 0 }),
+    bans: new Bans(database),
+    classics: new Classics({
+      hub,
+      journal,
+      acknowledgeWithinMs: 1_000,
+      entered: () => {},
+    }),
+    visits,
+    limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
+    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
+    sessions: new Set(),
+    settings: {
+      software: "test",
+      maxUnreadBytes: MAX_UNREAD_BYTES,
+      maxBodyBytes: 65_536,
+      history: 20,
+      requireLogin: false,
+      registerWithinMs: 10_000,
+      pingAfterMs: 30_000,
+      idleAfterMs: 90_000,
+    },
+    now,
+    log: (line) => void log.push(line),
+    logRarely: (line) => void log.push(line),
+  };
+  let port = 0;
+  const connect = (maxOutboxBytes?: number, shared: Context = context) => {
+    const wire = new FakeWire();
+    const connection = new Connection(wire, {
+      remote: `127.0.0.1:${++port}`,
+      now: 0,
+      ...(maxOutboxBytes ? { maxOutboxBytes } : {}),
+    });
+    return { wire, connection, done: serve(connection, shared) };
+  };
+  const silence = new Silence(context);
+  /** Lets time pass, in milliseconds, while everybody is looked at. */
+  const wait = (ms: number) => {
+    const end = clock.now + ms;
+    while (clock.now < end) {
+      clock.now += LOOK_EVERY_MS;
+      silence.look();
+    }
+  };
+  return { context, clock, hub, log, connect, wait };
+}

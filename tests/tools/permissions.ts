@@ -1,0 +1,59 @@
+/** Programs with exactly the permissions that their tasks give them. */
+import config from "../../deno.json" with { type: "json" };
+
+const root = new URL("../../", import.meta.url).pathname;
+const decoder = new TextDecoder();
+
+/** Where Deno keeps modules: at home, unless it is told. */
+export const { denoDir }: { denoDir: string } = JSON.parse(decoder.decode(
+  (await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
+    .output()).stdout,
+));
+
+/** The permissions that a task gives to somebody who is at home in `home`. */
+export function permissionsOf(
+  task: "server" | "client",
+  home: string,
+): string[] {
+  return config.tasks[task].replaceAll('"', "").replaceAll("$HOME", home)
+    .split(" ").filter((word) => word.startsWith("--allow-"));
+}
+
+/** Runs a program in `cwd` with `permissions`, by default those of its task. */
+export function run(
+  program: "server" | "client",
+  { permissions, args, ...place }: {
+    permissions?: readonly string[];
+    args: readonly string[];
+    cwd: string;
+    env?: Record<string, string>;
+  },
+): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--cached-only"],
+      ...["--config", `${root}deno.json`],
+      ...permissions ?? permissionsOf(program, place.cwd),
+      `${root}${program}.ts`,
+      ...args,
+    ],
+    ...place,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** Reads until `pattern` is there. */
+export async function readUntil(
+  stream: ReadableStream<Uint8Array>,
+  pattern: RegExp,
+): Promise<string> {
+  let text = "";
+  for await (const chunk of stream.values({ preventCancel: true })) {
+    text += decoder.decode(chunk);
+    const [, found] = pattern.exec(text) ?? [];
+    if (found !== undefined) return found;
+  }
+  throw new Error(`Cannot find ${pattern} in "${text}"`);
+}

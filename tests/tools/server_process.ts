@@ -1,0 +1,171 @@
+/** The server as people run it: a process. */
+import { dirname } from "node:path";
+import { within } from "./net/raw_client.ts";
+
+/** The script. */
+export const SERVER = new URL("../../server.ts", import.meta.url).pathname;
+
+/** What `deno` is told to run it. */
+export const RUN = ["run", "-A", "--cached-only", SERVER];
+
+/** Options for a server that nobody notices. */
+export const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What a process prints on one of its outputs. */
+class Output {
+  /** All of it, so far. */
+  text = "";
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  /** Reads until `pattern` is printed. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.text);
+      if (found) return found;
+      const { value, done } = await within(
+        this.#reader.read(),
+        () => `${pattern} in "${this.text}"`,
+      );
+      if (done) throw new Error(`Cannot find ${pattern} in "${this.text}"`);
+      this.text += decoder.decode(value);
+    }
+  }
+
+  async toEnd(): Promise<void> {
+    for (;;) {
+      const { value, done } = await this.#reader.read();
+      if (done) return;
+      this.text += decoder.decode(value);
+    }
+  }
+}
+
+/** What runs, and what it is kept from. */
+interface Setting {
+  /** Another script in its place; it runs in its own folder. */
+  readonly script?: string;
+  /** It can have only so many files open. */
+  readonly files?: number;
+  /** It can write only files of so many KiB. */
+  readonly fileKb?: number;
+  /** It may do only what permissions allow, also if it is root's. */
+  readonly permissions?: boolean;
+}
+
+/** Has root obey permissions. */
+const OBEDIENT = [
+  "setpriv",
+  "--bounding-set=-dac_override,-dac_read_search",
+  "--inh-caps=-dac_override,-dac_read_search",
+];
+
+/** Why {@linkcode Setting.permissions} mean nothing here, if it is so. */
+export const noPermissions: string | undefined = await whyNoPermissions();
+
+async function whyNoPermissions(): Promise<string | undefined> {
+  if (Deno.build.os === "windows") return "Windows has other permissions";
+  if (Deno.uid() !== 0) return undefined;
+  const [program, ...args] = [...OBEDIENT, "true"];
+  try {
+    const { success } = await new Deno.Command(program!, { args }).output();
+    return success ? undefined : "setpriv may not keep root from anything";
+  } catch {
+    return "there is no setpriv, which keeps root from something";
+  }
+}
+
+/** A server process. */
+export class Process implements AsyncDisposable {
+  readonly out: Output;
+  readonly err: Output;
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+
+  /** See {@linkcode Setting}. */
+  constructor(args: readonly string[], setting: Setting = {}) {
+    const { files, fileKb, permissions, script: other } = setting;
+    const server = [
+      ...(permissions && Deno.uid() === 0 ? OBEDIENT : []),
+      Deno.execPath(),
+      ...(other ? ["run", "-A", "--cached-only", other] : RUN),
+      ...args,
+    ];
+    const script = [
+      ...(files ? [`ulimit -n ${files}`] : []),
+      // Without a signal: what is written beyond fails, as on a full disk.
+      ...(fileKb ? [`trap "" XFSZ; ulimit -S -f ${2 * fileKb}`] : []), // x 512 B
+      'exec "$@"',
+    ];
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", script.join("; "), "sh", ...server],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+      ...(other ? { cwd: dirname(other) } : {}),
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.out = new Output(this.#child.stdout);
+    this.err = new Output(this.#child.stderr);
+  }
+
+  /** Takes the limit of `fileKb` away. */
+  async makeRoom(): Promise<void> {
+    const limit = [`--pid=${this.#child.pid}`, "--fsize=unlimited"];
+    const { success } = await new Deno.Command("prlimit", { args: limit })
+      .output();
+    if (!success) throw new Error("Cannot take the limit of file sizes away");
+  }
+
+  async port(): Promise<number> {
+    const [, port] = await this.out.until(/ listens .*?on port (\d+)[.,]/);
+    return Number(port);
+  }
+
+  /** Writes to its standard input. */
+  async type(text: string | Uint8Array): Promise<void> {
+    await this.#input.write(
+      typeof text === "string" ? encoder.encode(text) : text,
+    );
+  }
+
+  /** Ends its standard input. */
+  async endInput(): Promise<void> {
+    await this.#input.close();
+  }
+
+  /** Waits until it has ended by itself; gives the exit code. */
+  async exitCode(): Promise<number> {
+    await within(
+      Promise.all([this.out.toEnd(), this.err.toEnd()]),
+      () => `the exit after "${this.out.text}"`,
+    );
+    return (await this.#child.status).code;
+  }
+
+  /** Sends a signal; gives the exit code, and how long it took. */
+  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
+    const started = performance.now();
+    this.#child.kill(signal);
+    const { code } = await within(this.#child.status, () => "the exit");
+    return { code, tookMs: performance.now() - started };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await this.#input.abort().catch(() => {}); // it may be closed already
+    await Promise.all([this.out.toEnd(), this.err.toEnd()]);
+    await this.#child.status;
+  }
+}

@@ -1,0 +1,50 @@
+/** One who has stopped reading costs nobody else anything. */
+import { assertEquals, assertMatch } from "@std/assert";
+import {
+  headerOf,
+  RawClient,
+  startTestServer,
+} from "../../tools/net/raw_client.ts";
+import { NO_RATES } from "../../../server/limits/rates.ts";
+
+const READERS = 98;
+
+/** More than the system takes for somebody, and then what the server holds. */
+const MESSAGES = 120;
+const BODY = "x".repeat(60_000);
+
+Deno.test("one stuck reader in a room of a hundred is told 115, and the others lose nothing", async () => {
+  await using server = startTestServer({ rates: NO_RATES });
+  using room = new DisposableStack();
+  const enter = async (name: string) =>
+    room.use(await RawClient.enter(server.port, name, "#full"));
+  const readers = await Promise.all(
+    Array.from({ length: READERS }, (_, i) => enter(`reader${i}`)),
+  );
+  const stuck = await enter("stuck");
+  const sender = await enter("sender");
+
+  const hearing = readers.map(async (reader) => {
+    const ids: string[] = [];
+    while (ids.length < MESSAGES) {
+      ids.push(headerOf(await reader.next("FORWARD sender"), "Id"));
+    }
+    return ids;
+  });
+  // It has a second to read what it is told last.
+  const leaving = server.logged("stuck disconnected: too slow")
+    .then(() => stuck.rest());
+  const sent: string[] = [];
+  for (let i = 0; i < MESSAGES; i++) {
+    await sender.say("#full", BODY);
+    sent.push(headerOf(await sender.next("SENT #full"), "Id"));
+  }
+  for (const ids of await Promise.all(hearing)) assertEquals(ids, sent);
+
+  const lastWords = (await leaving).slice(-200);
+  assertMatch(lastWords, /ERROR 115 Too slow\nReason: .+\nLimit: \d+\n\n$/);
+  assertEquals(
+    server.log.filter((line) => line.includes("too slow")).length,
+    1,
+  );
+});

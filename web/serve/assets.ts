@@ -1,0 +1,145 @@
+/**
+ * What the page consists of: its files, ready to be sent.
+ *
+ * All of them are part of the program, so that a bundle or a binary carries
+ * them. The TypeScript among them is what the terminal's client runs as well;
+ * it is pure code, and only its types are taken off.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { stripTypeScriptTypes } from "node:module";
+import { gzipSync } from "node:zlib";
+import clean from "../../core/sanitize.ts" with { type: "text" };
+import pause from "../../core/backoff.ts" with { type: "text" };
+import reading from "../../core/frames.ts" with { type: "text" };
+import scram from "../../core/scram.ts" with { type: "text" };
+import watch from "../../core/keepalive.ts" with { type: "text" };
+import protocol from "../../protocol.ts" with { type: "text" };
+import account from "../page/net/account.js" with { type: "text" };
+import arrival from "../page/net/arrival.js" with { type: "text" };
+import calls from "../page/net/calls.js" with { type: "text" };
+import chatStyle from "../page/style/chat.css" with { type: "text" };
+import chat from "../page/model/chat.js" with { type: "text" };
+import chosen from "../page/model/chosen.js" with { type: "text" };
+import connection from "../page/net/connection.js" with { type: "text" };
+import conversation from "../page/model/conversation.js" with { type: "text" };
+import dom from "../page/ui/dom.js" with { type: "text" };
+import drop from "../page/ui/drop.js" with { type: "text" };
+import files from "../page/ui/files.js" with { type: "text" };
+import filesStyle from "../page/style/files.css" with { type: "text" };
+import form from "../page/ui/form.js" with { type: "text" };
+import history from "../page/net/history.js" with { type: "text" };
+import icon from "../page/icon.svg" with { type: "text" };
+import index from "../page/index.html" with { type: "text" };
+import line from "../page/net/line.js" with { type: "text" };
+import messagesStyle from "../page/style/messages.css" with { type: "text" };
+import messages from "../page/ui/messages.js" with { type: "text" };
+import news from "../page/ui/news.js" with { type: "text" };
+import page from "../page/ui/page.js" with { type: "text" };
+import presence from "../page/net/presence.js" with { type: "text" };
+import program from "../page/net/program.js" with { type: "text" };
+import settings from "../page/model/settings.js" with { type: "text" };
+import sidebar from "../page/ui/sidebar.js" with { type: "text" };
+import style from "../page/style/style.css" with { type: "text" };
+import text from "../page/ui/text.js" with { type: "text" };
+import transfers from "../page/ui/transfers.js" with { type: "text" };
+import widthsStyle from "../page/style/widths.css" with { type: "text" };
+
+/** Half of what would be sent: comments that have lines of their own. */
+const DOCUMENTATION = /^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm;
+
+/** A file as it is sent. */
+export interface Asset {
+  /** Its media type. */
+  readonly type: string;
+  /** As it is. */
+  readonly bytes: Uint8Array;
+  /** For whoever takes gzip, which is everybody. */
+  readonly gzipped: Uint8Array;
+  /** Changes when the file does. */
+  readonly etag: string;
+}
+
+/** What `client.ts --gui` tells the page; see web/page/model/settings.js. */
+export interface Settings {
+  /** Whether the page asks for a server. */
+  readonly local: boolean;
+  /** Whom to be. */
+  readonly name?: string;
+  /** Where to. */
+  readonly server?: string;
+  /** On which port. */
+  readonly port?: number;
+  /** Whether the program talks TLS with it. */
+  readonly tls?: boolean;
+}
+
+/** All files by their paths; with `told` in place of web/page/model/settings.js. */
+export function assetsWith(told?: Settings): ReadonlyMap<string, Asset> {
+  const module = `export const settings = ${JSON.stringify(told)};\n`;
+  return new Map(FILES.map(([path, text]) => {
+    const own = told && path === "/model/settings.js" ? module : text;
+    return [path, asset(path, own)];
+  }));
+}
+
+/** Paths as the sources name each other. */
+const FILES: readonly (readonly [path: string, text: string])[] = [
+  ["/", index],
+  ["/style/style.css", style],
+  ["/style/chat.css", chatStyle],
+  ["/style/files.css", filesStyle],
+  ["/style/messages.css", messagesStyle],
+  ["/style/widths.css", widthsStyle],
+  ["/icon.svg", icon],
+  ["/net/account.js", account],
+  ["/net/arrival.js", arrival],
+  ["/net/calls.js", calls],
+  ["/model/chat.js", chat],
+  ["/model/chosen.js", chosen],
+  ["/net/connection.js", connection],
+  ["/model/conversation.js", conversation],
+  ["/ui/dom.js", dom],
+  ["/ui/drop.js", drop],
+  ["/ui/files.js", files],
+  ["/ui/form.js", form],
+  ["/net/history.js", history],
+  ["/net/line.js", line],
+  ["/ui/messages.js", messages],
+  ["/ui/news.js", news],
+  ["/ui/page.js", page],
+  ["/net/presence.js", presence],
+  ["/net/program.js", program],
+  ["/model/settings.js", settings],
+  ["/ui/sidebar.js", sidebar],
+  ["/ui/text.js", text],
+  ["/ui/transfers.js", transfers],
+  ["/protocol.ts", protocol],
+  ["/core/sanitize.ts", clean],
+  ["/core/backoff.ts", pause],
+  ["/core/frames.ts", reading],
+  ["/core/scram.ts", scram],
+  ["/core/keepalive.ts", watch],
+];
+
+const TYPES: Readonly<Record<string, string>> = {
+  css: "text/css",
+  js: "text/javascript",
+  svg: "image/svg+xml",
+  ts: "text/javascript",
+};
+
+function asset(path: string, text: string): Asset {
+  const [, kind = ""] = path.split(".");
+  const script = kind === "ts" ? stripTypeScriptTypes(text) : text;
+  const content = script.replaceAll(DOCUMENTATION, "");
+  const bytes = new TextEncoder().encode(content);
+  const hash = createHash("sha256").update(bytes).digest("base64url");
+  return {
+    type: `${TYPES[kind] ?? "text/html"}; charset=utf-8`,
+    bytes,
+    gzipped: gzipSync(bytes),
+    etag: `"${hash}"`,
+  };
+}
