@@ -40,7 +40,7 @@ function storedIn(file: string): Peer {
     needs: { file, hint: "made by this script" },
     command: ({ port }) =>
       deno(
-        "../server.ts",
+        "../../server.ts",
         ...["--host", "127.0.0.1", "--port", `${port}`, "--db", file],
         "--no-limits",
       ),

@@ -37,7 +37,7 @@ import { LOOK_EVERY_MS, Silence } from "./session/keepalive.ts";
 import { openTurns } from "./net/turns.ts";
 import { Turnstile } from "./net/admission.ts";
 import { VisitTable } from "./journal/token_table.ts";
-import { Visits } from "./accounts/resume_tokens.ts";
+import { ResumableSessions } from "./accounts/resume_tokens.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
@@ -183,8 +183,8 @@ function createContext(
     turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
     log,
     visits: isStored(options)
-      ? new Visits({ store: new VisitTable(database), now: now() })
-      : new Visits(),
+      ? new ResumableSessions({ store: new VisitTable(database), now: now() })
+      : new ResumableSessions(),
     limits: new Limits(options),
     sessions: new Set(),
     now,

@@ -71,7 +71,7 @@ async function importsOf(path: string): Promise<string[]> {
  * folders, whole or with `/` at the end all that is below them, and files.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
-  "core": ["protocol.ts"],
+  "core": ["core/", "protocol.ts"],
 
   "server/chat": ["core/", "protocol.ts"],
   "server/journal": ["server/chat", "core/", "protocol.ts"],

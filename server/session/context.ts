@@ -12,7 +12,10 @@ import type { Hub, User } from "../chat/hub.ts";
 import type { Debt, Limits, Pace } from "../limits/limits.ts";
 import type { Progress } from "../net/slow_consumer.ts";
 import type { Turnstile } from "../net/admission.ts";
-import type { Visit, Visits } from "../accounts/resume_tokens.ts";
+import type {
+  ResumableSession,
+  ResumableSessions,
+} from "../accounts/resume_tokens.ts";
 
 /** What all sessions share. */
 export interface Context {
@@ -21,7 +24,7 @@ export interface Context {
   /** Where messages come into being. */
   readonly journal: Journal;
   /** Who may take up where a connection broke. */
-  readonly visits: Visits;
+  readonly visits: ResumableSessions;
   /** Names that belong to somebody. */
   readonly accounts: Accounts;
   /** Who is let in no more. */
@@ -90,7 +93,7 @@ export interface Session {
   /** The name under which it is about to enter, which the hub keeps for it. */
   reserved: string | undefined;
   /** What may be taken up again; whoever has a user has one. */
-  visit: Visit | undefined;
+  visit: ResumableSession | undefined;
   /** What was missed is queued; from here on, messages come as they arise. */
   caughtUp: boolean;
   /** Which half of a classic user this is, if it is one. */

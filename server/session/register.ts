@@ -27,7 +27,7 @@ import type { Context, Session } from "./context.ts";
 import type { Newcomer, Peer } from "../chat/hub.ts";
 import type { Run } from "../chat/batch.ts";
 import { parseVerifier } from "../accounts/scram.ts";
-import type { Visit } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/resume_tokens.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
 export const ENTRANCES = {
@@ -239,7 +239,7 @@ async function checkProof(
 interface Entrance {
   readonly name: string;
   /** The visit that is taken up again; without, one begins. */
-  readonly visit?: Visit | undefined;
+  readonly visit?: ResumableSession | undefined;
   readonly account: Account | undefined;
   /** The newest message that the client says it has. */
   readonly after?: number | undefined;
@@ -290,7 +290,7 @@ async function replay(
   { accounts, journal }: Context,
   { entrance, visit, upTo }: {
     entrance: Entrance;
-    visit: Visit;
+    visit: ResumableSession;
     upTo: number;
   },
 ): Promise<void> {
@@ -307,7 +307,7 @@ async function beginVisit(
   session: Session,
   context: Context,
   name: string,
-): Promise<Visit> {
+): Promise<ResumableSession> {
   try {
     return await context.visits.begin(name, context.journal.lastId);
   } catch (error) {
@@ -328,7 +328,7 @@ export function release(session: Session, { hub }: Context): void {
  * last one that surely arrived.
  */
 function missedBy(
-  visit: Visit,
+  visit: ResumableSession,
   { name, visit: before, account }: Entrance,
   after: number | undefined,
 ): Omit<Missed, "upTo"> | undefined {

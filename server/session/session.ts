@@ -22,7 +22,7 @@ import type { Connection, Ending } from "../net/connection.ts";
 import type { Context, Session } from "./context.ts";
 import { release } from "./register.ts";
 import type { User } from "../chat/hub.ts";
-import { LONGEST_WAIT_MS, overRate } from "../limits/limits.ts";
+import { MAX_WAIT_MS, overRate } from "../limits/limits.ts";
 import { Progress } from "../net/slow_consumer.ts";
 import {
   answerUnsent,
@@ -33,7 +33,7 @@ import {
   sendDrafts,
 } from "./requests.ts";
 import { nextTurn, TURN_MS } from "../net/turns.ts";
-import type { Visit } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/resume_tokens.ts";
 
 /**
  * One session, from the first byte to the last. What a peer does wrong ends in
@@ -261,14 +261,14 @@ async function slowDown(session: Session, context: Context): Promise<void> {
     const now = context.now();
     connection.heardAt = session.turnAt = now; // it is us who make it wait
     const debt = pace.addressOwes(now);
-    if (debt.waitMs > LONGEST_WAIT_MS && !classic) { // those know no 108
+    if (debt.waitMs > MAX_WAIT_MS && !classic) { // those know no 108
       session.refusal ??= { debt, until: now + debt.waitMs };
     }
     // Who acknowledges late would be taken for dead, because of others.
     const exempt = isRefused(session, now) || classic?.role === "TORECV";
     const waitMs = Math.max(pace.waitMs(now), exempt ? 0 : debt.waitMs);
     if (waitMs === 0) return;
-    await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), LONGEST_WAIT_MS));
+    await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), MAX_WAIT_MS));
   }
 }
 
@@ -378,7 +378,11 @@ function sayGoodbye(session: Session, context: Context): void {
 }
 
 /** Drops rooms of earlier connections, unless it had yet to enter any. */
-function dropRooms(user: User, visit: Visit, { visits }: Context): void {
+function dropRooms(
+  user: User,
+  visit: ResumableSession,
+  { visits }: Context,
+): void {
   if (user.rooms.size === 0) return;
   const names = new Set(Array.from(user.rooms.keys(), ({ name }) => name));
   const dropped = [...visit.rooms.keys()].filter((name) => !names.has(name));

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../../../core/scram.ts";
 import { ChatError } from "../../../protocol.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
-import { Visits } from "../../../server/accounts/resume_tokens.ts";
+import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { bodyOf, request, verifierFor } from "../../tools/account_tools.ts";
 import { arrange, type FakeWire, turn } from "../../tools/net/fake_peers.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
@@ -216,7 +216,7 @@ Deno.test("what others say during a replay that nobody reads is bounded, too", a
 function slowVisits() {
   const saving = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<void>();
-  const visits = new Visits({
+  const visits = new ResumableSessions({
     store: {
       load: () => [],
       save: () => (saving.resolve(), saved.promise),

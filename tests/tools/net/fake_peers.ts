@@ -16,7 +16,7 @@ import { MAX_UNREAD_BYTES, NO_RATES } from "../../../server/limits/rates.ts";
 import { serve } from "../../../server/session/session.ts";
 import { LOOK_EVERY_MS, Silence } from "../../../server/session/keepalive.ts";
 import { Turnstile } from "../../../server/net/admission.ts";
-import { Visits } from "../../../server/accounts/resume_tokens.ts";
+import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { join, within } from "./raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -94,7 +94,7 @@ export function turn(): Promise<void> {
 /** What a server's sessions share; a journal of the test's if it gives one. */
 export function arrange(
   wrap: (journal: Journal) => Journal = (journal) => journal,
-  visits = new Visits(),
+  visits = new ResumableSessions(),
 ) {
   const hub = new Hub();
   const journal = wrap(
