@@ -183,7 +183,7 @@ const LOADED_FIRST = [
   "server/limits/rates.ts",
   "server/operator/screen.ts",
   "server/operator/shown.ts",
-  "server/start_error.ts",
+  "server/journal/start_error.ts",
 ];
 
 Deno.test("server.ts loads next to nothing before it listens", async () => {
