@@ -205,7 +205,7 @@ Deno.test("server.ts loads next to nothing before it listens", async () => {
 
   await load("server.ts");
 
-  assertEquals([...loaded].sort(), LOADED_FIRST);
+  assertEquals([...loaded].sort(), LOADED_FIRST.toSorted());
 });
 
 Deno.test("core/ uses nothing that only Deno or only a browser has", async () => {
