@@ -6,9 +6,8 @@
  *                              an empty line
  *     hello                    exactly Content-length bytes
  *
- * Server, terminal client and web client share this code. It has no I/O and no
- * imports, and uses nothing that only Deno has. What a frame *means* is in
- * `server/session/requests.ts`.
+ * Server and clients share this code: no I/O, no imports, nothing that only Deno
+ * has. What a frame *means* is in `server/session/requests.ts`.
  *
  * @module
  */
@@ -189,8 +188,7 @@ export interface Source {
  * `closes`, no frame follows. Iterate over each batch before you request the
  * next one, which uses the same buffer.
  *
- * A batch is decoded during the iteration, so a change of `decoder.maxBodyBytes`
- * affects the next frame.
+ * Decoding happens in the iteration: `decoder.maxBodyBytes` affects the next frame.
  */
 export function frames(
   source: Source,
