@@ -27,7 +27,7 @@ import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./options.ts";
+} from "./defaults.ts";
 import { rarely } from "./operator/throttled_log.ts";
 import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
 import { Reception, type TlsListener } from "./net/acceptor.ts";

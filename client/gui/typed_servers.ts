@@ -12,8 +12,11 @@ import { connectTcp, dial, parseAddress, parsePort } from "../trust/address.ts";
 import type { Endpoint } from "../trust/address.ts";
 import { clean } from "../../core/sanitize.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
-import { type KnownServers, serverText } from "../trust/known_servers.ts";
-import type { TlsOptions } from "../options.ts";
+import {
+  type KnownServers,
+  serverText,
+  type TlsOptions,
+} from "../trust/known_servers.ts";
 import type { ByteStream } from "../trust/tls.ts";
 import { isAccepted, type Questioner, Trust, Unknown } from "../trust/trust.ts";
 
