@@ -17,7 +17,7 @@
 import { Access } from "./core/sign_in.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
 import { comeIn, inTime } from "./core/resume.ts";
-import { clean } from "./core/sanitize.ts";
+import { sanitize } from "./core/text/sanitize.ts";
 import { runInput } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
 import { said, type Stream } from "./core/connection.ts";
@@ -155,7 +155,7 @@ async function visit(setting: Setting): Promise<number> {
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
         if (setting.session?.wasIn) throw refused(error, goal, options);
-        suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
+        suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
         if (!goal.named || !isOfName) throw refused(error, goal, options);
@@ -387,7 +387,7 @@ function report(error: unknown): number {
   }
   if (!(error instanceof Failure)) throw error;
   const lines = [error.message, error.advice].filter((line) => line !== "");
-  for (const line of lines) console.error(clean(line));
+  for (const line of lines) console.error(sanitize(line));
   return error.exitCode;
 }
 

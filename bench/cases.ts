@@ -7,7 +7,7 @@
  * @module
  */
 import { type Load, type LoadResult, runLoad } from "./load/load.ts";
-import { EMPTY, type Peer, PEERS } from "./peers/peers.ts";
+import { EMPTY, type Peer } from "./peers/peers.ts";
 import { type Server, startServer } from "./peers/processes.ts";
 
 /** What can be measured, in the units the names say. */
@@ -41,8 +41,8 @@ export interface Case {
   readonly title: string;
   /** What the table shows. */
   readonly metrics: readonly Metric[];
-  /** Which servers; all of {@linkcode PEERS} unless told. */
-  readonly peers?: readonly Peer[];
+  /** Which of the servers take part; all of them if absent. */
+  choose?(peers: readonly Peer[]): readonly Peer[];
   /** Fewer runs than asked for, where one takes long or all are alike. */
   readonly maxRuns?: number;
   /** Not part of `--quick`. */
@@ -66,12 +66,10 @@ const THROUGHPUT = [
   "memoryMb",
 ] as const;
 
-const SERVERS = PEERS.filter((peer) => peer.kind !== "relay");
+const isServer = (peer: Peer) => peer.kind !== "relay";
 
-/** Those that talk TCP alone: what carries it would tell nothing new. */
-const BARE = PEERS.filter(({ protocol }) => !protocol.transport);
-const BARE_SERVERS = BARE.filter((peer) => peer.kind !== "relay");
-const BARE_PARLEYS = BARE.filter((peer) => peer.kind === "parley");
+/** Whether it talks TCP alone: what carries the rest would tell nothing new. */
+const isBare = ({ protocol }: Peer) => !protocol.transport;
 
 export const CASES: readonly Case[] = [
   ...[10, 100, 1_000].map((receivers) => ({
@@ -84,7 +82,7 @@ export const CASES: readonly Case[] = [
     id: "rooms",
     title: "100 rooms of 10, everybody sending, 100-byte messages",
     metrics: THROUGHPUT,
-    peers: BARE,
+    choose: (peers) => peers.filter(isBare),
     measure: flood({ rooms: 100, members: 10, senders: 10 }),
   },
   {
@@ -105,7 +103,7 @@ export const CASES: readonly Case[] = [
     title: "Idle connections, in rooms of 100",
     metrics: ["kbPerConnection", "memoryMb"],
     maxRuns: 1,
-    peers: SERVERS,
+    choose: (peers) => peers.filter(isServer),
     measure: measureIdle,
   },
   {
@@ -119,17 +117,19 @@ export const CASES: readonly Case[] = [
     id: "join",
     title: "1,000 registered connections join one room at once",
     metrics: ["joinedMs"],
-    peers: BARE,
+    choose: (peers) => peers.filter(isBare),
     measure: measureJoining,
   },
   ...[16, 256, 1_024, 8_192, 65_536].map((bodyBytes) => ({
     id: `body-${bodyBytes}`,
     title: `One sender, 100 receivers, bodies of ${bodyBytes} bytes`,
     metrics: THROUGHPUT,
-    peers: BARE.filter((peer) => {
-      return peer.name !== "relay (Deno)" &&
-        bodyBytes <= (peer.protocol.maxBodyBytes ?? bodyBytes);
-    }),
+    choose: (peers: readonly Peer[]) => {
+      return peers.filter((peer) => {
+        return isBare(peer) && peer.name !== "relay (Deno)" &&
+          bodyBytes <= (peer.protocol.maxBodyBytes ?? bodyBytes);
+      });
+    },
     maxRuns: 2,
     long: bodyBytes !== 1_024,
     measure: flood({ rooms: 1, members: 101, senders: 1, bodyBytes }),
@@ -138,14 +138,18 @@ export const CASES: readonly Case[] = [
     id: "start",
     title: "From starting the process to listening, and to the first answer",
     metrics: ["listeningMs", "answerMs"],
-    peers: [...BARE_SERVERS, EMPTY],
+    choose: (peers) => {
+      return [...peers.filter((one) => isBare(one) && isServer(one)), EMPTY];
+    },
     measure: measureStart,
   },
   ...[10, 100, 1_000, 10_000].map((receivers) => ({
     id: `growth-${receivers}`,
     title: `Growth: ${receivers} receivers (latency at 50,000 deliveries/s)`,
     metrics: [...THROUGHPUT, "p50Us", "p99Us"] as const,
-    peers: BARE_PARLEYS,
+    choose: (peers: readonly Peer[]) => {
+      return peers.filter((peer) => isBare(peer) && peer.kind === "parley");
+    },
     maxRuns: 2,
     long: true,
     measure: measureGrowth(receivers),

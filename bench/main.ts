@@ -3,6 +3,8 @@
  *
  *     deno task bench            everything, about eleven minutes
  *     deno task bench --quick    a first look, about two minutes
+ *     deno task bench --peers parley,parley@16bfe57 --runs 7
+ *                                this tree compared with a commit
  *
  * Every case runs several times, and in each of its runs all servers take their
  * turns one after the other, starting with another one each time: what else the
@@ -19,8 +21,13 @@ import { parseArgs } from "node:util";
 
 import { type Case, CASES, type Setting } from "./cases.ts";
 import { compileTools, hasOpenSsl } from "./load/load.ts";
-import { EMPTY, type Peer, PEERS } from "./peers/peers.ts";
-import { cleanUp } from "./peers/processes.ts";
+import {
+  checkOutPeers,
+  type CommitPeer,
+  parseCommitPeer,
+} from "./peers/commits.ts";
+import { type Peer, PEERS } from "./peers/peers.ts";
+import { cleanUp, startServer } from "./peers/processes.ts";
 import { toSvg, toText } from "./report.ts";
 import type { CaseResult, Results } from "./results.ts";
 
@@ -29,6 +36,7 @@ interface Options {
   readonly runs: number;
   readonly only: readonly string[];
   readonly peers: readonly string[];
+  readonly commits: readonly CommitPeer[];
   readonly out: string | undefined;
   readonly compiler: string;
 }
@@ -37,11 +45,12 @@ interface Options {
 export async function measureAll(options: Options): Promise<Results> {
   const { compiler } = options;
   const withTls = await hasOpenSsl(compiler);
-  const { absent, notes } = await findAbsent(options, withTls);
+  const { peers, notes } = await findPeers(options, withTls);
   const setting = {
     toolsDir: await compileTools({ compiler, withTls }),
     quick: options.quick,
   };
+  if (options.commits.length > 0) await warmUp(peers, setting.toolsDir);
   const results: Results = {
     startedAt: new Date().toISOString(),
     machine: describeMachine(),
@@ -50,13 +59,10 @@ export async function measureAll(options: Options): Promise<Results> {
     cases: [],
   };
   for (const one of chooseCases(options)) {
-    const peers = (one.peers ?? PEERS).filter((peer) => {
-      if (peer === EMPTY) return true;
-      return !absent.has(peer.name) && wants(options.peers, peer.name);
-    });
-    if (peers.length > 0) {
+    const chosen = one.choose?.(peers) ?? peers;
+    if (chosen.length > 0) {
       results.cases.push(
-        await measureCase(one, peers, { ...setting, ...options }),
+        await measureCase(one, chosen, { ...setting, ...options }),
       );
     }
   }
@@ -96,18 +102,43 @@ async function measureCase(
   return { id, title, metrics, rows };
 }
 
-/** Which servers cannot be measured, with a line for each on what would help. */
-async function findAbsent({ peers }: Options, withTls: boolean) {
-  const absent = new Set<string>();
+/**
+ * The servers to measure, Parley of today and of the commits first and next to
+ * each other, and a line on each one that is missing: what would help.
+ */
+async function findPeers(options: Options, withTls: boolean) {
+  const today = PEERS.filter(({ name }) => wants(options.peers, name));
+  const ofCommits = await checkOutPeers(options.commits);
+  const peers: Peer[] = [];
   const notes: string[] = [];
-  for (const peer of PEERS.filter(({ name }) => wants(peers, name))) {
+  for (const peer of orderForPairs(today, ofCommits)) {
     const missing = await findMissing(peer, withTls);
-    if (!missing) continue;
-    absent.add(peer.name);
-    notes.push(`${peer.name} is not measured: there is no ${missing}`);
+    if (missing) {
+      notes.push(`${peer.name} is not measured: there is no ${missing}`);
+    } else peers.push(peer);
   }
   for (const note of notes) console.error(note);
-  return { absent, notes };
+  return { peers, notes };
+}
+
+/** Each variant followed by the same variant of the commits. */
+function orderForPairs(today: readonly Peer[], ofCommits: readonly Peer[]) {
+  const isOf = (name: string) => (peer: Peer) =>
+    peer.name.startsWith(`${name}@`);
+  const paired = today.flatMap((peer) => {
+    return [peer, ...ofCommits.filter(isOf(peer.name))];
+  });
+  return [...paired, ...ofCommits.filter((one) => !paired.includes(one))];
+}
+
+/**
+ * Starts every Parley once before anything is measured: Deno compiles a source
+ * file when it first runs, which a fresh worktree would pay for in its first run.
+ */
+async function warmUp(peers: readonly Peer[], toolsDir: string) {
+  for (const peer of peers.filter(({ kind }) => kind === "parley")) {
+    await using _server = await startServer(peer, toolsDir);
+  }
 }
 
 async function findMissing({ needs, protocol }: Peer, withTls: boolean) {
@@ -172,6 +203,10 @@ bare relays side by side on 127.0.0.1, and says where Parley stands.
                   (${CASES.map(({ id }) => id).join(", ")})
   --peers LIST    Only servers that start like one of these, e.g. parley,nats
                   (${PEERS.map(({ name }) => name).join(", ")})
+                  NAME@COMMIT is Parley of that commit, built in a git worktree
+                  that is removed at the end, e.g. parley,parley@HEAD~1. The
+                  report then shows the ratio of this tree to the commit for each
+                  number, as the median and the range of the pairs of runs
   --runs NUMBER   Runs of each case (default 3; with --quick 1)
   --out FOLDER    Write bench.json and bench.svg there
   --cc COMPILER   C compiler (default cc)
@@ -181,7 +216,7 @@ bare relays side by side on 127.0.0.1, and says where Parley stands.
 function readOptions(args: string[]): Options {
   try {
     const { values } = parseArgs({
-      args,
+      args: args[0] === "--" ? args.slice(1) : args,
       options: {
         quick: { type: "boolean", default: false },
         only: { type: "string", default: "" },
@@ -204,12 +239,9 @@ function readOptions(args: string[]): Options {
       );
     }
     const only = readList(values.only, "case", CASES.map(({ id }) => id));
-    const peers = readList(
-      values.peers,
-      "server",
-      PEERS.map(({ name }) => name),
-    );
-    return { quick, runs, only, peers, out, compiler };
+    const names = PEERS.map(({ name }) => name);
+    const { peers, commits } = readPeers(values.peers, names);
+    return { quick, runs, only, peers, commits, out, compiler };
   } catch (error) {
     console.error((error as Error).message.split("\n")[0]);
     Deno.exit(2);
@@ -225,6 +257,21 @@ function readList(text: string, what: string, known: string[]): string[] {
     );
   }
   return names;
+}
+
+/** Splits a list of servers into those of today and those of a commit. */
+function readPeers(text: string, known: string[]) {
+  const names = text.split(",").filter(Boolean);
+  const commits = names.map(parseCommitPeer).filter((one) => one !== undefined);
+  const today = names.filter((name) => !parseCommitPeer(name));
+  const peers = readList(today.join(","), "server", known);
+  if (commits.length > 0 && today.length === 0) {
+    throw new Error(
+      "Cannot compare a commit with nothing: name a server beside it, e.g. " +
+        `${commits[0]!.variant},${commits[0]!.name}`,
+    );
+  }
+  return { peers, commits };
 }
 
 async function main(args: string[]): Promise<void> {

@@ -6,6 +6,7 @@
 import type { Metric } from "./cases.ts";
 import {
   type CaseResult,
+  compareWithCommits,
   judge,
   type Results,
   type Row,
@@ -20,6 +21,7 @@ export function toText(results: Results): string {
   return [
     facts.join("; "),
     ...results.cases.map(toTable),
+    ...toRatios(results),
     "",
     ...results.cases.flatMap(findLimits),
     ...results.notes.map((note) => `Note: ${note}`),
@@ -59,18 +61,50 @@ function toTable({ title, metrics, rows }: CaseResult): string {
     );
     lines.push([row.peer, ...cells]);
   }
-  const widths = lines[0]!.map((_, column) => {
-    return Math.max(...lines.map((line) => line[column]!.length));
-  });
-  const text = lines.map((line) => {
-    return line.map((cell, i) => {
-      return i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!);
-    }).join("  ");
-  });
+  const text = align(lines, (column) => column === 0);
   const errors = rows.flatMap((row) => {
     return row.errors.map((error) => `  ${row.peer} failed: ${error}`);
   });
   return ["", title, ...text, ...errors].join("\n");
+}
+
+/** A table for each commit that this tree is compared with. */
+function toRatios(results: Results): string[] {
+  const all = compareWithCommits(results);
+  const titles = all.map(({ peer, other }) => `${peer} / ${other}`);
+  return [...new Set(titles)].flatMap((title) => {
+    const lines = all.filter((_, i) => titles[i] === title).map((one) => {
+      const { median, min, max } = one.ratio;
+      return [
+        one.id,
+        UNITS[one.metric].title,
+        median.toFixed(3),
+        `(${min.toFixed(3)}-${max.toFixed(3)})`,
+        `${one.pairs}`,
+      ];
+    });
+    const head = ["", "", "median", "range", "pairs"];
+    return [
+      "",
+      `${title}, run by run`,
+      ...align([head, ...lines], (column) => column < 2),
+    ];
+  });
+}
+
+/** Pads the cells of each column to one width. */
+function align(
+  lines: readonly string[][],
+  isLeft: (column: number) => boolean,
+): string[] {
+  const widths = lines[0]!.map((_, column) => {
+    return Math.max(...lines.map((line) => line[column]!.length));
+  });
+  return lines.map((line) => {
+    return line.map((cell, i) => {
+      return isLeft(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!);
+    }).join("  ");
+  });
 }
 
 /** Where the generator was at its end, so that the server could have done more. */

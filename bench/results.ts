@@ -43,9 +43,14 @@ export interface Verdict {
 }
 
 export function spreadOf(row: Row, metric: Metric): Spread | undefined {
-  const values = row.samples.map((sample) => sample[metric])
-    .filter((value) => value !== undefined)
-    .sort((a, b) => a - b);
+  return toSpread(
+    row.samples.map((sample) => sample[metric])
+      .filter((value) => value !== undefined),
+  );
+}
+
+function toSpread(unsorted: readonly number[]): Spread | undefined {
+  const values = unsorted.toSorted((a, b) => a - b);
   const [min] = values;
   const max = values.at(-1);
   if (min === undefined || max === undefined) return undefined;
@@ -53,6 +58,64 @@ export function spreadOf(row: Row, metric: Metric): Spread | undefined {
   const upper = values[half] ?? max;
   const lower = values[values.length - 1 - half] ?? min;
   return { median: (lower + upper) / 2, min, max };
+}
+
+/** How this tree's server and a commit's compare in one number of one case. */
+export interface Comparison {
+  readonly id: string;
+  readonly peer: string;
+  /** What it is compared with: `peer` of a commit. */
+  readonly other: string;
+  readonly metric: Metric;
+  /** This tree's number divided by the commit's, run by run. */
+  readonly ratio: Spread;
+  readonly pairs: number;
+}
+
+/**
+ * Compares every server with the same one of a commit (`NAME@COMMIT`). Runs with
+ * the same number stood next to each other in time, so each pair gives a ratio:
+ * what the machine did meanwhile weighs on both sides of it. CPU comes first.
+ */
+export function compareWithCommits({ cases }: Results): Comparison[] {
+  return cases.flatMap(({ id, metrics, rows }) => {
+    return rows.flatMap((row) => {
+      const others = rows.filter(({ peer }) => peer.startsWith(`${row.peer}@`));
+      const compared = COMPARED.filter((metric) => metrics.includes(metric));
+      return others.flatMap((other) => {
+        return compared.flatMap((metric): Comparison[] => {
+          const ratios = ratiosOf(row, other, metric);
+          const ratio = toSpread(ratios);
+          const [peer, pairs] = [row.peer, ratios.length];
+          return ratio
+            ? [{ id, peer, other: other.peer, metric, ratio, pairs }]
+            : [];
+        });
+      });
+    });
+  });
+}
+
+/** What is worth a ratio, in the order of the report. */
+const COMPARED: readonly Metric[] = [
+  "cpuSPerMillion",
+  "cpuMs",
+  "deliveriesMPerS",
+  "listeningMs",
+  "answerMs",
+  "readyMs",
+  "joinedMs",
+  "p50Us",
+  "p99Us",
+  "memoryMb",
+  "kbPerConnection",
+];
+
+function ratiosOf(row: Row, other: Row, metric: Metric): number[] {
+  return row.samples.flatMap((sample, run) => {
+    const [ours, theirs] = [sample[metric], other.samples[run]?.[metric]];
+    return ours !== undefined && theirs ? [ours / theirs] : [];
+  });
 }
 
 /** Compares the medians with what issue 3 asks for. */

@@ -24,7 +24,7 @@ import {
 import { roomName } from "./chat/session.ts";
 import type { Transfer } from "./chat/transfer.ts";
 import { type Address, parseAddress } from "./trust/address.ts";
-import { readFingerprint, type TlsOptions } from "./trust/known_servers.ts";
+import { readFingerprint } from "./trust/known_servers.ts";
 
 /** The port for TLS unless told otherwise. */
 export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
@@ -182,7 +182,7 @@ function optionsOf(
     throw new UsageError("Cannot use a name of several lines");
   }
   const way: Way = values.login ? "login" : values.signup ? "signup" : "guest";
-  const tls: TlsOptions | undefined = values.tls
+  const tls = values.tls
     ? { fingerprint: values.fingerprint, caFile: values.ca }
     : undefined;
   return {

@@ -14,7 +14,7 @@ import {
   type Headers,
   type RequestVerb,
 } from "../protocol.ts";
-import { clean } from "./sanitize.ts";
+import { sanitize } from "./text/sanitize.ts";
 import { said } from "./connection.ts";
 import { EXIT, Failure } from "../client/terminal/failure.ts";
 import {
@@ -152,7 +152,7 @@ export class Access {
     } else if (!terminal || !CURABLE.has(error.code)) {
       return false;
     } else {
-      terminal.print(`! ${clean(sentence(error))}\n`);
+      terminal.print(`! ${sanitize(sentence(error))}\n`);
       this.#way = error.code === 110 ? await askWay(terminal) : "login";
     }
     return true;

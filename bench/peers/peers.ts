@@ -3,14 +3,21 @@
  *
  * Each gets a configuration written here in which its limits against floods are
  * lifted, a port of its own, and a folder that goes away with it; no server that
- * runs on this machine already is touched. A variant of Parley (stored, TLS)
- * is one more row of {@linkcode PEERS}.
+ * runs on this machine already is touched. The variants of Parley (stored, TLS)
+ * are rows of {@linkcode parleys}.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 
-import { IRC, NATS, PARLEY, type Protocol, RELAY } from "../load/protocols.ts";
+import {
+  IRC,
+  NATS,
+  PARLEY,
+  type Protocol,
+  RELAY,
+  type Transport,
+} from "../load/protocols.ts";
 
 /** The longest that a server may take to listen. */
 export const START_LIMIT_MS = 15_000;
@@ -43,40 +50,7 @@ export interface Place {
 }
 
 export const PEERS: readonly Peer[] = [
-  {
-    name: "parley",
-    kind: "parley",
-    protocol: PARLEY,
-    needs: { file: here("../server.ts"), hint: "part of this repository" },
-    command: ({ port }) => parley(port, "--db", ":memory:"),
-  },
-  {
-    name: "parley-stored",
-    kind: "parley",
-    protocol: PARLEY,
-    needs: { file: here("../server.ts"), hint: "part of this repository" },
-    command: ({ port, dir }) => parley(port, "--db", `${dir}/parley.db`),
-  },
-  {
-    name: "parley-tls",
-    kind: "parley",
-    protocol: { ...PARLEY, transport: "tls" },
-    needs: { file: here("../server.ts"), hint: "part of this repository" },
-    command: ({ port }) => {
-      const tls = ["--tls", "--tls-port", `${port}`, "--no-plain"];
-      return parley(0, "--db", ":memory:", ...tls);
-    },
-  },
-  {
-    name: "parley-ws",
-    kind: "parley",
-    protocol: { ...PARLEY, transport: "websocket" },
-    needs: { file: here("../server.ts"), hint: "part of this repository" },
-    command: ({ port }) => {
-      const web = ["--web", "--web-port", `${port}`];
-      return parley(0, "--db", ":memory:", ...web);
-    },
-  },
+  ...parleys(here("../../server.ts")),
   {
     name: "nats-server",
     kind: "server",
@@ -121,7 +95,7 @@ export const PEERS: readonly Peer[] = [
     name: "relay (C)",
     kind: "relay",
     protocol: RELAY,
-    needs: { file: here("./relay.c"), hint: "part of this repository" },
+    needs: { file: here("../load/relay.c"), hint: "part of this repository" },
     command: ({ port, toolsDir }) => [`${toolsDir}/relay`, `${port}`],
   },
 ];
@@ -135,19 +109,47 @@ export const EMPTY: Peer = {
   command: ({ port }) => deno("./empty.ts", `${port}`),
 };
 
-/** The command of Parley, with `more` options. */
-function parley(port: number, ...more: string[]): string[] {
-  return deno(
-    "../server.ts",
-    "--host",
-    "127.0.0.1",
-    "--port",
-    `${port}`,
-    "--no-limits",
-    "--max-connections",
-    "20000",
-    ...more,
-  );
+/**
+ * Parley as `script`, a server.ts, runs it: in memory, with a database, over TLS
+ * and over WebSocket. `suffix` tells the names of several trees apart.
+ */
+export function parleys(script: string, suffix = ""): Peer[] {
+  const row = (
+    name: string,
+    transport: Transport | undefined,
+    options: (place: Place) => string[],
+  ): Peer => ({
+    name: name + suffix,
+    kind: "parley",
+    protocol: transport ? { ...PARLEY, transport } : PARLEY,
+    needs: { file: script, hint: "part of this repository" },
+    command: (place) => [
+      ...[Deno.execPath(), "run", "-A", script, "--host", "127.0.0.1"],
+      ...["--no-limits", "--max-connections", "20000"],
+      ...options(place),
+    ],
+  });
+  const inMemory = ["--db", ":memory:"];
+  return [
+    row("parley", undefined, ({ port }) => ["--port", `${port}`, ...inMemory]),
+    row("parley-stored", undefined, ({ port, dir }) => {
+      return ["--port", `${port}`, "--db", `${dir}/parley.db`];
+    }),
+    row("parley-tls", "tls", ({ port }) => {
+      return [
+        "--port",
+        "0",
+        "--tls",
+        "--tls-port",
+        `${port}`,
+        "--no-plain",
+        ...inMemory,
+      ];
+    }),
+    row("parley-ws", "websocket", ({ port }) => {
+      return ["--port", "0", "--web", "--web-port", `${port}`, ...inMemory];
+    }),
+  ];
 }
 
 /** The path of a file, named relative to this one. */

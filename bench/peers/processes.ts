@@ -181,9 +181,15 @@ export async function makeTempDir(): Promise<string> {
   return dir;
 }
 
+/** Has `action` done by {@linkcode cleanUp}, when no process runs any more. */
+export function doAtExit(action: () => void): void {
+  atExit.push(action);
+}
+
 /** Ends every process and removes every folder, at once: for the way out. */
 export function cleanUp(): void {
   for (const child of running) child.kill();
+  for (const action of atExit) action();
   for (const dir of temporary) {
     try {
       Deno.removeSync(dir, { recursive: true });
@@ -196,4 +202,5 @@ export function cleanUp(): void {
 const NOBODY_ID = 65_534;
 const LAST_WORDS = 300;
 const running = new Set<{ kill(): void }>();
+const atExit: (() => void)[] = [];
 const temporary = new Set<string>();

@@ -5,7 +5,7 @@
  */
 import type { ChatError } from "../../protocol.ts";
 import { addressText, type Endpoint } from "../trust/address.ts";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { said } from "../../core/connection.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
 
@@ -15,7 +15,7 @@ export function refused(
   goal: Endpoint & { readonly name: string },
   { tls }: { readonly tls: unknown },
 ): Failure {
-  const free = clean(`${error.headers["suggestion"] ?? ""}`);
+  const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
   const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
   const advice = free !== ""
     ? `Try: client.ts ${free} ${server}`

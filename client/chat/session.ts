@@ -30,7 +30,7 @@ import {
   type Pass,
 } from "../../core/resume.ts";
 import { Comeback } from "../../core/comeback.ts";
-import { cleanName } from "../../core/sanitize.ts";
+import { sanitizeName } from "../../core/text/sanitize.ts";
 import {
   type Connection,
   errorOf,
@@ -357,9 +357,9 @@ export class Session implements Visitor {
   /** What stands before what is typed. */
   get promptText(): string {
     const direct = this.direct.opened?.current;
-    if (direct) return `direct ${cleanName(direct.name)}> `;
+    if (direct) return `direct ${sanitizeName(direct.name)}> `;
     const away = this.away ? " (offline)" : "";
-    return `${cleanName(this.room ?? "room")}${away}> `;
+    return `${sanitizeName(this.room ?? "room")}${away}> `;
   }
 
   #entered(registered: Frame): void {

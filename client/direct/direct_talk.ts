@@ -18,6 +18,7 @@ import { BadRecord } from "../files/fields.ts";
 import { isFileRecord } from "../files/records.ts";
 import type { FileTalk } from "../files/talk.ts";
 import type { Introduced } from "./calls.ts";
+import { release } from "./record_buffer.ts";
 import { NotMet } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
 import type { Item } from "../terminal/view.ts";
@@ -241,6 +242,7 @@ export class Conversation {
   async #receiveFile(record: Bytes): Promise<void> {
     try {
       await this.talk.receive(record);
+      release(record);
     } catch (cause) {
       if (!(cause instanceof BadRecord)) throw cause;
       throw new Failure(

@@ -12,7 +12,8 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { FileFailure, systemReason } from "./failure.ts";
+import { FileFailure } from "./failure.ts";
+import { systemReason } from "../terminal/system_error.ts";
 import {
   changed,
   type Outgoing,

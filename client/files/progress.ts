@@ -10,7 +10,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import stringWidth from "string-width";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 
 /** The rate is that of so long, in milliseconds. */
 const RATE_OVER_MS = 5_000;
@@ -87,7 +87,7 @@ export function progressBar(progress: Progress, columns: number): string {
   while (words.length > 1 && words.join(" ").length > room) words.pop();
   const right = words.join(" ");
   const title = shorten(
-    clean(progress.title),
+    sanitize(progress.title),
     Math.max(NARROWEST_TITLE, columns - right.length - USUAL_BAR - 5),
   );
   const rest = columns - 1 - stringWidth(title) - right.length - 4;

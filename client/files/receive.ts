@@ -19,7 +19,6 @@ import {
   MAX_PATHS_LENGTH,
 } from "./records.ts";
 import type { Say } from "./send.ts";
-import { release } from "../direct/record_buffer.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** The other side is told how much there is whenever so much is new. */
@@ -159,15 +158,13 @@ export class Receiving {
     }
   }
 
-  /** Takes the next bytes, for good. Waits while the disk is behind. */
+  /** Takes the next bytes, and copies them. Waits while the disk is behind. */
   async take(bytes: Bytes): Promise<void> {
     if (this.#stop.signal.aborted) return; // on their way when it ended
     await this.#guard(async () => {
       if (!this.#part || !this.#begun) throw new BadRecord("data too early");
-      const { length } = bytes;
       await this.#part.write(bytes);
-      release(bytes);
-      this.#got += length;
+      this.#got += bytes.length;
       if (this.#got - this.#told < TELL_EVERY_BYTES) return;
       this.#told = this.#got;
       this.#tell({ type: "got", transfer: this.transfer, bytes: this.#got });

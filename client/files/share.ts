@@ -11,7 +11,8 @@
  * @module
  */
 import { join, sep } from "node:path";
-import { FileFailure, systemReason } from "./failure.ts";
+import { FileFailure } from "./failure.ts";
+import { systemReason } from "../terminal/system_error.ts";
 import { pathParts } from "./names.ts";
 import { type Entry, inRecords } from "./records.ts";
 import { type DiskSource, findSources } from "./disk.ts";

@@ -10,20 +10,25 @@
  */
 import { connectTcp, dial, parseAddress, parsePort } from "../trust/address.ts";
 import type { Endpoint } from "../trust/address.ts";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
-import {
-  type KnownServers,
-  serverText,
-  type TlsOptions,
-} from "../trust/known_servers.ts";
+import { type KnownServers, serverText } from "../trust/known_servers.ts";
 import type { ByteStream } from "../trust/tls.ts";
-import { isAccepted, type Questioner, Trust, Unknown } from "../trust/trust.ts";
+import {
+  isAccepted,
+  type Questioner,
+  Trust,
+  type TrustOptions,
+  Unknown,
+} from "../trust/trust.ts";
+
+/** Who a server has to be, as the command line says. */
+type Identities = Pick<TrustOptions, "fingerprint" | "caFile">;
 
 /** What {@linkcode TypedServers} has to know. */
 export interface TypedServersOptions {
   /** Who the servers have to be; undefined without TLS. */
-  readonly tls: TlsOptions | undefined;
+  readonly tls: Identities | undefined;
   /** Which certificates were accepted before. */
   readonly known: KnownServers;
   /** Where to ask; undefined if nobody sits there. */
@@ -62,7 +67,7 @@ export class TypedServers {
 
   async #dialTls(
     endpoint: Endpoint,
-    { tls, signal }: { tls: TlsOptions; signal: AbortSignal },
+    { tls, signal }: { tls: Identities; signal: AbortSignal },
   ): Promise<ByteStream> {
     const name = serverText(endpoint);
     const { known } = this.#options;
@@ -97,8 +102,8 @@ export class TypedServers {
   #complain({ message, advice, exitCode }: Failure): void {
     if (exitCode !== EXIT.protocol || this.#complaints.has(message)) return;
     this.#complaints.add(message);
-    this.#options.complain(clean(message));
-    if (advice !== "") this.#options.complain(clean(advice));
+    this.#options.complain(sanitize(message));
+    if (advice !== "") this.#options.complain(sanitize(advice));
   }
 }
 

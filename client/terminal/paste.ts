@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 
 /** Asks the terminal to mark pastes; {@linkcode UNMARK_PASTES} to stop that. */
 export const MARK_PASTES = "\x1b[?2004h";
@@ -66,7 +66,7 @@ export function withBreaks(line: string): string {
  * pages hide in their texts (soft hyphens and such) is not either.
  */
 function onOneLine(paste: string): string {
-  return clean(
+  return sanitize(
     paste.replace(/\r\n?/g, "\n").replace(/\n+$/, "").replaceAll("\t", "␉")
       .replaceAll(/[\u00ad\u200b\u2060\ufeff]/g, ""),
   );

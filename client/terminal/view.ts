@@ -16,7 +16,7 @@
  * @module
  */
 import stringWidth from "string-width";
-import { clean, cleanName } from "../../core/sanitize.ts";
+import { sanitize, sanitizeName } from "../../core/text/sanitize.ts";
 
 /** Something to be shown. */
 export type Item =
@@ -103,8 +103,8 @@ export class View {
         return this.#rows("", item.text).map((row) => this.#dim(row)).join("");
       case "room":
         return `${
-          clean(
-            ` * ${cleanName(item.name.replace(/^#/, ""))} <${item.members}>`,
+          sanitize(
+            ` * ${sanitizeName(item.name.replace(/^#/, ""))} <${item.members}>`,
           )
         }\n`;
     }
@@ -124,8 +124,8 @@ export class View {
   #head(message: Message): { plain: string; colored: string } {
     const [time, from, to] = [
       timeOf(message.at),
-      cleanName(message.from),
-      cleanName(message.to),
+      sanitizeName(message.from),
+      sanitizeName(message.to),
     ];
     const isRoom = to.startsWith("#");
     const named = isRoom && (this.#options.plain || !same(to, this.room));
@@ -153,9 +153,9 @@ export class View {
 
   /** `text` after `head`, as rows that fit, each with its LF. */
   #rows(head: string, text: string): string[] {
-    if (this.#options.plain) return [`${head}${clean(text)}\n`];
+    if (this.#options.plain) return [`${head}${sanitize(text)}\n`];
     const columns = Math.max(this.#options.columns(), MIN_COLUMNS);
-    const safe = clean(text, { lines: true });
+    const safe = sanitize(text, { lines: true });
     const first = columns - width(head);
     const rest = columns - HANGING.length;
     const rows = safe.split("\n").flatMap((line, index) =>

@@ -71,14 +71,6 @@ export function serverText(
   return `${host.toLowerCase()}:${port}`;
 }
 
-/** How the client identifies the server. */
-export interface TlsOptions {
-  /** The SHA-256 of its certificate, in hexadecimal, lower case. */
-  readonly fingerprint: string | undefined;
-  /** The PEM file of authorities that are trusted too. */
-  readonly caFile: string | undefined;
-}
-
 /** 64 hexadecimal digits, whatever their case, with colons or without. */
 export function readFingerprint(word: string): string | undefined {
   const digits = word.replaceAll(":", "").toLowerCase();

@@ -17,7 +17,7 @@
 import { createHash, type X509Certificate } from "node:crypto";
 import { dial, type Endpoint } from "./address.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
-import { systemReason } from "../files/failure.ts";
+import { systemReason } from "../terminal/system_error.ts";
 import {
   type Identity,
   type KnownServers,

@@ -21,8 +21,8 @@ const PAUSE_MS = 1;
 /** So long after the last message somebody still talks, in milliseconds. */
 const TALK_MS = 1_000;
 
-/** What a {@linkcode Turnstile} has to know. */
-export interface TurnstileOptions {
+/** What a {@linkcode Admission} has to know. */
+export interface AdmissionOptions {
   /** A number that changes whenever somebody says something. */
   readonly lastId: () => number;
   /** Milliseconds that never jump. */
@@ -30,7 +30,7 @@ export interface TurnstileOptions {
 }
 
 /** See the top of the file. Disposed, it lets everybody through. */
-export class Turnstile implements AsyncDisposable {
+export class Admission implements AsyncDisposable {
   readonly #lastId: () => number;
   readonly #now: () => number;
   #waiting: (() => void)[] = [];
@@ -40,7 +40,7 @@ export class Turnstile implements AsyncDisposable {
   #disposed = false;
 
   /** Nobody waits. */
-  constructor({ lastId, now }: TurnstileOptions) {
+  constructor({ lastId, now }: AdmissionOptions) {
     this.#lastId = lastId;
     this.#now = now;
     this.#knownId = lastId();

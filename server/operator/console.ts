@@ -11,7 +11,7 @@
  * @module
  */
 import { ChatError, isUserName } from "../../protocol.ts";
-import { type Target, targetOf } from "../accounts/bans.ts";
+import { type BanTarget, parseTarget } from "../accounts/bans.ts";
 import { hostOf } from "../session/two_socket.ts";
 import type { Context, Session } from "../session/context.ts";
 import { refuse } from "../session/session.ts";
@@ -275,7 +275,7 @@ async function ban(
   desk: Desk,
   { first, rest: reason }: Words,
 ): Promise<string> {
-  const target = targetOf(first);
+  const target = parseTarget(first);
   if (!target) return noTarget("ban", first);
   if (isTooLong(reason)) return tooLong("ban", reason);
   const { bans } = desk;
@@ -288,14 +288,14 @@ async function ban(
 }
 
 async function unban({ bans }: Desk, { first }: Words): Promise<string> {
-  const target = targetOf(first);
+  const target = parseTarget(first);
   if (!target) return noTarget("unban", first);
   const ban = bans.find(target);
   if (!ban) {
     return `Cannot unban ${said(target)}: there is no such ban; ` +
       "bans shows them";
   }
-  const storing = bans.lift(ban);
+  const storing = bans.remove(ban);
   return `Lifted the ban of ${said(ban)}` +
     await warning(storing, "it comes back when the server is started again");
 }
@@ -338,7 +338,7 @@ async function unblock(
   { first: name }: Words,
 ): Promise<string> {
   const account = accounts.named(name);
-  const count = await accounts.unblock(name); // also of a name without account
+  const count = await accounts.unlock(name); // also of a name without account
   if (count > 0) return `Unblocked ${account?.name ?? visible(name)}`;
   if (!account) {
     return `Cannot unblock ${quoted(name)}: there is no such account; ` +
@@ -373,7 +373,7 @@ function nameOf({ user, classic }: Session): string | undefined {
 }
 
 /** What of a session a ban like that of `target` may concern. */
-function targetIn(session: Session, { kind }: Target): Target {
+function targetIn(session: Session, { kind }: BanTarget): BanTarget {
   const value = kind === "name"
     ? nameOf(session) ?? ""
     : hostOf(session.connection.remote);
@@ -396,7 +396,7 @@ function noTarget(deed: string, word: string): string {
 }
 
 /** How a target is called in an answer. */
-function said({ kind, value }: Target): string {
+function said({ kind, value }: BanTarget): string {
   return kind === "name" ? value : `the address ${value}`;
 }
 

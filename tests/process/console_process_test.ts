@@ -4,7 +4,8 @@ import { ClientProcess } from "../tools/client_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { HERE, Process } from "../tools/server_process.ts";
 
-const REMOVED = 'Reason: Cannot stay: the name "bob" is banned (spam)';
+const REMOVED =
+  'Reason: Cannot use this server: the name "bob" is banned (spam)';
 
 Deno.test("an operator at a pipe sees who is here, speaks, kicks, bans and stops", async () => {
   await using server = new Process(HERE);

@@ -86,7 +86,7 @@ const MISTAKES: readonly [message: string, ...args: string[]][] = [
     "--constructor",
   ],
   ["Cannot use --port without a value: write --port PORT", "--port", "--tls"],
-  ["Cannot use --cert without a value: write --cert FILE", "--cert="],
+  ["Cannot use --cert without a value: write --cert FILE", "--tls", "--cert="],
   [
     'Cannot use --port "-1": it must be a number from 0 to 65535',
     ...["--port", "-1"],

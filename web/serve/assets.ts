@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
-import clean from "../../core/sanitize.ts" with { type: "text" };
+import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
 import pause from "../../core/backoff.ts" with { type: "text" };
 import reading from "../../core/frames.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
@@ -116,7 +116,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/ui/text.js", text],
   ["/ui/transfers.js", transfers],
   ["/protocol.ts", protocol],
-  ["/core/sanitize.ts", clean],
+  ["/core/text/sanitize.ts", sanitize],
   ["/core/backoff.ts", pause],
   ["/core/frames.ts", reading],
   ["/core/scram.ts", scram],

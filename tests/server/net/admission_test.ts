@@ -1,21 +1,21 @@
 /** Where newcomers wait while somebody talks: turns, order, and the end. */
 import { assert, assertEquals } from "@std/assert";
-import { Turnstile } from "../../../server/net/admission.ts";
+import { Admission } from "../../../server/net/admission.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
-/** A turnstile whose clock and talk are the test's. */
+/** An admission control whose clock and talk are the test's. */
 function arrange() {
   const state = { now: 0, lastId: 7 };
-  const turnstile = new Turnstile({
+  const admission = new Admission({
     now: () => state.now,
     lastId: () => state.lastId,
   });
-  return { state, turnstile };
+  return { state, admission };
 }
 
 /** Has `count` newcomers pass, each of which takes `ms`; when each did. */
 function crowd(
-  { state, turnstile }: ReturnType<typeof arrange>,
+  { state, admission }: ReturnType<typeof arrange>,
   { count, ms }: { count: number; ms: number },
 ): Promise<{ order: number[]; turns: number[] }> {
   let turn = 0;
@@ -23,7 +23,7 @@ function crowd(
   const order: number[] = [];
   const turns: number[] = [];
   const passed = Array.from({ length: count }, async (_, index) => {
-    await turnstile.pass();
+    await admission.pass();
     state.now += ms;
     order.push(index);
     turns.push(turn);
@@ -33,16 +33,16 @@ function crowd(
 }
 
 Deno.test("while nobody talks, nobody waits", async () => {
-  await using turnstile = arrange().turnstile;
+  await using admission = arrange().admission;
 
   for (let newcomer = 0; newcomer < 1_000; newcomer++) {
-    assertEquals(turnstile.pass(), undefined);
+    assertEquals(admission.pass(), undefined);
   }
 });
 
 Deno.test("while somebody talks, newcomers pass in the order in which they came", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _turnstile = arranged.admission;
   arranged.state.lastId++;
 
   const { order } = await crowd(arranged, { count: 50, ms: 0.2 });
@@ -52,7 +52,7 @@ Deno.test("while somebody talks, newcomers pass in the order in which they came"
 
 Deno.test("between two portions of newcomers others have their time", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _turnstile = arranged.admission;
   arranged.state.lastId++;
 
   const { turns } = await crowd(arranged, { count: 10, ms: 2 });
@@ -61,32 +61,32 @@ Deno.test("between two portions of newcomers others have their time", async () =
 });
 
 Deno.test("a second after the last message, newcomers wait no more", async () => {
-  const { state, turnstile } = arrange();
-  await using _turnstile = turnstile;
+  const { state, admission } = arrange();
+  await using _turnstile = admission;
   state.lastId++;
 
-  await turnstile.pass();
-  await turnstile.pass();
+  await admission.pass();
+  await admission.pass();
   state.now += 999;
-  assert(turnstile.pass());
-  await turnstile.pass();
+  assert(admission.pass());
+  await admission.pass();
   state.now += 1;
 
-  assertEquals(turnstile.pass(), undefined);
+  assertEquals(admission.pass(), undefined);
 });
 
 Deno.test("who comes when talk is over does not overtake who waits", async () => {
-  const { state, turnstile } = arrange();
-  await using _turnstile = turnstile;
+  const { state, admission } = arrange();
+  await using _turnstile = admission;
   state.lastId++;
   const order: string[] = [];
   const waiting = ["first", "second", "third"].map(async (name) => {
-    await turnstile.pass();
+    await admission.pass();
     order.push(name);
   });
   state.now += 2_000;
 
-  const late = turnstile.pass();
+  const late = admission.pass();
   await late;
   order.push("late");
 
@@ -95,13 +95,13 @@ Deno.test("who comes when talk is over does not overtake who waits", async () =>
   assertEquals(order, ["first", "second", "third", "late"]);
 });
 
-Deno.test("a turnstile that is disposed lets everybody through", async () => {
-  const { state, turnstile } = arrange();
+Deno.test("an admission that is disposed lets everybody through", async () => {
+  const { state, admission } = arrange();
   state.lastId++;
-  const waiting = Array.from({ length: 1_000 }, () => turnstile.pass());
+  const waiting = Array.from({ length: 1_000 }, () => admission.pass());
 
-  await turnstile[Symbol.asyncDispose]();
+  await admission[Symbol.asyncDispose]();
 
   await Promise.all(waiting);
-  assertEquals(turnstile.pass(), undefined);
+  assertEquals(admission.pass(), undefined);
 });

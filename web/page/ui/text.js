@@ -7,13 +7,13 @@
  *
  * @module
  */
-import { clean } from "../../../core/sanitize.ts";
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { mentions } from "../model/chat.js";
 import { make } from "./dom.js";
 
 /** A name, or other words of somebody else, on one line. @param {string} text */
 export function line(text) {
-  return clean(text);
+  return sanitize(text);
 }
 
 /**
@@ -25,7 +25,7 @@ export function line(text) {
  * @returns {(Node | string)[]}
  */
 export function message(text, me) {
-  const cleaned = clean(text, { lines: true });
+  const cleaned = sanitize(text, { lines: true });
   return split(cleaned, LINK).flatMap((part, index) =>
     index % 2 === 0 ? marked(part, me) : [link(part)]
   );
