@@ -15,6 +15,7 @@ import { ageClock } from "./journal/age_clock.ts";
 import type { Deliver, Journal } from "./journal/journal.ts";
 import { Bans } from "./accounts/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./session/two_socket.ts";
+import { CLOCK, type Clock } from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
 import { Console } from "./operator/console.ts";
 import type { Context, Settings } from "./session/context.ts";
@@ -61,6 +62,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
    * `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
+  /** What rates, waits and last words are measured by; tests give their own. */
+  readonly clock?: Clock;
   /** Gets the lines of the log; default: they are printed, with the time. */
   readonly log?: (line: string) => void;
 }
@@ -169,7 +172,8 @@ function createContext(
     (value) => bans.refusal({ kind: "name", value }),
   );
   const journal = createJournal(options, { database, hub });
-  const now = () => performance.now();
+  const { clock = CLOCK } = options;
+  const now = () => clock.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const entered = (user: User) => {
     for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
@@ -180,7 +184,7 @@ function createContext(
     accounts,
     bans,
     classics: new Classics({ hub, journal, acknowledgeWithinMs, entered }),
-    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
+    turnstile: new Turnstile({ lastId: () => journal.lastId, clock }),
     log,
     visits: isStored(options)
       ? new ResumableSessions({ store: new VisitTable(database), now: now() })
@@ -188,6 +192,7 @@ function createContext(
     limits: new Limits(options),
     sessions: new Set(),
     now,
+    after: (ms, action) => clock.after(ms, action),
     logRarely: rarely(log, now),
     settings: settingsOf(options),
   };

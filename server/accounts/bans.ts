@@ -10,7 +10,7 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError, isUserName } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
 import { NameMap } from "../chat/name_map.ts";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 
 /** What can be banned. */
 export interface BanTarget {
@@ -49,7 +49,7 @@ export class Bans {
         kind: kind === "name" ? "name" : "address",
         value: String(value),
         since: Number(since),
-        reason: clean(String(reason)), // it goes into a head, whoever edited the file
+        reason: sanitize(String(reason)), // it goes into a head, whoever edited the file
       });
     }
   }

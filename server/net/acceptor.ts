@@ -77,6 +77,7 @@ export class Reception implements AsyncDisposable {
       remote: addressOf(from),
       way,
       now: now(),
+      clock: this.#context,
       maxOutboxBytes: this.#options.maxOutboxBytes ?? outboxBytes(settings),
     });
     this.#sessions.add(serve(connection, this.#context));

@@ -7,6 +7,7 @@ import type { Account, Accounts, PendingLogin } from "../accounts/accounts.ts";
 import type { Draft, Journal } from "../journal/journal.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { Classics, ClassicUser, Role } from "./two_socket.ts";
+import type { Clock } from "../net/clock.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Hub, User } from "../chat/hub.ts";
 import type { Debt, Limits, Pace } from "../limits/limits.ts";
@@ -17,8 +18,8 @@ import type {
   ResumableSessions,
 } from "../accounts/resume_tokens.ts";
 
-/** What all sessions share. */
-export interface Context {
+/** What all sessions share, their clock among it. */
+export interface Context extends Clock {
   /** Who is here. */
   readonly hub: Hub;
   /** Where messages come into being. */
@@ -41,6 +42,8 @@ export interface Context {
   readonly settings: Settings;
   /** Milliseconds that never jump. */
   readonly now: () => number;
+  /** See {@linkcode Clock}. */
+  readonly after: Clock["after"];
   /** Writes a line of the server's log. */
   readonly log: (line: string) => void;
   /** The same for what may come many times a second: only now and then. */
