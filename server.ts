@@ -23,7 +23,7 @@ import {
 import type { TlsListener } from "./server/net/acceptor.ts";
 import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
-import { StartError } from "./server/start_error.ts";
+import { StartError } from "./server/journal/start_error.ts";
 
 const SOFTWARE = `parley ${config.version}`;
 

@@ -10,7 +10,7 @@
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { ChatError } from "../../protocol.ts";
-import type { StoredVisit, VisitStore } from "../journal/journal.ts";
+import type { SessionStore, StoredSession } from "../journal/journal.ts";
 
 /** A session can be resumed for so long after its connection is gone. */
 export const RESUME_WINDOW_MS = 5 * 60 * 1_000;
@@ -22,7 +22,7 @@ const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
 /** One user's session, over one connection or several in turn. */
-export interface ResumableSession extends StoredVisit {
+export interface ResumableSession extends StoredSession {
   /** The rooms it is in, or was in when its connection was lost. */
   readonly rooms: Map<string, number>;
   /** The connection that has it now. */
@@ -34,7 +34,7 @@ export interface ResumableSession extends StoredVisit {
 /** Settings of {@linkcode ResumableSessions}. */
 export interface ResumableSessionsOptions {
   /** Default: they end with the process. */
-  readonly store?: VisitStore;
+  readonly store?: SessionStore;
   /** The server's clock: stored sessions count as lost at this time. */
   readonly now?: number;
 }
@@ -42,7 +42,7 @@ export interface ResumableSessionsOptions {
 /** All resumable sessions. Of one name, only the newest is kept. */
 export class ResumableSessions {
   readonly #sessions = new Map<string, ResumableSession>();
-  readonly #store: VisitStore | undefined;
+  readonly #store: SessionStore | undefined;
 
   constructor({ store, now = 0 }: ResumableSessionsOptions = {}) {
     this.#store = store;

@@ -22,15 +22,15 @@ export const PAUSE_MS = 1;
 /** So long after the last message somebody still talks, in milliseconds. */
 const TALK_MS = 1_000;
 
-/** What a {@linkcode Turnstile} has to know. */
-export interface TurnstileOptions {
+/** What a {@linkcode Admission} has to know. */
+export interface AdmissionOptions {
   /** A number that changes whenever somebody says something. */
   readonly lastId: () => number;
   readonly clock?: Clock;
 }
 
 /** See the top of the file. Disposed, it lets everybody through. */
-export class Turnstile implements AsyncDisposable {
+export class Admission implements AsyncDisposable {
   readonly #lastId: () => number;
   readonly #clock: Clock;
   #waiting: (() => void)[] = [];
@@ -41,7 +41,7 @@ export class Turnstile implements AsyncDisposable {
   #disposed = false;
 
   /** Nobody waits. */
-  constructor({ lastId, clock = CLOCK }: TurnstileOptions) {
+  constructor({ lastId, clock = CLOCK }: AdmissionOptions) {
     this.#lastId = lastId;
     this.#clock = clock;
     this.#knownId = lastId();

@@ -5,7 +5,7 @@
  */
 import { ChatError, type Frame } from "../../protocol.ts";
 import type { Context, Session } from "./context.ts";
-import type { User } from "../chat/hub.ts";
+import type { User } from "../chat/user.ts";
 import { type RateKind } from "../limits/rates.ts";
 import { nextTurn, TURN_MS } from "../net/turns.ts";
 

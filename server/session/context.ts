@@ -4,15 +4,17 @@
  * @module
  */
 import type { Account, Accounts, PendingLogin } from "../accounts/accounts.ts";
-import type { Draft, Journal } from "../journal/journal.ts";
+import type { Draft } from "../chat/batch.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { Bans } from "../accounts/bans.ts";
-import type { Classics, ClassicUser, Role } from "./two_socket.ts";
+import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Connection } from "../net/connection.ts";
-import type { Hub, User } from "../chat/hub.ts";
+import type { Hub } from "../chat/hub.ts";
+import type { User } from "../chat/user.ts";
 import type { Debt, Limits, Pace } from "../limits/limits.ts";
 import type { Progress } from "../net/slow_consumer.ts";
-import type { Turnstile } from "../net/admission.ts";
+import type { Admission } from "../net/admission.ts";
 import type {
   ResumableSession,
   ResumableSessions,
@@ -31,9 +33,9 @@ export interface Context extends Clock {
   /** Who is let in no more. */
   readonly bans: Bans;
   /** Where those who come in wait for each other. */
-  readonly turnstile: Turnstile;
+  readonly admission: Admission;
   /** Users of the course's protocol. */
-  readonly classics: Classics;
+  readonly twoSocketUsers: TwoSocketUsers;
   /** How fast people may go, and how many there can be. */
   readonly limits: Limits;
   /** Every connection that is served. */
@@ -47,7 +49,7 @@ export interface Context extends Clock {
   /** Writes a line of the server's log. */
   readonly log: (line: string) => void;
   /** The same for what may come many times a second: only now and then. */
-  readonly logRarely: (line: string) => void;
+  readonly logThrottled: (line: string) => void;
 }
 
 /** What an operator, or a test, may set. */
@@ -80,7 +82,7 @@ export interface Session {
   counted: boolean;
   /**
    * When it began, by {@linkcode Context.now}; later by as much as it had to
-   * wait for the {@linkcode Context.turnstile}.
+   * wait for the {@linkcode Context.admission}.
    */
   openedAt: number;
   /** It waits there now. */
@@ -100,7 +102,7 @@ export interface Session {
   /** What was missed is queued; from here on, messages come as they arise. */
   caughtUp: boolean;
   /** Which half of a classic user this is, if it is one. */
-  classic: { user: ClassicUser; role: Role } | undefined;
+  classic: { user: TwoSocketUser; role: Role } | undefined;
   /** Errors go out without headers, as classic clients know them. */
   bare: boolean;
   /** Messages of this batch of frames that are still to be stored. */

@@ -21,7 +21,7 @@ import { hostOf } from "./two_socket.ts";
 import type { Connection, Ending } from "../net/connection.ts";
 import type { Context, Session } from "./context.ts";
 import { release } from "./register.ts";
-import type { User } from "../chat/hub.ts";
+import type { User } from "../chat/user.ts";
 import { MAX_WAIT_MS, overRate } from "../limits/limits.ts";
 import { Progress } from "../net/slow_consumer.ts";
 import {
@@ -109,7 +109,7 @@ function admit(session: Session, context: Context): void {
     if (banned) refuse(session, banned);
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    context.logRarely(`Let <${remote}> not in: ${error.message}`);
+    context.logThrottled(`Let <${remote}> not in: ${error.message}`);
     refuse(session, error);
   }
 }
@@ -365,7 +365,7 @@ function sayGoodbye(session: Session, context: Context): void {
   const { connection, visit, classic } = session;
   const reason = inWords(connection.ending);
   const user = session.user ?? classic?.user.user;
-  if (classic) context.classics.remove(classic.user, reason);
+  if (classic) context.twoSocketUsers.remove(classic.user, reason);
   release(session, context);
   if (visit) {
     visit.goneAt = context.now();

@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
-import { VisitTable } from "../../../server/journal/token_table.ts";
+import { TokenTable } from "../../../server/journal/token_table.ts";
 import {
   ResumableSessions,
   RESUME_WINDOW_MS,
@@ -57,7 +57,7 @@ Deno.test("ResumableSessions forgets a visit five minutes after its connection i
 
 Deno.test("ResumableSessions in a store are there again after a restart, for five minutes", async () => {
   using database = new Database(":memory:");
-  const store = new VisitTable(database);
+  const store = new TokenTable(database);
   const before = new ResumableSessions({ store });
   const visit = await before.begin("Alice", 7);
   await before.joined(visit, "#a", 8);
@@ -80,7 +80,7 @@ Deno.test("ResumableSessions in a store are there again after a restart, for fiv
 
 Deno.test("ResumableSessions that cannot be stored are none, and rooms are not joined", async () => {
   using database = new Database(":memory:");
-  const store = new VisitTable(database);
+  const store = new TokenTable(database);
   const visits = new ResumableSessions({ store });
   const visit = await visits.begin("alice", 0);
   const pages = database.prepare("PRAGMA page_count").get()?.["page_count"];
@@ -99,7 +99,7 @@ Deno.test("ResumableSessions that cannot be stored are none, and rooms are not j
 
 Deno.test("ResumableSessions forget one that a newer one of the name has replaced, and keep that", async () => {
   using database = new Database(":memory:");
-  const store = new VisitTable(database);
+  const store = new TokenTable(database);
   const visits = new ResumableSessions({ store });
   const first = await visits.begin("alice", 0);
   const second = await visits.begin("alice", 1);

@@ -1,15 +1,15 @@
 /** Where newcomers wait while somebody talks: turns, order, and the end. */
 import { assert, assertEquals } from "@std/assert";
-import { PAUSE_MS, Turnstile } from "../../../server/net/admission.ts";
+import { Admission, PAUSE_MS } from "../../../server/net/admission.ts";
 import { TestClock } from "../../tools/test_clock.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
-/** A turnstile whose clock and talk are the test's. */
+/** An admission control whose clock and talk are the test's. */
 function arrange() {
   const clock = new TestClock();
   const state = { lastId: 7 };
-  const turnstile = new Turnstile({ clock, lastId: () => state.lastId });
-  return { clock, state, turnstile };
+  const admission = new Admission({ clock, lastId: () => state.lastId });
+  return { clock, state, admission };
 }
 
 /**
@@ -17,14 +17,14 @@ function arrange() {
  * and after how many pauses each of them passed.
  */
 function crowd(
-  { clock, turnstile }: ReturnType<typeof arrange>,
+  { clock, admission }: ReturnType<typeof arrange>,
   { count, ms }: { count: number; ms: number },
 ): Promise<{ order: number[]; pauses: number[] }> {
   const order: number[] = [];
   const pauses: number[] = [];
   let paused = 0;
   const passed = Array.from({ length: count }, async (_, index) => {
-    await turnstile.pass();
+    await admission.pass();
     clock.pass(ms);
     order.push(index);
     pauses.push(paused);
@@ -46,16 +46,16 @@ function round(): Promise<void> {
 }
 
 Deno.test("while nobody talks, nobody waits", async () => {
-  await using turnstile = arrange().turnstile;
+  await using admission = arrange().admission;
 
   for (let newcomer = 0; newcomer < 1_000; newcomer++) {
-    assertEquals(turnstile.pass(), undefined);
+    assertEquals(admission.pass(), undefined);
   }
 });
 
 Deno.test("while somebody talks, newcomers pass in the order in which they came", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _admission = arranged.admission;
   arranged.state.lastId++;
 
   const { order } = await crowd(arranged, { count: 50, ms: 0.2 });
@@ -65,7 +65,7 @@ Deno.test("while somebody talks, newcomers pass in the order in which they came"
 
 Deno.test("between two portions of newcomers others have their time", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _admission = arranged.admission;
   arranged.state.lastId++;
 
   const { pauses } = await crowd(arranged, { count: 10, ms: 0.2 });
@@ -75,7 +75,7 @@ Deno.test("between two portions of newcomers others have their time", async () =
 
 Deno.test("a newcomer who takes longer than a portion is one", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _admission = arranged.admission;
   arranged.state.lastId++;
 
   const { pauses } = await crowd(arranged, { count: 10, ms: 2 });
@@ -85,32 +85,32 @@ Deno.test("a newcomer who takes longer than a portion is one", async () => {
 
 Deno.test("a second after the last message, newcomers wait no more", async () => {
   const arranged = arrange();
-  const { clock, state, turnstile } = arranged;
-  await using _turnstile = turnstile;
+  const { clock, state, admission } = arranged;
+  await using _admission = admission;
   state.lastId++;
   await crowd(arranged, { count: 1, ms: 0 });
 
   clock.pass(999);
-  const waiting = turnstile.pass();
+  const waiting = admission.pass();
   clock.pass(1);
   await waiting;
 
   assert(waiting, "it waits");
-  assertEquals(turnstile.pass(), undefined);
+  assertEquals(admission.pass(), undefined);
 });
 
 Deno.test("who comes when talk is over does not overtake who waits", async () => {
-  const { clock, state, turnstile } = arrange();
-  await using _turnstile = turnstile;
+  const { clock, state, admission } = arrange();
+  await using _admission = admission;
   state.lastId++;
   const order: string[] = [];
   const waiting = ["first", "second", "third"].map(async (name) => {
-    await turnstile.pass();
+    await admission.pass();
     order.push(name);
   });
   clock.pass(2_000);
 
-  const late = turnstile.pass();
+  const late = admission.pass();
   await late;
   order.push("late");
 
@@ -119,16 +119,16 @@ Deno.test("who comes when talk is over does not overtake who waits", async () =>
   assertEquals(order, ["first", "second", "third", "late"]);
 });
 
-Deno.test("a turnstile that is disposed lets everybody through, in a pause too", async () => {
-  const { clock, state, turnstile } = arrange();
+Deno.test("an admission that is disposed lets everybody through, in a pause too", async () => {
+  const { clock, state, admission } = arrange();
   state.lastId++;
-  await turnstile.pass();
+  await admission.pass();
   while (clock.waiting === 0) await round();
-  const waiting = Array.from({ length: 1_000 }, () => turnstile.pass());
+  const waiting = Array.from({ length: 1_000 }, () => admission.pass());
 
-  await turnstile[Symbol.asyncDispose]();
+  await admission[Symbol.asyncDispose]();
 
   await Promise.all(waiting);
-  assertEquals(turnstile.pass(), undefined);
+  assertEquals(admission.pass(), undefined);
   assertEquals(clock.waiting, 0, "a timer is left");
 });

@@ -55,7 +55,7 @@ Deno.test("those who are given up go one after the other while somebody talks", 
     wire.end();
     await done;
   }
-  await context.turnstile[Symbol.asyncDispose]();
+  await context.admission[Symbol.asyncDispose]();
 });
 
 Deno.test("those who talk do not wait until a crowd was looked at", async () => {
