@@ -15,7 +15,7 @@ import type { Way } from "../core/sign_in.ts";
 import { parseAddress, parsePort } from "./trust/address.ts";
 import { EXIT, Failure } from "./terminal/failure.ts";
 import { readFingerprint } from "./trust/known_servers.ts";
-import { roomName } from "./chat/session.ts";
+import { roomNamed } from "../core/commands.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 
 /** The port for TLS unless told otherwise. */
@@ -337,7 +337,7 @@ function readTls(values: Args): TlsOptions | undefined {
 
 function readRoom(word: unknown): string | undefined {
   if (word === undefined) return undefined;
-  const room = word === "" ? undefined : roomName(String(word));
+  const room = word === "" ? undefined : roomNamed(String(word));
   if (room) return room;
   throw usage(
     `Cannot use room "${word}": it has 1 to 32 letters, digits, _ and -`,
