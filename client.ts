@@ -28,16 +28,9 @@ import {
   knownServersPath,
 } from "./client/trust/known_servers.ts";
 import { Line } from "./core/reconnecting.ts";
-import {
-  askGoal,
-  askName,
-  type Goal,
-  type Options,
-  readOptions,
-  takesFrom,
-  type Transfer,
-  USAGE,
-} from "./client/options.ts";
+import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
+import { askGoal, askName, type Goal } from "./client/goal.ts";
+import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
 import { OutputClosed } from "./client/terminal/output.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { refused } from "./client/chat/refused.ts";
@@ -52,6 +45,7 @@ import type { Trust } from "./client/trust/trust.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
 import { View } from "./client/terminal/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
+import { UsageError } from "./terminal/options.ts";
 import type { LocalOptions } from "./client/gui/local.ts";
 import config from "./deno.json" with { type: "json" };
 
@@ -387,6 +381,10 @@ function report(error: unknown): number {
     console.error(`Cannot run: ${error.message}`);
     return EXIT.usage;
   }
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    return EXIT.usage;
+  }
   if (!(error instanceof Failure)) throw error;
   const lines = [error.message, error.advice].filter((line) => line !== "");
   for (const line of lines) console.error(sanitize(line));
@@ -395,11 +393,16 @@ function report(error: unknown): number {
 
 async function main(args: string[]): Promise<number> {
   try {
-    const options = readOptions(args);
-    if (options === "help") console.log(USAGE);
-    else if (options === "version") console.log(`parley ${config.version}`);
-    else if (options.gui) return await chatInBrowser(options);
-    else return await chat(options);
+    const options = await readOptions(args);
+    if (typeof options === "object") {
+      return await (options.gui ? chatInBrowser(options) : chat(options));
+    }
+    const { helpText } = await import("./terminal/usage.ts");
+    console.log(
+      options === "help"
+        ? helpText(USAGE, OPTIONS)
+        : `parley ${config.version}`,
+    );
     return EXIT.ok;
   } catch (error) {
     return report(error);

@@ -191,13 +191,13 @@ Deno.test("client shows presence, private messages and messages to all", async (
 const USAGE_ERRORS: Record<string, string[]> = {
   'Cannot use "--colour": no such option': ["alice", "--colour=always"],
   'Cannot use "-x": no such option': ["-x"],
-  'Cannot use port "0"': ["alice", "127.0.0.1", "--port", "0"],
-  'Cannot use port ""': ["alice", "127.0.0.1", "--port"],
-  'Cannot use color "red"': ["alice", "--color", "red"],
-  'Cannot use room "a b"': ["alice", "--room", "a b"],
+  'Cannot use --port "0"': ["alice", "127.0.0.1", "--port", "0"],
+  "Cannot use --port without a value": ["alice", "127.0.0.1", "--port"],
+  'Cannot use --color "red"': ["alice", "--color", "red"],
+  'Cannot use --room "a b"': ["alice", "--room", "a b"],
   'Cannot use server "a b"': ["alice", "a b"],
   'Cannot use server "host:x"': ["alice", "host:x"],
-  'Cannot use "c"': ["a", "b", "c"],
+  'Unexpected argument "c"': ["a", "b", "c"],
   "Cannot use both port 1 and port 2": ["a", "b:2", "--port", "1"],
   "Cannot ask for a name": [],
 };
