@@ -75,7 +75,7 @@ export const OPTIONS = {
     kind: kind(
       "ROOM",
       "a name of 1 to 32 letters, digits, _ and -",
-      roomName,
+      roomNamed,
     ),
     otherwise: `\`${DEFAULT_ROOM}\``,
     help: "Room to join",
