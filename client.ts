@@ -18,7 +18,7 @@ import { Access } from "./core/sign_in.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
 import { comeIn, inTime } from "./core/resume.ts";
 import { sanitize } from "./core/text/sanitize.ts";
-import { runInput } from "./client/chat/commands.ts";
+import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
 import { said, type Stream } from "./core/connection.ts";
 import { EXIT, Failure } from "./client/terminal/failure.ts";
@@ -28,16 +28,9 @@ import {
   knownServersPath,
 } from "./client/trust/known_servers.ts";
 import { Line } from "./core/reconnecting.ts";
-import {
-  askGoal,
-  askName,
-  type Goal,
-  type Options,
-  readOptions,
-  takesFrom,
-  type Transfer,
-  USAGE,
-} from "./client/options.ts";
+import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
+import { askGoal, askName, type Goal } from "./client/goal.ts";
+import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
 import { OutputClosed } from "./client/terminal/output.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { refused } from "./client/chat/refused.ts";
@@ -49,9 +42,10 @@ import {
   type Terminal,
 } from "./client/terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
-import { speakTyped } from "./client/chat/typed.ts";
+import { runTypedLines } from "./client/chat/typed.ts";
 import { View } from "./client/terminal/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
+import { UsageError } from "./terminal/options.ts";
 import type { LocalOptions } from "./client/gui/local.ts";
 import config from "./deno.json" with { type: "json" };
 
@@ -273,9 +267,9 @@ async function speak(
       session.note(NOT_ENCRYPTED);
     }
     const chooses = goal.named && options.room === undefined;
-    await runInput(session, chooses ? "/rooms" : `/join ${room}`);
+    await runLine(session, chooses ? "/rooms" : `/join ${room}`);
     session.prompt();
-    await speakTyped(session, terminal);
+    await runTypedLines(session, terminal);
   }
   await inTime("take leave", line, session.logout());
 }
@@ -387,6 +381,10 @@ function report(error: unknown): number {
     console.error(`Cannot run: ${error.message}`);
     return EXIT.usage;
   }
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    return EXIT.usage;
+  }
   if (!(error instanceof Failure)) throw error;
   const lines = [error.message, error.advice].filter((line) => line !== "");
   for (const line of lines) console.error(sanitize(line));
@@ -395,11 +393,16 @@ function report(error: unknown): number {
 
 async function main(args: string[]): Promise<number> {
   try {
-    const options = readOptions(args);
-    if (options === "help") console.log(USAGE);
-    else if (options === "version") console.log(`parley ${config.version}`);
-    else if (options.gui) return await chatInBrowser(options);
-    else return await chat(options);
+    const options = await readOptions(args);
+    if (typeof options === "object") {
+      return await (options.gui ? chatInBrowser(options) : chat(options));
+    }
+    const { helpText } = await import("./terminal/usage.ts");
+    console.log(
+      options === "help"
+        ? helpText(USAGE, OPTIONS)
+        : `parley ${config.version}`,
+    );
     return EXIT.ok;
   } catch (error) {
     return report(error);

@@ -16,6 +16,7 @@ import type { Certificate } from "./server/certificate.ts";
 import {
   DEFAULT_TLS_PORT,
   EVERYWHERE,
+  OPTIONS,
   type Options,
   readOptions,
   USAGE,
@@ -23,6 +24,7 @@ import {
 import type { TlsListener } from "./server/net/acceptor.ts";
 import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
+import { UsageError } from "./terminal/options.ts";
 import { StartError } from "./server/journal/start_error.ts";
 
 const SOFTWARE = `parley ${config.version}`;
@@ -35,8 +37,9 @@ async function main(args: string[]): Promise<number> {
   try {
     return await obey(args);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    console.error(`Cannot run: ${error.message}`);
+    const denied = error instanceof Deno.errors.NotCapable;
+    if (!denied && !(error instanceof UsageError)) throw error;
+    console.error(denied ? `Cannot run: ${error.message}` : error.message);
     return 2;
   }
 }
@@ -44,14 +47,10 @@ async function main(args: string[]): Promise<number> {
 /** Does what the command line says; returns the exit code. */
 async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
-  const options = readOptions(args);
-  if (typeof options === "string") {
-    console.error(options);
-    return 2;
-  }
-  if (options.help) console.log(USAGE);
-  else if (options.version) console.log(SOFTWARE);
-  else return await run(options);
+  const options = await readOptions(args);
+  if (typeof options === "object") return await run(options);
+  const { helpText } = await import("./terminal/usage.ts");
+  console.log(options === "help" ? helpText(USAGE, OPTIONS) : SOFTWARE);
   return 0;
 }
 

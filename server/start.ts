@@ -29,7 +29,7 @@ import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./options.ts";
+} from "./defaults.ts";
 import { throttledLog } from "./net/throttled_log.ts";
 import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";

@@ -18,7 +18,9 @@ const MAX_FILES = 16;
 const NAMELESS = ["util", "utils", "common", "base", "misc", "helpers", "lib"];
 
 /** Where sources are, beside the three files at the top. */
-const FOLDERS = ["core", "server", "client", "web", "bench", "tests"];
+const FOLDERS = [
+  ...["core", "terminal", "server", "client", "web", "bench", "tests"],
+];
 
 /** All sources, as paths from the top. */
 const FILES = [
@@ -72,6 +74,7 @@ async function importsOf(path: string): Promise<string[]> {
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   "core": ["core/", "protocol.ts"],
+  "terminal": ["core/", "protocol.ts"],
 
   "server/chat": ["core/", "protocol.ts"],
   "server/journal": ["server/chat", "core/", "protocol.ts"],
@@ -86,8 +89,11 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     ...["server/session", "server/accounts", "server/limits", "server/net"],
     ...["server/journal", "server/chat", "core/", "protocol.ts"],
   ],
-  "server": ["server/", "web/serve", "core/", "protocol.ts"],
-  "server.ts": ["server/", "web/serve", "core/", "protocol.ts", "deno.json"],
+  "server": ["server/", "web/serve", "terminal", "core/", "protocol.ts"],
+  "server.ts": [
+    ...["server/", "web/serve", "terminal", "core/", "protocol.ts"],
+    "deno.json",
+  ],
 
   "client/terminal": ["core/", "protocol.ts"],
   "client/trust": ["client/terminal", "core/", "protocol.ts"],
@@ -104,8 +110,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     ...["client/chat", "client/direct", "client/files", "client/trust"],
     ...["client/terminal", "web/serve", "core/", "protocol.ts"],
   ],
-  "client": ["client/", "core/", "protocol.ts"],
-  "client.ts": ["client/", "core/", "protocol.ts", "deno.json"],
+  "client": ["client/", "terminal", "core/", "protocol.ts"],
+  "client.ts": ["client/", "terminal", "core/", "protocol.ts", "deno.json"],
 
   "web/page": ["web/page/", "core/", "protocol.ts"],
   "web/serve": ["web/page/", "core/", "protocol.ts"],
@@ -177,12 +183,13 @@ const LOADED_FIRST = [
   "@std/fmt/colors",
   "deno.json",
   "protocol.ts",
+  "server/defaults.ts",
   "server/journal/journal.ts",
-  "server/duration.ts",
-  "server/options.ts",
   "server/limits/rates.ts",
   "server/operator/screen.ts",
   "server/operator/shown.ts",
+  "server/options.ts",
+  "terminal/options.ts",
   "server/journal/start_error.ts",
 ];
 

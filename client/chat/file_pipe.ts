@@ -8,8 +8,8 @@
  */
 import type { Job } from "../files/job.ts";
 import { type Files, isTold } from "../files/files.ts";
-import type { Transfer } from "../options.ts";
 import type { Session } from "./session.ts";
+import type { Transfer } from "./transfer.ts";
 
 /**
  * Sends, or waits for an offer and receives.
