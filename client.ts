@@ -18,7 +18,7 @@ import { Access } from "./core/sign_in.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
 import { comeIn, inTime } from "./core/resume.ts";
 import { sanitize } from "./core/text/sanitize.ts";
-import { runInput } from "./client/chat/commands.ts";
+import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
 import { said, type Stream } from "./core/connection.ts";
 import { EXIT, Failure } from "./client/terminal/failure.ts";
@@ -42,7 +42,7 @@ import {
   type Terminal,
 } from "./client/terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
-import { speakTyped } from "./client/chat/typed.ts";
+import { runTypedLines } from "./client/chat/typed.ts";
 import { View } from "./client/terminal/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
 import { UsageError } from "./terminal/options.ts";
@@ -267,9 +267,9 @@ async function speak(
       session.note(NOT_ENCRYPTED);
     }
     const chooses = goal.named && options.room === undefined;
-    await runInput(session, chooses ? "/rooms" : `/join ${room}`);
+    await runLine(session, chooses ? "/rooms" : `/join ${room}`);
     session.prompt();
-    await speakTyped(session, terminal);
+    await runTypedLines(session, terminal);
   }
   await inTime("take leave", line, session.logout());
 }

@@ -21,7 +21,7 @@ import {
   UsageError,
   type Values,
 } from "../terminal/options.ts";
-import { roomName } from "./chat/session.ts";
+import { roomNamed } from "../core/commands.ts";
 import type { Transfer } from "./chat/transfer.ts";
 import { type Address, parseAddress } from "./trust/address.ts";
 import { readFingerprint } from "./trust/known_servers.ts";
@@ -75,7 +75,7 @@ export const OPTIONS = {
     kind: kind(
       "ROOM",
       "a name of 1 to 32 letters, digits, _ and -",
-      roomName,
+      roomNamed,
     ),
     otherwise: `\`${DEFAULT_ROOM}\``,
     help: "Room to join",

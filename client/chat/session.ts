@@ -15,10 +15,8 @@
  */
 import {
   ChatError,
-  DEFAULT_ROOM,
   type Frame,
   header,
-  isRoomName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../../protocol.ts";
@@ -29,6 +27,7 @@ import {
   type Part,
   type Pass,
 } from "../../core/resume.ts";
+import { roomNamed } from "../../core/commands.ts";
 import { Comeback } from "../../core/comeback.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import {
@@ -268,7 +267,7 @@ export class Session implements Visitor {
 
   /** Makes `word` the current room, and enters it if need be. */
   async join(word: string): Promise<void> {
-    const room = roomName(word);
+    const room = roomNamed(word);
     if (!room) {
       throw new ChatError(
         109,
@@ -287,7 +286,7 @@ export class Session implements Visitor {
 
   /** Leaves a room; out of the last one, shows which there are. */
   async leave(word: string | undefined = this.room): Promise<void> {
-    const room = roomName(word ?? "");
+    const room = roomNamed(word ?? "");
     if (!room) throw new ChatError(109, "you are in no room");
     await this.line.request("LEAVE", [room]);
     if (!this.room) await this.showRooms();
@@ -327,13 +326,6 @@ export class Session implements Visitor {
         : `Nothing older is kept of ${room}`;
       this.note(none);
     });
-  }
-
-  /** How long the server takes to answer, in milliseconds. */
-  async ping(): Promise<number> {
-    const start = performance.now();
-    await this.line.request("PING");
-    return performance.now() - start;
   }
 
   /** Clears the screen. */
@@ -437,13 +429,6 @@ export class Session implements Visitor {
     const wanted = lookAlike(name);
     return this.#rooms.find((one) => lookAlike(one.name) === wanted);
   }
-}
-
-/** A room as it was typed, with or without `#`; nothing is the default room. */
-export function roomName(word: string): string | undefined {
-  const bare = word.trim().replace(/^#/, "");
-  const name = bare === "" ? DEFAULT_ROOM : `#${bare}`;
-  return isRoomName(name) ? name : undefined;
 }
 
 /** What to do about an error that is no end. */

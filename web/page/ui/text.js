@@ -16,6 +16,11 @@ export function line(text) {
   return sanitize(text);
 }
 
+/** The same, with its line breaks. @param {string} text */
+export function lines(text) {
+  return sanitize(text, { lines: true });
+}
+
 /**
  * A message. What is in it stays text: only what begins with `http` becomes a
  * link, and shows where it leads.
@@ -25,8 +30,7 @@ export function line(text) {
  * @returns {(Node | string)[]}
  */
 export function message(text, me) {
-  const cleaned = sanitize(text, { lines: true });
-  return split(cleaned, LINK).flatMap((part, index) =>
+  return split(lines(text), LINK).flatMap((part, index) =>
     index % 2 === 0 ? marked(part, me) : [link(part)]
   );
 }
