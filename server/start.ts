@@ -15,6 +15,7 @@ import { ageClock } from "./journal/age_clock.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Bans } from "./accounts/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
+import { CLOCK, type Clock } from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
 import { Console } from "./operator/console.ts";
 import type { Context, Settings } from "./session/context.ts";
@@ -64,6 +65,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
    * `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
+  /** What rates, waits and last words are measured by; tests give their own. */
+  readonly clock?: Clock;
   /** Gets the lines of the log; default: they are printed, with the time. */
   readonly log?: (line: string) => void;
 }
@@ -107,7 +110,7 @@ export function startServer(options: ServerOptions = {}): Server {
   const acceptor = new Acceptor({
     serve: (connection) => serve(connection, context),
     admit: () => context.admission.pass(),
-    now: context.now,
+    clock: context,
     maxOutboxBytes: maxOutboxBytes ?? outboxBytes(context.settings),
   });
   if (tcp) acceptor.open(tcp);
@@ -178,7 +181,8 @@ function createContext(
   );
   const journal = createJournal(options, database);
   journal.connect(hub);
-  const now = () => performance.now();
+  const { clock = CLOCK } = options;
+  const now = () => clock.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const entered = (user: User) => {
     for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
@@ -194,7 +198,7 @@ function createContext(
       acknowledgeWithinMs,
       entered,
     }),
-    admission: new Admission({ lastId: () => journal.lastId, now }),
+    admission: new Admission({ lastId: () => journal.lastId, clock }),
     log,
     visits: isStored(options)
       ? new ResumableSessions({ store: new TokenTable(database), now: now() })
@@ -202,6 +206,7 @@ function createContext(
     limits: new Limits(options),
     sessions: new Set(),
     now,
+    after: (ms, action) => clock.after(ms, action),
     logThrottled: throttledLog(log, now),
     settings: settingsOf(options),
   };

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { Clock } from "./clock.ts";
 import { Connection, type Way, type Wire } from "./connection.ts";
 import { throttledLog } from "./throttled_log.ts";
 
@@ -34,8 +35,7 @@ export interface AcceptorOptions {
   serve(connection: Connection): Promise<void>;
   /** Resolves when the next connection may be accepted; undefined if at once. */
   admit(): Promise<void> | undefined;
-  /** Milliseconds that never jump. */
-  now(): number;
+  readonly clock: Clock;
   /** Unread bytes over which a connection ends; default: see outbox.ts. */
   readonly maxOutboxBytes?: number | undefined;
 }
@@ -59,7 +59,7 @@ export class Acceptor implements AsyncDisposable {
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
-    this.#complain = throttledLog(console.error, () => options.now());
+    this.#complain = throttledLog(console.error, options.clock.now);
   }
 
   /** Serves whoever `listener` accepts, which becomes ours to close. */
@@ -75,7 +75,8 @@ export class Acceptor implements AsyncDisposable {
     const connection = new Connection(wire, {
       remote: addressOf(from),
       way,
-      now: this.#options.now(),
+      now: this.#options.clock.now(),
+      clock: this.#options.clock,
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
     this.#sessions.add(this.#options.serve(connection));

@@ -8,6 +8,7 @@ import type { Draft } from "../chat/batch.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
+import type { Clock } from "../net/clock.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { User } from "../chat/user.ts";
@@ -19,8 +20,8 @@ import type {
   ResumableSessions,
 } from "../accounts/resume_tokens.ts";
 
-/** What all sessions share. */
-export interface Context {
+/** What all sessions share, their clock among it. */
+export interface Context extends Clock {
   /** Who is here. */
   readonly hub: Hub;
   /** Where messages come into being. */
@@ -43,6 +44,8 @@ export interface Context {
   readonly settings: Settings;
   /** Milliseconds that never jump. */
   readonly now: () => number;
+  /** See {@linkcode Clock}. */
+  readonly after: Clock["after"];
   /** Writes a line of the server's log. */
   readonly log: (line: string) => void;
   /** The same for what may come many times a second: only now and then. */

@@ -268,17 +268,21 @@ async function slowDown(session: Session, context: Context): Promise<void> {
     const exempt = isRefused(session, now) || classic?.role === "TORECV";
     const waitMs = Math.max(pace.waitMs(now), exempt ? 0 : debt.waitMs);
     if (waitMs === 0) return;
-    await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), MAX_WAIT_MS));
+    const pauseMs = Math.min(Math.max(waitMs, PAUSE_MS), MAX_WAIT_MS);
+    await pause(session, context, pauseMs);
   }
 }
 
 /** Waits, and no longer than the session lasts. */
-async function pause(session: Session, ms: number): Promise<void> {
+async function pause(
+  session: Session,
+  context: Context,
+  ms: number,
+): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   session.wake = resolve;
-  const timer = setTimeout(resolve, ms);
+  using _timer = context.after(ms, resolve);
   await promise;
-  clearTimeout(timer);
   session.wake = undefined;
 }
 

@@ -19,7 +19,7 @@ Deno.test("nobody is given up because the server itself stood still", async () =
   stuck.wire.stuck = true;
   stuck.connection.outbox.push(bytes("NOTICE server\n\n"));
 
-  clock.now = 300_000;
+  clock.pass(300_000);
   wait(14_900);
   const endings = [alice, stuck].map(({ connection }) => connection.ending);
   wait(1_100);

@@ -17,6 +17,7 @@ import { serve } from "../../../server/session/session.ts";
 import { LOOK_EVERY_MS, Silence } from "../../../server/session/keepalive.ts";
 import { Admission } from "../../../server/net/admission.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
+import { TestClock } from "../test_clock.ts";
 import { join, within } from "./raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -100,8 +101,7 @@ export function arrange(
   const journal = wrap(new MemoryJournal());
   journal.connect(hub);
   const log: string[] = [];
-  const clock = { now: 0 };
-  const now = () => clock.now;
+  const clock = new TestClock();
   const database = new Database(IN_MEMORY);
   const context: Context = {
     hub,
@@ -116,7 +116,7 @@ export function arrange(
     }),
     visits,
     limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
-    admission: new Admission({ lastId: () => journal.lastId, now }),
+    admission: new Admission({ lastId: () => journal.lastId, clock }),
     sessions: new Set(),
     settings: {
       software: "test",
@@ -128,7 +128,8 @@ export function arrange(
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,
     },
-    now,
+    now: clock.now,
+    after: clock.after,
     log: (line) => void log.push(line),
     logThrottled: (line) => void log.push(line),
   };
@@ -145,9 +146,8 @@ export function arrange(
   const silence = new Silence(context);
   /** Lets time pass, in milliseconds, while everybody is looked at. */
   const wait = (ms: number) => {
-    const end = clock.now + ms;
-    while (clock.now < end) {
-      clock.now += LOOK_EVERY_MS;
+    for (let passed = 0; passed < ms; passed += LOOK_EVERY_MS) {
+      clock.pass(LOOK_EVERY_MS);
       silence.look();
     }
   };
