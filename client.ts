@@ -31,16 +31,14 @@ import { Line } from "./core/reconnecting.ts";
 import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
 import { askGoal, askName, type Goal } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
-import { OutputClosed } from "./client/terminal/output.ts";
+import { OutputClosed } from "./terminal/output.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { refused } from "./client/chat/refused.ts";
-import { columnsNow, restore, Screen } from "./client/terminal/screen.ts";
+import { PlainTerminal } from "./terminal/plain_terminal.ts";
+import { RawTerminal } from "./terminal/raw_terminal.ts";
+import { columnsNow, END_SIGNALS } from "./terminal/system.ts";
 import { Session, type SessionParts } from "./client/chat/session.ts";
-import {
-  PlainTerminal,
-  type SecretTerminal,
-  type Terminal,
-} from "./client/terminal/terminal.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
 import { View } from "./client/terminal/view.ts";
@@ -62,7 +60,7 @@ interface Setting {
   readonly asks: boolean;
   /** Whether input lines are sent as they are. */
   readonly piped: boolean;
-  readonly terminal: SecretTerminal;
+  readonly terminal: Terminal;
   readonly access: Access;
   readonly view: View;
   /** Who the server has to be, if it is to be encrypted. */
@@ -293,7 +291,7 @@ async function filesOf(
   { options, terminal }: Setting,
 ): Promise<NonNullable<SessionParts["files"]>> {
   const { downloads, share, transfer } = options;
-  const draws = terminal instanceof Screen ||
+  const draws = terminal.kind === "raw" ||
     (transfer !== undefined && Deno.stderr.isTerminal());
   return {
     folder: downloads,
@@ -334,7 +332,7 @@ function openSetting(
     ? new PlainTerminal(closed, aside)
     : plain
     ? new PlainTerminal(closed)
-    : new Screen({
+    : new RawTerminal({
       complete: (line) =>
         setting.session
           ? complete(setting.session, line)
@@ -342,8 +340,6 @@ function openSetting(
       interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
       closed,
     });
-  const columns = () =>
-    terminal instanceof Screen ? terminal.columns : Infinity;
   const { way, passwordFile } = options;
   const asker = input ? terminal : undefined;
   return Object.assign(setting, {
@@ -352,27 +348,22 @@ function openSetting(
     asks: input,
     piped: !input && !options.plain && !transfers,
     terminal,
-    view: new View({ plain, colors, columns }),
+    view: new View({ plain, colors, columns: () => terminal.columns }),
     [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),
   });
 }
 
 /** Ends the visit, with the terminal given back, when we are asked to stop. */
 function stopOnSignals(stop: AbortController): Disposable {
-  const listeners = Object.entries(SIGNALS).map(([name, code]) => {
-    const listener = () => stop.abort(new Failure(code, ""));
-    // The cast: the keys of the table below.
-    const signal = name as keyof typeof SIGNALS;
+  const listeners = Object.entries(END_SIGNALS).map(([name, number]) => {
+    // Exit codes as shells have them.
+    const listener = () => stop.abort(new Failure(128 + number, ""));
+    const signal = name as Deno.Signal; // the cast: a key of END_SIGNALS
     Deno.addSignalListener(signal, listener);
     return () => Deno.removeSignalListener(signal, listener);
   });
   return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
 }
-
-/** Exit codes as shells have them: 128 and the number of the signal. */
-const SIGNALS = Deno.build.os === "windows"
-  ? { SIGINT: EXIT.interrupted }
-  : { SIGINT: EXIT.interrupted, SIGTERM: 143, SIGHUP: 129 };
 
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
@@ -410,8 +401,5 @@ async function main(args: string[]): Promise<number> {
 }
 
 if (import.meta.main) {
-  // A bug must not leave the terminal raw; that it ends the program stays so.
-  addEventListener("error", restore);
-  addEventListener("unhandledrejection", restore);
   Deno.exit(await main(Deno.args));
 }

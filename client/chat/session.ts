@@ -43,7 +43,7 @@ import type { Line, Visitor } from "../../core/reconnecting.ts";
 import { listRooms } from "../../core/listing.ts";
 import { Messages } from "./messages.ts";
 import { numberOf, presenceOf, textOf, timeOf } from "../../core/frames.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import type { Item, View } from "../terminal/view.ts";
 
 /** More rooms are only counted: a choice has to fit a screen. */

@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
+import marks from "../../core/text/marks.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
 import pause from "../../core/backoff.ts" with { type: "text" };
 import commands from "../../core/commands.ts" with { type: "text" };
@@ -123,6 +124,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/model/typed.ts", typed],
   ["/core/commands.ts", commands],
   ["/core/listing.ts", listing],
+  ["/core/text/marks.ts", marks],
   ["/core/text/sanitize.ts", sanitize],
   ["/core/text/typed_line.ts", typedLine],
   ["/core/backoff.ts", pause],

@@ -13,6 +13,7 @@
  * @module
  */
 import { numberOf, textOf, timeOf } from "../../../core/frames.ts";
+import { mentions } from "../../../core/text/marks.ts";
 import {
   DEFAULT_ROOM,
   header,
@@ -416,7 +417,7 @@ export class Chat {
     if (!entry || own || earlier) return;
     if (conversation.kind === "user") this.#lastSender = from;
     if (old && id <= conversation.since) return;
-    const calls = conversation.kind === "user" || mentions(this.me).test(text);
+    const calls = conversation.kind === "user" || mentions(text, this.me);
     if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
     this.#watcher.said(conversation, entry, calls);
   }
@@ -508,11 +509,6 @@ export class Chat {
     if (error instanceof Lost) return; // which is told otherwise
     this.#watcher.told(inWords(/** @type {Error} */ (error)));
   }
-}
-
-/** Where our name stands in a text, as a word of its own. @param {string} name */
-export function mentions(name) {
-  return new RegExp(`(?<![A-Za-z0-9])@?${name}(?![A-Za-z0-9])`, "i");
 }
 
 /** The room one is in if nothing else was said. */
