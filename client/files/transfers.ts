@@ -13,7 +13,7 @@ import type { Job } from "./job.ts";
 import type { SharedFolder } from "./share.ts";
 import type { Outgoing } from "./source.ts";
 import { FileTalk } from "./talk.ts";
-import { CLOCK, type Clock } from "../../core/backoff.ts";
+import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { bytesText, Meter } from "./progress.ts";
 
 /** Who watches is told how far everything is so often, in milliseconds. */

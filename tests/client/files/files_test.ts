@@ -4,7 +4,7 @@ import { EXIT, Failure } from "../../../client/terminal/failure.ts";
 import { Files, type FilesParts } from "../../../client/files/files.ts";
 import type { Told } from "../../../client/files/transfers.ts";
 import type { FileTalk } from "../../../client/files/talk.ts";
-import type { Clock } from "../../../core/backoff.ts";
+import type { Clock } from "../../../core/net/backoff.ts";
 import { snapshot, Wire, writeFiles } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
