@@ -102,7 +102,7 @@ async function chat(options: Options): Promise<number> {
  */
 async function chatInBrowser(options: Options): Promise<number> {
   const { openBrowser, serveLocally } = await import("./client/gui/local.ts");
-  const { PageFiles } = await import("./client/gui/page_files.ts");
+  const { pageFiles } = await import("./client/gui/page_session.ts");
   const { TypedServers } = await import("./client/gui/typed_servers.ts");
   const stop = new AbortController();
   using _signals = stopOnSignals(stop);
@@ -119,7 +119,7 @@ async function chatInBrowser(options: Options): Promise<number> {
   await using page = await serveLocally({
     settings: pageSettings(options),
     dial: (server, port, signal) => servers.dial(server, port, signal),
-    files: new PageFiles({
+    files: pageFiles({
       folder: downloads,
       shared: share === undefined ? undefined : await sharedFolder(share),
       listens,

@@ -126,7 +126,7 @@ export class FileExchange {
     const failure = new FileFailure(
       "A list was asked for, and files came instead",
     );
-    answer.decline(failure.message);
+    await answer.cancel(failure);
     throw failure;
   }
 
@@ -143,7 +143,7 @@ export class FileExchange {
     const control = decodeControl(record);
     switch (control.type) {
       case "offer":
-        return this.#offered(control);
+        return await this.#offered(control);
       case "manifest":
       case "begin":
       case "end":
@@ -172,7 +172,7 @@ export class FileExchange {
     await Promise.all(this.#serving);
   }
 
-  #offered(offer: Extract<Control, { type: "offer" }>): void {
+  async #offered(offer: Extract<Control, { type: "offer" }>): Promise<void> {
     const receiving = new Receiving(offer, this.#options.say);
     const { transfer } = offer;
     if (offer.files === 0 || this.#receivings.has(transfer)) {
@@ -181,7 +181,7 @@ export class FileExchange {
     const others = [...this.#receivings.values()];
     const files = others.reduce((sum, one) => sum + one.files, offer.files);
     if (others.length >= MAX_UNDER_WAY || files > MAX_FILES) {
-      return receiving.decline(TOO_MUCH);
+      return await receiving.cancel(new FileFailure(TOO_MUCH));
     }
     this.#receivings.set(transfer, receiving);
     const forget = () => void this.#receivings.delete(transfer);
@@ -204,7 +204,7 @@ export class FileExchange {
     await receiving?.receive(control);
     if (control.type !== "manifest" || !receiving) return;
     if (this.#pathsLength > MAX_PATHS_LENGTH) {
-      return receiving.decline(TOO_MUCH);
+      return await receiving.cancel(new FileFailure(TOO_MUCH));
     }
     if (!receiving.listed) return;
     const request = this.#requests.get(receiving.answers ?? 0);

@@ -124,16 +124,15 @@ export class Receiving {
     return await this.#done.promise;
   }
 
-  /** Says no. */
-  decline(reason: string): void {
-    this.#tell({ type: "decline", transfer: this.transfer, reason });
-    this.abort(new FileFailure(reason));
-  }
-
-  /** Ends it, tells the other side, and removes what is not whole. */
-  async cancel(failure: FileFailure): Promise<void> {
-    this.#tellStop(failure);
-    await this.#end(failure, { keep: false });
+  /** Declines or ends it, tells the other side, and removes what is not whole. */
+  async cancel(
+    failure: FileFailure,
+    { keep = false }: { keep?: boolean } = {},
+  ): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const type = this.#acceptance ? "stop" : "decline";
+    this.#tell({ type, transfer: this.transfer, reason: failure.message });
+    await this.#end(failure, { keep });
   }
 
   /** Ends it without a word, for `reason`; what is there is kept. */
@@ -230,14 +229,8 @@ export class Receiving {
     } catch (error) {
       if (this.#stop.signal.aborted) return; // it ended meanwhile
       if (!(error instanceof FileFailure)) throw error;
-      this.#tellStop(error);
-      await this.#end(error, { keep: !error.spoiled });
+      await this.cancel(error, { keep: !error.spoiled });
     }
-  }
-
-  #tellStop(failure: FileFailure): void {
-    const reason = failure.message;
-    this.#tell({ type: "stop", transfer: this.transfer, reason });
   }
 
   async #end(reason: Error, { keep }: { keep: boolean }): Promise<void> {

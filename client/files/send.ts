@@ -114,7 +114,7 @@ export class Sending {
       await this.#unlessStopped(this.#done.promise);
     } catch (error) {
       if (error instanceof FileFailure && !this.#stop.signal.aborted) {
-        this.withdraw(error);
+        await this.cancel(error);
       }
       throw error;
     }
@@ -138,12 +138,13 @@ export class Sending {
     }
   }
 
-  /** Takes the offer back, also while it is sent, and tells the other side. */
-  withdraw(failure: FileFailure): void {
+  /** Withdraws the offer, also while it is sent, and tells the other side. */
+  cancel(failure: FileFailure): Promise<void> {
     const reason = failure.message;
     this.#tell({ type: "withdraw", transfer: this.transfer, reason })
-      .catch(() => {}); // a broken connection is told by whoever reads from it
+      .catch(() => {}); // the reader finds out that the connection is broken
     this.abort(failure);
+    return Promise.resolve();
   }
 
   /** Ends it without a word, for `reason`. */

@@ -23,7 +23,7 @@ Deno.test("who declines gets nothing, and the sender is told why", async () => {
   const sending = Promise.allSettled([
     pair.alice.send(pair.alice.offer(outgoing)),
   ]);
-  (await pair.offered()).decline("bob declined");
+  await (await pair.offered()).cancel(new FileFailure("bob declined"));
 
   assertEquals(said((await sending)[0]), "bob declined");
   assert(pair.sent < 1_000);
@@ -37,7 +37,7 @@ Deno.test("the receiver can end it in the middle, and keeps nothing", async () =
 
 Deno.test("the sender can end it in the middle, and nothing is kept", async () => {
   await cancelled(({ sending }) =>
-    sending.withdraw(new FileFailure("bob cancelled it"))
+    sending.cancel(new FileFailure("bob cancelled it"))
   );
 });
 
