@@ -234,7 +234,8 @@ export class DirectSessions implements AsyncDisposable {
 }
 
 /** A call because of something that we offer. */
-export function offerOf({ title, size, files }: Transfer): Offer {
+export function offerOf({ contents }: Transfer): Offer {
+  const { title, size, files } = contents;
   return { purpose: "file", name: calledName(title), size, files };
 }
 

@@ -81,8 +81,8 @@ export class Files implements TransfersObserver {
   /** Offers what was found, and says so. */
   send(files: PeerFiles, outgoing: Outgoing): Transfer {
     const transfer = files.send(outgoing);
-    const { number, title, peer } = transfer;
-    const amount = amountText(transfer.files, transfer.size);
+    const { number, peer, contents: { title, files: count, size } } = transfer;
+    const amount = amountText(count, size);
     const links = outgoing.leftOut > 0
       ? `; ${outgoing.leftOut} links and devices are left out`
       : "";
@@ -155,14 +155,15 @@ export class Files implements TransfersObserver {
 
   /** See {@linkcode TransfersObserver}. */
   began(transfer: Transfer): void {
-    if (transfer.purpose.role === "serve") this.#note(servedText(transfer));
+    if (transfer.role === "serve") this.#note(servedText(transfer));
   }
 
   /** See {@linkcode TransfersObserver}. */
   async asks(offer: Transfer): Promise<void> {
-    const { number, peer, title, items } = offer;
-    const room = await this.roomFor(offer.size);
-    const amount = amountText(offer.files, offer.size);
+    const { number, peer, contents } = offer;
+    const { title, files, size, items = [] } = contents;
+    const room = await this.roomFor(size);
+    const amount = amountText(files, size);
     this.#note(`${peer} offers ${title} (${amount}; ${room})`);
     if (items.length > 1) {
       const lines = items.slice(0, MAX_NAMED)
@@ -178,9 +179,9 @@ export class Files implements TransfersObserver {
   }
 
   /** See {@linkcode TransfersObserver}. */
-  ended(transfer: Transfer): void {
+  ended(transfer: Transfer, tookMs: number): void {
     const { state } = transfer;
-    const text = endText(transfer, this.#parts.me);
+    const text = endText(transfer, { me: this.#parts.me, tookMs });
     if (state.type !== "done") return this.#error(text);
     this.#note(text);
     const lines = state.paths.slice(0, MAX_NAMED);

@@ -16,13 +16,12 @@ import { newId, type Say, type Sending } from "./send.ts";
 import type { SharedFolder } from "./share.ts";
 import type { Outgoing } from "./source.ts";
 import {
-  type Purpose,
+  type Attempt,
+  type Effect,
   Transfer,
-  type TransferEffect,
   type TransferEvent,
-  type TransferState,
+  type TransferOptions,
 } from "./transfer.ts";
-import { titleOf } from "./words.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** What {@linkcode PeerFiles} need. */
@@ -122,17 +121,22 @@ export class PeerFiles {
 
   /** Offers files, and sends them if they are accepted. */
   send(outgoing: Outgoing): Transfer {
-    const names = Map.groupBy(outgoing.sources, ({ item }) => item).values()
-      .map(([first]) => first!.path.replace(/\/.*/s, "/"));
-    const purpose = { role: "send", outgoing, id: newId() } as const;
-    const transfer = this.#add(purpose, titleOf([...names]));
-    describeOutgoing(transfer, outgoing);
-    return this.#announce(transfer);
+    const id = newId();
+    return this.#add({
+      role: "send",
+      id,
+      contents: outgoing,
+      begin: (transfer) => this.#offer(transfer, outgoing, id),
+    });
   }
 
   /** Gets `path` of what the peer shares. */
   get(path: string): Transfer {
-    return this.#announce(this.#add({ role: "get", path }, path));
+    return this.#add({
+      role: "get",
+      contents: { title: path, files: 0, size: 0 },
+      begin: (transfer) => this.#request(transfer, path),
+    });
   }
 
   /**
@@ -147,23 +151,16 @@ export class PeerFiles {
     return await this.#connection.exchange.list();
   }
 
-  #add(purpose: Purpose, title: string, state?: TransferState): Transfer {
-    const { peer, nextNumber } = this.#options;
+  #add(parts: Omit<TransferOptions, "number" | "peer" | "changed" | "act">) {
     const transfer = new Transfer({
-      number: nextNumber(),
-      peer,
-      purpose,
-      title,
-      ...(state ? { state } : {}),
+      ...parts,
+      number: this.#options.nextNumber(),
+      peer: this.#options.peer,
       changed: (transfer) => this.#changed(transfer),
-      act: (transfer, effect) => this.#act(transfer, effect),
+      act: (...effect) => this.#act(...effect),
     });
     this.#transfers.add(transfer);
     this.#used = true;
-    return transfer;
-  }
-
-  #announce(transfer: Transfer): Transfer {
     this.#options.began(transfer);
     this.#begin();
     return transfer;
@@ -181,38 +178,27 @@ export class PeerFiles {
 
   /** Begins on this connection what was not, as far as there is room. */
   #begin(): void {
-    const { begun } = this.#connection ?? {};
+    const begun = this.#connection?.begun;
     for (const transfer of begun ? this.#transfers : []) {
       if (begun!.has(transfer)) continue;
       const offers = [...begun!].filter((one) =>
-        one.purpose.role === "send" && this.#transfers.has(one)
+        one.role === "send" && !one.isOver
       );
-      const isOffer = transfer.purpose.role === "send";
-      if (isOffer && offers.length >= MAX_UNDER_WAY) continue;
+      if (transfer.role === "send" && offers.length >= MAX_UNDER_WAY) continue;
       begun!.add(transfer);
-      transfer.apply({ type: "connected" });
+      const beginning = transfer.begin();
+      if (beginning) this.#run(transfer, beginning);
     }
   }
 
-  #act(transfer: Transfer, effect: TransferEffect): void {
-    const { purpose } = transfer;
-    switch (effect.type) {
-      case "begin":
-        if (purpose.role === "send") {
-          this.#run(transfer, this.#offer(transfer, purpose));
-        } else if (purpose.role === "get") {
-          this.#run(transfer, this.#request(transfer, purpose.path));
-        }
-        return;
-      case "decide":
-        return this.#run(transfer, this.#options.decide(transfer));
-      case "receive":
-        if (effect.attempt instanceof Receiving) {
-          this.#run(transfer, this.#receive(transfer, effect.attempt));
-        }
-        return;
-      case "cancel":
-        return this.#run(transfer, effect.attempt.cancel(effect.error));
+  #act(transfer: Transfer, effect: Effect, attempt?: Attempt): void {
+    const { state } = transfer;
+    if (effect === "decide") {
+      this.#run(transfer, this.#options.decide(transfer));
+    } else if (effect === "receive" && attempt instanceof Receiving) {
+      this.#run(transfer, this.#receive(transfer, attempt));
+    } else if (effect === "cancel" && attempt && state.type === "failed") {
+      this.#run(transfer, attempt.cancel(state.error));
     }
   }
 
@@ -228,7 +214,8 @@ export class PeerFiles {
 
   async #offer(
     transfer: Transfer,
-    { outgoing, id }: Extract<Purpose, { role: "send" }>,
+    outgoing: Outgoing,
+    id: string,
   ): Promise<void> {
     const { exchange } = this.#connection!; // it was begun because of that
     const sending = exchange.offer(outgoing, { id });
@@ -240,26 +227,22 @@ export class PeerFiles {
 
   async #request(transfer: Transfer, path: string): Promise<void> {
     const receiving = await this.#connection!.exchange.get(path);
-    describeItems(transfer, receiving);
     if (!isCalled(receiving, path)) {
-      const { title } = transfer;
-      const why = `"${title}" was sent instead of "${path}"`;
+      const why = `"${receiving.title}" was sent instead of "${path}"`;
       await receiving.cancel(new FileFailure(why));
       throw new FileFailure(why);
     }
+    transfer.contents = receiving;
     transfer.apply({ type: "offered", attempt: receiving });
   }
 
   async #receive(transfer: Transfer, receiving: Receiving): Promise<void> {
-    const { me, peer, folder } = this.#options;
-    const people = { sender: peer, receiver: me };
+    const { me, peer } = this.#options;
     const { finished } = transfer;
+    const folder = this.#options.folder();
+    const people = { sender: peer, receiver: me };
     try {
-      const paths = await receiving.accept({
-        folder: folder(),
-        people,
-        finished,
-      });
+      const paths = await receiving.accept({ folder, people, finished });
       transfer.apply({ type: "finished", paths });
     } finally {
       transfer.finished = receiving.finished;
@@ -268,54 +251,33 @@ export class PeerFiles {
 
   #offered(receiving: Receiving): void {
     const { id } = receiving;
-    const known = this.#transfers.values().find(({ purpose }) =>
-      "id" in purpose && purpose.id === id
-    );
+    const known = [...this.#transfers].find((one) => one.id === id);
     if (known && !continues(known, receiving)) {
       const why = "It was offered before, and was another";
-      receiving.cancel(new FileFailure(why));
-      return;
+      return void receiving.cancel(new FileFailure(why));
     }
-    const transfer = known ?? this.#add({ role: "receive", id }, "");
-    describeItems(transfer, receiving);
-    receiving.outcome.catch((error) => {
-      // The sender withdrew it, before it was accepted.
-      if (error instanceof FileFailure) {
-        transfer.apply({ type: "failed", error });
-      }
-    });
-    transfer.apply({ type: "offered", attempt: receiving });
+    const state = { type: "offered", attempt: receiving } as const;
+    const transfer = known ??
+      this.#add({ role: "receive", id, contents: receiving, state });
+    // The sender may withdraw it before it is accepted.
+    this.#run(transfer, receiving.outcome.then(() => {}));
+    if (known) known.apply({ type: "offered", attempt: receiving });
+    else this.#run(transfer, this.#options.decide(transfer));
   }
 
   #serve(sending: Sending, done: Promise<void>): void {
-    const title = sending.outgoing.sources[0]?.path.replace(/\/.*/s, "/") ?? "";
     const state = { type: "running", attempt: sending } as const;
-    const transfer = this.#add({ role: "serve" }, title, state);
-    describeOutgoing(transfer, sending.outgoing);
-    this.#options.began(transfer);
+    const transfer = this.#add({
+      role: "serve",
+      contents: sending.outgoing,
+      state,
+    });
     done.then(
       () => transfer.apply({ type: "finished", paths: [] }),
       ({ message }) =>
         transfer.apply({ type: "failed", error: new FileFailure(message) }),
     );
   }
-}
-
-function describeOutgoing(transfer: Transfer, outgoing: Outgoing): void {
-  transfer.files = outgoing.sources.length;
-  transfer.size = outgoing.size;
-}
-
-function describeItems(
-  transfer: Transfer,
-  { items, files, size }: Receiving,
-): void {
-  transfer.items = items;
-  transfer.files = files;
-  transfer.size = size;
-  transfer.title = titleOf(
-    items.map(({ title, isFolder }) => isFolder ? `${title}/` : title),
-  );
 }
 
 /** Whether what is offered is called what was asked for. */
@@ -327,11 +289,9 @@ function isCalled({ items }: Receiving, path: string): boolean {
 
 /** Whether an offer is that of `transfer`, after a break. */
 function continues(transfer: Transfer, { items }: Receiving): boolean {
-  const { purpose: { role }, state } = transfer;
-  const isFree = (state.type === "offered" || state.type === "paused") &&
-    !state.attempt;
-  const contents = (items: readonly Item[]) =>
+  const { role, state, contents } = transfer;
+  const identity = (items: readonly Item[]) =>
     JSON.stringify(items.map((one) => [one.title, one.size, one.files.length]));
-  return role === "receive" && isFree &&
-    contents(transfer.items) === contents(items);
+  return role === "receive" && "attempt" in state && !state.attempt &&
+    identity(contents.items ?? []) === identity(items);
 }

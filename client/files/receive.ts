@@ -10,6 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import { BadRecord } from "./fields.ts";
+import { titleOf } from "./names.ts";
 import { FileFailure } from "./failure.ts";
 import { type Item, itemsOf, Part, type People } from "./part.ts";
 import {
@@ -72,6 +73,13 @@ export class Receiving {
     this.transfer = offer.transfer;
     this.#say = say;
     this.#done.promise.catch(() => {}); // who waits for it is told
+  }
+
+  /** As people say it: `a.txt and 2 more`. */
+  get title(): string {
+    return titleOf(
+      this.items.map(({ title, isFolder }) => isFolder ? `${title}/` : title),
+    );
   }
 
   /** Whether all of the manifest is there. */

@@ -1,16 +1,16 @@
 /**
  * One transfer, from the offer to its end, over as many connections as that
- * takes: its state machine. Events go in, and an effect comes out, which
+ * takes: its state machine. Events go in, and effects come out, which
  * peer_files.ts carries out. Nothing here waits, reads or writes.
  *
- *     new ── offered ──> offered ── accepted ──> running ── finished ──> done
- *                                                 │  ▲
- *                                    disconnected ▼  │ accepted
- *                                                paused
- *     failed, cancelled: from every state but done ──> failed
+ *     new ── offered ─> offered ── accepted ─> running ── finished ─> done
+ *                                                │  ▲
+ *                                   disconnected ▼  │ accepted
+ *                                               paused
+ *     failed, cancelled: from every state but done ─> failed
  *
  * When a connection breaks, a transfer that was accepted pauses. On the next
- * connection the sender offers again under the same id (a `get` is requested
+ * connection the sender offers it again under the same id (a `get` is requested
  * again), and the receiver continues without asking the user a second time.
  *
  * @module
@@ -19,21 +19,15 @@ import type { FileFailure } from "./failure.ts";
 import type { Item } from "./part.ts";
 import type { Receiving } from "./receive.ts";
 import type { Sending } from "./send.ts";
-import type { Outgoing } from "./source.ts";
 
 /** What a transfer is on one connection. */
 export type Attempt = Sending | Receiving;
 
-/** Why there is a transfer. */
-export type Purpose =
-  /** The user sends. `id` stays the same on every connection. */
-  | { readonly role: "send"; readonly outgoing: Outgoing; readonly id: string }
-  /** The peer gets something of the shared folder; the peer asks again. */
-  | { readonly role: "serve" }
-  /** The peer offers. Only the peer and this client know the `id`. */
-  | { readonly role: "receive"; readonly id: string }
-  /** The user gets something of the peer's shared folder. */
-  | { readonly role: "get"; readonly path: string };
+/**
+ * Why there is a transfer: the user sends, the peer offers, the user gets
+ * something that the peer shares, or the peer gets what the user shares.
+ */
+export type Role = "send" | "receive" | "get" | "serve";
 
 /** Where a transfer is. */
 export type TransferState =
@@ -50,8 +44,6 @@ export type TransferState =
 
 /** What happens to a transfer. */
 export type TransferEvent =
-  /** There is a connection with room for it. */
-  | { readonly type: "connected" }
   /** It is offered on the connection there is, perhaps again. */
   | { readonly type: "offered"; readonly attempt: Attempt }
   /** The receiver wants it, perhaps again. */
@@ -62,106 +54,65 @@ export type TransferEvent =
   /** The user does not want it; the peer is to be told. */
   | { readonly type: "cancelled"; readonly error: FileFailure };
 
-/** What is to be done about an event. */
-export type TransferEffect =
-  /** Offer it, or request it. */
-  | { readonly type: "begin" }
-  /** Find out whether the user wants it. */
-  | { readonly type: "decide" }
-  /** Tell the sender to send, and take what comes. */
-  | { readonly type: "receive"; readonly attempt: Attempt }
-  /** Tell the peer that this has ended. */
-  | {
-    readonly type: "cancel";
-    readonly attempt: Attempt;
-    readonly error: FileFailure;
-  };
+/**
+ * What is to be done about an event: find out whether the user wants it, take
+ * what the sender sends, or tell the peer that it has ended.
+ */
+export type Effect = "decide" | "receive" | "cancel";
 
-/** The next state, and what is to be done. */
-type Step = readonly [state: TransferState, effect?: TransferEffect];
-
-/** The transition from `state` by `event`. Pure. */
+/** The next state, and what is to be done. Pure. */
 export function step(
-  role: Purpose["role"],
+  role: Role,
   state: TransferState,
   event: TransferEvent,
-): Step {
-  if (state.type === "done" || state.type === "failed") {
-    return ended(state, event);
+): readonly [state: TransferState, effect?: Effect | undefined] {
+  if (state.type === "done") return [state];
+  if (state.type === "failed") {
+    // The offer was on its way when the user cancelled.
+    return event.type === "offered" ? [state, "cancel"] : [state];
   }
-  const attempt = "attempt" in state ? state.attempt : undefined;
+  const isPaused = state.type === "paused";
   switch (event.type) {
-    case "connected":
-      // A receiver waits for the offer to come again.
-      return role === "send" || role === "get"
-        ? [state, { type: "begin" }]
-        : [state];
-    case "offered":
-      return offered(role, state, event.attempt);
-    case "accepted":
-      return accepted(role, state);
-    case "disconnected":
-      return [disconnected(role, state)];
+    case "offered": {
+      const { attempt } = event;
+      if (isPaused && role === "receive") {
+        return [{ type: "running", attempt }, "receive"];
+      }
+      const type = isPaused ? "paused" : "offered";
+      // What is got may have changed since it was requested.
+      return [{ type, attempt }, role === "get" ? "decide" : undefined];
+    }
+    case "accepted": {
+      if (state.type !== "offered" && !isPaused) return [state];
+      const { attempt } = state;
+      if (!attempt) return [{ type: "paused", attempt }];
+      const receives = role === "receive" || role === "get";
+      return [{ type: "running", attempt }, receives ? "receive" : undefined];
+    }
+    case "disconnected": {
+      if (state.type === "new") return [state];
+      const type = state.type === "offered" ? "offered" : "paused";
+      return [{ type, attempt: undefined }];
+    }
     case "finished":
       return [{ type: "done", paths: event.paths }];
     case "failed":
       return [{ type: "failed", error: event.error }];
-    case "cancelled": {
-      const { error } = event;
-      const failed = { type: "failed", error } as const;
-      return attempt ? [failed, { type: "cancel", attempt, error }] : [failed];
-    }
+    case "cancelled":
+      return [{ type: "failed", error: event.error }, "cancel"];
   }
 }
 
-/** What comes too late: an offer is declined if the user has ended it. */
-function ended(
-  state: Extract<TransferState, { type: "done" | "failed" }>,
-  event: TransferEvent,
-): Step {
-  if (event.type !== "offered" || state.type === "done") return [state];
-  const { attempt } = event;
-  return [state, { type: "cancel", attempt, error: state.error }];
-}
-
-function offered(
-  role: Purpose["role"],
-  state: TransferState,
-  attempt: Attempt,
-): Step {
-  const isAccepted = state.type === "paused";
-  if (isAccepted && role === "receive") {
-    return [{ type: "running", attempt }, { type: "receive", attempt }];
-  }
-  const next = { type: isAccepted ? "paused" : "offered", attempt } as const;
-  // The user is asked once; what is got may have changed since it was asked for.
-  const asks = role === "get" || (role === "receive" && state.type === "new");
-  return asks ? [next, { type: "decide" }] : [next];
-}
-
-function accepted(role: Purpose["role"], state: TransferState): Step {
-  if (state.type !== "offered" && state.type !== "paused") return [state];
-  const { attempt } = state;
-  if (!attempt) return [{ type: "paused", attempt }];
-  const running = { type: "running", attempt } as const;
-  const receives = role === "receive" || role === "get";
-  return receives ? [running, { type: "receive", attempt }] : [running];
-}
-
-function disconnected(
-  role: Purpose["role"],
-  state: TransferState,
-): TransferState {
-  const attempt = undefined;
-  switch (state.type) {
-    case "offered":
-      return role === "send" ? { type: "new" } : { type: "offered", attempt };
-    case "running":
-    case "paused":
-      return { type: "paused", attempt };
-    default:
-      return state;
-  }
+/** What is sent or received, as the sender calls it: not safe to show. */
+export interface Contents {
+  /** As people say it: `a.txt and 2 more`. */
+  readonly title: string;
+  /** How many files; 0 as long as that is not known. */
+  readonly files: number;
+  /** The sum of their sizes, in bytes. */
+  readonly size: number;
+  /** What is received, with safe names. */
+  readonly items?: readonly Item[];
 }
 
 /** What a {@linkcode Transfer} begins with. */
@@ -170,38 +121,32 @@ export interface TransferOptions {
   readonly number: number;
   /** The other side's name. */
   readonly peer: string;
-  readonly purpose: Purpose;
-  /** What the peer calls it, or gets; not safe to show. */
-  readonly title: string;
-  /** Default: `new`. */
+  readonly role: Role;
+  /** Of an offer, on every connection: only the two sides know it. */
+  readonly id?: string;
+  readonly contents: Contents;
   readonly state?: TransferState;
+  /** Begins it on the connection there is, if this client has to. */
+  begin?(transfer: Transfer): Promise<void>;
   /** Is told after each change of the state. */
   changed(transfer: Transfer): void;
   /** Carries out an effect, after that. */
-  act(transfer: Transfer, effect: TransferEffect): void;
+  act(transfer: Transfer, effect: Effect, attempt: Attempt | undefined): void;
 }
 
 /** A transfer and its state. */
 export class Transfer {
   readonly number: number;
   readonly peer: string;
-  readonly purpose: Purpose;
-  /** What it contains, as the sender calls it: not safe to show. */
-  title: string;
-  /** How many files; 0 as long as that is not known. */
-  files = 0;
-  /** The sum of their sizes, in bytes. */
-  size = 0;
-  /** What is received, with safe names. */
-  items: readonly Item[] = [];
+  readonly role: Role;
+  readonly id: string | undefined;
+  contents: Contents;
   /** Paths of the items that are whole, of those that are received. */
   finished: readonly string[] = [];
   /** How fast it is. */
   readonly meter: Meter = new Meter();
-  /** When it first ran, by the clock of {@linkcode Transfers}. */
+  /** When it first ran, by the clock of the observer. */
   ranAt: number | undefined;
-  /** How long it ran, in milliseconds, once it has ended. */
-  tookMs = 0;
   /** The paths of what was received; rejects with a {@linkcode FileFailure}. */
   readonly ended: Promise<readonly string[]>;
   readonly #ended = Promise.withResolvers<readonly string[]>();
@@ -213,11 +158,17 @@ export class Transfer {
     this.#options = options;
     this.number = options.number;
     this.peer = options.peer;
-    this.purpose = options.purpose;
-    this.title = options.title;
+    this.role = options.role;
+    this.id = options.id;
+    this.contents = options.contents;
     this.#state = options.state ?? { type: "new" };
     this.ended = this.#ended.promise;
-    this.ended.catch(() => {}); // the observers are told
+    this.ended.catch(() => {}); // the observer is told
+  }
+
+  /** See {@linkcode TransferOptions}. */
+  begin(): Promise<void> | undefined {
+    return this.#options.begin?.(this);
   }
 
   get state(): TransferState {
@@ -226,20 +177,17 @@ export class Transfer {
 
   /** Whether this client is the sender. */
   get sends(): boolean {
-    const { role } = this.purpose;
-    return role === "send" || role === "serve";
-  }
-
-  /** Whether an offer of the peer waits for the user's answer. */
-  get waitsForUser(): boolean {
-    const { type } = this.#state;
-    return this.purpose.role === "receive" && type === "offered";
+    return this.role === "send" || this.role === "serve";
   }
 
   /** Whether it has ended, well or badly. */
   get isOver(): boolean {
-    const { type } = this.#state;
-    return type === "done" || type === "failed";
+    return this.#state.type === "done" || this.#state.type === "failed";
+  }
+
+  /** Resolves when it has ended, well or badly. */
+  get settled(): Promise<void> {
+    return this.ended.then(() => {}, () => {});
   }
 
   /** How many bytes the receiver has. */
@@ -248,23 +196,21 @@ export class Transfer {
     return state.type === "running" ? state.attempt.moved : this.#moved;
   }
 
-  /** Resolves when it has ended, well or badly. */
-  get settled(): Promise<void> {
-    return this.ended.then(() => {}, () => {});
-  }
-
   /** Takes an event, and has its effect carried out. */
   apply(event: TransferEvent): void {
     const before = this.#state;
-    const [state, effect] = step(this.purpose.role, before, event);
-    this.#moved = state.type === "done" ? this.size : this.moved;
+    const [state, effect] = step(this.role, before, event);
+    this.#moved = state.type === "done" ? this.contents.size : this.moved;
     this.#state = state;
     if (state !== before) {
       if (state.type === "done") this.#ended.resolve(state.paths);
       if (state.type === "failed") this.#ended.reject(state.error);
       this.#options.changed(this);
     }
-    if (effect) this.#options.act(this, effect);
+    if (!effect) return;
+    const last = "attempt" in before ? before.attempt : undefined;
+    const attempt = event.type === "offered" ? event.attempt : last;
+    this.#options.act(this, effect, attempt);
   }
 }
 

@@ -35,8 +35,8 @@ export interface TransfersObserver {
   asks(transfer: Transfer): Promise<void>;
   /** Why an offer is not accepted. That it failed is told too. */
   refused(transfer: Transfer, why: string): void;
-  /** It is done or failed. */
-  ended(transfer: Transfer): void;
+  /** It is done or failed; it ran for so long. */
+  ended(transfer: Transfer, tookMs: number): void;
   /** How far each is may have changed, or which there are. */
   moved(transfers: readonly Transfer[], now: number): void;
 }
@@ -87,10 +87,9 @@ export class Transfers {
       began: (transfer) => this.#began(transfer, files),
       changed: (transfer) => this.#changed(transfer),
       decide: (transfer) => {
-        if (transfer.purpose.role === "get") return this.#decide(transfer);
+        if (transfer.role === "get") return this.#decide(transfer);
         const expected = first;
         first = undefined;
-        this.#began(transfer, files);
         return this.#decide(transfer, expected);
       },
     });
@@ -104,7 +103,7 @@ export class Transfers {
 
   /** Those that wait for the user's answer, the oldest first. */
   get offers(): readonly Transfer[] {
-    return this.all.filter(({ waitsForUser }) => waitsForUser);
+    return this.all.filter(waitsForUser);
   }
 
   /** The next offer that is accepted. */
@@ -120,11 +119,11 @@ export class Transfers {
   async accept(offer: Transfer): Promise<string | undefined> {
     const lacking = await this.#lackOfRoom(offer);
     if (lacking !== undefined) return lacking;
-    const wasAsked = offer.waitsForUser;
+    if (waitsForUser(offer)) {
+      this.#accepted.resolve(offer);
+      this.#accepted = Promise.withResolvers();
+    }
     offer.apply({ type: "accepted" });
-    if (!wasAsked) return undefined;
-    this.#accepted.resolve(offer);
-    this.#accepted = Promise.withResolvers();
     return undefined;
   }
 
@@ -160,7 +159,7 @@ export class Transfers {
       observer.refused(offer, whatChanged(offer, announced));
       return this.end(offer);
     }
-    const isWanted = offer.purpose.role === "get" || announced ||
+    const isWanted = offer.role === "get" || announced ||
       accepts?.(offer);
     if (!isWanted) return await observer.asks(offer);
     const lacking = await this.accept(offer);
@@ -169,7 +168,8 @@ export class Transfers {
     this.end(offer, `${me} had no room for it`);
   }
 
-  async #lackOfRoom({ title, size }: Transfer): Promise<string | undefined> {
+  async #lackOfRoom({ contents }: Transfer): Promise<string | undefined> {
+    const { title, size } = contents;
     const free = await this.#free();
     if (free === undefined || free >= size) return undefined;
     return `Cannot accept ${title}: it needs ${bytesText(size)}, and ` +
@@ -187,10 +187,9 @@ export class Transfers {
     const now = this.#clock.now();
     if (transfer.state.type === "running") transfer.ranAt ??= now;
     if (!transfer.isOver) return;
-    transfer.tookMs = now - (transfer.ranAt ?? now);
     this.#all.delete(transfer);
     this.#tick();
-    this.#parts.observer.ended(transfer);
+    this.#parts.observer.ended(transfer, now - (transfer.ranAt ?? now));
     if (this.#all.size > 0) return;
     this.#ticking?.[Symbol.dispose]();
     this.#ticking = undefined;
@@ -206,13 +205,19 @@ export class Transfers {
   }
 }
 
-/** Whether an offer is what the server said it would be. */
-function agrees(offer: Transfer, announced: Announced): boolean {
-  return calledName(announced.name) === calledName(offer.title) &&
-    announced.size === offer.size && announced.files === offer.files;
+/** Whether it is an offer of the peer that was not answered. */
+function waitsForUser({ role, state }: Transfer): boolean {
+  return role === "receive" && state.type === "offered";
 }
 
-function whatChanged({ peer, title, size }: Transfer, told: Announced): string {
+/** Whether an offer is what the server said it would be. */
+function agrees({ contents }: Transfer, announced: Announced): boolean {
+  return calledName(announced.name) === calledName(contents.title) &&
+    announced.size === contents.size && announced.files === contents.files;
+}
+
+function whatChanged({ peer, contents }: Transfer, told: Announced): string {
+  const { title, size } = contents;
   return `${peer} offers ${title} (${bytesText(size)}), and the server said ` +
     `${told.name} (${bytesText(told.size)}): it was changed on the way, and ` +
     "is declined";

@@ -18,25 +18,23 @@ const NARROWEST_BAR = 5;
 const USUAL_BAR = 10;
 const NARROWEST_TITLE = 8;
 
-/** Names as people say them: `a.txt`, `photos/`, `a.txt and 2 more`. */
-export function titleOf(names: readonly string[]): string {
-  const [first = "nothing", ...others] = names;
-  return others.length === 0 ? first : `${first} and ${others.length} more`;
-}
-
 /** How much it is: `3.4 MB`, or `120 files, 3 GB`. */
 export function amountText(files: number, size: number): string {
   return files > 1 ? `${files} files, ${bytesText(size)}` : bytesText(size);
 }
 
 /** Somebody gets something that we share. */
-export function servedText({ peer, title }: Transfer): string {
+export function servedText({ peer, contents: { title } }: Transfer): string {
   return `${peer} gets ${title} of what you share`;
 }
 
-/** What became of a transfer; `me` is the user's name. */
-export function endText(transfer: Transfer, me: string): string {
-  const { sends, peer, title, files, size, state } = transfer;
+/** What became of a transfer that ran so long; `me` is the user's name. */
+export function endText(
+  transfer: Transfer,
+  { me, tookMs }: { me: string; tookMs: number },
+): string {
+  const { sends, peer, contents, state } = transfer;
+  const { title, files, size } = contents;
   if (state.type === "failed") {
     const { message } = state.error;
     const us = `${me} `;
@@ -45,7 +43,7 @@ export function endText(transfer: Transfer, me: string): string {
       : message;
     return `${title} ${sends ? "to" : "from"} ${peer}: ${why}`;
   }
-  const what = `${amountText(files, size)} in ${durationText(transfer.tookMs)}`;
+  const what = `${amountText(files, size)} in ${durationText(tookMs)}`;
   return sends
     ? `${peer} has ${title} (${what})`
     : `${title} of ${peer} is here (${what})`;
@@ -53,14 +51,14 @@ export function endText(transfer: Transfer, me: string): string {
 
 /** How it is: `[1] a.txt to bob: 45%, 1.2 GB of 2.4 GB, 210 MB/s, 6s left`. */
 export function describe(transfer: Transfer): string {
-  const { number, title, sends, peer } = transfer;
-  const what = `[${number}] ${title} ${sends ? "to" : "from"} ${peer}`;
+  const { number, contents, sends, peer } = transfer;
+  const what = `[${number}] ${contents.title} ${sends ? "to" : "from"} ${peer}`;
   return `${what}: ${stateText(transfer)}`;
 }
 
 /** How far it is, or what it waits for. */
 export function stateText(transfer: Transfer): string {
-  const { sends, peer, state: { type }, purpose: { role } } = transfer;
+  const { sends, peer, state: { type }, role } = transfer;
   if (role === "get" && type === "new") return `waits for ${peer}`;
   if (type === "new" || type === "offered") {
     return `waits for ${sends ? peer : "you"} to accept`;
@@ -71,11 +69,11 @@ export function stateText(transfer: Transfer): string {
 
 /** As a bar shows it. */
 export function progressOf(transfer: Transfer): Progress {
-  const { number, moved, size, sends, peer, state, meter: { rate } } = transfer;
+  const { number, contents, moved, sends, peer, state, meter } = transfer;
   const paused = state.type === "paused" ? " (no connection)" : "";
   const way = `${sends ? "to" : "from"} ${peer}${paused}`;
-  const title = `[${number}] ${transfer.title} ${way}`;
-  return { title, moved, size, rate };
+  const title = `[${number}] ${contents.title} ${way}`;
+  return { title, moved, size: contents.size, rate: meter.rate };
 }
 
 /** What is known of a transfer. */

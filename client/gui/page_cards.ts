@@ -107,7 +107,8 @@ export function transferLook(
   transfer: Transfer,
   room: string | undefined,
 ): Look {
-  const { sends, peer, title, state: { type }, moved, size } = transfer;
+  const { sends, peer, contents, state: { type }, moved } = transfer;
+  const { title, files, size } = contents;
   const part = size === 0 ? 0 : Math.min(1, moved / size);
   const look = { sends, peer, title, part };
   const text = stateText(transfer);
@@ -115,7 +116,7 @@ export function transferLook(
   if (type !== "new" && type !== "offered") {
     return { ...look, state: "moving", text };
   }
-  const amount = amountText(transfer.files, size);
+  const amount = amountText(files, size);
   if (room !== undefined) {
     return { ...look, state: "offered", text: `${amount}; ${room}` };
   }

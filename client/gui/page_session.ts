@@ -151,13 +151,13 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       { kind: "transfer", transfer },
       this.#cards.answerOf(files),
     );
-    if (transfer.purpose.role !== "serve") return;
+    if (transfer.role !== "serve") return;
     this.#tell(transfer.peer, servedText(transfer));
   }
 
   /** See {@linkcode TransfersObserver}. */
   async asks(offer: Transfer): Promise<void> {
-    this.#rooms.set(offer, await this.#transfers.roomFor(offer.size));
+    this.#rooms.set(offer, await this.#transfers.roomFor(offer.contents.size));
     this.moved([offer]);
   }
 
@@ -167,7 +167,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   }
 
   /** See {@linkcode TransfersObserver}. */
-  ended(transfer: Transfer): void {
+  ended(transfer: Transfer, tookMs: number): void {
     const { peer, state } = transfer;
     const paths = state.type === "done" ? state.paths : [];
     const more = paths.length > MAX_NAMED
@@ -178,7 +178,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       : `: ${paths.slice(0, MAX_NAMED).join(", ")}${more}`;
     const number = this.#cards.numberOf(transfer);
     if (number !== undefined) this.#cards.drop(number);
-    const text = endText(transfer, this.#options.me) + where;
+    const text = endText(transfer, { me: this.#options.me, tookMs }) + where;
     this.#tell(peer, text, state.type === "failed");
   }
 
