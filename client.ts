@@ -313,7 +313,7 @@ async function filesOf(
 /** @throws {Failure} If it is no folder. */
 async function sharedFolder(path: string): Promise<SharedFolder> {
   const { SharedFolder } = await import("./client/files/share.ts");
-  const { FileFailure } = await import("./client/files/failure.ts");
+  const { FileFailure } = await import("./client/files/records.ts");
   try {
     return await SharedFolder.open(path);
   } catch (error) {

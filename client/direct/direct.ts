@@ -23,7 +23,7 @@ import {
   withName,
 } from "./direct_sessions.ts";
 import { Failure } from "../terminal/failure.ts";
-import { FileFailure } from "../files/failure.ts";
+import { FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
 import { amountText } from "../files/words.ts";

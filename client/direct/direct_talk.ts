@@ -14,8 +14,7 @@
 import { MAX_BODY_BYTES } from "../../protocol.ts";
 import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
-import { BadRecord } from "../files/fields.ts";
-import { isFileRecord } from "../files/records.ts";
+import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Introduced } from "./calls.ts";
 import { release } from "./record_buffer.ts";

@@ -10,19 +10,20 @@
  * @module
  */
 import { Failure } from "../terminal/failure.ts";
-import { BadRecord } from "./fields.ts";
-import { FileFailure } from "./failure.ts";
-import { Receiving } from "./receive.ts";
 import {
+  BadRecord,
   type Control,
+  type ControlOf,
   DATA,
   decodeControl,
   encodeControl,
   type Entry,
+  FileFailure,
   MAX_FILES,
   MAX_PATHS_LENGTH,
   readData,
 } from "./records.ts";
+import { Receiving } from "./receive.ts";
 import { newId, type Say, Sending } from "./send.ts";
 import type { SharedFolder } from "./share.ts";
 import type { Outgoing } from "./source.ts";
@@ -172,7 +173,7 @@ export class FileExchange {
     await Promise.all(this.#serving);
   }
 
-  async #offered(offer: Extract<Control, { type: "offer" }>): Promise<void> {
+  async #offered(offer: ControlOf<"offer">): Promise<void> {
     const receiving = new Receiving(offer, this.#options.say);
     const { transfer } = offer;
     if (offer.files === 0 || this.#receivings.has(transfer)) {
@@ -195,10 +196,7 @@ export class FileExchange {
   }
 
   async #hear(
-    control: Extract<
-      Control,
-      { type: "manifest" | "begin" | "end" | "withdraw" }
-    >,
+    control: ControlOf<"manifest" | "begin" | "end" | "withdraw">,
   ): Promise<void> {
     const receiving = this.#receivings.get(control.transfer);
     await receiving?.receive(control);
@@ -225,14 +223,14 @@ export class FileExchange {
     }
   }
 
-  #asked(control: Extract<Control, { type: "get" | "list" }>): void {
+  #asked(control: ControlOf<"get" | "list">): void {
     const serving = this.#serve(control)
       .finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
   }
 
   async #serve(
-    control: Extract<Control, { type: "get" | "list" }>,
+    control: ControlOf<"get" | "list">,
   ): Promise<void> {
     const { request } = control;
     try {

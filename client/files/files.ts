@@ -10,7 +10,7 @@
 import { atHome } from "./downloads.ts";
 import { Failure } from "../terminal/failure.ts";
 import { findSources } from "./disk.ts";
-import { FileFailure } from "./failure.ts";
+import { FileFailure } from "./records.ts";
 import type { PeerFiles } from "./peer_files.ts";
 import type { Outgoing } from "./source.ts";
 import type { Transfer } from "./transfer.ts";

@@ -9,7 +9,7 @@
  */
 import { Failure } from "../terminal/failure.ts";
 import { FileExchange, type Listing, MAX_UNDER_WAY } from "./exchange.ts";
-import { FileFailure } from "./failure.ts";
+import { FileFailure } from "./records.ts";
 import type { Item } from "./part.ts";
 import { Receiving } from "./receive.ts";
 import { newId, type Say, type Sending } from "./send.ts";

@@ -9,16 +9,17 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { BadRecord } from "./fields.ts";
-import { titleOf } from "./names.ts";
-import { FileFailure } from "./failure.ts";
-import { type Item, itemsOf, Part, type People } from "./part.ts";
 import {
+  BadRecord,
   type Control,
+  type ControlOf,
   encodeControl,
   type Entry,
+  FileFailure,
   MAX_PATHS_LENGTH,
 } from "./records.ts";
+import { titleOf } from "./names.ts";
+import { type Item, itemsOf, Part, type People } from "./part.ts";
 import type { Say } from "./send.ts";
 import type { Bytes } from "../../core/scram.ts";
 
@@ -262,4 +263,4 @@ export class Receiving {
 /** The hash of nothing, when nothing is missing. */
 const NOTHING = { offset: 0, hash: createHash("sha256").digest("hex") };
 
-type Offer = Extract<Control, { type: "offer" }>;
+type Offer = ControlOf<"offer">;

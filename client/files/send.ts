@@ -12,12 +12,13 @@
  * @module
  */
 import { createHash, type Hash } from "node:crypto";
-import { FileFailure } from "./failure.ts";
 import {
   type Control,
+  type ControlOf,
   DATA_HEAD_BYTES,
   encodeControl,
   type Entry,
+  FileFailure,
   inRecords,
   PIECE_BYTES,
   writeDataHead,
@@ -256,7 +257,7 @@ export class Sending {
   }
 }
 
-type Accept = Extract<Control, { type: "accept" }>;
+type Accept = ControlOf<"accept">;
 
 /** The bytes of an item, and the hash of those that were read. */
 class ItemReader implements Disposable {

@@ -7,9 +7,13 @@
  *
  * @module
  */
-import { FileFailure } from "./failure.ts";
+import {
+  type Entry,
+  FileFailure,
+  MAX_FILES,
+  MAX_PATHS_LENGTH,
+} from "./records.ts";
 import { pathParts, titleOf } from "./names.ts";
-import { type Entry, MAX_FILES, MAX_PATHS_LENGTH } from "./records.ts";
 
 /** A file that is sent, or with `/` at its path's end an empty folder. */
 export interface Source extends Entry {

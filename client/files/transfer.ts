@@ -15,7 +15,7 @@
  *
  * @module
  */
-import type { FileFailure } from "./failure.ts";
+import { type FileFailure } from "./records.ts";
 import type { Item } from "./part.ts";
 import type { Receiving } from "./receive.ts";
 import type { Sending } from "./send.ts";

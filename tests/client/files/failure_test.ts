@@ -1,8 +1,11 @@
 /** What becomes of a transfer that somebody, or a disk, does not want. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { FileFailure } from "../../../client/files/failure.ts";
+import {
+  DATA,
+  DATA_HEAD_BYTES,
+  FileFailure,
+} from "../../../client/files/records.ts";
 import { systemReason } from "../../../client/terminal/system_error.ts";
-import { DATA, DATA_HEAD_BYTES } from "../../../client/files/records.ts";
 import { Part } from "../../../client/files/part.ts";
 import { findSources } from "../../../client/files/disk.ts";
 import {
