@@ -17,8 +17,8 @@
 import { Access } from "./core/sign_in.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
 import { comeIn, inTime } from "./core/resume.ts";
-import { clean } from "./core/sanitize.ts";
-import { runInput } from "./client/chat/commands.ts";
+import { sanitize } from "./core/text/sanitize.ts";
+import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
 import { said, type Stream } from "./core/connection.ts";
 import { EXIT, Failure } from "./client/terminal/failure.ts";
@@ -28,30 +28,22 @@ import {
   knownServersPath,
 } from "./client/trust/known_servers.ts";
 import { Line } from "./core/reconnecting.ts";
-import {
-  askGoal,
-  askName,
-  type Goal,
-  type Options,
-  readOptions,
-  takesFrom,
-  type Transfer,
-  USAGE,
-} from "./client/options.ts";
-import { OutputClosed } from "./client/terminal/output.ts";
+import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
+import { askGoal, askName, type Goal } from "./client/goal.ts";
+import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
+import { OutputClosed } from "./terminal/output.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { refused } from "./client/chat/refused.ts";
-import { columnsNow, restore, Screen } from "./client/terminal/screen.ts";
+import { PlainTerminal } from "./terminal/plain_terminal.ts";
+import { RawTerminal } from "./terminal/raw_terminal.ts";
+import { columnsNow, END_SIGNALS } from "./terminal/system.ts";
 import { Session, type SessionParts } from "./client/chat/session.ts";
-import {
-  PlainTerminal,
-  type SecretTerminal,
-  type Terminal,
-} from "./client/terminal/terminal.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
-import { speakTyped } from "./client/chat/typed.ts";
+import { runTypedLines } from "./client/chat/typed.ts";
 import { View } from "./client/terminal/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
+import { UsageError } from "./terminal/options.ts";
 import type { LocalOptions } from "./client/gui/local.ts";
 import config from "./deno.json" with { type: "json" };
 
@@ -68,7 +60,7 @@ interface Setting {
   readonly asks: boolean;
   /** Whether input lines are sent as they are. */
   readonly piped: boolean;
-  readonly terminal: SecretTerminal;
+  readonly terminal: Terminal;
   readonly access: Access;
   readonly view: View;
   /** Who the server has to be, if it is to be encrypted. */
@@ -161,7 +153,7 @@ async function visit(setting: Setting): Promise<number> {
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
         if (setting.session?.wasIn) throw refused(error, goal, options);
-        suggestion = clean(`${error.headers["suggestion"] ?? ""}`);
+        suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
         if (!goal.named || !isOfName) throw refused(error, goal, options);
@@ -273,9 +265,9 @@ async function speak(
       session.note(NOT_ENCRYPTED);
     }
     const chooses = goal.named && options.room === undefined;
-    await runInput(session, chooses ? "/rooms" : `/join ${room}`);
+    await runLine(session, chooses ? "/rooms" : `/join ${room}`);
     session.prompt();
-    await speakTyped(session, terminal);
+    await runTypedLines(session, terminal);
   }
   await inTime("take leave", line, session.logout());
 }
@@ -299,7 +291,7 @@ async function filesOf(
   { options, terminal }: Setting,
 ): Promise<NonNullable<SessionParts["files"]>> {
   const { downloads, share, transfer } = options;
-  const draws = terminal instanceof Screen ||
+  const draws = terminal.kind === "raw" ||
     (transfer !== undefined && Deno.stderr.isTerminal());
   return {
     folder: downloads,
@@ -340,7 +332,7 @@ function openSetting(
     ? new PlainTerminal(closed, aside)
     : plain
     ? new PlainTerminal(closed)
-    : new Screen({
+    : new RawTerminal({
       complete: (line) =>
         setting.session
           ? complete(setting.session, line)
@@ -348,8 +340,6 @@ function openSetting(
       interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
       closed,
     });
-  const columns = () =>
-    terminal instanceof Screen ? terminal.columns : Infinity;
   const { way, passwordFile } = options;
   const asker = input ? terminal : undefined;
   return Object.assign(setting, {
@@ -358,27 +348,22 @@ function openSetting(
     asks: input,
     piped: !input && !options.plain && !transfers,
     terminal,
-    view: new View({ plain, colors, columns }),
+    view: new View({ plain, colors, columns: () => terminal.columns }),
     [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),
   });
 }
 
 /** Ends the visit, with the terminal given back, when we are asked to stop. */
 function stopOnSignals(stop: AbortController): Disposable {
-  const listeners = Object.entries(SIGNALS).map(([name, code]) => {
-    const listener = () => stop.abort(new Failure(code, ""));
-    // The cast: the keys of the table below.
-    const signal = name as keyof typeof SIGNALS;
+  const listeners = Object.entries(END_SIGNALS).map(([name, number]) => {
+    // Exit codes as shells have them.
+    const listener = () => stop.abort(new Failure(128 + number, ""));
+    const signal = name as Deno.Signal; // the cast: a key of END_SIGNALS
     Deno.addSignalListener(signal, listener);
     return () => Deno.removeSignalListener(signal, listener);
   });
   return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
 }
-
-/** Exit codes as shells have them: 128 and the number of the signal. */
-const SIGNALS = Deno.build.os === "windows"
-  ? { SIGINT: EXIT.interrupted }
-  : { SIGINT: EXIT.interrupted, SIGTERM: 143, SIGHUP: 129 };
 
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
@@ -387,19 +372,28 @@ function report(error: unknown): number {
     console.error(`Cannot run: ${error.message}`);
     return EXIT.usage;
   }
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    return EXIT.usage;
+  }
   if (!(error instanceof Failure)) throw error;
   const lines = [error.message, error.advice].filter((line) => line !== "");
-  for (const line of lines) console.error(clean(line));
+  for (const line of lines) console.error(sanitize(line));
   return error.exitCode;
 }
 
 async function main(args: string[]): Promise<number> {
   try {
-    const options = readOptions(args);
-    if (options === "help") console.log(USAGE);
-    else if (options === "version") console.log(`parley ${config.version}`);
-    else if (options.gui) return await chatInBrowser(options);
-    else return await chat(options);
+    const options = await readOptions(args);
+    if (typeof options === "object") {
+      return await (options.gui ? chatInBrowser(options) : chat(options));
+    }
+    const { helpText } = await import("./terminal/usage.ts");
+    console.log(
+      options === "help"
+        ? helpText(USAGE, OPTIONS)
+        : `parley ${config.version}`,
+    );
     return EXIT.ok;
   } catch (error) {
     return report(error);
@@ -407,8 +401,5 @@ async function main(args: string[]): Promise<number> {
 }
 
 if (import.meta.main) {
-  // A bug must not leave the terminal raw; that it ends the program stays so.
-  addEventListener("error", restore);
-  addEventListener("unhandledrejection", restore);
   Deno.exit(await main(Deno.args));
 }

@@ -1,21 +1,21 @@
 /**
- * What the two sides may say, as bytes: frames, names, targets, error codes.
+ * The protocol of client and server as bytes: frames, names, targets, errors.
  *
  *     SEND #default            a verb and its arguments
  *     Content-length: 5        headers
  *                              an empty line
- *     hello                    exactly as many bytes as announced
+ *     hello                    exactly Content-length bytes
  *
- * Pure code for server, client and page alike: no I/O, no imports, nothing that
- * only Deno has. What a frame *means* is in `server/session/requests.ts`.
+ * Server and clients share this code: no I/O, no imports, nothing that only Deno
+ * has. What a frame *means* is in `server/session/requests.ts`.
  *
  * @module
  */
 
-/** The protocol's name and version, told at registration. */
+/** The protocol's name and version, as REGISTERED carries it. */
 export const PROTOCOL = "parley/1";
 
-/** The port a server listens on unless told otherwise. */
+/** The default port of a server. */
 export const DEFAULT_PORT = 9898;
 
 /** The room that always exists. */
@@ -24,35 +24,35 @@ export const DEFAULT_ROOM = "#default";
 /** Longest head, from the start line through the empty line, in bytes. */
 export const MAX_HEAD_BYTES = 4_096;
 
-/** Longest body unless the server says otherwise, in bytes. */
+/** Longest body in bytes, unless the server's `Max-body` differs. */
 export const MAX_BODY_BYTES = 65_536;
 
-/** A Content-length over this is no length but a mistake or an attack. */
+/** A greater Content-length is a mistake or an attack, and closes. */
 export const ABSURD_BODY_BYTES = 16 * 1024 * 1024;
 
-/** Every error of the wire, and when it is said; some are yet to come. */
+/** Every error of the protocol. docs/protocol.md tells when each is sent. */
 export const ERRORS = {
-  100: "Malformed username", // no legal user name, or a reserved one
-  101: "No user registered", // a request came before registration
-  102: "Unable to send", // the target user is not there, or delivery failed
-  103: "Header Incomplete", // a head that cannot be read; closes
-  104: "Name in use", // somebody is there under this name or a look-alike
-  105: "Unknown command", // an unknown verb, or wrong words or headers
+  100: "Malformed username", // invalid or reserved
+  101: "No user registered", // a request before registration
+  102: "Unable to send", // the target user is not connected, or delivery failed
+  103: "Header Incomplete", // the head cannot be read; closes
+  104: "Name in use", // by this name or one that looks alike
+  105: "Unknown command", // unknown verb, wrong words or headers
   106: "Too large", // a body over the limit, or a head, which closes
   107: "Not UTF-8", // a body that must be text
-  108: "Slow down", // over the rate limit; Retry-after
-  109: "Not in room", // not in that room, or no legal name of a room
-  110: "Login required", // the name has an account, or guests are not let in
+  108: "Slow down", // above a rate; Retry-after
+  109: "Not in room", // not a member, or an invalid room name
+  110: "Login required", // the name has an account, or guests are not allowed
   111: "Wrong password", // Attempts-left
   112: "Locked out", // after the third wrong password in a row; Retry-after
   113: "Account exists",
-  114: "Server full", // connections, or those of one address; closes
-  115: "Too slow", // the outgoing queue passed its limit; closes
-  116: "Idle", // no frame and no PONG within the keep-alive time; closes
-  117: "Removed", // by the operator, or by one's own newer connection; closes
-  118: "Direct refused", // the other side declined or did not answer
-  119: "Not stored", // what must be stored cannot be: the disk is full, say
-  120: "Muted", // the operator lets one read and not send
+  114: "Server full", // too many connections, in total or of one address; closes
+  115: "Too slow", // the client reads too slowly; closes
+  116: "Idle", // no frame and no PONG in time; closes
+  117: "Removed", // by the operator, or by the user's newer connection; closes
+  118: "Direct refused", // a two-socket client, or the user itself
+  119: "Not stored", // the server cannot store it: the disk is full, for example
+  120: "Muted", // the user can read and not send
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -60,37 +60,37 @@ const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
 /** A number of {@linkcode ERRORS}. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What a client may ask, in the order of docs/protocol.md. */
+/** The client's verbs, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
   "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
-/** What a server says, besides answers under the verb of their request. */
+/** The server's verbs, besides answers that repeat the verb of the request. */
 export type ServerVerb = Words<
   "REGISTERED CHALLENGE JOINED LEFT SENT CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
 >;
 
-/** The words of a text. */
+/** The words of a text, as a union of types. */
 export type Words<S> = S extends `${infer W} ${infer Rest}` ? W | Words<Rest>
   : S;
 
-/** Header names and values; none is left out, several are a line each. */
+/** Headers to send: `undefined` omits one, an array gives a line for each value. */
 export type Headers = Readonly<
   Record<string, string | number | readonly string[] | undefined>
 >;
 
-/** A failure that the other side is told, as an ERROR frame. */
+/** A failure that is sent to the other side as an ERROR frame. */
 export class ChatError extends Error {
-  /** The class, for logs. */
+  /** Stands before the message in a stack trace. */
   override readonly name = "ChatError";
-  /** Which failure it is. Branch on this, never on the message. */
+  /** The failure. Branch on this, never on the message. */
   readonly code: ErrorCode;
   /** Further headers of the ERROR frame, such as `Limit`. */
   readonly headers: Headers;
-  /** Whether the connection ends with it. */
+  /** Whether the connection is closed after it. */
   readonly closes: boolean;
 
-  /** `message`, what could not be done and why, is the `Reason`. */
+  /** `message` is the `Reason`: *Cannot do X: why*. */
   constructor(
     code: ErrorCode,
     message: string,
@@ -103,25 +103,25 @@ export class ChatError extends Error {
   }
 }
 
-/** One frame as it was received. */
+/** A received frame. */
 export interface Frame {
-  /** The first word of the start line. Any text: the sender chose it. */
+  /** The first word of the start line. It can be any text of the sender. */
   readonly verb: string;
   /** The other words of the start line. */
   readonly args: readonly string[];
-  /** Names in lower case, and values, in the order they came. */
+  /** Names in lower case, and values, in the order of the frame. */
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Part of the decoder's buffer: good until the next bytes are received. */
+  /** A view of the decoder's buffer, valid until {@linkcode FrameDecoder.space}. */
   readonly body: Uint8Array;
 }
 
-/** The value of a frame's first header `name`, which is given in lower case. */
+/** The value of a frame's first header `name`. Give `name` in lower case. */
 export function header(frame: Frame, name: string): string | undefined {
   for (const [key, value] of frame.headers) if (key === name) return value;
   return undefined;
 }
 
-/** The words of a frame's first line, as they came. */
+/** The first line of a frame, as it was received. */
 export function startLine(frame: Pick<Frame, "verb" | "args">): string {
   return [frame.verb, ...frame.args].join(" ");
 }
@@ -129,10 +129,10 @@ export function startLine(frame: Pick<Frame, "verb" | "args">): string {
 const encoder = new TextEncoder();
 
 /**
- * One frame as bytes. A body, even an empty one, gets its Content-length.
+ * Encodes a frame. A body, even an empty one, gets a Content-length.
  *
- * @throws {TypeError} If a word or header has a line break: that would be
- * another frame, written by whoever chose the text.
+ * @throws {TypeError} If a word or header has a line break: the text behind it
+ * would be read as another header or frame.
  */
 export function encode(
   verb: RequestVerb | ServerVerb,
@@ -155,7 +155,7 @@ export function encode(
   ]);
 }
 
-/** `error` as the answer to the request whose start line is `request`. */
+/** Encodes `error`. `request` is the first line of the request that it answers. */
 export function encodeError(error: ChatError, request?: string): Uint8Array {
   return encode("ERROR", [`${error.code}`, ERRORS[error.code]], {
     For: request && quoted(request),
@@ -164,7 +164,7 @@ export function encodeError(error: ChatError, request?: string): Uint8Array {
   });
 }
 
-/** All `parts` in one buffer: a single part is that part, not a copy. */
+/** Joins `parts`. A single part is returned itself, not copied. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const whole = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
@@ -176,20 +176,19 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Anything that can be read, such as a `Deno.Conn`. */
+/** A source of bytes, such as a `Deno.Conn`. */
 export interface Source {
-  /** Reads into `buffer`; says how many bytes, or null at the end. */
+  /** Reads into `buffer`. Returns the number of bytes, or null at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
 }
 
 /**
- * The frames that arrive on `source`, in batches: whatever one read held. What
- * is wrong with a frame stands in its place as a {@linkcode ChatError}; after
- * one that `closes`, nothing more comes. Go through each batch before asking
- * for the next, which uses the same buffer again.
+ * The frames that arrive on `source`, in batches: the frames of one read. A
+ * {@linkcode ChatError} takes the place of a malformed frame. After one that
+ * `closes`, no frame follows. Iterate over each batch before you request the
+ * next one, which uses the same buffer.
  *
- * A batch is decoded while it is gone through, so that a change of
- * `decoder.maxBodyBytes` holds from the very next frame.
+ * Decoding happens in the iteration: `decoder.maxBodyBytes` affects the next frame.
  */
 export function frames(
   source: Source,
@@ -207,41 +206,41 @@ export function frames(
 const [LF, CR, SPACE] = [0x0a, 0x0d, 0x20];
 const FIRST_BUFFER_BYTES = 512;
 const LARGEST_READ_BYTES = 65_536;
-const SMALL_READ = 16; // one that fills less than this part of the buffer
+const SMALL_READ = 16; // a read that fills less than a 16th of the buffer
 const SMALL_READS = 4; // after so many in a row, the buffer shrinks
 
-/** A head that was read, and the bytes it was read from. */
+/** A parsed head, and its bytes. */
 interface Head extends Omit<Frame, "body"> {
   readonly raw: Uint8Array;
   readonly bodyBytes: number;
 }
 
 /**
- * Bytes in, frames out, however the bytes were cut. They lie in one buffer, from
- * which bodies are handed out without a copy. It starts small, for the many peers
- * that say little, grows while reads fill it, and shrinks again; it never exceeds
- * one largest frame.
+ * Decodes frames from bytes that arrive in pieces of any size. It stores them in
+ * one buffer and returns bodies as views of it, without a copy. The buffer starts
+ * small, because most connections send little. It grows while reads fill it, and
+ * shrinks again. It never exceeds one largest frame.
  */
 export class FrameDecoder {
-  /** Longest body that is accepted, in bytes. */
+  /** Longest accepted body, in bytes. */
   maxBodyBytes: number;
   #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
-  #start = 0; // before it: given out
-  #end = 0; // after it: not yet received
-  #filled = false; // by the last read
+  #start = 0; // bytes before it are decoded
+  #end = 0; // bytes after it are not yet received
+  #filled = false; // the last read filled the buffer
   #smallReads = 0; // in a row
-  #toSkip = 0; // of a body over the limit
-  #head: Head | undefined; // its body is still to come
+  #toSkip = 0; // bytes left of a body over the limit
+  #head: Head | undefined; // its body is not complete
   #last: Head | undefined;
   #countsCharacters = false;
   #broken = false;
 
-  /** A decoder for one connection. */
+  /** Each connection needs its own decoder. */
   constructor({ maxBodyBytes }: { maxBodyBytes: number }) {
     this.maxBodyBytes = maxBodyBytes;
   }
 
-  /** Where to write the next bytes; never empty. Invalidates earlier bodies. */
+  /** Where to write the next bytes. Never empty; earlier bodies become invalid. */
   space(): Uint8Array {
     if (this.#broken) this.#start = this.#end; // nothing more is read
     const held = this.#end - this.#start;
@@ -256,7 +255,7 @@ export class FrameDecoder {
     return held > 0 ? this.#buffer.subarray(held) : this.#buffer;
   }
 
-  /** Says that `count` bytes were written to {@linkcode space}. */
+  /** Reports that `count` bytes were written to {@linkcode space}. */
   received(count: number): void {
     this.#filled = count === this.#buffer.length - this.#end;
     const small = count < this.#buffer.length / SMALL_READ;
@@ -264,7 +263,7 @@ export class FrameDecoder {
     this.#end += count;
   }
 
-  /** The frames that are whole by now, and what is wrong in their midst. */
+  /** Decodes the complete frames, with an error in place of a malformed one. */
   *frames(): Generator<Frame | ChatError, void, void> {
     try {
       for (;;) {
@@ -279,7 +278,7 @@ export class FrameDecoder {
     }
   }
 
-  /** How large the buffer had better be for the next read. */
+  /** The size of the buffer for the next read. */
   #wantedSize(held: number): number {
     const size = this.#buffer.length;
     if (held === size || (this.#filled && size < LARGEST_READ_BYTES)) {
@@ -319,7 +318,7 @@ export class FrameDecoder {
     return { verb, args, headers, body };
   }
 
-  /** Reads the head at the start, if it is whole. */
+  /** Parses the head at the start, if it is complete. */
   #readHead(): Head | undefined {
     if (!this.#skipEmptyLines()) return undefined;
     if (this.#repeatsLast()) {
@@ -338,11 +337,11 @@ export class FrameDecoder {
     if (bytes < 0) return undefined;
     this.#start += bytes;
     const head = parseHead(held.slice(0, bytes));
-    if (head.bodyBytes > 0) this.#last = head; // others are not worth keeping
+    if (head.bodyBytes > 0) this.#last = head; // only SENDs repeat
     return head;
   }
 
-  /** A sender repeats its heads, and to compare one is faster than to read it. */
+  /** Senders repeat their heads, and comparing one is faster than parsing it. */
   #repeatsLast(): boolean {
     const raw = this.#last?.raw;
     if (!raw || this.#end - this.#start < raw.length) return false;
@@ -353,7 +352,7 @@ export class FrameDecoder {
     return false;
   }
 
-  /** @returns `false` if the line at the start may still turn out empty. */
+  /** @returns `false` if the line at the start may still become an empty one. */
   #skipEmptyLines(): boolean {
     for (let at = this.#start; at < this.#end; at++) {
       const byte = this.#buffer[at]!;
@@ -366,16 +365,16 @@ export class FrameDecoder {
   }
 
   /**
-   * Where the body of `count` bytes ends. The classic clients that are written
-   * in Python count characters: if what is at hand is more than `count` bytes
-   * and exactly `count` characters, that is the body, also when a line break
-   * follows that was not counted.
+   * Where the body of `count` bytes ends. Two-socket clients in Python count
+   * characters. So if the received bytes are more than `count` and exactly
+   * `count` characters, they are the body, also if one line break follows that
+   * was not counted.
    */
   #bodyEnd(count: number): number {
     const end = this.#start + count;
     if (!this.#countsCharacters || end >= this.#end) return end;
     const held = this.#buffer.subarray(this.#start, this.#end);
-    if (held.length > 4 * count + 1) return end; // too much for so few
+    if (held.length > 4 * count + 1) return end; // a character has at most 4 bytes
     const trimmed = held.at(-1) === LF ? held.subarray(0, -1) : held;
     for (const body of [held, trimmed]) {
       if (body.length > count && characters(body) === count) {
@@ -386,7 +385,7 @@ export class FrameDecoder {
   }
 }
 
-/** How long the head at the start of `bytes` is, or -1 if its end is missing. */
+/** The length of the head at the start of `bytes`, or -1 if its end is missing. */
 function headBytes(bytes: Uint8Array): number {
   for (let line = 0;;) {
     const lf = bytes.indexOf(LF, line);
@@ -399,7 +398,7 @@ function headBytes(bytes: Uint8Array): number {
 /** @throws {ChatError} 103 */
 function parseHead(raw: Uint8Array): Head {
   const lines = (text(raw) ?? "\0\n\n").replaceAll("\r\n", "\n").split("\n")
-    .slice(0, -2); // the empty line, and what is after the last LF
+    .slice(0, -2); // the empty line, and the rest after the last LF
   const [verb = "", ...args] = lines[0]!.split(" ");
   const request = quoted(lines[0]!);
   const headers = lines.slice(1).map((line) => {
@@ -429,35 +428,35 @@ function unreadable(why: string, request: string): ChatError {
   return new ChatError(103, `Cannot read head: ${why}`, { headers });
 }
 
-/** A start line as `For` repeats it: one line of text, and not too long. */
+/** A start line as `For` repeats it: at most 512 characters in one line. */
 function quoted(line: string): string {
   return line.slice(0, 512).replaceAll(CONTROLS, "?");
 }
 
 const HEADER_LINE = /^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)$/s;
 const NEEDS_BODY = new Set(["SEND", "FORWARD"]);
-// deno-lint-ignore no-control-regex -- these must not be in a head
+// deno-lint-ignore no-control-regex -- a head must not contain these
 const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f]/g;
 
-/** A byte that an empty line may have before its LF. */
+/** Whether an empty line may have `byte` before its LF. */
 function isBlank(byte: number): boolean {
   return byte === CR || byte === SPACE;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** `bytes` as text, or undefined if they are not UTF-8. */
+/** Decodes `bytes`; undefined if they are not UTF-8. */
 export function text(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);
   } catch {
-    return undefined; // the one reason for which it throws
+    return undefined; // it throws for nothing else
   }
 }
 
-const SHORT_TEXT_BYTES = 256; // up to here a loop is faster than the decoder
+const SHORT_TEXT_BYTES = 256; // up to this length a loop is faster than the decoder
 
-/** Whether `bytes` are UTF-8. Fast for what is mostly sent: short ASCII. */
+/** Whether `bytes` are UTF-8. Fast for most messages: short ASCII. */
 export function isText(bytes: Uint8Array): boolean {
   if (bytes.length <= SHORT_TEXT_BYTES) {
     let all = 0;
@@ -467,7 +466,7 @@ export function isText(bytes: Uint8Array): boolean {
   return text(bytes) !== undefined;
 }
 
-/** How many code points of UTF-8 `bytes` are; NaN if they are not UTF-8. */
+/** The number of code points in `bytes`; NaN if they are not UTF-8. */
 function characters(bytes: Uint8Array): number {
   if (!isText(bytes)) return NaN;
   return bytes.reduce((n, byte) => (byte & 0xc0) === 0x80 ? n : n + 1, 0);
@@ -475,25 +474,25 @@ function characters(bytes: Uint8Array): number {
 
 const RESERVED = "all tosend torecv server system admin".split(" ");
 
-/** Whether somebody may be called `name`. */
+/** Whether `name` is a valid name of a user. */
 export function isUserName(name: string): boolean {
   return /^[A-Za-z0-9]{1,32}$/.test(name) &&
     ![name.toLowerCase(), lookAlike(name)].some((n) => RESERVED.includes(n));
 }
 
-/** Whether a room may be called `name`, `#` included. */
+/** Whether `name` is a valid name of a room, with `#`. */
 export function isRoomName(name: string): boolean {
   return /^#[A-Za-z0-9_-]{1,32}$/.test(name);
 }
 
-/** What a SEND may name: `ALL`, a room, a user; undefined for anything else. */
+/** The kind of a SEND's target; undefined if it is invalid. */
 export function targetKind(word: string): "all" | "room" | "user" | undefined {
   if (word.toUpperCase() === "ALL") return "all";
   if (isRoomName(word)) return "room";
   return isUserName(word) ? "user" : undefined;
 }
 
-/** `name` as it looks at a glance: nobody sits beside alice as a1ice or aIice. */
+/** The key under which look-alikes are one name: `a1ice` and `aIice` as `alice`. */
 export function lookAlike(name: string): string {
   const seen = /[a-z]/.test(name) ? name.replaceAll("I", "l") : name;
   return seen.replaceAll("1", "l").replaceAll("0", "o").toLowerCase();

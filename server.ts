@@ -16,6 +16,7 @@ import type { Certificate } from "./server/certificate.ts";
 import {
   DEFAULT_TLS_PORT,
   EVERYWHERE,
+  OPTIONS,
   type Options,
   readOptions,
   USAGE,
@@ -23,7 +24,9 @@ import {
 import type { TlsListener } from "./server/net/acceptor.ts";
 import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
-import { StartError } from "./server/start_error.ts";
+import { UsageError } from "./terminal/options.ts";
+import { END_SIGNALS } from "./terminal/system.ts";
+import { StartError } from "./server/journal/start_error.ts";
 
 const SOFTWARE = `parley ${config.version}`;
 
@@ -35,8 +38,9 @@ async function main(args: string[]): Promise<number> {
   try {
     return await obey(args);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    console.error(`Cannot run: ${error.message}`);
+    const denied = error instanceof Deno.errors.NotCapable;
+    if (!denied && !(error instanceof UsageError)) throw error;
+    console.error(denied ? `Cannot run: ${error.message}` : error.message);
     return 2;
   }
 }
@@ -44,14 +48,10 @@ async function main(args: string[]): Promise<number> {
 /** Does what the command line says; returns the exit code. */
 async function obey(args: string[]): Promise<number> {
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
-  const options = readOptions(args);
-  if (typeof options === "string") {
-    console.error(options);
-    return 2;
-  }
-  if (options.help) console.log(USAGE);
-  else if (options.version) console.log(SOFTWARE);
-  else return await run(options);
+  const options = await readOptions(args);
+  if (typeof options === "object") return await run(options);
+  const { helpText } = await import("./terminal/usage.ts");
+  console.log(options === "help" ? helpText(USAGE, OPTIONS) : SOFTWARE);
   return 0;
 }
 
@@ -59,7 +59,7 @@ async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
-  using screen = new Screen();
+  await using screen = new Screen();
   await using opened = new AsyncDisposableStack();
   let server: Server;
   try {
@@ -82,7 +82,7 @@ async function run(options: Options): Promise<number> {
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
-  screen[Symbol.dispose]();
+  await screen[Symbol.asyncDispose]();
   screen.print("Closing");
   return 0;
 }
@@ -247,15 +247,14 @@ function whereKept(file: string | undefined): string {
 
 /** Calls `stop` on Ctrl-C, or when asked to terminate; disposed, they end us. */
 function onSignals(stop: () => void): Disposable {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
-  // For good: of a terminal that goes away both system and shell tell us.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", stop);
+  const signals = Object.keys(END_SIGNALS) as Deno.Signal[]; // its keys
   for (const name of signals) Deno.addSignalListener(name, stop);
   return {
     [Symbol.dispose]() {
-      for (const name of signals) Deno.removeSignalListener(name, stop);
+      for (const name of signals) {
+        // When a terminal goes away, both the system and the shell send SIGHUP.
+        if (name !== "SIGHUP") Deno.removeSignalListener(name, stop);
+      }
     },
   };
 }

@@ -108,9 +108,8 @@ async function measureSenders(count: number, dir: string): Promise<number> {
 /** Makes a file with a million messages, each a row of its own. */
 async function fill(file: string): Promise<void> {
   using database = new Database(file);
-  const delivery = { recipients: 0, acknowledged: [], congested: [] };
   const keep = { forMs: Infinity, messages: Infinity };
-  const journal = new SqliteJournal(database, () => delivery, keep);
+  const journal = new SqliteJournal(database, keep);
   const body = encoder.encode(BODY);
   for (let first = 0; first < MESSAGES; first += APPENDED_AT_ONCE) {
     await Promise.all(Array.from({ length: APPENDED_AT_ONCE }, (_, i) => {

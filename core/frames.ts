@@ -4,7 +4,7 @@
  * @module
  */
 import { type Frame, header } from "../protocol.ts";
-import { cleanName } from "./sanitize.ts";
+import { sanitizeName } from "./text/sanitize.ts";
 
 /** The lines of a body. */
 export function linesOf(frame: Frame): string[] {
@@ -36,8 +36,8 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 /** What a NOTICE tells of who came or went; undefined for another one. */
 export function presenceOf(frame: Frame): string | undefined {
   const one = header(frame, "user");
-  const user = one === undefined ? usersOf(frame) : cleanName(one);
-  const room = cleanName(header(frame, "room") ?? "");
+  const user = one === undefined ? usersOf(frame) : sanitizeName(one);
+  const room = sanitizeName(header(frame, "room") ?? "");
   switch (frame.args[0]) {
     case "joined":
       return `${user} joined ${room}`;
@@ -53,7 +53,7 @@ export function presenceOf(frame: Frame): string | undefined {
 
 /** Whom a NOTICE is about that tells of many: crowded rooms have those. */
 function usersOf(frame: Frame): string {
-  const users = linesOf(frame).map((line) => cleanName(line.split(" ")[0]!));
+  const users = linesOf(frame).map((line) => sanitizeName(line.split(" ")[0]!));
   const more = users.length - USERS_TOLD;
   const told = users.slice(0, USERS_TOLD).join(", ");
   return more > 0 ? `${told} and ${more} more` : told;

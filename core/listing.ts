@@ -6,6 +6,9 @@
 import type { Line } from "./reconnecting.ts";
 import { linesOf } from "./frames.ts";
 
+/** What the server can be asked on; without `glance`, never only `now`. */
+export type Lister = Pick<Line, "request"> & Partial<Pick<Line, "glance">>;
+
 /** Somebody who is connected, as WHO tells it. */
 export interface Person {
   /** The user's name. */
@@ -30,7 +33,7 @@ export interface ListOptions {
 
 /** Which rooms there are. */
 export async function listRooms(
-  line: Line,
+  line: Lister,
   options: ListOptions = {},
 ): Promise<Room[]> {
   const lines = await list(line, "ROOMS", [], options);
@@ -42,7 +45,7 @@ export async function listRooms(
 
 /** Who is in `room`, or with `ALL` connected at all. */
 export async function listPeople(
-  line: Line,
+  line: Lister,
   room: string,
   options: ListOptions = {},
 ): Promise<Person[]> {
@@ -54,11 +57,13 @@ export async function listPeople(
 }
 
 async function list(
-  line: Line,
+  line: Lister,
   verb: "ROOMS" | "WHO",
   args: readonly string[],
   { now = false }: ListOptions,
 ): Promise<string[]> {
-  const asking = now ? line.glance(verb, args) : line.request(verb, args);
+  const asking = now && line.glance
+    ? line.glance(verb, args)
+    : line.request(verb, args);
   return linesOf(await asking);
 }

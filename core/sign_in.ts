@@ -14,7 +14,7 @@ import {
   type Headers,
   type RequestVerb,
 } from "../protocol.ts";
-import { clean } from "./sanitize.ts";
+import { sanitize } from "./text/sanitize.ts";
 import { said } from "./connection.ts";
 import { EXIT, Failure } from "../client/terminal/failure.ts";
 import {
@@ -28,7 +28,7 @@ import {
   ScramError,
   verifierOf,
 } from "./scram.ts";
-import type { SecretTerminal } from "../client/terminal/terminal.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 
 /** How to come in: `guest` asks for a password if the name has an account. */
 export type Way = "guest" | "signup" | "login";
@@ -51,7 +51,7 @@ export interface AccessOptions {
   /** Where the password is, if nobody is to be asked. */
   readonly passwordFile: string | undefined;
   /** Where to ask; undefined if nobody sits there. */
-  readonly terminal: SecretTerminal | undefined;
+  readonly terminal: Terminal | undefined;
 }
 
 /** See the top of the file. */
@@ -62,7 +62,7 @@ export class Access {
   #keys: Keys | undefined; // what is left of it
   #owns = false;
   readonly #file: string | undefined;
-  readonly #terminal: SecretTerminal | undefined;
+  readonly #terminal: Terminal | undefined;
 
   /** Nothing was asked for yet. */
   constructor(options: AccessOptions) {
@@ -152,7 +152,7 @@ export class Access {
     } else if (!terminal || !CURABLE.has(error.code)) {
       return false;
     } else {
-      terminal.print(`! ${clean(sentence(error))}\n`);
+      terminal.print(`! ${sanitize(sentence(error))}\n`);
       this.#way = error.code === 110 ? await askWay(terminal) : "login";
     }
     return true;
@@ -256,7 +256,7 @@ export class Access {
 const CURABLE = new Set<number>([110, 111, 113]);
 
 /** Asks whether to sign up or to log in where there are no guests. */
-async function askWay(terminal: SecretTerminal): Promise<Way> {
+async function askWay(terminal: Terminal): Promise<Way> {
   for (;;) {
     const answer = await terminal.ask("1 register, 2 log in: ");
     if (answer === undefined) {

@@ -21,7 +21,7 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { IN_MEMORY } from "./journal/database.ts";
-import { StartError } from "./start_error.ts";
+import { StartError } from "./journal/start_error.ts";
 
 /**
  * How long a certificate of ours is good, in days. Longer ones are refused by

@@ -12,32 +12,36 @@
 import { MAX_BODY_BYTES } from "../protocol.ts";
 import { Accounts } from "./accounts/accounts.ts";
 import { ageClock } from "./journal/age_clock.ts";
-import type { Deliver, Journal } from "./journal/journal.ts";
+import type { Journal } from "./journal/journal.ts";
 import { Bans } from "./accounts/bans.ts";
-import { ACKNOWLEDGE_WITHIN_MS, Classics } from "./session/two_socket.ts";
+import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
+import { CLOCK, type Clock } from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
 import { Console } from "./operator/console.ts";
 import type { Context, Settings } from "./session/context.ts";
 import { Database, explained, IN_MEMORY } from "./journal/database.ts";
 import { type Keep, SqliteJournal } from "./journal/sqlite_journal.ts";
-import { Hub, type User } from "./chat/hub.ts";
+import { Hub } from "./chat/hub.ts";
+import type { User } from "./chat/user.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
 import { MemoryJournal } from "./journal/memory_journal.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./options.ts";
-import { rarely } from "./operator/throttled_log.ts";
+} from "./defaults.ts";
+import { throttledLog } from "./net/throttled_log.ts";
 import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
-import { Reception, type TlsListener } from "./net/acceptor.ts";
+import { Acceptor, type TlsListener } from "./net/acceptor.ts";
+import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
+import { serve } from "./session/session.ts";
 import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
 import { LOOK_EVERY_MS, Silence } from "./session/keepalive.ts";
-import { openTurns } from "./net/turns.ts";
-import { Turnstile } from "./net/admission.ts";
-import { VisitTable } from "./journal/token_table.ts";
-import { Visits } from "./accounts/resume_tokens.ts";
+import { nextTurn, openTurns } from "./net/turns.ts";
+import { Admission } from "./net/admission.ts";
+import { TokenTable } from "./journal/token_table.ts";
+import { ResumableSessions } from "./accounts/resume_tokens.ts";
 
 /** What {@linkcode startServer} may be told; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
@@ -61,6 +65,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
    * `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
+  /** What rates, waits and last words are measured by; tests give their own. */
+  readonly clock?: Clock;
   /** Gets the lines of the log; default: they are printed, with the time. */
   readonly log?: (line: string) => void;
 }
@@ -101,25 +107,30 @@ export function startServer(options: ServerOptions = {}): Server {
   const ticking = startTicking(context);
   const turns = openTurns();
   setImmediate(() => context.accounts.prepare()); // before anybody talks
-  const reception = new Reception(context, { maxOutboxBytes });
-  if (tcp) reception.open(tcp);
-  if (tls) reception.open(tls, "TLS");
+  const acceptor = new Acceptor({
+    serve: (connection) => serve(connection, context),
+    admit: () => context.admission.pass(),
+    clock: context,
+    maxOutboxBytes: maxOutboxBytes ?? outboxBytes(context.settings),
+  });
+  if (tcp) acceptor.open(tcp);
+  if (tls) acceptor.open(tls, "TLS");
   opened.move();
   return {
     port: tcp?.addr.port ?? tls?.port ?? 0,
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
     console: new Console(context),
-    welcome: (wire, from, way) => reception.welcome(wire, from, way),
+    welcome: (wire, from, way) => acceptor.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
       ticking[Symbol.dispose]();
-      reception.close();
+      acceptor.close();
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
-      await context.turnstile[Symbol.asyncDispose]();
-      await reception[Symbol.asyncDispose]();
+      await context.admission[Symbol.asyncDispose]();
+      await acceptor[Symbol.asyncDispose]();
       (await turns)[Symbol.dispose]();
       database.close();
     },
@@ -168,8 +179,10 @@ function createContext(
     (name) => accounts.named(name)?.name,
     (value) => bans.refusal({ kind: "name", value }),
   );
-  const journal = createJournal(options, { database, hub });
-  const now = () => performance.now();
+  const journal = createJournal(options, database);
+  journal.connect(hub);
+  const { clock = CLOCK } = options;
+  const now = () => clock.now();
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const entered = (user: User) => {
     for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
@@ -179,18 +192,29 @@ function createContext(
     journal,
     accounts,
     bans,
-    classics: new Classics({ hub, journal, acknowledgeWithinMs, entered }),
-    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
+    twoSocketUsers: new TwoSocketUsers({
+      hub,
+      journal,
+      acknowledgeWithinMs,
+      entered,
+    }),
+    admission: new Admission({ lastId: () => journal.lastId, clock }),
     log,
     visits: isStored(options)
-      ? new Visits({ store: new VisitTable(database), now: now() })
-      : new Visits(),
+      ? new ResumableSessions({ store: new TokenTable(database), now: now() })
+      : new ResumableSessions(),
     limits: new Limits(options),
     sessions: new Set(),
     now,
-    logRarely: rarely(log, now),
+    after: (ms, action) => clock.after(ms, action),
+    logThrottled: throttledLog(log, now),
     settings: settingsOf(options),
   };
+}
+
+/** A room that wakes up must not end its readers: see slow_consumer.ts. */
+function outboxBytes({ maxUnreadBytes }: Settings): number {
+  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
 function settingsOf(options: ServerOptions): Settings {
@@ -206,14 +230,11 @@ function settingsOf(options: ServerOptions): Settings {
   };
 }
 
-function createJournal(
-  options: ServerOptions,
-  { database, hub }: { database: Database; hub: Hub },
-): Journal {
-  const deliver: Deliver = (run, bytes) => hub.deliver(run, bytes);
-  if (!isStored(options)) return new MemoryJournal(deliver);
+function createJournal(options: ServerOptions, database: Database): Journal {
+  if (!isStored(options)) return new MemoryJournal();
   const { keep = DEFAULT_KEEP } = options;
-  return new SqliteJournal(database, deliver, { ...keep, ageNow: ageClock() });
+  const ageNow = ageClock();
+  return new SqliteJournal(database, { ...keep, ageNow, nextTurn });
 }
 
 /** Whether what is said outlives the server. */

@@ -1,15 +1,14 @@
 /**
- * Tab: what could be meant by the word before the cursor.
+ * The Tab key: completes the word before the cursor.
  *
- * Which kind of word is wanted is told from the line alone; who and what there
- * is, is asked of the server when it is needed, so that it is never out of date
- * and nothing is kept in step. What is no legal name is left out: the words go
- * into the line that is edited, where nothing cleans them any more.
+ * The kind of the word follows from the line alone. The names come from the
+ * server at each Tab, so no list has to be kept up to date. A name that is not
+ * legal is left out: nothing sanitizes the line that is edited.
  *
  * @module
  */
 import { isRoomName, isUserName } from "../../protocol.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS, findCommand } from "../../core/text/typed_line.ts";
 import { listPeople, listRooms } from "../../core/listing.ts";
 import type { Session } from "./session.ts";
 
@@ -27,6 +26,8 @@ export interface Wanted {
 
 /** Which word would complete `line`. In the chooser, rooms are meant. */
 export function wantedWord(line: string, choosing = false): Wanted {
+  const argument = wantedArgument(line);
+  if (argument) return argument;
   for (const [pattern, kind, after] of PATTERNS) {
     const match = pattern.exec(line);
     if (!match) continue;
@@ -38,6 +39,21 @@ export function wantedWord(line: string, choosing = false): Wanted {
   if (choosing) return { kind: "room", part, before: "", after: "" };
   const after = part === line ? ": " : " ";
   return { kind: "user", part, before: "", after };
+}
+
+/** The first word after a command, as the usage of the command has it. */
+function wantedArgument(line: string): Wanted | undefined {
+  const [, typed = "", before = "", name = ""] =
+    /^\/(\S+)\s+(#?)(\S*)$/.exec(line) ?? [];
+  const command = findCommand(typed);
+  const usage = command && COMMANDS[command].usage;
+  const part = before + name;
+  if (/^\[?ROOM/.test(usage ?? "")) {
+    return { kind: "room", part, before, after: "" };
+  }
+  if (before !== "" || !/^\[?NAME/.test(usage ?? "")) return undefined;
+  const after = usage === "[NAME]" || usage === "NAME" ? "" : " ";
+  return { kind: "user", part, before, after };
 }
 
 /** The candidates for the end of `line`, and the part that they replace. */
@@ -76,19 +92,15 @@ async function namesOf(
       )
         .filter(isRoomName).map((name) => name.slice(1));
     case "command":
-      return COMMANDS.map(({ names }) => names[0]!); // each has a name
+      return Object.keys(COMMANDS);
     case "nothing":
       return [];
   }
 }
 
-/** Lines, by their end: what stands before the name, the name, what follows. */
+/** Ends of lines: what stands before the name, the name, what is put after. */
 const PATTERNS: readonly [RegExp, Wanted["kind"], after: string][] = [
   [/^(\/)(\S*)$/, "command", " "],
-  [/^\/(?:join|j|leave|part|who|w)\s+(#?)(\S*)$/, "room", ""],
-  [/^\/(?:msg|m|ignore|unignore)\s+()(\S*)$/, "user", " "],
-  [/^\/(?:call|accept|decline|hangup)\s+()(\S*)$/, "user", ""],
-  [/^\/(?:send|get)\s+()(\S*)$/, "user", " "],
   [/^(@)(\S*)$/, "user", ": "],
   [/\s(@)(\S*)$/, "user", " "],
   [/(?:^|\s)(#)(\S*)$/, "room", " "],

@@ -1,58 +1,27 @@
 /**
- * What a person can type about direct sessions.
+ * The commands about direct sessions.
  *
  * @module
  */
 import { lookAlike, targetKind } from "../../protocol.ts";
-import type { Command } from "./commands.ts";
+import type { CommandName, RunCommand } from "../../core/text/typed_line.ts";
 import type { Direct } from "../direct/direct.ts";
 import type { Session } from "./session.ts";
 
-/** In the order of the help. */
-export const DIRECT_COMMANDS: readonly Command[] = [
-  {
-    names: ["call"],
-    usage: "NAME",
-    help: "Ask for a direct session: nobody else, the server included, listens",
-    run: call,
-  },
-  {
-    names: ["accept"],
-    usage: "[NAME | NUMBER]",
-    help: "Talk directly with whoever calls; take files that are offered",
-    run: (session, rest) =>
-      onName(session, rest, (direct) => direct.accept(rest)),
-  },
-  {
-    names: ["decline"],
-    usage: "[NAME | NUMBER]",
-    help: "Do not talk with whoever calls; do not take files",
-    run: (session, rest) =>
-      onName(session, rest, (direct) => direct.decline(rest)),
-  },
-  {
-    names: ["direct", "d"],
-    usage: "[@NAME] [TEXT]",
-    help: "Say it directly; without TEXT, what you type goes there, or back",
-    run: direct,
-  },
-  {
-    names: ["hangup"],
-    usage: "[NAME]",
-    help: "End a direct session, or a call of yours",
-    run: (session, rest) =>
-      onName(session, rest, (direct) => direct.hangUp(rest)),
-  },
-  {
-    names: ["listen"],
-    usage: "[on | off]",
-    help: "Whether you can be called",
-    run: listen,
-  },
-];
-
-/** Those of them that need no server. */
-export const DIRECT_LOCAL: readonly string[] = ["direct", "hangup", "listen"];
+/** Runs them; what they are for stands in core/text/typed_line.ts. */
+export const DIRECT_COMMANDS = {
+  call,
+  accept: (session, rest) =>
+    onName(session, rest, (direct) => direct.accept(rest)),
+  decline: (session, rest) =>
+    onName(session, rest, (direct) => direct.decline(rest)),
+  direct,
+  hangup: (session, rest) =>
+    onName(session, rest, (direct) => direct.hangUp(rest)),
+  listen,
+} as const satisfies {
+  readonly [Name in CommandName]?: RunCommand<Session>;
+};
 
 async function call(session: Session, rest: string): Promise<void | "usage"> {
   if (targetKind(rest) !== "user") return "usage";
@@ -84,16 +53,13 @@ async function onName(
   await run(await session.direct.open());
 }
 
-function listen(session: Session, rest: string): Promise<void | "usage"> {
+function listen(session: Session, rest: string): void | "usage" {
   const door = session.direct;
-  if (rest !== "" && rest !== "on" && rest !== "off") {
-    return Promise.resolve("usage");
-  }
+  if (rest !== "" && rest !== "on" && rest !== "off") return "usage";
   if (rest !== "") door.listening = rest === "on";
   session.note(
     door.listening
-      ? "You can be called; /listen off ends that"
-      : "You cannot be called; /listen on ends that",
+      ? "Users can call you; /listen off ends that"
+      : "Calls are refused; /listen on allows them",
   );
-  return Promise.resolve();
 }

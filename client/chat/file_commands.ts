@@ -1,48 +1,17 @@
 /**
- * What a person can type about files.
+ * The commands about files.
  *
  * @module
  */
 import { lookAlike, targetKind } from "../../protocol.ts";
-import type { Command } from "./commands.ts";
+import type { CommandName, RunCommand } from "../../core/text/typed_line.ts";
 import type { Session } from "./session.ts";
 import { splitWords } from "./words.ts";
 
-/** In the order of the help. */
-export const FILE_COMMANDS: readonly Command[] = [
-  {
-    names: ["send"],
-    usage: "NAME FILE ...",
-    help: "Send files or folders, directly; with spaces, in quotes",
-    run: send,
-  },
-  {
-    names: ["get"],
-    usage: "NAME [FILE]",
-    help: "Get a file or folder that somebody shares; alone, list them",
-    run: get,
-  },
-  {
-    names: ["files"],
-    usage: "",
-    help: "Show what is being sent and received",
-    run: files,
-  },
-  {
-    names: ["cancel"],
-    usage: "[NUMBER]",
-    help: "End a transfer; its number is needed if there are several",
-    run: cancel,
-  },
-];
-
-/**
- * What can be done while the server is away: in a session that is open, or at
- * last when the server is back.
- */
-export const FILE_LOCAL: readonly string[] = [
-  ...["send", "get", "files", "cancel", "accept", "decline"],
-];
+/** Runs them; what they are for stands in core/text/typed_line.ts. */
+export const FILE_COMMANDS = { send, get, files, cancel } as const satisfies {
+  readonly [Name in CommandName]?: RunCommand<Session>;
+};
 
 async function send(session: Session, rest: string): Promise<void | "usage"> {
   const [name = "", ...paths] = splitWords(rest) ?? [];

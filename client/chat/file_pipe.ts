@@ -8,8 +8,8 @@
  */
 import type { Transfer } from "../files/transfer.ts";
 import { type Files, isTold } from "../files/files.ts";
-import type { Transfer as Task } from "../options.ts";
 import type { Session } from "./session.ts";
+import type { Transfer as Task } from "./transfer.ts";
 
 /**
  * Sends, or waits for an offer and receives.

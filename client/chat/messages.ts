@@ -172,7 +172,7 @@ export class Messages {
 /** A SEND as the line that waits for it. */
 function typedAs({ args: [target = ""], body }: Request): string {
   const text = textOf({ body });
-  return `Waits: ${target.startsWith("#") ? text : `@${target}: ${text}`}`;
+  return `Queued: ${target.startsWith("#") ? text : `@${target}: ${text}`}`;
 }
 
 /** About what a message takes in memory. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { type ChatError, concat } from "../../protocol.ts";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { type Request, said } from "../../core/connection.ts";
 import type { Line } from "../../core/reconnecting.ts";
 
@@ -79,7 +79,7 @@ export class Refusals {
   /** Tells why a line was not sent. */
   readonly tell = (number: number, why: string): void => {
     this.count++;
-    console.error(clean(`Cannot send line ${number}: ${why}`));
+    console.error(sanitize(`Cannot send line ${number}: ${why}`));
   };
 
   /** Tells which lines may have been sent, and were not answered. */

@@ -4,19 +4,18 @@
  * @module
  */
 import type { ChatError } from "../../protocol.ts";
-import { addressText } from "../trust/address.ts";
-import { clean } from "../../core/sanitize.ts";
+import { addressText, type Endpoint } from "../trust/address.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { said } from "../../core/connection.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
-import type { Goal, Options } from "../options.ts";
 
 /** Why the server does not let us in, as the end of the program. */
 export function refused(
   error: ChatError,
-  goal: Goal,
-  { tls }: Options,
+  goal: Endpoint & { readonly name: string },
+  { tls }: { readonly tls: unknown },
 ): Failure {
-  const free = clean(`${error.headers["suggestion"] ?? ""}`);
+  const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
   const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
   const advice = free !== ""
     ? `Try: client.ts ${free} ${server}`

@@ -15,10 +15,8 @@
  */
 import {
   ChatError,
-  DEFAULT_ROOM,
   type Frame,
   header,
-  isRoomName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../../protocol.ts";
@@ -29,8 +27,9 @@ import {
   type Part,
   type Pass,
 } from "../../core/resume.ts";
+import { roomNamed } from "../../core/commands.ts";
 import { Comeback } from "../../core/comeback.ts";
-import { cleanName } from "../../core/sanitize.ts";
+import { sanitizeName } from "../../core/text/sanitize.ts";
 import {
   type Connection,
   errorOf,
@@ -44,7 +43,7 @@ import type { Line, Visitor } from "../../core/reconnecting.ts";
 import { listRooms } from "../../core/listing.ts";
 import { Messages } from "./messages.ts";
 import { numberOf, presenceOf, textOf, timeOf } from "../../core/frames.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import type { Item, View } from "../terminal/view.ts";
 
 /** More rooms are only counted: a choice has to fit a screen. */
@@ -268,7 +267,7 @@ export class Session implements Visitor {
 
   /** Makes `word` the current room, and enters it if need be. */
   async join(word: string): Promise<void> {
-    const room = roomName(word);
+    const room = roomNamed(word);
     if (!room) {
       throw new ChatError(
         109,
@@ -287,7 +286,7 @@ export class Session implements Visitor {
 
   /** Leaves a room; out of the last one, shows which there are. */
   async leave(word: string | undefined = this.room): Promise<void> {
-    const room = roomName(word ?? "");
+    const room = roomNamed(word ?? "");
     if (!room) throw new ChatError(109, "you are in no room");
     await this.line.request("LEAVE", [room]);
     if (!this.room) await this.showRooms();
@@ -329,13 +328,6 @@ export class Session implements Visitor {
     });
   }
 
-  /** How long the server takes to answer, in milliseconds. */
-  async ping(): Promise<number> {
-    const start = performance.now();
-    await this.line.request("PING");
-    return performance.now() - start;
-  }
-
   /** Clears the screen. */
   clear(): void {
     this.#terminal.clear();
@@ -357,9 +349,9 @@ export class Session implements Visitor {
   /** What stands before what is typed. */
   get promptText(): string {
     const direct = this.direct.opened?.current;
-    if (direct) return `direct ${cleanName(direct.name)}> `;
+    if (direct) return `direct ${sanitizeName(direct.name)}> `;
     const away = this.away ? " (offline)" : "";
-    return `${cleanName(this.room ?? "room")}${away}> `;
+    return `${sanitizeName(this.room ?? "room")}${away}> `;
   }
 
   #entered(registered: Frame): void {
@@ -437,13 +429,6 @@ export class Session implements Visitor {
     const wanted = lookAlike(name);
     return this.#rooms.find((one) => lookAlike(one.name) === wanted);
   }
-}
-
-/** A room as it was typed, with or without `#`; nothing is the default room. */
-export function roomName(word: string): string | undefined {
-  const bare = word.trim().replace(/^#/, "");
-  const name = bare === "" ? DEFAULT_ROOM : `#${bare}`;
-  return isRoomName(name) ? name : undefined;
 }
 
 /** What to do about an error that is no end. */

@@ -1,127 +1,126 @@
 /**
- * What is typed, in its order: at once, or, while the connection is lost, when
- * it is back. What needs no server is done at once in any case, and so is
- * taking leave.
+ * Runs the typed lines in their order: at once, or, while the connection is
+ * lost, after it is back. A command that needs no server runs at once in any
+ * case; so does quitting.
  *
  * @module
  */
-import { findCommand, parseInput, runInput } from "./commands.ts";
-import { DIRECT_LOCAL } from "./direct_commands.ts";
-import { FILE_LOCAL } from "./file_commands.ts";
+import {
+  type Command,
+  COMMANDS,
+  parseLine,
+} from "../../core/text/typed_line.ts";
+import { runLine } from "./commands.ts";
 import { WINDOW_MESSAGES } from "./pipe.ts";
-import { Screen } from "../terminal/screen.ts";
 import type { Session } from "./session.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 
-/** So many typed lines may wait before no more are read. */
-const MAX_WAITING = 1_000;
-
-/** What needs no server. */
-const LOCAL = [
-  "help",
-  "ignore",
-  "unignore",
-  "clear",
-  "quit",
-  ...DIRECT_LOCAL,
-  ...FILE_LOCAL,
-];
+/** Limit of queued lines; at the limit no more are read. */
+const MAX_QUEUED = 1_000;
 
 /**
- * Does what the lines mean that are typed, until there are no more.
+ * Runs every typed line, until the input ends.
  *
  * @throws {Failure} If the line to the server ends before.
  */
-export async function speakTyped(
+export async function runTypedLines(
   session: Session,
   terminal: Terminal,
 ): Promise<void> {
-  const waiting = new Lines();
-  const reading = readAll(session, terminal, waiting);
-  const running = runAll(session, terminal, waiting);
+  const queue = new LineQueue();
+  const reading = readAll(session, terminal, queue);
+  const running = runAll(session, terminal, queue);
   await Promise.all([reading, running]);
 }
 
-/** Reads what is typed; what needs no server overtakes what waits for it. */
+/** Reads lines; a command that needs no server overtakes the queue. */
 async function readAll(
   session: Session,
   terminal: Terminal,
-  waiting: Lines,
+  queue: LineQueue,
 ): Promise<void> {
   for (;;) {
     const line = await terminal.read();
     if (line === undefined) break;
     if (session.away && isLocal(session, line)) {
-      if (isQuit(line)) tellUnsent(session, waiting.count);
-      await runInput(session, line);
+      if (isQuit(line)) noteUnsent(session, queue.count);
+      await runLine(session, line);
       continue;
     }
-    if (session.away) session.note(`Waits: ${line}`);
-    waiting.push(line);
-    await waiting.room();
+    if (session.away) session.note(`Queued: ${line}`);
+    queue.push(line);
+    await queue.room();
   }
-  if (session.away && terminal instanceof Screen) { // Ctrl-D
-    tellUnsent(session, waiting.count);
+  if (session.away && terminal.kind === "raw") { // Ctrl-D
+    noteUnsent(session, queue.count);
     await session.logout();
   }
-  waiting.end();
+  queue.end();
 }
 
-/** Runs what waits, one after the other, while we are in. */
+/** Runs the queued lines, one after the other, while we are registered. */
 async function runAll(
   session: Session,
   terminal: Terminal,
-  waiting: Lines,
+  queue: LineQueue,
 ): Promise<void> {
-  while (await waiting.any()) {
+  while (await queue.any()) {
     await session.present;
-    await run(session, terminal, waiting.take());
+    await runQueued(session, terminal, queue.take());
   }
   await session.line.settled(0);
 }
 
-async function run(
+async function runQueued(
   session: Session,
   terminal: Terminal,
   line: string,
 ): Promise<void> {
-  const { kind } = parseInput(line);
+  const { kind } = parseLine(line);
   const isHeard = session.room !== undefined || session.direct.opened?.current;
-  const isSent = kind === "to" || (kind === "say" && isHeard);
-  if (!isSent && terminal instanceof Screen) {
+  const isSent = kind === "private" || (kind === "message" && isHeard);
+  if (!isSent && terminal.kind === "raw") {
     session.show({ kind: "echo", text: session.promptText + line });
   } else if (!isSent) {
-    await session.line.settled(0); // what is printed keeps the lines' order
+    await session.line.settled(0); // keeps the output in the order of the lines
   }
-  await runInput(session, line);
+  await runLine(session, line);
   await session.line.settled(WINDOW_MESSAGES);
 }
 
-function tellUnsent(session: Session, waiting: number): void {
+function noteUnsent(session: Session, queued: number): void {
   const sends = session.line.parked.filter(({ verb }) => verb === "SEND");
-  const count = waiting + sends.length;
-  if (count > 0) session.note(`Not sent: ${count} of what was typed`);
+  const count = queued + sends.length;
+  if (count > 0) {
+    session.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);
+  }
 }
 
 function isLocal(session: Session, line: string): boolean {
-  const input = parseInput(line);
-  if (input.kind === "nothing") return session.room !== undefined;
-  if (input.kind === "say") {
-    return session.direct.opened?.current !== undefined;
+  const typed = parseLine(line);
+  switch (typed.kind) {
+    case "nothing":
+      return session.room !== undefined;
+    case "message":
+      return session.direct.opened?.current !== undefined;
+    case "private":
+      return false;
+    case "invalid":
+      return true;
+    case "command": {
+      const { offline }: Command = COMMANDS[typed.name];
+      return offline === true;
+    }
   }
-  if (input.kind !== "command") return input.kind === "wrong";
-  const command = findCommand(input.name);
-  return !command || LOCAL.includes(command.names[0]!);
 }
 
 function isQuit(line: string): boolean {
-  const input = parseInput(line);
-  return input.kind === "command" &&
-    findCommand(input.name)?.names[0] === "quit";
+  const typed = parseLine(line);
+  return typed.kind === "command" && typed.name === "quit";
 }
 
-/** Lines on their way from who reads them to who runs them. */
-class Lines {
+/** Lines that were read and have not run yet. */
+class LineQueue {
   #lines: string[] = [];
   #ended = false;
   #change = Promise.withResolvers<void>();
@@ -157,7 +156,7 @@ class Lines {
 
   /** Resolves when there are not too many. */
   async room(): Promise<void> {
-    while (this.#lines.length >= MAX_WAITING) await this.#change.promise;
+    while (this.#lines.length >= MAX_QUEUED) await this.#change.promise;
   }
 
   #changed(): void {

@@ -9,7 +9,7 @@
 import { format as formatBytes } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import stringWidth from "string-width";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** Bars are as wide as the screen leaves them, up to so many columns. */
@@ -115,7 +115,7 @@ export function progressBar(progress: Progress, columns: number): string {
   while (words.length > 1 && words.join(" ").length > room) words.pop();
   const right = words.join(" ");
   const title = shorten(
-    clean(progress.title),
+    sanitize(progress.title),
     Math.max(NARROWEST_TITLE, columns - right.length - USUAL_BAR - 5),
   );
   const rest = columns - 1 - stringWidth(title) - right.length - 4;

@@ -10,7 +10,7 @@
  */
 import { connectTcp, dial, parseAddress, parsePort } from "../trust/address.ts";
 import type { Endpoint } from "../trust/address.ts";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
 import { type KnownServers, serverText } from "../trust/known_servers.ts";
 import type { ByteStream } from "../trust/tls.ts";
@@ -102,8 +102,8 @@ export class TypedServers {
   #complain({ message, advice, exitCode }: Failure): void {
     if (exitCode !== EXIT.protocol || this.#complaints.has(message)) return;
     this.#complaints.add(message);
-    this.#options.complain(clean(message));
-    if (advice !== "") this.#options.complain(clean(advice));
+    this.#options.complain(sanitize(message));
+    if (advice !== "") this.#options.complain(sanitize(advice));
   }
 }
 

@@ -16,7 +16,8 @@
  * @module
  */
 import stringWidth from "string-width";
-import { clean, cleanName } from "../../core/sanitize.ts";
+import { mentions, nameHash, textParts } from "../../core/text/marks.ts";
+import { sanitize, sanitizeName } from "../../core/text/sanitize.ts";
 
 /** Something to be shown. */
 export type Item =
@@ -103,8 +104,8 @@ export class View {
         return this.#rows("", item.text).map((row) => this.#dim(row)).join("");
       case "room":
         return `${
-          clean(
-            ` * ${cleanName(item.name.replace(/^#/, ""))} <${item.members}>`,
+          sanitize(
+            ` * ${sanitizeName(item.name.replace(/^#/, ""))} <${item.members}>`,
           )
         }\n`;
     }
@@ -115,7 +116,7 @@ export class View {
     const rows = this.#rows(head.plain, message.text);
     if (message.old) return rows.map((row) => this.#dim(row)).join("");
     const told = message.from !== this.me && message.from !== "you" &&
-      (message.to === "you" || mentions(this.me).test(message.text));
+      (message.to === "you" || mentions(message.text, this.me));
     const body = rows.join("").slice(head.plain.length);
     const bell = told && !this.#options.plain ? "\x07" : "";
     return head.colored + this.#marked(body) + bell;
@@ -124,8 +125,8 @@ export class View {
   #head(message: Message): { plain: string; colored: string } {
     const [time, from, to] = [
       timeOf(message.at),
-      cleanName(message.from),
-      cleanName(message.to),
+      sanitizeName(message.from),
+      sanitizeName(message.to),
     ];
     const isRoom = to.startsWith("#");
     const named = isRoom && (this.#options.plain || !same(to, this.room));
@@ -145,17 +146,19 @@ export class View {
     return this.#paint(name, `1;38;5;${colorOf(name)}`);
   }
 
-  /** Mentions of us in inverse video; only rows that we wrapped can hide one. */
+  /** Mentions in inverse video; a mention that was wrapped is not found. */
   #marked(text: string): string {
-    if (!this.#options.colors || this.me === "") return text;
-    return text.replace(mentions(this.me, "gi"), (m) => this.#paint(m, "7"));
+    if (!this.#options.colors) return text;
+    return textParts(text, this.me).map((part) =>
+      part.kind === "mention" ? this.#paint(part.text, "7") : part.text
+    ).join("");
   }
 
   /** `text` after `head`, as rows that fit, each with its LF. */
   #rows(head: string, text: string): string[] {
-    if (this.#options.plain) return [`${head}${clean(text)}\n`];
+    if (this.#options.plain) return [`${head}${sanitize(text)}\n`];
     const columns = Math.max(this.#options.columns(), MIN_COLUMNS);
-    const safe = clean(text, { lines: true });
+    const safe = sanitize(text, { lines: true });
     const first = columns - width(head);
     const rest = columns - HANGING.length;
     const rows = safe.split("\n").flatMap((line, index) =>
@@ -185,13 +188,9 @@ export class View {
   }
 }
 
-/** The colour of a name: always the same, on every screen. */
+/** The colour of a name: the same on every terminal. */
 export function colorOf(name: string): number {
-  let hash = 0x811c9dc5; // FNV-1a
-  for (const char of name.toLowerCase()) {
-    hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193) >>> 0;
-  }
-  return NAME_COLORS[hash % NAME_COLORS.length]!;
+  return NAME_COLORS[nameHash(name) % NAME_COLORS.length]!;
 }
 
 /**
@@ -224,14 +223,6 @@ export function wrap(line: string, first: number, rest: number): string[] {
     }
   }
   return [...rows, row];
-}
-
-/** Where our name stands in a text, as a word of its own. */
-export function mentions(name: string, flags = "i"): RegExp {
-  // Names have letters and digits alone, so that none needs escaping; a
-  // server that gave us another one is not going to be found in any text.
-  const word = /^[A-Za-z0-9]+$/.test(name) ? name : "$.";
-  return new RegExp(`(?<![A-Za-z0-9])@?${word}(?![A-Za-z0-9])`, flags);
 }
 
 const MIN_COLUMNS = 20; // narrower, rows break rather than shrink

@@ -1,10 +1,10 @@
 /**
- * Accounts: names that belong to somebody.
+ * Accounts: names that have an owner.
  *
- * A password is known to its owner alone: what is stored is a SCRAM verifier
- * (scram.ts). Whoever guesses wrong three times in a row is locked out for a
- * while (lockouts.ts). To log in to an account that does not exist fails in the
- * same way, and as slowly, as with a wrong password.
+ * Only the owner knows the password: the database stores a SCRAM verifier. After
+ * three wrong passwords in a row the account is locked for that address for a
+ * while (lockouts.ts). A sign-in to an account that does not exist fails in the
+ * same way, and takes as long, as one with a wrong password.
  *
  * @module
  */
@@ -24,78 +24,74 @@ import {
   type Verifier,
 } from "./scram.ts";
 
-/** So many accounts there can be. */
+/** Limit of accounts on one server. */
 export const MAX_ACCOUNTS = 100_000;
 
-/** A name that belongs to somebody. */
+/** A name that has an owner. */
 export interface Account {
-  /** As it is shown. */
+  /** As its owner writes it. */
   readonly name: string;
-  /** The newest message when it began to be somebody's. */
+  /** Id of the newest message when the account was created. */
   readonly since: number;
-  /** Makes the keys of its messages unlike those of all others. */
+  /** Keeps the `Key`s of its messages apart from those of other users. */
   readonly keyScope: string;
-  /** The newest message of which it is sure that its owner has it. */
+  /** Id of the newest message that its owner has certainly received. */
   readonly seen: number;
-  /** When it was made, in milliseconds since the epoch. */
+  /** In milliseconds since the epoch. */
   readonly createdAt: number;
 }
 
-/** What is known of an account that is to be. */
+/** An account to be created. */
 export type NewAccount =
   & Pick<Account, "name" | "since" | "keyScope">
   & { readonly verifier: string };
 
 /** A LOGIN that waits for its PROVE. */
 export interface PendingLogin {
-  /** The name that was given. */
+  /** As the client wrote it. */
   readonly name: string;
-  /** Where it comes from, without the port. */
+  /** The client's address, without the port. */
   readonly address: string;
-  /** What the client was asked. */
   readonly challenge: Challenge;
-  /** What its answer is checked with. */
   readonly verifier: Verifier;
-  /** Undefined if there is none, which nobody is told. */
+  /** Undefined if there is none; the client must not notice that. */
   readonly account: Account | undefined;
 }
 
-/** A login that was successful. */
+/** A successful sign-in. */
 export interface Proved {
-  /** Whose it is. */
   readonly account: Account;
-  /** The server's final message, with which it proves itself. */
+  /** The server's final message, which proves that it has the verifier. */
   readonly signature: string;
 }
 
-/** What {@linkcode Accounts} may be told. */
+/** Settings of {@linkcode Accounts}. */
 export interface AccountOptions {
-  /** How long a lock lasts, in milliseconds; Infinity until it is lifted. */
+  /** How long a lock lasts, in milliseconds; Infinity: until the operator ends it. */
   readonly lockoutMs: number;
   /** Milliseconds since the epoch. Tests pass their own. */
   readonly now?: () => number;
-  /** So many there can be. Default {@linkcode MAX_ACCOUNTS}. */
-  readonly most?: number;
+  /** Default {@linkcode MAX_ACCOUNTS}. */
+  readonly maxAccounts?: number;
 }
 
-/** See the top of the file. */
+/** All accounts of one database. */
 export class Accounts {
   readonly #database: Database;
   readonly #lockouts: Lockouts;
   readonly #now: () => number;
-  readonly #most: number;
+  readonly #maxAccounts: number;
   readonly #secret: Uint8Array;
-  readonly #names = new NameMap<string>(); // asked for each guest who comes in
+  readonly #names = new NameMap<string>(); // saves a query for each guest
   readonly #byName: StatementSync;
   readonly #byLook: StatementSync;
   readonly #all: StatementSync;
   readonly #insert: StatementSync;
   readonly #see: StatementSync;
 
-  /** The accounts of `database`. */
   constructor(database: Database, options: AccountOptions) {
-    const { lockoutMs, now = Date.now, most = MAX_ACCOUNTS } = options;
-    this.#most = most;
+    const { lockoutMs, now = Date.now, maxAccounts = MAX_ACCOUNTS } = options;
+    this.#maxAccounts = maxAccounts;
     this.#database = database;
     this.#now = now;
     this.#lockouts = new Lockouts(database, { lockoutMs, now });
@@ -114,39 +110,41 @@ export class Accounts {
     for (const { name } of this.all()) this.#names.add(name, name);
   }
 
-  /** The account of that name, or of one that looks like it. */
+  /** The account of that name, or of a look-alike. */
   named(name: string): Account | undefined {
     const row = this.#row(name);
     return row && accountOf(row);
   }
 
-  /** Whether there is an account of that very name with that verifier. */
+  /** Whether this account already has this verifier. */
   has(name: string, verifier: string): boolean {
     return this.#row(name)?.["verifier"] === verifier;
   }
 
-  /** Gets ready for logins, if there are accounts; to be called now and then. */
+  /** Prepares the next sign-in, if there are accounts. Call it now and then. */
   prepare(): void {
     if (this.#names.size > 0) prepareScram();
   }
 
-  /** All accounts, by name. */
+  /** All accounts, sorted by name. */
   all(): Account[] {
     return this.#all.all().map(accountOf);
   }
 
   /**
-   * Makes an account, and resolves when it is stored.
+   * Creates an account; resolves when it is stored.
    *
-   * @throws {ChatError} 113 if there is one, 119 if it cannot be stored, or there
-   * are too many.
+   * @throws {ChatError} 113 if it exists, 119 if it cannot be stored or the limit
+   * is reached.
    */
   async create(account: NewAccount): Promise<Account> {
     const { name, verifier, since, keyScope } = account;
     const createdAt = this.#now();
     await this.#database.write(() => {
       if (this.#stored(name)) throw exists(name);
-      if (this.#names.size >= this.#most) throw tooMany(this.#most);
+      if (this.#names.size >= this.#maxAccounts) {
+        throw tooMany(this.#maxAccounts);
+      }
       const key = name.toLowerCase();
       this.#insert.run(
         ...[key, lookAlike(name), name, verifier, createdAt],
@@ -158,17 +156,17 @@ export class Accounts {
   }
 
   /**
-   * Begins a login with the client's first message.
+   * Starts a sign-in with the client's first message.
    *
-   * @throws {ChatError} 105 if that is malformed, 112 if the account is locked
-   * for the address.
+   * @throws {ChatError} 105 if the message is malformed, 112 if the account is
+   * locked for the address.
    */
   begin(name: string, address: string, message: string): PendingLogin {
     const row = this.#row(name);
     const account = row && accountOf(row);
     const locked = this.#lockouts.remainingMs(lockKey(name, account), address);
     if (locked > 0) throw lockedOut(name, locked);
-    // Made in any case, so that the time it takes tells nothing.
+    // Computed in any case: the time must not tell whether the account exists.
     const fake = fakeVerifier(this.#secret, lookAlike(name));
     const verifier = row ? parseVerifier(String(row["verifier"])) : fake;
     const asked = { message, verifier, random: randomWord() };
@@ -182,10 +180,10 @@ export class Accounts {
   }
 
   /**
-   * Ends a login with the client's final message.
+   * Completes a sign-in with the client's final message.
    *
    * @throws {ChatError} 105 if the message is malformed, 111 if the password is
-   * wrong, 112 if that was once too often.
+   * wrong, 112 if that locks the account.
    */
   async prove(
     { name, address, challenge, verifier, account }: PendingLogin,
@@ -203,12 +201,12 @@ export class Accounts {
     if (left === 0) {
       throw lockedOut(name, this.#lockouts.remainingMs(key, address));
     }
-    throw new ChatError(111, `Cannot log in as "${name}": wrong password`, {
+    throw new ChatError(111, `Cannot sign in as "${name}": wrong password`, {
       headers: { "Attempts-left": left },
     });
   }
 
-  /** Makes a note that the owner has everything up to `id`. */
+  /** Stores that the owner has received everything up to `id`. */
   async received({ name, seen }: Account, id: number): Promise<void> {
     if (id <= seen) return;
     try {
@@ -216,18 +214,18 @@ export class Accounts {
         this.#see.run(id, name.toLowerCase(), id)
       );
     } catch (error) {
-      // What cannot be noted now is forwarded once more: better than lost.
+      // Then messages are forwarded once more, which is better than lost.
       if (!(error instanceof ChatError)) throw error;
     }
   }
 
   /**
-   * Lets everybody try again who is locked out from the account.
+   * Ends the locks of an account.
    *
-   * @returns How many addresses that are.
+   * @returns The number of addresses that were locked.
    */
-  unblock(name: string): Promise<number> {
-    return this.#lockouts.lift(lockKey(name, this.named(name)));
+  unlock(name: string): Promise<number> {
+    return this.#lockouts.clear(lockKey(name, this.named(name)));
   }
 
   #row(name: string): Row | undefined {
@@ -252,12 +250,12 @@ function accountOf(row: Row): Account {
   };
 }
 
-/** The name under which wrong passwords are counted. */
+/** The key under which wrong passwords are counted. */
 function lockKey(name: string, account: Account | undefined): string {
   return account?.name.toLowerCase() ?? lookAlike(name);
 }
 
-/** What fake verifiers are made from; nobody outside of the database has it. */
+/** The secret that fake verifiers are made from; it never leaves the database. */
 function secretOf(database: Database): Uint8Array {
   const row = database.prepare(
     "SELECT value FROM secrets WHERE name = 'accounts'",
@@ -265,31 +263,34 @@ function secretOf(database: Database): Uint8Array {
   return row!["value"] as Uint8Array; // a BLOB that the schema puts there
 }
 
-/** Refuses a name that has an account. */
+/** The error for a name that has an account. */
 export function exists(name: string): ChatError {
   return new ChatError(
     113,
-    `Cannot sign up as "${name}": this name, or one that looks like it, has an account`,
+    `Cannot sign up as "${name}": this name (or a similar one) has an account`,
   );
 }
 
 function tooMany(limit: number): ChatError {
   return new ChatError(
     119,
-    `Cannot store that: there are ${limit} accounts, which is the most`,
+    `Cannot create an account: the limit of ${limit} accounts is reached`,
     { headers: { Limit: limit } },
   );
 }
 
 function lockedOut(name: string, forMs: number): ChatError {
   const what =
-    `Cannot log in as "${name}" from your address: ${MAX_FAILURES} wrong passwords in a row`;
+    `Cannot sign in as "${name}" from your address: ${MAX_FAILURES} wrong passwords in a row`;
   if (forMs === Infinity) {
-    return new ChatError(112, `${what}; only the operator can unblock it`);
+    return new ChatError(
+      112,
+      `${what}; only the operator can unlock the account`,
+    );
   }
   const minutes = Math.ceil(forMs / 60_000);
   const wait = minutes === 1 ? "1 minute" : `${minutes} minutes`;
-  return new ChatError(112, `${what}; it is locked for ${wait}`, {
+  return new ChatError(112, `${what}; try again in ${wait}`, {
     headers: { "Retry-after": Math.ceil(forMs / 1_000) },
   });
 }

@@ -1,9 +1,8 @@
 /**
- * Bans: names and addresses that the operator lets in no more.
+ * Bans: names and addresses that the operator refuses.
  *
- * They are held in memory, where whoever comes is compared with them, and
- * stored, so that a restart does not lift them. A ban of a name is one of its
- * look-alikes too.
+ * They are held in memory, where each new client is checked, and stored: they
+ * survive a restart. A ban of a name covers its look-alikes.
  *
  * @module
  */
@@ -11,25 +10,24 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError, isUserName } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
 import { NameMap } from "../chat/name_map.ts";
-import { visible } from "../operator/shown.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 
-/** Who can be banned. */
-export interface Target {
-  /** What `value` is. */
+/** What can be banned. */
+export interface BanTarget {
   readonly kind: "name" | "address";
   /** A user's name, or an address without a port; IPv6 in brackets. */
   readonly value: string;
 }
 
-/** Somebody who is banned. */
-export interface Ban extends Target {
-  /** Since when, in milliseconds since the epoch. */
+/** One ban. */
+export interface Ban extends BanTarget {
+  /** In milliseconds since the epoch. */
   readonly since: number;
-  /** Why; may be empty. */
+  /** May be empty. */
   readonly reason: string;
 }
 
-/** See the top of the file. */
+/** All bans of one database. */
 export class Bans {
   readonly #database: Database;
   readonly #names = new NameMap<Ban>();
@@ -37,7 +35,6 @@ export class Bans {
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
 
-  /** Those that are stored. */
   constructor(database: Database) {
     this.#database = database;
     this.#put = database.prepare(
@@ -52,39 +49,41 @@ export class Bans {
         kind: kind === "name" ? "name" : "address",
         value: String(value),
         since: Number(since),
-        reason: visible(String(reason)), // whoever wrote it: it goes into a head
+        reason: sanitize(String(reason)), // it goes into a head, whoever edited the file
       });
     }
   }
 
-  /** The ban that concerns `target`, also if it is of a look-alike. */
-  find({ kind, value }: Target): Ban | undefined {
+  /** The ban that covers `target`. */
+  find({ kind, value }: BanTarget): Ban | undefined {
     return kind === "name"
       ? this.#names.get(value)
       : this.#addresses.get(value);
   }
 
-  /** Why `target` is not let in; undefined if it is. */
-  refusal(target: Target): ChatError | undefined {
+  /** The error for a client that a ban covers. */
+  refusal(target: BanTarget): ChatError | undefined {
     const ban = this.find(target);
     if (!ban) return undefined;
     const what = ban.kind === "name"
       ? `the name "${ban.value}"`
       : `the address ${ban.value}`;
     const why = ban.reason === "" ? "" : ` (${ban.reason})`;
-    return new ChatError(117, `Cannot stay: ${what} is banned${why}`);
+    return new ChatError(
+      117,
+      `Cannot use this server: ${what} is banned${why}`,
+    );
   }
 
-  /** All of them. */
   all(): Ban[] {
     return [...this.#names.values(), ...this.#addresses.values()];
   }
 
   /**
-   * Bans at once, in the place of an earlier ban of the same target, and
-   * resolves when that is stored.
+   * Replaces an earlier ban of the same target. The ban holds at once; resolves
+   * when it is stored.
    *
-   * @throws {ChatError} 119 if it cannot be; then it holds until the end.
+   * @throws {ChatError} 119 if it cannot be stored; then it ends with the server.
    */
   add(ban: Ban): Promise<void> {
     const before = this.find(ban);
@@ -97,11 +96,11 @@ export class Bans {
   }
 
   /**
-   * Lifts a ban at once, and resolves when that is stored.
+   * Removes a ban at once; resolves when that is stored.
    *
-   * @throws {ChatError} 119 if it cannot be; then it is lifted until the end.
+   * @throws {ChatError} 119 if it cannot be stored; then a restart brings it back.
    */
-  lift(ban: Ban): Promise<void> {
+  remove(ban: Ban): Promise<void> {
     this.#release(ban);
     return this.#database.write(() =>
       void this.#delete.run(ban.kind, ban.value)
@@ -119,17 +118,14 @@ export class Bans {
   }
 }
 
-/**
- * What somebody means who types `word`: a name, or an address with or without
- * a port; undefined if it is neither.
- */
-export function targetOf(word: string): Target | undefined {
+/** Reads a name, or an address with or without a port. */
+export function parseTarget(word: string): BanTarget | undefined {
   if (isUserName(word)) return { kind: "name", value: word };
   const bare = word.replace(/^\[(.*)\](:\d+)?$/, "$1")
     .replace(/^([\d.]+):\d+$/, "$1")
     .replace(/^::ffff:(?=\d+\.)/i, "");
-  // The host of a URL is an address as all others write it. To a URL alone,
-  // though, 10.1 is one as well.
+  // URL writes an address in its one normal form. It also takes 10.1 for an
+  // address, which is refused here.
   const host = /^[\d.]+$/.test(bare)
     ? bare
     : /^[\da-f:.]+$/i.test(bare)

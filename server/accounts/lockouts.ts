@@ -1,11 +1,11 @@
 /**
- * Lockouts: who guesses a password wrong too often has to wait.
+ * Lockouts: too many wrong passwords lock an account for a while.
  *
- * They count for the pair of an account and an address, so that nobody can lock
- * out somebody else. An address that has locked many accounts may try no more
- * of them. The counts are held in memory, where a decision is made at once
- * however many guess together, and stored, so that a restart does not forget
- * them. There can be so many; of more, the oldest go that are no locks.
+ * A lock holds for the pair of an account and an address: a stranger cannot lock
+ * out the owner. An address that has locked many accounts is locked for all of
+ * them. The counts are held in memory, where parallel guesses are counted at
+ * once, and stored: they survive a restart. Over {@linkcode MAX_LOCKOUTS} the
+ * oldest counts that are no locks are forgotten.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
 
-/** So many wrong passwords in a row lock. */
+/** Wrong passwords in a row that lock an account. */
 export const MAX_FAILURES = 3;
 
-/** An address that has locked so many accounts is locked for all others. */
+/** An address that has locked so many accounts is locked for all of them. */
 export const MAX_LOCKED_PER_ADDRESS = 100;
 
-/** How many pairs of account and address are remembered. */
+/** Limit of stored pairs of account and address. */
 export const MAX_LOCKOUTS = 100_000;
 
 /** Wrong passwords in a row. */
@@ -27,33 +27,32 @@ interface Failures {
   readonly account: string;
   readonly address: string;
   readonly count: number;
-  /** When the last one was, in milliseconds since the epoch. */
+  /** Time of the last one, in milliseconds since the epoch. */
   readonly at: number;
 }
 
-/** What {@linkcode Lockouts} needs. */
+/** Settings of {@linkcode Lockouts}. */
 export interface LockoutOptions {
-  /** How long a lock lasts, in milliseconds; Infinity until it is lifted. */
+  /** How long a lock lasts, in milliseconds; Infinity: until the operator ends it. */
   readonly lockoutMs: number;
-  /** Milliseconds since the epoch: a lock survives a restart. */
+  /** Milliseconds since the epoch, since a lock survives a restart. */
   readonly now: () => number;
-  /** So many are remembered. Default {@linkcode MAX_LOCKOUTS}. */
-  readonly most?: number;
+  /** Default {@linkcode MAX_LOCKOUTS}. */
+  readonly maxLockouts?: number;
 }
 
-/** See the top of the file. */
+/** The lockouts of one database. */
 export class Lockouts {
   readonly #database: Database;
   readonly #options: Required<LockoutOptions>;
-  readonly #failures = new Map<string, Failures>(); // the last one to fail last
+  readonly #failures = new Map<string, Failures>(); // the newest last
   readonly #locked = new Map<string, Set<Failures>>(); // by address
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
 
-  /** Reads those that are stored. */
   constructor(database: Database, options: LockoutOptions) {
     this.#database = database;
-    this.#options = { most: MAX_LOCKOUTS, ...options };
+    this.#options = { maxLockouts: MAX_LOCKOUTS, ...options };
     this.#put = database.prepare(
       "INSERT OR REPLACE INTO lockouts (account, address, failures, at) VALUES (?, ?, ?, ?)",
     );
@@ -71,7 +70,7 @@ export class Lockouts {
     }
   }
 
-  /** How long the account is still locked for the address, in milliseconds. */
+  /** How long the account stays locked for the address, in milliseconds. */
   remainingMs(account: string, address: string): number {
     const failures = this.#current(account, address);
     if (failures && isLock(failures)) return this.#leftOf(failures);
@@ -82,9 +81,9 @@ export class Lockouts {
   }
 
   /**
-   * Counts a wrong password, at once, and resolves when that is stored.
+   * Counts a wrong password at once; resolves when that is stored.
    *
-   * @returns How many more there may be.
+   * @returns The attempts left.
    */
   async failed(account: string, address: string): Promise<number> {
     const count = 1 + (this.#current(account, address)?.count ?? 0);
@@ -99,24 +98,27 @@ export class Lockouts {
     return Math.max(0, MAX_FAILURES - count);
   }
 
-  /** Forgets what was wrong before the right password. */
+  /** The right password resets the count. */
   async succeeded(account: string, address: string): Promise<void> {
     if (!this.#drop(account, address)) return;
     await this.#store(() => this.#delete.run(account, address));
   }
 
-  /** Ends all locks of an account; says how many addresses may try again. */
-  async lift(account: string): Promise<number> {
-    const lifted = [...this.#failures.values()]
+  /**
+   * Ends the locks of an account.
+   *
+   * @returns The number of addresses that were locked.
+   */
+  async clear(account: string): Promise<number> {
+    const cleared = [...this.#failures.values()]
       .filter((failures) => failures.account === account);
-    for (const one of lifted) this.#drop(one.account, one.address);
+    for (const one of cleared) this.#drop(one.account, one.address);
     await this.#store(() => {
-      for (const one of lifted) this.#delete.run(one.account, one.address);
+      for (const one of cleared) this.#delete.run(one.account, one.address);
     });
-    return lifted.length;
+    return cleared.length;
   }
 
-  /** As the newest. */
   #hold(failures: Failures): void {
     const { account, address } = failures;
     this.#failures.set(keyOf(account, address), failures);
@@ -125,7 +127,7 @@ export class Lockouts {
     this.#locked.set(address, locked.add(failures));
   }
 
-  /** @returns Whether there was something. */
+  /** @returns Whether there was a count. */
   #drop(account: string, address: string): boolean {
     const key = keyOf(account, address);
     const failures = this.#failures.get(key);
@@ -138,28 +140,28 @@ export class Lockouts {
     return true;
   }
 
-  /** What counts: too long ago does not. */
+  /** The failures that have not expired. */
   #current(account: string, address: string): Failures | undefined {
     const failures = this.#failures.get(keyOf(account, address));
     return failures && this.#leftOf(failures) > 0 ? failures : undefined;
   }
 
-  /** For how long it counts. A clock that was set back makes it no longer. */
+  /** How long it still counts. A clock that is set back does not prolong it. */
   #leftOf({ at }: Failures): number {
     const { lockoutMs, now } = this.#options;
     return Math.min(at + lockoutMs - now(), lockoutMs);
   }
 
-  /** For one more: takes out what counts no more, and one if there are many. */
+  /** Removes expired counts, and one more if the limit is reached. */
   #makeRoom(): Failures[] {
     const forgotten: Failures[] = [];
     for (const failures of this.#failures.values()) {
       if (this.#leftOf(failures) > 0) break;
       forgotten.push(failures);
     }
-    if (this.#failures.size - forgotten.length >= this.#options.most) {
+    if (this.#failures.size - forgotten.length >= this.#options.maxLockouts) {
       const [oldest] = this.#failures.values();
-      // No lock, if that can be: or guesses at other names would lift it.
+      // Locks stay: or guesses at other names would end them.
       const one = this.#failures.values().find((one) => !isLock(one));
       forgotten.push(one ?? oldest!); // there are many
     }
@@ -167,7 +169,7 @@ export class Lockouts {
     return forgotten;
   }
 
-  /** A lock that cannot be stored holds nevertheless, until a restart. */
+  /** A lock that cannot be stored holds until a restart. */
   async #store(change: () => void): Promise<void> {
     try {
       await this.#database.write(change);
@@ -181,7 +183,7 @@ function isLock({ count }: Failures): boolean {
   return count >= MAX_FAILURES;
 }
 
-/** Neither has a space. */
+/** Neither part has a space. */
 function keyOf(account: string, address: string): string {
   return `${account} ${address}`;
 }

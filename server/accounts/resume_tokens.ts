@@ -1,64 +1,68 @@
 /**
- * Visits: what a user's connection leaves behind for a while, so that the user
- * can take the name back and hear what was missed.
+ * Resumable sessions: what stays of a user's connection for a while after it is
+ * gone. With the resume token the user takes the name back and receives what
+ * was missed.
  *
- * With a store they outlive the process, and whatever is answered is stored
- * before. Without one they end with it.
+ * With a store they survive a restart: then nothing is answered before it is
+ * stored. Without one they end with the process.
  *
  * @module
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { ChatError } from "../../protocol.ts";
-import type { StoredVisit, VisitStore } from "../journal/journal.ts";
+import type { SessionStore, StoredSession } from "../journal/journal.ts";
 
-/** A visit can be taken up again for so long after its connection is gone. */
-export const VISIT_LIFE_MS = 5 * 60 * 1_000;
+/** A session can be resumed for so long after its connection is gone. */
+export const RESUME_WINDOW_MS = 5 * 60 * 1_000;
 
-/** Of more, the first that is over is forgotten earlier. */
-const MAX_VISITS = 100_000;
+/** Over this limit the oldest session without a connection is forgotten. */
+const MAX_SESSIONS = 100_000;
 
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
-/** One user's stay, over one connection or several in turn. */
-export interface Visit extends StoredVisit {
-  /** Those it was in when its connection went away, or is in now. */
+/** One user's session, over one connection or several in turn. */
+export interface ResumableSession extends StoredSession {
+  /** The rooms it is in, or was in when its connection was lost. */
   readonly rooms: Map<string, number>;
   /** The connection that has it now. */
   connection: { end(error: ChatError): void } | undefined;
-  /** When its connection went away, by the server's clock. */
+  /** When its connection was lost, by the server's clock. */
   goneAt: number;
 }
 
-/** What {@linkcode Visits} may be told. */
-export interface VisitsOptions {
-  /** Where they are kept; default: nowhere. */
-  readonly store?: VisitStore;
-  /** The server's clock; those that are stored already went away then. */
+/** Settings of {@linkcode ResumableSessions}. */
+export interface ResumableSessionsOptions {
+  /** Default: they end with the process. */
+  readonly store?: SessionStore;
+  /** The server's clock: stored sessions count as lost at this time. */
   readonly now?: number;
 }
 
-/** All visits, by name. Of one name, only the newest visit is kept. */
-export class Visits {
-  readonly #visits = new Map<string, Visit>();
-  readonly #store: VisitStore | undefined;
+/** All resumable sessions. Of one name, only the newest is kept. */
+export class ResumableSessions {
+  readonly #sessions = new Map<string, ResumableSession>();
+  readonly #store: SessionStore | undefined;
 
-  /** Those in the store, whose connections are gone. */
-  constructor({ store, now = 0 }: VisitsOptions = {}) {
+  constructor({ store, now = 0 }: ResumableSessionsOptions = {}) {
     this.#store = store;
     for (const { key, token, since, rooms } of store?.load() ?? []) {
-      const visit = { key, token, since, rooms: new Map(rooms) };
-      this.#visits.set(key, { ...visit, connection: undefined, goneAt: now });
+      const stored = { key, token, since, rooms: new Map(rooms) };
+      this.#sessions.set(key, {
+        ...stored,
+        connection: undefined,
+        goneAt: now,
+      });
     }
   }
 
   /**
-   * Begins a visit. `since` is the newest message there is.
+   * Starts a session. `since` is the id of the newest message.
    *
    * @throws {ChatError} 119 if it cannot be stored; then there is none.
    */
-  async begin(name: string, since: number): Promise<Visit> {
-    const visit: Visit = {
+  async begin(name: string, since: number): Promise<ResumableSession> {
+    const session: ResumableSession = {
       key: name.toLowerCase(),
       token: crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex(),
       since,
@@ -66,90 +70,91 @@ export class Visits {
       connection: undefined,
       goneAt: Infinity,
     };
-    await this.#store?.save(visit);
-    this.#visits.set(visit.key, visit);
-    if (this.#visits.size > MAX_VISITS) this.#forgetOne();
-    return visit;
+    await this.#store?.save(session);
+    this.#sessions.set(session.key, session);
+    if (this.#sessions.size > MAX_SESSIONS) this.#forgetOne();
+    return session;
   }
 
-  /** The visit of that name, if `token` is its token. */
-  find(name: string, token: string): Visit | undefined {
-    if (!TOKEN.test(token)) return undefined; // of one length, as they must be
-    const visit = this.#visits.get(name.toLowerCase());
-    const same = visit && timingSafeEqual(bytesOf(visit.token), bytesOf(token));
-    return same ? visit : undefined;
+  /** The session of that name, if `token` is its token. */
+  find(name: string, token: string): ResumableSession | undefined {
+    if (!TOKEN.test(token)) return undefined; // timingSafeEqual needs one length
+    const session = this.newest(name);
+    const same = session &&
+      timingSafeEqual(encoder.encode(session.token), encoder.encode(token));
+    return same ? session : undefined;
   }
 
-  /** The visit of that name. */
-  newest(name: string): Visit | undefined {
-    return this.#visits.get(name.toLowerCase());
+  /** The session of that name. */
+  newest(name: string): ResumableSession | undefined {
+    return this.#sessions.get(name.toLowerCase());
   }
 
   /**
-   * Notes that the visit is in a room, and since which message. What an earlier
-   * connection saw counts.
+   * Adds a room, and the id of the message since which the session is in it. A
+   * room that an earlier connection joined keeps its id.
    *
-   * @throws {ChatError} 119 if it cannot be stored; then it is not in it.
+   * @throws {ChatError} 119 if it cannot be stored; then it is not added.
    */
-  async joined(visit: Visit, room: string, since: number): Promise<void> {
-    if (visit.rooms.has(room)) return;
-    visit.rooms.set(room, since);
+  async joined(
+    session: ResumableSession,
+    room: string,
+    since: number,
+  ): Promise<void> {
+    if (session.rooms.has(room)) return;
+    session.rooms.set(room, since);
     try {
-      await this.#store?.save(visit);
+      await this.#store?.save(session);
     } catch (error) {
-      visit.rooms.delete(room);
+      session.rooms.delete(room);
       throw error;
     }
   }
 
-  /**
-   * Notes that the visit is in some rooms no more. That holds even if it cannot
-   * be stored.
-   */
-  async left(visit: Visit, rooms: readonly string[]): Promise<void> {
-    const left = rooms.filter((room) => visit.rooms.delete(room));
+  /** Removes rooms, also if that cannot be stored. */
+  async left(
+    session: ResumableSession,
+    rooms: readonly string[],
+  ): Promise<void> {
+    const left = rooms.filter((room) => session.rooms.delete(room));
     if (left.length === 0) return;
-    await this.#store?.save(visit).catch(unlessNotStored);
+    await this.#store?.save(session).catch(unlessNotStored);
   }
 
   /**
-   * Ends the visit of that name: it cannot be taken up again.
+   * Ends the session of that name: it cannot be resumed.
    *
    * @throws {ChatError} 119 if that cannot be stored; then it has not ended.
    */
   async forget(name: string): Promise<void> {
-    const visit = this.newest(name);
-    if (!visit) return;
-    await this.#store?.forget([visit]);
-    if (this.newest(name) === visit) this.#visits.delete(visit.key);
+    const session = this.newest(name);
+    if (!session) return;
+    await this.#store?.forget([session]);
+    if (this.newest(name) === session) this.#sessions.delete(session.key);
   }
 
-  /** Forgets the visits whose connection is gone for too long. */
+  /** Forgets the sessions whose time to resume is over. */
   forgetOld(now: number): void {
-    const old = this.#visits.values()
-      .filter(({ goneAt }) => goneAt + VISIT_LIFE_MS < now).toArray();
+    const old = this.#sessions.values()
+      .filter(({ goneAt }) => goneAt + RESUME_WINDOW_MS < now).toArray();
     this.#forgetAll(old);
   }
 
   #forgetOne(): void {
-    const over = this.#visits.values().find(({ connection }) => !connection);
-    if (over) this.#forgetAll([over]);
+    const lost = this.#sessions.values().find(({ connection }) => !connection);
+    if (lost) this.#forgetAll([lost]);
   }
 
-  #forgetAll(visits: readonly Visit[]): void {
-    if (visits.length === 0) return;
-    for (const { key } of visits) this.#visits.delete(key);
-    this.#store?.forget(visits).catch(unlessNotStored);
+  #forgetAll(sessions: readonly ResumableSession[]): void {
+    if (sessions.length === 0) return;
+    for (const { key } of sessions) this.#sessions.delete(key);
+    this.#store?.forget(sessions).catch(unlessNotStored);
   }
 }
 
-/** What is not stored is tidied up, or is over, after the next start. */
+/** What cannot be stored now expires after the next start. */
 function unlessNotStored(error: unknown): void {
   if (!(error instanceof ChatError)) throw error;
 }
 
 const encoder = new TextEncoder();
-
-function bytesOf(text: string): Uint8Array {
-  return encoder.encode(text);
-}

@@ -4,12 +4,22 @@
  *
  * @module
  */
-import type { Draft } from "../journal/journal.ts";
-
 const encoder = new TextEncoder();
 
+/** A message that is to be. */
+export interface Draft {
+  /** The name of a room or a user as the hub has it, or `ALL`. */
+  readonly to: string;
+  /** UTF-8, borrowed until {@linkcode Journal.append} settles. */
+  readonly body: Uint8Array;
+  /** Unlike all others; makes it safe to repeat the draft. */
+  readonly key?: string;
+  /** The length that a classic client gave, where it is not that of `body`. */
+  readonly declaredLength?: number;
+}
+
 /** Messages of one sender to one target, in the order of their ids. */
-export interface Run {
+export interface Batch {
   /** The sender's name. */
   readonly from: string;
   /** A room, a user, or `ALL`. */
@@ -28,7 +38,7 @@ export interface Run {
  * Where the run ends that begins with the draft at `first`: before one to
  * somebody else, and before one whose key is in use.
  */
-export function runEnd(
+export function batchEnd(
   drafts: readonly Draft[],
   first: number,
   isUsed: (key: string) => boolean,
@@ -51,7 +61,7 @@ export function runEnd(
  * The FORWARD frames of a run, back to back in one new buffer, and where in it
  * each one ends. Encoded once for everybody who gets it.
  */
-export function encodeForwards(run: Run): Series {
+export function encodeForwards(run: Batch): Series {
   const time = timeText(run.at);
   return encodeSeries(
     `FORWARD ${run.from}\nTo: ${run.to}\nId: `,
@@ -62,7 +72,8 @@ export function encodeForwards(run: Run): Series {
 }
 
 /** What {@linkcode encodeSents} tells a sender. */
-export interface Sent extends Omit<Run, "from" | "bodies" | "declaredLength"> {
+export interface Sent
+  extends Omit<Batch, "from" | "bodies" | "declaredLength"> {
   /** How many messages there are. */
   readonly count: number;
   /** How many users each was queued for. */

@@ -15,10 +15,10 @@ import {
   lookAlike,
   targetKind,
 } from "../../protocol.ts";
-import type { Delivery, Reader } from "../journal/journal.ts";
 import { NameMap } from "./name_map.ts";
 import { type Change, Presence } from "./presence.ts";
-import type { Run } from "./batch.ts";
+import type { Batch } from "./batch.ts";
+import type { Delivery, Output, Peer, Reader, Room, User } from "./user.ts";
 
 /** How many rooms can have somebody inside, and how many can have history. */
 export const MAX_ROOMS = 10_000;
@@ -28,48 +28,6 @@ export const MAX_ROOMS_PER_USER = 100;
 
 /** So many numbers are put behind a taken name to find a free one. */
 const MAX_TRIES = 20;
-
-/** How a user came in. */
-export type UserKind = "guest" | "account" | "classic";
-
-/** Somebody who can be sent things; see server/session/session.ts, server/session/two_socket.ts. */
-export interface Peer extends Reader {
-  /** Where the peer is, as `address:port`. */
-  readonly remote: string;
-  /** How the user came in. */
-  readonly kind: UserKind;
-
-  /** Sends a NOTICE. `bytes` are shared. */
-  notify(bytes: Uint8Array): void;
-
-  /**
-   * Queues messages, as `forwards`, which are shared, or made from `run`.
-   *
-   * @returns If the peer acknowledges messages: whether it will have
-   * acknowledged all of these.
-   */
-  forward(run: Run, forwards: Uint8Array): Promise<boolean> | undefined;
-}
-
-/** Somebody who has come in. */
-export interface User {
-  /** As it is shown; case is ignored for identity. */
-  readonly name: string;
-  /** Where things for the user go. */
-  readonly peer: Peer;
-  /** The rooms the user is in, and the newest message when each was joined. */
-  readonly rooms: Map<Room, number>;
-  /** Whether what the user sends is refused. */
-  muted: boolean;
-}
-
-/** A room, while somebody is in it. */
-export interface Room {
-  /** As its first member wrote it, `#` included. */
-  readonly name: string;
-  /** Who is in it, in the order of coming. */
-  readonly members: Set<User>;
-}
 
 /** The name that is `name` or looks like it, if it belongs to somebody. */
 export type Owned = (name: string) => string | undefined;
@@ -96,7 +54,7 @@ export interface Newcomer {
 }
 
 /** See the top of the file. */
-export class Hub {
+export class Hub implements Output {
   readonly #users = new NameMap<User>();
   readonly #rooms = new NameMap<Room>();
   readonly #reserved = new NameMap<Newcomer>();
@@ -297,7 +255,7 @@ export class Hub {
   }
 
   /** Queues a run for everybody whom it is for. */
-  deliver(run: Run, forwards: Uint8Array): Delivery {
+  deliver(run: Batch, forwards: Uint8Array): Delivery {
     const sender = this.#users.get(run.from);
     const acknowledged: Promise<boolean>[] = [];
     const congested: Reader[] = [];

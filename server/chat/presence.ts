@@ -6,7 +6,7 @@
  * @module
  */
 import { encode } from "../../protocol.ts";
-import type { Room, User } from "./hub.ts";
+import type { Room, User } from "./user.ts";
 
 /** In a room of more members, who comes and goes is told once a second. */
 export const QUIET_ROOM_MEMBERS = 100;

@@ -14,7 +14,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { ChatError } from "../../protocol.ts";
 import { MIGRATIONS } from "./schema.ts";
-import { StartError } from "../start_error.ts";
+import { StartError } from "./start_error.ts";
 
 /** Marks a file as ours: `Prly` in ASCII. */
 const APPLICATION_ID = 0x50726c79;

@@ -9,43 +9,14 @@
  *
  * @module
  */
-import type { Run } from "../chat/batch.ts";
+import type { Batch, Draft } from "../chat/batch.ts";
+import type { Delivery, Output } from "../chat/user.ts";
 
 /** For so long a key is remembered. */
 export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
 /** The most messages that one HISTORY gives. */
 export const MAX_HISTORY = 1_000;
-
-/** A message that is to be. */
-export interface Draft {
-  /** The name of a room or a user as the hub has it, or `ALL`. */
-  readonly to: string;
-  /** UTF-8, borrowed until {@linkcode Journal.append} settles. */
-  readonly body: Uint8Array;
-  /** Unlike all others; makes it safe to repeat the draft. */
-  readonly key?: string;
-  /** The length that a classic client gave, where it is not that of `body`. */
-  readonly declaredLength?: number;
-}
-
-/** Somebody who reads what is sent to him, and may be slow at it. */
-export interface Reader {
-  /** Whether a sender had better wait for `relief`. */
-  readonly congested: boolean;
-  /** Resolves when it has caught up, or stands still. */
-  relief(): Promise<void>;
-}
-
-/** What became of handing on a run of messages. */
-export interface Delivery {
-  /** How many users it was queued for. */
-  readonly recipients: number;
-  /** One for each classic receiver: whether it acknowledged every message. */
-  readonly acknowledged: readonly Promise<boolean>[];
-  /** Those who read more slowly than they are sent to. */
-  readonly congested: readonly Reader[];
-}
 
 /** Messages that are: some of those that were appended together, in order. */
 export interface Stored {
@@ -59,11 +30,12 @@ export interface Stored {
   readonly delivery: Delivery;
 }
 
-/**
- * Hands a run on to everybody here whom it is for. `forwards` are its FORWARD
- * frames, which from now on nobody may change.
- */
-export type Deliver = (run: Run, forwards: Uint8Array) => Delivery;
+/** What became of a message that nobody received. */
+export const NOT_DELIVERED: Delivery = {
+  recipients: 0,
+  acknowledged: [],
+  congested: [],
+};
 
 /** Which messages of a room. */
 export interface Page {
@@ -94,7 +66,7 @@ export interface Missed {
 /** After which id the messages of `run` were meant for the user. */
 export function meantFor(
   query: Missed,
-  run: Pick<Run, "from" | "to">,
+  run: Pick<Batch, "from" | "to">,
 ): number {
   const user = query.user.toLowerCase();
   if (run.to.toLowerCase() === user) return query.since;
@@ -107,6 +79,12 @@ export function meantFor(
 export interface Journal {
   /** The id of the newest message that was handed on; 0 before the first. */
   readonly lastId: number;
+
+  /**
+   * Hands on to `output` from now on, batch by batch, in the order of ids. To be
+   * called once, before the first message.
+   */
+  connect(output: Output): void;
 
   /**
    * Stores `drafts` in their order, as messages of `from`, hands them on, and
@@ -146,7 +124,7 @@ export interface Journal {
 }
 
 /** What a visit needs in order to outlive the process. */
-export interface StoredVisit {
+export interface StoredSession {
   /** The user's name in lower case: one visit for each. */
   readonly key: string;
   /** Proves that one is this user. */
@@ -158,9 +136,9 @@ export interface StoredVisit {
 }
 
 /** Where visits are kept that outlive the process. */
-export interface VisitStore {
+export interface SessionStore {
   /** Those that were saved and not forgotten. */
-  load(): StoredVisit[];
+  load(): StoredSession[];
 
   /**
    * Resolves when the visit is stored as it is now, in the place of an earlier
@@ -168,8 +146,8 @@ export interface VisitStore {
    *
    * @throws {ChatError} 119 if it cannot be stored.
    */
-  save(visit: StoredVisit): Promise<void>;
+  save(visit: StoredSession): Promise<void>;
 
   /** Forgets visits that are over, if they are still those. */
-  forget(visits: readonly StoredVisit[]): Promise<void>;
+  forget(visits: readonly StoredSession[]): Promise<void>;
 }

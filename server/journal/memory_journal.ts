@@ -9,17 +9,22 @@
  */
 import { isRoomName } from "../../protocol.ts";
 import {
-  type Deliver,
-  type Draft,
   type Journal,
   KEY_LIFE_MS,
   meantFor,
   type Missed,
+  NOT_DELIVERED,
   type Page,
   type Stored,
 } from "./journal.ts";
 import { NameMap } from "../chat/name_map.ts";
-import { encodeForwards, type Run, runEnd } from "../chat/batch.ts";
+import type { Output } from "../chat/user.ts";
+import {
+  type Batch,
+  batchEnd,
+  type Draft,
+  encodeForwards,
+} from "../chat/batch.ts";
 
 /** How much the journal holds, in bytes. */
 export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
@@ -46,24 +51,26 @@ export interface MemoryJournalOptions {
 
 /** See the top of the file. */
 export class MemoryJournal implements Journal {
-  readonly #deliver: Deliver;
   readonly #maxBytes: number;
   readonly #now: () => number;
   readonly #records = new Queue<StoredRun>();
   readonly #rooms = new NameMap<{ name: string; records: Queue<StoredRun> }>();
   readonly #keys = new Map<string, Stored>();
+  #output: Output | undefined;
   #bytes = 0;
   #lastId = 0;
 
-  /** An empty journal that hands on to `deliver`. */
-  constructor(deliver: Deliver, options: MemoryJournalOptions = {}) {
-    this.#deliver = deliver;
+  constructor(options: MemoryJournalOptions = {}) {
     this.#maxBytes = options.maxBytes ?? MAX_JOURNAL_BYTES;
     this.#now = options.now ?? Date.now;
   }
 
   get lastId(): number {
     return this.#lastId;
+  }
+
+  connect(output: Output): void {
+    this.#output = output;
   }
 
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
@@ -76,7 +83,7 @@ export class MemoryJournal implements Journal {
         first++;
         continue;
       }
-      const end = runEnd(
+      const end = batchEnd(
         drafts,
         first,
         (key) => this.repeated(key) !== undefined,
@@ -148,7 +155,7 @@ export class MemoryJournal implements Journal {
   #appendRun(from: string, drafts: readonly Draft[], stored: Stored[]): void {
     const { to, declaredLength } = drafts[0]!;
     const at = this.#now();
-    const run: Run = {
+    const run: Batch = {
       from,
       to,
       firstId: this.#lastId + 1,
@@ -159,7 +166,7 @@ export class MemoryJournal implements Journal {
     const { bytes, ends } = encodeForwards(run);
     this.#lastId += drafts.length;
     this.#keep({ from, to, firstId: run.firstId, forwards: bytes, ends });
-    const delivery = this.#deliver(run, bytes);
+    const delivery = this.#output?.deliver(run, bytes) ?? NOT_DELIVERED;
     const result = { count: drafts.length, firstId: run.firstId, at, delivery };
     stored.push(result);
     this.#remember(drafts, result);

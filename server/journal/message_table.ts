@@ -7,7 +7,7 @@
 import type { StatementSync } from "node:sqlite";
 import { concat } from "../../protocol.ts";
 import type { Database } from "./database.ts";
-import type { Run } from "../chat/batch.ts";
+import type { Batch } from "../chat/batch.ts";
 
 /** A row, as the table is declared in schema.ts. */
 interface Row {
@@ -50,7 +50,7 @@ export interface Head {
 }
 
 /** See the top of the file. Every change belongs into `Database.write`. */
-export class RunTable {
+export class MessageTable {
   readonly #insert: StatementSync;
   readonly #newestOf: StatementSync;
   readonly #one: StatementSync;
@@ -89,7 +89,7 @@ export class RunTable {
   }
 
   /** Adds a run. */
-  insert(run: Run): void {
+  insert(run: Batch): void {
     const { bodies } = run;
     const lengths = bodies.length > 1 ? encodeLengths(bodies) : null;
     this.#insert.run(
@@ -112,7 +112,7 @@ export class RunTable {
   }
 
   /** The run whose first message has that id. */
-  run(firstId: number): Run | undefined {
+  run(firstId: number): Batch | undefined {
     const row = this.#one.get(firstId);
     return row && runOf(row);
   }
@@ -180,7 +180,7 @@ const ROOMS = `
   )
   SELECT name FROM room WHERE name IS NOT NULL`;
 
-function runOf(values: Record<string, unknown>): Run {
+function runOf(values: Record<string, unknown>): Batch {
   const row = values as unknown as Row; // the table is STRICT
   return {
     from: row.sender,

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Missed } from "./journal.ts";
-import type { Head, RunTable } from "./message_table.ts";
+import type { Head, MessageTable } from "./message_table.ts";
 
 /** So many heads are held for all targets together. */
 const HELD_HEADS = 500;
@@ -29,13 +29,13 @@ interface Source {
 
 /** See the top of the file. */
 export class Replay {
-  readonly #runs: RunTable;
+  readonly #runs: MessageTable;
   readonly #query: Missed;
   readonly #sources: readonly Source[];
   readonly #most: number;
 
   /** Of the runs in `runs`, those that `query` is about. */
-  constructor(runs: RunTable, query: Missed) {
+  constructor(runs: MessageTable, query: Missed) {
     this.#runs = runs;
     this.#query = query;
     this.#sources = Array.from(targetsOf(query), ([target, since]) => ({

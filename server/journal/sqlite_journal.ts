@@ -9,22 +9,26 @@
  */
 import { ChatError, isRoomName } from "../../protocol.ts";
 import {
-  type Deliver,
-  type Draft,
   type Journal,
   KEY_LIFE_MS,
   meantFor,
   type Missed,
+  NOT_DELIVERED,
   type Page,
   type Stored,
 } from "./journal.ts";
 import type { Database } from "./database.ts";
 import { type Keyed, KeyTable } from "./key_table.ts";
 import { NameMap } from "../chat/name_map.ts";
+import type { Output } from "../chat/user.ts";
 import { Replay } from "./replay.ts";
-import { encodeForwards, type Run, runEnd } from "../chat/batch.ts";
-import { type Outline, RunTable } from "./message_table.ts";
-import { nextTurn } from "../net/turns.ts";
+import {
+  type Batch,
+  batchEnd,
+  type Draft,
+  encodeForwards,
+} from "../chat/batch.ts";
+import { MessageTable, type Outline } from "./message_table.ts";
 
 /** How much is kept. */
 export interface Keep {
@@ -32,6 +36,16 @@ export interface Keep {
   readonly forMs: number;
   /** Of more messages, the oldest are deleted. */
   readonly messages: number;
+}
+
+/** Clocks and turns; everything has a default. */
+export interface SqliteJournalOptions {
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Milliseconds since the epoch, by which messages grow old. */
+  readonly ageNow?: () => number;
+  /** Lets other users have a turn during a long replay. */
+  readonly nextTurn?: () => Promise<void>;
 }
 
 /** So many runs, and so many keys, are deleted in one turn. */
@@ -45,21 +59,22 @@ const MAX_RECIPIENTS = 10_000;
 
 /** A run that is stored now, and the ids of those of it that have a key. */
 interface Fresh {
-  readonly run: Run;
+  readonly run: Batch;
   readonly keyed: readonly number[];
 }
 
 /** See the top of the file. */
 export class SqliteJournal implements Journal {
   readonly #database: Database;
-  readonly #deliver: Deliver;
   readonly #keep: Keep;
   readonly #now: () => number;
   readonly #ageNow: () => number;
-  readonly #runs: RunTable;
+  readonly #nextTurn: () => Promise<void>;
+  readonly #runs: MessageTable;
   readonly #keys: KeyTable;
   readonly #rooms = new NameMap<string>();
   readonly #recipients = new Map<number, number>(); // by id, of those with keys
+  #output: Output | undefined;
   #lastId: number;
   #storedId: number; // the newest, which may still have to be handed on
   #oldest: Outline | undefined;
@@ -67,24 +82,20 @@ export class SqliteJournal implements Journal {
   #forgetting = false;
 
   /**
-   * The journal in `database`, which hands on to `deliver`. `now` gives
-   * milliseconds since the epoch, and `ageNow` those by which things grow old;
-   * tests pass their own.
+   * The journal in `database`, which keeps so much.
    */
   constructor(
     database: Database,
-    deliver: Deliver,
-    { now = Date.now, ageNow = now, ...keep }: Keep & {
-      now?: () => number;
-      ageNow?: () => number;
-    },
+    { now = Date.now, ageNow = now, nextTurn = aRound, ...keep }:
+      & Keep
+      & SqliteJournalOptions,
   ) {
     this.#database = database;
-    this.#deliver = deliver;
     this.#keep = keep;
     this.#now = now;
     this.#ageNow = ageNow;
-    this.#runs = new RunTable(database);
+    this.#nextTurn = nextTurn;
+    this.#runs = new MessageTable(database);
     this.#keys = new KeyTable(database);
     for (const name of this.#runs.rooms()) this.#rooms.add(name, name);
     this.#lastId = this.#storedId = this.#runs.lastId();
@@ -95,6 +106,10 @@ export class SqliteJournal implements Journal {
 
   get lastId(): number {
     return this.#lastId;
+  }
+
+  connect(output: Output): void {
+    this.#output = output;
   }
 
   async append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
@@ -128,7 +143,7 @@ export class SqliteJournal implements Journal {
         const after = run ? Math.max(query.after, meantFor(query, run)) : 0;
         if (run) yield* framesOf(run, { after, before: query.upTo + 1 });
       }
-      await nextTurn();
+      await this.#nextTurn();
     }
   }
 
@@ -173,7 +188,7 @@ export class SqliteJournal implements Journal {
       const known = key === undefined ? undefined : this.#known(key);
       const end = known
         ? first + 1
-        : runEnd(drafts, first, (key) => this.#known(key) !== undefined);
+        : batchEnd(drafts, first, (key) => this.#known(key) !== undefined);
       parts.push(known ?? this.#storeRun(from, drafts.slice(first, end)));
       first = end;
     }
@@ -189,7 +204,7 @@ export class SqliteJournal implements Journal {
     const at = this.#now();
     const firstId = Math.max(this.#storedId, this.#lastId) + 1;
     const lastId = firstId + drafts.length - 1;
-    const run: Run = {
+    const run: Batch = {
       from,
       to,
       firstId,
@@ -216,7 +231,8 @@ export class SqliteJournal implements Journal {
     const count = run.bodies.length;
     if (isRoomName(to) && !this.#rooms.get(to)) this.#rooms.add(to, to);
     this.#lastId = firstId + count - 1;
-    const delivery = this.#deliver(run, encodeForwards(run).bytes);
+    const { bytes } = encodeForwards(run);
+    const delivery = this.#output?.deliver(run, bytes) ?? NOT_DELIVERED;
     for (const id of keyed) this.#remember(id, delivery.recipients);
     return { count, firstId, at, delivery };
   }
@@ -322,7 +338,7 @@ interface RunPart extends Part {
 }
 
 /** FORWARD frames, as they were handed on. */
-function framesOf(run: Run, { after, before }: Part): Uint8Array[] {
+function framesOf(run: Batch, { after, before }: Part): Uint8Array[] {
   const end = Math.min(run.bodies.length, before - run.firstId);
   const start = Math.max(0, after + 1 - run.firstId);
   if (start >= end) return [];
@@ -330,4 +346,9 @@ function framesOf(run: Run, { after, before }: Part): Uint8Array[] {
   const firstId = run.firstId + start;
   const { bytes, ends } = encodeForwards({ ...run, firstId, bodies });
   return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
+}
+
+/** A round of the event loop. */
+function aRound(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -4,11 +4,11 @@
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import type { StoredVisit, VisitStore } from "./journal.ts";
+import type { SessionStore, StoredSession } from "./journal.ts";
 import type { Database } from "./database.ts";
 
 /** See the top of the file. */
-export class VisitTable implements VisitStore {
+export class TokenTable implements SessionStore {
   readonly #database: Database;
   readonly #select: StatementSync;
   readonly #save: StatementSync;
@@ -26,7 +26,7 @@ export class VisitTable implements VisitStore {
     );
   }
 
-  load(): StoredVisit[] {
+  load(): StoredSession[] {
     return this.#select.all().map((row) => ({
       key: String(row["key"]),
       token: String(row["token"]),
@@ -35,14 +35,14 @@ export class VisitTable implements VisitStore {
     }));
   }
 
-  save({ key, token, since, rooms }: StoredVisit): Promise<void> {
+  save({ key, token, since, rooms }: StoredSession): Promise<void> {
     const list = JSON.stringify([...rooms]); // as they are now
     return this.#database.write(() => {
       this.#save.run(key, token, since, list);
     });
   }
 
-  forget(visits: readonly StoredVisit[]): Promise<void> {
+  forget(visits: readonly StoredSession[]): Promise<void> {
     return this.#database.write(() => {
       for (const { key, token } of visits) this.#forget.run(key, token);
     });

@@ -1,51 +1,51 @@
 /**
- * Limits: how fast one peer and one address may go, and how many connections
- * there can be.
+ * Limits: the rates of a connection and of an address, and the number of
+ * connections.
  *
- * Whoever goes faster is slowed down and loses nothing: what is owed to a rate
- * has to be earned before the next frame is looked at, and so TCP holds the
- * sender back. Rates are for a connection; so that nobody gets around them with
- * many, an address as a whole has {@linkcode ADDRESS_SHARE} times as much. What
- * an address owes may take long to earn, since all its connections add to it:
- * over {@linkcode LONGEST_WAIT_MS} a request is refused instead.
+ * A client that exceeds a rate is slowed down and loses nothing: it goes into
+ * debt, and the server reads its next frame when the debt is paid. Meanwhile TCP
+ * holds the client back. All connections of an address together have
+ * {@linkcode ADDRESS_SHARE} times the rates of one: many connections are no way
+ * around them. They all add to the debt of the address, which can take long to
+ * pay: over {@linkcode MAX_WAIT_MS} a request is refused instead.
  *
- * Values in, values out, the time included: who waits is `server/session/session.ts`.
- * Nobody is remembered for longer than it takes to earn what was spent.
+ * Values in, values out, the time included; the session waits. An address is
+ * remembered only while it has connections or a debt.
  *
  * @module
  */
 import { ChatError } from "../../protocol.ts";
 import {
   DEFAULT_RATES,
-  type Kind,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
+  type RateKind,
   type Rates,
 } from "./rates.ts";
 import { type Rate, TokenBucket } from "./token_bucket.ts";
 
-/** What so many seconds earn can be spent at once: people come in bursts. */
+/** A burst may be as large as the rate allows in so many seconds. */
 export const BURST_SECONDS = 20;
 
-/** An address may do so many times what one connection may. */
+/** The rates of an address, as a multiple of those of a connection. */
 export const ADDRESS_SHARE = 10;
 
-/** Who would have to wait longer is told when to try again, in milliseconds. */
-export const LONGEST_WAIT_MS = 5_000;
+/** A longer wait is refused with `Retry-after` instead, in milliseconds. */
+export const MAX_WAIT_MS = 5_000;
 
-/** Accounts are for ever: an address makes so many at once, then one a minute. */
+/** New accounts of one address: so many at once, then one a minute. */
 export const SIGN_UPS: Rate = { perSecond: 1 / 60, burst: 200 };
 
-/** Who sends no more bytes than this talks; whoever sends more floods. */
-export const TALK: Rate = { perSecond: 16 * 1024, burst: 64 * 1024 };
+/** A client that sends more bytes than this floods. */
+export const FLOOD_RATE: Rate = { perSecond: 16 * 1024, burst: 64 * 1024 };
 
-/** When a server that is full has room again nobody knows. */
+/** A guess: nobody knows when a full server has room again. */
 const RETRY_WHEN_FULL_SECONDS = 10;
 
-/** So many addresses are remembered from which nobody is connected. */
+/** Limit of remembered addresses without a connection. */
 const MAX_IDLE_ADDRESSES = 10_000;
 
-/** What {@linkcode Limits} hold. */
+/** Settings of {@linkcode Limits}. */
 export interface LimitOptions {
   /** Default {@linkcode DEFAULT_RATES}. */
   readonly rates?: Rates;
@@ -55,31 +55,30 @@ export interface LimitOptions {
   readonly maxConnectionsPerAddress?: number;
 }
 
-/** See the top of the file. */
+/** The limits of one server. */
 export class Limits {
   readonly #rates: Rates;
-  readonly #most: number;
-  readonly #mostOfOne: number;
+  readonly #maxConnections: number;
+  readonly #maxPerAddress: number;
   readonly #addresses = new Map<string, Address>();
   #connections = 0;
 
-  /** Nobody is connected. */
   constructor({
     rates = DEFAULT_RATES,
     maxConnections = MAX_CONNECTIONS,
     maxConnectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS,
   }: LimitOptions = {}) {
     this.#rates = rates;
-    this.#most = maxConnections;
-    this.#mostOfOne = maxConnectionsPerAddress;
+    this.#maxConnections = maxConnections;
+    this.#maxPerAddress = maxConnectionsPerAddress;
   }
 
-  /** How many are counted. */
+  /** How many connections are counted. */
   get connections(): number {
     return this.#connections;
   }
 
-  /** What a new connection from `host` has to keep to. */
+  /** The rates of a new connection from `host`. */
   paceOf(host: string, now: number): Pace {
     const key = networkOf(host);
     const address = this.#addresses.get(key) ?? new Address(this.#rates, now);
@@ -90,15 +89,15 @@ export class Limits {
   /**
    * Counts a connection.
    *
-   * @throws {ChatError} 114, or 108 that closes, if it is one too many; then it
-   * is not counted.
+   * @throws {ChatError} 114, or 108 that closes, if it is over a limit; then it is
+   * not counted.
    */
   enter({ address }: Pace, now: number): void {
-    if (this.#connections >= this.#most) {
-      throw full("connections are open", this.#most);
+    if (this.#connections >= this.#maxConnections) {
+      throw full(this.#maxConnections, "");
     }
-    if (address.connections >= this.#mostOfOne) {
-      throw full("connections from your address are open", this.#mostOfOne);
+    if (address.connections >= this.#maxPerAddress) {
+      throw full(this.#maxPerAddress, " from your address");
     }
     address.countConnect(now);
     address.connections++;
@@ -111,7 +110,7 @@ export class Limits {
     this.#connections--;
   }
 
-  /** Forgets who owes nothing; to be called once a second. */
+  /** Forgets addresses that owe nothing. Call it once a second. */
   tidy(now: number): void {
     let idle = 0;
     for (const [key, address] of this.#addresses) {
@@ -122,21 +121,18 @@ export class Limits {
   }
 }
 
-const KINDS: readonly Kind[] = ["messages", "bytes", "joins", "requests"];
+const KINDS: readonly RateKind[] = ["messages", "bytes", "joins", "requests"];
 
-/** One for each kind. */
-export type Buckets = Readonly<Record<Kind, TokenBucket>>;
+/** One bucket for each rate. */
+export type Buckets = Readonly<Record<RateKind, TokenBucket>>;
 
-/** What the connections of one address have done together. */
+/** What all connections of one address share. */
 export class Address {
-  /** How many there are. */
   connections = 0;
-  /** Of all of them. */
   readonly buckets: Buckets;
   readonly #connects: TokenBucket;
   readonly #signUps: TokenBucket;
 
-  /** Nothing so far. */
   constructor(rates: Rates, now: number) {
     this.buckets = bucketsOf(rates, ADDRESS_SHARE, now);
     this.#connects = new TokenBucket(rateOf(rates.connects), now);
@@ -150,14 +146,14 @@ export class Address {
   /**
    * Counts a connection.
    *
-   * @throws {ChatError} 108, which closes, if there were too many lately.
+   * @throws {ChatError} 108, which closes, if there were too many recently.
    */
   countConnect(now: number): void {
     const waitMs = this.#connects.waitMs(now);
     const { perSecond } = this.#connects.rate;
     if (waitMs > 0) {
       throw slowDown(
-        `let you in: your address may connect ${perSecond} times a second`,
+        `connect: rate limit for your address: ${perSecond} connections per second`,
         { limit: perSecond, waitMs, closes: true },
       );
     }
@@ -165,69 +161,67 @@ export class Address {
   }
 
   /**
-   * Counts an account.
+   * Counts a new account.
    *
-   * @throws {ChatError} 108 if too many were made lately.
+   * @throws {ChatError} 108 if there were too many recently.
    */
   countSignUp(now: number): void {
     const waitMs = this.#signUps.waitMs(now);
     if (waitMs > 0) {
       throw slowDown(
-        `make an account: ${SIGN_UPS.burst} were made from your address`,
+        `create an account: limit for your address: ${SIGN_UPS.burst} at once, then 1 per minute`,
         { limit: SIGN_UPS.burst, waitMs },
       );
     }
     this.#signUps.take(1, now);
   }
 
-  /** Whether it may be forgotten, if nobody is connected from it. */
+  /** Whether it owes nothing. */
   isFull(now: number): boolean {
     const all = [this.#connects, this.#signUps, ...Object.values(this.buckets)];
     return all.every((bucket) => bucket.isFull(now));
   }
 }
 
-/** How fast one connection goes. */
+/** The rates of one connection. */
 export class Pace {
-  /** Where it is from. */
   readonly address: Address;
   readonly #own: Buckets;
-  readonly #talk: TokenBucket;
+  readonly #flood: TokenBucket;
   #received = 0; // in bytes
-  #messages = 0; // that are still to be counted for the address
+  #messages = 0; // not yet counted for the address
 
-  /** It has done nothing so far. */
   constructor(rates: Rates, address: Address, now: number) {
     this.#own = bucketsOf(rates, 1, now);
-    this.#talk = new TokenBucket(TALK, now);
+    this.#flood = new TokenBucket(FLOOD_RATE, now);
     this.address = address;
   }
 
-  /** Counts a message; says whether that is within the connection's rate. */
+  /** Counts a message. @returns Whether the connection's rate allows it. */
   countMessage(now: number): boolean {
     this.#messages++;
     return this.#own.messages.take(1, now);
   }
 
-  /** Counts something else. */
-  count(kind: Kind, cost: number, now: number): void {
+  /** Counts anything else. */
+  count(kind: RateKind, cost: number, now: number): void {
     this.#own[kind].take(cost, now);
     this.address.buckets[kind].take(cost, now);
   }
 
-  /** Counts what was received, `total` bytes so far, with its messages. */
+  /** Counts the bytes of a read, `total` so far, and the messages in it. */
   countRead(total: number, now: number): void {
     const bytes = total - this.#received;
     this.#received = total;
     this.count("bytes", bytes, now);
-    this.#talk.take(bytes, now);
+    this.#flood.take(bytes, now);
     this.address.buckets.messages.take(this.#messages, now);
     this.#messages = 0;
   }
 
-  /** Whether so much was sent lately that it had better wait for its readers. */
+  /** Whether it sends so much that it must wait for slow receivers. */
   floods(now: number): boolean {
-    return this.#talk.waitMs(now) > 0;
+    return this.#flood.waitMs(now) > 0;
   }
 
   /** Whether the connection or its address owes anything. */
@@ -246,17 +240,15 @@ export class Pace {
   }
 }
 
-/** What is owed to a rate. */
+/** What a connection or an address owes to one of its rates. */
 export interface Debt {
-  /** To which. */
-  readonly kind: Kind;
-  /** How much it allows in a second. */
+  readonly kind: RateKind;
   readonly perSecond: number;
-  /** How long until it is earned, in milliseconds; 0 if nothing is owed. */
+  /** How long until it is paid, in milliseconds; 0 without a debt. */
   readonly waitMs: number;
 }
 
-/** Of what is owed, that which takes longest to be earned. */
+/** The debt that takes longest to pay. */
 function longest(buckets: Buckets, now: number): Debt {
   let debt: Debt = NO_DEBT;
   for (const kind of KINDS) {
@@ -270,7 +262,7 @@ function longest(buckets: Buckets, now: number): Debt {
 const NO_DEBT: Debt = { kind: "messages", perSecond: Infinity, waitMs: 0 };
 
 function bucketsOf(rates: Rates, share: number, now: number): Buckets {
-  const bucket = (kind: Kind) =>
+  const bucket = (kind: RateKind) =>
     new TokenBucket(rateOf(rates[kind] * share), now);
   return {
     messages: bucket("messages"),
@@ -284,10 +276,10 @@ function rateOf(perSecond: number): Rate {
   return { perSecond, burst: perSecond * BURST_SECONDS };
 }
 
-/** The answer to a request that a debt of its address forbids. */
+/** The error for a request that a debt of its address forbids. */
 export function overRate({ kind, perSecond, waitMs }: Debt): ChatError {
   return slowDown(
-    `do that now: all connections from your address may take ${perSecond} ${kind} a second`,
+    `do that now: rate limit for your address: ${perSecond} ${kind} per second`,
     { limit: perSecond, waitMs },
   );
 }
@@ -306,17 +298,17 @@ function slowDown(
   });
 }
 
-function full(what: string, limit: number): ChatError {
-  const why = `${limit} ${what}, which is the most`;
-  return new ChatError(114, `Cannot let you in: ${why}`, {
+function full(limit: number, where: string): ChatError {
+  const why = `connection limit reached: ${limit}${where}`;
+  return new ChatError(114, `Cannot connect: ${why}`, {
     headers: { Limit: limit, "Retry-after": RETRY_WHEN_FULL_SECONDS },
   });
 }
 
 /**
- * The address that a computer cannot choose at will: of IPv6, which is in
- * brackets, the network, unless that is the one which all computers share that
- * are on one cable.
+ * The part of an address that a computer cannot choose at will. In IPv6, which is
+ * in brackets, that is the network of 64 bits; all link-local addresses share
+ * theirs, so they count whole.
  */
 function networkOf(host: string): string {
   const address = /^\[([^\]%]*)/.exec(host)?.[1];

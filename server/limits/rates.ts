@@ -1,21 +1,21 @@
 /**
- * The limits as numbers, which an operator may change. What they mean is in
- * limits.ts and slow_consumer.ts; here they stand alone, for the command line, which
- * is read before the server listens and all that is loaded.
+ * The limits as numbers, which the operator can change; limits.ts explains them.
+ * They have a file of their own because the command line is read before the
+ * server listens, and loads nothing else.
  *
  * @module
  */
 
-/** What is counted, for each connection and for each address. */
-export type Kind = "messages" | "bytes" | "joins" | "requests";
+/** What is limited for each connection and for each address. */
+export type RateKind = "messages" | "bytes" | "joins" | "requests";
 
-/** How much a second; Infinity for no limit. */
-export interface Rates extends Readonly<Record<Kind, number>> {
+/** Per second; Infinity for no limit. */
+export interface Rates extends Readonly<Record<RateKind, number>> {
   /** New connections of one address. */
   readonly connects: number;
 }
 
-/** Unless the operator says otherwise. */
+/** The rates without an option. */
 export const DEFAULT_RATES: Rates = {
   messages: 5_000,
   bytes: 2_000_000,
@@ -24,7 +24,7 @@ export const DEFAULT_RATES: Rates = {
   connects: 25,
 };
 
-/** As fast as can be. */
+/** No limits. */
 export const NO_RATES: Rates = {
   messages: Infinity,
   bytes: Infinity,
@@ -33,11 +33,11 @@ export const NO_RATES: Rates = {
   connects: Infinity,
 };
 
-/** Most connections at a time, in all, unless the operator says otherwise. */
+/** Limit of open connections without an option. */
 export const MAX_CONNECTIONS = 5_000;
 
-/** The same of one address. */
+/** Limit of open connections from one address without an option. */
 export const MAX_CONNECTIONS_PER_ADDRESS = 500;
 
-/** So much a peer may have unread that takes little, in bytes. */
+/** A slow consumer may have so many unread bytes. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;

@@ -1,24 +1,21 @@
 /**
- * Token buckets: a rate that lets bursts through.
+ * Token buckets: a rate that allows bursts.
  *
- * Time is an argument, in milliseconds that never jump. What is taken is taken
- * even if it was not there: then something is owed, and whoever took it has to
- * wait until it is earned. So nothing is refused, however large it is.
+ * Time is an argument, in milliseconds that never jump. A bucket can be
+ * overdrawn: `take` always takes, and the debt is paid before the next one.
+ * Nothing is refused, however large it is.
  *
  * @module
  */
 
-/** How fast a bucket fills, and how much it holds; Infinity for no limit. */
+/** How fast a bucket fills and how much it holds, in tokens; Infinity for no limit. */
 export interface Rate {
-  /** Tokens. */
   readonly perSecond: number;
-  /** Tokens. */
   readonly burst: number;
 }
 
-/** Lets through bursts of `burst`, and `perSecond` in the long run. */
+/** Allows bursts of `burst`, and `perSecond` in the long run. */
 export class TokenBucket {
-  /** How it fills. */
   readonly rate: Rate;
   #tokens: number;
   #filledAt: number;
@@ -30,21 +27,21 @@ export class TokenBucket {
     this.#filledAt = now;
   }
 
-  /** Takes `cost` in any case; says whether it was there. */
+  /** Takes `cost` in any case. @returns Whether it was there. */
   take(cost: number, now: number): boolean {
     this.#fill(now);
     this.#tokens -= cost;
     return this.#tokens >= 0;
   }
 
-  /** How long until nothing is owed, in milliseconds. */
+  /** How long until the debt is paid, in milliseconds. */
   waitMs(now: number): number {
     if (this.#tokens >= 0) return 0;
     this.#fill(now);
     return Math.max(0, -this.#tokens / this.rate.perSecond * 1_000);
   }
 
-  /** Whether it is as if nothing was ever taken. */
+  /** Whether it is full. */
   isFull(now: number): boolean {
     this.#fill(now);
     return this.#tokens === this.rate.burst;

@@ -5,16 +5,13 @@
  *
  * A listener needs no more than `accept`, so that TCP, TLS and whatever else
  * carries bytes both ways end up in the same sessions. What is no listener at
- * all hands its wires to {@linkcode Reception.welcome}.
+ * all hands its wires to {@linkcode Acceptor.welcome}.
  *
  * @module
  */
+import type { Clock } from "./clock.ts";
 import { Connection, type Way, type Wire } from "./connection.ts";
-import type { Context, Settings } from "../session/context.ts";
-import { MAX_OUTBOX_BYTES } from "./outbox.ts";
-import { rarely } from "../operator/throttled_log.ts";
-import { serve } from "../session/session.ts";
-import { TaskGroup } from "./tasks.ts";
+import { throttledLog } from "./throttled_log.ts";
 
 /** Where peers connect; a `Deno.TcpListener` is one. */
 export interface Listener {
@@ -32,9 +29,14 @@ export interface AcceptedConn extends Wire {
   setNoDelay(): void;
 }
 
-/** What a {@linkcode Reception} may be told. */
-export interface ReceptionOptions {
-  /** Unread bytes after which a peer is given up. */
+/** What an {@linkcode Acceptor} needs. */
+export interface AcceptorOptions {
+  /** Serves one connection, until it has ended. */
+  serve(connection: Connection): Promise<void>;
+  /** Resolves when the next connection may be accepted; undefined if at once. */
+  admit(): Promise<void> | undefined;
+  readonly clock: Clock;
+  /** Unread bytes over which a connection ends; default: see outbox.ts. */
   readonly maxOutboxBytes?: number | undefined;
 }
 
@@ -45,9 +47,8 @@ export interface TlsListener extends Listener {
 }
 
 /** See the top of the file. */
-export class Reception implements AsyncDisposable {
-  readonly #context: Context;
-  readonly #options: ReceptionOptions;
+export class Acceptor implements AsyncDisposable {
+  readonly #options: AcceptorOptions;
   readonly #complain: (line: string) => void;
   readonly #listeners: Listener[] = [];
   readonly #accepting: Promise<void>[] = [];
@@ -56,11 +57,9 @@ export class Reception implements AsyncDisposable {
   });
   readonly #closing = new AbortController();
 
-  /** Serves nobody yet. */
-  constructor(context: Context, options: ReceptionOptions = {}) {
-    this.#context = context;
+  constructor(options: AcceptorOptions) {
     this.#options = options;
-    this.#complain = rarely(console.error, context.now);
+    this.#complain = throttledLog(console.error, options.clock.now);
   }
 
   /** Serves whoever `listener` accepts, which becomes ours to close. */
@@ -72,14 +71,15 @@ export class Reception implements AsyncDisposable {
   /** Serves the peer at the other end of `wire`, if we are not closing. */
   welcome(wire: Wire, from: Deno.NetAddr, way: Way = "TCP"): void {
     if (this.#closing.signal.aborted) return wire.close();
-    const { settings, now } = this.#context;
+    const { maxOutboxBytes } = this.#options;
     const connection = new Connection(wire, {
       remote: addressOf(from),
       way,
-      now: now(),
-      maxOutboxBytes: this.#options.maxOutboxBytes ?? outboxBytes(settings),
+      now: this.#options.clock.now(),
+      clock: this.#options.clock,
+      ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
-    this.#sessions.add(serve(connection, this.#context));
+    this.#sessions.add(this.#options.serve(connection));
   }
 
   /** Accepts no more. What is served goes on. */
@@ -103,14 +103,9 @@ export class Reception implements AsyncDisposable {
         continue;
       }
       this.welcome(conn, conn.remoteAddr, way);
-      await this.#context.turnstile.pass();
+      await this.#options.admit();
     }
   }
-}
-
-/** What is more than that no reader is waited for to take. */
-function outboxBytes({ maxUnreadBytes }: Settings): number {
-  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
 /** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
@@ -155,4 +150,31 @@ function isGoneBefore(error: unknown): boolean {
 function addressOf({ hostname, port }: Deno.NetAddr): string {
   const host = hostname.replace(/^::ffff:(?=\d+\.)/, "");
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The sessions that run, and a moment when none runs any more. */
+class TaskGroup {
+  readonly #onError: (error: unknown) => void;
+  readonly #ended = () => {
+    if (--this.#running === 0) this.#whenIdle?.();
+  };
+  #running = 0;
+  #whenIdle: (() => void) | undefined;
+
+  /** `onError` gets what a task throws; a task never ends its siblings. */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  /** Takes a task that was started. */
+  add(task: Promise<void>): void {
+    this.#running++;
+    task.catch(this.#onError).then(this.#ended);
+  }
+
+  /** Resolves when no task runs. To be called once, when no more are started. */
+  async idle(): Promise<void> {
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => this.#whenIdle = resolve);
+  }
 }

@@ -10,39 +10,40 @@
  *
  * @module
  */
+import { CLOCK, type Clock } from "./clock.ts";
 import { nextTurn } from "./turns.ts";
 
 /** So long newcomers are let through without a pause, in milliseconds. */
 const PORTION_MS = 0.5;
 
 /** So long is a pause, in milliseconds; a timer takes one more. */
-const PAUSE_MS = 1;
+export const PAUSE_MS = 1;
 
 /** So long after the last message somebody still talks, in milliseconds. */
 const TALK_MS = 1_000;
 
-/** What a {@linkcode Turnstile} has to know. */
-export interface TurnstileOptions {
+/** What a {@linkcode Admission} has to know. */
+export interface AdmissionOptions {
   /** A number that changes whenever somebody says something. */
   readonly lastId: () => number;
-  /** Milliseconds that never jump. */
-  readonly now: () => number;
+  readonly clock?: Clock;
 }
 
 /** See the top of the file. Disposed, it lets everybody through. */
-export class Turnstile implements AsyncDisposable {
+export class Admission implements AsyncDisposable {
   readonly #lastId: () => number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #waiting: (() => void)[] = [];
   #lettingThrough: Promise<void> | undefined;
   #knownId: number;
   #talkAt = -Infinity;
+  #endPause: (() => void) | undefined;
   #disposed = false;
 
   /** Nobody waits. */
-  constructor({ lastId, now }: TurnstileOptions) {
+  constructor({ lastId, clock = CLOCK }: AdmissionOptions) {
     this.#lastId = lastId;
-    this.#now = now;
+    this.#clock = clock;
     this.#knownId = lastId();
   }
 
@@ -60,32 +61,37 @@ export class Turnstile implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#endPause?.();
     await this.#lettingThrough;
   }
 
   async #letThrough(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const startedAt = this.#now();
+      const startedAt = this.#clock.now();
 
       while (
-        this.#waiting.length > 0 && this.#now() - startedAt < PORTION_MS
+        this.#waiting.length > 0 && this.#clock.now() - startedAt < PORTION_MS
       ) {
         this.#waiting.shift()!(); // there is one
         await nextTurn(); // it comes in, and what came meanwhile is read
       }
-      if (this.#isTalk()) await pause();
+      if (this.#isTalk()) await this.#pause();
     }
     this.#lettingThrough = undefined;
   }
 
   #isTalk(): boolean {
     const id = this.#lastId();
-    if (id !== this.#knownId) this.#talkAt = this.#now();
+    if (id !== this.#knownId) this.#talkAt = this.#clock.now();
     this.#knownId = id;
-    return this.#now() - this.#talkAt < TALK_MS;
+    return this.#clock.now() - this.#talkAt < TALK_MS;
   }
-}
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  async #pause(): Promise<void> {
+    if (this.#disposed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endPause = resolve;
+    using _timer = this.#clock.after(PAUSE_MS, resolve);
+    await promise;
+  }
 }

@@ -13,6 +13,7 @@ import {
   MAX_HEAD_BYTES,
   type Source,
 } from "../../protocol.ts";
+import { CLOCK, type Clock } from "./clock.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 import { tooMuch } from "./slow_consumer.ts";
 import { nextTurn } from "./turns.ts";
@@ -61,7 +62,8 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   });
   #ending: Ending | undefined;
   #hangingUp: Promise<void> | undefined;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  readonly #clock: Clock;
+  #deadline: Disposable | undefined;
   #closed = false;
   #reading: Uint8Array = NOTHING; // where the bytes go that are to come
 
@@ -94,13 +96,18 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
       now: number;
       way?: Way;
       maxOutboxBytes?: number;
+      clock?: Clock;
     },
   ) {
     this.remote = options.remote;
     this.way = options.way ?? "TCP";
     this.#wire = wire;
     this.heardAt = options.now;
-    this.outbox = new Outbox(wire, this, options.maxOutboxBytes);
+    this.#clock = options.clock ?? CLOCK;
+    this.outbox = new Outbox(wire, this, {
+      maxBytes: options.maxOutboxBytes,
+      clock: this.#clock,
+    });
   }
 
   /** Why it ended; undefined while it has not. */
@@ -139,7 +146,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
       else this.outbox.answer(error);
     }
     this.outbox.hurry();
-    this.#deadline = setTimeout(() => this.#giveUp(), LAST_WORDS_MS);
+    this.#deadline = this.#clock.after(LAST_WORDS_MS, () => this.#giveUp());
     this.#hangingUp = this.#hangUp();
     this.onEnd?.();
   }
@@ -180,7 +187,7 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#deadline);
+    this.#deadline?.[Symbol.dispose]();
     this.outbox.close();
     this.#wire.close();
   }

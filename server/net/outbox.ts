@@ -6,17 +6,19 @@
  * piece at once, and what piles up during a write leaves joined in the next. A
  * queue that passes its limit is the end of that peer, and of that peer alone.
  *
- * A write takes 10 µs. After a message to a large room many are due in one turn,
- * of which only the first are begun in it: the others follow in portions, a turn
- * for each. Between them whoever else talks is heard and answered, and what is
- * said to few does not wait until many have heard something else.
+ * When the writes begin is decided in write_scheduler.ts.
  *
  * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
  * the readers take it; a reader that hardly moves is not waited for.
  *
  * @module
  */
-import { nextTurn } from "./turns.ts";
+import { CLOCK, type Clock } from "./clock.ts";
+import {
+  type DueWriter,
+  SCHEDULER,
+  type WriteScheduler,
+} from "./write_scheduler.ts";
 
 /**
  * More than this unread, and the peer is given up at once, in bytes. Who reads
@@ -36,18 +38,6 @@ export const STALL = { bytes: 32 * 1024, ms: 500 };
 /** Small buffers are joined up to this size; a larger one goes out as it is. */
 const JOINED_BYTES = 64 * 1024;
 
-/** So many who are to hear the same are written to in one turn. */
-const FEW = 32;
-
-/** Of more, those that can be written to in so many milliseconds. */
-const PORTION_MS = 0.3;
-
-/**
- * What has more to write is begun in that turn in any case, in bytes: it is a
- * flood, and to go through it in small steps cost a tenth of the speed.
- */
-const LITTLE_BYTES = 1_024;
-
 /** So large a piece is not worth joining with others: it leaves at once. */
 const LARGE_BYTES = 16 * 1024;
 
@@ -65,16 +55,24 @@ export interface OutboxOwner {
   lost(cause: unknown): void;
 }
 
+/** What an {@linkcode Outbox} may be told. */
+export interface OutboxOptions {
+  /** So much may be unread, in bytes; default {@linkcode MAX_OUTBOX_BYTES}. */
+  readonly maxBytes?: number | undefined;
+  /** Measures how long a sender waits for relief. */
+  readonly clock?: Clock;
+  /** Decides when a write begins; default: the one that all outboxes share. */
+  readonly scheduler?: WriteScheduler;
+}
+
 /** See the top of the file. */
-export class Outbox {
-  /** Those with something to write that no write is under way for. */
-  static #dueNow: Outbox[] = [];
-  /** Those of them who were too many for one turn. */
-  static #dueLater: Outbox[] = [];
+export class Outbox implements DueWriter {
   /** How many bytes the peer has taken so far. */
   written = 0;
   readonly #sink: Sink;
   readonly #owner: OutboxOwner;
+  readonly #clock: Clock;
+  readonly #scheduler: WriteScheduler;
   /** So much may be unread, in bytes. */
   readonly maxBytes: number;
   #queue: Uint8Array[] = [];
@@ -105,11 +103,13 @@ export class Outbox {
     this.#owner.lost(cause);
   };
 
-  /** The only writer of `sink`; `maxBytes` may be unread. */
-  constructor(sink: Sink, owner: OutboxOwner, maxBytes = MAX_OUTBOX_BYTES) {
+  /** The only writer of `sink`. */
+  constructor(sink: Sink, owner: OutboxOwner, options: OutboxOptions = {}) {
     this.#sink = sink;
     this.#owner = owner;
-    this.maxBytes = maxBytes;
+    this.maxBytes = options.maxBytes ?? MAX_OUTBOX_BYTES;
+    this.#clock = options.clock ?? CLOCK;
+    this.#scheduler = options.scheduler ?? SCHEDULER;
   }
 
   /** Queues what others said. `bytes` are shared: nobody may change them. */
@@ -131,6 +131,22 @@ export class Outbox {
   /** How much is unread that counts against the limit, in bytes. */
   get unreadBytes(): number {
     return this.#bytes - this.#answerBytes;
+  }
+
+  /** See {@linkcode DueWriter}. */
+  get queuedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** See {@linkcode DueWriter}. */
+  get nextPiece(): Uint8Array | undefined {
+    return this.#queue[this.#next];
+  }
+
+  /** See {@linkcode DueWriter}. */
+  begin(): void {
+    if (this.#due) this.#goOn();
+    this.#due = false;
   }
 
   /** Whether everything that was queued has been written. */
@@ -155,12 +171,11 @@ export class Outbox {
   async relief(): Promise<void> {
     while (this.congested) {
       const before = this.written;
-      const timer = setTimeout(() => {
+      using _timer = this.#clock.after(STALL.ms, () => {
         this.#stalled = this.written - before < STALL.bytes;
         this.#wake();
-      }, STALL.ms);
+      });
       await this.#change();
-      clearTimeout(timer);
     }
   }
 
@@ -180,7 +195,7 @@ export class Outbox {
 
   /** Resolves when everything is written, or nothing more can be. */
   async flushed(): Promise<void> {
-    this.#begin();
+    this.begin();
     while (this.#writing) await this.#change();
   }
 
@@ -203,50 +218,9 @@ export class Outbox {
     if (this.#writing) return;
     if (!this.#due) {
       this.#due = true;
-      if (Outbox.#dueNow.push(this) === 1) setImmediate(Outbox.#writeDue);
+      this.#scheduler.add(this);
     }
-    if (bytes.length >= LARGE_BYTES) this.#begin();
-  }
-
-  static #writeDue(): void {
-    const due = Outbox.#dueNow;
-    Outbox.#dueNow = [];
-    const later: Outbox[] = [];
-    for (const audience of Outbox.#audiences(due)) {
-      const end = performance.now() + PORTION_MS;
-      for (const outbox of audience) {
-        const now = audience.length <= FEW || outbox.#bytes > LITTLE_BYTES ||
-          performance.now() < end;
-        if (now) outbox.#begin();
-        else later.push(outbox);
-      }
-    }
-    if (later.length === 0) return;
-    if (Outbox.#dueLater.length === 0) nextTurn().then(Outbox.#writeLater);
-    Outbox.#dueLater = Outbox.#dueLater.concat(later);
-  }
-
-  /** Those who are to hear the same, together; the smallest audience first. */
-  static #audiences(due: Outbox[]): Outbox[][] {
-    if (due.length <= FEW) return [due];
-    const byPiece = Map.groupBy(due, (outbox) => outbox.#queue[outbox.#next]);
-    return [...byPiece.values()].sort((a, b) => a.length - b.length);
-  }
-
-  static #writeLater(): void {
-    const due = Outbox.#dueLater;
-    const end = performance.now() + PORTION_MS;
-    let next = 0;
-    while (next < due.length && performance.now() < end) {
-      due[next++]!.#begin(); // there is one
-    }
-    due.splice(0, next);
-    if (due.length > 0) nextTurn().then(Outbox.#writeLater);
-  }
-
-  #begin(): void {
-    if (this.#due) this.#goOn();
-    this.#due = false;
+    if (bytes.length >= LARGE_BYTES) this.begin();
   }
 
   /** Writes what is next; to be called when no write is under way any more. */

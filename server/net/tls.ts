@@ -17,14 +17,20 @@
 import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { ChatError } from "../../protocol.ts";
-import type { Certificate } from "../certificate.ts";
 import { TLS_HANDSHAKE } from "./connection.ts";
 import type { AcceptedConn, TlsListener } from "./acceptor.ts";
+
+/** A certificate and its private key, both in PEM. */
+export interface TlsIdentity {
+  /** The chain, the server's own first. */
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** Talks TLS with whoever `listener` accepts, which becomes ours to close. */
 export function withTls(
   listener: Deno.TcpListener,
-  { cert, key }: Pick<Certificate, "cert" | "key">,
+  { cert, key }: TlsIdentity,
 ): TlsListener {
   const context = createSecureContext({ cert, key });
   return {

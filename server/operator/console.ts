@@ -11,11 +11,13 @@
  * @module
  */
 import { ChatError, isUserName } from "../../protocol.ts";
-import { type Target, targetOf } from "../accounts/bans.ts";
+import { type BanTarget, parseTarget } from "../accounts/bans.ts";
 import { hostOf } from "../session/two_socket.ts";
 import type { Context, Session } from "../session/context.ts";
 import { refuse } from "../session/session.ts";
-import { localTime, table, visible } from "./shown.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
+import { localTime } from "./screen.ts";
+import { table } from "./table.ts";
 
 /** A reason has to fit the head of a frame, in characters. */
 const MAX_REASON = 200;
@@ -195,18 +197,9 @@ const ENDS = ["quit", "exit", "bye"];
 
 /** What may have been meant by `name`: at most two mistakes away. */
 async function nearestCommand(name: string): Promise<string | undefined> {
-  if (name.length > 20) return undefined;
   // Loaded for the first mistake, and not at every start.
-  const { levenshteinDistance } = await import(
-    "@std/text/levenshtein-distance"
-  );
-  const [best] = Array.from(COMMANDS.keys(), (one) => ({
-    one,
-    away: levenshteinDistance(name, one),
-  })).sort((a, b) => a.away - b.away);
-  return best && best.away <= 2 && best.away < name.length
-    ? best.one
-    : undefined;
+  const { nearest } = await import("../../terminal/nearest.ts");
+  return nearest(name, COMMANDS.keys());
 }
 
 function help(): string {
@@ -262,7 +255,7 @@ function kick(desk: Desk, { first, rest: reason }: Words): string {
       "users shows who is";
   }
   if (isTooLong(reason)) return tooLong("kick", reason);
-  const why = reason === "" ? "" : ` (${visible(reason)})`;
+  const why = reason === "" ? "" : ` (${sanitize(reason)})`;
   const error = new ChatError(
     117,
     `Cannot stay: the operator has removed you${why}`,
@@ -275,11 +268,11 @@ async function ban(
   desk: Desk,
   { first, rest: reason }: Words,
 ): Promise<string> {
-  const target = targetOf(first);
+  const target = parseTarget(first);
   if (!target) return noTarget("ban", first);
   if (isTooLong(reason)) return tooLong("ban", reason);
   const { bans } = desk;
-  const banned = { ...target, since: Date.now(), reason: visible(reason) };
+  const banned = { ...target, since: Date.now(), reason: sanitize(reason) };
   const storing = bans.add(banned);
   const count = end(desk, (session) => bans.refusal(targetIn(session, target)));
   const gone = count === 0 ? "" : `, and ended ${counted(count, "connection")}`;
@@ -288,14 +281,14 @@ async function ban(
 }
 
 async function unban({ bans }: Desk, { first }: Words): Promise<string> {
-  const target = targetOf(first);
+  const target = parseTarget(first);
   if (!target) return noTarget("unban", first);
   const ban = bans.find(target);
   if (!ban) {
     return `Cannot unban ${said(target)}: there is no such ban; ` +
       "bans shows them";
   }
-  const storing = bans.lift(ban);
+  const storing = bans.remove(ban);
   return `Lifted the ban of ${said(ban)}` +
     await warning(storing, "it comes back when the server is started again");
 }
@@ -338,8 +331,8 @@ async function unblock(
   { first: name }: Words,
 ): Promise<string> {
   const account = accounts.named(name);
-  const count = await accounts.unblock(name); // also of a name without account
-  if (count > 0) return `Unblocked ${account?.name ?? visible(name)}`;
+  const count = await accounts.unlock(name); // also of a name without account
+  if (count > 0) return `Unblocked ${account?.name ?? sanitize(name)}`;
   if (!account) {
     return `Cannot unblock ${quoted(name)}: there is no such account; ` +
       "accounts shows them";
@@ -373,7 +366,7 @@ function nameOf({ user, classic }: Session): string | undefined {
 }
 
 /** What of a session a ban like that of `target` may concern. */
-function targetIn(session: Session, { kind }: Target): Target {
+function targetIn(session: Session, { kind }: BanTarget): BanTarget {
   const value = kind === "name"
     ? nameOf(session) ?? ""
     : hostOf(session.connection.remote);
@@ -396,7 +389,7 @@ function noTarget(deed: string, word: string): string {
 }
 
 /** How a target is called in an answer. */
-function said({ kind, value }: Target): string {
+function said({ kind, value }: BanTarget): string {
   return kind === "name" ? value : `the address ${value}`;
 }
 
@@ -416,7 +409,7 @@ async function warning(
 
 /** What was typed, as an answer repeats it. */
 function quoted(word: string): string {
-  const shown = [...visible(word)]; // a half of a character is none
+  const shown = [...sanitize(word)]; // a half of a character is none
   return `"${shown.slice(0, 64).join("")}${shown.length > 64 ? "…" : ""}"`;
 }
 

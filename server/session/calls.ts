@@ -17,7 +17,7 @@ import {
 } from "../../protocol.ts";
 import { type Command, DEAR, userOf } from "./command.ts";
 import type { Context, Session } from "./context.ts";
-import type { User } from "../chat/hub.ts";
+import type { User } from "../chat/user.ts";
 
 /** So many addresses of a user are passed on. */
 export const MAX_ADDRESSES = 8;

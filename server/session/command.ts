@@ -5,8 +5,8 @@
  */
 import { ChatError, type Frame } from "../../protocol.ts";
 import type { Context, Session } from "./context.ts";
-import type { User } from "../chat/hub.ts";
-import { type Kind } from "../limits/rates.ts";
+import type { User } from "../chat/user.ts";
+import { type RateKind } from "../limits/rates.ts";
 import { nextTurn, TURN_MS } from "../net/turns.ts";
 
 /** The cost of what takes a long answer, or much work. */
@@ -19,7 +19,7 @@ export interface Command {
   /** May be asked before registration. */
   readonly open?: true;
   /** Against which rate it counts; default `requests`. */
-  readonly kind?: Kind;
+  readonly kind?: RateKind;
   /** And how much; default 1. */
   readonly cost?: number;
   /**

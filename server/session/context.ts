@@ -4,32 +4,38 @@
  * @module
  */
 import type { Account, Accounts, PendingLogin } from "../accounts/accounts.ts";
-import type { Draft, Journal } from "../journal/journal.ts";
+import type { Draft } from "../chat/batch.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { Bans } from "../accounts/bans.ts";
-import type { Classics, ClassicUser, Role } from "./two_socket.ts";
+import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
+import type { Clock } from "../net/clock.ts";
 import type { Connection } from "../net/connection.ts";
-import type { Hub, User } from "../chat/hub.ts";
+import type { Hub } from "../chat/hub.ts";
+import type { User } from "../chat/user.ts";
 import type { Debt, Limits, Pace } from "../limits/limits.ts";
 import type { Progress } from "../net/slow_consumer.ts";
-import type { Turnstile } from "../net/admission.ts";
-import type { Visit, Visits } from "../accounts/resume_tokens.ts";
+import type { Admission } from "../net/admission.ts";
+import type {
+  ResumableSession,
+  ResumableSessions,
+} from "../accounts/resume_tokens.ts";
 
-/** What all sessions share. */
-export interface Context {
+/** What all sessions share, their clock among it. */
+export interface Context extends Clock {
   /** Who is here. */
   readonly hub: Hub;
   /** Where messages come into being. */
   readonly journal: Journal;
   /** Who may take up where a connection broke. */
-  readonly visits: Visits;
+  readonly visits: ResumableSessions;
   /** Names that belong to somebody. */
   readonly accounts: Accounts;
   /** Who is let in no more. */
   readonly bans: Bans;
   /** Where those who come in wait for each other. */
-  readonly turnstile: Turnstile;
+  readonly admission: Admission;
   /** Users of the course's protocol. */
-  readonly classics: Classics;
+  readonly twoSocketUsers: TwoSocketUsers;
   /** How fast people may go, and how many there can be. */
   readonly limits: Limits;
   /** Every connection that is served. */
@@ -38,10 +44,12 @@ export interface Context {
   readonly settings: Settings;
   /** Milliseconds that never jump. */
   readonly now: () => number;
+  /** See {@linkcode Clock}. */
+  readonly after: Clock["after"];
   /** Writes a line of the server's log. */
   readonly log: (line: string) => void;
   /** The same for what may come many times a second: only now and then. */
-  readonly logRarely: (line: string) => void;
+  readonly logThrottled: (line: string) => void;
 }
 
 /** What an operator, or a test, may set. */
@@ -74,7 +82,7 @@ export interface Session {
   counted: boolean;
   /**
    * When it began, by {@linkcode Context.now}; later by as much as it had to
-   * wait for the {@linkcode Context.turnstile}.
+   * wait for the {@linkcode Context.admission}.
    */
   openedAt: number;
   /** It waits there now. */
@@ -90,11 +98,11 @@ export interface Session {
   /** The name under which it is about to enter, which the hub keeps for it. */
   reserved: string | undefined;
   /** What may be taken up again; whoever has a user has one. */
-  visit: Visit | undefined;
+  visit: ResumableSession | undefined;
   /** What was missed is queued; from here on, messages come as they arise. */
   caughtUp: boolean;
   /** Which half of a classic user this is, if it is one. */
-  classic: { user: ClassicUser; role: Role } | undefined;
+  classic: { user: TwoSocketUser; role: Role } | undefined;
   /** Errors go out without headers, as classic clients know them. */
   bare: boolean;
   /** Messages of this batch of frames that are still to be stored. */

@@ -88,10 +88,10 @@ function checkPeer(session: Session, context: Context): void {
  */
 function refuseInTurn(
   session: Session,
-  { turnstile }: Context,
+  { admission }: Context,
   error: ChatError,
 ): void {
-  const turn = turnstile.pass();
+  const turn = admission.pass();
   if (turn) turn.then(() => refuse(session, error));
   else refuse(session, error);
 }

@@ -24,10 +24,11 @@ import type { Missed } from "../journal/journal.ts";
 import { hostOf } from "./two_socket.ts";
 import { type Command, DEAR, number, sendAnswers, single } from "./command.ts";
 import type { Context, Session } from "./context.ts";
-import type { Newcomer, Peer } from "../chat/hub.ts";
-import type { Run } from "../chat/batch.ts";
+import type { Newcomer } from "../chat/hub.ts";
+import type { Peer } from "../chat/user.ts";
+import type { Batch } from "../chat/batch.ts";
 import { parseVerifier } from "../accounts/scram.ts";
-import type { Visit } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/resume_tokens.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
 export const ENTRANCES = {
@@ -45,7 +46,7 @@ export const ENTRANCES = {
 /** Does `run` when it is the session's turn, unless it is gone by then. */
 function inLine(run: Command["run"]): Command["run"] {
   return async (session, context, frame) => {
-    const turn = context.turnstile.pass();
+    const turn = context.admission.pass();
     if (turn) await wait(session, context, turn);
     return session.gone ? undefined : run(session, context, frame);
   };
@@ -239,7 +240,7 @@ async function checkProof(
 interface Entrance {
   readonly name: string;
   /** The visit that is taken up again; without, one begins. */
-  readonly visit?: Visit | undefined;
+  readonly visit?: ResumableSession | undefined;
   readonly account: Account | undefined;
   /** The newest message that the client says it has. */
   readonly after?: number | undefined;
@@ -290,7 +291,7 @@ async function replay(
   { accounts, journal }: Context,
   { entrance, visit, upTo }: {
     entrance: Entrance;
-    visit: Visit;
+    visit: ResumableSession;
     upTo: number;
   },
 ): Promise<void> {
@@ -307,7 +308,7 @@ async function beginVisit(
   session: Session,
   context: Context,
   name: string,
-): Promise<Visit> {
+): Promise<ResumableSession> {
   try {
     return await context.visits.begin(name, context.journal.lastId);
   } catch (error) {
@@ -328,7 +329,7 @@ export function release(session: Session, { hub }: Context): void {
  * last one that surely arrived.
  */
 function missedBy(
-  visit: Visit,
+  visit: ResumableSession,
   { name, visit: before, account }: Entrance,
   after: number | undefined,
 ): Omit<Missed, "upTo"> | undefined {
@@ -378,7 +379,7 @@ function bodyText(frame: Frame): string {
 
 async function registerClassic(
   session: Session,
-  { accounts, classics, settings, visits }: Context,
+  { accounts, twoSocketUsers, settings, visits }: Context,
   [role, name, ...rest]: readonly string[],
 ): Promise<Uint8Array> {
   if (name === undefined || rest.length > 0) {
@@ -391,7 +392,7 @@ async function registerClassic(
     throw new ChatError(100, "Cannot register: the name has an account");
   }
   const which = role === "TOSEND" ? "TOSEND" : "TORECV";
-  const user = classics.register(which, name, session.connection);
+  const user = twoSocketUsers.register(which, name, session.connection);
   session.classic = { user, role: which };
   session.connection.maxBodyBytes = settings.maxBodyBytes;
   await visits.forget(name); // of a guest, who must not hear what is for this one
@@ -437,7 +438,7 @@ class NativePeer implements Peer {
     this.#heldBytes += bytes.length;
   }
 
-  forward(_run: Run, forwards: Uint8Array): undefined {
+  forward(_run: Batch, forwards: Uint8Array): undefined {
     this.notify(forwards);
   }
 

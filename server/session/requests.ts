@@ -16,7 +16,7 @@ import {
   type RequestVerb,
   targetKind,
 } from "../../protocol.ts";
-import { type Draft, MAX_HISTORY, type Stored } from "../journal/journal.ts";
+import { MAX_HISTORY, type Stored } from "../journal/journal.ts";
 import {
   type Command,
   DEAR,
@@ -27,9 +27,9 @@ import {
 } from "./command.ts";
 import type { Context, Session } from "./context.ts";
 import { ENTRANCES } from "./register.ts";
-import type { Room, User } from "../chat/hub.ts";
+import type { Room, User } from "../chat/user.ts";
 import { INTRODUCTIONS } from "./calls.ts";
-import { encodeSents } from "../chat/batch.ts";
+import { type Draft, encodeSents } from "../chat/batch.ts";
 
 /** Everything that may be asked, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {

@@ -21,8 +21,8 @@ import { hostOf } from "./two_socket.ts";
 import type { Connection, Ending } from "../net/connection.ts";
 import type { Context, Session } from "./context.ts";
 import { release } from "./register.ts";
-import type { User } from "../chat/hub.ts";
-import { LONGEST_WAIT_MS, overRate } from "../limits/limits.ts";
+import type { User } from "../chat/user.ts";
+import { MAX_WAIT_MS, overRate } from "../limits/limits.ts";
 import { Progress } from "../net/slow_consumer.ts";
 import {
   answerUnsent,
@@ -33,7 +33,7 @@ import {
   sendDrafts,
 } from "./requests.ts";
 import { nextTurn, TURN_MS } from "../net/turns.ts";
-import type { Visit } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/resume_tokens.ts";
 
 /**
  * One session, from the first byte to the last. What a peer does wrong ends in
@@ -109,7 +109,7 @@ function admit(session: Session, context: Context): void {
     if (banned) refuse(session, banned);
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    context.logRarely(`Let <${remote}> not in: ${error.message}`);
+    context.logThrottled(`Let <${remote}> not in: ${error.message}`);
     refuse(session, error);
   }
 }
@@ -261,24 +261,28 @@ async function slowDown(session: Session, context: Context): Promise<void> {
     const now = context.now();
     connection.heardAt = session.turnAt = now; // it is us who make it wait
     const debt = pace.addressOwes(now);
-    if (debt.waitMs > LONGEST_WAIT_MS && !classic) { // those know no 108
+    if (debt.waitMs > MAX_WAIT_MS && !classic) { // those know no 108
       session.refusal ??= { debt, until: now + debt.waitMs };
     }
     // Who acknowledges late would be taken for dead, because of others.
     const exempt = isRefused(session, now) || classic?.role === "TORECV";
     const waitMs = Math.max(pace.waitMs(now), exempt ? 0 : debt.waitMs);
     if (waitMs === 0) return;
-    await pause(session, Math.min(Math.max(waitMs, PAUSE_MS), LONGEST_WAIT_MS));
+    const pauseMs = Math.min(Math.max(waitMs, PAUSE_MS), MAX_WAIT_MS);
+    await pause(session, context, pauseMs);
   }
 }
 
 /** Waits, and no longer than the session lasts. */
-async function pause(session: Session, ms: number): Promise<void> {
+async function pause(
+  session: Session,
+  context: Context,
+  ms: number,
+): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   session.wake = resolve;
-  const timer = setTimeout(resolve, ms);
+  using _timer = context.after(ms, resolve);
   await promise;
-  clearTimeout(timer);
   session.wake = undefined;
 }
 
@@ -361,7 +365,7 @@ function sayGoodbye(session: Session, context: Context): void {
   const { connection, visit, classic } = session;
   const reason = inWords(connection.ending);
   const user = session.user ?? classic?.user.user;
-  if (classic) context.classics.remove(classic.user, reason);
+  if (classic) context.twoSocketUsers.remove(classic.user, reason);
   release(session, context);
   if (visit) {
     visit.goneAt = context.now();
@@ -378,7 +382,11 @@ function sayGoodbye(session: Session, context: Context): void {
 }
 
 /** Drops rooms of earlier connections, unless it had yet to enter any. */
-function dropRooms(user: User, visit: Visit, { visits }: Context): void {
+function dropRooms(
+  user: User,
+  visit: ResumableSession,
+  { visits }: Context,
+): void {
   if (user.rooms.size === 0) return;
   const names = new Set(Array.from(user.rooms.keys(), ({ name }) => name));
   const dropped = [...visit.rooms.keys()].filter((name) => !names.has(name));

@@ -19,10 +19,11 @@ import {
 } from "../../protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Connection } from "../net/connection.ts";
-import type { Hub, Peer, User } from "../chat/hub.ts";
+import type { Hub } from "../chat/hub.ts";
+import type { Peer, User } from "../chat/user.ts";
 import { NameMap } from "../chat/name_map.ts";
 import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../net/outbox.ts";
-import type { Run } from "../chat/batch.ts";
+import type { Batch } from "../chat/batch.ts";
 
 /** So long a receiver may take for its RECEIVED, in milliseconds. */
 export const ACKNOWLEDGE_WITHIN_MS = 5_000;
@@ -31,7 +32,7 @@ export const ACKNOWLEDGE_WITHIN_MS = 5_000;
 export type Role = "TOSEND" | "TORECV";
 
 /** What classic users need of the server. */
-export interface ClassicContext {
+export interface TwoSocketContext {
   /** Who is here. */
   readonly hub: Hub;
   /** Where messages come into being. */
@@ -43,12 +44,12 @@ export interface ClassicContext {
 }
 
 /** The classic users, those with one socket so far included. */
-export class Classics {
-  readonly #context: ClassicContext;
-  readonly #users = new NameMap<ClassicUser>();
+export class TwoSocketUsers {
+  readonly #context: TwoSocketContext;
+  readonly #users = new NameMap<TwoSocketUser>();
 
   /** Nobody, so far. */
-  constructor(context: ClassicContext) {
+  constructor(context: TwoSocketContext) {
     this.#context = context;
   }
 
@@ -58,7 +59,7 @@ export class Classics {
    * @throws {ChatError} 100 if the name is not legal, or in use; 117 if it is
    * banned.
    */
-  register(role: Role, name: string, connection: Connection): ClassicUser {
+  register(role: Role, name: string, connection: Connection): TwoSocketUser {
     const waiting = this.#users.get(name);
     if (waiting?.wants(role, name, connection)) {
       waiting.complete(role, connection);
@@ -70,14 +71,14 @@ export class Classics {
       if (!(cause instanceof ChatError) || cause.closes) throw cause;
       throw new ChatError(100, cause.message, { cause });
     }
-    const user = new ClassicUser(name, this.#context);
+    const user = new TwoSocketUser(name, this.#context);
     this.#users.add(name, user);
     user.complete(role, connection);
     return user;
   }
 
   /** Takes the user out, and ends both sockets. Idempotent. */
-  remove(user: ClassicUser, reason: string): void {
+  remove(user: TwoSocketUser, reason: string): void {
     if (this.#users.get(user.name) !== user) return;
     this.#users.delete(user.name);
     this.#context.hub.release(user.name);
@@ -91,14 +92,14 @@ interface Waiting {
 }
 
 /** One user. As a {@linkcode Peer} it is its receiving side. */
-export class ClassicUser implements Peer {
+export class TwoSocketUser implements Peer {
   /** The name, as it was first given. */
   readonly name: string;
   /** See {@linkcode Peer}. */
   readonly kind = "classic";
   /** Who it is to the hub, once both sockets are there. */
   user: User | undefined;
-  readonly #context: ClassicContext;
+  readonly #context: TwoSocketContext;
   readonly #sockets = new Map<Role, Connection>();
   #queue: Waiting[] = [];
   #queuedBytes = 0;
@@ -106,8 +107,8 @@ export class ClassicUser implements Peer {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stalled = false;
 
-  /** A user without sockets; see {@linkcode ClassicUser.complete}. */
-  constructor(name: string, context: ClassicContext) {
+  /** A user without sockets; see {@linkcode TwoSocketUser.complete}. */
+  constructor(name: string, context: TwoSocketContext) {
     this.name = name;
     this.#context = context;
   }
@@ -201,7 +202,7 @@ export class ClassicUser implements Peer {
     // The course's protocol has no way to say it.
   }
 
-  forward(run: Run): Promise<boolean> {
+  forward(run: Batch): Promise<boolean> {
     const full = this.#queuedBytes > MAX_OUTBOX_BYTES;
     const all = run.bodies.map((body) => {
       const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -1,9 +1,9 @@
 /** `client.ts --gui`: who may have the page, and that it reaches any server. */
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { Failure } from "../../client/terminal/failure.ts";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { pageFiles } from "../../client/gui/page_session.ts";
 import { readOptions } from "../../client/options.ts";
 import { serveLocally } from "../../client/gui/local.ts";
+import { UsageError } from "../../terminal/options.ts";
 import { hasChromium, launchBrowser, Person } from "../tools/browser.ts";
 import { quietServer } from "../tools/client_tools.ts";
 import { SocketWithHeaders, within } from "../tools/net/raw_client.ts";
@@ -173,10 +173,10 @@ Deno.test("client.ts --gui opens its address in the system's browser", async () 
 });
 
 for (const args of [["--room", "lab"], ["--login"], ["--receive"]]) {
-  Deno.test(`client.ts --gui refuses ${args[0]}, which it would not heed`, () => {
-    assertThrows(
+  Deno.test(`client.ts --gui refuses ${args[0]}, which it would not heed`, async () => {
+    await assertRejects(
       () => readOptions(["alice", "127.0.0.1", "--gui", ...args]),
-      Failure,
+      UsageError,
       `Cannot use --gui with ${args[0]}: `,
     );
   });

@@ -1,7 +1,7 @@
 /** What others send is text and never markup, whoever they are. */
 import { assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
-import { clean } from "../../core/sanitize.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { pageFiles } from "../../client/gui/page_session.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import {
@@ -104,7 +104,7 @@ pageTest(
       const shown = await alice.messages();
       assertEquals(
         shown.slice(0, -1),
-        INJECTIONS.map((text) => `mallory: ${clean(text, { lines: true })}`),
+        INJECTIONS.map((text) => `mallory: ${sanitize(text, { lines: true })}`),
       );
       await checkHarmless(alice);
       await alice.page.locator("#private").getByRole("button").click();

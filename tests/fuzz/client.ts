@@ -10,7 +10,7 @@
  * @module
  */
 import { comeIn } from "../../core/resume.ts";
-import { runInput } from "../../client/chat/commands.ts";
+import { runLine } from "../../client/chat/commands.ts";
 import type { Stream } from "../../core/connection.ts";
 import { EXIT, Failure } from "../../client/terminal/failure.ts";
 import { Line } from "../../core/reconnecting.ts";
@@ -110,8 +110,8 @@ async function type(session: Session, chance: Chance): Promise<void> {
   session.line.settled(-1).catch(() => resolve()); // which is never before
   await Promise.race([session.present, over]);
   try {
-    await runInput(session, "/join default");
-    while (!chance.once(30)) await runInput(session, chance.pick(TYPED));
+    await runLine(session, "/join default");
+    while (!chance.once(30)) await runLine(session, chance.pick(TYPED));
     await session.logout();
   } catch (error) {
     endOf(error);

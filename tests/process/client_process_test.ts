@@ -143,9 +143,9 @@ Deno.test("client --plain reads lines as a person types them", async () => {
       "TT #default alice: hello",
       '! ERROR 102 Unable to send: no user "nobody" is connected. ' +
       "/who all shows who is connected.",
-      '! To write to one person: @NAME: TEXT, as in "@bob: hi"; to everybody: ' +
+      '! To send a private message: @NAME: TEXT, as in "@bob: hi"; to all users: ' +
       '"@ALL: hi". Names have 1 to 32 letters and digits. Nothing was sent.',
-      '! Unknown command "/jion". Did you mean /join? To say it, type //jion',
+      '! Unknown command "/jion". Did you mean /join? To send it as text, type //jion',
       "TT * you joined #lab (1 here)",
       "TT #lab alice: /slash",
       "* In #lab (1): alice",
@@ -181,7 +181,7 @@ Deno.test("client shows presence, private messages and messages to all", async (
   await bob.type("/reply got it\n");
   await alice.until("bob -> you: got it\n");
   await bob.type("/ignore alice\n");
-  await bob.until("You ignore alice");
+  await bob.until("Hiding alice");
   await alice.type("unheard\n@bob: unheard\n/leave\n");
   await bob.until("* alice left #default");
 
@@ -191,13 +191,13 @@ Deno.test("client shows presence, private messages and messages to all", async (
 const USAGE_ERRORS: Record<string, string[]> = {
   'Cannot use "--colour": no such option': ["alice", "--colour=always"],
   'Cannot use "-x": no such option': ["-x"],
-  'Cannot use port "0"': ["alice", "127.0.0.1", "--port", "0"],
-  'Cannot use port ""': ["alice", "127.0.0.1", "--port"],
-  'Cannot use color "red"': ["alice", "--color", "red"],
-  'Cannot use room "a b"': ["alice", "--room", "a b"],
+  'Cannot use --port "0"': ["alice", "127.0.0.1", "--port", "0"],
+  "Cannot use --port without a value": ["alice", "127.0.0.1", "--port"],
+  'Cannot use --color "red"': ["alice", "--color", "red"],
+  'Cannot use --room "a b"': ["alice", "--room", "a b"],
   'Cannot use server "a b"': ["alice", "a b"],
   'Cannot use server "host:x"': ["alice", "host:x"],
-  'Cannot use "c"': ["a", "b", "c"],
+  'Unexpected argument "c"': ["a", "b", "c"],
   "Cannot use both port 1 and port 2": ["a", "b:2", "--port", "1"],
   "Cannot ask for a name": [],
 };

@@ -260,7 +260,7 @@ Deno.test("who comes back to a server that was started again meets all others, a
   }
 });
 
-Deno.test("what was typed on a line that was dead is shown as waiting, up to 20", async () => {
+Deno.test("what was typed on a line that was dead is shown as queued, up to 20", async () => {
   using server = new FakeServer();
   const { alice, peer } = await entered(server);
   await using _alice = alice;
@@ -274,9 +274,9 @@ Deno.test("what was typed on a line that was dead is shown as waiting, up to 20"
   using again = await server.accept();
   await again.request();
 
-  const waiting = alice.notes.filter((note) => /Waits|more/.test(note));
+  const waiting = alice.notes.filter((note) => /Queued|more/.test(note));
   assertEquals(waiting, [
-    ...Array.from({ length: 20 }, (_, i) => `* Waits: no ${i + 2}\n`),
+    ...Array.from({ length: 20 }, (_, i) => `* Queued: no ${i + 2}\n`),
     "* And 1 more\n",
   ]);
 });

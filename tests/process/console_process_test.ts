@@ -4,7 +4,8 @@ import { ClientProcess } from "../tools/client_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { HERE, Process } from "../tools/server_process.ts";
 
-const REMOVED = 'Reason: Cannot stay: the name "bob" is banned (spam)';
+const REMOVED =
+  'Reason: Cannot use this server: the name "bob" is banned (spam)';
 
 Deno.test("an operator at a pipe sees who is here, speaks, kicks, bans and stops", async () => {
   await using server = new Process(HERE);
@@ -58,7 +59,7 @@ Deno.test("whatever is typed, the server goes on and its terminal is unharmed", 
   await server.type("kick \x1b[2J\x9b2J\u202ebob\nstop it\nconstructor\n");
   await server.out.until(/"constructor"/);
 
-  assertMatch(server.out.text, /"<U\+001B>\[2J<U\+009B>2J<U\+202E>bob"/);
+  assertMatch(server.out.text, /"␛\[2J<U\+009B>2J<U\+202E>bob"/);
   assertMatch(server.out.text, /Cannot do that: too many words; type stop\n/);
   // deno-lint-ignore no-control-regex -- these must not get there
   assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/.test(server.out.text));

@@ -12,7 +12,7 @@ import {
   RENEWED_BEFORE_DAYS,
   VALID_DAYS,
 } from "../../server/certificate.ts";
-import { StartError } from "../../server/start_error.ts";
+import { StartError } from "../../server/journal/start_error.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { newCertificate } from "../tools/net/tls_tools.ts";
 

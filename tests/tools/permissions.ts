@@ -15,7 +15,10 @@ export function permissionsOf(
   task: "server" | "client",
   home: string,
 ): string[] {
-  return config.tasks[task].replaceAll('"', "").replaceAll("$HOME", home)
+  return config.tasks[task].command.replaceAll('"', "").replaceAll(
+    "$HOME",
+    home,
+  )
     .split(" ").filter((word) => word.startsWith("--allow-"));
 }
 

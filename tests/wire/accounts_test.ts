@@ -93,7 +93,7 @@ Deno.test("SIGNUP refuses what has an account, is in use, or is no name", async 
       error(
         "113 Account exists",
         `SIGNUP ${name}`,
-        `Cannot sign up as "${name}": this name, or one that looks like it, has an account`,
+        `Cannot sign up as "${name}": this name (or a similar one) has an account`,
       ),
     );
   }
@@ -186,7 +186,7 @@ Deno.test("a guest cannot have the name of an account, or one that looks like it
       error(
         "110 Login required",
         `REGISTER ${name}`,
-        `Cannot enter as "${name}" without a password: this name, or one that looks like it, has an account`,
+        `Cannot enter as "${name}" without a password: this name (or a similar one) has an account`,
         `Account: Alice\nSuggestion: ${name}2\n`,
       ),
     );

@@ -49,7 +49,7 @@ for (const [how, asked] of REFUSED) {
     assertEquals(
       await mallory.rest(),
       `ERROR 117 Removed\nFor: ${frame.split("\n")[0]}\n` +
-        'Reason: Cannot stay: the name "mallory" is banned (spam)\n\n',
+        'Reason: Cannot use this server: the name "mallory" is banned (spam)\n\n',
     );
   });
 }
@@ -70,7 +70,7 @@ Deno.test("who connects from an address that is banned is told why at once", asy
   using eager = await RawClient.connect(server.port);
   using silent = await RawClient.connect(server.port);
   const refusal = "ERROR 117 Removed\n" +
-    "Reason: Cannot stay: the address 127.0.0.1 is banned (spam)\n\n";
+    "Reason: Cannot use this server: the address 127.0.0.1 is banned (spam)\n\n";
 
   await eager.send("REGISTER alice\n\n", bytes("x".repeat(100_000)));
 

@@ -60,13 +60,13 @@ Deno.test("the third wrong password in a row locks the account for that address"
       error(
         "111 Wrong password",
         "PROVE alice",
-        'Cannot log in as "alice": wrong password',
+        'Cannot sign in as "alice": wrong password',
         `Attempts-left: ${left}\n`,
       ),
     );
   }
   const locked =
-    'Cannot log in as "alice" from your address: 3 wrong passwords in a row; it is locked for 15 minutes';
+    'Cannot sign in as "alice" from your address: 3 wrong passwords in a row; try again in 15 minutes';
   assertEquals(
     (await attempt("wrong")).replace(/after: (8[5-9]\d|900)$/m, "after: S"),
     error("112 Locked out", "PROVE alice", locked, "Retry-after: S\n"),
@@ -146,7 +146,7 @@ Deno.test("locks, and counts, survive a restart of the server", async () => {
       error(
         "112 Locked out",
         "LOGIN alice",
-        'Cannot log in as "alice" from your address: 3 wrong passwords in a row; only the operator can unblock it',
+        'Cannot sign in as "alice" from your address: 3 wrong passwords in a row; only the operator can unlock the account',
       ),
     );
     using bob = await logIn(server.port, "bob", { password: "wrong" });

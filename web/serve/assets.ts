@@ -10,8 +10,12 @@
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
-import clean from "../../core/sanitize.ts" with { type: "text" };
+import marks from "../../core/text/marks.ts" with { type: "text" };
+import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
 import pause from "../../core/backoff.ts" with { type: "text" };
+import commands from "../../core/commands.ts" with { type: "text" };
+import listing from "../../core/listing.ts" with { type: "text" };
+import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import reading from "../../core/frames.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import watch from "../../core/keepalive.ts" with { type: "text" };
@@ -43,6 +47,7 @@ import settings from "../page/model/settings.js" with { type: "text" };
 import sidebar from "../page/ui/sidebar.js" with { type: "text" };
 import style from "../page/style/style.css" with { type: "text" };
 import text from "../page/ui/text.js" with { type: "text" };
+import typed from "../page/model/typed.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.js" with { type: "text" };
 import widthsStyle from "../page/style/widths.css" with { type: "text" };
 
@@ -116,7 +121,12 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/ui/text.js", text],
   ["/ui/transfers.js", transfers],
   ["/protocol.ts", protocol],
-  ["/core/sanitize.ts", clean],
+  ["/model/typed.ts", typed],
+  ["/core/commands.ts", commands],
+  ["/core/listing.ts", listing],
+  ["/core/text/marks.ts", marks],
+  ["/core/text/sanitize.ts", sanitize],
+  ["/core/text/typed_line.ts", typedLine],
   ["/core/backoff.ts", pause],
   ["/core/frames.ts", reading],
   ["/core/scram.ts", scram],

@@ -1,70 +1,7 @@
 import { assertEquals } from "@std/assert";
-import {
-  findCommand,
-  nearestCommand,
-  parseInput,
-} from "../../../client/chat/commands.ts";
 import { matching, wantedWord } from "../../../client/chat/completion.ts";
-import {
-  MAX_PASTE,
-  PasteFilter,
-  withBreaks,
-} from "../../../client/terminal/paste.ts";
+import { MAX_PASTE, PasteFilter, withBreaks } from "../../../terminal/paste.ts";
 import { numbersText, splitLines } from "../../../client/chat/pipe.ts";
-
-const INPUTS: Record<string, unknown> = {
-  "hello": { kind: "say", text: "hello" },
-  "  hello ": { kind: "say", text: "  hello " },
-  "": { kind: "nothing" },
-  "  ": { kind: "nothing" },
-  "@bob: hi": { kind: "to", target: "bob", text: "hi" },
-  "@bob:hi": { kind: "to", target: "bob", text: "hi" },
-  "@bob hi there": { kind: "to", target: "bob", text: "hi there" },
-  "@bob: one\ntwo": { kind: "to", target: "bob", text: "one\ntwo" },
-  "@ALL: hi": { kind: "to", target: "ALL", text: "hi" },
-  "LIST": { kind: "command", name: "list", rest: "" },
-  "LEAVE ": { kind: "command", name: "leave", rest: "" },
-  "LOGOUT": { kind: "command", name: "logout", rest: "" },
-  "LIST of things": { kind: "say", text: "LIST of things" },
-  "list": { kind: "say", text: "list" },
-  "/join lab": { kind: "command", name: "join", rest: "lab" },
-  "/JOIN  #lab ": { kind: "command", name: "join", rest: "#lab" },
-  "//join": { kind: "say", text: "/join" },
-  "/": { kind: "command", name: "", rest: "" },
-};
-
-for (const [line, input] of Object.entries(INPUTS)) {
-  Deno.test(`parseInput() reads ${JSON.stringify(line)}`, () => {
-    assertEquals<unknown>(parseInput(line), input);
-  });
-}
-
-for (
-  const line of [
-    "@bob",
-    "@bob:",
-    "@bob:  ",
-    "@: x",
-    "@",
-    "@a-b: x",
-    "@#lab hi",
-    "@server hi",
-  ]
-) {
-  Deno.test(`parseInput() explains and does not send ${JSON.stringify(line)}`, () => {
-    assertEquals(parseInput(line).kind, "wrong");
-  });
-}
-
-Deno.test("nearestCommand() finds what was probably meant, and nothing far off", () => {
-  const pairs = { jion: "join", hepl: "help", wo: "who", quitt: "quit" };
-  for (const [typed, meant] of Object.entries(pairs)) {
-    assertEquals(nearestCommand(typed), meant);
-  }
-  assertEquals(nearestCommand("xyzzy"), undefined);
-  assertEquals(nearestCommand(""), undefined);
-  assertEquals(findCommand("constructor"), undefined);
-});
 
 const WANTED: readonly [
   line: string,

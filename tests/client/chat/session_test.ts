@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 
 import { Line } from "../../../core/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
-import { roomName, Session } from "../../../client/chat/session.ts";
+import { roomNamed } from "../../../core/commands.ts";
+import { Session } from "../../../client/chat/session.ts";
 import { View } from "../../../client/terminal/view.ts";
 import type { Frame } from "../../../protocol.ts";
 import { guestAccess, recordingTerminal } from "../../tools/client_tools.ts";
@@ -88,12 +89,12 @@ Deno.test("Session keeps the other rooms when one is left", () => {
   assertEquals(printed.at(-1), "#default> ");
 });
 
-Deno.test("roomName() takes names with and without #, and nothing for the default", () => {
-  assertEquals(roomName("lab"), "#lab");
-  assertEquals(roomName("#lab"), "#lab");
-  assertEquals(roomName(" "), "#default");
-  assertEquals(roomName("two words"), undefined);
-  assertEquals(roomName("##"), undefined);
+Deno.test("roomNamed() takes names with and without #, and nothing for the default", () => {
+  assertEquals(roomNamed("lab"), "#lab");
+  assertEquals(roomNamed("#lab"), "#lab");
+  assertEquals(roomNamed(" "), "#default");
+  assertEquals(roomNamed("two words"), undefined);
+  assertEquals(roomNamed("##"), undefined);
 });
 
 Deno.test("Session shows what the operator says as a line of its own, harmless", () => {
@@ -121,6 +122,6 @@ Deno.test("Messages.unsaid() gives what was typed to people, and nothing of it t
   const person = new Messages({ me: "alice", echo: true, show });
   const pipe = new Messages({ me: "alice", echo: false, show });
 
-  assertEquals(person.unsaid(requests), ["Waits: @bob: hi"]);
+  assertEquals(person.unsaid(requests), ["Queued: @bob: hi"]);
   assertEquals(pipe.unsaid(requests), []);
 });

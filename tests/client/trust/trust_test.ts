@@ -366,16 +366,16 @@ for (const fingerprint of [undefined, "0".repeat(64)]) {
 
 Deno.test("what is wrong with --fingerprint and --ca is said", async () => {
   const mistakes: Record<string, string[]> = {
-    'Cannot use fingerprint "abc"': ["--tls", "--fingerprint", "abc"],
+    'Cannot use --fingerprint "abc"': ["--tls", "--fingerprint", "abc"],
     "Cannot use --fingerprint without --tls": ["--fingerprint", "abc"],
     "Cannot use --ca without --tls": ["--ca", "file"],
-    "Cannot use --ca without a file": ["--tls", "--ca="],
+    "Cannot use --ca without a value": ["--tls", "--ca="],
     "Cannot use --ca /no/such: there is no such file": [
       "--tls",
       "--ca",
       "/no/such",
     ],
-    "Cannot use both --fingerprint and --ca": [
+    "Cannot use --fingerprint with --ca": [
       ...["--tls", "--ca", "f", "--fingerprint", "0".repeat(64)],
     ],
   };

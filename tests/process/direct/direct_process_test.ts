@@ -90,13 +90,13 @@ Deno.test("who is called can decline, not listen, ignore, or be gone", async () 
   await alice.type("/call deaf\n");
   await alice.until("ERROR 118 Direct refused: deaf declined: takes no calls");
   await deaf.type("/listen on\n");
-  await deaf.until("You can be called");
+  await deaf.until("Users can call you");
   await alice.type("/call deaf\n");
   await deaf.until("alice calls you");
   await alice.type("/hangup deaf\n");
   await deaf.until("alice calls no more: the caller hung up");
   await bob.type("/ignore alice\n");
-  await bob.until("You ignore alice");
+  await bob.until("Hiding alice");
   await alice.type("/call bob\n");
   await alice.until("ERROR 118 Direct refused: bob declined: takes no calls");
   await alice.type("/call nobody\n");

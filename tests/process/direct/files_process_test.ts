@@ -293,13 +293,16 @@ for (
 
 for (
   const [args, why] of [
-    [["a", "h", "--send", "bob"], "Cannot send nothing"],
+    [["a", "h", "--send", "bob"], "Cannot use --send without files"],
     [["a", "h", "--send", "b b", "x"], 'Cannot use --send "b b"'],
-    [["a", "h", "--send", "bob", "x", "--receive"], "Cannot both --send and"],
+    [
+      ["a", "h", "--send", "bob", "x", "--receive"],
+      "Cannot use --send with --receive",
+    ],
     [["a", "h", "--from", "bob"], "Cannot use --from without --receive"],
-    [["a", "h", "--downloads="], "Cannot use --downloads without a path"],
+    [["a", "h", "--downloads="], "Cannot use --downloads without a value"],
     [["a", "h", "--share", "/dev/null"], 'Cannot share "/dev/null"'],
-    [["a", "h", "x"], 'Cannot use "x"'],
+    [["a", "h", "x"], 'Unexpected argument "x"'],
   ] as const
 ) {
   Deno.test(`"${args.join(" ")}" is a mistake that is explained`, async () => {

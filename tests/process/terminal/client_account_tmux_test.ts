@@ -31,7 +31,7 @@ Deno.test(
     await screen.line("sesame one");
     await screen.until(/as it is\.\n(.*\n)*.*New.*\n.*The same again:$/);
     await screen.line("sesame one");
-    await screen.until("* The name alice is yours now");
+    await screen.until("* alice is your account now");
     await screen.keys("Up");
     await screen.until("#default> /signup");
     await screen.keys("Enter");
@@ -193,7 +193,7 @@ Deno.test(
     await bob.say("#default", "while you type");
     await screen.until("while you type");
     await screen.line("sesame");
-    await screen.until("* The name alice is yours now");
+    await screen.until("* alice is your account now");
     await screen.line("shown again");
     await bob.next("FORWARD alice");
     await screen.until("shown again");

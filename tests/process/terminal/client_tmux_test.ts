@@ -310,9 +310,9 @@ tmuxTest(
     await screen.until("! The server was stopped. Coming back;");
     await screen.until("#default (offline)>");
     await screen.line("meanwhile one");
-    await screen.until("* Waits: meanwhile one");
+    await screen.until("* Queued: meanwhile one");
     await screen.line("/who");
-    await screen.until("* Waits: /who");
+    await screen.until("* Queued: /who");
     await screen.line("meanwhile two");
     await screen.line("/help ping");
     await screen.until("Measure how long");
@@ -347,12 +347,16 @@ for (const [how, [code, go]] of Object.entries(LEAVES)) {
       await server[Symbol.asyncDispose]();
       await screen.until("#default (offline)>");
       await screen.line("unsaid");
-      await screen.until("* Waits: unsaid");
+      await screen.until("* Queued: unsaid");
 
       await go(screen);
 
       const shown = await screen.until(`code ${code}`);
-      assertEquals(shown.includes("Not sent: 1"), code === 0, shown);
+      assertEquals(
+        shown.includes("1 queued message not sent"),
+        code === 0,
+        shown,
+      );
     },
   );
 }

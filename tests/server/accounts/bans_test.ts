@@ -4,17 +4,17 @@ import { ChatError } from "../../../protocol.ts";
 import {
   type Ban,
   Bans,
-  type Target,
-  targetOf,
+  type BanTarget,
+  parseTarget,
 } from "../../../server/accounts/bans.ts";
 import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 function ban(word: string, reason = ""): Ban {
-  return { ...targetOf(word)!, since: 1_000, reason };
+  return { ...parseTarget(word)!, since: 1_000, reason };
 }
 
-function name(value: string): Target {
+function name(value: string): BanTarget {
   return { kind: "name", value };
 }
 
@@ -27,7 +27,10 @@ Deno.test("a ban concerns a name however it is written, and nobody else", async 
   for (const value of ["Alice", "alice", "ALICE", "a1ice", "aIice"]) {
     const { code, message, closes } = bans.refusal(name(value))!;
     assertEquals([code, closes], [117, true]);
-    assertEquals(message, 'Cannot stay: the name "Alice" is banned (spam)');
+    assertEquals(
+      message,
+      'Cannot use this server: the name "Alice" is banned (spam)',
+    );
   }
   assertEquals(bans.refusal(name("alic")), undefined);
   assertEquals(bans.refusal({ kind: "address", value: "Alice" }), undefined);
@@ -42,7 +45,7 @@ Deno.test("a ban of an address concerns that address alone", async () => {
   const refusal = bans.refusal({ kind: "address", value: "10.0.0.1" });
   assertEquals(
     refusal?.message,
-    "Cannot stay: the address 10.0.0.1 is banned",
+    "Cannot use this server: the address 10.0.0.1 is banned",
   );
   for (const value of ["10.0.0.10", "10.0.0.2", "[::1]"]) {
     assertEquals(bans.refusal({ kind: "address", value }), undefined);
@@ -57,7 +60,7 @@ Deno.test("a ban takes the place of one of a look-alike, and both are lifted as 
   await bans.add(ban("a1ice", "second"));
 
   assertEquals(bans.all(), [ban("a1ice", "second")]);
-  await bans.lift(bans.find(name("ALICE"))!);
+  await bans.remove(bans.find(name("ALICE"))!);
   assertEquals(bans.all(), []);
   assertEquals(new Bans(database).all(), []);
 });
@@ -70,7 +73,7 @@ Deno.test("bans are there again after a restart", async () => {
     using database = new Database(file);
     const bans = new Bans(database);
     for (const one of [...kept, ban("carol")]) await bans.add(one);
-    await bans.lift(bans.find(name("carol"))!);
+    await bans.remove(bans.find(name("carol"))!);
   }
   using database = new Database(file);
 
@@ -84,7 +87,7 @@ Deno.test("a reason that somebody wrote into the file breaks no head", () => {
 
   const [found] = new Bans(database).all();
 
-  assertEquals(found?.reason, "a<U+000A>FORWARD bob<U+000A><U+001B>[2J");
+  assertEquals(found?.reason, "a␤FORWARD bob␤␛[2J");
 });
 
 Deno.test("a ban that cannot be stored holds, and whoever banned is told", async () => {
@@ -127,9 +130,9 @@ const TARGETS: readonly [word: string, kind?: string, value?: string][] = [
 ];
 
 for (const [word, kind, value] of TARGETS) {
-  Deno.test(`targetOf() finds ${kind ?? "nobody"} in ${JSON.stringify(word)}`, () => {
+  Deno.test(`parseTarget() finds ${kind ?? "nobody"} in ${JSON.stringify(word)}`, () => {
     const expected = kind === undefined ? undefined : { kind, value };
 
-    assertEquals<unknown>(targetOf(word), expected);
+    assertEquals<unknown>(parseTarget(word), expected);
   });
 }

@@ -9,14 +9,14 @@ import {
 const HOUR = 3_600_000;
 const HERE = "127.0.0.1";
 
-function arrange(lockoutMs: number, most?: number) {
+function arrange(lockoutMs: number, maxLockouts?: number) {
   const clock = { now: 1_000_000 };
   const database = new Database(IN_MEMORY);
   const open = () =>
     new Lockouts(database, {
       lockoutMs,
       now: () => clock.now,
-      ...(most === undefined ? {} : { most }),
+      ...(maxLockouts === undefined ? {} : { maxLockouts }),
     });
   return {
     clock,
@@ -85,10 +85,10 @@ Deno.test("a lock that lasts forever is lifted alone by the operator", async () 
   clock.now += 1_000 * HOUR;
 
   assertEquals(lockouts.remainingMs("alice", HERE), Infinity);
-  assertEquals(await lockouts.lift("alice"), 2);
+  assertEquals(await lockouts.clear("alice"), 2);
   assertEquals(lockouts.remainingMs("alice", HERE), 0);
   assertEquals(open().remainingMs("alice", HERE), 0);
-  assertEquals(await lockouts.lift("alice"), 0);
+  assertEquals(await lockouts.clear("alice"), 0);
 });
 
 Deno.test("what was stored counts after a restart", async () => {
@@ -151,7 +151,7 @@ Deno.test("an address that has locked many accounts may try no other", async () 
   assertEquals(lockouts.remainingMs("alice", HERE), HOUR);
   assertEquals(open().remainingMs("alice", HERE), HOUR, "after a restart");
   assertEquals(lockouts.remainingMs("alice", "10.0.0.1"), 0);
-  await lockouts.lift("n7");
+  await lockouts.clear("n7");
   assertEquals(lockouts.remainingMs("alice", HERE), 0);
   await fail(lockouts, 3);
   clock.now += HOUR;

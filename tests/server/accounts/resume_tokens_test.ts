@@ -8,14 +8,14 @@ import {
 } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
-import { VisitTable } from "../../../server/journal/token_table.ts";
+import { TokenTable } from "../../../server/journal/token_table.ts";
 import {
-  VISIT_LIFE_MS,
-  Visits,
+  ResumableSessions,
+  RESUME_WINDOW_MS,
 } from "../../../server/accounts/resume_tokens.ts";
 
-Deno.test("Visits finds a visit by name, in any case, and token", async () => {
-  const visits = new Visits();
+Deno.test("ResumableSessions finds a visit by name, in any case, and token", async () => {
+  const visits = new ResumableSessions();
   const visit = await visits.begin("Alice", 7);
 
   assertMatch(visit.token, /^[0-9a-f]{32}$/);
@@ -28,8 +28,8 @@ Deno.test("Visits finds a visit by name, in any case, and token", async () => {
   }
 });
 
-Deno.test("Visits keeps only the newest visit of a name", async () => {
-  const visits = new Visits();
+Deno.test("ResumableSessions keeps only the newest visit of a name", async () => {
+  const visits = new ResumableSessions();
 
   const first = await visits.begin("alice", 0);
   const second = await visits.begin("ALICE", 0);
@@ -39,49 +39,49 @@ Deno.test("Visits keeps only the newest visit of a name", async () => {
   assert(visits.find("alice", second.token) === second);
 });
 
-Deno.test("Visits forgets a visit five minutes after its connection is gone", async () => {
-  const visits = new Visits();
+Deno.test("ResumableSessions forgets a visit five minutes after its connection is gone", async () => {
+  const visits = new ResumableSessions();
   const visit = await visits.begin("alice", 0);
   const known = (now: number) => {
     visits.forgetOld(now);
     return visits.find("alice", visit.token) !== undefined;
   };
 
-  const connected = known(VISIT_LIFE_MS * 100);
+  const connected = known(RESUME_WINDOW_MS * 100);
   visit.goneAt = 1_000;
-  const atTheLimit = known(1_000 + VISIT_LIFE_MS);
-  const after = known(1_001 + VISIT_LIFE_MS);
+  const atTheLimit = known(1_000 + RESUME_WINDOW_MS);
+  const after = known(1_001 + RESUME_WINDOW_MS);
 
   assertEquals([connected, atTheLimit, after], [true, true, false]);
 });
 
-Deno.test("Visits in a store are there again after a restart, for five minutes", async () => {
+Deno.test("ResumableSessions in a store are there again after a restart, for five minutes", async () => {
   using database = new Database(":memory:");
-  const store = new VisitTable(database);
-  const before = new Visits({ store });
+  const store = new TokenTable(database);
+  const before = new ResumableSessions({ store });
   const visit = await before.begin("Alice", 7);
   await before.joined(visit, "#a", 8);
   await before.joined(visit, "#b", 9);
   await before.joined(visit, "#a", 10); // it was in there already
   await before.left(visit, ["#b", "#none"]);
 
-  const visits = new Visits({ store, now: 1_000 });
+  const visits = new ResumableSessions({ store, now: 1_000 });
   const again = visits.find("alice", visit.token);
   assertEquals(again?.since, 7);
   assertEquals(again?.rooms, new Map([["#a", 8]]));
-  visits.forgetOld(1_000 + VISIT_LIFE_MS);
+  visits.forgetOld(1_000 + RESUME_WINDOW_MS);
   assert(visits.find("alice", visit.token) === again);
 
-  visits.forgetOld(1_001 + VISIT_LIFE_MS);
+  visits.forgetOld(1_001 + RESUME_WINDOW_MS);
   await database.write(() => {}); // after what is forgotten
   assertEquals(visits.find("alice", visit.token), undefined);
   assertEquals(store.load(), []);
 });
 
-Deno.test("Visits that cannot be stored are none, and rooms are not joined", async () => {
+Deno.test("ResumableSessions that cannot be stored are none, and rooms are not joined", async () => {
   using database = new Database(":memory:");
-  const store = new VisitTable(database);
-  const visits = new Visits({ store });
+  const store = new TokenTable(database);
+  const visits = new ResumableSessions({ store });
   const visit = await visits.begin("alice", 0);
   const pages = database.prepare("PRAGMA page_count").get()?.["page_count"];
   database.prepare(`PRAGMA max_page_count = ${pages}`).get();
@@ -97,10 +97,10 @@ Deno.test("Visits that cannot be stored are none, and rooms are not joined", asy
   assertEquals(store.load().map(({ rooms }) => rooms.size), [0]);
 });
 
-Deno.test("Visits forget one that a newer one of the name has replaced, and keep that", async () => {
+Deno.test("ResumableSessions forget one that a newer one of the name has replaced, and keep that", async () => {
   using database = new Database(":memory:");
-  const store = new VisitTable(database);
-  const visits = new Visits({ store });
+  const store = new TokenTable(database);
+  const visits = new ResumableSessions({ store });
   const first = await visits.begin("alice", 0);
   const second = await visits.begin("alice", 1);
 

@@ -5,12 +5,11 @@ import {
   Hub,
   MAX_ROOMS,
   MAX_ROOMS_PER_USER,
-  type Peer,
   type RoomHistory,
-  type User,
 } from "../../../server/chat/hub.ts";
 import { QUIET_ROOM_MEMBERS } from "../../../server/chat/presence.ts";
-import type { Run } from "../../../server/chat/batch.ts";
+import type { Peer, User } from "../../../server/chat/user.ts";
+import type { Batch } from "../../../server/chat/batch.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
 const NO_HISTORY: RoomHistory = {
@@ -43,7 +42,7 @@ class FakePeer implements Peer {
     this.onNotice();
   }
 
-  forward(run: Run): undefined {
+  forward(run: Batch): undefined {
     this.told.push(`FORWARD ${run.from} ${run.to}`);
   }
 }
@@ -61,7 +60,7 @@ function enter(
   return { user, peer };
 }
 
-function run(from: string, to: string): Run {
+function run(from: string, to: string): Batch {
   return { from, to, firstId: 1, at: 0, bodies: [bytes("x")] };
 }
 

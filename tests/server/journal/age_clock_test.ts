@@ -79,7 +79,6 @@ function openJournal() {
   const { time, now, pass } = clocks();
   const journal = new SqliteJournal(
     database,
-    () => ({ recipients: 0, acknowledged: [], congested: [] }),
     {
       forMs: 30 * DAY_MS,
       messages: Infinity,

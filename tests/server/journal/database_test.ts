@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
-import { StartError } from "../../../server/start_error.ts";
+import { StartError } from "../../../server/journal/start_error.ts";
 import { MIGRATIONS } from "../../../server/journal/schema.ts";
 import { tempFolder } from "../../tools/temp.ts";
 

@@ -1,8 +1,6 @@
 /** What every journal does: order, pages, keys, and what was missed. */
 import { assertEquals } from "@std/assert";
 import {
-  type Deliver,
-  type Draft,
   type Journal,
   KEY_LIFE_MS,
   type Missed,
@@ -12,26 +10,23 @@ import {
 import { Database } from "../../../server/journal/database.ts";
 import { SqliteJournal } from "../../../server/journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
-import type { Run } from "../../../server/chat/batch.ts";
+import type { Batch, Draft } from "../../../server/chat/batch.ts";
 import { bytes, told } from "../../tools/net/raw_client.ts";
 
 const KEEP = { forMs: Infinity, messages: Infinity };
 
 /** Makes a journal, and what it stands on. */
-type Make = (
-  deliver: Deliver,
-  now: () => number,
-) => { journal: Journal } & Disposable;
+type Make = (now: () => number) => { journal: Journal } & Disposable;
 
 const JOURNALS: readonly [name: string, make: Make][] = [
-  ["MemoryJournal", (deliver, now) => ({
-    journal: new MemoryJournal(deliver, { now }),
+  ["MemoryJournal", (now) => ({
+    journal: new MemoryJournal({ now }),
     [Symbol.dispose]() {},
   })],
-  ["SqliteJournal", (deliver, now) => {
+  ["SqliteJournal", (now) => {
     const database = new Database(":memory:");
     return {
-      journal: new SqliteJournal(database, deliver, { ...KEEP, now }),
+      journal: new SqliteJournal(database, { ...KEEP, now }),
       [Symbol.dispose]: () => database.close(),
     };
   }],
@@ -39,12 +34,16 @@ const JOURNALS: readonly [name: string, make: Make][] = [
 
 /** A journal, what it handed on, and a clock that stands until it is set. */
 function arrange(make: Make) {
-  const delivered: Run[] = [];
+  const delivered: Batch[] = [];
   const clock = { now: 1_000_000_000_000 };
-  const parts = make((run) => {
-    delivered.push({ ...run, bodies: run.bodies.map((body) => body.slice()) });
-    return { recipients: 2, acknowledged: [], congested: [] };
-  }, () => clock.now);
+  const parts = make(() => clock.now);
+  parts.journal.connect({
+    deliver: (batch) => {
+      const bodies = batch.bodies.map((body) => body.slice());
+      delivered.push({ ...batch, bodies });
+      return { recipients: 2, acknowledged: [], congested: [] };
+    },
+  });
   return { ...parts, delivered, clock };
 }
 

@@ -1,15 +1,18 @@
 /** The journal in memory: its limit. What all journals do: journal_test.ts. */
 import { assert, assertEquals } from "@std/assert";
-import type { Draft } from "../../../server/journal/journal.ts";
+import type { Draft } from "../../../server/chat/batch.ts";
 import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import { bytes, told } from "../../tools/net/raw_client.ts";
 
 function arrange({ maxBytes }: { maxBytes: number }) {
   const delivered: number[] = [];
-  const journal = new MemoryJournal(({ firstId }) => {
-    delivered.push(firstId);
-    return { recipients: 2, acknowledged: [], congested: [] };
-  }, { maxBytes });
+  const journal = new MemoryJournal({ maxBytes });
+  journal.connect({
+    deliver: ({ firstId }) => {
+      delivered.push(firstId);
+      return { recipients: 2, acknowledged: [], congested: [] };
+    },
+  });
   return { journal, delivered };
 }
 

@@ -1,6 +1,6 @@
 /** The journal in a file: what outlives the process, and what is deleted. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Draft } from "../../../server/journal/journal.ts";
+import type { Draft } from "../../../server/chat/batch.ts";
 import { Database } from "../../../server/journal/database.ts";
 import {
   type Keep,
@@ -18,14 +18,17 @@ function open(path: string, keep: Partial<Keep> = {}) {
   const database = new Database(path);
   const forwarded: Uint8Array[] = [];
   const clock = { now: 1_000_000_000_000 };
-  const journal = new SqliteJournal(database, (_run, forwards) => {
-    forwarded.push(forwards);
-    return { recipients: 2, acknowledged: [], congested: [] };
-  }, {
+  const journal = new SqliteJournal(database, {
     forMs: Infinity,
     messages: Infinity,
     ...keep,
     now: () => clock.now,
+  });
+  journal.connect({
+    deliver: (_batch, forwards) => {
+      forwarded.push(forwards);
+      return { recipients: 2, acknowledged: [], congested: [] };
+    },
   });
   return {
     journal,
@@ -301,8 +304,7 @@ Deno.test("SqliteJournal replays a long absence whole and in order", async () =>
 
 Deno.test("SqliteJournal replays a hundred rooms as MemoryJournal does", async () => {
   using opened = open(":memory:");
-  const nobody = { recipients: 0, acknowledged: [], congested: [] };
-  const inMemory = new MemoryJournal(() => nobody);
+  const inMemory = new MemoryJournal();
   const targets = [
     ...Array.from({ length: 100 }, (_, i) => `#r${i}`),
     ...["#other", "alice", "ALL", "bob"],

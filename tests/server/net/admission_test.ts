@@ -1,48 +1,61 @@
 /** Where newcomers wait while somebody talks: turns, order, and the end. */
 import { assert, assertEquals } from "@std/assert";
-import { Turnstile } from "../../../server/net/admission.ts";
+import { Admission, PAUSE_MS } from "../../../server/net/admission.ts";
+import { TestClock } from "../../tools/test_clock.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
-/** A turnstile whose clock and talk are the test's. */
+/** An admission control whose clock and talk are the test's. */
 function arrange() {
-  const state = { now: 0, lastId: 7 };
-  const turnstile = new Turnstile({
-    now: () => state.now,
-    lastId: () => state.lastId,
-  });
-  return { state, turnstile };
+  const clock = new TestClock();
+  const state = { lastId: 7 };
+  const admission = new Admission({ clock, lastId: () => state.lastId });
+  return { clock, state, admission };
 }
 
-/** Has `count` newcomers pass, each of which takes `ms`; when each did. */
+/**
+ * Has `count` newcomers pass, each of which takes `ms`; returns in which order,
+ * and after how many pauses each of them passed.
+ */
 function crowd(
-  { state, turnstile }: ReturnType<typeof arrange>,
+  { clock, admission }: ReturnType<typeof arrange>,
   { count, ms }: { count: number; ms: number },
-): Promise<{ order: number[]; turns: number[] }> {
-  let turn = 0;
-  const counting = setInterval(() => turn++, 0);
+): Promise<{ order: number[]; pauses: number[] }> {
   const order: number[] = [];
-  const turns: number[] = [];
+  const pauses: number[] = [];
+  let paused = 0;
   const passed = Array.from({ length: count }, async (_, index) => {
-    await turnstile.pass();
-    state.now += ms;
+    await admission.pass();
+    clock.pass(ms);
     order.push(index);
-    turns.push(turn);
+    pauses.push(paused);
   });
-  const all = Promise.all(passed).finally(() => clearInterval(counting));
-  return within(all.then(() => ({ order, turns })), () => `${order} to pass`);
+  const pausing = (async () => {
+    for (; order.length < count; await round()) {
+      if (clock.waiting === 0) continue;
+      paused++;
+      clock.pass(PAUSE_MS);
+    }
+  })();
+  const all = Promise.all([...passed, pausing]);
+  return within(all.then(() => ({ order, pauses })), () => `${order} to pass`);
+}
+
+/** Lets everything run that is due in this round of the event loop. */
+function round(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 Deno.test("while nobody talks, nobody waits", async () => {
-  await using turnstile = arrange().turnstile;
+  await using admission = arrange().admission;
 
   for (let newcomer = 0; newcomer < 1_000; newcomer++) {
-    assertEquals(turnstile.pass(), undefined);
+    assertEquals(admission.pass(), undefined);
   }
 });
 
 Deno.test("while somebody talks, newcomers pass in the order in which they came", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _admission = arranged.admission;
   arranged.state.lastId++;
 
   const { order } = await crowd(arranged, { count: 50, ms: 0.2 });
@@ -52,41 +65,52 @@ Deno.test("while somebody talks, newcomers pass in the order in which they came"
 
 Deno.test("between two portions of newcomers others have their time", async () => {
   const arranged = arrange();
-  await using _turnstile = arranged.turnstile;
+  await using _admission = arranged.admission;
   arranged.state.lastId++;
 
-  const { turns } = await crowd(arranged, { count: 10, ms: 2 });
+  const { pauses } = await crowd(arranged, { count: 10, ms: 0.2 });
 
-  assertEquals(new Set(turns).size, 10, `${turns}`);
+  assertEquals(pauses, [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]); // 0.5 ms a portion
+});
+
+Deno.test("a newcomer who takes longer than a portion is one", async () => {
+  const arranged = arrange();
+  await using _admission = arranged.admission;
+  arranged.state.lastId++;
+
+  const { pauses } = await crowd(arranged, { count: 10, ms: 2 });
+
+  assertEquals(pauses, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
 Deno.test("a second after the last message, newcomers wait no more", async () => {
-  const { state, turnstile } = arrange();
-  await using _turnstile = turnstile;
+  const arranged = arrange();
+  const { clock, state, admission } = arranged;
+  await using _admission = admission;
   state.lastId++;
+  await crowd(arranged, { count: 1, ms: 0 });
 
-  await turnstile.pass();
-  await turnstile.pass();
-  state.now += 999;
-  assert(turnstile.pass());
-  await turnstile.pass();
-  state.now += 1;
+  clock.pass(999);
+  const waiting = admission.pass();
+  clock.pass(1);
+  await waiting;
 
-  assertEquals(turnstile.pass(), undefined);
+  assert(waiting, "it waits");
+  assertEquals(admission.pass(), undefined);
 });
 
 Deno.test("who comes when talk is over does not overtake who waits", async () => {
-  const { state, turnstile } = arrange();
-  await using _turnstile = turnstile;
+  const { clock, state, admission } = arrange();
+  await using _admission = admission;
   state.lastId++;
   const order: string[] = [];
   const waiting = ["first", "second", "third"].map(async (name) => {
-    await turnstile.pass();
+    await admission.pass();
     order.push(name);
   });
-  state.now += 2_000;
+  clock.pass(2_000);
 
-  const late = turnstile.pass();
+  const late = admission.pass();
   await late;
   order.push("late");
 
@@ -95,13 +119,16 @@ Deno.test("who comes when talk is over does not overtake who waits", async () =>
   assertEquals(order, ["first", "second", "third", "late"]);
 });
 
-Deno.test("a turnstile that is disposed lets everybody through", async () => {
-  const { state, turnstile } = arrange();
+Deno.test("an admission that is disposed lets everybody through, in a pause too", async () => {
+  const { clock, state, admission } = arrange();
   state.lastId++;
-  const waiting = Array.from({ length: 1_000 }, () => turnstile.pass());
+  await admission.pass();
+  while (clock.waiting === 0) await round();
+  const waiting = Array.from({ length: 1_000 }, () => admission.pass());
 
-  await turnstile[Symbol.asyncDispose]();
+  await admission[Symbol.asyncDispose]();
 
   await Promise.all(waiting);
-  assertEquals(turnstile.pass(), undefined);
+  assertEquals(admission.pass(), undefined);
+  assertEquals(clock.waiting, 0, "a timer is left");
 });

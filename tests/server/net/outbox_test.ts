@@ -1,6 +1,13 @@
 /** One peer's outgoing bytes, against a socket that the test holds in hand. */
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { Outbox, type Sink } from "../../../server/net/outbox.ts";
+import {
+  HIGH_WATER_BYTES,
+  Outbox,
+  type Sink,
+  STALL,
+} from "../../../server/net/outbox.ts";
+import { WriteScheduler } from "../../../server/net/write_scheduler.ts";
+import { TestClock } from "../../tools/test_clock.ts";
 import { bytes, within } from "../../tools/net/raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -9,15 +16,14 @@ const decoder = new TextDecoder();
 class HeldSink implements Sink {
   /** What it took, one entry a write. */
   readonly taken: string[] = [];
-  /** So long a write keeps the program busy, in milliseconds. */
-  busyMs = 0;
+  /** Called at every write: it may take time on the test's clock. */
+  onWrite: () => void = () => {};
   #pending: { bytes: Uint8Array; take: (count: number) => void }[] = [];
   #fail: ((error: Error) => void) | undefined;
 
   write(bytes: Uint8Array): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const end = performance.now() + this.busyMs;
-    while (performance.now() < end);
+    this.onWrite();
     this.#pending.push({ bytes, take: resolve });
     this.#fail = reject;
     return promise;
@@ -52,12 +58,23 @@ class HeldSink implements Sink {
   }
 }
 
-/** Lets everything run that can run now. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(() => setImmediate(resolve), 0));
+/** Lets the event loop go round once, with everything that follows from it. */
+async function round(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.resolve();
 }
 
-function arrange(maxBytes = 100) {
+/** Lets everything run that can run now: writes that are due, and what follows. */
+async function turn(): Promise<void> {
+  await round();
+  await round();
+}
+
+function arrange(
+  maxBytes = 100,
+  clock = new TestClock(),
+  scheduler = new WriteScheduler(clock),
+) {
   const sink = new HeldSink();
   const events: string[] = [];
   const owner = {
@@ -67,8 +84,8 @@ function arrange(maxBytes = 100) {
     },
     lost: () => void events.push("lost"),
   };
-  const outbox = new Outbox(sink, owner, maxBytes);
-  return { sink, outbox, events };
+  const outbox = new Outbox(sink, owner, { maxBytes, clock, scheduler });
+  return { sink, outbox, events, clock };
 }
 
 Deno.test("Outbox begins with a large piece before the turn ends", () => {
@@ -81,24 +98,22 @@ Deno.test("Outbox begins with a large piece before the turn ends", () => {
   assertEquals(sink.writes, 1);
 });
 
-/** Lets the loop go round once, and everything run that follows from it. */
-async function round(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  await Promise.resolve();
-}
-
 /** What a crowd is told: for all of them the same bytes. */
 const HI = bytes("hi");
 
-/** A hundred, for whom it takes a few milliseconds to write to all. */
+/** A hundred outboxes: to write to all of their readers takes 5 ms. */
 function arrangeCrowd() {
-  const crowd = Array.from({ length: 100 }, () => arrange(8_192));
-  for (const { sink } of crowd) sink.busyMs = 0.05;
-  return crowd;
+  const clock = new TestClock();
+  const scheduler = new WriteScheduler(clock);
+  const crowd = Array.from({ length: 100 }, () => {
+    return arrange(8_192, clock, scheduler);
+  });
+  for (const { sink } of crowd) sink.onWrite = () => clock.pass(0.05);
+  return { crowd, arrangeOther: () => arrange(100, clock, scheduler) };
 }
 
 Deno.test("Outbox begins few of many writes at once, and others in turns", async () => {
-  const crowd = arrangeCrowd();
+  const { crowd } = arrangeCrowd();
   const begun = () => crowd.filter(({ sink }) => sink.writes > 0).length;
 
   for (const { outbox } of crowd) outbox.push(HI);
@@ -109,16 +124,17 @@ Deno.test("Outbox begins few of many writes at once, and others in turns", async
   }
 
   const steps = counts.map((count, i) => count - (counts[i - 1] ?? 0));
-  assert(Math.max(...steps) <= 10, `${steps}`);
+  // In 0.3 ms there is time for six or seven writes of 0.05 ms.
+  assert(Math.max(...steps) <= 7, `${steps}`);
   for (const { sink } of crowd) await sink.takeAll();
 });
 
 Deno.test("Outbox begins at once what is due while a crowd's writes are under way", async () => {
-  const crowd = arrangeCrowd();
+  const { crowd, arrangeOther } = arrangeCrowd();
   for (const { outbox } of crowd) outbox.push(HI);
   await round();
 
-  const { outbox, sink } = arrange();
+  const { outbox, sink } = arrangeOther();
   outbox.push(bytes("hello"));
   await round();
 
@@ -128,21 +144,25 @@ Deno.test("Outbox begins at once what is due while a crowd's writes are under wa
 });
 
 Deno.test("Outbox writes to few before many, whatever was said first", async () => {
-  const many = arrangeCrowd();
-  const few = Array.from({ length: 10 }, () => arrange());
+  const { crowd: many, arrangeOther } = arrangeCrowd();
+  const few = Array.from({ length: 10 }, arrangeOther);
+  const writtenAt: number[] = [];
+  for (const { sink, clock } of few) {
+    sink.onWrite = () => writtenAt.push(clock.now());
+  }
 
   for (const { outbox } of many) outbox.push(HI);
   const hello = bytes("hello");
   for (const { outbox } of few) outbox.push(hello);
   await round();
 
-  assertEquals(few.map(({ sink }) => sink.writes), few.map(() => 1));
+  assertEquals(writtenAt, few.map(() => 0)); // no write to many took its time
   assertEquals(many.at(-1)!.sink.writes, 0);
   for (const { sink } of [...many, ...few]) await sink.takeAll();
 });
 
 Deno.test("Outbox does not put a flood off", async () => {
-  const crowd = arrangeCrowd();
+  const { crowd } = arrangeCrowd();
   const flood = new Uint8Array(1_025);
   for (const { outbox } of crowd) outbox.push(flood);
 
@@ -153,7 +173,7 @@ Deno.test("Outbox does not put a flood off", async () => {
 });
 
 Deno.test("Outbox that has to wait for its turn is flushed, or closed, at once", async () => {
-  const crowd = arrangeCrowd();
+  const { crowd } = arrangeCrowd();
   for (const { outbox } of crowd) outbox.push(HI);
   await round();
   const [flushed, closed] = crowd.splice(-2);
@@ -326,14 +346,37 @@ Deno.test("Outbox is congested above the high-water mark, and relieved below it"
 });
 
 Deno.test("Outbox gives up waiting for a reader that takes nothing", async () => {
-  const { sink, outbox } = arrange(10_000_000);
-
+  const { sink, outbox, clock } = arrange(10_000_000);
   outbox.push(FLOOD);
-  await within(outbox.relief(), () => "relief");
 
+  const relief = settling(outbox.relief());
+  const at = await momentsOf(relief, clock);
+
+  assertEquals(at, STALL.ms);
   assertEquals(outbox.congested, false, "nobody waits for it again");
   await sink.takeAll();
 });
+
+/** A promise that can be asked whether it is settled. */
+function settling(promise: Promise<void>): { readonly isSettled: boolean } {
+  const state = { isSettled: false };
+  promise.then(() => state.isSettled = true);
+  return state;
+}
+
+/** Lets a minute pass at most; returns after how many ms it was settled. */
+async function momentsOf(
+  waiting: { readonly isSettled: boolean },
+  clock: TestClock,
+  eachMs: () => Promise<void> = round,
+): Promise<number> {
+  for (let ms = 0; ms < 60_000; ms++) {
+    if (waiting.isSettled) return ms;
+    clock.pass(1);
+    await eachMs();
+  }
+  return Infinity;
+}
 
 for (const how of ["close", "hurry"] as const) {
   Deno.test(`Outbox ends all waiting at ${how}()`, async () => {
@@ -349,22 +392,29 @@ for (const how of ["close", "hurry"] as const) {
 }
 
 Deno.test("Outbox makes a sender wait for a trickling reader only so long", async () => {
-  const { sink, outbox } = arrange(10_000_000);
+  const { sink, outbox, clock } = arrange(10_000_000);
   outbox.push(FLOOD);
-  let relieved = false;
 
-  const relief = outbox.relief().then(() => relieved = true);
-  const started = performance.now();
-  while (!relieved && performance.now() - started < 3_000) {
-    await sink.take(10); // a byte now and then, for ever
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  const waited = performance.now() - started;
-  outbox.hurry();
-  await relief;
+  const relief = settling(outbox.relief());
+  const at = await momentsOf(relief, clock, () => sink.take(10));
+
+  assertEquals(at, STALL.ms);
+  assertEquals(outbox.congested, false, "the reader holds its senders back");
   await sink.takeAll();
+});
 
-  assert(waited < 3_000, "the reader holds its senders back");
+Deno.test("Outbox makes a sender wait for a reader that is slow but goes on", async () => {
+  const { sink, outbox, clock } = arrange(10_000_000);
+  outbox.push(FLOOD);
+  outbox.push(FLOOD);
+  const rate = STALL.bytes / STALL.ms; // bytes in a millisecond
+
+  const relief = settling(outbox.relief());
+  const at = await momentsOf(relief, clock, () => sink.take(Math.ceil(rate)));
+
+  const unread = 2 * FLOOD.length - HIGH_WATER_BYTES;
+  assertEquals(at, Math.ceil(unread / Math.ceil(rate)));
+  await sink.takeAll();
 });
 
 Deno.test("Outbox keeps nothing of what was written to a reader who never catches up", async () => {

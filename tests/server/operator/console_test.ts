@@ -148,7 +148,7 @@ Deno.test("kick ends a connection with the reason, and the name may come again",
   assertEquals(
     await bob.rest(),
     "ERROR 117 Removed\nReason: Cannot stay: the operator has removed you " +
-      "(too loud<U+0007>)\n\n",
+      "(too loud␇)\n\n",
   );
   assertMatch(await alice.frame(), /^NOTICE offline\n[^]*Reason: removed\n/);
   using _again = await RawClient.enter(server.port, "bob");
@@ -198,7 +198,7 @@ Deno.test("ban of an address removes everybody there, registered or not", async 
     "Banned the address 127.0.0.1, and ended 2 connections",
   );
   const refusal = "ERROR 117 Removed\n" +
-    "Reason: Cannot stay: the address 127.0.0.1 is banned (go away)\n\n";
+    "Reason: Cannot use this server: the address 127.0.0.1 is banned (go away)\n\n";
   assertEquals(await alice.rest(), refusal);
   assertEquals(await stranger.rest(), refusal);
   using late = await RawClient.connect(server.port);

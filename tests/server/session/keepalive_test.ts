@@ -19,7 +19,7 @@ Deno.test("nobody is given up because the server itself stood still", async () =
   stuck.wire.stuck = true;
   stuck.connection.outbox.push(bytes("NOTICE server\n\n"));
 
-  clock.now = 300_000;
+  clock.pass(300_000);
   wait(14_900);
   const endings = [alice, stuck].map(({ connection }) => connection.ending);
   wait(1_100);
@@ -55,7 +55,7 @@ Deno.test("those who are given up go one after the other while somebody talks", 
     wire.end();
     await done;
   }
-  await context.turnstile[Symbol.asyncDispose]();
+  await context.admission[Symbol.asyncDispose]();
 });
 
 Deno.test("those who talk do not wait until a crowd was looked at", async () => {

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../../../core/scram.ts";
 import { ChatError } from "../../../protocol.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
-import { Visits } from "../../../server/accounts/resume_tokens.ts";
+import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { bodyOf, request, verifierFor } from "../../tools/account_tools.ts";
 import { arrange, type FakeWire, turn } from "../../tools/net/fake_peers.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
@@ -20,6 +20,7 @@ function relayed(journal: Journal): Journal {
     get roomCount() {
       return journal.roomCount;
     },
+    connect: (output) => journal.connect(output),
     append: (from, drafts) => journal.append(from, drafts),
     repeated: (key) => journal.repeated(key),
     history: (room, page) => journal.history(room, page),
@@ -216,7 +217,7 @@ Deno.test("what others say during a replay that nobody reads is bounded, too", a
 function slowVisits() {
   const saving = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<void>();
-  const visits = new Visits({
+  const visits = new ResumableSessions({
     store: {
       load: () => [],
       save: () => (saving.resolve(), saved.promise),
@@ -315,7 +316,7 @@ async function inLine(request: string) {
   alice.wire.say(`REGISTER alice\n\n${send("alice", "hi")}`);
   await alice.wire.heard("SENT alice");
   const newcomer = arranged.connect();
-  const ahead = arranged.context.turnstile.pass();
+  const ahead = arranged.context.admission.pass();
   newcomer.wire.say(request);
   const session = [...arranged.context.sessions].at(-1)!; // the last to come
   while (!session.inLine) await Promise.resolve(); // within this turn
@@ -323,7 +324,7 @@ async function inLine(request: string) {
     alice.wire.end();
     newcomer.wire.end();
     await Promise.all([ahead, alice.done, newcomer.done]);
-    await arranged.context.turnstile[Symbol.asyncDispose]();
+    await arranged.context.admission[Symbol.asyncDispose]();
   };
   return { ...arranged, newcomer, session, end };
 }

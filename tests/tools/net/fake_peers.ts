@@ -5,7 +5,7 @@
 import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
-import { Classics } from "../../../server/session/two_socket.ts";
+import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/context.ts";
 import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
@@ -15,8 +15,9 @@ import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import { MAX_UNREAD_BYTES, NO_RATES } from "../../../server/limits/rates.ts";
 import { serve } from "../../../server/session/session.ts";
 import { LOOK_EVERY_MS, Silence } from "../../../server/session/keepalive.ts";
-import { Turnstile } from "../../../server/net/admission.ts";
-import { Visits } from "../../../server/accounts/resume_tokens.ts";
+import { Admission } from "../../../server/net/admission.ts";
+import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
+import { TestClock } from "../test_clock.ts";
 import { join, within } from "./raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -94,22 +95,20 @@ export function turn(): Promise<void> {
 /** What a server's sessions share; a journal of the test's if it gives one. */
 export function arrange(
   wrap: (journal: Journal) => Journal = (journal) => journal,
-  visits = new Visits(),
+  visits = new ResumableSessions(),
 ) {
   const hub = new Hub();
-  const journal = wrap(
-    new MemoryJournal((run, forwards) => hub.deliver(run, forwards)),
-  );
+  const journal = wrap(new MemoryJournal());
+  journal.connect(hub);
   const log: string[] = [];
-  const clock = { now: 0 };
-  const now = () => clock.now;
+  const clock = new TestClock();
   const database = new Database(IN_MEMORY);
   const context: Context = {
     hub,
     journal,
     accounts: new Accounts(database, { lockoutMs: 0 }),
     bans: new Bans(database),
-    classics: new Classics({
+    twoSocketUsers: new TwoSocketUsers({
       hub,
       journal,
       acknowledgeWithinMs: 1_000,
@@ -117,7 +116,7 @@ export function arrange(
     }),
     visits,
     limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
-    turnstile: new Turnstile({ lastId: () => journal.lastId, now }),
+    admission: new Admission({ lastId: () => journal.lastId, clock }),
     sessions: new Set(),
     settings: {
       software: "test",
@@ -129,9 +128,10 @@ export function arrange(
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,
     },
-    now,
+    now: clock.now,
+    after: clock.after,
     log: (line) => void log.push(line),
-    logRarely: (line) => void log.push(line),
+    logThrottled: (line) => void log.push(line),
   };
   let port = 0;
   const connect = (maxOutboxBytes?: number, shared: Context = context) => {
@@ -146,9 +146,8 @@ export function arrange(
   const silence = new Silence(context);
   /** Lets time pass, in milliseconds, while everybody is looked at. */
   const wait = (ms: number) => {
-    const end = clock.now + ms;
-    while (clock.now < end) {
-      clock.now += LOOK_EVERY_MS;
+    for (let passed = 0; passed < ms; passed += LOOK_EVERY_MS) {
+      clock.pass(LOOK_EVERY_MS);
       silence.look();
     }
   };

@@ -233,7 +233,7 @@ Deno.test("requests of an address that owes much are refused, and say for how lo
 
   assertMatch(
     refusal,
-    /^ERROR 108 Slow down\nFor: JOIN #s\nReason: .* 10 messages a second\nLimit: 10\nRetry-after: \d+\n\n$/,
+    /^ERROR 108 Slow down\nFor: JOIN #s\nReason: .* 10 messages per second\nLimit: 10\nRetry-after: \d+\n\n$/,
   );
   assertMatch(answers[0]!, /^ERROR 108 Slow down\nFor: SEND ALL\n/);
   assertEquals(answers.slice(1), ["PONG\n\n", "BYE\n\n"]);
@@ -254,7 +254,7 @@ Deno.test("connections over a ceiling are told 114 and when to come again", asyn
 
   assertEquals(
     refusal,
-    "ERROR 114 Server full\nReason: Cannot let you in: 2 connections from your address are open, which is the most\nLimit: 2\nRetry-after: 10\n\n",
+    "ERROR 114 Server full\nReason: Cannot connect: connection limit reached: 2 from your address\nLimit: 2\nRetry-after: 10\n\n",
   );
   assertMatch(await first.ask("REGISTER first\n\n"), /^REGISTERED first\n/);
   await until(async () => {
@@ -293,7 +293,7 @@ Deno.test("connections over the ceiling of the server are told 114, and not logg
     [
       "<A> connected",
       "alice registered from <A>",
-      "Let <A> not in: Cannot let you in: 1 connections are open, which is the most",
+      "Let <A> not in: Cannot connect: connection limit reached: 1",
     ],
   );
 });

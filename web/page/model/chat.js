@@ -13,6 +13,7 @@
  * @module
  */
 import { numberOf, textOf, timeOf } from "../../../core/frames.ts";
+import { mentions } from "../../../core/text/marks.ts";
 import {
   DEFAULT_ROOM,
   header,
@@ -77,6 +78,8 @@ export class Chat {
   #arrival;
   #everybody = new Conversation("all", "ALL");
   #closing = false; // the server has said so
+  /** @type {string | undefined} */
+  #lastSender;
 
   /**
    * @param {object} parts
@@ -191,7 +194,7 @@ export class Chat {
       this.refreshRooms();
     } catch (error) {
       this.#drop(room);
-      this.#explain(error);
+      this.explain(error);
     }
     this.#watcher.changed();
   }
@@ -205,7 +208,7 @@ export class Chat {
       this.#drop(conversation);
       this.refreshRooms();
     } catch (error) {
-      this.#explain(error);
+      this.explain(error);
     }
   }
 
@@ -216,21 +219,46 @@ export class Chat {
   }
 
   /**
-   * Says something: to the conversation, or to whom `@NAME: ` names.
+   * Sends a message to the conversation that is shown.
    *
-   * @param {string} typed
+   * @param {string} text
    * @returns {boolean} Whether it is taken.
    */
-  say(typed) {
-    const [, name, rest] = /^@([A-Za-z0-9]{1,32}): ?([^]+)$/.exec(typed) ?? [];
-    if (name === undefined || rest === undefined) {
-      return this.#send(this.current, typed);
-    }
+  send(text) {
+    return this.#send(this.current, text);
+  }
+
+  /**
+   * Sends a message to a user, or to `ALL`, and shows that conversation.
+   *
+   * @param {string} name
+   * @param {string} text
+   * @returns {boolean} Whether it is taken.
+   */
+  sendTo(name, text) {
     const isAll = name.toUpperCase() === "ALL";
     const to = isAll ? this.#everybody : this.#person(name);
-    if (!this.#send(to, rest)) return false;
+    if (!this.#send(to, text)) return false;
     this.show(to);
     return true;
+  }
+
+  /** Shows what a command found out. @param {readonly string[]} lines */
+  answer(lines) {
+    const text = lines.join("\n");
+    this.current.note("answer", text);
+    this.#watcher.noted(this.current, text);
+    this.#watcher.changed();
+  }
+
+  /** The sender of the last private message that somebody sent us. */
+  get lastSender() {
+    return this.#lastSender;
+  }
+
+  /** To the server. */
+  get line() {
+    return this.#line;
   }
 
   /** Fetches what was said before. @param {Conversation} room */
@@ -245,7 +273,7 @@ export class Chat {
       for (const frame of found) this.#add(room, frame, { earlier: true });
       if (found.length < EARLIER) room.complete = true;
     } catch (error) {
-      this.#explain(error);
+      this.explain(error);
     }
     this.#watcher.changed();
   }
@@ -256,7 +284,7 @@ export class Chat {
     try {
       this.rooms = roomsIn(await this.#line.request("ROOMS"));
     } catch (error) {
-      this.#explain(error);
+      this.explain(error);
     }
     this.#watcher.changed();
   }
@@ -268,7 +296,7 @@ export class Chat {
       const answer = await this.#line.request("WHO", [conversation.target]);
       takePeople(conversation, answer);
     } catch (error) {
-      this.#explain(error);
+      this.explain(error);
     }
     this.#watcher.changed();
   }
@@ -321,7 +349,7 @@ export class Chat {
   /** A room lets us in no more. @param {Conversation} room @param {ChatError} error */
   refused(room, error) {
     this.#drop(room);
-    this.#explain(error);
+    this.explain(error);
   }
 
   /** Something was said in a room while we were away. @param {Conversation} room @param {Frame} frame */
@@ -387,8 +415,9 @@ export class Chat {
     const said = { id, at, from, text, own };
     const entry = conversation.add(said, { earlier });
     if (!entry || own || earlier) return;
+    if (conversation.kind === "user") this.#lastSender = from;
     if (old && id <= conversation.since) return;
-    const calls = conversation.kind === "user" || mentions(this.me).test(text);
+    const calls = conversation.kind === "user" || mentions(text, this.me);
     if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
     this.#watcher.said(conversation, entry, calls);
   }
@@ -475,16 +504,11 @@ export class Chat {
     }
   }
 
-  /** @param {unknown} error */
-  #explain(error) {
+  /** Tells what went wrong, unless the banner tells it. @param {unknown} error */
+  explain(error) {
     if (error instanceof Lost) return; // which is told otherwise
     this.#watcher.told(inWords(/** @type {Error} */ (error)));
   }
-}
-
-/** Where our name stands in a text, as a word of its own. @param {string} name */
-export function mentions(name) {
-  return new RegExp(`(?<![A-Za-z0-9])@?${name}(?![A-Za-z0-9])`, "i");
 }
 
 /** The room one is in if nothing else was said. */

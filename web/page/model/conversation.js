@@ -20,7 +20,7 @@ export const MAX_KEPT_CHARACTERS = 16_000_000;
 
 /**
  * @typedef {object} Entry Something that is shown in a conversation.
- * @property {"message" | "event" | "error"} kind
+ * @property {"message" | "event" | "error" | "answer"} kind
  * @property {number | undefined} id Of a message that the server has.
  * @property {number} place What the order goes by.
  * @property {Date} at
@@ -155,10 +155,10 @@ export class Conversation {
   }
 
   /**
-   * Takes who came or went, or what went wrong. Events that follow each other
-   * are one entry, unless they are to stand apart.
+   * Takes who came or went, what went wrong, or what a command found out. Events
+   * that follow each other are one entry, unless they are to stand apart.
    *
-   * @param {"event" | "error"} kind
+   * @param {"event" | "error" | "answer"} kind
    * @param {string} text
    * @param {{ apart?: boolean }} [options]
    */

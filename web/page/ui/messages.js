@@ -9,7 +9,7 @@
  * @module
  */
 import { arrange, byId, make } from "./dom.js";
-import { avatar, hueOf, line, message } from "./text.js";
+import { avatar, hueOf, line, lines, message } from "./text.js";
 
 /** @import { Chat } from "../model/chat.js" */
 /** @import { Conversation, Entry } from "../model/conversation.js" */
@@ -122,11 +122,7 @@ export class MessageList {
     if (known?.look === look) return known.element;
     const element = entry.kind === "message"
       ? messageElement(entry, { first, me: this.#chat.me })
-      : make(
-        "li",
-        { className: entry.kind === "event" ? "event" : "fault" },
-        line(text),
-      );
+      : make("li", { className: CLASSES[entry.kind] }, lines(text));
     this.#elements.set(entry, { look, element });
     return element;
   }
@@ -247,6 +243,9 @@ function timeOf(at) {
     minute: "2-digit",
   });
 }
+
+/** The looks of what is no message. */
+const CLASSES = { event: "event", error: "fault", answer: "answer" };
 
 /** What a conversation says before anybody has. */
 const EMPTY = {

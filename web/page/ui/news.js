@@ -9,7 +9,7 @@
  * @module
  */
 import { byId, make } from "./dom.js";
-import { line } from "./text.js";
+import { line, lines } from "./text.js";
 
 /** So long a toast stays, in milliseconds. */
 const TOAST_MS = 12_000;
@@ -40,7 +40,7 @@ export function announce(text) {
   while (announcer.childElementCount >= MAX_ANNOUNCED) {
     announcer.firstElementChild?.remove();
   }
-  announcer.append(make("p", {}, line(text)));
+  announcer.append(make("p", {}, lines(text)));
 }
 
 /** Whether the person can still be asked for notifications. */

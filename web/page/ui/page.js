@@ -17,6 +17,7 @@ import { Drops, keepPage } from "./drop.js";
 import { checkRepeated, Form } from "./form.js";
 import { MessageList, titleOf } from "./messages.js";
 import { announce, canAskToNotify, notify, toast } from "./news.js";
+import { runLine } from "../model/typed.ts";
 import { settings } from "../model/settings.js";
 import { drawMe, Sidebar } from "./sidebar.js";
 import { line } from "./text.js";
@@ -58,6 +59,8 @@ class Visit {
   #root = byId("chat");
   /** @type {Conversation | undefined} */
   #drawn;
+  /** What commands do beside the chat. */
+  #more = { signUp: () => this.#signUp(), told: toast };
 
   /** @param {Goal} goal @param {FilesModule | undefined} module */
   constructor(goal, module) {
@@ -143,10 +146,7 @@ class Visit {
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
-      "own": () => {
-        byId("own-name", HTMLInputElement).value = this.#chat.me;
-        byId("own-dialog", HTMLDialogElement).showModal();
-      },
+      "own": () => this.#signUp(),
       "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
       "banner-button": () => {
         if (this.#chat.state === "over") this.#close();
@@ -203,11 +203,17 @@ class Visit {
     });
   }
 
+  /** Shows the form of an account. */
+  #signUp() {
+    byId("own-name", HTMLInputElement).value = this.#chat.me;
+    byId("own-dialog", HTMLDialogElement).showModal();
+  }
+
   /** Sends what is typed. */
   #say() {
     const text = this.#text.value;
     if (text.trim() === "" || this.#chat.state === "over") return;
-    if (!this.#chat.say(text)) return;
+    if (!runLine(this.#chat, text, this.#more)) return;
     this.#text.value = "";
     this.#fitText();
     this.#messages.follow();

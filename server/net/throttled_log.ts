@@ -5,20 +5,20 @@
  */
 
 /** Of such lines one is logged in so long, in milliseconds. */
-export const RARELY_MS = 60_000;
+export const LOG_EVERY_MS = 60_000;
 
 /**
  * Logs the first line, and then at most one a minute, with how many were left
  * out before it. `now` gives milliseconds that never jump.
  */
-export function rarely(
+export function throttledLog(
   log: (line: string) => void,
   now: () => number,
 ): (line: string) => void {
   let loggedAt = -Infinity;
   let leftOut = 0;
   return (line) => {
-    if (now() - loggedAt < RARELY_MS) {
+    if (now() - loggedAt < LOG_EVERY_MS) {
       leftOut++;
       return;
     }

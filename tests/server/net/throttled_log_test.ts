@@ -1,19 +1,22 @@
 /** Log lines that are told now and then, with the time in the test's hand. */
 import { assertEquals } from "@std/assert";
-import { rarely, RARELY_MS } from "../../../server/operator/throttled_log.ts";
+import {
+  LOG_EVERY_MS,
+  throttledLog,
+} from "../../../server/net/throttled_log.ts";
 
-Deno.test("rarely() logs the first line, and one a minute with how many were left out", () => {
+Deno.test("throttledLog() logs the first line, and one a minute with how many were left out", () => {
   let now = 5_000;
   const lines: string[] = [];
-  const log = rarely((line) => lines.push(line), () => now);
+  const log = throttledLog((line) => lines.push(line), () => now);
 
   for (let i = 0; i < 100; i++) log("no");
-  now += RARELY_MS - 1;
+  now += LOG_EVERY_MS - 1;
   log("no");
   now += 1;
   log("still no");
   log("no");
-  now += RARELY_MS;
+  now += LOG_EVERY_MS;
   log("yes");
 
   assertEquals(lines, [

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { clean, MAX_COMBINING_MARKS } from "../../core/sanitize.ts";
+import { MAX_COMBINING_MARKS, sanitize } from "../../../core/text/sanitize.ts";
 
 const SHOWN: readonly [why: string, text: string, shown: string][] = [
   ["leaves ASCII alone", "hello, <world> & ~", "hello, <world> & ~"],
@@ -35,32 +35,32 @@ const SHOWN: readonly [why: string, text: string, shown: string][] = [
 ];
 
 for (const [why, text, shown] of SHOWN) {
-  Deno.test(`clean() ${why}`, () => assertEquals(clean(text), shown));
+  Deno.test(`sanitize() ${why}`, () => assertEquals(sanitize(text), shown));
 }
 
-Deno.test("clean() keeps line breaks when lines are wanted, and no lone CR", () => {
-  const lines = clean("one\r\ntwo\nthree\rfour", { lines: true });
+Deno.test("sanitize() keeps line breaks when lines are wanted, and no lone CR", () => {
+  const lines = sanitize("one\r\ntwo\nthree\rfour", { lines: true });
 
   assertEquals(lines, "one\ntwo\nthree␍four");
 });
 
-Deno.test("clean() shows so many marks over a letter, and counts the others", () => {
+Deno.test("sanitize() shows so many marks over a letter, and counts the others", () => {
   const full = "e" + "\u0301".repeat(MAX_COMBINING_MARKS);
 
-  assertEquals(clean(full), full);
-  assertEquals(clean(full + "\u0302\u0303"), `${full}<+2 marks>`);
+  assertEquals(sanitize(full), full);
+  assertEquals(sanitize(full + "\u0302\u0303"), `${full}<+2 marks>`);
 });
 
-Deno.test("clean() lets nothing through that a terminal obeys, and changes nothing twice", () => {
+Deno.test("sanitize() lets nothing through that a terminal obeys, and changes nothing twice", () => {
   for (let code = 0; code <= 0x10ffff; code++) {
     if (code >= 0x40000 && code < 0xe0000) continue; // unassigned
-    const shown = clean(`a${String.fromCodePoint(code)}b`);
+    const shown = sanitize(`a${String.fromCodePoint(code)}b`);
     assert(
       !/[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2066-\u2069]/u.test(
         shown,
       ),
       shown,
     );
-    assertEquals(clean(shown), shown);
+    assertEquals(sanitize(shown), shown);
   }
 });

@@ -24,7 +24,10 @@ export const MAX_COMBINING_MARKS = 6;
  * `text` on one line. With `lines`, its line breaks (LF, and a CR before it)
  * stay; without, they are shown as ␤. A tab becomes four spaces.
  */
-export function clean(text: string, options: { lines?: boolean } = {}): string {
+export function sanitize(
+  text: string,
+  options: { lines?: boolean } = {},
+): string {
   const { lines = false } = options;
   if ((lines ? PLAIN_LINES : PLAIN).test(text)) return text;
   return text
@@ -40,11 +43,11 @@ export function clean(text: string, options: { lines?: boolean } = {}): string {
 }
 
 /**
- * The name of a user or a room, as {@linkcode clean} has it, and never without
+ * The name of a user or a room, as {@linkcode sanitize} has it, and never without
  * anything to see: names have no spaces of any kind.
  */
-export function cleanName(name: string): string {
-  const shown = clean(name).replace(/[\s\u2800]/gu, mark);
+export function sanitizeName(name: string): string {
+  const shown = sanitize(name).replace(/[\s\u2800]/gu, mark);
   return shown === "" ? "<no name>" : shown;
 }
 

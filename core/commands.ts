@@ -1,0 +1,98 @@
+/**
+ * The commands that both clients run alike. What they show is lines of text:
+ * each client draws those in its own way.
+ *
+ * @module
+ */
+import {
+  DEFAULT_ROOM,
+  type Frame,
+  isRoomName,
+  type RequestVerb,
+} from "../protocol.ts";
+import { type Lister, listPeople } from "./listing.ts";
+import {
+  type CommandName,
+  helpRows,
+  parseLine,
+  type RunCommand,
+} from "./text/typed_line.ts";
+
+/** What a command needs of a client. */
+export interface CommandClient {
+  /** To the server. */
+  readonly line: Lister & {
+    request(verb: RequestVerb, args?: readonly string[]): Promise<Frame>;
+  };
+  /** The room that messages go to, with `#`; undefined in none. */
+  readonly room: string | undefined;
+  /** The sender of the last private message. */
+  readonly lastSender: string | undefined;
+  /** Whether it is the web client, which has fewer commands. */
+  readonly isWeb: boolean;
+  /** Sends a message to a user, or to `ALL`. */
+  send(to: string, text: string): void;
+  /** Shows the rooms, and how many users are in each. */
+  showRooms(): Promise<void> | void;
+  /** Shows what a command found out. */
+  answer(lines: readonly string[]): void;
+}
+
+/** The room that was typed, with or without `#`; nothing: the default room. */
+export function roomNamed(word: string): string | undefined {
+  const bare = word.trim().replace(/^#/, "");
+  const name = bare === "" ? DEFAULT_ROOM : `#${bare}`;
+  return isRoomName(name) ? name : undefined;
+}
+
+/** What a user hears who has an account already. */
+export function alreadyAccount(name: string): string {
+  return `${name} is an account already. Its password cannot be changed yet.`;
+}
+
+/** Runs the commands that both clients run alike. */
+export const SHARED_COMMANDS = {
+  help(client, rest) {
+    const rows = helpRows(rest, { web: client.isWeb });
+    client.answer(rows.map(([typed, does]) => `${typed.padEnd(20)} ${does}`));
+  },
+  async list(client) {
+    if (!client.room) return await client.showRooms();
+    const people = await listPeople(client.line, client.room);
+    const names = people.map(({ name }) => name).join(", ");
+    client.answer([`In ${client.room} (${people.length}): ${names}`]);
+  },
+  async who(client, rest): Promise<void | "usage"> {
+    const isAll = rest.toLowerCase() === "all" || (!rest && !client.room);
+    const room = isAll ? "ALL" : roomNamed(rest || client.room!);
+    if (!room) return "usage";
+    const people = await listPeople(client.line, room);
+    const width = people.reduce((most, { name }) => {
+      return Math.max(most, name.length);
+    }, 0);
+    client.answer([
+      `${isAll ? "Connected" : `In ${room}`}: ${people.length}`,
+      ...people.map(({ name, details }) =>
+        `  ${name.padEnd(width)}  ${details}`
+      ),
+    ]);
+  },
+  msg(client, rest): void | "usage" {
+    const line = parseLine(`@${rest}`);
+    if (line.kind !== "private") return "usage";
+    client.send(line.to, line.text);
+  },
+  reply(client, rest): void | "usage" {
+    if (rest === "") return "usage";
+    if (client.lastSender) client.send(client.lastSender, rest);
+    else client.answer(["You have no private message to reply to"]);
+  },
+  async ping(client) {
+    const start = performance.now();
+    await client.line.request("PING");
+    const tookMs = performance.now() - start;
+    client.answer([`The server answers in ${tookMs.toFixed(1)} ms`]);
+  },
+} as const satisfies {
+  readonly [Name in CommandName]?: RunCommand<CommandClient>;
+};

@@ -1,0 +1,35 @@
+/** Time in a test's hands: it stands still until the test moves it. */
+import type { Clock } from "../../server/net/clock.ts";
+
+/** A clock whose timers run when the test lets their time come. */
+export class TestClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ at: number; action: () => void }>();
+
+  // Arrow functions, since a part of the server may take one without the clock.
+  readonly now = (): number => this.#now;
+
+  readonly after = (ms: number, action: () => void): Disposable => {
+    const timer = { at: this.#now + ms, action };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
+  };
+
+  /** How many timers wait for their time. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
+  /** Moves the time on; timers that fall due meanwhile run in their order. */
+  pass(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const [first] = [...this.#timers].sort((a, b) => a.at - b.at);
+      if (!first || first.at > end) break;
+      this.#timers.delete(first);
+      this.#now = Math.max(this.#now, first.at);
+      first.action();
+    }
+    this.#now = end;
+  }
+}
