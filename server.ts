@@ -25,6 +25,7 @@ import type { TlsListener } from "./server/net/acceptor.ts";
 import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
 import { UsageError } from "./terminal/options.ts";
+import { END_SIGNALS } from "./terminal/system.ts";
 import { StartError } from "./server/journal/start_error.ts";
 
 const SOFTWARE = `parley ${config.version}`;
@@ -58,7 +59,7 @@ async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
-  using screen = new Screen();
+  await using screen = new Screen();
   await using opened = new AsyncDisposableStack();
   let server: Server;
   try {
@@ -81,7 +82,7 @@ async function run(options: Options): Promise<number> {
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
   signals[Symbol.dispose](); // from now on, they end us at once
-  screen[Symbol.dispose]();
+  await screen[Symbol.asyncDispose]();
   screen.print("Closing");
   return 0;
 }
@@ -246,15 +247,14 @@ function whereKept(file: string | undefined): string {
 
 /** Calls `stop` on Ctrl-C, or when asked to terminate; disposed, they end us. */
 function onSignals(stop: () => void): Disposable {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
-  // For good: of a terminal that goes away both system and shell tell us.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", stop);
+  const signals = Object.keys(END_SIGNALS) as Deno.Signal[]; // its keys
   for (const name of signals) Deno.addSignalListener(name, stop);
   return {
     [Symbol.dispose]() {
-      for (const name of signals) Deno.removeSignalListener(name, stop);
+      for (const name of signals) {
+        // When a terminal goes away, both the system and the shell send SIGHUP.
+        if (name !== "SIGHUP") Deno.removeSignalListener(name, stop);
+      }
     },
   };
 }

@@ -19,7 +19,7 @@ import {
 } from "../../core/scram.ts";
 import { ownerOf, SignIn, type Way } from "../../core/sign_in.ts";
 import { EXIT, Failure } from "../terminal/failure.ts";
-import type { SecretTerminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 
 /** What an {@linkcode Access} is made of. */
 export interface AccessOptions {
@@ -28,7 +28,7 @@ export interface AccessOptions {
   /** Where the password is, if no user is to be asked. */
   readonly passwordFile: string | undefined;
   /** Where to ask; undefined if there is no terminal. */
-  readonly terminal: SecretTerminal | undefined;
+  readonly terminal: Terminal | undefined;
 }
 
 /** See the top of the file. */
@@ -37,7 +37,7 @@ export class Access {
   readonly signIn: SignIn;
   readonly #firstWay: Way;
   readonly #file: string | undefined;
-  readonly #terminal: SecretTerminal | undefined;
+  readonly #terminal: Terminal | undefined;
 
   /** Asks nothing yet. */
   constructor(options: AccessOptions) {
@@ -143,7 +143,7 @@ export class Access {
 const CURABLE = new Set<number>([110, 111, 113]);
 
 /** Asks how to register where guests are not allowed. */
-async function askWay(terminal: SecretTerminal): Promise<Way> {
+async function askWay(terminal: Terminal): Promise<Way> {
   for (;;) {
     const answer = await terminal.ask("1 register, 2 log in: ");
     if (answer === undefined) {

@@ -15,7 +15,9 @@ import { type BanTarget, parseTarget } from "../accounts/bans.ts";
 import { hostOf } from "../session/two_socket.ts";
 import type { Context, Session } from "../session/context.ts";
 import { refuse } from "../session/session.ts";
-import { localTime, table, visible } from "./shown.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
+import { localTime } from "./screen.ts";
+import { table } from "./table.ts";
 
 /** A reason has to fit the head of a frame, in characters. */
 const MAX_REASON = 200;
@@ -195,18 +197,9 @@ const ENDS = ["quit", "exit", "bye"];
 
 /** What may have been meant by `name`: at most two mistakes away. */
 async function nearestCommand(name: string): Promise<string | undefined> {
-  if (name.length > 20) return undefined;
   // Loaded for the first mistake, and not at every start.
-  const { levenshteinDistance } = await import(
-    "@std/text/levenshtein-distance"
-  );
-  const [best] = Array.from(COMMANDS.keys(), (one) => ({
-    one,
-    away: levenshteinDistance(name, one),
-  })).sort((a, b) => a.away - b.away);
-  return best && best.away <= 2 && best.away < name.length
-    ? best.one
-    : undefined;
+  const { nearest } = await import("../../terminal/nearest.ts");
+  return nearest(name, COMMANDS.keys());
 }
 
 function help(): string {
@@ -262,7 +255,7 @@ function kick(desk: Desk, { first, rest: reason }: Words): string {
       "users shows who is";
   }
   if (isTooLong(reason)) return tooLong("kick", reason);
-  const why = reason === "" ? "" : ` (${visible(reason)})`;
+  const why = reason === "" ? "" : ` (${sanitize(reason)})`;
   const error = new ChatError(
     117,
     `Cannot stay: the operator has removed you${why}`,
@@ -279,7 +272,7 @@ async function ban(
   if (!target) return noTarget("ban", first);
   if (isTooLong(reason)) return tooLong("ban", reason);
   const { bans } = desk;
-  const banned = { ...target, since: Date.now(), reason: visible(reason) };
+  const banned = { ...target, since: Date.now(), reason: sanitize(reason) };
   const storing = bans.add(banned);
   const count = end(desk, (session) => bans.refusal(targetIn(session, target)));
   const gone = count === 0 ? "" : `, and ended ${counted(count, "connection")}`;
@@ -339,7 +332,7 @@ async function unblock(
 ): Promise<string> {
   const account = accounts.named(name);
   const count = await accounts.unlock(name); // also of a name without account
-  if (count > 0) return `Unblocked ${account?.name ?? visible(name)}`;
+  if (count > 0) return `Unblocked ${account?.name ?? sanitize(name)}`;
   if (!account) {
     return `Cannot unblock ${quoted(name)}: there is no such account; ` +
       "accounts shows them";
@@ -416,7 +409,7 @@ async function warning(
 
 /** What was typed, as an answer repeats it. */
 function quoted(word: string): string {
-  const shown = [...visible(word)]; // a half of a character is none
+  const shown = [...sanitize(word)]; // a half of a character is none
   return `"${shown.slice(0, 64).join("")}${shown.length > 64 ? "…" : ""}"`;
 }
 

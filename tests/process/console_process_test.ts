@@ -59,7 +59,7 @@ Deno.test("whatever is typed, the server goes on and its terminal is unharmed", 
   await server.type("kick \x1b[2J\x9b2J\u202ebob\nstop it\nconstructor\n");
   await server.out.until(/"constructor"/);
 
-  assertMatch(server.out.text, /"<U\+001B>\[2J<U\+009B>2J<U\+202E>bob"/);
+  assertMatch(server.out.text, /"␛\[2J<U\+009B>2J<U\+202E>bob"/);
   assertMatch(server.out.text, /Cannot do that: too many words; type stop\n/);
   // deno-lint-ignore no-control-regex -- these must not get there
   assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/.test(server.out.text));

@@ -148,7 +148,7 @@ Deno.test("kick ends a connection with the reason, and the name may come again",
   assertEquals(
     await bob.rest(),
     "ERROR 117 Removed\nReason: Cannot stay: the operator has removed you " +
-      "(too loud<U+0007>)\n\n",
+      "(too loud␇)\n\n",
   );
   assertMatch(await alice.frame(), /^NOTICE offline\n[^]*Reason: removed\n/);
   using _again = await RawClient.enter(server.port, "bob");
