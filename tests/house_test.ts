@@ -73,6 +73,7 @@ async function importsOf(path: string): Promise<string[]> {
  * folders, whole or with `/` at the end all that is below them, and files.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
+  "core/net": ["protocol.ts"],
   "core": ["core/", "protocol.ts"],
   "terminal": ["core/", "protocol.ts"],
 
