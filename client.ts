@@ -22,7 +22,7 @@ import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
 import type { Stream } from "./core/net/connection.ts";
 import { errorText } from "./core/net/connection_error.ts";
-import { EXIT, Failure, failureOf } from "./client/terminal/failure.ts";
+import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
 import type { SharedFolder } from "./client/files/share.ts";
 import {
   KnownServers,
@@ -42,7 +42,7 @@ import { Session, type SessionParts } from "./client/chat/session.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
-import { View } from "./client/terminal/view.ts";
+import { View } from "./client/view/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
 import { UsageError } from "./terminal/options.ts";
 import type { LocalOptions } from "./client/gui/local.ts";

@@ -96,20 +96,20 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "deno.json",
   ],
 
-  "client/terminal": ["core/", "protocol.ts"],
-  "client/trust": ["client/terminal", "terminal", "core/", "protocol.ts"],
-  "client/files": ["client/trust", "client/terminal", "core/", "protocol.ts"],
+  "client/view": ["core/", "protocol.ts"],
+  "client/trust": ["client/view", "terminal", "core/", "protocol.ts"],
+  "client/files": ["client/trust", "client/view", "core/", "protocol.ts"],
   "client/direct": [
-    ...["client/files", "client/trust", "client/terminal"],
+    ...["client/files", "client/trust", "client/view"],
     ...["core/", "protocol.ts"],
   ],
   "client/chat": [
-    ...["client/direct", "client/files", "client/trust", "client/terminal"],
+    ...["client/direct", "client/files", "client/trust", "client/view"],
     ...["terminal", "core/", "protocol.ts"],
   ],
   "client/gui": [
     ...["client/chat", "client/direct", "client/files", "client/trust"],
-    ...["client/terminal", "web/serve", "terminal", "core/", "protocol.ts"],
+    ...["client/view", "web/serve", "terminal", "core/", "protocol.ts"],
   ],
   "client": ["client/", "terminal", "core/", "protocol.ts"],
   "client.ts": ["client/", "terminal", "core/", "protocol.ts", "deno.json"],

@@ -18,7 +18,7 @@ import {
   ScramError,
 } from "../../core/scram.ts";
 import { ownerOf, SignIn, type Way } from "../../core/sign_in.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 
 /** What an {@linkcode Access} is made of. */

@@ -6,7 +6,7 @@
  */
 import { type ChatMessage, textOf } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
-import type { Item } from "../terminal/view.ts";
+import type { Item } from "../view/view.ts";
 
 /** Above this, messages that wait for a connection are only counted. */
 const MAX_UNSENT_SHOWN = 20;

@@ -7,7 +7,7 @@ import type { ChatError } from "../../protocol.ts";
 import { addressText, type Endpoint } from "../trust/address.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { errorText } from "../../core/net/connection_error.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 
 /** Why the server does not let us in, as the end of the program. */
 export function refused(

@@ -25,9 +25,9 @@ import {
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import type { DirectParts } from "../direct/direct.ts";
 import { DirectDoor } from "../direct/door.ts";
-import { failureOf } from "../terminal/failure.ts";
+import { failureOf } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import type { Item, View } from "../terminal/view.ts";
+import type { Item, View } from "../view/view.ts";
 import type { Access } from "./access.ts";
 import { Messages } from "./messages.ts";
 

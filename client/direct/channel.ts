@@ -19,7 +19,7 @@
  * @module
  */
 import type { Stream } from "../../core/net/connection.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import {
   type Arrived,

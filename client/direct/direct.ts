@@ -22,7 +22,7 @@ import {
   offerOf,
   withName,
 } from "./direct_sessions.ts";
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import { FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";

@@ -11,7 +11,7 @@
  */
 import { whyUnreachable } from "../trust/address.ts";
 import type { ByteStream, Channel, RecordChannel } from "./channel.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import {
   type Agreement,
   type Rounds,

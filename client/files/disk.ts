@@ -13,7 +13,7 @@
  */
 import { basename, join, resolve } from "node:path";
 import { FileFailure } from "./records.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { systemReason } from "../view/system_error.ts";
 import {
   changed,
   type Outgoing,

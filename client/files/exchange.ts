@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import {
   BadRecord,
   type Control,

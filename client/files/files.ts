@@ -8,7 +8,7 @@
  * @module
  */
 import { atHome } from "./downloads.ts";
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import { findSources } from "./disk.ts";
 import { FileFailure } from "./records.ts";
 import type { PeerFiles } from "./peer_files.ts";
@@ -29,7 +29,7 @@ import {
   type TransfersObserver,
   type TransfersParts,
 } from "./transfers.ts";
-import type { Item as Shown } from "../terminal/view.ts";
+import type { Item as Shown } from "../view/view.ts";
 
 /** Who draws no bars is told so often, in milliseconds. */
 const TELL_EVERY_MS = 10_000;

@@ -22,7 +22,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
 import { BadRecord, type Entry, FileFailure, PIECE_BYTES } from "./records.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { systemReason } from "../view/system_error.ts";
 import { foldName, numbered, pathParts, SafePaths } from "./names.ts";
 import type { Bytes } from "../../core/scram.ts";
 

@@ -12,7 +12,7 @@
  */
 import { join, sep } from "node:path";
 import { type Entry, FileFailure, inRecords } from "./records.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { systemReason } from "../view/system_error.ts";
 import { pathParts } from "./names.ts";
 import { type DiskSource, findSources } from "./disk.ts";
 import type { Outgoing } from "./source.ts";

@@ -11,11 +11,11 @@
  */
 import { runLine } from "../../client/chat/commands.ts";
 import type { Stream } from "../../core/net/connection.ts";
-import { EXIT, Failure, failureOf } from "../../client/terminal/failure.ts";
+import { EXIT, Failure, failureOf } from "../../client/view/failure.ts";
 import { Line } from "../../core/net/reconnecting.ts";
 import type { Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
-import { View } from "../../client/terminal/view.ts";
+import { View } from "../../client/view/view.ts";
 import { ABSURD_BODY_BYTES, ChatError, FrameDecoder } from "../../protocol.ts";
 import { guestAccess, recordingTerminal } from "../tools/client_tools.ts";
 import type { Outcome, Storm } from "./server.ts";

@@ -6,11 +6,11 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { EXIT, Failure } from "../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../client/view/failure.ts";
 import { Line } from "../../core/net/reconnecting.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
-import { View } from "../../client/terminal/view.ts";
+import { View } from "../../client/view/view.ts";
 import { guestAccess, recordingTerminal } from "./client_tools.ts";
 import { headerOf, RawClient, within } from "./net/raw_client.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { Access } from "../../client/chat/access.ts";
-import { Failure, failureOf } from "../../client/terminal/failure.ts";
+import { Failure, failureOf } from "../../client/view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";

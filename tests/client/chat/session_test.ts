@@ -4,7 +4,7 @@ import { Line } from "../../../core/net/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
 import { roomNamed } from "../../../core/commands.ts";
 import { Session } from "../../../client/chat/session.ts";
-import { View } from "../../../client/terminal/view.ts";
+import { View } from "../../../client/view/view.ts";
 import type { Frame } from "../../../protocol.ts";
 import { guestAccess, recordingTerminal } from "../../tools/client_tools.ts";
 

@@ -5,7 +5,7 @@ import {
   DATA_HEAD_BYTES,
   FileFailure,
 } from "../../../client/files/records.ts";
-import { systemReason } from "../../../client/terminal/system_error.ts";
+import { systemReason } from "../../../client/view/system_error.ts";
 import { Part } from "../../../client/files/part.ts";
 import { findSources } from "../../../client/files/disk.ts";
 import {

@@ -1,6 +1,6 @@
 /** Files as a person deals with them: what is shown, asked and answered. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { Files, type FilesParts } from "../../../client/files/files.ts";
 import type { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Announced } from "../../../client/files/transfers.ts";

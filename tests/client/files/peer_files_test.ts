@@ -1,6 +1,6 @@
 /** Files between two people whose connection breaks and comes back. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileFailure } from "../../../client/files/records.ts";
 import { SharedFolder } from "../../../client/files/share.ts";
 import { findSources } from "../../../client/files/disk.ts";

@@ -9,7 +9,7 @@ import {
   type PendingRequest,
 } from "../../../core/net/connection.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";
-import { EXIT } from "../../../client/terminal/failure.ts";
+import { EXIT } from "../../../client/view/failure.ts";
 import { ChatError, MAX_HEAD_BYTES } from "../../../protocol.ts";
 import { exitCodeOf, FakeServer } from "../../tools/client_tools.ts";
 

@@ -1,7 +1,7 @@
 /** The line: what comes back, what does not, and what is done on the way. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Connection } from "../../../core/net/connection.ts";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import {
   Line,
   type LineOptions,
