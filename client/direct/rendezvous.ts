@@ -18,7 +18,7 @@ import {
   shakeHands,
   type Shaken,
 } from "./handshake.ts";
-import { CLOCK } from "../../core/backoff.ts";
+import { CLOCK } from "../../core/net/backoff.ts";
 import { ownPlaces, type Place, placeText } from "./candidates.ts";
 
 /** A connection has so long to prove itself, in milliseconds. */

@@ -12,7 +12,7 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { FileFailure } from "./failure.ts";
+import { FileFailure } from "./records.ts";
 import { systemReason } from "../terminal/system_error.ts";
 import {
   changed,

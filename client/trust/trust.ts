@@ -23,7 +23,7 @@ import {
   type KnownServers,
   serverText,
 } from "./known_servers.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import { type ByteStream, NotVouched, shown, vouched } from "./tls.ts";
 
 /** Where a person is asked. */

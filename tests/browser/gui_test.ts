@@ -1,6 +1,6 @@
 /** `client.ts --gui`: who may have the page, and that it reaches any server. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { PageFiles } from "../../client/gui/page_files.ts";
+import { pageFiles } from "../../client/gui/page_session.ts";
 import { readOptions } from "../../client/options.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import { UsageError } from "../../terminal/options.ts";
@@ -16,7 +16,7 @@ function openPage() {
   return serveLocally({
     settings: {},
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({}),
+    files: pageFiles({}),
   });
 }
 
@@ -108,7 +108,7 @@ Deno.test("a server that does not hang up is left soon after its page has", asyn
   await using page = await serveLocally({
     settings: {},
     dial: () => Promise.resolve(silent),
-    files: new PageFiles({}),
+    files: pageFiles({}),
     lastWordsMs: 100,
   });
   const { cookie } = await status(new URL(page.address));

@@ -12,13 +12,16 @@ import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
 import marks from "../../core/text/marks.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
-import pause from "../../core/backoff.ts" with { type: "text" };
+import pause from "../../core/net/backoff.ts" with { type: "text" };
+import connectionError from "../../core/net/connection_error.ts" with {
+  type: "text",
+};
 import commands from "../../core/commands.ts" with { type: "text" };
-import listing from "../../core/listing.ts" with { type: "text" };
+import presence2 from "../../core/presence.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import reading from "../../core/frames.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
-import watch from "../../core/keepalive.ts" with { type: "text" };
+import watch from "../../core/net/keepalive.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
 import account from "../page/net/account.js" with { type: "text" };
 import arrival from "../page/net/arrival.js" with { type: "text" };
@@ -125,14 +128,15 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/protocol.ts", protocol],
   ["/model/typed.ts", typed],
   ["/core/commands.ts", commands],
-  ["/core/listing.ts", listing],
+  ["/core/presence.ts", presence2],
   ["/core/text/marks.ts", marks],
   ["/core/text/sanitize.ts", sanitize],
   ["/core/text/typed_line.ts", typedLine],
-  ["/core/backoff.ts", pause],
+  ["/core/net/backoff.ts", pause],
+  ["/core/net/connection_error.ts", connectionError],
   ["/core/frames.ts", reading],
   ["/core/scram.ts", scram],
-  ["/core/keepalive.ts", watch],
+  ["/core/net/keepalive.ts", watch],
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

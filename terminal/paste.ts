@@ -1,14 +1,14 @@
 /**
- * Keys and pastes told apart: terminals put `ESC [ 200 ~` before what is pasted
- * and `ESC [ 201 ~` after it, once they were asked to.
+ * Separates keys from pastes: once asked to, a terminal writes `ESC [ 200 ~`
+ * before pasted text and `ESC [ 201 ~` after it.
  *
- * A pasted line break must not send: the paste becomes one line, in which each
- * break is seen as ␤ and becomes a break again when the line is sent. Who
- * types ␤ himself sends a line break too; nobody has it on his keyboard.
+ * A pasted line break must not send. The paste becomes one line, which shows
+ * each break as ␤; sending turns ␤ into a break again. A ␤ that a user types
+ * becomes a break too, but no keyboard has it.
  *
  * @module
  */
-import { sanitize } from "../../core/text/sanitize.ts";
+import { sanitize } from "../core/text/sanitize.ts";
 
 /** Asks the terminal to mark pastes; {@linkcode UNMARK_PASTES} to stop that. */
 export const MARK_PASTES = "\x1b[?2004h";
@@ -16,23 +16,23 @@ export const MARK_PASTES = "\x1b[?2004h";
 /** See {@linkcode MARK_PASTES}. */
 export const UNMARK_PASTES = "\x1b[?2004l";
 
-/** Longest paste that is taken, in characters; the rest of it is dropped. */
+/** Limit of one paste, in characters; the rest of it is dropped. */
 export const MAX_PASTE = 1024 * 1024;
 
-/** A part of what was typed. */
+/** A part of the input. */
 export interface Typed {
-  /** Whether it was pasted, and so is text alone, on one line. */
+  /** Whether it was pasted, and so is one line of text without keys. */
   readonly pasted: boolean;
   /** Never empty. */
   readonly text: string;
 }
 
-/** Tells keys from pastes, however the terminal's bytes were cut. */
+/** Separates keys from pastes, wherever the reads cut the input. */
 export class PasteFilter {
   #held = ""; // may be the beginning of a mark
-  #paste: string | undefined; // what came of the paste we are in
+  #paste: string | undefined; // the text so far of a paste that goes on
 
-  /** What `text` adds, in order. */
+  /** The parts that `text` completes, in order. */
   *feed(text: string): Generator<Typed, void, void> {
     let rest = this.#held + text;
     this.#held = "";
@@ -56,14 +56,14 @@ export class PasteFilter {
   }
 }
 
-/** `line` as it is meant: with the line breaks and tabs that were pasted. */
+/** `line` with the line breaks and tabs that were pasted. */
 export function withBreaks(line: string): string {
   return line.replaceAll("␤", "\n").replaceAll("␉", "\t");
 }
 
 /**
- * A break at the end is how a paste of lines ends, and is not meant; what web
- * pages hide in their texts (soft hyphens and such) is not either.
+ * A copy of whole lines ends with a break, which the user does not mean; nor
+ * does a user mean the soft hyphens and such that web pages have in texts.
  */
 function onOneLine(paste: string): string {
   return sanitize(

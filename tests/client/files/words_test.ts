@@ -1,12 +1,12 @@
 /** How far transfers are, and where files go. */
 import { assert, assertEquals } from "@std/assert";
 import { downloadsFolder, freeBytes } from "../../../client/files/downloads.ts";
+import { Meter } from "../../../client/files/transfer.ts";
 import {
   durationText,
-  Meter,
   progressBar,
   progressText,
-} from "../../../client/files/progress.ts";
+} from "../../../client/files/words.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 const HALF = { title: "notes.pdf", moved: 5e8, size: 1e9, rate: 2e8 };

@@ -1,19 +1,18 @@
 /**
- * The terminal with a prompt that stays whole, whatever arrives while somebody
- * types.
+ * The raw kind of {@linkcode Terminal}: a prompt that stays whole, whatever
+ * arrives while the user types.
  *
- * node:readline edits the line, and draws it through us: everything leaves by
- * one writer, in one order. What arrives is gathered and drawn at most
- * thirty times a second: up to the prompt's first row, clear, the new lines,
- * the prompt and what was typed so far. All of it is one write, so that nothing
+ * node:readline edits the line and draws it through this class, so that all
+ * output leaves by one writer, in one order. What arrives is gathered and drawn
+ * at most thirty times a second: up to the prompt's first row, clear, the new
+ * lines, the prompt and the line so far. All of it is one write, so that nothing
  * flickers and no key gets between.
  *
- * Where the prompt begins is computed from its width, so that it is right
- * when the input takes several rows, and after a change of the window's size in
- * terminals that wrap their rows anew; in one that cuts them off instead, a row
- * of an old prompt may stay behind.
+ * The place where the prompt begins is computed from its width. That is right
+ * for a line of several rows, and after a resize in terminals that wrap their
+ * rows anew. In a terminal that cuts them off, a row of an old prompt may stay.
  *
- * The terminal is left as it was found: see `restore`.
+ * The terminal is left as it was found: see {@linkcode restore}.
  *
  * @module
  */
@@ -27,24 +26,35 @@ import {
   withBreaks,
 } from "./paste.ts";
 import { SecretLine } from "./secret.ts";
-import type { SecretTerminal } from "./terminal.ts";
+import { columnsNow, HAS_JOBS } from "./system.ts";
+import type { Terminal } from "./terminal.ts";
 
-/** What the person at the screen can cause. */
-export interface ScreenEvents {
+/** What the user can cause, and how a {@linkcode RawTerminal} is to be. */
+export interface RawOptions {
   /** What could complete `line`: the candidates, and the part they replace. */
   complete(line: string): Promise<[candidates: string[], part: string]>;
   /** Ctrl-C was typed. */
   interrupt(): void;
   /** The terminal is gone. */
   closed(error: OutputClosed): void;
+  /** Ctrl-D was typed. Default: on an empty line, the input ends. */
+  endOfInput?(): void;
+  /** Whether a program that continues may take the terminal. Default: yes. */
+  mayResume?(): Promise<boolean>;
+  /**
+   * Whether a line stays where it was typed; then a paste of lines is as if they
+   * were typed. Default: it goes, and a paste is one line.
+   */
+  readonly keepsLines?: boolean;
 }
 
-/** The kind of {@linkcode SecretTerminal} with a prompt; there can be only one. */
-export class Screen implements SecretTerminal {
-  readonly #events: ScreenEvents;
+/** See the top of the file; there can be only one. */
+export class RawTerminal implements Terminal {
+  readonly kind = "raw";
+  readonly #options: RawOptions;
   readonly #output: Output;
   readonly #keys = new Readable({ read() {} });
-  readonly #line: Line;
+  readonly #editor: Editor;
   #frame: string[] | undefined; // while a frame is drawn: its parts
   #records: string[] = [];
   #recordsLength = 0;
@@ -60,10 +70,25 @@ export class Screen implements SecretTerminal {
   #ended = false;
   #columns = columnsNow();
 
-  /** Takes the terminal over: raw, and with pastes marked. */
-  constructor(events: ScreenEvents) {
-    this.#events = events;
-    this.#output = new Output(Deno.stdout, events.closed);
+  /** Takes the terminal over. */
+  constructor(options: RawOptions) {
+    this.#options = options;
+    this.#output = new Output(Deno.stdout, options.closed);
+    this.#editor = this.#createEditor();
+    this.#editor.on("line", (line: string) => this.#entered(line));
+    this.#editor.on("close", () => this.#leaveLine());
+    this.#editor.on("SIGINT", () => options.interrupt());
+    Deno.addSignalListener("SIGWINCH", this.#resized);
+    if (HAS_JOBS) {
+      this.#editor.on("SIGTSTP", () => this.#suspend());
+      Deno.addSignalListener("SIGCONT", this.#resumed);
+    }
+    for (const bug of BUGS) addEventListener(bug, restore);
+    this.#takeOver();
+    this.#readKeys();
+  }
+
+  #createEditor(): Editor {
     const output = new Writable({
       decodeStrings: false,
       write: (text, _encoding, done) => {
@@ -75,32 +100,28 @@ export class Screen implements SecretTerminal {
       columns: { get: () => this.#columns },
       isTTY: { value: true },
     });
-    // The cast: see Line.
-    this.#line = readline.createInterface({
+    // The cast: see Editor.
+    return readline.createInterface({
       input: this.#keys,
       output,
       terminal: true,
+      prompt: "",
       historySize: 500,
       removeHistoryDuplicates: true,
       completer: (line: string, done: Completed) => {
-        events.complete(line).catch(() => [[], line] as [string[], string])
+        this.#options.complete(line)
+          .catch(() => [[], line] as [string[], string])
           .then((found) => done(null, found));
       },
-    }) as Line;
-    this.#line.on("line", (line: string) => this.#entered(line));
-    this.#line.on("close", () => this.#leaveLine());
-    this.#line.on("SIGINT", () => events.interrupt());
-    if (HAS_JOBS) this.#line.on("SIGTSTP", () => this.#suspend());
-    Deno.addSignalListener("SIGWINCH", this.#resized);
-    if (HAS_JOBS) Deno.addSignalListener("SIGCONT", this.#resumed);
-    this.#line.setPrompt("");
-    this.#takeOver();
-    this.#readKeys();
+    }) as Editor;
   }
 
-  /** How wide the screen is now. */
   get columns(): number {
     return this.#columns;
+  }
+
+  get behind(): number {
+    return this.#recordsLength + this.#output.behind;
   }
 
   print(lines: string): void {
@@ -144,12 +165,12 @@ export class Screen implements SecretTerminal {
   async askSecret(question: string): Promise<string | undefined> {
     this.#asking = true;
     this.#secret = new SecretLine();
-    this.#secret.feed(this.#line.line); // typed before the question came
-    [this.#line.line, this.#line.cursor] = ["", 0];
+    this.#secret.feed(this.#editor.line); // typed before the question came
+    [this.#editor.line, this.#editor.cursor] = ["", 0];
     this.#draw(question);
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     if (this.#ended) resolve(undefined);
-    this.#answer = resolve; // whoever waits for a line goes on waiting
+    this.#answer = resolve; // a caller that waits for a line goes on waiting
     return await promise;
   }
 
@@ -161,14 +182,15 @@ export class Screen implements SecretTerminal {
   async [Symbol.asyncDispose](): Promise<void> {
     Deno.removeSignalListener("SIGWINCH", this.#resized);
     if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#resumed);
+    for (const bug of BUGS) removeEventListener(bug, restore);
     this.#leaveLine();
     this.#draw(); // what was printed after the line was left
-    this.#line.close();
+    this.#editor.close();
     await this.#output.flushed();
     restore();
   }
 
-  /** Everything that is drawn passes here, ours and readline's. */
+  /** All drawing passes here, this class's and readline's. */
   #emit(text: string): void {
     if (this.#frame) this.#frame.push(text);
     else this.#output.write(text);
@@ -178,35 +200,29 @@ export class Screen implements SecretTerminal {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#drawnAt = performance.now();
-    if (this.#ended) return this.#drawLast();
-    this.#columns = columnsNow();
-    this.#frame = [upBy(this.#line.getCursorPos().rows), ...this.#records];
+    const records = this.#records;
     this.#records = [];
     this.#recordsLength = 0;
-    if (prompt !== undefined) this.#line.setPrompt(prompt);
-    this.#line.prevRows = 0; // it must not look for the old prompt: that is gone
-    this.#line.prompt(true);
+    if (this.#ended) return this.#output.write(records.join(""));
+    this.#columns = columnsNow();
+    this.#frame = [upBy(this.#editor.getCursorPos().rows), ...records];
+    if (prompt !== undefined) this.#editor.setPrompt(prompt);
+    this.#editor.prevRows = 0; // readline must not look for the old prompt
+    this.#editor.prompt(true);
     this.#output.write(this.#frame.join(""));
     this.#frame = undefined;
-  }
-
-  /** When the line is gone, what is still to be shown is all there is. */
-  #drawLast(): void {
-    this.#output.write(this.#records.join(""));
-    this.#records = [];
-    this.#recordsLength = 0;
   }
 
   #entered(line: string): void {
     if (this.#asking) {
       this.#asking = false;
-      this.#line.history.shift(); // a name is nothing to say again
-    } else {
+      this.#editor.history.shift(); // an answer is no line to send again
+    } else if (!this.#options.keepsLines) {
       this.#emit(upBy(this.#rowsOf(line) + 1)); // readline went below it
     }
-    this.#line.setPrompt(""); // which is where we are now
+    this.#editor.setPrompt(""); // which is where the cursor is now
     if (this.#prompt !== "") this.#draw(this.#promptNow());
-    this.#typed.push(withBreaks(line));
+    this.#typed.push(this.#options.keepsLines ? line : withBreaks(line));
     const reader = this.#reader;
     this.#reader = undefined;
     reader?.(this.#typed.shift());
@@ -216,10 +232,10 @@ export class Screen implements SecretTerminal {
     return this.#status + this.#prompt;
   }
 
-  /** Takes the prompt, and what was not sent, from the screen. */
+  /** Removes the prompt, and a line that was not entered, from the screen. */
   #leaveLine(): void {
     if (this.#ended) return;
-    this.#output.write(upBy(this.#line.getCursorPos().rows));
+    this.#output.write(upBy(this.#editor.getCursorPos().rows));
     this.#ended = true;
     this.#draw();
     this.#reader?.(undefined);
@@ -230,7 +246,7 @@ export class Screen implements SecretTerminal {
 
   /** How many rows below its first one `line` ends, after the prompt. */
   #rowsOf(line: string): number {
-    const editor = this.#line;
+    const editor = this.#editor;
     [editor.line, editor.cursor] = [line, line.length];
     const { rows } = editor.getCursorPos();
     [editor.line, editor.cursor] = ["", 0];
@@ -247,24 +263,32 @@ export class Screen implements SecretTerminal {
       const count = await Deno.stdin.read(buffer).catch(() => null);
       if (count === null || this.#ended) break;
       const keys = decoder.decode(buffer.subarray(0, count), { stream: true });
-      for (const part of filter.feed(keys)) {
+      for (const part of filter.feed(this.#withoutEnd(keys))) {
         if (this.#secret) this.#feedSecret(this.#secret, part.text);
         // Not `push`: it would come later than a paste that follows.
-        else if (part.pasted) this.#line.write(part.text);
+        else if (part.pasted) this.#editor.write(part.text);
         else this.#keys.emit("data", part.text);
       }
     }
     this.#leaveLine();
   }
 
-  /** What follows Enter in one read is dropped: nobody types that fast. */
+  /** `keys` without Ctrl-D, if that does not end the input. */
+  #withoutEnd(keys: string): string {
+    const { endOfInput } = this.#options;
+    if (!endOfInput || !keys.includes(CTRL_D)) return keys;
+    endOfInput();
+    return keys.replaceAll(CTRL_D, "");
+  }
+
+  /** Keys after Enter in the same read are dropped: no user types that fast. */
   #feedSecret(secret: SecretLine, keys: string): void {
     const end = secret.feed(keys);
-    if (end === "interrupted") return this.#events.interrupt();
+    if (end === "interrupted") return this.#options.interrupt();
     if (end === undefined) return;
     this.#secret = undefined;
     this.#asking = false;
-    this.print(`${this.#line.getPrompt()}\n`);
+    this.print(`${this.#editor.getPrompt()}\n`);
     this.#draw(this.#promptNow());
     this.#answer?.(end === "left" ? undefined : secret.text);
     this.#answer = undefined;
@@ -272,15 +296,16 @@ export class Screen implements SecretTerminal {
 
   #takeOver(): void {
     Deno.stdin.setRaw(true);
-    this.#output.write(MARK_PASTES);
+    if (!this.#options.keepsLines) this.#output.write(MARK_PASTES);
   }
 
   #suspend(): void {
     restore();
-    Deno.kill(0, "SIGTSTP"); // 0: also npx or whatever else started us
+    Deno.kill(0, "SIGTSTP"); // 0: also npx or another program that started us
   }
 
-  readonly #resumed = () => {
+  readonly #resumed = async () => {
+    if (await this.#options.mayResume?.() === false || this.#ended) return;
     this.#takeOver();
     this.#draw();
   };
@@ -292,7 +317,7 @@ export class Screen implements SecretTerminal {
  * Gives the terminal back as it was: cooked, without colours, with a cursor,
  * pastes unmarked. Works at any time, also in a crash, and twice.
  */
-export function restore(): void {
+function restore(): void {
   try {
     Deno.stdin.setRaw(false);
     Deno.stdout.writeSync(encoder.encode(`${UNMARK_PASTES}\x1b[0m\x1b[?25h`));
@@ -301,8 +326,8 @@ export function restore(): void {
   }
 }
 
-/** What we use of readline, with the parts its types leave out. */
-type Line = Omit<readline.Interface, "line" | "cursor"> & {
+/** What is used of readline, with the parts that its types leave out. */
+type Editor = Omit<readline.Interface, "line" | "cursor"> & {
   line: string;
   cursor: number;
   /** Where its next drawing looks for the prompt: so many rows up. */
@@ -314,22 +339,15 @@ type Completed = (error: null, found: [string[], string]) => void;
 
 const encoder = new TextEncoder();
 const DRAW_EVERY_MS = 33;
-/** Whether Ctrl-Z stops a program and `fg` wakes it with SIGCONT. */
-const HAS_JOBS = Deno.build.os !== "windows";
+const CTRL_D = "\x04";
 
-/** Characters that may wait to be drawn before we stop reading the socket. */
+/** Bugs that end the program; the terminal must not stay raw. */
+const BUGS = ["error", "unhandledrejection"] as const;
+
+/** Characters that may wait to be drawn before the socket is not read any more. */
 const MAX_BEHIND = 262_144;
 
 /** To the start of the row that is `rows` above, and clear from there. */
 function upBy(rows: number): string {
   return `${rows > 0 ? `\x1b[${rows}A` : ""}\r\x1b[J`;
-}
-
-/** How wide the terminal is, whichever of our streams is one. */
-export function columnsNow(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80; // no terminal any more; the usual width
-  }
 }

@@ -1,20 +1,19 @@
 /**
- * Standard output, written by one writer: what comes while it writes leaves
- * joined in the next write.
+ * Standard output, written by one writer: text that comes during a write leaves
+ * in the next one, as a whole.
  *
- * Whoever produces much waits for {@linkcode Output.flushed}, so that a slow
- * reader of ours slows down the server's sending, and not our memory's growing.
+ * A caller that writes much waits for {@linkcode Output.flushed}. A slow reader
+ * of the output then slows the caller down, and the queue stays small.
  *
  * @module
  */
 
-/** Says that nobody reads our output any more, as in `client.ts | head`. */
+/** Nothing reads the output any more, as in `client.ts | head`. */
 export class OutputClosed extends Error {
-  /** For stack traces. */
   override readonly name = "OutputClosed";
 }
 
-/** What is written to; `Deno.stdout` fits. */
+/** Where text is written; `Deno.stdout` fits. */
 export interface Sink {
   /** Writes a part of `bytes`; says how many. */
   write(bytes: Uint8Array): Promise<number>;
@@ -24,15 +23,20 @@ export interface Sink {
 export class Output {
   readonly #sink: Sink;
   #queue: string[] = [];
-  #queued = 0; // characters, those that are being written included
+  #queued = 0;
   #flushing: Promise<void> | undefined;
   readonly #onClosed: (error: OutputClosed) => void;
   #closed = false;
 
-  /** `onClosed` is told when nobody reads any more, once. */
+  /** Calls `onClosed` once, when nothing reads any more. */
   constructor(sink: Sink, onClosed: (error: OutputClosed) => void) {
     this.#sink = sink;
     this.#onClosed = onClosed;
+  }
+
+  /** Characters that are queued, those of the current write included. */
+  get behind(): number {
+    return this.#queued;
   }
 
   /** Queues `text`. Never waits, never throws. */
@@ -63,7 +67,8 @@ export class Output {
     } catch (cause) {
       this.#closed = true;
       this.#queue = [];
-      const message = "Cannot write: nobody reads the output";
+      this.#queued = 0;
+      const message = "Cannot write: nothing reads the output";
       this.#onClosed(new OutputClosed(message, { cause }));
     } finally {
       this.#flushing = undefined;

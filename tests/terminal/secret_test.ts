@@ -1,6 +1,6 @@
 /** What is typed at a question for a password. */
 import { assertEquals } from "@std/assert";
-import { SecretLine } from "../../../client/terminal/secret.ts";
+import { SecretLine } from "../../terminal/secret.ts";
 
 /** What a line has, and how it ended, after `keys` in several reads. */
 function typed(...keys: string[]) {

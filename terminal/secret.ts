@@ -1,8 +1,8 @@
 /**
- * What is typed at a question for a password: edited, and never shown.
+ * The line typed at a question for a password: edited, and never shown.
  *
- * Not `promptSecret` of @std/cli: that stops the whole program while somebody
- * types, so that no PING is answered and no Ctrl-C is heard.
+ * Not `promptSecret` of @std/cli: that blocks the whole program while the user
+ * types, so that it answers no PING and obeys no Ctrl-C.
  *
  * @module
  */
@@ -10,16 +10,16 @@
 /** How a secret line ended. */
 export type SecretEnd = "entered" | "interrupted" | "left";
 
-/** A line that nobody sees. */
+/** A line that is not shown. */
 export class SecretLine {
   #characters: string[] = [];
 
-  /** What was typed so far. */
+  /** The text so far. */
   get text(): string {
     return this.#characters.join("");
   }
 
-  /** Takes keys as a terminal sends them; says how the line ended, if so. */
+  /** Takes keys as a terminal sends them; returns how the line ended, if it did. */
   feed(keys: string): SecretEnd | undefined {
     for (const key of keys.replaceAll(ESCAPES, "")) {
       const end = this.#press(key);
@@ -35,7 +35,7 @@ export class SecretLine {
         return "entered";
       case "\x03": // Ctrl-C
         return "interrupted";
-      case "\x04": // Ctrl-D, which means something on an empty line alone
+      case "\x04": // Ctrl-D, which has a meaning only on an empty line
         return this.#characters.length === 0 ? "left" : undefined;
       case "\b":
       case "\x7f":

@@ -1,10 +1,11 @@
 /**
- * The files of one page: what is dropped there goes to others directly, and what
- * they offer comes to our disk. What the page shows of it, cards with numbers,
- * is told to it in words whenever it changes.
+ * Files for the pages of `client.ts --gui`. What is dropped on a page goes to
+ * others directly, and what they offer is written to the disk. The page shows
+ * cards with numbers, and is told how each looks whenever that changes.
  *
- * The page has the connection to the server, and we those to the others; see
- * page_talk.ts for what both tell each other.
+ * The page has the connection to the server, and this program has those to the
+ * peers; core/page_talk.ts has what the two tell each other. Loaded with `--gui`
+ * alone.
  *
  * @module
  */
@@ -16,15 +17,20 @@ import {
   lookAlike,
   type RequestVerb,
 } from "../../protocol.ts";
-import type { Audience } from "../direct/direct_talk.ts";
+import type { FromPage } from "../../core/page_talk.ts";
+import type { Call } from "../direct/calls.ts";
 import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import { FileFailure } from "../files/failure.ts";
+import type { Audience } from "../direct/direct_talk.ts";
+import { BadRecord, FileFailure } from "../files/records.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
 import type { SharedFolder } from "../files/share.ts";
 import { OutgoingList } from "../files/source.ts";
-import type { FileTalk } from "../files/talk.ts";
-import { doneText, failedText, servedText } from "../files/words.ts";
-import type { Call } from "../direct/calls.ts";
+import type { Transfer } from "../files/transfer.ts";
+import { Transfers, type TransfersObserver } from "../files/transfers.ts";
+import { endText, servedText } from "../files/words.ts";
+import { EXIT, Failure } from "../terminal/failure.ts";
+import type { Item } from "../terminal/view.ts";
+import type { LocalFiles } from "./local.ts";
 import {
   answerLook,
   type CallCard,
@@ -32,29 +38,15 @@ import {
   Cards,
   transferLook,
 } from "./page_cards.ts";
-import { type AskedPage, DropSource, type Reads } from "./page_drop.ts";
-import type { PageLink } from "./page_link.ts";
-import type { FromPage } from "../../core/page_talk.ts";
-import {
-  type Done,
-  type Transfer,
-  Transfers,
-  type TransfersWatcher,
-} from "../files/transfers.ts";
-import type { Item } from "../terminal/view.ts";
+import { type AskedPage, DropSource, Reads } from "./page_drop.ts";
+import { PageLink } from "./page_link.ts";
 
 /** So many files that were received are named by their paths. */
 const MAX_NAMED = 3;
 
-/** What a {@linkcode PageVisit} needs. */
-export interface PageVisitParts {
-  /** To the page. */
-  readonly link: PageLink;
-  /** Who sits before it. */
-  readonly me: string;
-  /** What it is asked for. */
-  readonly reads: Reads;
-  /** Where files go that we receive. Default: the folder for downloads. */
+/** How files of pages are dealt with. */
+export interface PageFilesOptions {
+  /** Where received files go. Default: the folder for downloads. */
   readonly folder?: string | undefined;
   /** What others may get. Default: nothing. */
   readonly shared?: SharedFolder | undefined;
@@ -64,30 +56,57 @@ export interface PageVisitParts {
   readonly hostname?: string | undefined;
 }
 
-/** See the top of the file. */
-export class PageVisit implements AsyncDisposable, TransfersWatcher {
-  readonly #parts: PageVisitParts;
+/** Serves the files of any number of pages. */
+export function pageFiles(options: PageFilesOptions): LocalFiles {
+  const reads = new Reads();
+  return {
+    take: (read, bytes) => reads.take(read, bytes),
+    async attend(wire, me) {
+      const link = new PageLink(wire);
+      await using session = new PageSession({ ...options, link, me, reads });
+      try {
+        for await (const message of link.heard()) session.hear(message);
+      } catch (error) {
+        if (!(error instanceof BadRecord)) throw error;
+        console.error(
+          `Cannot continue with a page: it sent ${error.message}. Reload it.`,
+        );
+      }
+    },
+  };
+}
+
+/** What a {@linkcode PageSession} needs. */
+interface PageSessionOptions extends PageFilesOptions {
+  readonly link: PageLink;
+  /** The name of the page's user. */
+  readonly me: string;
+  readonly reads: Reads;
+}
+
+/** The files of one page, as long as it is open. */
+class PageSession implements AsyncDisposable, TransfersObserver {
+  readonly #options: PageSessionOptions;
   readonly #gone = new AbortController();
   readonly #requests = new Map<number, PromiseWithResolvers<void>>();
   readonly #transfers: Transfers;
   readonly #sessions: DirectSessions;
   readonly #cards: Cards;
   readonly #rooms = new WeakMap<Transfer, string>(); // that there is for offers
-  readonly #unwanted = new WeakSet<FileTalk>(); // answered, and then ended
+  readonly #unwanted = new WeakSet<PeerFiles>(); // answered, and then ended
   #lastRequest = 0;
 
-  /** Nothing is under way yet. */
-  constructor(parts: PageVisitParts) {
-    const { me, folder, shared, listens = true, hostname } = parts;
-    this.#parts = parts;
-    this.#cards = new Cards(parts.link);
-    this.#transfers = new Transfers({ me, folder, shared, watcher: this });
+  constructor(options: PageSessionOptions) {
+    const { me, folder, shared, listens = true, hostname } = options;
+    this.#options = options;
+    this.#cards = new Cards(options.link);
+    this.#transfers = new Transfers({ me, folder, shared, observer: this });
     this.#sessions = new DirectSessions({
       hostname,
       request: (verb, args, headers) => this.#request(verb, args, headers),
       refusal: () => listens ? undefined : "takes no calls",
       rings: (call) => this.#rings(call),
-      talk: (name, told) => this.#transfers.talk(name, told),
+      talk: (name, announced) => this.#transfers.withPeer(name, announced),
       audience: (name) => this.#audience(name),
       missed: (name, { message }) => {
         if (message !== "") this.#tell(name, message, true);
@@ -110,73 +129,63 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
       case "accept":
         return this.#sessions.own(this.#accept(message.transfer));
       case "end":
-        return this.#sessions.own(this.#end(message.transfer));
+        return this.#end(message.transfer);
       case "unreadable":
-        return this.#parts.reads.fail(message.read);
+        return this.#options.reads.fail(message.read);
     }
   }
 
-  /** The page is gone: ends everything, and says so to the others. */
+  /** The page is gone: ends everything, and says so to the peers. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const gone = new Failure(EXIT.failed, "The page is gone");
+    const gone = new Failure(EXIT.failed, "The page was closed");
     this.#gone.abort(gone);
     for (const { reject } of this.#requests.values()) reject(gone);
     await this.#sessions[Symbol.asyncDispose]();
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  began(transfer: Transfer): void {
-    const { talk } = transfer;
-    if (this.#unwanted.has(talk)) {
-      return this.#sessions.own(this.#transfers.end(transfer));
-    }
-    this.#cards.put({ kind: "transfer", transfer }, this.#cards.answerOf(talk));
-    this.moved([transfer]);
+  /** See {@linkcode TransfersObserver}. */
+  began(transfer: Transfer, files: PeerFiles): void {
+    if (this.#unwanted.has(files)) return this.#transfers.end(transfer);
+    this.#cards.put(
+      { kind: "transfer", transfer },
+      this.#cards.answerOf(files),
+    );
+    if (transfer.role !== "serve") return;
+    this.#tell(transfer.peer, servedText(transfer));
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  async asks(transfer: Transfer): Promise<void> {
-    const { size } = transfer.job;
-    this.#rooms.set(transfer, await this.#transfers.roomFor(size));
-    this.moved([transfer]);
+  /** See {@linkcode TransfersObserver}. */
+  async asks(offer: Transfer): Promise<void> {
+    this.#rooms.set(offer, await this.#transfers.roomFor(offer.contents.size));
+    this.moved([offer]);
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  serves({ job }: Transfer): void {
-    this.#tell(job.peer, servedText(job));
+  /** See {@linkcode TransfersObserver}. */
+  refused({ peer }: Transfer, why: string): void {
+    this.#tell(peer, why, true);
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  refuses({ job }: Transfer, why: string): void {
-    this.#tell(job.peer, why, true);
-  }
-
-  /** See {@linkcode TransfersWatcher}. */
-  done(transfer: Transfer, { paths, tookMs }: Done): void {
-    const { job } = transfer;
+  /** See {@linkcode TransfersObserver}. */
+  ended(transfer: Transfer, tookMs: number): void {
+    const { peer, state } = transfer;
+    const paths = state.type === "done" ? state.paths : [];
     const more = paths.length > MAX_NAMED
       ? ` and ${paths.length - MAX_NAMED} more`
       : "";
     const where = paths.length === 0
       ? ""
       : `: ${paths.slice(0, MAX_NAMED).join(", ")}${more}`;
-    this.#remove(transfer);
-    this.#tell(job.peer, `${doneText(job, tookMs)}${where}`);
+    const number = this.#cards.numberOf(transfer);
+    if (number !== undefined) this.#cards.drop(number);
+    const text = endText(transfer, { me: this.#options.me, tookMs }) + where;
+    this.#tell(peer, text, state.type === "failed");
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  failed(transfer: Transfer, error: Error): void {
-    const { job } = transfer;
-    const { me } = this.#parts;
-    this.#remove(transfer);
-    this.#tell(job.peer, failedText(job, { error, me }), true);
-  }
-
-  /** See {@linkcode TransfersWatcher}. */
+  /** See {@linkcode TransfersObserver}. */
   moved(transfers: readonly Transfer[]): void {
     for (const transfer of transfers) {
       const number = this.#cards.numberOf(transfer);
-      if (number === undefined) continue; // it was ended before it began
+      if (number === undefined) continue; // the user ended it before it began
       const room = this.#rooms.get(transfer);
       this.#cards.show(number, transferLook(transfer, room));
     }
@@ -199,9 +208,9 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     this.#sessions.own(this.#ask(number, card));
   }
 
-  /** Somebody wants what we share. */
+  /** The caller wants what the user shares. */
   #serve(call: Call): void {
-    const why = this.#parts.shared
+    const why = this.#options.shared
       ? this.#sessions.busyReason
       : "shares nothing";
     if (why !== undefined) this.#sessions.decline(call, why);
@@ -210,7 +219,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
 
   async #ask(number: number, card: CallCard): Promise<void> {
     const room = await this.#transfers.roomFor(card.offer.size);
-    if (this.#cards.get(number) !== card) return; // it rings no more
+    if (this.#cards.get(number) !== card) return; // it no longer rings
     this.#cards.show(number, callLook(card, room));
   }
 
@@ -220,36 +229,35 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     if (card?.kind !== "transfer") return;
     const { transfer } = card;
     const lacking = await this.#transfers.accept(transfer);
-    if (lacking === undefined) this.#rooms.delete(transfer);
-    else this.#tell(transfer.job.peer, lacking, true);
+    if (lacking !== undefined) this.#tell(transfer.peer, lacking, true);
   }
 
   async #answer(number: number, card: CallCard): Promise<void> {
     const { talk, over } = this.#sessions.answer(card.call);
-    this.#cards.put({ kind: "answer", talk }, number);
+    this.#cards.put({ kind: "answer", files: talk }, number);
     this.#cards.show(number, answerLook(card));
     await over;
     if (this.#cards.get(number)?.kind !== "answer") return;
-    this.#cards.drop(number); // they did not meet, or the other side left
+    this.#cards.drop(number); // no connection, or the caller left
     const { call: { name }, offer } = card;
-    this.#tell(name, `${offer.name} of ${name} has not come`, true);
+    this.#tell(name, `${offer.name} from ${name} did not arrive`, true);
   }
 
-  async #end(number: number): Promise<void> {
+  #end(number: number): void {
     const card = this.#cards.get(number);
     switch (card?.kind) {
       case "call":
         return this.#sessions.decline(card.call, "not now");
       case "answer":
-        this.#unwanted.add(card.talk);
+        this.#unwanted.add(card.files);
         return this.#cards.drop(number);
       case "transfer":
-        return await this.#transfers.end(card.transfer);
+        return this.#transfers.end(card.transfer);
     }
   }
 
   #send({ drop, to, files }: FromPage & { type: "send" }): void {
-    const { link, me } = this.#parts;
+    const { link, me } = this.#options;
     const forget = () => link.say({ type: "forget", drop });
     try {
       if (lookAlike(to) === lookAlike(me)) {
@@ -257,9 +265,10 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
       }
       const outgoing = this.#outgoing(drop, files);
       const talk = this.#sessions.talkWith(to);
-      const { job } = this.#transfers.send(talk, outgoing);
-      this.#sessions.use(to, talk, { offer: offerOf(job), use: job.settled });
-      this.#sessions.own(job.settled.then(forget));
+      const transfer = talk.send(outgoing);
+      const { settled: use } = transfer;
+      this.#sessions.use(to, talk, { offer: offerOf(transfer), use });
+      this.#sessions.own(use.then(forget));
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
       this.#tell(to, error.message, true);
@@ -267,12 +276,12 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     }
   }
 
-  /** @throws {FileFailure} If that cannot be sent. */
+  /** @throws {FileFailure} If the files cannot be sent. */
   #outgoing(
     drop: number,
     files: (FromPage & { type: "send" })["files"],
   ): OutgoingList<DropSource> {
-    const { link, reads } = this.#parts;
+    const { link, reads } = this.#options;
     const page: AskedPage = {
       ask: (read, piece) => link.say({ type: "read", read, ...piece }),
       gone: this.#gone.signal,
@@ -300,7 +309,7 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     const request = ++this.#lastRequest;
     const asked = Promise.withResolvers<void>();
     this.#requests.set(request, asked);
-    this.#parts.link.say({ type: "request", request, verb, args, headers });
+    this.#options.link.say({ type: "request", request, verb, args, headers });
     return asked.promise;
   }
 
@@ -311,26 +320,19 @@ export class PageVisit implements AsyncDisposable, TransfersWatcher {
     else asked?.reject(refusal(code, reason));
   }
 
-  /** What is said besides files, and of the connection. */
+  /** What is told besides files, and of the connection. */
   #audience(name: string): Audience {
     return {
       show: (item) => {
-        const [text, failed] = [wordsOf(item), item.kind === "error"];
-        const news = item.kind !== "note"; // how the connection is
-        this.#parts.link.say({ type: "told", peer: name, text, failed, news });
+        const isNews = item.kind !== "note"; // notes: how the connection is
+        this.#tell(name, wordsOf(item), item.kind === "error", isNews);
       },
-      flushed: () => this.#parts.link.flushed(),
+      flushed: () => this.#options.link.flushed(),
     };
   }
 
-  #tell(peer: string, text: string, failed = false): void {
-    this.#parts.link.say({ type: "told", peer, text, failed, news: true });
-  }
-
-  #remove(transfer: Transfer): void {
-    this.#rooms.delete(transfer);
-    const number = this.#cards.numberOf(transfer);
-    if (number !== undefined) this.#cards.drop(number);
+  #tell(peer: string, text: string, failed = false, news = true): void {
+    this.#options.link.say({ type: "told", peer, text, failed, news });
   }
 }
 
@@ -342,10 +344,8 @@ function refusal(code: number | undefined, reason: string): Error {
     : new Failure(EXIT.failed, reason);
 }
 
-/** What a conversation shows, for a page that has no place for all of it. */
+/** What a direct session shows, for a page that has no place for all of it. */
 function wordsOf(item: Item): string {
-  if (item.kind === "message") {
-    return `${item.from} says directly: ${item.text}`;
-  }
+  if (item.kind === "message") return `${item.from} (direct): ${item.text}`;
   return item.kind === "room" ? item.name : item.text;
 }
