@@ -201,7 +201,7 @@ pageTest(
     const { page } = alice;
     await alice.click("Create an account");
     const dialog = page.getByRole("dialog");
-    await dialog.getByLabel("Password").fill("correct horse");
+    await dialog.getByLabel("Password", { exact: true }).fill("correct horse");
     await dialog.getByLabel("Repeat the password").fill("correct horse");
     await alice.click("Create account");
     await page.locator("#standing").getByText("account").waitFor();

@@ -211,7 +211,7 @@ pageTest(
     await alice.say("hello");
     await alice.allSent();
 
-    assertMatch(hint, /^Accounts need a page that is served over HTTPS/);
+    assertMatch(hint, /^Accounts need a page over HTTPS/);
     assertEquals(await alice.messages(), ["You: hello"]);
   },
 );
