@@ -22,7 +22,7 @@ import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
 import { said, type Stream } from "./core/connection.ts";
 import { EXIT, Failure } from "./client/terminal/failure.ts";
-import type { SharedFolder } from "./client/files/share.ts";
+import type { SharedFolder } from "./client/files/shared_folder.ts";
 import {
   KnownServers,
   knownServersPath,
@@ -304,7 +304,7 @@ async function filesOf(
 
 /** @throws {Failure} If it is no folder. */
 async function sharedFolder(path: string): Promise<SharedFolder> {
-  const { SharedFolder } = await import("./client/files/share.ts");
+  const { SharedFolder } = await import("./client/files/shared_folder.ts");
   const { FileFailure } = await import("./client/files/records.ts");
   try {
     return await SharedFolder.open(path);

@@ -9,10 +9,10 @@
  */
 import { atHome } from "./downloads.ts";
 import { Failure } from "../terminal/failure.ts";
-import { findSources } from "./disk.ts";
+import { findFiles } from "./file_source.ts";
 import { FileFailure } from "./records.ts";
 import type { PeerFiles } from "./peer_files.ts";
-import type { Outgoing } from "./source.ts";
+import type { Outgoing } from "./file_source.ts";
 import type { Transfer } from "./transfer.ts";
 import {
   amountText,
@@ -75,7 +75,7 @@ export class Files implements TransfersObserver {
    * @throws {FileFailure} If one cannot be sent.
    */
   async find(paths: readonly string[]): Promise<Outgoing> {
-    return await findSources(paths.map(atHome));
+    return await findFiles(paths.map(atHome));
   }
 
   /** Offers what was found, and says so. */

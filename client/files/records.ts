@@ -12,7 +12,6 @@
  * @module
  */
 import * as v from "valibot";
-import { MAX_PATH_LENGTH, pathParts } from "./names.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** Longest reason that is sent to the peer, in UTF-16 units. */
@@ -41,6 +40,27 @@ export const MAX_ENTRIES = 500;
 
 /** Longest a manifest's paths are together, in UTF-16 units. */
 export const MAX_PATHS_LENGTH = 16 * 1_048_576;
+
+/** Deepest folder that is taken. */
+export const MAX_DEPTH = 32;
+
+/** Longest path that is taken, in UTF-16 units. */
+export const MAX_PATH_LENGTH = 2_048;
+
+/**
+ * The parts of a path as the protocol has it: relative, parted by `/`, an empty
+ * folder with `/` at its end.
+ *
+ * @returns Undefined if no honest sender says such a thing: an absolute path,
+ * one with `.`, `..`, an empty part or a NUL in it, or one over the limits.
+ */
+export function pathParts(path: string): string[] | undefined {
+  const parts = path.replace(/\/$/, "").split("/");
+  const isHonest = path.length <= MAX_PATH_LENGTH &&
+    parts.length <= MAX_DEPTH && !path.includes("\0") &&
+    parts.every((part) => part !== "" && part !== "." && part !== "..");
+  return isHonest ? parts : undefined;
+}
 
 /**
  * Why a file cannot be sent, received or written. It ends one transfer, and
