@@ -14,20 +14,21 @@
  *
  * @module
  */
-import { Access } from "./core/sign_in.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
-import { comeIn, inTime } from "./core/resume.ts";
+import { inTime } from "./core/resume.ts";
+import { Access } from "./client/chat/access.ts";
 import { sanitize } from "./core/text/sanitize.ts";
 import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
-import { said, type Stream } from "./core/connection.ts";
-import { EXIT, Failure } from "./client/terminal/failure.ts";
+import type { Stream } from "./core/net/connection.ts";
+import { errorText } from "./core/net/connection_error.ts";
+import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
 import type { SharedFolder } from "./client/files/shared_folder.ts";
 import {
   KnownServers,
   knownServersPath,
 } from "./client/trust/known_servers.ts";
-import { Line } from "./core/reconnecting.ts";
+import { Line } from "./core/net/reconnecting.ts";
 import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
 import { askGoal, askName, type Goal } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
@@ -41,7 +42,7 @@ import { Session, type SessionParts } from "./client/chat/session.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
-import { View } from "./client/terminal/view.ts";
+import { View } from "./client/view/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
 import { UsageError } from "./terminal/options.ts";
 import type { LocalOptions } from "./client/gui/local.ts";
@@ -152,13 +153,15 @@ async function visit(setting: Setting): Promise<number> {
         return await attend(goal, setting);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (setting.session?.wasIn) throw refused(error, goal, options);
+        if (setting.session?.chat.wasRegistered) {
+          throw refused(error, goal, options);
+        }
         suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
         if (!goal.named || !isOfName) throw refused(error, goal, options);
         terminal.print(
-          setting.view.format({ kind: "error", text: said(error) }),
+          setting.view.format({ kind: "error", text: errorText(error) }),
         );
       }
     } else if (!goal.named) {
@@ -186,7 +189,6 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     view,
     name: goal.name,
     access,
-    comeIn: (connection, pass) => comeIn(connection, access, goal.name, pass),
     echo: !piped, // a pipe knows what it said
     listens: options.listens && !piped && options.transfer?.kind !== "send",
     directHost: options.directHost,
@@ -196,7 +198,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     ...(piped ? { refused: refusals.add } : {}),
   });
   setting.session = session;
-  const reading = receive(session, terminal);
+  const reading = session.run(); // the read loop
   const writing = speak(session, goal, setting, refusals);
   try {
     // The loser ends with the line, or waits for a line nobody will type.
@@ -206,7 +208,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     if (piped) refusals.tellLost(line.parked);
     throw error;
   } finally {
-    session.messages.order.flush();
+    session.chat.order.flush();
   }
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;
 }
@@ -233,14 +235,6 @@ async function loadTrust(setting: Setting): Promise<void> {
   });
 }
 
-/** The read loop: shows what comes, no faster than it can be shown. */
-async function receive(session: Session, terminal: Terminal): Promise<void> {
-  for await (const batch of session.line.batches(session)) {
-    for (const event of batch) session.receive(event);
-    await terminal.flushed();
-  }
-}
-
 /** The write loop: says what is typed, once we are in, and takes leave. */
 async function speak(
   session: Session,
@@ -256,7 +250,7 @@ async function speak(
     await session.join(room);
     await sendLines(line, Deno.stdin.readable, refusals.numbers, {
       room,
-      maxBytes: session.maxBodyBytes,
+      maxBytes: session.chat.maxBodyBytes,
       refuse: refusals.tell,
     });
   } else {
@@ -396,7 +390,7 @@ async function main(args: string[]): Promise<number> {
     );
     return EXIT.ok;
   } catch (error) {
-    return report(error);
+    return report(failureOf(error));
   }
 }
 

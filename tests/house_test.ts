@@ -73,6 +73,7 @@ async function importsOf(path: string): Promise<string[]> {
  * folders, whole or with `/` at the end all that is below them, and files.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
+  "core/net": ["protocol.ts"],
   "core": ["core/", "protocol.ts"],
   "terminal": ["core/", "protocol.ts"],
 
@@ -95,20 +96,20 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "deno.json",
   ],
 
-  "client/terminal": ["core/", "protocol.ts"],
-  "client/trust": ["client/terminal", "terminal", "core/", "protocol.ts"],
-  "client/files": ["client/trust", "client/terminal", "core/", "protocol.ts"],
+  "client/view": ["core/", "protocol.ts"],
+  "client/trust": ["client/view", "terminal", "core/", "protocol.ts"],
+  "client/files": ["client/trust", "client/view", "core/", "protocol.ts"],
   "client/direct": [
-    ...["client/files", "client/trust", "client/terminal"],
+    ...["client/files", "client/trust", "client/view"],
     ...["core/", "protocol.ts"],
   ],
   "client/chat": [
-    ...["client/direct", "client/files", "client/trust", "client/terminal"],
+    ...["client/direct", "client/files", "client/trust", "client/view"],
     ...["terminal", "core/", "protocol.ts"],
   ],
   "client/gui": [
     ...["client/chat", "client/direct", "client/files", "client/trust"],
-    ...["client/terminal", "web/serve", "terminal", "core/", "protocol.ts"],
+    ...["client/view", "web/serve", "terminal", "core/", "protocol.ts"],
   ],
   "client": ["client/", "terminal", "core/", "protocol.ts"],
   "client.ts": ["client/", "terminal", "core/", "protocol.ts", "deno.json"],

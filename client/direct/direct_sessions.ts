@@ -10,7 +10,7 @@
  */
 import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
 import { type Audience, Conversation } from "./direct_talk.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
 import {

@@ -13,14 +13,14 @@
  */
 import { MAX_BODY_BYTES } from "../../protocol.ts";
 import type { Channel } from "./channel.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Introduced } from "./calls.ts";
 import { release } from "./record_buffer.ts";
 import { NotMet } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
-import type { Item } from "../terminal/view.ts";
+import type { Item } from "../view/view.ts";
 
 /** So long a broken connection is tried to be made again, in milliseconds. */
 export const RETURN_WITHIN_MS: number = 2 * 60_000;

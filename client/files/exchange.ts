@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import type { Outgoing } from "./file_source.ts";
 import { Receiving } from "./receiving.ts";
 import {

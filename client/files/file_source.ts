@@ -13,7 +13,7 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { systemReason } from "../terminal/system_error.ts";
+import { systemReason } from "../view/system_error.ts";
 import { titleOf } from "./names.ts";
 import {
   type Entry,

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import { FileExchange, MAX_UNDER_WAY } from "./exchange.ts";
 import { FileFailure } from "./records.ts";
 import type { OfferedItem } from "./names.ts";

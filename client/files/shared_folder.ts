@@ -11,7 +11,7 @@
  * @module
  */
 import { join, sep } from "node:path";
-import { systemReason } from "../terminal/system_error.ts";
+import { systemReason } from "../view/system_error.ts";
 import { type DiskFile, findFiles, type Outgoing } from "./file_source.ts";
 import { type Entry, FileFailure, inRecords, pathParts } from "./records.ts";
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { CLOCK, type Clock } from "../../core/backoff.ts";
+import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { downloadsFolder, freeBytes } from "./downloads.ts";
 import { FileFailure } from "./records.ts";
 import { PeerFiles } from "./peer_files.ts";

@@ -28,8 +28,8 @@ import { Outgoing } from "../files/file_source.ts";
 import type { Transfer } from "../files/transfer.ts";
 import { Transfers, type TransfersObserver } from "../files/transfers.ts";
 import { endText, servedText } from "../files/words.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import type { Item } from "../terminal/view.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import type { Item } from "../view/view.ts";
 import type { LocalFiles } from "./local.ts";
 import {
   answerLook,

@@ -16,8 +16,8 @@
  */
 import { createHash, type X509Certificate } from "node:crypto";
 import { dial, type Endpoint } from "./address.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import { systemReason } from "../view/system_error.ts";
 import {
   type Identity,
   type KnownServers,

@@ -87,7 +87,8 @@ export class Screen implements AsyncDisposable {
       complete: (line) => Promise.resolve(editing.complete(line)),
       interrupt: () => editing.interrupt(),
       closed: () => {}, // the server goes on
-      endOfInput: () => this.print("stop, or Ctrl-C, stops the server"),
+      endOfInput: () =>
+        this.print("Type stop, or press Ctrl-C, to stop the server."),
       mayResume: isInForeground,
       keepsLines: true,
     });
@@ -111,7 +112,7 @@ export class Screen implements AsyncDisposable {
     const lines = this.#waiting.map((line) => `${line}\n`);
     this.#waiting = [];
     if (!terminal) return writeOut(lines.join(""));
-    if (terminal.behind > MAX_BEHIND) { // as after Ctrl-S
+    if (terminal.behind > MAX_BEHIND) { // as over a stalled SSH
       this.#leftOut += lines.length;
       return;
     }

@@ -42,7 +42,7 @@ Deno.test("the address is good once, and gives a cookie that stands for it", asy
   const first = await status(address);
   const cookie = { Cookie: first.cookie };
   const known = await status(new URL("/", address), cookie);
-  const script = await status(new URL("/ui/page.js", address), cookie);
+  const script = await status(new URL("/ui/page.ts", address), cookie);
   const again = await status(address);
   const reopened = await status(address, cookie);
 
@@ -60,7 +60,7 @@ for (
     ["a wrong key", "/?key=00000000000000000000000000000000", {}],
     ["another key", `/?key=${"é".repeat(16)}`, {}],
     ["a wrong cookie", "/", { Cookie: "parley=1; parley-1=2" }],
-    ["nothing, for a script", "/ui/page.js", {}],
+    ["nothing, for a script", "/ui/page.ts", {}],
     ["nothing, for the protocol", "/protocol.ts", {}],
   ] as const
 ) {

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { Access } from "../../core/sign_in.ts";
+import { Access } from "../../client/chat/access.ts";
+import { Failure, failureOf } from "../../client/view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
@@ -25,6 +26,13 @@ export function guestAccess(): Access {
     passwordFile: undefined,
     terminal: undefined,
   });
+}
+
+/** The exit code of a client that `error` ends. */
+export function exitCodeOf(error: Error): number {
+  const failure = failureOf(error);
+  if (failure instanceof Failure) return failure.exitCode;
+  throw error;
 }
 
 /** A real server, on a free port unless told otherwise, that logs nothing. */

@@ -5,7 +5,7 @@ import {
   DATA_HEAD_BYTES,
   FileFailure,
 } from "../../../client/files/records.ts";
-import { systemReason } from "../../../client/terminal/system_error.ts";
+import { systemReason } from "../../../client/view/system_error.ts";
 import { PartialFile } from "../../../client/files/partial_file.ts";
 import { findFiles } from "../../../client/files/file_source.ts";
 import {

@@ -1,6 +1,6 @@
 /** Files between two people whose connection breaks and comes back. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileFailure } from "../../../client/files/records.ts";
 import { SharedFolder } from "../../../client/files/shared_folder.ts";
 import { findFiles } from "../../../client/files/file_source.ts";

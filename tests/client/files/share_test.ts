@@ -1,6 +1,6 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileExchange, MAX_UNDER_WAY } from "../../../client/files/exchange.ts";
 import {
   type Control,

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
-import { type Item, View } from "../../../client/terminal/view.ts";
+import { type Item, View } from "../../../client/view/view.ts";
 import { FakeServer } from "../../tools/client_tools.ts";
 import { newSeed } from "../../tools/net/fault_proxy.ts";
 import { FOUL_TEXTS } from "../../fuzz/hostile_frames.ts";

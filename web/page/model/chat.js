@@ -25,7 +25,7 @@ import {
 import { Arrival } from "../net/arrival.js";
 import { isCall, takeCall } from "../net/calls.js";
 import { inWords, Lost } from "../net/connection.js";
-import { Conversation } from "./conversation.js";
+import { Conversation } from "./conversation.ts";
 import { fetchHistory } from "../net/history.js";
 import { Line } from "../net/line.js";
 import { roomsIn, takePeople, takePresence } from "../net/presence.js";
@@ -34,7 +34,7 @@ import { roomsIn, takePeople, takePresence } from "../net/presence.js";
 /** @import { Account } from "../net/account.js" */
 /** @import { Carrier } from "../net/calls.js" */
 /** @import { Answer } from "../net/connection.js" */
-/** @import { Entry } from "./conversation.js" */
+/** @import { Entry } from "./conversation.ts" */
 
 /** So many older messages are fetched at a time. */
 const EARLIER = 100;

@@ -1,86 +1,76 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * Files, to others and from them. A page has no connections to other users: the
- * program that has opened it (`client.ts --gui`) has them, and decides; see
- * core/page_talk.ts. Between that program and the server stands this page,
- * which passes on what they have to tell each other, and hands over the bytes of
- * what was dropped on it.
+ * Files to other users and from them. A page has no connections to other
+ * users: the program that opened it (`client.ts --gui`) has them, and decides;
+ * see core/page_talk.ts. This page stands between that program and the server.
+ * It forwards what they tell each other, and hands over the bytes of files that
+ * were dropped on it.
  *
- * Pages that a server serves do not load this: they have no such program.
+ * A page that a server serves does not load this: it has no such program.
  *
  * @module
  */
-import { ChatError, header } from "../../../protocol.ts";
-import { Ringing } from "../net/calls.js";
-import { filesIn, thingsIn } from "../model/chosen.js";
-import { byId } from "./dom.js";
-import { announce, notify, toast } from "./news.js";
+import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
+import { ChatError, type Frame, header } from "../../../protocol.ts";
+import type { Chat } from "../model/chat.js";
+import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
+import { type Carrier, Ringing } from "../net/calls.js";
 import { Program } from "../net/program.js";
-import { TransferList } from "./transfers.js";
+import { byId } from "./dom.ts";
+import { announce, notify, toast } from "./news.ts";
+import { TransferList } from "./transfers.ts";
 
-/** @import { ShownTransfer, ToPage } from "../../../core/page_talk.ts" */
-/** @import { Frame } from "../../../protocol.ts" */
-/** @import { Carrier } from "../net/calls.js" */
-/** @import { Chat } from "../model/chat.js" */
-/** @import { Chosen, Thing } from "../model/chosen.js" */
+/** A message of the program, by its type. */
+type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
 
-/**
- * @template {ToPage["type"]} T
- * @typedef {Extract<ToPage, { type: T }>} Told
- */
+/** A search through folders that takes longer is told, in milliseconds. */
+const SLOW_SEARCH_MS = 1_000;
 
-/** Who looks through folders for so long says so, in milliseconds. */
-const LOOKS_SLOWLY_MS = 1_000;
+const SEARCHING = "Looking through the folders. They are offered soon";
 
-const LOOKING = "Looking through the folders. They are offered soon";
-
-/** See the top of the file. @implements {Carrier} */
-export class Files {
-  #chat;
-  #changed;
-  /** @type {Program | undefined} */
-  #program;
-  /** @type {Map<number, ShownTransfer>} */
-  #transfers = new Map();
-  /** What was dropped, by its number. @type {Map<number, readonly Chosen[]>} */
-  #drops = new Map();
+/** See the top of the file. */
+export class Files implements Carrier {
+  readonly #chat: Chat;
+  readonly #changed: () => void;
+  #program: Program | undefined;
+  readonly #transfers = new Map<number, ShownTransfer>();
+  readonly #drops = new Map<number, readonly Chosen[]>();
   #lastDrop = 0;
-  #ringing = new Ringing();
-  #list = new TransferList({
+  readonly #ringing = new Ringing();
+  readonly #list = new TransferList({
     accept: (transfer) => this.#program?.tell({ type: "accept", transfer }),
     end: (transfer) => this.#program?.tell({ type: "end", transfer }),
   });
 
-  /** @param {Chat} chat @param {() => void} changed There is something to draw. */
-  constructor(chat, changed) {
+  /** @param changed Runs when there is something to draw. */
+  constructor(chat: Chat, changed: () => void) {
     this.#chat = chat;
     this.#changed = changed;
   }
 
-  /** Whether something is offered, or on its way. */
-  get isBusy() {
+  /** Whether a file is offered, or on its way. */
+  get isBusy(): boolean {
     return this.#transfers.size > 0;
   }
 
-  /** Shows what there is now. */
-  draw() {
+  /** Shows the transfers there are now. */
+  draw(): void {
     this.#list.draw(this.#transfers);
   }
 
   /** See {@linkcode Carrier}. */
-  arrived() {
+  arrived(): void {
     if (this.#program) return;
-    const program = new Program(this.#chat.me, {
+    const program: Program = new Program(this.#chat.me, {
       heard: (message) => this.#hear(message, program),
       ended: () => this.#lost(program),
     });
     this.#program = program;
   }
 
-  /** See {@linkcode Carrier}. @param {Frame} frame */
-  take(frame) {
+  /** See {@linkcode Carrier}. */
+  take(frame: Frame): boolean {
     if (!this.#program?.isOpen) return false;
     const { verb, args, headers } = frame;
     const [name = ""] = args;
@@ -90,33 +80,32 @@ export class Files {
   }
 
   /** See {@linkcode Carrier}. */
-  leave() {
+  leave(): void {
     this.#ringing.declineAll(this.#chat);
   }
 
   /** See {@linkcode Carrier}. */
-  end() {
+  end(): void {
     this.#program?.close();
     this.#program = undefined;
     this.#forget();
   }
 
-  /** Sends what is dropped. @param {string} to @param {DataTransfer | null} dropped */
-  drop(to, dropped) {
+  /** Sends what is dropped. */
+  drop(to: string, dropped: DataTransfer | null): void {
     this.#send(to, thingsIn(dropped));
   }
 
-  /** Lets the person pick what is sent. @param {string} to */
-  pick(to) {
+  /** Lets the user pick the files to send. */
+  pick(to: string): void {
     const input = byId("pick", HTMLInputElement);
-    input.value = ""; // so that the same can be picked again
+    input.value = ""; // so that the same files can be picked again
     input.onchange = () => this.#send(to, [...input.files ?? []]);
     input.click();
   }
 
-  /** @param {string} to @param {readonly Thing[]} things */
-  async #send(to, things) {
-    const slow = setTimeout(() => toast(LOOKING), LOOKS_SLOWLY_MS);
+  async #send(to: string, things: readonly Thing[]): Promise<void> {
+    const slow = setTimeout(() => toast(SEARCHING), SLOW_SEARCH_MS);
     try {
       if (this.#chat.isMe(to)) throw new Error("Cannot send to yourself");
       const files = await filesIn(things);
@@ -134,21 +123,23 @@ export class Files {
       const told = files.map(({ item, path, size }) => ({ item, path, size }));
       this.#program.tell({ type: "send", drop, to, files: told });
     } catch (error) {
-      // The cast: nothing above throws anything else.
-      toast(/** @type {Error} */ (error).message);
+      if (!(error instanceof Error)) throw error;
+      toast(error.message);
     } finally {
       clearTimeout(slow);
     }
   }
 
-  /** @param {ToPage} message @param {Program} program Who says it. */
-  #hear(message, program) {
-    if (program !== this.#program) return; // what it said while we hung up
+  /** Takes what `program` says. */
+  #hear(message: ToPage, program: Program): void {
+    if (program !== this.#program) return; // it said this before we closed it
     switch (message.type) {
       case "request":
-        return this.#ask(message, program);
+        this.#ask(message, program);
+        return;
       case "read":
-        return this.#read(message, program);
+        this.#read(message, program);
+        return;
       case "transfer":
         return this.#show(message);
       case "over":
@@ -165,22 +156,26 @@ export class Files {
     }
   }
 
-  /** @param {Told<"request">} message @param {Program} program */
-  async #ask({ request, verb, args, headers }, program) {
+  async #ask(
+    { request, verb, args, headers }: Told<"request">,
+    program: Program,
+  ): Promise<void> {
     const [name = ""] = args;
     this.#ringing.note(verb, name, `${headers["Session"]}`);
     try {
       await this.#chat.ask(verb, args, headers);
       program.tell({ type: "answer", request });
     } catch (error) {
-      const { message } = /** @type {Error} */ (error); // as chat.js has it
+      if (!(error instanceof Error)) throw error;
       const code = error instanceof ChatError ? { code: error.code } : {};
-      program.tell({ type: "answer", request, reason: message, ...code });
+      program.tell({ type: "answer", request, reason: error.message, ...code });
     }
   }
 
-  /** @param {Told<"read">} message @param {Program} program */
-  async #read({ read, drop, file, from, to }, program) {
+  async #read(
+    { read, drop, file, from, to }: Told<"read">,
+    program: Program,
+  ): Promise<void> {
     const body = this.#drops.get(drop)?.[file]?.file?.slice(from, to);
     try {
       if (!body) throw new TypeError("No such file");
@@ -190,8 +185,7 @@ export class Files {
     }
   }
 
-  /** @param {ShownTransfer} transfer */
-  #show(transfer) {
+  #show(transfer: ShownTransfer): void {
     const { transfer: number, peer, title, state, text } = transfer;
     const before = this.#transfers.get(number)?.state;
     this.#transfers.set(number, transfer);
@@ -206,15 +200,14 @@ export class Files {
     });
   }
 
-  /** @param {Program} program */
-  #lost(program) {
+  #lost(program: Program): void {
     if (program !== this.#program) return; // we have closed it
     this.#program = undefined;
     this.#forget();
     toast("The program that carries files has ended. Start it again");
   }
 
-  #forget() {
+  #forget(): void {
     this.#transfers.clear();
     this.#drops.clear();
     this.#changed();

@@ -1,33 +1,38 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What a person has chosen to send: files and folders that were dropped, or
- * files that were picked. Folders are walked here, for only a page can read
- * what was dropped on it.
+ * What a user has chosen to send: files and folders that were dropped, or files
+ * that were picked. Folders are walked here, because only a page can read what
+ * was dropped on it.
  *
  * @module
  */
 
-/** @import { DroppedFile } from "../../../core/page_talk.ts" */
+import type { DroppedFile } from "../../../core/page_talk.ts";
 
-/** So many files, and empty folders, go at a time. */
+/** Limit of files and empty folders in one drop. */
 export const MAX_FILES = 100_000;
 
-/** @typedef {File | FileSystemEntry} Thing What was chosen. */
+/** What was chosen. */
+export type Thing = File | FileSystemEntry;
 
-/**
- * @typedef {DroppedFile & { file: File | undefined }} Chosen With what is in it;
- * an empty folder has nothing.
- */
+/** A file with its content; an empty folder has none. */
+export type Chosen = DroppedFile & { readonly file: File | undefined };
 
-/**
- * What was dropped. To be asked for during the event: afterwards it is gone.
- *
- * @param {DataTransfer | null} dropped
- * @returns {Thing[]}
- */
-export function thingsIn(dropped) {
+/** How many files were chosen so far. */
+interface Counted {
+  files: number;
+}
+
+/** Where an entry lies in a drop. */
+interface Place {
+  readonly item: number;
+  readonly path: string;
+  readonly counted: Counted;
+}
+
+/** What was dropped. Call it during the event: afterwards it is gone. */
+export function thingsIn(dropped: DataTransfer | null): Thing[] {
   const items = [...dropped?.items ?? []];
   return items.filter(({ kind }) => kind === "file")
     .map((item) => item.webkitGetAsEntry() ?? item.getAsFile())
@@ -37,11 +42,9 @@ export function thingsIn(dropped) {
 /**
  * All files, folders walked, in order.
  *
- * @param {readonly Thing[]} things
- * @returns {Promise<Chosen[]>}
- * @throws {Error} If there are too many, or something cannot be read.
+ * @throws {Error} If there are too many, or one cannot be read.
  */
-export async function filesIn(things) {
+export async function filesIn(things: readonly Thing[]): Promise<Chosen[]> {
   const counted = { files: 0 };
   const lists = await Promise.all(things.map((thing, item) => {
     const { name } = thing;
@@ -52,19 +55,16 @@ export async function filesIn(things) {
   return lists.flat();
 }
 
-/**
- * @param {FileSystemEntry} entry
- * @param {{ item: number, path: string, counted: Counted }} place
- * @returns {Promise<Chosen[]>}
- */
-async function walk(entry, { item, path, counted }) {
+async function walk(
+  entry: FileSystemEntry,
+  { item, path, counted }: Place,
+): Promise<Chosen[]> {
   if (!isFolder(entry)) {
     const file = await fileOf(entry, path);
     return [chosen({ item, path, size: file.size, file }, counted)];
   }
   const reader = entry.createReader();
-  /** @type {Chosen[]} */
-  let found = [];
+  let found: Chosen[] = [];
   for (;;) {
     const some = await nextOf(reader, path); // at most 100, and none at the end
     if (some.length === 0) break;
@@ -80,10 +80,8 @@ async function walk(entry, { item, path, counted }) {
   return [chosen(empty, counted)];
 }
 
-/** @typedef {{ files: number }} Counted How many were chosen so far. */
-
-/** @param {Chosen} one @param {Counted} counted @throws {Error} If it is one too many. */
-function chosen(one, counted) {
+/** @throws {Error} If it is one too many. */
+function chosen(one: Chosen, counted: Counted): Chosen {
   if (++counted.files <= MAX_FILES) return one;
   const most = MAX_FILES.toLocaleString("en");
   throw new Error(
@@ -91,28 +89,27 @@ function chosen(one, counted) {
   );
 }
 
-/** @param {FileSystemEntry} entry @returns {entry is FileSystemDirectoryEntry} */
-function isFolder(entry) {
+function isFolder(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
   return entry.isDirectory;
 }
 
-/** @param {FileSystemEntry} entry Of a file. @param {string} path @returns {Promise<File>} */
-function fileOf(entry, path) {
-  // The cast: what is no folder is a file.
-  const file = /** @type {FileSystemFileEntry} */ (entry);
+function fileOf(entry: FileSystemEntry, path: string): Promise<File> {
+  // The cast: an entry that is no folder is a file.
+  const file = entry as FileSystemFileEntry;
   return new Promise((resolve, reject) =>
     file.file(resolve, (cause) => reject(unreadable(path, cause)))
   );
 }
 
-/** @param {FileSystemDirectoryReader} reader @param {string} path @returns {Promise<FileSystemEntry[]>} */
-function nextOf(reader, path) {
+function nextOf(
+  reader: FileSystemDirectoryReader,
+  path: string,
+): Promise<FileSystemEntry[]> {
   return new Promise((resolve, reject) =>
     reader.readEntries(resolve, (cause) => reject(unreadable(path, cause)))
   );
 }
 
-/** @param {string} path @param {DOMException} cause */
-function unreadable(path, cause) {
+function unreadable(path: string, cause: DOMException): Error {
   return new Error(`Cannot read ${path}: ${cause.message}`, { cause });
 }

@@ -1,41 +1,38 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The region of the files that are on their way: a card for each, above where
- * one writes, in every conversation.
+ * The transfers of files: a card for each, above the composer, in every
+ * conversation.
  *
  * @module
  */
-import { arrange, byId, make } from "./dom.js";
-import { line } from "./text.js";
+import type { ShownTransfer } from "../../../core/page_talk.ts";
+import { arrange, byId, make } from "./dom.ts";
+import { line } from "./text.ts";
 
-/** @import { ShownTransfer } from "../../../core/page_talk.ts" */
-
-/**
- * @typedef {object} Acts What a person can do about a transfer.
- * @property {(transfer: number) => void} accept
- * @property {(transfer: number) => void} end Declines it, or cancels it.
- */
+/** What a user can do about a transfer. */
+export interface TransferActions {
+  accept(transfer: number): void;
+  /** Declines it, or cancels it. */
+  end(transfer: number): void;
+}
 
 /** See the top of the file. */
 export class TransferList {
-  #acts;
-  #region = byId("files");
-  #list = byId("transfers");
-  /** @type {Map<number, Card>} */
-  #cards = new Map();
+  readonly #actions: TransferActions;
+  readonly #region = byId("files");
+  readonly #list = byId("transfers");
+  readonly #cards = new Map<number, Card>();
 
-  /** @param {Acts} acts */
-  constructor(acts) {
-    this.#acts = acts;
+  constructor(actions: TransferActions) {
+    this.#actions = actions;
   }
 
-  /** Shows those there are now. @param {ReadonlyMap<number, ShownTransfer>} transfers */
-  draw(transfers) {
+  /** Shows the transfers there are now. */
+  draw(transfers: ReadonlyMap<number, ShownTransfer>): void {
     const focused = document.activeElement;
     for (const [number, transfer] of transfers) {
-      const card = this.#cards.get(number) ?? new Card(number, this.#acts);
+      const card = this.#cards.get(number) ?? new Card(number, this.#actions);
       this.#cards.set(number, card);
       card.update(transfer);
     }
@@ -51,20 +48,23 @@ export class TransferList {
   }
 }
 
-/** One transfer. What has the focus keeps it, whatever becomes of the rest. */
+/** One transfer. It keeps the focus while other transfers change. */
 class Card {
-  row;
-  #title = make("strong", { className: "name", dir: "auto" });
-  #peer = make("span", { className: "peer" });
-  #text = make("p", { className: "hint", dir: "auto" });
-  #progress = make("progress", { max: 1 });
-  #accept = make("button", { className: "primary", type: "button" }, "Accept");
-  #end = make("button", { className: "text-button", type: "button" });
+  readonly row: HTMLElement;
+  readonly #title = make("strong", { className: "name", dir: "auto" });
+  readonly #peer = make("span", { className: "peer" });
+  readonly #text = make("p", { className: "hint", dir: "auto" });
+  readonly #progress = make("progress", { max: 1 });
+  readonly #accept = make(
+    "button",
+    { className: "primary", type: "button" },
+    "Accept",
+  );
+  readonly #end = make("button", { className: "text-button", type: "button" });
 
-  /** @param {number} number @param {Acts} acts */
-  constructor(number, acts) {
-    this.#accept.onclick = () => acts.accept(number);
-    this.#end.onclick = () => acts.end(number);
+  constructor(number: number, actions: TransferActions) {
+    this.#accept.onclick = () => actions.accept(number);
+    this.#end.onclick = () => actions.end(number);
     this.row = make(
       "li",
       { className: "transfer", tabIndex: -1 },
@@ -75,8 +75,7 @@ class Card {
     );
   }
 
-  /** @param {ShownTransfer} transfer */
-  update({ sends, peer, title, state, text, part }) {
+  update({ sends, peer, title, state, text, part }: ShownTransfer): void {
     const name = line(title);
     const whose = `${sends ? "to" : "from"} ${line(peer)}`;
     const isOffer = state === "offered";
@@ -91,7 +90,7 @@ class Card {
     this.#end.textContent = ends;
     this.#end.setAttribute("aria-label", `${ends} ${name} ${whose}`);
     this.row.classList.toggle("offered", isOffer);
-    // Not to the other button: to press a key twice is not to cancel.
+    // Not to the other button: a key pressed twice must not cancel.
     if (!isOffer && document.activeElement === this.#accept) this.row.focus();
     this.#accept.hidden = !isOffer;
   }

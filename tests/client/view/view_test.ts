@@ -7,7 +7,7 @@ import {
   View,
   type ViewOptions,
   wrap,
-} from "../../../client/terminal/view.ts";
+} from "../../../client/view/view.ts";
 
 const NOW = new Date(2026, 10, 21, 12, 0, 0);
 const AT = new Date(2026, 10, 21, 8, 32, 56);

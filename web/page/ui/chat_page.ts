@@ -1,69 +1,51 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The page: the form to come in by, and then the chat, which other files draw.
- *
- * What a person can do with keyboard, pointer or voice is joined to the chat
- * here. It draws at most once a frame, however much arrives.
+ * The chat in the page. It connects the keyboard and the pointer with the chat,
+ * and has other files draw it: at most once a frame, however much arrives.
  *
  * @module
  */
-import { canUseAccounts } from "../net/account.js";
 import { Chat, FIRST_ROOM } from "../model/chat.js";
-import { inWords } from "../net/connection.js";
-import { byId } from "./dom.js";
-import { Drops, keepPage } from "./drop.js";
-import { checkRepeated, Form } from "./form.js";
-import { MessageList, titleOf } from "./messages.js";
-import { announce, canAskToNotify, notify, toast } from "./news.js";
+import type { Conversation, Entry } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
-import { settings } from "../model/settings.js";
-import { drawMe, Sidebar } from "./sidebar.js";
-import { line } from "./text.js";
+import { canUseAccounts } from "../net/account.js";
+import { inWords } from "../net/connection.js";
+import { byId } from "./dom.ts";
+import { Drops } from "./drop.ts";
+import type { Files } from "./files.ts";
+import { checkRepeated, type Form, type Goal } from "./form.ts";
+import { MessageList, titleOf } from "./messages.ts";
+import { announce, canAskToNotify, notify, toast } from "./news.ts";
+import { drawMe, Sidebar } from "./sidebar.ts";
+import { line } from "./text.ts";
 
-/** @import { Conversation, Entry } from "../model/conversation.js" */
-/** @import { Files } from "./files.js" */
-/** @import { Goal } from "./form.js" */
-
-/** @typedef {typeof import("./files.js")} FilesModule */
-
-/** What carries files, with `--gui`. Whoever fills in the form does not wait for it. */
-const loading = settings.local ? import("./files.js") : undefined;
-
-keepPage();
-const form = new Form(async (goal) => {
-  let module;
-  try {
-    module = await loading;
-  } catch (error) {
-    return form.refuse(/** @type {Error} */ (error)); // the program has ended
-  }
-  new Visit(goal, module).run();
-});
-form.show();
-
-/** Rooms that a reload of the page comes back to. */
+/** Where the rooms of a tab are stored, for a reload of the page. */
 const ROOMS = "parley-rooms";
 
-/** From coming in to the end. */
-class Visit {
-  #chat;
-  #sidebar;
-  #messages;
-  /** @type {Files | undefined} */
-  #files;
-  #end = new AbortController();
-  #drawing = false;
-  #text = byId("text", HTMLTextAreaElement);
-  #root = byId("chat");
-  /** @type {Conversation | undefined} */
-  #drawn;
-  /** What commands do beside the chat. */
-  #more = { signUp: () => this.#signUp(), told: toast };
+/** A panel that a narrow screen shows in front of the messages. */
+type Panel = "sidebar" | "people";
 
-  /** @param {Goal} goal @param {FilesModule | undefined} module */
-  constructor(goal, module) {
+/** The chat, from the first connection to the end. */
+export class ChatPage {
+  readonly #form: Form;
+  readonly #chat: Chat;
+  readonly #sidebar: Sidebar;
+  readonly #messages: MessageList;
+  readonly #files: Files | undefined;
+  readonly #end = new AbortController();
+  #drawing = false;
+  readonly #text = byId("text", HTMLTextAreaElement);
+  readonly #root = byId("chat");
+  #drawn: Conversation | undefined;
+
+  /** @param carrier The module that carries files, if the page has one. */
+  constructor(
+    goal: Goal,
+    form: Form,
+    carrier: typeof import("./files.ts") | undefined,
+  ) {
+    this.#form = form;
     this.#chat = new Chat({
       ...goal,
       watcher: {
@@ -73,8 +55,8 @@ class Visit {
         told: toast,
       },
     });
-    if (module) {
-      this.#files = new module.Files(this.#chat, () => this.#schedule());
+    if (carrier) {
+      this.#files = new carrier.Files(this.#chat, () => this.#schedule());
       this.#chat.carrier = this.#files;
       byId("about-files").textContent = "Drop files on a name to send them.";
     }
@@ -84,29 +66,30 @@ class Visit {
     this.#listen();
   }
 
-  /** Runs to the end, whichever it is. */
-  async run() {
+  /** Runs until the chat ends. */
+  async run(): Promise<void> {
     const chat = this.#chat;
     try {
       await chat.run();
       if (chat.wasIn) this.#close();
-      else form.show();
+      else this.#form.show();
     } catch (error) {
-      if (chat.wasIn) return; // what was said stays there to be read
+      if (chat.wasIn) return; // the messages stay there to be read
       this.#end.abort();
-      form.refuse(/** @type {Error} */ (error));
+      if (!(error instanceof Error)) throw error;
+      this.#form.refuse(error);
     }
   }
 
   /** Back to the form. */
-  #close() {
+  #close(): void {
     this.#end.abort();
     this.#root.hidden = true;
     document.title = "Parley";
-    form.show();
+    this.#form.show();
   }
 
-  #listen() {
+  #listen(): void {
     this.#listenToButtons();
     this.#listenToKeys();
     this.#on(byId("join"), "submit", (event) => {
@@ -119,7 +102,7 @@ class Visit {
     });
     this.#on(byId("composer"), "submit", (event) => {
       event.preventDefault();
-      this.#say();
+      this.#send();
     });
     this.#on(this.#text, "input", () => this.#fitText());
     this.#on(document, "visibilitychange", () => this.#attend());
@@ -134,9 +117,8 @@ class Visit {
     this.#listenToDialog();
   }
 
-  #listenToButtons() {
-    /** @type {Record<string, () => void>} */
-    const buttons = {
+  #listenToButtons(): void {
+    const buttons: Readonly<Record<string, () => void>> = {
       "open-sidebar": () => this.#open("sidebar"),
       "open-people": () => this.#open("people"),
       "close-sidebar": () => this.#open(undefined),
@@ -158,12 +140,12 @@ class Visit {
     }
   }
 
-  #listenToKeys() {
+  #listenToKeys(): void {
     this.#on(this.#text, "keydown", (event) => {
       const sends = event.key === "Enter" && !event.shiftKey;
       if (!sends || event.isComposing) return;
       event.preventDefault();
-      this.#say();
+      this.#send();
     });
     this.#on(document, "keydown", (event) => {
       if (event.key === "Escape") this.#open(undefined);
@@ -177,14 +159,12 @@ class Visit {
     });
   }
 
-  #listenToDialog() {
+  #listenToDialog(): void {
     const dialog = byId("own-dialog", HTMLDialogElement);
-    const [first, second] = ["own-password", "own-repeat"].map((id) =>
-      byId(id, HTMLInputElement)
-    );
+    const first = byId("own-password", HTMLInputElement);
+    const second = byId("own-repeat", HTMLInputElement);
     const submit = byId("own-submit", HTMLButtonElement);
     const problem = byId("own-error");
-    if (!first || !second) return;
     this.#on(byId("own-form"), "submit", async (event) => {
       event.preventDefault();
       submit.disabled = true;
@@ -196,36 +176,39 @@ class Visit {
         dialog.close();
         toast(`${this.#chat.me} is your account now`);
       } catch (error) {
-        problem.textContent = line(inWords(/** @type {Error} */ (error)));
+        if (!(error instanceof Error)) throw error;
+        problem.textContent = line(inWords(error));
         problem.hidden = false;
+      } finally {
+        submit.disabled = false;
       }
-      submit.disabled = false;
     });
   }
 
-  /** Shows the form of an account. */
-  #signUp() {
+  /** Shows the form that creates an account. */
+  #signUp(): void {
     byId("own-name", HTMLInputElement).value = this.#chat.me;
     byId("own-dialog", HTMLDialogElement).showModal();
   }
 
-  /** Sends what is typed. */
-  #say() {
+  /** Sends what is typed, or runs it. */
+  #send(): void {
     const text = this.#text.value;
-    if (text.trim() === "" || this.#chat.state === "over") return;
-    if (!runLine(this.#chat, text, this.#more)) return;
+    if (this.#chat.state === "over") return;
+    const actions = { signUp: () => this.#signUp(), told: toast };
+    if (!runLine(this.#chat, text, actions)) return;
     this.#text.value = "";
     this.#fitText();
     this.#messages.follow();
   }
 
-  /** For browsers that do not do so by themselves. */
-  #fitText() {
+  /** For browsers that do not fit the height by themselves. */
+  #fitText(): void {
     this.#text.rows = Math.min(8, this.#text.value.split("\n").length);
   }
 
-  /** @param {"sidebar" | "people" | undefined} panel The one to show on a narrow screen. */
-  #open(panel) {
+  /** Shows `panel` on a narrow screen; undefined: the messages. */
+  #open(panel: Panel | undefined): void {
     const was = this.#root.dataset["open"];
     if (panel === undefined) delete this.#root.dataset["open"];
     else this.#root.dataset["open"] = panel;
@@ -240,8 +223,8 @@ class Visit {
     if (was && !panel) byId(`open-${was}`).focus();
   }
 
-  /** The person came to the page, or went away. */
-  #attend() {
+  /** The user came to the page, or went away. */
+  #attend(): void {
     const chat = this.#chat;
     chat.attentive = !document.hidden && document.hasFocus();
     if (!chat.attentive) return;
@@ -250,8 +233,7 @@ class Visit {
     chat.refreshRooms();
   }
 
-  /** @param {Conversation} conversation @param {Entry} entry @param {boolean} calls */
-  #announce(conversation, entry, calls) {
+  #announce(conversation: Conversation, entry: Entry, calls: boolean): void {
     const { current, attentive } = this.#chat;
     if (conversation !== current && !calls) return;
     const text = entry.text.slice(0, 300);
@@ -263,39 +245,37 @@ class Visit {
     }
   }
 
-  /** @param {Conversation} conversation @param {string} text */
-  #noted(conversation, text) {
+  #noted(conversation: Conversation, text: string): void {
     if (conversation === this.#chat.current) announce(text);
     else toast(text);
     if (this.#chat.attentive) return;
     this.#notify(conversation, `Files ${titleOf(conversation)}`, text);
   }
 
-  /** @param {Conversation} conversation @param {string} title @param {string} text */
-  #notify(conversation, title, text) {
+  #notify(conversation: Conversation, title: string, text: string): void {
     const show = () => this.#chat.show(conversation);
     notify(title, { text, tag: conversation.target, show });
   }
 
-  async #askToNotify() {
+  async #askToNotify(): Promise<void> {
     await Notification.requestPermission();
     this.#schedule();
   }
 
-  /** Draws soon, and everything that changes until then at once. */
-  #schedule() {
+  /** Draws soon, with everything that changes until then. */
+  #schedule(): void {
     if (this.#drawing || this.#end.signal.aborted) return;
     this.#drawing = true;
     const draw = () => {
       this.#drawing = false;
       if (!this.#end.signal.aborted && this.#chat.wasIn) this.#draw();
     };
-    // No frames are drawn of a page that is hidden, but its title counts.
+    // A hidden page gets no animation frames, but its title counts.
     if (document.hidden) setTimeout(draw);
     else requestAnimationFrame(draw);
   }
 
-  #draw() {
+  #draw(): void {
     const chat = this.#chat;
     if (this.#root.hidden) this.#begin();
     if (this.#drawn !== chat.current) this.#switch();
@@ -310,20 +290,20 @@ class Visit {
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
     byId("own").hidden = !canUseAccounts || chat.account.owned;
-    keepRooms(chat.conversations);
+    storeRooms(chat.conversations);
   }
 
-  /** We are in: shows the chat, and enters the rooms. */
-  async #begin() {
-    form.hide();
+  /** Shows the chat for the first time, and joins the rooms. */
+  async #begin(): Promise<void> {
+    this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
-    const [first = FIRST_ROOM, ...others] = keptRooms();
+    const [first = FIRST_ROOM, ...others] = storedRooms();
     for (const room of [...others, first]) await this.#chat.join(room);
   }
 
   /** Another conversation is shown, with what was typed there. */
-  #switch() {
+  #switch(): void {
     const { current } = this.#chat;
     if (this.#drawn) this.#drawn.draft = this.#text.value;
     this.#text.value = current.draft;
@@ -333,7 +313,7 @@ class Visit {
     if (isTyped && !document.querySelector("dialog[open]")) this.#text.focus();
   }
 
-  #drawTop() {
+  #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members } = current;
     const name = line(target);
@@ -354,7 +334,7 @@ class Visit {
     byId("send", HTMLButtonElement).disabled = state === "over";
   }
 
-  #drawBanner() {
+  #drawBanner(): void {
     const { state, why } = this.#chat;
     const banner = byId("banner");
     banner.hidden = state === "in" || state === "coming";
@@ -368,40 +348,37 @@ class Visit {
       : "Back to the start";
   }
 
-  /**
-   * @template {keyof WindowEventMap | keyof DocumentEventMap} T
-   * @param {EventTarget} target
-   * @param {T} type
-   * @param {(event: (WindowEventMap & DocumentEventMap)[T]) => void} listener
-   */
-  #on(target, type, listener) {
+  /** Listens to events of `target` until the end. */
+  #on<T extends keyof WindowEventMap | keyof DocumentEventMap>(
+    target: EventTarget,
+    type: T,
+    listener: (event: (WindowEventMap & DocumentEventMap)[T]) => void,
+  ): void {
     const { signal } = this.#end;
     // The cast: events of this type are what the map says.
-    const typed = /** @type {EventListener} */ (listener);
-    target.addEventListener(type, typed, { signal });
+    target.addEventListener(type, listener as EventListener, { signal });
   }
 }
 
-/** Alt and an arrow go to the next conversation, or the one before. @type {Record<string, number>} */
-const STEPS = { ArrowDown: 1, ArrowUp: -1 };
+/** Alt and an arrow go to the next conversation, or the one before. */
+const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };
 
-/** @returns {string[]} The rooms of this tab; the one that is shown first. */
-function keptRooms() {
+/** The rooms of this tab; the one that is shown first. */
+function storedRooms(): string[] {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(ROOMS) ?? "[]");
-    return Array.isArray(kept) ? kept.map(String) : [];
+    const stored = JSON.parse(sessionStorage.getItem(ROOMS) ?? "[]");
+    return Array.isArray(stored) ? stored.map(String) : [];
   } catch {
-    return []; // a browser may keep nothing
+    return []; // a browser may store nothing
   }
 }
 
-/** @param {readonly Conversation[]} conversations */
-function keepRooms(conversations) {
+function storeRooms(conversations: readonly Conversation[]): void {
   const rooms = conversations.filter(({ kind }) => kind === "room");
   try {
     const names = rooms.map(({ target }) => target);
     sessionStorage.setItem(ROOMS, JSON.stringify(names));
   } catch {
-    // Then a reload comes back to the first room.
+    // Then a reload joins the first room.
   }
 }

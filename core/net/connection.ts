@@ -1,19 +1,19 @@
 /**
- * One connection: requests go out, and what comes in is matched with them.
+ * One connection: requests go out, and each answer is matched with its request.
  *
- * The server answers in the order of the requests, so a queue is all the
- * bookkeeping there is. An answer travels two ways. Whoever waits for it gets it
- * from `request()`. And it stands among the events, paired with its request, in
- * the order of the wire. The messages of a history come with its answer alone.
+ * The server answers in the order of the requests, so a queue is enough. An
+ * answer resolves `request()`; it also stands among the events, with its
+ * request, in the order of the wire. The messages of a history come with its
+ * answer alone.
  *
- * Reading is driven by the one who goes through the events: while he waits for
- * a slow screen nothing more is read, and TCP slows the server down. Writing
- * never waits: what was posted during one write leaves joined in the next.
+ * The reader of the events sets the pace: while it waits for a slow screen
+ * nothing more is read, and TCP slows the server down. Writing never waits:
+ * requests made during one write leave together in the next.
  *
- * The server is not trusted: an answer nobody asked for, a broken frame or an
- * endless head ends the connection with a {@linkcode Failure}. Verbs we do not
- * know are a newer server's, and are ignored. What outlives a connection is in
- * `reconnecting.ts`: a connection that has ended only says what it leaves unanswered.
+ * The server is not trusted: an answer without a request, a broken frame or an
+ * endless head ends the connection with a {@linkcode ConnectionError}. Unknown
+ * verbs belong to a newer server and are ignored. `reconnecting.ts` has what
+ * outlives a connection; an ended connection only tells what is unanswered.
  *
  * @module
  */
@@ -23,80 +23,98 @@ import {
   concat,
   encode,
   type ErrorCode,
-  ERRORS,
   type Frame,
   FrameDecoder,
   frames,
   header,
   type Headers,
   type RequestVerb,
-} from "../protocol.ts";
-import { EXIT, Failure } from "../client/terminal/failure.ts";
+} from "../../protocol.ts";
+import {
+  closed,
+  ConnectionError,
+  type ConnectionErrorKind,
+  errorOf,
+  errorText,
+} from "./connection_error.ts";
 
-/** What a connection runs over; a `Deno.Conn` fits. */
+/** What a connection runs over; a `Deno.Conn` fits, and so does a WebSocket. */
 export interface Stream {
-  /** Reads into `buffer`; says how many bytes, or null at the end. */
+  /** Reads into `buffer`; resolves to the number of bytes, or null at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of `bytes`; says how many. */
+  /** Writes a part of `bytes`; resolves to the number of bytes written. */
   write(bytes: Uint8Array): Promise<number>;
   /** Ends reading and writing. */
   close(): void;
 }
 
-/** Something that was asked and is to be answered. */
+/** A request, as its sender sees it. */
 export interface Request {
-  /** What was asked. */
   readonly verb: RequestVerb;
-  /** About what. */
   readonly args: readonly string[];
-  /** What was sent with it. */
   readonly body: Uint8Array;
 }
 
-/** What was answered to a request. */
+/** The answer to a request. */
 export interface Answer extends Frame {
-  /** What a HISTORY found, oldest first; nothing for other requests. */
+  /** The messages of a HISTORY, oldest first; none for other requests. */
   readonly messages: readonly Frame[];
 }
 
+/** A connection, or what outlives connections, as a caller needs it. */
+export interface Requester {
+  /**
+   * Sends a request and waits for its answer.
+   *
+   * @throws {ChatError} If the server answered with an ERROR.
+   * @throws {ConnectionError} If there will be no answer.
+   */
+  request(
+    verb: RequestVerb,
+    args?: readonly string[],
+    headers?: Headers,
+    body?: Uint8Array | string,
+  ): Promise<Answer>;
+}
+
 /** A request, and what becomes of it. */
-export interface Asking extends Request {
-  /** What is sent with it, besides its length. */
+export interface PendingRequest extends Request {
+  /** Sent with it, besides its length. */
   readonly headers?: Headers;
-  /** Whether it is asked again on the next connection, if need be. */
+  /** Whether it is sent again on the next connection, if need be. */
   readonly lasting?: boolean;
   /** Whether it was ever written, so that the server may have it. */
-  tried?: boolean;
-  /** Is told of the answer, whose bodies are the receiver's. */
+  sent?: boolean;
+  /** Gets the answer, whose bodies belong to the receiver. */
   resolve?(answer: Answer): void;
-  /** Is told of an ERROR, or of the end. */
+  /** Gets an ERROR, or why there will be no answer. */
   reject?(error: Error): void;
 }
 
 /** A frame, and the request that it answers. */
 export interface Event {
-  /** What came. Its body is good until the next batch is asked for. */
+  /** Its body is valid until the next batch is asked for. */
   readonly frame: Frame;
-  /** Undefined for what came by itself. */
+  /** Undefined if the server sent the frame without a request. */
   readonly request: Request | undefined;
 }
 
 /**
- * Whether the server has asked to be asked again later, by whoever keeps what
- * he has asked: nobody else is told.
+ * Whether the server has rate-limited a request that will be sent again. Its
+ * sender is not told.
  */
 export function isPostponed({ frame, request }: Event): boolean {
-  // The cast: a Connection gives back what it was asked.
-  return (request as Asking | undefined)?.lasting === true &&
-    frame.verb === "ERROR" && Number(frame.args[0]) === SLOW_DOWN;
+  // The cast: a Connection gives back what it was given.
+  return (request as PendingRequest | undefined)?.lasting === true &&
+    frame.verb === "ERROR" && Number(frame.args[0]) === RATE_LIMITED;
 }
 
-const SLOW_DOWN: ErrorCode = 108;
+const RATE_LIMITED: ErrorCode = 108;
 
-/** From registering to the end of one TCP connection. */
-export class Connection implements Disposable {
+/** One connection, from its opening to its end. */
+export class Connection implements Disposable, Requester {
   readonly #stream: Stream;
-  readonly #pending: Asking[] = [];
+  readonly #pending: PendingRequest[] = [];
   #answered = 0; // of #pending, before they are cut off
   #messages: Frame[] = []; // of the history that is being answered
   #messageBytes = 0;
@@ -107,32 +125,27 @@ export class Connection implements Disposable {
   #closed = false;
   #end: Error | undefined;
 
-  /** `stream` becomes ours, and is closed with the connection. */
+  /** Owns `stream`, and closes it with the connection. */
   constructor(stream: Stream) {
     this.#stream = stream;
   }
 
-  /** What is not answered and lasts, in its order. To be asked once closed. */
-  get left(): Asking[] {
+  /** Lasting requests without an answer, in their order. Read it once closed. */
+  get unanswered(): PendingRequest[] {
     return this.#pending.slice(this.#answered).filter((one) => one.lasting);
   }
 
-  /** Asks. After the end of the connection it only counts as left. */
-  ask(asking: Asking): void {
-    this.#pending.push(asking);
+  /** Sends a request; after the end it only counts as unanswered. */
+  send(request: PendingRequest): void {
+    this.#pending.push(request);
     if (this.#closed) return;
-    asking.tried = true;
-    const { verb, args, headers, body } = asking;
+    request.sent = true;
+    const { verb, args, headers, body } = request;
     const hasBody = body.length > 0 || verb === "SEND";
     this.#write(encode(verb, args, headers, hasBody ? body : undefined));
   }
 
-  /**
-   * Asks, and waits for the answer.
-   *
-   * @throws {ChatError} What the server answered, if that was an ERROR.
-   * @throws {Failure} If the connection ended before.
-   */
+  /** See {@linkcode Requester}. */
   request(
     verb: RequestVerb,
     args: readonly string[] = [],
@@ -140,23 +153,19 @@ export class Connection implements Disposable {
     body?: Uint8Array | string,
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    if (this.#closed) reject(this.#end ?? gone());
-    else {this.ask({
-        verb,
-        args,
-        headers,
-        body: bytesOf(body),
-        resolve,
-        reject,
-      });}
+    if (this.#closed) reject(this.#end ?? closed());
+    else {
+      const bytes = bytesOf(body);
+      this.send({ verb, args, headers, body: bytes, resolve, reject });
+    }
     return promise;
   }
 
   /**
-   * What arrives, in batches of what one read held. Go through each before
-   * asking for the next. Ends after BYE, or when we closed the connection.
+   * What arrives, in batches of what one read held. Go through each batch before
+   * asking for the next. Ends after BYE, or after {@linkcode close}.
    *
-   * @throws {Failure} If the connection ends otherwise.
+   * @throws {ConnectionError} If the connection ends otherwise.
    */
   async *batches(): AsyncGenerator<Iterable<Event>, void, void> {
     const decoder = new FrameDecoder({ maxBodyBytes: ABSURD_BODY_BYTES });
@@ -165,26 +174,28 @@ export class Connection implements Disposable {
         yield this.#events(batch);
         this.#forgetAnswered();
         if (this.#end) throw this.#end;
-        if (this.#saidBye) return; // whether or not the server hangs up
+        if (this.#saidBye) return; // whether or not the server closes
       }
       throw this.#lost();
     } catch (error) {
-      // A read that was pending when we closed always fails: not news.
+      // A read that was pending at close() always fails: not news.
       if (this.#saidBye || (this.#closed && !this.#end)) return;
-      throw this.#end ??= error instanceof Failure ? error : this.#lost(error);
+      throw this.#end ??= error instanceof ConnectionError
+        ? error
+        : this.#lost(error);
     } finally {
       this.close();
     }
   }
 
-  /** Ends the connection at once. Whoever waits is told why. Idempotent. */
+  /** Ends the connection at once, and rejects what waits. Idempotent. */
   close(reason?: Error): void {
     this.#end ??= reason;
     if (!this.#closed) this.#stream.close();
     this.#closed = true;
     this.#outbox = [];
     for (const { lasting, reject } of this.#pending.slice(this.#answered)) {
-      if (!lasting) reject?.(this.#end ?? gone());
+      if (!lasting) reject?.(this.#end ?? closed());
     }
   }
 
@@ -202,7 +213,7 @@ export class Connection implements Disposable {
   /** The only writer. Never rejects: the reader finds out what went wrong. */
   async #flush(): Promise<void> {
     try {
-      await Promise.resolve(); // what is posted in one go leaves in one write
+      await Promise.resolve(); // requests of one turn leave in one write
       while (this.#outbox.length > 0) {
         const batch = concat(this.#outbox);
         this.#outbox = [];
@@ -211,14 +222,14 @@ export class Connection implements Disposable {
         }
       }
     } catch {
-      // The server hung up. Why, it may have said, and the reader will find it.
+      // The server has closed. It may have said why, and the reader finds it.
       this.#outbox = [];
     } finally {
       this.#flushing = undefined;
     }
   }
 
-  /** What is wrong with them ends them, and then the connection. */
+  /** A fault in one ends them, and then the connection. */
   *#events(batch: Iterable<Frame | ChatError>): Generator<Event, void, void> {
     try {
       for (const item of batch) {
@@ -229,7 +240,7 @@ export class Connection implements Disposable {
         if (event) yield event;
       }
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
+      if (!(error instanceof ConnectionError)) throw error;
       this.#end ??= error;
     }
   }
@@ -253,7 +264,7 @@ export class Connection implements Disposable {
       if (!this.#heard) throw this.#foreign(`it said "${frame.verb}"`);
       return undefined;
     } else if (!asked || ANSWER_TO[asked.verb] !== frame.verb) {
-      throw this.#foreign(`it answered ${frame.verb} to nothing we asked`);
+      throw this.#foreign(`it answered ${frame.verb} without a request`);
     }
     this.#settle(frame, asked!); // without one, an error was thrown above
     return { frame, request: asked };
@@ -268,21 +279,21 @@ export class Connection implements Disposable {
     this.#messages.push({ ...frame, body: frame.body.slice() });
   }
 
-  /** @throws {Failure} If this ERROR is the end of the connection. */
-  #checkError(frame: Frame, asked: Asking | undefined): void {
+  /** @throws {ConnectionError} If this ERROR is the end of the connection. */
+  #checkError(frame: Frame, asked: PendingRequest | undefined): void {
     const error = errorOf(frame);
     const end = ENDS[error.code];
-    // A server may be too busy for a request: whoever asked is told.
+    // A server may be too busy for a request: its sender is told.
     if (asked && (!end || BUSY.has(error.code))) return;
-    if (!end) throw this.#foreign(said(error));
-    const { exitCode, message, ...rest } = end;
-    throw new Failure(exitCode, `${message}: ${said(error)}`, {
+    if (!end) throw this.#foreign(errorText(error));
+    const { kind, message, ...rest } = end;
+    throw new ConnectionError(kind, `${message}: ${errorText(error)}`, {
       ...rest,
       cause: error,
     });
   }
 
-  #settle(frame: Frame, asked: Asking): void {
+  #settle(frame: Frame, asked: PendingRequest): void {
     this.#answered++;
     if (frame.verb === "BYE") this.#saidBye = true;
     const messages = this.#messages;
@@ -299,44 +310,32 @@ export class Connection implements Disposable {
     this.#answered = 0;
   }
 
-  #foreign(why: string, passing = false): Failure {
-    return new Failure(
-      EXIT.protocol,
+  #foreign(why: string, passing = false): ConnectionError {
+    return new ConnectionError(
+      "protocol",
       `Cannot understand the server: ${why}`,
       {
         advice: "Is this the address and the port of a parley server, " +
-          "and are both sides of the same version?",
+          "and do both sides have the same version?",
         passing,
       },
     );
   }
 
-  #lost(cause?: unknown): Failure {
-    if (!this.#heard) return this.#foreign("it hung up without a word", true);
-    return new Failure(EXIT.failed, "Connection lost: the server hung up", {
-      advice: "Start the client again; ask whoever runs the server " +
-        "if that does not help.",
-      passing: true,
-      cause,
-    });
+  #lost(cause?: unknown): ConnectionError {
+    if (!this.#heard) {
+      return this.#foreign("it closed the connection without an answer", true);
+    }
+    return new ConnectionError(
+      "lost",
+      "Connection lost: the server closed it",
+      {
+        advice: "Restart the client. If that does not help, ask the operator.",
+        passing: true,
+        cause,
+      },
+    );
   }
-}
-
-/** An ERROR frame as what it says. */
-export function errorOf(frame: Frame): ChatError {
-  // The cast: a newer server may have codes that we do not, which is harmless
-  // since codes are only ever compared.
-  const code = Number(frame.args[0]) as ErrorCode;
-  const reason = header(frame, "reason") ?? frame.args.slice(1).join(" ");
-  return new ChatError(code, reason, {
-    headers: Object.fromEntries(frame.headers),
-  });
-}
-
-/** An error as it is shown: `ERROR 102 Unable to send: no user "bob" …`. */
-export function said({ code, message }: ChatError): string {
-  const text = ERRORS[code] ?? ""; // a newer server's code has none
-  return `ERROR ${code} ${text}${message === text ? "" : `: ${message}`}`;
 }
 
 const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
@@ -359,60 +358,60 @@ const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
 
 const PONG = encode("PONG");
 
-/** What a server says by itself. */
+/** What a server sends without a request. */
 const UNASKED = new Set(["FORWARD", "NOTICE", "CALL", "ACCEPT", "DECLINE"]);
 
 const ANSWERS = new Set(Object.values(ANSWER_TO));
 
-/** What a server may keep for one HISTORY: 1,000 of the longest messages. */
+/** Limit for one HISTORY: 1,000 of the longest messages. */
 const MAX_HISTORY_BYTES = 72 * 1024 * 1024;
 const MESSAGE_OVERHEAD_BYTES = 500;
 
-/** What may be said to a request, and to nothing but that we are there. */
-const BUSY: ReadonlySet<number> = new Set([SLOW_DOWN, 114]);
+/** Errors that answer a request, or end a connection that has made none. */
+const BUSY: ReadonlySet<number> = new Set([RATE_LIMITED, 114]);
 
-/** The errors that end a connection, and what they mean for the visit. */
+/** The errors that end a connection, and what they mean for the session. */
 const ENDS: Partial<Record<ErrorCode, End>> = {
   108: {
-    exitCode: EXIT.refused,
-    message: "Cannot enter",
+    kind: "refused",
+    message: "Cannot register",
     advice: "Try again a little later.",
     passing: true,
   },
   114: {
-    exitCode: EXIT.refused,
-    message: "Cannot enter",
-    advice: "Try again later, or ask whoever runs the server.",
+    kind: "refused",
+    message: "Cannot register",
+    advice: "Try again later, or ask the operator.",
     passing: true,
   },
   115: {
-    exitCode: EXIT.removed,
+    kind: "removed",
     message: "Connection lost",
-    advice: "This side read too slowly. Is the terminal stopped?",
+    advice: "This side read too slowly.",
     passing: true,
   },
   116: {
-    exitCode: EXIT.removed,
+    kind: "removed",
     message: "Connection lost",
-    advice: "This side was silent too long. Start the client again.",
+    advice: "This side was idle too long.",
     passing: true,
   },
   117: {
-    exitCode: EXIT.removed,
+    kind: "removed",
     message: "Removed by the server",
-    advice: "Ask whoever runs the server, unless you came in again elsewhere.",
+    advice: "Ask the operator, unless you signed in elsewhere.",
     passing: false,
   },
 };
 
 interface End {
-  readonly exitCode: number;
+  readonly kind: ConnectionErrorKind;
   readonly message: string;
   readonly advice: string;
   readonly passing: boolean;
 }
 
-/** Whether `frame` is a message of the history that `asked` asked for. */
+/** Whether `frame` is a message of the history that `asked` asks for. */
 function isPartOf(frame: Frame, asked: Request): boolean {
   return asked.verb === "HISTORY" && frame.verb === "FORWARD" &&
     header(frame, "to")?.toLowerCase() === asked.args[0]?.toLowerCase();
@@ -421,12 +420,7 @@ function isPartOf(frame: Frame, asked: Request): boolean {
 const encoder = new TextEncoder();
 const NOTHING = new Uint8Array();
 
-/** A body as bytes; none is none. */
+/** A body as bytes; empty if there is none. */
 export function bytesOf(body: Uint8Array | string | undefined): Uint8Array {
   return typeof body === "string" ? encoder.encode(body) : body ?? NOTHING;
-}
-
-/** Says that we closed it ourselves. */
-export function gone(): Failure {
-  return new Failure(EXIT.failed, "The connection is closed");
 }

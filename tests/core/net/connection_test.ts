@@ -4,10 +4,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { type Asking, Connection } from "../../core/connection.ts";
-import { EXIT, Failure } from "../../client/terminal/failure.ts";
-import { ChatError, MAX_HEAD_BYTES } from "../../protocol.ts";
-import { FakeServer } from "../tools/client_tools.ts";
+import {
+  Connection,
+  type PendingRequest,
+} from "../../../core/net/connection.ts";
+import { ConnectionError } from "../../../core/net/connection_error.ts";
+import { EXIT } from "../../../client/view/failure.ts";
+import { ChatError, MAX_HEAD_BYTES } from "../../../protocol.ts";
+import { exitCodeOf, FakeServer } from "../../tools/client_tools.ts";
 
 /** A connection to a fake server, and that server's end of it. */
 async function connected() {
@@ -30,7 +34,7 @@ async function connected() {
 }
 
 /** A request that outlives its connection. */
-function lasting(verb: "SEND" | "JOIN"): Asking {
+function lasting(verb: "SEND" | "JOIN"): PendingRequest {
   return { verb, args: ["#x"], body: new Uint8Array(), lasting: true };
 }
 
@@ -106,13 +110,13 @@ const ENDS: readonly [why: string, said: string, code: number, text: string][] =
       "an answer nobody asked for",
       "JOINED #x\n\n",
       EXIT.protocol,
-      "nothing we asked",
+      "without a request",
     ],
     [
       "another answer than was asked for",
       "LEFT #x\n\n",
       EXIT.protocol,
-      "nothing we asked",
+      "without a request",
     ],
     [
       "another protocol",
@@ -139,7 +143,7 @@ const ENDS: readonly [why: string, said: string, code: number, text: string][] =
       EXIT.protocol,
       "Content-length",
     ],
-    ["a silent end", "", EXIT.protocol, "hung up"],
+    ["a silent end", "", EXIT.protocol, "without an answer"],
     ["an end", "NOTICE x\n\n", EXIT.failed, "Connection lost"],
     ["half a frame", "NOTICE x\n\nNOTI", EXIT.failed, "Connection lost"],
     [
@@ -156,19 +160,28 @@ for (const [why, said, code, text] of ENDS) {
   Deno.test(`Connection ends with exit code ${code} after ${why}`, async () => {
     using ends = await connected();
     const { connection, peer } = ends;
-    const waiting = assertRejects(() => connection.request("PING"), Failure);
-    connection.ask(lasting("SEND"));
-    connection.ask(lasting("JOIN"));
+    const waiting = assertRejects(
+      () => connection.request("PING"),
+      ConnectionError,
+    );
+    connection.send(lasting("SEND"));
+    connection.send(lasting("JOIN"));
 
     await peer.request();
     await peer.say(said);
     peer[Symbol.dispose]();
-    const failure = await assertRejects(() => eventsOf(connection), Failure);
+    const failure = await assertRejects(
+      () => eventsOf(connection),
+      ConnectionError,
+    );
 
-    assertEquals(failure.exitCode, code);
+    assertEquals(exitCodeOf(failure), code);
     assertStringIncludes(failure.message, text);
     assertEquals((await waiting).message, failure.message);
-    assertEquals(connection.left.map(({ verb }) => verb), ["SEND", "JOIN"]);
+    assertEquals(connection.unanswered.map(({ verb }) => verb), [
+      "SEND",
+      "JOIN",
+    ]);
   });
 }
 
@@ -178,9 +191,12 @@ for (const error of ["108 Slow down", "114 Server full"]) {
     const { connection, peer } = ends;
 
     await peer.say(`ERROR ${error}\nReason: 10 are here\n\n`);
-    const failure = await assertRejects(() => eventsOf(connection), Failure);
+    const failure = await assertRejects(
+      () => eventsOf(connection),
+      ConnectionError,
+    );
 
-    assertEquals(failure.exitCode, EXIT.refused);
+    assertEquals(exitCodeOf(failure), EXIT.refused);
     assert(failure.passing);
   });
 }

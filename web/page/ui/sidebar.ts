@@ -1,44 +1,43 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What stands beside the messages: the conversations, the rooms one could
- * join, and who is here.
+ * What stands beside the messages: the conversations, the rooms that the user
+ * can join, and the members.
  *
  * @module
  */
-import { arrange, byId, make } from "./dom.js";
-import { avatar, hueOf, line } from "./text.js";
+import type { Chat } from "../model/chat.js";
+import type { Conversation } from "../model/conversation.ts";
+import { arrange, byId, make } from "./dom.ts";
+import { avatar, hueOf, line } from "./text.ts";
 
-/** @import { Chat } from "../model/chat.js" */
-/** @import { Conversation } from "../model/conversation.js" */
-
-/** So many rooms and people are listed; the others are counted. */
+/** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
+
+/** Gives the item with a key, which is created if there is none. */
+type ItemOf = (key: string, create: () => Item) => Item;
 
 /** See the top of the file. */
 export class Sidebar {
-  #chat;
-  #choose;
-  #rooms = byId("rooms");
-  #private = byId("private");
-  #others = byId("others");
-  #people = byId("people");
-  /** @type {Map<string, Item>} */
-  #items = new Map();
+  readonly #chat: Chat;
+  readonly #choose: () => void;
+  readonly #rooms = byId("rooms");
+  readonly #private = byId("private");
+  readonly #others = byId("others");
+  readonly #people = byId("people");
+  readonly #items = new Map<string, Item>();
 
-  /** @param {Chat} chat @param {() => void} choose Something was chosen. */
-  constructor(chat, choose) {
+  /** @param choose Runs when the user has chosen something. */
+  constructor(chat: Chat, choose: () => void) {
     this.#chat = chat;
     this.#choose = choose;
   }
 
   /** Shows what there is now. */
-  draw() {
+  draw(): void {
     const chat = this.#chat;
-    const used = new Set();
-    /** @param {string} key @param {() => Item} create */
-    const item = (key, create) => {
+    const used = new Set<string>();
+    const item: ItemOf = (key, create) => {
       used.add(key);
       const made = this.#items.get(key) ?? create();
       this.#items.set(key, made);
@@ -48,14 +47,14 @@ export class Sidebar {
       const key = `${one.kind} ${one.target}`;
       const made = item(key, () => this.#conversationItem(one));
       made.update(one, one === chat.current);
-      return { kind: one.kind, row: made.row };
+      return { isUser: one.kind === "user", row: made.row };
     });
-    const rows = (/** @type {(kind: string) => boolean} */ wanted) =>
-      listed.filter(({ kind }) => wanted(kind)).map(({ row }) => row);
-    const persons = rows((kind) => kind === "user");
-    arrange(this.#rooms, rows((kind) => kind !== "user"));
-    arrange(this.#private, persons);
-    byId("private-heading").hidden = persons.length === 0;
+    const rows = (isUser: boolean) =>
+      listed.filter((one) => one.isUser === isUser).map(({ row }) => row);
+    const users = rows(true);
+    arrange(this.#rooms, rows(false));
+    arrange(this.#private, users);
+    byId("private-heading").hidden = users.length === 0;
     this.#drawOthers(item);
     this.#drawPeople(item);
     for (const key of this.#items.keys()) {
@@ -63,8 +62,7 @@ export class Sidebar {
     }
   }
 
-  /** @param {(key: string, create: () => Item) => Item} item */
-  #drawOthers(item) {
+  #drawOthers(item: ItemOf): void {
     const mine = new Set(
       this.#chat.conversations.map(({ target }) => target.toLowerCase()),
     );
@@ -84,8 +82,7 @@ export class Sidebar {
     arrangeWithRest(this.#others, rows, others.length);
   }
 
-  /** @param {(key: string, create: () => Item) => Item} item */
-  #drawPeople(item) {
+  #drawPeople(item: ItemOf): void {
     const { current, me } = this.#chat;
     const names = current.kind === "user"
       ? [current.target]
@@ -105,8 +102,7 @@ export class Sidebar {
     arrangeWithRest(this.#people, rows, names.length);
   }
 
-  /** @param {Conversation} conversation */
-  #conversationItem(conversation) {
+  #conversationItem(conversation: Conversation): Item {
     const { kind, target } = conversation;
     const name = kind === "all" ? "Everybody" : line(target);
     return new Item(name, () => {
@@ -118,13 +114,13 @@ export class Sidebar {
 
 /** One row, and the button in it. */
 class Item {
-  row;
-  #button;
-  #inside = make("span", { className: "inside" });
-  #badge = make("span", { className: "badge" });
+  readonly row: HTMLElement;
+  readonly #button: HTMLElement;
+  readonly #inside = make("span", { className: "inside" });
+  readonly #badge = make("span", { className: "badge" });
 
-  /** @param {string} name @param {() => void} choose @param {string} [person] Whose row it is. */
-  constructor(name, choose, person) {
+  /** @param person The user whose row it is, if it is a user's. */
+  constructor(name: string, choose: () => void, person?: string) {
     const looks = { className: "name", dir: "auto", title: name }; // may be cut
     const label = make("span", looks, name);
     const parts = person === undefined ? [label] : [avatar(person), label];
@@ -140,14 +136,16 @@ class Item {
     if (person !== undefined) this.row.dataset["person"] = person;
   }
 
-  /** @param {number} count Of people inside. */
-  setInside(count) {
+  /** Shows how many users are in a room. */
+  setInside(count: number): void {
     this.#inside.textContent = `${count}`;
     this.#inside.title = `${count} inside`;
   }
 
-  /** @param {Conversation} conversation @param {boolean} isCurrent */
-  update({ kind, unread, called, members }, isCurrent) {
+  update(
+    { kind, unread, called, members }: Conversation,
+    isCurrent: boolean,
+  ): void {
     this.#button.setAttribute("aria-current", `${isCurrent}`);
     this.#button.classList.toggle("unread", unread > 0);
     this.#badge.hidden = unread === 0;
@@ -159,8 +157,12 @@ class Item {
   }
 }
 
-/** Shows rows, and how many of `total` they leave out. @param {HTMLElement} list @param {HTMLElement[]} rows @param {number} total */
-function arrangeWithRest(list, rows, total) {
+/** Shows rows, and how many of `total` they leave out. */
+function arrangeWithRest(
+  list: HTMLElement,
+  rows: readonly HTMLElement[],
+  total: number,
+): void {
   arrange(list, rows);
   const more = total - rows.length;
   if (more > 0) {
@@ -168,8 +170,8 @@ function arrangeWithRest(list, rows, total) {
   }
 }
 
-/** Shows who we are. @param {Chat} chat */
-export function drawMe(chat) {
+/** Shows the user's own name and state. */
+export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
   picture.textContent = line(chat.me).slice(0, 1);
   picture.style.setProperty("--hue", `${hueOf(chat.me)}`);
@@ -181,7 +183,6 @@ export function drawMe(chat) {
     : "guest";
 }
 
-/** @param {string} a @param {string} b */
-function compare(a, b) {
+function compare(a: string, b: string): number {
   return a.localeCompare(b, undefined, { sensitivity: "base" });
 }

@@ -1,34 +1,31 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What people say, as nodes: cleaned by the rules of the terminal, with links
- * that lead to the web alone, our name marked, and a colour for each name.
+ * Texts of users and servers as nodes: sanitized by the rules of the terminal,
+ * with links, mentions and the colours of names.
  *
  * @module
  */
 import { nameHash, textParts } from "../../../core/text/marks.ts";
 import { sanitize } from "../../../core/text/sanitize.ts";
-import { make } from "./dom.js";
+import { make } from "./dom.ts";
 
-/** A name, or other words of somebody else, on one line. @param {string} text */
-export function line(text) {
+/** A name, or another text from outside, on one line. */
+export function line(text: string): string {
   return sanitize(text);
 }
 
-/** The same, with its line breaks. @param {string} text */
-export function lines(text) {
+/** The same, with its line breaks. */
+export function lines(text: string): string {
   return sanitize(text, { lines: true });
 }
 
 /**
  * A message. Its text stays text; a link shows where it leads.
  *
- * @param {string} text
- * @param {string} me Whose name is marked; empty in one's own messages.
- * @returns {(Node | string)[]}
+ * @param me The name whose mentions are marked; empty in own messages.
  */
-export function message(text, me) {
+export function message(text: string, me: string): (Node | string)[] {
   return textParts(lines(text), me).map((part) => {
     switch (part.kind) {
       case "text":
@@ -45,13 +42,13 @@ export function message(text, me) {
   });
 }
 
-/** The hue of a name: the same on every page. @param {string} name */
-export function hueOf(name) {
+/** The hue of a name: the same on every page. */
+export function hueOf(name: string): number {
   return nameHash(name) % 360;
 }
 
-/** A circle with the first letter of a name. @param {string} name */
-export function avatar(name) {
+/** A circle with the first letter of a name. */
+export function avatar(name: string): HTMLElement {
   const circle = make("span", { className: "avatar" }, line(name).slice(0, 1));
   circle.setAttribute("aria-hidden", "true");
   circle.style.setProperty("--hue", `${hueOf(name)}`);

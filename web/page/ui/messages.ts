@@ -1,51 +1,49 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
  * The messages of the conversation that is shown. Only the last ones are in
- * the page, however many there are, and more when somebody reads upwards; who
- * is at the end stays there.
+ * the page, and more while the user scrolls up. A user at the end stays there
+ * when messages come.
  *
  * @module
  */
-import { arrange, byId, make } from "./dom.js";
-import { avatar, hueOf, line, lines, message } from "./text.js";
+import type { Chat } from "../model/chat.js";
+import type { Conversation, Entry } from "../model/conversation.ts";
+import { arrange, byId, make } from "./dom.ts";
+import { avatar, hueOf, line, lines, message } from "./text.ts";
 
-/** @import { Chat } from "../model/chat.js" */
-/** @import { Conversation, Entry } from "../model/conversation.js" */
-
-/** So many entries are shown at first, and so many more at a time. */
+/** Entries that are shown at first, and that are added at a time. */
 const PAGE = 100;
 
-/** Messages of one person within so many milliseconds are one group. */
+/** Messages of one user within so many milliseconds are one group. */
 const GROUP_MS = 5 * 60_000;
 
-/** So near the end is at the end, in pixels. */
+/** A user this near to the end is at the end, in pixels. */
 const NEAR_END = 48;
 
 /** See the top of the file. */
 export class MessageList {
-  #chat;
-  #scroller = byId("scroller");
-  #list = byId("messages");
-  #earlier = byId("earlier", HTMLButtonElement);
-  #toEnd = byId("to-end", HTMLButtonElement);
-  #empty = byId("empty");
-  /** @type {Conversation | undefined} */
-  #shown;
+  readonly #chat: Chat;
+  readonly #scroller = byId("scroller");
+  readonly #list = byId("messages");
+  readonly #earlier = byId("earlier", HTMLButtonElement);
+  readonly #toEnd = byId("to-end", HTMLButtonElement);
+  readonly #empty = byId("empty");
+  #shown: Conversation | undefined;
   #count = PAGE; // of the entries, the last ones
   #lastTotal = 0;
   #atEnd = true;
-  #top = 0; // where we were
+  #top = 0; // scrolled to, before
   #fetching = false;
-  /** @type {WeakMap<Entry, { look: string, element: HTMLElement }>} */
-  #elements = new WeakMap();
-  /** @type {Map<string, HTMLElement>} */
-  #days = new Map();
-  #newMark = make("li", { className: "new" }, "New");
+  readonly #elements = new WeakMap<
+    Entry,
+    { readonly look: string; readonly element: HTMLElement }
+  >();
+  readonly #days = new Map<string, HTMLElement>();
+  readonly #newMark = make("li", { className: "new" }, "New");
 
-  /** @param {Chat} chat @param {AbortSignal} signal Ends it. */
-  constructor(chat, signal) {
+  /** @param signal Ends it. */
+  constructor(chat: Chat, signal: AbortSignal) {
     this.#chat = chat;
     const options = { signal, passive: true };
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), options);
@@ -58,17 +56,17 @@ export class MessageList {
   }
 
   /** Whether the newest message is in sight. */
-  get atEnd() {
+  get atEnd(): boolean {
     return this.#atEnd;
   }
 
-  /** Goes to the end with the next draw: something of ours is there. */
-  follow() {
+  /** Goes to the end with the next draw, to show an own message. */
+  follow(): void {
     this.#atEnd = true;
   }
 
   /** Shows what there is now. */
-  draw() {
+  draw(): void {
     const { current } = this.#chat;
     if (current !== this.#shown) {
       this.#shown = current;
@@ -79,7 +77,7 @@ export class MessageList {
         `Messages ${titleOf(current)}`,
       );
     } else if (!this.#atEnd) {
-      // Who reads above keeps what he reads, however much is added below.
+      // A user who reads above keeps the place while messages come below.
       this.#count += Math.max(0, current.entries.length - this.#lastTotal);
     } else {
       this.#count = Math.min(this.#count, PAGE);
@@ -94,12 +92,10 @@ export class MessageList {
     this.#stay();
   }
 
-  /** @param {Conversation} conversation @param {number} hidden @returns {HTMLElement[]} */
-  #rows(conversation, hidden) {
-    const rows = [];
+  #rows(conversation: Conversation, hidden: number): HTMLElement[] {
+    const rows: HTMLElement[] = [];
     let isNew = false;
-    /** @type {Entry | undefined} */
-    let before = undefined;
+    let before: Entry | undefined;
     for (const entry of conversation.entries.slice(hidden)) {
       const day = dayOf(entry.at);
       if (!before || dayOf(before.at) !== day) rows.push(this.#day(day));
@@ -114,8 +110,8 @@ export class MessageList {
     return rows;
   }
 
-  /** @param {Entry} entry @param {boolean} first Of its group. */
-  #element(entry, first) {
+  /** @param first Whether it is the first of its group. */
+  #element(entry: Entry, first: boolean): HTMLElement {
     const { place, text, why } = entry;
     const look = `${first} ${place} ${why ?? ""} ${text}`;
     const known = this.#elements.get(entry);
@@ -127,8 +123,7 @@ export class MessageList {
     return element;
   }
 
-  /** @param {string} day */
-  #day(day) {
+  #day(day: string): HTMLElement {
     const known = this.#days.get(day);
     if (known) return known;
     const element = make("li", { className: "day" }, day);
@@ -136,9 +131,9 @@ export class MessageList {
     return element;
   }
 
-  #scrolled() {
+  #scrolled(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    // Only who goes up leaves the end: it also moves when something is added.
+    // Only scrolling up leaves the end: the end moves when a message comes.
     if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.#atEnd = true;
     else if (scrollTop < this.#top) this.#atEnd = false;
     this.#top = scrollTop;
@@ -148,18 +143,18 @@ export class MessageList {
   }
 
   /** Keeps the end in sight if it was. */
-  #stay() {
+  #stay(): void {
     if (this.#atEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#toEnd.hidden = this.#atEnd;
   }
 
-  #goToEnd() {
+  #goToEnd(): void {
     this.#atEnd = true;
     this.draw();
     this.#scroller.focus();
   }
 
-  async #showEarlier() {
+  async #showEarlier(): Promise<void> {
     const conversation = this.#chat.current;
     if (this.#fetching || this.#earlier.hidden) return;
     this.#fetching = true;
@@ -177,14 +172,18 @@ export class MessageList {
   }
 }
 
-/** A conversation in words. @param {Conversation} conversation */
-export function titleOf({ kind, target }) {
+/** A conversation in words. */
+export function titleOf(
+  { kind, target }: Pick<Conversation, "kind" | "target">,
+): string {
   if (kind === "all") return "to everybody";
   return kind === "room" ? `in ${line(target)}` : `with ${line(target)}`;
 }
 
-/** @param {Entry} entry @param {{ first: boolean, me: string }} options */
-function messageElement(entry, { first, me }) {
+function messageElement(
+  entry: Entry,
+  { first, me }: { readonly first: boolean; readonly me: string },
+): HTMLElement {
   const { own, from, at, text, why, id } = entry;
   const state = why !== undefined
     ? "refused"
@@ -212,8 +211,8 @@ function messageElement(entry, { first, me }) {
   );
 }
 
-/** Whether one message goes on where the other ended. @param {Entry} entry @param {Entry | undefined} before */
-function follows(entry, before) {
+/** Whether a message belongs to the group of the one before. */
+function follows(entry: Entry, before: Entry | undefined): boolean {
   if (!before || entry.kind !== "message" || before.kind !== "message") {
     return false;
   }
@@ -222,13 +221,14 @@ function follows(entry, before) {
   return same && entry.at.getTime() - before.at.getTime() < GROUP_MS;
 }
 
-/** @param {Entry} entry @param {number | undefined} place */
-function isAfter({ kind, own, place: its }, place) {
+function isAfter(
+  { kind, own, place: its }: Entry,
+  place: number | undefined,
+): boolean {
   return place !== undefined && kind === "message" && !own && its > place;
 }
 
-/** @param {Date} at */
-function dayOf(at) {
+function dayOf(at: Date): string {
   return at.toLocaleDateString(undefined, {
     weekday: "long",
     day: "numeric",
@@ -236,19 +236,18 @@ function dayOf(at) {
   });
 }
 
-/** @param {Date} at */
-function timeOf(at) {
+function timeOf(at: Date): string {
   return at.toLocaleTimeString(undefined, {
     hour: "2-digit",
     minute: "2-digit",
   });
 }
 
-/** The looks of what is no message. */
+/** The classes of entries that are no message. */
 const CLASSES = { event: "event", error: "fault", answer: "answer" };
 
-/** What a conversation says before anybody has. */
-const EMPTY = {
+/** What a conversation without messages shows. */
+const EMPTY: Readonly<Record<Conversation["kind"], string>> = {
   room: "Nothing was said here yet. Say hello!",
   user: "What you write here, nobody else gets.",
   all: "What you write here goes to everybody who is connected.",

@@ -1,16 +1,21 @@
 /** The line: what comes back, what does not, and what is done on the way. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { Connection } from "../../core/connection.ts";
-import { EXIT, Failure } from "../../client/terminal/failure.ts";
+import type { Connection } from "../../../core/net/connection.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import {
   Line,
   type LineOptions,
-  type Visitor,
-} from "../../core/reconnecting.ts";
-import type { Clock } from "../../core/backoff.ts";
-import { CHECK_EVERY_MS } from "../../core/keepalive.ts";
-import { ChatError } from "../../protocol.ts";
-import { type FakePeer, FakeServer } from "../tools/client_tools.ts";
+  type Owner,
+} from "../../../core/net/reconnecting.ts";
+import type { Clock } from "../../../core/net/backoff.ts";
+import { CHECK_EVERY_MS } from "../../../core/net/keepalive.ts";
+import { ChatError } from "../../../protocol.ts";
+import { ConnectionError } from "../../../core/net/connection_error.ts";
+import {
+  exitCodeOf,
+  type FakePeer,
+  FakeServer,
+} from "../../tools/client_tools.ts";
 
 /** A clock that the test moves; nobody sleeps longer than a moment. */
 class FakeClock implements Clock {
@@ -44,7 +49,7 @@ class FakeClock implements Clock {
   }
 }
 
-/** A line to a fake server, and what its visitor was told. */
+/** A line to a fake server, and what its owner was told. */
 function createLine(server: FakeServer, options: Partial<LineOptions> = {}) {
   const clock = new FakeClock();
   const told: string[] = [];
@@ -54,20 +59,20 @@ function createLine(server: FakeServer, options: Partial<LineOptions> = {}) {
     random: () => 0,
     ...options,
   });
-  const visitor: Visitor = {
-    async arrive(connection: Connection) {
+  const owner: Owner = {
+    async resume(connection: Connection) {
       await connection.request("REGISTER", ["alice"]);
     },
-    arrived: () => void told.push("arrived"),
+    resumed: () => void told.push("arrived"),
     lost: (why) => void told.push(`lost: ${why.message}`),
   };
-  const ended = readAll(line, visitor);
+  const ended = readAll(line, owner);
   return { line, clock, told, ended };
 }
 
-async function readAll(line: Line, visitor: Visitor): Promise<string[]> {
+async function readAll(line: Line, owner: Owner): Promise<string[]> {
   const seen: string[] = [];
-  for await (const batch of line.batches(visitor)) {
+  for await (const batch of line.batches(owner)) {
     for (const { frame } of batch) {
       seen.push([frame.verb, ...frame.args].join(" "));
     }
@@ -122,7 +127,7 @@ Deno.test("Line repeats what was not answered, in order and with the same Key", 
   await line.settled(0);
   assertEquals(told, [
     "arrived",
-    "lost: Connection lost: the server hung up",
+    "lost: Connection lost: the server closed it",
     "arrived",
   ]);
   await end(line, ended);
@@ -318,7 +323,7 @@ Deno.test("Line waits as long as the server has asked before its end", async () 
 
   line.post("PING");
   await first.request();
-  line.waitBeforeReturn(5_000);
+  line.waitBeforeReconnecting(5_000);
   first.hangUp();
   using second = await accept(server);
   assertEquals(await second.request(), "PING");
@@ -337,14 +342,17 @@ for (const [why, says, code] of ENDS) {
   Deno.test(`Line does not come back after it was ${why}`, async () => {
     using server = new FakeServer();
     const { line, clock, told, ended } = createLine(server);
-    const waiting = assertRejects(() => line.request("WHO", ["#x"]), Failure);
+    const waiting = assertRejects(
+      () => line.request("WHO", ["#x"]),
+      ConnectionError,
+    );
     using peer = await accept(server);
 
     await peer.say(says);
     peer.hangUp();
-    const failure = await assertRejects(() => ended, Failure);
+    const failure = await assertRejects(() => ended, ConnectionError);
 
-    assertEquals(failure.exitCode, code);
+    assertEquals(exitCodeOf(failure), code);
     assertEquals((await waiting).message, failure.message);
     assertEquals(clock.slept, []);
     assertEquals(told, ["arrived"]);
@@ -394,7 +402,8 @@ Deno.test("Line does not try again when it does not get in the first time", asyn
   const { clock, told, ended } = createLine(server);
   (await server.accept()).hangUp();
 
-  assertEquals((await assertRejects(() => ended, Failure)).exitCode, 6);
+  const error = await assertRejects(() => ended, ConnectionError);
+  assertEquals(exitCodeOf(error), 6);
   assertEquals(clock.slept, []);
   assertEquals(told, []);
 });
@@ -408,9 +417,9 @@ Deno.test("Line gives up after the time it was given, with what was not answered
   first.hangUp();
   server[Symbol.dispose]();
 
-  const failure = await assertRejects(() => ended, Failure);
+  const failure = await assertRejects(() => ended, ConnectionError);
 
-  assertEquals(failure.exitCode, EXIT.failed);
+  assertEquals(exitCodeOf(failure), EXIT.failed);
   assertEquals(line.parked.map(({ verb }) => verb), ["SEND"]);
   const waited = clock.slept.reduce((a, b) => a + b);
   assert(waited > 40_000 && waited <= 60_000, `${waited}`);
@@ -431,7 +440,7 @@ Deno.test("Line gives up a connection on which nothing is heard, and comes back"
   assertEquals(await second.request(), "SEND #x\nhello");
   assertEquals(
     told[1],
-    "lost: Connection lost: nothing was heard for 30 seconds",
+    "lost: Connection lost: the server sent nothing for 30 seconds",
   );
   await end(line, ended);
 });
@@ -467,7 +476,10 @@ Deno.test("Line.close() ends a try to come back at once", async () => {
     },
   };
   const { line, ended } = createLine(server, { clock });
-  const waiting = assertRejects(() => line.request("WHO", ["#x"]), Failure);
+  const waiting = assertRejects(
+    () => line.request("WHO", ["#x"]),
+    ConnectionError,
+  );
   (await accept(server)).hangUp();
   await asleep.promise;
 

@@ -1,23 +1,26 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The form by which one comes in. It remembers what was typed last, but for
- * passwords.
+ * The form in which the user chooses a name and a server. It remembers what was
+ * typed last, except for passwords.
  *
  * @module
  */
 import { preparePassword, ScramError } from "../../../core/scram.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
-import { Account, canUseAccounts, ownerOf } from "../net/account.js";
+import { settings } from "../model/settings.ts";
+import { Account, canUseAccounts, ownerOf, type Way } from "../net/account.js";
 import { inWords } from "../net/connection.js";
-import { byId } from "./dom.js";
-import { settings } from "../model/settings.js";
-import { line } from "./text.js";
+import { byId } from "./dom.ts";
+import { line } from "./text.ts";
 
-/** @import { Way } from "../net/account.js" */
-
-/** @typedef {{ name: string, account: Account, url: URL }} Goal Whom to be, and where. */
+/** Which name to register, and where. */
+export interface Goal {
+  readonly name: string;
+  readonly account: Account;
+  /** Of the WebSocket. */
+  readonly url: URL;
+}
 
 const REMEMBERED = "parley";
 
@@ -26,21 +29,20 @@ const NORMAL_PORT = settings.tls ? DEFAULT_PORT + 1 : DEFAULT_PORT;
 
 /** See the top of the file. */
 export class Form {
-  #form = byId("entrance-form", HTMLFormElement);
-  #name = byId("name", HTMLInputElement);
-  #server = byId("server", HTMLInputElement);
-  #port = byId("port", HTMLInputElement);
-  #password = byId("password", HTMLInputElement);
-  #repeat = byId("repeat", HTMLInputElement);
-  #enter = byId("enter", HTMLButtonElement);
-  #error = byId("entrance-error");
-  #suggestion = byId("suggestion", HTMLButtonElement);
-  #submit;
+  readonly #form = byId("entrance-form", HTMLFormElement);
+  readonly #name = byId("name", HTMLInputElement);
+  readonly #server = byId("server", HTMLInputElement);
+  readonly #port = byId("port", HTMLInputElement);
+  readonly #password = byId("password", HTMLInputElement);
+  readonly #repeat = byId("repeat", HTMLInputElement);
+  readonly #enter = byId("enter", HTMLButtonElement);
+  readonly #error = byId("entrance-error");
+  readonly #suggestion = byId("suggestion", HTMLButtonElement);
+  readonly #submit: (goal: Goal) => void;
 
-  /** @param {(goal: Goal) => void} submit */
-  constructor(submit) {
+  constructor(submit: (goal: Goal) => void) {
     this.#submit = submit;
-    const { name = "", server = "", port = "" } = remembered();
+    const { name, server, port } = remembered();
     this.#name.value = settings.name ?? name;
     this.#server.value = settings.server ?? (server || "127.0.0.1");
     this.#port.value = `${settings.port ?? (port || NORMAL_PORT)}`;
@@ -61,8 +63,8 @@ export class Form {
     });
   }
 
-  /** Shows it; with why, if something went wrong. @param {string} [error] */
-  show(error) {
+  /** Shows it; with why, if something went wrong. */
+  show(error?: string): void {
     byId("entrance").hidden = false;
     this.#busy(false);
     this.#explain(error);
@@ -70,15 +72,15 @@ export class Form {
   }
 
   /** Puts it away, with the passwords. */
-  hide() {
+  hide(): void {
     byId("entrance").hidden = true;
     this.#password.value = "";
     this.#repeat.value = "";
     this.#explain();
   }
 
-  /** Says why one is not let in, and what to do about it. @param {Error} error */
-  refuse(error) {
+  /** Shows why the server refuses the user, and what to do about it. */
+  refuse(error: Error): void {
     this.show(inWords(error));
     const owner = ownerOf(error);
     if (owner !== undefined && canUseAccounts) {
@@ -102,7 +104,7 @@ export class Form {
     this.#suggestion.textContent = `Come in as ${free}`;
   }
 
-  #go() {
+  #go(): void {
     const name = this.#name.value.trim();
     if (!isUserName(name)) {
       const isReserved = /^[A-Za-z0-9]{1,32}$/.test(name);
@@ -130,7 +132,7 @@ export class Form {
   }
 
   /** Where the WebSocket is. */
-  #url() {
+  #url(): URL {
     const url = new URL("/ws", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     if (settings.local) {
@@ -140,25 +142,23 @@ export class Form {
     return url;
   }
 
-  /** @returns {HTMLInputElement[]} */
-  #ways() {
+  #ways(): HTMLInputElement[] {
     return [...this.#form.querySelectorAll("input")].filter(({ type }) =>
       type === "radio"
     );
   }
 
-  /** @returns {Way} */
-  get #way() {
+  get #way(): Way {
     const value = this.#ways().find(({ checked }) => checked)?.value;
     return value === "login" || value === "signup" ? value : "guest";
   }
 
-  set #way(value) {
+  set #way(value: Way) {
     for (const way of this.#ways()) way.checked = way.value === value;
     this.#drawWay();
   }
 
-  #drawWay() {
+  #drawWay(): void {
     const way = this.#way;
     byId("password-field").hidden = way === "guest";
     byId("repeat-field").hidden = way !== "signup";
@@ -168,45 +168,50 @@ export class Form {
     this.#explain();
   }
 
-  /** @param {boolean} busy */
-  #busy(busy) {
+  #busy(busy: boolean): void {
     this.#enter.disabled = busy;
     this.#enter.textContent = busy ? "Coming in…" : "Come in";
   }
 
-  /** @param {string} [text] */
-  #explain(text = "") {
+  #explain(text = ""): void {
     this.#error.hidden = text === "";
     this.#error.textContent = line(text);
     this.#suggestion.hidden = true;
   }
 }
 
-/**
- * @param {HTMLInputElement} password
- * @param {HTMLInputElement} repeat
- * @throws {ScramError} If the password was not typed twice, or is none.
- */
-export function checkRepeated(password, repeat) {
+/** @throws {ScramError} If the password was not typed twice, or is not legal. */
+export function checkRepeated(
+  password: HTMLInputElement,
+  repeat: HTMLInputElement,
+): void {
   preparePassword(password.value);
   if (password.value === repeat.value) return;
   throw new ScramError("The two passwords are not the same");
 }
 
-/** @returns {Record<string, string>} What was typed the last time. */
-function remembered() {
+/** What was typed the last time. */
+interface Remembered {
+  readonly name: string;
+  readonly server: string;
+  readonly port: string;
+}
+
+function remembered(): Remembered {
   try {
-    return Object(JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}"));
+    const stored = Object(JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}"));
+    const { name = "", server = "", port = "" } = stored;
+    return { name: `${name}`, server: `${server}`, port: `${port}` };
   } catch {
-    return {}; // a browser may keep nothing, or others may have written it
+    // A browser may store nothing, and another program may have written it.
+    return { name: "", server: "", port: "" };
   }
 }
 
-/** @param {Record<string, string>} values */
-function remember(values) {
+function remember(values: Remembered): void {
   try {
     localStorage.setItem(REMEMBERED, JSON.stringify(values));
   } catch {
-    // A browser may keep nothing; then it is typed again.
+    // A browser may store nothing; then the user types it again.
   }
 }

@@ -4,14 +4,14 @@ import {
   LONGEST_PAUSE_MS,
   LONGEST_RETRY_AFTER_MS,
   pauseBefore,
-} from "../../core/backoff.ts";
-import { CHECK_EVERY_MS, Watch } from "../../core/keepalive.ts";
+} from "../../../core/net/backoff.ts";
+import { CHECK_EVERY_MS, Keepalive } from "../../../core/net/keepalive.ts";
 
 /** A watch whose time the test makes pass, a check at a time. */
 function createWatch() {
   let now = 1_000_000;
-  const watch = new Watch(() => now);
-  watch.listening();
+  const watch = new Keepalive(() => now);
+  watch.reading();
   const pass = (seconds: number): string[] => {
     const found: string[] = [];
     for (let i = 0; i < seconds; i++) {
@@ -27,7 +27,7 @@ function createWatch() {
   return { watch, pass, jump };
 }
 
-Deno.test("Watch asks after 20 seconds of silence, and gives up after 10 more", () => {
+Deno.test("Keepalive asks after 20 seconds of silence, and gives up after 10 more", () => {
   const { pass } = createWatch();
 
   assertEquals(pass(19), []);
@@ -36,41 +36,41 @@ Deno.test("Watch asks after 20 seconds of silence, and gives up after 10 more", 
   assertEquals(pass(1), ["give up"]);
 });
 
-Deno.test("Watch begins anew with every byte", () => {
+Deno.test("Keepalive begins anew with every byte", () => {
   const { watch, pass } = createWatch();
 
   for (let i = 0; i < 3; i++) {
     assertEquals(pass(25), ["ask"]);
-    watch.heard();
-    watch.listening();
+    watch.received();
+    watch.reading();
   }
 });
 
-Deno.test("Watch does not count the time in which we do not read", () => {
+Deno.test("Keepalive does not count the time in which we do not read", () => {
   const { watch, pass } = createWatch();
 
-  watch.heard();
+  watch.received();
   assertEquals(pass(60), []);
-  watch.listening();
+  watch.reading();
 
   assertEquals(pass(19), []);
   assertEquals(pass(1), ["ask"]);
 });
 
-Deno.test("Watch asks at once after a sleep, and waits 3 seconds", () => {
+Deno.test("Keepalive asks at once after a sleep, and waits 3 seconds", () => {
   const { watch, pass, jump } = createWatch();
 
   assertEquals(jump(3_600_000), "ask");
   assertEquals(pass(2), []);
   assertEquals(pass(1), ["give up"]);
 
-  watch.heard();
-  watch.listening();
+  watch.received();
+  watch.reading();
   assertEquals(pass(25), ["ask"]); // asked, and then asleep
   assertEquals(jump(60_000), "ask");
 });
 
-Deno.test("Watch takes no harm from a clock that is set back", () => {
+Deno.test("Keepalive takes no harm from a clock that is set back", () => {
   const { pass, jump } = createWatch();
 
   assertEquals(jump(-3_600_000), "nothing");

@@ -1,27 +1,26 @@
-// @ts-check
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * Three ways to tell a person something: a toast for who looks at the page,
- * words for who hears it, a notification for who is elsewhere. All of it is
- * cleaned here.
+ * Three ways to tell a user something: a toast that is seen, words that a
+ * screen reader reads, and a notification while another window has the focus.
+ * All texts are sanitized here.
  *
  * @module
  */
-import { byId, make } from "./dom.js";
-import { line, lines } from "./text.js";
+import { byId, make } from "./dom.ts";
+import { line, lines } from "./text.ts";
 
-/** So long a toast stays, in milliseconds. */
+/** A toast stays so long, in milliseconds. */
 const TOAST_MS = 12_000;
 
-/** So many are shown at a time, the newest. */
+/** Toasts that are shown at a time, the newest. */
 const MAX_TOASTS = 4;
 
-/** So many are kept of what was said aloud. */
+/** Announcements that stay in the page. */
 const MAX_ANNOUNCED = 10;
 
-/** Shows something for a while; it is said aloud as well. @param {string} text */
-export function toast(text) {
+/** Shows a toast, which a screen reader reads as well. */
+export function toast(text: string): void {
   const toasts = byId("toasts");
   if (toasts.lastElementChild?.firstChild?.textContent === line(text)) return;
   if (toasts.childElementCount >= MAX_TOASTS) toasts.firstChild?.remove();
@@ -34,8 +33,8 @@ export function toast(text) {
   setTimeout(() => shown.remove(), TOAST_MS);
 }
 
-/** Tells who does not see the page, when nothing else is being said. @param {string} text */
-export function announce(text) {
+/** Has a screen reader read `text`, after what it is reading now. */
+export function announce(text: string): void {
   const announcer = byId("announcer");
   while (announcer.childElementCount >= MAX_ANNOUNCED) {
     announcer.firstElementChild?.remove();
@@ -43,22 +42,23 @@ export function announce(text) {
   announcer.append(make("p", {}, lines(text)));
 }
 
-/** Whether the person can still be asked for notifications. */
-export function canAskToNotify() {
+/** Whether the user can still be asked to allow notifications. */
+export function canAskToNotify(): boolean {
   const canNotify = "Notification" in window && isSecureContext;
   return canNotify && Notification.permission === "default";
 }
 
-/**
- * Tells who does not look at the page, if that was allowed.
- *
- * @param {string} title
- * @param {object} news
- * @param {string} news.text
- * @param {string} news.tag Takes the place of what has the same.
- * @param {() => void} news.show The person has chosen it.
- */
-export function notify(title, { text, tag, show }) {
+/** A notification. */
+export interface News {
+  readonly text: string;
+  /** It replaces the notification with the same tag. */
+  readonly tag: string;
+  /** Runs when the user chooses it. */
+  show(): void;
+}
+
+/** Shows a notification, if the user has allowed that. */
+export function notify(title: string, { text, tag, show }: News): void {
   if (!("Notification" in window)) return;
   if (Notification.permission !== "granted") return;
   try {
@@ -68,6 +68,6 @@ export function notify(title, { text, tag, show }) {
       show();
     };
   } catch {
-    // Phones want a service worker for this; the title counts there too.
+    // Phones need a service worker for this. The title of the page counts too.
   }
 }
