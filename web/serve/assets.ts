@@ -1,9 +1,11 @@
 /**
- * What the page consists of: its files, ready to be sent.
+ * The files of the page, ready to be sent.
  *
- * All of them are part of the program, so that a bundle or a binary carries
- * them. The TypeScript among them is what the terminal's client runs as well;
- * it is pure code, and only its types are taken off.
+ * All of them are part of the program, so that a bundle or a binary has them.
+ * TypeScript is sent without its types. A path is that of the source below
+ * web/page/, or /core/… for what the terminal client runs too: a relative import
+ * that would leave the page's root stays at it, so the same import finds the
+ * same file in Deno and in a browser.
  *
  * @module
  */
@@ -27,7 +29,9 @@ import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
 import marks from "../../core/text/marks.ts" with { type: "text" };
+import nearest from "../../core/text/nearest.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
+import sentences from "../../core/text/sentences.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
 import icon from "../page/icon.svg" with { type: "text" };
@@ -65,11 +69,11 @@ const SPACE = /^\s+|[ \t]+$/gm;
 
 /** A file as it is sent. */
 export interface Asset {
-  /** Its media type. */
+  /** The media type. */
   readonly type: string;
-  /** As it is. */
+  /** The content. */
   readonly bytes: Uint8Array;
-  /** For whoever takes gzip, which is everybody. */
+  /** The content for a client that takes gzip, as all browsers do. */
   readonly gzipped: Uint8Array;
   /** Changes when the file does. */
   readonly etag: string;
@@ -116,7 +120,9 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/core/session.ts", session],
   ["/core/sign_in.ts", signIn],
   ["/core/text/marks.ts", marks],
+  ["/core/text/nearest.ts", nearest],
   ["/core/text/sanitize.ts", sanitize],
+  ["/core/text/sentences.ts", sentences],
   ["/core/text/typed_line.ts", typedLine],
   ["/icon.svg", icon],
   ["/model/chat.ts", chat],

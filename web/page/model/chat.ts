@@ -27,6 +27,7 @@ import {
 } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
+import { NAME_RULE } from "../../../core/text/sentences.ts";
 import {
   type Frame,
   isRoomName,
@@ -210,7 +211,7 @@ export class Chat {
   /** Shows the conversation with a user. */
   talkTo(name: string): void {
     if (isUserName(name)) return this.show(this.#person(name));
-    this.#watcher.told("A name has 1 to 32 letters (A-Z, a-z) and digits");
+    this.#watcher.told(NAME_RULE);
   }
 
   /** Sends a message to the conversation that is shown; false if it is too long. */

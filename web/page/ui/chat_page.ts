@@ -8,6 +8,7 @@
  */
 import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
+import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
 import { DEFAULT_ROOM } from "../../../protocol.ts";
 import { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
@@ -19,7 +20,7 @@ import type { Files } from "./files.ts";
 import { checkRepeated, type Form, type Goal } from "./form.ts";
 import { MessageList, titleOf } from "./messages.ts";
 import { announce, canAskToNotify, notify, toast } from "./news.ts";
-import { drawMe, Sidebar } from "./sidebar.ts";
+import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 import { line } from "./text.ts";
 
 /** Where the rooms of a tab are stored, for a reload of the page. */
@@ -177,7 +178,7 @@ export class ChatPage {
         await this.#chat.signUp(first.value);
         first.value = second.value = "";
         dialog.close();
-        toast(`${this.#chat.me} is your account now`);
+        toast(accountCreated(this.#chat.me));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         problem.textContent = line(inWords(error));
@@ -320,19 +321,19 @@ export class ChatPage {
     const { current, state } = this.#chat;
     const { kind, target, members } = current;
     const name = line(target);
-    byId("title").textContent = kind === "all" ? "Everybody" : name;
+    byId("title").textContent = kind === "all" ? "All users" : name;
     byId("subtitle").textContent = kind === "all"
-      ? "all who are connected"
+      ? "connected now"
       : kind === "user"
       ? "private"
-      : `${members} inside`;
+      : peopleHere(members);
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
     const leave = byId("leave");
     leave.hidden = kind === "all";
     leave.textContent = kind === "room" ? "Leave" : "Close";
     this.#text.placeholder = kind === "all"
-      ? "Write to everybody"
+      ? "Write to all users"
       : `Write ${kind === "room" ? "in" : "to"} ${name}`;
     byId("send", HTMLButtonElement).disabled = state === "ended";
   }
@@ -342,7 +343,7 @@ export class ChatPage {
     const banner = byId("banner");
     banner.hidden = state === "connected" || state === "connecting";
     const text = state === "reconnecting"
-      ? `${line(why)}. Coming back; what you write waits until then.`
+      ? `${line(why)}. ${RECONNECTING}`
       : `${line(why)}.`;
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;
