@@ -45,14 +45,14 @@ function firstReceived(files: Files): Promise<readonly string[]> {
   let running = 0;
   const follow = ({ ended }: Transfer) => {
     running++;
-    files.accepted.then(follow);
+    files.transfers.accepted.then(follow);
     ended.then(resolve, (error) => {
       running--;
       if (!isTold(error)) reject(error);
       else if (running === 0) resolve([]);
     });
   };
-  files.accepted.then(follow);
+  files.transfers.accepted.then(follow);
   return promise;
 }
 
