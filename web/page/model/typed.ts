@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  alreadyAccount,
   type CommandClient,
   roomNamed,
   SHARED_COMMANDS,
@@ -19,8 +18,9 @@ import {
   usageHelp,
   type WebCommandName,
 } from "../../../core/text/typed_line.ts";
+import { alreadyAccount } from "../../../core/text/sentences.ts";
 import { lookAlike } from "../../../protocol.ts";
-import type { Chat } from "./chat.js";
+import type { Chat } from "./chat.ts";
 
 /** What the page does beside the chat. */
 export interface PageActions {
@@ -106,11 +106,11 @@ const OWN_COMMANDS = {
       return wanted && lookAlike(one.target) === lookAlike(wanted);
     });
     if (room && room.kind !== "all") return chat.leave(room);
-    told(rest === "" ? "This is no room" : `You are not in ${rest}`);
+    told(rest === "" ? "You are in no room" : `You are not in ${rest}`);
   },
   rooms: ({ chat }) => showRooms(chat),
   signup: ({ chat, told, signUp }) => {
-    if (chat.account.owned) told(alreadyAccount(chat.me));
+    if (chat.signIn.owned) told(alreadyAccount(chat.me));
     else signUp();
   },
   quit: ({ chat }) => chat.logout(),

@@ -13,10 +13,10 @@
  */
 import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
 import { ChatError, type Frame, header } from "../../../protocol.ts";
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
-import { type Carrier, Ringing } from "../net/calls.js";
-import { Program } from "../net/program.js";
+import { type Carrier, Ringing } from "../net/calls.ts";
+import { Program } from "../net/program.ts";
 import { byId } from "./dom.ts";
 import { announce, notify, toast } from "./news.ts";
 import { TransferList } from "./transfers.ts";
@@ -27,7 +27,7 @@ type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
 /** A search through folders that takes longer is told, in milliseconds. */
 const SLOW_SEARCH_MS = 1_000;
 
-const SEARCHING = "Looking through the folders. They are offered soon";
+const SEARCHING = "Searching the folders. The files are offered after that.";
 
 /** See the top of the file. */
 export class Files implements Carrier {
@@ -81,7 +81,7 @@ export class Files implements Carrier {
 
   /** See {@linkcode Carrier}. */
   leave(): void {
-    this.#ringing.declineAll(this.#chat);
+    this.#ringing.declineAll(this.#chat.line);
   }
 
   /** See {@linkcode Carrier}. */
@@ -115,7 +115,7 @@ export class Files implements Carrier {
       if (!this.#program?.isOpen) {
         throw new Error(
           "Cannot send files: the program that carries them is away. " +
-            "Try again when you are connected",
+            "Try again when you are connected.",
         );
       }
       const drop = ++this.#lastDrop;
@@ -163,7 +163,7 @@ export class Files implements Carrier {
     const [name = ""] = args;
     this.#ringing.note(verb, name, `${headers["Session"]}`);
     try {
-      await this.#chat.ask(verb, args, headers);
+      await this.#chat.line.request(verb, args, headers);
       program.tell({ type: "answer", request });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -204,7 +204,7 @@ export class Files implements Carrier {
     if (program !== this.#program) return; // we have closed it
     this.#program = undefined;
     this.#forget();
-    toast("The program that carries files has ended. Start it again");
+    toast("The program that carries files has ended. Start it again.");
   }
 
   #forget(): void {

@@ -6,18 +6,24 @@
  *
  * @module
  */
+import { inWords } from "../../../core/net/connection_error.ts";
 import { preparePassword, ScramError } from "../../../core/scram.ts";
+import {
+  canUseAccounts,
+  ownerOf,
+  SignIn,
+  type Way,
+} from "../../../core/sign_in.ts";
+import { NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
-import { Account, canUseAccounts, ownerOf, type Way } from "../net/account.js";
-import { inWords } from "../net/connection.js";
 import { byId } from "./dom.ts";
 import { line } from "./text.ts";
 
 /** Which name to register, and where. */
 export interface Goal {
   readonly name: string;
-  readonly account: Account;
+  readonly signIn: SignIn;
   /** Of the WebSocket. */
   readonly url: URL;
 }
@@ -86,7 +92,7 @@ export class Form {
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
       this.#explain(
-        `${line(`${owner}`)} has an account. Is it yours? Then log in`,
+        `${line(`${owner}`)} has an account. If it is yours, sign in.`,
       );
       this.#password.focus();
     }
@@ -101,7 +107,7 @@ export class Form {
     if (!isUserName(free)) return;
     this.#suggestion.hidden = false;
     this.#suggestion.dataset["name"] = free;
-    this.#suggestion.textContent = `Come in as ${free}`;
+    this.#suggestion.textContent = `Join as ${free}`;
   }
 
   #go(): void {
@@ -110,20 +116,19 @@ export class Form {
       const isReserved = /^[A-Za-z0-9]{1,32}$/.test(name);
       this.#name.focus();
       return this.#explain(
-        isReserved
-          ? `"${name}" is reserved. Take another name`
-          : "A name has 1 to 32 letters (A-Z, a-z) and digits",
+        isReserved ? `"${name}" is reserved. Choose another name.` : NAME_RULE,
       );
     }
     const way = this.#way;
     try {
       if (way === "signup") checkRepeated(this.#password, this.#repeat);
-      const account = new Account(way, this.#password.value);
+      const signIn = new SignIn();
+      signIn.use(way, way === "guest" ? undefined : this.#password.value);
       const url = this.#url();
       this.#explain();
       this.#busy(true);
       remember({ name, server: this.#server.value, port: this.#port.value });
-      this.#submit({ name, account, url });
+      this.#submit({ name, signIn, url });
     } catch (error) {
       if (!(error instanceof ScramError)) throw error;
       this.#password.focus();
@@ -170,7 +175,7 @@ export class Form {
 
   #busy(busy: boolean): void {
     this.#enter.disabled = busy;
-    this.#enter.textContent = busy ? "Coming in…" : "Come in";
+    this.#enter.textContent = busy ? "Joining…" : "Join";
   }
 
   #explain(text = ""): void {
@@ -187,7 +192,7 @@ export function checkRepeated(
 ): void {
   preparePassword(password.value);
   if (password.value === repeat.value) return;
-  throw new ScramError("The two passwords are not the same");
+  throw new ScramError("The passwords are not the same");
 }
 
 /** What was typed the last time. */
