@@ -33,3 +33,8 @@ export class TestClock implements Clock {
     this.#now = end;
   }
 }
+
+/** Resolves when everything has run that can in one round of the event loop. */
+export function round(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
