@@ -14,36 +14,35 @@
  *
  * @module
  */
-import { Access } from "./core/sign_in.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
-import { comeIn, inTime } from "./core/resume.ts";
+import { inTime } from "./core/resume.ts";
+import { Access } from "./client/chat/access.ts";
 import { sanitize } from "./core/text/sanitize.ts";
 import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
-import { said, type Stream } from "./core/connection.ts";
-import { EXIT, Failure } from "./client/terminal/failure.ts";
+import type { Stream } from "./core/net/connection.ts";
+import { errorText } from "./core/net/connection_error.ts";
+import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
 import type { SharedFolder } from "./client/files/share.ts";
 import {
   KnownServers,
   knownServersPath,
 } from "./client/trust/known_servers.ts";
-import { Line } from "./core/reconnecting.ts";
+import { Line } from "./core/net/reconnecting.ts";
 import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
 import { askGoal, askName, type Goal } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
-import { OutputClosed } from "./client/terminal/output.ts";
+import { OutputClosed } from "./terminal/output.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { refused } from "./client/chat/refused.ts";
-import { columnsNow, restore, Screen } from "./client/terminal/screen.ts";
+import { PlainTerminal } from "./terminal/plain_terminal.ts";
+import { RawTerminal } from "./terminal/raw_terminal.ts";
+import { columnsNow, END_SIGNALS } from "./terminal/system.ts";
 import { Session, type SessionParts } from "./client/chat/session.ts";
-import {
-  PlainTerminal,
-  type SecretTerminal,
-  type Terminal,
-} from "./client/terminal/terminal.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 import type { Trust } from "./client/trust/trust.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
-import { View } from "./client/terminal/view.ts";
+import { View } from "./client/view/view.ts";
 import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
 import { UsageError } from "./terminal/options.ts";
 import type { LocalOptions } from "./client/gui/local.ts";
@@ -62,7 +61,7 @@ interface Setting {
   readonly asks: boolean;
   /** Whether input lines are sent as they are. */
   readonly piped: boolean;
-  readonly terminal: SecretTerminal;
+  readonly terminal: Terminal;
   readonly access: Access;
   readonly view: View;
   /** Who the server has to be, if it is to be encrypted. */
@@ -96,7 +95,7 @@ async function chat(options: Options): Promise<number> {
  */
 async function chatInBrowser(options: Options): Promise<number> {
   const { openBrowser, serveLocally } = await import("./client/gui/local.ts");
-  const { PageFiles } = await import("./client/gui/page_files.ts");
+  const { pageFiles } = await import("./client/gui/page_session.ts");
   const { TypedServers } = await import("./client/gui/typed_servers.ts");
   const stop = new AbortController();
   using _signals = stopOnSignals(stop);
@@ -113,7 +112,7 @@ async function chatInBrowser(options: Options): Promise<number> {
   await using page = await serveLocally({
     settings: pageSettings(options),
     dial: (server, port, signal) => servers.dial(server, port, signal),
-    files: new PageFiles({
+    files: pageFiles({
       folder: downloads,
       shared: share === undefined ? undefined : await sharedFolder(share),
       listens,
@@ -154,13 +153,15 @@ async function visit(setting: Setting): Promise<number> {
         return await attend(goal, setting);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (setting.session?.wasIn) throw refused(error, goal, options);
+        if (setting.session?.chat.wasRegistered) {
+          throw refused(error, goal, options);
+        }
         suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);
         if (await access.overcome(error)) continue;
         const isOfName = error.code === 100 || error.code === 104;
         if (!goal.named || !isOfName) throw refused(error, goal, options);
         terminal.print(
-          setting.view.format({ kind: "error", text: said(error) }),
+          setting.view.format({ kind: "error", text: errorText(error) }),
         );
       }
     } else if (!goal.named) {
@@ -188,7 +189,6 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     view,
     name: goal.name,
     access,
-    comeIn: (connection, pass) => comeIn(connection, access, goal.name, pass),
     echo: !piped, // a pipe knows what it said
     listens: options.listens && !piped && options.transfer?.kind !== "send",
     directHost: options.directHost,
@@ -198,7 +198,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     ...(piped ? { refused: refusals.add } : {}),
   });
   setting.session = session;
-  const reading = receive(session, terminal);
+  const reading = session.run(); // the read loop
   const writing = speak(session, goal, setting, refusals);
   try {
     // The loser ends with the line, or waits for a line nobody will type.
@@ -208,7 +208,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     if (piped) refusals.tellLost(line.parked);
     throw error;
   } finally {
-    session.messages.order.flush();
+    session.chat.order.flush();
   }
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;
 }
@@ -235,14 +235,6 @@ async function loadTrust(setting: Setting): Promise<void> {
   });
 }
 
-/** The read loop: shows what comes, no faster than it can be shown. */
-async function receive(session: Session, terminal: Terminal): Promise<void> {
-  for await (const batch of session.line.batches(session)) {
-    for (const event of batch) session.receive(event);
-    await terminal.flushed();
-  }
-}
-
 /** The write loop: says what is typed, once we are in, and takes leave. */
 async function speak(
   session: Session,
@@ -258,7 +250,7 @@ async function speak(
     await session.join(room);
     await sendLines(line, Deno.stdin.readable, refusals.numbers, {
       room,
-      maxBytes: session.maxBodyBytes,
+      maxBytes: session.chat.maxBodyBytes,
       refuse: refusals.tell,
     });
   } else {
@@ -293,7 +285,7 @@ async function filesOf(
   { options, terminal }: Setting,
 ): Promise<NonNullable<SessionParts["files"]>> {
   const { downloads, share, transfer } = options;
-  const draws = terminal instanceof Screen ||
+  const draws = terminal.kind === "raw" ||
     (transfer !== undefined && Deno.stderr.isTerminal());
   return {
     folder: downloads,
@@ -307,7 +299,7 @@ async function filesOf(
 /** @throws {Failure} If it is no folder. */
 async function sharedFolder(path: string): Promise<SharedFolder> {
   const { SharedFolder } = await import("./client/files/share.ts");
-  const { FileFailure } = await import("./client/files/failure.ts");
+  const { FileFailure } = await import("./client/files/records.ts");
   try {
     return await SharedFolder.open(path);
   } catch (error) {
@@ -334,7 +326,7 @@ function openSetting(
     ? new PlainTerminal(closed, aside)
     : plain
     ? new PlainTerminal(closed)
-    : new Screen({
+    : new RawTerminal({
       complete: (line) =>
         setting.session
           ? complete(setting.session, line)
@@ -342,8 +334,6 @@ function openSetting(
       interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
       closed,
     });
-  const columns = () =>
-    terminal instanceof Screen ? terminal.columns : Infinity;
   const { way, passwordFile } = options;
   const asker = input ? terminal : undefined;
   return Object.assign(setting, {
@@ -352,27 +342,22 @@ function openSetting(
     asks: input,
     piped: !input && !options.plain && !transfers,
     terminal,
-    view: new View({ plain, colors, columns }),
+    view: new View({ plain, colors, columns: () => terminal.columns }),
     [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),
   });
 }
 
 /** Ends the visit, with the terminal given back, when we are asked to stop. */
 function stopOnSignals(stop: AbortController): Disposable {
-  const listeners = Object.entries(SIGNALS).map(([name, code]) => {
-    const listener = () => stop.abort(new Failure(code, ""));
-    // The cast: the keys of the table below.
-    const signal = name as keyof typeof SIGNALS;
+  const listeners = Object.entries(END_SIGNALS).map(([name, number]) => {
+    // Exit codes as shells have them.
+    const listener = () => stop.abort(new Failure(128 + number, ""));
+    const signal = name as Deno.Signal; // the cast: a key of END_SIGNALS
     Deno.addSignalListener(signal, listener);
     return () => Deno.removeSignalListener(signal, listener);
   });
   return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
 }
-
-/** Exit codes as shells have them: 128 and the number of the signal. */
-const SIGNALS = Deno.build.os === "windows"
-  ? { SIGINT: EXIT.interrupted }
-  : { SIGINT: EXIT.interrupted, SIGTERM: 143, SIGHUP: 129 };
 
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
@@ -405,13 +390,10 @@ async function main(args: string[]): Promise<number> {
     );
     return EXIT.ok;
   } catch (error) {
-    return report(error);
+    return report(failureOf(error));
   }
 }
 
 if (import.meta.main) {
-  // A bug must not leave the terminal raw; that it ends the program stays so.
-  addEventListener("error", restore);
-  addEventListener("unhandledrejection", restore);
   Deno.exit(await main(Deno.args));
 }

@@ -1,11 +1,10 @@
 /**
  * The server: `deno run -A server.ts`.
  *
- * It listens, and only then loads what serves: `server/start.ts`, where the parts
- * of the server are put together. Whoever connects is accepted in
- * `server/net/acceptor.ts`, and served by an iterator of frames in
- * `server/session/session.ts`. What is left is here: the command line, listening, the
- * operator's terminal, and how it ends.
+ * It listens first and then loads `server/start.ts`, which puts the parts of the
+ * server together: loading takes longer than all the rest, and clients that
+ * connect meanwhile wait in the backlog. This file has the command line,
+ * listening, the operator's terminal, and the end.
  *
  * @module
  */
@@ -24,12 +23,13 @@ import {
 import type { TlsListener } from "./server/net/acceptor.ts";
 import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
-import { UsageError } from "./terminal/options.ts";
 import { StartError } from "./server/journal/start_error.ts";
+import { UsageError } from "./terminal/options.ts";
+import { END_SIGNALS } from "./terminal/system.ts";
 
 const SOFTWARE = `parley ${config.version}`;
 
-/** A burst of so many connections is accepted without a wait. */
+/** Connections that the system holds until the server accepts them. */
 const BACKLOG = 4_096;
 
 /** Runs the server until it is stopped; returns the exit code. */
@@ -58,14 +58,12 @@ async function run(options: Options): Promise<number> {
   const { promise: stopped, resolve: stop, reject } = Promise
     .withResolvers<void>();
   const signals = onSignals(stop);
-  using screen = new Screen();
+  await using screen = new Screen();
   await using opened = new AsyncDisposableStack();
   let server: Server;
   try {
     const tcp = options.plain ? listen(options, "--port") : undefined;
     const tls = await openTls(options);
-    // Only now: to load this takes longer than all before, and whoever comes
-    // meanwhile waits in the backlog.
     const { startServer } = await import("./server/start.ts");
     const log = (line: string) => screen.log(line);
     server = opened.use(
@@ -80,17 +78,16 @@ async function run(options: Options): Promise<number> {
   }
   operate(server, screen, stop).catch(reject);
   await Promise.race([stopped, server.console.stopped]);
-  signals[Symbol.dispose](); // from now on, they end us at once
-  screen[Symbol.dispose]();
-  screen.print("Closing");
+  signals[Symbol.dispose](); // from now on they end the program at once
+  await screen[Symbol.asyncDispose]();
+  screen.print("Shutting down");
   return 0;
 }
 
 /**
- * Listens for TCP, on a port that `option` chooses. From now on whoever connects
- * waits to be accepted.
+ * Listens for TCP; `option` is the name of the option for the port.
  *
- * @throws {StartError} If that is not possible, and why.
+ * @throws {StartError} Why it cannot.
  */
 function listen(
   { hostname, port }: { hostname: string; port: number },
@@ -114,20 +111,20 @@ function cannotListen(
   const taken = cause instanceof Deno.errors.AddrInUse ||
     cause.code === "EADDRINUSE";
   const why = taken
-    ? `another program does, perhaps a server you forgot; stop it, or choose another port with ${option}`
+    ? `the port is in use. Choose another with ${option}`
     : cause.message;
   const what = `Cannot listen on ${hostname} port ${port}`;
   return new StartError(`${what}: ${why}`, { cause });
 }
 
-/** Does what the operator types, line by line, as long as there is any. */
+/** Obeys the operator, line by line, to the end of the input. */
 async function operate(
   { console: desk }: Server,
   screen: Screen,
   interrupt: () => void,
 ): Promise<void> {
   const editing = {
-    hint: "help shows what can be typed here",
+    hint: "Type help for commands.",
     complete: (line: string) => desk.complete(line),
     interrupt,
   };
@@ -140,13 +137,13 @@ async function operate(
   }
 }
 
-/** A listener for TLS, and the certificate it shows. */
+/** A listener for TLS, and its certificate. */
 type Tls = TlsListener & Certificate;
 
 /**
- * Listens for TLS, if that is wanted; nobody else loads what it needs.
+ * Listens for TLS if `--tls` asks for it; only then its modules are loaded.
  *
- * @throws {StartError} If that is not possible, and why.
+ * @throws {StartError} Why it cannot.
  */
 async function openTls(
   { tls, hostname, db }: Options,
@@ -160,10 +157,10 @@ async function openTls(
 }
 
 /**
- * Serves the page, if that is wanted, and says where; it ends with `opened`.
- * Nobody else loads what it needs, which is more than all the rest.
+ * Serves the web client if `--web` asks for it, until `opened` is disposed, and
+ * prints its address. Its modules are more than all others, and loaded only here.
  *
- * @throws {StartError} If that is not possible, and why.
+ * @throws {StartError} Why it cannot.
  */
 async function openPage(
   opened: AsyncDisposableStack,
@@ -196,7 +193,7 @@ async function openPage(
   }));
 }
 
-/** What people need to type, a line for each address they can reach us at. */
+/** The commands that connect, one for each address of this computer. */
 function greeting(
   { port, tlsPort, file }: Server,
   { hostname, plain }: Options,
@@ -210,14 +207,14 @@ function greeting(
   );
   const ways = [
     ...(plain ? [`on port ${port}`] : []),
-    ...(tls ? [`with TLS on port ${tlsPort}`] : []),
+    ...(tls ? [`on port ${tlsPort} with TLS`] : []),
   ];
-  return `${SOFTWARE} listens ${ways.join(", and ")}. To come in, type:\n\n${
+  return `${SOFTWARE}\nListening ${ways.join(", and ")}. To connect, run:\n\n${
     lines.join("\n")
-  }\n\n${tls ? aboutTls(tls, plain) : ""}${whereKept(file)}\n`;
+  }\n\n${tls ? aboutTls(tls, plain) : ""}${storagePlace(file)}\n`;
 }
 
-/** Under which addresses others reach what listens on `hostname`. */
+/** The addresses at which clients reach a listener on `hostname`. */
 function addressesOf(hostname: string): string[] {
   if (![EVERYWHERE, "::"].includes(hostname)) return [hostname];
   return Deno.networkInterfaces()
@@ -230,34 +227,33 @@ function portOption(port: number | undefined, normal: number): string {
 }
 
 function aboutTls({ fingerprint, note }: Tls, plain: boolean): string {
-  const warning = "Without --tls anybody on the network between can read along";
+  const warning = "Without --tls, others on the network can read the traffic.";
   return `${
     plain ? `${warning}\n` : ""
-  }The certificate's SHA-256 fingerprint, which clients show:\n\n${
+  }Certificate fingerprint (compare with the client):\n\n${
     bold(`  ${fingerprint}`)
   }\n\n${note}\n`;
 }
 
-function whereKept(file: string | undefined): string {
+function storagePlace(file: string | undefined): string {
   return file === undefined
-    ? "Everything is kept in memory, and ends with the server"
-    : `Messages and accounts are kept in ${Deno.realPathSync(file)}`;
+    ? "Stored in memory; lost when the server stops."
+    : `Messages and accounts are stored in ${Deno.realPathSync(file)}`;
 }
 
-/** Calls `stop` on Ctrl-C, or when asked to terminate; disposed, they end us. */
+/** Calls `stop` on signals; once disposed, they end the program as usual. */
 function onSignals(stop: () => void): Disposable {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
-  // For good: of a terminal that goes away both system and shell tell us.
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", stop);
+  const signals = Object.keys(END_SIGNALS) as Deno.Signal[]; // its keys
   for (const name of signals) Deno.addSignalListener(name, stop);
   return {
     [Symbol.dispose]() {
-      for (const name of signals) Deno.removeSignalListener(name, stop);
+      for (const name of signals) {
+        // When a terminal goes away, both the system and the shell send SIGHUP.
+        if (name !== "SIGHUP") Deno.removeSignalListener(name, stop);
+      }
     },
   };
 }
 
-// Not just the exit code: a read of standard input would keep us from ending.
+// A pending read of standard input would keep the program from ending.
 if (import.meta.main) Deno.exit(await main(Deno.args));

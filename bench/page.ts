@@ -10,7 +10,7 @@
  */
 import { Buffer } from "node:buffer";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { PageFiles } from "../client/gui/page_files.ts";
+import { pageFiles } from "../client/gui/page_session.ts";
 import { encode } from "../protocol.ts";
 import { NO_RATES } from "../server/limits/rates.ts";
 import { startServer } from "../server/start.ts";
@@ -125,7 +125,7 @@ function startProgram(port: number) {
   return serveLocally({
     settings: { server: "127.0.0.1", port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({ hostname: "127.0.0.1" }),
+    files: pageFiles({ hostname: "127.0.0.1" }),
   });
 }
 

@@ -7,8 +7,8 @@
 import { DEFAULT_PORT, isUserName } from "../protocol.ts";
 import { UsageError } from "../terminal/options.ts";
 import { DEFAULT_HOST, DEFAULT_TLS_PORT, type Options } from "./options.ts";
-import { EXIT, Failure } from "./terminal/failure.ts";
-import type { Terminal } from "./terminal/terminal.ts";
+import { EXIT, Failure } from "./view/failure.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import { parseAddress, parsePort } from "./trust/address.ts";
 
 /** Whom to be, and where. */

@@ -4,13 +4,9 @@
  *
  * @module
  */
-import {
-  DEFAULT_ROOM,
-  type Frame,
-  isRoomName,
-  type RequestVerb,
-} from "../protocol.ts";
-import { type Lister, listPeople } from "./listing.ts";
+import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
+import type { Requester } from "./net/connection.ts";
+import { listPeople } from "./presence.ts";
 import {
   type CommandName,
   helpRows,
@@ -21,9 +17,7 @@ import {
 /** What a command needs of a client. */
 export interface CommandClient {
   /** To the server. */
-  readonly line: Lister & {
-    request(verb: RequestVerb, args?: readonly string[]): Promise<Frame>;
-  };
+  readonly line: Requester;
   /** The room that messages go to, with `#`; undefined in none. */
   readonly room: string | undefined;
   /** The sender of the last private message. */

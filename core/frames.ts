@@ -1,28 +1,27 @@
 /**
- * What frames say, as values: lines, times, ids, and who came or went in words.
+ * What frames say, as values: texts, times, ids, lists and messages.
  *
  * @module
  */
-import { type Frame, header } from "../protocol.ts";
-import { sanitizeName } from "./text/sanitize.ts";
+import { type Frame, header, lookAlike } from "../protocol.ts";
 
-/** The lines of a body. */
-export function linesOf(frame: Frame): string[] {
-  return textOf(frame).split("\n").filter((line) => line !== "");
-}
-
-/** A body as text; what is not UTF-8 is shown as U+FFFD. */
+/** A body as text; what is not UTF-8 becomes U+FFFD. */
 export function textOf({ body }: Pick<Frame, "body">): string {
   return decoder.decode(body);
 }
 
-/** When it was said. A server that does not tell, or lies, gets our clock. */
+/** The lines of a body. */
+export function linesOf(frame: Pick<Frame, "body">): string[] {
+  return textOf(frame).split("\n").filter((line) => line !== "");
+}
+
+/** When it was sent; our time if the server tells none that is valid. */
 export function timeOf(frame: Frame): Date {
   const at = new Date(header(frame, "time") ?? NaN);
   return Number.isNaN(at.getTime()) ? new Date() : at;
 }
 
-/** The whole number that a header gives; undefined if it gives none. */
+/** The whole number in a header; undefined if there is none. */
 export function numberOf(frame: Frame, name: string): number | undefined {
   const value = header(frame, name) ?? "";
   return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
@@ -33,32 +32,81 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** What a NOTICE tells of who came or went; undefined for another one. */
-export function presenceOf(frame: Frame): string | undefined {
-  const one = header(frame, "user");
-  const user = one === undefined ? usersOf(frame) : sanitizeName(one);
-  const room = sanitizeName(header(frame, "room") ?? "");
-  switch (frame.args[0]) {
-    case "joined":
-      return `${user} joined ${room}`;
-    case "left":
-      return `${user} left ${room}`;
-    case "offline": {
-      const reason = header(frame, "reason");
-      return `${user} went offline${reason ? ` (${reason})` : ""}`;
-    }
-  }
-  return undefined;
+/** A user, as a line of WHO has it. */
+export interface Person {
+  readonly name: string;
+  /** The rest of the line: address and kind. */
+  readonly details: string;
 }
 
-/** Whom a NOTICE is about that tells of many: crowded rooms have those. */
-function usersOf(frame: Frame): string {
-  const users = linesOf(frame).map((line) => sanitizeName(line.split(" ")[0]!));
-  const more = users.length - USERS_TOLD;
-  const told = users.slice(0, USERS_TOLD).join(", ");
-  return more > 0 ? `${told} and ${more} more` : told;
+/** The users in the answer to WHO, or in a NOTICE about many. */
+export function peopleOf(frame: Pick<Frame, "body">): Person[] {
+  return linesOf(frame).map((line) => {
+    const [name = "", ...details] = line.split(" ");
+    return { name, details: details.join(" ") };
+  });
 }
 
-const USERS_TOLD = 5;
+/** A room, as a line of ROOMS has it. */
+export interface ListedRoom {
+  /** With `#`. */
+  readonly name: string;
+  /** How many users are in it. */
+  readonly members: number;
+}
+
+/** The rooms in the answer to ROOMS. */
+export function roomsOf(frame: Pick<Frame, "body">): ListedRoom[] {
+  return linesOf(frame).map((line) => {
+    const [name = "", members] = line.split(" ");
+    return { name, members: Number(members) || 0 };
+  });
+}
+
+/** A message of a user. */
+export interface ChatMessage {
+  /** Undefined for what a version 1 server forwards. */
+  readonly id: number | undefined;
+  readonly at: Date;
+  readonly from: string;
+  /** A room, a user, or `ALL`. */
+  readonly to: string;
+  readonly text: string;
+  /** Whether we sent it ourselves. */
+  readonly own: boolean;
+}
+
+/** The message in a FORWARD to `me`. */
+export function messageOf(frame: Frame, me: string): ChatMessage {
+  const [from = ""] = frame.args;
+  return {
+    id: numberOf(frame, "id"),
+    at: timeOf(frame),
+    from,
+    to: targetOf(header(frame, "to") ?? me),
+    text: textOf(frame),
+    own: lookAlike(from) === lookAlike(me),
+  };
+}
+
+/** The message that `me` has sent, from the SENT that answers it. */
+export function sentMessage(
+  sent: Frame,
+  { me, body }: { me: string; body: Uint8Array },
+): ChatMessage {
+  return {
+    id: numberOf(sent, "id"),
+    at: timeOf(sent),
+    from: me,
+    to: targetOf(sent.args[0] ?? ""),
+    text: textOf({ body }),
+    own: true,
+  };
+}
+
+/** `ALL` can be written in any case. */
+function targetOf(to: string): string {
+  return to.toUpperCase() === "ALL" ? "ALL" : to;
+}
 
 const decoder = new TextDecoder();

@@ -1,33 +1,34 @@
 /**
- * The order of what is shown: each message once, and by its id.
+ * The order of messages: each one once, by its id.
  *
- * The server forwards in the order of ids, but one's own messages are known by
- * their answers alone, and those may come after what is newer: the answer may
- * even have been lost with a connection, and be repeated on the next. So what
- * others say is held while something of ours is unanswered that may have come
- * before it; which is never longer than an answer takes. Who comes back, or
- * into a room, holds everything, fetches what was missed, and lets go.
+ * The server forwards in the order of ids, but our own messages are known by
+ * their answers alone, and those may come after newer messages: an answer may
+ * even have been lost with a connection, and be repeated on the next. So a
+ * message of another user is held while a request of ours is unanswered that
+ * may have come before it, which is never longer than an answer takes. A client
+ * that reconnects, or joins a room, holds everything, fetches what it missed,
+ * and releases.
  *
- * Whatever comes a second time is dropped. What is held is bounded: over
+ * A message that comes a second time is dropped. What is held is bounded: over
  * {@linkcode MAX_HELD_BYTES} the oldest is shown, still once, if not in order.
  *
  * @module
  */
 
-/** So much is held at most, in bytes. */
+/** Limit for what is held, in bytes. */
 export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
 /** Something with a place in the order. */
 export interface Entry {
   /** Its id, which gives the place. */
   readonly id: number;
-  /** What it takes to hold it, about. */
+  /** About how much memory it takes. */
   readonly bytes: number;
   /** Shows it. */
   show(): void;
 }
 
-/** An entry, and after how many answers of ours its place is certain. */
+/** An entry, and after how many answers its place is certain. */
 interface Held {
   readonly entry: Entry;
   until: number;
@@ -43,7 +44,7 @@ export class Order {
   readonly #known = new Set<number>(); // held, or shown before its turn
   readonly #maxBytes: number;
 
-  /** `maxBytes` are held at most. */
+  /** `maxBytes` limits what is held. */
   constructor(maxBytes: number = MAX_HELD_BYTES) {
     this.#maxBytes = maxBytes;
   }
@@ -53,25 +54,30 @@ export class Order {
     return this.#last;
   }
 
-  /** Says that what is up to `last` is none of our business. */
+  /** Drops everything up to `last`: it was sent before our time. */
   startAfter(last: number): void {
     this.#last = Math.max(this.#last, last);
   }
 
-  /** Forgets every id: they began anew, and `last` is the one before ours. */
+  /** Forgets every id: the server counts anew, and `last` is before our time. */
   restart(last: number): void {
     this.#showFirst(this.#held.length);
     this.#known.clear();
     this.#last = last;
   }
 
+  /** Whether the message with this id was shown, or is held. */
+  knows(id: number): boolean {
+    return id <= this.#last || this.#known.has(id);
+  }
+
   /**
-   * Takes what somebody said, after so many requests of ours. Shows it when
-   * they are answered; never, if it is there already.
+   * Takes a message that came after `asked` requests of ours. Shows it when they
+   * are answered; never, if it is known.
    */
   add(entry: Entry, asked: number): void {
     const { id } = entry;
-    if (id <= this.#last || this.#known.has(id)) return;
+    if (this.knows(id)) return;
     if (this.#holds > 0 || this.#held.length > 0 || asked > this.#answered) {
       this.#hold({ entry, until: asked });
     } else {
@@ -80,10 +86,10 @@ export class Order {
     }
   }
 
-  /** Takes what we said ourselves, when it is answered. */
+  /** Takes a message of our own, when it is answered. */
   addOwn(entry: Entry): void {
     const { id } = entry;
-    if (id <= this.#last) return entry.show(); // late is better than never
+    if (id <= this.#last) return entry.show(); // late, but shown
     const inHistory = this.#known.has(id);
     if (!inHistory) this.#hold({ entry, until: 0 });
     if (this.#holds > 0) return;
@@ -91,20 +97,20 @@ export class Order {
     this.#showFirst(next < 0 ? this.#held.length : next);
   }
 
-  /** Says that so many requests of ours are answered by now. */
+  /** Tells how many requests of ours are answered by now. */
   answered(count: number): void {
     this.#answered = count;
     if (this.#holds === 0) this.#showCertain();
   }
 
-  /** Shows nothing until {@linkcode release}, which has to follow each. */
+  /** Shows nothing until {@linkcode release}, which must follow each call. */
   hold(): void {
     this.#holds++;
   }
 
   /**
-   * Ends one hold. What was held is certain when the `asked` requests that are
-   * on their way are answered.
+   * Ends one hold. The place of what was held is certain when `asked` requests
+   * are answered.
    */
   release(asked: number): void {
     this.#holds--;
@@ -115,7 +121,7 @@ export class Order {
     this.#showCertain();
   }
 
-  /** Shows everything, because nothing more will come. */
+  /** Shows everything that is held, because nothing more will come. */
   flush(): void {
     this.#showFirst(this.#held.length);
   }
@@ -134,7 +140,7 @@ export class Order {
     this.#showFirst(Math.ceil(this.#held.length / 2));
   }
 
-  /** Where `id` belongs; mostly at the end. */
+  /** The place of `id`; mostly at the end. */
   #placeOf(id: number): number {
     let [low, high] = [0, this.#held.length];
     if (high === 0 || this.#held[high - 1]!.entry.id < id) return high;
@@ -150,7 +156,7 @@ export class Order {
     for (const { entry } of this.#held.splice(0, count)) {
       this.#heldBytes -= entry.bytes;
       if (this.#holds === 0) this.#pass(entry.id);
-      entry.show(); // while we hold it stays known: something older may come
+      entry.show(); // it stays known during a hold: an older one may come
     }
     if (this.#holds > 0 || this.#held.length > 0) return;
     for (const id of this.#known) this.#pass(id);

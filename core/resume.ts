@@ -1,6 +1,10 @@
 /**
- * Coming in, the first time and again: the one place that registers, and what
- * is asked of the server to take up where a connection broke.
+ * Registering on a connection, and resuming on it what an earlier one has left.
+ *
+ * On every connection but the first the rooms are joined again, and the messages
+ * that were missed are fetched; see "Coming back" in docs/protocol.md. A server
+ * may have forgotten the session since, or have restarted with other ids: then
+ * what is known of it is worth nothing.
  *
  * @module
  */
@@ -8,95 +12,209 @@ import {
   ChatError,
   type Frame,
   header,
-  type Headers,
   isUserName,
+  lookAlike,
   PROTOCOL,
-  type RequestVerb,
 } from "../protocol.ts";
-import type { Access } from "./sign_in.ts";
-import { CONNECT_TIMEOUT_MS } from "../client/trust/address.ts";
-import type { Answer, Connection } from "./connection.ts";
-import { EXIT, Failure } from "../client/terminal/failure.ts";
-import type { Landmark } from "../client/chat/messages.ts";
-import { numberOf, timeOf } from "./frames.ts";
+import { numberOf, sameBytes } from "./frames.ts";
+import { history, type Landmark, remembers } from "./history.ts";
+import type { Connection } from "./net/connection.ts";
+import { ConnectionError } from "./net/connection_error.ts";
+import type { Line } from "./net/reconnecting.ts";
+import type { Order } from "./order.ts";
+import type { SignIn } from "./sign_in.ts";
 
-/** Proves that we were in before, and says what we have. */
-export interface Pass {
-  /** What the server gave us when we came in; empty if it gave nothing. */
-  readonly token: string;
-  /** We have everything for us up to this id. */
-  readonly after: number;
-}
+/** How many missed messages of a room are fetched, the newest. */
+const MAX_MISSED = 10_000;
 
-/**
- * Comes in as `name`, in whatever way `access` has.
- *
- * @param pass What an earlier connection has left, if there was one.
- * @returns The server's REGISTERED. Under another token than that of the pass,
- * the server has forgotten us, and replays nothing.
- * @throws {ChatError} If the server does not let us in.
- * @throws {Failure} If it does not speak our protocol, or does not answer.
- */
-export async function comeIn(
-  connection: Connection,
-  access: Access,
-  name: string,
-  pass: Pass | undefined,
-): Promise<Frame> {
-  const headers = pass?.token
-    ? { Token: pass.token, After: pass.after }
-    : undefined;
-  const answer = await inTime(
-    "enter",
-    connection,
-    access.comeIn(connection, name, headers),
-  );
-  const protocol = header(answer, "protocol") ?? PROTOCOL;
-  if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return answer;
-  throw new Failure(
-    EXIT.protocol,
-    `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
-    { advice: "Use a client of the server's version." },
-  );
-}
+/** How long the server may take to register or sign out, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Hangs up if the server takes too long for its answer. */
-export async function inTime<T>(
-  deed: string,
-  connection: { close(reason: Failure): void },
-  answer: Promise<T>,
-): Promise<T> {
-  const timer = setTimeout(
-    () => connection.close(silent(deed)),
-    CONNECT_TIMEOUT_MS,
-  );
-  try {
-    return await answer;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A room we are in. */
-export interface Joined {
+/** A room that we are in. */
+export interface JoinedRoom {
   /** As the server has it, with `#`. */
   readonly name: string;
-  /** What is newer is ours to hear; what is older we have, or never will. */
+  /** Newer messages are ours to get; older ones we have, or never will. */
   since: number;
 }
 
+/** What a {@linkcode Resume} works on. */
+export interface ResumeParts {
+  readonly line: Line;
+  readonly signIn: SignIn;
+  readonly order: Order;
+  /** Gets the server's REGISTERED. */
+  registered(answer: Frame): void;
+  /** Gets a message that was missed. */
+  missed(message: Frame): void;
+  /** Gets a room that does not let us in again. */
+  expelled(room: JoinedRoom, error: ChatError): void;
+  /** Is told that the server counts ids anew; `last` is before our time. */
+  restarted(last: number): void;
+  /** Is told that more messages of a room were missed than are fetched. */
+  missedMore(room: JoinedRoom): void;
+  /** Is told that the server has forgotten our account. */
+  accountLost(): void;
+}
+
+/** What was left when the last connection ended. */
+export interface Left {
+  /** Our name. */
+  readonly me: string;
+  /** The rooms that we are in. */
+  readonly rooms: readonly JoinedRoom[];
+  /** The newest message of any room that was shown. */
+  readonly newest: Landmark | undefined;
+}
+
+/** See the top of the file. */
+export class Resume {
+  readonly #parts: ResumeParts;
+  #token: string | undefined; // once registered; may be empty
+  #replayedTo = 0; // by the server, but for rooms it may have forgotten
+  #forgotten = false; // the session, by the server, since the loss
+
+  /** Before the first connection. */
+  constructor(parts: ResumeParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether we were ever registered. */
+  get wasRegistered(): boolean {
+    return this.#token !== undefined;
+  }
+
+  /**
+   * Registers on `connection`; after the first one, joins the rooms again and
+   * fetches what was missed.
+   *
+   * @throws {ChatError} If the server refuses, or cannot do it now.
+   * @throws {ConnectionError} If the server speaks another protocol, or does not
+   * answer.
+   */
+  async run(connection: Connection, left: Left): Promise<void> {
+    const { order, signIn } = this.#parts;
+    const before = this.#token;
+    const { owned } = signIn;
+    const registered = await this.#register(connection, left.me);
+    this.#token = header(registered, "token") ?? "";
+    this.#parts.registered(registered);
+    if (owned && !signIn.owned) this.#parts.accountLost();
+    const lastId = numberOf(registered, "last-id") ?? 0;
+    if (before === undefined) return order.startAfter(lastId);
+    const known = before !== "" && this.#token === before;
+    await this.#resume(connection, left, { known, lastId });
+  }
+
+  /** Everything that was missed is here. */
+  done(): void {
+    this.#forgotten = false;
+  }
+
+  async #register(connection: Connection, name: string): Promise<Frame> {
+    const { order, signIn } = this.#parts;
+    const after = Math.max(order.last, this.#replayedTo);
+    const headers = this.#token ? { Token: this.#token, After: after } : {};
+    const answer = await inTime(
+      "register",
+      connection,
+      signIn.register(connection, name, headers),
+    );
+    const protocol = header(answer, "protocol") ?? PROTOCOL;
+    if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) {
+      return answer;
+    }
+    throw new ConnectionError(
+      "protocol",
+      `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
+      { advice: "Use a client of the server's version." },
+    );
+  }
+
+  async #resume(
+    connection: Connection,
+    left: Left,
+    { known, lastId }: { known: boolean; lastId: number },
+  ): Promise<void> {
+    if (!known) this.#forgotten = true;
+    const { order } = this.#parts;
+    if (!this.#forgotten) {
+      if (lastId < order.last) this.#restart(left, lastId);
+    } else if (
+      lastId < order.last ||
+      (left.newest && !await remembers(connection, left.newest))
+    ) {
+      this.#restart(left, 0);
+    }
+    const refused = await rejoin(connection, left.rooms);
+    const rooms = left.rooms.filter((room) => !refused.has(room));
+    for (const [room, error] of refused) this.#parts.expelled(room, error);
+    if (known) this.#replayedTo = lastId; // which came before any JOINED
+    await this.#catchUp(connection, { ...left, rooms }, lastId);
+  }
+
+  /** The server counts ids anew: what we know of the old ones is worth nothing. */
+  #restart({ rooms }: Left, last: number): void {
+    this.#parts.order.restart(last); // shows what is held of the old ones
+    this.#parts.restarted(last);
+    this.#replayedTo = last;
+    for (const room of rooms) room.since = last;
+  }
+
+  /**
+   * Fetches what was sent in the rooms while we were away. What the server has
+   * replayed is dropped as known: it may have left out what was sent between
+   * registering and joining, or have forgotten which rooms we were in. If it has
+   * forgotten the keys of our messages too, those that are found are not sent
+   * again.
+   *
+   * @param upTo The newest message when we registered.
+   */
+  async #catchUp(
+    connection: Connection,
+    { me, rooms }: Left,
+    upTo: number,
+  ): Promise<void> {
+    const { order } = this.#parts;
+    const { last } = order;
+    await Promise.all(rooms.map(async (room) => {
+      const after = Math.max(last, room.since);
+      const range = { most: MAX_MISSED, after };
+      const missed = await history(connection, room.name, range);
+      for (const frame of missed) {
+        const isNew = !order.knows(numberOf(frame, "id") ?? 0);
+        const isOurs = frame.args[0] === me;
+        this.#parts.missed(frame);
+        if (this.#forgotten && isOurs && isNew) this.#settleStored(frame);
+      }
+      room.since = Math.max(room.since, upTo); // also if we are lost again
+      if (missed.length >= MAX_MISSED) this.#parts.missedMore(room);
+    }));
+  }
+
+  #settleStored(frame: Frame): void {
+    const room = lookAlike(header(frame, "to") ?? "");
+    this.#parts.line.settleStored(
+      frame,
+      ({ verb, args, body }) =>
+        verb === "SEND" && lookAlike(args[0] ?? "") === room &&
+        sameBytes(body, frame.body),
+    );
+  }
+}
+
 /**
- * Enters `rooms` again.
+ * Joins `rooms` again.
  *
- * @returns Those that let us in not any more, and why.
- * @throws {ChatError} 108 or 119 if the server cannot let us in just now: that
+ * @returns Those that refuse, and why.
+ * @throws {ChatError} 108 or 119 if the server cannot do it just now: that
  * passes, and is no reason to leave the room.
  */
-export async function rejoin(
+async function rejoin(
   connection: Connection,
-  rooms: readonly Joined[],
-): Promise<Map<Joined, ChatError>> {
-  const refused = new Map<Joined, ChatError>();
+  rooms: readonly JoinedRoom[],
+): Promise<Map<JoinedRoom, ChatError>> {
+  const refused = new Map<JoinedRoom, ChatError>();
   await Promise.all(rooms.map(async (room) => {
     try {
       await connection.request("JOIN", [room.name]);
@@ -108,75 +226,30 @@ export async function rejoin(
   return refused;
 }
 
+/** A rate limit, and a full disk. */
 const PASSING: ReadonlySet<number> = new Set([108, 119]);
 
-/** The most messages that a server gives for one HISTORY. */
-const PAGE = 1_000;
-
-/** Whoever can be asked: a line, or a connection. */
-export interface Asked {
-  /** Asks, and waits for the answer. */
-  request(
-    verb: RequestVerb,
-    args: readonly string[],
-    headers: Headers,
-  ): Promise<Answer>;
-}
-
-/** Which messages of a room. */
-export interface Part {
-  /** At most so many, the newest of them. Default: what the server likes. */
-  readonly most?: number;
-  /** Only those with a greater id. */
-  readonly after?: number;
-  /** Only those with a smaller id. */
-  readonly before?: number;
-}
-
-/**
- * Messages of a room, oldest first, asked for page by page, backwards. What
- * somebody says in that moment may be among them.
- */
-export async function history(
-  server: Asked,
-  room: string,
-  { most, after, before }: Part,
-): Promise<Frame[]> {
-  const pages: (readonly Frame[])[] = [];
-  let wanted = most;
-  for (let end = before;;) {
-    const limit = wanted === undefined ? undefined : Math.min(wanted, PAGE);
-    const headers = { Limit: limit, After: after, Before: end };
-    const answer = await server.request("HISTORY", [room], headers);
-    pages.unshift(answer.messages);
-    const count = numberOf(answer, "count") ?? answer.messages.length;
-    if (wanted === undefined || count < limit! || count === 0) break;
-    wanted -= count;
-    end = lowestId(answer.messages);
-    if (wanted <= 0 || end === undefined) break;
+/** Closes the connection if the server takes too long for its answer. */
+export async function inTime<T>(
+  deed: string,
+  connection: { close(reason: ConnectionError): void },
+  answer: Promise<T>,
+): Promise<T> {
+  const timer = setTimeout(
+    () => connection.close(noAnswer(deed)),
+    ANSWER_TIMEOUT_MS,
+  );
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
   }
-  return pages.flat();
 }
 
-/** Whether the server still has the message that we remember. */
-export async function remembers(
-  server: Asked,
-  { room, id, at }: Landmark,
-): Promise<boolean> {
-  const part = { most: 1, after: id - 1, before: id + 1 };
-  const [found] = await history(server, room, part);
-  return found !== undefined && timeOf(found).getTime() === at;
-}
-
-function lowestId(messages: readonly Frame[]): number | undefined {
-  const ids = messages.flatMap((frame) => numberOf(frame, "id") ?? []);
-  return ids.length > 0 ? ids.reduce((a, b) => Math.min(a, b)) : undefined;
-}
-
-function silent(deed: string): Failure {
-  const seconds = CONNECT_TIMEOUT_MS / 1_000;
-  return new Failure(
-    EXIT.protocol,
+function noAnswer(deed: string): ConnectionError {
+  const seconds = ANSWER_TIMEOUT_MS / 1_000;
+  return new ConnectionError(
+    "protocol",
     `Cannot ${deed}: no answer within ${seconds} seconds`,
     {
       advice: "Is this the address and the port of a parley server?",

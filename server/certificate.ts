@@ -68,7 +68,8 @@ export async function certificateFor(
 ): Promise<Certificate> {
   if (files) return givenCertificate(files, now);
   if (db === IN_MEMORY) {
-    const note = "It ends with the server: the next start makes another one";
+    const note =
+      "The certificate is not stored: the next start creates another.";
     return described(await makePem(now), note);
   }
   return await ownCertificate(`${db}-tls.pem`, now);
@@ -81,7 +82,7 @@ function givenCertificate(
 ): Certificate {
   const parts = { cert: readText("--cert", cert), key: readText("--key", key) };
   check(parts, { what: `--cert ${cert}`, keyIn: `--key ${key}`, now });
-  return described(parts, `It was read from ${cert}`);
+  return described(parts, `The certificate is in ${cert}`);
 }
 
 /** Reads the file of our own certificate; makes or renews what is in it. */
@@ -92,20 +93,25 @@ async function ownCertificate(path: string, now: number): Promise<Certificate> {
     write(path, made);
     return described(
       made,
-      `It was made now, and is kept in ${Deno.realPathSync(path)}`,
+      `The certificate was created now and is stored in ${
+        Deno.realPathSync(path)
+      }`,
     );
   }
   const what = `the file ${path}`;
   const days = check(kept, { what, keyIn: what, now, ours: true });
   if (days >= RENEWED_BEFORE_DAYS) {
-    return described(kept, `It is kept in ${Deno.realPathSync(path)}`);
+    return described(
+      kept,
+      `The certificate is stored in ${Deno.realPathSync(path)}`,
+    );
   }
   const renewed = await makePem(now, kept.key);
   write(path, renewed);
   return described(
     renewed,
-    "It was renewed, with the same key: clients that know it go on, " +
-      "--fingerprint needs the new one",
+    "The certificate was renewed with the same key: clients that trust it go " +
+      "on, --fingerprint needs the new one.",
   );
 }
 

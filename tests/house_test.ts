@@ -73,6 +73,7 @@ async function importsOf(path: string): Promise<string[]> {
  * folders, whole or with `/` at the end all that is below them, and files.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
+  "core/net": ["protocol.ts"],
   "core": ["core/", "protocol.ts"],
   "terminal": ["core/", "protocol.ts"],
 
@@ -87,7 +88,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   ],
   "server/operator": [
     ...["server/session", "server/accounts", "server/limits", "server/net"],
-    ...["server/journal", "server/chat", "core/", "protocol.ts"],
+    ...["server/journal", "server/chat", "terminal", "core/", "protocol.ts"],
   ],
   "server": ["server/", "web/serve", "terminal", "core/", "protocol.ts"],
   "server.ts": [
@@ -95,20 +96,20 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     "deno.json",
   ],
 
-  "client/terminal": ["core/", "protocol.ts"],
-  "client/trust": ["client/terminal", "core/", "protocol.ts"],
-  "client/files": ["client/trust", "client/terminal", "core/", "protocol.ts"],
+  "client/view": ["core/", "protocol.ts"],
+  "client/trust": ["client/view", "terminal", "core/", "protocol.ts"],
+  "client/files": ["client/trust", "client/view", "core/", "protocol.ts"],
   "client/direct": [
-    ...["client/files", "client/trust", "client/terminal"],
+    ...["client/files", "client/trust", "client/view"],
     ...["core/", "protocol.ts"],
   ],
   "client/chat": [
-    ...["client/direct", "client/files", "client/trust", "client/terminal"],
-    ...["core/", "protocol.ts"],
+    ...["client/direct", "client/files", "client/trust", "client/view"],
+    ...["terminal", "core/", "protocol.ts"],
   ],
   "client/gui": [
     ...["client/chat", "client/direct", "client/files", "client/trust"],
-    ...["client/terminal", "web/serve", "core/", "protocol.ts"],
+    ...["client/view", "web/serve", "terminal", "core/", "protocol.ts"],
   ],
   "client": ["client/", "terminal", "core/", "protocol.ts"],
   "client.ts": ["client/", "terminal", "core/", "protocol.ts", "deno.json"],
@@ -187,9 +188,9 @@ const LOADED_FIRST = [
   "server/journal/journal.ts",
   "server/limits/rates.ts",
   "server/operator/screen.ts",
-  "server/operator/shown.ts",
   "server/options.ts",
   "terminal/options.ts",
+  "terminal/system.ts",
   "server/journal/start_error.ts",
 ];
 

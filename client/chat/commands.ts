@@ -113,7 +113,7 @@ function ignore(session: Session, rest: string): void | "usage" {
 
 async function signUp(session: Session): Promise<void> {
   const { access, line, name } = session;
-  if (access.owns) {
+  if (access.signIn.owned) {
     return session.note(alreadyAccount(name));
   }
   if (!access.asks) {

@@ -8,8 +8,9 @@
  * @module
  */
 import { isRoomName, isUserName } from "../../protocol.ts";
+import type { Requester } from "../../core/net/connection.ts";
+import { listPeople, listRooms } from "../../core/presence.ts";
 import { COMMANDS, findCommand } from "../../core/text/typed_line.ts";
-import { listPeople, listRooms } from "../../core/listing.ts";
 import type { Session } from "./session.ts";
 
 /** What a word may become. */
@@ -78,18 +79,20 @@ async function namesOf(
   session: Session,
   kind: Wanted["kind"],
 ): Promise<string[]> {
+  // After a reconnect nobody needs the names any more.
+  const server: Requester = {
+    request: (verb, args = []) => session.line.requestNow(verb, args),
+  };
   switch (kind) {
     case "user": {
-      const people = await listPeople(session.line, "ALL", { now: true });
+      const people = await listPeople(server, "ALL");
       const others = people.filter(({ name }) =>
         name !== session.name && isUserName(name)
       );
       return ["ALL", ...others.map(({ name }) => name)];
     }
     case "room":
-      return (await listRooms(session.line, { now: true })).map(({ name }) =>
-        name
-      )
+      return (await listRooms(server)).map(({ name }) => name)
         .filter(isRoomName).map((name) => name.slice(1));
     case "command":
       return Object.keys(COMMANDS);

@@ -35,8 +35,8 @@ async function files(session: Session, rest: string): Promise<void | "usage"> {
 async function cancel(session: Session, rest: string): Promise<void | "usage"> {
   if (!/^\d{0,9}$/.test(rest)) return "usage";
   const { files } = await session.direct.open();
-  if (rest !== "") await files.cancel(Number(rest));
-  else if (files.only !== undefined) await files.cancel(files.only);
+  if (rest !== "") files.cancel(Number(rest));
+  else if (files.only !== undefined) files.cancel(files.only);
   else files.showAll();
 }
 

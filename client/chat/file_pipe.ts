@@ -6,10 +6,10 @@
  *
  * @module
  */
-import type { Job } from "../files/job.ts";
+import type { Transfer } from "../files/transfer.ts";
 import { type Files, isTold } from "../files/files.ts";
 import type { Session } from "./session.ts";
-import type { Transfer } from "./transfer.ts";
+import type { Transfer as Task } from "./transfer.ts";
 
 /**
  * Sends, or waits for an offer and receives.
@@ -18,15 +18,15 @@ import type { Transfer } from "./transfer.ts";
  */
 export async function runTransfer(
   session: Session,
-  transfer: Transfer,
+  transfer: Task,
 ): Promise<boolean> {
   const direct = await session.direct.open();
   if (transfer.kind === "receive") {
     session.note(`Waits for files${of(transfer)}`);
   }
   if (transfer.kind === "send") {
-    const job = await direct.send(transfer.user, transfer.paths);
-    return await job?.ended.then(() => true, toldFalse) ?? false;
+    const sent = await direct.send(transfer.user, transfer.paths);
+    return await sent?.ended.then(() => true, toldFalse) ?? false;
   }
   const paths = await firstReceived(direct.files);
   for (const path of paths) console.log(path);
@@ -43,10 +43,10 @@ function firstReceived(files: Files): Promise<readonly string[]> {
     readonly string[]
   >();
   let running = 0;
-  const follow = (job: Job) => {
+  const follow = ({ ended }: Transfer) => {
     running++;
     files.accepted.then(follow);
-    job.ended.then(resolve, (error) => {
+    ended.then(resolve, (error) => {
       running--;
       if (!isTold(error)) reject(error);
       else if (running === 0) resolve([]);

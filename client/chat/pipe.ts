@@ -10,8 +10,9 @@
  */
 import { type ChatError, concat } from "../../protocol.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { type Request, said } from "../../core/connection.ts";
-import type { Line } from "../../core/reconnecting.ts";
+import type { Request } from "../../core/net/connection.ts";
+import { errorText } from "../../core/net/connection_error.ts";
+import type { Line } from "../../core/net/reconnecting.ts";
 
 /** Messages that may be unanswered before the next is sent. */
 export const WINDOW_MESSAGES = 256;
@@ -74,7 +75,7 @@ export class Refusals {
 
   /** Tells that a request was refused. */
   readonly add = (request: Request, error: ChatError): void =>
-    this.tell(this.numbers.get(request) ?? 0, said(error));
+    this.tell(this.numbers.get(request) ?? 0, errorText(error));
 
   /** Tells why a line was not sent. */
   readonly tell = (number: number, why: string): void => {

@@ -6,8 +6,8 @@
 import type { ChatError } from "../../protocol.ts";
 import { addressText, type Endpoint } from "../trust/address.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { said } from "../../core/connection.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { errorText } from "../../core/net/connection_error.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 
 /** Why the server does not let us in, as the end of the program. */
 export function refused(
@@ -25,7 +25,7 @@ export function refused(
   const retry = error.headers["retry-after"];
   return new Failure(
     EXIT.refused,
-    `Cannot enter as "${goal.name}": ${said(error)}`,
+    `Cannot enter as "${goal.name}": ${errorText(error)}`,
     { advice: retry ? tryAgainIn(Number(retry)) : advice, cause: error },
   );
 }

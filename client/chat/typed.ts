@@ -12,9 +12,8 @@ import {
 } from "../../core/text/typed_line.ts";
 import { runLine } from "./commands.ts";
 import { WINDOW_MESSAGES } from "./pipe.ts";
-import { Screen } from "../terminal/screen.ts";
 import type { Session } from "./session.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 
 /** Limit of queued lines; at the limit no more are read. */
 const MAX_QUEUED = 1_000;
@@ -52,7 +51,7 @@ async function readAll(
     queue.push(line);
     await queue.room();
   }
-  if (session.away && terminal instanceof Screen) { // Ctrl-D
+  if (session.away && terminal.kind === "raw") { // Ctrl-D
     noteUnsent(session, queue.count);
     await session.logout();
   }
@@ -80,7 +79,7 @@ async function runQueued(
   const { kind } = parseLine(line);
   const isHeard = session.room !== undefined || session.direct.opened?.current;
   const isSent = kind === "private" || (kind === "message" && isHeard);
-  if (!isSent && terminal instanceof Screen) {
+  if (!isSent && terminal.kind === "raw") {
     session.show({ kind: "echo", text: session.promptText + line });
   } else if (!isSent) {
     await session.line.settled(0); // keeps the output in the order of the lines

@@ -18,7 +18,7 @@ import {
   lookAlike,
   type RequestVerb,
 } from "../../protocol.ts";
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
 import { Meeting } from "./rendezvous.ts";
 import { placesToDial, placeText } from "./candidates.ts";

@@ -18,9 +18,9 @@
  *
  * @module
  */
-import type { Stream } from "../../core/connection.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import { CLOCK, type Clock } from "../../core/backoff.ts";
+import type { Stream } from "../../core/net/connection.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import {
   type Arrived,
   forged,

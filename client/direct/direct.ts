@@ -22,10 +22,11 @@ import {
   offerOf,
   withName,
 } from "./direct_sessions.ts";
-import { Failure } from "../terminal/failure.ts";
-import { FileFailure } from "../files/failure.ts";
-import { amountText, type Job } from "../files/job.ts";
-import type { FileTalk } from "../files/talk.ts";
+import { Failure } from "../view/failure.ts";
+import { FileFailure } from "../files/records.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
+import type { Transfer } from "../files/transfer.ts";
+import { amountText } from "../files/words.ts";
 import { Files, type FilesParts } from "../files/files.ts";
 import type { Call, Offer } from "./calls.ts";
 import { calledName } from "../files/transfers.ts";
@@ -78,7 +79,7 @@ export class Direct {
       hostname: parts.hostname,
       refusal: (name) => this.#refusal(name),
       rings: (call) => this.#rings(call),
-      talk: (name, told) => this.files.talk(name, told),
+      talk: (name, announced) => this.files.withPeer(name, announced),
       audience: () => parts,
       missed: (_, error) => this.#missed(error),
     });
@@ -114,13 +115,17 @@ export class Direct {
    * Sends files, in the session there is or in one of their own. What becomes of
    * them is shown; nothing is sent if there is no such file.
    */
-  async send(name: string, paths: readonly string[]): Promise<Job | undefined> {
+  async send(
+    name: string,
+    paths: readonly string[],
+  ): Promise<Transfer | undefined> {
     try {
       const outgoing = await this.files.find(paths);
       const talk = this.#sessions.talkWith(name);
-      const job = this.files.send(talk, outgoing);
-      this.#sessions.use(name, talk, { offer: offerOf(job), use: job.settled });
-      return job;
+      const transfer = this.files.send(talk, outgoing);
+      const { settled: use } = transfer;
+      this.#sessions.use(name, talk, { offer: offerOf(transfer), use });
+      return transfer;
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
       this.#error(error.message);
@@ -133,7 +138,7 @@ export class Direct {
     const talk = this.#sessions.talkWith(name);
     const use = path === undefined
       ? this.#list(name, talk)
-      : this.files.get(talk, path).settled;
+      : talk.get(path).settled;
     this.#sessions.use(name, talk, { offer: wanted(path), use });
   }
 
@@ -151,9 +156,9 @@ export class Direct {
   }
 
   /** Answers it with no; as with {@linkcode accept}. */
-  async decline(name: string): Promise<void> {
+  decline(name: string): void {
     const offered = this.#offerOf(name);
-    if (offered !== undefined) return await this.files.cancel(offered);
+    if (offered !== undefined) return this.files.cancel(offered);
     const call = this.#pick(this.#calls, name, "Nobody calls you", "/decline");
     if (!call) return;
     this.#sessions.decline(call, "not now");
@@ -255,7 +260,7 @@ export class Direct {
     else if (error.message !== "") this.#parts.explain(error);
   }
 
-  async #list(name: string, talk: FileTalk): Promise<void> {
+  async #list(name: string, talk: PeerFiles): Promise<void> {
     try {
       await this.files.list(talk, name);
     } catch (error) {
@@ -285,7 +290,7 @@ export class Direct {
     if (byNumber) return byNumber.number;
     const isMeant = (who: string) =>
       name === "" || lookAlike(who) === lookAlike(name);
-    const [first, second] = offers.filter(({ job }) => isMeant(job.peer));
+    const [first, second] = offers.filter(({ peer }) => isMeant(peer));
     const isCall = this.#calls.some((call) => isMeant(call.name));
     return second || isCall ? undefined : first?.number;
   }

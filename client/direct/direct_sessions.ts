@@ -10,9 +10,9 @@
  */
 import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
 import { type Audience, Conversation } from "./direct_talk.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import type { Job } from "../files/job.ts";
-import type { FileTalk } from "../files/talk.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
+import type { Transfer } from "../files/transfer.ts";
 import {
   type Call,
   type Introduced,
@@ -20,7 +20,7 @@ import {
   type IntroductionsParts,
   type Offer,
 } from "./calls.ts";
-import { calledName, type Told } from "../files/transfers.ts";
+import { type Announced, calledName } from "../files/transfers.ts";
 
 /** Whoever leaves waits so long for the others, in milliseconds. */
 const PARTING_MS = 1_000;
@@ -31,8 +31,8 @@ const MAX_RUNNING = 32;
 /** What {@linkcode DirectSessions} need, beside what introductions do. */
 export interface DirectSessionsParts
   extends Omit<IntroductionsParts, "ringMs"> {
-  /** The files between us and `name`; see `Transfers.talk`. */
-  talk(name: string, told?: Told): FileTalk;
+  /** The files between us and `name`; see `Transfers.withPeer`. */
+  talk(name: string, announced?: Announced): PeerFiles;
   /** Who hears a conversation with `name`. */
   audience(name: string): Audience;
   /** Nothing came of a call of ours to `name`, or of one that we answered. */
@@ -46,13 +46,13 @@ export interface Calling {
   /** Hangs up; its reason is what is said of it, if that is not empty. */
   readonly stop: AbortController;
   /** If it is because of files: those that wait for the answer. */
-  readonly talk?: FileTalk;
+  readonly talk?: PeerFiles;
 }
 
 /** A call that was answered with yes. */
 export interface Answered {
   /** The files that come of it. */
-  readonly talk: FileTalk;
+  readonly talk: PeerFiles;
   /** Resolves when nothing more comes of it. */
   readonly over: Promise<void>;
 }
@@ -61,7 +61,7 @@ export interface Answered {
 interface Beginning {
   readonly name: string;
   /** The files of it. */
-  readonly talk: FileTalk;
+  readonly talk: PeerFiles;
   /** Whether it is only because of them. */
   readonly forFiles: boolean;
   /** Whether somebody else tells why nothing came of it. */
@@ -129,7 +129,7 @@ export class DirectSessions implements AsyncDisposable {
   }
 
   /** The files with `name`: of the session there is, or of one to be called. */
-  talkWith(name: string): FileTalk {
+  talkWith(name: string): PeerFiles {
     const open = this.#conversations.filter(({ lasting }) => lasting);
     return withName(open, name)?.talk ??
       withName(this.#calling.filter(({ talk }) => talk), name)?.talk ??
@@ -142,7 +142,7 @@ export class DirectSessions implements AsyncDisposable {
    */
   use(
     name: string,
-    talk: FileTalk,
+    talk: PeerFiles,
     { offer, use }: { offer: Offer; use: Promise<void> },
   ): void {
     const isKnown = this.#conversations.some((one) => one.talk === talk) ||
@@ -176,7 +176,7 @@ export class DirectSessions implements AsyncDisposable {
   }
 
   /** Calls, and has what comes of it run. */
-  #ring(name: string, offer: Offer, talk?: FileTalk): Calling {
+  #ring(name: string, offer: Offer, talk?: PeerFiles): Calling {
     const stop = new AbortController();
     const calling = { name, stop, ...(talk ? { talk } : {}) };
     this.#calling.push(calling);
@@ -226,9 +226,7 @@ export class DirectSessions implements AsyncDisposable {
   async #hangUpAfter(calling: Calling, use: Promise<void>): Promise<void> {
     const { stop, talk } = calling;
     await use;
-    while (talk && talk.jobs.length > 0) {
-      await Promise.all(talk.jobs.map(({ settled }) => settled));
-    }
+    await talk?.idle();
     stop.abort(new ChatError(118, "you hung up")); // if it still rings
     const conversation = this.#conversations.find((one) => one.talk === talk);
     await conversation?.hangUp();
@@ -236,7 +234,8 @@ export class DirectSessions implements AsyncDisposable {
 }
 
 /** A call because of something that we offer. */
-export function offerOf({ title, size, files }: Job): Offer {
+export function offerOf({ contents }: Transfer): Offer {
+  const { title, size, files } = contents;
   return { purpose: "file", name: calledName(title), size, files };
 }
 

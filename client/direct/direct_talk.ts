@@ -13,15 +13,14 @@
  */
 import { MAX_BODY_BYTES } from "../../protocol.ts";
 import type { Channel } from "./channel.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import { BadRecord } from "../files/fields.ts";
-import { isFileRecord } from "../files/records.ts";
-import type { FileTalk } from "../files/talk.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import { BadRecord, isFileRecord } from "../files/records.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
 import type { Introduced } from "./calls.ts";
 import { release } from "./record_buffer.ts";
 import { NotMet } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
-import type { Item } from "../terminal/view.ts";
+import type { Item } from "../view/view.ts";
 
 /** So long a broken connection is tried to be made again, in milliseconds. */
 export const RETURN_WITHIN_MS: number = 2 * 60_000;
@@ -39,7 +38,7 @@ export const MAX_UNHEARD = 1_000;
 /** What a {@linkcode Conversation} may be told. */
 export interface ConversationOptions {
   /** The files between us. */
-  readonly talk: FileTalk;
+  readonly talk: PeerFiles;
   /** Whether it was only called for because of files. Default false. */
   readonly forFiles?: boolean;
   /** How long it may be broken. Default {@linkcode RETURN_WITHIN_MS}. */
@@ -63,7 +62,7 @@ export class Conversation {
   /** With whom. */
   readonly name: string;
   /** The files between us. */
-  readonly talk: FileTalk;
+  readonly talk: PeerFiles;
   /** Whether it was only called for because of files. */
   readonly forFiles: boolean;
   readonly #introduced: Introduced;

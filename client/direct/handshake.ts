@@ -28,7 +28,7 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { concat } from "../../protocol.ts";
 import { type ByteStream, RecordChannel } from "./channel.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import { hkdf, RecordKey, SECRET_BYTES } from "./record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
 

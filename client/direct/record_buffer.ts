@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** What stands before a sealed record: its kind, and how long it is. */

@@ -11,14 +11,14 @@
  */
 import { whyUnreachable } from "../trust/address.ts";
 import type { ByteStream, Channel, RecordChannel } from "./channel.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import {
   type Agreement,
   type Rounds,
   shakeHands,
   type Shaken,
 } from "./handshake.ts";
-import { CLOCK } from "../../core/backoff.ts";
+import { CLOCK } from "../../core/net/backoff.ts";
 import { ownPlaces, type Place, placeText } from "./candidates.ts";
 
 /** A connection has so long to prove itself, in milliseconds. */

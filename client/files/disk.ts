@@ -12,8 +12,8 @@
  * @module
  */
 import { basename, join, resolve } from "node:path";
-import { FileFailure } from "./failure.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { FileFailure } from "./records.ts";
+import { systemReason } from "../view/system_error.ts";
 import {
   changed,
   type Outgoing,

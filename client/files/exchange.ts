@@ -9,20 +9,21 @@
  *
  * @module
  */
-import { Failure } from "../terminal/failure.ts";
-import { BadRecord } from "./fields.ts";
-import { FileFailure } from "./failure.ts";
-import { Receiving } from "./receive.ts";
+import { Failure } from "../view/failure.ts";
 import {
+  BadRecord,
   type Control,
+  type ControlOf,
   DATA,
   decodeControl,
   encodeControl,
   type Entry,
+  FileFailure,
   MAX_FILES,
   MAX_PATHS_LENGTH,
   readData,
 } from "./records.ts";
+import { Receiving } from "./receive.ts";
 import { newId, type Say, Sending } from "./send.ts";
 import type { SharedFolder } from "./share.ts";
 import type { Outgoing } from "./source.ts";
@@ -126,7 +127,7 @@ export class FileExchange {
     const failure = new FileFailure(
       "A list was asked for, and files came instead",
     );
-    answer.decline(failure.message);
+    await answer.cancel(failure);
     throw failure;
   }
 
@@ -143,7 +144,7 @@ export class FileExchange {
     const control = decodeControl(record);
     switch (control.type) {
       case "offer":
-        return this.#offered(control);
+        return await this.#offered(control);
       case "manifest":
       case "begin":
       case "end":
@@ -172,7 +173,7 @@ export class FileExchange {
     await Promise.all(this.#serving);
   }
 
-  #offered(offer: Extract<Control, { type: "offer" }>): void {
+  async #offered(offer: ControlOf<"offer">): Promise<void> {
     const receiving = new Receiving(offer, this.#options.say);
     const { transfer } = offer;
     if (offer.files === 0 || this.#receivings.has(transfer)) {
@@ -181,7 +182,7 @@ export class FileExchange {
     const others = [...this.#receivings.values()];
     const files = others.reduce((sum, one) => sum + one.files, offer.files);
     if (others.length >= MAX_UNDER_WAY || files > MAX_FILES) {
-      return receiving.decline(TOO_MUCH);
+      return await receiving.cancel(new FileFailure(TOO_MUCH));
     }
     this.#receivings.set(transfer, receiving);
     const forget = () => void this.#receivings.delete(transfer);
@@ -195,16 +196,13 @@ export class FileExchange {
   }
 
   async #hear(
-    control: Extract<
-      Control,
-      { type: "manifest" | "begin" | "end" | "withdraw" }
-    >,
+    control: ControlOf<"manifest" | "begin" | "end" | "withdraw">,
   ): Promise<void> {
     const receiving = this.#receivings.get(control.transfer);
     await receiving?.receive(control);
     if (control.type !== "manifest" || !receiving) return;
     if (this.#pathsLength > MAX_PATHS_LENGTH) {
-      return receiving.decline(TOO_MUCH);
+      return await receiving.cancel(new FileFailure(TOO_MUCH));
     }
     if (!receiving.listed) return;
     const request = this.#requests.get(receiving.answers ?? 0);
@@ -225,14 +223,14 @@ export class FileExchange {
     }
   }
 
-  #asked(control: Extract<Control, { type: "get" | "list" }>): void {
+  #asked(control: ControlOf<"get" | "list">): void {
     const serving = this.#serve(control)
       .finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
   }
 
   async #serve(
-    control: Extract<Control, { type: "get" | "list" }>,
+    control: ControlOf<"get" | "list">,
   ): Promise<void> {
     const { request } = control;
     try {

@@ -8,29 +8,28 @@
  * @module
  */
 import { atHome } from "./downloads.ts";
-import { Failure } from "../terminal/failure.ts";
+import { Failure } from "../view/failure.ts";
 import { findSources } from "./disk.ts";
-import { FileFailure } from "./failure.ts";
-import { amountText, type Job } from "./job.ts";
+import { FileFailure } from "./records.ts";
+import type { PeerFiles } from "./peer_files.ts";
 import type { Outgoing } from "./source.ts";
-import type { FileTalk } from "./talk.ts";
+import type { Transfer } from "./transfer.ts";
 import {
+  amountText,
+  bytesText,
   describe,
-  doneText,
-  failedText,
+  endText,
+  progressBar,
   progressOf,
   servedText,
 } from "./words.ts";
-import { bytesText, progressBar } from "./progress.ts";
 import {
-  type Done,
-  type Told,
-  type Transfer,
+  type Announced,
   Transfers,
+  type TransfersObserver,
   type TransfersParts,
-  type TransfersWatcher,
 } from "./transfers.ts";
-import type { Item as Shown } from "../terminal/view.ts";
+import type { Item as Shown } from "../view/view.ts";
 
 /** Who draws no bars is told so often, in milliseconds. */
 const TELL_EVERY_MS = 10_000;
@@ -44,7 +43,7 @@ const MAX_NAMED = 20;
 const USUAL_COLUMNS = 80;
 
 /** What {@linkcode Files} works with. */
-export interface FilesParts extends Omit<TransfersParts, "watcher"> {
+export interface FilesParts extends Omit<TransfersParts, "observer"> {
   /** Shows a line. */
   show(item: Shown): void;
   /** Draws rows that change. Default: nothing is drawn, and told now and then. */
@@ -54,20 +53,20 @@ export interface FilesParts extends Omit<TransfersParts, "watcher"> {
 }
 
 /** See the top of the file. */
-export class Files implements TransfersWatcher {
+export class Files implements TransfersObserver {
   readonly #parts: FilesParts;
   readonly #transfers: Transfers;
-  #toldAt: number | undefined;
+  #toldAt = 0;
 
   /** Begins with nothing under way. */
   constructor(parts: FilesParts) {
     this.#parts = parts;
-    this.#transfers = new Transfers({ ...parts, watcher: this });
+    this.#transfers = new Transfers({ ...parts, observer: this });
   }
 
-  /** See {@linkcode Transfers.talk}. */
-  talk(peer: string, told?: Told): FileTalk {
-    return this.#transfers.talk(peer, told);
+  /** See {@linkcode Transfers.withPeer}. */
+  withPeer(peer: string, announced?: Announced): PeerFiles {
+    return this.#transfers.withPeer(peer, announced);
   }
 
   /**
@@ -79,31 +78,27 @@ export class Files implements TransfersWatcher {
     return await findSources(paths.map(atHome));
   }
 
-  /** Sends what was found. */
-  send(talk: FileTalk, outgoing: Outgoing): Job {
-    const { number, job } = this.#transfers.send(talk, outgoing);
-    const amount = amountText(job.files, job.size);
+  /** Offers what was found, and says so. */
+  send(files: PeerFiles, outgoing: Outgoing): Transfer {
+    const transfer = files.send(outgoing);
+    const { number, peer, contents: { title, files: count, size } } = transfer;
+    const amount = amountText(count, size);
     const links = outgoing.leftOut > 0
       ? `; ${outgoing.leftOut} links and devices are left out`
       : "";
     this.#note(
-      `[${number}] ${job.title} (${amount}${links}) is offered to ${job.peer}`,
+      `[${number}] ${title} (${amount}${links}) is offered to ${peer}`,
     );
-    return job;
-  }
-
-  /** Gets `path` of what the other side shares. */
-  get(talk: FileTalk, path: string): Job {
-    return this.#transfers.get(talk, path).job;
+    return transfer;
   }
 
   /**
-   * Shows what the other side shares.
+   * Shows what the peer shares.
    *
    * @throws {FileFailure} If that is nothing.
    */
-  async list(talk: FileTalk, peer: string): Promise<void> {
-    const { entries, more } = await talk.list();
+  async list(files: PeerFiles, peer: string): Promise<void> {
+    const { entries, more } = await files.list();
     this.#note(`${peer} shares ${entries.length + more} files`);
     const lines = entries.map(({ path, size }) => nameAndSize(path, size));
     this.#noteList(lines, more);
@@ -115,7 +110,7 @@ export class Files implements TransfersWatcher {
   }
 
   /** The next offer that is accepted. */
-  get accepted(): Promise<Job> {
+  get accepted(): Promise<Transfer> {
     return this.#transfers.accepted;
   }
 
@@ -133,10 +128,10 @@ export class Files implements TransfersWatcher {
   }
 
   /** Ends a transfer, or declines an offer. */
-  async cancel(number: number): Promise<void> {
+  cancel(number: number): void {
     const { all } = this.#transfers;
     const transfer = all.find((one) => one.number === number);
-    if (transfer) await this.#transfers.end(transfer);
+    if (transfer) this.#transfers.end(transfer);
     else this.#error(`Cannot cancel ${number}: /files shows what runs`);
   }
 
@@ -158,51 +153,47 @@ export class Files implements TransfersWatcher {
     return this.#transfers.roomFor(size);
   }
 
-  /** See {@linkcode TransfersWatcher}. */
+  /** See {@linkcode TransfersObserver}. */
   began(transfer: Transfer): void {
-    this.#toldAt ??= transfer.since;
+    if (transfer.role === "serve") this.#note(servedText(transfer));
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  async asks({ number, job }: Transfer): Promise<void> {
-    const room = await this.roomFor(job.size);
-    const amount = amountText(job.files, job.size);
-    this.#note(`${job.peer} offers ${job.title} (${amount}; ${room})`);
-    if (job.items.length > 1) {
-      const lines = job.items.slice(0, MAX_NAMED)
+  /** See {@linkcode TransfersObserver}. */
+  async asks(offer: Transfer): Promise<void> {
+    const { number, peer, contents } = offer;
+    const { title, files, size, items = [] } = contents;
+    const room = await this.roomFor(size);
+    const amount = amountText(files, size);
+    this.#note(`${peer} offers ${title} (${amount}; ${room})`);
+    if (items.length > 1) {
+      const lines = items.slice(0, MAX_NAMED)
         .map(({ title, size }) => nameAndSize(title, size));
-      this.#noteList(lines, job.items.length - lines.length);
+      this.#noteList(lines, items.length - lines.length);
     }
     this.#note(`/accept ${number} takes it, /decline ${number} does not`);
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  serves({ job }: Transfer): void {
-    this.#note(servedText(job));
-  }
-
-  /** See {@linkcode TransfersWatcher}. */
-  refuses(_transfer: Transfer, why: string): void {
+  /** See {@linkcode TransfersObserver}. */
+  refused(_offer: Transfer, why: string): void {
     this.#error(why);
   }
 
-  /** See {@linkcode TransfersWatcher}. */
-  done({ job }: Transfer, { paths, tookMs }: Done): void {
-    const lines = paths.slice(0, MAX_NAMED);
-    this.#note(doneText(job, tookMs));
-    this.#noteList(lines, paths.length - lines.length);
-  }
-
-  /** See {@linkcode TransfersWatcher}. */
-  failed({ job }: Transfer, error: Error): void {
-    const { me } = this.#parts;
-    this.#error(failedText(job, { error, me }));
+  /** See {@linkcode TransfersObserver}. */
+  ended(transfer: Transfer, tookMs: number): void {
+    const { state } = transfer;
+    const text = endText(transfer, { me: this.#parts.me, tookMs });
+    if (state.type !== "done") return this.#error(text);
+    this.#note(text);
+    const lines = state.paths.slice(0, MAX_NAMED);
+    this.#noteList(lines, state.paths.length - lines.length);
   }
 
   /** Draws the bars; or says in words, now and then, how far everything is. */
   moved(transfers: readonly Transfer[], now: number): void {
     const { draw, columns = () => USUAL_COLUMNS } = this.#parts;
-    const moving = transfers.filter(({ job }) => job.state !== "asking");
+    const moving = transfers.filter(({ state: { type } }) =>
+      type === "running" || type === "paused"
+    );
     if (!draw) return this.#tell(moving, now);
     const bars = moving.slice(0, MAX_BARS)
       .map((transfer) => progressBar(progressOf(transfer), columns()));
@@ -211,7 +202,7 @@ export class Files implements TransfersWatcher {
   }
 
   #tell(moving: readonly Transfer[], now: number): void {
-    if (now - (this.#toldAt ?? now) < TELL_EVERY_MS) return;
+    if (moving.length > 0 && now - this.#toldAt < TELL_EVERY_MS) return;
     this.#toldAt = now;
     for (const transfer of moving) this.#note(describe(transfer));
   }

@@ -59,6 +59,12 @@ export function numbered(name: string, number: number): string {
   return `${stem} (${number})${ending}`;
 }
 
+/** Names as people say them: `a.txt`, `photos/`, `a.txt and 2 more`. */
+export function titleOf(names: readonly string[]): string {
+  const [first = "nothing", ...others] = names;
+  return others.length === 0 ? first : `${first} and ${others.length} more`;
+}
+
 /** The form in which two names are one on disks that do not know case. */
 export function foldName(name: string): string {
   return name.normalize("NFKC").toLowerCase();

@@ -21,11 +21,9 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
-import { BadRecord } from "./fields.ts";
-import { FileFailure } from "./failure.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { BadRecord, type Entry, FileFailure, PIECE_BYTES } from "./records.ts";
+import { systemReason } from "../view/system_error.ts";
 import { foldName, numbered, pathParts, SafePaths } from "./names.ts";
-import { type Entry, PIECE_BYTES } from "./records.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /**

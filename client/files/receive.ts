@@ -9,15 +9,17 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { BadRecord } from "./fields.ts";
-import { FileFailure } from "./failure.ts";
-import { type Item, itemsOf, Part, type People } from "./part.ts";
 import {
+  BadRecord,
   type Control,
+  type ControlOf,
   encodeControl,
   type Entry,
+  FileFailure,
   MAX_PATHS_LENGTH,
 } from "./records.ts";
+import { titleOf } from "./names.ts";
+import { type Item, itemsOf, Part, type People } from "./part.ts";
 import type { Say } from "./send.ts";
 import type { Bytes } from "../../core/scram.ts";
 
@@ -74,6 +76,13 @@ export class Receiving {
     this.#done.promise.catch(() => {}); // who waits for it is told
   }
 
+  /** As people say it: `a.txt and 2 more`. */
+  get title(): string {
+    return titleOf(
+      this.items.map(({ title, isFolder }) => isFolder ? `${title}/` : title),
+    );
+  }
+
   /** Whether all of the manifest is there. */
   get listed(): boolean {
     return this.#listed === this.files;
@@ -124,16 +133,15 @@ export class Receiving {
     return await this.#done.promise;
   }
 
-  /** Says no. */
-  decline(reason: string): void {
-    this.#tell({ type: "decline", transfer: this.transfer, reason });
-    this.abort(new FileFailure(reason));
-  }
-
-  /** Ends it, tells the other side, and removes what is not whole. */
-  async cancel(failure: FileFailure): Promise<void> {
-    this.#tellStop(failure);
-    await this.#end(failure, { keep: false });
+  /** Declines or ends it, tells the other side, and removes what is not whole. */
+  async cancel(
+    failure: FileFailure,
+    { keep = false }: { keep?: boolean } = {},
+  ): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const type = this.#acceptance ? "stop" : "decline";
+    this.#tell({ type, transfer: this.transfer, reason: failure.message });
+    await this.#end(failure, { keep });
   }
 
   /** Ends it without a word, for `reason`; what is there is kept. */
@@ -230,14 +238,8 @@ export class Receiving {
     } catch (error) {
       if (this.#stop.signal.aborted) return; // it ended meanwhile
       if (!(error instanceof FileFailure)) throw error;
-      this.#tellStop(error);
-      await this.#end(error, { keep: !error.spoiled });
+      await this.cancel(error, { keep: !error.spoiled });
     }
-  }
-
-  #tellStop(failure: FileFailure): void {
-    const reason = failure.message;
-    this.#tell({ type: "stop", transfer: this.transfer, reason });
   }
 
   async #end(reason: Error, { keep }: { keep: boolean }): Promise<void> {
@@ -261,4 +263,4 @@ export class Receiving {
 /** The hash of nothing, when nothing is missing. */
 const NOTHING = { offset: 0, hash: createHash("sha256").digest("hex") };
 
-type Offer = Extract<Control, { type: "offer" }>;
+type Offer = ControlOf<"offer">;

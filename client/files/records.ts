@@ -7,14 +7,16 @@
  * the right types and is within the limits: `unknown` ends here.
  *
  * Each side counts its own transfers and its own requests from 1. A record is
- * about the sender's own transfer or the other's, never both: its type tells.
+ * about the sender's own transfer or the peer's, never both: its type tells.
  *
  * @module
  */
-import { BadRecord, Fields } from "./fields.ts";
-import { MAX_REASON_LENGTH } from "./failure.ts";
+import * as v from "valibot";
 import { MAX_PATH_LENGTH, pathParts } from "./names.ts";
 import type { Bytes } from "../../core/scram.ts";
+
+/** Longest reason that is sent to the peer, in UTF-16 units. */
+const MAX_REASON_LENGTH = 500;
 
 /** First byte of a control record. */
 export const CONTROL = 0x20;
@@ -40,92 +42,162 @@ export const MAX_ENTRIES = 500;
 /** Longest a manifest's paths are together, in UTF-16 units. */
 export const MAX_PATHS_LENGTH = 16 * 1_048_576;
 
-/** A file, or with `/` at its end an empty folder. */
-export interface Entry {
-  /** To which item of the offer it belongs, from 0. */
-  readonly item: number;
-  /** Relative, parted by `/`, beginning with the item's name. */
-  readonly path: string;
-  /** In bytes. */
-  readonly size: number;
+/**
+ * Why a file cannot be sent, received or written. It ends one transfer, and
+ * nothing else. The message is sent to the peer: it names files as the peer
+ * knows them, and never a path of this disk.
+ */
+export class FileFailure extends Error {
+  override readonly name = "FileFailure";
+  /** Whether what was received so far is useless. */
+  readonly spoiled: boolean;
+
+  constructor(
+    message: string,
+    options: { spoiled?: boolean; cause?: unknown } = {},
+  ) {
+    super(message.slice(0, MAX_REASON_LENGTH), { cause: options.cause });
+    this.spoiled = options.spoiled ?? false;
+  }
 }
 
-/** A control record. */
-export type Control =
+/** A record that no honest client sends; it ends the connection. */
+export class BadRecord extends Error {
+  override readonly name = "BadRecord";
+}
+
+/** A whole number from 0 to `most`. */
+export function count(most: number = Number.MAX_SAFE_INTEGER) {
+  return v.pipe(
+    v.number(),
+    v.safeInteger(),
+    v.minValue(0),
+    v.maxValue(most),
+  );
+}
+
+/** A text of at most `longest` UTF-16 units. */
+export function text(longest: number) {
+  return v.pipe(v.string(), v.maxLength(longest));
+}
+
+/** A list of at most `most` values. */
+export function list<T extends v.GenericSchema>(most: number, item: T) {
+  // The length first: a list that is too long is not looked through.
+  return v.pipe(v.array(v.any()), v.maxLength(most), v.array(item));
+}
+
+function hex(length: number) {
+  return v.pipe(v.string(), v.length(length), v.regex(/^[0-9a-f]*$/));
+}
+
+/** `json` as `schema` has it; `what` is what it should be. */
+export function parse<T extends v.GenericSchema>(
+  schema: T,
+  json: string,
+  what: string,
+): v.InferOutput<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new BadRecord(`${what} that is no JSON`, { cause });
+  }
+  const { success, output, issues } = v.safeParse(schema, value, {
+    abortEarly: true,
+  });
+  if (success) return output;
+  const field = v.getDotPath(issues[0]) ?? "value";
+  throw new BadRecord(`${what} with an illegal ${field}`);
+}
+
+/** A file, or with `/` at the end of its path an empty folder. */
+const ENTRY = v.pipe(
+  v.object({
+    /** To which item of the offer it belongs, from 0. */
+    item: count(MAX_FILES),
+    /** Relative, separated by `/`, beginning with the item's name. */
+    path: v.pipe(
+      text(MAX_PATH_LENGTH),
+      v.check((path) => pathParts(path) !== undefined),
+    ),
+    /** In bytes. */
+    size: count(),
+  }),
+  v.check(({ path, size }) => !path.endsWith("/") || size === 0),
+);
+
+const [transfer, request] = [count(), count()];
+const reason = text(MAX_REASON_LENGTH);
+
+const CONTROLS = v.variant("type", [
   /** Files are offered; their manifest follows. */
-  | {
-    readonly type: "offer";
-    readonly transfer: number;
-    /** The same after a break: 32 hexadecimal digits that nobody guesses. */
-    readonly id: string;
+  v.object({
+    type: v.literal("offer"),
+    transfer,
+    /** The same after a break; nobody can guess it. */
+    id: hex(32),
     /** How many entries the manifest has. */
-    readonly files: number;
+    files: count(MAX_FILES),
     /** The sum of all sizes. */
-    readonly size: number;
+    size: count(),
     /** Which `get` it answers, if one. */
-    readonly answers?: number;
-  }
-  /** A part of a manifest. */
-  | {
-    readonly type: "manifest";
-    readonly transfer: number;
-    readonly entries: readonly Entry[];
-  }
-  /** Take it from there: `hash` is of the first `offset` bytes of `item`. */
-  | {
-    readonly type: "accept";
-    readonly transfer: number;
-    readonly item: number;
-    readonly offset: number;
-    readonly hash: string;
-  }
-  /** It comes from there: 0 if the beginnings differ. */
-  | {
-    readonly type: "begin";
-    readonly transfer: number;
-    readonly offset: number;
-  }
-  /** So many bytes were written since `begin`. */
-  | { readonly type: "got"; readonly transfer: number; readonly bytes: number }
+    answers: v.exactOptional(count()),
+  }),
+  /** Some entries of the manifest. */
+  v.object({
+    type: v.literal("manifest"),
+    transfer,
+    entries: list(MAX_ENTRIES, ENTRY),
+  }),
+  /** Send from there: `hash` is of the first `offset` bytes of `item`. */
+  v.object({
+    type: v.literal("accept"),
+    transfer,
+    item: count(MAX_FILES),
+    offset: count(),
+    hash: hex(64),
+  }),
+  /** Data follow from there: 0 if the beginnings differ. */
+  v.object({ type: v.literal("begin"), transfer, offset: count() }),
+  /** So many bytes were received since `begin`. */
+  v.object({ type: v.literal("got"), transfer, bytes: count() }),
   /** An item is whole; its hash. */
-  | { readonly type: "end"; readonly transfer: number; readonly hash: string }
+  v.object({ type: v.literal("end"), transfer, hash: hex(64) }),
   /** Everything is whole, has the right hashes and its name. */
-  | { readonly type: "done"; readonly transfer: number }
+  v.object({ type: v.literal("done"), transfer }),
   /** The receiver does not want it. */
-  | {
-    readonly type: "decline";
-    readonly transfer: number;
-    readonly reason: string;
-  }
-  /** Whoever offered it takes it back. */
-  | {
-    readonly type: "withdraw";
-    readonly transfer: number;
-    readonly reason: string;
-  }
-  /** Whoever receives it wants no more. */
-  | {
-    readonly type: "stop";
-    readonly transfer: number;
-    readonly reason: string;
-  }
+  v.object({ type: v.literal("decline"), transfer, reason }),
+  /** The sender withdraws it, also while it is sent. */
+  v.object({ type: v.literal("withdraw"), transfer, reason }),
+  /** The receiver stops it. */
+  v.object({ type: v.literal("stop"), transfer, reason }),
   /** Asks for something of the shared folder. */
-  | { readonly type: "get"; readonly request: number; readonly path: string }
+  v.object({ type: v.literal("get"), request, path: text(MAX_PATH_LENGTH) }),
   /** Asks what the shared folder has. */
-  | { readonly type: "list"; readonly request: number }
+  v.object({ type: v.literal("list"), request }),
   /** What it has; `more` that is not listed. */
-  | {
-    readonly type: "listing";
-    readonly request: number;
-    readonly entries: readonly Entry[];
-    readonly more: number;
-  }
+  v.object({
+    type: v.literal("listing"),
+    request,
+    entries: list(MAX_ENTRIES, ENTRY),
+    more: count(),
+  }),
   /** There is no such thing to get. */
-  | {
-    readonly type: "refuse";
-    readonly request: number;
-    readonly reason: string;
-  };
+  v.object({ type: v.literal("refuse"), request, reason }),
+]);
+
+/** See {@linkcode ENTRY}. */
+export type Entry = Readonly<v.InferOutput<typeof ENTRY>>;
+
+/** A control record. */
+export type Control = v.InferOutput<typeof CONTROLS>;
+
+/** One of these types. */
+export type ControlOf<T extends Control["type"]> = Extract<
+  Control,
+  { type: T }
+>;
 
 /** Whether it is one of those here. */
 export function isFileRecord(record: Uint8Array): boolean {
@@ -194,99 +266,7 @@ export function readData(
  * @throws {BadRecord} If it is none, or over a limit.
  */
 export function decodeControl(record: Uint8Array): Control {
-  const fields = Fields.parse(textOf(record), "a control record");
-  const type = fields.text("type", 20);
-  // An own property alone: "constructor" is no type.
-  const read = Object.hasOwn(READERS, type)
-    // The cast: it is a key, as was just found.
-    ? READERS[type as Control["type"]]
-    : undefined;
-  if (!read) throw new BadRecord(`a control record of type "${type}"`);
-  return read(fields);
-}
-
-/** How each type is read. */
-const READERS: {
-  [T in Control["type"]]: (fields: Fields) => Extract<Control, { type: T }>;
-} = {
-  offer: (fields) => ({
-    type: "offer",
-    transfer: fields.count("transfer"),
-    id: fields.hex("id", 32),
-    files: fields.count("files", MAX_FILES),
-    size: fields.count("size"),
-    ...(fields.has("answers") ? { answers: fields.count("answers") } : {}),
-  }),
-  manifest: (fields) => ({
-    type: "manifest",
-    transfer: fields.count("transfer"),
-    entries: entries(fields),
-  }),
-  accept: (fields) => ({
-    type: "accept",
-    transfer: fields.count("transfer"),
-    item: fields.count("item", MAX_FILES),
-    offset: fields.count("offset"),
-    hash: fields.hex("hash", 64),
-  }),
-  begin: (fields) => ({
-    type: "begin",
-    transfer: fields.count("transfer"),
-    offset: fields.count("offset"),
-  }),
-  got: (fields) => ({
-    type: "got",
-    transfer: fields.count("transfer"),
-    bytes: fields.count("bytes"),
-  }),
-  end: (fields) => ({
-    type: "end",
-    transfer: fields.count("transfer"),
-    hash: fields.hex("hash", 64),
-  }),
-  done: (fields) => ({ type: "done", transfer: fields.count("transfer") }),
-  decline: (fields) => ({ type: "decline", ...ending(fields) }),
-  withdraw: (fields) => ({ type: "withdraw", ...ending(fields) }),
-  stop: (fields) => ({ type: "stop", ...ending(fields) }),
-  get: (fields) => ({
-    type: "get",
-    request: fields.count("request"),
-    path: fields.text("path", MAX_PATH_LENGTH),
-  }),
-  list: (fields) => ({ type: "list", request: fields.count("request") }),
-  listing: (fields) => ({
-    type: "listing",
-    request: fields.count("request"),
-    entries: entries(fields),
-    more: fields.count("more"),
-  }),
-  refuse: (fields) => ({
-    type: "refuse",
-    request: fields.count("request"),
-    reason: fields.text("reason", MAX_REASON_LENGTH),
-  }),
-};
-
-function ending(fields: Fields): { transfer: number; reason: string } {
-  return {
-    transfer: fields.count("transfer"),
-    reason: fields.text("reason", MAX_REASON_LENGTH),
-  };
-}
-
-function entries(fields: Fields): Entry[] {
-  return fields.list("entries", MAX_ENTRIES, entryOf);
-}
-
-function entryOf(value: unknown): Entry {
-  const fields = new Fields(value, "an entry");
-  const path = fields.text("path", MAX_PATH_LENGTH);
-  if (!pathParts(path)) throw new BadRecord("an entry with an illegal path");
-  const size = fields.count("size");
-  if (path.endsWith("/") && size > 0) {
-    throw new BadRecord("a folder with bytes");
-  }
-  return { item: fields.count("item", MAX_FILES), path, size };
+  return parse(CONTROLS, textOf(record), "a control record");
 }
 
 function textOf(record: Uint8Array): string {

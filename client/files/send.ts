@@ -12,12 +12,13 @@
  * @module
  */
 import { createHash, type Hash } from "node:crypto";
-import { FileFailure } from "./failure.ts";
 import {
   type Control,
+  type ControlOf,
   DATA_HEAD_BYTES,
   encodeControl,
   type Entry,
+  FileFailure,
   inRecords,
   PIECE_BYTES,
   writeDataHead,
@@ -114,7 +115,7 @@ export class Sending {
       await this.#unlessStopped(this.#done.promise);
     } catch (error) {
       if (error instanceof FileFailure && !this.#stop.signal.aborted) {
-        this.withdraw(error);
+        await this.cancel(error);
       }
       throw error;
     }
@@ -138,12 +139,13 @@ export class Sending {
     }
   }
 
-  /** Takes the offer back, also while it is sent, and tells the other side. */
-  withdraw(failure: FileFailure): void {
+  /** Withdraws the offer, also while it is sent, and tells the other side. */
+  cancel(failure: FileFailure): Promise<void> {
     const reason = failure.message;
     this.#tell({ type: "withdraw", transfer: this.transfer, reason })
-      .catch(() => {}); // a broken connection is told by whoever reads from it
+      .catch(() => {}); // the reader finds out that the connection is broken
     this.abort(failure);
+    return Promise.resolve();
   }
 
   /** Ends it without a word, for `reason`. */
@@ -255,7 +257,7 @@ export class Sending {
   }
 }
 
-type Accept = Extract<Control, { type: "accept" }>;
+type Accept = ControlOf<"accept">;
 
 /** The bytes of an item, and the hash of those that were read. */
 class ItemReader implements Disposable {

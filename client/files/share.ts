@@ -11,10 +11,9 @@
  * @module
  */
 import { join, sep } from "node:path";
-import { FileFailure } from "./failure.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { type Entry, FileFailure, inRecords } from "./records.ts";
+import { systemReason } from "../view/system_error.ts";
 import { pathParts } from "./names.ts";
-import { type Entry, inRecords } from "./records.ts";
 import { type DiskSource, findSources } from "./disk.ts";
 import type { Outgoing } from "./source.ts";
 

@@ -7,9 +7,13 @@
  *
  * @module
  */
-import { FileFailure } from "./failure.ts";
-import { pathParts } from "./names.ts";
-import { type Entry, MAX_FILES, MAX_PATHS_LENGTH } from "./records.ts";
+import {
+  type Entry,
+  FileFailure,
+  MAX_FILES,
+  MAX_PATHS_LENGTH,
+} from "./records.ts";
+import { pathParts, titleOf } from "./names.ts";
 
 /** A file that is sent, or with `/` at its path's end an empty folder. */
 export interface Source extends Entry {
@@ -39,6 +43,10 @@ export interface SourceFile extends Disposable {
 
 /** What is sent in one offer. */
 export interface Outgoing<T extends Source = Source> {
+  /** As people say it: `a.txt and 2 more`. */
+  readonly title: string;
+  /** How many files, empty folders included. */
+  readonly files: number;
   /** Grouped by item, in the order in which they are sent. */
   readonly sources: readonly T[];
   /** The sum of their sizes. */
@@ -56,6 +64,19 @@ export class OutgoingList<T extends Source> implements Outgoing<T> {
   /** See {@linkcode Outgoing}. */
   leftOut = 0;
   #pathsLength = 0;
+
+  /** See {@linkcode Outgoing}. */
+  get files(): number {
+    return this.sources.length;
+  }
+
+  /** See {@linkcode Outgoing}. */
+  get title(): string {
+    const items = Map.groupBy(this.sources, ({ item }) => item).values();
+    return titleOf([
+      ...items.map(([first]) => first!.path.replace(/\/.*/s, "/")),
+    ]);
+  }
 
   /**
    * Adds a file, or an empty folder.

@@ -1,59 +1,157 @@
 /**
- * What is said of a transfer, in a terminal and on a page.
+ * Transfers in words and as bars, for a terminal and for a page.
+ *
+ * Values in, strings out. What is shown is sanitized by the caller, but for the
+ * title of a bar, which is sanitized here: it is cut to a width.
  *
  * @module
  */
-import { amountText, type Job } from "./job.ts";
-import { durationText, type Progress, progressText } from "./progress.ts";
-import type { Transfer } from "./transfers.ts";
+import { format as formatBytes } from "@std/fmt/bytes";
+import { format as formatDuration } from "@std/fmt/duration";
+import stringWidth from "string-width";
+import { sanitize } from "../../core/text/sanitize.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** Bars are as wide as the screen leaves them, up to so many columns. */
+const WIDEST_BAR = 40;
+const NARROWEST_BAR = 5;
+const USUAL_BAR = 10;
+const NARROWEST_TITLE = 8;
+
+/** How much it is: `3.4 MB`, or `120 files, 3 GB`. */
+export function amountText(files: number, size: number): string {
+  return files > 1 ? `${files} files, ${bytesText(size)}` : bytesText(size);
+}
 
 /** Somebody gets something that we share. */
-export function servedText({ peer, title }: Job): string {
+export function servedText({ peer, contents: { title } }: Transfer): string {
   return `${peer} gets ${title} of what you share`;
 }
 
-/** It is whole, after so many milliseconds. */
-export function doneText(job: Job, tookMs: number): string {
-  const { sends, peer, title } = job;
-  const amount = amountText(job.files, job.size);
-  const what = `${amount} in ${durationText(tookMs)}`;
+/** What became of a transfer that ran so long; `me` is the user's name. */
+export function endText(
+  transfer: Transfer,
+  { me, tookMs }: { me: string; tookMs: number },
+): string {
+  const { sends, peer, contents, state } = transfer;
+  const { title, files, size } = contents;
+  if (state.type === "failed") {
+    const { message } = state.error;
+    const us = `${me} `;
+    const why = message.startsWith(us)
+      ? `you ${message.slice(us.length)}`
+      : message;
+    return `${title} ${sends ? "to" : "from"} ${peer}: ${why}`;
+  }
+  const what = `${amountText(files, size)} in ${durationText(tookMs)}`;
   return sends
     ? `${peer} has ${title} (${what})`
     : `${title} of ${peer} is here (${what})`;
 }
 
-/** It will not be whole: why, which may be about us, who are `me`. */
-export function failedText(
-  { sends, peer, title }: Job,
-  { error: { message }, me }: { error: Error; me: string },
-): string {
-  const us = `${me} `;
-  const why = message.startsWith(us)
-    ? `you ${message.slice(us.length)}`
-    : message;
-  return `${title} ${sends ? "to" : "from"} ${peer}: ${why}`;
-}
-
 /** How it is: `[1] a.txt to bob: 45%, 1.2 GB of 2.4 GB, 210 MB/s, 6s left`. */
 export function describe(transfer: Transfer): string {
-  const { number, job: { title, sends, peer } } = transfer;
-  const what = `[${number}] ${title} ${sends ? "to" : "from"} ${peer}`;
+  const { number, contents, sends, peer } = transfer;
+  const what = `[${number}] ${contents.title} ${sends ? "to" : "from"} ${peer}`;
   return `${what}: ${stateText(transfer)}`;
 }
 
 /** How far it is, or what it waits for. */
 export function stateText(transfer: Transfer): string {
-  const { sends, peer, state } = transfer.job;
-  if (state === "asking") return `waits for ${sends ? peer : "you"} to accept`;
+  const { sends, peer, state: { type }, role } = transfer;
+  if (role === "get" && type === "new") return `waits for ${peer}`;
+  if (type === "new" || type === "offered") {
+    return `waits for ${sends ? peer : "you"} to accept`;
+  }
   const text = progressText(progressOf(transfer));
-  return state === "paused" ? `${text}, waits for the connection` : text;
+  return type === "paused" ? `${text}, waits for the connection` : text;
 }
 
 /** As a bar shows it. */
-export function progressOf({ number, job, meter }: Transfer): Progress {
-  const { moved, size, sends, peer } = job;
-  const paused = job.state === "paused" ? " (no connection)" : "";
+export function progressOf(transfer: Transfer): Progress {
+  const { number, contents, moved, sends, peer, state, meter } = transfer;
+  const paused = state.type === "paused" ? " (no connection)" : "";
   const way = `${sends ? "to" : "from"} ${peer}${paused}`;
-  const title = `[${number}] ${job.title} ${way}`;
-  return { title, moved, size, rate: meter.rate };
+  const title = `[${number}] ${contents.title} ${way}`;
+  return { title, moved, size: contents.size, rate: meter.rate };
 }
+
+/** What is known of a transfer. */
+export interface Progress {
+  /** What to call it, from outside. */
+  readonly title: string;
+  /** Bytes that are there. */
+  readonly moved: number;
+  /** Bytes that there will be. */
+  readonly size: number;
+  /** See {@linkcode Meter.rate}. */
+  readonly rate: number | undefined;
+}
+
+/** `3.4 MB`, or `17 B`. */
+export function bytesText(bytes: number): string {
+  return formatBytes(bytes);
+}
+
+/** `2m 5s`; never less than a second. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1_000));
+  return formatDuration(seconds * 1_000, { ignoreZero: true });
+}
+
+/** How far it is, as words: `45%, 1.2 GB of 2.4 GB, 210 MB/s, 6s left`. */
+export function progressText(progress: Progress): string {
+  const { moved, size } = progress;
+  const amount = `${bytesText(moved)} of ${bytesText(size)}`;
+  return [`${percentOf(progress)}%`, amount, ...speedOf(progress)].join(", ");
+}
+
+/** One row with a bar, that fits into `columns`. */
+export function progressBar(progress: Progress, columns: number): string {
+  const percent = `${percentOf(progress)}%`.padStart(4);
+  const words = [percent, bytesText(progress.size), ...speedOf(progress)];
+  // A row that fills the screen would wrap on some terminals.
+  const room = columns - 1 - NARROWEST_TITLE - NARROWEST_BAR - 4;
+  while (words.length > 1 && words.join(" ").length > room) words.pop();
+  const right = words.join(" ");
+  const title = shorten(
+    sanitize(progress.title),
+    Math.max(NARROWEST_TITLE, columns - right.length - USUAL_BAR - 5),
+  );
+  const rest = columns - 1 - stringWidth(title) - right.length - 4;
+  const width = Math.min(WIDEST_BAR, Math.max(NARROWEST_BAR, rest));
+  const filled = Math.floor(width * partOf(progress));
+  const bar = "#".repeat(filled) + "-".repeat(width - filled);
+  return `${title} [${bar}] ${right}`;
+}
+
+function partOf({ moved, size }: Progress): number {
+  return size === 0 ? 1 : Math.min(1, moved / size);
+}
+
+/** 100 only when all of it is there. */
+function percentOf(progress: Progress): number {
+  return Math.floor(100 * partOf(progress));
+}
+
+function speedOf({ moved, size, rate }: Progress): string[] {
+  if (rate === undefined) return [];
+  if (rate < 1) return ["stalled"];
+  const left = durationText((size - moved) / rate * 1_000);
+  return [`${bytesText(Math.round(rate))}/s`, `${left} left`];
+}
+
+/** At most `columns` wide; a longer one ends in `…`. */
+function shorten(text: string, columns: number): string {
+  if (stringWidth(text) <= columns) return text;
+  let kept = "";
+  let left = columns - 1;
+  for (const { segment } of graphemes.segment(text)) {
+    left -= stringWidth(segment);
+    if (left < 0) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });

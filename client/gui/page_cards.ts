@@ -4,13 +4,12 @@
  *
  * @module
  */
-import { amountText } from "../files/job.ts";
-import type { FileTalk } from "../files/talk.ts";
-import { stateText } from "../files/words.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
+import type { Transfer } from "../files/transfer.ts";
+import { amountText, stateText } from "../files/words.ts";
 import type { Call, Offer } from "../direct/calls.ts";
 import type { PageLink } from "./page_link.ts";
 import type { ShownTransfer } from "../../core/page_talk.ts";
-import type { Transfer } from "../files/transfers.ts";
 
 /** Files that somebody calls for. */
 export type FileOffer = Offer & { readonly purpose: "file" };
@@ -20,7 +19,7 @@ export type Card =
   /** Somebody calls, to send files. */
   | { readonly kind: "call"; readonly call: Call; readonly offer: FileOffer }
   /** That was answered, and the files have not come yet. */
-  | { readonly kind: "answer"; readonly talk: FileTalk }
+  | { readonly kind: "answer"; readonly files: PeerFiles }
   | { readonly kind: "transfer"; readonly transfer: Transfer };
 
 /** A {@linkcode Card} of a call. */
@@ -59,9 +58,9 @@ export class Cards {
     );
   }
 
-  /** Where the answer is that leads to files of `talk`. */
-  answerOf(talk: FileTalk): number | undefined {
-    return this.#find((card) => card.kind === "answer" && card.talk === talk);
+  /** Where the answer is that leads to `files`. */
+  answerOf(files: PeerFiles): number | undefined {
+    return this.#find((card) => card.kind === "answer" && card.files === files);
   }
 
   /**
@@ -89,45 +88,50 @@ export class Cards {
 }
 
 /** A call as it looks while it rings; `room` is what there is, in words. */
-export function callLook({ call, offer }: CallCard, room: string): Look {
-  const amount = amountText(offer.files, offer.size);
-  const text = `${amount}; ${room}`;
-  return { ...callOf(call, offer), state: "offered", text };
+export function callLook(card: CallCard, room: string): Look {
+  return {
+    ...lookOf(card),
+    state: "offered",
+    text: `${amountOf(card)}; ${room}`,
+  };
 }
 
 /** A call as it looks when it was answered. */
-export function answerLook({ call, offer }: CallCard): Look {
-  const amount = amountText(offer.files, offer.size);
-  const text = `${amount}; connects to ${call.name}`;
-  return { ...callOf(call, offer), state: "waiting", text };
+export function answerLook(card: CallCard): Look {
+  const text = `${amountOf(card)}; connecting to ${card.call.name}`;
+  return { ...lookOf(card), state: "waiting", text };
 }
 
-/** A transfer as it looks; `room` is what there is, if the person is asked. */
+/** A transfer as it looks; `room` is what there is, if the user is asked. */
 export function transferLook(
   transfer: Transfer,
   room: string | undefined,
 ): Look {
-  const { sends, peer, title, state, moved, size, files } = transfer.job;
+  const { sends, peer, contents, state: { type }, moved } = transfer;
+  const { title, files, size } = contents;
   const part = size === 0 ? 0 : Math.min(1, moved / size);
   const look = { sends, peer, title, part };
   const text = stateText(transfer);
-  if (state === "paused") return { ...look, state, text };
-  if (state !== "asking") return { ...look, state: "moving", text };
+  if (type === "paused") return { ...look, state: "paused", text };
+  if (type !== "new" && type !== "offered") {
+    return { ...look, state: "moving", text };
+  }
   const amount = amountText(files, size);
   if (room !== undefined) {
     return { ...look, state: "offered", text: `${amount}; ${room}` };
   }
-  return {
-    ...look,
-    state: "waiting",
-    text: sends ? `${amount}; ${text}` : amount,
-  };
+  const words = sends ? `${amount}; ${text}` : amount;
+  return { ...look, state: "waiting", text: words };
 }
 
 function isSame(one: Look, other: Look): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-function callOf({ name }: Call, { name: title }: FileOffer) {
-  return { sends: false, peer: name, title, part: 0 };
+function lookOf({ call, offer }: CallCard) {
+  return { sends: false, peer: call.name, title: offer.name, part: 0 };
+}
+
+function amountOf({ offer: { files, size } }: CallCard): string {
+  return amountText(files, size);
 }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { FileFailure } from "../files/failure.ts";
+import { FileFailure } from "../files/records.ts";
 import type { Source, SourceFile } from "../files/source.ts";
 import type { DroppedFile, ToPage } from "../../core/page_talk.ts";
 

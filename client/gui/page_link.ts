@@ -6,9 +6,17 @@
  *
  * @module
  */
-import { BadRecord, Fields } from "../files/fields.ts";
-import { MAX_FILES, MAX_PATHS_LENGTH } from "../files/records.ts";
-import type { DroppedFile, FromPage, ToPage } from "../../core/page_talk.ts";
+import * as v from "valibot";
+import {
+  BadRecord,
+  count,
+  list,
+  MAX_FILES,
+  MAX_PATHS_LENGTH,
+  parse,
+  text,
+} from "../files/records.ts";
+import type { FromPage, ToPage } from "../../core/page_talk.ts";
 import type { ByteStream } from "../trust/tls.ts";
 
 /** Longest line, in UTF-16 units: a drop of as many files as can be sent. */
@@ -70,7 +78,7 @@ export class PageLink {
       length += first.length;
       if (length > MAX_LINE_LENGTH) throw new BadRecord("a line without end");
       for (const next of others) {
-        yield decode(parts.join(""));
+        yield parse(MESSAGE, parts.join(""), "a message");
         [parts, length] = [[next], next.length];
       }
     }
@@ -88,70 +96,38 @@ export class PageLink {
   }
 }
 
-/** @throws {BadRecord} If it is no message. */
-function decode(line: string): FromPage {
-  const fields = Fields.parse(line, "a message");
-  const type = fields.text("type", 20);
-  const read = Object.hasOwn(READERS, type)
-    // The cast: it is a key, as was just found.
-    ? READERS[type as FromPage["type"]]
-    : undefined;
-  if (!read) throw new BadRecord(`a message of type "${type}"`);
-  return read(fields);
-}
+const string = text(MAX_TEXT_LENGTH);
 
-/** How each type is read. */
-const READERS: {
-  [T in FromPage["type"]]: (fields: Fields) => Extract<FromPage, { type: T }>;
-} = {
-  frame: (fields) => ({
-    type: "frame",
-    verb: fields.text("verb", 20),
-    args: fields.list("args", MAX_HEADERS, textOf),
-    headers: fields.list("headers", MAX_HEADERS, headerOf),
+/** What a page may say. */
+const MESSAGE = v.variant("type", [
+  v.object({
+    type: v.literal("frame"),
+    verb: text(20),
+    args: list(MAX_HEADERS, string),
+    headers: list(MAX_HEADERS, v.tuple([string, string])),
   }),
-  answer: (fields) => ({
-    type: "answer",
-    request: fields.count("request"),
-    ...(fields.has("code") ? { code: fields.count("code") } : {}),
-    ...(fields.has("reason")
-      ? { reason: fields.text("reason", MAX_TEXT_LENGTH) }
-      : {}),
+  v.object({
+    type: v.literal("answer"),
+    request: count(),
+    code: v.exactOptional(count()),
+    reason: v.exactOptional(string),
   }),
-  send: (fields) => ({
-    type: "send",
-    drop: fields.count("drop"),
-    to: fields.text("to", MAX_TEXT_LENGTH),
-    files: fields.list("files", MAX_FILES, fileOf),
+  v.object({
+    type: v.literal("send"),
+    drop: count(),
+    to: string,
+    files: list(
+      MAX_FILES,
+      v.object({
+        item: count(MAX_FILES),
+        path: text(MAX_PATHS_LENGTH),
+        size: count(),
+      }),
+    ),
   }),
-  accept: (fields) => ({ type: "accept", transfer: fields.count("transfer") }),
-  end: (fields) => ({ type: "end", transfer: fields.count("transfer") }),
-  unreadable: (fields) => ({ type: "unreadable", read: fields.count("read") }),
-};
-
-function fileOf(value: unknown): DroppedFile {
-  const fields = new Fields(value, "a file");
-  return {
-    item: fields.count("item", MAX_FILES),
-    path: fields.text("path", MAX_PATHS_LENGTH),
-    size: fields.count("size"),
-  };
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === "string" && value.length <= MAX_TEXT_LENGTH) {
-    return value;
-  }
-  throw new BadRecord("no text");
-}
-
-function headerOf(value: unknown): [string, string] {
-  if (!Array.isArray(value)) throw new BadRecord("no header");
-  const [name, text] = value.map(textOf);
-  if (name === undefined || text === undefined) {
-    throw new BadRecord("no header");
-  }
-  return [name, text];
-}
+  v.object({ type: v.literal("accept"), transfer: count() }),
+  v.object({ type: v.literal("end"), transfer: count() }),
+  v.object({ type: v.literal("unreadable"), read: count() }),
+]);
 
 const encoder = new TextEncoder();

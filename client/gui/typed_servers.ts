@@ -11,7 +11,7 @@
 import { connectTcp, dial, parseAddress, parsePort } from "../trust/address.ts";
 import type { Endpoint } from "../trust/address.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 import { type KnownServers, serverText } from "../trust/known_servers.ts";
 import type { ByteStream } from "../trust/tls.ts";
 import {

@@ -5,7 +5,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { DEFAULT_PORT } from "../../protocol.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 
 /** How long looking up and connecting may take, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 10_000;

@@ -15,8 +15,8 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect as connectNode, type TLSSocket } from "node:tls";
 import { type Connect, connectTcp, unlessAborted } from "./address.ts";
-import type { Stream } from "../../core/connection.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
+import type { Stream } from "../../core/net/connection.ts";
+import { EXIT, Failure } from "../view/failure.ts";
 
 /** A connection whose directions end apart. */
 export interface ByteStream extends Stream {

@@ -16,14 +16,14 @@
  */
 import { createHash, type X509Certificate } from "node:crypto";
 import { dial, type Endpoint } from "./address.ts";
-import { EXIT, Failure } from "../terminal/failure.ts";
-import { systemReason } from "../terminal/system_error.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import { systemReason } from "../view/system_error.ts";
 import {
   type Identity,
   type KnownServers,
   serverText,
 } from "./known_servers.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import { type ByteStream, NotVouched, shown, vouched } from "./tls.ts";
 
 /** Where a person is asked. */

@@ -1,12 +1,11 @@
 /**
- * What the operator can type where the server runs.
+ * The commands that the operator can type where the server runs.
  *
- *     kick bob he spams     a command, whom it concerns, and the rest
+ *     kick bob he spams     a command, its target, and the rest
  *
  * Every line gets an answer: what was done, or why it cannot be done and what
- * to type. A wrong word never stops the server, and nothing in an answer can
- * harm the operator's terminal. Reading lines and printing answers is done by
- * server/operator/screen.ts.
+ * to type. A wrong word never stops the server, and no answer can harm the
+ * operator's terminal. server/operator/screen.ts reads lines and prints answers.
  *
  * @module
  */
@@ -15,117 +14,117 @@ import { type BanTarget, parseTarget } from "../accounts/bans.ts";
 import { hostOf } from "../session/two_socket.ts";
 import type { Context, Session } from "../session/context.ts";
 import { refuse } from "../session/session.ts";
-import { localTime, table, visible } from "./shown.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
+import { localTime } from "./screen.ts";
+import { table } from "./table.ts";
 
-/** A reason has to fit the head of a frame, in characters. */
+/** Limit of a reason, in characters: it must fit the head of a frame. */
 const MAX_REASON = 200;
 
-/** What a command works on. */
+/** What the commands work on. */
 interface Desk extends Context {
-  /** Begins the end of the server. */
+  /** Shuts the server down, soon. */
   stop(): void;
 }
 
-/** What was typed after the name of a command. */
+/** The words after the name of a command. */
 interface Words {
-  /** The first one; empty if there is none. */
+  /** The first word; empty if there is none. */
   readonly first: string;
-  /** Those after it. */
+  /** The words after the first. */
   readonly rest: string;
-  /** All of it. */
+  /** All of them, as they were typed. */
   readonly all: string;
 }
 
-/** A command. */
 interface Command {
-  /** What follows the name, for the help. */
+  /** The arguments, for the help. */
   readonly usage: string;
-  /** What it does, in one line. */
   readonly help: string;
-  /** How many words follow the name. */
+  /** How many words may follow the name. */
   readonly words: readonly [least: number, most: number];
-  /** Does it, and gives the answer. */
+  /** Obeys; returns the answer. */
   run(desk: Desk, words: Words): string | Promise<string>;
 }
 
-/** Everything that can be typed, in the order of the help. */
+/** All commands, in the order of the help. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries(
   {
     help: {
       usage: "",
-      help: "Show what can be typed",
+      help: "List the commands",
       words: [0, 0],
       run: help,
     },
     users: {
       usage: "",
-      help: "Show who is here, from where, and in which rooms",
+      help: "List the users, with their addresses and rooms",
       words: [0, 0],
       run: users,
     },
     rooms: {
       usage: "",
-      help: "Show the rooms, and how many are in each",
+      help: "List the rooms, with the number of users in each",
       words: [0, 0],
       run: rooms,
     },
     accounts: {
       usage: "",
-      help: "Show the accounts, and which are in use now",
+      help: "List the accounts, and which are in use",
       words: [0, 0],
       run: accounts,
     },
     say: {
       usage: "TEXT",
-      help: "Tell everybody",
+      help: "Send a notice to all users",
       words: [1, Infinity],
       run: say,
     },
     kick: {
       usage: "NAME [REASON]",
-      help: "End somebody's connection",
+      help: "Disconnect a user, who may connect again",
       words: [1, Infinity],
       run: kick,
     },
     ban: {
       usage: "NAME|ADDRESS [REASON]",
-      help: "Kick, and let in no more",
+      help: "Disconnect and ban",
       words: [1, Infinity],
       run: ban,
     },
     unban: {
       usage: "NAME|ADDRESS",
-      help: "Let in again",
+      help: "Remove a ban",
       words: [1, 1],
       run: unban,
     },
     bans: {
       usage: "",
-      help: "Show who is banned, and who is muted",
+      help: "List the bans and the muted users",
       words: [0, 0],
       run: bans,
     },
     mute: {
       usage: "NAME",
-      help: "Let somebody read and not send",
+      help: "Mute a user, who can then read but not send",
       words: [1, 1],
       run: mute,
     },
     unmute: {
       usage: "NAME",
-      help: "Let somebody send again",
+      help: "Let a muted user send again",
       words: [1, 1],
       run: unmute,
     },
     unblock: {
       usage: "NAME",
-      help: "Lift the locks that wrong passwords left",
+      help: "Unlock an account after wrong passwords",
       words: [1, 1],
       run: unblock,
     },
     stop: {
       usage: "",
-      help: "Tell everybody, and end the server",
+      help: "Send a notice to all users, and shut down",
       words: [0, 0],
       run: stop,
     },
@@ -134,18 +133,17 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries(
 
 /** See the top of the file. */
 export class Console {
-  /** Resolves when the operator wants the server to end. */
+  /** Resolves when the operator has typed `stop`. */
   readonly stopped: Promise<void>;
   readonly #desk: Desk;
 
-  /** Commands work on `context`. */
   constructor(context: Context) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.stopped = promise;
     this.#desk = { ...context, stop: resolve };
   }
 
-  /** Does what `line` says, and gives the answer, without a last line break. */
+  /** Obeys `line`; returns the answer, without a last line break. */
   async run(line: string): Promise<string> {
     const [name, words] = parse(line);
     if (name === "") return "";
@@ -154,8 +152,8 @@ export class Console {
     const count = words.all === "" ? 0 : words.all.split(/\s+/).length;
     const [least, most] = command.words;
     if (count < least || count > most) {
-      const what = count < least ? "something is missing" : "too many words";
-      return `Cannot do that: ${what}; type ${usageOf(name, command)}`;
+      const what = count < least ? "Missing argument" : "Too many arguments";
+      return `${what}. Usage: ${usageOf(name, command)}`;
     }
     return await command.run(this.#desk, words);
   }
@@ -172,7 +170,7 @@ export class Console {
   }
 }
 
-/** A name in lower case, as the client's users may write it, and the rest. */
+/** The name in lower case, also of `/name` as in the client, and the rest. */
 function parse(line: string): [name: string, words: Words] {
   const [, name = "", all = ""] = /^\/?(\S*)\s*([^]*)$/.exec(line.trim()) ?? [];
   const [, first = "", rest = ""] = /^(\S*)\s*([^]*)$/.exec(all) ?? [];
@@ -185,28 +183,18 @@ function usageOf(name: string, { usage }: Command): string {
 
 async function unknown(name: string): Promise<string> {
   const nearest = ENDS.includes(name) ? "stop" : await nearestCommand(name);
-  const guess = nearest ? `did you mean ${nearest}? ` : "";
-  return `Cannot do ${quoted(name)}: there is no such command; ${guess}` +
-    "help shows all";
+  const guess = nearest ? ` Did you mean ${nearest}?` : "";
+  return `Unknown command ${quoted(name)}.${guess} Type help.`;
 }
 
-/** How other programs are ended. */
+/** How other programs call `stop`. */
 const ENDS = ["quit", "exit", "bye"];
 
 /** What may have been meant by `name`: at most two mistakes away. */
 async function nearestCommand(name: string): Promise<string | undefined> {
-  if (name.length > 20) return undefined;
   // Loaded for the first mistake, and not at every start.
-  const { levenshteinDistance } = await import(
-    "@std/text/levenshtein-distance"
-  );
-  const [best] = Array.from(COMMANDS.keys(), (one) => ({
-    one,
-    away: levenshteinDistance(name, one),
-  })).sort((a, b) => a.away - b.away);
-  return best && best.away <= 2 && best.away < name.length
-    ? best.one
-    : undefined;
+  const { nearest } = await import("../../terminal/nearest.ts");
+  return nearest(name, COMMANDS.keys());
 }
 
 function help(): string {
@@ -219,7 +207,7 @@ function help(): string {
 
 function users({ hub }: Desk): string {
   const all = [...hub.users()];
-  if (all.length === 0) return "Nobody is here";
+  if (all.length === 0) return "No users are connected";
   const rows = all.map(({ name, peer, rooms, muted }) => [
     name,
     peer.remote,
@@ -236,7 +224,7 @@ function rooms({ hub, journal }: Desk): string {
 
 function accounts({ accounts, hub }: Desk): string {
   const all = accounts.all();
-  if (all.length === 0) return "There are no accounts";
+  if (all.length === 0) return "No accounts";
   const rows = all.map(({ name, createdAt }) => [
     name,
     `since ${localTime(new Date(createdAt))}`,
@@ -247,28 +235,29 @@ function accounts({ accounts, hub }: Desk): string {
 
 function say({ hub }: Desk, { all: text }: Words): string {
   const kinds = Array.from(hub.users(), ({ peer }) => peer.kind);
-  if (kinds.length === 0) return "Cannot say that: nobody is here";
+  if (kinds.length === 0) {
+    return "Cannot send the notice: no users are connected";
+  }
   hub.tellAll(text);
   const deaf = kinds.filter((kind) => kind === "classic").length;
-  const told = `Told ${counted(kinds.length - deaf, "user")}`;
-  if (deaf === 0) return told;
-  return `${told}; clients of the course cannot hear it: ${deaf}`;
+  const sent = `Sent to ${counted(kinds.length - deaf, "user")}`;
+  if (deaf === 0) return sent;
+  return `${sent}; ${counted(deaf, "two-socket client")} cannot receive it`;
 }
 
 function kick(desk: Desk, { first, rest: reason }: Words): string {
   const user = desk.hub.userNamed(first);
   if (!user) {
-    return `Cannot kick ${quoted(first)}: nobody is here under that name; ` +
-      "users shows who is";
+    return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
   }
   if (isTooLong(reason)) return tooLong("kick", reason);
-  const why = reason === "" ? "" : ` (${visible(reason)})`;
+  const why = reason === "" ? "" : ` (${sanitize(reason)})`;
   const error = new ChatError(
     117,
-    `Cannot stay: the operator has removed you${why}`,
+    `Cannot stay connected: the operator disconnected you${why}`,
   );
   end(desk, (session) => nameOf(session) === user.name ? error : undefined);
-  return `Kicked ${user.name}`;
+  return `Disconnected ${user.name}`;
 }
 
 async function ban(
@@ -279,12 +268,12 @@ async function ban(
   if (!target) return noTarget("ban", first);
   if (isTooLong(reason)) return tooLong("ban", reason);
   const { bans } = desk;
-  const banned = { ...target, since: Date.now(), reason: visible(reason) };
+  const banned = { ...target, since: Date.now(), reason: sanitize(reason) };
   const storing = bans.add(banned);
   const count = end(desk, (session) => bans.refusal(targetIn(session, target)));
-  const gone = count === 0 ? "" : `, and ended ${counted(count, "connection")}`;
-  return `Banned ${said(target)}${gone}` +
-    await warning(storing, "the ban ends with the server");
+  const gone = count === 0 ? "" : ` and ended ${counted(count, "connection")}`;
+  return `Banned ${textOf(target)}${gone}` +
+    await warning(storing, "the ban is lost when the server stops");
 }
 
 async function unban({ bans }: Desk, { first }: Words): Promise<string> {
@@ -292,12 +281,12 @@ async function unban({ bans }: Desk, { first }: Words): Promise<string> {
   if (!target) return noTarget("unban", first);
   const ban = bans.find(target);
   if (!ban) {
-    return `Cannot unban ${said(target)}: there is no such ban; ` +
-      "bans shows them";
+    return `Cannot unban ${textOf(target)}: there is no such ban. ` +
+      "Type bans to see all.";
   }
   const storing = bans.remove(ban);
-  return `Lifted the ban of ${said(ban)}` +
-    await warning(storing, "it comes back when the server is started again");
+  return `Removed the ban of ${textOf(ban)}` +
+    await warning(storing, "the ban returns when the server restarts");
 }
 
 function bans({ bans, hub }: Desk): string {
@@ -308,7 +297,7 @@ function bans({ bans, hub }: Desk): string {
     reason,
   ]);
   const banned = all.length === 0
-    ? "Nobody is banned"
+    ? "No bans"
     : `${counted(all.length, "ban")}:\n${table(rows)}`;
   const muted = [...hub.mutes()].join(", ");
   return muted === "" ? banned : `${banned}\nMuted: ${muted}`;
@@ -316,21 +305,19 @@ function bans({ bans, hub }: Desk): string {
 
 function mute({ hub }: Desk, { first: name }: Words): string {
   if (!isUserName(name)) {
-    return `Cannot mute ${quoted(name)}: nobody can be called that; ` +
-      "users shows who is here";
+    return `Cannot mute ${quoted(name)}: it is not a user name. ${LIST_USERS}`;
   }
   hub.mute(name);
   const user = hub.userNamed(name);
-  if (user) return `Muted ${user.name}, who can read and not send`;
-  return `Muted ${name}; nobody is here under that name, so it concerns ` +
-    "whoever comes";
+  if (user) return `Muted ${user.name}`;
+  return `Muted ${name}. No user has that name now; the next one is muted.`;
 }
 
 function unmute({ hub }: Desk, { first: name }: Words): string {
   const muted = hub.unmute(name);
   if (muted !== undefined) return `Unmuted ${muted}`;
-  return `Cannot unmute ${quoted(name)}: nobody is muted under that name; ` +
-    "bans shows who is";
+  return `Cannot unmute ${quoted(name)}: that user is not muted. ` +
+    "Type bans to see the muted users.";
 }
 
 async function unblock(
@@ -339,20 +326,20 @@ async function unblock(
 ): Promise<string> {
   const account = accounts.named(name);
   const count = await accounts.unlock(name); // also of a name without account
-  if (count > 0) return `Unblocked ${account?.name ?? visible(name)}`;
+  if (count > 0) return `Unlocked ${account?.name ?? sanitize(name)}`;
   if (!account) {
-    return `Cannot unblock ${quoted(name)}: there is no such account; ` +
-      "accounts shows them";
+    return `Cannot unblock ${quoted(name)}: there is no such account. ` +
+      "Type accounts to see all.";
   }
-  return `Cannot unblock ${account.name}: nobody gave a wrong password`;
+  return `Cannot unblock ${account.name}: no wrong password was entered`;
 }
 
 function stop({ stop }: Desk): string {
   stop();
-  return ""; // whoever stops the server says so
+  return ""; // server.ts prints that it shuts down
 }
 
-/** Ends those connections for which there is an error; says how many. */
+/** Ends the connections for which there is an error; returns how many. */
 function end(
   { sessions }: Desk,
   errorFor: (session: Session) => ChatError | undefined,
@@ -367,12 +354,12 @@ function end(
   return count;
 }
 
-/** Under which name a session is here, or about to be. */
+/** The name that a session has registered, also by one of two sockets. */
 function nameOf({ user, classic }: Session): string | undefined {
   return user?.name ?? classic?.user.name;
 }
 
-/** What of a session a ban like that of `target` may concern. */
+/** The target of a ban that would refuse this session. */
 function targetIn(session: Session, { kind }: BanTarget): BanTarget {
   const value = kind === "name"
     ? nameOf(session) ?? ""
@@ -385,22 +372,24 @@ function isTooLong(reason: string): boolean {
 }
 
 function tooLong(deed: string, reason: string): string {
-  return `Cannot ${deed} for a reason of ${reason.length} characters: ` +
+  return `Cannot ${deed}: the reason has ${reason.length} characters, ` +
     `the limit is ${MAX_REASON}`;
 }
 
 function noTarget(deed: string, word: string): string {
-  return `Cannot ${deed} ${quoted(word)}: it is no name, which has 1 to 32 ` +
-    "letters and digits, and no address such as 192.168.1.5; " +
-    "users shows both";
+  return `Cannot ${deed} ${quoted(word)}: it must be a name of 1 to 32 ` +
+    `letters and digits, or an address such as 192.168.1.5. ${LIST_USERS}`;
 }
 
-/** How a target is called in an answer. */
-function said({ kind, value }: BanTarget): string {
+/** A target in an answer. */
+function textOf({ kind, value }: BanTarget): string {
   return kind === "name" ? value : `the address ${value}`;
 }
 
-/** Waits until something is stored; what is to be known if it cannot be. */
+/** Where an operator finds names and addresses. */
+const LIST_USERS = "Type users to see all.";
+
+/** Waits until an entry is stored; if that fails, returns what follows. */
 async function warning(
   storing: Promise<void>,
   otherwise: string,
@@ -414,9 +403,9 @@ async function warning(
   }
 }
 
-/** What was typed, as an answer repeats it. */
+/** A typed word as an answer repeats it. */
 function quoted(word: string): string {
-  const shown = [...visible(word)]; // a half of a character is none
+  const shown = [...sanitize(word)]; // a half of a character is none
   return `"${shown.slice(0, 64).join("")}${shown.length > 64 ? "…" : ""}"`;
 }
 

@@ -1,35 +1,47 @@
 /**
- * Where the log is read and the operator types: a terminal, or pipes.
+ * Where the operator reads the log and types: a terminal, or pipes.
  *
- * On a terminal both share one screen. node:readline edits the line, and what is
- * printed meanwhile appears above it, so that neither tears the other apart.
- * Otherwise lines are just read and written. The end of the input is the end of
- * nothing else: a server runs without anybody who types.
+ * On a terminal both share it: the log appears above the line that the operator
+ * edits. Otherwise lines are just read and written. The end of the input ends
+ * nothing else: a server runs without an operator.
  *
  * A server that is started in the background reads nothing; one that is put
- * there later (Ctrl-Z and `bg`) is stopped by the system, as whatever reads from
- * a terminal.
+ * there later (Ctrl-Z and `bg`) is stopped by the system, as any program that
+ * reads from a terminal.
  *
  * @module
  */
 import { dim } from "@std/fmt/colors";
-import type { Readable } from "node:stream";
-import type { Editing, Editor } from "./editor.ts";
-import { localTime, writeOut } from "./shown.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 
-/** Lines of the log that come so close together take one write. */
+/** Lines of the log that come within this time take one write. */
 const LOG_MS = 20;
 
-/** Of a line from a pipe that is longer, the rest is not read, in characters. */
+/** Of a longer line from a pipe the rest is not read, in characters. */
 const MAX_LINE = 65_536;
 
-/** Standard output, and, once somebody asks for lines, standard input. */
-export class Screen implements Disposable {
+/** Characters that a stopped terminal may miss before lines are left out. */
+const MAX_BEHIND = 1024 * 1024;
+
+/** What happens while the operator edits a line. */
+export interface Editing {
+  /** What is shown when it begins. */
+  readonly hint: string;
+  /** What could complete `line`, and which part of it that replaces. */
+  complete(line: string): [candidates: string[], part: string];
+  /** Ctrl-C was typed. */
+  interrupt(): void;
+}
+
+/** Standard output, and, once lines are read, standard input. */
+export class Screen implements AsyncDisposable {
   #waiting: string[] = []; // to be printed
   #timer: ReturnType<typeof setTimeout> | undefined;
   #second = NaN;
   #time = "";
-  #editor: Editor | undefined;
+  #terminal: Terminal | undefined;
+  #closing: PromiseLike<void> | undefined; // the terminal's end
+  #leftOut = 0;
 
   /** Prints a line of the log, with its time, soon. */
   log(line: string): void {
@@ -47,122 +59,79 @@ export class Screen implements Disposable {
   }
 
   /**
-   * What is typed, line by line, to the end of the input. A terminal that
-   * belongs to another program just now is not read.
+   * The lines that the operator types, to the end of the input. A terminal that
+   * belongs to another program is not read.
    */
   async *lines(editing: Editing): AsyncGenerator<string, void, void> {
-    if (!Deno.stdin.isTerminal()) yield* plainLines();
-    else if (await isInForeground()) {
-      const drawn = Deno.stdout.isTerminal() && Deno.env.get("TERM") !== "dumb";
-      yield* drawn ? this.#editedLines(editing) : plainLines();
-    }
+    const isTerminal = Deno.stdin.isTerminal();
+    if (isTerminal && !await isInForeground()) return;
+    const isDrawn = isTerminal && Deno.stdout.isTerminal() &&
+      Deno.env.get("TERM") !== "dumb";
+    if (isDrawn) return yield* this.#editedLines(editing);
+    const { readLines } = await import("../../terminal/lines.ts");
+    yield* readLines({ maxLine: MAX_LINE });
   }
 
   /** Gives the terminal back, after what is still to be printed. Idempotent. */
-  [Symbol.dispose](): void {
-    this.#leave();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#draw();
+    await (this.#closing ??= this.#terminal?.[Symbol.asyncDispose]());
+    this.#terminal = undefined;
     this.#draw();
   }
 
   async *#editedLines(editing: Editing): AsyncGenerator<string, void, void> {
     // Only here: to load readline takes as long as to start the server.
-    const { edit } = await import("./editor.ts");
-    const { editor, keys } = edit(editing);
-    editor.on("SIGTSTP", () => this.#suspend());
-    if (HAS_JOBS) Deno.addSignalListener("SIGCONT", this.#resumed);
-    for (const end of ENDS) addEventListener(end, restore);
-    this.#editor = editor;
-    Deno.stdin.setRaw(true);
-    readKeys(keys, () => this.print("stop, or Ctrl-C, stops the server"));
+    const { RawTerminal } = await import("../../terminal/raw_terminal.ts");
+    const terminal = new RawTerminal({
+      complete: (line) => Promise.resolve(editing.complete(line)),
+      interrupt: () => editing.interrupt(),
+      closed: () => {}, // the server goes on
+      endOfInput: () =>
+        this.print("Type stop, or press Ctrl-C, to stop the server."),
+      mayResume: isInForeground,
+      keepsLines: true,
+    });
+    this.#terminal = terminal;
     this.print(editing.hint);
-    yield* editor;
-    this.#leave(); // the terminal is gone
+    terminal.prompt("> ");
+    for (;;) {
+      const line = await terminal.read();
+      if (line === undefined) break; // the terminal is gone
+      yield line;
+    }
+    await this[Symbol.asyncDispose]();
   }
 
   /** Prints what waits: above the line that is edited, if there is one. */
   #draw(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const text = this.#waiting.join("\n");
+    const terminal = this.#terminal;
+    if (terminal && this.#closing) return; // it is drawn after the end
+    const lines = this.#waiting.map((line) => `${line}\n`);
     this.#waiting = [];
-    const lines = text === "" ? "" : `${text}\n`;
-    const editor = this.#editor;
-    if (!editor) return writeOut(lines);
-    writeOut(upBy(editor.getCursorPos().rows) + lines);
-    editor.prevRows = 0; // it must not look for the old prompt: that is gone
-    editor.prompt(true);
+    if (!terminal) return writeOut(lines.join(""));
+    if (terminal.behind > MAX_BEHIND) { // as over a stalled SSH
+      this.#leftOut += lines.length;
+      return;
+    }
+    if (this.#leftOut > 0) lines.unshift(`(${this.#leftOut} lines left out)\n`);
+    this.#leftOut = 0;
+    terminal.print(lines.join(""));
   }
+}
 
-  /** Takes the prompt, and what was not entered, from the screen. */
-  #leave(): void {
-    const editor = this.#editor;
-    if (!editor) return;
-    this.#editor = undefined;
-    if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#resumed);
-    for (const end of ENDS) removeEventListener(end, restore);
-    writeOut(upBy(editor.getCursorPos().rows));
-    editor.close();
-    restore();
-  }
-
-  #suspend(): void {
-    restore();
-    Deno.kill(0, "SIGTSTP"); // 0: also npx or whatever else started us
-  }
-
-  readonly #resumed = () => {
-    isInForeground().then((ours) => {
-      if (!ours || !this.#editor) return;
-      Deno.stdin.setRaw(true);
-      this.#draw();
-    });
-  };
+/** `2026-11-21 08:32:56`; toLocaleString would load 10 ms of tables. */
+export function localTime(date: Date): string {
+  const shifted = date.getTime() - date.getTimezoneOffset() * 60_000;
+  return new Date(shifted).toISOString().slice(0, 19).replace("T", " ");
 }
 
 /**
- * Reads keys to the end of the program: nothing ends a read of a terminal.
- * Ctrl-D is none of them, or it would end the reading for good.
- */
-async function readKeys(keys: Readable, ended: () => void): Promise<void> {
-  const buffer = new Uint8Array(4_096);
-  for (;;) {
-    const count = await read(buffer);
-    if (count === null) break;
-    const typed = buffer.subarray(0, count);
-    if (typed.includes(CTRL_D)) ended();
-    keys.push(typed.filter((byte) => byte !== CTRL_D));
-  }
-  keys.push(null);
-}
-
-const CTRL_D = 0x04;
-
-/** Reads standard input; null when there is no more, or nothing to be read. */
-function read(buffer: Uint8Array): Promise<number | null> {
-  return Deno.stdin.read(buffer).catch(() => null); // as nohup leaves it
-}
-
-async function* plainLines(): AsyncGenerator<string, void, void> {
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(4_096);
-  let rest = "";
-  for (;;) {
-    const count = await read(buffer);
-    if (count === null) break;
-    rest += decoder.decode(buffer.subarray(0, count), { stream: true });
-    const lines = rest.split("\n");
-    rest = lines.pop()!.slice(0, MAX_LINE); // there is always a last one
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
-}
-
-const decoder = new TextDecoder();
-
-/**
- * Whether the terminal is ours now: who else reads from it is stopped. Where we
- * may not run `ps` we take it for ours: Deno would ask the operator about it,
- * and let everybody wait.
+ * Whether the terminal is ours now: the system stops any other program that
+ * reads from it. Without permission to run `ps` the answer is yes: Deno would
+ * ask the operator for it, and all clients would wait.
  */
 async function isInForeground(): Promise<boolean> {
   const permission = { name: "run", command: "ps" } as const;
@@ -172,28 +141,26 @@ async function isInForeground(): Promise<boolean> {
   try {
     const { stdout } = await new Deno.Command("ps", { args, stdin: "null" })
       .output();
-    const state = decoder.decode(stdout);
+    const state = new TextDecoder().decode(stdout);
     return state === "" || state.includes("+");
   } catch {
     return true; // there is no ps, as on Windows, which has no jobs either
   }
 }
 
-function restore(): void {
+/**
+ * Writes to standard output, unless the terminal is gone: console.log would end
+ * the server.
+ */
+function writeOut(text: string): void {
+  const bytes = encoder.encode(text);
   try {
-    Deno.stdin.setRaw(false);
+    for (let at = 0; at < bytes.length;) {
+      at += Deno.stdout.writeSync(bytes.subarray(at));
+    }
   } catch {
-    // No terminal any more: nothing to give back.
+    // Nothing reads it any more.
   }
 }
 
-/** Whether Ctrl-Z stops a program and `fg` wakes it with SIGCONT. */
-const HAS_JOBS = Deno.build.os !== "windows";
-
-/** A crash must not leave the terminal raw. */
-const ENDS = ["error", "unhandledrejection"] as const;
-
-/** To the start of the row that is `rows` above, and clear from there. */
-function upBy(rows: number): string {
-  return `${rows > 0 ? `\x1b[${rows}A` : ""}\r\x1b[J`;
-}
+const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 /** `client.ts --gui`: who may have the page, and that it reaches any server. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { PageFiles } from "../../client/gui/page_files.ts";
+import { pageFiles } from "../../client/gui/page_session.ts";
 import { readOptions } from "../../client/options.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import { UsageError } from "../../terminal/options.ts";
@@ -16,7 +16,7 @@ function openPage() {
   return serveLocally({
     settings: {},
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({}),
+    files: pageFiles({}),
   });
 }
 
@@ -42,7 +42,7 @@ Deno.test("the address is good once, and gives a cookie that stands for it", asy
   const first = await status(address);
   const cookie = { Cookie: first.cookie };
   const known = await status(new URL("/", address), cookie);
-  const script = await status(new URL("/ui/page.js", address), cookie);
+  const script = await status(new URL("/ui/page.ts", address), cookie);
   const again = await status(address);
   const reopened = await status(address, cookie);
 
@@ -60,7 +60,7 @@ for (
     ["a wrong key", "/?key=00000000000000000000000000000000", {}],
     ["another key", `/?key=${"é".repeat(16)}`, {}],
     ["a wrong cookie", "/", { Cookie: "parley=1; parley-1=2" }],
-    ["nothing, for a script", "/ui/page.js", {}],
+    ["nothing, for a script", "/ui/page.ts", {}],
     ["nothing, for the protocol", "/protocol.ts", {}],
   ] as const
 ) {
@@ -108,7 +108,7 @@ Deno.test("a server that does not hang up is left soon after its page has", asyn
   await using page = await serveLocally({
     settings: {},
     dial: () => Promise.resolve(silent),
-    files: new PageFiles({}),
+    files: pageFiles({}),
     lastWordsMs: 100,
   });
   const { cookie } = await status(new URL(page.address));

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { KnownServers } from "../../client/trust/known_servers.ts";
-import { PageFiles } from "../../client/gui/page_files.ts";
+import { pageFiles } from "../../client/gui/page_session.ts";
 import { TypedServers } from "../../client/gui/typed_servers.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import { hasChromium, launchBrowser, Person } from "../tools/browser.ts";
@@ -55,7 +55,7 @@ async function openProgram(
   const page = await serveLocally({
     settings: { tls: true },
     dial: (server, port, signal) => servers.dial(server, port, signal),
-    files: new PageFiles({}),
+    files: pageFiles({}),
   });
   return {
     address: page.address,

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { PageFiles } from "../../client/gui/page_files.ts";
+import { pageFiles } from "../../client/gui/page_session.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import {
   hasChromium,
@@ -178,7 +178,7 @@ pageTest("a hostile server cannot say more than text either", async () => {
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({}),
+    files: pageFiles({}),
   });
   await using alice = await Person.open(browser, local.address);
   await alice.click("Come in");

@@ -9,14 +9,13 @@
  *
  * @module
  */
-import { comeIn } from "../../core/resume.ts";
 import { runLine } from "../../client/chat/commands.ts";
-import type { Stream } from "../../core/connection.ts";
-import { EXIT, Failure } from "../../client/terminal/failure.ts";
-import { Line } from "../../core/reconnecting.ts";
-import type { Clock } from "../../core/backoff.ts";
+import type { Stream } from "../../core/net/connection.ts";
+import { EXIT, Failure, failureOf } from "../../client/view/failure.ts";
+import { Line } from "../../core/net/reconnecting.ts";
+import type { Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
-import { View } from "../../client/terminal/view.ts";
+import { View } from "../../client/view/view.ts";
 import { ABSURD_BODY_BYTES, ChatError, FrameDecoder } from "../../protocol.ts";
 import { guestAccess, recordingTerminal } from "../tools/client_tools.ts";
 import type { Outcome, Storm } from "./server.ts";
@@ -77,7 +76,6 @@ async function visitTo(server: HostileServer): Promise<string> {
     clock: NO_TIME,
   });
   const { chance } = server;
-  const access = guestAccess();
   const options = chance.once(2)
     ? { plain: true, colors: false, columns: () => Infinity }
     : { plain: false, colors: true, columns: () => 30 + chance.below(60) };
@@ -86,15 +84,11 @@ async function visitTo(server: HostileServer): Promise<string> {
     terminal: recordingTerminal(checkShown),
     view: new View(options),
     name: "alice",
-    access,
-    comeIn: (connection, pass) => comeIn(connection, access, "alice", pass),
+    access: guestAccess(),
   });
   const typing = type(session, chance);
   try {
-    for await (const batch of line.batches(session)) {
-      for (const event of batch) session.receive(event);
-    }
-    session.messages.order.flush();
+    await session.run();
     return "left";
   } catch (error) {
     return endOf(error);
@@ -120,7 +114,8 @@ async function type(session: Session, chance: Chance): Promise<void> {
 
 /** @throws {unknown} `error`, if it is none that a client tells its user. */
 function endOf(error: unknown): string {
-  if (error instanceof Failure) return `exit code ${error.exitCode}`;
+  const failure = failureOf(error);
+  if (failure instanceof Failure) return `exit code ${failure.exitCode}`;
   if (error instanceof ChatError) return `ERROR ${error.code}`;
   throw error;
 }

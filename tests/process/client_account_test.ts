@@ -1,7 +1,8 @@
 /** The client with accounts, as a process and against servers that lie. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { Access, type Asked } from "../../core/sign_in.ts";
-import { Failure } from "../../client/terminal/failure.ts";
+import { Access } from "../../client/chat/access.ts";
+import type { Requester } from "../../core/net/connection.ts";
+import { ConnectionError } from "../../core/net/connection_error.ts";
 import { ChatError } from "../../protocol.ts";
 import { makeAccount } from "../tools/account_tools.ts";
 import {
@@ -181,13 +182,14 @@ Deno.test("--login and --signup together are a mistake", async () => {
 });
 
 /** A server that answers as `answers` say, verb by verb. */
-function lying(answers: Record<string, string>): Asked {
+function lying(answers: Record<string, string>): Requester {
   return {
-    request: (verb, args, _headers, body = "") => {
-      const [, nonce] = /r=(.*)$/.exec(body) ?? [];
+    request: (verb, args = [], _headers, body = "") => {
+      const [, nonce] = /r=(.*)$/.exec(`${body}`) ?? [];
       const text = answers[verb]!.replace("NONCE", `${nonce}x`);
       const encoded = new TextEncoder().encode(text);
-      return Promise.resolve({ verb, args, headers: [], body: encoded });
+      const answer = { verb, args, headers: [], body: encoded };
+      return Promise.resolve({ ...answer, messages: [] });
     },
   };
 }
@@ -229,24 +231,25 @@ for (const [why, answers] of LIES) {
     await access.prepare("alice");
 
     const failure = await assertRejects(
-      () => access.comeIn(lying(answers), "alice"),
-      Failure,
+      () => access.signIn.register(lying(answers), "alice"),
+      ConnectionError,
     );
 
-    assertEquals(failure.exitCode, 6);
+    assertEquals(failure.kind, "protocol");
     assertEquals(failure.message.includes("secret"), false);
   });
 }
 
 /** A server that lets everybody in as `token`. */
-function lettingIn(token: string): Asked {
+function lettingIn(token: string): Requester {
   return {
-    request: (_verb, args) =>
+    request: (_verb, args = []) =>
       Promise.resolve({
         verb: "REGISTERED",
         args,
         headers: [["token", token]],
         body: new Uint8Array(),
+        messages: [],
       }),
   };
 }
@@ -260,13 +263,13 @@ Deno.test("Access owns its account until a server lets it in without its token",
   });
   await access.prepare("alice");
 
-  assertEquals(access.owns, false);
-  await access.comeIn(lettingIn("t1"), "alice");
-  assertEquals(access.owns, true);
-  await access.comeIn(lettingIn("t1"), "alice", { Token: "t1" });
-  assertEquals(access.owns, true);
-  await access.comeIn(lettingIn("t2"), "alice", { Token: "t1" });
-  assertEquals(access.owns, false);
+  assertEquals(access.signIn.owned, false);
+  await access.signIn.register(lettingIn("t1"), "alice");
+  assertEquals(access.signIn.owned, true);
+  await access.signIn.register(lettingIn("t1"), "alice", { Token: "t1" });
+  assertEquals(access.signIn.owned, true);
+  await access.signIn.register(lettingIn("t2"), "alice", { Token: "t1" });
+  assertEquals(access.signIn.owned, false);
 });
 
 Deno.test("who does not know whether a SIGNUP was done can log in with its password", async () => {
@@ -280,7 +283,7 @@ Deno.test("who does not know whether a SIGNUP was done can log in with its passw
   });
   const signing = Promise.withResolvers<void>();
   const asked: string[] = [];
-  const server: Asked = {
+  const server: Requester = {
     request(verb) {
       asked.push(verb);
       if (verb !== "SIGNUP") {
@@ -294,7 +297,7 @@ Deno.test("who does not know whether a SIGNUP was done can log in with its passw
   await signing.promise;
 
   await assertRejects(
-    () => access.comeIn(server, "alice", { Token: "t" }),
+    () => access.signIn.register(server, "alice", { Token: "t" }),
     ChatError,
   );
 

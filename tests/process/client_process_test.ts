@@ -160,9 +160,9 @@ Deno.test("client --plain reads lines as a person types them", async () => {
       "*   alice  127.0.0.1:1 guest",
       "TT * you joined #default (1 here)",
       "TT #default alice: hello",
-      "* Now begins; what is above was said before",
+      "* — messages above are older —",
       "TT #default alice: hello",
-      "* Now begins; what is above was said before",
+      "* — messages above are older —",
       "",
     ].join("\n"),
   );
@@ -277,7 +277,7 @@ const SERVERS: readonly [
     "answers nobody asked for",
     "REGISTERED alice\n\nLEFT #x\n\n",
     6,
-    "nothing we asked",
+    "without a request",
   ],
   [
     "too many who come",

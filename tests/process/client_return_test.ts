@@ -115,27 +115,34 @@ Deno.test("who is lost while coming back does not fetch again what is there", as
   ]);
 });
 
-Deno.test("a room that cannot be entered for want of room on the disk is tried again", async () => {
-  using server = new FakeServer();
-  const { alice, peer } = await entered(server);
-  await using _alice = alice;
+for (
+  const [why, error] of [
+    ["the disk is full", "ERROR 119 Not stored\nReason: the disk is full\n\n"],
+    ["it is rate-limited", "ERROR 108 Slow down\nRetry-after: 2\n\n"],
+  ] as const
+) {
+  Deno.test(`a room that cannot be joined again because ${why} is tried again`, async () => {
+    using server = new FakeServer();
+    const { alice, peer } = await entered(server);
+    await using _alice = alice;
 
-  peer.hangUp();
-  using full = await server.accept();
-  await letIn(full, "t1", 5);
-  assertEquals(await full.request(), "JOIN #lab");
-  await full.say("ERROR 119 Not stored\nReason: the disk is full\n\n");
-  using again = await server.accept();
-  await letIn(again, "t1", 5);
-  assertEquals(await again.request(), "JOIN #lab");
-  await again.say("JOINED #lab\nLast-id: 5\n\n");
-  await again.request();
-  await again.say("HISTORY #lab\nCount: 0\n\n" + forward(6, "six"));
-  await alice.saw(2);
+    peer.hangUp();
+    using full = await server.accept();
+    await letIn(full, "t1", 5);
+    assertEquals(await full.request(), "JOIN #lab");
+    await full.say(error);
+    using again = await server.accept();
+    await letIn(again, "t1", 5);
+    assertEquals(await again.request(), "JOIN #lab");
+    await again.say("JOINED #lab\nLast-id: 5\n\n");
+    await again.request();
+    await again.say("HISTORY #lab\nCount: 0\n\n" + forward(6, "six"));
+    await alice.saw(2);
 
-  assertEquals(alice.seen, ["bob: five", "bob: six"]);
-  assertEquals(alice.notes.some((note) => note.includes("119")), false);
-});
+    assertEquals(alice.seen, ["bob: five", "bob: six"]);
+    assertEquals(alice.notes.filter((note) => /119|108/.test(note)), []);
+  });
+}
 
 Deno.test("a server that forgot the visit has the message already that was not answered", async () => {
   using server = new FakeServer();
@@ -205,7 +212,7 @@ for (
     await alice.saw(2);
 
     assertEquals(alice.seen, ["bob: five", "bob: first"]);
-    assertMatch(alice.notes.join(""), /\* The server has begun anew/);
+    assertMatch(alice.notes.join(""), /\* The server has restarted/);
   });
 }
 

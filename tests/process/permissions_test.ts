@@ -27,7 +27,7 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   const args = ["--port", "0", "--tls", "--tls-port", "0"];
   const server = run("server", { args, cwd: folder.path });
   const port = await within(
-    readUntil(server.stdout, / listens on port (\d+),/),
+    readUntil(server.stdout, /Listening on port (\d+),/),
     () => "the server",
   );
   const client = run("client", {
@@ -178,8 +178,8 @@ Deno.test({
 
     await screen.line(`clear; ${Deno.execPath()} run ${options.join(" ")}`);
 
-    await screen.until(/^help shows what can be typed here\n>$/m);
+    await screen.until(/^Type help for commands\.\n>$/m);
     await screen.line("stop");
-    await screen.until("Closing");
+    await screen.until("Shutting down");
   },
 });

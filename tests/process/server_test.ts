@@ -29,13 +29,13 @@ Deno.test("server.ts greets with what people have to type", async () => {
   await using server = new Process(HERE);
 
   const port = await server.port();
-  await server.out.until(/kept[^]*\n\n/);
+  await server.out.until(/Stored[^]*\n\n/);
 
   assertEquals(
     server.out.text.replace(/parley [\d.]+/, "parley V"),
-    `parley V listens on port ${port}. To come in, type:\n\n` +
+    `parley V\nListening on port ${port}. To connect, run:\n\n` +
       `  deno run -A client.ts NAME 127.0.0.1 --port ${port}\n\n` +
-      "Everything is kept in memory, and ends with the server\n\n",
+      "Stored in memory; lost when the server stops.\n\n",
   );
 });
 
@@ -83,7 +83,7 @@ Deno.test({
     using alice = await RawClient.enter(await server.port(), "alice");
 
     const once = server.stop("SIGHUP");
-    await server.out.until(/^Closing$/m);
+    await server.out.until(/^Shutting down$/m);
     const twice = server.stop("SIGHUP");
     const ends = await Promise.all([once, twice]);
 
@@ -163,7 +163,7 @@ Deno.test("server.ts takes --require-login and --lockout", async () => {
     using _login = await logIn(port, "alice", { password: "wrong" });
   }
   using third = await logIn(port, "alice", { password: "wrong" });
-  assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*for 120 minutes/);
+  assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*in 120 minutes/);
 });
 
 Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", async () => {
@@ -178,14 +178,14 @@ Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", 
   assertMatch(
     server.out.text.replace(/parley [\d.]+/, "parley V"),
     new RegExp(
-      `^parley V listens on port ${port}, and with TLS on port (\\d+)\\. ` +
-        "To come in, type:\n\n" +
+      `^parley V\nListening on port ${port}, and on port (\\d+) with TLS\\. ` +
+        "To connect, run:\n\n" +
         "  deno run -A client\\.ts NAME 127\\.0\\.0\\.1 --tls --port \\1\n\n" +
-        "Without --tls anybody on the network between can read along\n" +
-        "The certificate's SHA-256 fingerprint, which clients show:\n\n" +
+        "Without --tls, others on the network can read the traffic\\.\n" +
+        "Certificate fingerprint \\(compare with the client\\):\n\n" +
         "  ([0-9A-F]{2}:){31}[0-9A-F]{2}\n\n" +
-        `It was made now, and is kept in ${db}-tls\\.pem\n` +
-        `Messages and accounts are kept in ${db}\n\n$`,
+        `The certificate was created now and is stored in ${db}-tls\\.pem\n` +
+        `Messages and accounts are stored in ${db}\n\n$`,
     ),
   );
 });
@@ -194,7 +194,9 @@ Deno.test("server.ts --no-plain listens with TLS alone", async () => {
   const options = ["--tls", "--tls-port", "0", "--no-plain"];
   await using server = new Process([...HERE, ...options]);
 
-  await server.out.until(/^parley [\d.]+ listens with TLS on port \d+\. To/);
+  await server.out.until(
+    /^parley [\d.]+\nListening on port \d+ with TLS\. To/,
+  );
   using alice = await RawClient.connect(await server.port());
 
   assertMatch(

@@ -66,7 +66,7 @@ Deno.test("the next start has the same certificate", async () => {
   const second = await certificateFor({ db });
 
   assertEquals(second, { ...first, note: second.note });
-  assertStringIncludes(first.note, "made now");
+  assertStringIncludes(first.note, "created now");
 });
 
 Deno.test("a certificate is renewed before its end, with the same key", async () => {
@@ -85,7 +85,7 @@ Deno.test("a certificate is renewed before its end, with the same key", async ()
   assertNotEquals(renewed.fingerprint, first.fingerprint);
   assertEquals(again.fingerprint, renewed.fingerprint);
   assertEquals(renewed.key, first.key);
-  assertStringIncludes(renewed.note, "renewed, with the same key");
+  assertStringIncludes(renewed.note, "renewed with the same key");
   const [before, after] = [first, renewed]
     .map(({ cert }) => new X509Certificate(cert));
   assert(after!.verify(before!.publicKey), "signed by the old key");
@@ -111,7 +111,7 @@ Deno.test("without a database nothing is written, and each start makes another",
   const second = await newCertificate();
 
   assertNotEquals(first.fingerprint, second.fingerprint);
-  assertStringIncludes(first.note, "ends with the server");
+  assertStringIncludes(first.note, "not stored");
   assertEquals([...Deno.readDirSync(folder.path)], []);
   assert(![...Deno.readDirSync(cwd)].some(({ name }) => name.endsWith(".pem")));
 });

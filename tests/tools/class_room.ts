@@ -6,12 +6,11 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { comeIn } from "../../core/resume.ts";
-import { EXIT, Failure } from "../../client/terminal/failure.ts";
-import { Line } from "../../core/reconnecting.ts";
-import { CLOCK, type Clock } from "../../core/backoff.ts";
+import { EXIT, Failure } from "../../client/view/failure.ts";
+import { Line } from "../../core/net/reconnecting.ts";
+import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
-import { View } from "../../client/terminal/view.ts";
+import { View } from "../../client/view/view.ts";
 import { guestAccess, recordingTerminal } from "./client_tools.ts";
 import { headerOf, RawClient, within } from "./net/raw_client.ts";
 
@@ -65,14 +64,12 @@ export class Pupil implements AsyncDisposable {
       dial: () => Deno.connect({ hostname: "127.0.0.1", port }).catch(passing),
       clock: HURRIED,
     });
-    const access = guestAccess();
     this.#session = new Session({
       line: this.#line,
       terminal: recordingTerminal((text) => this.#show(text)),
       view: new View({ plain: true, colors: false, columns: () => Infinity }),
       name,
-      access,
-      comeIn: (connection, pass) => comeIn(connection, access, name, pass),
+      access: guestAccess(),
     });
     this.#reading = this.#read();
   }
@@ -118,9 +115,9 @@ export class Pupil implements AsyncDisposable {
 
   async #read(): Promise<void> {
     let answered = 0;
-    for await (const batch of this.#line.batches(this.#session)) {
+    for await (const batch of this.#line.batches(this.#session.chat)) {
       for (const event of batch) {
-        this.#session.receive(event);
+        this.#session.chat.receive(event);
         if (event.frame.verb !== "SENT") continue;
         this.sent.push(`${this.name}: no ${++answered}`);
         this.onSent();
@@ -135,7 +132,7 @@ export class Pupil implements AsyncDisposable {
 
   #showLine(line: string): void {
     const [, message] = /^\d\d:\d\d:\d\d #\S+ (.*)\n$/.exec(line) ?? [];
-    if (line.includes("Coming back;")) this.#away.resolve();
+    if (line.includes("Reconnecting.")) this.#away.resolve();
     if (message === undefined) this.notes.push(line);
     else this.seen.push(message);
     if (this.seen.length >= (this.#wanted?.count ?? Infinity)) {

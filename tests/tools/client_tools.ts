@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { Access } from "../../core/sign_in.ts";
-import type { Terminal } from "../../client/terminal/terminal.ts";
+import { Access } from "../../client/chat/access.ts";
+import { Failure, failureOf } from "../../client/view/failure.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
 import { startServer } from "../../server/start.ts";
@@ -27,6 +28,13 @@ export function guestAccess(): Access {
   });
 }
 
+/** The exit code of a client that `error` ends. */
+export function exitCodeOf(error: Error): number {
+  const failure = failureOf(error);
+  if (failure instanceof Failure) return failure.exitCode;
+  throw error;
+}
+
 /** A real server, on a free port unless told otherwise, that logs nothing. */
 export function quietServer(port = 0): ReturnType<typeof startServer> {
   return startServer({ tcp: listenHere(port), log: () => {} });
@@ -35,11 +43,15 @@ export function quietServer(port = 0): ReturnType<typeof startServer> {
 /** A terminal on which nobody types: `print` gets what is shown. */
 export function recordingTerminal(print: (text: string) => void): Terminal {
   return {
+    kind: "plain",
+    columns: Infinity,
+    behind: 0,
     print,
     flushed: () => Promise.resolve(),
     prompt: print,
     status: (rows) => rows.forEach(print),
     ask: () => Promise.resolve(undefined),
+    askSecret: () => Promise.resolve(undefined),
     read: () => Promise.resolve(undefined),
     clear: () => {},
     [Symbol.asyncDispose]: () => Promise.resolve(),

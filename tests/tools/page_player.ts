@@ -11,17 +11,20 @@ import type {
   ShownTransfer,
   ToPage,
 } from "../../core/page_talk.ts";
-import { PageFiles, type PageFilesParts } from "../../client/gui/page_files.ts";
+import {
+  pageFiles,
+  type PageFilesOptions,
+} from "../../client/gui/page_session.ts";
 import { encode } from "../../protocol.ts";
 import { type LocalPage, serveLocally } from "../../client/gui/local.ts";
 import { RawClient, SocketWithHeaders, within } from "./net/raw_client.ts";
 
 /** Serves a page whose files go to `parts.folder`, on this computer alone. */
-export function servePage(parts: PageFilesParts = {}): Promise<LocalPage> {
+export function servePage(parts: PageFilesOptions = {}): Promise<LocalPage> {
   return serveLocally({
     settings: {},
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({ hostname: "127.0.0.1", ...parts }),
+    files: pageFiles({ hostname: "127.0.0.1", ...parts }),
   });
 }
 

@@ -13,7 +13,7 @@ import type {
   Page,
   WebSocketRoute,
 } from "playwright-core";
-import { PageFiles } from "../../client/gui/page_files.ts";
+import { pageFiles } from "../../client/gui/page_session.ts";
 import type { FromPage, ShownTransfer, ToPage } from "../../core/page_talk.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import { Person } from "./browser.ts";
@@ -144,7 +144,7 @@ export async function withProgram(
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: new PageFiles({}), // of which it hears nothing
+    files: pageFiles({}), // of which it hears nothing
   });
   await using program = new FakeProgram();
   await using alice = await Person.open(browser, local.address, {

@@ -125,7 +125,9 @@ export class Process implements AsyncDisposable {
   }
 
   async port(): Promise<number> {
-    const [, port] = await this.out.until(/ listens .*?on port (\d+)[.,]/);
+    const [, port] = await this.out.until(
+      /Listening on port (\d+)(?: with TLS)?[.,]/,
+    );
     return Number(port);
   }
 

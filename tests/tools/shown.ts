@@ -2,7 +2,7 @@
  * What may stand on a terminal: nothing that it obeys or hides, but what the
  * program itself has written.
  *
- * This says it in other words than core/sanitize.ts does, and does not use it,
+ * This says it in other words than core/text/sanitize.ts does, and does not use it,
  * so that a mistake in there cannot hide itself.
  *
  * @module

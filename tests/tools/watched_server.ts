@@ -25,7 +25,7 @@ const FOUL = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 
 /** No command: after its answer, that to the one before it is whole. */
 const FENCE = "fence";
-const FENCED = /^Cannot do "fence"/;
+const FENCED = /^Unknown command "fence"/;
 
 /** A line of the log. */
 const LOGGED = /^\d{4}-\d\d-\d\d /;
@@ -74,7 +74,7 @@ export class WatchedServer implements AsyncDisposable {
   /** Starts it, and waits until it listens. */
   static async start(args: readonly string[]): Promise<WatchedServer> {
     const server = new WatchedServer(args);
-    const line = await server.line(/ listens on port (\d+)\./);
+    const line = await server.line(/Listening on port (\d+)\./);
     server.port = Number(line[1]);
     return server;
   }
@@ -117,7 +117,7 @@ export class WatchedServer implements AsyncDisposable {
 
   /** Asks its console until nobody is here. */
   async untilNobodyIsHere(): Promise<void> {
-    while ((await this.ask("users"))[0] !== "Nobody is here");
+    while ((await this.ask("users"))[0] !== "No users are connected");
   }
 
   /** Bytes that its JavaScript uses, buffers included, after a collection. */

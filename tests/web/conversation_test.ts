@@ -4,7 +4,7 @@ import {
   Conversation,
   MAX_KEPT,
   MAX_KEPT_CHARACTERS,
-} from "../../web/page/model/conversation.js";
+} from "../../web/page/model/conversation.ts";
 import { takePresence } from "../../web/page/net/presence.js";
 import { bytes } from "../tools/net/raw_client.ts";
 

@@ -88,8 +88,8 @@ Deno.test("the page names all of its files, and they are under 60 KB as they are
       }
     }
 
-    assert(seen.has("/protocol.ts") && seen.has("/ui/page.js"));
-    assert(seen.has("/ui/files.js"), "what is loaded only with --gui");
+    assert(seen.has("/protocol.ts") && seen.has("/ui/page.ts"));
+    assert(seen.has("/ui/files.ts"), "what is loaded only with --gui");
     assertEquals(seen.get("/protocol.ts"), "text/javascript; charset=utf-8");
     assertEquals(seen.get("/style/style.css"), "text/css; charset=utf-8");
     assertEquals(seen.get("/icon.svg"), "image/svg+xml; charset=utf-8");
@@ -115,8 +115,8 @@ Deno.test("what a browser shows by itself allows nothing inline and nothing fore
 
 for (
   const path of [
-    ...["/nothing", "/server.ts", "/web/page/ui/page.js", "/../server.ts"],
-    ...["/%2e%2e/server.ts", "/ws", "//ui/page.js", "/ui/page.js/"],
+    ...["/nothing", "/server.ts", "/web/page/ui/page.ts", "/../server.ts"],
+    ...["/%2e%2e/server.ts", "/ws", "//ui/page.ts", "/ui/page.ts/"],
   ]
 ) {
   Deno.test(`GET ${path} is answered 404`, async () => {
@@ -146,10 +146,10 @@ Deno.test("POST is answered 405, and HEAD without a body", async () => {
 
 Deno.test("a file that has not changed is not sent again", async () => {
   await withPage(async (origin) => {
-    const first = await fetch(`${origin}/ui/page.js`);
+    const first = await fetch(`${origin}/ui/page.ts`);
     await first.body?.cancel();
     const etag = first.headers.get("ETag") ?? "";
-    const again = await fetch(`${origin}/ui/page.js`, {
+    const again = await fetch(`${origin}/ui/page.ts`, {
       headers: { "If-None-Match": etag },
     });
 

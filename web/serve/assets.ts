@@ -10,44 +10,49 @@
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
+import marks from "../../core/text/marks.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
-import pause from "../../core/backoff.ts" with { type: "text" };
+import pause from "../../core/net/backoff.ts" with { type: "text" };
+import connectionError from "../../core/net/connection_error.ts" with {
+  type: "text",
+};
 import commands from "../../core/commands.ts" with { type: "text" };
-import listing from "../../core/listing.ts" with { type: "text" };
+import presence2 from "../../core/presence.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import reading from "../../core/frames.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
-import watch from "../../core/keepalive.ts" with { type: "text" };
+import watch from "../../core/net/keepalive.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
 import account from "../page/net/account.js" with { type: "text" };
 import arrival from "../page/net/arrival.js" with { type: "text" };
 import calls from "../page/net/calls.js" with { type: "text" };
 import chatStyle from "../page/style/chat.css" with { type: "text" };
 import chat from "../page/model/chat.js" with { type: "text" };
-import chosen from "../page/model/chosen.js" with { type: "text" };
+import chatPage from "../page/ui/chat_page.ts" with { type: "text" };
+import chosen from "../page/model/chosen.ts" with { type: "text" };
 import connection from "../page/net/connection.js" with { type: "text" };
-import conversation from "../page/model/conversation.js" with { type: "text" };
-import dom from "../page/ui/dom.js" with { type: "text" };
-import drop from "../page/ui/drop.js" with { type: "text" };
-import files from "../page/ui/files.js" with { type: "text" };
+import conversation from "../page/model/conversation.ts" with { type: "text" };
+import dom from "../page/ui/dom.ts" with { type: "text" };
+import drop from "../page/ui/drop.ts" with { type: "text" };
+import files from "../page/ui/files.ts" with { type: "text" };
 import filesStyle from "../page/style/files.css" with { type: "text" };
-import form from "../page/ui/form.js" with { type: "text" };
+import form from "../page/ui/form.ts" with { type: "text" };
 import history from "../page/net/history.js" with { type: "text" };
 import icon from "../page/icon.svg" with { type: "text" };
 import index from "../page/index.html" with { type: "text" };
 import line from "../page/net/line.js" with { type: "text" };
 import messagesStyle from "../page/style/messages.css" with { type: "text" };
-import messages from "../page/ui/messages.js" with { type: "text" };
-import news from "../page/ui/news.js" with { type: "text" };
-import page from "../page/ui/page.js" with { type: "text" };
+import messages from "../page/ui/messages.ts" with { type: "text" };
+import news from "../page/ui/news.ts" with { type: "text" };
+import page from "../page/ui/page.ts" with { type: "text" };
 import presence from "../page/net/presence.js" with { type: "text" };
 import program from "../page/net/program.js" with { type: "text" };
-import settings from "../page/model/settings.js" with { type: "text" };
-import sidebar from "../page/ui/sidebar.js" with { type: "text" };
+import settings from "../page/model/settings.ts" with { type: "text" };
+import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
 import style from "../page/style/style.css" with { type: "text" };
-import text from "../page/ui/text.js" with { type: "text" };
+import text from "../page/ui/text.ts" with { type: "text" };
 import typed from "../page/model/typed.ts" with { type: "text" };
-import transfers from "../page/ui/transfers.js" with { type: "text" };
+import transfers from "../page/ui/transfers.ts" with { type: "text" };
 import widthsStyle from "../page/style/widths.css" with { type: "text" };
 
 /** Half of what would be sent: comments that have lines of their own. */
@@ -65,7 +70,7 @@ export interface Asset {
   readonly etag: string;
 }
 
-/** What `client.ts --gui` tells the page; see web/page/model/settings.js. */
+/** What `client.ts --gui` tells the page; see web/page/model/settings.ts. */
 export interface Settings {
   /** Whether the page asks for a server. */
   readonly local: boolean;
@@ -79,11 +84,11 @@ export interface Settings {
   readonly tls?: boolean;
 }
 
-/** All files by their paths; with `told` in place of web/page/model/settings.js. */
+/** All files by their paths; with `told` in place of web/page/model/settings.ts. */
 export function assetsWith(told?: Settings): ReadonlyMap<string, Asset> {
   const module = `export const settings = ${JSON.stringify(told)};\n`;
   return new Map(FILES.map(([path, text]) => {
-    const own = told && path === "/model/settings.js" ? module : text;
+    const own = told && path === "/model/settings.ts" ? module : text;
     return [path, asset(path, own)];
   }));
 }
@@ -101,34 +106,37 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/net/arrival.js", arrival],
   ["/net/calls.js", calls],
   ["/model/chat.js", chat],
-  ["/model/chosen.js", chosen],
+  ["/model/chosen.ts", chosen],
   ["/net/connection.js", connection],
-  ["/model/conversation.js", conversation],
-  ["/ui/dom.js", dom],
-  ["/ui/drop.js", drop],
-  ["/ui/files.js", files],
-  ["/ui/form.js", form],
+  ["/model/conversation.ts", conversation],
+  ["/ui/chat_page.ts", chatPage],
+  ["/ui/dom.ts", dom],
+  ["/ui/drop.ts", drop],
+  ["/ui/files.ts", files],
+  ["/ui/form.ts", form],
   ["/net/history.js", history],
   ["/net/line.js", line],
-  ["/ui/messages.js", messages],
-  ["/ui/news.js", news],
-  ["/ui/page.js", page],
+  ["/ui/messages.ts", messages],
+  ["/ui/news.ts", news],
+  ["/ui/page.ts", page],
   ["/net/presence.js", presence],
   ["/net/program.js", program],
-  ["/model/settings.js", settings],
-  ["/ui/sidebar.js", sidebar],
-  ["/ui/text.js", text],
-  ["/ui/transfers.js", transfers],
+  ["/model/settings.ts", settings],
+  ["/ui/sidebar.ts", sidebar],
+  ["/ui/text.ts", text],
+  ["/ui/transfers.ts", transfers],
   ["/protocol.ts", protocol],
   ["/model/typed.ts", typed],
   ["/core/commands.ts", commands],
-  ["/core/listing.ts", listing],
+  ["/core/presence.ts", presence2],
+  ["/core/text/marks.ts", marks],
   ["/core/text/sanitize.ts", sanitize],
   ["/core/text/typed_line.ts", typedLine],
-  ["/core/backoff.ts", pause],
+  ["/core/net/backoff.ts", pause],
+  ["/core/net/connection_error.ts", connectionError],
   ["/core/frames.ts", reading],
   ["/core/scram.ts", scram],
-  ["/core/keepalive.ts", watch],
+  ["/core/net/keepalive.ts", watch],
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

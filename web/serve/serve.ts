@@ -31,7 +31,7 @@ export interface WebOptions {
   readonly port: number;
   /** Certificate and key as PEM: then it speaks HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** What the page has to know; default: web/page/model/settings.js. */
+  /** What the page has to know; default: web/page/model/settings.ts. */
   readonly settings?: Settings;
   /** Who may come in; default: everybody, from a page of ours. */
   readonly guard?: Guard;

@@ -1,10 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { matching, wantedWord } from "../../../client/chat/completion.ts";
-import {
-  MAX_PASTE,
-  PasteFilter,
-  withBreaks,
-} from "../../../client/terminal/paste.ts";
+import { MAX_PASTE, PasteFilter, withBreaks } from "../../../terminal/paste.ts";
 import { numbersText, splitLines } from "../../../client/chat/pipe.ts";
 
 const WANTED: readonly [

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 
-import { Line } from "../../../core/reconnecting.ts";
+import { Line } from "../../../core/net/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
 import { roomNamed } from "../../../core/commands.ts";
 import { Session } from "../../../client/chat/session.ts";
-import { View } from "../../../client/terminal/view.ts";
+import { View } from "../../../client/view/view.ts";
 import type { Frame } from "../../../protocol.ts";
 import { guestAccess, recordingTerminal } from "../../tools/client_tools.ts";
 
@@ -27,9 +27,8 @@ function createSession(): { session: Session; printed: string[] } {
     view,
     access: guestAccess(),
     name: "alice",
-    comeIn: () => Promise.reject(new Error("no server")),
   });
-  session.arrived();
+  session.chat.resumed();
   return { session, printed };
 }
 
@@ -52,7 +51,7 @@ Deno.test("Session tells once of somebody who leaves several rooms by going offl
 
   for (const room of ["#lab", "#default"]) {
     const headers = { user: "bob", room, reason: "logged out" };
-    session.receive({
+    session.chat.receive({
       frame: frame("NOTICE offline", headers),
       request: undefined,
     });
@@ -66,7 +65,7 @@ Deno.test("Session shortens what a crowded room tells of many", () => {
   const { session, printed } = createSession();
   const lines = Array.from({ length: 8 }, (_, i) => `user${i} 127.0.0.1:1\n`);
 
-  session.receive({
+  session.chat.receive({
     frame: frame("NOTICE joined", { room: "#lab", count: "8" }, lines.join("")),
     request: undefined,
   });
@@ -81,9 +80,12 @@ Deno.test("Session keeps the other rooms when one is left", () => {
   const { session, printed } = createSession();
 
   for (const room of ["#default", "#lab"]) {
-    session.receive({ frame: frame(`JOINED ${room}`), request: undefined });
+    session.chat.receive({
+      frame: frame(`JOINED ${room}`),
+      request: undefined,
+    });
   }
-  session.receive({ frame: frame("LEFT #LAB"), request: undefined });
+  session.chat.receive({ frame: frame("LEFT #LAB"), request: undefined });
 
   assertEquals(session.room, "#default");
   assertEquals(printed.at(-1), "#default> ");
@@ -105,23 +107,23 @@ Deno.test("Session shows what the operator says as a line of its own, harmless",
     "bob: hi\n* you \x1b[2Jleft \u202e",
   );
 
-  session.receive({ frame: notice, request: undefined });
+  session.chat.receive({ frame: notice, request: undefined });
 
   assertEquals(printed, [
     "* The operator says: bob: hi␤* you ␛[2Jleft <U+202E>\n",
   ]);
 });
 
-Deno.test("Messages.unsaid() gives what was typed to people, and nothing of it to a pipe", () => {
+Deno.test("Messages.unsent() gives what was typed to people, and nothing of it to a pipe", () => {
   const show = () => {};
   const requests = [
     { verb: "SEND", args: ["bob"], body: new TextEncoder().encode("hi") },
     { verb: "WHO", args: ["#lab"], body: new Uint8Array() },
   ] as const;
 
-  const person = new Messages({ me: "alice", echo: true, show });
-  const pipe = new Messages({ me: "alice", echo: false, show });
+  const person = new Messages({ echo: true, show });
+  const pipe = new Messages({ echo: false, show });
 
-  assertEquals(person.unsaid(requests), ["Queued: @bob: hi"]);
-  assertEquals(pipe.unsaid(requests), []);
+  assertEquals(person.unsent(requests), ["Queued: @bob: hi"]);
+  assertEquals(pipe.unsent(requests), []);
 });

@@ -12,8 +12,8 @@ import {
   RecordChannel,
   SILENCE_MS,
 } from "../../../client/direct/channel.ts";
-import { CLOCK, type Clock } from "../../../core/backoff.ts";
-import { Failure } from "../../../client/terminal/failure.ts";
+import { CLOCK, type Clock } from "../../../core/net/backoff.ts";
+import { Failure } from "../../../client/view/failure.ts";
 import type { Bytes } from "../../../core/scram.ts";
 import {
   channelPair,

@@ -7,7 +7,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import type { ByteStream, Channel } from "../../../client/direct/channel.ts";
-import { Failure } from "../../../client/terminal/failure.ts";
+import { Failure } from "../../../client/view/failure.ts";
 import {
   Agreement,
   KeyPair,

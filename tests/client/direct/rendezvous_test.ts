@@ -1,7 +1,7 @@
 /** Meetings: both listen and both dial, strangers come, connections break. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Channel } from "../../../client/direct/channel.ts";
-import { Failure } from "../../../client/terminal/failure.ts";
+import { Failure } from "../../../client/view/failure.ts";
 import {
   MAX_STRANGERS,
   Meeting,

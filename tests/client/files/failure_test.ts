@@ -1,8 +1,11 @@
 /** What becomes of a transfer that somebody, or a disk, does not want. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { FileFailure } from "../../../client/files/failure.ts";
-import { systemReason } from "../../../client/terminal/system_error.ts";
-import { DATA, DATA_HEAD_BYTES } from "../../../client/files/records.ts";
+import {
+  DATA,
+  DATA_HEAD_BYTES,
+  FileFailure,
+} from "../../../client/files/records.ts";
+import { systemReason } from "../../../client/view/system_error.ts";
 import { Part } from "../../../client/files/part.ts";
 import { findSources } from "../../../client/files/disk.ts";
 import {
@@ -23,7 +26,7 @@ Deno.test("who declines gets nothing, and the sender is told why", async () => {
   const sending = Promise.allSettled([
     pair.alice.send(pair.alice.offer(outgoing)),
   ]);
-  (await pair.offered()).decline("bob declined");
+  await (await pair.offered()).cancel(new FileFailure("bob declined"));
 
   assertEquals(said((await sending)[0]), "bob declined");
   assert(pair.sent < 1_000);
@@ -37,7 +40,7 @@ Deno.test("the receiver can end it in the middle, and keeps nothing", async () =
 
 Deno.test("the sender can end it in the middle, and nothing is kept", async () => {
   await cancelled(({ sending }) =>
-    sending.withdraw(new FileFailure("bob cancelled it"))
+    sending.cancel(new FileFailure("bob cancelled it"))
   );
 });
 

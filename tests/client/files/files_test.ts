@@ -1,10 +1,10 @@
 /** Files as a person deals with them: what is shown, asked and answered. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { Files, type FilesParts } from "../../../client/files/files.ts";
-import type { Told } from "../../../client/files/transfers.ts";
-import type { FileTalk } from "../../../client/files/talk.ts";
-import type { Clock } from "../../../core/backoff.ts";
+import type { PeerFiles } from "../../../client/files/peer_files.ts";
+import type { Announced } from "../../../client/files/transfers.ts";
+import type { Clock } from "../../../core/net/backoff.ts";
 import { snapshot, Wire, writeFiles } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
@@ -62,8 +62,8 @@ class Person {
   }
 }
 
-/** Connects two talks, until the end of the scope. */
-function connected(alice: FileTalk, bob: FileTalk): AsyncDisposable {
+/** Connects two, until the end of the scope. */
+function connected(alice: PeerFiles, bob: PeerFiles): AsyncDisposable {
   const fail = (error: Error): never => {
     throw error;
   };
@@ -90,18 +90,18 @@ Deno.test("an offer is shown with its size and the room, accepted, and told when
   writeFiles(from.path, { "notes.pdf": 3_400_000 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path);
-  const talk = alice.files.talk("bob");
-  await using _line = connected(talk, bob.files.talk("alice"));
+  const toBob = alice.files.withPeer("bob");
+  await using _line = connected(toBob, bob.files.withPeer("alice"));
 
   const outgoing = await alice.files.find([`${from.path}/notes.pdf`]);
-  const job = alice.files.send(talk, outgoing);
+  const transfer = alice.files.send(toBob, outgoing);
   assertMatch(
     await bob.until("offers"),
     /^note: alice offers notes\.pdf \(3\.4 MB; [\d.]+ [kMGT]B are free\)$/,
   );
   await bob.until("/accept 1 takes it, /decline 1 does not");
   await bob.files.accept(1);
-  await job.ended;
+  await transfer.ended;
 
   await bob.until("notes.pdf of alice is here (3.4 MB in 1s)");
   await bob.until(`  ${to.path}/notes.pdf`);
@@ -117,11 +117,11 @@ Deno.test("an offer of several files names them", async () => {
   writeFiles(from.path, { a: 1, "b/c": 20, "b/d": 30 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path);
-  const talk = alice.files.talk("bob");
-  await using _line = connected(talk, bob.files.talk("alice"));
+  const toBob = alice.files.withPeer("bob");
+  await using _line = connected(toBob, bob.files.withPeer("alice"));
 
   const paths = [`${from.path}/a`, `${from.path}/b`];
-  alice.files.send(talk, await alice.files.find(paths));
+  alice.files.send(toBob, await alice.files.find(paths));
   await bob.until("/decline 1");
 
   assertMatch(bob.lines[0]!, /alice offers a and 1 more \(3 files, 51 B; /);
@@ -133,12 +133,12 @@ Deno.test("an offer that is declined is told to both", async () => {
   writeFiles(from.path, { a: 1 });
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", from.path);
-  const talk = alice.files.talk("bob");
-  await using _line = connected(talk, bob.files.talk("alice"));
+  const toBob = alice.files.withPeer("bob");
+  await using _line = connected(toBob, bob.files.withPeer("alice"));
 
-  alice.files.send(talk, await alice.files.find([`${from.path}/a`]));
+  alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
   await bob.until("/decline 1");
-  await bob.files.cancel(1);
+  bob.files.cancel(1);
 
   assertEquals(await bob.until("error"), "error: a from alice: you declined");
   assertEquals(await alice.until("error"), "error: a to bob: bob declined");
@@ -151,17 +151,17 @@ for (
     ["name", { name: "b", size: 5, files: 1 }],
     ["size", { name: "a", size: 4, files: 1 }],
     ["number", { name: "a", size: 5, files: 2 }],
-  ] as const satisfies readonly [string, Told][]
+  ] as const satisfies readonly [string, Announced][]
 ) {
   Deno.test(`a server that changes the ${what} of an offer is noticed`, async () => {
     using from = tempFolder();
     writeFiles(from.path, { a: 5 });
     const alice = new Person("alice", from.path);
     const bob = new Person("bob", `${from.path}/to`);
-    const talk = alice.files.talk("bob");
-    await using _line = connected(talk, bob.files.talk("alice", told));
+    const toBob = alice.files.withPeer("bob");
+    await using _line = connected(toBob, bob.files.withPeer("alice", told));
 
-    alice.files.send(talk, await alice.files.find([`${from.path}/a`]));
+    alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
 
     await bob.until("it was changed on the way, and is declined");
     await alice.until("a to bob: bob declined");
@@ -174,12 +174,12 @@ Deno.test("what the server said, and was right, needs no second answer; what fol
   writeFiles(from.path, { a: 5, b: 6 });
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", `${from.path}/to`);
-  const talk = alice.files.talk("bob");
+  const toBob = alice.files.withPeer("bob");
   const told = { name: "a", size: 5, files: 1 };
-  await using _line = connected(talk, bob.files.talk("alice", told));
+  await using _line = connected(toBob, bob.files.withPeer("alice", told));
 
   for (const name of ["a", "b"]) {
-    alice.files.send(talk, await alice.files.find([`${from.path}/${name}`]));
+    alice.files.send(toBob, await alice.files.find([`${from.path}/${name}`]));
   }
 
   await alice.until("bob has a");
@@ -197,10 +197,10 @@ Deno.test("an offer for which there is no room is told so, and not accepted", as
   huge.close();
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", from.path);
-  const talk = alice.files.talk("bob");
-  await using _line = connected(talk, bob.files.talk("alice"));
+  const toBob = alice.files.withPeer("bob");
+  await using _line = connected(toBob, bob.files.withPeer("alice"));
 
-  alice.files.send(talk, await alice.files.find([`${from.path}/huge`]));
+  alice.files.send(toBob, await alice.files.find([`${from.path}/huge`]));
 
   assertMatch(
     await bob.until("offers"),
@@ -221,10 +221,10 @@ Deno.test("transfers have a bar each; where nothing is drawn, a line now and the
   writeFiles(from.path, { a: 9_000_000 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path, { draw: undefined });
-  const talk = alice.files.talk("bob");
-  const line = connected(talk, bob.files.talk("alice"));
+  const toBob = alice.files.withPeer("bob");
+  const line = connected(toBob, bob.files.withPeer("alice"));
   const outgoing = await alice.files.find([`${from.path}/a`]);
-  const job = alice.files.send(talk, outgoing);
+  const transfer = alice.files.send(toBob, outgoing);
   await bob.until("/accept 1");
 
   alice.tick(250);
@@ -233,7 +233,7 @@ Deno.test("transfers have a bar each; where nothing is drawn, a line now and the
   await bob.files.accept(1);
   bob.tick(10_000);
   await line[Symbol.asyncDispose]();
-  await job.settled;
+  await transfer.settled;
 
   assertEquals(alice.drawn[0], []);
   assertEquals(

@@ -1,16 +1,16 @@
 /** What others may try with files, and that none of it works. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { BadRecord } from "../../../client/files/fields.ts";
-import { FileExchange } from "../../../client/files/exchange.ts";
-import { FileFailure } from "../../../client/files/failure.ts";
-import type { Receiving } from "../../../client/files/receive.ts";
 import {
+  BadRecord,
   CONTROL,
   type Control,
   DATA,
   decodeControl,
+  FileFailure,
   MAX_FILES,
 } from "../../../client/files/records.ts";
+import { FileExchange } from "../../../client/files/exchange.ts";
+import type { Receiving } from "../../../client/files/receive.ts";
 import type { Bytes } from "../../../core/scram.ts";
 import { hashOf, PEOPLE, snapshot } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";

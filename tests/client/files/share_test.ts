@@ -1,12 +1,12 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EXIT, Failure } from "../../../client/terminal/failure.ts";
+import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileExchange, MAX_UNDER_WAY } from "../../../client/files/exchange.ts";
-import { FileFailure } from "../../../client/files/failure.ts";
 import {
   type Control,
   decodeControl,
   encodeControl,
+  FileFailure,
 } from "../../../client/files/records.ts";
 import { SharedFolder } from "../../../client/files/share.ts";
 import { Pair, PEOPLE, snapshot, writeFiles } from "../../tools/file_tools.ts";
@@ -217,13 +217,7 @@ Deno.test("whoever answers something else than was asked gets no further", async
   const hear = (control: Control) => exchange.receive(encodeControl(control));
 
   const got = exchange.get("notes.txt");
-  const instead = {
-    type: "listing",
-    request: 1,
-    entries: [],
-    more: 0,
-  } as const;
-  await hear(instead);
+  await hear({ type: "listing", request: 1, entries: [], more: 0 });
   await assertRejects(() => got, FileFailure, "a list came instead");
 
   const listed = exchange.list();

@@ -1,10 +1,10 @@
 /** Files on their way between two people, without a network. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { FileFailure } from "../../../client/files/failure.ts";
 import {
   DATA,
   DATA_HEAD_BYTES,
+  FileFailure,
   PIECE_BYTES,
 } from "../../../client/files/records.ts";
 import { Sending, windowOf } from "../../../client/files/send.ts";

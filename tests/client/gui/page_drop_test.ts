@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { MAX_FILES as MAX_OFFERED } from "../../../client/files/records.ts";
-import { filesIn, MAX_FILES } from "../../../web/page/model/chosen.js";
+import { filesIn, MAX_FILES } from "../../../web/page/model/chosen.ts";
 import {
   drag,
   drop,
@@ -320,7 +320,7 @@ pageTest("a page of a server says where files go from", async () => {
       "Sending files takes a program on your computer.",
   );
   assertEquals(marked, 0);
-  assertEquals(loaded.filter((name) => name.endsWith("/ui/files.js")), []);
+  assertEquals(loaded.filter((name) => name.endsWith("/ui/files.ts")), []);
   assertEquals(await page.locator("#send-files").isVisible(), false);
   assertEquals(alice.complaints, []);
 });

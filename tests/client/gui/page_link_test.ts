@@ -1,6 +1,6 @@
 /** What a page and its program say: lines however they are cut, and pieces. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { BadRecord } from "../../../client/files/fields.ts";
+import { BadRecord } from "../../../client/files/records.ts";
 import { Cards, type Look } from "../../../client/gui/page_cards.ts";
 import { type AskedPage, Reads } from "../../../client/gui/page_drop.ts";
 import { PageLink } from "../../../client/gui/page_link.ts";

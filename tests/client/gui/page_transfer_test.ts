@@ -1,7 +1,7 @@
 /** Files between pages of `client.ts --gui` in a browser, and terminals. */
 import { assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
-import { PageFiles } from "../../../client/gui/page_files.ts";
+import { pageFiles } from "../../../client/gui/page_session.ts";
 import { type LocalPage, serveLocally } from "../../../client/gui/local.ts";
 import {
   drop,
@@ -45,7 +45,7 @@ class Desk implements AsyncDisposable {
     const local = await serveLocally({
       settings: { server: "127.0.0.1", port },
       dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-      files: new PageFiles({ folder: downloads.path, hostname: "127.0.0.1" }),
+      files: pageFiles({ folder: downloads.path, hostname: "127.0.0.1" }),
     });
     const person = await Person.enter(browser, local.address, name);
     return new Desk(person, local, downloads);

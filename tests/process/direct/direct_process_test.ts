@@ -60,7 +60,7 @@ Deno.test("a session goes on without the server, and while it comes back", async
   await connect(alice, bob);
 
   await server[Symbol.asyncDispose]();
-  await Promise.all([alice, bob].map((one) => one.until("Coming back")));
+  await Promise.all([alice, bob].map((one) => one.until("Reconnecting")));
   await alice.type("/direct without it\n");
   await bob.until("alice -> you (direct): without it");
   await bob.type("/direct\n");
@@ -68,7 +68,7 @@ Deno.test("a session goes on without the server, and while it comes back", async
   await alice.until("bob -> you (direct): and back");
   await using again = quietServer();
   way.target = again.port;
-  await Promise.all([alice, bob].map((one) => one.until("Connected again")));
+  await Promise.all([alice, bob].map((one) => one.until("Reconnected")));
   await bob.type("still there\n");
   await alice.until("bob -> you (direct): still there");
 

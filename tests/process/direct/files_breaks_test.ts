@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Conversation } from "../../../client/direct/direct_talk.ts";
 import { Files } from "../../../client/files/files.ts";
-import type { FileTalk } from "../../../client/files/talk.ts";
+import type { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Agreement } from "../../../client/direct/handshake.ts";
 import { Meeting } from "../../../client/direct/rendezvous.ts";
 import { agreements, receiveAll } from "../../tools/direct_tools.ts";
@@ -17,7 +17,7 @@ const SIZE = 100_000_000;
 class Side {
   readonly lines: string[] = [];
   readonly files: Files;
-  readonly talk: FileTalk;
+  readonly talk: PeerFiles;
   /** Bytes of records that it has sent. */
   sent = 0;
   readonly #conversation: Conversation;
@@ -34,7 +34,7 @@ class Side {
       if ("text" in item) this.lines.push(String(item.text));
     };
     this.files = new Files({ me: name, folder, show, accepts: () => true });
-    this.talk = this.files.talk("peer");
+    this.talk = this.files.withPeer("peer");
     const connect = this.talk.connect.bind(this.talk);
     this.talk.connect = (say) =>
       connect((record) => {
@@ -87,9 +87,9 @@ Deno.test(`${BREAKS} breaks at random: it arrives whole, with less than a fifth 
   const running = Promise.all([alice.run(), bob.run()]);
 
   const outgoing = await alice.files.find([`${from.path}/big`]);
-  const job = alice.files.send(alice.talk, outgoing);
+  const transfer = alice.files.send(alice.talk, outgoing);
   alice.say("meanwhile");
-  await job.ended;
+  await transfer.ended;
   await alice.hangUp();
   await running;
 
@@ -127,14 +127,14 @@ Deno.test("who goes away in the middle leaves a part, and a word to both", async
   };
 
   const outgoing = await alice.files.find([`${from.path}/a`]);
-  const job = alice.files.send(alice.talk, outgoing);
+  const transfer = alice.files.send(alice.talk, outgoing);
   await connect.promise;
   await alice.hangUp();
   await running;
 
   const [name = "", ...others] = Object.keys(snapshot(to.path));
   assert(/^a\.[0-9a-f]{8}\.part$/.test(name), name);
-  assertEquals([others.length, job.state], [0, "failed"]);
+  assertEquals([others.length, transfer.state.type], [0, "failed"]);
   assert(alice.lines.some((line) => line.startsWith("a to peer: ")));
   assert(bob.lines.some((line) => line.startsWith("a from peer: ")));
 });

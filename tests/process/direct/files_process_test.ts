@@ -131,7 +131,7 @@ Deno.test("in an open session files go on being sent without the server", async 
   await Promise.all([alice, bob].map((one) => one.until("Compare these")));
 
   await server[Symbol.asyncDispose]();
-  await Promise.all([alice, bob].map((one) => one.until("Coming back")));
+  await Promise.all([alice, bob].map((one) => one.until("Reconnecting")));
   await alice.type(`/send bob ${from.path}/a\n`);
   await bob.until("/accept 1 takes it");
   await bob.type("/accept\n");

@@ -307,7 +307,7 @@ tmuxTest(
     await screen.until("bob: before");
 
     await server[Symbol.asyncDispose]();
-    await screen.until("! The server was stopped. Coming back;");
+    await screen.until("! The server was stopped. Reconnecting.");
     await screen.until("#default (offline)>");
     await screen.line("meanwhile one");
     await screen.until("* Queued: meanwhile one");
@@ -318,7 +318,7 @@ tmuxTest(
     await screen.until("Measure how long");
     await using _again = quietServer(port);
 
-    await screen.until("* Connected again");
+    await screen.until("* Reconnected");
     await bob.until("alice: meanwhile one\n");
     await bob.until("alice: meanwhile two\n");
     const shown = await screen.until(/alice: meanwhile two\n(.*\n)*#default>$/);

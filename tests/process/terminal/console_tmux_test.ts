@@ -15,14 +15,14 @@ const COMMAND = [Deno.execPath(), ...RUN, ...HERE].join(" ");
 /** Starts a server on the terminal, and waits for its prompt; gives its port. */
 async function serve(screen: TmuxScreen): Promise<number> {
   const port = await start(screen, '; echo "code $?"');
-  await screen.until(/^help shows what can be typed here\n>$/m);
+  await screen.until(/^Type help for commands\.\n>$/m);
   return port;
 }
 
 async function start(screen: TmuxScreen, after: string): Promise<number> {
   await screen.line(`clear; ${COMMAND} ${after}`);
-  const shown = await screen.until(/ listens on port \d+\./);
-  return Number(/ listens on port (\d+)\./.exec(shown)![1]);
+  const shown = await screen.until(/Listening on port \d+\./);
+  return Number(/Listening on port (\d+)\./.exec(shown)![1]);
 }
 
 tmuxTest("the log leaves whole what the operator has half typed", async () => {
@@ -41,17 +41,17 @@ tmuxTest("the log leaves whole what the operator has half typed", async () => {
   await screen.until(/^> kick bob$/m);
   await screen.line("too loud");
 
-  const shown = await screen.until(/^Kicked bob\n>$/m);
+  const shown = await screen.until(/^Disconnected bob\n>$/m);
   assertMatch(
     shown,
-    /^> kick bob too loud\n.* bob disconnected: removed\nKicked bob$/m,
+    /^> kick bob too loud\n.* bob disconnected: removed\nDisconnected bob$/m,
   );
   assertMatch(await bob.rest(), /\(too loud\)/);
   await screen.keys("Up");
   await screen.until(/^> kick bob too loud$/m);
   await screen.keys("C-u");
   await screen.line("stop");
-  await screen.until(/^Closing\n(.*\n)*code 0$/m);
+  await screen.until(/^Shutting down\n(.*\n)*code 0$/m);
   assertEquals(await settings(screen), before);
 });
 
@@ -74,7 +74,7 @@ tmuxTest(
 
     assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
     alice.close();
-    await screen.until(/^Closing\n(.*\n)*code 0$/m);
+    await screen.until(/^Shutting down\n(.*\n)*code 0$/m);
   },
 );
 
@@ -102,11 +102,11 @@ tmuxTest(
     await screen.line("stty -a | grep -o '[-]*icanon'; fg");
     await screen.until(/^icanon\n(.*\n)*> use$/m); // not the one from before
     await screen.line("rs");
-    await screen.until(/^Nobody is here\n>$/m);
+    await screen.until(/^No users are connected\n>$/m);
     await screen.keys("C-d");
-    await screen.until("stop, or Ctrl-C, stops the server");
+    await screen.until("Type stop, or press Ctrl-C, to stop the server.");
     await screen.line("mutes");
-    await screen.until("Cannot do");
+    await screen.until("Unknown command");
 
     using alice = await RawClient.enter(port, "alice");
     await screen.keys("C-c");

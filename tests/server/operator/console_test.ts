@@ -17,56 +17,59 @@ const MUTED =
 const ANSWERS: readonly [typed: string, answer: string][] = [
   ["", ""],
   ["   ", ""],
-  ["users", "Nobody is here"],
-  ["  /USERS ", "Nobody is here"],
+  ["users", "No users are connected"],
+  ["  /USERS ", "No users are connected"],
   ["rooms", "  #default  0"],
-  ["accounts", "There are no accounts"],
-  ["bans", "Nobody is banned"],
-  ["say hello", "Cannot say that: nobody is here"],
+  ["accounts", "No accounts"],
+  ["bans", "No bans"],
+  ["say hello", "Cannot send the notice: no users are connected"],
   [
     "user",
-    'Cannot do "user": there is no such command; did you mean users? help shows all',
+    'Unknown command "user". Did you mean users? Type help.',
   ],
   [
     "kcik bob",
-    'Cannot do "kcik": there is no such command; did you mean kick? help shows all',
+    'Unknown command "kcik". Did you mean kick? Type help.',
   ],
-  ["x", 'Cannot do "x": there is no such command; help shows all'],
+  ["x", 'Unknown command "x". Type help.'],
   [
     "toString",
-    'Cannot do "tostring": there is no such command; help shows all',
+    'Unknown command "tostring". Type help.',
   ],
-  ["users all", "Cannot do that: too many words; type users"],
-  ["kick", "Cannot do that: something is missing; type kick NAME [REASON]"],
-  ["mute bob now", "Cannot do that: too many words; type mute NAME"],
+  ["users all", "Too many arguments. Usage: users"],
+  ["kick", "Missing argument. Usage: kick NAME [REASON]"],
+  ["mute bob now", "Too many arguments. Usage: mute NAME"],
   [
     "kick bob",
-    'Cannot kick "bob": nobody is here under that name; users shows who is',
+    'Cannot kick "bob": no user has that name. Type users to see all.',
   ],
   [
     "ban #lab",
-    'Cannot ban "#lab": it is no name, which has 1 to 32 letters and digits, and no address such as 192.168.1.5; users shows both',
+    'Cannot ban "#lab": it must be a name of 1 to 32 letters and digits, or an address such as 192.168.1.5. Type users to see all.',
   ],
-  ["unban bob", "Cannot unban bob: there is no such ban; bans shows them"],
+  [
+    "unban bob",
+    "Cannot unban bob: there is no such ban. Type bans to see all.",
+  ],
   [
     "unban 10.0.0.1",
-    "Cannot unban the address 10.0.0.1: there is no such ban; bans shows them",
+    "Cannot unban the address 10.0.0.1: there is no such ban. Type bans to see all.",
   ],
   [
     `ban bob ${"x".repeat(201)}`,
-    "Cannot ban for a reason of 201 characters: the limit is 200",
+    "Cannot ban: the reason has 201 characters, the limit is 200",
   ],
   [
     "mute ALL",
-    'Cannot mute "ALL": nobody can be called that; users shows who is here',
+    'Cannot mute "ALL": it is not a user name. Type users to see all.',
   ],
   [
     "unmute bob",
-    'Cannot unmute "bob": nobody is muted under that name; bans shows who is',
+    'Cannot unmute "bob": that user is not muted. Type bans to see the muted users.',
   ],
   [
     "unblock bob",
-    'Cannot unblock "bob": there is no such account; accounts shows them',
+    'Cannot unblock "bob": there is no such account. Type accounts to see all.',
   ],
 ];
 
@@ -119,7 +122,7 @@ Deno.test("users and rooms show who is where", async () => {
   assertEquals(rooms, "  #default  1\n  #lab      1\n  #b        1");
 });
 
-Deno.test("say tells everybody, and the operator who cannot hear it", async () => {
+Deno.test("say sends a notice to all users, and counts those that cannot receive it", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
   using _bob = await RawClient.classic(server.port, "bob");
@@ -128,7 +131,7 @@ Deno.test("say tells everybody, and the operator who cannot hear it", async () =
 
   assertEquals(
     answer,
-    "Told 1 user; clients of the course cannot hear it: 1",
+    "Sent to 1 user; 1 two-socket client cannot receive it",
   );
   assertEquals(
     await alice.frame(),
@@ -144,11 +147,11 @@ Deno.test("kick ends a connection with the reason, and the name may come again",
 
   const answer = await server.console.run("kick B0B too loud\x07");
 
-  assertEquals(answer, "Kicked bob");
+  assertEquals(answer, "Disconnected bob");
   assertEquals(
     await bob.rest(),
-    "ERROR 117 Removed\nReason: Cannot stay: the operator has removed you " +
-      "(too loud<U+0007>)\n\n",
+    "ERROR 117 Removed\nReason: Cannot stay connected: the operator disconnected you " +
+      "(too loud␇)\n\n",
   );
   assertMatch(await alice.frame(), /^NOTICE offline\n[^]*Reason: removed\n/);
   using _again = await RawClient.enter(server.port, "bob");
@@ -160,7 +163,7 @@ Deno.test("kick ends both sockets of a classic user", async () => {
 
   const answer = await server.console.run("kick carol");
 
-  assertEquals(answer, "Kicked carol");
+  assertEquals(answer, "Disconnected carol");
   assertEquals(await carol.out.rest(), "ERROR 117 Removed\n\n");
   assertEquals(await carol.in.rest(), "");
 });
@@ -177,8 +180,8 @@ Deno.test("ban of a name removes whoever is here under it, also by half, until u
   ];
 
   assertEquals(answers, [
-    "Banned ma11ory, and ended 1 connection",
-    "Lifted the ban of ma11ory",
+    "Banned ma11ory and ended 1 connection",
+    "Removed the ban of ma11ory",
   ]);
   assertEquals(await half.rest(), "ERROR 117 Removed\n\n");
   using _back = await RawClient.enter(server.port, "mallory");
@@ -195,7 +198,7 @@ Deno.test("ban of an address removes everybody there, registered or not", async 
 
   assertEquals(
     answer,
-    "Banned the address 127.0.0.1, and ended 2 connections",
+    "Banned the address 127.0.0.1 and ended 2 connections",
   );
   const refusal = "ERROR 117 Removed\n" +
     "Reason: Cannot use this server: the address 127.0.0.1 is banned (go away)\n\n";
@@ -232,11 +235,11 @@ Deno.test("ban says so if it cannot be stored", async () => {
 
   assertEquals(
     await server.console.run("ban eve"),
-    "Banned eve\nCannot store that: the server is closing; the ban ends with the server",
+    "Banned eve\nCannot store that: the server is closing; the ban is lost when the server stops",
   );
   assertEquals(
     await server.console.run("unban eve"),
-    "Lifted the ban of eve\nCannot store that: the server is closing; it comes back when the server is started again",
+    "Removed the ban of eve\nCannot store that: the server is closing; the ban returns when the server restarts",
   );
 });
 
@@ -249,7 +252,7 @@ Deno.test("mute refuses every SEND in its place, lets read, and holds after a re
 
   assertEquals(
     await server.console.run("mute bob"),
-    "Muted bob, who can read and not send",
+    "Muted bob",
   );
   await bob.send("SEND #r\nContent-length: 1\n\nx".repeat(3), "PING\n\n");
 
@@ -290,11 +293,11 @@ Deno.test("mute of somebody who is not here waits for whoever comes", async () =
 
   assertEquals(
     answer,
-    "Muted bob; nobody is here under that name, so it concerns whoever comes",
+    "Muted bob. No user has that name now; the next one is muted.",
   );
   assertEquals(
     await server.console.run("bans"),
-    "Nobody is banned\nMuted: bob",
+    "No bans\nMuted: bob",
   );
 });
 
@@ -323,14 +326,14 @@ Deno.test("accounts shows them, and unblock lets their owners try again", async 
     /^2 accounts:\n {2}alice {2}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}here\n {2}bob {4}since [-\d]+ [:\d]+$/,
   );
   assertEquals(answers, [
-    "Unblocked bob",
-    "Cannot unblock bob: nobody gave a wrong password",
+    "Unlocked bob",
+    "Cannot unblock bob: no wrong password was entered",
   ]);
   using bob = await logIn(server.port, "bob");
   assertMatch(bob.answer, /^REGISTERED bob\n/);
 });
 
-Deno.test("stop is told to whoever runs the server", async () => {
+Deno.test("stop resolves what server.ts waits for", async () => {
   await using server = startTestServer();
 
   assertEquals(await server.console.run("stop"), "");

@@ -8,8 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
-import { type Item, View } from "../../../client/terminal/view.ts";
-import { visible } from "../../../server/operator/shown.ts";
+import { type Item, View } from "../../../client/view/view.ts";
 import { FakeServer } from "../../tools/client_tools.ts";
 import { newSeed } from "../../tools/net/fault_proxy.ts";
 import { FOUL_TEXTS } from "../../fuzz/hostile_frames.ts";
@@ -71,7 +70,6 @@ Deno.test("what is harmless is shown as it was said", () => {
   fc.assert(
     fc.property(harmless, (text) => {
       assertEquals(sanitize(text), text);
-      assertEquals(visible(text), text);
       const view = VIEWS[0]!();
       const said = view.format({ kind: "note", text });
       assertEquals(said, `* ${text}\n`);
@@ -104,7 +102,6 @@ Deno.test("whatever is typed at a server, its console answers harmlessly", async
   await fc.assert(
     fc.asyncProperty(command, async (line) => {
       checkShown(await server.console.run(line.replaceAll("stop", "")));
-      checkShown(visible(line));
     }),
     { seed: SEED, numRuns: 500 },
   );

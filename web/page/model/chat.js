@@ -13,6 +13,7 @@
  * @module
  */
 import { numberOf, textOf, timeOf } from "../../../core/frames.ts";
+import { mentions } from "../../../core/text/marks.ts";
 import {
   DEFAULT_ROOM,
   header,
@@ -24,7 +25,7 @@ import {
 import { Arrival } from "../net/arrival.js";
 import { isCall, takeCall } from "../net/calls.js";
 import { inWords, Lost } from "../net/connection.js";
-import { Conversation } from "./conversation.js";
+import { Conversation } from "./conversation.ts";
 import { fetchHistory } from "../net/history.js";
 import { Line } from "../net/line.js";
 import { roomsIn, takePeople, takePresence } from "../net/presence.js";
@@ -33,7 +34,7 @@ import { roomsIn, takePeople, takePresence } from "../net/presence.js";
 /** @import { Account } from "../net/account.js" */
 /** @import { Carrier } from "../net/calls.js" */
 /** @import { Answer } from "../net/connection.js" */
-/** @import { Entry } from "./conversation.js" */
+/** @import { Entry } from "./conversation.ts" */
 
 /** So many older messages are fetched at a time. */
 const EARLIER = 100;
@@ -416,7 +417,7 @@ export class Chat {
     if (!entry || own || earlier) return;
     if (conversation.kind === "user") this.#lastSender = from;
     if (old && id <= conversation.since) return;
-    const calls = conversation.kind === "user" || mentions(this.me).test(text);
+    const calls = conversation.kind === "user" || mentions(text, this.me);
     if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
     this.#watcher.said(conversation, entry, calls);
   }
@@ -508,11 +509,6 @@ export class Chat {
     if (error instanceof Lost) return; // which is told otherwise
     this.#watcher.told(inWords(/** @type {Error} */ (error)));
   }
-}
-
-/** Where our name stands in a text, as a word of its own. @param {string} name */
-export function mentions(name) {
-  return new RegExp(`(?<![A-Za-z0-9])@?${name}(?![A-Za-z0-9])`, "i");
 }
 
 /** The room one is in if nothing else was said. */

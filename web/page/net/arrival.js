@@ -20,7 +20,7 @@ import { fetchHistory, remembers } from "./history.js";
 /** @import { Frame } from "../../../protocol.ts" */
 /** @import { Account } from "./account.js" */
 /** @import { Answer, Connection } from "./connection.js" */
-/** @import { Conversation } from "../model/conversation.js" */
+/** @import { Conversation } from "../model/conversation.ts" */
 /** @import { Landmark } from "./history.js" */
 /** @import { Line } from "./line.js" */
 

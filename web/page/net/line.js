@@ -11,8 +11,14 @@
  *
  * @module
  */
-import { LONGEST_RETRY_AFTER_MS, pauseBefore } from "../../../core/backoff.ts";
-import { CHECK_EVERY_MS, Watch } from "../../../core/keepalive.ts";
+import {
+  LONGEST_RETRY_AFTER_MS,
+  pauseBefore,
+} from "../../../core/net/backoff.ts";
+import {
+  CHECK_EVERY_MS,
+  Keepalive as Watch,
+} from "../../../core/net/keepalive.ts";
 import { ChatError } from "../../../protocol.ts";
 import { Connection, Lost, open } from "./connection.js";
 
@@ -155,11 +161,11 @@ export class Line {
     const connection = new Connection(socket, {
       receive: (frame) => this.#visitor.receive(frame),
       heard: () => {
-        watch.heard();
-        watch.listening();
+        watch.received();
+        watch.reading();
       },
     });
-    watch.listening();
+    watch.reading();
     this.#connection = connection;
     const timer = setInterval(() => look(watch, connection), CHECK_EVERY_MS);
     const arriving = this.#arrive(connection);
@@ -212,7 +218,7 @@ export class Line {
   }
 }
 
-/** Finds out whether somebody is there. @param {Watch} watch @param {Connection} connection */
+/** Finds out whether somebody is there. @param {InstanceType<typeof Watch>} watch @param {Connection} connection */
 function look(watch, connection) {
   switch (watch.check()) {
     case "ask":

@@ -8,7 +8,7 @@ import { linesOf, numberOf } from "../../../core/frames.ts";
 import { header } from "../../../protocol.ts";
 
 /** @import { Frame } from "../../../protocol.ts" */
-/** @import { Conversation } from "../model/conversation.js" */
+/** @import { Conversation } from "../model/conversation.ts" */
 
 /** So many are named of a crowd that comes or goes. */
 const TOLD = 5;

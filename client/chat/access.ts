@@ -1,0 +1,244 @@
+/**
+ * Signing in from a terminal: where the password comes from, and what to ask the
+ * user when the server refuses.
+ *
+ * A password comes from a person, hidden, or from a file; never from the command
+ * line, which others can read. core/sign_in.ts has the protocol.
+ *
+ * @module
+ */
+import type { ChatError } from "../../protocol.ts";
+import type { Requester } from "../../core/net/connection.ts";
+import { errorText } from "../../core/net/connection_error.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
+import {
+  type Bytes,
+  MAX_PASSWORD_BYTES,
+  preparePassword,
+  ScramError,
+} from "../../core/scram.ts";
+import { ownerOf, SignIn, type Way } from "../../core/sign_in.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+
+/** What an {@linkcode Access} is made of. */
+export interface AccessOptions {
+  /** How the command line says to register. */
+  readonly way: Way;
+  /** Where the password is, if no user is to be asked. */
+  readonly passwordFile: string | undefined;
+  /** Where to ask; undefined if there is no terminal. */
+  readonly terminal: Terminal | undefined;
+}
+
+/** See the top of the file. */
+export class Access {
+  /** Registers with what was asked here. */
+  readonly signIn: SignIn;
+  readonly #firstWay: Way;
+  readonly #file: string | undefined;
+  readonly #terminal: Terminal | undefined;
+
+  /** Asks nothing yet. */
+  constructor(options: AccessOptions) {
+    this.#firstWay = options.way;
+    this.signIn = new SignIn(options.way);
+    this.#file = options.passwordFile;
+    this.#terminal = options.terminal;
+  }
+
+  /** Whether there is a user to ask. */
+  get asks(): boolean {
+    return this.#terminal !== undefined;
+  }
+
+  /**
+   * Gets the password, if it is clear that one is needed: before connecting,
+   * since the server does not wait for a user who types.
+   *
+   * @returns Whether we can register now; otherwise no password was typed.
+   * @throws {Failure} If there is no user to ask, or the file is unusable.
+   */
+  async prepare(name: string): Promise<boolean> {
+    const { signIn } = this;
+    if (!signIn.needsPassword) return true;
+    if (this.#file !== undefined) {
+      signIn.use(signIn.way, await passwordIn(this.#file));
+      return true;
+    }
+    const password = signIn.way === "signup"
+      ? await this.#askNewPassword(name)
+      : await this.#ask(`Password for ${name}: `);
+    if (password === undefined) signIn.use(this.#firstWay);
+    else signIn.use(signIn.way, password);
+    return password !== undefined;
+  }
+
+  /**
+   * Finds a way around a refusal: asks for a password, or for another one, or
+   * how to sign in. A guest that needs a password is told so once; a server that
+   * repeats it is not asked for ever.
+   *
+   * @returns Whether to try again, with {@linkcode prepare}.
+   * @throws {Failure} If a password is needed and there is no user to ask.
+   */
+  async overcome(error: ChatError): Promise<boolean> {
+    const { signIn } = this;
+    signIn.use(signIn.way); // forgets the password
+    const terminal = this.#file === undefined ? this.#terminal : undefined;
+    if (ownerOf(error) !== undefined && signIn.way === "guest") {
+      if (!this.#terminal && this.#file === undefined) {
+        throw needsPassword(error);
+      }
+      signIn.use("login");
+    } else if (!terminal || !CURABLE.has(error.code)) {
+      return false;
+    } else {
+      terminal.print(`! ${sanitize(sentence(error))}\n`);
+      signIn.use(error.code === 110 ? await askWay(terminal) : "login");
+    }
+    return true;
+  }
+
+  /**
+   * Makes an account of the name under which we are registered.
+   *
+   * @returns Whether it did; otherwise no password was typed.
+   * @throws {ChatError} If the server refuses.
+   */
+  async signUpHere(server: Requester, name: string): Promise<boolean> {
+    const password = await this.#askNewPassword(name);
+    if (password === undefined) return false;
+    await this.signIn.signUp(server, name, password);
+    return true;
+  }
+
+  /** The password that was typed twice; undefined if none was. */
+  async #askNewPassword(name: string): Promise<string | undefined> {
+    for (;;) {
+      const password = await this.#ask(`New password for ${name}: `);
+      if (password === undefined) return undefined;
+      if (await this.#ask("The same again: ") === password) return password;
+      this.#terminal?.print(
+        "! The two are not the same; try again. " +
+          "An empty line leaves it as it is.\n",
+      );
+    }
+  }
+
+  /** Asks until the password can be used; undefined if none is typed. */
+  async #ask(question: string): Promise<string | undefined> {
+    if (!this.#terminal) throw needsPassword();
+    for (;;) {
+      const typed = await this.#terminal.askSecret(question);
+      if (typed === undefined || typed === "") return undefined;
+      const password = preparedOr(typed);
+      if (typeof password === "string") return password;
+      this.#terminal.print(`! ${password.message}\n`);
+    }
+  }
+}
+
+/** The refusals that a user can do something about. */
+const CURABLE = new Set<number>([110, 111, 113]);
+
+/** Asks how to register where guests are not allowed. */
+async function askWay(terminal: Terminal): Promise<Way> {
+  for (;;) {
+    const answer = await terminal.ask("1 register, 2 log in: ");
+    if (answer === undefined) {
+      throw new Failure(EXIT.failed, "Nothing was entered");
+    }
+    if (answer.trim() === "1") return "signup";
+    if (answer.trim() === "2") return "login";
+    terminal.print("! Type 1 to make an account, 2 if you have one\n");
+  }
+}
+
+/** An error as a line, with how many attempts are left. */
+function sentence(error: ChatError): string {
+  const left = error.headers["attempts-left"];
+  if (left === undefined) return errorText(error);
+  return `${errorText(error)}. Attempts left: ${left}`;
+}
+
+function needsPassword(cause?: ChatError): Failure {
+  const why = cause ? `${errorText(cause)}. ` : "";
+  return new Failure(
+    cause ? EXIT.refused : EXIT.usage,
+    `${why}Cannot ask for a password: the input is no terminal`,
+    { advice: "--password-file FILE says where it is.", cause },
+  );
+}
+
+function preparedOr(typed: string): string | ScramError {
+  try {
+    return preparePassword(typed);
+  } catch (error) {
+    if (error instanceof ScramError) return error;
+    throw error;
+  }
+}
+
+/** A password file holds one line; in bytes. */
+const MAX_FILE_BYTES = 8_192;
+
+/** @throws {Failure} If the file or its password is unusable. */
+async function passwordIn(path: string): Promise<string> {
+  const text = await readPasswordFile(path);
+  const password = preparedOr(text.replace(/\r?\n$/, ""));
+  if (typeof password === "string") return password;
+  throw new Failure(EXIT.usage, `${password.message} (in ${path})`);
+}
+
+async function readPasswordFile(path: string): Promise<string> {
+  const what = `Cannot use the password file ${path}`;
+  try {
+    using file = await Deno.open(path);
+    const fault = faultOf(await file.stat());
+    if (fault) {
+      const advice = fault === OTHERS_READ ? `chmod 600 ${path}` : "";
+      throw new Failure(EXIT.usage, `${what}: ${fault}`, { advice });
+    }
+    const bytes = await readStart(file, MAX_FILE_BYTES + 1);
+    if (bytes.length <= MAX_FILE_BYTES) return strictDecoder.decode(bytes);
+    const limit = MAX_PASSWORD_BYTES.toLocaleString("en");
+    throw new Failure(EXIT.usage, `${what}: it has over ${limit} bytes`);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(EXIT.usage, `${what}: ${whyUnread(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Why a password is not safe there, or cannot be there; undefined if it is. */
+function faultOf(info: Deno.FileInfo): string | undefined {
+  if (info.isDirectory) return "it is a folder";
+  if (info.isCharDevice || info.isBlockDevice) return "it is a device";
+  if (info.mode === null || (info.mode & 0o077) === 0) return undefined;
+  return info.isFile ? OTHERS_READ : "it is a pipe that others can read";
+}
+
+const OTHERS_READ = "others can read it";
+
+function whyUnread(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is none";
+  if (error instanceof Deno.errors.NotCapable) return error.message;
+  // Other bytes would all be read as U+FFFD: many files, one password.
+  return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
+}
+
+/** The first bytes of a file; of one without end too. */
+async function readStart(file: Deno.FsFile, most: number): Promise<Bytes> {
+  const buffer = new Uint8Array(most);
+  let length = 0;
+  while (length < most) {
+    const count = await file.read(buffer.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return buffer.subarray(0, length);
+}
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });

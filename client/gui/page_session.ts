@@ -1,0 +1,351 @@
+/**
+ * Files for the pages of `client.ts --gui`. What is dropped on a page goes to
+ * others directly, and what they offer is written to the disk. The page shows
+ * cards with numbers, and is told how each looks whenever that changes.
+ *
+ * The page has the connection to the server, and this program has those to the
+ * peers; core/page_talk.ts has what the two tell each other. Loaded with `--gui`
+ * alone.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  type ErrorCode,
+  ERRORS,
+  type Headers,
+  lookAlike,
+  type RequestVerb,
+} from "../../protocol.ts";
+import type { FromPage } from "../../core/page_talk.ts";
+import type { Call } from "../direct/calls.ts";
+import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
+import type { Audience } from "../direct/direct_talk.ts";
+import { BadRecord, FileFailure } from "../files/records.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
+import type { SharedFolder } from "../files/share.ts";
+import { OutgoingList } from "../files/source.ts";
+import type { Transfer } from "../files/transfer.ts";
+import { Transfers, type TransfersObserver } from "../files/transfers.ts";
+import { endText, servedText } from "../files/words.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import type { Item } from "../view/view.ts";
+import type { LocalFiles } from "./local.ts";
+import {
+  answerLook,
+  type CallCard,
+  callLook,
+  Cards,
+  transferLook,
+} from "./page_cards.ts";
+import { type AskedPage, DropSource, Reads } from "./page_drop.ts";
+import { PageLink } from "./page_link.ts";
+
+/** So many files that were received are named by their paths. */
+const MAX_NAMED = 3;
+
+/** How files of pages are dealt with. */
+export interface PageFilesOptions {
+  /** Where received files go. Default: the folder for downloads. */
+  readonly folder?: string | undefined;
+  /** What others may get. Default: nothing. */
+  readonly shared?: SharedFolder | undefined;
+  /** Whether others may offer files. Default true. */
+  readonly listens?: boolean | undefined;
+  /** The only address for direct connections. Default: all of this computer. */
+  readonly hostname?: string | undefined;
+}
+
+/** Serves the files of any number of pages. */
+export function pageFiles(options: PageFilesOptions): LocalFiles {
+  const reads = new Reads();
+  return {
+    take: (read, bytes) => reads.take(read, bytes),
+    async attend(wire, me) {
+      const link = new PageLink(wire);
+      await using session = new PageSession({ ...options, link, me, reads });
+      try {
+        for await (const message of link.heard()) session.hear(message);
+      } catch (error) {
+        if (!(error instanceof BadRecord)) throw error;
+        console.error(
+          `Cannot continue with a page: it sent ${error.message}. Reload it.`,
+        );
+      }
+    },
+  };
+}
+
+/** What a {@linkcode PageSession} needs. */
+interface PageSessionOptions extends PageFilesOptions {
+  readonly link: PageLink;
+  /** The name of the page's user. */
+  readonly me: string;
+  readonly reads: Reads;
+}
+
+/** The files of one page, as long as it is open. */
+class PageSession implements AsyncDisposable, TransfersObserver {
+  readonly #options: PageSessionOptions;
+  readonly #gone = new AbortController();
+  readonly #requests = new Map<number, PromiseWithResolvers<void>>();
+  readonly #transfers: Transfers;
+  readonly #sessions: DirectSessions;
+  readonly #cards: Cards;
+  readonly #rooms = new WeakMap<Transfer, string>(); // that there is for offers
+  readonly #unwanted = new WeakSet<PeerFiles>(); // answered, and then ended
+  #lastRequest = 0;
+
+  constructor(options: PageSessionOptions) {
+    const { me, folder, shared, listens = true, hostname } = options;
+    this.#options = options;
+    this.#cards = new Cards(options.link);
+    this.#transfers = new Transfers({ me, folder, shared, observer: this });
+    this.#sessions = new DirectSessions({
+      hostname,
+      request: (verb, args, headers) => this.#request(verb, args, headers),
+      refusal: () => listens ? undefined : "takes no calls",
+      rings: (call) => this.#rings(call),
+      talk: (name, announced) => this.#transfers.withPeer(name, announced),
+      audience: (name) => this.#audience(name),
+      missed: (name, { message }) => {
+        if (message !== "") this.#tell(name, message, true);
+      },
+    });
+  }
+
+  /** Takes what the page tells. */
+  hear(message: FromPage): void {
+    switch (message.type) {
+      case "frame": {
+        const { verb, args, headers } = message;
+        const body = new Uint8Array();
+        return this.#sessions.receive({ verb, args, headers, body });
+      }
+      case "answer":
+        return this.#answered(message);
+      case "send":
+        return this.#send(message);
+      case "accept":
+        return this.#sessions.own(this.#accept(message.transfer));
+      case "end":
+        return this.#end(message.transfer);
+      case "unreadable":
+        return this.#options.reads.fail(message.read);
+    }
+  }
+
+  /** The page is gone: ends everything, and says so to the peers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const gone = new Failure(EXIT.failed, "The page was closed");
+    this.#gone.abort(gone);
+    for (const { reject } of this.#requests.values()) reject(gone);
+    await this.#sessions[Symbol.asyncDispose]();
+  }
+
+  /** See {@linkcode TransfersObserver}. */
+  began(transfer: Transfer, files: PeerFiles): void {
+    if (this.#unwanted.has(files)) return this.#transfers.end(transfer);
+    this.#cards.put(
+      { kind: "transfer", transfer },
+      this.#cards.answerOf(files),
+    );
+    if (transfer.role !== "serve") return;
+    this.#tell(transfer.peer, servedText(transfer));
+  }
+
+  /** See {@linkcode TransfersObserver}. */
+  async asks(offer: Transfer): Promise<void> {
+    this.#rooms.set(offer, await this.#transfers.roomFor(offer.contents.size));
+    this.moved([offer]);
+  }
+
+  /** See {@linkcode TransfersObserver}. */
+  refused({ peer }: Transfer, why: string): void {
+    this.#tell(peer, why, true);
+  }
+
+  /** See {@linkcode TransfersObserver}. */
+  ended(transfer: Transfer, tookMs: number): void {
+    const { peer, state } = transfer;
+    const paths = state.type === "done" ? state.paths : [];
+    const more = paths.length > MAX_NAMED
+      ? ` and ${paths.length - MAX_NAMED} more`
+      : "";
+    const where = paths.length === 0
+      ? ""
+      : `: ${paths.slice(0, MAX_NAMED).join(", ")}${more}`;
+    const number = this.#cards.numberOf(transfer);
+    if (number !== undefined) this.#cards.drop(number);
+    const text = endText(transfer, { me: this.#options.me, tookMs }) + where;
+    this.#tell(peer, text, state.type === "failed");
+  }
+
+  /** See {@linkcode TransfersObserver}. */
+  moved(transfers: readonly Transfer[]): void {
+    for (const transfer of transfers) {
+      const number = this.#cards.numberOf(transfer);
+      if (number === undefined) continue; // the user ended it before it began
+      const room = this.#rooms.get(transfer);
+      this.#cards.show(number, transferLook(transfer, room));
+    }
+  }
+
+  #rings(call: Call): void {
+    const { offer } = call;
+    if (offer.purpose !== "file") {
+      return this.#sessions.decline(call, "takes files alone");
+    }
+    if (offer.files === 0) return this.#serve(call);
+    const card = { kind: "call", call, offer } as const;
+    const number = this.#cards.put(card);
+    call.ended.addEventListener("abort", () => {
+      const isOpen = this.#cards.get(number) === card; // it was not accepted
+      if (isOpen) this.#cards.drop(number);
+      const { message }: ChatError = call.ended.reason;
+      if (message !== "") this.#tell(call.name, message);
+    });
+    this.#sessions.own(this.#ask(number, card));
+  }
+
+  /** The caller wants what the user shares. */
+  #serve(call: Call): void {
+    const why = this.#options.shared
+      ? this.#sessions.busyReason
+      : "shares nothing";
+    if (why !== undefined) this.#sessions.decline(call, why);
+    else this.#sessions.answer(call);
+  }
+
+  async #ask(number: number, card: CallCard): Promise<void> {
+    const room = await this.#transfers.roomFor(card.offer.size);
+    if (this.#cards.get(number) !== card) return; // it no longer rings
+    this.#cards.show(number, callLook(card, room));
+  }
+
+  async #accept(number: number): Promise<void> {
+    const card = this.#cards.get(number);
+    if (card?.kind === "call") await this.#answer(number, card);
+    if (card?.kind !== "transfer") return;
+    const { transfer } = card;
+    const lacking = await this.#transfers.accept(transfer);
+    if (lacking !== undefined) this.#tell(transfer.peer, lacking, true);
+  }
+
+  async #answer(number: number, card: CallCard): Promise<void> {
+    const { talk, over } = this.#sessions.answer(card.call);
+    this.#cards.put({ kind: "answer", files: talk }, number);
+    this.#cards.show(number, answerLook(card));
+    await over;
+    if (this.#cards.get(number)?.kind !== "answer") return;
+    this.#cards.drop(number); // no connection, or the caller left
+    const { call: { name }, offer } = card;
+    this.#tell(name, `${offer.name} from ${name} did not arrive`, true);
+  }
+
+  #end(number: number): void {
+    const card = this.#cards.get(number);
+    switch (card?.kind) {
+      case "call":
+        return this.#sessions.decline(card.call, "not now");
+      case "answer":
+        this.#unwanted.add(card.files);
+        return this.#cards.drop(number);
+      case "transfer":
+        return this.#transfers.end(card.transfer);
+    }
+  }
+
+  #send({ drop, to, files }: FromPage & { type: "send" }): void {
+    const { link, me } = this.#options;
+    const forget = () => link.say({ type: "forget", drop });
+    try {
+      if (lookAlike(to) === lookAlike(me)) {
+        throw new FileFailure("Cannot send to yourself");
+      }
+      const outgoing = this.#outgoing(drop, files);
+      const talk = this.#sessions.talkWith(to);
+      const transfer = talk.send(outgoing);
+      const { settled: use } = transfer;
+      this.#sessions.use(to, talk, { offer: offerOf(transfer), use });
+      this.#sessions.own(use.then(forget));
+    } catch (error) {
+      if (!(error instanceof FileFailure)) throw error;
+      this.#tell(to, error.message, true);
+      forget();
+    }
+  }
+
+  /** @throws {FileFailure} If the files cannot be sent. */
+  #outgoing(
+    drop: number,
+    files: (FromPage & { type: "send" })["files"],
+  ): OutgoingList<DropSource> {
+    const { link, reads } = this.#options;
+    const page: AskedPage = {
+      ask: (read, piece) => link.say({ type: "read", read, ...piece }),
+      gone: this.#gone.signal,
+    };
+    const outgoing = new OutgoingList<DropSource>();
+    for (const [file, dropped] of files.entries()) {
+      const fill = (place: Uint8Array, from: number) => {
+        const piece = { drop, file, from, to: from + place.length };
+        return reads.fill(place, piece, page);
+      };
+      outgoing.add(new DropSource(dropped, fill));
+    }
+    if (files.length > 0) return outgoing;
+    throw new FileFailure("Cannot send that: it is no file");
+  }
+
+  /** Has the page ask the server. */
+  #request(
+    verb: RequestVerb,
+    args: readonly string[],
+    headers: Headers,
+  ): Promise<void> {
+    const { signal } = this.#gone;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const request = ++this.#lastRequest;
+    const asked = Promise.withResolvers<void>();
+    this.#requests.set(request, asked);
+    this.#options.link.say({ type: "request", request, verb, args, headers });
+    return asked.promise;
+  }
+
+  #answered({ request, code, reason }: FromPage & { type: "answer" }): void {
+    const asked = this.#requests.get(request);
+    this.#requests.delete(request);
+    if (reason === undefined) asked?.resolve();
+    else asked?.reject(refusal(code, reason));
+  }
+
+  /** What is told besides files, and of the connection. */
+  #audience(name: string): Audience {
+    return {
+      show: (item) => {
+        const isNews = item.kind !== "note"; // notes: how the connection is
+        this.#tell(name, wordsOf(item), item.kind === "error", isNews);
+      },
+      flushed: () => this.#options.link.flushed(),
+    };
+  }
+
+  #tell(peer: string, text: string, failed = false, news = true): void {
+    this.#options.link.say({ type: "told", peer, text, failed, news });
+  }
+}
+
+/** What the server has answered; or that it has not. */
+function refusal(code: number | undefined, reason: string): Error {
+  return code !== undefined && Object.hasOwn(ERRORS, code)
+    // The cast: it is a key, as was just found.
+    ? new ChatError(code as ErrorCode, reason)
+    : new Failure(EXIT.failed, reason);
+}
+
+/** What a direct session shows, for a page that has no place for all of it. */
+function wordsOf(item: Item): string {
+  if (item.kind === "message") return `${item.from} (direct): ${item.text}`;
+  return item.kind === "room" ? item.name : item.text;
+}

@@ -1,0 +1,253 @@
+/**
+ * What is shown, as lines: times, names in their colours, wrapped texts.
+ *
+ * Values in, strings out; nothing is drawn here. And this is the one door
+ * between the world and the screen: whatever is formatted is cleaned, so that
+ * no caller can forget it.
+ *
+ * Who reads a line knows who wrote it. A message starts with its time and its
+ * sender; the program's own lines start with `* `, `! ` or ` * `; and every
+ * further line of a message, be it the sender's or made by wrapping, starts
+ * with `  | `. Nothing that anybody says can look like a line of the program.
+ *
+ * Plain output has one record a line, the room always named, and no wrapping:
+ * for pipes, and for people who listen to their screen.
+ *
+ * @module
+ */
+import stringWidth from "string-width";
+import { mentions, nameHash, textParts } from "../../core/text/marks.ts";
+import { sanitize, sanitizeName } from "../../core/text/sanitize.ts";
+
+/** Something to be shown. */
+export type Item =
+  | Message
+  | { readonly kind: "event"; readonly at: Date; readonly text: string }
+  | { readonly kind: "note" | "error" | "echo"; readonly text: string }
+  | { readonly kind: "room"; readonly name: string; readonly members: string };
+
+/** What somebody said. */
+export interface Message {
+  /** What kind of {@linkcode Item} it is. */
+  readonly kind: "message";
+  /** When the server took it. */
+  readonly at: Date;
+  /** Who said it. */
+  readonly from: string;
+  /** The room with its `#`, `ALL`, or a user. */
+  readonly to: string;
+  /** What was said; may have line breaks. */
+  readonly text: string;
+  /** Whether it is from the history: shown dim, and no bell. */
+  readonly old?: boolean;
+  /** Whether it came on a connection that the server has no part in. */
+  readonly direct?: boolean;
+}
+
+/** How to show things. */
+export interface ViewOptions {
+  /** One record a line, nothing but text (and colours, if wanted). */
+  readonly plain: boolean;
+  /** Whether to colour. */
+  readonly colors: boolean;
+  /** How wide the terminal is now. Does not matter to plain output. */
+  readonly columns: () => number;
+  /** The clock; tests pass their own. */
+  readonly now?: () => Date;
+}
+
+/**
+ * The colours for names: those of the 256 that have a contrast of 3.5 to 1 and
+ * more on black and on white, without greys. A test computes it.
+ */
+export const NAME_COLORS: readonly number[] = [
+  ...[26, 27, 28, 29, 30, 31, 32, 33, 61, 62, 63, 64, 67, 68, 94, 97, 98, 99],
+  ...[100, 128, 129, 130, 131, 132, 133, 134, 135, 160, 161, 162, 163, 164],
+  ...[165, 166, 167, 168, 196, 197, 198, 199],
+];
+
+/** What stands before each further line of a message. */
+export const HANGING = "  | ";
+
+/** Formats what is to be shown. Remembers the day, to tell when it changes. */
+export class View {
+  /** Who we are: mentions of it are marked. */
+  me = "";
+  /** The room whose messages need not name it. */
+  room: string | undefined;
+  readonly #options: ViewOptions;
+  readonly #now: () => Date;
+  #day: string;
+
+  /** What is shown first has today's date. */
+  constructor(options: ViewOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => new Date());
+    this.#day = dayOf(this.#now());
+  }
+
+  /** The lines of `item`, each with its LF, and a bell where one is due. */
+  format(item: Item): string {
+    switch (item.kind) {
+      case "message":
+        return this.#newDay(item.at) + this.#message(item);
+      case "event": {
+        const rows = this.#rows(`${timeOf(item.at)} * `, item.text);
+        return this.#newDay(item.at) + rows.map((r) => this.#dim(r)).join("");
+      }
+      case "note":
+        return this.#rows("* ", item.text).join("");
+      case "error":
+        return this.#rows("! ", item.text).map((row) => this.#paint(row, "31"))
+          .join("");
+      case "echo": // a command that was typed, after its prompt
+        return this.#rows("", item.text).map((row) => this.#dim(row)).join("");
+      case "room":
+        return `${
+          sanitize(
+            ` * ${sanitizeName(item.name.replace(/^#/, ""))} <${item.members}>`,
+          )
+        }\n`;
+    }
+  }
+
+  #message(message: Message): string {
+    const head = this.#head(message);
+    const rows = this.#rows(head.plain, message.text);
+    if (message.old) return rows.map((row) => this.#dim(row)).join("");
+    const told = message.from !== this.me && message.from !== "you" &&
+      (message.to === "you" || mentions(message.text, this.me));
+    const body = rows.join("").slice(head.plain.length);
+    const bell = told && !this.#options.plain ? "\x07" : "";
+    return head.colored + this.#marked(body) + bell;
+  }
+
+  #head(message: Message): { plain: string; colored: string } {
+    const [time, from, to] = [
+      timeOf(message.at),
+      sanitizeName(message.from),
+      sanitizeName(message.to),
+    ];
+    const isRoom = to.startsWith("#");
+    const named = isRoom && (this.#options.plain || !same(to, this.room));
+    const room = named ? `${to} ` : "";
+    const way = message.direct ? " (direct)" : "";
+    const arrow = isRoom ? "" : ` -> ${to}${way}`;
+    const colors = isRoom ? "" : "1";
+    return {
+      plain: `${time} ${room}${from}${arrow}: `,
+      colored: this.#dim(`${time} ${room}`) + this.#name(from) +
+        this.#paint(arrow, colors) + ": ",
+    };
+  }
+
+  #name(name: string): string {
+    if (name === "you") return this.#paint(name, "1");
+    return this.#paint(name, `1;38;5;${colorOf(name)}`);
+  }
+
+  /** Mentions in inverse video; a mention that was wrapped is not found. */
+  #marked(text: string): string {
+    if (!this.#options.colors) return text;
+    return textParts(text, this.me).map((part) =>
+      part.kind === "mention" ? this.#paint(part.text, "7") : part.text
+    ).join("");
+  }
+
+  /** `text` after `head`, as rows that fit, each with its LF. */
+  #rows(head: string, text: string): string[] {
+    if (this.#options.plain) return [`${head}${sanitize(text)}\n`];
+    const columns = Math.max(this.#options.columns(), MIN_COLUMNS);
+    const safe = sanitize(text, { lines: true });
+    const first = columns - width(head);
+    const rest = columns - HANGING.length;
+    const rows = safe.split("\n").flatMap((line, index) =>
+      wrap(line, index === 0 ? first : rest, rest)
+    );
+    return rows.map((row, index) => (index ? HANGING : head) + row + "\n");
+  }
+
+  #newDay(at: Date): string {
+    const day = dayOf(at);
+    if (day === this.#day) return "";
+    this.#day = day;
+    const weekday = at.toLocaleDateString("en", { weekday: "long" });
+    return this.#dim(`* ${weekday}, ${day}\n`);
+  }
+
+  #dim(text: string): string {
+    return this.#paint(text, "2");
+  }
+
+  /** A row is painted up to its LF, so that no colour leaks into the next. */
+  #paint(text: string, codes: string): string {
+    if (!this.#options.colors || text === "" || codes === "") return text;
+    const end = text.endsWith("\n") ? "\n" : "";
+    return `\x1b[${codes}m${text.slice(0, text.length - end.length)}\x1b[0m` +
+      end;
+  }
+}
+
+/** The colour of a name: the same on every terminal. */
+export function colorOf(name: string): number {
+  return NAME_COLORS[nameHash(name) % NAME_COLORS.length]!;
+}
+
+/**
+ * `line` cut into rows of at most `first`, then `rest` columns: between words
+ * where that is possible, never within what is seen as one character.
+ */
+export function wrap(line: string, first: number, rest: number): string[] {
+  if (width(line) <= first) return [line];
+  const rows: string[] = [];
+  let row = "";
+  let left = first;
+  const nextRow = (start: string) => {
+    rows.push(row);
+    row = start;
+    left = rest - width(start);
+  };
+  for (const word of line.match(/ *[^ ]+| +$/g) ?? []) {
+    const bare = word.trimStart();
+    if (width(word) <= left) {
+      row += word;
+      left -= width(word);
+    } else if (width(bare) <= rest) {
+      nextRow(bare);
+    } else {
+      for (const { segment } of graphemes.segment(word)) {
+        if (width(segment) > left && (row !== "" || left < rest)) nextRow("");
+        row += segment;
+        left -= width(segment);
+      }
+    }
+  }
+  return [...rows, row];
+}
+
+const MIN_COLUMNS = 20; // narrower, rows break rather than shrink
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+// deno-lint-ignore no-control-regex -- ASCII, where length is width
+const ASCII = /^[\x00-\x7f]*$/;
+
+function width(text: string): number {
+  return ASCII.test(text) ? text.length : stringWidth(text);
+}
+
+function same(room: string, other: string | undefined): boolean {
+  return room.toLowerCase() === other?.toLowerCase();
+}
+
+function two(value: number): string {
+  return value < 10 ? `0${value}` : `${value}`;
+}
+
+function timeOf(at: Date): string {
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${
+    two(at.getSeconds())
+  }`;
+}
+
+function dayOf(at: Date): string {
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}

@@ -1,0 +1,96 @@
+/**
+ * Time, as far as reconnecting needs it: a clock that tests can replace, whether
+ * to try again, and how long to wait before that.
+ *
+ * @module
+ */
+import { ChatError } from "../../protocol.ts";
+import { isPassing } from "./connection_error.ts";
+
+/**
+ * How long a dead connection of this client may hold its name: the server takes
+ * 90 seconds to find out. In milliseconds.
+ */
+const NAME_HELD_MS = 100_000;
+
+/** Longest first pause, in milliseconds. */
+export const FIRST_PAUSE_MS = 500;
+
+/** Longest pause, unless the server asked for more; in milliseconds. */
+export const LONGEST_PAUSE_MS = 30_000;
+
+/** Longest wait that a server can ask for, in milliseconds. */
+export const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
+
+/** A clock and its timers. */
+export interface Clock {
+  /** Milliseconds since the epoch. They go on while the computer sleeps. */
+  now(): number;
+  /** Resolves after `ms`, or as soon as `signal` aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Runs `task` every `ms`, until what it returns is disposed. */
+  every(ms: number, task: () => void): Disposable;
+}
+
+/** The real clock. */
+export const CLOCK: Clock = {
+  now: Date.now,
+  async sleep(ms, signal) {
+    if (signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = () => resolve();
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
+    await promise;
+    clearTimeout(timer);
+    signal.removeEventListener("abort", wake);
+  },
+  every(ms, task) {
+    const timer = setInterval(task, ms);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  },
+};
+
+/** What {@linkcode pauseBefore} may be told. */
+export interface PauseOptions {
+  /** The wait that the server asked for, in milliseconds. Default: none. */
+  readonly retryAfterMs?: number;
+  /** From 0 to 1. Tests pass their own. */
+  readonly random?: () => number;
+}
+
+/**
+ * How long to wait before attempt number `attempt`, from 0, in milliseconds. It
+ * doubles, up to a limit; half of it is random, so that a room full of clients
+ * does not reconnect in one moment. What the server asked for comes on top.
+ */
+export function pauseBefore(
+  attempt: number,
+  options: PauseOptions = {},
+): number {
+  const { retryAfterMs = 0, random = Math.random } = options;
+  const whole = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
+  return Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS) +
+    whole * (0.5 + 0.5 * random());
+}
+
+/** Whether another attempt may succeed, `awayMs` after the loss. */
+export function isWorthRetrying(
+  error: unknown,
+  awayMs: number,
+): error is Error {
+  if (!(error instanceof ChatError)) return isPassing(error);
+  const ours = error.code === 104 && awayMs < NAME_HELD_MS;
+  return ours || PASSING.has(error.code);
+}
+
+/** A rate limit, a full server, a full disk. */
+const PASSING = new Set<number>([108, 114, 119]);
+
+/** How long the server wants us to wait, in milliseconds. */
+export function retryAfterMs(error: Error): number {
+  const told = error instanceof ChatError ? error : error.cause;
+  if (!(told instanceof ChatError)) return 0;
+  const seconds = Number(told.headers["retry-after"]);
+  return seconds > 0 ? seconds * 1_000 : 0;
+}

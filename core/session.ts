@@ -1,0 +1,355 @@
+/**
+ * One user's session: who we are, which rooms we are in, and what each frame
+ * means. It outlives its connections.
+ *
+ * Both clients run this. They differ in how they draw, so that everything to be
+ * drawn goes to a {@linkcode SessionView}. Messages go there once each, in the
+ * order of their ids; after a loss they are held until everything that was
+ * missed is here.
+ *
+ * @module
+ */
+import {
+  type ChatError,
+  type Frame,
+  lookAlike,
+  MAX_BODY_BYTES,
+} from "../protocol.ts";
+import {
+  type ChatMessage,
+  messageOf,
+  numberOf,
+  sentMessage,
+  textOf,
+  timeOf,
+} from "./frames.ts";
+import { history, type HistoryRange, type Landmark } from "./history.ts";
+import type { Connection, Event, Request } from "./net/connection.ts";
+import { ConnectionError, errorOf } from "./net/connection_error.ts";
+import type { Line, Owner } from "./net/reconnecting.ts";
+import { Order } from "./order.ts";
+import { type Presence, presenceOf } from "./presence.ts";
+import { type JoinedRoom, Resume } from "./resume.ts";
+import type { SignIn } from "./sign_in.ts";
+
+/** What a client draws. */
+export interface SessionView {
+  /** We are registered, the first time or again. */
+  registered(): void;
+  /** The connection is lost, and the client tries to reconnect. */
+  lost(why: Error): void;
+  /** The client has reconnected; held messages follow. Not for the first time. */
+  reconnected(): void;
+  /** Requests are sent again, and everything that was missed is shown. */
+  resumed(): void;
+  /** A message; `request` is the SEND of ours that it comes from, if it is one. */
+  message(message: ChatMessage, request: Request | undefined): void;
+  /** A message of ours was refused. */
+  notSent(request: Request, error: ChatError): void;
+  /** Users joined, left, or went offline. */
+  presence(presence: Presence, at: Date): void;
+  /** The operator sends a notice to all users. */
+  notice(text: string): void;
+  /** A CALL, ACCEPT or DECLINE of another user. */
+  call(frame: Frame): void;
+  /** We are in a room; `again` after a reconnect. */
+  joined(room: JoinedRoom, answer: Frame, again: boolean): void;
+  /** We have left a room, named as the server names it. */
+  left(room: string): void;
+  /** A room that we were in does not let us in again. */
+  expelled(room: JoinedRoom, error: ChatError): void;
+  /** The server counts ids anew; `last` is before our time. */
+  restarted(last: number): void;
+  /** More messages of a room were missed than are shown. */
+  missedMore(room: JoinedRoom): void;
+  /** The server has forgotten our account. */
+  accountLost(): void;
+}
+
+/** What a {@linkcode ChatSession} is made of. */
+export interface SessionParts {
+  readonly line: Line;
+  readonly signIn: SignIn;
+  /** The name to register. */
+  readonly name: string;
+  readonly view: SessionView;
+}
+
+/** See the top of the file. */
+export class ChatSession implements Owner {
+  readonly line: Line;
+  readonly signIn: SignIn;
+  readonly order: Order = new Order();
+  /** Our name, as the server has it. */
+  me: string;
+  /** Longest message that the server takes, in bytes. */
+  maxBodyBytes: number = MAX_BODY_BYTES;
+  readonly #view: SessionView;
+  readonly #resume: Resume;
+  #rooms: JoinedRoom[] = [];
+  #newest: Landmark | undefined;
+  #lost = false; // and not registered again yet
+  #closing = false; // the server has said so
+
+  /** In no room, with everything held until we are registered. */
+  constructor({ line, signIn, name, view }: SessionParts) {
+    this.line = line;
+    this.signIn = signIn;
+    this.me = name;
+    this.#view = view;
+    this.order.hold();
+    this.#resume = new Resume({
+      line,
+      signIn,
+      order: this.order,
+      registered: (answer) => this.#registered(answer),
+      missed: (frame) => this.#take(frame),
+      expelled: (room, error) => {
+        this.#rooms = this.#rooms.filter((one) => one !== room);
+        view.expelled(room, error);
+      },
+      restarted: (last) => {
+        this.#newest = undefined;
+        view.restarted(last);
+      },
+      missedMore: (room) => view.missedMore(room),
+      accountLost: () => view.accountLost(),
+    });
+  }
+
+  /** The rooms that we are in; the one of the last {@linkcode use} is last. */
+  get rooms(): readonly JoinedRoom[] {
+    return this.#rooms;
+  }
+
+  /** Whether we were ever registered. */
+  get wasRegistered(): boolean {
+    return this.#resume.wasRegistered;
+  }
+
+  /** The room of that name that we are in, or of a name that looks like it. */
+  find(name: string): JoinedRoom | undefined {
+    const wanted = lookAlike(name);
+    return this.#rooms.find((one) => lookAlike(one.name) === wanted);
+  }
+
+  /** Makes `room` the last of {@linkcode rooms}. */
+  use(room: JoinedRoom): void {
+    this.#rooms = [...this.#rooms.filter((one) => one !== room), room];
+  }
+
+  /**
+   * Connects, and stays until the end; then shows what is held.
+   *
+   * @param shown Waits until everything is drawn: no more is read before.
+   * @throws {ChatError} If the server refuses to register us.
+   * @throws {ConnectionError} If the connection ends otherwise.
+   */
+  async run(shown?: () => Promise<void>): Promise<void> {
+    try {
+      for await (const batch of this.line.batches(this)) {
+        for (const event of batch) this.receive(event);
+        await shown?.();
+      }
+    } finally {
+      this.order.flush();
+    }
+  }
+
+  /** Takes what the server has sent. */
+  receive({ frame, request }: Event): void {
+    switch (frame.verb) {
+      case "FORWARD":
+        this.#take(frame);
+        break;
+      case "NOTICE":
+        this.#notice(frame);
+        break;
+      case "CALL":
+      case "ACCEPT":
+      case "DECLINE":
+        if (!request) this.#view.call(frame);
+        break;
+      case "SENT":
+        if (request) this.#sent(frame, request);
+        break;
+      case "ERROR":
+        if (request?.verb === "SEND") {
+          this.#view.notSent(request, errorOf(frame));
+        }
+        break;
+      case "JOINED":
+        this.#joined(frame);
+        break;
+      case "LEFT":
+        this.#left(frame.args[0] ?? "");
+    }
+    this.order.answered(this.line.answered);
+  }
+
+  /** Why a message cannot be sent; undefined if it can. */
+  faultOf(text: string): string | undefined {
+    const { length } = encoder.encode(text);
+    if (length <= this.maxBodyBytes) return undefined;
+    return `Cannot send ${length.toLocaleString("en")} bytes: the limit is ` +
+      `${this.maxBodyBytes.toLocaleString("en")}. Send it in parts`;
+  }
+
+  /**
+   * Joins a room.
+   *
+   * @param show Gets the last messages, those before our time.
+   */
+  async join(
+    name: string,
+    show: (room: JoinedRoom, old: ChatMessage[]) => void,
+  ): Promise<void> {
+    await this.#holding(async () => {
+      await this.line.request("JOIN", [name]);
+      const room = this.find(name);
+      if (room) show(room, await this.#older(room.name, {}, room.since));
+    });
+  }
+
+  /**
+   * Fetches older messages of a room.
+   *
+   * @param show Gets them, before anything newer is shown.
+   */
+  async older(
+    room: string,
+    range: HistoryRange,
+    show: (old: ChatMessage[]) => void,
+  ): Promise<void> {
+    await this.#holding(async () =>
+      show(await this.#older(room, range, this.order.last))
+    );
+  }
+
+  /** See {@linkcode Owner}. */
+  async resume(connection: Connection): Promise<void> {
+    const [me, rooms, newest] = [this.me, this.#rooms, this.#newest];
+    await this.#resume.run(connection, { me, rooms, newest });
+  }
+
+  /** See {@linkcode Owner}. */
+  resumed(): void {
+    if (this.#lost) this.#view.reconnected();
+    this.order.release(this.line.asked);
+    this.#lost = false;
+    this.#closing = false;
+    this.#resume.done();
+    this.#view.resumed();
+  }
+
+  /** See {@linkcode Owner}. */
+  lost(why: Error): void {
+    this.order.hold();
+    this.#lost = true;
+    this.#view.lost(this.#closing ? stopped() : why);
+  }
+
+  #registered(answer: Frame): void {
+    this.me = answer.args[0] ?? this.me;
+    this.maxBodyBytes = numberOf(answer, "max-body") || MAX_BODY_BYTES;
+    this.#view.registered();
+  }
+
+  /** Holds back what comes while `task` runs. */
+  async #holding(task: () => Promise<void>): Promise<void> {
+    this.order.hold();
+    try {
+      await task();
+    } finally {
+      this.order.release(this.line.asked);
+    }
+  }
+
+  /** Messages of `room` up to the id `last`; newer ones are taken as usual. */
+  async #older(
+    room: string,
+    range: HistoryRange,
+    last: number,
+  ): Promise<ChatMessage[]> {
+    const frames = await history(this.line, room, range);
+    const isNew = (frame: Frame) => (numberOf(frame, "id") ?? 0) > last;
+    for (const frame of frames.filter(isNew)) this.#take(frame);
+    const old = frames.filter((frame) => !isNew(frame))
+      .map((frame) => messageOf(frame, this.me));
+    for (const message of old) this.#mark(message);
+    return old;
+  }
+
+  #take(frame: Frame): void {
+    const message = messageOf(frame, this.me);
+    const { id } = message;
+    const show = () => this.#show(message);
+    if (id === undefined) return show();
+    this.order.add({ id, bytes: heldBytes(frame.body), show }, this.line.asked);
+  }
+
+  #sent(frame: Frame, request: Request): void {
+    const { body } = request;
+    const message = sentMessage(frame, { me: this.me, body });
+    const { id } = message;
+    const show = () => this.#show(message, request);
+    if (id === undefined) return show();
+    this.order.addOwn({ id, bytes: heldBytes(body), show });
+  }
+
+  #show(message: ChatMessage, request?: Request): void {
+    this.#mark(message);
+    this.#view.message(message, request);
+  }
+
+  /** Remembers the newest message of a room, by which a server is recognized. */
+  #mark({ id, to, at }: ChatMessage): void {
+    if (id === undefined || !to.startsWith("#")) return;
+    if (id < (this.#newest?.id ?? 0)) return;
+    this.#newest = { room: to, id, at: at.getTime() };
+  }
+
+  #notice(frame: Frame): void {
+    const presence = presenceOf(frame);
+    if (presence) return this.#view.presence(presence, timeOf(frame));
+    const [kind] = frame.args;
+    if (kind === "server") return this.#view.notice(textOf(frame));
+    if (kind !== "closing") return; // a newer server's
+    this.#closing = true; // told when the connection is lost
+    const seconds = numberOf(frame, "retry-after") ?? 0;
+    this.line.waitBeforeReconnecting(seconds * 1_000);
+  }
+
+  #joined(frame: Frame): void {
+    const name = frame.args[0] ?? "";
+    const known = this.find(name);
+    if (known) return this.#view.joined(known, frame, true);
+    const since = numberOf(frame, "last-id") ?? this.order.last;
+    const room = { name, since };
+    this.#rooms.push(room);
+    this.#view.joined(room, frame, false);
+  }
+
+  #left(name: string): void {
+    const known = this.find(name);
+    this.#rooms = this.#rooms.filter((one) => one !== known);
+    this.#view.left(name);
+  }
+}
+
+/** What is wrong with a room's name for which there is none. */
+export const INVALID_ROOM = "Invalid room name: " +
+  "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
+
+/** Why the connection was lost, if the server has announced it. */
+function stopped(): ConnectionError {
+  const options = { passing: true };
+  return new ConnectionError("lost", "The server was stopped", options);
+}
+
+/** About how much memory a message takes. */
+function heldBytes(body: Uint8Array): number {
+  return 2 * body.length + 500;
+}
+
+const encoder = new TextEncoder();

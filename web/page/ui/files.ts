@@ -1,0 +1,215 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/**
+ * Files to other users and from them. A page has no connections to other
+ * users: the program that opened it (`client.ts --gui`) has them, and decides;
+ * see core/page_talk.ts. This page stands between that program and the server.
+ * It forwards what they tell each other, and hands over the bytes of files that
+ * were dropped on it.
+ *
+ * A page that a server serves does not load this: it has no such program.
+ *
+ * @module
+ */
+import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
+import { ChatError, type Frame, header } from "../../../protocol.ts";
+import type { Chat } from "../model/chat.js";
+import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
+import { type Carrier, Ringing } from "../net/calls.js";
+import { Program } from "../net/program.js";
+import { byId } from "./dom.ts";
+import { announce, notify, toast } from "./news.ts";
+import { TransferList } from "./transfers.ts";
+
+/** A message of the program, by its type. */
+type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
+
+/** A search through folders that takes longer is told, in milliseconds. */
+const SLOW_SEARCH_MS = 1_000;
+
+const SEARCHING = "Looking through the folders. They are offered soon";
+
+/** See the top of the file. */
+export class Files implements Carrier {
+  readonly #chat: Chat;
+  readonly #changed: () => void;
+  #program: Program | undefined;
+  readonly #transfers = new Map<number, ShownTransfer>();
+  readonly #drops = new Map<number, readonly Chosen[]>();
+  #lastDrop = 0;
+  readonly #ringing = new Ringing();
+  readonly #list = new TransferList({
+    accept: (transfer) => this.#program?.tell({ type: "accept", transfer }),
+    end: (transfer) => this.#program?.tell({ type: "end", transfer }),
+  });
+
+  /** @param changed Runs when there is something to draw. */
+  constructor(chat: Chat, changed: () => void) {
+    this.#chat = chat;
+    this.#changed = changed;
+  }
+
+  /** Whether a file is offered, or on its way. */
+  get isBusy(): boolean {
+    return this.#transfers.size > 0;
+  }
+
+  /** Shows the transfers there are now. */
+  draw(): void {
+    this.#list.draw(this.#transfers);
+  }
+
+  /** See {@linkcode Carrier}. */
+  arrived(): void {
+    if (this.#program) return;
+    const program: Program = new Program(this.#chat.me, {
+      heard: (message) => this.#hear(message, program),
+      ended: () => this.#lost(program),
+    });
+    this.#program = program;
+  }
+
+  /** See {@linkcode Carrier}. */
+  take(frame: Frame): boolean {
+    if (!this.#program?.isOpen) return false;
+    const { verb, args, headers } = frame;
+    const [name = ""] = args;
+    this.#ringing.note(verb, name, header(frame, "session") ?? "");
+    this.#program.tell({ type: "frame", verb, args, headers });
+    return true;
+  }
+
+  /** See {@linkcode Carrier}. */
+  leave(): void {
+    this.#ringing.declineAll(this.#chat);
+  }
+
+  /** See {@linkcode Carrier}. */
+  end(): void {
+    this.#program?.close();
+    this.#program = undefined;
+    this.#forget();
+  }
+
+  /** Sends what is dropped. */
+  drop(to: string, dropped: DataTransfer | null): void {
+    this.#send(to, thingsIn(dropped));
+  }
+
+  /** Lets the user pick the files to send. */
+  pick(to: string): void {
+    const input = byId("pick", HTMLInputElement);
+    input.value = ""; // so that the same files can be picked again
+    input.onchange = () => this.#send(to, [...input.files ?? []]);
+    input.click();
+  }
+
+  async #send(to: string, things: readonly Thing[]): Promise<void> {
+    const slow = setTimeout(() => toast(SEARCHING), SLOW_SEARCH_MS);
+    try {
+      if (this.#chat.isMe(to)) throw new Error("Cannot send to yourself");
+      const files = await filesIn(things);
+      if (files.length === 0) {
+        throw new Error("Cannot send that: it is no file");
+      }
+      if (!this.#program?.isOpen) {
+        throw new Error(
+          "Cannot send files: the program that carries them is away. " +
+            "Try again when you are connected",
+        );
+      }
+      const drop = ++this.#lastDrop;
+      this.#drops.set(drop, files);
+      const told = files.map(({ item, path, size }) => ({ item, path, size }));
+      this.#program.tell({ type: "send", drop, to, files: told });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      toast(error.message);
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  /** Takes what `program` says. */
+  #hear(message: ToPage, program: Program): void {
+    if (program !== this.#program) return; // it said this before we closed it
+    switch (message.type) {
+      case "request":
+        this.#ask(message, program);
+        return;
+      case "read":
+        this.#read(message, program);
+        return;
+      case "transfer":
+        return this.#show(message);
+      case "over":
+        this.#transfers.delete(message.transfer);
+        return this.#changed();
+      case "forget":
+        this.#drops.delete(message.drop);
+        return;
+      case "told": {
+        const { peer, failed, text, news } = message;
+        const kind = failed ? "error" : "event";
+        return this.#chat.note(peer, { kind, text, news });
+      }
+    }
+  }
+
+  async #ask(
+    { request, verb, args, headers }: Told<"request">,
+    program: Program,
+  ): Promise<void> {
+    const [name = ""] = args;
+    this.#ringing.note(verb, name, `${headers["Session"]}`);
+    try {
+      await this.#chat.ask(verb, args, headers);
+      program.tell({ type: "answer", request });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const code = error instanceof ChatError ? { code: error.code } : {};
+      program.tell({ type: "answer", request, reason: error.message, ...code });
+    }
+  }
+
+  async #read(
+    { read, drop, file, from, to }: Told<"read">,
+    program: Program,
+  ): Promise<void> {
+    const body = this.#drops.get(drop)?.[file]?.file?.slice(from, to);
+    try {
+      if (!body) throw new TypeError("No such file");
+      await fetch(`/files/${read}`, { method: "POST", body });
+    } catch {
+      program.tell({ type: "unreadable", read });
+    }
+  }
+
+  #show(transfer: ShownTransfer): void {
+    const { transfer: number, peer, title, state, text } = transfer;
+    const before = this.#transfers.get(number)?.state;
+    this.#transfers.set(number, transfer);
+    this.#changed();
+    if (state !== "offered" || before === state) return;
+    announce(`${peer} offers ${title}: ${text}`);
+    if (this.#chat.attentive) return;
+    notify(`Files from ${peer}`, {
+      text: `${title}: ${text}`,
+      tag: `files ${number}`,
+      show: () => this.#chat.talkTo(peer),
+    });
+  }
+
+  #lost(program: Program): void {
+    if (program !== this.#program) return; // we have closed it
+    this.#program = undefined;
+    this.#forget();
+    toast("The program that carries files has ended. Start it again");
+  }
+
+  #forget(): void {
+    this.#transfers.clear();
+    this.#drops.clear();
+    this.#changed();
+  }
+}

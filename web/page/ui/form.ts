@@ -1,0 +1,217 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/**
+ * The form in which the user chooses a name and a server. It remembers what was
+ * typed last, except for passwords.
+ *
+ * @module
+ */
+import { preparePassword, ScramError } from "../../../core/scram.ts";
+import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
+import { settings } from "../model/settings.ts";
+import { Account, canUseAccounts, ownerOf, type Way } from "../net/account.js";
+import { inWords } from "../net/connection.js";
+import { byId } from "./dom.ts";
+import { line } from "./text.ts";
+
+/** Which name to register, and where. */
+export interface Goal {
+  readonly name: string;
+  readonly account: Account;
+  /** Of the WebSocket. */
+  readonly url: URL;
+}
+
+const REMEMBERED = "parley";
+
+/** A server's port for TLS is the next one. */
+const NORMAL_PORT = settings.tls ? DEFAULT_PORT + 1 : DEFAULT_PORT;
+
+/** See the top of the file. */
+export class Form {
+  readonly #form = byId("entrance-form", HTMLFormElement);
+  readonly #name = byId("name", HTMLInputElement);
+  readonly #server = byId("server", HTMLInputElement);
+  readonly #port = byId("port", HTMLInputElement);
+  readonly #password = byId("password", HTMLInputElement);
+  readonly #repeat = byId("repeat", HTMLInputElement);
+  readonly #enter = byId("enter", HTMLButtonElement);
+  readonly #error = byId("entrance-error");
+  readonly #suggestion = byId("suggestion", HTMLButtonElement);
+  readonly #submit: (goal: Goal) => void;
+
+  constructor(submit: (goal: Goal) => void) {
+    this.#submit = submit;
+    const { name, server, port } = remembered();
+    this.#name.value = settings.name ?? name;
+    this.#server.value = settings.server ?? (server || "127.0.0.1");
+    this.#port.value = `${settings.port ?? (port || NORMAL_PORT)}`;
+    byId("server-fields").hidden = !settings.local;
+    byId("encrypted").hidden = !settings.tls;
+    byId("no-accounts").hidden = canUseAccounts;
+    for (const way of this.#ways()) {
+      way.disabled = way.value !== "guest" && !canUseAccounts;
+      way.addEventListener("change", () => this.#drawWay());
+    }
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#go();
+    });
+    this.#suggestion.addEventListener("click", () => {
+      this.#name.value = this.#suggestion.dataset["name"] ?? "";
+      this.#go();
+    });
+  }
+
+  /** Shows it; with why, if something went wrong. */
+  show(error?: string): void {
+    byId("entrance").hidden = false;
+    this.#busy(false);
+    this.#explain(error);
+    this.#name.focus();
+  }
+
+  /** Puts it away, with the passwords. */
+  hide(): void {
+    byId("entrance").hidden = true;
+    this.#password.value = "";
+    this.#repeat.value = "";
+    this.#explain();
+  }
+
+  /** Shows why the server refuses the user, and what to do about it. */
+  refuse(error: Error): void {
+    this.show(inWords(error));
+    const owner = ownerOf(error);
+    if (owner !== undefined && canUseAccounts) {
+      this.#way = "login";
+      this.#explain(
+        `${line(`${owner}`)} has an account. Is it yours? Then log in`,
+      );
+      this.#password.focus();
+    }
+    if (!(error instanceof ChatError)) return;
+    const left = error.headers["attempts-left"];
+    if (left !== undefined) {
+      this.#explain(`Wrong password. Attempts left: ${left}`);
+    }
+    if (error.code === 111) this.#password.focus();
+    if (error.code === 113) this.#way = "login";
+    const free = `${error.headers["suggestion"] ?? ""}`;
+    if (!isUserName(free)) return;
+    this.#suggestion.hidden = false;
+    this.#suggestion.dataset["name"] = free;
+    this.#suggestion.textContent = `Come in as ${free}`;
+  }
+
+  #go(): void {
+    const name = this.#name.value.trim();
+    if (!isUserName(name)) {
+      const isReserved = /^[A-Za-z0-9]{1,32}$/.test(name);
+      this.#name.focus();
+      return this.#explain(
+        isReserved
+          ? `"${name}" is reserved. Take another name`
+          : "A name has 1 to 32 letters (A-Z, a-z) and digits",
+      );
+    }
+    const way = this.#way;
+    try {
+      if (way === "signup") checkRepeated(this.#password, this.#repeat);
+      const account = new Account(way, this.#password.value);
+      const url = this.#url();
+      this.#explain();
+      this.#busy(true);
+      remember({ name, server: this.#server.value, port: this.#port.value });
+      this.#submit({ name, account, url });
+    } catch (error) {
+      if (!(error instanceof ScramError)) throw error;
+      this.#password.focus();
+      this.#explain(error.message);
+    }
+  }
+
+  /** Where the WebSocket is. */
+  #url(): URL {
+    const url = new URL("/ws", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    if (settings.local) {
+      url.searchParams.set("server", this.#server.value.trim());
+      url.searchParams.set("port", this.#port.value.trim());
+    }
+    return url;
+  }
+
+  #ways(): HTMLInputElement[] {
+    return [...this.#form.querySelectorAll("input")].filter(({ type }) =>
+      type === "radio"
+    );
+  }
+
+  get #way(): Way {
+    const value = this.#ways().find(({ checked }) => checked)?.value;
+    return value === "login" || value === "signup" ? value : "guest";
+  }
+
+  set #way(value: Way) {
+    for (const way of this.#ways()) way.checked = way.value === value;
+    this.#drawWay();
+  }
+
+  #drawWay(): void {
+    const way = this.#way;
+    byId("password-field").hidden = way === "guest";
+    byId("repeat-field").hidden = way !== "signup";
+    this.#password.autocomplete = way === "signup"
+      ? "new-password"
+      : "current-password";
+    this.#explain();
+  }
+
+  #busy(busy: boolean): void {
+    this.#enter.disabled = busy;
+    this.#enter.textContent = busy ? "Coming in…" : "Come in";
+  }
+
+  #explain(text = ""): void {
+    this.#error.hidden = text === "";
+    this.#error.textContent = line(text);
+    this.#suggestion.hidden = true;
+  }
+}
+
+/** @throws {ScramError} If the password was not typed twice, or is not legal. */
+export function checkRepeated(
+  password: HTMLInputElement,
+  repeat: HTMLInputElement,
+): void {
+  preparePassword(password.value);
+  if (password.value === repeat.value) return;
+  throw new ScramError("The two passwords are not the same");
+}
+
+/** What was typed the last time. */
+interface Remembered {
+  readonly name: string;
+  readonly server: string;
+  readonly port: string;
+}
+
+function remembered(): Remembered {
+  try {
+    const stored = Object(JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}"));
+    const { name = "", server = "", port = "" } = stored;
+    return { name: `${name}`, server: `${server}`, port: `${port}` };
+  } catch {
+    // A browser may store nothing, and another program may have written it.
+    return { name: "", server: "", port: "" };
+  }
+}
+
+function remember(values: Remembered): void {
+  try {
+    localStorage.setItem(REMEMBERED, JSON.stringify(values));
+  } catch {
+    // A browser may store nothing; then the user types it again.
+  }
+}

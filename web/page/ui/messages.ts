@@ -1,0 +1,254 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/**
+ * The messages of the conversation that is shown. Only the last ones are in
+ * the page, and more while the user scrolls up. A user at the end stays there
+ * when messages come.
+ *
+ * @module
+ */
+import type { Chat } from "../model/chat.js";
+import type { Conversation, Entry } from "../model/conversation.ts";
+import { arrange, byId, make } from "./dom.ts";
+import { avatar, hueOf, line, lines, message } from "./text.ts";
+
+/** Entries that are shown at first, and that are added at a time. */
+const PAGE = 100;
+
+/** Messages of one user within so many milliseconds are one group. */
+const GROUP_MS = 5 * 60_000;
+
+/** A user this near to the end is at the end, in pixels. */
+const NEAR_END = 48;
+
+/** See the top of the file. */
+export class MessageList {
+  readonly #chat: Chat;
+  readonly #scroller = byId("scroller");
+  readonly #list = byId("messages");
+  readonly #earlier = byId("earlier", HTMLButtonElement);
+  readonly #toEnd = byId("to-end", HTMLButtonElement);
+  readonly #empty = byId("empty");
+  #shown: Conversation | undefined;
+  #count = PAGE; // of the entries, the last ones
+  #lastTotal = 0;
+  #atEnd = true;
+  #top = 0; // scrolled to, before
+  #fetching = false;
+  readonly #elements = new WeakMap<
+    Entry,
+    { readonly look: string; readonly element: HTMLElement }
+  >();
+  readonly #days = new Map<string, HTMLElement>();
+  readonly #newMark = make("li", { className: "new" }, "New");
+
+  /** @param signal Ends it. */
+  constructor(chat: Chat, signal: AbortSignal) {
+    this.#chat = chat;
+    const options = { signal, passive: true };
+    this.#scroller.addEventListener("scroll", () => this.#scrolled(), options);
+    this.#earlier.addEventListener("click", () => this.#showEarlier(), options);
+    this.#toEnd.addEventListener("click", () => this.#goToEnd(), options);
+    const watcher = new ResizeObserver(() => this.#stay());
+    watcher.observe(this.#scroller);
+    watcher.observe(this.#list);
+    signal.addEventListener("abort", () => watcher.disconnect());
+  }
+
+  /** Whether the newest message is in sight. */
+  get atEnd(): boolean {
+    return this.#atEnd;
+  }
+
+  /** Goes to the end with the next draw, to show an own message. */
+  follow(): void {
+    this.#atEnd = true;
+  }
+
+  /** Shows what there is now. */
+  draw(): void {
+    const { current } = this.#chat;
+    if (current !== this.#shown) {
+      this.#shown = current;
+      this.#count = PAGE;
+      this.#atEnd = true;
+      this.#scroller.setAttribute(
+        "aria-label",
+        `Messages ${titleOf(current)}`,
+      );
+    } else if (!this.#atEnd) {
+      // A user who reads above keeps the place while messages come below.
+      this.#count += Math.max(0, current.entries.length - this.#lastTotal);
+    } else {
+      this.#count = Math.min(this.#count, PAGE);
+    }
+    this.#lastTotal = current.entries.length;
+    const hidden = Math.max(0, current.entries.length - this.#count);
+    this.#earlier.hidden = hidden === 0 &&
+      (current.kind !== "room" || current.complete);
+    this.#empty.hidden = current.entries.length > 0;
+    this.#empty.textContent = EMPTY[current.kind];
+    arrange(this.#list, this.#rows(current, hidden));
+    this.#stay();
+  }
+
+  #rows(conversation: Conversation, hidden: number): HTMLElement[] {
+    const rows: HTMLElement[] = [];
+    let isNew = false;
+    let before: Entry | undefined;
+    for (const entry of conversation.entries.slice(hidden)) {
+      const day = dayOf(entry.at);
+      if (!before || dayOf(before.at) !== day) rows.push(this.#day(day));
+      if (!isNew && isAfter(entry, conversation.newAfter)) {
+        isNew = true;
+        rows.push(this.#newMark);
+        before = undefined;
+      }
+      rows.push(this.#element(entry, !follows(entry, before)));
+      before = entry;
+    }
+    return rows;
+  }
+
+  /** @param first Whether it is the first of its group. */
+  #element(entry: Entry, first: boolean): HTMLElement {
+    const { place, text, why } = entry;
+    const look = `${first} ${place} ${why ?? ""} ${text}`;
+    const known = this.#elements.get(entry);
+    if (known?.look === look) return known.element;
+    const element = entry.kind === "message"
+      ? messageElement(entry, { first, me: this.#chat.me })
+      : make("li", { className: CLASSES[entry.kind] }, lines(text));
+    this.#elements.set(entry, { look, element });
+    return element;
+  }
+
+  #day(day: string): HTMLElement {
+    const known = this.#days.get(day);
+    if (known) return known;
+    const element = make("li", { className: "day" }, day);
+    this.#days.set(day, element);
+    return element;
+  }
+
+  #scrolled(): void {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    // Only scrolling up leaves the end: the end moves when a message comes.
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.#atEnd = true;
+    else if (scrollTop < this.#top) this.#atEnd = false;
+    this.#top = scrollTop;
+    this.#toEnd.hidden = this.#atEnd;
+    if (scrollTop === 0 && !this.#atEnd) this.#showEarlier();
+    if (this.#atEnd) this.#chat.see();
+  }
+
+  /** Keeps the end in sight if it was. */
+  #stay(): void {
+    if (this.#atEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#toEnd.hidden = this.#atEnd;
+  }
+
+  #goToEnd(): void {
+    this.#atEnd = true;
+    this.draw();
+    this.#scroller.focus();
+  }
+
+  async #showEarlier(): Promise<void> {
+    const conversation = this.#chat.current;
+    if (this.#fetching || this.#earlier.hidden) return;
+    this.#fetching = true;
+    const hidden = conversation.entries.length - this.#count;
+    if (hidden <= 0) await this.#chat.earlier(conversation);
+    this.#fetching = false;
+    if (conversation !== this.#chat.current) return;
+    const fromEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+    this.#atEnd = false;
+    this.#lastTotal = conversation.entries.length;
+    this.#count += PAGE;
+    this.draw();
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+    this.#scrolled();
+  }
+}
+
+/** A conversation in words. */
+export function titleOf(
+  { kind, target }: Pick<Conversation, "kind" | "target">,
+): string {
+  if (kind === "all") return "to everybody";
+  return kind === "room" ? `in ${line(target)}` : `with ${line(target)}`;
+}
+
+function messageElement(
+  entry: Entry,
+  { first, me }: { readonly first: boolean; readonly me: string },
+): HTMLElement {
+  const { own, from, at, text, why, id } = entry;
+  const state = why !== undefined
+    ? "refused"
+    : id === undefined
+    ? "waiting"
+    : "";
+  const name = own ? "You" : line(from);
+  const who = make("span", { className: first && !own ? "who" : "unseen" });
+  who.append(first && !own ? name : `${name}: `);
+  who.style.setProperty("--hue", `${hueOf(from)}`);
+  const time = make("time", { dateTime: at.toISOString() }, timeOf(at));
+  time.title = at.toLocaleString();
+  const meta = make("span", { className: "meta" }, time);
+  if (state === "waiting") meta.replaceChildren("sending…");
+  if (why !== undefined) meta.replaceChildren(`Not sent. ${line(why)}`);
+  const words = make("div", { className: "text", dir: "auto" });
+  words.append(...message(text, own ? "" : me));
+  const bubble = make("div", { className: "bubble" }, who, words, meta);
+  const classes = ["message", own ? "own" : "", first ? "first" : "", state];
+  return make(
+    "li",
+    { className: classes.filter(Boolean).join(" ") },
+    ...(own ? [] : [avatar(from)]),
+    bubble,
+  );
+}
+
+/** Whether a message belongs to the group of the one before. */
+function follows(entry: Entry, before: Entry | undefined): boolean {
+  if (!before || entry.kind !== "message" || before.kind !== "message") {
+    return false;
+  }
+  const same = entry.own === before.own &&
+    (entry.own || entry.from === before.from);
+  return same && entry.at.getTime() - before.at.getTime() < GROUP_MS;
+}
+
+function isAfter(
+  { kind, own, place: its }: Entry,
+  place: number | undefined,
+): boolean {
+  return place !== undefined && kind === "message" && !own && its > place;
+}
+
+function dayOf(at: Date): string {
+  return at.toLocaleDateString(undefined, {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+  });
+}
+
+function timeOf(at: Date): string {
+  return at.toLocaleTimeString(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+  });
+}
+
+/** The classes of entries that are no message. */
+const CLASSES = { event: "event", error: "fault", answer: "answer" };
+
+/** What a conversation without messages shows. */
+const EMPTY: Readonly<Record<Conversation["kind"], string>> = {
+  room: "Nothing was said here yet. Say hello!",
+  user: "What you write here, nobody else gets.",
+  all: "What you write here goes to everybody who is connected.",
+};
