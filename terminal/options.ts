@@ -193,7 +193,7 @@ async function noSuchOption(
   table: OptionTable,
   word: string,
 ): Promise<UsageError> {
-  const { nearest } = await import("./nearest.ts");
+  const { nearest } = await import("../core/text/nearest.ts");
   const names = Object.keys(table).map((name) => `--${name}`);
   const near = nearest(word, names);
   const guess = near ? ` Did you mean ${near}?` : "";

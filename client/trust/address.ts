@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { lookup } from "node:dns/promises";
 import { DEFAULT_PORT } from "../../protocol.ts";
 import { EXIT, Failure } from "../view/failure.ts";
@@ -84,7 +85,7 @@ export async function dial<T>(
   const both = AbortSignal.any([signal, deadline]);
   let failure: unknown = new Error("it has no address");
   try {
-    for (const address of await unlessAborted(addressesOf(hostname), both)) {
+    for (const address of await abortable(addressesOf(hostname), both)) {
       try {
         return await connect({ hostname: address, port, signal: both });
       } catch (error) {
@@ -106,21 +107,6 @@ export async function dial<T>(
 async function addressesOf(hostname: string): Promise<string[]> {
   const found = await lookup(hostname, { all: true });
   return found.map(({ address }) => address);
-}
-
-/** `promise`, or the signal's reason if that is first. */
-export async function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  const { promise: abort, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, abort]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 function unreachable(what: string, cause: unknown): Failure {

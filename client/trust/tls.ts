@@ -11,10 +11,11 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect as connectNode, type TLSSocket } from "node:tls";
-import { type Connect, connectTcp, unlessAborted } from "./address.ts";
+import { type Connect, connectTcp } from "./address.ts";
 import type { Stream } from "../../core/net/connection.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 
@@ -50,7 +51,7 @@ export function vouched(
       caCerts: [...authorities],
     });
     try {
-      await unlessAborted(conn.handshake(), address.signal);
+      await abortable(conn.handshake(), address.signal);
       return conn;
     } catch (error) {
       conn.close();
@@ -71,7 +72,7 @@ export function shown(name: string): Connect<Shown> {
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
     try {
-      await unlessAborted(handshake(socket), signal);
+      await abortable(handshake(socket), signal);
       const { raw } = socket.getPeerCertificate();
       return { stream: new NodeStream(socket), certificate: readable(raw) };
     } catch (error) {

@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { nearest } from "./nearest.ts";
 import { targetKind } from "../../protocol.ts";
 
 /** The meaning of a typed line. */
@@ -219,8 +220,8 @@ function parseCommand(line: string): TypedLine {
   const [, typed = "", rest = ""] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
   const name = findCommand(typed.toLowerCase());
   if (name) return { kind: "command", name, rest: rest.trim() };
-  const nearest = nearestCommand(typed.toLowerCase());
-  const guess = nearest ? `Did you mean /${nearest}?` : "Try /help.";
+  const near = nearestCommand(typed.toLowerCase());
+  const guess = near ? `Did you mean /${near}?` : "Try /help.";
   const help = `Unknown command "/${typed}". ${guess} ` +
     `To send it as text, type //${typed}`;
   return { kind: "invalid", help };
@@ -242,12 +243,7 @@ export function findCommand(name: string): CommandName | undefined {
 
 /** What may have been meant by `name`: at most two mistakes away. */
 export function nearestCommand(name: string): string | undefined {
-  const [best] = [...NAMES.keys()].filter((one) => one.length > 1)
-    .map((one) => ({ one, away: distance(name, one) }))
-    .sort((a, b) => a.away - b.away);
-  return best && best.away <= 2 && best.away < name.length
-    ? best.one
-    : undefined;
+  return nearest(name, [...NAMES.keys()].filter((one) => one.length > 1));
 }
 
 /** A command as it is typed, such as `/join ROOM`. */
@@ -295,28 +291,6 @@ export function helpRows(
       ? ["Alt+Up, Alt+Down", "Switch the conversation"]
       : ["Tab, Up", "Complete a name; show the last line again"],
   ];
-}
-
-/** How many letters must be changed, added, left out or swapped. */
-function distance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let least = Math.min(
-        rows[i - 1]![j]! + 1,
-        row[j - 1]! + 1,
-        rows[i - 1]![j - 1]! + (same ? 0 : 1),
-      );
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        least = Math.min(least, rows[i - 2]![j - 2]! + 1);
-      }
-      row.push(least);
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
 }
 
 /** Every name and alias, of the command that it names. */

@@ -193,7 +193,7 @@ const ENDS = ["quit", "exit", "bye"];
 /** What may have been meant by `name`: at most two mistakes away. */
 async function nearestCommand(name: string): Promise<string | undefined> {
   // Loaded for the first mistake, and not at every start.
-  const { nearest } = await import("../../terminal/nearest.ts");
+  const { nearest } = await import("../../core/text/nearest.ts");
   return nearest(name, COMMANDS.keys());
 }
 

@@ -18,6 +18,7 @@ import connectionError from "../../core/net/connection_error.ts" with {
 };
 import commands from "../../core/commands.ts" with { type: "text" };
 import presence2 from "../../core/presence.ts" with { type: "text" };
+import nearest from "../../core/text/nearest.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import reading from "../../core/frames.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
@@ -131,6 +132,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/core/presence.ts", presence2],
   ["/core/text/marks.ts", marks],
   ["/core/text/sanitize.ts", sanitize],
+  ["/core/text/nearest.ts", nearest],
   ["/core/text/typed_line.ts", typedLine],
   ["/core/net/backoff.ts", pause],
   ["/core/net/connection_error.ts", connectionError],
