@@ -23,7 +23,7 @@ import { complete } from "./client/chat/completion.ts";
 import type { Stream } from "./core/net/connection.ts";
 import { errorText } from "./core/net/connection_error.ts";
 import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
-import type { SharedFolder } from "./client/files/share.ts";
+import type { SharedFolder } from "./client/files/shared_folder.ts";
 import {
   KnownServers,
   knownServersPath,
@@ -298,7 +298,7 @@ async function filesOf(
 
 /** @throws {Failure} If it is no folder. */
 async function sharedFolder(path: string): Promise<SharedFolder> {
-  const { SharedFolder } = await import("./client/files/share.ts");
+  const { SharedFolder } = await import("./client/files/shared_folder.ts");
   const { FileFailure } = await import("./client/files/records.ts");
   try {
     return await SharedFolder.open(path);

@@ -106,7 +106,7 @@ async function readOn(conn: Deno.TcpConn): Promise<void> {
 async function comeIn(page: Page, url: string, name: string): Promise<void> {
   await page.goto(url);
   await page.getByRole("textbox", { name: "Name" }).fill(name);
-  await page.getByRole("button", { name: "Come in" }).click();
+  await page.getByRole("button", { name: "Join" }).click();
   await page.getByRole("heading", { name: "#default" }).waitFor();
 }
 

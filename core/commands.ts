@@ -39,11 +39,6 @@ export function roomNamed(word: string): string | undefined {
   return isRoomName(name) ? name : undefined;
 }
 
-/** What a user hears who has an account already. */
-export function alreadyAccount(name: string): string {
-  return `${name} is an account already. Its password cannot be changed yet.`;
-}
-
 /** Runs the commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {

@@ -19,7 +19,8 @@ const NAMELESS = ["util", "utils", "common", "base", "misc", "helpers", "lib"];
 
 /** Where sources are, beside the three files at the top. */
 const FOLDERS = [
-  ...["core", "terminal", "server", "client", "web", "bench", "tests"],
+  ...["core", "terminal", "server", "client", "web", "examples", "bench"],
+  "tests",
 ];
 
 /** All sources, as paths from the top. */
@@ -114,6 +115,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "client": ["client/", "terminal", "core/", "protocol.ts"],
   "client.ts": ["client/", "terminal", "core/", "protocol.ts", "deno.json"],
 
+  "examples": ["protocol.ts"],
   "web/page": ["web/page/", "core/", "protocol.ts"],
   "web/serve": ["web/page/", "core/", "protocol.ts"],
   "protocol.ts": [],
@@ -248,6 +250,13 @@ Deno.test(`every source file has at most ${MAX_LINES} lines, and says what it is
       );
     }
   }
+});
+
+Deno.test("the small server and client are small", async () => {
+  const lines = async (path: string) => (await read(path)).split("\n").length;
+
+  assertLess(await lines("examples/server.ts"), 252);
+  assertLess(await lines("examples/client.ts"), 122);
 });
 
 Deno.test("protocol.ts runs without its types, and without anything of Deno", async () => {

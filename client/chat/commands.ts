@@ -5,11 +5,8 @@
  * @module
  */
 import { ChatError, targetKind } from "../../protocol.ts";
-import {
-  alreadyAccount,
-  type CommandClient,
-  SHARED_COMMANDS,
-} from "../../core/commands.ts";
+import { type CommandClient, SHARED_COMMANDS } from "../../core/commands.ts";
+import { accountCreated, alreadyAccount } from "../../core/text/sentences.ts";
 import {
   type CommandName,
   parseLine,
@@ -124,7 +121,7 @@ async function signUp(session: Session): Promise<void> {
   const done = await access.signUpHere(line, name);
   session.note(
     done
-      ? `${name} is your account now. It needs your password.`
+      ? `${accountCreated(name)}. It needs your password.`
       : "No password was entered. Nothing has changed.",
   );
 }

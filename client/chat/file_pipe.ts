@@ -1,8 +1,8 @@
 /**
  * One transfer of files instead of a chat: `--send` and `--receive`.
  *
- * What goes on is told on standard error; where files are that were received,
- * on standard output, a line each, for whatever program comes next.
+ * Progress goes to standard error. The paths of received files go to standard
+ * output, one a line, for the next program.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Transfer as Task } from "./transfer.ts";
 /**
  * Sends, or waits for an offer and receives.
  *
- * @returns Whether all of it arrived. If not, it was told why.
+ * @returns Whether everything arrived. If not, the user was told why.
  */
 export async function runTransfer(
   session: Session,
@@ -22,7 +22,7 @@ export async function runTransfer(
 ): Promise<boolean> {
   const direct = await session.direct.open();
   if (transfer.kind === "receive") {
-    session.note(`Waits for files${of(transfer)}`);
+    session.note(`Waiting for files${from(transfer)}`);
   }
   if (transfer.kind === "send") {
     const sent = await direct.send(transfer.user, transfer.paths);
@@ -34,9 +34,9 @@ export async function runTransfer(
 }
 
 /**
- * Where everything is of the first transfer that is whole; nothing, if all that
- * were accepted have failed. There may be several: a sender who was killed calls
- * again before we know.
+ * The paths of the first transfer that is complete; none, if all accepted
+ * transfers failed. There may be several: a sender that was killed calls again
+ * before this side knows.
  */
 function firstReceived(files: Files): Promise<readonly string[]> {
   const { promise, resolve, reject } = Promise.withResolvers<
@@ -45,23 +45,23 @@ function firstReceived(files: Files): Promise<readonly string[]> {
   let running = 0;
   const follow = ({ ended }: Transfer) => {
     running++;
-    files.accepted.then(follow);
+    files.transfers.accepted.then(follow);
     ended.then(resolve, (error) => {
       running--;
       if (!isTold(error)) reject(error);
       else if (running === 0) resolve([]);
     });
   };
-  files.accepted.then(follow);
+  files.transfers.accepted.then(follow);
   return promise;
 }
 
-/** That it failed was told, as an error in the chat is. */
+/** The failure was shown, as an error in the chat is. */
 function toldFalse(error: unknown): false {
   if (isTold(error)) return false;
   throw error;
 }
 
-function of({ user }: { readonly user: string | undefined }): string {
-  return user === undefined ? "" : ` of ${user}`;
+function from({ user }: { readonly user: string | undefined }): string {
+  return user === undefined ? "" : ` from ${user}`;
 }

@@ -1,10 +1,10 @@
 /**
- * Standard input that is no terminal: each line is sent as one message, as it
- * is, be it empty or beginning with / or @.
+ * Standard input that is no terminal: each line is one message, sent as it is,
+ * also if it is empty or begins with / or @.
  *
- * Many lines are on their way at a time, or a file would take a round trip for
- * each of its lines; but no more than the window, so that neither side has to
- * keep a file in memory.
+ * Many lines are sent before the first is answered: a file must not take a round
+ * trip for each line. A window limits them, so neither side stores a file in
+ * memory.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export const WINDOW_MESSAGES = 256;
 /** Bytes of messages that may be unanswered before the next is sent. */
 export const WINDOW_BYTES = 1024 * 1024;
 
-/** A line of the input, or how long it would have been. */
+/** A line of the input; of one that is too long, only its length. */
 export type InputLine = Uint8Array | { readonly bytes: number };
 
 /** What {@linkcode sendLines} needs. */
@@ -29,15 +29,14 @@ export interface SendLinesOptions {
   readonly room: string;
   /** Longest line that is sent, in bytes. */
   readonly maxBytes: number;
-  /** Is told of every line that is not sent. */
+  /** Called for every line that is not sent. */
   refuse(number: number, why: string): void;
 }
 
 /**
  * Sends every line of `input`, and waits until all are answered.
  *
- * @param numbers Gets the line number of each request, for whoever shows the
- * errors.
+ * @param numbers Gets the line number of each request, for error messages.
  * @throws {Failure} If the line ends before.
  */
 export async function sendLines(
@@ -66,7 +65,7 @@ export async function sendLines(
   await line.settled(0);
 }
 
-/** The lines of a pipe that were not sent, told with their numbers. */
+/** Tells which lines of a pipe were not sent, by their numbers. */
 export class Refusals {
   /** How many there are. */
   count = 0;
@@ -108,8 +107,8 @@ export function numbersText(numbers: readonly number[]): string {
 }
 
 /**
- * The lines of `input`, in batches, without their LF or CR LF. What is longer
- * than `maxBytes` is counted and not kept. The last line needs no LF.
+ * The lines of `input`, in batches, without their LF or CR LF. A line longer than
+ * `maxBytes` is counted and not stored. The last line needs no LF.
  */
 export async function* splitLines(
   input: AsyncIterable<Uint8Array>,

@@ -1,5 +1,6 @@
 /**
- * What is said to somebody who is not let in: why, and what to type instead.
+ * What the user reads when the server refuses to register: why, and what to type
+ * instead.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { sanitize } from "../../core/text/sanitize.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 
-/** Why the server does not let us in, as the end of the program. */
+/** A refusal as the end of the program. */
 export function refused(
   error: ChatError,
   goal: Endpoint & { readonly name: string },
@@ -21,21 +22,21 @@ export function refused(
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100
     ? `Names have 1 to 32 letters and digits. Try: client.ts alice ${server}`
-    : ADVICE[error.code] ?? "Try again later, or ask whoever runs the server.";
+    : ADVICE[error.code] ?? "Try again later, or ask the operator.";
   const retry = error.headers["retry-after"];
   return new Failure(
     EXIT.refused,
-    `Cannot enter as "${goal.name}": ${errorText(error)}`,
+    `Cannot register as "${goal.name}": ${errorText(error)}`,
     { advice: retry ? tryAgainIn(Number(retry)) : advice, cause: error },
   );
 }
 
-/** What to do about who we are, where nobody is asked for a password. */
+/** The next step, where no user can be asked for a password. */
 const ADVICE: Partial<Record<number, string>> = {
   103: "Add --tls, if this is the server's port for TLS.",
-  110: "--login uses your account, --signup makes one.",
-  111: "Put the account's password into the file of --password-file FILE.",
-  113: "--login uses the account, if its password is in --password-file FILE.",
+  110: "--login signs in to your account; --signup creates one.",
+  111: "Write the account's password into the file of --password-file FILE.",
+  113: "--login signs in, with the password in --password-file FILE.",
 };
 
 function tryAgainIn(seconds: number): string {

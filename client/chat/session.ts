@@ -22,6 +22,7 @@ import {
   INVALID_ROOM,
   type SessionView,
 } from "../../core/session.ts";
+import { RECONNECTING } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import type { DirectParts } from "../direct/direct.ts";
 import { DirectDoor } from "../direct/door.ts";
@@ -293,8 +294,7 @@ export class Session {
     this.#present = Promise.withResolvers();
     if (this.#leaving) return this.line.close();
     this.#reconnects = true;
-    const text =
-      `${why.message}. Reconnecting. What you type is sent after that.`;
+    const text = `${why.message}. ${RECONNECTING}`;
     this.show({ kind: "error", text });
     for (const line of this.messages.unsent(this.line.parked)) this.note(line);
     this.prompt();

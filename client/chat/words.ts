@@ -1,8 +1,8 @@
 /**
- * A typed line cut into words, as a shell would: a name with spaces stands in
- * quotes, or has `\` before each space.
+ * Splits a typed line into words, as a shell does: a name with spaces has quotes,
+ * or `\` before each space.
  *
- * Any other `\` stays: it parts folders on Windows.
+ * Any other `\` stays: it separates folders on Windows.
  *
  * @module
  */

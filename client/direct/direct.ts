@@ -79,7 +79,7 @@ export class Direct {
       hostname: parts.hostname,
       refusal: (name) => this.#refusal(name),
       rings: (call) => this.#rings(call),
-      talk: (name, announced) => this.files.withPeer(name, announced),
+      talk: (name, announced) => this.files.transfers.withPeer(name, announced),
       audience: () => parts,
       missed: (_, error) => this.#missed(error),
     });
@@ -275,7 +275,7 @@ export class Direct {
     { name }: Call,
     offer: Offer & { purpose: "file" },
   ): Promise<void> {
-    const room = await this.files.roomFor(offer.size);
+    const room = await this.files.transfers.roomFor(offer.size);
     const amount = amountText(offer.files, offer.size);
     this.#note(
       `${name} wants to send you ${offer.name} (${amount}; ${room}). ` +
@@ -285,7 +285,7 @@ export class Direct {
 
   /** The number of the offer that is meant by a number, a name or nothing. */
   #offerOf(name: string): number | undefined {
-    const { offers } = this.files;
+    const { offers } = this.files.transfers;
     const byNumber = offers.find(({ number }) => `${number}` === name);
     if (byNumber) return byNumber.number;
     const isMeant = (who: string) =>

@@ -6,20 +6,13 @@
 import { statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-/** What the system tells about the person's folders. */
-export interface Surroundings {
-  /** A variable of the environment. */
-  variable(name: string): string | undefined;
-  /** The text of a file; undefined if there is none. */
-  text(path: string): string | undefined;
-}
-
 /**
  * The folder for downloads: the one that the desktop is set to, or `Downloads`
- * at home, or without a home the current folder.
+ * at home, or without a home the current folder. Tests pass their own system.
  */
-export function downloadsFolder(surroundings: Surroundings = SYSTEM): string {
-  const { variable, text } = surroundings;
+export function downloadsFolder(
+  { variable, text } = { variable: variableOf, text: textOf },
+): string {
   const home = variable("HOME") ?? variable("USERPROFILE");
   if (!home) return ".";
   const config = variable("XDG_CONFIG_HOME") || join(home, ".config");
@@ -32,7 +25,7 @@ export function downloadsFolder(surroundings: Surroundings = SYSTEM): string {
 
 /** `path` as a shell would read it: `~` is home. */
 export function atHome(path: string): string {
-  const home = SYSTEM.variable("HOME") ?? SYSTEM.variable("USERPROFILE");
+  const home = variableOf("HOME") ?? variableOf("USERPROFILE");
   return home && /^~(?=$|[\\/])/.test(path) ? home + path.slice(1) : path;
 }
 
@@ -52,19 +45,18 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
   }
 }
 
-const SYSTEM: Surroundings = {
-  variable(name) {
-    try {
-      return Deno.env.get(name);
-    } catch {
-      return undefined; // not for us to see
-    }
-  },
-  text(path) {
-    try {
-      return Deno.readTextFileSync(path);
-    } catch {
-      return undefined; // not there, or not for us: there are other ways
-    }
-  },
-};
+function variableOf(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch {
+    return undefined; // without the permission
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined; // without the file, or the permission
+  }
+}

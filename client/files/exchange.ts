@@ -1,15 +1,17 @@
 /**
- * Everything about files on one direct connection: what each side offers, asks
- * for and sends, any number of things at once, beside whatever else is said.
+ * All transfers on one connection, in both directions: which record is about
+ * which of them, and what either side may ask for.
  *
- * Whoever reads the connection hands over each record that is about files, and
- * waits until it is taken: so a slow disk slows down the sender. Nothing here
- * ever waits for sending while it takes a record, or two sides that wait for
- * each other would wait forever.
+ * The reader of the connection hands over each record about files, and waits
+ * until it is taken, so a slow disk slows down the sender. Nothing here waits
+ * for sending while it takes a record: two sides that wait for each other would
+ * wait forever.
  *
  * @module
  */
 import { Failure } from "../view/failure.ts";
+import type { Outgoing } from "./file_source.ts";
+import { Receiving } from "./receiving.ts";
 import {
   BadRecord,
   type Control,
@@ -17,46 +19,28 @@ import {
   DATA,
   decodeControl,
   encodeControl,
-  type Entry,
   FileFailure,
   MAX_FILES,
   MAX_PATHS_LENGTH,
   readData,
 } from "./records.ts";
-import { Receiving } from "./receive.ts";
-import { newId, type Say, Sending } from "./send.ts";
-import type { SharedFolder } from "./share.ts";
-import type { Outgoing } from "./source.ts";
+import { newId, Sending, type SendRecord } from "./sending.ts";
+import type { Listing, SharedFolder } from "./shared_folder.ts";
 import type { Bytes } from "../../core/scram.ts";
 
-/** So much of one side may be under way at a time: offers, and requests. */
+/** So many offers, and so many requests, of one side may be under way. */
 export const MAX_UNDER_WAY = 16;
 
-/** What happens, for whoever shows it and decides. */
-export interface ExchangeEvents {
-  /** Something is offered, and waits to be accepted or declined. */
-  offered(receiving: Receiving): void;
-  /**
-   * Something of our shared folder was asked for, and is offered; `done` is as
-   * from {@linkcode FileExchange.send}.
-   */
-  served(sending: Sending, done: Promise<void>): void;
-}
-
-/** What an exchange needs to know. */
-export interface ExchangeOptions extends ExchangeEvents {
-  /** To the other side. */
-  readonly say: Say;
-  /** What may be asked for; undefined: nothing. */
+/** What an exchange works with. */
+export interface ExchangeOptions {
+  /** Sends a record to the peer. */
+  readonly send: SendRecord;
+  /** What the peer may get; undefined: nothing. */
   readonly shared: SharedFolder | undefined;
-}
-
-/** What a shared folder has. */
-export interface Listing {
-  /** Files by their paths; all of item 0. */
-  readonly entries: readonly Entry[];
-  /** How many more there are. */
-  readonly more: number;
+  /** An offer waits to be accepted or cancelled. */
+  offered(receiving: Receiving): void;
+  /** The peer gets something that is shared; `done` settles at its end. */
+  served(sending: Sending, done: Promise<void>): void;
 }
 
 /** See the top of the file. */
@@ -64,13 +48,12 @@ export class FileExchange {
   readonly #options: ExchangeOptions;
   readonly #sendings = new Map<number, Sending>();
   readonly #receivings = new Map<number, Receiving>();
-  readonly #requests = new Map<number, Request>();
+  readonly #requests = new Map<number, PromiseWithResolvers<Answer>>();
   readonly #serving = new Set<Promise<void>>();
   #lastTransfer = 0;
   #lastRequest = 0;
   #closed: Error | undefined;
 
-  /** Begins with nothing under way. */
   constructor(options: ExchangeOptions) {
     this.#options = options;
   }
@@ -80,16 +63,12 @@ export class FileExchange {
     outgoing: Outgoing,
     { id = newId(), answers }: { id?: string; answers?: number } = {},
   ): Sending {
-    return new Sending({
-      transfer: ++this.#lastTransfer,
-      id,
-      outgoing,
-      say: this.#options.say,
-      ...(answers === undefined ? {} : { answers }),
-    });
+    const { send } = this.#options;
+    const transfer = ++this.#lastTransfer;
+    return new Sending({ transfer, id, outgoing, send, answers });
   }
 
-  /** Makes an offer, and sees it to its end; see {@linkcode Sending.run}. */
+  /** Makes an offer, and carries it to its end; see {@linkcode Sending.run}. */
   async send(sending: Sending): Promise<void> {
     if (this.#closed) throw this.#closed;
     this.#sendings.set(sending.transfer, sending);
@@ -101,7 +80,7 @@ export class FileExchange {
   }
 
   /**
-   * Asks for something of the other side's shared folder.
+   * Asks for something of the peer's shared folder.
    *
    * @returns Its offer, still to be accepted.
    * @throws {FileFailure} If there is no such thing.
@@ -117,7 +96,7 @@ export class FileExchange {
   }
 
   /**
-   * Asks what the other side's shared folder has.
+   * Asks what the peer's shared folder has.
    *
    * @throws {FileFailure} If it has none, or answers something else.
    */
@@ -132,7 +111,7 @@ export class FileExchange {
   }
 
   /**
-   * Takes a record of the other side; see `isFileRecord`.
+   * Takes a record of the peer; see `isFileRecord`.
    *
    * @throws {BadRecord} If no honest client sends it.
    */
@@ -146,10 +125,12 @@ export class FileExchange {
       case "offer":
         return await this.#offered(control);
       case "manifest":
+        await this.#receivings.get(control.transfer)?.receive(control);
+        return await this.#listed(control.transfer);
       case "begin":
       case "end":
       case "withdraw":
-        return await this.#hear(control);
+        return await this.#receivings.get(control.transfer)?.receive(control);
       case "get":
       case "list":
         return this.#asked(control);
@@ -174,7 +155,7 @@ export class FileExchange {
   }
 
   async #offered(offer: ControlOf<"offer">): Promise<void> {
-    const receiving = new Receiving(offer, this.#options.say);
+    const receiving = new Receiving(offer, this.#options.send);
     const { transfer } = offer;
     if (offer.files === 0 || this.#receivings.has(transfer)) {
       throw new BadRecord("an offer of nothing, or twice");
@@ -182,29 +163,20 @@ export class FileExchange {
     const others = [...this.#receivings.values()];
     const files = others.reduce((sum, one) => sum + one.files, offer.files);
     if (others.length >= MAX_UNDER_WAY || files > MAX_FILES) {
-      return await receiving.cancel(new FileFailure(TOO_MUCH));
+      return await receiving.cancel(tooMuch());
     }
     this.#receivings.set(transfer, receiving);
     const forget = () => void this.#receivings.delete(transfer);
     receiving.outcome.then(forget, forget);
   }
 
-  /** Of all that is offered, in UTF-16 units. */
-  get #pathsLength(): number {
-    return this.#receivings.values()
-      .reduce((sum, { pathsLength }) => sum + pathsLength, 0);
-  }
-
-  async #hear(
-    control: ControlOf<"manifest" | "begin" | "end" | "withdraw">,
-  ): Promise<void> {
-    const receiving = this.#receivings.get(control.transfer);
-    await receiving?.receive(control);
-    if (control.type !== "manifest" || !receiving) return;
-    if (this.#pathsLength > MAX_PATHS_LENGTH) {
-      return await receiving.cancel(new FileFailure(TOO_MUCH));
-    }
-    if (!receiving.listed) return;
+  /** Some of a manifest was received, or all of it. */
+  async #listed(transfer: number): Promise<void> {
+    const receiving = this.#receivings.get(transfer);
+    const all = this.#receivings.values();
+    const length = all.reduce((sum, one) => sum + one.pathsLength, 0);
+    if (length > MAX_PATHS_LENGTH) return await receiving?.cancel(tooMuch());
+    if (!receiving?.listed) return;
     const request = this.#requests.get(receiving.answers ?? 0);
     if (request) request.resolve(receiving);
     else this.#options.offered(receiving);
@@ -213,11 +185,12 @@ export class FileExchange {
   async #ask(asking: (request: number) => Control): Promise<Answer> {
     if (this.#closed) throw this.#closed;
     const request = ++this.#lastRequest;
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    this.#requests.set(request, { resolve, reject });
+    const answer = Promise.withResolvers<Answer>();
+    this.#requests.set(request, answer);
+    answer.promise.catch(() => {}); // it may be closed while this is sent
     try {
-      await this.#options.say(encodeControl(asking(request)));
-      return await promise;
+      await this.#options.send(encodeControl(asking(request)));
+      return await answer.promise;
     } finally {
       this.#requests.delete(request);
     }
@@ -229,47 +202,40 @@ export class FileExchange {
     this.#serving.add(serving);
   }
 
-  async #serve(
-    control: ControlOf<"get" | "list">,
-  ): Promise<void> {
+  async #serve(control: ControlOf<"get" | "list">): Promise<void> {
     const { request } = control;
+    const { send, shared, served } = this.#options;
     try {
-      const { shared } = this.#options;
       if (!shared) throw new FileFailure("Nothing is shared here");
       if (this.#serving.size >= MAX_UNDER_WAY) {
-        throw new FileFailure("Too much is asked for at once; try again later");
+        throw new FileFailure("Too many requests at once; try again later");
       }
       if (control.type === "list") {
         const listing = await shared.list();
-        const answer = { type: "listing", request, ...listing } as const;
         // A list is long: until it is sent it counts as under way.
-        return await this.#options.say(encodeControl(answer));
+        return await send(
+          encodeControl({ type: "listing", request, ...listing }),
+        );
       }
       const outgoing = await shared.find(control.path);
       const sending = this.offer(outgoing, { answers: request });
       const done = this.send(sending);
-      this.#options.served(sending, done);
+      served(sending, done);
       await done;
     } catch (error) {
-      // Who asked has hung up, or is lost; we may not have read that yet.
+      // The peer ended the session or is lost; that may not have arrived yet.
       if (this.#closed || error instanceof Failure) return;
       if (!(error instanceof FileFailure)) throw error;
-      this.#tell({ type: "refuse", request, reason: error.message });
+      // The reader of the connection finds out that it is broken.
+      send(encodeControl({ type: "refuse", request, reason: error.message }))
+        .catch(() => {});
     }
   }
-
-  #tell(control: Control): void {
-    // A broken connection is told by whoever reads from it.
-    this.#options.say(encodeControl(control)).catch(() => {});
-  }
 }
 
-const TOO_MUCH = "Too much is offered at once; try again later";
+function tooMuch(): FileFailure {
+  return new FileFailure("Too much is offered at once; try again later");
+}
 
+/** What answers a request. */
 type Answer = Receiving | Listing;
-
-/** Somebody who waits for an answer. */
-interface Request {
-  resolve(answer: Answer): void;
-  reject(reason: Error): void;
-}

@@ -9,10 +9,10 @@
  */
 import { atHome } from "./downloads.ts";
 import { Failure } from "../view/failure.ts";
-import { findSources } from "./disk.ts";
+import { findFiles } from "./file_source.ts";
 import { FileFailure } from "./records.ts";
 import type { PeerFiles } from "./peer_files.ts";
-import type { Outgoing } from "./source.ts";
+import type { Outgoing } from "./file_source.ts";
 import type { Transfer } from "./transfer.ts";
 import {
   amountText,
@@ -24,7 +24,6 @@ import {
   servedText,
 } from "./words.ts";
 import {
-  type Announced,
   Transfers,
   type TransfersObserver,
   type TransfersParts,
@@ -54,19 +53,14 @@ export interface FilesParts extends Omit<TransfersParts, "observer"> {
 
 /** See the top of the file. */
 export class Files implements TransfersObserver {
+  readonly transfers: Transfers;
   readonly #parts: FilesParts;
-  readonly #transfers: Transfers;
   #toldAt = 0;
 
   /** Begins with nothing under way. */
   constructor(parts: FilesParts) {
     this.#parts = parts;
-    this.#transfers = new Transfers({ ...parts, observer: this });
-  }
-
-  /** See {@linkcode Transfers.withPeer}. */
-  withPeer(peer: string, announced?: Announced): PeerFiles {
-    return this.#transfers.withPeer(peer, announced);
+    this.transfers = new Transfers({ ...parts, observer: this });
   }
 
   /**
@@ -75,7 +69,7 @@ export class Files implements TransfersObserver {
    * @throws {FileFailure} If one cannot be sent.
    */
   async find(paths: readonly string[]): Promise<Outgoing> {
-    return await findSources(paths.map(atHome));
+    return await findFiles(paths.map(atHome));
   }
 
   /** Offers what was found, and says so. */
@@ -104,23 +98,13 @@ export class Files implements TransfersObserver {
     this.#noteList(lines, more);
   }
 
-  /** The offers that wait for an answer, the oldest first. */
-  get offers(): readonly Transfer[] {
-    return this.#transfers.offers;
-  }
-
-  /** The next offer that is accepted. */
-  get accepted(): Promise<Transfer> {
-    return this.#transfers.accepted;
-  }
-
   /** Takes an offer, if there is room for it. */
   async accept(number: number): Promise<void> {
-    const offer = this.offers.find((one) => one.number === number);
+    const offer = this.transfers.offers.find((one) => one.number === number);
     if (!offer) {
       return this.#error(`Cannot accept ${number}: there is no such offer`);
     }
-    const lacking = await this.#transfers.accept(offer);
+    const lacking = await this.transfers.accept(offer);
     if (lacking === undefined) return;
     this.#error(
       `${lacking}. Make room and /accept ${number} again, or /decline ${number}`,
@@ -129,28 +113,23 @@ export class Files implements TransfersObserver {
 
   /** Ends a transfer, or declines an offer. */
   cancel(number: number): void {
-    const { all } = this.#transfers;
+    const { all } = this.transfers;
     const transfer = all.find((one) => one.number === number);
-    if (transfer) this.#transfers.end(transfer);
+    if (transfer) this.transfers.end(transfer);
     else this.#error(`Cannot cancel ${number}: /files shows what runs`);
   }
 
   /** The number of the only transfer, if there is one only. */
   get only(): number | undefined {
-    const [first, second] = this.#transfers.all;
+    const [first, second] = this.transfers.all;
     return second ? undefined : first?.number;
   }
 
   /** Shows everything that has not ended. */
   showAll(): void {
-    const { all } = this.#transfers;
+    const { all } = this.transfers;
     if (all.length === 0) this.#note("Nothing is sent or received");
     for (const transfer of all) this.#note(describe(transfer));
-  }
-
-  /** See {@linkcode Transfers.roomFor}. */
-  roomFor(size: number): Promise<string> {
-    return this.#transfers.roomFor(size);
   }
 
   /** See {@linkcode TransfersObserver}. */
@@ -162,7 +141,7 @@ export class Files implements TransfersObserver {
   async asks(offer: Transfer): Promise<void> {
     const { number, peer, contents } = offer;
     const { title, files, size, items = [] } = contents;
-    const room = await this.roomFor(size);
+    const room = await this.transfers.roomFor(size);
     const amount = amountText(files, size);
     this.#note(`${peer} offers ${title} (${amount}; ${room})`);
     if (items.length > 1) {

@@ -1,43 +1,23 @@
 /**
- * Names of files that somebody else has chosen, made safe for any disk.
+ * Names of files that a peer has chosen, made safe for any disk.
  *
  * What is fine on the sender's computer may be a device, a path, a hidden file
  * or a trick of letters on the receiver's. So every part of a path is made a
  * name that Linux, macOS and Windows all take for an ordinary, visible file,
  * and that shows all it has. What no honest sender can mean, such as `..`, is
- * not repaired but refused: see {@linkcode pathParts}.
+ * not repaired but refused: see `pathParts` in records.ts.
  *
- * Pure; whether a name is still free on the disk is asked elsewhere.
+ * Pure: whether a name is free on the disk is found out by partial_file.ts.
  *
  * @module
  */
+import { BadRecord, type Entry, pathParts } from "./records.ts";
 
 /**
- * Longest name we make, in bytes of UTF-8. File systems take 255 (encrypted
+ * Longest name that is made, in bytes of UTF-8. File systems take 255 (encrypted
  * ones 143), and " (999)" and the ending of an unfinished file must fit.
  */
 export const MAX_NAME_BYTES = 120;
-
-/** Deepest folder that is taken. */
-export const MAX_DEPTH = 32;
-
-/** Longest path that is taken, in UTF-16 units. */
-export const MAX_PATH_LENGTH = 2_048;
-
-/**
- * The parts of a path as the protocol has it: relative, parted by `/`, an empty
- * folder with `/` at its end.
- *
- * @returns Undefined if no honest sender says such a thing: an absolute path,
- * one with `.`, `..`, an empty part or a NUL in it, or one over the limits.
- */
-export function pathParts(path: string): string[] | undefined {
-  const parts = path.replace(/\/$/, "").split("/");
-  const isHonest = path.length <= MAX_PATH_LENGTH &&
-    parts.length <= MAX_DEPTH && !path.includes("\0") &&
-    parts.every((part) => part !== "" && part !== "." && part !== "..");
-  return isHonest ? parts : undefined;
-}
 
 /** `name`, one part of a path, as a name that is safe on any system. */
 export function safeName(name: string): string {
@@ -115,6 +95,85 @@ export class SafePaths {
   }
 }
 
+/** An item of an offer, with safe names. */
+export interface OfferedItem {
+  /** What it is to be called. */
+  readonly name: string;
+  /** Whether it is a folder. */
+  readonly isFolder: boolean;
+  /** Its files in their order; those of a folder by paths inside of it. */
+  readonly files: readonly OfferedFile[];
+  /** The sum of their sizes. */
+  readonly size: number;
+  /** What the sender calls it: not safe, to be shown sanitized. */
+  readonly title: string;
+}
+
+/** A file of an {@linkcode OfferedItem}, or an empty folder. */
+export interface OfferedFile {
+  /** Parted by `/`; empty for an item that is a file. */
+  readonly path: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Whether it is an empty folder. */
+  readonly isFolder: boolean;
+}
+
+/**
+ * The items that `entries` describe.
+ *
+ * @throws {BadRecord} If no honest sender describes anything so.
+ */
+export function itemsOf(entries: readonly Entry[]): OfferedItem[] {
+  const groups: Entry[][] = [];
+  for (const entry of entries) {
+    if (entry.item === groups.length) groups.push([]);
+    if (entry.item !== groups.length - 1) throw odd("counts wrongly");
+    groups.at(-1)!.push(entry);
+  }
+  return groups.map(itemOf);
+}
+
+function itemOf(entries: readonly Entry[]): OfferedItem {
+  const paths = new SafePaths();
+  const seen = new Set<string>(); // files, and folders with `/`
+  const title = pathParts(entries[0]!.path)?.[0] ?? "";
+  const isFolder = entries[0]!.path.includes("/");
+  const files = entries.map(({ path, size }): OfferedFile => {
+    const parts = pathParts(path);
+    if (!parts || parts[0] !== title) throw odd("mixes folders");
+    if (isFolder !== path.includes("/")) throw odd("mixes files and folders");
+    addOnce(seen, parts, path.endsWith("/"));
+    const safe = paths.add(parts);
+    const inside = isFolder ? safe.slice(safe.indexOf("/") + 1) : "";
+    const isRoot = parts.length === 1; // all of a folder that is empty
+    return { path: isRoot ? "" : inside, size, isFolder: path.endsWith("/") };
+  });
+  const name = paths.add([title]);
+  const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+  return { name, isFolder, files, size, title };
+}
+
+/** Notes a path, and that what it lies in are folders. */
+function addOnce(
+  seen: Set<string>,
+  parts: readonly string[],
+  isFolder: boolean,
+): void {
+  const path = parts.join("/");
+  if (seen.has(path) || seen.has(`${path}/`)) throw odd("names a file twice");
+  seen.add(isFolder ? `${path}/` : path);
+  for (let depth = 1; depth < parts.length; depth++) {
+    const folder = parts.slice(0, depth).join("/");
+    if (seen.has(folder)) throw odd("has a folder that is a file");
+    seen.add(`${folder}/`);
+  }
+}
+
+function odd(what: string): BadRecord {
+  return new BadRecord(`a list of files that ${what}`);
+}
+
 /** At most {@linkcode MAX_NAME_BYTES}; the ending stays, if it is short. */
 function shorten(name: string): string {
   if (byteLength(name) <= MAX_NAME_BYTES) return name;
@@ -147,7 +206,7 @@ const UNSAFE =
 const RESERVED =
   /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$|clock\$)\s*(\.|$)/i;
 
-/** What looks like something unfinished of ours, which we would go on with. */
+/** What looks like a partial file, which a later transfer would continue. */
 const UNFINISHED = /\.[0-9a-f]{8}(-\d+)?\.part$/i;
 
 const ENDING = /(?<=.)(\.tar)?\.[A-Za-z0-9]{1,12}$/;

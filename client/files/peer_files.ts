@@ -8,13 +8,13 @@
  * @module
  */
 import { Failure } from "../view/failure.ts";
-import { FileExchange, type Listing, MAX_UNDER_WAY } from "./exchange.ts";
+import { FileExchange, MAX_UNDER_WAY } from "./exchange.ts";
 import { FileFailure } from "./records.ts";
-import type { Item } from "./part.ts";
-import { Receiving } from "./receive.ts";
-import { newId, type Say, type Sending } from "./send.ts";
-import type { SharedFolder } from "./share.ts";
-import type { Outgoing } from "./source.ts";
+import type { OfferedItem } from "./names.ts";
+import { Receiving } from "./receiving.ts";
+import { newId, type Sending, type SendRecord } from "./sending.ts";
+import type { Listing, SharedFolder } from "./shared_folder.ts";
+import type { Outgoing } from "./file_source.ts";
 import {
   type Attempt,
   type Effect,
@@ -74,9 +74,9 @@ export class PeerFiles {
   }
 
   /** There is a connection: continues everything. */
-  connect(say: Say): void {
+  connect(send: SendRecord): void {
     const exchange = new FileExchange({
-      say,
+      send,
       shared: this.#options.shared,
       offered: (receiving) => this.#offered(receiving),
       served: (sending, done) => this.#serve(sending, done),
@@ -290,7 +290,7 @@ function isCalled({ items }: Receiving, path: string): boolean {
 /** Whether an offer is that of `transfer`, after a break. */
 function continues(transfer: Transfer, { items }: Receiving): boolean {
   const { role, state, contents } = transfer;
-  const identity = (items: readonly Item[]) =>
+  const identity = (items: readonly OfferedItem[]) =>
     JSON.stringify(items.map((one) => [one.title, one.size, one.files.length]));
   return role === "receive" && "attempt" in state && !state.attempt &&
     identity(contents.items ?? []) === identity(items);

@@ -12,7 +12,6 @@
  * @module
  */
 import * as v from "valibot";
-import { MAX_PATH_LENGTH, pathParts } from "./names.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** Longest reason that is sent to the peer, in UTF-16 units. */
@@ -41,6 +40,27 @@ export const MAX_ENTRIES = 500;
 
 /** Longest a manifest's paths are together, in UTF-16 units. */
 export const MAX_PATHS_LENGTH = 16 * 1_048_576;
+
+/** Deepest folder that is taken. */
+export const MAX_DEPTH = 32;
+
+/** Longest path that is taken, in UTF-16 units. */
+export const MAX_PATH_LENGTH = 2_048;
+
+/**
+ * The parts of a path as the protocol has it: relative, parted by `/`, an empty
+ * folder with `/` at its end.
+ *
+ * @returns Undefined if no honest sender says such a thing: an absolute path,
+ * one with `.`, `..`, an empty part or a NUL in it, or one over the limits.
+ */
+export function pathParts(path: string): string[] | undefined {
+  const parts = path.replace(/\/$/, "").split("/");
+  const isHonest = path.length <= MAX_PATH_LENGTH &&
+    parts.length <= MAX_DEPTH && !path.includes("\0") &&
+    parts.every((part) => part !== "" && part !== "." && part !== "..");
+  return isHonest ? parts : undefined;
+}
 
 /**
  * Why a file cannot be sent, received or written. It ends one transfer, and
@@ -132,8 +152,7 @@ const reason = text(MAX_REASON_LENGTH);
 
 const CONTROLS = v.variant("type", [
   /** Files are offered; their manifest follows. */
-  v.object({
-    type: v.literal("offer"),
+  control("offer", {
     transfer,
     /** The same after a break; nobody can guess it. */
     id: hex(32),
@@ -145,47 +164,49 @@ const CONTROLS = v.variant("type", [
     answers: v.exactOptional(count()),
   }),
   /** Some entries of the manifest. */
-  v.object({
-    type: v.literal("manifest"),
-    transfer,
-    entries: list(MAX_ENTRIES, ENTRY),
-  }),
+  control("manifest", { transfer, entries: list(MAX_ENTRIES, ENTRY) }),
   /** Send from there: `hash` is of the first `offset` bytes of `item`. */
-  v.object({
-    type: v.literal("accept"),
+  control("accept", {
     transfer,
     item: count(MAX_FILES),
     offset: count(),
     hash: hex(64),
   }),
   /** Data follow from there: 0 if the beginnings differ. */
-  v.object({ type: v.literal("begin"), transfer, offset: count() }),
+  control("begin", { transfer, offset: count() }),
   /** So many bytes were received since `begin`. */
-  v.object({ type: v.literal("got"), transfer, bytes: count() }),
+  control("got", { transfer, bytes: count() }),
   /** An item is whole; its hash. */
-  v.object({ type: v.literal("end"), transfer, hash: hex(64) }),
+  control("end", { transfer, hash: hex(64) }),
   /** Everything is whole, has the right hashes and its name. */
-  v.object({ type: v.literal("done"), transfer }),
+  control("done", { transfer }),
   /** The receiver does not want it. */
-  v.object({ type: v.literal("decline"), transfer, reason }),
+  control("decline", { transfer, reason }),
   /** The sender withdraws it, also while it is sent. */
-  v.object({ type: v.literal("withdraw"), transfer, reason }),
+  control("withdraw", { transfer, reason }),
   /** The receiver stops it. */
-  v.object({ type: v.literal("stop"), transfer, reason }),
+  control("stop", { transfer, reason }),
   /** Asks for something of the shared folder. */
-  v.object({ type: v.literal("get"), request, path: text(MAX_PATH_LENGTH) }),
+  control("get", { request, path: text(MAX_PATH_LENGTH) }),
   /** Asks what the shared folder has. */
-  v.object({ type: v.literal("list"), request }),
+  control("list", { request }),
   /** What it has; `more` that is not listed. */
-  v.object({
-    type: v.literal("listing"),
+  control("listing", {
     request,
     entries: list(MAX_ENTRIES, ENTRY),
     more: count(),
   }),
   /** There is no such thing to get. */
-  v.object({ type: v.literal("refuse"), request, reason }),
+  control("refuse", { request, reason }),
 ]);
+
+/** What is called `type`, with these fields. */
+export function control<T extends string, F extends v.ObjectEntries>(
+  type: T,
+  fields: F,
+) {
+  return v.object({ type: v.literal(type), ...fields });
+}
 
 /** See {@linkcode ENTRY}. */
 export type Entry = Readonly<v.InferOutput<typeof ENTRY>>;

@@ -16,9 +16,9 @@
  * @module
  */
 import { type FileFailure } from "./records.ts";
-import type { Item } from "./part.ts";
-import type { Receiving } from "./receive.ts";
-import type { Sending } from "./send.ts";
+import type { OfferedItem } from "./names.ts";
+import type { Receiving } from "./receiving.ts";
+import type { Sending } from "./sending.ts";
 
 /** What a transfer is on one connection. */
 export type Attempt = Sending | Receiving;
@@ -112,7 +112,7 @@ export interface Contents {
   /** The sum of their sizes, in bytes. */
   readonly size: number;
   /** What is received, with safe names. */
-  readonly items?: readonly Item[];
+  readonly items?: readonly OfferedItem[];
 }
 
 /** What a {@linkcode Transfer} begins with. */

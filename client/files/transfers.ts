@@ -11,7 +11,7 @@ import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { downloadsFolder, freeBytes } from "./downloads.ts";
 import { FileFailure } from "./records.ts";
 import { PeerFiles } from "./peer_files.ts";
-import type { SharedFolder } from "./share.ts";
+import type { SharedFolder } from "./shared_folder.ts";
 import type { Transfer } from "./transfer.ts";
 import { bytesText } from "./words.ts";
 

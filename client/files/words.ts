@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { format as formatBytes } from "@std/fmt/bytes";
+import { format as bytesText } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import stringWidth from "string-width";
 import { sanitize } from "../../core/text/sanitize.ts";
@@ -17,6 +17,8 @@ const WIDEST_BAR = 40;
 const NARROWEST_BAR = 5;
 const USUAL_BAR = 10;
 const NARROWEST_TITLE = 8;
+
+export { bytesText };
 
 /** How much it is: `3.4 MB`, or `120 files, 3 GB`. */
 export function amountText(files: number, size: number): string {
@@ -86,11 +88,6 @@ export interface Progress {
   readonly size: number;
   /** See {@linkcode Meter.rate}. */
   readonly rate: number | undefined;
-}
-
-/** `3.4 MB`, or `17 B`. */
-export function bytesText(bytes: number): string {
-  return formatBytes(bytes);
 }
 
 /** `2m 5s`; never less than a second. */

@@ -1,18 +1,18 @@
 /**
- * Files that were dropped on the page: no path leads to them, but the page hands
- * over any piece of one when it is asked to, as the body of a request.
+ * Files that were dropped on the page: this program has no path to them, but the
+ * page sends any piece of one on request, as the body of a POST.
  *
- * So nothing is copied to our disk, and nothing is held while a transfer stands
- * still: browsers have only a few requests open at a time. A file that changes
- * is not handed over any more; browsers see to that.
+ * So nothing is copied to the disk, and no request is open while a transfer
+ * pauses: browsers have only a few open at a time. The browser refuses to read a
+ * file that has changed.
  *
  * @module
  */
 import { FileFailure } from "../files/records.ts";
-import type { Source, SourceFile } from "../files/source.ts";
+import type { FileSource, OpenFile } from "../files/file_source.ts";
 import type { DroppedFile, ToPage } from "../../core/page_talk.ts";
 
-/** A page that was asked for a piece has so long, in milliseconds. */
+/** A page has so long to send a piece, in milliseconds. */
 const HAND_OVER_MS = 30_000;
 
 /** Which bytes are asked for. */
@@ -35,13 +35,13 @@ export class Reads {
   readonly #asked = new Map<number, Asked>();
   #last = 0;
 
-  /** A page has `handOverMs` for a piece; default 30 seconds. */
+  /** A page has `handOverMs` to send a piece; default 30 seconds. */
   constructor({ handOverMs = HAND_OVER_MS }: { handOverMs?: number } = {}) {
     this.#handOverMs = handOverMs;
   }
 
   /**
-   * Has a page hand over a piece, into `place`, which is as long.
+   * Has a page send a piece, into `place`, which is as long.
    *
    * @throws {Error} If it does not.
    */
@@ -70,7 +70,7 @@ export class Reads {
   /**
    * Takes the bytes of a piece.
    *
-   * @returns Resolves at their end; to false if nobody has ever asked for them.
+   * @returns Resolves at their end; to false if they were never asked for.
    */
   async take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
     const asked = this.#asked.get(read);
@@ -106,40 +106,27 @@ interface Asked {
 /** What fills a place with the bytes of a file that begin at `from`. */
 export type Fill = (place: Uint8Array, from: number) => Promise<void>;
 
-/** A file that was dropped on the page. */
-export class DropSource implements Source {
-  /** See {@linkcode Source}. */
-  readonly item: number;
-  /** See {@linkcode Source}. */
-  readonly path: string;
-  /** See {@linkcode Source}. */
-  readonly size: number;
-  readonly #fill: Fill;
-
-  /** `fill` has the page hand it over. */
-  constructor({ item, path, size }: DroppedFile, fill: Fill) {
-    this.item = item;
-    this.path = path;
-    this.size = size;
-    this.#fill = fill;
-  }
-
-  /** See {@linkcode Source}. */
-  open(): Promise<SourceFile> {
+/** A file that was dropped on the page, and `fill` has the page send it. */
+export function droppedFile(
+  { item, path, size }: DroppedFile,
+  fill: Fill,
+): FileSource {
+  const open = (): Promise<OpenFile> => {
     let at = 0;
     const read = async (place: Uint8Array) => {
-      const length = Math.min(place.length, this.size - at);
+      const length = Math.min(place.length, size - at);
       if (length === 0) return null;
       try {
-        await this.#fill(place.subarray(0, length), at);
+        await fill(place.subarray(0, length), at);
       } catch (cause) {
-        const why = "the page does not hand it over any more";
-        throw new FileFailure(`Cannot read "${this.path}": ${why}`, { cause });
+        const why = "the page no longer has it";
+        throw new FileFailure(`Cannot read "${path}": ${why}`, { cause });
       }
       at += length;
       return length;
     };
     // Nothing is to be checked or closed: what comes is what was dropped.
     return Promise.resolve({ read, check() {}, [Symbol.dispose]() {} });
-  }
+  };
+  return { item, path, size, open };
 }

@@ -9,6 +9,7 @@
 import * as v from "valibot";
 import {
   BadRecord,
+  control,
   count,
   list,
   MAX_FILES,
@@ -100,20 +101,17 @@ const string = text(MAX_TEXT_LENGTH);
 
 /** What a page may say. */
 const MESSAGE = v.variant("type", [
-  v.object({
-    type: v.literal("frame"),
+  control("frame", {
     verb: text(20),
     args: list(MAX_HEADERS, string),
     headers: list(MAX_HEADERS, v.tuple([string, string])),
   }),
-  v.object({
-    type: v.literal("answer"),
+  control("answer", {
     request: count(),
     code: v.exactOptional(count()),
     reason: v.exactOptional(string),
   }),
-  v.object({
-    type: v.literal("send"),
+  control("send", {
     drop: count(),
     to: string,
     files: list(
@@ -125,9 +123,9 @@ const MESSAGE = v.variant("type", [
       }),
     ),
   }),
-  v.object({ type: v.literal("accept"), transfer: count() }),
-  v.object({ type: v.literal("end"), transfer: count() }),
-  v.object({ type: v.literal("unreadable"), read: count() }),
+  control("accept", { transfer: count() }),
+  control("end", { transfer: count() }),
+  control("unreadable", { read: count() }),
 ]);
 
 const encoder = new TextEncoder();

@@ -23,8 +23,8 @@ import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
 import { BadRecord, FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
-import type { SharedFolder } from "../files/share.ts";
-import { OutgoingList } from "../files/source.ts";
+import type { SharedFolder } from "../files/shared_folder.ts";
+import { Outgoing } from "../files/file_source.ts";
 import type { Transfer } from "../files/transfer.ts";
 import { Transfers, type TransfersObserver } from "../files/transfers.ts";
 import { endText, servedText } from "../files/words.ts";
@@ -38,7 +38,7 @@ import {
   Cards,
   transferLook,
 } from "./page_cards.ts";
-import { type AskedPage, DropSource, Reads } from "./page_drop.ts";
+import { type AskedPage, droppedFile, Reads } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
 
 /** So many files that were received are named by their paths. */
@@ -280,22 +280,22 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   #outgoing(
     drop: number,
     files: (FromPage & { type: "send" })["files"],
-  ): OutgoingList<DropSource> {
+  ): Outgoing {
     const { link, reads } = this.#options;
     const page: AskedPage = {
       ask: (read, piece) => link.say({ type: "read", read, ...piece }),
       gone: this.#gone.signal,
     };
-    const outgoing = new OutgoingList<DropSource>();
+    const outgoing = new Outgoing();
     for (const [file, dropped] of files.entries()) {
       const fill = (place: Uint8Array, from: number) => {
         const piece = { drop, file, from, to: from + place.length };
         return reads.fill(place, piece, page);
       };
-      outgoing.add(new DropSource(dropped, fill));
+      outgoing.add(droppedFile(dropped, fill));
     }
     if (files.length > 0) return outgoing;
-    throw new FileFailure("Cannot send that: it is no file");
+    throw new FileFailure("Cannot send an empty list of files");
   }
 
   /** Has the page ask the server. */

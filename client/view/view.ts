@@ -1,17 +1,16 @@
 /**
- * What is shown, as lines: times, names in their colours, wrapped texts.
+ * Formats what the terminal client shows: times, coloured names, wrapped texts.
  *
- * Values in, strings out; nothing is drawn here. And this is the one door
- * between the world and the screen: whatever is formatted is cleaned, so that
- * no caller can forget it.
+ * Values in, strings out; nothing is drawn here. All text from outside passes
+ * through here to the screen and is sanitized, so no caller can forget it.
  *
- * Who reads a line knows who wrote it. A message starts with its time and its
- * sender; the program's own lines start with `* `, `! ` or ` * `; and every
- * further line of a message, be it the sender's or made by wrapping, starts
- * with `  | `. Nothing that anybody says can look like a line of the program.
+ * A reader sees who wrote a line. A message starts with its time and its sender;
+ * a line of the program starts with `* `, `! ` or ` * `; every further line of a
+ * message, from the sender or from wrapping, starts with `  | `. So no message
+ * can look like a line of the program.
  *
- * Plain output has one record a line, the room always named, and no wrapping:
- * for pipes, and for people who listen to their screen.
+ * Plain output has one record a line, always names the room, and does not wrap:
+ * for pipes and for screen readers.
  *
  * @module
  */
@@ -19,38 +18,38 @@ import stringWidth from "string-width";
 import { mentions, nameHash, textParts } from "../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../core/text/sanitize.ts";
 
-/** Something to be shown. */
+/** Something to show. */
 export type Item =
   | Message
   | { readonly kind: "event"; readonly at: Date; readonly text: string }
   | { readonly kind: "note" | "error" | "echo"; readonly text: string }
   | { readonly kind: "room"; readonly name: string; readonly members: string };
 
-/** What somebody said. */
+/** A message. */
 export interface Message {
   /** What kind of {@linkcode Item} it is. */
   readonly kind: "message";
-  /** When the server took it. */
+  /** When the server received it. */
   readonly at: Date;
-  /** Who said it. */
+  /** The sender. */
   readonly from: string;
   /** The room with its `#`, `ALL`, or a user. */
   readonly to: string;
-  /** What was said; may have line breaks. */
+  /** May have line breaks. */
   readonly text: string;
   /** Whether it is from the history: shown dim, and no bell. */
   readonly old?: boolean;
-  /** Whether it came on a connection that the server has no part in. */
+  /** Whether it came in a direct session, without the server. */
   readonly direct?: boolean;
 }
 
 /** How to show things. */
 export interface ViewOptions {
-  /** One record a line, nothing but text (and colours, if wanted). */
+  /** One record a line, without wrapping. */
   readonly plain: boolean;
   /** Whether to colour. */
   readonly colors: boolean;
-  /** How wide the terminal is now. Does not matter to plain output. */
+  /** The width of the terminal now; plain output ignores it. */
   readonly columns: () => number;
   /** The clock; tests pass their own. */
   readonly now?: () => Date;
@@ -69,9 +68,9 @@ export const NAME_COLORS: readonly number[] = [
 /** What stands before each further line of a message. */
 export const HANGING = "  | ";
 
-/** Formats what is to be shown. Remembers the day, to tell when it changes. */
+/** Formats items. It tells when the day changes. */
 export class View {
-  /** Who we are: mentions of it are marked. */
+  /** The own name: its mentions are marked. */
   me = "";
   /** The room whose messages need not name it. */
   room: string | undefined;
@@ -79,7 +78,7 @@ export class View {
   readonly #now: () => Date;
   #day: string;
 
-  /** What is shown first has today's date. */
+  /** The first item is expected to be of today. */
   constructor(options: ViewOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => new Date());

@@ -59,8 +59,8 @@ for (const [screen, options] of SCREENS) {
     await check("the form of somebody who signs up");
     await page.getByText("Guest", { exact: true }).click();
     await page.getByRole("textbox", { name: "Name" }).fill("bob");
-    await alice.click("Come in");
-    await page.getByRole("button", { name: "Come in as bob2" }).waitFor();
+    await alice.click("Join");
+    await page.getByRole("button", { name: "Join as bob2" }).waitFor();
     await check("the form with a name in use");
     await alice.comeIn("alice");
     await check("an empty room");
@@ -84,7 +84,7 @@ for (const [screen, options] of SCREENS) {
       await alice.click("Conversations");
       await check("the conversations");
     }
-    await alice.click("Make my name an account");
+    await alice.click("Create an account");
     await check("the form of an account");
     await alice.click("Cancel");
     await server.console.run("kick alice");
@@ -199,23 +199,23 @@ pageTest(
   async (_, url) => {
     await using alice = await Person.enter(browser, url, "alice");
     const { page } = alice;
-    await alice.click("Make my name an account");
+    await alice.click("Create an account");
     const dialog = page.getByRole("dialog");
-    await dialog.getByLabel("Password").fill("correct horse");
-    await dialog.getByLabel("The same again").fill("correct horse");
-    await alice.click("Make it mine");
+    await dialog.getByLabel("Password", { exact: true }).fill("correct horse");
+    await dialog.getByLabel("Repeat the password").fill("correct horse");
+    await alice.click("Create account");
     await page.locator("#standing").getByText("account").waitFor();
     await alice.click("Disconnect");
 
-    await alice.click("Come in"); // as a guest, which the name is not for
+    await alice.click("Join"); // as a guest, which the name is not for
     const error = page.locator("#entrance-error");
     await error.getByText("alice has an account").waitFor();
     const password = page.locator("#password");
     await password.fill("wrong");
-    await alice.click("Come in");
+    await alice.click("Join");
     await error.getByText("Attempts left: 2").waitFor();
     await password.fill("correct horse");
-    await alice.click("Come in");
+    await alice.click("Join");
     await page.getByRole("heading", { name: "#default" }).waitFor();
 
     assertEquals(await page.locator("#standing").innerText(), "account");

@@ -1,6 +1,6 @@
 /** Files between a page of `client.ts --gui` and terminals. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { SharedFolder } from "../../client/files/share.ts";
+import { SharedFolder } from "../../client/files/shared_folder.ts";
 import { quietServer, terminal } from "../tools/client_tools.ts";
 import { hashOf, noise, snapshot, writeFiles } from "../tools/file_tools.ts";
 import { cookieOf, PagePlayer, servePage } from "../tools/page_player.ts";
@@ -126,9 +126,9 @@ Deno.test("offers are declined, either way, and both are told", async () => {
   alice.drop("ALICE", { x: noise(10) });
   await alice.told("Cannot send to yourself");
   alice.drop("bob", { "x/../../y": noise(10) });
-  await alice.told('Cannot send "x/../../y": it lies too deep');
+  await alice.told('Cannot send "x/../../y": the path is too deep');
   alice.drop("bob", {});
-  await alice.told("Cannot send that: it is no file");
+  await alice.told("Cannot send an empty list of files");
 
   assert(told.failed);
   assertEquals([alice.cards.size, alice.needed], [0, 0]);
@@ -246,7 +246,7 @@ Deno.test("a file that the page has no more ends its transfer for both", async (
   alice.drop("bob", { gone: null });
   await bob.until("/accept alice takes it");
   await bob.type("/accept\n");
-  const why = 'Cannot read "gone": the page does not hand it over any more';
+  const why = 'Cannot read "gone": the page no longer has it';
   await bob.until(`! gone from alice: ${why}`);
   await alice.told(`gone to bob: ${why}`);
 });

@@ -210,7 +210,7 @@ Deno.test({
       const port = alice.page.getByRole("textbox", { name: "Port" });
       await port.fill("9");
       await alice.page.getByRole("textbox", { name: "Name" }).fill("alice");
-      await alice.click("Come in");
+      await alice.click("Join");
       const error = alice.page.getByRole("alert").first();
       await error.waitFor();
       assertMatch(await error.innerText(), /refused/i);

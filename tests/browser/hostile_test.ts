@@ -181,7 +181,7 @@ pageTest("a hostile server cannot say more than text either", async () => {
     files: pageFiles({}),
   });
   await using alice = await Person.open(browser, local.address);
-  await alice.click("Come in");
+  await alice.click("Join");
   using peer = await server.accept();
   const attacking = attack(peer);
   await alice.sees("end");

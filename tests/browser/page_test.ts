@@ -119,12 +119,12 @@ pageTest(
     const other = place.people.use(await Person.open(browser, place.url));
 
     await other.page.getByRole("textbox", { name: "Name" }).fill("alice");
-    await other.click("Come in");
+    await other.click("Join");
     const error = other.page.getByRole("alert").first();
     await error.waitFor();
 
     assertMatch(await error.innerText(), /^Name in use: /);
-    await other.click("Come in as alice2");
+    await other.click("Join as alice2");
     await other.page.getByRole("heading", { name: "#default" }).waitFor();
     assertEquals(await other.page.locator("#me").innerText(), "alice2");
   },
@@ -150,7 +150,7 @@ pageTest(
     await bob.say("what?");
     await alice.sees("what?");
     await bob.say("@ALL: lunch!");
-    await carol.page.getByRole("button", { name: /^Everybody/ }).click();
+    await carol.page.getByRole("button", { name: /^All users/ }).click();
     await carol.sees("lunch!");
 
     assertEquals(await carol.messages(), ["bob: lunch!"]);
@@ -211,7 +211,7 @@ pageTest(
     await alice.say("hello");
     await alice.allSent();
 
-    assertMatch(hint, /^Accounts need a page that is served over HTTPS/);
+    assertMatch(hint, /^Accounts need a page over HTTPS/);
     assertEquals(await alice.messages(), ["You: hello"]);
   },
 );

@@ -43,7 +43,7 @@ pageTest(
 
     proxy.refuses = true;
     await first.process.stop("SIGKILL");
-    await alice.page.getByText("Coming back").waitFor();
+    await alice.page.getByText("Reconnecting").waitFor();
     for (const text of ["one", "two", "three"]) await alice.say(text);
     await bob.say("four");
     const second = await startProcess(folder.path);

@@ -247,10 +247,10 @@ Deno.test("client exits with 4 when its name is taken, and says what to type", a
   assertEquals([taken.code, malformed.code], [4, 4]);
   assertStringIncludes(
     taken.err,
-    'Cannot enter as "Alice": ERROR 104 Name in use',
+    'Cannot register as "Alice": ERROR 104 Name in use',
   );
   assert(/Try: client.ts \w+ 127\.0\.0\.1:\d+/.test(taken.err), taken.err);
-  assertStringIncludes(malformed.err, 'Cannot enter as "al-ice": ERROR 100');
+  assertStringIncludes(malformed.err, 'Cannot register as "al-ice": ERROR 100');
   assertEquals((await alice.end()).code, 0);
 });
 

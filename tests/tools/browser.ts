@@ -96,7 +96,7 @@ export class Person implements AsyncDisposable {
   /** Fills in the form, and waits until the chat is there. */
   async comeIn(name: string): Promise<void> {
     await this.page.getByRole("textbox", { name: "Name" }).fill(name);
-    await this.click("Come in");
+    await this.click("Join");
     await this.page.getByRole("heading", { name: "#default" }).waitFor();
   }
 

@@ -135,6 +135,8 @@ export interface Result {
 export interface RunOptions {
   /** Default: all. */
   readonly permissions?: readonly string[];
+  /** Default: `client.ts`. */
+  readonly script?: string;
   /** The longest file it may write, in the blocks of `ulimit -f`. */
   readonly fileBlocks?: number;
 }
@@ -157,9 +159,9 @@ export class ClientProcess implements AsyncDisposable {
   constructor(
     args: string[],
     env: Record<string, string> = {},
-    { permissions = ["-A"], fileBlocks }: RunOptions = {},
+    { permissions = ["-A"], script = "client.ts", fileBlocks }: RunOptions = {},
   ) {
-    const run = ["run", "--no-prompt", ...permissions, `${root}client.ts`];
+    const run = ["run", "--no-prompt", ...permissions, root + script];
     const command = [Deno.execPath(), ...run, ...args];
     const limited = ["sh", "-c", LIMITED, `${fileBlocks}`, ...command];
     const [program = "", ...rest] = fileBlocks ? limited : command;

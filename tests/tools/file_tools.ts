@@ -6,10 +6,10 @@
  */
 import { createHash } from "node:crypto";
 import { FileExchange } from "../../client/files/exchange.ts";
-import type { Receiving } from "../../client/files/receive.ts";
-import type { Sending } from "../../client/files/send.ts";
-import type { SharedFolder } from "../../client/files/share.ts";
-import { findSources } from "../../client/files/disk.ts";
+import type { Receiving } from "../../client/files/receiving.ts";
+import type { Sending } from "../../client/files/sending.ts";
+import type { SharedFolder } from "../../client/files/shared_folder.ts";
+import { findFiles } from "../../client/files/file_source.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** How a {@linkcode Pair} is to be. */
@@ -46,13 +46,13 @@ export class Pair implements AsyncDisposable {
       (error) => this.cut(error),
     );
     this.alice = new FileExchange({
-      say: (record) => this.#toBob.say(record),
+      send: (record) => this.#toBob.say(record),
       shared: undefined,
       offered: () => {},
       served: () => {},
     });
     this.bob = new FileExchange({
-      say: (record) => this.#toAlice.say(record),
+      send: (record) => this.#toAlice.say(record),
       shared,
       offered: (receiving) => {
         this.#offers.push(receiving);
@@ -90,7 +90,7 @@ export class Pair implements AsyncDisposable {
     ]
   > {
     const sending = this.alice.send(
-      this.alice.offer(await findSources(paths)),
+      this.alice.offer(await findFiles(paths)),
     );
     const receiving = await this.offered();
     return await Promise.allSettled([

@@ -6,6 +6,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { request, signedUp, signUp } from "../tools/account_tools.ts";
 import {
   forward,
+  fullServerTest,
   headerOf,
   RawClient,
   startTestServer,
@@ -35,16 +36,19 @@ const WAYS: readonly [
 const NONCE = "0123456789abcdef01234567";
 
 for (const [verb, frame] of WAYS) {
-  Deno.test(`${verb} takes no reserved word, however it is written`, async () => {
-    await using server = startTestServer();
+  fullServerTest(
+    `${verb} takes no reserved word, however it is written`,
+    async () => {
+      await using server = startTestServer();
 
-    for (const name of RESERVED) {
-      using client = await RawClient.connect(server.port);
-      // Two roles are words of the classic way in, which then has no name.
-      const answer = await client.ask(await frame(name));
-      assertMatch(answer, /^ERROR 100 Malformed username\n/, name);
-    }
-  });
+      for (const name of RESERVED) {
+        using client = await RawClient.connect(server.port);
+        // Two roles are words of the classic way in, which then has no name.
+        const answer = await client.ask(await frame(name));
+        assertMatch(answer, /^ERROR 100 Malformed username\n/, name);
+      }
+    },
+  );
 }
 
 for (const name of ["Ali", "ALI", "AII", "Allan", "server1", "toSender"]) {
@@ -89,15 +93,22 @@ const OWNERS: readonly [
 
 for (const [who, enter, refused] of OWNERS) {
   for (const [verb, frame] of WAYS.filter(([verb]) => verb in refused)) {
-    Deno.test(`${verb} lets nobody sit beside alice, ${who}, under her name`, async () => {
-      await using server = startTestServer();
-      using _alice = await enter(server.port);
+    fullServerTest(
+      `${verb} lets nobody sit beside alice, ${who}, under her name`,
+      async () => {
+        await using server = startTestServer();
+        using _alice = await enter(server.port);
 
-      for (const name of LOOK_ALIKES) {
-        using client = await RawClient.connect(server.port);
-        assertMatch(await client.ask(await frame(name)), refused[verb]!, name);
-      }
-    });
+        for (const name of LOOK_ALIKES) {
+          using client = await RawClient.connect(server.port);
+          assertMatch(
+            await client.ask(await frame(name)),
+            refused[verb]!,
+            name,
+          );
+        }
+      },
+    );
   }
 }
 
@@ -132,19 +143,22 @@ Deno.test("ALL in any case is everybody, and no look-alike of it is anybody", as
   }
 });
 
-Deno.test("rooms that look alike are one room, for every request", async () => {
-  await using server = startTestServer();
-  using alice = await RawClient.enter(server.port, "alice", "#Pool");
-  using bob = await RawClient.enter(server.port, "bob");
+fullServerTest(
+  "rooms that look alike are one room, for every request",
+  async () => {
+    await using server = startTestServer();
+    using alice = await RawClient.enter(server.port, "alice", "#Pool");
+    using bob = await RawClient.enter(server.port, "bob");
 
-  assertMatch(await bob.ask("JOIN #p00l\n\n"), /^JOINED #Pool\nMembers: 2\n/);
-  await alice.next("NOTICE");
-  await alice.say("#POOL", "hi");
-  assertMatch(await alice.frame(), /^SENT #Pool\n/);
-  assertMatch(await bob.frame(), /^FORWARD alice\nTo: #Pool\n/);
-  assertMatch(await bob.ask("WHO #poo1\n\n"), /^WHO #Pool\n/);
-  await bob.send("HISTORY #P001\n\n");
-  assertMatch(await bob.next("HISTORY"), /^HISTORY #Pool\nCount: 1\n/);
-  assertMatch(await bob.ask("LEAVE #pooI\n\n"), /^LEFT #Pool\n/);
-  assertMatch(await bob.ask("ROOMS\n\n"), /\n\n#default 0\n#Pool 1\n$/);
-});
+    assertMatch(await bob.ask("JOIN #p00l\n\n"), /^JOINED #Pool\nMembers: 2\n/);
+    await alice.next("NOTICE");
+    await alice.say("#POOL", "hi");
+    assertMatch(await alice.frame(), /^SENT #Pool\n/);
+    assertMatch(await bob.frame(), /^FORWARD alice\nTo: #Pool\n/);
+    assertMatch(await bob.ask("WHO #poo1\n\n"), /^WHO #Pool\n/);
+    await bob.send("HISTORY #P001\n\n");
+    assertMatch(await bob.next("HISTORY"), /^HISTORY #Pool\nCount: 1\n/);
+    assertMatch(await bob.ask("LEAVE #pooI\n\n"), /^LEFT #Pool\n/);
+    assertMatch(await bob.ask("ROOMS\n\n"), /\n\n#default 0\n#Pool 1\n$/);
+  },
+);

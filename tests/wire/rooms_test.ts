@@ -3,6 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import {
   bytes,
   forward,
+  fullServerTest,
   headerOf,
   RawClient,
   startTestServer,
@@ -105,17 +106,20 @@ Deno.test("ROOMS has #default first, also when nobody is in it", async () => {
   );
 });
 
-Deno.test("ROOMS keeps a room that has history, and forgets one that has none", async () => {
-  await using server = startTestServer();
-  using alice = await RawClient.enter(server.port, "alice", "#kept", "#gone");
-  await alice.say("#kept", "x");
-  await alice.frame();
+fullServerTest(
+  "ROOMS keeps a room that has history, and forgets one that has none",
+  async () => {
+    await using server = startTestServer();
+    using alice = await RawClient.enter(server.port, "alice", "#kept", "#gone");
+    await alice.say("#kept", "x");
+    await alice.frame();
 
-  await alice.send("LEAVE #kept\n\nLEAVE #gone\n\n");
-  await alice.frames(2);
+    await alice.send("LEAVE #kept\n\nLEAVE #gone\n\n");
+    await alice.frames(2);
 
-  assertMatch(await alice.ask("ROOMS\n\n"), /\n\n#default 0\n#kept 0\n$/);
-});
+    assertMatch(await alice.ask("ROOMS\n\n"), /\n\n#default 0\n#kept 0\n$/);
+  },
+);
 
 Deno.test("a room keeps its name for whoever writes it in another way", async () => {
   await using server = startTestServer();
@@ -202,19 +206,22 @@ const PAGES: readonly [headers: string, ids: number[]][] = [
 ];
 
 for (const [headers, ids] of PAGES) {
-  Deno.test(`HISTORY with ${JSON.stringify(headers)} gives ${ids}`, async () => {
-    await using given = await withHistory();
-    const { alice } = given;
+  fullServerTest(
+    `HISTORY with ${JSON.stringify(headers)} gives ${ids}`,
+    async () => {
+      await using given = await withHistory();
+      const { alice } = given;
 
-    await alice.send(`HISTORY #R\n${headers}\n`);
-    const frames = (await alice.frames(ids.length + 1)).map(steady);
+      await alice.send(`HISTORY #R\n${headers}\n`);
+      const frames = (await alice.frames(ids.length + 1)).map(steady);
 
-    assertEquals(
-      frames.slice(0, -1),
-      ids.map((id) => forward("alice", "#r", id, `m${id}`)),
-    );
-    assertEquals(frames.at(-1), `HISTORY #r\nCount: ${ids.length}\n\n`);
-  });
+      assertEquals(
+        frames.slice(0, -1),
+        ids.map((id) => forward("alice", "#r", id, `m${id}`)),
+      );
+      assertEquals(frames.at(-1), `HISTORY #r\nCount: ${ids.length}\n\n`);
+    },
+  );
 }
 
 for (
@@ -228,7 +235,7 @@ for (
     "After: 99999999999999999999",
   ]
 ) {
-  Deno.test(`HISTORY with ${header} is answered 105`, async () => {
+  fullServerTest(`HISTORY with ${header} is answered 105`, async () => {
     await using server = startTestServer();
     using alice = await RawClient.enter(server.port, "alice");
 
@@ -249,21 +256,24 @@ Deno.test("HISTORY of a room that never was is empty", async () => {
   );
 });
 
-Deno.test("HISTORY has neither ALL nor what is said to a user", async () => {
-  await using server = startTestServer();
-  using alice = await RawClient.enter(server.port, "alice", "#r");
-  await alice.say("ALL", "a");
-  await alice.say("alice", "b");
-  await alice.say("#r", "c");
-  await alice.frames(4);
+fullServerTest(
+  "HISTORY has neither ALL nor what is said to a user",
+  async () => {
+    await using server = startTestServer();
+    using alice = await RawClient.enter(server.port, "alice", "#r");
+    await alice.say("ALL", "a");
+    await alice.say("alice", "b");
+    await alice.say("#r", "c");
+    await alice.frames(4);
 
-  await alice.send("HISTORY #r\n\n");
+    await alice.send("HISTORY #r\n\n");
 
-  assertEquals(steady(await alice.frame()), forward("alice", "#r", 3, "c"));
-  assertEquals(await alice.frame(), "HISTORY #r\nCount: 1\n\n");
-});
+    assertEquals(steady(await alice.frame()), forward("alice", "#r", 3, "c"));
+    assertEquals(await alice.frame(), "HISTORY #r\nCount: 1\n\n");
+  },
+);
 
-Deno.test("HISTORY gives at most a thousand", async () => {
+fullServerTest("HISTORY gives at most a thousand", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice", "#r");
   const one = "SEND #r\nContent-length: 1\n\nx";
@@ -277,34 +287,39 @@ Deno.test("HISTORY gives at most a thousand", async () => {
   assertEquals(frames.at(-1), "HISTORY #r\nCount: 1000\n\n");
 });
 
-Deno.test("a room of over a hundred is told of comers once a second, all together", async () => {
-  await using server = startTestServer();
-  using watcher = await RawClient.enter(server.port, "watcher", "#r");
-  using crowd = new DisposableStack();
-  for (let i = 1; i < 100; i++) {
-    crowd.use(await RawClient.enter(server.port, `u${i}`, "#r"));
-  }
-  const single = await watcher.frames(99);
+fullServerTest(
+  "a room of over a hundred is told of comers once a second, all together",
+  async () => {
+    await using server = startTestServer();
+    using watcher = await RawClient.enter(server.port, "watcher", "#r");
+    using crowd = new DisposableStack();
+    for (let i = 1; i < 100; i++) {
+      crowd.use(await RawClient.enter(server.port, `u${i}`, "#r"));
+    }
+    const single = await watcher.frames(99);
 
-  const late: RawClient[] = [];
-  for (const name of ["x", "y", "z"]) {
-    late.push(crowd.use(await RawClient.enter(server.port, name, "#r")));
-  }
-  // Whether a tick falls between them is chance: gather until all are told.
-  let told = "";
-  while (told.split("\n").length <= 3) {
-    const notice = await watcher.frame();
-    assertMatch(
-      notice,
-      /^NOTICE joined\nRoom: #r\nCount: \d\nMembers: 10\d\nContent-length: /,
+    const late: RawClient[] = [];
+    for (const name of ["x", "y", "z"]) {
+      late.push(crowd.use(await RawClient.enter(server.port, name, "#r")));
+    }
+    // Whether a tick falls between them is chance: gather until all are told.
+    let told = "";
+    while (told.split("\n").length <= 3) {
+      const notice = await watcher.frame();
+      assertMatch(
+        notice,
+        /^NOTICE joined\nRoom: #r\nCount: \d\nMembers: 10\d\nContent-length: /,
+      );
+      told += notice.split("\n\n")[1];
+    }
+
+    assertMatch(single[98]!, /^NOTICE joined\nRoom: #r\nUser: u99\nFrom: /);
+    assertEquals(
+      told,
+      ["x", "y", "z"].map((name, i) => `${name} ${late[i]!.address}\n`).join(
+        "",
+      ),
     );
-    told += notice.split("\n\n")[1];
-  }
-
-  assertMatch(single[98]!, /^NOTICE joined\nRoom: #r\nUser: u99\nFrom: /);
-  assertEquals(
-    told,
-    ["x", "y", "z"].map((name, i) => `${name} ${late[i]!.address}\n`).join(""),
-  );
-  assertEquals(bytes(told).length, told.length);
-});
+    assertEquals(bytes(told).length, told.length);
+  },
+);

@@ -4,6 +4,7 @@ import { LAST_WORDS_MS } from "../../server/net/connection.ts";
 import type { ServerOptions } from "../../server/start.ts";
 import { round, TestClock } from "../tools/test_clock.ts";
 import {
+  fullServerTest,
   lastingPort,
   listenHere,
   RawClient,
@@ -34,32 +35,35 @@ function startFrozen(options: ServerOptions = {}) {
   return { clock, server, close };
 }
 
-Deno.test("a server that closes says so to every user, and ends every connection", async () => {
-  const { server, close } = startFrozen();
-  using alice = await RawClient.enter(server.port, "alice", "#a");
-  using bob = await RawClient.enter(server.port, "bob", "#b");
-  using carol = await RawClient.classic(server.port, "carol");
-  using stranger = await RawClient.connect(server.port);
-  await stranger.ask("PING\n\n"); // it is served by now
+fullServerTest(
+  "a server that closes says so to every user, and ends every connection",
+  async () => {
+    const { server, close } = startFrozen();
+    using alice = await RawClient.enter(server.port, "alice", "#a");
+    using bob = await RawClient.enter(server.port, "bob", "#b");
+    using carol = await RawClient.classic(server.port, "carol");
+    using stranger = await RawClient.connect(server.port);
+    await stranger.ask("PING\n\n"); // it is served by now
 
-  const closing = close();
-  const rests = await Promise.all([alice.rest(), bob.rest()]);
+    const closing = close();
+    const rests = await Promise.all([alice.rest(), bob.rest()]);
 
-  assertEquals(rests, [CLOSING, CLOSING]);
-  assertEquals(await stranger.rest(), "");
-  assertEquals(await carol.in.rest(), "");
-  assertEquals(await carol.out.rest(), "");
-  for (const client of [alice, bob, carol.in, carol.out, stranger]) {
-    client.close();
-  }
-  await closing.until();
-  assert(
-    server.log.some((line) =>
-      line.endsWith("alice disconnected: server closing")
-    ),
-    server.log.join("\n"),
-  );
-});
+    assertEquals(rests, [CLOSING, CLOSING]);
+    assertEquals(await stranger.rest(), "");
+    assertEquals(await carol.in.rest(), "");
+    assertEquals(await carol.out.rest(), "");
+    for (const client of [alice, bob, carol.in, carol.out, stranger]) {
+      client.close();
+    }
+    await closing.until();
+    assert(
+      server.log.some((line) =>
+        line.endsWith("alice disconnected: server closing")
+      ),
+      server.log.join("\n"),
+    );
+  },
+);
 
 Deno.test("those who stay in a room are not told that everybody goes", async () => {
   const { server, close } = startFrozen();
@@ -97,56 +101,62 @@ Deno.test("a server that closes waits for nobody who is still in line to come in
   await closing.until();
 });
 
-Deno.test("what is queued when a server closes is flushed before the end", async () => {
-  const server = startTestServer();
-  using alice = await RawClient.enter(server.port, "alice");
-  using bob = await RawClient.enter(server.port, "bob");
-  const body = "x".repeat(60_000);
-  for (let i = 0; i < 100; i++) await alice.say("bob", body);
-  await alice.frames(100);
+fullServerTest(
+  "what is queued when a server closes is flushed before the end",
+  async () => {
+    const server = startTestServer();
+    using alice = await RawClient.enter(server.port, "alice");
+    using bob = await RawClient.enter(server.port, "bob");
+    const body = "x".repeat(60_000);
+    for (let i = 0; i < 100; i++) await alice.say("bob", body);
+    await alice.frames(100);
 
-  const closing = server[Symbol.asyncDispose]();
-  const rest = await bob.rest();
-  bob.close();
-  alice.close();
-  await closing;
+    const closing = server[Symbol.asyncDispose]();
+    const rest = await bob.rest();
+    bob.close();
+    alice.close();
+    await closing;
 
-  assertEquals(rest.split(body).length - 1, 100);
-  assert(rest.endsWith(CLOSING));
-});
+    assertEquals(rest.split(body).length - 1, 100);
+    assert(rest.endsWith(CLOSING));
+  },
+);
 
-Deno.test("a server closes after a second, though clients do not read, answer or close", async () => {
-  const { clock, server, close } = startFrozen();
-  using stuck = await RawClient.enter(server.port, "stuck", "#r");
-  using alice = await RawClient.enter(server.port, "alice", "#r");
-  using flood = await RawClient.enter(server.port, "flood", "#r");
-  using carol = await RawClient.classic(server.port, "carol");
-  using dave = await RawClient.classic(server.port, "dave");
-  using half = await RawClient.connect(server.port);
-  using silent = await RawClient.connect(server.port);
-  await half.ask("REGISTER TORECV half\n\n");
-  const line = `SEND #r\nContent-length: 60000\n\n${"x".repeat(60_000)}`;
-  const flooding = flood.send(line.repeat(500)).catch(() => {});
-  await carol.out.send("SEND dave\nContent-length: 2\n\nhi"); // never RECEIVED
-  await dave.in.frame();
-  const asking = stuck.send("HISTORY #r\nLimit: 1000\n\n".repeat(500))
-    .catch(() => {});
-  await alice.next("FORWARD flood");
+fullServerTest(
+  "a server closes after a second, though clients do not read, answer or close",
+  async () => {
+    const { clock, server, close } = startFrozen();
+    using stuck = await RawClient.enter(server.port, "stuck", "#r");
+    using alice = await RawClient.enter(server.port, "alice", "#r");
+    using flood = await RawClient.enter(server.port, "flood", "#r");
+    using carol = await RawClient.classic(server.port, "carol");
+    using dave = await RawClient.classic(server.port, "dave");
+    using half = await RawClient.connect(server.port);
+    using silent = await RawClient.connect(server.port);
+    await half.ask("REGISTER TORECV half\n\n");
+    const line = `SEND #r\nContent-length: 60000\n\n${"x".repeat(60_000)}`;
+    const flooding = flood.send(line.repeat(500)).catch(() => {});
+    await carol.out.send("SEND dave\nContent-length: 2\n\nhi"); // never RECEIVED
+    await dave.in.frame();
+    const asking = stuck.send("HISTORY #r\nLimit: 1000\n\n".repeat(500))
+      .catch(() => {});
+    await alice.next("FORWARD flood");
 
-  const closing = close();
-  assertMatch(await silent.rest(), /^$/);
-  clock.pass(LAST_WORDS_MS - 1);
-  for (let rounds = 0; rounds < 100; rounds++) await round();
-  const closedBefore = closing.closed;
-  clock.pass(1);
-  await closing.until();
-  stuck.close();
-  flood.close();
-  await flooding;
-  await asking;
+    const closing = close();
+    assertMatch(await silent.rest(), /^$/);
+    clock.pass(LAST_WORDS_MS - 1);
+    for (let rounds = 0; rounds < 100; rounds++) await round();
+    const closedBefore = closing.closed;
+    clock.pass(1);
+    await closing.until();
+    stuck.close();
+    flood.close();
+    await flooding;
+    await asking;
 
-  assertEquals(closedBefore, false);
-});
+    assertEquals(closedBefore, false);
+  },
+);
 
 Deno.test("a server can be stopped while connections arrive", async () => {
   for (let round = 0; round < 20; round++) {

@@ -1,9 +1,11 @@
 /**
- * What the page consists of: its files, ready to be sent.
+ * The files of the page, ready to be sent.
  *
- * All of them are part of the program, so that a bundle or a binary carries
- * them. The TypeScript among them is what the terminal's client runs as well;
- * it is pure code, and only its types are taken off.
+ * All of them are part of the program, so that a bundle or a binary has them.
+ * TypeScript is sent without its types. A path is that of the source below
+ * web/page/, or /core/… for what the terminal client runs too: a relative import
+ * that would leave the page's root stays at it, so the same import finds the
+ * same file in Deno and in a browser.
  *
  * @module
  */
@@ -18,6 +20,7 @@ import connectionError from "../../core/net/connection_error.ts" with {
 };
 import commands from "../../core/commands.ts" with { type: "text" };
 import presence2 from "../../core/presence.ts" with { type: "text" };
+import sentences from "../../core/text/sentences.ts" with { type: "text" };
 import nearest from "../../core/text/nearest.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import reading from "../../core/frames.ts" with { type: "text" };
@@ -56,16 +59,16 @@ import typed from "../page/model/typed.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
 import widthsStyle from "../page/style/widths.css" with { type: "text" };
 
-/** Half of what would be sent: comments that have lines of their own. */
+/** Comments on lines of their own: half of what would be sent. */
 const DOCUMENTATION = /^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm;
 
 /** A file as it is sent. */
 export interface Asset {
-  /** Its media type. */
+  /** The media type. */
   readonly type: string;
-  /** As it is. */
+  /** The content. */
   readonly bytes: Uint8Array;
-  /** For whoever takes gzip, which is everybody. */
+  /** The content for a client that takes gzip, as all browsers do. */
   readonly gzipped: Uint8Array;
   /** Changes when the file does. */
   readonly etag: string;
@@ -132,6 +135,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/core/presence.ts", presence2],
   ["/core/text/marks.ts", marks],
   ["/core/text/sanitize.ts", sanitize],
+  ["/core/text/sentences.ts", sentences],
   ["/core/text/nearest.ts", nearest],
   ["/core/text/typed_line.ts", typedLine],
   ["/core/net/backoff.ts", pause],

@@ -1,16 +1,16 @@
 /**
- * Connections that are no WebSocket, or none yet: so many at a time, and who
- * holds most of them is the first to lose some.
+ * A limit on connections that are no WebSocket, or none yet. Above the limit,
+ * the address with most connections loses its oldest.
  *
- * A browser needs a few for moments. Who opens more and more, and says nothing
- * on them, ends the oldest of its own with every new one, and the others find
- * room. WebSockets are counted by the server as all its peers are.
+ * A browser needs a few connections for moments. An address that opens more and
+ * more ends its own oldest ones, so there is room for all others. The server
+ * counts WebSockets with its other connections.
  *
  * @module
  */
 import type { Socket } from "node:net";
 
-/** So many there are at most. */
+/** Limit of connections that are no WebSocket. */
 export const MAX_CALLERS = 2_000;
 
 /** See the top of the file. */
@@ -20,7 +20,7 @@ export class Callers {
   readonly #sockets = new Map<string, Map<number, Socket>>();
   #count = 0;
 
-  /** Nobody is there yet. */
+  /** @param max How many connections there may be. */
   constructor(max: number = MAX_CALLERS) {
     this.#max = max;
   }
@@ -28,7 +28,7 @@ export class Callers {
   /** Takes a connection that was just accepted, until it is closed. */
   add(socket: Socket): void {
     const { remoteAddress = "", remotePort = 0 } = socket;
-    this.#drop(remoteAddress, remotePort); // it is gone, if it was not told yet
+    this.#drop(remoteAddress, remotePort); // a socket that is gone and was not removed yet
     const sockets = this.#sockets.get(remoteAddress) ?? new Map();
     this.#sockets.set(remoteAddress, sockets.set(remotePort, socket));
     this.#count++;
@@ -41,7 +41,7 @@ export class Callers {
     if (this.#count > this.#max) this.#endOne();
   }
 
-  /** Counts a connection no more: it is a WebSocket now. */
+  /** Stops counting a connection: it is a WebSocket now. */
   release({ remoteAddress = "", remotePort = 0 }: Socket): void {
     this.#drop(remoteAddress, remotePort);
   }

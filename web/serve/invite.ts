@@ -1,23 +1,24 @@
 /**
- * What a person with a phone has to type, or only to look at.
+ * How to open the page in a browser: addresses to type, and a QR code for the
+ * camera of a phone.
  *
  * @module
  */
 import { renderUnicodeCompact } from "uqr";
 
-/** What {@linkcode invitation} has to know. */
+/** What {@linkcode invitation} needs. */
 export interface Invitation {
-  /** Where the page is served. */
+  /** The port of the page. */
   readonly port: number;
-  /** Under which addresses this computer can be reached. */
+  /** The addresses of this computer. */
   readonly addresses: readonly string[];
   /** Whether it is HTTPS. */
   readonly secure: boolean;
-  /** Whether to draw a code for cameras: on a terminal. */
+  /** Whether to draw a QR code, which needs a terminal. */
   readonly draws: boolean;
 }
 
-/** The addresses of the page, and the first that others can use as QR code. */
+/** The addresses of the page; the first that a phone can reach as a QR code. */
 export function invitation(
   { port, addresses, secure, draws }: Invitation,
 ): string {

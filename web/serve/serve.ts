@@ -2,8 +2,8 @@
  * Serves the page, and turns its WebSockets into streams of bytes that speak
  * parley/1: for `server.ts --web` and `client.ts --gui`.
  *
- * It knows the files of the page and nothing else. The page may load nothing
- * from elsewhere and run nothing that is written into it; no other page may
+ * It serves the files of the page and nothing else. The page can load nothing
+ * from another origin and run no inline script; no page of another origin can
  * open a WebSocket here.
  *
  * @module
@@ -23,7 +23,7 @@ import { type Asset, assetsWith, type Settings } from "./assets.ts";
 import { Callers } from "./callers.ts";
 import { MAX_MESSAGE_BYTES, SocketWire } from "./socket.ts";
 
-/** What {@linkcode startWeb} has to know. */
+/** What {@linkcode startWeb} needs. */
 export interface WebOptions {
   /** Address to listen on. */
   readonly hostname: string;
@@ -31,37 +31,37 @@ export interface WebOptions {
   readonly port: number;
   /** Certificate and key as PEM: then it speaks HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** What the page has to know; default: web/page/model/settings.ts. */
+  /** What the page is told; default: web/page/model/settings.ts. */
   readonly settings?: Settings;
-  /** Who may come in; default: everybody, from a page of ours. */
+  /** Which requests are answered; default: all from a page served here. */
   readonly guard?: Guard;
-  /** How many connections there may be, but for WebSockets. */
+  /** Limit of connections that are no WebSocket. */
   readonly maxCallers?: number;
-  /** Where there are WebSockets; default: `/ws` alone. */
+  /** The paths of WebSockets; default: `/ws` alone. */
   readonly sockets?: readonly string[];
   /**
-   * Takes what a page of ours posts, and says what is answered. Default: nothing
-   * is taken.
+   * Takes what a page served here posts, and gives the answer. Default: POST is
+   * refused.
    */
   readonly take?: (request: IncomingMessage, url: URL) => Promise<Reply>;
-  /** Sees to a WebSocket, and closes it. */
+  /** Takes over a WebSocket, and closes it at the end. */
   welcome(wire: SocketWire, visitor: Visitor): void;
 }
 
-/** Who has opened a WebSocket. */
+/** The opener of a WebSocket. */
 export interface Visitor {
-  /** Where it comes from. */
+  /** Its address. */
   readonly address: Deno.NetAddr;
-  /** Which of the WebSockets it is. */
+  /** The path of the WebSocket. */
   readonly path: string;
-  /** What it asked for. */
+  /** The query of its request. */
   readonly query: URLSearchParams;
 }
 
 /**
- * Looks at every request before it is answered.
+ * Checks every request before it is answered.
  *
- * @returns Another answer; undefined if the request may pass.
+ * @returns Another answer; undefined if the request passes.
  */
 export type Guard = (
   request: IncomingMessage,
@@ -72,18 +72,18 @@ export type Guard = (
 export interface Reply {
   /** The HTTP status. */
   readonly status: number;
-  /** For the person who reads it. */
+  /** What the user reads. */
   readonly text: string;
-  /** Besides those that every answer has. */
+  /** In addition to the headers of every answer. */
   readonly headers?: OutgoingHttpHeaders;
 }
 
 /**
- * A running web server. Dispose to stop it: that ends at once what is no
- * WebSocket; those are ended by who has welcomed them.
+ * A running web server. Dispose to stop it: that closes all connections at once,
+ * except for WebSockets. The receiver of `welcome` closes those.
  */
 export interface Web extends Disposable {
-  /** Where it listens. */
+  /** The port it listens on. */
   readonly port: number;
 }
 
@@ -124,7 +124,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   };
 }
 
-/** Turns requests for `/ws` into wires. */
+/** Turns requests for WebSockets into wires. */
 function carryWebSockets(
   server: Server,
   callers: Callers,
@@ -133,7 +133,7 @@ function carryWebSockets(
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    perMessageDeflate: false, // a state for each peer, for texts this short
+    perMessageDeflate: false, // memory for each peer, and the texts are short
     maxPayload: MAX_MESSAGE_BYTES,
   });
   server.on("upgrade", (request, socket: Duplex, head) => {
@@ -155,10 +155,10 @@ function carryWebSockets(
   });
 }
 
-/** Why a request does not come from a page of ours. */
+/** Why a request does not come from a page served here. */
 function refusal({ headers }: IncomingMessage): Reply | undefined {
   const { origin, host = "" } = headers;
-  // Programs that are no browsers have no Origin; they are no page's puppets.
+  // Only browsers send Origin, and only in them a page can act for a user.
   if (origin === undefined) return undefined;
   const ours = URL.parse(`http://${host}`)?.host;
   if (ours !== undefined && hostOf(origin) === ours) return undefined;
@@ -168,7 +168,7 @@ function refusal({ headers }: IncomingMessage): Reply | undefined {
   };
 }
 
-/** Answers a request that was let in. */
+/** Answers a request. */
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
@@ -197,7 +197,7 @@ function give(
     return say(response, NOT_ALLOWED);
   }
   const zips = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
-  const isPart = /css|javascript/.test(asset.type); // of a page, and no page
+  const isPart = /css|javascript/.test(asset.type); // no page by itself
   const headers = {
     ...HEADERS,
     ...(isPart ? {} : POLICY),
@@ -226,10 +226,10 @@ function say(response: ServerResponse, { status, text, headers }: Reply): void {
   response.end(text);
 }
 
-/** The same, to who has asked for a WebSocket. */
+/** The same, to a request for a WebSocket. */
 function refuse(socket: Duplex, { status, text }: Reply): void {
   const length = new TextEncoder().encode(text).length;
-  socket.on("error", () => {}); // it may be gone already
+  socket.on("error", () => {}); // the peer may be gone
   socket.end(
     `HTTP/1.1 ${status} Refused\r\nConnection: close\r\n` +
       `Content-Type: text/plain; charset=utf-8\r\n` +
@@ -238,14 +238,14 @@ function refuse(socket: Duplex, { status, text }: Reply): void {
   );
 }
 
-/** What was asked for: a path. Anything else is nothing that there is. */
+/** The path that was asked for. Anything else leads to an invalid one. */
 function urlOf({ url = "" }: IncomingMessage): URL {
   const base = "http://here";
   const parsed = url.startsWith("/") ? URL.parse(url, base) : null;
   return parsed?.origin === base ? parsed : new URL("/invalid", base);
 }
 
-/** Host and port of an origin, without what goes without saying. */
+/** Host and port of an origin, without a default port. */
 function hostOf(origin: string): string | undefined {
   return URL.parse(origin.replace(/^https:/, "http:"))?.host;
 }
@@ -255,7 +255,7 @@ function addressOf({ socket }: IncomingMessage): Deno.NetAddr {
   return { transport: "tcp", hostname: remoteAddress, port: remotePort };
 }
 
-/** Who asks and then falls silent is waited for, in milliseconds. */
+/** How long a client may take, in milliseconds. */
 const PATIENCE = {
   handshakeTimeout: 10_000,
   headersTimeout: 10_000,
@@ -264,12 +264,12 @@ const PATIENCE = {
   connectionsCheckingInterval: 5_000,
 };
 
-/** A burst of so many connections is accepted without a wait. */
+/** Connections that can wait to be accepted, for a class that starts at once. */
 const BACKLOG = 4_096;
 
 /**
- * With what a browser shows by itself. The page may load what is served here,
- * and connect to here, and nothing else; nothing that is written into it is run.
+ * For pages. A page can load and connect to what is served here, and nothing
+ * else; an inline script does not run.
  */
 const POLICY = {
   "Content-Security-Policy": [
@@ -287,7 +287,7 @@ const POLICY = {
   "Referrer-Policy": "no-referrer",
 };
 
-/** With every answer. */
+/** For every answer. */
 const HEADERS = {
   "Cache-Control": "no-cache", // ask whether it has changed
   "Cross-Origin-Resource-Policy": "same-origin",
@@ -296,13 +296,13 @@ const HEADERS = {
 
 const NOT_FOUND: Reply = {
   status: 404,
-  text: "There is nothing here; the chat is at /\n",
+  text: "Not found. The chat is at /\n",
 };
 
-const BROKEN: Reply = { status: 500, text: "This should not happen\n" };
+const BROKEN: Reply = { status: 500, text: "Internal error\n" };
 
 const NOT_ALLOWED: Reply = {
   status: 405,
-  text: "Only GET and HEAD are answered\n",
+  text: "Use GET or HEAD\n",
   headers: { Allow: "GET, HEAD" },
 };

@@ -1,10 +1,10 @@
 /**
- * A WebSocket as a stream of bytes, such as a `Deno.Conn` is one: where a
- * message begins and ends means nothing.
+ * A WebSocket as a stream of bytes, like a `Deno.Conn`: where a message begins
+ * and ends means nothing.
  *
- * Both directions have backpressure. What nobody reads stays in the system,
- * and so with the peer, but for one message. A write is done when the system
- * has taken it.
+ * Both directions have backpressure. Unread bytes, except for one message, stay
+ * with the operating system and the peer. A write is done when the operating
+ * system has taken it.
  *
  * @module
  */
@@ -15,9 +15,9 @@ export const MAX_MESSAGE_BYTES = 65_536;
 
 /** A two-way stream of bytes. */
 export interface Wire {
-  /** Reads into `buffer`; says how many bytes, or null at the end. */
+  /** Reads into `buffer`; gives the count of bytes, or null at the end. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes `bytes`; says how many. */
+  /** Writes `bytes`, or a part of them; gives the count. */
   write(bytes: Uint8Array): Promise<number>;
   /** Ends our direction; the peer can still send. */
   closeWrite(): Promise<void>;
@@ -72,7 +72,7 @@ export class SocketWire implements Wire {
     return promise;
   }
 
-  /** See {@linkcode Wire}. `reason` is for a person; a long one is cut. */
+  /** See {@linkcode Wire}. `reason` is for the user; a long one is cut. */
   closeWrite(reason?: string): Promise<void> {
     if (reason === undefined) this.#socket.close(1000);
     else this.#socket.close(REASON_CODE, shortened(reason));
@@ -96,10 +96,10 @@ export class SocketWire implements Wire {
   }
 }
 
-/** A close code of our own: its reason may be shown to a person. */
+/** An own close code: the page may show its reason to the user. */
 const REASON_CODE = 4000;
 
-/** So long is the reason of a WebSocket's end at most, in bytes. */
+/** Limit of the reason in a close frame, in bytes (RFC 6455, 5.5). */
 const MAX_REASON_BYTES = 123;
 
 function shortened(reason: string): string {

@@ -45,7 +45,9 @@ async function strangers(returnWithinMs?: number) {
   his.agree(called, []);
   const [a, b] = [new Listener(), new Listener()];
   const options = () => ({
-    talk: new Files({ me: "somebody", show: () => {} }).withPeer("the other"),
+    talk: new Files({ me: "somebody", show: () => {} }).transfers.withPeer(
+      "the other",
+    ),
     ...(returnWithinMs === undefined ? {} : { returnWithinMs }),
   });
   const alice = new Conversation(

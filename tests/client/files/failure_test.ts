@@ -6,8 +6,8 @@ import {
   FileFailure,
 } from "../../../client/files/records.ts";
 import { systemReason } from "../../../client/view/system_error.ts";
-import { Part } from "../../../client/files/part.ts";
-import { findSources } from "../../../client/files/disk.ts";
+import { PartialFile } from "../../../client/files/partial_file.ts";
+import { findFiles } from "../../../client/files/file_source.ts";
 import {
   noise,
   Pair,
@@ -21,7 +21,7 @@ Deno.test("who declines gets nothing, and the sender is told why", async () => {
   using from = tempFolder();
   await using pair = new Pair();
   writeFiles(from.path, { a: 1_000_000 });
-  const outgoing = await findSources([`${from.path}/a`]);
+  const outgoing = await findFiles([`${from.path}/a`]);
 
   const sending = Promise.allSettled([
     pair.alice.send(pair.alice.offer(outgoing)),
@@ -57,7 +57,7 @@ async function cancelled(
   using to = tempFolder();
   await using pair = new Pair();
   writeFiles(from.path, { a: 9_000_000, b: "b" });
-  const outgoing = await findSources([`${from.path}/a`]);
+  const outgoing = await findFiles([`${from.path}/a`]);
   const sending = pair.alice.offer(outgoing);
   const sent = pair.alice.send(sending);
   const receiving = await pair.offered();
@@ -89,7 +89,7 @@ Deno.test("a part that is closed while it is written comes to an end", async () 
     files,
   };
   for (let pieces = 1; pieces <= 20; pieces++) {
-    const part = await Part.open(item, to.path, PEOPLE);
+    const part = await PartialFile.open(item, to.path, PEOPLE);
     const writeAll = async () => {
       for (let count = 0; count < 20; count++) await part.write(piece);
     };
@@ -108,7 +108,7 @@ Deno.test("a part that cannot be removed any more is left, and nothing else happ
   using to = tempFolder();
   const folder = `${to.path}/downloads`;
   const item = { name: "a", title: "a", isFolder: false, files: [], size: 0 };
-  const part = await Part.open(item, folder, PEOPLE);
+  const part = await PartialFile.open(item, folder, PEOPLE);
   Deno.renameSync(folder, `${folder} moved`);
   Deno.writeTextFileSync(folder, "no folder");
 
@@ -156,15 +156,15 @@ Deno.test("what cannot be read cannot be sent", async () => {
 
   for (const name of ["none", "link", "a/b/c"]) {
     const found = await Promise.allSettled([
-      findSources([`${from.path}/${name}`]),
+      findFiles([`${from.path}/${name}`]),
     ]);
     assertMatch(
       said(found[0]),
       /^Cannot send ".*": (there is no such file|a part of the path is no folder)$/,
     );
   }
-  const device = await Promise.allSettled([findSources(["/dev/null"])]);
-  assertEquals(said(device[0]), 'Cannot send "null": it is no file');
+  const device = await Promise.allSettled([findFiles(["/dev/null"])]);
+  assertEquals(said(device[0]), 'Cannot send "null": it is not a file');
 });
 
 Deno.test("a link that was named is followed, links in a folder are left out", async () => {
@@ -173,7 +173,7 @@ Deno.test("a link that was named is followed, links in a folder are left out", a
   Deno.symlinkSync("c", `${from.path}/link`);
   Deno.symlinkSync("../c", `${from.path}/a/link`);
 
-  const found = await findSources([`${from.path}/link`, `${from.path}/a`]);
+  const found = await findFiles([`${from.path}/link`, `${from.path}/a`]);
 
   assertEquals(found.sources.map(({ path, size }) => [path, size]), [
     ["link", 5],

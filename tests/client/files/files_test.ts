@@ -90,8 +90,8 @@ Deno.test("an offer is shown with its size and the room, accepted, and told when
   writeFiles(from.path, { "notes.pdf": 3_400_000 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path);
-  const toBob = alice.files.withPeer("bob");
-  await using _line = connected(toBob, bob.files.withPeer("alice"));
+  const toBob = alice.files.transfers.withPeer("bob");
+  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
 
   const outgoing = await alice.files.find([`${from.path}/notes.pdf`]);
   const transfer = alice.files.send(toBob, outgoing);
@@ -117,8 +117,8 @@ Deno.test("an offer of several files names them", async () => {
   writeFiles(from.path, { a: 1, "b/c": 20, "b/d": 30 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path);
-  const toBob = alice.files.withPeer("bob");
-  await using _line = connected(toBob, bob.files.withPeer("alice"));
+  const toBob = alice.files.transfers.withPeer("bob");
+  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
 
   const paths = [`${from.path}/a`, `${from.path}/b`];
   alice.files.send(toBob, await alice.files.find(paths));
@@ -133,8 +133,8 @@ Deno.test("an offer that is declined is told to both", async () => {
   writeFiles(from.path, { a: 1 });
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", from.path);
-  const toBob = alice.files.withPeer("bob");
-  await using _line = connected(toBob, bob.files.withPeer("alice"));
+  const toBob = alice.files.transfers.withPeer("bob");
+  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
 
   alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
   await bob.until("/decline 1");
@@ -158,8 +158,11 @@ for (
     writeFiles(from.path, { a: 5 });
     const alice = new Person("alice", from.path);
     const bob = new Person("bob", `${from.path}/to`);
-    const toBob = alice.files.withPeer("bob");
-    await using _line = connected(toBob, bob.files.withPeer("alice", told));
+    const toBob = alice.files.transfers.withPeer("bob");
+    await using _line = connected(
+      toBob,
+      bob.files.transfers.withPeer("alice", told),
+    );
 
     alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
 
@@ -174,9 +177,12 @@ Deno.test("what the server said, and was right, needs no second answer; what fol
   writeFiles(from.path, { a: 5, b: 6 });
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", `${from.path}/to`);
-  const toBob = alice.files.withPeer("bob");
+  const toBob = alice.files.transfers.withPeer("bob");
   const told = { name: "a", size: 5, files: 1 };
-  await using _line = connected(toBob, bob.files.withPeer("alice", told));
+  await using _line = connected(
+    toBob,
+    bob.files.transfers.withPeer("alice", told),
+  );
 
   for (const name of ["a", "b"]) {
     alice.files.send(toBob, await alice.files.find([`${from.path}/${name}`]));
@@ -197,8 +203,8 @@ Deno.test("an offer for which there is no room is told so, and not accepted", as
   huge.close();
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", from.path);
-  const toBob = alice.files.withPeer("bob");
-  await using _line = connected(toBob, bob.files.withPeer("alice"));
+  const toBob = alice.files.transfers.withPeer("bob");
+  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
 
   alice.files.send(toBob, await alice.files.find([`${from.path}/huge`]));
 
@@ -212,7 +218,7 @@ Deno.test("an offer for which there is no room is told so, and not accepted", as
     await bob.until("Cannot accept"),
     /^error: Cannot accept huge: it needs 8\.8 TB, and .* has room for .* Make room and \/accept 1 again, or \/decline 1$/,
   );
-  assertEquals(bob.files.offers.map(({ number }) => number), [1]);
+  assertEquals(bob.files.transfers.offers.map(({ number }) => number), [1]);
 });
 
 Deno.test("transfers have a bar each; where nothing is drawn, a line now and then", async () => {
@@ -221,8 +227,8 @@ Deno.test("transfers have a bar each; where nothing is drawn, a line now and the
   writeFiles(from.path, { a: 9_000_000 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path, { draw: undefined });
-  const toBob = alice.files.withPeer("bob");
-  const line = connected(toBob, bob.files.withPeer("alice"));
+  const toBob = alice.files.transfers.withPeer("bob");
+  const line = connected(toBob, bob.files.transfers.withPeer("alice"));
   const outgoing = await alice.files.find([`${from.path}/a`]);
   const transfer = alice.files.send(toBob, outgoing);
   await bob.until("/accept 1");

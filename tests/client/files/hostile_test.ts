@@ -10,7 +10,7 @@ import {
   MAX_FILES,
 } from "../../../client/files/records.ts";
 import { FileExchange } from "../../../client/files/exchange.ts";
-import type { Receiving } from "../../../client/files/receive.ts";
+import type { Receiving } from "../../../client/files/receiving.ts";
 import type { Bytes } from "../../../core/scram.ts";
 import { hashOf, PEOPLE, snapshot } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
@@ -21,7 +21,7 @@ class Victim {
   readonly answers: Control[] = [];
   #answered = Promise.withResolvers<void>();
   readonly exchange: FileExchange = new FileExchange({
-    say: (record) => {
+    send: (record) => {
       this.answers.push(decodeControl(record));
       this.#answered.resolve();
       return Promise.resolve();

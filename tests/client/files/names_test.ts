@@ -1,14 +1,16 @@
 /** Names of files from somebody else. */
 import { assert, assertEquals } from "@std/assert";
 import {
-  MAX_DEPTH,
   MAX_NAME_BYTES,
-  MAX_PATH_LENGTH,
   numbered,
-  pathParts,
   safeName,
   SafePaths,
 } from "../../../client/files/names.ts";
+import {
+  MAX_DEPTH,
+  MAX_PATH_LENGTH,
+  pathParts,
+} from "../../../client/files/records.ts";
 
 const SAFE: readonly [what: string, name: string, safe: string][] = [
   ["leaves an ordinary name", "notes v2 (final).pdf", "notes v2 (final).pdf"],

@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileFailure } from "../../../client/files/records.ts";
-import { SharedFolder } from "../../../client/files/share.ts";
-import { findSources } from "../../../client/files/disk.ts";
+import { SharedFolder } from "../../../client/files/shared_folder.ts";
+import { findFiles } from "../../../client/files/file_source.ts";
 import { MAX_UNDER_WAY } from "../../../client/files/exchange.ts";
 import type { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Transfer } from "../../../client/files/transfer.ts";
@@ -50,7 +50,7 @@ class Side {
   }
 
   async send(...paths: string[]): Promise<Transfer> {
-    return this.files.send(await findSources(paths));
+    return this.files.send(await findFiles(paths));
   }
 
   /** Accepts, with the room there is. */
@@ -229,7 +229,7 @@ Deno.test("whoever sends something else than was asked for is declined", async (
   using to = tempFolder();
   writeFiles(from.path, { "notes.txt": 5, "trick.exe": 5 });
   const shared = await SharedFolder.open(from.path);
-  shared.find = () => findSources([`${from.path}/trick.exe`]);
+  shared.find = () => findFiles([`${from.path}/trick.exe`]);
   await using two = new Two(to.path, shared);
   two.connect();
 

@@ -8,7 +8,7 @@ import {
   encodeControl,
   FileFailure,
 } from "../../../client/files/records.ts";
-import { SharedFolder } from "../../../client/files/share.ts";
+import { SharedFolder } from "../../../client/files/shared_folder.ts";
 import { Pair, PEOPLE, snapshot, writeFiles } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
@@ -161,7 +161,7 @@ Deno.test("only a folder can be shared", async () => {
   const file = `${bobs.path}/secret.txt`;
 
   const error = await assertRejects(() => SharedFolder.open(file), FileFailure);
-  assertEquals(error.message, `Cannot share "${file}": it is no folder`);
+  assertEquals(error.message, `Cannot share "${file}": it is not a folder`);
   const none = `${bobs.path}/none`;
   const missing = await assertRejects(
     () => SharedFolder.open(none),
@@ -191,7 +191,7 @@ Deno.test("whoever hangs up while something is got is no mistake of ours", async
   let said = 0;
   const exchange = new FileExchange({
     shared,
-    say: () => ++said > 1 ? Promise.reject(LOST) : Promise.resolve(),
+    send: () => ++said > 1 ? Promise.reject(LOST) : Promise.resolve(),
     offered: () => {},
     served: (_, done) => served.resolve(done.catch(({ message }) => message)),
   });
@@ -207,7 +207,7 @@ Deno.test("whoever answers something else than was asked gets no further", async
   const said: Control[] = [];
   const exchange: FileExchange = new FileExchange({
     shared: undefined,
-    say: (record) => {
+    send: (record) => {
       said.push(decodeControl(record));
       return Promise.resolve();
     },
@@ -253,7 +253,7 @@ Deno.test("whoever asks for lists and reads none is sent only so many", async ()
   let lists = 0;
   const exchange = new FileExchange({
     shared,
-    say: (record) => {
+    send: (record) => {
       const control = decodeControl(record);
       if (control.type === "refuse") refused.resolve(control.reason);
       else if (++lists === MAX_UNDER_WAY) full.resolve();
@@ -271,7 +271,7 @@ Deno.test("whoever asks for lists and reads none is sent only so many", async ()
 
   assertEquals(
     await refused.promise,
-    "Too much is asked for at once; try again later",
+    "Too many requests at once; try again later",
   );
   assertEquals(lists, MAX_UNDER_WAY);
   read();

@@ -7,8 +7,8 @@ import {
   FileFailure,
   PIECE_BYTES,
 } from "../../../client/files/records.ts";
-import { Sending, windowOf } from "../../../client/files/send.ts";
-import { findSources } from "../../../client/files/disk.ts";
+import { Sending, windowOf } from "../../../client/files/sending.ts";
+import { findFiles } from "../../../client/files/file_source.ts";
 import {
   hashOf,
   noise,
@@ -103,13 +103,13 @@ for (const size of [1_000_000, 100_000_000]) {
   Deno.test(`who hears nothing sends no more of ${size} bytes than a window`, async () => {
     using from = tempFolder();
     writeFiles(from.path, { big: size });
-    const outgoing = await findSources([`${from.path}/big`]);
+    const outgoing = await findFiles([`${from.path}/big`]);
     let sent = 0;
-    const say = (record: Uint8Array) => {
+    const send = (record: Uint8Array) => {
       if (record[0] === DATA) sent += record.length - DATA_HEAD_BYTES;
       return Promise.resolve();
     };
-    const sending = new Sending({ transfer: 1, id: "1", outgoing, say });
+    const sending = new Sending({ transfer: 1, id: "1", outgoing, send });
 
     const running = sending.run();
     sending.receive({
@@ -140,7 +140,7 @@ Deno.test("transfers run beside each other, in both directions", async () => {
 
   const running = [];
   for (const name of ["a", "b", "c"]) {
-    const outgoing = await findSources([`${from.path}/${name}`]);
+    const outgoing = await findFiles([`${from.path}/${name}`]);
     running.push(pair.alice.send(pair.alice.offer(outgoing)));
     const receiving = await pair.offered();
     running.push(receiving.accept({ folder: to.path, people: PEOPLE }));
@@ -222,7 +222,7 @@ Deno.test("items that are whole are not sent again after a break", async () => {
   using from = tempFolder();
   using to = tempFolder();
   writeFiles(from.path, { "a": 2_000_000, "b": 2_000_000 });
-  const outgoing = await findSources([`${from.path}/a`, `${from.path}/b`]);
+  const outgoing = await findFiles([`${from.path}/a`, `${from.path}/b`]);
   const people = PEOPLE;
   let finished: readonly string[] = [];
   {
@@ -255,7 +255,7 @@ Deno.test("a transfer of which only the last word was lost ends at once", async 
   writeFiles(from.path, { "a": 5 });
   await using pair = new Pair();
   const sending = pair.alice.send(
-    pair.alice.offer(await findSources([`${from.path}/a`])),
+    pair.alice.offer(await findFiles([`${from.path}/a`])),
   );
   const receiving = await pair.offered();
 

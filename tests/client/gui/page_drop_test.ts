@@ -206,7 +206,7 @@ dropTest(
     }
     await drop(alice, '#people [data-person="alice"]', [file]);
     await alert.getByText("Cannot send to yourself").waitFor();
-    await alice.click("Make my name an account");
+    await alice.click("Create an account");
     await drop(alice, "#own-form", [file]);
     await alice.click("Cancel");
     await alice.say("still here");

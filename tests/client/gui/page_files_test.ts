@@ -373,7 +373,7 @@ filesTest(
     await alice.page.locator("#files").waitFor();
 
     await alice.click("Disconnect");
-    await alice.page.getByRole("button", { name: "Come in" }).waitFor();
+    await alice.page.getByRole("button", { name: "Join" }).waitFor();
     await program.ended;
     await alice.comeIn("alice");
 

@@ -34,7 +34,7 @@ class Side {
       if ("text" in item) this.lines.push(String(item.text));
     };
     this.files = new Files({ me: name, folder, show, accepts: () => true });
-    this.talk = this.files.withPeer("peer");
+    this.talk = this.files.transfers.withPeer("peer");
     const connect = this.talk.connect.bind(this.talk);
     this.talk.connect = (say) =>
       connect((record) => {

@@ -201,7 +201,7 @@ Deno.test("in pipes, one transfer is sent and received, and both end with 0", as
   await using server = quietServer();
   const downloads = ["--downloads", to.path];
   await using bob = client("bob", server.port, "--receive", ...downloads);
-  await bob.untilError("Waits for files");
+  await bob.untilError("Waiting for files");
 
   const paths = ["a b", "d"].map((name) => `${from.path}/${name}`);
   await using alice = client("alice", server.port, "--send", "bob", ...paths);
@@ -221,7 +221,7 @@ Deno.test("in pipes, whoever is not meant is declined, and failures end with 1",
   writeFiles(from.path, { a: 1 });
   await using server = quietServer();
   await using bob = client("bob", server.port, "--receive", "--from", "carol");
-  await bob.untilError("Waits for files");
+  await bob.untilError("Waiting for files");
 
   const ends: [name: string, result: Result][] = [];
   for (const [user, file] of [["bob", "a"], ["dave", "a"], ["bob", "none"]]) {

@@ -9,6 +9,7 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
+import { SmallServer } from "../../../examples/server.ts";
 import {
   type Server,
   type ServerOptions,
@@ -22,6 +23,22 @@ type Conn = Pick<
   Deno.Conn<Deno.NetAddr>,
   "read" | "write" | "closeWrite" | "close" | "localAddr"
 >;
+
+/** Whether servers are those of examples/. */
+let small = false;
+
+/** From now on, the tests of this file run against the small server. */
+export function useSmallServer(): void {
+  small = true;
+}
+
+/** A test of what server.ts can do, and the server of examples/ cannot. */
+export function fullServerTest(
+  name: string,
+  test: () => Promise<void>,
+): void {
+  if (!small) Deno.test(name, test);
+}
 
 /** Whether servers are reached over WebSockets. */
 let overWebSockets = false;
@@ -122,11 +139,32 @@ export function lastingPort(): number {
   }
 }
 
+/** The server of examples/, which has no console and no web client. */
+function startSmallServer(
+  options: ServerOptions & { readonly tcp: Deno.TcpListener },
+): Server {
+  const server = new SmallServer(options.tcp, options);
+  const cannot = (): never => {
+    throw new TypeError("The small server cannot do that: fullServerTest");
+  };
+  return {
+    port: options.tcp.addr.port,
+    file: undefined,
+    tlsPort: undefined,
+    get console() {
+      return cannot();
+    },
+    welcome: cannot,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
 /** Starts a server that prints nothing. */
 export function startTestServer(options: ServerOptions = {}): TestServer {
   const log: string[] = [];
   const waiting = new Set<() => void>();
-  const server = startServer({
+  const start = small ? startSmallServer : startServer;
+  const server = start({
     software: "parley 1.2.3",
     log: (line) => {
       log.push(line);
@@ -158,7 +196,9 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     port: server.port,
     file: server.file,
     tlsPort: server.tlsPort,
-    console: server.console,
+    get console() {
+      return server.console;
+    },
     welcome: server.welcome,
     async [Symbol.asyncDispose]() {
       webs.delete(server.port);
@@ -396,7 +436,7 @@ export function steady(frame: string): string {
   return frame
     .replaceAll(/^Time: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/gm, "Time: T")
     .replaceAll(/^Token: [0-9a-f]{32}$/gm, "Token: T")
-    .replaceAll(/^Server: parley \d+\.\d+\.\d+$/gm, "Server: S");
+    .replaceAll(/^Server: parley(?:-example)? \d+\.\d+\.\d+$/gm, "Server: S");
 }
 
 /** A FORWARD as it is expected; see {@linkcode steady}. */

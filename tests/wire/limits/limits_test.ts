@@ -7,6 +7,7 @@ import { passWhileWaiting, TestClock } from "../../tools/test_clock.ts";
 import {
   bytes,
   forward,
+  fullServerTest,
   join,
   RawClient,
   sent,
@@ -222,7 +223,7 @@ Deno.test("who does not read is told 115 and ended; the others go on unharmed", 
   assertEquals(await alice.next("PONG"), "PONG\n\n");
 });
 
-Deno.test("answers never count against who asked for them", async () => {
+fullServerTest("answers never count against who asked for them", async () => {
   await using server = startTestServer({ maxOutboxBytes: 1_000 });
   using alice = await RawClient.enter(server.port, "alice", "#r");
   for (let i = 0; i < 50; i++) {

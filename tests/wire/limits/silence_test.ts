@@ -1,6 +1,10 @@
 /** What silence leads to: the deadline of registration, PING, and 116. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { RawClient, startTestServer } from "../../tools/net/raw_client.ts";
+import {
+  fullServerTest,
+  RawClient,
+  startTestServer,
+} from "../../tools/net/raw_client.ts";
 
 const IDLE = /^ERROR 116 Idle\nReason: .+\n\n$/;
 
@@ -74,22 +78,25 @@ Deno.test("who answers nothing to PING is told 116 and leaves its rooms", async 
   );
 });
 
-Deno.test("a classic user is never sent PING, nor ended for silence", async () => {
-  await using server = startTestServer({
-    registerWithinMs: 1,
-    pingAfterMs: 1,
-    idleAfterMs: 1,
-  });
-  using carol = await RawClient.classic(server.port, "carol");
-  using stranger = await RawClient.connect(server.port);
+fullServerTest(
+  "a classic user is never sent PING, nor ended for silence",
+  async () => {
+    await using server = startTestServer({
+      registerWithinMs: 1,
+      pingAfterMs: 1,
+      idleAfterMs: 1,
+    });
+    using carol = await RawClient.classic(server.port, "carol");
+    using stranger = await RawClient.connect(server.port);
 
-  await stranger.rest(); // a tick has passed, perhaps two
-  using later = await RawClient.connect(server.port);
-  await later.rest();
-  await carol.out.send("SEND carol\nContent-length: 2\n\nhi");
+    await stranger.rest(); // a tick has passed, perhaps two
+    using later = await RawClient.connect(server.port);
+    await later.rest();
+    await carol.out.send("SEND carol\nContent-length: 2\n\nhi");
 
-  assertEquals(
-    await carol.in.frame(),
-    "FORWARD carol\nContent-length: 2\n\nhi",
-  );
-});
+    assertEquals(
+      await carol.in.frame(),
+      "FORWARD carol\nContent-length: 2\n\nhi",
+    );
+  },
+);

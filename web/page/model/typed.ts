@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  alreadyAccount,
   type CommandClient,
   roomNamed,
   SHARED_COMMANDS,
@@ -19,6 +18,7 @@ import {
   usageHelp,
   type WebCommandName,
 } from "../../../core/text/typed_line.ts";
+import { alreadyAccount } from "../../../core/text/sentences.ts";
 import { lookAlike } from "../../../protocol.ts";
 import type { Chat } from "./chat.js";
 
@@ -106,7 +106,7 @@ const OWN_COMMANDS = {
       return wanted && lookAlike(one.target) === lookAlike(wanted);
     });
     if (room && room.kind !== "all") return chat.leave(room);
-    told(rest === "" ? "This is no room" : `You are not in ${rest}`);
+    told(rest === "" ? "You are in no room" : `You are not in ${rest}`);
   },
   rooms: ({ chat }) => showRooms(chat),
   signup: ({ chat, told, signUp }) => {

@@ -7,6 +7,7 @@
  * @module
  */
 import { Chat, FIRST_ROOM } from "../model/chat.js";
+import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { canUseAccounts } from "../net/account.js";
@@ -17,7 +18,7 @@ import type { Files } from "./files.ts";
 import { checkRepeated, type Form, type Goal } from "./form.ts";
 import { MessageList, titleOf } from "./messages.ts";
 import { announce, canAskToNotify, notify, toast } from "./news.ts";
-import { drawMe, Sidebar } from "./sidebar.ts";
+import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 import { line } from "./text.ts";
 
 /** Where the rooms of a tab are stored, for a reload of the page. */
@@ -174,7 +175,7 @@ export class ChatPage {
         await this.#chat.signUp(first.value);
         first.value = second.value = "";
         dialog.close();
-        toast(`${this.#chat.me} is your account now`);
+        toast(accountCreated(this.#chat.me));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
         problem.textContent = line(inWords(error));
@@ -317,19 +318,19 @@ export class ChatPage {
     const { current, state } = this.#chat;
     const { kind, target, members } = current;
     const name = line(target);
-    byId("title").textContent = kind === "all" ? "Everybody" : name;
+    byId("title").textContent = kind === "all" ? "All users" : name;
     byId("subtitle").textContent = kind === "all"
-      ? "all who are connected"
+      ? "connected now"
       : kind === "user"
       ? "private"
-      : `${members} inside`;
+      : peopleHere(members);
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
     const leave = byId("leave");
     leave.hidden = kind === "all";
     leave.textContent = kind === "room" ? "Leave" : "Close";
     this.#text.placeholder = kind === "all"
-      ? "Write to everybody"
+      ? "Write to all users"
       : `Write ${kind === "room" ? "in" : "to"} ${name}`;
     byId("send", HTMLButtonElement).disabled = state === "over";
   }
@@ -339,7 +340,7 @@ export class ChatPage {
     const banner = byId("banner");
     banner.hidden = state === "in" || state === "coming";
     const text = state === "away"
-      ? `${line(why)}. Coming back; what you write waits until then.`
+      ? `${line(why)}. ${RECONNECTING}`
       : `${line(why)}.`;
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;

@@ -91,7 +91,6 @@ function hasFiles({ dataTransfer }: DragEvent): boolean {
 }
 
 const NO_PROGRAM = "Cannot send files: this page has no program for it. " +
-  "Start deno run -A client.ts --gui on this computer";
+  "Start deno run -A client.ts --gui on this computer.";
 
-const NO_USER =
-  "Drop files on a person, in the list or in a private conversation";
+const NO_USER = "Drop files on a name, or in a private conversation.";

@@ -27,7 +27,7 @@ type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
 /** A search through folders that takes longer is told, in milliseconds. */
 const SLOW_SEARCH_MS = 1_000;
 
-const SEARCHING = "Looking through the folders. They are offered soon";
+const SEARCHING = "Searching the folders. The files are offered after that.";
 
 /** See the top of the file. */
 export class Files implements Carrier {
@@ -115,7 +115,7 @@ export class Files implements Carrier {
       if (!this.#program?.isOpen) {
         throw new Error(
           "Cannot send files: the program that carries them is away. " +
-            "Try again when you are connected",
+            "Try again when you are connected.",
         );
       }
       const drop = ++this.#lastDrop;
@@ -204,7 +204,7 @@ export class Files implements Carrier {
     if (program !== this.#program) return; // we have closed it
     this.#program = undefined;
     this.#forget();
-    toast("The program that carries files has ended. Start it again");
+    toast("The program that carries files has ended. Start it again.");
   }
 
   #forget(): void {

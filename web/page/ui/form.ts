@@ -7,6 +7,7 @@
  * @module
  */
 import { preparePassword, ScramError } from "../../../core/scram.ts";
+import { NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
 import { Account, canUseAccounts, ownerOf, type Way } from "../net/account.js";
@@ -86,7 +87,7 @@ export class Form {
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
       this.#explain(
-        `${line(`${owner}`)} has an account. Is it yours? Then log in`,
+        `${line(`${owner}`)} has an account. If it is yours, sign in.`,
       );
       this.#password.focus();
     }
@@ -101,7 +102,7 @@ export class Form {
     if (!isUserName(free)) return;
     this.#suggestion.hidden = false;
     this.#suggestion.dataset["name"] = free;
-    this.#suggestion.textContent = `Come in as ${free}`;
+    this.#suggestion.textContent = `Join as ${free}`;
   }
 
   #go(): void {
@@ -110,9 +111,7 @@ export class Form {
       const isReserved = /^[A-Za-z0-9]{1,32}$/.test(name);
       this.#name.focus();
       return this.#explain(
-        isReserved
-          ? `"${name}" is reserved. Take another name`
-          : "A name has 1 to 32 letters (A-Z, a-z) and digits",
+        isReserved ? `"${name}" is reserved. Choose another name.` : NAME_RULE,
       );
     }
     const way = this.#way;
@@ -170,7 +169,7 @@ export class Form {
 
   #busy(busy: boolean): void {
     this.#enter.disabled = busy;
-    this.#enter.textContent = busy ? "Coming in…" : "Come in";
+    this.#enter.textContent = busy ? "Joining…" : "Join";
   }
 
   #explain(text = ""): void {
@@ -187,7 +186,7 @@ export function checkRepeated(
 ): void {
   preparePassword(password.value);
   if (password.value === repeat.value) return;
-  throw new ScramError("The two passwords are not the same");
+  throw new ScramError("The passwords are not the same");
 }
 
 /** What was typed the last time. */

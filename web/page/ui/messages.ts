@@ -176,7 +176,7 @@ export class MessageList {
 export function titleOf(
   { kind, target }: Pick<Conversation, "kind" | "target">,
 ): string {
-  if (kind === "all") return "to everybody";
+  if (kind === "all") return "to all users";
   return kind === "room" ? `in ${line(target)}` : `with ${line(target)}`;
 }
 
@@ -248,7 +248,7 @@ const CLASSES = { event: "event", error: "fault", answer: "answer" };
 
 /** What a conversation without messages shows. */
 const EMPTY: Readonly<Record<Conversation["kind"], string>> = {
-  room: "Nothing was said here yet. Say hello!",
-  user: "What you write here, nobody else gets.",
-  all: "What you write here goes to everybody who is connected.",
+  room: "No messages yet. Say hello!",
+  user: "Private messages. The server can read them.",
+  all: "All connected users get these messages.",
 };

@@ -97,14 +97,14 @@ export class Sidebar {
       }).row
     );
     byId("people-title").textContent = current.kind === "all"
-      ? "Who is connected"
-      : "Who is here";
+      ? "People connected"
+      : "People here";
     arrangeWithRest(this.#people, rows, names.length);
   }
 
   #conversationItem(conversation: Conversation): Item {
     const { kind, target } = conversation;
-    const name = kind === "all" ? "Everybody" : line(target);
+    const name = kind === "all" ? "All users" : line(target);
     return new Item(name, () => {
       this.#choose();
       this.#chat.show(conversation);
@@ -139,7 +139,7 @@ class Item {
   /** Shows how many users are in a room. */
   setInside(count: number): void {
     this.#inside.textContent = `${count}`;
-    this.#inside.title = `${count} inside`;
+    this.#inside.title = peopleHere(count);
   }
 
   update(
@@ -151,10 +151,15 @@ class Item {
     this.#badge.hidden = unread === 0;
     this.#badge.classList.toggle("called", called);
     this.#badge.textContent = unread > 999 ? "999+" : `${unread}`;
-    this.#badge.title = `${unread} not seen`;
+    this.#badge.title = `${unread} unread`;
     this.#inside.hidden = unread > 0;
     if (kind === "room") this.setInside(members);
   }
+}
+
+/** How many users are in a room, in words. */
+export function peopleHere(count: number): string {
+  return count === 1 ? "1 person here" : `${count} people here`;
 }
 
 /** Shows rows, and how many of `total` they leave out. */

@@ -2,20 +2,26 @@
  * The folder that others may get files from: `--share FOLDER`.
  *
  * What is asked for is found by going down from the folder, part by part, and
- * what is found must lie exactly where its path says: a link anywhere on the
- * way leads somewhere else, and then there is no such file. That is looked at
- * again when the file is opened; see disk.ts.
+ * must lie exactly where its path says: a link anywhere on the way leads
+ * somewhere else, and then there is no such file. That is checked again when
+ * the file is opened; see file_source.ts.
  *
- * Who asks is never told whether something exists that is not shared.
+ * The peer is never told whether something exists that is not shared.
  *
  * @module
  */
 import { join, sep } from "node:path";
-import { type Entry, FileFailure, inRecords } from "./records.ts";
 import { systemReason } from "../view/system_error.ts";
-import { pathParts } from "./names.ts";
-import { type DiskSource, findSources } from "./disk.ts";
-import type { Outgoing } from "./source.ts";
+import { type DiskFile, findFiles, type Outgoing } from "./file_source.ts";
+import { type Entry, FileFailure, inRecords, pathParts } from "./records.ts";
+
+/** What a shared folder has. */
+export interface Listing {
+  /** Files by their paths; all of item 0. */
+  readonly entries: Entry[];
+  /** How many more there are. */
+  readonly more: number;
+}
 
 /** See the top of the file. */
 export class SharedFolder {
@@ -29,7 +35,7 @@ export class SharedFolder {
   /**
    * Shares the folder at `path`.
    *
-   * @throws {FileFailure} If it is none.
+   * @throws {FileFailure} If it is not a folder.
    */
   static async open(path: string): Promise<SharedFolder> {
     try {
@@ -42,11 +48,11 @@ export class SharedFolder {
         cause: error,
       });
     }
-    throw new FileFailure(`Cannot share "${path}": it is no folder`);
+    throw new FileFailure(`Cannot share "${path}": it is not a folder`);
   }
 
   /**
-   * The file or folder at `path`, as the other side names it.
+   * The file or folder at `path`, as the peer names it.
    *
    * @throws {FileFailure} If there is none inside the shared folder.
    */
@@ -62,11 +68,11 @@ export class SharedFolder {
     if (outgoing.sources.every((one) => one.location.startsWith(inside))) {
       return outgoing;
     }
-    throw none; // a link came in between
+    throw none; // a link was put there meanwhile
   }
 
   /** What it has, by path; of many, the first. */
-  async list(): Promise<{ entries: Entry[]; more: number }> {
+  async list(): Promise<Listing> {
     const { sources } = await readable(this.location);
     const files = sources.filter(({ path }) => !path.endsWith("/"));
     const named = files.map(({ path, size }) => {
@@ -77,10 +83,10 @@ export class SharedFolder {
   }
 }
 
-/** What there is to be sent; what goes wrong names no path of our disk. */
-async function readable(location: string): Promise<Outgoing<DiskSource>> {
+/** What there is to be sent; a failure names no path of this disk. */
+async function readable(location: string): Promise<Outgoing<DiskFile>> {
   try {
-    return await findSources([location]);
+    return await findFiles([location]);
   } catch (error) {
     if (!(error instanceof FileFailure && error.cause)) throw error;
     const reason = systemReason(error.cause);

@@ -21,9 +21,9 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
-import { BadRecord, type Entry, FileFailure, PIECE_BYTES } from "./records.ts";
+import { FileFailure, PIECE_BYTES } from "./records.ts";
 import { systemReason } from "../view/system_error.ts";
-import { foldName, numbered, pathParts, SafePaths } from "./names.ts";
+import { foldName, numbered, type OfferedItem } from "./names.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /**
@@ -31,85 +31,6 @@ import type { Bytes } from "../../core/scram.ts";
  * as much as a quarter of a megabyte.
  */
 const BLOCK_BYTES = 1_048_576;
-
-/** An item of an offer, with names that are safe. */
-export interface Item {
-  /** What it is to be called. */
-  readonly name: string;
-  /** Whether it is a folder. */
-  readonly isFolder: boolean;
-  /** Its files in their order; those of a folder by paths inside of it. */
-  readonly files: readonly ItemFile[];
-  /** The sum of their sizes. */
-  readonly size: number;
-  /** What it was called by the sender, for people to read. Not safe. */
-  readonly title: string;
-}
-
-/** A file of an {@linkcode Item}, or an empty folder. */
-export interface ItemFile {
-  /** Parted by `/`; empty for an item that is a file. */
-  readonly path: string;
-  /** In bytes. */
-  readonly size: number;
-  /** Whether it is an empty folder. */
-  readonly isFolder: boolean;
-}
-
-/**
- * The items that `entries` describe.
- *
- * @throws {BadRecord} If no honest sender describes anything so.
- */
-export function itemsOf(entries: readonly Entry[]): Item[] {
-  const groups: Entry[][] = [];
-  for (const entry of entries) {
-    if (entry.item === groups.length) groups.push([]);
-    if (entry.item !== groups.length - 1) throw odd("counts wrongly");
-    groups.at(-1)!.push(entry);
-  }
-  return groups.map(itemOf);
-}
-
-function itemOf(entries: readonly Entry[]): Item {
-  const paths = new SafePaths();
-  const seen = new Set<string>(); // files, and folders with `/`
-  const title = pathParts(entries[0]!.path)?.[0] ?? "";
-  const isFolder = entries[0]!.path.includes("/");
-  const files = entries.map(({ path, size }): ItemFile => {
-    const parts = pathParts(path);
-    if (!parts || parts[0] !== title) throw odd("mixes folders");
-    if (isFolder !== path.includes("/")) throw odd("mixes files and folders");
-    addOnce(seen, parts, path.endsWith("/"));
-    const safe = paths.add(parts);
-    const inside = isFolder ? safe.slice(safe.indexOf("/") + 1) : "";
-    const isRoot = parts.length === 1; // all of a folder that is empty
-    return { path: isRoot ? "" : inside, size, isFolder: path.endsWith("/") };
-  });
-  const name = paths.add([title]);
-  const size = entries.reduce((sum, entry) => sum + entry.size, 0);
-  return { name, isFolder, files, size, title };
-}
-
-/** Notes a path, and that what it lies in are folders. */
-function addOnce(
-  seen: Set<string>,
-  parts: readonly string[],
-  isFolder: boolean,
-): void {
-  const path = parts.join("/");
-  if (seen.has(path) || seen.has(`${path}/`)) throw odd("names a file twice");
-  seen.add(isFolder ? `${path}/` : path);
-  for (let depth = 1; depth < parts.length; depth++) {
-    const folder = parts.slice(0, depth).join("/");
-    if (seen.has(folder)) throw odd("has a folder that is a file");
-    seen.add(`${folder}/`);
-  }
-}
-
-function odd(what: string): BadRecord {
-  return new BadRecord(`a list of files that ${what}`);
-}
 
 /** Between whom a part is; both may use one folder on one computer. */
 export interface People {
@@ -128,9 +49,9 @@ export interface Beginning {
 }
 
 /** See the top of the file. */
-export class Part {
+export class PartialFile {
   /** What it is a part of. */
-  readonly item: Item;
+  readonly item: OfferedItem;
   /** Where it is. */
   readonly path: string;
   readonly #folder: string;
@@ -145,7 +66,7 @@ export class Part {
   #writing = Promise.resolve();
   #error: unknown;
 
-  private constructor(item: Item, folder: string, path: string) {
+  private constructor(item: OfferedItem, folder: string, path: string) {
     this.item = item;
     this.path = path;
     this.#folder = folder;
@@ -160,12 +81,12 @@ export class Part {
    * @throws {FileFailure} If it cannot be written there.
    */
   static async open(
-    item: Item,
+    item: OfferedItem,
     folder: string,
     people: People,
-  ): Promise<Part> {
+  ): Promise<PartialFile> {
     const path = freePart(item, folder, people);
-    const part = new Part(item, folder, path);
+    const part = new PartialFile(item, folder, path);
     try {
       await Deno.mkdir(folder, { recursive: true });
       if (item.isFolder) await part.#makeFolder("");
@@ -448,7 +369,7 @@ async function writeSome(file: Deno.FsFile, bytes: Bytes): Promise<number> {
 }
 
 /** Where a part of that item is; another one if that is written just now. */
-function freePart(item: Item, folder: string, people: People): string {
+function freePart(item: OfferedItem, folder: string, people: People): string {
   const names = [people.sender, people.receiver].map(foldName);
   const identity = JSON.stringify([...names, item.title, item.size]);
   const digits = createHash("sha256").update(identity).digest("hex").slice(
@@ -466,7 +387,7 @@ function spoiled(message: string): FileFailure {
   return new FileFailure(message, { spoiled: true });
 }
 
-function unwritable({ title }: Item, error: unknown): Error {
+function unwritable({ title }: OfferedItem, error: unknown): Error {
   if (error instanceof FileFailure) return error;
   if (error instanceof DOMException) return error; // it was asked to end
   const reason = systemReason(error);

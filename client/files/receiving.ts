@@ -1,14 +1,16 @@
 /**
- * One offer of files from one person, on one connection: from its first record
- * to the last hash.
+ * One offer of files from a peer, on one connection: from its first record to
+ * the last hash.
  *
- * What arrives is taken in its order, and whoever reads from the connection
- * waits when the disk is behind. A mistake of the other side, or of the disk,
- * ends this transfer alone, and the other side is told.
+ * What arrives is taken in its order, and the reader of the connection waits
+ * when the disk is behind. A mistake of the peer, or of the disk, ends this
+ * transfer alone, and the peer is told.
  *
  * @module
  */
 import { createHash } from "node:crypto";
+import { itemsOf, type OfferedItem, titleOf } from "./names.ts";
+import { PartialFile, type People } from "./partial_file.ts";
 import {
   BadRecord,
   type Control,
@@ -18,62 +20,58 @@ import {
   FileFailure,
   MAX_PATHS_LENGTH,
 } from "./records.ts";
-import { titleOf } from "./names.ts";
-import { type Item, itemsOf, Part, type People } from "./part.ts";
-import type { Say } from "./send.ts";
+import type { SendRecord } from "./sending.ts";
 import type { Bytes } from "../../core/scram.ts";
 
-/** The other side is told how much there is whenever so much is new. */
+/** The sender is told how much was received after so many bytes. */
 const TELL_EVERY_BYTES = 256 * 1_024;
 
 /** How an offer is accepted. */
 export interface Acceptance {
   /** Where the files go. */
   readonly folder: string;
-  /** Between whom they are. */
   readonly people: People;
-  /** What is whole from before a break: where the first items are by now. */
+  /** The paths of the first items, if they were received before a break. */
   readonly finished?: readonly string[];
 }
 
 /** See the top of the file. */
 export class Receiving {
-  /** Its number on the connection, by the other side. */
+  /** The sender's number for it on the connection. */
   readonly transfer: number;
   /** The same after a break. */
   readonly id: string;
   /** How many files, empty folders included. */
   readonly files: number;
-  /** The sum of their sizes. */
+  /** The sum of their sizes, in bytes. */
   readonly size: number;
   /** Which of our requests it answers, if one. */
   readonly answers: number | undefined;
-  /** What is offered, once all of the manifest is there. */
-  items: readonly Item[] = [];
-  readonly #say: Say;
-  #entries: Entry[] = []; // as long as some are missing
+  /** What is offered, once all of the manifest was received. */
+  items: readonly OfferedItem[] = [];
+  readonly #send: SendRecord;
+  #entries: Entry[] = []; // until all are there
   #listed = 0;
   #pathsLength = 0;
   #finished: string[] = [];
   #acceptance: Acceptance | undefined;
-  #part: Part | undefined;
+  #partial: PartialFile | undefined;
   #begun = false;
-  #before = 0; // bytes that were there, or are in finished items
+  #before = 0; // bytes from before a break, those of finished items included
   #got = 0; // since then
   #told = 0;
-  #keep = true; // what is there, if it ends now
+  #keep = true; // the partial file, if it ends now
   readonly #stop = new AbortController();
   readonly #done = Promise.withResolvers<readonly string[]>();
 
-  /** Begins with the offer alone. */
-  constructor(offer: Offer, say: Say) {
+  constructor(offer: ControlOf<"offer">, send: SendRecord) {
+    this.transfer = offer.transfer;
     this.id = offer.id;
     this.files = offer.files;
     this.size = offer.size;
     this.answers = offer.answers;
-    this.transfer = offer.transfer;
-    this.#say = say;
-    this.#done.promise.catch(() => {}); // who waits for it is told
+    this.#send = send;
+    this.#done.promise.catch(() => {}); // accept() is told
   }
 
   /** As people say it: `a.txt and 2 more`. */
@@ -83,22 +81,22 @@ export class Receiving {
     );
   }
 
-  /** Whether all of the manifest is there. */
+  /** Whether all of the manifest was received. */
   get listed(): boolean {
     return this.#listed === this.files;
   }
 
-  /** How long the paths are together that were listed, in UTF-16 units. */
+  /** How long all paths of the manifest are, in UTF-16 units. */
   get pathsLength(): number {
     return this.#pathsLength;
   }
 
-  /** How many bytes are there, those from before a break included. */
+  /** How many bytes were received, those from before a break included. */
   get moved(): number {
     return this.#before + this.#got;
   }
 
-  /** Where the items are that are whole. */
+  /** The paths of the items that are whole. */
   get finished(): readonly string[] {
     return this.#finished;
   }
@@ -109,31 +107,34 @@ export class Receiving {
   }
 
   /**
-   * Takes what is offered.
+   * Receives what is offered.
    *
-   * @returns Where each item is, once all are whole.
-   * @throws {FileFailure} If it cannot be kept, or is not what was offered.
+   * @returns The path of each item, once all are whole.
+   * @throws {FileFailure} If it cannot be written, or is not what was offered.
    * @throws What {@linkcode abort} was given.
    */
   async accept(acceptance: Acceptance): Promise<readonly string[]> {
     this.#acceptance = acceptance;
     this.#finished = [...acceptance.finished ?? []];
-    for (const { size } of this.items.slice(0, this.#finished.length)) {
-      this.#before += size;
-    }
+    const item = this.#finished.length;
+    for (const { size } of this.items.slice(0, item)) this.#before += size;
     await this.#guard(async () => {
-      const item = this.#finished.length;
-      await this.#openPart();
-      const { offset, hash } = await this.#part?.beginning(this.#stop.signal) ??
-        NOTHING;
-      const { transfer } = this;
-      this.#tell({ type: "accept", transfer, item, offset, hash });
-      if (!this.#part) this.#finish();
+      await this.#openPartial();
+      const { offset, hash } =
+        await this.#partial?.beginning(this.#stop.signal) ?? NOTHING;
+      this.#tell({
+        type: "accept",
+        transfer: this.transfer,
+        item,
+        offset,
+        hash,
+      });
+      if (!this.#partial) this.#finish();
     });
     return await this.#done.promise;
   }
 
-  /** Declines or ends it, tells the other side, and removes what is not whole. */
+  /** Declines or stops it, and tells the sender. */
   async cancel(
     failure: FileFailure,
     { keep = false }: { keep?: boolean } = {},
@@ -144,12 +145,12 @@ export class Receiving {
     await this.#end(failure, { keep });
   }
 
-  /** Ends it without a word, for `reason`; what is there is kept. */
+  /** Ends it because the connection is gone; the partial file is kept. */
   abort(reason: Error): Promise<void> {
     return this.#end(reason, { keep: true });
   }
 
-  /** Hears what the other side says about it. */
+  /** Takes a record of the sender about it. */
   async receive(control: Control): Promise<void> {
     if (this.#stop.signal.aborted) return; // on its way when it ended
     switch (control.type) {
@@ -170,8 +171,9 @@ export class Receiving {
   async take(bytes: Bytes): Promise<void> {
     if (this.#stop.signal.aborted) return; // on their way when it ended
     await this.#guard(async () => {
-      if (!this.#part || !this.#begun) throw new BadRecord("data too early");
-      await this.#part.write(bytes);
+      const partial = this.#begun ? this.#partial : undefined;
+      if (!partial) throw new BadRecord("data before they were accepted");
+      await partial.write(bytes);
       this.#got += bytes.length;
       if (this.#got - this.#told < TELL_EVERY_BYTES) return;
       this.#told = this.#got;
@@ -181,13 +183,13 @@ export class Receiving {
 
   #list(entries: readonly Entry[]): void {
     if (this.listed || entries.length === 0) {
-      throw new BadRecord("a list that goes on after its end");
+      throw new BadRecord("a manifest that continues after its end");
     }
     for (const { path } of entries) this.#pathsLength += path.length;
     this.#entries.push(...entries);
     this.#listed += entries.length;
     if (this.#listed > this.files || this.#pathsLength > MAX_PATHS_LENGTH) {
-      throw new BadRecord("a list of more files than were offered");
+      throw new BadRecord("a manifest of more files than were offered");
     }
     if (!this.listed) return;
     this.items = itemsOf(this.#entries);
@@ -197,32 +199,33 @@ export class Receiving {
   }
 
   #begin(offset: number): void {
-    const part = this.#part;
-    if (!part || this.#begun || (offset > 0 && offset !== part.received)) {
-      throw new BadRecord("a beginning that nobody asked for");
+    const partial = this.#begun ? undefined : this.#partial;
+    if (!partial || (offset > 0 && offset !== partial.received)) {
+      throw new BadRecord("a beginning that was not asked for");
     }
-    if (offset === 0) part.restart();
+    if (offset === 0) partial.restart();
     this.#before += offset;
     this.#begun = true;
   }
 
   async #endItem(hash: string): Promise<void> {
-    if (!this.#part || !this.#begun) throw new BadRecord("an end too early");
-    this.#finished.push(await this.#part.finish(hash));
-    await this.#openPart();
-    if (!this.#part) this.#finish();
+    const partial = this.#begun ? this.#partial : undefined;
+    if (!partial) throw new BadRecord("an end before the beginning");
+    this.#finished.push(await partial.finish(hash));
+    await this.#openPartial();
+    if (!this.#partial) this.#finish();
   }
 
-  /** Opens the part of the next item, if there is one. */
-  async #openPart(): Promise<void> {
+  /** Opens the partial file of the next item, if there is one. */
+  async #openPartial(): Promise<void> {
     const item = this.items[this.#finished.length];
     const { folder, people } = this.#acceptance!; // or nothing would come
-    this.#part = undefined;
+    this.#partial = undefined;
     if (!item) return;
-    const part = await Part.open(item, folder, people);
-    this.#part = part;
+    const partial = await PartialFile.open(item, folder, people);
+    this.#partial = partial;
     if (!this.#stop.signal.aborted) return;
-    await this.#leave(part); // it ended just now, without this part
+    await this.#leave(partial); // it ended just now, without this file
     throw this.#stop.signal.reason;
   }
 
@@ -231,7 +234,7 @@ export class Receiving {
     this.#done.resolve(this.#finished);
   }
 
-  /** Runs `task`; what fails for us ends the transfer, and is told. */
+  /** Runs `task`; a {@linkcode FileFailure} ends the transfer, for both. */
   async #guard(task: () => Promise<void>): Promise<void> {
     try {
       await task();
@@ -246,21 +249,19 @@ export class Receiving {
     if (this.#stop.signal.aborted) return;
     this.#keep = keep;
     this.#stop.abort(reason);
-    if (this.#part) await this.#leave(this.#part);
+    if (this.#partial) await this.#leave(this.#partial);
     this.#done.reject(reason);
   }
 
-  async #leave(part: Part): Promise<void> {
-    await (this.#keep ? part.close() : part.remove());
+  async #leave(partial: PartialFile): Promise<void> {
+    await (this.#keep ? partial.close() : partial.remove());
   }
 
   #tell(control: Control): void {
-    // A broken connection is told by whoever reads from it.
-    this.#say(encodeControl(control)).catch(() => {});
+    // The reader of the connection finds out that it is broken.
+    this.#send(encodeControl(control)).catch(() => {});
   }
 }
 
 /** The hash of nothing, when nothing is missing. */
 const NOTHING = { offset: 0, hash: createHash("sha256").digest("hex") };
-
-type Offer = ControlOf<"offer">;

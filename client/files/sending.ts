@@ -1,6 +1,6 @@
 /**
- * One offer of files to one person, on one connection: from the offer to the
- * receiver's word that all of it is whole.
+ * One offer of files to a peer, on one connection: from the offer to the
+ * receiver's word that everything is whole.
  *
  * While a piece is encrypted and sent, the next is read and hashed. The sender
  * is at most a window ahead of what the receiver has written: what was on its
@@ -11,19 +11,18 @@
  *
  * @module
  */
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
+import { type FileSource, FilesReader, type Outgoing } from "./file_source.ts";
 import {
   type Control,
   type ControlOf,
   DATA_HEAD_BYTES,
   encodeControl,
-  type Entry,
   FileFailure,
   inRecords,
   PIECE_BYTES,
   writeDataHead,
 } from "./records.ts";
-import { type Outgoing, type Source, SourceReader } from "./source.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** The most and the least that may be on its way, in bytes. */
@@ -35,29 +34,27 @@ const WINDOWS_PER_OFFER = 125;
 /** So much is read at once: a call that waits costs as much as its bytes. */
 const BLOCK_BYTES = 4 * PIECE_BYTES;
 
-/** Says a record to the other side; resolves when more may be said. */
-export type Say = (record: Bytes) => Promise<void>;
+/** Sends a record to the peer; resolves when more may be sent. */
+export type SendRecord = (record: Bytes) => Promise<void>;
 
-/** What a {@linkcode Sending} needs to know. */
+/** What a {@linkcode Sending} works with. */
 export interface SendingOptions {
   /** Its number on the connection. */
   readonly transfer: number;
   /** The same after a break; see {@linkcode newId}. */
   readonly id: string;
-  /** What is sent. */
   readonly outgoing: Outgoing;
-  /** To the other side. */
-  readonly say: Say;
+  readonly send: SendRecord;
   /** Which request it answers, if one. */
-  readonly answers?: number;
+  readonly answers?: number | undefined;
 }
 
-/** An id that nobody guesses. */
+/** An id that nobody can guess. */
 export function newId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
 
-/** How much of an offer may be on its way: a break costs no more. In bytes. */
+/** How many bytes of an offer may be on their way: a break costs no more. */
 export function windowOf(size: number): number {
   const { most, least } = WINDOW_BYTES;
   return Math.min(most, Math.max(least, size / WINDOWS_PER_OFFER));
@@ -65,19 +62,15 @@ export function windowOf(size: number): number {
 
 /** See the top of the file. */
 export class Sending {
-  /** Its number on the connection, by us. */
+  /** This client's number for it on the connection. */
   readonly transfer: number;
-  /** The same after a break. */
-  readonly id: string;
-  /** What is sent. */
   readonly outgoing: Outgoing;
-  /** Resolves if the other side accepts it. */
+  /** Resolves if the receiver accepts it. */
   readonly accepted: Promise<unknown>;
-  readonly #say: Say;
-  readonly #answers: number | undefined;
+  readonly #options: SendingOptions;
   readonly #stop = new AbortController();
-  readonly #stopped = aborted(this.#stop.signal);
-  readonly #answered = Promise.withResolvers<Accept>();
+  readonly #stopped = Promise.withResolvers<never>();
+  readonly #answered = Promise.withResolvers<ControlOf<"accept">>();
   readonly #done = Promise.withResolvers<void>();
   readonly #window: number;
   #before = 0; // bytes that need not be sent
@@ -85,18 +78,17 @@ export class Sending {
   #got = 0;
   #moved = Promise.withResolvers<void>();
 
-  /** Says nothing yet. */
+  /** Sends nothing yet. */
   constructor(options: SendingOptions) {
-    this.id = options.id;
-    this.outgoing = options.outgoing;
+    this.#options = options;
     this.transfer = options.transfer;
-    this.#say = options.say;
-    this.#answers = options.answers;
+    this.outgoing = options.outgoing;
     this.#window = windowOf(options.outgoing.size);
     this.accepted = this.#answered.promise;
+    this.#stopped.promise.catch(() => {}); // run() is told, if it waits
   }
 
-  /** How many bytes the other side has, those from before a break included. */
+  /** How many bytes the receiver has, those from before a break included. */
   get moved(): number {
     return this.#before + this.#got;
   }
@@ -121,7 +113,7 @@ export class Sending {
     }
   }
 
-  /** Hears what the other side says about it. */
+  /** Takes a record of the receiver about it. */
   receive(control: Control): void {
     switch (control.type) {
       case "accept":
@@ -139,7 +131,7 @@ export class Sending {
     }
   }
 
-  /** Withdraws the offer, also while it is sent, and tells the other side. */
+  /** Withdraws the offer, also while it is sent, and tells the receiver. */
   cancel(failure: FileFailure): Promise<void> {
     const reason = failure.message;
     this.#tell({ type: "withdraw", transfer: this.transfer, reason })
@@ -148,30 +140,36 @@ export class Sending {
     return Promise.resolve();
   }
 
-  /** Ends it without a word, for `reason`. */
+  /** Ends it for `reason`, and tells nobody. */
   abort(reason: Error): void {
     this.#stop.abort(reason);
+    this.#stopped.reject(reason);
     this.#moved.resolve();
   }
 
   async #offer(): Promise<void> {
-    const { sources, size } = this.outgoing;
+    const { transfer, id, outgoing, answers } = this.#options;
+    const { files, size, sources } = outgoing;
     await this.#tell({
       type: "offer",
-      transfer: this.transfer,
-      id: this.id,
-      files: sources.length,
+      transfer,
+      id,
+      files,
       size,
-      ...(this.#answers === undefined ? {} : { answers: this.#answers }),
+      ...(answers === undefined ? {} : { answers }),
     });
     for (const group of inRecords(sources)) {
-      const entries = group.map(entryOf);
+      const entries = group.map(({ item, path, size }) => ({
+        item,
+        path,
+        size,
+      }));
       this.#stop.signal.throwIfAborted();
-      await this.#tell({ type: "manifest", transfer: this.transfer, entries });
+      await this.#tell({ type: "manifest", transfer, entries });
     }
   }
 
-  async #sendItems(accept: Accept): Promise<void> {
+  async #sendItems(accept: ControlOf<"accept">): Promise<void> {
     const { sources } = this.outgoing;
     const items = [...Map.groupBy(sources, ({ item }) => item).values()];
     const done = items.splice(0, accept.item).flat();
@@ -186,10 +184,10 @@ export class Sending {
     }
   }
 
-  /** Goes on behind what the receiver has, if it is what we have. */
+  /** Continues behind what the receiver has, if its bytes are the same. */
   async #begin(
-    sources: readonly Source[],
-    { offset, hash }: Accept,
+    sources: readonly FileSource[],
+    { offset, hash }: ControlOf<"accept">,
   ): Promise<ItemReader> {
     const item = new ItemReader(sources);
     const length = offset <= sizeOf(sources) ? offset : 0;
@@ -213,7 +211,7 @@ export class Sending {
     try {
       for (let count; (count = await filling) > 0;) {
         filling = reader.fill(other.subarray(DATA_HEAD_BYTES));
-        filling.catch(() => {}); // who comes to it is told
+        filling.catch(() => {}); // the next round is told
         hash.update(block.subarray(DATA_HEAD_BYTES, DATA_HEAD_BYTES + count));
         await this.#sendPieces(block, count);
         [block, other] = [other, block];
@@ -234,7 +232,7 @@ export class Sending {
       const record = block.subarray(at, at + DATA_HEAD_BYTES + bytes);
       writeDataHead(record, this.transfer);
       await this.#roomFor(bytes);
-      await this.#say(record);
+      await this.#options.send(record);
     }
   }
 
@@ -249,27 +247,25 @@ export class Sending {
   }
 
   #tell(control: Control): Promise<void> {
-    return this.#say(encodeControl(control));
+    return this.#options.send(encodeControl(control));
   }
 
   #unlessStopped<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#stopped]);
+    return Promise.race([promise, this.#stopped.promise]);
   }
 }
 
-type Accept = ControlOf<"accept">;
-
 /** The bytes of an item, and the hash of those that were read. */
 class ItemReader implements Disposable {
-  reader: SourceReader;
-  hash: Hash = createHash("sha256");
+  reader: FilesReader;
+  hash = createHash("sha256");
   readonly size: number;
-  readonly #sources: readonly Source[];
+  readonly #sources: readonly FileSource[];
 
-  constructor(sources: readonly Source[]) {
+  constructor(sources: readonly FileSource[]) {
     this.#sources = sources;
     this.size = sizeOf(sources);
-    this.reader = new SourceReader(sources);
+    this.reader = new FilesReader(sources);
   }
 
   /** Reads the first `bytes`; their hash. */
@@ -287,7 +283,7 @@ class ItemReader implements Disposable {
   /** Goes back to the first byte. */
   restart(): void {
     this[Symbol.dispose]();
-    this.reader = new SourceReader(this.#sources);
+    this.reader = new FilesReader(this.#sources);
     this.hash = createHash("sha256");
   }
 
@@ -296,18 +292,6 @@ class ItemReader implements Disposable {
   }
 }
 
-/** Rejects with the signal's reason as soon as it has one. */
-function aborted(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  signal.addEventListener("abort", () => reject(signal.reason));
-  promise.catch(() => {}); // whoever waits for something else is told
-  return promise;
-}
-
-function sizeOf(sources: readonly Source[]): number {
-  return sources.reduce((sum, source) => sum + source.size, 0);
-}
-
-function entryOf({ item, path, size }: Source): Entry {
-  return { item, path, size };
+function sizeOf(sources: readonly FileSource[]): number {
+  return sources.reduce((sum, { size }) => sum + size, 0);
 }

@@ -1,0 +1,285 @@
+/**
+ * What is sent: files, on the disk or in a browser (page_drop.ts), and their
+ * bytes.
+ *
+ * What is offered is found first. Each file is compared with that when it is
+ * opened and again after its last byte, so a file that changes while it is sent
+ * ends the transfer instead of arriving as a mixture.
+ *
+ * No link inside a folder is followed, and only files and folders are sent: a
+ * link can lead anywhere, and a device has no end. A path that the user typed
+ * may be a link itself.
+ *
+ * @module
+ */
+import { basename, join, resolve } from "node:path";
+import { systemReason } from "../view/system_error.ts";
+import { titleOf } from "./names.ts";
+import {
+  type Entry,
+  FileFailure,
+  MAX_FILES,
+  MAX_PATHS_LENGTH,
+  pathParts,
+} from "./records.ts";
+
+/** A file to be sent, or with `/` at the end of its path an empty folder. */
+export interface FileSource extends Entry {
+  /**
+   * Opens it, at its beginning. It may be opened again, after a break.
+   *
+   * @throws {FileFailure} If it is not what was offered, or cannot be read.
+   */
+  open(): Promise<OpenFile>;
+}
+
+/** The bytes of an open file. Dispose to close it. */
+export interface OpenFile extends Disposable {
+  /**
+   * Fills the beginning of `place`; returns how many bytes, or null at the end.
+   *
+   * @throws {FileFailure} If it cannot be read.
+   */
+  read(place: Uint8Array): Promise<number | null>;
+  /**
+   * Compares it with what was offered, after its last byte.
+   *
+   * @throws {FileFailure} If it has changed meanwhile.
+   */
+  check(): void;
+}
+
+/** A file on this disk. */
+export interface DiskFile extends FileSource {
+  /** Where it is, without any link on the way. */
+  readonly location: string;
+}
+
+/** The files of one offer, within its limits. */
+export class Outgoing<T extends FileSource = FileSource> {
+  /** Grouped by item, in the order in which they are sent. */
+  readonly sources: T[] = [];
+  /** The sum of their sizes, in bytes. */
+  size = 0;
+  /** How many links, devices and the like were left out. */
+  leftOut = 0;
+  #pathsLength = 0;
+
+  /** How many files, empty folders included. */
+  get files(): number {
+    return this.sources.length;
+  }
+
+  /** As people say it: `a.txt and 2 more`. */
+  get title(): string {
+    const items = Map.groupBy(this.sources, ({ item }) => item).values();
+    return titleOf(
+      [...items.map(([first]) => first!.path.replace(/\/.*/s, "/"))],
+    );
+  }
+
+  /**
+   * Adds a file, or an empty folder.
+   *
+   * @throws {FileFailure} If its path is too deep, or there are too many.
+   */
+  add(source: T): void {
+    const { path, size } = source;
+    if (!pathParts(path)) {
+      throw new FileFailure(`Cannot send "${path}": the path is too deep`);
+    }
+    this.#pathsLength += path.length;
+    if (this.files === MAX_FILES || this.#pathsLength > MAX_PATHS_LENGTH) {
+      throw new FileFailure(
+        `Cannot send more than ${MAX_FILES} files at once: pack them first`,
+      );
+    }
+    this.sources.push(source);
+    this.size += size;
+  }
+}
+
+/**
+ * Finds what `paths` are, each an item of its own: a file or a folder.
+ *
+ * @throws {FileFailure} If one of them cannot be sent.
+ */
+export async function findFiles(
+  paths: readonly string[],
+): Promise<Outgoing<DiskFile>> {
+  const found = new Outgoing<DiskFile>();
+  for (const [item, path] of paths.entries()) await addItem(found, item, path);
+  return found;
+}
+
+async function addItem(
+  found: Outgoing<DiskFile>,
+  item: number,
+  path: string,
+): Promise<void> {
+  const name = basename(resolve(path));
+  if (name === "") {
+    throw new FileFailure(`Cannot send "${path}": it has no name`);
+  }
+  try {
+    const location = await Deno.realPath(path);
+    const info = await Deno.stat(location);
+    const place = { item, path: name, location };
+    if (info.isFile) found.add(diskFile(place, info));
+    else if (info.isDirectory) await addFolder(found, place);
+    else throw new FileFailure(`Cannot send "${name}": it is not a file`);
+  } catch (error) {
+    if (error instanceof FileFailure) throw error;
+    const reason = systemReason(error);
+    throw new FileFailure(`Cannot send "${path}": ${reason}`, { cause: error });
+  }
+}
+
+type Place = Pick<DiskFile, "item" | "path" | "location">;
+
+async function addFolder(
+  found: Outgoing<DiskFile>,
+  place: Place,
+): Promise<void> {
+  const entries = await Array.fromAsync(Deno.readDir(place.location));
+  // The same order after a break: what was sent is compared by position.
+  entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  const before = found.files;
+  for (const { name, isDirectory, isFile } of entries) {
+    const path = `${place.path}/${name}`;
+    const location = join(place.location, name);
+    const inside = { item: place.item, path, location };
+    if (isDirectory) await addFolder(found, inside);
+    else if (isFile) found.add(diskFile(inside, await Deno.lstat(location)));
+    else found.leftOut++;
+  }
+  if (found.files > before) return;
+  const empty = { ...place, path: `${place.path}/` };
+  found.add(diskFile(empty, { size: 0, mtime: null }));
+}
+
+/** What tells whether a file is as it was offered. */
+type FileState = Pick<Deno.FileInfo, "size" | "mtime">;
+
+function diskFile(place: Place, { size, mtime }: FileState): DiskFile {
+  const file: DiskFile = {
+    ...place,
+    size,
+    open: () => openOnDisk(file, { size, mtime }),
+  };
+  return file;
+}
+
+/**
+ * Opens a file, if it is as it was `offered`. A file costs not its bytes but the
+ * calls that wait: one for each file is enough for others to get their turn, and
+ * a folder of small files takes a fifth of the time.
+ */
+async function openOnDisk(
+  file: DiskFile,
+  offered: FileState,
+): Promise<OpenFile> {
+  const { location } = file;
+  const check = (info: Deno.FileInfo) => {
+    const isSame = info.isFile && info.size === offered.size &&
+      info.mtime?.getTime() === offered.mtime?.getTime();
+    if (!isSame) throw changed(file);
+  };
+  try {
+    // Before it is opened: opening a pipe waits for its writer, and a link that
+    // was put there meanwhile must not be followed.
+    const before = Deno.lstatSync(location);
+    check(before);
+    if (Deno.realPathSync(location) !== location) throw changed(file);
+    const handle = await Deno.open(location);
+    const info = handle.statSync();
+    if (info.ino === before.ino && info.dev === before.dev) {
+      return {
+        read: (place) => readSome(file, handle, place),
+        check: () => check(handle.statSync()),
+        [Symbol.dispose]: () => handle.close(),
+      };
+    }
+    handle.close();
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  throw changed(file);
+}
+
+/** Small pieces at once, which is cheaper than to wait for them. */
+async function readSome(
+  file: DiskFile,
+  handle: Deno.FsFile,
+  place: Uint8Array,
+): Promise<number | null> {
+  try {
+    return place.length > SMALL_BYTES
+      ? await handle.read(place)
+      : handle.readSync(place);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+/** The bytes of files, one after the other, as if they were one. */
+export class FilesReader implements Disposable {
+  readonly #sources: readonly FileSource[];
+  #next = 0;
+  #open: { source: FileSource; file: OpenFile; left: number } | undefined;
+
+  /** Opens nothing yet. */
+  constructor(sources: readonly FileSource[]) {
+    this.#sources = sources.filter(({ path }) => !path.endsWith("/"));
+  }
+
+  /**
+   * Fills `buffer`, across the ends of files.
+   *
+   * @returns How many bytes; fewer than asked for only at the end of all.
+   * @throws {FileFailure} If a file is not what was offered.
+   */
+  async fill(buffer: Uint8Array): Promise<number> {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const open = this.#open ??= await this.#openNext();
+      if (!open) break;
+      const wanted = Math.min(buffer.length - filled, open.left);
+      if (wanted === 0) {
+        open.file.check();
+        this[Symbol.dispose]();
+        continue;
+      }
+      const place = buffer.subarray(filled, filled + wanted);
+      const count = await open.file.read(place);
+      if (count === null) throw changed(open.source);
+      open.left -= count;
+      filled += count;
+    }
+    return filled;
+  }
+
+  /** Closes what is open. */
+  [Symbol.dispose](): void {
+    this.#open?.file[Symbol.dispose]();
+    this.#open = undefined;
+  }
+
+  async #openNext() {
+    const source = this.#sources[this.#next++];
+    if (!source) return undefined;
+    return { source, file: await source.open(), left: source.size };
+  }
+}
+
+function changed({ path }: Entry): FileFailure {
+  return new FileFailure(`"${path}" changed while it was sent`);
+}
+
+function unreadable({ path }: Entry, cause: unknown): FileFailure {
+  if (cause instanceof FileFailure) return cause;
+  const reason = systemReason(cause);
+  return new FileFailure(`Cannot read "${path}": ${reason}`, { cause });
+}
+
+const SMALL_BYTES = 16_384;

@@ -1,0 +1,21 @@
+/**
+ * Sentences that both clients show.
+ *
+ * @module
+ */
+
+/** The rule for names of users. */
+export const NAME_RULE = "Names have 1 to 32 letters (A-Z, a-z) and digits.";
+
+/** After why the connection was lost. */
+export const RECONNECTING = "Reconnecting. What you type is sent after that.";
+
+/** The answer to a user who wants an account for `name`, and has it already. */
+export function alreadyAccount(name: string): string {
+  return `${name} is an account already. Its password cannot be changed yet.`;
+}
+
+/** After a sign-up. */
+export function accountCreated(name: string): string {
+  return `${name} is your account now`;
+}
