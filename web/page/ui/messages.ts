@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
 import { avatar, hueOf, line, lines, message } from "./text.ts";
