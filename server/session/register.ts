@@ -27,7 +27,7 @@ import type { Context, Session } from "./context.ts";
 import type { Newcomer } from "../chat/hub.ts";
 import type { Peer } from "../chat/user.ts";
 import type { Batch } from "../chat/batch.ts";
-import { parseVerifier } from "../accounts/scram.ts";
+import { parseVerifier } from "../../core/scram_server.ts";
 import type { ResumableSession } from "../accounts/resume_tokens.ts";
 
 /** What may be asked by somebody who is not in yet, by verb. */
