@@ -167,7 +167,7 @@ Deno.test({
       const after = await alice.frame();
       assertEquals(headerOf(after, "Id"), `${sent.length + 1}`);
       sent.push(`${sent.length + 1} after`);
-      await server.out.until(/can be stored again/);
+      await server.out.until(/Storage works again/);
       await server.stop("SIGKILL");
       assertEquals(idsAndBodies(await hearing), sent);
     }
@@ -196,7 +196,7 @@ Deno.test("a second server on the same file says so, and exits 2", async () => {
   await using second = new Process([...LOCAL, "--port", "0", ...file]);
 
   await second.err.until(/another server uses it; .*--db\n/);
-  const code = await second.stop("SIGCONT"); // which ends nothing
+  const { code } = await second.stop("SIGCONT"); // which ends nothing
 
   assertEquals(code, 2);
   assertEquals(second.err.text.trim().split("\n").length, 1);

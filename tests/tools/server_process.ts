@@ -152,11 +152,12 @@ export class Process implements AsyncDisposable {
     return (await this.#child.status).code;
   }
 
-  /** Sends a signal and waits for the end; returns the exit code. */
-  async stop(signal: Deno.Signal): Promise<number> {
+  /** Sends a signal; gives the exit code, and how long it took. */
+  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
+    const started = performance.now();
     this.#child.kill(signal);
     const { code } = await within(this.#child.status, () => "the exit");
-    return code;
+    return { code, tookMs: performance.now() - started };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
