@@ -145,7 +145,7 @@ export class Rendezvous implements AsyncDisposable {
       ([candidate, outcome]) => `${candidate}: ${outcome}`,
     );
     const own = this.candidates.map(candidateText).join(", ");
-    return [...tried, `Nobody came to us, on ${own}`];
+    return [...tried, `no incoming connection on ${own}`];
   }
 
   async #dial(candidate: Candidate): Promise<void> {

@@ -90,9 +90,9 @@ Deno.test("who cannot be reached is told of with every address, and why", async 
   const error = await assertRejects(() => hers.connect(), NoConnection);
 
   assertEquals(error.attempts, [
-    `${candidateText(candidate)}: nobody listens there`,
+    `${candidateText(candidate)}: connection refused`,
     `127.0.0.1:${other.addr.port}: somebody else is there: it is no chat client`,
-    `Nobody came to us, on ${candidateText(hers.candidates[0]!)}`,
+    `no incoming connection on ${candidateText(hers.candidates[0]!)}`,
   ]);
   await serving;
 });
