@@ -229,6 +229,18 @@ Deno.test("core/ uses nothing that only Deno or only a browser has", async () =>
   }
 });
 
+Deno.test("what browsers load has no syntax that some of them lack", async () => {
+  const served = ["core/", "web/page/", "protocol.ts"];
+  for (const file of FILES) {
+    if (!served.some((start) => file.startsWith(start))) continue;
+    if (!file.endsWith(".ts")) continue;
+    assertFalse(
+      /^\s*(await )?using |\.toHex\(|\.fromHex\(/m.test(code(await read(file))),
+      file,
+    );
+  }
+});
+
 Deno.test("protocol.ts imports nothing at all", async () => {
   const source = await read("protocol.ts");
 

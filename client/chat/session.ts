@@ -25,7 +25,7 @@ import {
 import { RECONNECTING } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import type { DirectParts } from "../direct/direct.ts";
-import { DirectDoor } from "../direct/door.ts";
+import { LazyDirect } from "../direct/lazy_direct.ts";
 import { failureOf } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { Item, View } from "../view/view.ts";
@@ -73,7 +73,7 @@ export class Session {
   /** Which messages are shown. */
   readonly messages: Messages;
   /** Sessions and files without the server. */
-  readonly direct: DirectDoor;
+  readonly direct: LazyDirect;
   /** What the server knows of us. */
   readonly chat: ChatSession;
   readonly #terminal: Terminal;
@@ -96,7 +96,7 @@ export class Session {
       show: (item) => this.show(item),
     });
     this.#view.me = parts.name;
-    this.direct = new DirectDoor({
+    this.direct = new LazyDirect({
       request: (verb, args, headers) =>
         this.line.request(verb, args, headers).catch((error) => {
           throw failureOf(error);

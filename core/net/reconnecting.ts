@@ -101,7 +101,7 @@ export class Line implements Disposable, Requester {
   readonly #options: LineOptions;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
-  readonly #keys = crypto.getRandomValues(new Uint8Array(8)).toHex();
+  readonly #keys = randomWord();
   #connection: Connection | undefined; // registering, or registered
   #registered = false;
   #lostAt: number | undefined; // while it tries to reconnect
@@ -275,10 +275,10 @@ export class Line implements Disposable, Requester {
   async *#stay(owner: Owner): AsyncGenerator<Iterable<Event>, void, void> {
     const stream = await this.#options.dial(this.#stop.signal);
     const keepalive = new Keepalive(this.#clock.now);
-    using connection = new Connection(keepalive.over(stream));
+    const connection = new Connection(keepalive.over(stream));
     this.#connection = connection;
-    if (this.#stop.signal.aborted) return;
-    using _checking = this.#clock.every(
+    if (this.#stop.signal.aborted) return connection.close();
+    const checking = this.#clock.every(
       CHECK_EVERY_MS,
       () => this.#check(keepalive, connection),
     );
@@ -291,6 +291,7 @@ export class Line implements Disposable, Requester {
       // A server that refuses and closes at once has said why before.
       throw await registering ?? error;
     } finally {
+      checking[Symbol.dispose](); // no browser has to know `using`
       connection.close();
       await registering;
       this.#registered = false;
@@ -480,4 +481,10 @@ function givenUp(error: Error): ConnectionError {
     advice: `The last attempt: ${why}`,
     cause: error,
   });
+}
+
+/** 64 random bits, in hexadecimal; not every browser has toHex(). */
+function randomWord(): string {
+  const [bits] = crypto.getRandomValues(new BigUint64Array(1));
+  return bits!.toString(16).padStart(16, "0");
 }

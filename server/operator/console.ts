@@ -11,9 +11,9 @@
  */
 import { ChatError, isUserName } from "../../protocol.ts";
 import { type BanTarget, parseTarget } from "../accounts/bans.ts";
-import { hostOf } from "../session/two_socket.ts";
-import type { Context, Session } from "../session/context.ts";
-import { refuse } from "../session/session.ts";
+import { hostOf } from "../net/connection.ts";
+import type { Context } from "../session/context.ts";
+import type { Session } from "../session/state.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { localTime } from "./screen.ts";
 import { table } from "./table.ts";
@@ -199,7 +199,7 @@ function kick(desk: Desk, { first, rest: reason }: Words): string {
     117,
     `Cannot stay connected: the operator disconnected you${why}`,
   );
-  end(desk, (session) => nameOf(session) === user.name ? error : undefined);
+  end(desk, (session) => session.name === user.name ? error : undefined);
   return `Disconnected ${user.name}`;
 }
 
@@ -289,23 +289,19 @@ function end(
 ): number {
   let count = 0;
   for (const session of sessions) {
-    const error = session.gone ? undefined : errorFor(session);
+    const isOpen = session.connection.ending === undefined;
+    const error = isOpen ? errorFor(session) : undefined;
     if (!error) continue;
-    refuse(session, error);
+    session.refuse(error);
     count++;
   }
   return count;
 }
 
-/** The name that a session has registered, also by one of two sockets. */
-function nameOf({ user, classic }: Session): string | undefined {
-  return user?.name ?? classic?.user.name;
-}
-
 /** The target of a ban that would refuse this session. */
 function targetIn(session: Session, { kind }: BanTarget): BanTarget {
   const value = kind === "name"
-    ? nameOf(session) ?? ""
+    ? session.name ?? ""
     : hostOf(session.connection.remote);
   return { kind, value };
 }

@@ -20,7 +20,7 @@ import {
 } from "../../../core/text/typed_line.ts";
 import { alreadyAccount } from "../../../core/text/sentences.ts";
 import { lookAlike } from "../../../protocol.ts";
-import type { Chat } from "./chat.js";
+import type { Chat } from "./chat.ts";
 
 /** What the page does beside the chat. */
 export interface PageActions {
@@ -110,7 +110,7 @@ const OWN_COMMANDS = {
   },
   rooms: ({ chat }) => showRooms(chat),
   signup: ({ chat, told, signUp }) => {
-    if (chat.account.owned) told(alreadyAccount(chat.me));
+    if (chat.signIn.owned) told(alreadyAccount(chat.me));
     else signUp();
   },
   quit: ({ chat }) => chat.logout(),

@@ -13,10 +13,10 @@
  */
 import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
 import { ChatError, type Frame, header } from "../../../protocol.ts";
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
-import { type Carrier, Ringing } from "../net/calls.js";
-import { Program } from "../net/program.js";
+import { type Carrier, Ringing } from "../net/calls.ts";
+import { Program } from "../net/program.ts";
 import { byId } from "./dom.ts";
 import { announce, notify, toast } from "./news.ts";
 import { TransferList } from "./transfers.ts";
@@ -81,7 +81,7 @@ export class Files implements Carrier {
 
   /** See {@linkcode Carrier}. */
   leave(): void {
-    this.#ringing.declineAll(this.#chat);
+    this.#ringing.declineAll(this.#chat.line);
   }
 
   /** See {@linkcode Carrier}. */
@@ -163,7 +163,7 @@ export class Files implements Carrier {
     const [name = ""] = args;
     this.#ringing.note(verb, name, `${headers["Session"]}`);
     try {
-      await this.#chat.ask(verb, args, headers);
+      await this.#chat.line.request(verb, args, headers);
       program.tell({ type: "answer", request });
     } catch (error) {
       if (!(error instanceof Error)) throw error;

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
 import { avatar, hueOf, line, lines, message } from "./text.ts";
@@ -118,7 +118,9 @@ export class MessageList {
     if (known?.look === look) return known.element;
     const element = entry.kind === "message"
       ? messageElement(entry, { first, me: this.#chat.me })
-      : make("li", { className: CLASSES[entry.kind] }, lines(text));
+      : entry.kind === "answer"
+      ? answerElement(text)
+      : make("li", { className: CLASSES[entry.kind] }, line(text));
     this.#elements.set(entry, { look, element });
     return element;
   }
@@ -211,6 +213,12 @@ function messageElement(
   );
 }
 
+/** What a command found out, line by line. */
+function answerElement(text: string): HTMLElement {
+  const rows = lines(text).split("\n").map((row) => make("div", {}, row));
+  return make("li", { className: "answer" }, ...rows);
+}
+
 /** Whether a message belongs to the group of the one before. */
 function follows(entry: Entry, before: Entry | undefined): boolean {
   if (!before || entry.kind !== "message" || before.kind !== "message") {
@@ -243,8 +251,8 @@ function timeOf(at: Date): string {
   });
 }
 
-/** The classes of entries that are no message. */
-const CLASSES = { event: "event", error: "fault", answer: "answer" };
+/** The classes of events and errors. */
+const CLASSES = { event: "event", error: "fault" };
 
 /** What a conversation without messages shows. */
 const EMPTY: Readonly<Record<Conversation["kind"], string>> = {
