@@ -247,7 +247,9 @@ export class Chat {
     };
     try {
       await this.#session.older(room.target, range, (old) => {
-        for (const message of old) room.add(saidIn(message), { earlier: true });
+        for (const message of old) {
+          room.add(storedMessage(message), { earlier: true });
+        }
         if (old.length < EARLIER) room.complete = true;
       });
     } catch (error) {
@@ -402,7 +404,7 @@ export class Chat {
   /** Adds a message; it is news unless it is ours or was sent before we joined. */
   #add(conversation: Conversation, message: ChatMessage): void {
     const { id = 0, from, text, own } = message;
-    const entry = conversation.add(saidIn(message));
+    const entry = conversation.add(storedMessage(message));
     if (!entry || own) return;
     if (conversation.kind === "user") this.lastSender = from;
     if (conversation.kind === "room" && id <= conversation.since) return;
@@ -486,7 +488,7 @@ export function notePresence(
 const DEEDS = { joined: "joined", left: "left", offline: "went offline" };
 
 /** A message as a conversation takes it. */
-function saidIn({ id = 0, at, from, text, own }: ChatMessage) {
+function storedMessage({ id = 0, at, from, text, own }: ChatMessage) {
   return { id, at, from, text, own };
 }
 
