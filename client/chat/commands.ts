@@ -62,7 +62,7 @@ async function runCommand(
 /** The session as the shared commands see it. */
 function clientOf(session: Session): CommandClient {
   return {
-    line: session.line,
+    server: session.server,
     room: session.room,
     lastSender: session.messages.lastSender,
     isWeb: false,
@@ -109,7 +109,7 @@ function ignore(session: Session, rest: string): void | "usage" {
 }
 
 async function signUp(session: Session): Promise<void> {
-  const { access, line, name } = session;
+  const { access, server, name } = session;
   if (access.signIn.owned) {
     return session.note(alreadyAccount(name));
   }
@@ -118,7 +118,7 @@ async function signUp(session: Session): Promise<void> {
       "Start the client with --signup and --password-file FILE.";
     return session.show({ kind: "error", text });
   }
-  const done = await access.signUpHere(line, name);
+  const done = await access.signUpHere(server, name);
   session.note(
     done
       ? `${accountCreated(name)}. It needs your password.`

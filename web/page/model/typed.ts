@@ -87,7 +87,7 @@ function runCommand(page: ChatPage, name: CommandName, rest: string): boolean {
 function clientOf({ chat }: ChatPage): CommandClient {
   const { kind, target } = chat.current;
   return {
-    line: chat.line,
+    server: chat.server,
     room: kind === "room" ? target : undefined,
     lastSender: chat.lastSender,
     isWeb: true,
