@@ -12,6 +12,7 @@ import {
   helpRows,
   parseLine,
   type RunCommand,
+  type TypedLine,
 } from "./text/typed_line.ts";
 
 /** What a command needs of a client. */
@@ -85,3 +86,22 @@ export const SHARED_COMMANDS = {
 } as const satisfies {
   readonly [Name in CommandName]?: RunCommand<CommandClient>;
 };
+
+/** Commands of a client by their names. */
+type CommandTable<Client> = {
+  readonly [Name in CommandName]?: RunCommand<Client>;
+};
+
+/**
+ * Runs a command: a shared one, or one of the client's own table.
+ *
+ * @param shared The client as the shared commands see it.
+ */
+export function runCommand<Client>(
+  { name, rest }: TypedLine & { readonly kind: "command" },
+  shared: CommandClient,
+  own: { readonly table: CommandTable<Client>; readonly client: Client },
+): ReturnType<RunCommand<Client>> {
+  const command = (SHARED_COMMANDS as CommandTable<CommandClient>)[name];
+  return command ? command(shared, rest) : own.table[name]?.(own.client, rest);
+}

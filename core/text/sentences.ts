@@ -7,6 +7,9 @@
 /** The rule for names of users. */
 export const NAME_RULE = "Names have 1 to 32 letters (A-Z, a-z) and digits.";
 
+/** The answer to a user who sends files to the own name. */
+export const SENT_TO_SELF = "Cannot send to yourself";
+
 /** After why the connection was lost. */
 export const RECONNECTING = "Reconnecting. What you type is sent after that.";
 

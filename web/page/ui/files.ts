@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { SENT_TO_SELF } from "../../../core/text/sentences.ts";
 import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
 import { ChatError, type Frame, header } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
@@ -107,7 +108,7 @@ export class Files implements Carrier {
   async #send(to: string, things: readonly Thing[]): Promise<void> {
     const slow = setTimeout(() => toast(SEARCHING), SLOW_SEARCH_MS);
     try {
-      if (this.#chat.isMe(to)) throw new Error("Cannot send to yourself");
+      if (this.#chat.isMe(to)) throw new Error(SENT_TO_SELF);
       const files = await filesIn(things);
       if (files.length === 0) {
         throw new Error("Cannot send that: it is no file");
