@@ -308,7 +308,7 @@ Deno.test("server.ts --web says where the page is, and serves it", async () => {
   const response = await fetch(url);
 
   assertMatch(await response.text(), /<title>Parley<\/title>/);
-  assertEquals((await server.stop("SIGTERM")).code, 0);
+  assertEquals(await server.stop("SIGTERM"), 0);
 });
 
 Deno.test("server.ts --web with a port in use says so, and exits 2", async () => {

@@ -1,6 +1,7 @@
 /** Calls by a server, and between people, that may not mean well. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Call, Calls } from "../../../client/direct/calls.ts";
+import { round } from "../../tools/test_clock.ts";
 import { ChatError, type Frame, type Headers } from "../../../protocol.ts";
 
 const HERE = { hostname: "127.0.0.1" };
@@ -70,7 +71,7 @@ Deno.test("calls that are declined and answered can be declined without end", as
 
   for (let index = 0; index < 300; index++) {
     introductions.receive(chatCall(index));
-    await new Promise((next) => setTimeout(next)); // the server has answered
+    await round(); // in which the server's answer arrives
   }
 
   assertEquals(sent.length, 300 - 8);
