@@ -167,7 +167,7 @@ export class SignIn {
     const known = this.#keys;
     if (known?.salt === salt && known.iterations === iterations) return known;
     if (this.#password === undefined) {
-      throw new ScramError("Cannot log in again: the account has changed");
+      throw new ScramError("Cannot sign in again: the account has changed");
     }
     return await deriveKeys(this.#password, salt, iterations);
   }
