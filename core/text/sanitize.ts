@@ -36,7 +36,7 @@ export function sanitize(
       const shown = [...marks].slice(0, MAX_COMBINING_MARKS);
       return `${shown.join("")}<+${[...marks].length - shown.length} marks>`;
     })
-    .replace(SUSPICIOUS, (char) => {
+    .replace(suspicious ??= createSuspicious(), (char) => {
       if (char === "\n") return lines ? char : "␤";
       return char === "\t" ? "    " : mark(char);
     });
@@ -87,11 +87,16 @@ const NEEDED = [
  * signs that Arabic and others write before numbers, separators of lines,
  * whatever Unicode ignores by default, and halves of surrogate pairs.
  */
-const SUSPICIOUS = new RegExp(
-  NEEDED +
-    String
-      .raw`(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])` +
-    String
-      .raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`,
-  "gu",
-);
+function createSuspicious(): RegExp {
+  return new RegExp(
+    NEEDED +
+      String
+        .raw`(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])` +
+      String
+        .raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`,
+    "gu",
+  );
+}
+
+/** Created for the first text that needs it: that takes milliseconds. */
+let suspicious: RegExp | undefined;
