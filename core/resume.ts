@@ -20,7 +20,7 @@ import { numberOf, sameBytes } from "./frames.ts";
 import { history, type Landmark, remembers } from "./history.ts";
 import type { Connection } from "./net/connection.ts";
 import { ConnectionError } from "./net/connection_error.ts";
-import type { Line } from "./net/reconnecting.ts";
+import type { ReconnectingConnection } from "./net/reconnecting.ts";
 import type { Order } from "./order.ts";
 import type { SignIn } from "./sign_in.ts";
 
@@ -40,7 +40,7 @@ export interface JoinedRoom {
 
 /** What a {@linkcode Resume} works on. */
 export interface ResumeParts {
-  readonly line: Line;
+  readonly server: ReconnectingConnection;
   readonly signIn: SignIn;
   readonly order: Order;
   /** Gets the server's REGISTERED. */
@@ -194,7 +194,7 @@ export class Resume {
 
   #settleStored(frame: Frame): void {
     const room = lookAlike(header(frame, "to") ?? "");
-    this.#parts.line.settleStored(
+    this.#parts.server.settleStored(
       frame,
       ({ verb, args, body }) =>
         verb === "SEND" && lookAlike(args[0] ?? "") === room &&

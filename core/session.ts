@@ -26,7 +26,7 @@ import {
 import { history, type HistoryRange, type Landmark } from "./history.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { ConnectionError, errorOf } from "./net/connection_error.ts";
-import type { Line, Owner } from "./net/reconnecting.ts";
+import type { Owner, ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type JoinedRoom, Resume } from "./resume.ts";
@@ -68,7 +68,7 @@ export interface SessionView {
 
 /** What a {@linkcode ChatSession} is made of. */
 export interface SessionParts {
-  readonly line: Line;
+  readonly server: ReconnectingConnection;
   readonly signIn: SignIn;
   /** The name to register. */
   readonly name: string;
@@ -77,7 +77,7 @@ export interface SessionParts {
 
 /** See the top of the file. */
 export class ChatSession implements Owner {
-  readonly line: Line;
+  readonly server: ReconnectingConnection;
   readonly signIn: SignIn;
   readonly order: Order = new Order();
   /** Our name, as the server has it. */
@@ -92,14 +92,14 @@ export class ChatSession implements Owner {
   #closing = false; // the server has said so
 
   /** In no room, with everything held until we are registered. */
-  constructor({ line, signIn, name, view }: SessionParts) {
-    this.line = line;
+  constructor({ server, signIn, name, view }: SessionParts) {
+    this.server = server;
     this.signIn = signIn;
     this.me = name;
     this.#view = view;
     this.order.hold();
     this.#resume = new Resume({
-      line,
+      server,
       signIn,
       order: this.order,
       registered: (answer) => this.#registered(answer),
@@ -147,7 +147,7 @@ export class ChatSession implements Owner {
    */
   async run(shown?: () => Promise<void>): Promise<void> {
     try {
-      for await (const batch of this.line.batches(this)) {
+      for await (const batch of this.server.batches(this)) {
         for (const event of batch) this.receive(event);
         await shown?.();
       }
@@ -184,7 +184,7 @@ export class ChatSession implements Owner {
       case "LEFT":
         this.#left(frame.args[0] ?? "");
     }
-    this.order.answered(this.line.answered);
+    this.order.answered(this.server.answered);
   }
 
   /** Why a message cannot be sent; undefined if it can. */
@@ -205,7 +205,7 @@ export class ChatSession implements Owner {
     show: (room: JoinedRoom, old: ChatMessage[]) => void,
   ): Promise<void> {
     await this.#holding(async () => {
-      await this.line.request("JOIN", [name]);
+      await this.server.request("JOIN", [name]);
       const room = this.find(name);
       if (room) show(room, await this.#older(room.name, {}, room.since));
     });
@@ -235,7 +235,7 @@ export class ChatSession implements Owner {
   /** See {@linkcode Owner}. */
   resumed(): void {
     if (this.#lost) this.#view.reconnected();
-    this.order.release(this.line.asked);
+    this.order.release(this.server.asked);
     this.#lost = false;
     this.#closing = false;
     this.#resume.done();
@@ -261,7 +261,7 @@ export class ChatSession implements Owner {
     try {
       await task();
     } finally {
-      this.order.release(this.line.asked);
+      this.order.release(this.server.asked);
     }
   }
 
@@ -271,7 +271,7 @@ export class ChatSession implements Owner {
     range: HistoryRange,
     last: number,
   ): Promise<ChatMessage[]> {
-    const frames = await history(this.line, room, range);
+    const frames = await history(this.server, room, range);
     const isNew = (frame: Frame) => (numberOf(frame, "id") ?? 0) > last;
     for (const frame of frames.filter(isNew)) this.#take(frame);
     const old = frames.filter((frame) => !isNew(frame))
@@ -285,7 +285,10 @@ export class ChatSession implements Owner {
     const { id } = message;
     const show = () => this.#show(message);
     if (id === undefined) return show();
-    this.order.add({ id, bytes: heldBytes(frame.body), show }, this.line.asked);
+    this.order.add(
+      { id, bytes: heldBytes(frame.body), show },
+      this.server.asked,
+    );
   }
 
   #sent(frame: Frame, request: Request): void {
@@ -317,7 +320,7 @@ export class ChatSession implements Owner {
     if (kind !== "closing") return; // a newer server's
     this.#closing = true; // told when the connection is lost
     const seconds = numberOf(frame, "retry-after") ?? 0;
-    this.line.waitBeforeReconnecting(seconds * 1_000);
+    this.server.waitBeforeReconnecting(seconds * 1_000);
   }
 
   #joined(frame: Frame): void {
