@@ -103,7 +103,7 @@ Deno.test("a lock that lasts forever is lifted alone by the operator", async () 
   assertEquals(await lockouts.clear("alice"), 0);
 });
 
-Deno.test("what was stored counts after a restart", async () => {
+Deno.test("stored failures count after a restart", async () => {
   using arranged = arrange(HOUR);
   const { lockouts, clock, open } = arranged;
   await fail(lockouts, 3);

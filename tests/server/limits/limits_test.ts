@@ -142,7 +142,7 @@ Deno.test("connections of one address share what it may do, others do not", () =
   assertEquals(other.pace.owes(0), false);
 });
 
-Deno.test("who goes away owes what it owed when it comes again", () => {
+Deno.test("a client that reconnects still owes what it owed", () => {
   const limits = new Limits({ rates: RATES });
   const before = enter(limits, "10.0.0.1");
   const most = ADDRESS_SHARE * RATES.requests * BURST_SECONDS;
@@ -189,7 +189,7 @@ Deno.test("no rates are no limit", () => {
   assertEquals(pace.owes(0), false);
 });
 
-Deno.test("who sends little talks, and who sends much floods for a while", () => {
+Deno.test("a client that sends little talks, one that sends much floods for a while", () => {
   const { pace } = enter(new Limits(), "10.0.0.1");
 
   pace.countRead(60_000, 0);
