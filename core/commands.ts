@@ -18,7 +18,7 @@ import {
 /** What a command needs of a client. */
 export interface CommandClient {
   /** To the server. */
-  readonly line: Requester;
+  readonly server: Requester;
   /** The room that messages go to, with `#`; undefined in none. */
   readonly room: string | undefined;
   /** The sender of the last private message. */
@@ -48,7 +48,7 @@ export const SHARED_COMMANDS = {
   },
   async list(client) {
     if (!client.room) return await client.showRooms();
-    const people = await listPeople(client.line, client.room);
+    const people = await listPeople(client.server, client.room);
     const names = people.map(({ name }) => name).join(", ");
     client.answer([`In ${client.room} (${people.length}): ${names}`]);
   },
@@ -56,7 +56,7 @@ export const SHARED_COMMANDS = {
     const isAll = rest.toLowerCase() === "all" || (!rest && !client.room);
     const room = isAll ? "ALL" : roomNamed(rest || client.room!);
     if (!room) return "usage";
-    const people = await listPeople(client.line, room);
+    const people = await listPeople(client.server, room);
     const width = people.reduce((most, { name }) => {
       return Math.max(most, name.length);
     }, 0);
@@ -79,7 +79,7 @@ export const SHARED_COMMANDS = {
   },
   async ping(client) {
     const start = performance.now();
-    await client.line.request("PING");
+    await client.server.request("PING");
     const tookMs = performance.now() - start;
     client.answer([`The server answers in ${tookMs.toFixed(1)} ms`]);
   },
@@ -88,7 +88,7 @@ export const SHARED_COMMANDS = {
 };
 
 /** Commands of a client by their names. */
-type CommandTable<Client> = {
+export type CommandTable<Client> = {
   readonly [Name in CommandName]?: RunCommand<Client>;
 };
 

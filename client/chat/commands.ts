@@ -54,7 +54,7 @@ export async function runLine(session: Session, line: string): Promise<void> {
 /** The session as the shared commands see it. */
 function sharedClient(session: Session): CommandClient {
   return {
-    line: session.line,
+    server: session.server,
     room: session.room,
     lastSender: session.messages.lastSender,
     isWeb: false,
@@ -101,7 +101,7 @@ function ignore(session: Session, rest: string): void | "usage" {
 }
 
 async function signUp(session: Session): Promise<void> {
-  const { access, line, name } = session;
+  const { access, server, name } = session;
   if (access.signIn.owned) {
     return session.note(alreadyAccount(name));
   }
@@ -110,7 +110,7 @@ async function signUp(session: Session): Promise<void> {
       "Start the client with --signup and --password-file FILE.";
     return session.show({ kind: "error", text });
   }
-  const done = await access.signUpHere(line, name);
+  const done = await access.signUpHere(server, name);
   session.note(
     done
       ? `${accountCreated(name)}. It needs your password.`

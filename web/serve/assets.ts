@@ -39,6 +39,7 @@ import index from "../page/index.html" with { type: "text" };
 import chat from "../page/model/chat.ts" with { type: "text" };
 import chosen from "../page/model/chosen.ts" with { type: "text" };
 import conversation from "../page/model/conversation.ts" with { type: "text" };
+import people from "../page/model/people.ts" with { type: "text" };
 import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
 import typed from "../page/model/typed.ts" with { type: "text" };
@@ -117,6 +118,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/model/chat.ts", chat],
   ["/model/chosen.ts", chosen],
   ["/model/conversation.ts", conversation],
+  ["/model/people.ts", people],
   ["/model/settings.ts", settings],
   ["/model/typed.ts", typed],
   ["/net/calls.ts", calls],

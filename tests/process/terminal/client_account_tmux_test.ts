@@ -89,7 +89,7 @@ Deno.test(
     await screen.until("(offline)>");
     await using _other = quietServer(port);
 
-    await screen.until("* alice has no account here; /signup makes one");
+    await screen.until("* alice has no account here; /signup creates one");
     await screen.until(/#default>$/);
     await screen.keys("C-l");
     await signUp();

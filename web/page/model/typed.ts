@@ -92,7 +92,7 @@ function runTyped(
 function sharedClient(chat: Chat, refused: () => void): CommandClient {
   const { kind, target } = chat.current;
   return {
-    line: chat.line,
+    server: chat.server,
     room: kind === "room" ? target : undefined,
     lastSender: chat.lastSender,
     isWeb: true,

@@ -82,7 +82,7 @@ export class Files implements Carrier {
 
   /** See {@linkcode Carrier}. */
   leave(): void {
-    this.#ringing.declineAll(this.#chat.line);
+    this.#ringing.declineAll(this.#chat.server);
   }
 
   /** See {@linkcode Carrier}. */
@@ -164,7 +164,7 @@ export class Files implements Carrier {
     const [name = ""] = args;
     this.#ringing.note(verb, name, `${headers["Session"]}`);
     try {
-      await this.#chat.line.request(verb, args, headers);
+      await this.#chat.server.request(verb, args, headers);
       program.tell({ type: "answer", request });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
