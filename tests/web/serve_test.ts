@@ -97,7 +97,7 @@ Deno.test("the page names all of its files, and they are under 60 KB as they are
   });
 });
 
-Deno.test("what a browser shows by itself allows nothing inline and nothing foreign", async () => {
+Deno.test("a page that a browser shows by itself allows nothing inline and nothing foreign", async () => {
   await withPage(async (origin) => {
     for (const path of ["/", "/icon.svg", "/nothing"]) {
       const response = await fetch(origin + path);

@@ -78,7 +78,7 @@ Deno.test("calls that are declined and answered can be declined without end", as
   for (const call of calls) introductions.decline(call, "enough");
 });
 
-Deno.test("who hangs up in the moment of the answer is not connected", async () => {
+Deno.test("a caller who hangs up in the moment of the answer is not connected", async () => {
   const { introductions, sent, asked } = introduced();
   const stop = new AbortController();
   const called = introductions.call("bob", { purpose: "chat" }, stop.signal);
