@@ -21,7 +21,7 @@ import {
   type Proved,
 } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/resume_tokens.ts";
-import { parseVerifier } from "../accounts/scram.ts";
+import { parseVerifier } from "../../core/scram_server.ts";
 import type { Newcomer } from "../chat/user_names.ts";
 import type { Missed } from "../journal/journal.ts";
 import { hostOf } from "../net/connection.ts";

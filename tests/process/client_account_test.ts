@@ -90,7 +90,7 @@ Deno.test("--signup of a name that is taken says how to log in", async () => {
   );
 
   assertEquals(code, 4);
-  assertMatch(err, /ERROR 113 .*\n--login signs in .*--password-file FILE/);
+  assertMatch(err, /ERROR 113 .*\n--login signs in.*--password-file FILE/);
 });
 
 Deno.test("/signup without a terminal says why it cannot", async () => {
@@ -272,7 +272,7 @@ Deno.test("Access owns its account until a server lets it in without its token",
   assertEquals(access.signIn.owned, false);
 });
 
-Deno.test("who does not know whether a SIGNUP was done can log in with its password", async () => {
+Deno.test("a client that does not know whether a SIGNUP was done can sign in with its password", async () => {
   const access = new Access({
     way: "guest",
     passwordFile: undefined,
