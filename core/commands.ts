@@ -88,7 +88,7 @@ export const SHARED_COMMANDS = {
 };
 
 /** Commands of a client by their names. */
-type CommandTable<Client> = {
+export type CommandTable<Client> = {
   readonly [Name in CommandName]?: RunCommand<Client>;
 };
 

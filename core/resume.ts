@@ -40,8 +40,11 @@ export interface JoinedRoom {
 
 /** What a {@linkcode Resume} works on. */
 export interface ResumeParts {
+  /** Where requests of an earlier connection may wait. */
   readonly server: ReconnectingConnection;
+  /** Registers again, with the token or the password. */
   readonly signIn: SignIn;
+  /** Knows which messages were shown. */
   readonly order: Order;
   /** Gets the server's REGISTERED. */
   registered(answer: Frame): void;

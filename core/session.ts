@@ -68,17 +68,23 @@ export interface SessionView {
 
 /** What a {@linkcode ChatSession} is made of. */
 export interface SessionParts {
+  /** The connections; the session does not close it. */
   readonly server: ReconnectingConnection;
+  /** How to register, on each connection. */
   readonly signIn: SignIn;
   /** The name to register. */
   readonly name: string;
+  /** Shows what happens. */
   readonly view: SessionView;
 }
 
 /** See the top of the file. */
 export class ChatSession implements Owner {
+  /** For requests that are not the session's own. */
   readonly server: ReconnectingConnection;
+  /** Tells whether the name has an account. */
   readonly signIn: SignIn;
+  /** Holds messages back until they can be shown in order. */
   readonly order: Order = new Order();
   /** Our name, as the server has it. */
   me: string;
@@ -341,7 +347,7 @@ export class ChatSession implements Owner {
 }
 
 /** What is wrong with a room's name for which there is none. */
-export const INVALID_ROOM = "Invalid room name: " +
+export const INVALID_ROOM: string = "Invalid room name: " +
   "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
 
 /** Why the connection was lost, if the server has announced it. */
