@@ -29,7 +29,9 @@ export const SALT_RANGE = { min: MIN_SALT_BYTES, max: 64 };
 
 /** The server's hash functions: a server has them without waiting. */
 export interface Hashes {
+  /** HMAC of the UTF-8 of `text` (RFC 2104). */
   hmacSha256(key: Uint8Array, text: string): Uint8Array;
+  /** The 32 bytes of the hash. */
   sha256(bytes: Uint8Array): Uint8Array;
 }
 
@@ -37,6 +39,7 @@ export interface Hashes {
 export interface Verifier {
   /** How often the password was hashed. */
   readonly iterations: number;
+  /** Random; its length is in {@linkcode SALT_RANGE}. */
   readonly salt: Uint8Array;
   /** Shows whether the client knows the password. */
   readonly storedKey: Uint8Array;

@@ -100,7 +100,7 @@ for (
     assertEquals(chat.conversations.includes(room), true);
     assertEquals(room.entries.map(({ text }) => text), ["five", "six"]);
     assertEquals(told, []);
-    chat.line.close();
+    chat.server.close();
     await running;
     assertEquals(await rest, "(end)");
   });
@@ -127,7 +127,7 @@ Deno.test("what the user writes while the page reconnects is sent after that, on
     chat.current.entries.map(({ id, from, text }) => ({ id, from, text })),
     [{ id: 5, from: "alice", text: "hello" }],
   );
-  chat.line.close();
+  chat.server.close();
   await running;
 });
 

@@ -6,7 +6,7 @@ import {
   MAX_KEPT_CHARACTERS,
 } from "../../web/page/model/conversation.ts";
 import { presenceOf } from "../../core/presence.ts";
-import { notePresence } from "../../web/page/model/chat.ts";
+import { notePresence } from "../../web/page/model/people.ts";
 import { bytes } from "../tools/net/raw_client.ts";
 
 Deno.test("of what one says oneself no more is kept than of what others say", () => {

@@ -39,6 +39,8 @@ import index from "../page/index.html" with { type: "text" };
 import chat from "../page/model/chat.ts" with { type: "text" };
 import chosen from "../page/model/chosen.ts" with { type: "text" };
 import conversation from "../page/model/conversation.ts" with { type: "text" };
+import people from "../page/model/people.ts" with { type: "text" };
+import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
 import typed from "../page/model/typed.ts" with { type: "text" };
 import calls from "../page/net/calls.ts" with { type: "text" };
@@ -61,6 +63,8 @@ import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
 import text from "../page/ui/text.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
 
+export type { Settings };
+
 /** Comments that have lines of their own, a third of what would be sent. */
 const COMMENTS = /^[ \t]*(?:\/\*[^]*?\*\/[ \t]*|\/\/.*)$/gm;
 
@@ -77,20 +81,6 @@ export interface Asset {
   readonly gzipped: Uint8Array;
   /** Changes when the file does. */
   readonly etag: string;
-}
-
-/** What `client.ts --gui` tells the page; see web/page/model/settings.ts. */
-export interface Settings {
-  /** Whether the page asks for a server. */
-  readonly local: boolean;
-  /** Whom to be. */
-  readonly name?: string;
-  /** Where to. */
-  readonly server?: string;
-  /** On which port. */
-  readonly port?: number;
-  /** Whether the program talks TLS with it. */
-  readonly tls?: boolean;
 }
 
 /** All files by their paths; with `told` in place of web/page/model/settings.ts. */
@@ -128,6 +118,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/model/chat.ts", chat],
   ["/model/chosen.ts", chosen],
   ["/model/conversation.ts", conversation],
+  ["/model/people.ts", people],
   ["/model/settings.ts", settings],
   ["/model/typed.ts", typed],
   ["/net/calls.ts", calls],

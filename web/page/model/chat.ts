@@ -12,14 +12,8 @@ import {
   ConnectionError,
   inWords,
 } from "../../../core/net/connection_error.ts";
-import { Line } from "../../../core/net/reconnecting.ts";
-import {
-  listPeople,
-  listRooms,
-  namesText,
-  type Presence,
-  updatePeople,
-} from "../../../core/presence.ts";
+import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import { listPeople, listRooms } from "../../../core/presence.ts";
 import {
   ChatSession,
   INVALID_ROOM,
@@ -27,7 +21,12 @@ import {
 } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
-import { NAME_RULE } from "../../../core/text/sentences.ts";
+import {
+  accountLost,
+  NAME_RULE,
+  operatorNotice,
+  RESTARTED,
+} from "../../../core/text/sentences.ts";
 import {
   type Frame,
   isRoomName,
@@ -36,6 +35,7 @@ import {
 } from "../../../protocol.ts";
 import { type Carrier, takeCall } from "../net/calls.ts";
 import { Conversation, type Entry } from "./conversation.ts";
+import { notePresence, setPeople } from "./people.ts";
 
 /** How many older messages are fetched at a time. */
 const EARLIER = 100;
@@ -77,7 +77,7 @@ export class Chat {
   /** How we registered. */
   readonly signIn: SignIn;
   /** To the server. */
-  readonly line: Line;
+  readonly server: ReconnectingConnection;
   /** What carries files, if something does. */
   carrier: Carrier | undefined;
   /** The sender of the last private message to us. */
@@ -91,9 +91,9 @@ export class Chat {
     this.current = this.#all;
     this.conversations.push(this.#all);
     this.#watcher = watcher;
-    this.line = new Line({ dial });
+    this.server = new ReconnectingConnection({ dial });
     this.#session = new ChatSession({
-      line: this.line,
+      server: this.server,
       signIn,
       name,
       view: this.#handlers(),
@@ -199,7 +199,7 @@ export class Chat {
   async leave(conversation: Conversation): Promise<void> {
     try {
       if (conversation.kind === "room") {
-        await this.line.request("LEAVE", [conversation.target]);
+        await this.server.request("LEAVE", [conversation.target]);
       }
       this.#drop(conversation);
       this.refreshRooms();
@@ -247,7 +247,9 @@ export class Chat {
     };
     try {
       await this.#session.older(room.target, range, (old) => {
-        for (const message of old) room.add(saidIn(message), { earlier: true });
+        for (const message of old) {
+          room.add(storedMessage(message), { earlier: true });
+        }
         if (old.length < EARLIER) room.complete = true;
       });
     } catch (error) {
@@ -258,9 +260,9 @@ export class Chat {
 
   /** Requests the list of rooms. */
   async refreshRooms(): Promise<void> {
-    if (!this.line.registered) return;
+    if (!this.server.registered) return;
     try {
-      this.rooms = await listRooms(this.line);
+      this.rooms = await listRooms(this.server);
     } catch (error) {
       this.explain(error);
     }
@@ -269,13 +271,10 @@ export class Chat {
 
   /** Requests the list of users in a conversation. */
   async refreshPeople(conversation: Conversation): Promise<void> {
-    if (!this.line.registered || conversation.kind === "user") return;
+    if (!this.server.registered || conversation.kind === "user") return;
     try {
-      const people = await listPeople(this.line, conversation.target);
-      const users = people.map(({ name }) => name);
-      conversation.people.clear();
-      updatePeople(conversation.people, { kind: "joined", users });
-      conversation.members = conversation.people.size;
+      const people = await listPeople(this.server, conversation.target);
+      setPeople(conversation, people);
     } catch (error) {
       this.explain(error);
     }
@@ -284,7 +283,7 @@ export class Chat {
 
   /** Makes our name an account. */
   async signUp(password: string): Promise<void> {
-    await this.signIn.signUp(this.line, this.me, password);
+    await this.signIn.signUp(this.server, this.me, password);
     this.#watcher.changed();
   }
 
@@ -310,14 +309,14 @@ export class Chat {
 
   /** Reconnects at once, if it pauses before that. */
   hurry(): void {
-    this.line.hurry();
+    this.server.hurry();
   }
 
   /** Disconnects. */
   logout(): void {
     this.carrier?.leave();
-    if (!this.line.registered) return this.line.close();
-    this.line.request("LOGOUT").catch(() => {}); // it is over anyway
+    if (!this.server.registered) return this.server.close();
+    this.server.request("LOGOUT").catch(() => {}); // it is over anyway
   }
 
   /** Tells what went wrong, unless the banner tells it. */
@@ -356,13 +355,13 @@ export class Chat {
         changed();
       },
       notice: (text) => {
-        const line = `The operator says: ${text}`;
+        const line = operatorNotice(text);
         this.current.note("event", line); // to be read later as well
         told(line);
         changed();
       },
       call: (frame) =>
-        takeCall(frame, { carrier: this.carrier, server: this.line, told }),
+        takeCall(frame, { carrier: this.carrier, server: this.server, told }),
       joined: ({ name, since }, answer, again) => {
         const room = this.#find("room", name);
         if (!room) return;
@@ -385,7 +384,7 @@ export class Chat {
           "event",
           "More messages were sent than are shown here",
         ),
-      accountLost: () => told(`${this.me} has no account here`),
+      accountLost: () => told(accountLost(this.me)),
     };
   }
 
@@ -402,7 +401,7 @@ export class Chat {
   /** Adds a message; it is news unless it is ours or was sent before we joined. */
   #add(conversation: Conversation, message: ChatMessage): void {
     const { id = 0, from, text, own } = message;
-    const entry = conversation.add(saidIn(message));
+    const entry = conversation.add(storedMessage(message));
     if (!entry || own) return;
     if (conversation.kind === "user") this.lastSender = from;
     if (conversation.kind === "room" && id <= conversation.since) return;
@@ -434,7 +433,7 @@ export class Chat {
     const entry = conversation.addOwn(text);
     conversation.newAfter = undefined;
     const { target } = conversation;
-    this.line.request("SEND", [target], {}, text).then(
+    this.server.request("SEND", [target], {}, text).then(
       (sent) => conversation.settle(entry, placeOf(sent, this.me)),
       (error) => conversation.refuse(entry, inWords(error)),
     ).then(() => this.#watcher.changed());
@@ -467,26 +466,8 @@ export class Chat {
   }
 }
 
-/**
- * Keeps who is in `room`, and notes who joined or left. A crowded room reports
- * us to ourselves too, which is no news.
- */
-export function notePresence(
-  room: Conversation,
-  presence: Presence,
-  me: string,
-): void {
-  updatePeople(room.people, presence);
-  room.members = presence.members ?? room.members;
-  const others = presence.users.filter((name) => name !== me);
-  if (others.length === 0) return;
-  room.note("event", `${namesText(others)} ${DEEDS[presence.kind]}`);
-}
-
-const DEEDS = { joined: "joined", left: "left", offline: "went offline" };
-
 /** A message as a conversation takes it. */
-function saidIn({ id = 0, at, from, text, own }: ChatMessage) {
+function storedMessage({ id = 0, at, from, text, own }: ChatMessage) {
   return { id, at, from, text, own };
 }
 
@@ -494,5 +475,3 @@ function saidIn({ id = 0, at, from, text, own }: ChatMessage) {
 function placeOf(sent: Frame, from: string) {
   return { id: numberOf(sent, "id") ?? 0, at: timeOf(sent), from };
 }
-
-const RESTARTED = "The server has restarted: earlier messages are gone there";

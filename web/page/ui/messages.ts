@@ -193,9 +193,9 @@ function messageElement(
     ? "waiting"
     : "";
   const name = own ? "You" : line(from);
-  const who = make("span", { className: first && !own ? "who" : "unseen" });
-  who.append(first && !own ? name : `${name}: `);
-  who.style.setProperty("--hue", `${hueOf(from)}`);
+  const sender = make("span", { className: first && !own ? "who" : "unseen" });
+  sender.append(first && !own ? name : `${name}: `);
+  sender.style.setProperty("--hue", `${hueOf(from)}`);
   const time = make("time", { dateTime: at.toISOString() }, timeOf(at));
   time.title = at.toLocaleString();
   const meta = make("span", { className: "meta" }, time);
@@ -203,7 +203,7 @@ function messageElement(
   if (why !== undefined) meta.replaceChildren(`Not sent. ${line(why)}`);
   const words = make("div", { className: "text", dir: "auto" });
   words.append(...message(text, own ? "" : me));
-  const bubble = make("div", { className: "bubble" }, who, words, meta);
+  const bubble = make("div", { className: "bubble" }, sender, words, meta);
   const classes = ["message", own ? "own" : "", first ? "first" : "", state];
   return make(
     "li",
