@@ -9,21 +9,17 @@ import { UsageError } from "../terminal/options.ts";
 import { DEFAULT_HOST, DEFAULT_TLS_PORT, type Options } from "./options.ts";
 import { EXIT, Failure } from "./view/failure.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { parseAddress, parsePort } from "./trust/address.ts";
+import { type Endpoint, parseAddress, parsePort } from "./trust/address.ts";
 
-/** Whom to be, and where. */
-export interface Goal {
-  /** The user name. Changes while others turn out to be taken. */
+/** The user name and the server to connect to. */
+export interface Goal extends Endpoint {
+  /** Changes while the server refuses a name that is in use. */
   name: string;
-  /** A host name or an address. */
-  readonly hostname: string;
-  /** The server's port. */
-  readonly port: number;
-  /** Whether the name was asked for, and so can be asked for again. */
+  /** Whether the user typed the name at a question, and can be asked again. */
   readonly named: boolean;
 }
 
-/** Asks for whatever the command line does not say. */
+/** Asks for what the command line leaves open. */
 export async function askGoal(
   options: Options,
   asks: boolean,
@@ -56,7 +52,7 @@ export async function askGoal(
   };
 }
 
-/** Asks for a name until it is a legal one. */
+/** Asks until the answer is a legal name. */
 export async function askName(
   terminal: Terminal,
   suggestion: string,

@@ -222,3 +222,27 @@ Deno.test("the operator's certificate is used as it is", async () => {
   assertEquals(given.key, Deno.readTextFileSync(key));
   assertStringIncludes(given.note, cert);
 });
+
+Deno.test("the file that 16bfe57 made is used as it is, and stays unchanged", async () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/parley.db-tls.pem`;
+  const fixture = new URL(
+    "../fixtures/16bfe57/parley.db-tls.pem",
+    import.meta.url,
+  );
+  const before = Deno.readTextFileSync(fixture);
+  Deno.writeTextFileSync(path, before, { mode: 0o600 });
+
+  const { cert, key, fingerprint } = await certificateFor({
+    db: `${folder.path}/parley.db`,
+    now: Date.parse("2026-12-24"),
+  });
+
+  assertEquals(key + cert, before);
+  assertEquals(
+    fingerprint,
+    "E8:5F:17:23:85:AF:4A:BE:A8:1F:6D:82:85:7E:29:84:" +
+      "78:08:F2:13:23:A4:63:74:33:41:26:73:B3:67:4F:4D",
+  );
+  assertEquals(Deno.readTextFileSync(path), before);
+});

@@ -131,3 +131,27 @@ Deno.test("serverText() and readFingerprint() take what people write", () => {
     assertEquals(readFingerprint(wrong), undefined);
   }
 });
+
+Deno.test("the file that 16bfe57 wrote is read, and only ever appended to", () => {
+  using folder = tempFolder();
+  const path = `${folder.path}/known_servers`;
+  const fixture = new URL(
+    "../../fixtures/16bfe57/known_servers",
+    import.meta.url,
+  );
+  const before = Deno.readTextFileSync(fixture);
+  Deno.writeTextFileSync(path, before);
+  const known = new KnownServers(path);
+  const expected = {
+    fingerprint:
+      "e85f172385af4abea81f6d82857e29847808f21323a4637433412673b3674f4d",
+    key: "94b0bcdb371d6f12e9e85a9da4e54eeaeb15a323e900c687dfa857f9d3877fd1",
+  };
+
+  assertEquals(known.find("192.0.2.1:9899"), expected);
+  assertEquals(known.find("[2001:db8::1]:9899"), expected);
+  assertEquals(Deno.readTextFileSync(path), before);
+  known.remember("other:1", { fingerprint: A, key: undefined });
+
+  assertEquals(Deno.readTextFileSync(path), `${before}other:1 ${A}\n`);
+});

@@ -1,0 +1,50 @@
+/** The operator's terminal when nothing reads it any more. */
+import { assertEquals } from "@std/assert";
+import { RawClient, within } from "../../tools/net/raw_client.ts";
+import { HERE, RUN } from "../../tools/server_process.ts";
+
+/** Whether there is a `script`, which runs a program on a terminal. */
+const hasScript = await new Deno.Command("script", { args: ["--version"] })
+  .output().then(({ success }) => success, () => false);
+
+Deno.test({
+  name: "a terminal that nothing reads stops no server, and misses lines" +
+    (hasScript ? "" : " (left out: there is no script)"),
+  ignore: !hasScript,
+  async fn() {
+    const server = [Deno.execPath(), ...RUN, ...HERE, "--no-limits"].join(" ");
+    const child = new Deno.Command("script", {
+      args: ["-qec", server, "/dev/null"],
+      stdin: "piped",
+      stdout: "piped",
+      env: { TERM: "xterm-256color", NO_COLOR: "1" },
+    }).spawn();
+    const output = child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    let shown = "";
+    const read = async () => shown += (await output.read()).value ?? "";
+    while (!shown.includes("Type help")) await within(read(), () => shown);
+    const [, port] = /Listening on port (\d+)\./.exec(shown)!;
+
+    // Two lines of the log each, more than all buffers and the queue hold.
+    const move = "JOIN #r\n\nLEAVE #r\n\n";
+    using alice = await RawClient.enter(Number(port), "alice");
+    for (let i = 0; i < 120; i++) {
+      await alice.send(move.repeat(100));
+      await alice.frames(200);
+    }
+    assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+
+    while (!shown.includes("lines left out")) {
+      await within(read(), () => shown.slice(-200));
+      await alice.send(move);
+      await alice.frames(2);
+    }
+    child.kill("SIGTERM");
+    await Promise.all([
+      child.status,
+      child.stdin.close().catch(() => {}),
+      output.cancel().catch(() => {}),
+    ]);
+  },
+});
