@@ -28,7 +28,7 @@ function terminalOf(...answers: readonly string[]) {
     /** Resolves when the person is told to go on. */
     told: told.promise,
     print(text: string) {
-      if (text.includes("come in again")) told.resolve();
+      if (text.includes("join again")) told.resolve();
     },
     ask(question: string) {
       questions.push(question);
