@@ -28,7 +28,7 @@ import {
   KnownServers,
   knownServersPath,
 } from "./client/trust/known_servers.ts";
-import { Line } from "./core/net/reconnecting.ts";
+import { ReconnectingConnection } from "./core/net/reconnecting.ts";
 import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
 import { askGoal, askName, type Goal } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
@@ -179,12 +179,12 @@ async function visit(setting: Setting): Promise<number> {
 async function attend(goal: Goal, setting: Setting): Promise<number> {
   const { access, options, terminal, view, piped, asks } = setting;
   const refusals = new Refusals();
-  using line = new Line({
+  using server = new ReconnectingConnection({
     dial: (signal) => connect(goal, setting, signal),
     ...(asks ? {} : { giveUpAfterMs: PIPE_GIVES_UP_AFTER_MS }),
   });
   const session = new Session({
-    line,
+    server,
     terminal,
     view,
     name: goal.name,
@@ -205,7 +205,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     await Promise.race([reading, writing]);
     if (options.transfer) await writing; // which knows whether all arrived
   } catch (error) {
-    if (piped) refusals.tellLost(line.parked);
+    if (piped) refusals.tellLost(server.parked);
     throw error;
   } finally {
     session.chat.order.flush();
@@ -242,13 +242,13 @@ async function speak(
   { asks, options, piped, terminal }: Setting,
   refusals: Refusals,
 ): Promise<void> {
-  const { line } = session;
+  const { server } = session;
   await session.present;
   if (options.transfer) return await transferFiles(session, options.transfer);
   const room = options.room ?? DEFAULT_ROOM;
   if (piped) {
     await session.join(room);
-    await sendLines(line, Deno.stdin.readable, refusals.numbers, {
+    await sendLines(server, Deno.stdin.readable, refusals.numbers, {
       room,
       maxBytes: session.chat.maxBodyBytes,
       refuse: refusals.tell,
@@ -263,7 +263,7 @@ async function speak(
     session.prompt();
     await runTypedLines(session, terminal);
   }
-  await inTime("take leave", line, session.logout());
+  await inTime("sign out", server, session.logout());
 }
 
 const NOT_ENCRYPTED =
@@ -276,7 +276,7 @@ async function transferFiles(
 ): Promise<void> {
   const { runTransfer } = await import("./client/chat/file_pipe.ts");
   const arrived = await runTransfer(session, transfer);
-  await inTime("take leave", session.line, session.logout());
+  await inTime("sign out", session.server, session.logout());
   if (!arrived) throw new Failure(EXIT.failed, ""); // why, was told
 }
 

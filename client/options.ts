@@ -10,15 +10,14 @@ import { DEFAULT_PORT, DEFAULT_ROOM, isUserName } from "../protocol.ts";
 import {
   ABOUT,
   choice,
-  file,
+  count,
   flag,
-  folder,
-  kind,
   type OptionTable,
   parseOptions,
-  port,
+  text,
   unexpected,
   UsageError,
+  value,
   type Values,
 } from "../terminal/options.ts";
 import { roomNamed } from "../core/commands.ts";
@@ -39,120 +38,95 @@ Chat as NAME on SERVER: a host, host:port or [IPv6]:port. On a terminal, the
 client asks for what is missing. The lines of a pipe or file are sent as they
 are.`;
 
-const userName = kind(
-  "USER",
-  "a name of 1 to 32 letters and digits",
-  (word) => isUserName(word) ? word : undefined,
-);
+const USER_NAME = "a name of 1 to 32 letters and digits";
+
+function readUserName(word: string): string | undefined {
+  return isUserName(word) ? word : undefined;
+}
 
 /** Every option of the client. */
 export const OPTIONS = {
-  port: {
+  port: count([1, 65_535], undefined, "Port of the server", {
     group: "Server",
-    kind: port(1),
     otherwise: `${DEFAULT_PORT}, or ${DEFAULT_TLS_PORT} with \`--tls\``,
-    help: "Port of the server",
-  },
-  tls: {
-    kind: flag,
-    help: "Encrypt, and check the certificate of the server",
-  },
-  fingerprint: {
-    kind: kind("SHA256", "64 hexadecimal digits", readFingerprint),
-    requires: ["tls"],
-    conflicts: ["ca"],
-    help:
-      "Accept only the certificate with this fingerprint: for scripts, and " +
+  }),
+  tls: flag("Encrypt, and check the certificate of the server"),
+  fingerprint: value(
+    "SHA256",
+    "64 hexadecimal digits",
+    readFingerprint,
+    "Accept only the certificate with this fingerprint: for scripts, and " +
       "after the certificate has changed",
-  },
-  ca: {
-    kind: file,
+    { requires: ["tls"], conflicts: ["ca"] },
+  ),
+  ca: text("FILE", undefined, "Trust the authorities in this PEM file too", {
     requires: ["tls"],
-    help: "Trust the authorities in this PEM file too",
-  },
-  room: {
-    group: "Chat",
-    kind: kind(
-      "ROOM",
-      "a name of 1 to 32 letters, digits, _ and -",
-      roomNamed,
-    ),
-    otherwise: `\`${DEFAULT_ROOM}\``,
-    help: "Room to join",
-  },
-  login: {
-    kind: flag,
-    conflicts: ["signup"],
-    help: "Sign in with the account of NAME; the client asks for the password",
-  },
-  signup: {
-    kind: flag,
-    help: "Create an account for NAME; in the chat, `/signup` does the same",
-  },
-  "password-file": {
-    kind: file,
-    help:
-      "Read the password from the one line of this file, which other users " +
+  }),
+  room: value(
+    "ROOM",
+    "a name of 1 to 32 letters, digits, _ and -",
+    roomNamed,
+    "Room to join",
+    { group: "Chat", otherwise: `\`${DEFAULT_ROOM}\`` },
+  ),
+  login: flag(
+    "Sign in with the account of NAME; the client asks for the password",
+    { conflicts: ["signup"] },
+  ),
+  signup: flag(
+    "Create an account for NAME; in the chat, `/signup` does the same",
+  ),
+  "password-file": text(
+    "FILE",
+    undefined,
+    "Read the password from the one line of this file, which other users " +
       "must not be able to read",
-  },
-  "no-listen": {
-    group: "Direct sessions and files",
-    kind: flag,
-    help: "Refuse calls to a direct session; `/listen on` accepts them",
-  },
-  "direct-host": {
-    kind: kind(
-      "ADDRESS",
-      "an IP address",
-      (word) => isIP(word) > 0 ? word : undefined,
-    ),
-    otherwise: "all",
-    help: "Address of this computer for direct sessions",
-  },
-  downloads: {
-    kind: folder,
+  ),
+  "no-listen": flag(
+    "Refuse calls to a direct session; `/listen on` accepts them",
+    { group: "Direct sessions and files" },
+  ),
+  "direct-host": value(
+    "ADDRESS",
+    "an IP address",
+    (word) => isIP(word) > 0 ? word : undefined,
+    "Address of this computer for direct sessions",
+    { otherwise: "all" },
+  ),
+  downloads: text("FOLDER", undefined, "Folder for received files", {
     otherwise: "the system's folder for downloads",
-    help: "Folder for received files",
-  },
-  share: {
-    kind: folder,
-    help: "Let all users of the server get files of this folder",
-  },
-  send: {
-    kind: userName,
-    placeholder: "USER FILE ...",
-    conflicts: ["receive"],
-    help: "Send files or folders to USER if USER accepts, and quit",
-  },
-  receive: {
-    kind: flag,
-    help: "Receive one transfer without a question, and quit",
-  },
-  from: {
-    kind: userName,
+  }),
+  share: text(
+    "FOLDER",
+    undefined,
+    "Let all users of the server get files of this folder",
+  ),
+  send: value(
+    "USER FILE ...",
+    USER_NAME,
+    readUserName,
+    "Send files or folders to USER if USER accepts, and quit",
+    { conflicts: ["receive"] },
+  ),
+  receive: flag("Receive one transfer without a question, and quit"),
+  from: value("USER", USER_NAME, readUserName, "Receive from this user only", {
     requires: ["receive"],
-    help: "Receive from this user only",
-  },
-  color: {
-    group: "Display",
-    kind: choice("auto", "always", "never"),
-    default: "auto",
-    help: "Use colors; `auto` obeys `NO_COLOR` and `TERM=dumb`",
-  },
-  plain: {
-    kind: flag,
-    help:
-      "Print one line for each message and draw nothing: for screen readers " +
+  }),
+  color: choice(
+    ["auto", "always", "never"],
+    "Use colors; `auto` obeys `NO_COLOR` and `TERM=dumb`",
+    { group: "Display" },
+  ),
+  plain: flag(
+    "Print one line for each message and draw nothing: for screen readers " +
       "and programs; input lines mean what they mean on a terminal",
-  },
-  gui: {
-    kind: flag,
+  ),
+  gui: flag("Chat in the web browser, which also asks for what is missing", {
     conflicts: [
       ...["room", "login", "signup", "password-file"],
       ...["send", "receive", "from", "color", "plain"],
     ],
-    help: "Chat in the web browser, which also asks for what is missing",
-  },
+  }),
   ...ABOUT,
 } as const satisfies OptionTable;
 

@@ -12,12 +12,13 @@ import {
   helpRows,
   parseLine,
   type RunCommand,
+  type TypedLine,
 } from "./text/typed_line.ts";
 
 /** What a command needs of a client. */
 export interface CommandClient {
   /** To the server. */
-  readonly line: Requester;
+  readonly server: Requester;
   /** The room that messages go to, with `#`; undefined in none. */
   readonly room: string | undefined;
   /** The sender of the last private message. */
@@ -47,7 +48,7 @@ export const SHARED_COMMANDS = {
   },
   async list(client) {
     if (!client.room) return await client.showRooms();
-    const people = await listPeople(client.line, client.room);
+    const people = await listPeople(client.server, client.room);
     const names = people.map(({ name }) => name).join(", ");
     client.answer([`In ${client.room} (${people.length}): ${names}`]);
   },
@@ -55,7 +56,7 @@ export const SHARED_COMMANDS = {
     const isAll = rest.toLowerCase() === "all" || (!rest && !client.room);
     const room = isAll ? "ALL" : roomNamed(rest || client.room!);
     if (!room) return "usage";
-    const people = await listPeople(client.line, room);
+    const people = await listPeople(client.server, room);
     const width = people.reduce((most, { name }) => {
       return Math.max(most, name.length);
     }, 0);
@@ -78,10 +79,29 @@ export const SHARED_COMMANDS = {
   },
   async ping(client) {
     const start = performance.now();
-    await client.line.request("PING");
+    await client.server.request("PING");
     const tookMs = performance.now() - start;
     client.answer([`The server answers in ${tookMs.toFixed(1)} ms`]);
   },
 } as const satisfies {
   readonly [Name in CommandName]?: RunCommand<CommandClient>;
 };
+
+/** Commands of a client by their names. */
+export type CommandTable<Client> = {
+  readonly [Name in CommandName]?: RunCommand<Client>;
+};
+
+/**
+ * Runs a command: a shared one, or one of the client's own table.
+ *
+ * @param shared The client as the shared commands see it.
+ */
+export function runCommand<Client>(
+  { name, rest }: TypedLine & { readonly kind: "command" },
+  shared: CommandClient,
+  own: { readonly table: CommandTable<Client>; readonly client: Client },
+): ReturnType<RunCommand<Client>> {
+  const command = (SHARED_COMMANDS as CommandTable<CommandClient>)[name];
+  return command ? command(shared, rest) : own.table[name]?.(own.client, rest);
+}

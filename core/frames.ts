@@ -34,6 +34,7 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** A user, as a line of WHO has it. */
 export interface Person {
+  /** As its owner writes it. */
   readonly name: string;
   /** The rest of the line: address and kind. */
   readonly details: string;
@@ -67,10 +68,13 @@ export function roomsOf(frame: Pick<Frame, "body">): ListedRoom[] {
 export interface ChatMessage {
   /** Undefined for what a version 1 server forwards. */
   readonly id: number | undefined;
+  /** The server's time when it stored the message. */
   readonly at: Date;
+  /** The sender's name. */
   readonly from: string;
   /** A room, a user, or `ALL`. */
   readonly to: string;
+  /** As it was sent: sanitize it before it is shown. */
   readonly text: string;
   /** Whether we sent it ourselves. */
   readonly own: boolean;

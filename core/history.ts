@@ -24,6 +24,7 @@ export interface HistoryRange {
 export interface Landmark {
   /** With `#`. */
   readonly room: string;
+  /** Unlike all others, as long as the server does not count anew. */
   readonly id: number;
   /** When it was sent, in milliseconds since the epoch. */
   readonly at: number;

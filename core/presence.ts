@@ -18,6 +18,7 @@ const NAMED = 5;
 
 /** What a NOTICE tells about users. */
 export interface Presence {
+  /** `offline` is leaving by the end of the connection. */
   readonly kind: "joined" | "left" | "offline";
   /** Their names; a crowded room reports many at once, us among them. */
   readonly users: readonly string[];

@@ -20,7 +20,7 @@ import { numberOf, sameBytes } from "./frames.ts";
 import { history, type Landmark, remembers } from "./history.ts";
 import type { Connection } from "./net/connection.ts";
 import { ConnectionError } from "./net/connection_error.ts";
-import type { Line } from "./net/reconnecting.ts";
+import type { ReconnectingConnection } from "./net/reconnecting.ts";
 import type { Order } from "./order.ts";
 import type { SignIn } from "./sign_in.ts";
 
@@ -40,8 +40,11 @@ export interface JoinedRoom {
 
 /** What a {@linkcode Resume} works on. */
 export interface ResumeParts {
-  readonly line: Line;
+  /** Where requests of an earlier connection may wait. */
+  readonly server: ReconnectingConnection;
+  /** Registers again, with the token or the password. */
   readonly signIn: SignIn;
+  /** Knows which messages were shown. */
   readonly order: Order;
   /** Gets the server's REGISTERED. */
   registered(answer: Frame): void;
@@ -194,7 +197,7 @@ export class Resume {
 
   #settleStored(frame: Frame): void {
     const room = lookAlike(header(frame, "to") ?? "");
-    this.#parts.line.settleStored(
+    this.#parts.server.settleStored(
       frame,
       ({ verb, args, body }) =>
         verb === "SEND" && lookAlike(args[0] ?? "") === room &&

@@ -1,12 +1,12 @@
 /**
  * SCRAM-SHA-256 (RFC 5802, RFC 7677), the client's side: the password never
- * leaves it, and the server has to prove that it knows the verifier.
+ * leaves it, and the server has to prove that it has the verifier.
+ * scram_server.ts has the other side.
  *
- * Pure code on WebCrypto and without imports, so that a page can use it as it
- * is. What a server says is not trusted: it cannot make us hash for hours, nor
- * less than for an account of our own, so that it would find the password by
- * trying. Accounts with fewer rounds, which a server may have from other
- * clients, are therefore not logged in to.
+ * The server is not trusted: it can make a client neither hash for hours, nor
+ * hash less than for an account of its own, since the server would then find the
+ * password by trying. Accounts with fewer iterations, which other clients may
+ * have created, are refused.
  *
  * @module
  */
@@ -14,22 +14,22 @@
 /** How often a password is hashed for a new verifier. */
 export const ITERATIONS = 600_000;
 
-/** Servers that ask for fewer, or for more, are refused. */
-export const ITERATIONS_TAKEN = { least: ITERATIONS, most: 1_000_000 };
+/** A server that asks for more, or for fewer than that, is refused. */
+export const MAX_ITERATIONS = 1_000_000;
 
 /** Shorter salts are refused: hashes for them may be in tables; in bytes. */
-export const LEAST_SALT_BYTES = 16;
+export const MIN_SALT_BYTES = 16;
 
 /** Longest password, in bytes of UTF-8 after {@linkcode preparePassword}. */
 export const MAX_PASSWORD_BYTES = 1_024;
 
-/** What a password, or a server, did wrong. Never quotes a password. */
+/** What is wrong with a password or a server. Never quotes a password. */
 export class ScramError extends Error {
   /** For stack traces. */
   override readonly name = "ScramError";
 }
 
-/** What is left of a password once it is hashed: enough to log in again. */
+/** What is left of a password once it is hashed: enough to sign in again. */
 export interface Keys {
   /** What was hashed with the password, in base64. */
   readonly salt: string;
@@ -111,14 +111,14 @@ export function newKeys(password: string): Promise<Keys> {
   return deriveKeys(password, salt, ITERATIONS);
 }
 
-/** What the server is to keep in place of the password. */
+/** What the server stores in place of the password. */
 export async function verifierOf(keys: Keys): Promise<string> {
   const storedKey = await sha256(keys.clientKey);
   const { iterations, salt, serverKey } = keys;
   return `SCRAM-SHA-256$${iterations}:${salt}$${storedKey.toBase64()}:${serverKey.toBase64()}`;
 }
 
-/** What a server asks for before it lets an account in. */
+/** What a server asks for before it registers an account. */
 export interface Challenge {
   /** Ours, and what the server has added to it. */
   readonly nonce: string;
@@ -140,7 +140,10 @@ export function parseChallenge(message: string): Challenge {
   return { nonce, salt, iterations: Number(count) };
 }
 
-/** One login: three messages out of four, in their order. */
+/** No channel binding, no authorization identity. */
+export const GS2_HEADER = "n,,";
+
+/** One sign-in: three of its four messages, in their order. */
 export class Login {
   /** The first message, for LOGIN. */
   readonly first: string;
@@ -148,9 +151,9 @@ export class Login {
   #signature: string | undefined; // what the server has to answer
 
   /** `nonce` is random; the test of the RFC's example gives its own. */
-  constructor(name: string, nonce: string = randomNonce()) {
+  constructor(name: string, nonce: string = randomWord()) {
     this.#nonce = nonce;
-    this.first = `n,,n=${name},r=${nonce}`;
+    this.first = `${GS2_HEADER}n=${name},r=${nonce}`;
   }
 
   /**
@@ -162,16 +165,16 @@ export class Login {
   readChallenge(message: string): Challenge {
     const challenge = parseChallenge(message);
     if (!this.#begins(challenge.nonce)) throw malformed();
-    const { least, most } = ITERATIONS_TAKEN;
-    if (challenge.iterations < least || challenge.iterations > most) {
+    const { iterations } = challenge;
+    if (iterations < ITERATIONS || iterations > MAX_ITERATIONS) {
       throw new ScramError(
-        `Cannot log in: ${least} to ${most} rounds are safe, ` +
-          `and the server asks for ${challenge.iterations}`,
+        `Cannot sign in: ${ITERATIONS} to ${MAX_ITERATIONS} iterations are ` +
+          `safe, and the server asks for ${iterations}`,
       );
     }
-    if (Uint8Array.fromBase64(challenge.salt).length < LEAST_SALT_BYTES) {
+    if (Uint8Array.fromBase64(challenge.salt).length < MIN_SALT_BYTES) {
       throw new ScramError(
-        `Cannot log in: the server's salt has less than ${LEAST_SALT_BYTES} bytes`,
+        `Cannot sign in: the server's salt has less than ${MIN_SALT_BYTES} bytes`,
       );
     }
     return challenge;
@@ -181,7 +184,9 @@ export class Login {
   async prove(challenge: string, keys: Keys): Promise<string> {
     const [nonce] = challenge.split(",");
     const withoutProof = `c=biws,${nonce}`;
-    const said = `${this.first.slice(3)},${challenge},${withoutProof}`;
+    const said = `${
+      this.first.slice(GS2_HEADER.length)
+    },${challenge},${withoutProof}`;
     const mask = await hmac(await sha256(keys.clientKey), said);
     const proof = keys.clientKey.map((byte, index) => byte ^ mask[index]!);
     this.#signature = (await hmac(keys.serverKey, said)).toBase64();
@@ -222,10 +227,11 @@ const CHALLENGE =
   /^r=([!-+\--~]{1,512}),s=([A-Za-z0-9+/=]{1,128}),i=(\d{1,15})$/;
 
 function malformed(): ScramError {
-  return new ScramError("Cannot log in: the challenge is malformed");
+  return new ScramError("Cannot sign in: the challenge is malformed");
 }
 
-function randomNonce(): string {
+/** One side's part of a nonce: 144 random bits. */
+export function randomWord(): string {
   return crypto.getRandomValues(new Uint8Array(18)).toBase64();
 }
 

@@ -26,7 +26,7 @@ import {
 import { history, type HistoryRange, type Landmark } from "./history.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { ConnectionError, errorOf } from "./net/connection_error.ts";
-import type { Line, Owner } from "./net/reconnecting.ts";
+import type { Owner, ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
 import { type Presence, presenceOf } from "./presence.ts";
 import { type JoinedRoom, Resume } from "./resume.ts";
@@ -68,17 +68,23 @@ export interface SessionView {
 
 /** What a {@linkcode ChatSession} is made of. */
 export interface SessionParts {
-  readonly line: Line;
+  /** The connections; the session does not close it. */
+  readonly server: ReconnectingConnection;
+  /** How to register, on each connection. */
   readonly signIn: SignIn;
   /** The name to register. */
   readonly name: string;
+  /** Shows what happens. */
   readonly view: SessionView;
 }
 
 /** See the top of the file. */
 export class ChatSession implements Owner {
-  readonly line: Line;
+  /** For requests that are not the session's own. */
+  readonly server: ReconnectingConnection;
+  /** Tells whether the name has an account. */
   readonly signIn: SignIn;
+  /** Holds messages back until they can be shown in order. */
   readonly order: Order = new Order();
   /** Our name, as the server has it. */
   me: string;
@@ -92,14 +98,14 @@ export class ChatSession implements Owner {
   #closing = false; // the server has said so
 
   /** In no room, with everything held until we are registered. */
-  constructor({ line, signIn, name, view }: SessionParts) {
-    this.line = line;
+  constructor({ server, signIn, name, view }: SessionParts) {
+    this.server = server;
     this.signIn = signIn;
     this.me = name;
     this.#view = view;
     this.order.hold();
     this.#resume = new Resume({
-      line,
+      server,
       signIn,
       order: this.order,
       registered: (answer) => this.#registered(answer),
@@ -147,7 +153,7 @@ export class ChatSession implements Owner {
    */
   async run(shown?: () => Promise<void>): Promise<void> {
     try {
-      for await (const batch of this.line.batches(this)) {
+      for await (const batch of this.server.batches(this)) {
         for (const event of batch) this.receive(event);
         await shown?.();
       }
@@ -184,7 +190,7 @@ export class ChatSession implements Owner {
       case "LEFT":
         this.#left(frame.args[0] ?? "");
     }
-    this.order.answered(this.line.answered);
+    this.order.answered(this.server.answered);
   }
 
   /** Why a message cannot be sent; undefined if it can. */
@@ -205,7 +211,7 @@ export class ChatSession implements Owner {
     show: (room: JoinedRoom, old: ChatMessage[]) => void,
   ): Promise<void> {
     await this.#holding(async () => {
-      await this.line.request("JOIN", [name]);
+      await this.server.request("JOIN", [name]);
       const room = this.find(name);
       if (room) show(room, await this.#older(room.name, {}, room.since));
     });
@@ -235,7 +241,7 @@ export class ChatSession implements Owner {
   /** See {@linkcode Owner}. */
   resumed(): void {
     if (this.#lost) this.#view.reconnected();
-    this.order.release(this.line.asked);
+    this.order.release(this.server.asked);
     this.#lost = false;
     this.#closing = false;
     this.#resume.done();
@@ -261,7 +267,7 @@ export class ChatSession implements Owner {
     try {
       await task();
     } finally {
-      this.order.release(this.line.asked);
+      this.order.release(this.server.asked);
     }
   }
 
@@ -271,7 +277,7 @@ export class ChatSession implements Owner {
     range: HistoryRange,
     last: number,
   ): Promise<ChatMessage[]> {
-    const frames = await history(this.line, room, range);
+    const frames = await history(this.server, room, range);
     const isNew = (frame: Frame) => (numberOf(frame, "id") ?? 0) > last;
     for (const frame of frames.filter(isNew)) this.#take(frame);
     const old = frames.filter((frame) => !isNew(frame))
@@ -285,7 +291,10 @@ export class ChatSession implements Owner {
     const { id } = message;
     const show = () => this.#show(message);
     if (id === undefined) return show();
-    this.order.add({ id, bytes: heldBytes(frame.body), show }, this.line.asked);
+    this.order.add(
+      { id, bytes: heldBytes(frame.body), show },
+      this.server.asked,
+    );
   }
 
   #sent(frame: Frame, request: Request): void {
@@ -317,7 +326,7 @@ export class ChatSession implements Owner {
     if (kind !== "closing") return; // a newer server's
     this.#closing = true; // told when the connection is lost
     const seconds = numberOf(frame, "retry-after") ?? 0;
-    this.line.waitBeforeReconnecting(seconds * 1_000);
+    this.server.waitBeforeReconnecting(seconds * 1_000);
   }
 
   #joined(frame: Frame): void {
@@ -338,7 +347,7 @@ export class ChatSession implements Owner {
 }
 
 /** What is wrong with a room's name for which there is none. */
-export const INVALID_ROOM = "Invalid room name: " +
+export const INVALID_ROOM: string = "Invalid room name: " +
   "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
 
 /** Why the connection was lost, if the server has announced it. */

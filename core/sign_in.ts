@@ -25,7 +25,7 @@ import {
 export type Way = "guest" | "signup" | "login";
 
 /** Whether this runtime has what accounts need: browsers only with HTTPS. */
-export const canUseAccounts = globalThis.crypto.subtle !== undefined &&
+export const canUseAccounts: boolean = globalThis.crypto.subtle !== undefined &&
   "fromBase64" in Uint8Array;
 
 /** The account that the name of a refused guest belongs to; else undefined. */
@@ -167,7 +167,7 @@ export class SignIn {
     const known = this.#keys;
     if (known?.salt === salt && known.iterations === iterations) return known;
     if (this.#password === undefined) {
-      throw new ScramError("Cannot log in again: the account has changed");
+      throw new ScramError("Cannot sign in again: the account has changed");
     }
     return await deriveKeys(this.#password, salt, iterations);
   }

@@ -20,7 +20,7 @@ import {
   createPublicKey,
   X509Certificate,
 } from "node:crypto";
-import { IN_MEMORY } from "./journal/database.ts";
+import { IN_MEMORY } from "./journal/database_file.ts";
 import { StartError } from "./journal/start_error.ts";
 
 /**

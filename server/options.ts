@@ -11,10 +11,8 @@ import {
 } from "../protocol.ts";
 import {
   ABOUT,
-  bytes,
   count,
   duration,
-  file,
   flag,
   type OptionTable,
   parseOptions,
@@ -49,146 +47,116 @@ export const USAGE = "Usage: deno run -A server.ts [OPTIONS]";
 /** A higher number is no sensible limit. */
 const MOST = 99_999_999;
 
+const FROM_0 = [0, MOST] as const;
+const FROM_1 = [1, MOST] as const;
+
 /** A rate must let through what is allowed at once within a few seconds. */
-const LEAST_BYTES_PER_SECOND = 1_024;
+const FROM_1024 = [1_024, MOST] as const;
 
 /** Every option of the server. */
 export const OPTIONS = {
-  port: {
+  port: port(DEFAULT_PORT, "Port to listen on; 0 takes a free port", {
     group: "Network",
-    kind: port(),
-    default: DEFAULT_PORT,
-    help: "Port to listen on; 0 takes a free port",
-  },
-  host: {
-    kind: text,
-    placeholder: "ADDRESS",
-    default: EVERYWHERE,
-    help: "Address to listen on: `0.0.0.0` is every IPv4 address of this " +
-      "computer, `::` adds IPv6, `127.0.0.1` is this computer alone",
-  },
-  web: {
-    kind: flag,
-    help: "Serve the web client; with `--tls` over HTTPS",
-  },
-  "web-port": {
-    kind: port(),
-    default: 8080,
-    implies: "web",
-    help: "Port of the web client; implies `--web`; 0 takes a free port",
-  },
-  tls: {
-    group: "Encryption",
-    kind: flag,
-    help: "Listen with TLS too",
-  },
-  "tls-port": {
-    kind: port(),
-    default: DEFAULT_TLS_PORT,
+  }),
+  host: text(
+    "ADDRESS",
+    EVERYWHERE,
+    "Address to listen on: `0.0.0.0` is every IPv4 address of this computer, " +
+      "`::` adds IPv6, `127.0.0.1` is this computer alone",
+  ),
+  web: flag("Serve the web client; with `--tls` over HTTPS"),
+  "web-port": port(
+    8080,
+    "Port of the web client; implies `--web`; 0 takes a free port",
+    { implies: "web" },
+  ),
+  tls: flag("Listen with TLS too", { group: "Encryption" }),
+  "tls-port": port(DEFAULT_TLS_PORT, "Port for TLS; 0 takes a free port", {
     requires: ["tls"],
-    help: "Port for TLS; 0 takes a free port",
-  },
-  "no-plain": {
-    kind: flag,
-    requires: ["tls"],
-    help: "Listen with TLS only",
-  },
-  cert: {
-    kind: file,
+  }),
+  "no-plain": flag("Listen with TLS only", { requires: ["tls"] }),
+  cert: text("FILE", undefined, "PEM file with the certificate of the server", {
     otherwise: "made by the server, stored beside the database",
     requires: ["tls", "key"],
-    help: "PEM file with the certificate of the server",
-  },
-  key: {
-    kind: file,
+  }),
+  key: text("FILE", undefined, "PEM file with its private key", {
     requires: ["tls", "cert"],
-    help: "PEM file with the private key of the certificate",
-  },
-  db: {
-    group: "Storage",
-    kind: file,
-    default: "parley.db",
-    help: "File for messages and accounts; `:memory:` stores them until the " +
-      "server stops",
-  },
-  keep: {
-    kind: duration,
-    default: DEFAULT_KEEP.forMs,
-    help: "How long messages are stored: `12h`, `30d` or `forever`",
-  },
-  "keep-messages": {
-    kind: count(0, MOST),
-    default: DEFAULT_KEEP.messages,
-    help: "How many messages are stored; the oldest are deleted first",
-  },
-  history: {
-    kind: count(0, MAX_HISTORY),
-    default: DEFAULT_HISTORY,
-    help: "Messages of a room that a user sees after joining",
-  },
-  "require-login": {
+  }),
+  db: text(
+    "FILE",
+    "parley.db",
+    "File for messages and accounts; `:memory:` stores them until the server " +
+      "stops",
+    { group: "Storage" },
+  ),
+  keep: duration(
+    DEFAULT_KEEP.forMs,
+    "How long messages are stored: `12h`, `30d` or `forever`",
+  ),
+  "keep-messages": count(
+    FROM_0,
+    DEFAULT_KEEP.messages,
+    "How many messages are stored; the oldest are deleted first",
+  ),
+  history: count(
+    [0, MAX_HISTORY],
+    DEFAULT_HISTORY,
+    "Messages of a room that a user sees after joining",
+  ),
+  "require-login": flag("Accept only users with an account; no guests", {
     group: "Accounts",
-    kind: flag,
-    help: "Accept only users with an account; no guests",
-  },
-  lockout: {
-    kind: duration,
-    default: DEFAULT_LOCKOUT_MS,
-    help: "How long three wrong passwords lock an account: `90s`, `2h`, or " +
+  }),
+  lockout: duration(
+    DEFAULT_LOCKOUT_MS,
+    "How long three wrong passwords lock an account: `90s`, `2h`, or " +
       "`forever`, until the operator unlocks it",
-  },
-  "max-body": {
-    group: "Limits",
-    kind: bytes(0, ABSURD_BODY_BYTES),
-    default: MAX_BODY_BYTES,
-    help: "Limit of one message",
-  },
-  "max-connections": {
-    kind: count(1, MOST),
-    default: MAX_CONNECTIONS,
-    help: "Limit of connections at a time",
-  },
-  "max-connections-per-address": {
-    kind: count(1, MOST),
-    default: MAX_CONNECTIONS_PER_ADDRESS,
-    help: "Limit of connections at a time from one address",
-  },
-  "max-unread": {
-    kind: bytes(1_024, MOST),
-    default: MAX_UNREAD_BYTES,
-    help: "Unread bytes at which a slow consumer is disconnected; a client " +
-      "that reads steadily may have eight times as much",
-  },
-  "messages-per-second": {
-    kind: count(1, MOST),
-    default: DEFAULT_RATES.messages,
-    help: "Rate of messages of one connection; a burst of 20 seconds' worth " +
-      "is allowed",
-  },
-  "bytes-per-second": {
-    kind: count(LEAST_BYTES_PER_SECOND, MOST),
-    default: DEFAULT_RATES.bytes,
-    help: "Rate of bytes from one connection, with the same burst",
-  },
-  "joins-per-second": {
-    kind: count(1, MOST),
-    default: DEFAULT_RATES.joins,
-    help: "Rate of joining and leaving rooms, with the same burst",
-  },
-  "requests-per-second": {
-    kind: count(1, MOST),
-    default: DEFAULT_RATES.requests,
-    help: "Rate of other requests, with the same burst; a list counts as ten",
-  },
-  "connects-per-second": {
-    kind: count(1, MOST),
-    default: DEFAULT_RATES.connects,
-    help: "Rate of new connections from one address, with the same burst",
-  },
-  "no-limits": {
-    kind: flag,
-    help: "Lift all rates and the limits of one address: for measurements",
-  },
+  ),
+  "max-body": count(
+    [0, ABSURD_BODY_BYTES],
+    MAX_BODY_BYTES,
+    "Bytes of the longest message",
+    { group: "Limits" },
+  ),
+  "max-connections": count(FROM_1, MAX_CONNECTIONS, "Connections at a time"),
+  "max-connections-per-address": count(
+    FROM_1,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    "Connections at a time from one address",
+  ),
+  "max-unread": count(
+    FROM_1024,
+    MAX_UNREAD_BYTES,
+    "Unread bytes at which a slow consumer is disconnected; a client that " +
+      "reads steadily may have eight times as much",
+  ),
+  "messages-per-second": count(
+    FROM_1,
+    DEFAULT_RATES.messages,
+    "Messages of one connection; a burst of 20 seconds' worth is allowed",
+  ),
+  "bytes-per-second": count(
+    FROM_1024,
+    DEFAULT_RATES.bytes,
+    "Bytes from one connection, with the same burst",
+  ),
+  "joins-per-second": count(
+    FROM_1,
+    DEFAULT_RATES.joins,
+    "Rooms joined and left, with the same burst",
+  ),
+  "requests-per-second": count(
+    FROM_1,
+    DEFAULT_RATES.requests,
+    "Other requests, with the same burst; a list counts as ten",
+  ),
+  "connects-per-second": count(
+    FROM_1,
+    DEFAULT_RATES.connects,
+    "New connections from one address, with the same burst",
+  ),
+  "no-limits": flag(
+    "Lift all rates and the limits of one address: for measurements",
+  ),
   ...ABOUT,
 } as const satisfies OptionTable;
 

@@ -11,7 +11,6 @@
  */
 import { MAX_BODY_BYTES } from "../protocol.ts";
 import { Accounts } from "./accounts/accounts.ts";
-import { ageClock } from "./journal/age_clock.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Bans } from "./accounts/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
@@ -19,8 +18,10 @@ import { CLOCK, type Clock } from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
 import { Console } from "./operator/console.ts";
 import type { Context, Settings } from "./session/context.ts";
-import { Database, explained, IN_MEMORY } from "./journal/database.ts";
-import { type Keep, SqliteJournal } from "./journal/sqlite_journal.ts";
+import { Database } from "./journal/database.ts";
+import { explained, IN_MEMORY } from "./journal/database_file.ts";
+import type { Keep } from "./journal/retention.ts";
+import { ageClock, SqliteJournal } from "./journal/sqlite_journal.ts";
 import { Hub } from "./chat/hub.ts";
 import type { User } from "./chat/user.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
@@ -37,7 +38,7 @@ import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { serve } from "./session/session.ts";
 import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
-import { LOOK_EVERY_MS, Silence } from "./session/keepalive.ts";
+import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/keepalive_timer.ts";
 import { nextTurn, openTurns } from "./net/turns.ts";
 import { Admission } from "./net/admission.ts";
 import { TokenTable } from "./journal/token_table.ts";
@@ -139,18 +140,18 @@ export function startServer(options: ServerOptions = {}): Server {
 
 /** Does what is to be done all the time, until it is disposed. */
 function startTicking(context: Context): Disposable {
-  const silence = new Silence(context);
-  const looking = setInterval(() => silence.look(), LOOK_EVERY_MS);
+  const keepalive = new KeepaliveTimer(context);
+  const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
   const ticking = setInterval(() => {
     context.hub.tellGathered();
-    context.visits.forgetOld(context.now());
+    context.resumables.forgetOld(context.now());
     context.limits.tidy(context.now());
     context.journal.tidy();
     context.accounts.prepare();
   }, TICK_MS);
   return {
     [Symbol.dispose]() {
-      clearInterval(looking);
+      clearInterval(checking);
       clearInterval(ticking);
     },
   };
@@ -175,14 +176,14 @@ function createContext(
   const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
   const accounts = new Accounts(database, { lockoutMs });
   const bans = new Bans(database);
-  const hub = new Hub(
-    (name) => accounts.named(name)?.name,
-    (value) => bans.refusal({ kind: "name", value }),
-  );
+  const hub = new Hub({
+    owned: (name) => accounts.named(name)?.name,
+    refusal: (value) => bans.refusal({ kind: "name", value }),
+  });
   const journal = createJournal(options, database);
   journal.connect(hub);
   const { clock = CLOCK } = options;
-  const now = () => clock.now();
+  const { now, after } = clock;
   const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
   const entered = (user: User) => {
     for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
@@ -200,13 +201,13 @@ function createContext(
     }),
     admission: new Admission({ lastId: () => journal.lastId, clock }),
     log,
-    visits: isStored(options)
+    resumables: isStored(options)
       ? new ResumableSessions({ store: new TokenTable(database), now: now() })
       : new ResumableSessions(),
     limits: new Limits(options),
     sessions: new Set(),
     now,
-    after: (ms, action) => clock.after(ms, action),
+    after,
     logThrottled: throttledLog(log, now),
     settings: settingsOf(options),
   };

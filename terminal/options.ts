@@ -3,7 +3,7 @@
  * type of what the parser returns, `--help` and the tables in docs/ (usage.ts).
  *
  *     const OPTIONS = {
- *       port: { kind: port(), default: 9898, help: "Port to listen on" },
+ *       port: port(9898, "Port to listen on"),
  *       ...ABOUT,
  *     } satisfies OptionTable;
  *     const { values } = await parseOptions(OPTIONS, Deno.args); // values.port: number
@@ -15,31 +15,28 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 
-/** What kind of value an option takes. */
-export interface Kind<T> {
+/** One option; made by a function for the kind of its value, as {@linkcode port}. */
+export interface Option<T = unknown> extends OptionTexts {
   /** Stands for the value in texts, as `PORT`; empty for a flag. */
   readonly placeholder: string;
+  /** The value of an option that is not given. */
+  readonly default: T;
   /** What a value must be: "must be a number from 0 to 65535". */
   readonly must: string;
   /** The value that `text` means; undefined if it means none. */
   read(text: string): T | undefined;
-  /** `value` as a user writes it; default: `String(value)`. */
+  /** `value` as a user writes it. Default: `String(value)`. */
   write?(value: T): string;
+  /** One sentence, which may have code in backticks. */
+  readonly help: string;
 }
 
-/** One option. Its texts may have code in backticks. */
-export interface Option<T = unknown> {
-  readonly kind: Kind<T>;
-  /** One sentence, which begins with a verb or a noun. */
-  readonly help: string;
+/** What an option may have besides. */
+export interface OptionTexts {
   /** The heading of this option and of those below it. */
   readonly group?: string;
-  /** The value of an option that is not given. */
-  readonly default?: T;
-  /** What holds instead, if there is no such value. */
+  /** What holds if it is not given and has no default. */
   readonly otherwise?: string;
-  /** Instead of the placeholder of the kind. */
-  readonly placeholder?: string;
   /** The option as one letter. */
   readonly short?: string;
   /** Options without which this one cannot be given. */
@@ -55,11 +52,7 @@ export type OptionTable = Readonly<Record<string, Option>>;
 
 /** What a command line says: a value for each option of the table. */
 export type Values<T extends OptionTable> = {
-  readonly [N in keyof T]: T[N] extends { kind: Kind<infer V> }
-    ? T[N] extends { default: unknown } ? V
-    : V extends boolean ? boolean
-    : V | undefined
-    : never;
+  readonly [N in keyof T]: T[N] extends Option<infer V> ? V : never;
 };
 
 /** A command line that was understood. */
@@ -116,8 +109,8 @@ export function unexpected(arg: string): UsageError {
 }
 
 /** Whether `option` takes no value. */
-export function isFlag({ kind }: Option): boolean {
-  return kind.placeholder === "";
+export function isFlag({ placeholder }: Option): boolean {
+  return placeholder === "";
 }
 
 function readValues(
@@ -138,21 +131,14 @@ function readValues(
 function readValue(name: string, option: Option, word: string): unknown {
   if (word === "") {
     throw new UsageError(
-      `Cannot use --${name} without a value: write --${name} ${
-        placeholderOf(option)
-      }`,
+      `Cannot use --${name} without a value: write --${name} ${option.placeholder}`,
     );
   }
-  const value = option.kind.read(word);
+  const value = option.read(word);
   if (value !== undefined) return value;
   throw new UsageError(
-    `Cannot use --${name} "${word}": it must be ${option.kind.must}`,
+    `Cannot use --${name} "${word}": it must be ${option.must}`,
   );
-}
-
-/** What stands for the value of `option` in texts; empty for a flag. */
-export function placeholderOf({ placeholder, kind }: Option): string {
-  return placeholder ?? kind.placeholder;
 }
 
 function checkTogether(
@@ -203,90 +189,98 @@ async function noSuchOption(
 }
 
 /** An option that is given or not. */
-export const flag: Kind<boolean> = {
-  placeholder: "",
-  must: "given without a value",
-  read: (text) => text === "true",
-};
-
-/** Any text but none. */
-export const text: Kind<string> = kind("TEXT", "a text", (word) => word);
-
-/** The path of a file. */
-export const file: Kind<string> = kind("FILE", "a path", (word) => word);
-
-/** The path of a folder. */
-export const folder: Kind<string> = kind("FOLDER", "a path", (word) => word);
-
-/** A port; `least` is 0 where 0 takes a free one. */
-export function port(least: 0 | 1 = 0): Kind<number> {
-  return count(least, 65_535, "PORT");
+export function flag(help: string, texts: OptionTexts = {}): Option<boolean> {
+  const read = (word: string) => word === "true";
+  return { placeholder: "", must: "", read, default: false, help, ...texts };
 }
 
-/** A whole number from `least` to `most`. */
-export function count(
-  least: number,
-  most: number,
-  placeholder = "NUMBER",
-): Kind<number> {
-  return kind(placeholder, `a number from ${least} to ${most}`, (word) => {
+/** Any text but an empty one, such as a path. */
+export function text<D extends string | undefined>(
+  placeholder: string,
+  normal: D,
+  help: string,
+  texts: OptionTexts = {},
+): Option<string | D> {
+  const read = (word: string) => word;
+  return { placeholder, must: "", read, default: normal, help, ...texts };
+}
+
+/** A value that `read` understands; undefined if the option is not given. */
+export function value<T>(
+  placeholder: string,
+  must: string,
+  read: (word: string) => T | undefined,
+  help: string,
+  texts: OptionTexts = {},
+): Option<T | undefined> {
+  return { placeholder, must, read, default: undefined, help, ...texts };
+}
+
+/** A whole number in a range, both ends included. */
+export function count<D extends number | undefined>(
+  [least, most]: readonly [least: number, most: number],
+  normal: D,
+  help: string,
+  texts: OptionTexts = {},
+): Option<number | D> {
+  const must = `a number from ${least} to ${most}`;
+  const read = (word: string) => {
     const number = /^\d{1,8}$/.test(word) ? Number(word) : NaN;
     return number >= least && number <= most ? number : undefined;
-  });
+  };
+  const base = value("NUMBER", must, read, help, texts);
+  return { ...base, default: normal };
 }
 
-/** A number of bytes from `least` to `most`. */
-export function bytes(least: number, most: number): Kind<number> {
-  return count(least, most, "BYTES");
+/** A port; 0 takes a free one. */
+export function port(
+  normal: number,
+  help: string,
+  texts?: OptionTexts,
+): Option<number> {
+  return { ...count([0, 65_535], normal, help, texts), placeholder: "PORT" };
 }
 
-/** One of `words`. */
+/** One of `words`; the first is the default. */
 export function choice<const W extends string>(
-  ...words: readonly W[]
-): Kind<W> {
+  words: readonly [W, ...W[]],
+  help: string,
+  texts?: OptionTexts,
+): Option<W> {
   const must = `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
-  return kind(
-    words.join("|"),
-    must,
-    (word) => words.find((one) => one === word),
-  );
+  const read = (word: string) => words.find((one) => one === word);
+  const base = value(words.join("|"), must, read, help, texts);
+  return { ...base, default: words[0] };
 }
 
 /** Milliseconds, written as `90s`, `15m`, `2h`, `30d` or `forever`. */
-export const duration: Kind<number> = {
-  ...kind(
-    "TIME",
-    "a time such as 90s, 15m, 2h or 30d, or forever",
-    (word) => {
-      if (word === "forever") return Infinity;
-      const [, number, unit] = /^(\d{1,6})([smhd])$/.exec(word) ?? [];
-      if (number === undefined) return undefined;
-      // The cast: the letters of the expression above.
-      return Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS];
-    },
-  ),
-  write(ms) {
-    if (ms === Infinity) return "forever";
-    const units = Object.entries(UNITS_MS).reverse();
-    const [unit, unitMs] = units.find(([, one]) => ms % one === 0) ??
-      ["s", 1e3];
-    return `${ms / unitMs}${unit}`;
-  },
-};
+export function duration(normal: number, help: string): Option<number> {
+  const must = "a time such as 90s, 15m, 2h or 30d, or forever";
+  const base = value("TIME", must, readDuration, help);
+  return { ...base, default: normal, write: writeDuration };
+}
+
+/** Of `90s`, `15m`, `2h`, `30d` or `forever`, the milliseconds. */
+export function readDuration(word: string): number | undefined {
+  if (word === "forever") return Infinity;
+  const [, number, unit] = /^(\d{1,6})([smhd])$/.exec(word) ?? [];
+  if (number === undefined) return undefined;
+  // The cast: the letters of the expression above.
+  return Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS];
+}
+
+/** The opposite of {@linkcode readDuration}; of whole seconds. */
+export function writeDuration(ms: number): string {
+  if (ms === Infinity) return "forever";
+  const units = Object.entries(UNITS_MS).reverse();
+  const [unit, unitMs] = units.find(([, one]) => ms % one === 0) ?? ["s", 1e3];
+  return `${ms / unitMs}${unit}`;
+}
 
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** A kind of values; see {@linkcode Kind}. */
-export function kind<T>(
-  placeholder: string,
-  must: string,
-  read: (text: string) => T | undefined,
-): Kind<T> {
-  return { placeholder, must, read };
-}
-
 /** The two options that every program has. */
 export const ABOUT = {
-  help: { kind: flag, short: "h", group: "Help", help: "Show this help" },
-  version: { kind: flag, help: "Show the version" },
+  help: flag("Show this help", { short: "h", group: "Help" }),
+  version: flag("Show the version"),
 } as const satisfies OptionTable;

@@ -1,15 +1,10 @@
 /**
- * The texts that come from a table of options: `--help`, and the tables in
- * docs/, which `deno task docs` writes.
+ * `--help`, from a table of options. From the same table `deno task docs` writes
+ * the tables in docs/.
  *
  * @module
  */
-import {
-  isFlag,
-  type Option,
-  type OptionTable,
-  placeholderOf,
-} from "./options.ts";
+import { isFlag, type Option, type OptionTable } from "./options.ts";
 
 /** Columns of a terminal that a help has to fit. */
 const WIDTH = 80;
@@ -29,7 +24,7 @@ export function helpText(usage: string, table: OptionTable): string {
 
 function rowsOf(name: string, option: Option): string[] {
   const short = option.short === undefined ? "" : `, -${option.short}`;
-  const head = `  --${name}${short} ${placeholderOf(option)}`.trimEnd();
+  const head = `  --${name}${short} ${option.placeholder}`.trimEnd();
   const normal = defaultOf(option);
   const sentence = option.help + (normal === "" ? "" : ` (default: ${normal})`);
   const [first = "", ...others] = wrapWords(
@@ -56,39 +51,9 @@ function wrapWords(text: string, columns: number): string[] {
 }
 
 /** The default as a user writes it; empty if there is none. */
-function defaultOf(option: Option): string {
-  if (option.otherwise !== undefined) return option.otherwise;
-  if (option.default === undefined) return "";
-  return option.kind.write?.(option.default) ?? String(option.default);
-}
-
-/** The options as a table of Markdown, as `deno fmt` aligns it. */
-export function markdownTable(table: OptionTable): string {
-  const rows = Object.entries(table).map(([name, option]) => {
-    const value = isFlag(option) ? "" : ` ${placeholderOf(option)}`;
-    const short = option.short === undefined ? "" : `, \`-${option.short}\``;
-    const normal = defaultOf(option);
-    return [
-      `\`--${name}${value}\`${short}`,
-      option.otherwise ?? (normal === "" ? "" : `\`${normal}\``),
-      option.help,
-    ].map((cell) => cell.replaceAll("|", "\\|"));
-  });
-  return alignedTable([["Option", "Default", ""], ...rows]);
-}
-
-/** A table of Markdown; the first row has the headings. */
-function alignedTable(rows: readonly (readonly string[])[]): string {
-  const [heads = []] = rows;
-  const widths = heads.map((_, i) =>
-    Math.max(3, ...rows.map((row) => row[i]!.length))
-  );
-  const lines = [
-    heads,
-    widths.map((width) => "-".repeat(width)),
-    ...rows.slice(1),
-  ];
-  return lines.map((row) =>
-    `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
-  ).join("\n");
+export function defaultOf(option: Option): string {
+  const { otherwise, default: normal } = option;
+  if (otherwise !== undefined) return otherwise;
+  if (normal === undefined || isFlag(option)) return "";
+  return option.write?.(normal) ?? String(normal);
 }

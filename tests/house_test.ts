@@ -229,6 +229,18 @@ Deno.test("core/ uses nothing that only Deno or only a browser has", async () =>
   }
 });
 
+Deno.test("what browsers load has no syntax that some of them lack", async () => {
+  const served = ["core/", "web/page/", "protocol.ts"];
+  for (const file of FILES) {
+    if (!served.some((start) => file.startsWith(start))) continue;
+    if (!file.endsWith(".ts")) continue;
+    assertFalse(
+      /^\s*(await )?using |\.toHex\(|\.fromHex\(/m.test(code(await read(file))),
+      file,
+    );
+  }
+});
+
 Deno.test("protocol.ts imports nothing at all", async () => {
   const source = await read("protocol.ts");
 
@@ -346,4 +358,35 @@ Deno.test("docs/protocol.md has every error with its text, and no other", async 
   ) {
     assertEquals(ERRORS[Number(code) as keyof typeof ERRORS], text);
   }
+});
+
+/** Whether a function or method of that name is declared in `source`. */
+function declares(source: string, name: string): boolean {
+  const word = name.replace(/^.*\./, "");
+  return new RegExp(
+    `(function\\*? |^  (static |async |readonly |\\*)*)${word}(<[^>]*>)?(\\(| =)`,
+    "m",
+  ).test(code(source));
+}
+
+Deno.test("docs/architecture.md names functions and files that exist", async () => {
+  const document = await read("docs/architecture.md");
+  // A step, a row or a paragraph: each function is in one of the files named there.
+  const blocks = document.split(/\n(?=\n|\d+\. |- |\| )/);
+  let functions = 0;
+  for (const block of blocks) {
+    const names = block.matchAll(/`(#?[\w.]+)\(\)`/g);
+    const paths = block.matchAll(/`([\w/]+\.ts)`/g);
+    const sources = await Promise.all(
+      Array.from(paths, ([, path]) => read(path!)),
+    );
+    for (const [, name] of names) {
+      functions++;
+      assert(
+        sources.some((source) => declares(source, name!)),
+        `${name}() is in none of the files named beside it:${block}`,
+      );
+    }
+  }
+  assert(functions > 50, `${functions}`);
 });

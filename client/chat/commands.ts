@@ -5,7 +5,11 @@
  * @module
  */
 import { ChatError, targetKind } from "../../protocol.ts";
-import { type CommandClient, SHARED_COMMANDS } from "../../core/commands.ts";
+import {
+  type CommandClient,
+  runCommand,
+  type SHARED_COMMANDS,
+} from "../../core/commands.ts";
 import { accountCreated, alreadyAccount } from "../../core/text/sentences.ts";
 import {
   type CommandName,
@@ -34,8 +38,12 @@ export async function runLine(session: Session, line: string): Promise<void> {
         return session.send(typed.to, typed.text);
       case "invalid":
         return session.show({ kind: "error", text: typed.help });
-      case "command":
-        return await runCommand(session, typed.name, typed.rest);
+      case "command": {
+        const own = { table: OWN_COMMANDS, client: session };
+        const result = await runCommand(typed, sharedClient(session), own);
+        if (result !== "usage") return;
+        return session.show({ kind: "error", text: usageHelp(typed.name) });
+      }
     }
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
@@ -43,26 +51,10 @@ export async function runLine(session: Session, line: string): Promise<void> {
   }
 }
 
-async function runCommand(
-  session: Session,
-  name: CommandName,
-  rest: string,
-): Promise<void> {
-  const result = name in SHARED_COMMANDS
-    // The cast: that is what was just tested.
-    ? await SHARED_COMMANDS[name as keyof typeof SHARED_COMMANDS](
-      clientOf(session),
-      rest,
-    )
-    : await OWN_COMMANDS[name as keyof typeof OWN_COMMANDS](session, rest);
-  if (result !== "usage") return;
-  session.show({ kind: "error", text: usageHelp(name) });
-}
-
 /** The session as the shared commands see it. */
-function clientOf(session: Session): CommandClient {
+function sharedClient(session: Session): CommandClient {
   return {
-    line: session.line,
+    server: session.server,
     room: session.room,
     lastSender: session.messages.lastSender,
     isWeb: false,
@@ -109,7 +101,7 @@ function ignore(session: Session, rest: string): void | "usage" {
 }
 
 async function signUp(session: Session): Promise<void> {
-  const { access, line, name } = session;
+  const { access, server, name } = session;
   if (access.signIn.owned) {
     return session.note(alreadyAccount(name));
   }
@@ -118,7 +110,7 @@ async function signUp(session: Session): Promise<void> {
       "Start the client with --signup and --password-file FILE.";
     return session.show({ kind: "error", text });
   }
-  const done = await access.signUpHere(line, name);
+  const done = await access.signUpHere(server, name);
   session.note(
     done
       ? `${accountCreated(name)}. It needs your password.`

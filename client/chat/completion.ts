@@ -81,7 +81,7 @@ async function namesOf(
 ): Promise<string[]> {
   // After a reconnect nobody needs the names any more.
   const server: Requester = {
-    request: (verb, args = []) => session.line.requestNow(verb, args),
+    request: (verb, args = []) => session.server.requestNow(verb, args),
   };
   switch (kind) {
     case "user": {

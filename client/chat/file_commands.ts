@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import { lookAlike, targetKind } from "../../protocol.ts";
 import type { CommandName, RunCommand } from "../../core/text/typed_line.ts";
 import type { Session } from "./session.ts";
@@ -16,7 +17,7 @@ export const FILE_COMMANDS = { send, get, files, cancel } as const satisfies {
 async function send(session: Session, rest: string): Promise<void | "usage"> {
   const [name = "", ...paths] = splitWords(rest) ?? [];
   if (targetKind(name) !== "user" || paths.length === 0) return "usage";
-  if (isUs(session, name)) return session.note("Cannot send to yourself");
+  if (isUs(session, name)) return session.note(SENT_TO_SELF);
   await (await session.direct.open()).send(name, paths);
 }
 

@@ -12,7 +12,7 @@ import { type ChatError, concat } from "../../protocol.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
-import type { Line } from "../../core/net/reconnecting.ts";
+import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 
 /** Messages that may be unanswered before the next is sent. */
 export const WINDOW_MESSAGES = 256;
@@ -40,7 +40,7 @@ export interface SendLinesOptions {
  * @throws {Failure} If the line ends before.
  */
 export async function sendLines(
-  line: Line,
+  server: ReconnectingConnection,
   input: AsyncIterable<Uint8Array>,
   numbers: WeakMap<Request, number>,
   options: SendLinesOptions,
@@ -54,15 +54,15 @@ export async function sendLines(
         options.refuse(number, `it has ${text.bytes} bytes, ${limit}`);
         continue;
       }
-      await line.settled(
+      await server.settled(
         WINDOW_MESSAGES - 1,
         Math.max(0, WINDOW_BYTES - text.length),
       );
-      const request = line.post("SEND", [options.room], {}, text);
+      const request = server.post("SEND", [options.room], {}, text);
       numbers.set(request, number);
     }
   }
-  await line.settled(0);
+  await server.settled(0);
 }
 
 /** Tells which lines of a pipe were not sent, by their numbers. */

@@ -13,7 +13,7 @@ import { ChatError, type Frame, header } from "../../protocol.ts";
 import { type ChatMessage, timeOf } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
-import type { Line } from "../../core/net/reconnecting.ts";
+import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { roomNamed } from "../../core/commands.ts";
 import { listRooms, namesText, type Presence } from "../../core/presence.ts";
 import type { JoinedRoom } from "../../core/resume.ts";
@@ -22,10 +22,15 @@ import {
   INVALID_ROOM,
   type SessionView,
 } from "../../core/session.ts";
-import { RECONNECTING } from "../../core/text/sentences.ts";
+import {
+  accountLost,
+  operatorNotice,
+  RECONNECTING,
+  RESTARTED,
+} from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import type { DirectParts } from "../direct/direct.ts";
-import { DirectDoor } from "../direct/door.ts";
+import { LazyDirect } from "../direct/lazy_direct.ts";
 import { failureOf } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { Item, View } from "../view/view.ts";
@@ -41,7 +46,7 @@ const OLDER_MESSAGES = 20;
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
   /** To the server. */
-  readonly line: Line;
+  readonly server: ReconnectingConnection;
   /** Where things are shown. */
   readonly terminal: Terminal;
   /** How they are shown. */
@@ -67,13 +72,13 @@ export interface SessionParts {
 /** See the top of the file. */
 export class Session {
   /** To the server. */
-  readonly line: Line;
+  readonly server: ReconnectingConnection;
   /** How we register, and can make our name an account. */
   readonly access: Access;
   /** Which messages are shown. */
   readonly messages: Messages;
   /** Sessions and files without the server. */
-  readonly direct: DirectDoor;
+  readonly direct: LazyDirect;
   /** What the server knows of us. */
   readonly chat: ChatSession;
   readonly #terminal: Terminal;
@@ -86,7 +91,7 @@ export class Session {
 
   /** In no room, and not registered. */
   constructor(parts: SessionParts) {
-    this.line = parts.line;
+    this.server = parts.server;
     this.access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
@@ -96,9 +101,9 @@ export class Session {
       show: (item) => this.show(item),
     });
     this.#view.me = parts.name;
-    this.direct = new DirectDoor({
+    this.direct = new LazyDirect({
       request: (verb, args, headers) =>
-        this.line.request(verb, args, headers).catch((error) => {
+        this.server.request(verb, args, headers).catch((error) => {
           throw failureOf(error);
         }),
       me: () => this.name,
@@ -113,7 +118,7 @@ export class Session {
       prompt: () => this.prompt(),
     });
     this.chat = new ChatSession({
-      line: parts.line,
+      server: parts.server,
       signIn: parts.access.signIn,
       name: parts.name,
       view: this.#handlers(),
@@ -132,7 +137,7 @@ export class Session {
 
   /** Whether the client is reconnecting. */
   get away(): boolean {
-    return this.line.away;
+    return this.server.away;
   }
 
   /** Resolves as soon as we are registered. */
@@ -167,7 +172,7 @@ export class Session {
   /** Sends without waiting: what becomes of it is shown when it is known. */
   send(target: string, text: string): void {
     const fault = this.chat.faultOf(text);
-    if (fault === undefined) this.line.post("SEND", [target], {}, text);
+    if (fault === undefined) this.server.post("SEND", [target], {}, text);
     else this.show({ kind: "error", text: `${fault}.` });
   }
 
@@ -184,13 +189,13 @@ export class Session {
   async leave(word: string | undefined = this.room): Promise<void> {
     const room = roomNamed(word ?? "");
     if (!room) throw new ChatError(109, "you are in no room");
-    await this.line.request("LEAVE", [room]);
+    await this.server.request("LEAVE", [room]);
     if (!this.room) await this.showRooms();
   }
 
   /** Shows which rooms there are, and how many are in each. */
   async showRooms(): Promise<void> {
-    const rooms = await listRooms(this.line);
+    const rooms = await listRooms(this.server);
     for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
       this.show({ kind: "room", name, members: `${members}` });
     }
@@ -233,8 +238,8 @@ export class Session {
   /** Signs out. The line ends with the server's answer, or at once. */
   async logout(): Promise<void> {
     this.#leaving = true;
-    if (this.line.away) this.line.close();
-    else await this.line.request("LOGOUT");
+    if (this.server.away) this.server.close();
+    else await this.server.request("LOGOUT");
   }
 
   /** Shows the prompt that fits. */
@@ -262,7 +267,7 @@ export class Session {
         this.messages.show(message, { isSent: request !== undefined }),
       notSent: this.#refused,
       presence: (presence, at) => this.#event(at, presenceText(presence)),
-      notice: (text) => this.note(`The operator says: ${text}`),
+      notice: (text) => this.note(operatorNotice(text)),
       call: (frame) => this.direct.receive(frame),
       joined: (room, answer, again) => {
         if (!again) this.#joined(room, answer);
@@ -274,12 +279,11 @@ export class Session {
       expelled: (_, error) => this.explain(error),
       restarted: () => {
         this.messages.restart();
-        this.note("The server has restarted: earlier messages are gone there");
+        this.note(RESTARTED);
       },
       missedMore: ({ name }) =>
         this.note(`More messages were sent in ${name}; /history shows them`),
-      accountLost: () =>
-        this.note(`${this.name} has no account here; /signup makes one`),
+      accountLost: () => this.note(accountLost(this.name)),
     };
   }
 
@@ -292,11 +296,13 @@ export class Session {
   /** Tells the user, and what waits to be sent. */
   #lost(why: Error): void {
     this.#present = Promise.withResolvers();
-    if (this.#leaving) return this.line.close();
+    if (this.#leaving) return this.server.close();
     this.#reconnects = true;
     const text = `${why.message}. ${RECONNECTING}`;
     this.show({ kind: "error", text });
-    for (const line of this.messages.unsent(this.line.parked)) this.note(line);
+    for (const line of this.messages.unsent(this.server.parked)) {
+      this.note(line);
+    }
     this.prompt();
   }
 

@@ -68,7 +68,7 @@ async function runAll(
     await session.present;
     await runQueued(session, terminal, queue.take());
   }
-  await session.line.settled(0);
+  await session.server.settled(0);
 }
 
 async function runQueued(
@@ -82,14 +82,14 @@ async function runQueued(
   if (!isSent && terminal.kind === "raw") {
     session.show({ kind: "echo", text: session.promptText + line });
   } else if (!isSent) {
-    await session.line.settled(0); // keeps the output in the order of the lines
+    await session.server.settled(0); // keeps the output in the order of the lines
   }
   await runLine(session, line);
-  await session.line.settled(WINDOW_MESSAGES);
+  await session.server.settled(WINDOW_MESSAGES);
 }
 
 function noteUnsent(session: Session, queued: number): void {
-  const sends = session.line.parked.filter(({ verb }) => verb === "SEND");
+  const sends = session.server.parked.filter(({ verb }) => verb === "SEND");
   const count = queued + sends.length;
   if (count > 0) {
     session.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);

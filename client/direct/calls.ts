@@ -1,6 +1,6 @@
 /**
  * Who wants to talk directly, and with whom: CALL, ACCEPT and DECLINE, ours and
- * the others'. What comes of it is an {@linkcode Introduced}: a meeting, and the
+ * the others'. What comes of it is an {@linkcode EstablishedCall}: a rendezvous, and the
  * agreement to prove there.
  *
  * The server and the callers are not trusted: what has another form is ignored,
@@ -20,8 +20,8 @@ import {
 } from "../../protocol.ts";
 import { Failure } from "../view/failure.ts";
 import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
-import { Meeting } from "./rendezvous.ts";
-import { placesToDial, placeText } from "./candidates.ts";
+import { Rendezvous } from "./rendezvous.ts";
+import { candidatesToDial, candidateText } from "./candidates.ts";
 import { numberOf } from "../../core/frames.ts";
 import type { Bytes } from "../../core/scram.ts";
 
@@ -64,18 +64,18 @@ export interface Call {
   readonly ended: AbortSignal;
 }
 
-/** Two who were introduced to each other. Dispose of the meeting in the end. */
-export interface Introduced {
+/** Two who were introduced to each other. Dispose of the rendezvous in the end. */
+export interface EstablishedCall {
   /** The other one. */
   readonly name: string;
   /** Where channels come from. */
-  readonly meeting: Meeting;
+  readonly rendezvous: Rendezvous;
   /** What is proved there; it has the digits to compare. */
   readonly agreement: Agreement;
 }
 
-/** What {@linkcode Introductions} need. */
-export interface IntroductionsParts {
+/** What {@linkcode Calls} need. */
+export interface CallsParts {
   /** Asks the server. */
   request(
     verb: RequestVerb,
@@ -113,16 +113,16 @@ interface Accepted {
 }
 
 /** See the top of the file. */
-export class Introductions implements Disposable {
-  readonly #parts: IntroductionsParts;
+export class Calls implements Disposable {
+  readonly #parts: CallsParts;
   readonly #ringMs: number;
   readonly #ringing = new Map<string, Ringing>(); // by session
   readonly #calling = new Map<string, Calling>(); // by session
-  readonly #settled = new Map<string, Meeting | undefined>(); // by session
+  readonly #settled = new Map<string, Rendezvous | undefined>(); // by session
   #declining = 0;
 
   /** Nobody calls yet. */
-  constructor(parts: IntroductionsParts) {
+  constructor(parts: CallsParts) {
     this.#parts = parts;
     this.#ringMs = parts.ringMs ?? RING_MS;
   }
@@ -138,15 +138,15 @@ export class Introductions implements Disposable {
     name: string,
     offer: Offer,
     signal: AbortSignal,
-  ): Promise<Introduced> {
+  ): Promise<EstablishedCall> {
     const pair = await KeyPair.make();
     const session = crypto.getRandomValues(new Uint8Array(SESSION_BYTES));
-    const meeting = new Meeting({ hostname: this.#parts.hostname });
+    const rendezvous = new Rendezvous({ hostname: this.#parts.hostname });
     const id = session.toHex();
     try {
       const commit = await pair.commitment();
       const headers = {
-        ...headersOf(id, meeting),
+        ...headersOf(id, rendezvous),
         Commit: commit.toHex(),
         ...offerHeaders(offer),
       };
@@ -156,15 +156,15 @@ export class Introductions implements Disposable {
         signal,
       });
       const agreement = new Agreement({
-        part: "caller",
+        role: "caller",
         session,
         pair,
         theirs: key,
       });
-      meeting.agree(agreement, placesToDial(addresses, from));
-      return { name, meeting, agreement };
+      rendezvous.agree(agreement, candidatesToDial(addresses, from));
+      return { name, rendezvous, agreement };
     } catch (error) {
-      await meeting[Symbol.asyncDispose]();
+      await rendezvous[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -175,7 +175,7 @@ export class Introductions implements Disposable {
    * @throws {ChatError} If it rings no more, or the caller is gone.
    * @throws {Failure} If the system does not let us listen.
    */
-  async accept(call: Call): Promise<Introduced> {
+  async accept(call: Call): Promise<EstablishedCall> {
     const ringing = this.#ringing.get(call.session);
     if (!ringing) throw new ChatError(118, `${call.name} calls no more`);
     this.#ringing.delete(call.session);
@@ -183,24 +183,24 @@ export class Introductions implements Disposable {
     const { name, from, session } = call;
     const pair = await KeyPair.make();
     const agreement = new Agreement({
-      part: "called",
+      role: "called",
       session: Uint8Array.fromHex(session),
       pair,
       theirs: ringing.commit,
     });
-    const meeting = this.#meetingFor(call);
-    meeting.agree(agreement, placesToDial(ringing.addresses, from));
-    this.#settle(session, meeting);
+    const rendezvous = this.#rendezvousFor(call);
+    rendezvous.agree(agreement, candidatesToDial(ringing.addresses, from));
+    this.#settle(session, rendezvous);
     try {
       await this.#parts.request("ACCEPT", [name], {
-        ...headersOf(session, meeting),
+        ...headersOf(session, rendezvous),
         Key: pair.publicKey.toHex(),
       });
     } catch (error) {
-      await meeting[Symbol.asyncDispose]();
+      await rendezvous[Symbol.asyncDispose]();
       throw error;
     }
-    return { name, meeting, agreement };
+    return { name, rendezvous, agreement };
   }
 
   /** Answers a call with no. */
@@ -223,9 +223,9 @@ export class Introductions implements Disposable {
   }
 
   /** Where to meet whoever calls; who waits there is told if that is nowhere. */
-  #meetingFor({ name, session }: Call): Meeting {
+  #rendezvousFor({ name, session }: Call): Rendezvous {
     try {
-      return new Meeting({ hostname: this.#parts.hostname });
+      return new Rendezvous({ hostname: this.#parts.hostname });
     } catch (error) {
       this.#sayDecline(name, session, "cannot be reached directly");
       throw error;
@@ -327,8 +327,8 @@ export class Introductions implements Disposable {
     this.#settled.get(session)?.cancel(`${name} calls no more: ${reason}`);
   }
 
-  #settle(session: string, meeting: Meeting | undefined): void {
-    this.#settled.set(session, meeting);
+  #settle(session: string, rendezvous: Rendezvous | undefined): void {
+    this.#settled.set(session, rendezvous);
     const [oldest] = this.#settled.keys();
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(oldest!);
   }
@@ -351,8 +351,8 @@ export class Introductions implements Disposable {
 
 const SESSION = /^[0-9a-f]{32}$/;
 
-function headersOf(session: string, { places }: Meeting): Headers {
-  return { Session: session, Address: places.map(placeText) };
+function headersOf(session: string, { candidates }: Rendezvous): Headers {
+  return { Session: session, Address: candidates.map(candidateText) };
 }
 
 function offerHeaders(offer: Offer): Headers {

@@ -13,27 +13,27 @@ import { BlockList, isIP } from "node:net";
 import { parsePort } from "../trust/address.ts";
 
 /** So many addresses are told, and dialled. */
-export const MAX_PLACES = 8;
+export const MAX_CANDIDATES = 8;
 
 /** Ports below are of services, and not dialled. */
 const LEAST_PORT = 1_024;
 
 /** Where somebody listens. */
-export interface Place {
+export interface Candidate {
   /** An IPv4 or IPv6 address, without brackets. */
   readonly hostname: string;
   /** From 1024 on. */
   readonly port: number;
 }
 
-/** A place as it is told: `192.168.1.5:40123`, `[fd00::2]:40123`. */
-export function placeText({ hostname, port }: Place): string {
+/** A candidate as it is told: `192.168.1.5:40123`, `[fd00::2]:40123`. */
+export function candidateText({ hostname, port }: Candidate): string {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return `${host}:${port}`;
 }
 
-/** Reads what {@linkcode placeText} writes. */
-export function parsePlace(text: string): Place | undefined {
+/** Reads what {@linkcode candidateText} writes. */
+export function parseCandidate(text: string): Candidate | undefined {
   const [, v6, v4, digits = ""] =
     /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ??
       [];
@@ -47,12 +47,12 @@ export function parsePlace(text: string): Place | undefined {
  * Where others may find us on that port: on every address of this computer that
  * others can reach, or on `only` that one.
  */
-export function ownPlaces(port: number, only?: string): Place[] {
+export function ownCandidates(port: number, only?: string): Candidate[] {
   if (only !== undefined) return [{ hostname: only, port }];
   const addresses = systemAddresses()
     .filter((address) => !isNever(address) && !isLocal(address));
   const told = addresses.length > 0 ? addresses : ["127.0.0.1"];
-  return told.slice(0, MAX_PLACES).map((hostname) => ({ hostname, port }));
+  return told.slice(0, MAX_CANDIDATES).map((hostname) => ({ hostname, port }));
 }
 
 /** Every address of this computer, those of IPv4 first. */
@@ -68,23 +68,27 @@ function systemAddresses(): string[] {
 }
 
 /**
- * The places to dial of those that were offered, and the one that the server
+ * The candidates to dial of those that were offered, and the one that the server
  * sees. To this computer itself only if the server sees the other side there.
  */
-export function placesToDial(
+export function candidatesToDial(
   offered: readonly string[],
   seen: string | undefined,
-): Place[] {
-  const seenAt = parsePlace(seen ?? "")?.hostname;
-  const [first, ...others] = offered.flatMap((text) => parsePlace(text) ?? []);
+): Candidate[] {
+  const seenAt = parseCandidate(seen ?? "")?.hostname;
+  const [first, ...others] = offered.flatMap((text) =>
+    parseCandidate(text) ?? []
+  );
   if (!first) return [];
   const added = seenAt ? [{ hostname: seenAt, port: first.port }] : [];
   const isNear = seenAt !== undefined && isLocal(seenAt);
-  const places = [first, ...added, ...others].filter(({ hostname, port }) =>
+  const candidates = [first, ...added, ...others].filter(({ hostname, port }) =>
     port >= LEAST_PORT && !isNever(hostname) && (isNear || !isLocal(hostname))
   );
-  const byText = new Map(places.map((place) => [placeText(place), place]));
-  return [...byText.values()].slice(0, MAX_PLACES + 1);
+  const byText = new Map(
+    candidates.map((candidate) => [candidateText(candidate), candidate]),
+  );
+  return [...byText.values()].slice(0, MAX_CANDIDATES + 1);
 }
 
 function isNever(address: string): boolean {

@@ -71,13 +71,13 @@ export interface ChannelKeys {
 
 const DATA = 1;
 const END = 2;
-const BEAT = 3;
+const KEEPALIVE = 3;
 
 /** Who has nothing to send says so that often, in milliseconds. */
-export const BEAT_MS = 10_000;
+export const KEEPALIVE_MS = 10_000;
 
 /** After so much silence the other side is given up, in milliseconds. */
-export const SILENCE_MS = 30_000;
+export const PEER_TIMEOUT_MS = 30_000;
 
 /** Encryption and writing are that much ahead of the network, in bytes. */
 const MAX_IN_FLIGHT_BYTES = 1024 * 1024;
@@ -109,7 +109,7 @@ interface Draft {
 }
 
 /** What came: a record, the end, or a sign of life. */
-type Arrival = Bytes | typeof END | typeof BEAT;
+type Arrival = Bytes | typeof END | typeof KEEPALIVE;
 
 /** Something that is being encrypted, and then is `parts`. */
 interface Sealing {
@@ -130,7 +130,7 @@ export class RecordChannel implements Channel {
   #joined: Bytes = new Uint8Array();
   #flushing: Promise<void> | undefined;
   readonly #clock: Clock;
-  readonly #beating: Disposable;
+  readonly #keepalive: Disposable;
   #wrote = false; // since the last beat
   #listeningSince: number | undefined; // while we wait for what comes
   #iterating: PromiseWithResolvers<void> | undefined;
@@ -144,7 +144,7 @@ export class RecordChannel implements Channel {
     this.#stream = stream;
     this.#keys = keys;
     this.#clock = clock;
-    this.#beating = clock.every(BEAT_MS, () => this.#beat());
+    this.#keepalive = clock.every(KEEPALIVE_MS, () => this.#checkKeepalive());
     keepFreedMemory();
   }
 
@@ -169,7 +169,7 @@ export class RecordChannel implements Channel {
         for (const record of opened) {
           const bytes = await record;
           if (bytes === END) return await this.#endToo();
-          if (bytes !== BEAT) yield bytes;
+          if (bytes !== KEEPALIVE) yield bytes;
         }
         opened = await next;
       }
@@ -329,17 +329,17 @@ export class RecordChannel implements Channel {
         throw forged("it is not what the other side sent", cause);
       });
     if (head[0] === DATA) return new Uint8Array(buffer);
-    if (head[0] === END || head[0] === BEAT) return head[0];
+    if (head[0] === END || head[0] === KEEPALIVE) return head[0];
     throw forged(`it is of kind ${head[0]}`);
   }
 
   /** Says that we are there, and finds out whether they are. */
-  #beat(): void {
+  #checkKeepalive(): void {
     const now = this.#clock.now();
     const silentMs = now - (this.#listeningSince ?? now);
-    if (silentMs >= SILENCE_MS) this.#break(unheard());
+    if (silentMs >= PEER_TIMEOUT_MS) this.#break(unheard());
     else if (!this.#wrote && !this.#ending) {
-      this.#put(BEAT, new Uint8Array()).catch(() => {}); // it broke: they know
+      this.#put(KEEPALIVE, new Uint8Array()).catch(() => {}); // it broke: they know
     }
     this.#wrote = false;
   }
@@ -356,7 +356,7 @@ export class RecordChannel implements Channel {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#beating[Symbol.dispose]();
+    this.#keepalive[Symbol.dispose]();
     this.#stream.close();
   }
 }
@@ -404,7 +404,7 @@ function cut(): Failure {
 }
 
 function unheard(): Failure {
-  const seconds = SILENCE_MS / 1_000;
+  const seconds = PEER_TIMEOUT_MS / 1_000;
   return new Failure(
     EXIT.failed,
     `Direct connection lost: nothing was heard for ${seconds} seconds`,

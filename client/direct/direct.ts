@@ -15,7 +15,7 @@ import {
   lookAlike,
   type RequestVerb,
 } from "../../protocol.ts";
-import type { Audience, Conversation } from "./direct_talk.ts";
+import type { Audience, DirectTalk } from "./direct_talk.ts";
 import {
   type Calling,
   DirectSessions,
@@ -63,7 +63,7 @@ export interface DirectParts extends Audience {
 /** See the top of the file. */
 export class Direct {
   /** The conversation that plain lines go to; it may be over. */
-  current: Conversation | undefined;
+  current: DirectTalk | undefined;
   /** The files that are sent and received. */
   readonly files: Files;
   readonly #parts: DirectParts;
@@ -92,7 +92,7 @@ export class Direct {
 
   /** Calls somebody. What becomes of it is shown when it is known. */
   call(name: string): void {
-    const talks = this.#sessions.conversations
+    const talks = this.#sessions.talks
       .filter(({ forFiles }) => !forFiles);
     const talk = withName(talks, name);
     if (talk?.broken) {
@@ -166,8 +166,8 @@ export class Direct {
 
   /** Ends a conversation or a call of ours; alone, the only one there is. */
   async hangUp(name: string): Promise<void> {
-    const { conversations, calling } = this.#sessions;
-    const all = [...conversations, ...calling];
+    const { talks, calling } = this.#sessions;
+    const all = [...talks, ...calling];
     const one = this.#pick(all, name, "There is no direct session", "/hangup");
     if (!one) return;
     if ("stop" in one) {
@@ -296,10 +296,10 @@ export class Direct {
   }
 
   /** The conversation that is meant by `name`, or by nothing. */
-  #wanted(name: string): Conversation | undefined {
+  #wanted(name: string): DirectTalk | undefined {
     if (name === "" && this.current) return this.current;
     const none = "There is no direct session; /call NAME asks for one";
-    return this.#pick(this.#sessions.conversations, name, none, "/direct");
+    return this.#pick(this.#sessions.talks, name, none, "/direct");
   }
 
   /** The one that is meant; if that is not clear, says so. */

@@ -9,15 +9,15 @@
  * @module
  */
 import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
-import { type Audience, Conversation } from "./direct_talk.ts";
+import { type Audience, DirectTalk } from "./direct_talk.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
 import {
   type Call,
-  type Introduced,
-  Introductions,
-  type IntroductionsParts,
+  Calls,
+  type CallsParts,
+  type EstablishedCall,
   type Offer,
 } from "./calls.ts";
 import { type Announced, calledName } from "../files/transfers.ts";
@@ -29,8 +29,7 @@ const PARTING_MS = 1_000;
 const MAX_RUNNING = 32;
 
 /** What {@linkcode DirectSessions} need, beside what introductions do. */
-export interface DirectSessionsParts
-  extends Omit<IntroductionsParts, "ringMs"> {
+export interface DirectSessionsParts extends Omit<CallsParts, "ringMs"> {
   /** The files between us and `name`; see `Transfers.withPeer`. */
   talk(name: string, announced?: Announced): PeerFiles;
   /** Who hears a conversation with `name`. */
@@ -73,15 +72,15 @@ interface Beginning {
 /** See the top of the file. */
 export class DirectSessions implements AsyncDisposable {
   readonly #parts: DirectSessionsParts;
-  readonly #introductions: Introductions;
+  readonly #calls: Calls;
   readonly #running = new Set<Promise<void>>();
   #calling: Calling[] = [];
-  #conversations: Conversation[] = []; // the newest last
+  #talks: DirectTalk[] = []; // the newest last
 
   /** Nobody calls yet. */
   constructor(parts: DirectSessionsParts) {
     this.#parts = parts;
-    this.#introductions = new Introductions(parts);
+    this.#calls = new Calls(parts);
   }
 
   /** Calls of ours that ring. */
@@ -90,8 +89,8 @@ export class DirectSessions implements AsyncDisposable {
   }
 
   /** Those that are not over, the newest last. */
-  get conversations(): readonly Conversation[] {
-    return this.#conversations;
+  get talks(): readonly DirectTalk[] {
+    return this.#talks;
   }
 
   /** Why nobody else is answered without a question now, if it is so. */
@@ -103,7 +102,7 @@ export class DirectSessions implements AsyncDisposable {
 
   /** Takes what the server passes on of others. */
   receive(frame: Frame): void {
-    this.#introductions.receive(frame);
+    this.#calls.receive(frame);
   }
 
   /** Calls somebody, to talk. */
@@ -117,7 +116,7 @@ export class DirectSessions implements AsyncDisposable {
     const forFiles = offer.purpose === "file";
     const offered = forFiles && offer.files > 0 ? offer : undefined;
     const talk = this.#parts.talk(name, offered);
-    const introduce = () => this.#introductions.accept(call);
+    const introduce = () => this.#calls.accept(call);
     const over = this.#converse(introduce, { name, talk, forFiles });
     this.own(over);
     return { talk, over };
@@ -125,12 +124,12 @@ export class DirectSessions implements AsyncDisposable {
 
   /** Answers a call with no. */
   decline(call: Call, reason: string): void {
-    this.#introductions.decline(call, reason);
+    this.#calls.decline(call, reason);
   }
 
   /** The files with `name`: of the session there is, or of one to be called. */
   talkWith(name: string): PeerFiles {
-    const open = this.#conversations.filter(({ lasting }) => lasting);
+    const open = this.#talks.filter(({ lasting }) => lasting);
     return withName(open, name)?.talk ??
       withName(this.#calling.filter(({ talk }) => talk), name)?.talk ??
       this.#parts.talk(name);
@@ -145,7 +144,7 @@ export class DirectSessions implements AsyncDisposable {
     talk: PeerFiles,
     { offer, use }: { offer: Offer; use: Promise<void> },
   ): void {
-    const isKnown = this.#conversations.some((one) => one.talk === talk) ||
+    const isKnown = this.#talks.some((one) => one.talk === talk) ||
       this.#calling.some((one) => one.talk === talk);
     if (isKnown) return;
     const calling = this.#ring(name, offer, talk);
@@ -167,11 +166,11 @@ export class DirectSessions implements AsyncDisposable {
   }
 
   async #endAll(): Promise<void> {
-    this.#introductions[Symbol.dispose]();
+    this.#calls[Symbol.dispose]();
     for (const { stop } of this.#calling) {
       stop.abort(new ChatError(118, ""));
     }
-    await Promise.all(this.#conversations.map((one) => one.hangUp()));
+    await Promise.all(this.#talks.map((one) => one.hangUp()));
     await Promise.all(this.#running);
   }
 
@@ -189,7 +188,7 @@ export class DirectSessions implements AsyncDisposable {
     };
     const introduce = async () => {
       try {
-        return await this.#introductions.call(name, offer, stop.signal);
+        return await this.#calls.call(name, offer, stop.signal);
       } finally {
         this.#calling = this.#calling.filter((one) => one !== calling);
       }
@@ -200,20 +199,18 @@ export class DirectSessions implements AsyncDisposable {
 
   /** Has a conversation with whoever is introduced. */
   async #converse(
-    introduce: () => Promise<Introduced>,
+    introduce: () => Promise<EstablishedCall>,
     beginning: Beginning,
   ): Promise<void> {
     const { name, talk, told, stop } = beginning;
     try {
       const introduced = await introduce();
       const audience = this.#parts.audience(introduced.name);
-      const conversation = new Conversation(introduced, audience, beginning);
-      this.#conversations.push(conversation);
+      const conversation = new DirectTalk(introduced, audience, beginning);
+      this.#talks.push(conversation);
       if (stop?.aborted) this.own(conversation.hangUp()); // just now
       await conversation.run();
-      this.#conversations = this.#conversations.filter((one) =>
-        one !== conversation
-      );
+      this.#talks = this.#talks.filter((one) => one !== conversation);
     } catch (error) {
       if (!(error instanceof ChatError || error instanceof Failure)) {
         throw error;
@@ -228,7 +225,7 @@ export class DirectSessions implements AsyncDisposable {
     await use;
     await talk?.idle();
     stop.abort(new ChatError(118, "you hung up")); // if it still rings
-    const conversation = this.#conversations.find((one) => one.talk === talk);
+    const conversation = this.#talks.find((one) => one.talk === talk);
     await conversation?.hangUp();
   }
 }

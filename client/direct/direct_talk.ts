@@ -16,14 +16,14 @@ import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
-import type { Introduced } from "./calls.ts";
+import type { EstablishedCall } from "./calls.ts";
 import { release } from "./record_buffer.ts";
-import { NotMet } from "./rendezvous.ts";
+import { NoConnection } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
 import type { Item } from "../view/view.ts";
 
 /** So long a broken connection is tried to be made again, in milliseconds. */
-export const RETURN_WITHIN_MS: number = 2 * 60_000;
+export const RECONNECT_WITHIN_MS: number = 2 * 60_000;
 
 /**
  * Who hangs up before there is a connection waits so long for it, in
@@ -33,16 +33,16 @@ export const RETURN_WITHIN_MS: number = 2 * 60_000;
 const BEGIN_MS = 1_000;
 
 /** So many messages may wait for the other side to have them. */
-export const MAX_UNHEARD = 1_000;
+export const MAX_UNACKNOWLEDGED = 1_000;
 
-/** What a {@linkcode Conversation} may be told. */
-export interface ConversationOptions {
+/** What a {@linkcode DirectTalk} may be told. */
+export interface DirectTalkOptions {
   /** The files between us. */
   readonly talk: PeerFiles;
   /** Whether it was only called for because of files. Default false. */
   readonly forFiles?: boolean;
-  /** How long it may be broken. Default {@linkcode RETURN_WITHIN_MS}. */
-  readonly returnWithinMs?: number;
+  /** How long it may be broken. Default {@linkcode RECONNECT_WITHIN_MS}. */
+  readonly reconnectWithinMs?: number;
 }
 
 /** Where conversations are shown. */
@@ -54,41 +54,41 @@ export interface Audience {
 }
 
 const MESSAGE = 1;
-const HEARD = 2;
+const ACKNOWLEDGED = 2;
 const HEAD_BYTES = 5;
 
 /** See the top of the file. */
-export class Conversation {
+export class DirectTalk {
   /** With whom. */
   readonly name: string;
   /** The files between us. */
   readonly talk: PeerFiles;
   /** Whether it was only called for because of files. */
   readonly forFiles: boolean;
-  readonly #introduced: Introduced;
+  readonly #call: EstablishedCall;
   readonly #audience: Audience;
-  readonly #returnWithinMs: number;
+  readonly #reconnectWithinMs: number;
   #channel: Channel | undefined; // while there is one
   readonly #begun = Promise.withResolvers<void>(); // or never will
-  #said = 0; // by us, the number of the last message
-  #unheard: Bytes[] = []; // what we said, and they may not have
-  #heard = 0; // the number of the last one of theirs
+  #lastSent = 0; // by us, the number of the last message
+  #unacknowledged: Bytes[] = []; // what we said, and they may not have
+  #lastReceived = 0; // the number of the last one of theirs
   #over = false;
   #broken = false;
   #end = ending("you have hung up"); // why it is over
 
-  /** Before {@linkcode Conversation.run}. */
+  /** Before {@linkcode DirectTalk.run}. */
   constructor(
-    introduced: Introduced,
+    introduced: EstablishedCall,
     audience: Audience,
-    options: ConversationOptions,
+    options: DirectTalkOptions,
   ) {
     this.name = introduced.name;
-    this.#introduced = introduced;
+    this.#call = introduced;
     this.#audience = audience;
     this.talk = options.talk;
     this.forFiles = options.forFiles ?? false;
-    this.#returnWithinMs = options.returnWithinMs ?? RETURN_WITHIN_MS;
+    this.#reconnectWithinMs = options.reconnectWithinMs ?? RECONNECT_WITHIN_MS;
   }
 
   /** Whether nothing can be said any more. */
@@ -106,7 +106,7 @@ export class Conversation {
    * ends with them, and one that is broken may be with a program that was ended.
    */
   get lasting(): boolean {
-    const isTheirs = this.#introduced.agreement.part === "called";
+    const isTheirs = this.#call.agreement.role === "called";
     const isOpen = !this.#over && !this.#broken;
     return isOpen && !(this.forFiles && isTheirs);
   }
@@ -114,7 +114,7 @@ export class Conversation {
   /** Connects, and talks until one of them hangs up or is lost for good. */
   async run(): Promise<void> {
     try {
-      const channel = await this.#introduced.meeting.connect();
+      const channel = await this.#call.rendezvous.connect();
       if (this.#over) await channel[Symbol.asyncDispose]();
       else {
         await this.#greet();
@@ -126,8 +126,8 @@ export class Conversation {
       this.#over = true;
       this.#begun.resolve();
       await this.talk.end(this.#end);
-      await this.#introduced.meeting[Symbol.asyncDispose]();
-      this.#tellUnheard();
+      await this.#call.rendezvous[Symbol.asyncDispose]();
+      this.#tellUnacknowledged();
     }
   }
 
@@ -143,12 +143,12 @@ export class Conversation {
       const limit = `the limit is ${MAX_BODY_BYTES}. Say it in parts.`;
       return this.#error(`Cannot say ${body.length} bytes: ${limit}`);
     }
-    if (this.#unheard.length >= MAX_UNHEARD) {
-      const why = `${MAX_UNHEARD} messages wait for ${name} already`;
+    if (this.#unacknowledged.length >= MAX_UNACKNOWLEDGED) {
+      const why = `${MAX_UNACKNOWLEDGED} messages wait for ${name} already`;
       return this.#error(`Cannot say it: ${why}`);
     }
-    const record = recordOf(MESSAGE, ++this.#said, body);
-    this.#unheard.push(record);
+    const record = recordOf(MESSAGE, ++this.#lastSent, body);
+    this.#unacknowledged.push(record);
     this.#send(record);
     this.#show({ from: "you", to: name, text });
   }
@@ -161,11 +161,11 @@ export class Conversation {
     await Promise.race([this.#begun.promise, late]);
     clearTimeout(timer);
     await this.#channel?.[Symbol.asyncDispose]();
-    await this.#introduced.meeting[Symbol.asyncDispose]();
+    await this.#call.rendezvous[Symbol.asyncDispose]();
   }
 
   async #greet(): Promise<void> {
-    const digits = await this.#introduced.agreement.digits();
+    const digits = await this.#call.agreement.digits();
     const { name } = this;
     if (this.forFiles) {
       return this.#note(
@@ -211,7 +211,7 @@ export class Conversation {
     this.#begun.resolve();
     this.talk.connect((record) => channel.send(record));
     try {
-      for (const record of this.#unheard) this.#send(record);
+      for (const record of this.#unacknowledged) this.#send(record);
       for await (const record of channel) {
         if (isFileRecord(record)) await this.#receiveFile(record);
         else this.#receive(record);
@@ -228,12 +228,14 @@ export class Conversation {
   }
 
   async #connectAgain(): Promise<Channel> {
-    const giveUpAt = Date.now() + this.#returnWithinMs;
+    const giveUpAt = Date.now() + this.#reconnectWithinMs;
     for (;;) {
       try {
-        return await this.#introduced.meeting.connect();
+        return await this.#call.rendezvous.connect();
       } catch (error) {
-        if (!(error instanceof NotMet) || Date.now() >= giveUpAt) throw error;
+        if (!(error instanceof NoConnection) || Date.now() >= giveUpAt) {
+          throw error;
+        }
       }
     }
   }
@@ -256,18 +258,18 @@ export class Conversation {
   #receive(record: Bytes): void {
     if (record.length < HEAD_BYTES) return; // of a newer version, perhaps
     const number = new DataView(record.buffer).getUint32(1);
-    if (record[0] === HEARD) return this.#forget(number);
+    if (record[0] === ACKNOWLEDGED) return this.#forget(number);
     if (record[0] !== MESSAGE) return;
-    this.#send(recordOf(HEARD, number));
-    if (number <= this.#heard) return; // said again
-    this.#heard = number;
+    this.#send(recordOf(ACKNOWLEDGED, number));
+    if (number <= this.#lastReceived) return; // said again
+    this.#lastReceived = number;
     const text = decoder.decode(record.subarray(HEAD_BYTES));
     this.#show({ from: this.name, to: "you", text });
   }
 
   /** What they have need not be said again. */
   #forget(upTo: number): void {
-    this.#unheard = this.#unheard.filter((record) =>
+    this.#unacknowledged = this.#unacknowledged.filter((record) =>
       new DataView(record.buffer).getUint32(1) > upTo
     );
   }
@@ -279,15 +281,15 @@ export class Conversation {
     });
   }
 
-  #tellUnheard(): void {
-    const count = this.#unheard.length;
+  #tellUnacknowledged(): void {
+    const count = this.#unacknowledged.length;
     if (count === 0) return;
     const last = count === 1 ? "message" : `${count} messages`;
     this.#error(`${this.name} may not have heard your last ${last}`);
   }
 
   #explain(error: unknown): void {
-    if (error instanceof NotMet) {
+    if (error instanceof NoConnection) {
       this.#end = ending("no direct connection was possible");
       this.#error(`Cannot reach ${this.name} directly. What was tried:`);
       for (const attempt of error.attempts) this.#error(attempt);

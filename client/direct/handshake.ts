@@ -38,8 +38,8 @@ export const SESSION_BYTES = 16;
 /** Length of a public key, and of the hash of one, in bytes. */
 export const KEY_BYTES = 32;
 
-/** Which part a side has in a session, whoever dials. */
-export type Part = "caller" | "called";
+/** Which role a side has in a session, whoever dials. */
+export type Role = "caller" | "called";
 
 /** What both sides know once they agree on a secret. */
 export interface Secret {
@@ -99,8 +99,8 @@ export class KeyPair {
 
 /** What an {@linkcode Agreement} is made of. */
 export interface AgreementParts {
-  /** Which part we have. */
-  readonly part: Part;
+  /** Which role we have. */
+  readonly role: Role;
   /** What the session is called. */
   readonly session: Bytes;
   /** Ours. */
@@ -111,8 +111,8 @@ export interface AgreementParts {
 
 /** One session's secret, on whatever connections it is proved. */
 export class Agreement {
-  /** Which part we have. */
-  readonly part: Part;
+  /** Which role we have. */
+  readonly role: Role;
   /** What the session is called. */
   readonly session: Bytes;
   /** Ours. */
@@ -122,7 +122,7 @@ export class Agreement {
 
   /** After CALL and ACCEPT, before the first connection. */
   constructor(parts: AgreementParts) {
-    this.part = parts.part;
+    this.role = parts.role;
     this.session = parts.session;
     this.publicKey = parts.pair.publicKey;
     this.#parts = parts;
@@ -140,7 +140,7 @@ export class Agreement {
    */
   async secretWith(theirKey: Bytes): Promise<Secret> {
     const { theirs } = this.#parts;
-    const shown = this.part === "caller" ? theirKey : await sha256(theirKey);
+    const shown = this.role === "caller" ? theirKey : await sha256(theirKey);
     if (!timingSafeEqual(shown, theirs)) throw otherKey();
     return await (this.#secret ??= this.#agree(theirKey));
   }
@@ -148,7 +148,7 @@ export class Agreement {
   async #agree(theirKey: Bytes): Promise<Secret> {
     const { pair, session } = this.#parts;
     const keys = [pair.publicKey, theirKey];
-    if (this.part === "called") keys.reverse(); // the caller's first
+    if (this.role === "called") keys.reverse(); // the caller's first
     const shared = await pair.secretWith(theirKey).catch(() => {
       throw otherKey();
     });
@@ -182,7 +182,7 @@ export interface Rounds {
 }
 
 /** What a handshake makes. */
-export interface Shaken {
+export interface Handshake {
   /** Of this connection, which it closes. */
   readonly channel: RecordChannel;
   /** See {@linkcode Rounds.both}. */
@@ -196,11 +196,11 @@ export interface Shaken {
  * this connection is not chosen. The stream stays open then: it is the caller's
  * of this function.
  */
-export async function shakeHands(
+export async function handshake(
   stream: ByteStream,
   { agreement, dialled, round = 0, choose = () => true }: HandshakeOptions,
-): Promise<Shaken> {
-  const { part } = agreement;
+): Promise<Handshake> {
+  const { role } = agreement;
   const ours = helloOf(agreement, round);
   if (dialled) {
     await readGreeting(stream);
@@ -210,10 +210,10 @@ export async function shakeHands(
   const secret = await agreement.secretWith(theirs.key);
   if (!dialled) await write(stream, ours);
   const salt = [ours, theirs.bytes].map(freshOf);
-  if (part === "called") salt.reverse(); // the caller's first
+  if (role === "called") salt.reverse(); // the caller's first
   const keys = await connectionKeys(secret, concatBytes(salt));
   const both = Math.max(round, theirs.round);
-  if (part === "called") {
+  if (role === "called") {
     await write(stream, keys.calledProves);
     await check(stream, keys.callerProves);
   } else {
@@ -221,16 +221,16 @@ export async function shakeHands(
     if (!choose({ theirs: theirs.round, both })) throw notNeeded();
     await write(stream, keys.callerProves);
   }
-  return { channel: await channelOf(stream, part, keys), round: both };
+  return { channel: await channelOf(stream, role, keys), round: both };
 }
 
 async function channelOf(
   stream: ByteStream,
-  part: Part,
+  role: Role,
   { callerSends, calledSends }: ConnectionKeys,
 ): Promise<RecordChannel> {
-  const ours = part === "caller" ? callerSends : calledSends;
-  const theirs = part === "caller" ? calledSends : callerSends;
+  const ours = role === "caller" ? callerSends : calledSends;
+  const theirs = role === "caller" ? calledSends : callerSends;
   return new RecordChannel(stream, {
     sending: await RecordKey.from(ours),
     receiving: await RecordKey.from(theirs),

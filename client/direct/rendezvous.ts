@@ -2,7 +2,7 @@
  * Where two people meet: we listen, and dial wherever the other side may be;
  * the first connection on which both prove the key of the session is theirs.
  *
- * A meeting outlives its channels. When one breaks, {@linkcode Meeting.connect}
+ * A rendezvous outlives its channels. When one breaks, {@linkcode Rendezvous.connect}
  * makes the next one from the same secret, and whichever side finds out first
  * may begin. Whoever else comes to our port is dropped: at once for a wrong
  * word, after a few seconds for none, and the oldest of too many.
@@ -14,37 +14,37 @@ import type { ByteStream, Channel, RecordChannel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import {
   type Agreement,
+  type Handshake,
+  handshake,
   type Rounds,
-  shakeHands,
-  type Shaken,
 } from "./handshake.ts";
 import { CLOCK } from "../../core/net/backoff.ts";
-import { ownPlaces, type Place, placeText } from "./candidates.ts";
+import { type Candidate, candidateText, ownCandidates } from "./candidates.ts";
 
 /** A connection has so long to prove itself, in milliseconds. */
 export const PROOF_MS = 5_000;
 
 /** So many connections to our port may be unproven at once. */
-export const MAX_STRANGERS = 8;
+export const MAX_PENDING = 8;
 
 /** So long both sides try to meet, in milliseconds. */
-export const MEET_MS = 15_000;
+export const RENDEZVOUS_MS = 15_000;
 
 /** Accepting goes on after so long, if the system has too much to do. */
 const ACCEPT_RETRY_MS = 1_000;
 
-/** What a {@linkcode Meeting} may be told. */
-export interface MeetingOptions {
+/** What a {@linkcode Rendezvous} may be told. */
+export interface RendezvousOptions {
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
-  /** How long both sides try to meet. Default {@linkcode MEET_MS}. */
-  readonly meetMs?: number;
+  /** How long both sides try to meet. Default {@linkcode RENDEZVOUS_MS}. */
+  readonly timeoutMs?: number;
 }
 
 /** They did not meet: what was tried, and why it failed. */
-export class NotMet extends Error {
+export class NoConnection extends Error {
   /** For stack traces. */
-  override readonly name = "NotMet";
+  override readonly name = "NoConnection";
   /** An address each, and what became of it. */
   readonly attempts: readonly string[];
 
@@ -56,17 +56,17 @@ export class NotMet extends Error {
 }
 
 /** See the top of the file. */
-export class Meeting implements AsyncDisposable {
+export class Rendezvous implements AsyncDisposable {
   /** Where the other side may find us. */
-  readonly places: readonly Place[];
-  readonly #meetMs: number;
+  readonly candidates: readonly Candidate[];
+  readonly #timeoutMs: number;
   readonly #listeners: Deno.TcpListener[];
   readonly #stop = new AbortController();
   readonly #agreed = Promise.withResolvers<Agreement>();
-  readonly #strangers = new Set<Stranger>();
+  readonly #pending = new Set<PendingConnection>();
   readonly #running = new Set<Promise<void>>();
-  readonly #attempts = new Map<string, string>(); // place and outcome
-  #theirs: readonly Place[] = [];
+  readonly #attempts = new Map<string, string>(); // candidate and outcome
+  #theirs: readonly Candidate[] = [];
   #dialling = new AbortController();
   #round = 0; // how many channels there were
   #chosen: number | undefined; // the round of the channel, while it holds
@@ -80,16 +80,16 @@ export class Meeting implements AsyncDisposable {
    *
    * @throws {Failure} If the system does not let us.
    */
-  constructor({ hostname, meetMs = MEET_MS }: MeetingOptions = {}) {
-    this.#meetMs = meetMs;
-    const { listeners, places } = listenSomewhere(hostname);
+  constructor({ hostname, timeoutMs = RENDEZVOUS_MS }: RendezvousOptions = {}) {
+    this.#timeoutMs = timeoutMs;
+    const { listeners, candidates } = listenSomewhere(hostname);
     this.#listeners = listeners;
-    this.places = places;
+    this.candidates = candidates;
     for (const listener of this.#listeners) this.#run(this.#accept(listener));
   }
 
   /** Says with whom, and where they may be. */
-  agree(agreement: Agreement, theirs: readonly Place[]): void {
+  agree(agreement: Agreement, theirs: readonly Candidate[]): void {
     this.#theirs = theirs;
     this.#agreed.resolve(agreement);
   }
@@ -97,13 +97,13 @@ export class Meeting implements AsyncDisposable {
   /**
    * The next channel: the first, or after the last one broke.
    *
-   * @throws {NotMet} If there is no way to the other side.
-   * @throws {Failure} If the meeting is over.
+   * @throws {NoConnection} If there is no way to the other side.
+   * @throws {Failure} If the rendezvous is over.
    */
   async connect(): Promise<Channel> {
-    if (!this.#isNew) await this.#meet();
+    if (!this.#isNew) await this.#dialBothWays();
     this.#isNew = false;
-    return this.#channel!; // #meet has thrown otherwise
+    return this.#channel!; // #dialBothWays has thrown otherwise
   }
 
   /** Gives up, if they have not met yet: the other side does not want to. */
@@ -118,46 +118,46 @@ export class Meeting implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const listener of this.#listeners.splice(0)) listener.close();
-    for (const stranger of this.#strangers) stranger[Symbol.dispose]();
+    for (const stranger of this.#pending) stranger[Symbol.dispose]();
     if (this.#isNew) this.#channel?.abandon(this.#over);
     this.#arrived.resolve();
     await Promise.all(this.#running);
   }
 
-  async #meet(): Promise<void> {
+  async #dialBothWays(): Promise<void> {
     if (this.#stop.signal.aborted) throw this.#over;
     this.#chosen = undefined; // whoever asks has lost it
     this.#attempts.clear();
     this.#arrived = Promise.withResolvers();
     this.#dialling = new AbortController();
-    const late = setTimeout(this.#arrived.resolve, this.#meetMs);
-    for (const place of this.#theirs) this.#run(this.#dial(place));
+    const late = setTimeout(this.#arrived.resolve, this.#timeoutMs);
+    for (const candidate of this.#theirs) this.#run(this.#dial(candidate));
     await this.#arrived.promise;
     clearTimeout(late);
     this.#dialling.abort();
     if (this.#stop.signal.aborted) throw this.#over;
-    if (!this.#isNew) throw new NotMet(this.#outcomes());
+    if (!this.#isNew) throw new NoConnection(this.#outcomes());
   }
 
   #outcomes(): string[] {
     const tried = Array.from(
       this.#attempts,
-      ([place, outcome]) => `${place}: ${outcome}`,
+      ([candidate, outcome]) => `${candidate}: ${outcome}`,
     );
-    const own = this.places.map(placeText).join(", ");
-    return [...tried, `Nobody came to us, on ${own}`];
+    const own = this.candidates.map(candidateText).join(", ");
+    return [...tried, `no incoming connection on ${own}`];
   }
 
-  async #dial(place: Place): Promise<void> {
+  async #dial(candidate: Candidate): Promise<void> {
     const signal = AbortSignal.any([this.#stop.signal, this.#dialling.signal]);
-    const text = placeText(place);
+    const text = candidateText(candidate);
     this.#attempts.set(
       text,
-      `no answer within ${this.#meetMs / 1_000} seconds`,
+      `no answer within ${this.#timeoutMs / 1_000} seconds`,
     );
     try {
-      const conn = await Deno.connect({ ...place, signal });
-      await this.#shake(conn, signal);
+      const conn = await Deno.connect({ ...candidate, signal });
+      await this.#handshake(conn, signal);
     } catch (error) {
       if (signal.aborted) return;
       const [why] = whyUnreachable(error);
@@ -165,7 +165,7 @@ export class Meeting implements AsyncDisposable {
     }
   }
 
-  /** Accepts for as long as the meeting lasts. */
+  /** Accepts for as long as the rendezvous lasts. */
   async #accept(listener: Deno.TcpListener): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
@@ -179,7 +179,7 @@ export class Meeting implements AsyncDisposable {
 
   async #receive(conn: Deno.TcpConn): Promise<void> {
     try {
-      await this.#shake(conn, undefined);
+      await this.#handshake(conn, undefined);
     } catch (error) {
       // A stranger, of whom nobody has to hear, unless the key was exchanged.
       if (!(error instanceof Failure) || error.advice === "") return;
@@ -188,11 +188,11 @@ export class Meeting implements AsyncDisposable {
   }
 
   /** Makes `conn` the channel, if it is the other side and the first. */
-  async #shake(
+  async #handshake(
     conn: Deno.TcpConn,
     dialling: AbortSignal | undefined,
   ): Promise<void> {
-    const stranger = new Stranger(conn, dialling);
+    const stranger = new PendingConnection(conn, dialling);
     if (!dialling) this.#admit(stranger);
     let chosen = false;
     try {
@@ -201,7 +201,7 @@ export class Meeting implements AsyncDisposable {
         stranger.dropped,
       ]);
       this.#take(
-        await shakeHands(stranger.stream, {
+        await handshake(stranger.stream, {
           agreement,
           dialled: dialling !== undefined,
           round: this.#round,
@@ -214,21 +214,21 @@ export class Meeting implements AsyncDisposable {
       stranger[Symbol.dispose]();
       throw why;
     } finally {
-      this.#strangers.delete(stranger);
+      this.#pending.delete(stranger);
       stranger.release();
     }
   }
 
-  #admit(stranger: Stranger): void {
-    this.#strangers.add(stranger);
-    if (this.#strangers.size <= MAX_STRANGERS) return;
-    const [oldest] = this.#strangers;
-    this.#strangers.delete(oldest!); // there are many
+  #admit(stranger: PendingConnection): void {
+    this.#pending.add(stranger);
+    if (this.#pending.size <= MAX_PENDING) return;
+    const [oldest] = this.#pending;
+    this.#pending.delete(oldest!); // there are many
     oldest![Symbol.dispose]();
   }
 
   /** Whether it is the first; or the other side has lost the one we have. */
-  #choose({ theirs, both }: Rounds, stranger: Stranger): boolean {
+  #choose({ theirs, both }: Rounds, stranger: PendingConnection): boolean {
     if (this.#stop.signal.aborted || stranger.why) return false;
     if (this.#chosen !== undefined && theirs <= this.#chosen) return false;
     this.#chosen = both;
@@ -237,7 +237,7 @@ export class Meeting implements AsyncDisposable {
     return true;
   }
 
-  #take({ channel, round }: Shaken): void {
+  #take({ channel, round }: Handshake): void {
     if (this.#stop.signal.aborted) return channel.abandon(this.#over);
     this.#channel?.abandon(replaced());
     this.#channel = channel;
@@ -255,7 +255,7 @@ export class Meeting implements AsyncDisposable {
 }
 
 /** A connection that has nothing proved yet, for a short while. */
-class Stranger implements Disposable {
+class PendingConnection implements Disposable {
   /** The connection. Closed at most once. */
   readonly stream: ByteStream;
   /** Rejects when it is dropped. */
@@ -305,12 +305,15 @@ class Stranger implements Disposable {
  */
 function listenSomewhere(
   hostname: string | undefined,
-): { readonly listeners: Deno.TcpListener[]; readonly places: Place[] } {
+): {
+  readonly listeners: Deno.TcpListener[];
+  readonly candidates: Candidate[];
+} {
   let listeners: Deno.TcpListener[] = [];
   try {
     listeners = listen(hostname);
     const { port } = listeners[0]!.addr; // there is one, or it has thrown
-    return { listeners, places: ownPlaces(port, hostname) };
+    return { listeners, candidates: ownCandidates(port, hostname) };
   } catch (cause) {
     for (const listener of listeners) listener.close();
     const why = cause instanceof Error ? cause.message : String(cause);

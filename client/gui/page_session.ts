@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import {
   ChatError,
   type ErrorCode,
@@ -261,7 +262,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const forget = () => link.say({ type: "forget", drop });
     try {
       if (lookAlike(to) === lookAlike(me)) {
-        throw new FileFailure("Cannot send to yourself");
+        throw new FileFailure(SENT_TO_SELF);
       }
       const outgoing = this.#outgoing(drop, files);
       const talk = this.#sessions.talkWith(to);

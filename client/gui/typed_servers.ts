@@ -19,7 +19,7 @@ import {
   type Questioner,
   Trust,
   type TrustOptions,
-  Unknown,
+  UnknownCertificate,
 } from "../trust/trust.ts";
 
 /** Which certificates a server may have, as the command line says. */
@@ -76,7 +76,7 @@ export class TypedServers {
     try {
       return await trust.dial(endpoint, signal);
     } catch (error) {
-      if (error instanceof Unknown && this.#options.terminal) {
+      if (error instanceof UnknownCertificate && this.#options.terminal) {
         this.#ask(trust, error);
         throw new Failure(EXIT.protocol, ANSWER_FIRST, { cause: error });
       }
@@ -86,7 +86,7 @@ export class TypedServers {
   }
 
   /** Asks whether the server is trusted, one question at a time. */
-  async #ask(trust: Trust, found: Unknown): Promise<void> {
+  async #ask(trust: Trust, found: UnknownCertificate): Promise<void> {
     const { terminal } = this.#options;
     if (this.#isAsking || !terminal) return;
     this.#isAsking = true;

@@ -1,5 +1,5 @@
 /**
- * Where the server is: what people write, and the way there.
+ * Server addresses: how users write them, and how to connect to one.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import { EXIT, Failure } from "../view/failure.ts";
 /** How long looking up and connecting may take, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 
-/** A server, as it was named. */
+/** A server as the user wrote it. */
 export interface Address {
   /** A host name or an address, without brackets. */
   readonly hostname: string;
-  /** Undefined if it was not said. */
+  /** Undefined if it was left out. */
   readonly port: number | undefined;
 }
 
@@ -23,11 +23,10 @@ export interface Address {
 export interface Endpoint {
   /** A host name or an address, without brackets. */
   readonly hostname: string;
-  /** Its port. */
   readonly port: number;
 }
 
-/** Whether what is sent there does not leave this computer. */
+/** Whether traffic to it stays on this computer. */
 export function isLoopback(hostname: string): boolean {
   return /^(localhost|127(\.\d+){3}|::1)$/i.test(hostname);
 }
@@ -55,7 +54,7 @@ export function addressText(hostname: string, port: number): string {
   return `${host}:${port}`;
 }
 
-/** Connects to one address of a host; what it throws may be any error. */
+/** Connects to one address of a host. May throw any error. */
 export type Connect<T> = (
   address: Deno.ConnectOptions & { readonly signal: AbortSignal },
 ) => Promise<T>;
@@ -66,15 +65,15 @@ export async function connectTcp(
 ): Promise<Deno.TcpConn> {
   const conn = await Deno.connect(address);
   conn.setNoDelay(true);
-  conn.setKeepAlive(true); // finds out when the other side lost power
+  conn.setKeepAlive(true); // notices when the other side lost power
   return conn;
 }
 
 /**
- * Connects, trying every address of the host: "localhost" is often ::1 first,
- * while the server may listen on IPv4 alone.
+ * Tries every address of the host: "localhost" is often ::1 first, while the
+ * server may listen on IPv4 only.
  *
- * @throws {Failure} With what to check; or what `connect` throws as one.
+ * @throws {Failure} With advice what to check; or the one that `connect` throws.
  */
 export async function dial<T>(
   { hostname, port }: Endpoint,
@@ -118,28 +117,28 @@ function unreachable(what: string, cause: unknown): Failure {
   });
 }
 
-/** Why it was not possible to connect, and what to check. */
+/** Why connecting failed, and what to check. */
 export function whyUnreachable(
   cause: unknown,
 ): [why: string, advice: string] {
   const code = cause instanceof Error && "code" in cause ? cause.code : "";
   if (cause instanceof Deno.errors.ConnectionRefused) {
     return [
-      "nobody listens there",
-      "Is the server running, and is this its port? " +
-      "It prints what to type when it starts.",
+      "connection refused",
+      "Check that the server is running, and that this is its port. " +
+      "It prints the command to connect when it starts.",
     ];
   }
   if (cause instanceof DOMException && cause.name === "TimeoutError") {
     return [
       `no answer within ${CONNECT_TIMEOUT_MS / 1_000} seconds`,
-      "Is the address right, and does a firewall stand between?",
+      "Check the address, and whether a firewall blocks the port.",
     ];
   }
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
     return [
-      "no such host is known",
-      "Check the spelling, or use the number that the server printed.",
+      "unknown host",
+      "Check the spelling, or use the address that the server printed.",
     ];
   }
   return [

@@ -1,36 +1,34 @@
 /**
- * The file of servers whose certificates somebody has accepted.
+ * The file of servers whose certificates the user has accepted.
  *
  *     192.168.1.5:9899 c31ca0…f0155c 7f83b1…d9069    server, certificate, key
  *
- * A line a server; the two are SHA-256 in hexadecimal, of the certificate and of
- * its public key, by which a renewed certificate is known. The key may be
- * missing, for lines written by hand. Of several lines for one server the last
- * counts: so clients only ever append, one after the other, and several at once
- * lose nothing.
+ * One line per server, with two SHA-256 in hexadecimal: of the certificate, and
+ * of its public key, by which a renewed certificate is recognised. A line written
+ * by hand may leave the key out. Of several lines for one server the last counts,
+ * and clients only append: so clients that write at the same time lose nothing.
  *
  * @module
  */
 
-/** A certificate, as it is remembered. */
+/** What identifies a certificate. */
 export interface Identity {
   /** SHA-256 of the certificate, in hexadecimal, lower case. */
   readonly fingerprint: string;
-  /** SHA-256 of its public key; undefined if it is not known. */
+  /** SHA-256 of its public key, in the same form. */
   readonly key: string | undefined;
 }
 
-/** See the top of the file. */
+/** One file of known servers. */
 export class KnownServers {
-  /** Where they are; undefined if there is no place for them. */
+  /** Undefined if the system has no folder for it. */
   readonly path: string | undefined;
 
-  /** Nothing is read yet. */
   constructor(path: string | undefined) {
     this.path = path;
   }
 
-  /** What is remembered of `server`, as {@linkcode serverText} has it. */
+  /** The certificate of `server`, which {@linkcode serverText} has written. */
   find(server: string): Identity | undefined {
     const lines = this.#read().split("\n").reverse();
     for (const line of lines) {
@@ -42,7 +40,7 @@ export class KnownServers {
     return undefined;
   }
 
-  /** Remembers `identity`; says whether that was possible. */
+  /** Appends a line. @returns Whether it could be written. */
   remember(server: string, { fingerprint, key }: Identity): boolean {
     if (this.path === undefined) return false;
     const words = [server, fingerprint, ...(key === undefined ? [] : [key])];
@@ -50,7 +48,7 @@ export class KnownServers {
       Deno.mkdirSync(folderOf(this.path), { recursive: true, mode: 0o700 });
       return appendLine(this.path, words.join(" "));
     } catch {
-      return false; // a file system that is full, or not ours to write
+      return false; // the disk is full, or the user may not write there
     }
   }
 
@@ -58,12 +56,12 @@ export class KnownServers {
     try {
       return this.path === undefined ? "" : Deno.readTextFileSync(this.path);
     } catch {
-      return ""; // there is none yet, or none that we can read: nobody is known
+      return ""; // there is no file yet, or it cannot be read
     }
   }
 }
 
-/** A server as the file names it: `host:port`, or `[IPv6]:port`. */
+/** A server as the file writes it: `host:port`, or `[IPv6]:port`. */
 export function serverText(
   { hostname, port }: { readonly hostname: string; readonly port: number },
 ): string {
@@ -77,7 +75,7 @@ export function readFingerprint(word: string): string | undefined {
   return /^[0-9a-f]{64}$/.test(digits) ? digits : undefined;
 }
 
-/** Where the file is on this system; undefined if there is no place for it. */
+/** The path on this system; undefined without a home folder. */
 export function knownServersPath(
   os: typeof Deno.build.os = Deno.build.os,
   env: (name: string) => string | undefined = (name) => Deno.env.get(name),
@@ -99,16 +97,16 @@ function configFolder(
 }
 
 /**
- * Adds a line to a file, of which the last one may lack its end.
+ * Appends a line to a file whose last line may have no line break.
  *
- * @returns Whether there was room for all of it.
+ * @returns Whether all of it was written.
  */
 function appendLine(path: string, line: string): boolean {
   using file = Deno.openSync(path, {
     ...{ read: true, append: true, create: true },
     mode: 0o600,
   });
-  // Or the end of what another client just writes is taken for one that lacks.
+  // Another client may be in the middle of its line.
   file.lockSync(true);
   const isWhole = file.seekSync(0, Deno.SeekMode.End) === 0 ||
     lastByteOf(file) === LINE_FEED;

@@ -1,13 +1,12 @@
 /**
- * TLS connections of two kinds: to a server that a known authority vouches for,
- * and to any other, whose certificate somebody has to look at.
+ * TLS connections of two kinds: to a server whose certificate a trusted authority
+ * signed, and to any other, whose certificate is checked by trust.ts.
  *
- * The first kind is Deno's own. For the second only node:tls tells what the
- * certificate is, and it goes on with one that nobody vouches for. What it says
- * about authorities is not used: Deno 2.9.6 takes there for vouched what is
- * not, namely a chain with certificates of version 1 that just names the
- * authority. And it does not check that the peer has the key of such a
- * certificate, so these are refused.
+ * The first kind is Deno's own. The second needs node:tls, which accepts any
+ * certificate and shows it. Its verdict on authorities is not used: in Deno 2.9.6
+ * it accepts a chain of version 1 certificates that only names the authority, and
+ * does not check that the peer has the key of such a certificate. So certificates
+ * of version 1 are refused.
  *
  * @module
  */
@@ -25,22 +24,21 @@ export interface ByteStream extends Stream {
   closeWrite(): Promise<void>;
 }
 
-/** Nobody vouches for a certificate, or it is not of this server. */
-export class NotVouched extends Failure {}
+/** No trusted authority signed the certificate, or it is of another server. */
+export class UntrustedCertificate extends Failure {}
 
-/** A TLS connection, and the certificate that was shown on it. */
+/** A TLS connection, and the certificate the server showed on it. */
 export interface Shown {
-  /** What is said on it. */
   readonly stream: ByteStream;
-  /** What the server has proved to have the key of. */
+  /** The server has proved that it has the key. */
   readonly certificate: X509Certificate;
 }
 
 /**
- * Connects to the server `name` that an authority vouches for: one this
- * computer knows, or one of `authorities`, as PEM.
+ * Connects to the server `name`, whose certificate must be signed by an authority
+ * that this computer trusts, or by one of `authorities` (PEM).
  */
-export function vouched(
+export function signed(
   name: string,
   authorities: readonly string[],
 ): Connect<ByteStream> {
@@ -60,7 +58,7 @@ export function vouched(
   };
 }
 
-/** Connects to `name` whatever its certificate is. Nothing is sent yet. */
+/** Connects to `name` whatever its certificate is, and sends nothing. */
 export function shown(name: string): Connect<Shown> {
   return async ({ hostname, port, signal }) => {
     const socket = connectNode({
@@ -85,11 +83,11 @@ export function shown(name: string): Connect<Shown> {
 function handshake(socket: TLSSocket): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once("secureConnect", resolve);
-  socket.on("error", reject); // a later one is told to whoever reads or writes
+  socket.on("error", reject); // a later error makes reads and writes reject
   return promise;
 }
 
-/** @throws {Failure} If it is no certificate of version 3. */
+/** @throws {Failure} If it is not of version 3: see the top of the file. */
 function readable(der: Uint8Array): X509Certificate {
   const version = VERSION_3.every((byte, i) => contentOf(der)[i] === byte);
   if (version) return new X509Certificate(der);
@@ -97,13 +95,13 @@ function readable(der: Uint8Array): X509Certificate {
     EXIT.protocol,
     "Cannot trust the server: its certificate is not of version 3",
     {
-      advice: "Whoever runs the server needs another one; " +
-        "without --cert and --key it makes one itself.",
+      advice: "The operator needs another certificate. Without --cert and " +
+        "--key the server makes one.",
     },
   );
 }
 
-/** What is inside the two sequences that a certificate begins with (DER). */
+/** The content of the two sequences that a certificate starts with (DER). */
 function contentOf(der: Uint8Array): Uint8Array {
   const header = (at: number) =>
     2 + (der[at + 1]! < 128 ? 0 : der[at + 1]! & 127);
@@ -114,15 +112,15 @@ function contentOf(der: Uint8Array): Uint8Array {
 /** The first field of a certificate of version 3: `[0] INTEGER 2`. */
 const VERSION_3 = [0xa0, 3, 2, 1, 2];
 
-/** A connection of node:tls, read and written as ours are. */
+/** A connection of node:tls, with the interface of Deno's. */
 class NodeStream implements ByteStream {
   readonly #socket: TLSSocket;
   readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array(); // of what came, still to be read
+  #rest: Uint8Array = new Uint8Array(); // of the last chunk
 
   constructor(socket: TLSSocket) {
     this.#socket = socket;
-    // What is not read yet is not asked for either: TCP slows the server down.
+    // Asks for a chunk only when it is read: backpressure by TCP.
     this.#chunks = socket.iterator({ destroyOnReturn: false });
   }
 
@@ -155,24 +153,24 @@ class NodeStream implements ByteStream {
   }
 }
 
-/** What went wrong with TLS in our terms; other errors as they are. */
+/** TLS errors as a {@linkcode Failure}; other errors as they are. */
 function explained(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { message } = error;
   const [, fault] = /^invalid peer certificate: (.*)/s.exec(message) ?? [];
   if (fault !== undefined) {
     const why = /^(UnknownIssuer|BadSignature)$/.test(fault)
-      ? "no known authority vouches for its certificate"
+      ? "its certificate is not signed by a trusted authority"
       : `its certificate is refused: ${fault}`;
-    return new NotVouched(EXIT.protocol, why, { cause: error });
+    return new UntrustedCertificate(EXIT.protocol, why, { cause: error });
   }
   if (/InvalidContentType/.test(message)) {
     return new Failure(
       EXIT.protocol,
-      "Cannot talk TLS with the server: it does not speak it on this port",
+      "Cannot use TLS with the server: this port does not use TLS",
       {
-        advice: "Leave out --tls, or use the port that the server prints " +
-          "for TLS when it starts.",
+        advice: "Leave out --tls, or use the TLS port that the server prints " +
+          "when it starts.",
         cause: error,
       },
     );

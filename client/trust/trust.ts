@@ -1,16 +1,16 @@
 /**
- * Who the server has to be, before it is told anything.
+ * Checks the server's certificate before anything is sent.
  *
- * A server that a known authority vouches for just works. Any other one shows a
- * certificate that nobody knows: a person is asked about it, once, and it is
- * remembered. From then on the server has to have that certificate, or one that
- * was renewed with the same key. Whoever comes with another one is refused,
- * since that is what somebody in the middle would come with.
+ * A certificate that a trusted authority signed is accepted. For any other one
+ * the client asks the user once, and remembers it (trust on first use). From then
+ * on the server must show that certificate, or one that was renewed with the same
+ * key. Any other certificate is refused: an attacker who intercepts the connection
+ * would show one.
  *
- * What is compared is the certificate of the very connection that is used,
- * after the handshake has shown that the other side has its key, and before a
- * byte of ours is sent. A connection that comes after a lost one is held
- * against what was accepted before, and nobody is asked.
+ * The check is made on the connection that is then used: after the handshake has
+ * proved that the server has the key, and before the client sends a byte. A
+ * reconnect is held to the certificate that was accepted before, without a
+ * question.
  *
  * @module
  */
@@ -24,35 +24,33 @@ import {
   serverText,
 } from "./known_servers.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { type ByteStream, NotVouched, shown, vouched } from "./tls.ts";
+import { type ByteStream, shown, signed, UntrustedCertificate } from "./tls.ts";
 
-/** Where a person is asked. */
+/** Where the user is asked. */
 export type Questioner = Pick<Terminal, "ask" | "print">;
 
-/** What a {@linkcode Trust} is made of. */
+/** Settings of {@linkcode Trust}. */
 export interface TrustOptions {
-  /** The certificate's SHA-256 that the command line asks for. */
+  /** SHA-256 of the only certificate to accept, from the command line. */
   readonly fingerprint: string | undefined;
-  /** The PEM file of authorities that the command line names. */
+  /** PEM file of the only authorities to trust, from the command line. */
   readonly caFile: string | undefined;
-  /** What was accepted before. */
+  /** The certificates accepted before. */
   readonly known: KnownServers;
-  /** Where to ask; undefined if nobody sits there. */
+  /** Undefined if there is no user to ask. */
   readonly terminal: Questioner | undefined;
 }
 
-/** Nobody vouches for a certificate, and nobody was asked about it. */
-export class Unknown extends Failure {
-  /** Whose it is, as {@linkcode serverText} has it. */
+/** A certificate that no trusted authority signed, and no user accepted. */
+export class UnknownCertificate extends Failure {
+  /** As {@linkcode serverText} writes it. */
   readonly server: string;
-  /** What it is. */
   readonly identity: Identity;
 
-  /** Says how to go on without a terminal. */
   constructor(server: string, identity: Identity) {
     super(
       EXIT.protocol,
-      `Cannot trust ${server}: its certificate is not known here, and no known authority vouches for it`,
+      `Cannot trust ${server}: unknown certificate, not signed by a trusted authority`,
       {
         advice: "If the server prints the same fingerprint when it starts, " +
           `add --fingerprint ${withColons(identity.fingerprint)}`,
@@ -63,13 +61,12 @@ export class Unknown extends Failure {
   }
 }
 
-/** See the top of the file. */
+/** The trust in one server, for as long as the program runs. */
 export class Trust {
   readonly #options: TrustOptions;
   #accepted: Identity | undefined; // for as long as the program runs
-  #isVouched = false;
+  #isSigned = false;
 
-  /** Nothing was accepted yet. */
   constructor(options: TrustOptions) {
     const { fingerprint } = options;
     this.#options = options;
@@ -81,48 +78,47 @@ export class Trust {
   /**
    * Connects to `server` with TLS.
    *
-   * @throws {Failure} If that does not work, or the server is not who it has to
-   * be.
+   * @throws {Failure} If it cannot connect, or the certificate is not accepted.
    */
   async dial(server: Endpoint, signal: AbortSignal): Promise<ByteStream> {
     const name = serverText(server);
-    this.#accepted ??= this.#options.caFile === undefined && !this.#isVouched
+    this.#accepted ??= this.#options.caFile === undefined && !this.#isSigned
       ? this.#options.known.find(name)
       : undefined;
     if (!this.#accepted) {
-      const stream = await this.#dialVouched(server, signal);
+      const stream = await this.#dialSigned(server, signal);
       if (stream) return stream;
       const { stream: probe, certificate } = await dial(
         server,
         signal,
         shown(server.hostname),
       );
-      probe.close(); // the server does not wait for somebody who reads
-      await this.#ask(new Unknown(name, identityOf(certificate)));
+      probe.close(); // the server need not wait while the user reads
+      await this.#ask(new UnknownCertificate(name, identityOf(certificate)));
     }
     return await this.#dialAccepted(server, signal);
   }
 
-  /** Nothing if nobody vouches for the server, and it may be asked about. */
-  async #dialVouched(
+  /** Undefined if no authority signed the certificate, and the user may decide. */
+  async #dialSigned(
     server: Endpoint,
     signal: AbortSignal,
   ): Promise<ByteStream | undefined> {
     const { caFile } = this.#options;
     const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
     try {
-      const connect = vouched(server.hostname, authorities);
+      const connect = signed(server.hostname, authorities);
       const stream = await dial(server, signal, connect);
-      this.#isVouched = true;
+      this.#isSigned = true;
       return stream;
     } catch (error) {
-      if (!(error instanceof NotVouched)) throw error;
-      if (caFile === undefined && !this.#isVouched) return undefined;
-      throw notVouched(serverText(server), error);
+      if (!(error instanceof UntrustedCertificate)) throw error;
+      if (caFile === undefined && !this.#isSigned) return undefined;
+      throw untrusted(serverText(server), error);
     }
   }
 
-  /** Connects to a server whose certificate was accepted, and holds it to it. */
+  /** Connects, and refuses any certificate but the accepted one. */
   async #dialAccepted(
     server: Endpoint,
     signal: AbortSignal,
@@ -132,8 +128,7 @@ export class Trust {
       signal,
       shown(server.hostname),
     );
-    // Set by the caller.
-    const accepted = this.#accepted!;
+    const accepted = this.#accepted!; // set by the caller
     const found = identityOf(certificate);
     if (
       found.fingerprint !== accepted.fingerprint &&
@@ -146,23 +141,25 @@ export class Trust {
     return stream;
   }
 
-  /** Takes the server for who it has to be from now on. */
+  /** From now on the server must have this certificate. */
   accept(identity: Identity): void {
     this.#accepted = identity;
   }
 
-  /** @throws {Failure} Unless somebody says yes. */
-  async #ask(unknown: Unknown): Promise<void> {
+  /** @throws {Failure} Unless the user accepts it. */
+  async #ask(unknown: UnknownCertificate): Promise<void> {
     const { terminal } = this.#options;
     if (!terminal) throw unknown;
     if (await isAccepted(unknown, terminal)) {
       return this.accept(unknown.identity);
     }
-    const message = "Not connected: the certificate was not accepted";
-    throw new Failure(EXIT.protocol, message);
+    throw new Failure(
+      EXIT.protocol,
+      "Not connected: the certificate was not accepted",
+    );
   }
 
-  /** Remembers what was accepted, if that is news. */
+  /** Stores the accepted certificate, unless it is stored already. */
   #remember(name: string, found: Identity): void {
     this.#accepted = found;
     const { known, terminal } = this.#options;
@@ -176,49 +173,49 @@ export class Trust {
   #changed(name: string, found: Identity): Failure {
     const fingerprint = withColons(found.fingerprint);
     const given = this.#options.fingerprint !== undefined;
-    const which = given
-      ? "is not that of --fingerprint"
-      : "is not the one that was accepted before";
+    const which = given ? "is not that of --fingerprint" : "changed";
     return new Failure(
       EXIT.protocol,
       `Cannot trust ${name}: its certificate ${which}`,
       {
-        advice: "Somebody may sit between and pretend to be the server, or " +
-          "whoever runs it has made a new certificate. Nothing was sent. Ask " +
-          "for the fingerprint that the server prints when it starts; only " +
-          `if it is this one, go on with --fingerprint ${fingerprint}`,
+        advice:
+          "This may be an attack. Nothing was sent. Ask the operator for " +
+          "the new fingerprint. If it is this one, connect with " +
+          `--fingerprint ${fingerprint}`,
       },
     );
   }
 }
 
-/** Asks a person about a certificate that nobody knows. */
+/** Asks the user whether to accept a certificate. */
 export async function isAccepted(
-  { server, identity }: Unknown,
+  { server, identity }: UnknownCertificate,
   terminal: Questioner,
 ): Promise<boolean> {
   terminal.print(
-    `* The certificate of ${server} is not known here, and nobody vouches for it.\n` +
-      "* Its SHA-256 fingerprint, which the server prints when it starts:\n\n" +
+    `* The certificate of ${server} is unknown, and not signed by a trusted authority.\n` +
+      "* Its SHA-256 fingerprint (the server prints it when it starts):\n\n" +
       `  ${withColons(identity.fingerprint)}\n\n`,
   );
   for (;;) {
-    const answer = await terminal.ask("Is it the same (yes, no)? ");
+    const answer = await terminal.ask(
+      "Does the server show this fingerprint? (yes/no) ",
+    );
     if (answer === undefined || /^no?$/i.test(answer.trim())) return false;
     if (/^y(es)?$/i.test(answer.trim())) return true;
   }
 }
 
-/** What is remembered of a certificate. */
+/** What is stored of a certificate. */
 export function identityOf(certificate: X509Certificate): Identity {
   const key = certificate.publicKey.export({ type: "spki", format: "der" });
   return { fingerprint: sha256(certificate.raw), key: sha256(key) };
 }
 
 /**
- * Whether `certificate` has the key of the accepted one and was signed with it,
- * so that it comes from whoever has the key. That the key is the same would not
- * be enough: see tls.ts for certificates whose key is not checked.
+ * Whether `certificate` has the key of the accepted one, and was signed with it.
+ * The same key alone is not enough: tls.ts tells of certificates whose key is not
+ * checked.
  */
 function isRenewed(
   accepted: Identity,
@@ -233,12 +230,12 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** A fingerprint as it is shown everywhere: `C3:1C:…`. */
+/** A fingerprint as it is displayed: `C3:1C:…`. */
 function withColons(fingerprint: string): string {
   return fingerprint.toUpperCase().replace(/..(?!$)/g, "$&:");
 }
 
-/** @throws {Failure} If there are none in the file. */
+/** @throws {Failure} If the file has no certificate. */
 function readAuthorities(path: string): string {
   const what = `Cannot use --ca ${path}`;
   try {
@@ -248,12 +245,11 @@ function readAuthorities(path: string): string {
     const why = systemReason(cause);
     throw new Failure(EXIT.usage, `${what}: ${why}`, { cause });
   }
-  throw new Failure(EXIT.usage, `${what}: there is no certificate in it (PEM)`);
+  throw new Failure(EXIT.usage, `${what}: it has no certificate (PEM)`);
 }
 
-function notVouched(name: string, cause: NotVouched): Failure {
-  const advice = "Somebody may sit between and pretend to be the server. " +
-    "Nothing was sent. Ask whoever runs it.";
+function untrusted(name: string, cause: UntrustedCertificate): Failure {
+  const advice = "This may be an attack. Nothing was sent. Ask the operator.";
   const message = `Cannot trust ${name}: ${cause.message}`;
   return new Failure(EXIT.protocol, message, { advice, cause });
 }

@@ -50,8 +50,11 @@ export interface Stream {
 
 /** A request, as its sender sees it. */
 export interface Request {
+  /** What is requested. */
   readonly verb: RequestVerb;
+  /** The words after the verb, such as a target. */
   readonly args: readonly string[];
+  /** Empty if the request has none. */
   readonly body: Uint8Array;
 }
 

@@ -28,12 +28,14 @@ export type ConnectionErrorKind =
 export class ConnectionError extends Error {
   /** For stack traces. */
   override readonly name = "ConnectionError";
+  /** Branch on this, never on the message. */
   readonly kind: ConnectionErrorKind;
   /** What the user can do, as sentences; may be empty. */
   readonly advice: string;
   /** Whether another attempt may succeed. */
   readonly passing: boolean;
 
+  /** `message` says what failed, and why. By default it has no advice. */
   constructor(
     kind: ConnectionErrorKind,
     message: string,

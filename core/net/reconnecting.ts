@@ -63,8 +63,8 @@ const STAYED_MS = 30_000;
 /** The wait after a 108 without Retry-After, in milliseconds. */
 const LEAST_RETRY_AFTER_MS = 1_000;
 
-/** What a {@linkcode Line} needs. */
-export interface LineOptions {
+/** What a {@linkcode ReconnectingConnection} needs. */
+export interface ReconnectingOptions {
   /**
    * Connects.
    *
@@ -80,7 +80,7 @@ export interface LineOptions {
   readonly random?: () => number;
 }
 
-/** The session that a {@linkcode Line} carries. */
+/** The session that a {@linkcode ReconnectingConnection} carries. */
 export interface Owner {
   /**
    * Registers on a new connection, and resumes what an earlier one has left.
@@ -92,16 +92,16 @@ export interface Owner {
   resume(connection: Connection): Promise<void>;
   /** All requests are sent again. */
   resumed(): void;
-  /** The connection is lost, and the line tries to reconnect. */
+  /** The connection is lost, and the owner is to be reconnected. */
   lost(why: Error): void;
 }
 
 /** See the top of the file. */
-export class Line implements Disposable, Requester {
-  readonly #options: LineOptions;
+export class ReconnectingConnection implements Disposable, Requester {
+  readonly #options: ReconnectingOptions;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
-  readonly #keys = crypto.getRandomValues(new Uint8Array(8)).toHex();
+  readonly #keys = randomWord();
   #connection: Connection | undefined; // registering, or registered
   #registered = false;
   #lostAt: number | undefined; // while it tries to reconnect
@@ -123,7 +123,7 @@ export class Line implements Disposable, Requester {
   #end: Error | undefined;
 
   /** Nothing happens before {@linkcode batches} is gone through. */
-  constructor(options: LineOptions) {
+  constructor(options: ReconnectingOptions) {
     this.#options = options;
     this.#clock = options.clock ?? CLOCK;
   }
@@ -192,7 +192,7 @@ export class Line implements Disposable, Requester {
   /**
    * Waits until at most so many requests, and bytes in them, are unanswered.
    *
-   * @throws {ConnectionError} If the line ended before.
+   * @throws {ConnectionError} If it ended before.
    */
   async settled(requests: number, bytes = Infinity): Promise<void> {
     if (this.#stop.signal.aborted) throw this.#end ?? closed();
@@ -233,7 +233,7 @@ export class Line implements Disposable, Requester {
    * asking for the next. Ends after BYE, or after {@linkcode close}.
    *
    * @throws {ChatError} If the server refuses to register us.
-   * @throws {ConnectionError} If the line ends otherwise; or what `dial` throws.
+   * @throws {ConnectionError} If it ends otherwise; or what `dial` throws.
    */
   async *batches(
     owner: Owner,
@@ -258,7 +258,7 @@ export class Line implements Disposable, Requester {
     }
   }
 
-  /** Ends the line at once, and rejects what waits. Idempotent. */
+  /** Ends at once, and rejects what waits. Idempotent. */
   close(reason?: Error): void {
     this.#end ??= reason;
     this.#stop.abort();
@@ -275,10 +275,10 @@ export class Line implements Disposable, Requester {
   async *#stay(owner: Owner): AsyncGenerator<Iterable<Event>, void, void> {
     const stream = await this.#options.dial(this.#stop.signal);
     const keepalive = new Keepalive(this.#clock.now);
-    using connection = new Connection(keepalive.over(stream));
+    const connection = new Connection(keepalive.over(stream));
     this.#connection = connection;
-    if (this.#stop.signal.aborted) return;
-    using _checking = this.#clock.every(
+    if (this.#stop.signal.aborted) return connection.close();
+    const checking = this.#clock.every(
       CHECK_EVERY_MS,
       () => this.#check(keepalive, connection),
     );
@@ -291,6 +291,7 @@ export class Line implements Disposable, Requester {
       // A server that refuses and closes at once has said why before.
       throw await registering ?? error;
     } finally {
+      checking[Symbol.dispose](); // no browser has to know `using`
       connection.close();
       await registering;
       this.#registered = false;
@@ -480,4 +481,10 @@ function givenUp(error: Error): ConnectionError {
     advice: `The last attempt: ${why}`,
     cause: error,
   });
+}
+
+/** 64 random bits, in hexadecimal; not every browser has toHex(). */
+function randomWord(): string {
+  const [bits] = crypto.getRandomValues(new BigUint64Array(1));
+  return bits!.toString(16).padStart(16, "0");
 }

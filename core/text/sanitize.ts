@@ -1,18 +1,18 @@
 /**
- * What came from somebody else, made harmless for the terminal.
+ * Makes text from outside safe to show, on a terminal and on a page.
  *
  * A terminal obeys some characters instead of showing them: they move the
- * cursor, rewrite what stands above, turn text around, or vanish. Here each
- * becomes a visible mark: ␛ for the control characters that have a picture,
- * `<U+202E>` for the others. Nothing disappears silently.
+ * cursor, rewrite lines above, reverse the text, or are invisible. Each becomes
+ * a visible mark: ␛ for the control characters that have a picture, `<U+202E>`
+ * for the others. No character disappears silently.
  *
  * Invisible characters stay where scripts need them: joiners within emoji and
  * within words of Arabic and the scripts of India, variation selectors after
  * what they vary. The flags made of tag characters (Scotland) are not worth the
  * exception, and are shown as marks.
  *
- * Everything from outside goes through here, with no exception for the server's
- * words: it may be hostile.
+ * All text from outside goes through here, the server's too: a server may be
+ * hostile.
  *
  * @module
  */
@@ -36,22 +36,22 @@ export function sanitize(
       const shown = [...marks].slice(0, MAX_COMBINING_MARKS);
       return `${shown.join("")}<+${[...marks].length - shown.length} marks>`;
     })
-    .replace(SUSPICIOUS, (char) => {
+    .replace(suspicious ??= createSuspicious(), (char) => {
       if (char === "\n") return lines ? char : "␤";
       return char === "\t" ? "    " : mark(char);
     });
 }
 
 /**
- * The name of a user or a room, as {@linkcode sanitize} has it, and never without
- * anything to see: names have no spaces of any kind.
+ * The name of a user or a room, as {@linkcode sanitize} gives it. It is never
+ * empty or invisible: spaces of any kind become marks.
  */
 export function sanitizeName(name: string): string {
   const shown = sanitize(name).replace(/[\s\u2800]/gu, mark);
   return shown === "" ? "<no name>" : shown;
 }
 
-/** A visible stand-in for a character that must not reach the terminal. */
+/** The visible mark for a character that must not reach the terminal. */
 function mark(char: string): string {
   const code = char.codePointAt(0)!; // matched, so there is one
   if (code < 0x20) return String.fromCodePoint(0x2400 + code);
@@ -59,7 +59,7 @@ function mark(char: string): string {
   return `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`;
 }
 
-/** What needs no look: nearly everything that is said. */
+/** Text without a suspicious character, as nearly all messages are. */
 const PLAIN = /^[\x20-\x7e]*$/;
 const PLAIN_LINES = /^[\x20-\x7e\n]*$/;
 
@@ -87,11 +87,16 @@ const NEEDED = [
  * signs that Arabic and others write before numbers, separators of lines,
  * whatever Unicode ignores by default, and halves of surrogate pairs.
  */
-const SUSPICIOUS = new RegExp(
-  NEEDED +
-    String
-      .raw`(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])` +
-    String
-      .raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`,
-  "gu",
-);
+function createSuspicious(): RegExp {
+  return new RegExp(
+    NEEDED +
+      String
+        .raw`(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])` +
+      String
+        .raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`,
+    "gu",
+  );
+}
+
+/** Created for the first text that needs it: that takes milliseconds. */
+let suspicious: RegExp | undefined;

@@ -17,12 +17,11 @@ import {
   type Challenge,
   challenge,
   fakeVerifier,
+  type Hashes,
   parseVerifier,
-  prepareScram,
   prove,
-  randomWord,
   type Verifier,
-} from "./scram.ts";
+} from "../../core/scram_server.ts";
 
 /** Limit of accounts on one server. */
 export const MAX_ACCOUNTS = 100_000;
@@ -123,7 +122,7 @@ export class Accounts {
 
   /** Prepares the next sign-in, if there are accounts. Call it now and then. */
   prepare(): void {
-    if (this.#names.size > 0) prepareScram();
+    if (this.#names.size > 0) nodeCrypto();
   }
 
   /** All accounts, sorted by name. */
@@ -167,13 +166,12 @@ export class Accounts {
     const locked = this.#lockouts.remainingMs(lockKey(name, account), address);
     if (locked > 0) throw lockedOut(name, locked);
     // Computed in any case: the time must not tell whether the account exists.
-    const fake = fakeVerifier(this.#secret, lookAlike(name));
+    const fake = fakeVerifier(this.#secret, lookAlike(name), HASHES);
     const verifier = row ? parseVerifier(String(row["verifier"])) : fake;
-    const asked = { message, verifier, random: randomWord() };
     return {
       name,
       address,
-      challenge: challenge(name, asked),
+      challenge: challenge(name, { message, verifier }),
       verifier,
       account,
     };
@@ -192,7 +190,7 @@ export class Accounts {
     const key = lockKey(name, account);
     const locked = this.#lockouts.remainingMs(key, address);
     if (locked > 0) throw lockedOut(name, locked); // by another connection
-    const signature = prove(challenge, verifier, message);
+    const signature = prove(challenge, message, { verifier, hashes: HASHES });
     if (signature && account) {
       await this.#lockouts.succeeded(key, address);
       return { account: this.named(account.name) ?? account, signature };
@@ -236,6 +234,18 @@ export class Accounts {
     return this.#byName.get(name.toLowerCase()) ??
       this.#byLook.get(lookAlike(name));
   }
+}
+
+/** Without the wait of WebCrypto, which takes ten times as long. */
+const HASHES: Hashes = {
+  hmacSha256: (key, text) =>
+    nodeCrypto().createHmac("sha256", key).update(text).digest(),
+  sha256: (bytes) => nodeCrypto().createHash("sha256").update(bytes).digest(),
+};
+
+/** Takes some 30 ms the first time: too long during a chat, or at the start. */
+function nodeCrypto() {
+  return globalThis.process.getBuiltinModule("node:crypto");
 }
 
 type Row = Record<string, SQLOutputValue>;

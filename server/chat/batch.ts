@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { concat } from "../../protocol.ts";
+
 const encoder = new TextEncoder();
 
 /** A message that is to be. */
@@ -91,6 +93,38 @@ export function encodeSents(sent: Sent): Uint8Array {
 }
 
 const NO_BODY = new Uint8Array();
+
+/** The bodies of a batch, as a database stores them. */
+export interface PackedBodies {
+  /** 32 bits each; null if there is only one. */
+  readonly lengths: Uint8Array | null;
+  /** Back to back. */
+  readonly bodies: Uint8Array;
+}
+
+/** Packs bodies, to be stored. */
+export function packBodies(bodies: readonly Uint8Array[]): PackedBodies {
+  if (bodies.length === 1) return { lengths: null, bodies: bodies[0]! };
+  const lengths = new Uint8Array(bodies.length * LENGTH_BYTES);
+  const view = new DataView(lengths.buffer);
+  bodies.forEach(({ length }, i) => view.setUint32(i * LENGTH_BYTES, length));
+  return { lengths, bodies: concat(bodies) };
+}
+
+/** The opposite of {@linkcode packBodies}. */
+export function unpackBodies({ lengths, bodies }: PackedBodies): Uint8Array[] {
+  if (!lengths) return [bodies];
+  const view = new DataView(lengths.buffer, lengths.byteOffset, lengths.length);
+  const unpacked: Uint8Array[] = [];
+  for (let at = 0, i = 0; i < lengths.length; i += LENGTH_BYTES) {
+    const end = at + view.getUint32(i);
+    unpacked.push(bodies.subarray(at, end));
+    at = end;
+  }
+  return unpacked;
+}
+
+const LENGTH_BYTES = 4;
 
 /** Frames back to back, and where in them each one ends. */
 export interface Series {

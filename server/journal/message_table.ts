@@ -1,13 +1,12 @@
 /**
- * The table of messages: a row for each run, from which the very frames are
- * encoded again that were forwarded.
+ * Reads and deletes rows of the table of messages, one for each batch;
+ * sqlite_journal.ts inserts them.
  *
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import { concat } from "../../protocol.ts";
 import type { Database } from "./database.ts";
-import type { Batch } from "../chat/batch.ts";
+import { type Batch, unpackBodies } from "../chat/batch.ts";
 
 /** A row, as the table is declared in schema.ts. */
 interface Row {
@@ -21,7 +20,7 @@ interface Row {
   readonly bodies: Uint8Array;
 }
 
-/** What is known of a run without its messages. */
+/** A batch without its messages. */
 export interface Outline {
   /** The id of its first message. */
   readonly firstId: number;
@@ -33,7 +32,7 @@ export interface Outline {
   readonly to: string;
 }
 
-/** Which ids a run has. */
+/** The ids of a batch. */
 export interface Span {
   /** The id of its first message. */
   readonly firstId: number;
@@ -41,7 +40,7 @@ export interface Span {
   readonly count: number;
 }
 
-/** What is known of a run to find out whether somebody is to get it. */
+/** What decides whether a user is to get a batch. */
 export interface Head {
   /** The id of its first message. */
   readonly firstId: number;
@@ -49,9 +48,8 @@ export interface Head {
   readonly from: string;
 }
 
-/** See the top of the file. Every change belongs into `Database.write`. */
+/** See the top of the file. Deletes inside of `Database.write`. */
 export class MessageTable {
-  readonly #insert: StatementSync;
   readonly #newestOf: StatementSync;
   readonly #one: StatementSync;
   readonly #headsOf: StatementSync;
@@ -62,10 +60,8 @@ export class MessageTable {
   readonly #lastId: StatementSync;
   readonly #rooms: StatementSync;
 
-  /** The table in `database`. */
   constructor(database: Database) {
     const prepare = (sql: string) => database.prepare(sql);
-    this.#insert = prepare("INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)");
     this.#newestOf = prepare(
       "SELECT first_id, count FROM messages WHERE target = ? AND first_id < ? ORDER BY first_id DESC",
     );
@@ -88,36 +84,20 @@ export class MessageTable {
     this.#rooms = prepare(ROOMS);
   }
 
-  /** Adds a run. */
-  insert(run: Batch): void {
-    const { bodies } = run;
-    const lengths = bodies.length > 1 ? encodeLengths(bodies) : null;
-    this.#insert.run(
-      run.firstId,
-      bodies.length,
-      run.at,
-      run.from,
-      run.to,
-      run.declaredLength ?? null,
-      lengths,
-      concat(bodies),
-    );
-  }
-
-  /** Runs with that target that begin before an id, the newest first. */
+  /** Batches with that target that begin before an id, the newest first. */
   *newestFirst(target: string, before: number): Generator<Span> {
     for (const row of this.#newestOf.iterate(target, before)) {
       yield { firstId: Number(row["first_id"]), count: Number(row["count"]) };
     }
   }
 
-  /** The run whose first message has that id. */
-  run(firstId: number): Batch | undefined {
+  /** The batch whose first message has that id. */
+  batch(firstId: number): Batch | undefined {
     const row = this.#one.get(firstId);
-    return row && runOf(row);
+    return row && batchOf(row);
   }
 
-  /** Runs for the target, oldest first: `most` of those in the range. */
+  /** Batches for the target, oldest first: `most` of those in the range. */
   heads(
     target: string,
     { after, upTo, most }: { after: number; upTo: number; most: number },
@@ -128,12 +108,12 @@ export class MessageTable {
     }));
   }
 
-  /** The first id of the run that has `id`; the nearest before if it is gone. */
+  /** The first id of the batch that has `id`; the nearest before if it is gone. */
   firstIdOf(id: number): number {
     return Number(this.#holding.get(id)?.["first_id"] ?? 0);
   }
 
-  /** All runs, the oldest first. */
+  /** All batches, the oldest first. */
   *oldestFirst(): Generator<Outline> {
     for (const row of this.#oldest.iterate()) {
       const firstId = Number(row["first_id"]);
@@ -146,7 +126,7 @@ export class MessageTable {
     }
   }
 
-  /** Deletes all runs up to one, of those that were stored up to `lastId`. */
+  /** Deletes all batches up to one, of those that were stored up to `lastId`. */
   deleteThrough(firstId: number, lastId: number): void {
     this.#keepLastId.run(lastId); // they may be the last that there are
     this.#delete.run(firstId);
@@ -180,36 +160,16 @@ const ROOMS = `
   )
   SELECT name FROM room WHERE name IS NOT NULL`;
 
-function runOf(values: Record<string, unknown>): Batch {
+function batchOf(values: Record<string, unknown>): Batch {
   const row = values as unknown as Row; // the table is STRICT
   return {
     from: row.sender,
     to: row.target,
     firstId: row.first_id,
     at: row.at,
-    bodies: row.lengths ? split(row.bodies, row.lengths) : [row.bodies],
+    bodies: unpackBodies(row),
     ...(row.declared_length === null
       ? {}
       : { declaredLength: row.declared_length }),
   };
-}
-
-const LENGTH_BYTES = 4;
-
-function encodeLengths(bodies: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(bodies.length * LENGTH_BYTES);
-  const view = new DataView(bytes.buffer);
-  bodies.forEach(({ length }, i) => view.setUint32(i * LENGTH_BYTES, length));
-  return bytes;
-}
-
-function split(whole: Uint8Array, lengths: Uint8Array): Uint8Array[] {
-  const view = new DataView(lengths.buffer, lengths.byteOffset, lengths.length);
-  const bodies: Uint8Array[] = [];
-  for (let at = 0, i = 0; i < lengths.length; i += LENGTH_BYTES) {
-    const end = at + view.getUint32(i);
-    bodies.push(whole.subarray(at, end));
-    at = end;
-  }
-  return bodies;
 }

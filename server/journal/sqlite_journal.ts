@@ -1,42 +1,39 @@
 /**
- * The journal on one machine: SQLite, one row for each run of messages.
+ * The journal on one machine: SQLite, one row for each batch of messages.
  *
- * Everything that is appended in one turn of the event loop is committed
- * together, and handed on when that is done. What was handed on or answered is
- * in the file, whatever happens to the process.
+ * All messages that are appended in one turn of the event loop are committed
+ * together, and handed on in the same turn, in the order of their ids. So a
+ * message that was handed on or answered is in the file, whatever happens to the
+ * process.
+ *
+ * History is read by history.ts and replay.ts; old messages are deleted by
+ * retention.ts.
  *
  * @module
  */
-import { ChatError, isRoomName } from "../../protocol.ts";
-import {
-  type Journal,
-  KEY_LIFE_MS,
-  meantFor,
-  type Missed,
-  NOT_DELIVERED,
-  type Page,
-  type Stored,
-} from "./journal.ts";
-import type { Database } from "./database.ts";
-import { type Keyed, KeyTable } from "./key_table.ts";
-import { NameMap } from "../chat/name_map.ts";
-import type { Output } from "../chat/user.ts";
-import { Replay } from "./replay.ts";
+import type { StatementSync } from "node:sqlite";
+import { isRoomName } from "../../protocol.ts";
 import {
   type Batch,
   batchEnd,
   type Draft,
   encodeForwards,
+  packBodies,
 } from "../chat/batch.ts";
-import { MessageTable, type Outline } from "./message_table.ts";
-
-/** How much is kept. */
-export interface Keep {
-  /** Messages that are older are deleted. */
-  readonly forMs: number;
-  /** Of more messages, the oldest are deleted. */
-  readonly messages: number;
-}
+import { NameMap } from "../chat/name_map.ts";
+import type { Output } from "../chat/user.ts";
+import type { Database } from "./database.ts";
+import { History } from "./history.ts";
+import {
+  type Journal,
+  KEY_LIFE_MS,
+  type Missed,
+  NOT_DELIVERED,
+  type Page,
+  type Stored,
+} from "./journal.ts";
+import { MessageTable } from "./message_table.ts";
+import { type Keep, type Keyed, keyedOf, Retention } from "./retention.ts";
 
 /** Clocks and turns; everything has a default. */
 export interface SqliteJournalOptions {
@@ -48,60 +45,65 @@ export interface SqliteJournalOptions {
   readonly nextTurn?: () => Promise<void>;
 }
 
-/** So many runs, and so many keys, are deleted in one turn. */
-const FORGET_PIECE = 1_000;
-
-/** Keys are known of the last so many messages, in whatever time. */
-export const MAX_KEYED = 1_000_000;
-
-/** Of at most so many messages with a key it is known to how many they went. */
+/** Of at most so many messages with a key the recipients are known. */
 const MAX_RECIPIENTS = 10_000;
 
-/** A run that is stored now, and the ids of those of it that have a key. */
+/** A batch that is stored now, and the ids of its messages that have a key. */
 interface Fresh {
-  readonly run: Batch;
+  readonly batch: Batch;
   readonly keyed: readonly number[];
 }
 
 /** See the top of the file. */
 export class SqliteJournal implements Journal {
   readonly #database: Database;
-  readonly #keep: Keep;
   readonly #now: () => number;
   readonly #ageNow: () => number;
-  readonly #nextTurn: () => Promise<void>;
-  readonly #runs: MessageTable;
-  readonly #keys: KeyTable;
-  readonly #rooms = new NameMap<string>();
+  readonly #messages: MessageTable;
+  readonly #history: History;
+  readonly #retention: Retention;
+  readonly #insert: StatementSync;
+  readonly #findKey: StatementSync;
+  readonly #insertKey: StatementSync;
+  readonly #rooms = new NameMap<string>(); // that have history
+  readonly #targets = new Set<string>(); // rooms by their very names
   readonly #recipients = new Map<number, number>(); // by id, of those with keys
   #output: Output | undefined;
   #lastId: number;
   #storedId: number; // the newest, which may still have to be handed on
-  #oldest: Outline | undefined;
-  #oldestKey: Keyed | undefined;
-  #forgetting = false;
 
-  /**
-   * The journal in `database`, which keeps so much.
-   */
   constructor(
     database: Database,
-    { now = Date.now, ageNow = now, nextTurn = aRound, ...keep }:
+    { now = Date.now, ageNow = now, nextTurn = immediate, ...keep }:
       & Keep
       & SqliteJournalOptions,
   ) {
     this.#database = database;
-    this.#keep = keep;
     this.#now = now;
     this.#ageNow = ageNow;
-    this.#nextTurn = nextTurn;
-    this.#runs = new MessageTable(database);
-    this.#keys = new KeyTable(database);
-    for (const name of this.#runs.rooms()) this.#rooms.add(name, name);
-    this.#lastId = this.#storedId = this.#runs.lastId();
-    const { oldest, oldestKey } = this.#findOldest();
-    this.#oldest = oldest;
-    this.#oldestKey = oldestKey;
+    this.#messages = new MessageTable(database);
+    this.#history = new History(this.#messages, {
+      lastId: () => this.#lastId,
+      nextTurn,
+    });
+    this.#insert = database.prepare(
+      "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)",
+    );
+    this.#findKey = database.prepare(
+      "SELECT id, at FROM keys WHERE key = ? AND at > ?",
+    );
+    this.#insertKey = database.prepare(
+      "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
+    );
+    for (const room of this.#messages.rooms()) this.#addTarget(room);
+    this.#lastId = this.#storedId = this.#messages.lastId();
+    this.#retention = new Retention(database, this.#messages, {
+      ...keep,
+      ageNow,
+      lastId: () => this.#lastId,
+      storedId: () => this.#storedId,
+      emptied: (rooms) => rooms.forEach((room) => this.#removeTarget(room)),
+    });
   }
 
   get lastId(): number {
@@ -113,12 +115,15 @@ export class SqliteJournal implements Journal {
   }
 
   async append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
-    const parts = await this.#write(() => this.#store(from, drafts));
-    const stored = parts.map((part) =>
-      "run" in part ? this.#handOn(part) : this.#repeat(part)
-    );
-    this.tidy();
-    return stored;
+    try {
+      return await this.#database.write(
+        () => this.#store(from, drafts),
+        (parts) => this.#handOn(parts),
+      );
+    } catch (error) {
+      this.#storedId = this.#lastId; // no id was used up
+      throw error;
+    }
   }
 
   repeated(key: string): Stored | undefined {
@@ -126,25 +131,12 @@ export class SqliteJournal implements Journal {
     return known && this.#repeat(known);
   }
 
-  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
-    const { limit, after = 0, before = Infinity } = page;
-    const end = Math.min(before, this.#lastId + 1); // newer ones come as news
-    for (const part of this.#partsOf(room, { limit, after, before: end })) {
-      const run = this.#runs.run(part.firstId); // unless it was deleted meanwhile
-      if (run) yield* framesOf(run, part);
-    }
+  history(room: string, page: Page): AsyncGenerator<Uint8Array> {
+    return this.#history.page(room, page);
   }
 
-  async *missed(query: Missed): AsyncGenerator<Uint8Array> {
-    const replay = new Replay(this.#runs, query);
-    for (let ids = replay.next(); ids; ids = replay.next()) {
-      for (const id of ids) {
-        const run = this.#runs.run(id); // unless it was deleted meanwhile
-        const after = run ? Math.max(query.after, meantFor(query, run)) : 0;
-        if (run) yield* framesOf(run, { after, before: query.upTo + 1 });
-      }
-      await this.#nextTurn();
-    }
+  missed(query: Missed): AsyncGenerator<Uint8Array> {
+    return this.#history.missed(query);
   }
 
   roomName(name: string): string | undefined {
@@ -160,195 +152,149 @@ export class SqliteJournal implements Journal {
   }
 
   tidy(): void {
-    if (this.#forgetting || !this.#isOverdue()) return;
-    this.#forgetting = true;
-    this.#database.write(() => this.#forget()).then(
-      (remainder) => this.#forgot(remainder),
-      (error) => {
-        if (!(error instanceof ChatError)) throw error;
-        this.#forgetting = false; // the disk is full: later, then
-      },
-    );
+    this.#retention.tidy();
   }
 
-  /** Makes a change; if it is not stored, no id was used up. */
-  async #write<T>(change: () => T): Promise<T> {
-    try {
-      return await this.#database.write(change);
-    } catch (error) {
-      this.#storedId = this.#lastId;
-      throw error;
-    }
-  }
-
+  /** Stores drafts, inside a transaction: as batches, but for repeated keys. */
   #store(from: string, drafts: readonly Draft[]): (Fresh | Keyed)[] {
     const parts: (Fresh | Keyed)[] = [];
+    const isUsed = (key: string) => this.#known(key) !== undefined;
     for (let first = 0; first < drafts.length;) {
       const { key } = drafts[first]!; // there are more
       const known = key === undefined ? undefined : this.#known(key);
-      const end = known
-        ? first + 1
-        : batchEnd(drafts, first, (key) => this.#known(key) !== undefined);
-      parts.push(known ?? this.#storeRun(from, drafts.slice(first, end)));
+      const end = known ? first + 1 : batchEnd(drafts, first, isUsed);
+      parts.push(known ?? this.#storeBatch(from, drafts.slice(first, end)));
       first = end;
     }
     return parts;
   }
 
   #known(key: string): Keyed | undefined {
-    return this.#keys.find(key, this.#ageNow() - KEY_LIFE_MS);
+    const row = this.#findKey.get(key, this.#ageNow() - KEY_LIFE_MS);
+    return row && keyedOf(row);
   }
 
-  #storeRun(from: string, drafts: readonly Draft[]): Fresh {
-    const { to, declaredLength } = drafts[0]!; // a run has one
+  /** This is where messages get their ids and their time. */
+  #storeBatch(from: string, drafts: readonly Draft[]): Fresh {
+    const { to, declaredLength } = drafts[0]!; // a batch has one
     const at = this.#now();
     const firstId = Math.max(this.#storedId, this.#lastId) + 1;
-    const lastId = firstId + drafts.length - 1;
-    const run: Batch = {
+    const bodies = drafts.map((draft) => draft.body);
+    const batch: Batch = {
       from,
       to,
       firstId,
       at,
-      bodies: drafts.map((draft) => draft.body),
+      bodies,
       ...(declaredLength === undefined ? {} : { declaredLength }),
     };
-    this.#runs.insert(run);
+    const packed = packBodies(bodies);
+    this.#insert.run(
+      firstId,
+      bodies.length,
+      at,
+      from,
+      to,
+      declaredLength ?? null,
+      packed.lengths,
+      packed.bodies,
+    );
     const keyed: number[] = [];
-    for (const [index, { key }] of drafts.entries()) {
-      if (key === undefined) continue;
-      this.#keys.insert(key, { id: firstId + index, at });
-      this.#oldestKey ??= { id: firstId + index, at };
-      keyed.push(firstId + index);
-    }
-    this.#oldest ??= { firstId, lastId, at, to };
-    this.#storedId = lastId;
-    return { run, keyed };
+    drafts.forEach(({ key }, index) => {
+      if (key === undefined) return;
+      const id = firstId + index;
+      this.#insertKey.run(id, at, key);
+      keyed.push(id);
+    });
+    this.#storedId = firstId + drafts.length - 1;
+    return { batch, keyed };
   }
 
-  /** Hands on what was committed. */
-  #handOn({ run, keyed }: Fresh): Stored {
-    const { firstId, at, to } = run;
-    const count = run.bodies.length;
-    if (isRoomName(to) && !this.#rooms.get(to)) this.#rooms.add(to, to);
+  /** Hands on, right after the commit; what the sender is answered. */
+  #handOn(parts: readonly (Fresh | Keyed)[]): Stored[] {
+    const stored = parts.map((part) =>
+      "batch" in part ? this.#deliver(part) : this.#repeat(part)
+    );
+    const { dueId, dueAt } = this.#retention;
+    if (this.#lastId >= dueId || this.#ageNow() > dueAt) this.tidy();
+    return stored;
+  }
+
+  #deliver({ batch, keyed }: Fresh): Stored {
+    const { firstId, at, to } = batch;
+    const count = batch.bodies.length;
+    if (!this.#targets.has(to)) this.#addTarget(to);
     this.#lastId = firstId + count - 1;
-    const { bytes } = encodeForwards(run);
-    const delivery = this.#output?.deliver(run, bytes) ?? NOT_DELIVERED;
+    const { bytes } = encodeForwards(batch);
+    const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
     for (const id of keyed) this.#remember(id, delivery.recipients);
     return { count, firstId, at, delivery };
   }
 
+  #addTarget(to: string): void {
+    if (!isRoomName(to)) return;
+    this.#targets.add(to);
+    if (!this.#rooms.get(to)) this.#rooms.add(to, to);
+  }
+
+  #removeTarget(to: string): void {
+    this.#targets.delete(to);
+    this.#rooms.delete(to);
+  }
+
   #remember(id: number, recipients: number): void {
     this.#recipients.set(id, recipients);
-    if (this.#recipients.size > MAX_RECIPIENTS) this.#forgetOldestRecipients();
-  }
-
-  /** Many at a time: to find the first of a Map costs what was deleted there. */
-  #forgetOldestRecipients(): void {
-    for (const id of this.#recipients.keys()) {
+    if (this.#recipients.size <= MAX_RECIPIENTS) return;
+    // Many at once: to find the first of a Map costs what was deleted there.
+    for (const oldest of this.#recipients.keys()) {
       if (this.#recipients.size <= MAX_RECIPIENTS * 0.9) return;
-      this.#recipients.delete(id);
+      this.#recipients.delete(oldest);
     }
   }
 
-  /** What the sender of a repeated draft is told; it is not sent to anybody. */
+  /** What the sender of a repeated draft is answered; it is not handed on. */
   #repeat({ id, at }: Keyed): Stored {
     const recipients = this.#recipients.get(id) ?? 0;
-    const delivery = { recipients, acknowledged: [], congested: [] };
+    const delivery = { ...NOT_DELIVERED, recipients };
     return { count: 1, firstId: id, at, delivery };
   }
-
-  /** The runs that a page takes messages from, oldest first. */
-  #partsOf(room: string, { limit, after, before }: Required<Page>): RunPart[] {
-    const parts: RunPart[] = [];
-    let missing = limit;
-    if (missing === 0) return parts;
-    for (const { firstId, count } of this.#runs.newestFirst(room, before)) {
-      const end = Math.min(firstId + count, before);
-      const least = Math.max(after, firstId - 1, end - 1 - missing);
-      if (least + 1 >= end) break;
-      parts.push({ firstId, after: least, before: end });
-      missing -= end - 1 - least;
-      if (missing === 0) break;
-    }
-    return parts.reverse();
-  }
-
-  #isOverdue(): boolean {
-    return (this.#oldest !== undefined && this.#isOld(this.#oldest)) ||
-      (this.#oldestKey !== undefined && this.#isOldKey(this.#oldestKey));
-  }
-
-  #isOldKey({ id, at }: Keyed): boolean {
-    return at <= this.#ageNow() - KEY_LIFE_MS || id <= this.#lastId - MAX_KEYED;
-  }
-
-  #isOld({ lastId, at }: Outline): boolean {
-    return lastId <= this.#lastId - this.#keep.messages ||
-      at < this.#ageNow() - this.#keep.forMs;
-  }
-
-  /** Deletes a piece of what is too old; what is there afterwards. */
-  #forget(): Remainder {
-    this.#keys.deleteOld((keyed) => this.#isOldKey(keyed), FORGET_PIECE);
-    const old: Outline[] = [];
-    for (const run of this.#runs.oldestFirst()) {
-      if (old.length === FORGET_PIECE || !this.#isOld(run)) break;
-      old.push(run);
-    }
-    const last = old.at(-1);
-    if (last) this.#runs.deleteThrough(last.firstId, this.#storedId);
-    const rooms = new Set(old.map(({ to }) => to).filter(isRoomName));
-    const emptyRooms = [...rooms].filter((room) => !this.#runs.has(room));
-    return { ...this.#findOldest(), emptyRooms };
-  }
-
-  #findOldest(): Pick<Remainder, "oldest" | "oldestKey"> {
-    const [oldest] = this.#runs.oldestFirst();
-    return { oldest, oldestKey: this.#keys.oldest() };
-  }
-
-  #forgot({ oldest, oldestKey, emptyRooms }: Remainder): void {
-    this.#forgetting = false;
-    this.#oldest = oldest;
-    this.#oldestKey = oldestKey;
-    for (const room of emptyRooms) this.#rooms.delete(room);
-    this.tidy(); // in the next turn, if there is more
-  }
 }
 
-/** What is there after something was deleted. */
-interface Remainder {
-  readonly oldest: Outline | undefined;
-  readonly oldestKey: Keyed | undefined;
-  readonly emptyRooms: readonly string[];
-}
-
-/** Which messages of a run. */
-interface Part {
-  /** Those with a greater id. */
-  readonly after: number;
-  /** Of those, the ones with a smaller id. */
-  readonly before: number;
-}
-
-/** Which messages of which run. */
-interface RunPart extends Part {
-  /** The id of the first of the run. */
-  readonly firstId: number;
-}
-
-/** FORWARD frames, as they were handed on. */
-function framesOf(run: Batch, { after, before }: Part): Uint8Array[] {
-  const end = Math.min(run.bodies.length, before - run.firstId);
-  const start = Math.max(0, after + 1 - run.firstId);
-  if (start >= end) return [];
-  const bodies = run.bodies.slice(start, end);
-  const firstId = run.firstId + start;
-  const { bytes, ends } = encodeForwards({ ...run, firstId, bodies });
-  return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
-}
-
-/** A round of the event loop. */
-function aRound(): Promise<void> {
+function immediate(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** So long a jump forward has to last before anything is old because of it. */
+export const BELIEVED_AFTER_MS = 60 * 60 * 1_000;
+
+/** Less is no jump: clocks are set a little all the time. */
+const JUMP_MS = 60_000;
+
+/**
+ * A clock by which messages grow old: milliseconds since the epoch, as `wall` has
+ * them but for jumps. `steady` are milliseconds that never jump. To be called
+ * often.
+ *
+ * A computer's clock can be wrong for a moment, and messages must not be deleted
+ * for that. So a jump forward counts only when it has lasted for an hour; a
+ * computer that slept is such a case, and deletes a little later. A jump back
+ * counts at once, since it deletes nothing.
+ */
+export function ageClock(
+  wall: () => number = Date.now,
+  steady: () => number = () => performance.now(),
+): () => number {
+  let believed = wall() - steady();
+  let jumpedAt: number | undefined;
+  return () => {
+    const now = steady();
+    const ahead = wall() - now - believed;
+    if (ahead <= JUMP_MS) jumpedAt = undefined;
+    else jumpedAt ??= now;
+    if (jumpedAt === undefined || now - jumpedAt >= BELIEVED_AFTER_MS) {
+      believed += ahead;
+      jumpedAt = undefined;
+    }
+    return now + believed;
+  };
 }

@@ -1,43 +1,32 @@
 /**
- * Limits: the rates of a connection and of an address, and the number of
- * connections.
+ * Limits of the server: how many connections are open, in all and from one
+ * address. The rates of each are in pacing.ts.
  *
- * A client that exceeds a rate is slowed down and loses nothing: it goes into
- * debt, and the server reads its next frame when the debt is paid. Meanwhile TCP
- * holds the client back. All connections of an address together have
- * {@linkcode ADDRESS_SHARE} times the rates of one: many connections are no way
- * around them. They all add to the debt of the address, which can take long to
- * pay: over {@linkcode MAX_WAIT_MS} a request is refused instead.
- *
- * Values in, values out, the time included; the session waits. An address is
- * remembered only while it has connections or a debt.
+ * Values in, values out, the time included. An address is remembered only while
+ * it has connections or a debt.
  *
  * @module
  */
 import { ChatError } from "../../protocol.ts";
 import {
+  ADDRESS_SHARE,
+  type Buckets,
+  bucketsOf,
+  type Debt,
+  Pace,
+  type Rate,
+  rateOf,
+  TokenBucket,
+} from "./pacing.ts";
+import {
   DEFAULT_RATES,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
-  type RateKind,
   type Rates,
 } from "./rates.ts";
-import { type Rate, TokenBucket } from "./token_bucket.ts";
-
-/** A burst may be as large as the rate allows in so many seconds. */
-export const BURST_SECONDS = 20;
-
-/** The rates of an address, as a multiple of those of a connection. */
-export const ADDRESS_SHARE = 10;
-
-/** A longer wait is refused with `Retry-after` instead, in milliseconds. */
-export const MAX_WAIT_MS = 5_000;
 
 /** New accounts of one address: so many at once, then one a minute. */
 export const SIGN_UPS: Rate = { perSecond: 1 / 60, burst: 200 };
-
-/** A client that sends more bytes than this floods. */
-export const FLOOD_RATE: Rate = { perSecond: 16 * 1024, burst: 64 * 1024 };
 
 /** A guess: nobody knows when a full server has room again. */
 const RETRY_WHEN_FULL_SECONDS = 10;
@@ -53,6 +42,12 @@ export interface LimitOptions {
   readonly maxConnections?: number;
   /** Default {@linkcode MAX_CONNECTIONS_PER_ADDRESS}. */
   readonly maxConnectionsPerAddress?: number;
+}
+
+/** What limits one connection. */
+export interface LimitedConnection {
+  readonly address: Address;
+  readonly pace: Pace;
 }
 
 /** The limits of one server. */
@@ -78,12 +73,12 @@ export class Limits {
     return this.#connections;
   }
 
-  /** The rates of a new connection from `host`. */
-  paceOf(host: string, now: number): Pace {
+  /** What a new connection from `host` is limited by; it is not counted yet. */
+  connectionFrom(host: string, now: number): LimitedConnection {
     const key = networkOf(host);
     const address = this.#addresses.get(key) ?? new Address(this.#rates, now);
     this.#addresses.set(key, address);
-    return new Pace(this.#rates, address, now);
+    return { address, pace: new Pace(this.#rates, address.buckets, now) };
   }
 
   /**
@@ -92,7 +87,7 @@ export class Limits {
    * @throws {ChatError} 114, or 108 that closes, if it is over a limit; then it is
    * not counted.
    */
-  enter({ address }: Pace, now: number): void {
+  enter({ address }: LimitedConnection, now: number): void {
     if (this.#connections >= this.#maxConnections) {
       throw full(this.#maxConnections, "");
     }
@@ -105,7 +100,7 @@ export class Limits {
   }
 
   /** Counts the end of a connection that was counted. */
-  leave({ address }: Pace): void {
+  leave({ address }: LimitedConnection): void {
     address.connections--;
     this.#connections--;
   }
@@ -120,11 +115,6 @@ export class Limits {
     }
   }
 }
-
-const KINDS: readonly RateKind[] = ["messages", "bytes", "joins", "requests"];
-
-/** One bucket for each rate. */
-export type Buckets = Readonly<Record<RateKind, TokenBucket>>;
 
 /** What all connections of one address share. */
 export class Address {
@@ -183,99 +173,6 @@ export class Address {
   }
 }
 
-/** The rates of one connection. */
-export class Pace {
-  readonly address: Address;
-  readonly #own: Buckets;
-  readonly #flood: TokenBucket;
-  #received = 0; // in bytes
-  #messages = 0; // not yet counted for the address
-
-  constructor(rates: Rates, address: Address, now: number) {
-    this.#own = bucketsOf(rates, 1, now);
-    this.#flood = new TokenBucket(FLOOD_RATE, now);
-    this.address = address;
-  }
-
-  /** Counts a message. @returns Whether the connection's rate allows it. */
-  countMessage(now: number): boolean {
-    this.#messages++;
-    return this.#own.messages.take(1, now);
-  }
-
-  /** Counts anything else. */
-  count(kind: RateKind, cost: number, now: number): void {
-    this.#own[kind].take(cost, now);
-    this.address.buckets[kind].take(cost, now);
-  }
-
-  /** Counts the bytes of a read, `total` so far, and the messages in it. */
-  countRead(total: number, now: number): void {
-    const bytes = total - this.#received;
-    this.#received = total;
-    this.count("bytes", bytes, now);
-    this.#flood.take(bytes, now);
-    this.address.buckets.messages.take(this.#messages, now);
-    this.#messages = 0;
-  }
-
-  /** Whether it sends so much that it must wait for slow receivers. */
-  floods(now: number): boolean {
-    return this.#flood.waitMs(now) > 0;
-  }
-
-  /** Whether the connection or its address owes anything. */
-  owes(now: number): boolean {
-    return this.waitMs(now) > 0 || this.addressOwes(now).waitMs > 0;
-  }
-
-  /** How long until the connection owes nothing, in milliseconds. */
-  waitMs(now: number): number {
-    return longest(this.#own, now).waitMs;
-  }
-
-  /** How long until the address owes nothing, and what it owes. */
-  addressOwes(now: number): Debt {
-    return longest(this.address.buckets, now);
-  }
-}
-
-/** What a connection or an address owes to one of its rates. */
-export interface Debt {
-  readonly kind: RateKind;
-  readonly perSecond: number;
-  /** How long until it is paid, in milliseconds; 0 without a debt. */
-  readonly waitMs: number;
-}
-
-/** The debt that takes longest to pay. */
-function longest(buckets: Buckets, now: number): Debt {
-  let debt: Debt = NO_DEBT;
-  for (const kind of KINDS) {
-    const waitMs = buckets[kind].waitMs(now);
-    if (waitMs <= debt.waitMs) continue;
-    debt = { kind, perSecond: buckets[kind].rate.perSecond, waitMs };
-  }
-  return debt;
-}
-
-const NO_DEBT: Debt = { kind: "messages", perSecond: Infinity, waitMs: 0 };
-
-function bucketsOf(rates: Rates, share: number, now: number): Buckets {
-  const bucket = (kind: RateKind) =>
-    new TokenBucket(rateOf(rates[kind] * share), now);
-  return {
-    messages: bucket("messages"),
-    bytes: bucket("bytes"),
-    joins: bucket("joins"),
-    requests: bucket("requests"),
-  };
-}
-
-function rateOf(perSecond: number): Rate {
-  return { perSecond, burst: perSecond * BURST_SECONDS };
-}
-
 /** The error for a request that a debt of its address forbids. */
 export function overRate({ kind, perSecond, waitMs }: Debt): ChatError {
   return slowDown(
@@ -297,7 +194,6 @@ function slowDown(
     closes,
   });
 }
-
 function full(limit: number, where: string): ChatError {
   const why = `connection limit reached: ${limit}${where}`;
   return new ChatError(114, `Cannot connect: ${why}`, {

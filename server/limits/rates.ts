@@ -41,3 +41,6 @@ export const MAX_CONNECTIONS_PER_ADDRESS = 500;
 
 /** A slow consumer may have so many unread bytes. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** One client may keep the server busy for so long, in milliseconds. */
+export const TURN_MS = 5;

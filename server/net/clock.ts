@@ -8,14 +8,14 @@
 /** Tells the time, and calls back when some of it has passed. */
 export interface Clock {
   /** Milliseconds since some moment; they never jump. */
-  now(): number;
+  readonly now: () => number;
   /** Calls `action` once after `ms`, unless the result is disposed before. */
-  after(ms: number, action: () => void): Disposable;
+  readonly after: (ms: number, action: () => void) => Disposable;
 }
 
 /** The clock of the machine. */
 export const CLOCK: Clock = {
-  now: () => performance.now(),
+  now: performance.now.bind(performance), // a function less for each message
   after(ms, action) {
     const timer = setTimeout(action, ms);
     return { [Symbol.dispose]: () => clearTimeout(timer) };

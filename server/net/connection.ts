@@ -193,6 +193,11 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   }
 }
 
+/** The address of `address:port`. */
+export function hostOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(":"));
+}
+
 const NOTHING = new Uint8Array();
 
 /** The first byte of a TLS connection, which no frame begins with. */

@@ -6,7 +6,7 @@
  * piece at once, and what piles up during a write leaves joined in the next. A
  * queue that passes its limit is the end of that peer, and of that peer alone.
  *
- * When the writes begin is decided in write_scheduler.ts.
+ * When a write begins is decided by the {@linkcode WriteScheduler}.
  *
  * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
  * the readers take it; a reader that hardly moves is not waited for.
@@ -14,11 +14,7 @@
  * @module
  */
 import { CLOCK, type Clock } from "./clock.ts";
-import {
-  type DueWriter,
-  SCHEDULER,
-  type WriteScheduler,
-} from "./write_scheduler.ts";
+import { nextTurn } from "./turns.ts";
 
 /**
  * More than this unread, and the peer is given up at once, in bytes. Who reads
@@ -41,6 +37,18 @@ const JOINED_BYTES = 64 * 1024;
 /** So large a piece is not worth joining with others: it leaves at once. */
 const LARGE_BYTES = 16 * 1024;
 
+/** Up to so many readers of one message are written to in one turn. */
+const FEW = 32;
+
+/** Of more readers, those are written to for which so many ms suffice. */
+const PORTION_MS = 0.3;
+
+/**
+ * An outbox with more bytes than this begins in the same turn in any case: it is
+ * a flood, and going through it in small steps cost a tenth of the speed.
+ */
+const LITTLE_BYTES = 1_024;
+
 /** Where the bytes go, such as a `Deno.Conn`. */
 export interface Sink {
   /** Writes some of `bytes`; says how many, and rejects if it cannot. */
@@ -53,6 +61,78 @@ export interface OutboxOwner {
   overflowed(): void;
   /** A write failed, of which `cause` is what the system says. */
   lost(cause: unknown): void;
+}
+
+/** What has something to write and waits until it may begin. */
+export interface DueWriter {
+  /** How much is queued, in bytes. */
+  readonly queuedBytes: number;
+  /** What it writes first: readers of the same piece are one audience. */
+  readonly nextPiece: Uint8Array | undefined;
+  /** Begins to write, unless it has begun already. */
+  begin(): void;
+}
+
+/**
+ * Decides when outboxes begin to write. A write takes 10 µs. After a message to a
+ * large room many are due in one turn, of which only the first are begun in it:
+ * the others follow in portions, a turn for each. Between the portions the server
+ * reads and answers other peers, and a message to few readers does not wait for
+ * one to many.
+ */
+export class WriteScheduler {
+  readonly #clock: Clock;
+  #dueNow: DueWriter[] = [];
+  /** Those that were too many for one turn. */
+  #dueLater: DueWriter[] = [];
+
+  constructor(clock: Clock = CLOCK) {
+    this.#clock = clock;
+  }
+
+  /** Has `writer` begin at the end of this turn, or in one of the next. */
+  add(writer: DueWriter): void {
+    if (this.#dueNow.push(writer) === 1) setImmediate(this.#writeDue);
+  }
+
+  readonly #writeDue = (): void => {
+    const due = this.#dueNow;
+    this.#dueNow = [];
+    const later: DueWriter[] = [];
+    for (const audience of audiencesOf(due)) {
+      const end = this.#clock.now() + PORTION_MS;
+      for (const writer of audience) {
+        const now = audience.length <= FEW ||
+          writer.queuedBytes > LITTLE_BYTES || this.#clock.now() < end;
+        if (now) writer.begin();
+        else later.push(writer);
+      }
+    }
+    if (later.length === 0) return;
+    if (this.#dueLater.length === 0) nextTurn().then(this.#writeLater);
+    this.#dueLater = this.#dueLater.concat(later);
+  };
+
+  readonly #writeLater = (): void => {
+    const due = this.#dueLater;
+    const end = this.#clock.now() + PORTION_MS;
+    let next = 0;
+    while (next < due.length && this.#clock.now() < end) {
+      due[next++]!.begin(); // there is one
+    }
+    due.splice(0, next);
+    if (due.length > 0) nextTurn().then(this.#writeLater);
+  };
+}
+
+/** The one that all connections of a program share. */
+export const SCHEDULER = new WriteScheduler();
+
+/** The readers of the same piece, together; the smallest audience first. */
+function audiencesOf(due: DueWriter[]): DueWriter[][] {
+  if (due.length <= FEW) return [due];
+  const byPiece = Map.groupBy(due, (writer) => writer.nextPiece);
+  return [...byPiece.values()].sort((a, b) => a.length - b.length);
 }
 
 /** What an {@linkcode Outbox} may be told. */

@@ -32,7 +32,7 @@ export interface Unread {
 }
 
 /** See the top of the file. */
-export class Progress {
+export class SlowConsumerDetector {
   #written = 0;
   #movedAt: number;
   #slowLooks = 0;
@@ -54,7 +54,7 @@ export class Progress {
    * @returns Whether the peer took anything since the last look, or why it is
    * to be given up.
    */
-  look(
+  check(
     unread: Unread,
     { maxBytes, now }: { maxBytes: number; now: number },
   ): boolean | ChatError {

@@ -11,9 +11,9 @@
  */
 import { ChatError, isUserName } from "../../protocol.ts";
 import { type BanTarget, parseTarget } from "../accounts/bans.ts";
-import { hostOf } from "../session/two_socket.ts";
-import type { Context, Session } from "../session/context.ts";
-import { refuse } from "../session/session.ts";
+import { hostOf } from "../net/connection.ts";
+import type { Context } from "../session/context.ts";
+import type { Session } from "../session/state.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { localTime } from "./screen.ts";
 import { table } from "./table.ts";
@@ -38,98 +38,34 @@ interface Words {
 }
 
 interface Command {
-  /** The arguments, for the help. */
-  readonly usage: string;
-  readonly help: string;
-  /** How many words may follow the name. */
-  readonly words: readonly [least: number, most: number];
-  /** Obeys; returns the answer. */
+  /** Does it; returns the answer. */
   run(desk: Desk, words: Words): string | Promise<string>;
+  /** What it does, in one line of the help. */
+  readonly help: string;
+  /** The arguments, for the help: TEXT and [REASON] may have many words. */
+  readonly usage: string;
 }
 
 /** All commands, in the order of the help. */
-const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries(
-  {
-    help: {
-      usage: "",
-      help: "List the commands",
-      words: [0, 0],
-      run: help,
-    },
-    users: {
-      usage: "",
-      help: "List the users, with their addresses and rooms",
-      words: [0, 0],
-      run: users,
-    },
-    rooms: {
-      usage: "",
-      help: "List the rooms, with the number of users in each",
-      words: [0, 0],
-      run: rooms,
-    },
-    accounts: {
-      usage: "",
-      help: "List the accounts, and which are in use",
-      words: [0, 0],
-      run: accounts,
-    },
-    say: {
-      usage: "TEXT",
-      help: "Send a notice to all users",
-      words: [1, Infinity],
-      run: say,
-    },
-    kick: {
-      usage: "NAME [REASON]",
-      help: "Disconnect a user, who may connect again",
-      words: [1, Infinity],
-      run: kick,
-    },
-    ban: {
-      usage: "NAME|ADDRESS [REASON]",
-      help: "Disconnect and ban",
-      words: [1, Infinity],
-      run: ban,
-    },
-    unban: {
-      usage: "NAME|ADDRESS",
-      help: "Remove a ban",
-      words: [1, 1],
-      run: unban,
-    },
-    bans: {
-      usage: "",
-      help: "List the bans and the muted users",
-      words: [0, 0],
-      run: bans,
-    },
-    mute: {
-      usage: "NAME",
-      help: "Mute a user, who can then read but not send",
-      words: [1, 1],
-      run: mute,
-    },
-    unmute: {
-      usage: "NAME",
-      help: "Let a muted user send again",
-      words: [1, 1],
-      run: unmute,
-    },
-    unblock: {
-      usage: "NAME",
-      help: "Unlock an account after wrong passwords",
-      words: [1, 1],
-      run: unblock,
-    },
-    stop: {
-      usage: "",
-      help: "Send a notice to all users, and shut down",
-      words: [0, 0],
-      run: stop,
-    },
-  } satisfies Record<string, Command>,
-));
+const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries({
+  help: command(help, "List the commands"),
+  users: command(users, "List the users, with their addresses and rooms"),
+  rooms: command(rooms, "List the rooms, with the number of users in each"),
+  accounts: command(accounts, "List the accounts, and which are in use"),
+  say: command(say, "Send a notice to all users", "TEXT"),
+  kick: command(kick, "Disconnect a user, who may return", "NAME [REASON]"),
+  ban: command(ban, "Disconnect and ban", "NAME|ADDRESS [REASON]"),
+  unban: command(unban, "Remove a ban", "NAME|ADDRESS"),
+  bans: command(bans, "List the bans and the muted users"),
+  mute: command(mute, "Mute a user, who can then only read", "NAME"),
+  unmute: command(unmute, "Let a muted user send again", "NAME"),
+  unblock: command(unblock, "Unlock an account after wrong passwords", "NAME"),
+  stop: command(stop, "Send a notice to all users, and shut down"),
+}));
+
+function command(run: Command["run"], help: string, usage = ""): Command {
+  return { run, help, usage };
+}
 
 /** See the top of the file. */
 export class Console {
@@ -149,12 +85,8 @@ export class Console {
     if (name === "") return "";
     const command = COMMANDS.get(name);
     if (!command) return await unknown(name);
-    const count = words.all === "" ? 0 : words.all.split(/\s+/).length;
-    const [least, most] = command.words;
-    if (count < least || count > most) {
-      const what = count < least ? "Missing argument" : "Too many arguments";
-      return `${what}. Usage: ${usageOf(name, command)}`;
-    }
+    const wrong = wrongCount(command, words);
+    if (wrong) return `${wrong}. Usage: ${usageOf(name, command)}`;
     return await command.run(this.#desk, words);
   }
 
@@ -175,6 +107,17 @@ function parse(line: string): [name: string, words: Words] {
   const [, name = "", all = ""] = /^\/?(\S*)\s*([^]*)$/.exec(line.trim()) ?? [];
   const [, first = "", rest = ""] = /^(\S*)\s*([^]*)$/.exec(all) ?? [];
   return [name.toLowerCase(), { first, rest, all }];
+}
+
+/** What is wrong with the number of the words after a command. */
+function wrongCount(
+  { usage }: Command,
+  { first, rest }: Words,
+): string | undefined {
+  if (usage !== "" && first === "") return "Missing argument";
+  const isLong = /TEXT|REASON/.test(usage);
+  const tooMany = usage === "" ? first !== "" : !isLong && rest !== "";
+  return tooMany ? "Too many arguments" : undefined;
 }
 
 function usageOf(name: string, { usage }: Command): string {
@@ -256,7 +199,7 @@ function kick(desk: Desk, { first, rest: reason }: Words): string {
     117,
     `Cannot stay connected: the operator disconnected you${why}`,
   );
-  end(desk, (session) => nameOf(session) === user.name ? error : undefined);
+  end(desk, (session) => session.name === user.name ? error : undefined);
   return `Disconnected ${user.name}`;
 }
 
@@ -346,23 +289,19 @@ function end(
 ): number {
   let count = 0;
   for (const session of sessions) {
-    const error = session.gone ? undefined : errorFor(session);
+    const isOpen = session.connection.ending === undefined;
+    const error = isOpen ? errorFor(session) : undefined;
     if (!error) continue;
-    refuse(session, error);
+    session.refuse(error);
     count++;
   }
   return count;
 }
 
-/** The name that a session has registered, also by one of two sockets. */
-function nameOf({ user, classic }: Session): string | undefined {
-  return user?.name ?? classic?.user.name;
-}
-
 /** The target of a ban that would refuse this session. */
 function targetIn(session: Session, { kind }: BanTarget): BanTarget {
   const value = kind === "name"
-    ? nameOf(session) ?? ""
+    ? session.name ?? ""
     : hostOf(session.connection.remote);
   return { kind, value };
 }

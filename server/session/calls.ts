@@ -1,10 +1,10 @@
 /**
- * Introducing two people who want to talk without the server: CALL, ACCEPT and
- * DECLINE are passed on to the one who is named, and nothing is remembered.
+ * Signalling for direct sessions: CALL, ACCEPT and DECLINE are passed on to the
+ * user who is named, and nothing is remembered.
  *
- * Only what the protocol knows is passed on, in the form that it has there, so
- * that nobody is sent a stranger's bytes under the server's name. Whether a call
- * is answered, and in time, is the clients' business; see docs/protocol.md.
+ * Only what the protocol knows is passed on, in the form that it has there: no
+ * user gets another user's bytes under the server's name. Whether a call is
+ * answered, and in time, is left to the clients; see docs/protocol.md.
  *
  * @module
  */
@@ -15,26 +15,31 @@ import {
   header,
   type Headers,
 } from "../../protocol.ts";
-import { type Command, DEAR, userOf } from "./command.ts";
-import type { Context, Session } from "./context.ts";
+import { type Command, EXPENSIVE } from "./command.ts";
+import type { Context } from "./context.ts";
+import type { Registered } from "./registered.ts";
+import type { Hub } from "../chat/hub.ts";
 import type { User } from "../chat/user.ts";
 
-/** So many addresses of a user are passed on. */
+/** Limit of the addresses that one CALL or ACCEPT names. */
 export const MAX_ADDRESSES = 8;
 
-/** What may be asked, by verb. */
-export const INTRODUCTIONS = {
-  CALL: { words: [1, 1], cost: DEAR, run: call },
+/** The commands of this file, by verb. */
+export const CALLS = {
+  CALL: { words: [1, 1], cost: EXPENSIVE, run: call },
   ACCEPT: { words: [1, 1], run: accept },
   DECLINE: { words: [1, 1], run: decline },
 } as const satisfies Record<string, Command>;
 
-function call(session: Session, { hub }: Context, frame: Frame): Uint8Array {
-  const user = userOf(session);
+function call(
+  { user }: Registered,
+  { hub }: Context,
+  frame: Frame,
+): Uint8Array {
   if (user.muted) {
     throw new ChatError(120, "Cannot call: the operator has muted you");
   }
-  const to = whoIsCalled(session, hub.userNamed(frame.args[0]!), frame);
+  const to = otherUser(user, hub, frame);
   to.peer.notify(encode("CALL", [user.name], {
     Session: one(frame, "Session"),
     From: user.peer.remote,
@@ -45,9 +50,12 @@ function call(session: Session, { hub }: Context, frame: Frame): Uint8Array {
   return encode("CALLING", [to.name]);
 }
 
-function accept(session: Session, { hub }: Context, frame: Frame): Uint8Array {
-  const user = userOf(session);
-  const to = whoIsCalled(session, hub.userNamed(frame.args[0]!), frame);
+function accept(
+  { user }: Registered,
+  { hub }: Context,
+  frame: Frame,
+): Uint8Array {
+  const to = otherUser(user, hub, frame);
   to.peer.notify(encode("ACCEPT", [user.name], {
     Session: one(frame, "Session"),
     From: user.peer.remote,
@@ -57,9 +65,12 @@ function accept(session: Session, { hub }: Context, frame: Frame): Uint8Array {
   return encode("ACCEPTED", [to.name]);
 }
 
-function decline(session: Session, { hub }: Context, frame: Frame): Uint8Array {
-  const user = userOf(session);
-  const to = whoIsCalled(session, hub.userNamed(frame.args[0]!), frame);
+function decline(
+  { user }: Registered,
+  { hub }: Context,
+  frame: Frame,
+): Uint8Array {
+  const to = otherUser(user, hub, frame);
   to.peer.notify(encode("DECLINE", [user.name], {
     Session: one(frame, "Session"),
     Reason: maybe(frame, "Reason"),
@@ -67,26 +78,22 @@ function decline(session: Session, { hub }: Context, frame: Frame): Uint8Array {
   return encode("DECLINED", [to.name]);
 }
 
-/** @throws {ChatError} 102 if nobody is there, 118 if that one cannot do it. */
-function whoIsCalled(
-  session: Session,
-  called: User | undefined,
+/** @throws {ChatError} 102 if there is no such user, 118 if it cannot do it. */
+function otherUser(
+  user: User,
+  hub: Hub,
   { args: [name = ""], verb }: Frame,
 ): User {
-  if (!called) {
-    throw new ChatError(102, `no user "${name}" is connected`);
-  }
-  if (called === session.user) {
+  const other = hub.userNamed(name);
+  if (!other) throw new ChatError(102, `no user "${name}" is connected`);
+  if (other === user) {
     throw new ChatError(118, `Cannot ${verb} "${name}": that is you`);
   }
-  if (called.peer.kind !== "classic") return called;
-  throw new ChatError(
-    118,
-    `"${called.name}" has a client without direct calls`,
-  );
+  if (other.peer.kind !== "classic") return other;
+  throw new ChatError(118, `"${other.name}" has a client without direct calls`);
 }
 
-/** What a call is for; a file has a name and a size. */
+/** The purpose of a call; a file has a name and a size. */
 function purpose(frame: Frame): Headers {
   const Purpose = one(frame, "Purpose");
   if (Purpose === "chat") return { Purpose };
@@ -118,10 +125,10 @@ function maybe(frame: Frame, name: keyof typeof FORMS): string | undefined {
 }
 
 function wrong(why: string): ChatError {
-  return new ChatError(105, `Cannot introduce: ${why}`);
+  return new ChatError(105, `Cannot do that: ${why}`);
 }
 
-/** What each header may be. Heads have no control characters at all. */
+/** The form of each header. Heads have no control characters at all. */
 const FORMS = {
   Session: /^[0-9a-f]{32}$/,
   Commit: /^[0-9a-f]{64}$/,

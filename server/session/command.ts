@@ -1,60 +1,81 @@
 /**
- * What commands are, and what several of them use.
+ * What a command is: a row of the table in requests.ts; and what several
+ * commands use.
  *
  * @module
  */
 import { ChatError, type Frame } from "../../protocol.ts";
-import type { Context, Session } from "./context.ts";
-import type { User } from "../chat/user.ts";
-import { type RateKind } from "../limits/rates.ts";
-import { nextTurn, TURN_MS } from "../net/turns.ts";
+import { type RateKind, TURN_MS } from "../limits/rates.ts";
+import type { Connection } from "../net/connection.ts";
+import { nextTurn } from "../net/turns.ts";
+import type { Context } from "./context.ts";
+import type { Registered } from "./registered.ts";
+import type { Session } from "./state.ts";
 
-/** The cost of what takes a long answer, or much work. */
-export const DEAR = 10;
+/** The cost of a command with a long answer, or much work. */
+export const EXPENSIVE = 10;
 
-/** One thing that may be asked. */
-export interface Command {
-  /** How many words the start line has after the verb. */
+/** What `run` gives: the answer, if it was not sent by `run` itself. */
+export type Answer =
+  | Uint8Array
+  | undefined
+  | Promise<Uint8Array | undefined>;
+
+/** What all commands have. */
+interface Row {
+  /** How many words follow the verb. */
   readonly words: readonly [least: number, most: number];
-  /** May be asked before registration. */
-  readonly open?: true;
-  /** Against which rate it counts; default `requests`. */
+  /** The rate against which it counts; default `requests`. */
   readonly kind?: RateKind;
   /** And how much; default 1. */
   readonly cost?: number;
-  /**
-   * Does it. What it returns is the answer, if that was not sent by `run`.
-   *
-   * @throws {ChatError} The answer, if it cannot be done.
-   */
-  run(
-    session: Session,
-    context: Context,
-    frame: Frame,
-  ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** It keeps or ends a connection: the debt of an address does not refuse it. */
+  readonly always?: true;
 }
 
-/** The user of a session that has passed the gate. */
-export function userOf(session: Session): User {
-  if (!session.user) throw new TypeError("Cannot pass the gate as nobody");
-  return session.user;
+/** A command that needs no registration. */
+export interface OpenCommand extends Row {
+  readonly open: true;
+  /** @throws {ChatError} The answer, if it cannot be done. */
+  run(session: Session, context: Context, frame: Frame): Answer;
 }
+
+/** A command of a registered user. */
+export interface UserCommand extends Row {
+  readonly open?: false;
+  /**
+   * `run` only makes a draft, which is answered when all drafts are stored. All
+   * other commands wait for that before they run.
+   */
+  readonly drafts?: true;
+  /** @throws {ChatError} The answer, if it cannot be done. */
+  run(user: Registered, context: Context, frame: Frame): Answer;
+  /** The answer if `run` throws `error`; it may throw that again. */
+  refused?(
+    user: Registered,
+    context: Context,
+    refusal: { readonly frame: Frame; readonly error: ChatError },
+  ): Uint8Array;
+}
+
+/** One command. */
+export type Command = OpenCommand | UserCommand;
 
 /**
- * Sends frames no faster than they are read, and not all in one turn, until the
- * session is over.
+ * Sends frames no faster than the client reads them, and not all in one turn,
+ * until the connection ends.
  *
  * @returns How many were sent.
  */
 export async function sendAnswers(
-  session: Session,
+  connection: Connection,
   frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<number> {
-  const { outbox } = session.connection;
+  const { outbox } = connection;
   let sent = 0;
   let turnAt = performance.now();
   for await (const frame of frames) {
-    if (session.gone) break;
+    if (connection.ending !== undefined) break;
     outbox.answer(frame);
     sent++;
     await outbox.room();
@@ -66,34 +87,29 @@ export async function sendAnswers(
 }
 
 /**
- * The value of a header that there is once; `name` is in lower case.
+ * The value of a header that is there once; `name` is in lower case.
  *
- * @throws {ChatError} 105 if it is there twice: nobody knows which one counts.
+ * @throws {ChatError} 105 if it is there twice: which one counts is unclear.
  */
 export function single(frame: Frame, name: string): string | undefined {
-  let found: string | undefined;
-  for (const [key, value] of frame.headers) {
-    if (key !== name) continue;
-    if (found !== undefined) throw wrong(name, "is there twice");
-    found = value;
-  }
-  return found;
+  const [value, again] = frame.headers.filter(([key]) => key === name);
+  if (again) throw malformed(name, "is there twice");
+  return value?.[1];
 }
 
 /**
  * The value of a header that is a number; `name` is in lower case.
  *
- * @throws {ChatError} 105 if the header is there and not a whole number, or
- * there twice.
+ * @throws {ChatError} 105 if it is not a whole number, or there twice.
  */
 export function number(frame: Frame, name: string): number | undefined {
   const value = single(frame, name);
   if (value === undefined) return undefined;
   if (/^\d{1,15}$/.test(value)) return Number(value);
-  throw wrong(name, "is not a whole number");
+  throw malformed(name, "is not a whole number");
 }
 
-function wrong(name: string, why: string): ChatError {
-  const shown = name[0]!.toUpperCase() + name.slice(1); // of "after" and such
+function malformed(name: string, why: string): ChatError {
+  const shown = name[0]!.toUpperCase() + name.slice(1); // none is empty
   return new ChatError(105, `Cannot do that: ${shown} ${why}`);
 }

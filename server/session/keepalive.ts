@@ -1,114 +1,136 @@
 /**
- * Those who are silent or do not read: they are pinged, and ended when they stay
- * so.
+ * Whether the client of one connection is there: it registers in time, it reads
+ * what it is sent, and it breaks its silence with a frame or with a PONG.
  *
- * Everybody is looked at once a second, but not all in the same moment: where
- * there are many, those who talk would wait for it, and for all who are ended in
- * that moment and come again in the next.
+ * Values in, values out, the time included, in milliseconds that never jump;
+ * keepalive_timer.ts asks.
  *
  * @module
  */
-import { ChatError, encode } from "../../protocol.ts";
-import type { Context, Session } from "./context.ts";
-import { refuse } from "./session.ts";
+import { ChatError } from "../../protocol.ts";
+import { SlowConsumerDetector, type Unread } from "../net/slow_consumer.ts";
 
-/** So many looks in a second see everybody once. */
-const LOOKS = 10;
+/** The times of {@linkcode Keepalive}, in milliseconds. */
+export interface KeepaliveSettings {
+  /** A client must register within this time. */
+  readonly registerWithinMs: number;
+  /** An idle client is sent PING after this time. */
+  readonly pingAfterMs: number;
+  /** An idle client is disconnected after this time. */
+  readonly idleAfterMs: number;
+  /** A slow consumer may have so many unread bytes. */
+  readonly maxUnreadBytes: number;
+}
 
-/** From one look to the next, in milliseconds. */
-export const LOOK_EVERY_MS = 1_000 / LOOKS;
+/** What {@linkcode Keepalive.check} looks at. */
+export interface Signs {
+  readonly outbox: Unread & { readonly behind: boolean };
+  /** When the client last gave a sign of life. */
+  heardAt: number;
+}
 
-/** A look that comes so late was held up, and not by a peer; in milliseconds. */
-const STOOD_STILL_MS = 5_000;
+/** How far a session is; `completing` is one socket of two. */
+export type Progress = "new" | "completing" | "two-socket" | "registered";
 
 /** See the top of the file. */
-export class Silence {
-  readonly #context: Context;
-  #lookedAt: number;
-  #looks = 0;
+export class Keepalive {
+  /** When in each second it is checked: from 0 to 1, at random. */
+  readonly phase: number = Math.random();
+  readonly #consumer: SlowConsumerDetector;
+  #openedAt: number;
+  #waiting = false;
+  #pingedAt = -Infinity;
+  #pingedId: number | undefined; // the newest message before an open PING
+  #confirmedId = 0;
 
-  /** The first look is still to come. */
-  constructor(context: Context) {
-    this.#context = context;
-    this.#lookedAt = context.now();
+  /** For a connection that was opened at `now`. */
+  constructor(now: number) {
+    this.#openedAt = now;
+    this.#consumer = new SlowConsumerDetector(now);
   }
 
-  /** Sees to those whose turn it is; every {@linkcode LOOK_EVERY_MS}. */
-  look(): void {
-    const now = this.#context.now();
-    const late = now - this.#lookedAt - LOOK_EVERY_MS;
-    this.#lookedAt = now;
-    if (late >= STOOD_STILL_MS) this.#forgetSilence();
-    const share = this.#looks++ % LOOKS;
-    for (const session of this.#context.sessions) {
-      if (Math.floor(session.lookAt * LOOKS) === share) {
-        checkPeer(session, this.#context);
-      }
+  /** Whether the client waits for the server to admit it. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** Waits for admission, which does not count as the client's time. */
+  async admitted(turn: Promise<void>, now: () => number): Promise<void> {
+    const since = now();
+    this.#waiting = true;
+    await turn;
+    this.#waiting = false;
+    this.#openedAt += now() - since;
+  }
+
+  /** Gives the client all its time again: the server itself stood still. */
+  restart(now: number): void {
+    this.#openedAt = now;
+    this.#consumer.restart(now);
+  }
+
+  /** Notes a PING; its PONG confirms all messages up to `lastId`, if given. */
+  pinged(now: number, lastId: number | undefined): void {
+    this.#pingedAt = now;
+    this.#pingedId ??= lastId;
+  }
+
+  /** Notes a PONG. @returns Up to which id it confirms messages. */
+  ponged(): number | undefined {
+    const id = this.#pingedId;
+    this.#pingedId = undefined;
+    if (id !== undefined) this.#confirmedId = id;
+    return id;
+  }
+
+  /** Whether messages up to `lastId` need a PING to be confirmed. */
+  isUnconfirmed(lastId: number): boolean {
+    return this.#pingedId === undefined && lastId > this.#confirmedId;
+  }
+
+  /**
+   * What to do now; to be called once a second.
+   *
+   * @returns Why the connection must end, or "ping", or "confirm": a PING if
+   * messages are unconfirmed.
+   */
+  check(
+    signs: Signs,
+    { progress, settings, now }: {
+      progress: Progress;
+      settings: KeepaliveSettings;
+      now: number;
+    },
+  ): ChatError | "ping" | "confirm" | undefined {
+    const { outbox } = signs;
+    const maxBytes = settings.maxUnreadBytes;
+    const took = this.#consumer.check(outbox, { maxBytes, now });
+    if (took instanceof ChatError) return took;
+    // A client that takes a long answer is there, though nothing is read.
+    if (took && outbox.behind) signs.heardAt = now;
+    if (progress === "registered") {
+      return this.#checkIdle(now - signs.heardAt, settings, now);
     }
+    // Two-socket clients have no PING.
+    if (this.#waiting || progress === "two-socket") return undefined;
+    const { registerWithinMs, idleAfterMs } = settings;
+    const limitMs = progress === "new" ? registerWithinMs : idleAfterMs;
+    const openMs = now - this.#openedAt;
+    return openMs < limitMs ? undefined : idle("no registration", openMs);
   }
 
-  /** Gives everybody all the time again: this program stood still. */
-  #forgetSilence(): void {
-    for (const session of this.#context.sessions) {
-      session.openedAt = session.connection.heardAt = this.#lookedAt;
-      session.progress.restart(this.#lookedAt);
-    }
+  #checkIdle(
+    idleMs: number,
+    { pingAfterMs, idleAfterMs }: KeepaliveSettings,
+    now: number,
+  ): ChatError | "ping" | "confirm" | undefined {
+    if (idleMs >= idleAfterMs) return idle("no frame and no PONG", idleMs);
+    const pingedMs = now - this.#pingedAt;
+    if (idleMs >= pingAfterMs && pingedMs > idleMs) return "ping";
+    // It is not idle, but only a PONG says what an account has received.
+    return pingedMs >= pingAfterMs ? "confirm" : undefined;
   }
 }
-
-function checkPeer(session: Session, context: Context): void {
-  const { connection, user, classic, openedAt, inLine } = session;
-  const { registerWithinMs, pingAfterMs, idleAfterMs } = context.settings;
-  const now = context.now();
-  const { outbox } = connection;
-  const look = { maxBytes: context.settings.maxUnreadBytes, now };
-  const took = session.progress.look(outbox, look);
-  if (took instanceof ChatError) return refuseInTurn(session, context, took);
-  // Who takes a long answer is there, though we do not read meanwhile.
-  if (took && outbox.behind) connection.heardAt = now;
-  const silence = now - connection.heardAt;
-  if (!user) {
-    if (inLine) return; // it waits for us
-    if (classic?.user.user) return; // the course's protocol has no PING
-    if (now - openedAt < (classic ? idleAfterMs : registerWithinMs)) return;
-    refuseInTurn(session, context, idle("no registration", now - openedAt));
-  } else if (silence >= idleAfterMs) {
-    refuseInTurn(session, context, idle("no frame and no PONG", silence));
-  } else if (silence >= pingAfterMs && session.pingedAt < connection.heardAt) {
-    ping(session, context);
-  } else if (now - session.pingedAt >= pingAfterMs) {
-    // It is not silent, but only a PONG says what an account has received.
-    if (hasUnconfirmed(session, context)) ping(session, context);
-  }
-}
-
-/**
- * Says `error`, which ends it: like coming in, that takes its time, and many may
- * have to go in one moment. Those who talk do not wait for all of them.
- */
-function refuseInTurn(
-  session: Session,
-  { admission }: Context,
-  error: ChatError,
-): void {
-  const turn = admission.pass();
-  if (turn) turn.then(() => refuse(session, error));
-  else refuse(session, error);
-}
-
-function hasUnconfirmed(session: Session, { journal }: Context): boolean {
-  const { account, pingedId, confirmedId } = session;
-  return account !== undefined && pingedId === undefined &&
-    journal.lastId > confirmedId;
-}
-
-function ping(session: Session, { journal, now }: Context): void {
-  session.pingedAt = now();
-  if (session.caughtUp) session.pingedId ??= journal.lastId;
-  session.connection.outbox.answer(PING);
-}
-
-const PING = encode("PING");
 
 function idle(what: string, forMs: number): ChatError {
   const seconds = Math.round(forMs / 1_000);

@@ -1,9 +1,9 @@
 /**
- * Coming in: as a guest, by signing up, by logging in; what a new user is told,
- * and what it missed.
+ * Registration: as a guest, by signing up, by signing in; and what the client
+ * gets first, which is what its user missed.
  *
- * A name that has an account is for whoever proves to be its owner: by LOGIN
- * and PROVE, or by the token of a visit that began so.
+ * A name that has an account is for its owner, who proves it: by LOGIN and PROVE,
+ * or over TLS by the token of a session that began so.
  *
  * @module
  */
@@ -20,100 +20,102 @@ import {
   type PendingLogin,
   type Proved,
 } from "../accounts/accounts.ts";
-import type { Missed } from "../journal/journal.ts";
-import { hostOf } from "./two_socket.ts";
-import { type Command, DEAR, number, sendAnswers, single } from "./command.ts";
-import type { Context, Session } from "./context.ts";
-import type { Newcomer } from "../chat/hub.ts";
-import type { Peer } from "../chat/user.ts";
-import type { Batch } from "../chat/batch.ts";
-import { parseVerifier } from "../accounts/scram.ts";
 import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import { parseVerifier } from "../../core/scram_server.ts";
+import type { Newcomer } from "../chat/user_names.ts";
+import type { Missed } from "../journal/journal.ts";
+import { hostOf } from "../net/connection.ts";
+import {
+  type Answer,
+  EXPENSIVE,
+  number,
+  type OpenCommand,
+  sendAnswers,
+  single,
+} from "./command.ts";
+import type { Context } from "./context.ts";
+import { Registered } from "./registered.ts";
+import type { New, Session } from "./state.ts";
 
-/** What may be asked by somebody who is not in yet, by verb. */
-export const ENTRANCES = {
-  REGISTER: {
-    words: [1, Infinity],
-    open: true,
-    cost: DEAR,
-    run: inLine(register),
-  },
-  SIGNUP: { words: [1, 1], open: true, cost: DEAR, run: inLine(signUp) },
-  LOGIN: { words: [1, 1], open: true, cost: DEAR, run: inLine(logIn) },
-  PROVE: { words: [1, 1], open: true, cost: DEAR, run: inLine(proveLogin) },
-} as const satisfies Record<string, Command>;
+/** The commands of a session that is not registered, by verb. */
+export const REGISTRATIONS = {
+  REGISTER: row([1, Infinity], register),
+  SIGNUP: row([1, 1], signUp),
+  LOGIN: row([1, 1], logIn),
+  PROVE: row([1, 1], prove),
+} as const;
 
-/** Does `run` when it is the session's turn, unless it is gone by then. */
-function inLine(run: Command["run"]): Command["run"] {
+function row(words: OpenCommand["words"], run: OpenCommand["run"]) {
+  return { words, open: true, cost: EXPENSIVE, run: admitted(run) } as const;
+}
+
+/** Waits for admission before `run`, unless the connection ends meanwhile. */
+function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
   return async (session, context, frame) => {
     const turn = context.admission.pass();
-    if (turn) await wait(session, context, turn);
-    return session.gone ? undefined : run(session, context, frame);
+    if (turn) await session.keepalive.admitted(turn, context.now);
+    return hasEnded(session) ? undefined : run(session, context, frame);
   };
 }
 
-/** Waits for a turn, of which the time does not count as the session's own. */
-async function wait(
-  session: Session,
-  { now }: Context,
-  turn: Promise<void>,
-): Promise<void> {
-  const since = now();
-  session.inLine = true;
-  await turn;
-  session.inLine = false;
-  session.openedAt += now() - since;
+function hasEnded({ connection }: Session): boolean {
+  return connection.ending !== undefined;
 }
 
-async function register(
-  session: Session,
-  context: Context,
-  frame: Frame,
-): Promise<Uint8Array | undefined> {
-  refuseUsers(session, "register");
+function register(session: Session, context: Context, frame: Frame): Answer {
+  const state = unregistered(session, "register");
   const [name = "", ...rest] = frame.args;
-  session.bare = name === "TOSEND" || name === "TORECV";
-  if (session.bare) return registerClassic(session, context, frame.args);
+  state.isTwoSocket = name === "TOSEND" || name === "TORECV";
+  if (state.isTwoSocket) return registerTwoSocket(session, context, frame.args);
   if (rest.length > 0) {
     throw new ChatError(105, "Cannot register: a name has no spaces");
   }
-  const { accounts, hub, visits } = context;
+  return registerName(session, context, { name, frame });
+}
+
+async function registerName(
+  session: Session,
+  context: Context,
+  { name, frame }: { name: string; frame: Frame },
+): Promise<undefined> {
+  const { accounts, hub, resumables } = context;
   const after = number(frame, "after");
   const token = single(frame, "token");
-  const visit = token === undefined ? undefined : visits.find(name, token);
+  const resumed = token === undefined
+    ? undefined
+    : resumables.find(name, token);
   const account = accounts.named(name);
-  // Under the very name of an account, only its owner can have a visit; one
-  // under a look-alike may be of a guest who was here before it was made. The
-  // token alone is no proof of that where others could hear it.
+  // Under the very name of an account only its owner has a resumable session; one
+  // under a similar name can be that of a guest from before the account. Without
+  // TLS the token is no proof: others could have read it.
   const isOwner = account && session.connection.way === "TLS" &&
-    visit?.key === account.name.toLowerCase();
+    resumed?.key === account.name.toLowerCase();
   if (!isOwner) refuseGuest(context, name, account);
-  replace(visit?.connection);
-  hub.reserve(name, session.connection);
+  replace(resumed?.connection);
+  hub.names.reserve(name, session.connection);
   await enter(session, context, {
     name: account?.name ?? name,
-    visit,
+    resumed,
     account,
     after,
     deed: "registered",
   });
-  return undefined;
 }
 
-/** @throws {ChatError} 110 if one has to log in, or sign up. */
+/** @throws {ChatError} 110 if the client must sign in. */
 function refuseGuest(
   { hub, settings }: Context,
   name: string,
   account: Account | undefined,
 ): void {
   if (!account && !settings.requireLogin) return;
-  hub.checkName(name);
+  hub.names.check(name);
   const why = account
-    ? `Cannot enter as "${name}" without a password: this name, or one that looks like it, has an account`
-    : `Cannot enter as "${name}" without an account: this server has no guests`;
-  throw new ChatError(110, why, {
+    ? "this name (or a similar one) has an account; sign in"
+    : "guests are not allowed; sign in";
+  throw new ChatError(110, `Cannot register as "${name}": ${why}`, {
     headers: account
-      ? { Account: account.name, Suggestion: hub.freeName(name) }
+      ? { Account: account.name, Suggestion: hub.names.freeName(name) }
       : {},
   });
 }
@@ -124,95 +126,105 @@ async function signUp(
   frame: Frame,
 ): Promise<Uint8Array | undefined> {
   const { accounts, hub } = context;
-  const { user, visit } = session;
-  const name = user?.name ?? frame.args[0]!;
-  if (name.toLowerCase() !== frame.args[0]!.toLowerCase()) {
-    throw new ChatError(105, `Cannot sign up as another: you are ${name}`);
+  const { state } = session;
+  const [word = ""] = frame.args;
+  const user = state.type === "registered" ? state : undefined;
+  const name = user?.user.name ?? word;
+  if (name.toLowerCase() !== word.toLowerCase()) {
+    throw new ChatError(105, `Cannot sign up as "${word}": you are ${name}`);
   }
-  hub.checkName(name);
+  hub.names.check(name);
   const verifier = bodyText(frame);
   parseVerifier(verifier);
-  if (session.account && accounts.has(name, verifier)) { // it asks once more
-    return registered(session, context);
+  if (user?.account && accounts.has(name, verifier)) { // it asks once more
+    return registered(user, context);
   }
-  if (hub.owns(name)) throw exists(name);
-  if (user && visit) {
-    session.pace.address.countSignUp(context.now());
-    const { since, token: keyScope } = visit; // its messages' keys stay good
-    const account = { name, verifier, since, keyScope };
-    session.account = await accounts.create(account);
-    context.log(`${name} signed up from <${session.connection.remote}>`);
-    return registered(session, context);
-  }
-  hub.reserve(name, session.connection);
+  if (hub.names.owned(name) !== undefined) throw exists(name);
+  if (user) return await signUpUser(session, context, { user, verifier });
+  hub.names.reserve(name, session.connection);
   const account = await createReserved(session, context, { name, verifier });
-  if (session.gone) hub.release(name);
+  if (hasEnded(session)) hub.names.release(name);
   else await enter(session, context, { name, account, deed: "signed up" });
   return undefined;
 }
 
+/** Makes an account for a guest. */
+async function signUpUser(
+  { address, connection }: Session,
+  context: Context,
+  { user, verifier }: { user: Registered; verifier: string },
+): Promise<Uint8Array> {
+  address.countSignUp(context.now());
+  const { user: { name }, resumable: { since, token } } = user;
+  const keyScope = token; // the keys of the guest's messages stay valid
+  const account = { name, verifier, since, keyScope };
+  user.account = await context.accounts.create(account);
+  context.log(`${name} signed up from <${connection.remote}>`);
+  return registered(user, context);
+}
+
 /** Makes an account for a name that is reserved until then. */
 async function createReserved(
-  { pace }: Session,
-  { accounts, hub, journal, visits, now }: Context,
+  { address }: Session,
+  { accounts, hub, journal, resumables, now }: Context,
   { name, verifier }: { name: string; verifier: string },
 ): Promise<Account> {
   const keyScope = crypto.randomUUID();
   const since = journal.lastId;
   try {
-    pace.address.countSignUp(now());
-    await visits.forget(name); // of a guest, who must not come back to it
+    address.countSignUp(now());
+    await resumables.forget(name); // of a guest, who must not resume as its owner
     return await accounts.create({ name, verifier, since, keyScope });
   } catch (error) {
-    hub.release(name);
+    hub.names.release(name);
     throw error;
   }
 }
 
 function logIn(session: Session, context: Context, frame: Frame): Uint8Array {
-  refuseUsers(session, "log in");
-  if (session.login) {
+  const state = unregistered(session, "sign in");
+  if (state.login) {
     throw new ChatError(
       105,
-      `Cannot log in: the LOGIN of ${session.login.name} waits for its PROVE`,
+      `Cannot sign in: the LOGIN of ${state.login.name} waits for its PROVE`,
     );
   }
   const name = frame.args[0]!;
-  context.hub.checkName(name);
+  context.hub.names.check(name);
   const address = hostOf(session.connection.remote);
-  session.login = context.accounts.begin(name, address, bodyText(frame));
-  return encode("CHALLENGE", [name], {}, session.login.challenge.message);
+  state.login = context.accounts.begin(name, address, bodyText(frame));
+  return encode("CHALLENGE", [name], {}, state.login.challenge.message);
 }
 
-async function proveLogin(
+async function prove(
   session: Session,
   context: Context,
   frame: Frame,
 ): Promise<undefined> {
-  refuseUsers(session, "log in");
-  const { login } = session;
-  session.login = undefined; // a challenge is good for one answer
+  const state = unregistered(session, "sign in");
+  const { login } = state;
+  state.login = undefined; // a challenge is good for one answer
   if (!login) throw new ChatError(105, "Cannot prove anything before LOGIN");
   if (login.name !== frame.args[0]) {
     throw new ChatError(105, `Cannot prove: the LOGIN was of ${login.name}`);
   }
-  const { hub, visits } = context;
+  const { hub, resumables } = context;
   const after = number(frame, "after");
   const token = single(frame, "token") ?? "";
   const { account, signature } = await checkProof(session, context, {
     login,
     message: bodyText(frame),
   });
-  if (session.gone) return;
+  if (hasEnded(session)) return;
   const { name } = account;
-  const visit = visits.find(name, token);
-  replace(visits.newest(name)?.connection);
-  replace(hub.newcomer(name)); // who proved it a moment ago
-  hub.reserve(name, session.connection);
-  const deed = "logged in";
+  const resumed = resumables.find(name, token);
+  replace(resumables.newest(name)?.connection);
+  replace(hub.names.newcomer(name)); // another client that proved it a moment ago
+  hub.names.reserve(name, session.connection);
+  const deed = "signed in";
   await enter(session, context, {
     name,
-    visit,
+    resumed,
     account,
     after,
     signature,
@@ -220,7 +232,7 @@ async function proveLogin(
   });
 }
 
-/** Checks it, and logs who guesses. */
+/** Checks a proof, and logs wrong ones. */
 async function checkProof(
   { connection: { remote } }: Session,
   { accounts, log }: Context,
@@ -231,128 +243,125 @@ async function checkProof(
   } catch (error) {
     const code = error instanceof ChatError ? error.code : undefined;
     if (code === 111) log(`${login.name}: wrong password from <${remote}>`);
-    if (code === 112) log(`${login.name}: locked out at <${remote}>`);
+    if (code === 112) log(`${login.name}: temporarily locked at <${remote}>`);
     throw error;
   }
 }
 
-/** Who comes in, and how. */
-interface Entrance {
+/** A user that may enter, and how. */
+interface Entry {
+  /** Reserved for the session. */
   readonly name: string;
-  /** The visit that is taken up again; without, one begins. */
-  readonly visit?: ResumableSession | undefined;
+  /** The session that is resumed; without, a new one starts. */
+  readonly resumed?: ResumableSession | undefined;
   readonly account: Account | undefined;
   /** The newest message that the client says it has. */
   readonly after?: number | undefined;
   /** The server's answer to a proof. */
   readonly signature?: string;
-  /** What the log says of it. */
+  /** What the user did, for the log. */
   readonly deed: string;
 }
 
-/** Lets somebody in under a reserved name. */
+/** Enters the chat, and sends what was missed. */
 async function enter(
   session: Session,
   context: Context,
-  entrance: Entrance,
+  entry: Entry,
 ): Promise<void> {
-  const { hub, journal, settings } = context;
-  const { name, account, signature, deed } = entrance;
+  const { journal, settings } = context;
+  const { name, signature, deed } = entry;
   const { connection } = session;
-  session.reserved = name;
-  const visit = entrance.visit ?? await beginVisit(session, context, name);
+  reserve(session, name);
+  const resumable = entry.resumed ?? await startSession(session, context, name);
   const banned = context.bans.refusal({ kind: "name", value: name }); // by now
-  if (session.gone || banned) {
-    visit.goneAt = context.now();
+  if (hasEnded(session) || banned) {
+    resumable.goneAt = context.now();
     release(session, context);
     if (banned) throw banned;
     return;
   }
-  const peer = new NativePeer(session);
-  session.login = undefined;
-  session.reserved = undefined;
-  session.account = account;
-  session.user = hub.enter(name, peer);
-  session.visit = visit;
-  visit.connection = connection;
-  visit.goneAt = Infinity;
+  const user = new Registered(session, context, { ...entry, resumable });
+  session.state = user;
+  resumable.connection = connection;
+  resumable.goneAt = Infinity;
   connection.maxBodyBytes = settings.maxBodyBytes;
   context.log(`${name} ${deed} from <${connection.remote}>`);
   const upTo = journal.lastId;
-  connection.outbox.answer(registered(session, context, signature));
-  await replay(session, context, { entrance, visit, upTo });
-  peer.release();
-  session.caughtUp = true;
+  connection.outbox.answer(registered(user, context, signature));
+  await replay(user, context, { entry, upTo });
+  user.release();
 }
 
-/** Sends what the visit has missed, up to an id. */
+/** Sends what the user has missed, up to an id. */
 async function replay(
-  session: Session,
+  { connection, resumable }: Registered,
   { accounts, journal }: Context,
-  { entrance, visit, upTo }: {
-    entrance: Entrance;
-    visit: ResumableSession;
-    upTo: number;
-  },
+  { entry, upTo }: { entry: Entry; upTo: number },
 ): Promise<void> {
-  const { account, after } = entrance;
-  // An id that is still to come is of a server that counted otherwise.
+  const { account, after } = entry;
+  // A greater id is that of another server, or of a database that is gone.
   const known = after !== undefined && after <= upTo ? after : undefined;
   if (account && known !== undefined) await accounts.received(account, known);
-  const missed = missedBy(visit, entrance, known);
-  if (missed) await sendAnswers(session, journal.missed({ ...missed, upTo }));
+  const missed = missedBy(resumable, entry, known);
+  if (!missed) return;
+  await sendAnswers(connection, journal.missed({ ...missed, upTo }));
 }
 
-/** Begins a visit under a reserved name, or gives the name back. */
-async function beginVisit(
+/** Starts a resumable session under a reserved name, or releases the name. */
+async function startSession(
   session: Session,
   context: Context,
   name: string,
 ): Promise<ResumableSession> {
   try {
-    return await context.visits.begin(name, context.journal.lastId);
+    return await context.resumables.begin(name, context.journal.lastId);
   } catch (error) {
     release(session, context);
     throw error;
   }
 }
 
-/** Gives back the name under which the session was about to enter, if any. */
-export function release(session: Session, { hub }: Context): void {
-  if (session.reserved !== undefined) hub.release(session.reserved);
-  session.reserved = undefined;
+function reserve({ state }: Session, name: string): void {
+  if (state.type === "new") state.reserved = name;
+}
+
+/** Releases the name that is reserved for the session, if there is one. */
+export function release({ state }: Session, { hub }: Context): void {
+  if (state.type !== "new" || state.reserved === undefined) return;
+  hub.names.release(state.reserved);
+  state.reserved = undefined;
 }
 
 /**
- * What somebody who comes in is to hear first. A guest who cannot say which
- * message was the last hears nothing; an account what was sent to it since the
- * last one that surely arrived.
+ * What the user gets first. A guest whose client does not know its last message
+ * gets nothing; an account gets what was sent to it alone since the last message
+ * that it has certainly received.
  */
 function missedBy(
-  visit: ResumableSession,
-  { name, visit: before, account }: Entrance,
+  { rooms, since: guestSince }: ResumableSession,
+  { name, resumed, account }: Entry,
   after: number | undefined,
 ): Omit<Missed, "upTo"> | undefined {
-  const { rooms } = visit;
   if (account) {
     const { since, seen } = account;
     if (after !== undefined) return { after, user: name, since, rooms };
     return { after: seen, user: name, since, rooms: new Map(), alone: true };
   }
-  if (!before || after === undefined) return undefined;
-  return { after, user: name, since: visit.since, rooms };
+  if (!resumed || after === undefined) return undefined;
+  return { after, user: name, since: guestSince, rooms };
 }
 
 function registered(
-  { visit, user }: Session,
+  { user, resumable }: Registered,
   { journal, settings }: Context,
   signature?: string,
 ): Uint8Array {
-  return encode("REGISTERED", [user!.name], { // set by `enter`, as the visit is
+  return encode("REGISTERED", [user.name], {
     Server: settings.software,
     Protocol: PROTOCOL,
     "Max-body": settings.maxBodyBytes,
-    Token: visit!.token,
+    Token: resumable.token,
     "Last-id": journal.lastId,
   }, signature);
 }
@@ -360,14 +369,15 @@ function registered(
 /** Ends a connection, dead or alive, for which there is a newer one. */
 function replace(connection: Newcomer | undefined): void {
   connection?.end(
-    new ChatError(117, "Cannot stay: you came in from another connection"),
+    new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
   );
 }
 
 /** @throws {ChatError} 105 if the session has a user. */
-function refuseUsers({ user }: Session, deed: string): void {
-  if (!user) return;
-  throw new ChatError(105, `Cannot ${deed}: you are ${user.name}`);
+function unregistered({ state }: Session, deed: string): New {
+  if (state.type === "new") return state;
+  const { name } = state.user;
+  throw new ChatError(105, `Cannot ${deed}: you are ${name}`);
 }
 
 /** @throws {ChatError} 107 if the body is not UTF-8. */
@@ -377,75 +387,25 @@ function bodyText(frame: Frame): string {
   throw new ChatError(107, "Cannot read a body that is not UTF-8");
 }
 
-async function registerClassic(
+async function registerTwoSocket(
   session: Session,
-  { accounts, twoSocketUsers, settings, visits }: Context,
+  { accounts, twoSocketUsers, settings, resumables }: Context,
   [role, name, ...rest]: readonly string[],
 ): Promise<Uint8Array> {
   if (name === undefined || rest.length > 0) {
     throw new ChatError(100, "Cannot register: a name is one word");
   }
   if (settings.requireLogin) {
-    throw new ChatError(110, "Cannot register: this server has no guests");
+    throw new ChatError(110, "Cannot register: guests are not allowed");
   }
   if (accounts.named(name)) {
     throw new ChatError(100, "Cannot register: the name has an account");
   }
   const which = role === "TOSEND" ? "TOSEND" : "TORECV";
   const user = twoSocketUsers.register(which, name, session.connection);
-  session.classic = { user, role: which };
+  session.state = { type: "two-socket", user, role: which };
+  session.pace.neverRefuse({ exempt: which === "TORECV" });
   session.connection.maxBodyBytes = settings.maxBodyBytes;
-  await visits.forget(name); // of a guest, who must not hear what is for this one
+  await resumables.forget(name); // of a guest, whose messages these are not
   return encode("REGISTERED", [which, name]);
-}
-
-/**
- * A user of our own protocol, as the hub sees one. Until {@linkcode release},
- * what others say is held back: what was missed comes first.
- */
-class NativePeer implements Peer {
-  readonly #session: Session;
-  #held: Uint8Array[] | undefined = [];
-  #heldBytes = 0;
-
-  constructor(session: Session) {
-    this.#session = session;
-  }
-
-  get kind(): "account" | "guest" {
-    return this.#session.account ? "account" : "guest";
-  }
-
-  get remote(): string {
-    return this.#session.connection.remote;
-  }
-
-  get congested(): boolean {
-    return this.#session.connection.outbox.congested;
-  }
-
-  relief(): Promise<void> {
-    return this.#session.connection.outbox.relief();
-  }
-
-  notify(bytes: Uint8Array): void {
-    if (!this.#held) return this.#session.connection.outbox.push(bytes);
-    const { maxBytes } = this.#session.connection.outbox;
-    if (this.#heldBytes > maxBytes) {
-      return this.#session.connection.overflowed();
-    }
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
-  }
-
-  forward(_run: Batch, forwards: Uint8Array): undefined {
-    this.notify(forwards);
-  }
-
-  release(): void {
-    for (const bytes of this.#held ?? []) {
-      this.#session.connection.outbox.push(bytes);
-    }
-    this.#held = undefined;
-  }
 }

@@ -18,7 +18,7 @@ import {
   isText,
 } from "../../protocol.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Connection } from "../net/connection.ts";
+import { type Connection, hostOf } from "../net/connection.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Peer, User } from "../chat/user.ts";
 import { NameMap } from "../chat/name_map.ts";
@@ -66,7 +66,7 @@ export class TwoSocketUsers {
       return waiting;
     }
     try {
-      this.#context.hub.reserve(name);
+      this.#context.hub.names.reserve(name);
     } catch (cause) {
       if (!(cause instanceof ChatError) || cause.closes) throw cause;
       throw new ChatError(100, cause.message, { cause });
@@ -81,7 +81,7 @@ export class TwoSocketUsers {
   remove(user: TwoSocketUser, reason: string): void {
     if (this.#users.get(user.name) !== user) return;
     this.#users.delete(user.name);
-    this.#context.hub.release(user.name);
+    this.#context.hub.names.release(user.name);
     user.end(reason);
   }
 }
@@ -177,7 +177,7 @@ export class TwoSocketUser implements Peer {
     }]).catch(undelivered);
     const { delivery } = stored!; // one result for one draft
     const acknowledged = await Promise.all(delivery.acknowledged);
-    const kept = delivery.recipients > 0 || hub.owns(to); // for its login
+    const kept = delivery.recipients > 0 || hub.names.owned(to) !== undefined; // for its login
     if (!kept || acknowledged.includes(false)) {
       throw new ChatError(102, "Cannot deliver to everybody");
     }
@@ -245,11 +245,6 @@ const encoder = new TextEncoder();
 
 function unknown(frame: Frame): ChatError {
   return new ChatError(105, `Cannot do "${frame.verb}" on this socket`);
-}
-
-/** The address of `address:port`. */
-export function hostOf(remote: string): string {
-  return remote.slice(0, remote.lastIndexOf(":"));
 }
 
 /** What is not stored is not delivered: of 119 the course knows nothing. */

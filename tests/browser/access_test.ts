@@ -77,6 +77,11 @@ for (const [screen, options] of SCREENS) {
     await alice.say("@nobody: hello");
     await page.locator(".refused").waitFor();
     await check("a message that was refused, and what the operator says");
+    await alice.say("/help");
+    await page.getByText("Send a private message, as").first().waitFor();
+    await alice.say("/send bob a.txt");
+    await page.getByText("To send files in the web client").waitFor();
+    await check("what a command answers, and a hint");
     if ((options.viewport?.width ?? 0) < 1000) {
       await alice.click(/^People/);
       await check("who is here");

@@ -128,8 +128,8 @@ Deno.test("without a terminal a new certificate is refused, and the program says
 
   assertEquals(
     answer,
-    `4000 Cannot trust 127.0.0.1:${server.tlsPort}: its certificate is not ` +
-      "known here, and no known authority vouches for it",
+    `4000 Cannot trust 127.0.0.1:${server.tlsPort}: unknown ` +
+      "certificate, not signed by a trusted authority",
   );
   assertEquals(program.complaints.length, 2); // once, though it was tried twice
   assertStringIncludes(
@@ -192,7 +192,7 @@ Deno.test("a page of --gui --tls is told what is no server, and who speaks no TL
   const wrongPort = await page.enter(server.port);
   const noPort = await page.enter(0);
 
-  assertMatch(wrongPort, /^4000 Cannot talk TLS with the server/);
+  assertMatch(wrongPort, /^4000 Cannot use TLS with the server/);
   assertMatch(noPort, /^4000 A server is a name or number/);
 });
 

@@ -51,7 +51,11 @@ const CLIENTS: Readonly<
     const person = await Person.enter(browser, url, "alice");
     const shown = person.page.locator("#messages, #toasts");
     return {
-      type: (line) => person.say(line),
+      async type(line) {
+        await person.say(line);
+        // The next frame may show another conversation, with its own draft.
+        await person.page.evaluate("new Promise(requestAnimationFrame)");
+      },
       sees: (text) => shown.getByText(text).first().waitFor(),
       hears: (user) =>
         person.page.locator("#private").getByText(user, { exact: true })

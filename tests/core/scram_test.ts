@@ -11,11 +11,8 @@ import {
   ScramError,
   verifierOf,
 } from "../../core/scram.ts";
-import {
-  challenge,
-  parseVerifier,
-  prove,
-} from "../../server/accounts/scram.ts";
+import { challenge, parseVerifier, prove } from "../../core/scram_server.ts";
+import { HASHES as hashes } from "../tools/account_tools.ts";
 
 /** RFC 7677, section 3. */
 const RFC = {
@@ -62,7 +59,7 @@ Deno.test("client and server come to terms about a new verifier", async () => {
   });
 
   const proof = await login.prove(asked.message, keys);
-  const signature = prove(asked, verifier, proof);
+  const signature = prove(asked, proof, { verifier, hashes });
 
   assertEquals(verifier.iterations, ITERATIONS);
   login.check(signature!);

@@ -12,7 +12,7 @@
 import { runLine } from "../../client/chat/commands.ts";
 import type { Stream } from "../../core/net/connection.ts";
 import { EXIT, Failure, failureOf } from "../../client/view/failure.ts";
-import { Line } from "../../core/net/reconnecting.ts";
+import { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import type { Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
 import { View } from "../../client/view/view.ts";
@@ -71,7 +71,7 @@ export async function stormClient(
 
 /** One visit; says how it ended. */
 async function visitTo(server: HostileServer): Promise<string> {
-  using line = new Line({
+  using line = new ReconnectingConnection({
     dial: () => Promise.resolve(server.accept()),
     clock: NO_TIME,
   });
@@ -80,7 +80,7 @@ async function visitTo(server: HostileServer): Promise<string> {
     ? { plain: true, colors: false, columns: () => Infinity }
     : { plain: false, colors: true, columns: () => 30 + chance.below(60) };
   const session = new Session({
-    line,
+    server: line,
     terminal: recordingTerminal(checkShown),
     view: new View(options),
     name: "alice",
@@ -101,7 +101,7 @@ async function visitTo(server: HostileServer): Promise<string> {
 /** Types, once it is in, until the line has ended. */
 async function type(session: Session, chance: Chance): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
-  session.line.settled(-1).catch(() => resolve()); // which is never before
+  session.server.settled(-1).catch(() => resolve()); // which is never before
   await Promise.race([session.present, over]);
   try {
     await runLine(session, "/join default");

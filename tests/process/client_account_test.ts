@@ -90,7 +90,7 @@ Deno.test("--signup of a name that is taken says how to log in", async () => {
   );
 
   assertEquals(code, 4);
-  assertMatch(err, /ERROR 113 .*\n--login signs in .*--password-file FILE/);
+  assertMatch(err, /ERROR 113 .*\n--login signs in.*--password-file FILE/);
 });
 
 Deno.test("/signup without a terminal says why it cannot", async () => {

@@ -232,7 +232,7 @@ Deno.test("client exits with 3 when nobody listens or the host is unknown", asyn
   assertEquals([refused.code, unknown.code], [3, 3]);
   assertStringIncludes(
     refused.err,
-    `Cannot connect to 127.0.0.1 port ${port}: nobody listens there`,
+    `Cannot connect to 127.0.0.1 port ${port}: connection refused`,
   );
   assertStringIncludes(unknown.err, "Cannot connect to no.such.host.invalid");
 });

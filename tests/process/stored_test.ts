@@ -167,7 +167,7 @@ Deno.test({
       const after = await alice.frame();
       assertEquals(headerOf(after, "Id"), `${sent.length + 1}`);
       sent.push(`${sent.length + 1} after`);
-      await server.out.until(/can be stored again/);
+      await server.out.until(/Storage works again/);
       await server.stop("SIGKILL");
       assertEquals(idsAndBodies(await hearing), sent);
     }

@@ -12,31 +12,27 @@ import {
   ABOUT,
   choice,
   count,
-  duration,
-  file,
   flag,
   isFlag,
   type OptionTable,
   parseOptions,
   port,
+  readDuration,
+  text,
   UsageError,
+  writeDuration,
 } from "../../terminal/options.ts";
-import { helpText } from "../../terminal/usage.ts";
+import { defaultOf, helpText } from "../../terminal/usage.ts";
 import { generatedIn, TABLES } from "../tools/docs.ts";
 
 const OPTIONS = {
-  port: { kind: port(), default: 9898, group: "Network", help: "Port" },
-  tls: { kind: flag, help: "Encrypt" },
-  cert: { kind: file, requires: ["tls"], help: "Certificate" },
-  web: { kind: flag, help: "Serve the web client" },
-  "web-port": { kind: port(), implies: "web", help: "Port of it" },
-  color: {
-    kind: choice("auto", "never"),
-    conflicts: ["web"],
-    default: "auto",
-    help: "Colors",
-  },
-  "long-name-that-needs-a-line": { kind: count(1, 3), help: "A `number`" },
+  port: port(9898, "Port", { group: "Network" }),
+  tls: flag("Encrypt"),
+  cert: text("FILE", undefined, "Certificate", { requires: ["tls"] }),
+  web: flag("Serve the web client"),
+  "web-port": count([0, 9], undefined, "Port of it", { implies: "web" }),
+  color: choice(["auto", "never"], "Colors", { conflicts: ["web"] }),
+  "long-name-that-needs-a-line": count([1, 3], undefined, "A `number`"),
   ...ABOUT,
 } as const satisfies OptionTable;
 
@@ -121,7 +117,7 @@ Network:
   --tls               Encrypt
   --cert FILE         Certificate
   --web               Serve the web client
-  --web-port PORT     Port of it
+  --web-port NUMBER   Port of it
   --color auto|never  Colors (default: auto)
   --long-name-that-needs-a-line NUMBER
                       A number
@@ -152,9 +148,9 @@ for (const [program, table] of Object.entries<OptionTable>(PROGRAMS)) {
       for (const other of others.flat()) {
         assert(other === undefined || other in table, `${name}: ${other}`);
       }
-      const { kind, default: value } = option;
+      const { default: value } = option;
       if (isFlag(option) || value === undefined) continue;
-      assertEquals(kind.read(kind.write?.(value) ?? `${value}`), value);
+      assertEquals(option.read(defaultOf(option)), value);
     }
   });
 
@@ -168,7 +164,7 @@ for (const [program, table] of Object.entries<OptionTable>(PROGRAMS)) {
   });
 }
 
-Deno.test("duration reads a number and a unit, and forever", () => {
+Deno.test("readDuration() reads a number and a unit, and forever", () => {
   const times = {
     "90s": 90_000,
     "15m": 900_000,
@@ -178,12 +174,12 @@ Deno.test("duration reads a number and a unit, and forever", () => {
     "forever": Infinity,
   };
   for (const [word, ms] of Object.entries(times)) {
-    assertEquals(duration.read(word), ms);
-    if (ms > 0) assertEquals(duration.write?.(ms), word);
+    assertEquals(readDuration(word), ms);
+    if (ms > 0) assertEquals(writeDuration(ms), word);
   }
 });
 
-Deno.test("duration reads nothing else", () => {
+Deno.test("readDuration() reads nothing else", () => {
   const wrong = [
     "",
     "15",
@@ -196,6 +192,6 @@ Deno.test("duration reads nothing else", () => {
     "Forever",
   ];
   for (const text of [...wrong, `${"9".repeat(7)}s`, "15m\n", "toString"]) {
-    assertEquals(duration.read(text), undefined, text);
+    assertEquals(readDuration(text), undefined, text);
   }
 });

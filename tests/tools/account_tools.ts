@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash, createHmac } from "node:crypto";
 import { assertMatch } from "@std/assert";
 import {
   deriveKeys,
@@ -13,7 +14,14 @@ import {
   parseChallenge,
   verifierOf,
 } from "../../core/scram.ts";
+import type { Hashes } from "../../core/scram_server.ts";
 import { bytes, RawClient } from "./net/raw_client.ts";
+
+/** What SCRAM needs on a server. */
+export const HASHES: Hashes = {
+  hmacSha256: (key, text) => createHmac("sha256", key).update(text).digest(),
+  sha256: (bytes) => createHash("sha256").update(bytes).digest(),
+};
 
 /** The least that the server takes. */
 const ITERATIONS = 4_096;

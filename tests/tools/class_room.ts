@@ -7,7 +7,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { EXIT, Failure } from "../../client/view/failure.ts";
-import { Line } from "../../core/net/reconnecting.ts";
+import { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
 import { View } from "../../client/view/view.ts";
@@ -50,7 +50,7 @@ export class Pupil implements AsyncDisposable {
   readonly notes: string[] = [];
   /** Is told of each message that was answered SENT. */
   onSent: () => void = () => {};
-  readonly #line: Line;
+  readonly #server: ReconnectingConnection;
   readonly #session: Session;
   readonly #reading: Promise<void>;
   #said = 0;
@@ -60,12 +60,12 @@ export class Pupil implements AsyncDisposable {
   constructor(name: string, room: string, port: number) {
     this.name = name;
     this.room = room;
-    this.#line = new Line({
+    this.#server = new ReconnectingConnection({
       dial: () => Deno.connect({ hostname: "127.0.0.1", port }).catch(passing),
       clock: HURRIED,
     });
     this.#session = new Session({
-      line: this.#line,
+      server: this.#server,
       terminal: recordingTerminal((text) => this.#show(text)),
       view: new View({ plain: true, colors: false, columns: () => Infinity }),
       name,
@@ -94,9 +94,9 @@ export class Pupil implements AsyncDisposable {
   async talk(messages: number): Promise<void> {
     for (let i = 0; i < messages; i++) {
       this.#session.send(this.room, `no ${++this.#said}`);
-      await this.#line.settled(WINDOW - 1);
+      await this.#server.settled(WINDOW - 1);
     }
-    await this.#line.settled(0);
+    await this.#server.settled(0);
   }
 
   /** Waits until so much of the room was shown. */
@@ -109,13 +109,13 @@ export class Pupil implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#line.close();
+    this.#server.close();
     await this.#reading;
   }
 
   async #read(): Promise<void> {
     let answered = 0;
-    for await (const batch of this.#line.batches(this.#session.chat)) {
+    for await (const batch of this.#server.batches(this.#session.chat)) {
       for (const event of batch) {
         this.#session.chat.receive(event);
         if (event.frame.verb !== "SENT") continue;

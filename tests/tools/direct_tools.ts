@@ -104,13 +104,13 @@ export async function agreements(): Promise<[Agreement, Agreement]> {
   const [caller, called] = [await KeyPair.make(), await KeyPair.make()];
   return [
     new Agreement({
-      part: "caller",
+      role: "caller",
       session,
       pair: caller,
       theirs: called.publicKey,
     }),
     new Agreement({
-      part: "called",
+      role: "called",
       session,
       pair: called,
       theirs: await caller.commitment(),

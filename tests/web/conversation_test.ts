@@ -5,7 +5,8 @@ import {
   MAX_KEPT,
   MAX_KEPT_CHARACTERS,
 } from "../../web/page/model/conversation.ts";
-import { takePresence } from "../../web/page/net/presence.js";
+import { presenceOf } from "../../core/presence.ts";
+import { notePresence } from "../../web/page/model/people.ts";
 import { bytes } from "../tools/net/raw_client.ts";
 
 Deno.test("of what one says oneself no more is kept than of what others say", () => {
@@ -66,12 +67,13 @@ Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () =
     body: bytes(names.map((name) => `${name} 127.0.0.1:1\n`).join("")),
   });
 
-  takePresence(room, joined("alice"), "alice");
+  notePresence(room, presenceOf(joined("alice"))!, "alice");
   const before = room.entries.length;
-  takePresence(room, joined("bob", "alice", "carol"), "alice");
+  const crowd = presenceOf(joined("bob", "alice", "carol"))!;
+  notePresence(room, crowd, "alice");
 
   assertEquals(before, 0);
-  assertEquals(room.entries.map(({ text }) => text), ["bob, carol came in"]);
+  assertEquals(room.entries.map(({ text }) => text), ["bob, carol joined"]);
   assertEquals([...room.people.values()], ["alice", "bob", "carol"]);
   assertEquals(room.members, 250);
 });

@@ -148,7 +148,7 @@ Deno.test("SIGNUP is for one's own name, and once", async () => {
     error(
       "105 Unknown command",
       "SIGNUP bob",
-      "Cannot sign up as another: you are alice",
+      'Cannot sign up as "bob": you are alice',
     ),
   );
   assertMatch(await alice.ask(await signUp("alice")), /^REGISTERED alice\n/);
@@ -186,7 +186,7 @@ Deno.test("a guest cannot have the name of an account, or one that looks like it
       error(
         "110 Login required",
         `REGISTER ${name}`,
-        `Cannot enter as "${name}" without a password: this name (or a similar one) has an account`,
+        `Cannot register as "${name}": this name (or a similar one) has an account; sign in`,
         `Account: Alice\nSuggestion: ${name}2\n`,
       ),
     );
@@ -207,7 +207,7 @@ Deno.test("--require-login lets in accounts only", async () => {
     error(
       "110 Login required",
       "REGISTER eve",
-      'Cannot enter as "eve" without an account: this server has no guests',
+      'Cannot register as "eve": guests are not allowed; sign in',
     ),
   );
   assertMatch(await eve.ask("REGISTER a-b\n\n"), /^ERROR 100 /);
@@ -245,7 +245,7 @@ Deno.test("a challenge that was left unanswered hinders nobody", async () => {
   assertMatch(await eve.ask("REGISTER eve\n\n"), /^REGISTERED eve\n/);
   assertMatch(
     await eve.ask(request("PROVE alice", "c=biws,r=x,p=x")),
-    /^ERROR 105 Unknown command\nFor: PROVE alice\nReason: Cannot log in: you are eve\n/,
+    /^ERROR 105 Unknown command\nFor: PROVE alice\nReason: Cannot sign in: you are eve\n/,
   );
 });
 

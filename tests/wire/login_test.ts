@@ -76,7 +76,7 @@ Deno.test("the third wrong password in a row locks the account for that address"
   const answer = await client.ask(request("LOGIN alice", first));
   assertMatch(answer, /^ERROR 112 Locked out\nFor: LOGIN alice\n/);
   await server.logged("alice: wrong password from <127.0.0.1:");
-  await server.logged("alice: locked out at <127.0.0.1:");
+  await server.logged("alice: temporarily locked at <127.0.0.1:");
 });
 
 Deno.test("a lock holds also for logins that were begun before it, and for the right password", async () => {
@@ -191,7 +191,7 @@ Deno.test("PROVE is for the LOGIN before it, and for that once", async () => {
   assertMatch(await alice.ask(recorded.prove), /^REGISTERED alice\n/);
   assertEquals(
     await alice.ask(recorded.prove),
-    refused("PROVE alice", "Cannot log in: you are alice"),
+    refused("PROVE alice", "Cannot sign in: you are alice"),
   );
   await begin(eve, "alice");
   assertEquals(
@@ -215,13 +215,13 @@ Deno.test("LOGIN is for somebody who is nobody yet, and one at a time", async ()
     error(
       "105 Unknown command",
       "LOGIN alice",
-      "Cannot log in: the LOGIN of alice waits for its PROVE",
+      "Cannot sign in: the LOGIN of alice waits for its PROVE",
     ),
   );
   assertMatch(await bob.ask(prove), /^REGISTERED alice\n/);
   assertEquals(
     await bob.ask(request("LOGIN bob", first("bob"))),
-    error("105 Unknown command", "LOGIN bob", "Cannot log in: you are alice"),
+    error("105 Unknown command", "LOGIN bob", "Cannot sign in: you are alice"),
   );
   using eve = await RawClient.connect(server.port);
   for (const body of ["", "alice", first("bob"), `p=x${first("eve")}`]) {

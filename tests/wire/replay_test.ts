@@ -137,7 +137,7 @@ Deno.test("who listens to a whole login cannot log in with what was heard", asyn
   });
 
   const logins = server.log.filter((line) =>
-    line.startsWith("alice logged in")
+    line.startsWith("alice signed in")
   );
   assertEquals(logins.length, 1);
 });

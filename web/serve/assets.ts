@@ -12,55 +12,64 @@
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
-import marks from "../../core/text/marks.ts" with { type: "text" };
-import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
-import pause from "../../core/net/backoff.ts" with { type: "text" };
+import commands from "../../core/commands.ts" with { type: "text" };
+import frames from "../../core/frames.ts" with { type: "text" };
+import history from "../../core/history.ts" with { type: "text" };
+import backoff from "../../core/net/backoff.ts" with { type: "text" };
+import connection from "../../core/net/connection.ts" with { type: "text" };
 import connectionError from "../../core/net/connection_error.ts" with {
   type: "text",
 };
-import commands from "../../core/commands.ts" with { type: "text" };
-import presence2 from "../../core/presence.ts" with { type: "text" };
-import sentences from "../../core/text/sentences.ts" with { type: "text" };
-import nearest from "../../core/text/nearest.ts" with { type: "text" };
-import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
-import reading from "../../core/frames.ts" with { type: "text" };
+import keepalive from "../../core/net/keepalive.ts" with { type: "text" };
+import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
+import order from "../../core/order.ts" with { type: "text" };
+import presence from "../../core/presence.ts" with { type: "text" };
+import resume from "../../core/resume.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
-import watch from "../../core/net/keepalive.ts" with { type: "text" };
+import session from "../../core/session.ts" with { type: "text" };
+import signIn from "../../core/sign_in.ts" with { type: "text" };
+import marks from "../../core/text/marks.ts" with { type: "text" };
+import nearest from "../../core/text/nearest.ts" with { type: "text" };
+import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
+import sentences from "../../core/text/sentences.ts" with { type: "text" };
+import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
-import account from "../page/net/account.js" with { type: "text" };
-import arrival from "../page/net/arrival.js" with { type: "text" };
-import calls from "../page/net/calls.js" with { type: "text" };
-import chatStyle from "../page/style/chat.css" with { type: "text" };
-import chat from "../page/model/chat.js" with { type: "text" };
-import chatPage from "../page/ui/chat_page.ts" with { type: "text" };
+import icon from "../page/icon.svg" with { type: "text" };
+import index from "../page/index.html" with { type: "text" };
+import chat from "../page/model/chat.ts" with { type: "text" };
 import chosen from "../page/model/chosen.ts" with { type: "text" };
-import connection from "../page/net/connection.js" with { type: "text" };
 import conversation from "../page/model/conversation.ts" with { type: "text" };
+import people from "../page/model/people.ts" with { type: "text" };
+import type { Settings } from "../page/model/settings.ts";
+import settings from "../page/model/settings.ts" with { type: "text" };
+import typed from "../page/model/typed.ts" with { type: "text" };
+import calls from "../page/net/calls.ts" with { type: "text" };
+import program from "../page/net/program.ts" with { type: "text" };
+import socket from "../page/net/socket.ts" with { type: "text" };
+import chatStyle from "../page/style/chat.css" with { type: "text" };
+import filesStyle from "../page/style/files.css" with { type: "text" };
+import messagesStyle from "../page/style/messages.css" with { type: "text" };
+import style from "../page/style/style.css" with { type: "text" };
+import widthsStyle from "../page/style/widths.css" with { type: "text" };
+import chatPage from "../page/ui/chat_page.ts" with { type: "text" };
 import dom from "../page/ui/dom.ts" with { type: "text" };
 import drop from "../page/ui/drop.ts" with { type: "text" };
 import files from "../page/ui/files.ts" with { type: "text" };
-import filesStyle from "../page/style/files.css" with { type: "text" };
 import form from "../page/ui/form.ts" with { type: "text" };
-import history from "../page/net/history.js" with { type: "text" };
-import icon from "../page/icon.svg" with { type: "text" };
-import index from "../page/index.html" with { type: "text" };
-import line from "../page/net/line.js" with { type: "text" };
-import messagesStyle from "../page/style/messages.css" with { type: "text" };
 import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
-import presence from "../page/net/presence.js" with { type: "text" };
-import program from "../page/net/program.js" with { type: "text" };
-import settings from "../page/model/settings.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
-import style from "../page/style/style.css" with { type: "text" };
 import text from "../page/ui/text.ts" with { type: "text" };
-import typed from "../page/model/typed.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
-import widthsStyle from "../page/style/widths.css" with { type: "text" };
 
-/** Comments on lines of their own: half of what would be sent. */
-const DOCUMENTATION = /^[ \t]*\/\*\*[^]*?\*\/[ \t]*\n/gm;
+export type { Settings };
+
+/** Comments that have lines of their own, a third of what would be sent. */
+const COMMENTS = /^[ \t]*(?:\/\*[^]*?\*\/[ \t]*|\/\/.*)$/gm;
+
+/** Space around lines, which types leave behind. No string spans lines. */
+const SPACE = /^\s+|[ \t]+$/gm;
 
 /** A file as it is sent. */
 export interface Asset {
@@ -72,20 +81,6 @@ export interface Asset {
   readonly gzipped: Uint8Array;
   /** Changes when the file does. */
   readonly etag: string;
-}
-
-/** What `client.ts --gui` tells the page; see web/page/model/settings.ts. */
-export interface Settings {
-  /** Whether the page asks for a server. */
-  readonly local: boolean;
-  /** Whom to be. */
-  readonly name?: string;
-  /** Where to. */
-  readonly server?: string;
-  /** On which port. */
-  readonly port?: number;
-  /** Whether the program talks TLS with it. */
-  readonly tls?: boolean;
 }
 
 /** All files by their paths; with `told` in place of web/page/model/settings.ts. */
@@ -100,49 +95,52 @@ export function assetsWith(told?: Settings): ReadonlyMap<string, Asset> {
 /** Paths as the sources name each other. */
 const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
-  ["/style/style.css", style],
+  ["/core/commands.ts", commands],
+  ["/core/frames.ts", frames],
+  ["/core/history.ts", history],
+  ["/core/net/backoff.ts", backoff],
+  ["/core/net/connection.ts", connection],
+  ["/core/net/connection_error.ts", connectionError],
+  ["/core/net/keepalive.ts", keepalive],
+  ["/core/net/reconnecting.ts", reconnecting],
+  ["/core/order.ts", order],
+  ["/core/presence.ts", presence],
+  ["/core/resume.ts", resume],
+  ["/core/scram.ts", scram],
+  ["/core/session.ts", session],
+  ["/core/sign_in.ts", signIn],
+  ["/core/text/marks.ts", marks],
+  ["/core/text/nearest.ts", nearest],
+  ["/core/text/sanitize.ts", sanitize],
+  ["/core/text/sentences.ts", sentences],
+  ["/core/text/typed_line.ts", typedLine],
+  ["/icon.svg", icon],
+  ["/model/chat.ts", chat],
+  ["/model/chosen.ts", chosen],
+  ["/model/conversation.ts", conversation],
+  ["/model/people.ts", people],
+  ["/model/settings.ts", settings],
+  ["/model/typed.ts", typed],
+  ["/net/calls.ts", calls],
+  ["/net/program.ts", program],
+  ["/net/socket.ts", socket],
+  ["/protocol.ts", protocol],
   ["/style/chat.css", chatStyle],
   ["/style/files.css", filesStyle],
   ["/style/messages.css", messagesStyle],
+  ["/style/style.css", style],
   ["/style/widths.css", widthsStyle],
-  ["/icon.svg", icon],
-  ["/net/account.js", account],
-  ["/net/arrival.js", arrival],
-  ["/net/calls.js", calls],
-  ["/model/chat.js", chat],
-  ["/model/chosen.ts", chosen],
-  ["/net/connection.js", connection],
-  ["/model/conversation.ts", conversation],
   ["/ui/chat_page.ts", chatPage],
   ["/ui/dom.ts", dom],
   ["/ui/drop.ts", drop],
   ["/ui/files.ts", files],
   ["/ui/form.ts", form],
-  ["/net/history.js", history],
-  ["/net/line.js", line],
   ["/ui/messages.ts", messages],
   ["/ui/news.ts", news],
   ["/ui/page.ts", page],
-  ["/net/presence.js", presence],
-  ["/net/program.js", program],
-  ["/model/settings.ts", settings],
   ["/ui/sidebar.ts", sidebar],
   ["/ui/text.ts", text],
   ["/ui/transfers.ts", transfers],
-  ["/protocol.ts", protocol],
-  ["/model/typed.ts", typed],
-  ["/core/commands.ts", commands],
-  ["/core/presence.ts", presence2],
-  ["/core/text/marks.ts", marks],
-  ["/core/text/sanitize.ts", sanitize],
-  ["/core/text/sentences.ts", sentences],
-  ["/core/text/nearest.ts", nearest],
-  ["/core/text/typed_line.ts", typedLine],
-  ["/core/net/backoff.ts", pause],
-  ["/core/net/connection_error.ts", connectionError],
-  ["/core/frames.ts", reading],
-  ["/core/scram.ts", scram],
-  ["/core/net/keepalive.ts", watch],
 ];
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -155,7 +153,9 @@ const TYPES: Readonly<Record<string, string>> = {
 function asset(path: string, text: string): Asset {
   const [, kind = ""] = path.split(".");
   const script = kind === "ts" ? stripTypeScriptTypes(text) : text;
-  const content = script.replaceAll(DOCUMENTATION, "");
+  const content = kind === ""
+    ? text
+    : script.replaceAll(COMMENTS, "").replaceAll(SPACE, "");
   const bytes = new TextEncoder().encode(content);
   const hash = createHash("sha256").update(bytes).digest("base64url");
   return {

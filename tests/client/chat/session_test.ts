@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 
-import { Line } from "../../../core/net/reconnecting.ts";
+import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
 import { roomNamed } from "../../../core/commands.ts";
 import { Session } from "../../../client/chat/session.ts";
@@ -20,9 +20,11 @@ function createSession(): { session: Session; printed: string[] } {
     columns: () => 80,
     now: () => new Date(AT),
   });
-  const line = new Line({ dial: () => Promise.reject(new Error("no server")) });
+  const server = new ReconnectingConnection({
+    dial: () => Promise.reject(new Error("no server")),
+  });
   const session = new Session({
-    line,
+    server,
     terminal,
     view,
     access: guestAccess(),

@@ -1,6 +1,6 @@
-/** Introductions by a server, and between people, that may not mean well. */
+/** Calls by a server, and between people, that may not mean well. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Call, Introductions } from "../../../client/direct/calls.ts";
+import { type Call, Calls } from "../../../client/direct/calls.ts";
 import { ChatError, type Frame, type Headers } from "../../../protocol.ts";
 
 const HERE = { hostname: "127.0.0.1" };
@@ -14,14 +14,14 @@ interface Sent {
 }
 
 /**
- * Introductions, with what they ask of a server that answers, or does not;
+ * Calls, with what they ask of a server that answers, or does not;
  * `asked` is the first of it.
  */
 function introduced(answers = true) {
   const sent: Sent[] = [];
   const calls: Call[] = [];
   const { promise: asked, resolve } = Promise.withResolvers<Sent>();
-  const introductions = new Introductions({
+  const introductions = new Calls({
     ...HERE,
     request: (verb, [name = ""], headers) => {
       sent.push({ verb, name, headers });

@@ -6,11 +6,11 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
-  BEAT_MS,
+  KEEPALIVE_MS,
   MAX_RECORD_BYTES,
   MAX_WAITING,
+  PEER_TIMEOUT_MS,
   RecordChannel,
-  SILENCE_MS,
 } from "../../../client/direct/channel.ts";
 import { CLOCK, type Clock } from "../../../core/net/backoff.ts";
 import { Failure } from "../../../client/view/failure.ts";
@@ -294,7 +294,7 @@ class Beats implements Clock {
   }
 
   beat(): void {
-    this.time += BEAT_MS;
+    this.time += KEEPALIVE_MS;
     this.#task();
   }
 }
@@ -307,7 +307,7 @@ Deno.test("who has nothing to send is there, and who is not is given up", async 
   await using listening = new RecordChannel(b, keysB, clockB);
   const records = listening[Symbol.asyncIterator]();
 
-  for (let beats = 0; beats < 3 * SILENCE_MS / BEAT_MS; beats++) {
+  for (let beats = 0; beats < 3 * PEER_TIMEOUT_MS / KEEPALIVE_MS; beats++) {
     const next = records.next();
     clockA.beat();
     await alive.send(record(`${beats}`)); // after the sign of life
@@ -319,7 +319,7 @@ Deno.test("who has nothing to send is there, and who is not is given up", async 
     Failure,
     "nothing was heard",
   );
-  for (let ms = 0; ms <= SILENCE_MS; ms += BEAT_MS) clockB.beat();
+  for (let ms = 0; ms <= PEER_TIMEOUT_MS; ms += KEEPALIVE_MS) clockB.beat();
   await last;
   await alive[Symbol.asyncDispose]();
 });

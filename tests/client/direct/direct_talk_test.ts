@@ -2,10 +2,10 @@
 import { assertEquals } from "@std/assert";
 import {
   type Audience,
-  Conversation,
+  DirectTalk,
 } from "../../../client/direct/direct_talk.ts";
 import { Files } from "../../../client/files/files.ts";
-import { Meeting } from "../../../client/direct/rendezvous.ts";
+import { Rendezvous } from "../../../client/direct/rendezvous.ts";
 import { agreements } from "../../tools/direct_tools.ts";
 import { FaultProxy } from "../../tools/net/fault_proxy.ts";
 import { within } from "../../tools/net/raw_client.ts";
@@ -36,11 +36,11 @@ class Listener implements Audience {
 }
 
 /** Two who are about to talk through a proxy that breaks their connection. */
-async function strangers(returnWithinMs?: number) {
+async function strangers(reconnectWithinMs?: number) {
   const [caller, called] = await agreements();
-  const quick = { ...HERE, meetMs: 2_000 };
-  const [hers, his] = [new Meeting(quick), new Meeting(quick)];
-  const proxy = await FaultProxy.open({ target: his.places[0]!.port });
+  const quick = { ...HERE, timeoutMs: 2_000 };
+  const [hers, his] = [new Rendezvous(quick), new Rendezvous(quick)];
+  const proxy = await FaultProxy.open({ target: his.candidates[0]!.port });
   hers.agree(caller, [{ ...HERE, port: proxy.port }]);
   his.agree(called, []);
   const [a, b] = [new Listener(), new Listener()];
@@ -48,15 +48,15 @@ async function strangers(returnWithinMs?: number) {
     talk: new Files({ me: "somebody", show: () => {} }).transfers.withPeer(
       "the other",
     ),
-    ...(returnWithinMs === undefined ? {} : { returnWithinMs }),
+    ...(reconnectWithinMs === undefined ? {} : { reconnectWithinMs }),
   });
-  const alice = new Conversation(
-    { name: "bob", meeting: hers, agreement: caller },
+  const alice = new DirectTalk(
+    { name: "bob", rendezvous: hers, agreement: caller },
     a,
     options(),
   );
-  const bob = new Conversation(
-    { name: "alice", meeting: his, agreement: called },
+  const bob = new DirectTalk(
+    { name: "alice", rendezvous: his, agreement: called },
     b,
     options(),
   );
@@ -64,8 +64,8 @@ async function strangers(returnWithinMs?: number) {
 }
 
 /** Two who talk. */
-async function talkers(returnWithinMs?: number) {
-  const pair = await strangers(returnWithinMs);
+async function talkers(reconnectWithinMs?: number) {
+  const pair = await strangers(reconnectWithinMs);
   const running = Promise.all([pair.alice.run(), pair.bob.run()]);
   const { a, b } = pair;
   await Promise.all([a, b].map((one) => one.until("Compare these")));

@@ -10,8 +10,8 @@ import type { ByteStream, Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
   Agreement,
+  handshake,
   KeyPair,
-  shakeHands,
 } from "../../../client/direct/handshake.ts";
 import {
   agreements,
@@ -30,7 +30,7 @@ async function shake(
   const attempt = async (conn: Deno.TcpConn, agreement: Agreement) => {
     const dialled = agreement === dialler;
     try {
-      return (await shakeHands(conn, { agreement, dialled })).channel;
+      return (await handshake(conn, { agreement, dialled })).channel;
     } catch (error) {
       conn.close();
       throw error;
@@ -88,7 +88,7 @@ async function overheard(
       closeWrite: () => conn.closeWrite(),
     };
     const agreement = index === 0 ? dialler : listener;
-    return shakeHands(stream, { agreement, dialled: index === 0 })
+    return handshake(stream, { agreement, dialled: index === 0 })
       .then(({ channel }) => channel);
   });
   const [a, b] = await Promise.all(channels);
@@ -125,7 +125,7 @@ Deno.test("a session's keys are of no use in another session", async () => {
 Deno.test("a caller who shows another key than she has announced is refused", async () => {
   const [, called] = await agreements();
   const liar = new Agreement({
-    part: "caller",
+    role: "caller",
     session: called.session,
     pair: await KeyPair.make(),
     theirs: called.publicKey,
@@ -145,7 +145,7 @@ Deno.test("keys of low order, of which everybody knows the secret, are refused",
   const session = new Uint8Array(16);
   const pair = await KeyPair.make();
   const agreement = new Agreement({
-    part: "caller",
+    role: "caller",
     session,
     pair,
     theirs: zero,
@@ -159,12 +159,12 @@ Deno.test("who sits between and has a key for each side is told by the digits", 
   const [alice, bob] = [await KeyPair.make(), await KeyPair.make()];
   const [toAlice, toBob] = [await KeyPair.make(), await KeyPair.make()];
   const part =
-    (part: "caller" | "called", pair: KeyPair, theirs: KeyPair) =>
+    (role: "caller" | "called", pair: KeyPair, theirs: KeyPair) =>
     async () => ({
-      part,
+      role,
       session,
       pair,
-      theirs: part === "caller" ? theirs.publicKey : await theirs.commitment(),
+      theirs: role === "caller" ? theirs.publicKey : await theirs.commitment(),
     });
   const hers = new Agreement(await part("caller", alice, toAlice)());
   const his = new Agreement(await part("called", bob, toBob)());
@@ -196,7 +196,7 @@ Deno.test("who dialled says nothing to a service that does not greet as we do", 
     };
 
     await assertRejects(
-      () => shakeHands(stream, { agreement, dialled: true }),
+      () => handshake(stream, { agreement, dialled: true }),
       Failure,
       "somebody else is there",
     );
@@ -217,7 +217,7 @@ Deno.test("who listens tells a stranger nothing but that it listens", async () =
     };
 
     await assertRejects(
-      () => shakeHands(stream, { agreement, dialled: false }),
+      () => handshake(stream, { agreement, dialled: false }),
       Failure,
       "somebody else is there",
     );
@@ -231,7 +231,7 @@ Deno.test("what one side said on an earlier connection opens no other", async ()
   const stream = replay(Uint8Array.fromHex(said!));
 
   await assertRejects(
-    () => shakeHands(stream, { agreement: called, dialled: false }),
+    () => handshake(stream, { agreement: called, dialled: false }),
     Failure,
     "its proof is wrong",
   );
@@ -241,12 +241,12 @@ Deno.test("a connection that the caller does not choose is no channel for either
   const [caller, called] = await agreements();
   const [a, b] = await tcpPair();
 
-  const hers = shakeHands(a, {
+  const hers = handshake(a, {
     agreement: caller,
     dialled: true,
     choose: () => false,
   }).finally(() => a.close());
-  const his = shakeHands(b, { agreement: called, dialled: false });
+  const his = handshake(b, { agreement: called, dialled: false });
 
   await Promise.all([
     assertRejects(() => hers, Failure, "another connection was faster"),

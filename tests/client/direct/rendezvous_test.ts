@@ -3,32 +3,33 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
-  MAX_STRANGERS,
-  Meeting,
-  NotMet,
+  MAX_PENDING,
+  NoConnection,
+  Rendezvous,
 } from "../../../client/direct/rendezvous.ts";
 import {
-  type Place,
-  placesToDial,
-  placeText,
+  type Candidate,
+  candidatesToDial,
+  candidateText,
 } from "../../../client/direct/candidates.ts";
 import { agreements, receiveAll, record } from "../../tools/direct_tools.ts";
 import { FaultProxy } from "../../tools/net/fault_proxy.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
 const HERE = { hostname: "127.0.0.1" };
-const NOBODY: Place[] = [];
+const NOBODY: Candidate[] = [];
 
-/** Two meetings of one session, who know where to find each other. */
-async function meetings(
-  ways: { toCaller?: Place[]; toCalled?: Place[]; meetMs?: number } = {},
-): Promise<[Meeting, Meeting]> {
-  const { meetMs = 15_000 } = ways;
+/** Two rendezvous of one session, who know where to find each other. */
+async function rendezvous(
+  ways: { toCaller?: Candidate[]; toCalled?: Candidate[]; timeoutMs?: number } =
+    {},
+): Promise<[Rendezvous, Rendezvous]> {
+  const { timeoutMs = 15_000 } = ways;
   const [caller, called] = await agreements();
-  const hers = new Meeting({ ...HERE, meetMs });
-  const his = new Meeting({ ...HERE, meetMs });
-  hers.agree(caller, ways.toCalled ?? [...his.places]);
-  his.agree(called, ways.toCaller ?? [...hers.places]);
+  const hers = new Rendezvous({ ...HERE, timeoutMs });
+  const his = new Rendezvous({ ...HERE, timeoutMs });
+  hers.agree(caller, ways.toCalled ?? [...his.candidates]);
+  his.agree(called, ways.toCaller ?? [...hers.candidates]);
   return [hers, his];
 }
 
@@ -44,7 +45,7 @@ async function assertSame(a: Channel, b: Channel): Promise<void> {
 
 Deno.test("both sides dial, and both keep the same connection", async () => {
   for (let round = 0; round < 20; round++) {
-    const [hers, his] = await meetings();
+    const [hers, his] = await rendezvous();
     await using _hers = hers;
     await using _his = his;
 
@@ -56,7 +57,7 @@ Deno.test("both sides dial, and both keep the same connection", async () => {
 
 for (const side of ["caller", "called"] as const) {
   Deno.test(`the ${side} side alone can be reached, and that is enough`, async () => {
-    const [hers, his] = await meetings(
+    const [hers, his] = await rendezvous(
       side === "caller" ? { toCalled: NOBODY } : { toCaller: NOBODY },
     );
     await using _hers = hers;
@@ -70,7 +71,7 @@ for (const side of ["caller", "called"] as const) {
 
 Deno.test("who cannot be reached is told of with every address, and why", async () => {
   using closed = Deno.listen({ ...HERE, port: 0 });
-  const place = { ...HERE, port: closed.addr.port };
+  const candidate = { ...HERE, port: closed.addr.port };
   closed.close();
   using other = Deno.listen({ ...HERE, port: 0 });
   const serving = (async () => {
@@ -79,31 +80,31 @@ Deno.test("who cannot be reached is told of with every address, and why", async 
     assertEquals(await conn.read(new Uint8Array(10)), null); // says nothing
     conn.close();
   })();
-  const [hers, his] = await meetings({
-    toCalled: [place, { ...HERE, port: other.addr.port }],
-    meetMs: 500,
+  const [hers, his] = await rendezvous({
+    toCalled: [candidate, { ...HERE, port: other.addr.port }],
+    timeoutMs: 500,
   });
   await using _hers = hers;
   await using _his = his;
 
-  const error = await assertRejects(() => hers.connect(), NotMet);
+  const error = await assertRejects(() => hers.connect(), NoConnection);
 
   assertEquals(error.attempts, [
-    `${placeText(place)}: nobody listens there`,
+    `${candidateText(candidate)}: connection refused`,
     `127.0.0.1:${other.addr.port}: somebody else is there: it is no chat client`,
-    `Nobody came to us, on ${placeText(hers.places[0]!)}`,
+    `no incoming connection on ${candidateText(hers.candidates[0]!)}`,
   ]);
   await serving;
 });
 
 Deno.test("strangers on the port are dropped, and disturb nobody", async () => {
-  const [hers, his] = await meetings({ toCalled: NOBODY });
+  const [hers, his] = await rendezvous({ toCalled: NOBODY });
   await using _hers = hers;
   await using _his = his;
   const connecting = hers.connect();
   const strangers = await Promise.all(
-    Array.from({ length: 3 * MAX_STRANGERS }, async (_, number) => {
-      const conn = await Deno.connect({ ...hers.places[0]! });
+    Array.from({ length: 3 * MAX_PENDING }, async (_, number) => {
+      const conn = await Deno.connect({ ...hers.candidates[0]! });
       if (number % 2) await conn.write(record("GET / HTTP/1.1\r\n\r\n"));
       return conn;
     }),
@@ -118,9 +119,11 @@ Deno.test("strangers on the port are dropped, and disturb nobody", async () => {
 
 Deno.test("a channel that breaks is made again, as often as it takes", async () => {
   const [caller, called] = await agreements();
-  await using hers = new Meeting(HERE);
-  await using his = new Meeting(HERE);
-  await using proxy = await FaultProxy.open({ target: his.places[0]!.port });
+  await using hers = new Rendezvous(HERE);
+  await using his = new Rendezvous(HERE);
+  await using proxy = await FaultProxy.open({
+    target: his.candidates[0]!.port,
+  });
   hers.agree(caller, [{ ...HERE, port: proxy.port }]);
   his.agree(called, NOBODY);
   const digits = new Set<string>();
@@ -140,7 +143,7 @@ Deno.test("a channel that breaks is made again, as often as it takes", async () 
 
 for (const first of ["caller", "called"] as const) {
   Deno.test(`when the ${first} side alone finds its channel broken, both get the next`, async () => {
-    const [hers, his] = await meetings();
+    const [hers, his] = await rendezvous();
     await using _hers = hers;
     await using _his = his;
     const channels = await Promise.all([hers.connect(), his.connect()]);
@@ -156,8 +159,8 @@ for (const first of ["caller", "called"] as const) {
   });
 }
 
-Deno.test("a meeting that ends leaves nobody waiting", async () => {
-  const [hers, his] = await meetings({ toCaller: NOBODY, toCalled: NOBODY });
+Deno.test("a rendezvous that ends leaves nobody waiting", async () => {
+  const [hers, his] = await rendezvous({ toCaller: NOBODY, toCalled: NOBODY });
   const failing = assertRejects(() => hers.connect(), Failure, "is over");
 
   await hers[Symbol.asyncDispose]();
@@ -169,7 +172,7 @@ Deno.test("a meeting that ends leaves nobody waiting", async () => {
 Deno.test("only addresses that make sense are dialled, and only a few", () => {
   const seen = "10.9.9.9:33333";
   const dialled = (offered: string[], from: string | undefined = seen) =>
-    placesToDial(offered, from).map(placeText);
+    candidatesToDial(offered, from).map(candidateText);
 
   assertEquals(dialled(["10.0.0.1:5000", "[fd00::2]:5000"]), [
     "10.0.0.1:5000",
@@ -187,7 +190,7 @@ Deno.test("only addresses that make sense are dialled, and only a few", () => {
     ]
   ) {
     assertEquals(
-      dialled([nonsense]).filter((place) => place !== "10.9.9.9:5000"),
+      dialled([nonsense]).filter((candidate) => candidate !== "10.9.9.9:5000"),
       [],
       nonsense,
     );

@@ -66,8 +66,8 @@ Deno.test("a pipe does not trust a server that is not known, and says what to do
   assertEquals([code, out], [6, ""]);
   assertStringIncludes(
     err,
-    `Cannot trust 127.0.0.1:${server.tlsPort}: its certificate is not known ` +
-      "here, and no known authority vouches for it\n",
+    `Cannot trust 127.0.0.1:${server.tlsPort}: unknown ` +
+      "certificate, not signed by a trusted authority\n",
   );
   assertStringIncludes(
     err,
@@ -128,9 +128,9 @@ Deno.test("a server whose certificate has changed is refused, until its fingerpr
   );
   assertStringIncludes(
     refused.err,
-    `Cannot trust 127.0.0.1:${tlsPort}: its certificate is not the one that ` +
-      "was accepted before\nSomebody may sit between and pretend to be the " +
-      "server, or whoever runs it has made a new certificate. Nothing was sent.",
+    `Cannot trust 127.0.0.1:${tlsPort}: its certificate changed\n` +
+      "This may be an attack. Nothing was sent. Ask the operator for the new " +
+      "fingerprint.",
   );
   assertStringIncludes(refused.err, `--fingerprint ${fingerprint}\n`);
   assertStringIncludes(
@@ -182,7 +182,7 @@ Deno.test("--ca lets in whom its authority vouches for, under that name alone", 
   assertEquals([vouched.code, vouched.err], [0, ""]);
   assertEquals([foreign.code, misnamed.code], [6, 6]);
   assertStringIncludes(foreign.err, "Nothing was sent");
-  assertStringIncludes(foreign.err, "no known authority vouches for");
+  assertStringIncludes(foreign.err, "is not signed by a trusted authority");
   assertStringIncludes(misnamed.err, 'not valid for name "127.0.0.1"');
   assert(!elsewhere.log.some((line) => line.includes("alice")));
 });
@@ -310,7 +310,7 @@ Deno.test("a certificate with the same key that was not signed with it is anothe
   const { code, err } = await say(server.tlsPort, settings.env);
 
   assertEquals(code, 6);
-  assertStringIncludes(err, "is not the one that was accepted before");
+  assertStringIncludes(err, "its certificate changed");
 });
 
 /** SHA-256 of the public key of a certificate. */
@@ -334,7 +334,10 @@ Deno.test("who takes the wrong one of the two ports is told so", async () => {
 
   for (const { code, err } of [tls, pinned]) {
     assertEquals(code, 6);
-    assertStringIncludes(err, "Cannot talk TLS with the server: it does not");
+    assertStringIncludes(
+      err,
+      "Cannot use TLS with the server: this port does not",
+    );
     assertStringIncludes(err, "Leave out --tls");
   }
   assertEquals(plain.code, 4);

@@ -3,9 +3,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Connection } from "../../../core/net/connection.ts";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import {
-  Line,
-  type LineOptions,
   type Owner,
+  ReconnectingConnection,
+  type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
 import type { Clock } from "../../../core/net/backoff.ts";
 import { CHECK_EVERY_MS } from "../../../core/net/keepalive.ts";
@@ -50,10 +50,13 @@ class FakeClock implements Clock {
 }
 
 /** A line to a fake server, and what its owner was told. */
-function createLine(server: FakeServer, options: Partial<LineOptions> = {}) {
+function createLine(
+  server: FakeServer,
+  options: Partial<ReconnectingOptions> = {},
+) {
   const clock = new FakeClock();
   const told: string[] = [];
-  const line = new Line({
+  const line = new ReconnectingConnection({
     dial: () => dial(server.port),
     clock,
     random: () => 0,
@@ -70,7 +73,10 @@ function createLine(server: FakeServer, options: Partial<LineOptions> = {}) {
   return { line, clock, told, ended };
 }
 
-async function readAll(line: Line, owner: Owner): Promise<string[]> {
+async function readAll(
+  line: ReconnectingConnection,
+  owner: Owner,
+): Promise<string[]> {
   const seen: string[] = [];
   for await (const batch of line.batches(owner)) {
     for (const { frame } of batch) {
@@ -97,12 +103,15 @@ async function accept(server: FakeServer): Promise<FakePeer> {
 }
 
 /** A line whose server is closed does not come back. */
-async function end(line: Line, ended: Promise<unknown>): Promise<void> {
+async function end(
+  line: ReconnectingConnection,
+  ended: Promise<unknown>,
+): Promise<void> {
   line.close();
   await ended;
 }
 
-Deno.test("Line repeats what was not answered, in order and with the same Key", async () => {
+Deno.test("ReconnectingConnection repeats what was not answered, in order and with the same Key", async () => {
   using server = new FakeServer();
   const { line, told, ended } = createLine(server);
   using first = await accept(server);
@@ -133,7 +142,7 @@ Deno.test("Line repeats what was not answered, in order and with the same Key", 
   await end(line, ended);
 });
 
-Deno.test("Line keeps what is asked while it is away, behind what was asked before", async () => {
+Deno.test("ReconnectingConnection keeps what is asked while it is away, behind what was asked before", async () => {
   using server = new FakeServer();
   const { line, told, ended } = createLine(server);
   using first = await accept(server);
@@ -154,7 +163,7 @@ Deno.test("Line keeps what is asked while it is away, behind what was asked befo
   await end(line, ended);
 });
 
-Deno.test("Line asks again what was too fast, after the time it is told, and before what came later", async () => {
+Deno.test("ReconnectingConnection asks again what was too fast, after the time it is told, and before what came later", async () => {
   using server = new FakeServer();
   const { line, clock, told, ended } = createLine(server);
   using peer = await accept(server);
@@ -185,7 +194,7 @@ Deno.test("Line asks again what was too fast, after the time it is told, and bef
   assertEquals(await ended, ["REGISTERED alice", ...answers]);
 });
 
-Deno.test("Line asks on the next connection what was too fast on this one", async () => {
+Deno.test("ReconnectingConnection asks on the next connection what was too fast on this one", async () => {
   using server = new FakeServer();
   const never: Clock = {
     now: () => 0,
@@ -211,7 +220,7 @@ Deno.test("Line asks on the next connection what was too fast on this one", asyn
   await end(line, ended);
 });
 
-Deno.test("Line keeps a request that waits for an answer while it is too fast", async () => {
+Deno.test("ReconnectingConnection keeps a request that waits for an answer while it is too fast", async () => {
   using server = new FakeServer();
   const { line, ended } = createLine(server);
   using peer = await accept(server);
@@ -226,7 +235,7 @@ Deno.test("Line keeps a request that waits for an answer while it is too fast", 
   await end(line, ended);
 });
 
-Deno.test("Line pauses longer after each try in vain, and says once that it is lost", async () => {
+Deno.test("ReconnectingConnection pauses longer after each try in vain, and says once that it is lost", async () => {
   using server = new FakeServer();
   const { line, clock, told, ended } = createLine(server);
   (await accept(server)).hangUp();
@@ -244,7 +253,7 @@ Deno.test("Line pauses longer after each try in vain, and says once that it is l
   await end(line, ended);
 });
 
-Deno.test("Line pauses longer for a server that lets it in and drops it, until it stays", async () => {
+Deno.test("ReconnectingConnection pauses longer for a server that lets it in and drops it, until it stays", async () => {
   using server = new FakeServer();
   const { line, clock, ended } = createLine(server);
 
@@ -276,7 +285,7 @@ const WAITS: readonly [why: string, says: string, ms: number][] = [
 ];
 
 for (const [why, says, ms] of WAITS) {
-  Deno.test(`Line comes back after ${why}, no sooner than it is asked to`, async () => {
+  Deno.test(`ReconnectingConnection comes back after ${why}, no sooner than it is asked to`, async () => {
     using server = new FakeServer();
     const { line, clock, ended } = createLine(server);
     using first = await accept(server);
@@ -299,7 +308,7 @@ const PASSES = [
 ];
 
 for (const code of PASSES) {
-  Deno.test(`Line tries again when coming back is answered ${code}`, async () => {
+  Deno.test(`ReconnectingConnection tries again when coming back is answered ${code}`, async () => {
     using server = new FakeServer();
     const { line, clock, ended } = createLine(server);
     (await accept(server)).hangUp();
@@ -316,7 +325,7 @@ for (const code of PASSES) {
   });
 }
 
-Deno.test("Line waits as long as the server has asked before its end", async () => {
+Deno.test("ReconnectingConnection waits as long as the server has asked before its end", async () => {
   using server = new FakeServer();
   const { line, clock, ended } = createLine(server);
   using first = await accept(server);
@@ -339,7 +348,7 @@ const ENDS: readonly [why: string, says: string, code: number][] = [
 ];
 
 for (const [why, says, code] of ENDS) {
-  Deno.test(`Line does not come back after it was ${why}`, async () => {
+  Deno.test(`ReconnectingConnection does not come back after it was ${why}`, async () => {
     using server = new FakeServer();
     const { line, clock, told, ended } = createLine(server);
     const waiting = assertRejects(
@@ -360,7 +369,7 @@ for (const [why, says, code] of ENDS) {
 }
 
 for (const code of ["100 Malformed username", "110 Login required"]) {
-  Deno.test(`Line ends when coming back is answered ${code}`, async () => {
+  Deno.test(`ReconnectingConnection ends when coming back is answered ${code}`, async () => {
     using server = new FakeServer();
     const { clock, ended } = createLine(server);
     (await accept(server)).hangUp();
@@ -375,7 +384,7 @@ for (const code of ["100 Malformed username", "110 Login required"]) {
   });
 }
 
-Deno.test("Line gives a name up that somebody else has for 100 seconds", async () => {
+Deno.test("ReconnectingConnection gives a name up that somebody else has for 100 seconds", async () => {
   const server = new FakeServer();
   const { clock, ended } = createLine(server);
   (await accept(server)).hangUp();
@@ -397,7 +406,7 @@ Deno.test("Line gives a name up that somebody else has for 100 seconds", async (
   assert(waited >= 100_000 && waited < 120_000, `${waited}`);
 });
 
-Deno.test("Line does not try again when it does not get in the first time", async () => {
+Deno.test("ReconnectingConnection does not try again when it does not get in the first time", async () => {
   using server = new FakeServer();
   const { clock, told, ended } = createLine(server);
   (await server.accept()).hangUp();
@@ -408,7 +417,7 @@ Deno.test("Line does not try again when it does not get in the first time", asyn
   assertEquals(told, []);
 });
 
-Deno.test("Line gives up after the time it was given, with what was not answered", async () => {
+Deno.test("ReconnectingConnection gives up after the time it was given, with what was not answered", async () => {
   const server = new FakeServer();
   const { line, clock, ended } = createLine(server, { giveUpAfterMs: 60_000 });
   using first = await accept(server);
@@ -425,7 +434,7 @@ Deno.test("Line gives up after the time it was given, with what was not answered
   assert(waited > 40_000 && waited <= 60_000, `${waited}`);
 });
 
-Deno.test("Line gives up a connection on which nothing is heard, and comes back", async () => {
+Deno.test("ReconnectingConnection gives up a connection on which nothing is heard, and comes back", async () => {
   using server = new FakeServer();
   const { line, clock, told, ended } = createLine(server);
   using first = await accept(server);
@@ -445,7 +454,7 @@ Deno.test("Line gives up a connection on which nothing is heard, and comes back"
   await end(line, ended);
 });
 
-Deno.test("Line asks at once after a sleep, and stays if it is answered", async () => {
+Deno.test("ReconnectingConnection asks at once after a sleep, and stays if it is answered", async () => {
   using server = new FakeServer();
   const { line, clock, told, ended } = createLine(server);
   using first = await accept(server);
@@ -462,7 +471,7 @@ Deno.test("Line asks at once after a sleep, and stays if it is answered", async 
   await end(line, ended);
 });
 
-Deno.test("Line.close() ends a try to come back at once", async () => {
+Deno.test("ReconnectingConnection.close() ends a try to come back at once", async () => {
   using server = new FakeServer();
   const asleep = Promise.withResolvers<void>();
   const clock: Clock = {

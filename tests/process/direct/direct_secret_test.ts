@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Agreement, KeyPair } from "../../../client/direct/handshake.ts";
-import { Meeting } from "../../../client/direct/rendezvous.ts";
-import { placeText } from "../../../client/direct/candidates.ts";
+import { Rendezvous } from "../../../client/direct/rendezvous.ts";
+import { candidateText } from "../../../client/direct/candidates.ts";
 import { type ClientProcess, quietServer } from "../../tools/client_tools.ts";
 import { connectDirectly, directClient } from "../../tools/direct_tools.ts";
 import { RecordingProxy } from "../../tools/net/recording_proxy.ts";
@@ -82,8 +82,8 @@ Deno.test("nothing can be read on the direct connection itself", async () => {
 
 Deno.test("a server that exchanges the keys and sits between is told by the digits", async () => {
   await using server = quietServer();
-  await using toAlice = new Meeting(HERE);
-  await using toBob = new Meeting(HERE);
+  await using toAlice = new Rendezvous(HERE);
+  await using toBob = new Rendezvous(HERE);
   const [forAlice, forBob] = [await KeyPair.make(), await KeyPair.make()];
   const commit = (await forBob.commitment()).toHex();
   let hers = new Uint8Array();
@@ -92,7 +92,7 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
     change(text, to) {
       if (to === "server" && text.includes("CALL bob")) {
         hers = headerOf(text, "Commit");
-        const Address = toBob.places.map(placeText).join();
+        const Address = toBob.candidates.map(candidateText).join();
         return exchange(text, { Commit: commit, Address });
       }
       if (to === "server" || !text.includes("ACCEPT bob")) return text;
@@ -100,13 +100,13 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
       const his = headerOf(text, "Key");
       const both = { session };
       toBob.agree(
-        new Agreement({ ...both, part: "caller", pair: forBob, theirs: his }),
+        new Agreement({ ...both, role: "caller", pair: forBob, theirs: his }),
         [],
       );
       toAlice.agree(
         new Agreement({
           ...both,
-          part: "called",
+          role: "called",
           pair: forAlice,
           theirs: hers,
         }),
@@ -114,7 +114,7 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
       );
       return exchange(text, {
         Key: forAlice.publicKey.toHex(),
-        Address: toAlice.places.map(placeText).join(),
+        Address: toAlice.candidates.map(candidateText).join(),
       });
     },
   });

@@ -1,10 +1,10 @@
 /** A transfer over real connections that break, at random. */
 import { assert, assertEquals } from "@std/assert";
-import { Conversation } from "../../../client/direct/direct_talk.ts";
+import { DirectTalk } from "../../../client/direct/direct_talk.ts";
 import { Files } from "../../../client/files/files.ts";
 import type { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Agreement } from "../../../client/direct/handshake.ts";
-import { Meeting } from "../../../client/direct/rendezvous.ts";
+import { Rendezvous } from "../../../client/direct/rendezvous.ts";
 import { agreements, receiveAll } from "../../tools/direct_tools.ts";
 import { FaultProxy, newSeed, seeded } from "../../tools/net/fault_proxy.ts";
 import { noise, snapshot, writeFiles } from "../../tools/file_tools.ts";
@@ -20,13 +20,13 @@ class Side {
   readonly talk: PeerFiles;
   /** Bytes of records that it has sent. */
   sent = 0;
-  readonly #conversation: Conversation;
+  readonly #conversation: DirectTalk;
 
   constructor(
     name: string,
-    { agreement, meeting, folder }: {
+    { agreement, rendezvous, folder }: {
       agreement: Agreement;
-      meeting: Meeting;
+      rendezvous: Rendezvous;
       folder: string;
     },
   ) {
@@ -41,8 +41,8 @@ class Side {
         this.sent += record.length;
         return say(record);
       });
-    this.#conversation = new Conversation(
-      { name: "peer", meeting, agreement },
+    this.#conversation = new DirectTalk(
+      { name: "peer", rendezvous, agreement },
       { show, flushed: () => Promise.resolve() },
       { talk: this.talk },
     );
@@ -69,9 +69,9 @@ Deno.test(`${BREAKS} breaks at random: it arrives whole, with less than a fifth 
   Deno.writeFileSync(`${from.path}/big`, noise(SIZE));
   const [hers, his] = await agreements();
   const here = { hostname: "127.0.0.1" };
-  const [caller, called] = [new Meeting(here), new Meeting(here)];
+  const [caller, called] = [new Rendezvous(here), new Rendezvous(here)];
   await using proxy: FaultProxy = await FaultProxy.open({
-    target: caller.places[0]!.port,
+    target: caller.candidates[0]!.port,
     random: () => proxy.cuts < BREAKS ? random() : 1, // then never
   });
   proxy.bytesPerCut = SIZE / BREAKS;
@@ -81,9 +81,9 @@ Deno.test(`${BREAKS} breaks at random: it arrives whole, with less than a fifth 
   const alice = new Side("alice", {
     ...parts,
     agreement: hers,
-    meeting: caller,
+    rendezvous: caller,
   });
-  const bob = new Side("bob", { ...parts, agreement: his, meeting: called });
+  const bob = new Side("bob", { ...parts, agreement: his, rendezvous: called });
   const running = Promise.all([alice.run(), bob.run()]);
 
   const outgoing = await alice.files.find([`${from.path}/big`]);
@@ -100,22 +100,22 @@ Deno.test(`${BREAKS} breaks at random: it arrives whole, with less than a fifth 
   assertEquals(bob.lines.filter((line) => line === "meanwhile").length, 1);
 });
 
-Deno.test("who goes away in the middle leaves a part, and a word to both", async () => {
+Deno.test("who goes away in the middle leaves a role, and a word to both", async () => {
   using from = tempFolder();
   using to = tempFolder();
   writeFiles(from.path, { a: 9_000_000 });
   const [hers, his] = await agreements();
   const here = { hostname: "127.0.0.1" };
-  const [caller, called] = [new Meeting(here), new Meeting(here)];
+  const [caller, called] = [new Rendezvous(here), new Rendezvous(here)];
   caller.agree(hers, []);
-  called.agree(his, [...caller.places]);
+  called.agree(his, [...caller.candidates]);
   const parts = { folder: to.path };
   const alice = new Side("alice", {
     ...parts,
     agreement: hers,
-    meeting: caller,
+    rendezvous: caller,
   });
-  const bob = new Side("bob", { ...parts, agreement: his, meeting: called });
+  const bob = new Side("bob", { ...parts, agreement: his, rendezvous: called });
   const running = Promise.all([alice.run(), bob.run()]);
   const connect = Promise.withResolvers<void>();
   const receive = bob.talk.receive.bind(bob.talk);
@@ -143,13 +143,13 @@ Deno.test("who sends what no client sends is hung up on", async () => {
   using to = tempFolder();
   const [hers, his] = await agreements();
   const here = { hostname: "127.0.0.1" };
-  const [caller, called] = [new Meeting(here), new Meeting(here)];
+  const [caller, called] = [new Rendezvous(here), new Rendezvous(here)];
   caller.agree(hers, []);
-  called.agree(his, [...caller.places]);
+  called.agree(his, [...caller.candidates]);
   const bob = new Side("bob", {
     folder: to.path,
     agreement: his,
-    meeting: called,
+    rendezvous: called,
   });
   const running = bob.run();
   const channel = await caller.connect();

@@ -35,7 +35,7 @@ Deno.test(
     await screen.keys("Up");
     await screen.until("#default> /signup");
     await screen.keys("Enter");
-    await screen.until("* alice is an account already; there is no way to");
+    await screen.until("* alice is an account already.");
     await screen.line("LOGOUT");
     await screen.until("code 0");
 
@@ -78,7 +78,7 @@ Deno.test(
       await screen.until(/The same again:$/);
       await screen.line("sesame");
       await screen.until(
-        /yours now: it needs your password\n(.*\n)*#default>$/,
+        /your account now\..*\n(.*\n)*#default>$/,
       );
     };
 
@@ -89,7 +89,7 @@ Deno.test(
     await screen.until("(offline)>");
     await using _other = quietServer(port);
 
-    await screen.until("* alice has no account here; /signup makes one");
+    await screen.until("* alice has no account here; /signup creates one");
     await screen.until(/#default>$/);
     await screen.keys("C-l");
     await signUp();

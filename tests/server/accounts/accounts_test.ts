@@ -2,7 +2,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { Accounts } from "../../../server/accounts/accounts.ts";
-import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
+import { Database } from "../../../server/journal/database.ts";
+import { IN_MEMORY } from "../../../server/journal/database_file.ts";
 import { verifierFor } from "../../tools/account_tools.ts";
 
 Deno.test("there can be so many accounts, and the next is refused for want of room", async () => {

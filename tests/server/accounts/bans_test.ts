@@ -7,7 +7,8 @@ import {
   type BanTarget,
   parseTarget,
 } from "../../../server/accounts/bans.ts";
-import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
+import { Database } from "../../../server/journal/database.ts";
+import { IN_MEMORY } from "../../../server/journal/database_file.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 function ban(word: string, reason = ""): Ban {

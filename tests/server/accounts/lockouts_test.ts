@@ -1,6 +1,7 @@
 /** Lockouts, by a clock that the test sets. */
 import { assertEquals } from "@std/assert";
-import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
+import { Database } from "../../../server/journal/database.ts";
+import { IN_MEMORY } from "../../../server/journal/database_file.ts";
 import {
   Lockouts,
   MAX_LOCKED_PER_ADDRESS,

@@ -54,7 +54,7 @@ function enter(
   ...rooms: string[]
 ): { user: User; peer: FakePeer } {
   const peer = new FakePeer(`host:${name}`);
-  hub.reserve(name);
+  hub.names.reserve(name);
   const user = hub.enter(name, peer);
   for (const room of rooms) hub.join(user, room, NO_HISTORY);
   return { user, peer };
@@ -71,12 +71,12 @@ function code(deed: () => unknown): number {
 Deno.test("Hub keeps a reserved name, and its look-alikes, until it is released", () => {
   const hub = new Hub();
 
-  hub.reserve("alice");
+  hub.names.reserve("alice");
   const taken = ["alice", "ALICE", "a1ice", "aIice"].map((name) =>
-    code(() => hub.reserve(name))
+    code(() => hub.names.reserve(name))
   );
-  hub.release("alice");
-  hub.reserve("a1ice");
+  hub.names.release("alice");
+  hub.names.reserve("a1ice");
 
   assertEquals(taken, [104, 104, 104, 104]);
 });

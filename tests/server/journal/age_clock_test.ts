@@ -1,12 +1,11 @@
 /** A clock that jumps, and what grows old by it. */
 import { assertEquals } from "@std/assert";
+import { Database } from "../../../server/journal/database.ts";
+import { IN_MEMORY } from "../../../server/journal/database_file.ts";
+import { MAX_KEYED } from "../../../server/journal/retention.ts";
 import {
   ageClock,
   BELIEVED_AFTER_MS,
-} from "../../../server/journal/age_clock.ts";
-import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
-import {
-  MAX_KEYED,
   SqliteJournal,
 } from "../../../server/journal/sqlite_journal.ts";
 import { bytes, told } from "../../tools/net/raw_client.ts";

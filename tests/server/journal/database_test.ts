@@ -86,7 +86,7 @@ Deno.test("a full disk refuses all changes of a tick, and later ones are stored"
   assertEquals(all(), ["x".repeat(20_000)]);
   assertEquals(log, [
     "Cannot store anything: the server's disk is full",
-    "What is sent can be stored again",
+    "Storage works again",
   ]);
 });
 

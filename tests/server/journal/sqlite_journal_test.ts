@@ -2,10 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Draft } from "../../../server/chat/batch.ts";
 import { Database } from "../../../server/journal/database.ts";
-import {
-  type Keep,
-  SqliteJournal,
-} from "../../../server/journal/sqlite_journal.ts";
+import type { Keep } from "../../../server/journal/retention.ts";
+import { SqliteJournal } from "../../../server/journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import { ChatError } from "../../../protocol.ts";
 import { bytes, told } from "../../tools/net/raw_client.ts";

@@ -2,23 +2,22 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import {
-  ADDRESS_SHARE,
-  BURST_SECONDS,
+  type LimitedConnection,
   Limits,
   overRate,
-  type Pace,
   SIGN_UPS,
 } from "../../../server/limits/limits.ts";
+import { ADDRESS_SHARE, BURST_SECONDS } from "../../../server/limits/pacing.ts";
 import { DEFAULT_RATES, NO_RATES } from "../../../server/limits/rates.ts";
 
 const RATES = { messages: 1, bytes: 10, joins: 1, requests: 1, connects: 1 };
 const MOST_MESSAGES = RATES.messages * BURST_SECONDS;
 
 /** A connection from `host` that was let in. */
-function enter(limits: Limits, host: string, now = 0): Pace {
-  const pace = limits.paceOf(host, now);
-  limits.enter(pace, now);
-  return pace;
+function enter(limits: Limits, host: string, now = 0): LimitedConnection {
+  const connection = limits.connectionFrom(host, now);
+  limits.enter(connection, now);
+  return connection;
 }
 
 /** What somebody from `host` is refused with. */
@@ -89,7 +88,7 @@ Deno.test("Limits let an address connect in a burst, and then as it is earned", 
 });
 
 Deno.test("Pace owes what is over the rate, until it is earned", () => {
-  const pace = enter(new Limits({ rates: RATES }), "10.0.0.1");
+  const { pace } = enter(new Limits({ rates: RATES }), "10.0.0.1");
 
   for (let i = 0; i < MOST_MESSAGES; i++) assert(pace.countMessage(0));
   const owedAtTheLimit = pace.owes(0);
@@ -101,7 +100,7 @@ Deno.test("Pace owes what is over the rate, until it is earned", () => {
 });
 
 Deno.test("Pace counts kinds apart, and bytes as they are received in all", () => {
-  const pace = enter(new Limits({ rates: RATES }), "10.0.0.1");
+  const { pace } = enter(new Limits({ rates: RATES }), "10.0.0.1");
 
   pace.count("joins", BURST_SECONDS, 0);
   pace.count("requests", BURST_SECONDS, 0);
@@ -121,16 +120,16 @@ Deno.test("connections of one address share what it may do, others do not", () =
     { length: ADDRESS_SHARE + 1 },
     () => enter(limits, "10.0.0.1"),
   );
-  for (const pace of connections) {
+  for (const { pace } of connections) {
     for (let i = 0; i < MOST_MESSAGES; i++) pace.countMessage(0);
     pace.countRead(0, 0);
   }
 
-  const [first] = connections;
-  const debt = first!.addressOwes(0);
+  const first = connections[0]!.pace;
+  const debt = first.addressOwes(0);
   const { code, closes, headers } = overRate(debt);
 
-  assertEquals([first!.waitMs(0), first!.owes(0)], [0, true]);
+  assertEquals([first.waitMs(0), first.owes(0)], [0, true]);
   assertEquals(debt, {
     kind: "messages",
     perSecond: ADDRESS_SHARE,
@@ -138,20 +137,20 @@ Deno.test("connections of one address share what it may do, others do not", () =
   });
   assertEquals([code, closes], [108, false]);
   assertEquals(headers, { Limit: ADDRESS_SHARE, "Retry-after": 2 });
-  assertEquals(other.owes(0), false);
+  assertEquals(other.pace.owes(0), false);
 });
 
 Deno.test("who goes away owes what it owed when it comes again", () => {
   const limits = new Limits({ rates: RATES });
   const before = enter(limits, "10.0.0.1");
   const most = ADDRESS_SHARE * RATES.requests * BURST_SECONDS;
-  before.count("requests", most + ADDRESS_SHARE, 0);
+  before.pace.count("requests", most + ADDRESS_SHARE, 0);
   limits.leave(before);
 
   limits.tidy(500);
   const again = enter(limits, "10.0.0.1", 500);
 
-  assertEquals(again.addressOwes(500).waitMs, 500);
+  assertEquals(again.pace.addressOwes(500).waitMs, 500);
 });
 
 Deno.test("an address makes so many accounts at once, and then one a minute", () => {
@@ -169,9 +168,9 @@ Deno.test("an address makes so many accounts at once, and then one a minute", ()
 });
 
 Deno.test("no rates are no limit", () => {
-  const pace = enter(new Limits({ rates: NO_RATES }), "10.0.0.1");
+  const { pace, address } = enter(new Limits({ rates: NO_RATES }), "10.0.0.1");
 
-  for (let i = 0; i < 1_000; i++) pace.address.countSignUp(0);
+  for (let i = 0; i < 1_000; i++) address.countSignUp(0);
   pace.countRead(1e12, 0);
   pace.count("joins", 1e9, 0);
 
@@ -180,7 +179,7 @@ Deno.test("no rates are no limit", () => {
 });
 
 Deno.test("who sends little talks, and who sends much floods for a while", () => {
-  const pace = enter(new Limits(), "10.0.0.1");
+  const { pace } = enter(new Limits(), "10.0.0.1");
 
   pace.countRead(60_000, 0);
   const talks = pace.floods(0);

@@ -6,7 +6,7 @@ import {
   type Sink,
   STALL,
 } from "../../../server/net/outbox.ts";
-import { WriteScheduler } from "../../../server/net/write_scheduler.ts";
+import { WriteScheduler } from "../../../server/net/outbox.ts";
 import { TestClock } from "../../tools/test_clock.ts";
 import { bytes, within } from "../../tools/net/raw_client.ts";
 

@@ -1,7 +1,10 @@
 /** Who reads too slowly, with the time and the outbox in the test's hand. */
 import { assertEquals } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
-import { Progress, STUCK_MS } from "../../../server/net/slow_consumer.ts";
+import {
+  SlowConsumerDetector,
+  STUCK_MS,
+} from "../../../server/net/slow_consumer.ts";
 
 const MAX = { maxBytes: 1_000_000 };
 
@@ -10,11 +13,11 @@ type Look = readonly [written: number, unreadBytes: number];
 
 /** What comes of each look. */
 function looks(...all: readonly Look[]): (boolean | number)[] {
-  const progress = new Progress(0);
+  const progress = new SlowConsumerDetector(0);
   return all.map(([written, unreadBytes], i) => {
     const empty = unreadBytes === 0;
     const unread = { written, unreadBytes, empty };
-    const found = progress.look(unread, { ...MAX, now: (i + 1) * 1_000 });
+    const found = progress.check(unread, { ...MAX, now: (i + 1) * 1_000 });
     return found instanceof ChatError ? found.code : found;
   });
 }

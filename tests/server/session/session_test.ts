@@ -239,7 +239,7 @@ Deno.test("whoever goes while the visit is being stored leaves the name free", a
   wire.end();
   await done;
 
-  hub.reserve("alice"); // throws if it is not free
+  hub.names.reserve("alice"); // throws if it is not free
   assertEquals([...hub.users()], []);
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
@@ -304,7 +304,7 @@ Deno.test("who is banned while the visit is being stored does not come in", asyn
   wire.end();
   await done;
 
-  hub.reserve("alice"); // throws if it is not free
+  hub.names.reserve("alice"); // throws if it is not free
   assertEquals([...hub.users()], []);
   assertEquals(visits.newest("alice")?.goneAt, 0);
 });
@@ -319,7 +319,7 @@ async function inLine(request: string) {
   const ahead = arranged.context.admission.pass();
   newcomer.wire.say(request);
   const session = [...arranged.context.sessions].at(-1)!; // the last to come
-  while (!session.inLine) await Promise.resolve(); // within this turn
+  while (!session.keepalive.waiting) await Promise.resolve(); // within this turn
   const end = async () => {
     alice.wire.end();
     newcomer.wire.end();
@@ -353,7 +353,7 @@ Deno.test("a newcomer whose connection ends in line does not come in", async () 
   await newcomer.done;
 
   assertEquals(hub.userNamed("bob"), undefined);
-  assertEquals(context.visits.newest("bob"), undefined);
+  assertEquals(context.resumables.newest("bob"), undefined);
   assertEquals(newcomer.wire.got, "");
   await end();
 });

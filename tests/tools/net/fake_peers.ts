@@ -8,13 +8,17 @@ import { Bans } from "../../../server/accounts/bans.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/context.ts";
-import { Database, IN_MEMORY } from "../../../server/journal/database.ts";
+import { Database } from "../../../server/journal/database.ts";
+import { IN_MEMORY } from "../../../server/journal/database_file.ts";
 import { Hub } from "../../../server/chat/hub.ts";
 import { Limits } from "../../../server/limits/limits.ts";
 import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import { MAX_UNREAD_BYTES, NO_RATES } from "../../../server/limits/rates.ts";
 import { serve } from "../../../server/session/session.ts";
-import { LOOK_EVERY_MS, Silence } from "../../../server/session/keepalive.ts";
+import {
+  CHECK_EVERY_MS,
+  KeepaliveTimer,
+} from "../../../server/session/keepalive_timer.ts";
 import { Admission } from "../../../server/net/admission.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { TestClock } from "../test_clock.ts";
@@ -95,7 +99,7 @@ export function turn(): Promise<void> {
 /** What a server's sessions share; a journal of the test's if it gives one. */
 export function arrange(
   wrap: (journal: Journal) => Journal = (journal) => journal,
-  visits = new ResumableSessions(),
+  resumables = new ResumableSessions(),
 ) {
   const hub = new Hub();
   const journal = wrap(new MemoryJournal());
@@ -114,7 +118,7 @@ export function arrange(
       acknowledgeWithinMs: 1_000,
       entered: () => {},
     }),
-    visits,
+    resumables,
     limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
     admission: new Admission({ lastId: () => journal.lastId, clock }),
     sessions: new Set(),
@@ -143,12 +147,12 @@ export function arrange(
     });
     return { wire, connection, done: serve(connection, shared) };
   };
-  const silence = new Silence(context);
+  const keepalive = new KeepaliveTimer(context);
   /** Lets time pass, in milliseconds, while everybody is looked at. */
   const wait = (ms: number) => {
-    for (let passed = 0; passed < ms; passed += LOOK_EVERY_MS) {
-      clock.pass(LOOK_EVERY_MS);
-      silence.look();
+    for (let passed = 0; passed < ms; passed += CHECK_EVERY_MS) {
+      clock.pass(CHECK_EVERY_MS);
+      keepalive.check();
     }
   };
   return { context, clock, hub, log, connect, wait };

@@ -4,11 +4,8 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LAST_WORDS_MS } from "../../../server/net/connection.ts";
-import {
-  ADDRESS_SHARE,
-  BURST_SECONDS,
-  SIGN_UPS,
-} from "../../../server/limits/limits.ts";
+import { SIGN_UPS } from "../../../server/limits/limits.ts";
+import { ADDRESS_SHARE, BURST_SECONDS } from "../../../server/limits/pacing.ts";
 import { DEFAULT_RATES, NO_RATES } from "../../../server/limits/rates.ts";
 import { signedUp, signUp } from "../../tools/account_tools.ts";
 import { runClient } from "../../tools/client_tools.ts";
@@ -293,7 +290,7 @@ Deno.test("connections over the ceiling of the server are told 114, and not logg
     [
       "<A> connected",
       "alice registered from <A>",
-      "Let <A> not in: Cannot connect: connection limit reached: 1",
+      "Refused <A>: Cannot connect: connection limit reached: 1",
     ],
   );
 });
@@ -307,7 +304,7 @@ Deno.test("a crowd that is refused is told why, however busy the server is meanw
     maxConnections: 1,
     log: (line) => {
       // As soon as some of it is said, and before the system has taken it.
-      if (line.startsWith("Let <")) setTimeout(standStill, 0);
+      if (line.startsWith("Refused <")) setTimeout(standStill, 0);
     },
   });
   using _alice = await RawClient.enter(server.port, "alice");

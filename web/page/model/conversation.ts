@@ -38,7 +38,7 @@ export interface Entry {
 }
 
 /** A message as the server gives it. */
-export type Said =
+export type StoredMessage =
   & Pick<Entry, "at" | "from" | "text" | "own">
   & { readonly id: number };
 
@@ -104,14 +104,14 @@ export class Conversation {
    * @param options `earlier` if it was asked for.
    * @returns Its entry; undefined if the message is known.
    */
-  add(said: Said, { earlier = false } = {}): Entry | undefined {
-    if (earlier ? this.#known.has(said.id) : this.knows(said.id)) return;
+  add(message: StoredMessage, { earlier = false } = {}): Entry | undefined {
+    if (earlier ? this.#known.has(message.id) : this.knows(message.id)) return;
     const entry: Entry = {
-      ...said,
+      ...message,
       kind: "message",
-      place: this.#base + said.id,
+      place: this.#base + message.id,
     };
-    this.#known.add(said.id);
+    this.#known.add(message.id);
     this.#insert(entry);
     if (!earlier) this.#dropOld();
     return entry;
@@ -138,7 +138,7 @@ export class Conversation {
    */
   settle(
     entry: Entry,
-    { id, at, from }: Pick<Said, "id" | "at" | "from">,
+    { id, at, from }: Pick<StoredMessage, "id" | "at" | "from">,
   ): void {
     this.#remove(entry);
     if (this.knows(id)) return;

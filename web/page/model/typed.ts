@@ -7,20 +7,21 @@
 import {
   type CommandClient,
   roomNamed,
-  SHARED_COMMANDS,
+  runCommand,
+  type SHARED_COMMANDS,
 } from "../../../core/commands.ts";
 import {
   type Command,
-  type CommandName,
   COMMANDS,
   parseLine,
   type RunCommand,
+  type TypedLine,
   usageHelp,
   type WebCommandName,
 } from "../../../core/text/typed_line.ts";
 import { alreadyAccount } from "../../../core/text/sentences.ts";
 import { lookAlike } from "../../../protocol.ts";
-import type { Chat } from "./chat.js";
+import type { Chat } from "./chat.ts";
 
 /** What the page does beside the chat. */
 export interface PageActions {
@@ -57,41 +58,47 @@ export function runLine(
       actions.told(typed.help);
       return false;
     case "command":
-      return runCommand({ chat, ...actions }, typed.name, typed.rest);
+      return runTyped(typed, { chat, ...actions });
   }
 }
 
-function runCommand(page: ChatPage, name: CommandName, rest: string): boolean {
-  const { terminalOnly }: Command = COMMANDS[name];
+/** Runs a command; the user is told if there is nothing to run. */
+function runTyped(
+  typed: TypedLine & { readonly kind: "command" },
+  page: ChatPage,
+): boolean {
+  const { chat, told } = page;
+  const { terminalOnly }: Command = COMMANDS[typed.name];
   if (terminalOnly !== undefined) {
-    page.told(terminalOnly);
+    told(terminalOnly);
     return true;
   }
-  const fits = (result: void | "usage") => {
-    if (result === "usage") page.told(usageHelp(name));
-    return result !== "usage";
+  let taken = true;
+  const check = (result: void | "usage") => {
+    if (result !== "usage") return;
+    told(usageHelp(typed.name));
+    taken = false;
   };
-  const result = name in SHARED_COMMANDS
-    // The cast: that is what was just tested.
-    ? SHARED_COMMANDS[name as keyof typeof SHARED_COMMANDS](
-      clientOf(page),
-      rest,
-    )
-    : OWN_COMMANDS[name as keyof typeof OWN_COMMANDS](page, rest);
-  if (!(result instanceof Promise)) return fits(result);
-  result.then(fits, (error) => page.chat.explain(error));
-  return true;
+  const shared = sharedClient(chat, () => taken = false);
+  const own = { table: OWN_COMMANDS, client: page };
+  const result = runCommand(typed, shared, own);
+  if (result instanceof Promise) {
+    result.then(check, (error) => chat.explain(error));
+  } else check(result);
+  return taken;
 }
 
 /** The chat as the shared commands see it. */
-function clientOf({ chat }: ChatPage): CommandClient {
+function sharedClient(chat: Chat, refused: () => void): CommandClient {
   const { kind, target } = chat.current;
   return {
-    line: chat.line,
+    server: chat.server,
     room: kind === "room" ? target : undefined,
     lastSender: chat.lastSender,
     isWeb: true,
-    send: (to, text) => void chat.sendTo(to, text),
+    send: (to, text) => {
+      if (!chat.sendTo(to, text)) refused();
+    },
     showRooms: () => showRooms(chat),
     answer: (lines) => chat.answer(lines),
   };
@@ -110,7 +117,7 @@ const OWN_COMMANDS = {
   },
   rooms: ({ chat }) => showRooms(chat),
   signup: ({ chat, told, signUp }) => {
-    if (chat.account.owned) told(alreadyAccount(chat.me));
+    if (chat.signIn.owned) told(alreadyAccount(chat.me));
     else signUp();
   },
   quit: ({ chat }) => chat.logout(),

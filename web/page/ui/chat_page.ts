@@ -6,12 +6,14 @@
  *
  * @module
  */
-import { Chat, FIRST_ROOM } from "../model/chat.js";
+import { inWords } from "../../../core/net/connection_error.ts";
+import { canUseAccounts } from "../../../core/sign_in.ts";
 import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
+import { DEFAULT_ROOM } from "../../../protocol.ts";
+import { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
-import { canUseAccounts } from "../net/account.js";
-import { inWords } from "../net/connection.js";
+import { openSocket } from "../net/socket.ts";
 import { byId } from "./dom.ts";
 import { Drops } from "./drop.ts";
 import type { Files } from "./files.ts";
@@ -49,6 +51,7 @@ export class ChatPage {
     this.#form = form;
     this.#chat = new Chat({
       ...goal,
+      dial: (signal) => openSocket(goal.url, signal),
       watcher: {
         changed: () => this.#schedule(),
         said: (...news) => this.#announce(...news),
@@ -72,10 +75,10 @@ export class ChatPage {
     const chat = this.#chat;
     try {
       await chat.run();
-      if (chat.wasIn) this.#close();
+      if (chat.wasRegistered) this.#close();
       else this.#form.show();
     } catch (error) {
-      if (chat.wasIn) return; // the messages stay there to be read
+      if (chat.wasRegistered) return; // the messages stay there to be read
       this.#end.abort();
       if (!(error instanceof Error)) throw error;
       this.#form.refuse(error);
@@ -132,7 +135,7 @@ export class ChatPage {
       "own": () => this.#signUp(),
       "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
       "banner-button": () => {
-        if (this.#chat.state === "over") this.#close();
+        if (this.#chat.state === "ended") this.#close();
         else this.#chat.hurry();
       },
     };
@@ -195,7 +198,7 @@ export class ChatPage {
   /** Sends what is typed, or runs it. */
   #send(): void {
     const text = this.#text.value;
-    if (this.#chat.state === "over") return;
+    if (this.#chat.state === "ended") return;
     const actions = { signUp: () => this.#signUp(), told: toast };
     if (!runLine(this.#chat, text, actions)) return;
     this.#text.value = "";
@@ -269,7 +272,7 @@ export class ChatPage {
     this.#drawing = true;
     const draw = () => {
       this.#drawing = false;
-      if (!this.#end.signal.aborted && this.#chat.wasIn) this.#draw();
+      if (!this.#end.signal.aborted && this.#chat.wasRegistered) this.#draw();
     };
     // A hidden page gets no animation frames, but its title counts.
     if (document.hidden) setTimeout(draw);
@@ -290,7 +293,7 @@ export class ChatPage {
     document.title = unread > 0 ? `(${unread}) Parley` : "Parley";
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
-    byId("own").hidden = !canUseAccounts || chat.account.owned;
+    byId("own").hidden = !canUseAccounts || chat.signIn.owned;
     storeRooms(chat.conversations);
   }
 
@@ -299,7 +302,7 @@ export class ChatPage {
     this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
-    const [first = FIRST_ROOM, ...others] = storedRooms();
+    const [first = DEFAULT_ROOM, ...others] = storedRooms();
     for (const room of [...others, first]) await this.#chat.join(room);
   }
 
@@ -332,19 +335,19 @@ export class ChatPage {
     this.#text.placeholder = kind === "all"
       ? "Write to all users"
       : `Write ${kind === "room" ? "in" : "to"} ${name}`;
-    byId("send", HTMLButtonElement).disabled = state === "over";
+    byId("send", HTMLButtonElement).disabled = state === "ended";
   }
 
   #drawBanner(): void {
     const { state, why } = this.#chat;
     const banner = byId("banner");
-    banner.hidden = state === "in" || state === "coming";
-    const text = state === "away"
+    banner.hidden = state === "connected" || state === "connecting";
+    const text = state === "reconnecting"
       ? `${line(why)}. ${RECONNECTING}`
       : `${line(why)}.`;
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;
-    byId("banner-button").textContent = state === "away"
+    byId("banner-button").textContent = state === "reconnecting"
       ? "Try now"
       : "Back to the start";
   }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import { byId } from "./dom.ts";
 import type { Files } from "./files.ts";
 import { toast } from "./news.ts";

@@ -11,12 +11,13 @@
  *
  * @module
  */
+import { SENT_TO_SELF } from "../../../core/text/sentences.ts";
 import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
 import { ChatError, type Frame, header } from "../../../protocol.ts";
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
-import { type Carrier, Ringing } from "../net/calls.js";
-import { Program } from "../net/program.js";
+import { type Carrier, Ringing } from "../net/calls.ts";
+import { Program } from "../net/program.ts";
 import { byId } from "./dom.ts";
 import { announce, notify, toast } from "./news.ts";
 import { TransferList } from "./transfers.ts";
@@ -81,7 +82,7 @@ export class Files implements Carrier {
 
   /** See {@linkcode Carrier}. */
   leave(): void {
-    this.#ringing.declineAll(this.#chat);
+    this.#ringing.declineAll(this.#chat.server);
   }
 
   /** See {@linkcode Carrier}. */
@@ -107,7 +108,7 @@ export class Files implements Carrier {
   async #send(to: string, things: readonly Thing[]): Promise<void> {
     const slow = setTimeout(() => toast(SEARCHING), SLOW_SEARCH_MS);
     try {
-      if (this.#chat.isMe(to)) throw new Error("Cannot send to yourself");
+      if (this.#chat.isMe(to)) throw new Error(SENT_TO_SELF);
       const files = await filesIn(things);
       if (files.length === 0) {
         throw new Error("Cannot send that: it is no file");
@@ -163,7 +164,7 @@ export class Files implements Carrier {
     const [name = ""] = args;
     this.#ringing.note(verb, name, `${headers["Session"]}`);
     try {
-      await this.#chat.ask(verb, args, headers);
+      await this.#chat.server.request(verb, args, headers);
       program.tell({ type: "answer", request });
     } catch (error) {
       if (!(error instanceof Error)) throw error;

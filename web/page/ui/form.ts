@@ -6,19 +6,24 @@
  *
  * @module
  */
+import { inWords } from "../../../core/net/connection_error.ts";
 import { preparePassword, ScramError } from "../../../core/scram.ts";
+import {
+  canUseAccounts,
+  ownerOf,
+  SignIn,
+  type Way,
+} from "../../../core/sign_in.ts";
 import { NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
-import { Account, canUseAccounts, ownerOf, type Way } from "../net/account.js";
-import { inWords } from "../net/connection.js";
 import { byId } from "./dom.ts";
 import { line } from "./text.ts";
 
 /** Which name to register, and where. */
 export interface Goal {
   readonly name: string;
-  readonly account: Account;
+  readonly signIn: SignIn;
   /** Of the WebSocket. */
   readonly url: URL;
 }
@@ -117,12 +122,13 @@ export class Form {
     const way = this.#way;
     try {
       if (way === "signup") checkRepeated(this.#password, this.#repeat);
-      const account = new Account(way, this.#password.value);
+      const signIn = new SignIn();
+      signIn.use(way, way === "guest" ? undefined : this.#password.value);
       const url = this.#url();
       this.#explain();
       this.#busy(true);
       remember({ name, server: this.#server.value, port: this.#port.value });
-      this.#submit({ name, account, url });
+      this.#submit({ name, signIn, url });
     } catch (error) {
       if (!(error instanceof ScramError)) throw error;
       this.#password.focus();

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
 import { avatar, hueOf, line, lines, message } from "./text.ts";
@@ -118,7 +118,9 @@ export class MessageList {
     if (known?.look === look) return known.element;
     const element = entry.kind === "message"
       ? messageElement(entry, { first, me: this.#chat.me })
-      : make("li", { className: CLASSES[entry.kind] }, lines(text));
+      : entry.kind === "answer"
+      ? answerElement(text)
+      : make("li", { className: CLASSES[entry.kind] }, line(text));
     this.#elements.set(entry, { look, element });
     return element;
   }
@@ -191,9 +193,9 @@ function messageElement(
     ? "waiting"
     : "";
   const name = own ? "You" : line(from);
-  const who = make("span", { className: first && !own ? "who" : "unseen" });
-  who.append(first && !own ? name : `${name}: `);
-  who.style.setProperty("--hue", `${hueOf(from)}`);
+  const sender = make("span", { className: first && !own ? "who" : "unseen" });
+  sender.append(first && !own ? name : `${name}: `);
+  sender.style.setProperty("--hue", `${hueOf(from)}`);
   const time = make("time", { dateTime: at.toISOString() }, timeOf(at));
   time.title = at.toLocaleString();
   const meta = make("span", { className: "meta" }, time);
@@ -201,7 +203,7 @@ function messageElement(
   if (why !== undefined) meta.replaceChildren(`Not sent. ${line(why)}`);
   const words = make("div", { className: "text", dir: "auto" });
   words.append(...message(text, own ? "" : me));
-  const bubble = make("div", { className: "bubble" }, who, words, meta);
+  const bubble = make("div", { className: "bubble" }, sender, words, meta);
   const classes = ["message", own ? "own" : "", first ? "first" : "", state];
   return make(
     "li",
@@ -209,6 +211,12 @@ function messageElement(
     ...(own ? [] : [avatar(from)]),
     bubble,
   );
+}
+
+/** What a command found out, line by line. */
+function answerElement(text: string): HTMLElement {
+  const rows = lines(text).split("\n").map((row) => make("div", {}, row));
+  return make("li", { className: "answer" }, ...rows);
 }
 
 /** Whether a message belongs to the group of the one before. */
@@ -243,8 +251,8 @@ function timeOf(at: Date): string {
   });
 }
 
-/** The classes of entries that are no message. */
-const CLASSES = { event: "event", error: "fault", answer: "answer" };
+/** The classes of events and errors. */
+const CLASSES = { event: "event", error: "fault" };
 
 /** What a conversation without messages shows. */
 const EMPTY: Readonly<Record<Conversation["kind"], string>> = {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Chat } from "../model/chat.js";
+import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
 import { avatar, hueOf, line } from "./text.ts";
@@ -181,9 +181,9 @@ export function drawMe(chat: Chat): void {
   picture.textContent = line(chat.me).slice(0, 1);
   picture.style.setProperty("--hue", `${hueOf(chat.me)}`);
   byId("me").textContent = byId("me").title = line(chat.me);
-  byId("standing").textContent = chat.state === "away"
+  byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
-    : chat.account.owned
+    : chat.signIn.owned
     ? "account"
     : "guest";
 }

@@ -1,42 +1,57 @@
 /**
  * SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side, as pure functions.
  *
- * The server never learns a password. It keeps a verifier, from which no login
- * can be made, and in which only somebody who knows the password finds the
- * server's signature. What costs time, PBKDF2, is done by the client alone: a
- * login costs the server three HMACs and a hash, some 30 µs.
+ * The server never learns a password. It stores a verifier, from which nobody can
+ * sign in, and in which only a client that knows the password finds the server's
+ * signature. The client alone does what costs time, PBKDF2: a sign-in costs the
+ * server three HMACs and a hash, some 30 µs.
  *
- * Of the RFC it takes what parley's clients say: no channel binding (the header
- * is `n,,`), no authorization identity, no extensions.
+ * Of the RFC it takes what scram.ts sends: no channel binding (the header is
+ * `n,,`), no authorization identity, no extensions. It is a file of its own, so
+ * that a browser does not load it.
  *
  * @module
  */
-import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
-import { ChatError } from "../../protocol.ts";
+import { ChatError } from "../protocol.ts";
+import {
+  GS2_HEADER,
+  ITERATIONS,
+  MAX_ITERATIONS,
+  MIN_SALT_BYTES,
+  randomWord,
+} from "./scram.ts";
 
-/** How often a password is hashed for a verifier: fewer, and more, is refused. */
-export const ITERATIONS = { least: 4_096, usual: 600_000, most: 1_000_000 };
+/** The range of iterations of a verifier; clients of this project use more. */
+export const ITERATION_RANGE = { min: 4_096, max: MAX_ITERATIONS };
 
-/** How long the salt of a verifier is, in bytes. */
-export const SALT_BYTES = { least: 16, most: 64 };
+/** The range of the length of a salt, in bytes. */
+export const SALT_RANGE = { min: MIN_SALT_BYTES, max: 64 };
 
-/** What the server keeps in place of a password. */
+/** The server's hash functions: a server has them without waiting. */
+export interface Hashes {
+  /** HMAC of the UTF-8 of `text` (RFC 2104). */
+  hmacSha256(key: Uint8Array, text: string): Uint8Array;
+  /** The 32 bytes of the hash. */
+  sha256(bytes: Uint8Array): Uint8Array;
+}
+
+/** What the server stores in place of a password. */
 export interface Verifier {
   /** How often the password was hashed. */
   readonly iterations: number;
-  /** What was hashed with it. */
+  /** Random; its length is in {@linkcode SALT_RANGE}. */
   readonly salt: Uint8Array;
-  /** Finds out whether the client knows the password. */
+  /** Shows whether the client knows the password. */
   readonly storedKey: Uint8Array;
-  /** Shows the client that the server knows the verifier. */
+  /** Shows the client that the server has the verifier. */
   readonly serverKey: Uint8Array;
 }
 
-/** A login that waits for its proof. */
+/** A sign-in that waits for its proof. */
 export interface Challenge {
-  /** What the client is told: the server's first message. */
+  /** The server's first message. */
   readonly message: string;
-  /** Both sides' random words, which the proof repeats. */
+  /** The random words of both sides, which the proof repeats. */
   readonly nonce: string;
   /** The client's first message, without its header. */
   readonly clientFirst: string;
@@ -45,8 +60,7 @@ export interface Challenge {
 /**
  * Reads `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`.
  *
- * @throws {ChatError} 105 if it is anything else, or not to be trusted with a
- * password.
+ * @throws {ChatError} 105 if it is anything else, or too weak.
  */
 export function parseVerifier(text: string): Verifier {
   const [, count, ...parts] = VERIFIER.exec(text) ?? [];
@@ -60,22 +74,25 @@ export function parseVerifier(text: string): Verifier {
     );
   }
   const iterations = Number(count);
-  checkRange("number of iterations", iterations, ITERATIONS);
-  checkRange("length of the salt in bytes", salt.length, SALT_BYTES);
+  checkRange("number of iterations", iterations, ITERATION_RANGE);
+  checkRange("length of the salt in bytes", salt.length, SALT_RANGE);
   return { iterations, salt, storedKey, serverKey };
 }
 
 /**
- * A verifier for which there is no password: what an unknown account is
- * challenged with. The same `secret` and `name` always give the same one, so
- * that to ask twice tells nothing. Its keys are no secret: nobody finds what
- * has them as its hash.
+ * A verifier without a password: the challenge for an unknown account. The same
+ * `secret` and `name` always give the same one, so that to ask twice tells
+ * nothing. Its keys are no secret: nobody finds what has them as its hash.
  */
-export function fakeVerifier(secret: Uint8Array, name: string): Verifier {
-  const derived = hmac(secret, `salt ${name}`);
+export function fakeVerifier(
+  secret: Uint8Array,
+  name: string,
+  { hmacSha256 }: Hashes,
+): Verifier {
+  const derived = hmacSha256(secret, `salt ${name}`);
   return {
-    iterations: ITERATIONS.usual,
-    salt: derived.subarray(0, SALT_BYTES.least),
+    iterations: ITERATIONS,
+    salt: derived.subarray(0, MIN_SALT_BYTES),
     storedKey: derived,
     serverKey: derived,
   };
@@ -83,16 +100,16 @@ export function fakeVerifier(secret: Uint8Array, name: string): Verifier {
 
 /**
  * Answers the client's first message, `n,,n=<name>,r=<nonce>`. `random` is the
- * server's part of the nonce, and never used twice.
+ * server's part of the nonce; by default it is new.
  *
  * @throws {ChatError} 105 if the message is anything else, or of another name.
  */
 export function challenge(
   name: string,
-  { message, verifier, random }: {
+  { message, verifier, random = randomWord() }: {
     message: string;
     verifier: Verifier;
-    random: string;
+    random?: string;
   },
 ): Challenge {
   const [, user, word] = CLIENT_FIRST.exec(message) ?? [];
@@ -126,8 +143,8 @@ export function challenge(
  */
 export function prove(
   { message, nonce, clientFirst }: Challenge,
-  verifier: Verifier,
   clientFinal: string,
+  { verifier, hashes }: { verifier: Verifier; hashes: Hashes },
 ): string | undefined {
   const [, withoutProof, word, text = ""] = CLIENT_FINAL.exec(clientFinal) ??
     [];
@@ -145,19 +162,22 @@ export function prove(
     );
   }
   const said = `${clientFirst},${message},${withoutProof}`;
-  const mask = hmac(verifier.storedKey, said);
+  const mask = hashes.hmacSha256(verifier.storedKey, said);
   const clientKey = proof.map((byte, index) => byte ^ mask[index]!); // of one length
-  const same = timingSafeEqual(sha256(clientKey), verifier.storedKey);
-  return same ? `v=${hmac(verifier.serverKey, said).toBase64()}` : undefined;
+  const same = isSame(hashes.sha256(clientKey), verifier.storedKey);
+  return same
+    ? `v=${hashes.hmacSha256(verifier.serverKey, said).toBase64()}`
+    : undefined;
 }
 
-/** The server's part of a nonce: 144 random bits. */
-export function randomWord(): string {
-  return crypto.getRandomValues(new Uint8Array(18)).toBase64();
+/** Compares two hashes in a time that does not tell where they differ. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (const [index, byte] of a.entries()) difference |= byte ^ b[index]!;
+  return difference === 0;
 }
 
 const KEY_BYTES = 32; // of SHA-256
-const GS2_HEADER = "n,,";
 const BASE64 = "[A-Za-z0-9+/]+=*";
 const VERIFIER = new RegExp(
   `^SCRAM-SHA-256\\$(\\d{1,9}):(${BASE64})\\$(${BASE64}):(${BASE64})$`,
@@ -165,7 +185,7 @@ const VERIFIER = new RegExp(
 const CLIENT_FIRST = /^n,,n=([A-Za-z0-9]{1,32}),r=([!-+\--~]{16,128})$/;
 const CLIENT_FINAL = new RegExp(`^(c=biws,r=([!-+\\--~]+)),p=(${BASE64})$`);
 
-/** The bytes of `text`; undefined if it is not base64 in its one right form. */
+/** The bytes of `text`; undefined if it is not canonical base64. */
 function fromBase64(text: string): Uint8Array | undefined {
   try {
     return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
@@ -177,31 +197,11 @@ function fromBase64(text: string): Uint8Array | undefined {
 function checkRange(
   what: string,
   value: number,
-  { least, most }: { least: number; most: number },
+  { min, max }: { min: number; max: number },
 ): void {
-  if (value >= least && value <= most) return;
+  if (value >= min && value <= max) return;
   throw new ChatError(
     105,
-    `Cannot use the verifier: the ${what} is ${value}, and must be ${least} to ${most}`,
+    `Cannot use the verifier: the ${what} is ${value}, and must be ${min} to ${max}`,
   );
-}
-
-/**
- * Loads what a login needs, unless it is there, which takes some 30 ms: as long
- * as to start the server, and too long in the middle of a chat.
- */
-export function prepareScram(): void {
-  nodeCrypto();
-}
-
-function nodeCrypto() {
-  return globalThis.process.getBuiltinModule("node:crypto");
-}
-
-function hmac(key: Uint8Array, text: string): Uint8Array {
-  return nodeCrypto().createHmac("sha256", key).update(text).digest();
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return nodeCrypto().createHash("sha256").update(bytes).digest();
 }

@@ -1,6 +1,6 @@
 /** A rate that lets bursts through, with the time in the test's hand. */
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { TokenBucket } from "../../../server/limits/token_bucket.ts";
+import { TokenBucket } from "../../../server/limits/pacing.ts";
 
 const RATE = { perSecond: 2, burst: 3 };
 

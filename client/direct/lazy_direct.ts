@@ -7,23 +7,23 @@
 import type { Frame } from "../../protocol.ts";
 import type { Direct, DirectParts } from "./direct.ts";
 
-/** What a {@linkcode DirectDoor} needs. */
-export interface DirectDoorParts extends Omit<DirectParts, "listens"> {
+/** What a {@linkcode LazyDirect} needs. */
+export interface LazyDirectParts extends Omit<DirectParts, "listens"> {
   /** Whether we can be called, at first. Default true. */
   readonly listens?: boolean;
 }
 
 /** See the top of the file. */
-export class DirectDoor {
+export class LazyDirect {
   /** Whether we can be called. */
   listening: boolean;
   /** What was loaded, if anything was wanted. */
   opened: Direct | undefined;
-  readonly #parts: DirectDoorParts;
+  readonly #parts: LazyDirectParts;
   #opening: Promise<Direct> | undefined;
 
   /** Nothing is loaded yet. */
-  constructor(parts: DirectDoorParts) {
+  constructor(parts: LazyDirectParts) {
     this.#parts = parts;
     this.listening = parts.listens ?? true;
   }

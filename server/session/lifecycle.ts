@@ -1,0 +1,107 @@
+/**
+ * How a session begins and ends: it is counted and logged, and its user goes
+ * offline with it.
+ *
+ * @module
+ */
+import { ChatError, ERRORS } from "../../protocol.ts";
+import type { User } from "../chat/user.ts";
+import { type Connection, type Ending, hostOf } from "../net/connection.ts";
+import type { Context } from "./context.ts";
+import { release } from "./register.ts";
+import type { Registered } from "./registered.ts";
+import { logLeft } from "./requests.ts";
+import { Session, type State } from "./state.ts";
+
+/** Opens the session of a connection; refuses it if it is over a limit. */
+export function openSession(
+  connection: Connection,
+  context: Context,
+): Session {
+  const { limits, now, sessions } = context;
+  const limited = limits.connectionFrom(hostOf(connection.remote), now());
+  const session = new Session(connection, limited, now());
+  connection.onEnd = () => end(session, context);
+  sessions.add(session);
+  admit(session, context);
+  return session;
+}
+
+/** Closes a session whose connection is over. */
+export function closeSession(
+  session: Session,
+  { limits, sessions }: Context,
+): void {
+  sessions.delete(session);
+  if (session.admitted) limits.leave(session);
+}
+
+/** Counts the connection, or ends it. */
+function admit(session: Session, context: Context): void {
+  const { bans, limits, log, now } = context;
+  const { remote, way } = session.connection;
+  try {
+    limits.enter(session, now());
+    session.admitted = true;
+    const over = way === "TCP" ? "" : ` over ${way}`;
+    log(`<${remote}> connected${over}`);
+    const value = hostOf(remote);
+    const banned = bans.refusal({ kind: "address", value });
+    if (banned) session.refuse(banned);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    context.logThrottled(`Refused <${remote}>: ${error.message}`);
+    session.refuse(error);
+  }
+}
+
+/** So many refused connections wait until the client has read why. */
+const MAX_REFUSED = 100;
+
+/** Whether a connection that was refused is closed at once. */
+export function hasManyRefused({ sessions, limits }: Context): boolean {
+  return sessions.size - limits.connections > MAX_REFUSED;
+}
+
+/** Ends the session: its user goes offline, and its token can be used. */
+function end(session: Session, context: Context): void {
+  const { connection, pace, state } = session;
+  pace.stop();
+  if (!session.admitted) return;
+  const reason = inWords(connection.ending);
+  release(session, context);
+  if (state.type === "two-socket") {
+    context.twoSocketUsers.remove(state.user, reason);
+  }
+  if (state.type === "registered") startResumeWindow(state, context);
+  const user = userOf(state);
+  for (const room of user ? context.hub.exit(user, reason) : []) {
+    logLeft(user!, room.name, context); // there is one, or no room
+  }
+  const name = user ? ` ${user.name}` : "";
+  context.log(`<${connection.remote}>${name} disconnected: ${reason}`);
+}
+
+function startResumeWindow(
+  { user, resumable }: Registered,
+  context: Context,
+): void {
+  resumable.goneAt = context.now();
+  resumable.connection = undefined;
+  // Rooms of an earlier connection are dropped, unless none was joined yet.
+  if (user.rooms.size > 0) {
+    const names = new Set(Array.from(user.rooms.keys(), ({ name }) => name));
+    const dropped = resumable.rooms.keys().filter((name) => !names.has(name));
+    context.resumables.left(resumable, [...dropped]);
+  }
+}
+
+function userOf(state: State): User | undefined {
+  if (state.type === "new") return undefined;
+  return state.type === "registered" ? state.user : state.user.user;
+}
+
+function inWords(ending: Ending | undefined): string {
+  if (ending instanceof ChatError) return ERRORS[ending.code].toLowerCase();
+  return ending ?? "server error";
+}

@@ -1,0 +1,218 @@
+/**
+ * A registered user: the command SEND, with what the user sends, and what the
+ * user is sent.
+ *
+ * SENDs that arrive together are stored and delivered together, which is where
+ * the speed comes from: each is checked and becomes a draft, and
+ * {@linkcode Outgoing.flush} appends all drafts to the journal. That delivers
+ * them, in the order of the journal, and then they are answered.
+ *
+ * @module
+ */
+import { ChatError, encodeError, type Frame, isText } from "../../protocol.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
+import type { Hub } from "../chat/hub.ts";
+import type { Peer, User } from "../chat/user.ts";
+import type { Journal, Stored } from "../journal/journal.ts";
+import type { Pace } from "../limits/pacing.ts";
+import type { Connection } from "../net/connection.ts";
+import type { Keepalive } from "./keepalive.ts";
+
+/** The parts of a session that stay when its state changes. */
+export interface SessionParts {
+  readonly connection: Connection;
+  /** Its rates and turns. */
+  readonly pace: Pace;
+  readonly keepalive: Keepalive;
+}
+
+/** The parts of the server that a user needs. */
+export interface UserContext {
+  readonly hub: Hub;
+  readonly journal: Journal;
+  /** Milliseconds that never jump. */
+  readonly now: () => number;
+}
+
+/** The command SEND: checks it, and makes a draft of it. */
+export function send(
+  { user, outgoing }: Registered,
+  { hub }: Pick<UserContext, "hub">,
+  frame: Frame,
+): undefined {
+  const word = frame.args[0]!; // a SEND has one
+  const to = outgoing.checkedTarget(word) ?? hub.address(user, word);
+  if (!isText(frame.body)) {
+    throw new ChatError(107, "Cannot send a message that is not UTF-8");
+  }
+  outgoing.add(word, frame, to);
+}
+
+/** The state of a session whose user is registered. */
+export class Registered implements Peer {
+  readonly type = "registered";
+  readonly user: User;
+  readonly connection: Connection;
+  readonly keepalive: Keepalive;
+  /** What the user can resume with its token. */
+  readonly resumable: ResumableSession;
+  readonly outgoing: Outgoing;
+  /** Undefined for a guest. */
+  account: Account | undefined;
+  #held: Uint8Array[] | undefined = []; // until what was missed is sent
+  #heldBytes = 0;
+
+  /** Enters the hub under a reserved name. */
+  constructor(
+    parts: SessionParts,
+    context: UserContext,
+    { name, account, resumable }: {
+      name: string;
+      account: Account | undefined;
+      resumable: ResumableSession;
+    },
+  ) {
+    this.connection = parts.connection;
+    this.keepalive = parts.keepalive;
+    this.account = account;
+    this.resumable = resumable;
+    this.user = context.hub.enter(name, this);
+    this.outgoing = new Outgoing(this, parts.pace, context);
+  }
+
+  get kind(): "account" | "guest" {
+    return this.account ? "account" : "guest";
+  }
+
+  get remote(): string {
+    return this.connection.remote;
+  }
+
+  get congested(): boolean {
+    return this.connection.outbox.congested;
+  }
+
+  relief(): Promise<void> {
+    return this.connection.outbox.relief();
+  }
+
+  forward(_batch: Batch, forwards: Uint8Array): undefined {
+    this.notify(forwards);
+  }
+
+  notify(bytes: Uint8Array): void {
+    const { outbox } = this.connection;
+    if (!this.#held) return outbox.push(bytes);
+    if (this.#heldBytes > outbox.maxBytes) return this.connection.overflowed();
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+  }
+
+  /** Whether what was missed is sent; new messages follow at once. */
+  get caughtUp(): boolean {
+    return this.#held === undefined;
+  }
+
+  /** What was missed is sent: sends what was held back meanwhile. */
+  release(): void {
+    for (const bytes of this.#held ?? []) this.connection.outbox.push(bytes);
+    this.#held = undefined;
+  }
+}
+
+/** The messages that a user sends. */
+export class Outgoing {
+  readonly #sender: Registered;
+  readonly #pace: Pace;
+  readonly #journal: Journal;
+  readonly #now: () => number;
+  #drafts: Draft[] = [];
+  /**
+   * The target that was checked last, by the word that named it. It needs no
+   * other check until the drafts are stored: nothing else happens before.
+   */
+  #checked: { readonly word: string; readonly to: string } | undefined;
+
+  constructor(sender: Registered, pace: Pace, context: UserContext) {
+    this.#sender = sender;
+    this.#pace = pace;
+    this.#journal = context.journal;
+    this.#now = context.now;
+  }
+
+  get isEmpty(): boolean {
+    return this.#drafts.length === 0;
+  }
+
+  /** The target `word` if it was just checked that the user may send there. */
+  checkedTarget(word: string): string | undefined {
+    return this.#checked?.word === word ? this.#checked.to : undefined;
+  }
+
+  /** Adds a SEND to the drafts; `to` is its target, which was checked. */
+  add(word: string, frame: Frame, to: string): void {
+    const key = this.keyOf(frame);
+    const { body } = frame;
+    this.#drafts.push(key === undefined ? { to, body } : { to, body, key });
+    if (this.#checked?.word !== word) this.#checked = { word, to };
+  }
+
+  /**
+   * Stores the drafts, which delivers them, and answers SENT. A flood then waits
+   * for slow receivers, and so goes as fast as they read; a user who chats never
+   * waits for others.
+   */
+  async flush(): Promise<void> {
+    const drafts = this.#drafts;
+    this.#drafts = [];
+    this.#checked = undefined;
+    const stored = await this.#append(drafts);
+    const { outbox } = this.#sender.connection;
+    let draft = 0;
+    for (const { firstId, at, count, delivery } of stored) {
+      const { to } = drafts[draft]!; // as many as were stored
+      const { recipients } = delivery;
+      outbox.answer(encodeSents({ to, firstId, at, count, recipients }));
+      draft += count;
+    }
+    const slow = new Set(stored.flatMap(({ delivery }) => delivery.congested));
+    if (slow.size > 0 && this.#pace.floods(this.#now())) {
+      await Promise.all(Array.from(slow, (reader) => reader.relief()));
+    }
+  }
+
+  /**
+   * The key under which the journal knows a SEND again; undefined without one.
+   *
+   * @throws {ChatError} 105 if the header Key is malformed, or there twice.
+   */
+  keyOf({ headers }: Frame): string | undefined {
+    if (headers.length < 2) return undefined; // the one is its Content-length
+    const [key, again] = headers.filter(([name]) => name === "key");
+    if (!key) return undefined;
+    if (again) throw new ChatError(105, "Cannot send: Key is there twice");
+    if (!/^[\x20-\x7e]{1,64}$/.test(key[1])) {
+      const why = "Key is not 1 to 64 printable characters";
+      throw new ChatError(105, `Cannot send: ${why}`);
+    }
+    // A guest's name may have had other owners.
+    const { account, resumable } = this.#sender;
+    return `${account?.keyScope ?? resumable.token} ${key[1]}`;
+  }
+
+  /** Stores drafts; answers each with the reason if they cannot be stored. */
+  async #append(drafts: readonly Draft[]): Promise<readonly Stored[]> {
+    try {
+      return await this.#journal.append(this.#sender.user.name, drafts);
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      for (const { to } of drafts) {
+        const answer = encodeError(error, `SEND ${to}`);
+        this.#sender.connection.outbox.answer(answer);
+      }
+      return [];
+    }
+  }
+}
