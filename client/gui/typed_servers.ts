@@ -120,5 +120,5 @@ function endpointOf(server: string, port: string): Endpoint {
 
 /** Fits into the end of a WebSocket, as it is shown on the page. */
 const ANSWER_FIRST =
-  "The server's certificate is not known here. Answer on the terminal that " +
+  "The server's certificate is unknown. Answer on the terminal that " +
   "opened this page, then join again";

@@ -156,7 +156,7 @@ Deno.test("a new certificate is asked about on the terminal, and remembered", as
 
   assertMatch(
     refused,
-    /^4000 The server's certificate is new here\. Answer on/,
+    /^4000 The server's certificate is unknown\. Answer on/,
   );
   assertEquals(asked, refused);
   assertEquals(terminal.questions.length, 3);
