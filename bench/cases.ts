@@ -23,7 +23,7 @@ export interface Sample {
   p999Us?: number;
   memoryMb?: number;
   kbPerConnection?: number;
-  /** Until all are in, or {@linkcode ARRIVAL_LIMIT_MS}. */
+  /** Until all are registered, or {@linkcode ARRIVAL_LIMIT_MS}. */
   readyMs?: number;
   readyConnections?: number;
   joinedMs?: number;
@@ -56,7 +56,7 @@ export interface Setting {
   readonly quick: boolean;
 }
 
-/** Who has not been let in by then is counted as not ready. */
+/** A connection that is not registered by then counts as not ready. */
 const ARRIVAL_LIMIT_MS = 10_000;
 
 const THROUGHPUT = [
@@ -80,7 +80,7 @@ export const CASES: readonly Case[] = [
   })),
   {
     id: "rooms",
-    title: "100 rooms of 10, everybody sending, 100-byte messages",
+    title: "100 rooms of 10, all members sending, 100-byte messages",
     metrics: THROUGHPUT,
     choose: (peers) => peers.filter(isBare),
     measure: flood({ rooms: 100, members: 10, senders: 10 }),
@@ -312,7 +312,7 @@ function failOnLost({ failed, connections }: LoadResult): void {
   throw new Error(`${failed} of ${connections} connections failed`);
 }
 
-/** How often a full accept queue has cost a client a second, on this machine. */
+/** How often a full accept queue has dropped a SYN so far, on this machine. */
 async function countSynDrops(): Promise<number> {
   const text = await Deno.readTextFile("/proc/net/netstat");
   const [names = [], values = []] = text.split("\n")

@@ -31,7 +31,7 @@ const RUNS = 3;
 const SEE_MEMORY_EVERY_MS = 100;
 const PIECE_BYTES = 4 * 1_048_576;
 
-/** Somebody who can send a file. */
+/** A program that can send a file. */
 interface Program {
   readonly name: string;
   /** How the receiver is started; it puts the file into the folder `to`. */

@@ -1,15 +1,14 @@
 /**
- * Measures Parley beside the servers that people run, on this machine.
+ * Measures Parley beside other servers, on this machine.
  *
  *     deno task bench            everything, about eleven minutes
  *     deno task bench --quick    a first look, about two minutes
  *     deno task bench --peers parley,parley@16bfe57 --runs 7
  *                                this tree compared with a commit
  *
- * Every case runs several times, and in each of its runs all servers take their
- * turns one after the other, starting with another one each time: what else the
- * machine was doing hits all of them alike. Each measurement has a freshly started
- * server to itself. Only 127.0.0.1 is ever talked to.
+ * Every case runs several times. In each run all servers take turns, beginning
+ * with another one each time, so that other load on the machine hits all alike.
+ * Each measurement starts a fresh server. Only 127.0.0.1 is used.
  *
  * Result: tables on standard output, `bench.json` with every single number and
  * `bench.svg` in the folder given by --out.
@@ -41,7 +40,7 @@ interface Options {
   readonly compiler: string;
 }
 
-/** Measures what the options ask for, in turn, and says on stderr how far it is. */
+/** Measures what the options ask for, in turn, and reports progress on stderr. */
 export async function measureAll(options: Options): Promise<Results> {
   const { compiler } = options;
   const withTls = await hasOpenSsl(compiler);
@@ -69,7 +68,7 @@ export async function measureAll(options: Options): Promise<Results> {
   return results;
 }
 
-/** Names that mean one thing only, though others may start like them. */
+/** Full names, which match nothing else that starts like them. */
 const KNOWN_NAMES = new Set([...CASES, ...PEERS].map((one) => {
   return "id" in one ? one.id : one.name;
 }));
@@ -103,8 +102,8 @@ async function measureCase(
 }
 
 /**
- * The servers to measure, Parley of today and of the commits first and next to
- * each other, and a line on each one that is missing: what would help.
+ * The servers to measure, each Parley followed by the same one of the commits,
+ * and a line on each server that is missing, with the package that has it.
  */
 async function findPeers(options: Options, withTls: boolean) {
   const today = PEERS.filter(({ name }) => wants(options.peers, name));
@@ -114,7 +113,7 @@ async function findPeers(options: Options, withTls: boolean) {
   for (const peer of orderForPairs(today, ofCommits)) {
     const missing = await findMissing(peer, withTls);
     if (missing) {
-      notes.push(`${peer.name} is not measured: there is no ${missing}`);
+      notes.push(`${peer.name} is not measured; missing: ${missing}`);
     } else peers.push(peer);
   }
   for (const note of notes) console.error(note);
@@ -196,23 +195,23 @@ async function write(results: Results, dir: string): Promise<void> {
 const USAGE = `Usage: deno task bench [options]
 
 Measures Parley, nats-server, ngircd and inspircd (those that are installed) and
-bare relays side by side on 127.0.0.1, and says where Parley stands.
+bare relays side by side on 127.0.0.1, and compares Parley with its goals.
 
-  --quick         A first look: one short run of the most important cases
-  --only LIST     Only cases that start like one of these, e.g. receivers,steady
+  --quick         Do one short run of the most important cases
+  --only LIST     Measure only cases that start like one of these, e.g. receivers,steady
                   (${CASES.map(({ id }) => id).join(", ")})
-  --peers LIST    Only servers that start like one of these, e.g. parley,nats
+  --peers LIST    Measure only servers that start like one of these
                   (${PEERS.map(({ name }) => name).join(", ")})
                   NAME@COMMIT is Parley of that commit, built in a git worktree
                   that is removed at the end, e.g. parley,parley@HEAD~1. The
                   report then shows the ratio of this tree to the commit for each
                   number, as the median and the range of the pairs of runs
-  --runs NUMBER   Runs of each case (default 3; with --quick 1)
+  --runs NUMBER   Run each case so often (default 3; with --quick 1)
   --out FOLDER    Write bench.json and bench.svg there
-  --cc COMPILER   C compiler (default cc)
-  --help          This text`;
+  --cc COMPILER   Use this C compiler (default cc)
+  --help          Show this text`;
 
-/** Reads the command line; on a mistake says so in one line, and exits. */
+/** Reads the command line; prints a mistake in one line, and exits. */
 function readOptions(args: string[]): Options {
   try {
     const { values } = parseArgs({

@@ -20,7 +20,7 @@ import { startWeb } from "../web/serve/serve.ts";
 const MESSAGES = 5_000;
 const RUNS = 10;
 
-/** Who is in the pictures, and what they say. */
+/** The users in the pictures, and their messages. */
 const TALK: readonly (readonly [from: string, text: string])[] = [
   ["dora", "Good morning! The measurements of lab 3 are in."],
   ["dora", "Group 2 has lost a packet every 40 ms, like clockwork."],
@@ -75,7 +75,7 @@ async function measure(browser: Browser): Promise<void> {
   await server[Symbol.asyncDispose]();
 }
 
-/** Has somebody say so much in the room; gives how long the page takes. */
+/** Sends so many messages to the room; returns how long the page takes. */
 async function fillRoom(page: Page, port: number): Promise<number> {
   using bob = await join(port, "bob");
   const started = performance.now();
@@ -88,7 +88,7 @@ async function fillRoom(page: Page, port: number): Promise<number> {
   return Math.round(performance.now() - started);
 }
 
-/** A connection of somebody who is in `#default` and reads on. */
+/** A connection of a user who is in `#default` and reads on. */
 async function join(port: number, name: string): Promise<Deno.TcpConn> {
   const conn = await Deno.connect({ hostname: "127.0.0.1", port });
   await conn.write(encode("REGISTER", [name]));
@@ -120,7 +120,7 @@ async function openSidebar(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Conversations" }).click();
 }
 
-/** Starts the program of somebody who chats with --gui. */
+/** Starts the client with --gui. */
 function startProgram(port: number) {
   return serveLocally({
     settings: { server: "127.0.0.1", port },

@@ -14,7 +14,7 @@ import {
   spreadOf,
 } from "./results.ts";
 
-/** One table for each case, then what was wanted and what came out. */
+/** One table for each case, the ratios to commits, then the goals. */
 export function toText(results: Results): string {
   const facts = Object.entries({ ...results.machine, ...results.settings })
     .map(([name, value]) => `${name}: ${value}`);
@@ -107,7 +107,7 @@ function align(
   });
 }
 
-/** Where the generator was at its end, so that the server could have done more. */
+/** Cases in which the generator was the limit, and the server could do more. */
 function findLimits({ id, rows }: CaseResult): string[] {
   return rows.flatMap((row) => {
     const share = spreadOf(row, "loadShare")?.median ?? 0;
@@ -177,7 +177,7 @@ function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
-/** A generator that works for more of its time may be what is measured. */
+/** A generator that is busier than this may be the limit that is measured. */
 const BUSY_SHARE = 0.9;
 
 const PANEL_WIDTH = 330;

@@ -1,12 +1,12 @@
 /**
- * The measurements of one run: medians, spreads, and whether Parley is where it
- * wants to be. Pure: values in, values out.
+ * The measurements of one run: medians, spreads, and whether Parley reaches its
+ * goals. Pure: values in, values out.
  *
  * @module
  */
 import type { Metric, Sample } from "./cases.ts";
 
-/** Everything that one run of the bench found; what is written as JSON. */
+/** Everything that one run of the bench measured, as it is written as JSON. */
 export interface Results {
   readonly startedAt: string;
   readonly machine: Record<string, string | number>;
@@ -36,7 +36,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** What was wanted and what came out; `met` is absent if it was not measured. */
+/** A goal and what was measured; `met` is absent if it was not. */
 export interface Verdict {
   readonly text: string;
   readonly met?: boolean;
@@ -126,7 +126,7 @@ export function judge(results: Results): Verdict[] {
   });
 }
 
-/** The peers that people run, for "the best peer". */
+/** The other servers, for "the best peer". */
 const SERVERS = ["nats-server", "ngircd", "inspircd"];
 
 const GOALS: { id: string; judge(found: CaseResult): Verdict }[] = [

@@ -229,7 +229,7 @@ Deno.test("core/ uses nothing that only Deno or only a browser has", async () =>
   }
 });
 
-Deno.test("what browsers load has no syntax that some of them lack", async () => {
+Deno.test("files that browsers load have no syntax that some of them lack", async () => {
   const served = ["core/", "web/page/", "protocol.ts"];
   for (const file of FILES) {
     if (!served.some((start) => file.startsWith(start))) continue;

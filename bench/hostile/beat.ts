@@ -2,7 +2,7 @@
  * Doing something again and again, at times of its own.
  *
  * `setInterval` counts from when it was called last: what is late together stays
- * together, and who should act independently ends up in step.
+ * together, and clients that should act independently end up in step.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * Those who connect to a server to harm it: they say nothing, or a byte a
- * second, or never read. Whoever is thrown out comes again.
+ * Foes: clients that connect to a server to harm it. They send nothing, or one
+ * byte a second, or never read. A foe that is disconnected connects again.
  *
- * They come from many addresses of this computer, 127.0.1.1 and on, so that the
- * limits for one address are not all that holds them back. They know nothing of
- * each other: each comes, and gives its signs, at times of its own.
+ * They connect from many addresses of this computer, 127.0.1.1 and on, so that
+ * more than the limits for one address holds them back. Each foe connects and
+ * sends at times of its own, independent of the others.
  *
  * @module
  */
@@ -23,22 +23,22 @@ export const FOES: Readonly<Record<Kind, number>> = {
   deaf: 200,
 };
 
-/** Where those sit who never read. */
+/** The room of the foes that never read. */
 export const BUSY_ROOM = "#busy";
 
-/** So many addresses they share. */
+/** How many addresses they share. */
 const ADDRESSES = 100;
 
-/** So many connect in a second at the start; nobody notices a slow beginning. */
+/** How many connect in a second at the start. */
 const CONNECTS_PER_SECOND = 500;
 
-/** Who is thrown out waits so long, as long as a flood of them would pay. */
+/** How long a foe waits before it connects again: a flood would pay no more. */
 const BACK_AFTER_MS = 100;
 
-/** A sign of life, and how those who do not read find out that they are out. */
+/** Keeps a foe alive, and shows one that does not read that it was disconnected. */
 const SIGN_EVERY_MS = 1_000;
 
-/** Comes in their numbers, and stays for ever; tells what happens by `count`. */
+/** Connects all foes, and never ends; reports what happens through `count`. */
 export async function attack(
   port: number,
   count: (what: "connected" | "thrown out") => void,
@@ -57,7 +57,7 @@ interface Place {
   count(what: "connected" | "thrown out"): void;
 }
 
-/** One of them, over all its connections. */
+/** One foe, over all its connections. */
 class Foe {
   readonly #kind: Kind;
   readonly #number: number;
@@ -69,7 +69,7 @@ class Foe {
     this.#place = place;
   }
 
-  /** Connects, and again whenever it is thrown out. */
+  /** Connects, and again whenever it is disconnected. */
   come(): void {
     const socket = connect({
       host: "127.0.0.1",
@@ -105,7 +105,7 @@ class Foe {
     }
   }
 
-  /** A byte a second: every second one of them of a message, others of a head. */
+  /** Sends a byte a second: half of the foes send a message, half a head. */
   #trickle(socket: Socket): () => void {
     if (this.#number % 2 === 0) {
       const head = "SEND ALL\nContent-length: 60000\n\n";

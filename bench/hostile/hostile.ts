@@ -1,22 +1,23 @@
 /**
- * Whether people who chat notice those who mistreat the server.
+ * Measures whether users who chat notice clients that mistreat the server.
  *
  *     deno run -A bench/hostile/hostile.ts
  *
- * Fifty people are in five rooms, and ten in one more; each says 100 bytes twice
- * a second. How long each delivery to the fifty takes is measured while they are
- * alone, and then while 1,000 connections say nothing, 1,000 send a byte a second,
- * and 200 sit in the sixth room and never read. Whoever is thrown out comes again.
- * Those come from a hundred addresses and from a process of their own that runs
- * only when the others do not want to (`chrt --idle`; with `nice` it would still
- * keep a processor for 4 ms that the server needs), since it would be other
- * computers. For the same reason those who chat have a processor whenever they
- * want to (`chrt --rr`, which takes root): or they would wait behind the server
- * for a processor, up to 3 ms, while the foes have the other one. The server is
- * as everybody runs it, with all its limits.
+ * Fifty users are in five rooms, and ten in one more; each sends 100 bytes twice
+ * a second. The bench measures how long each delivery to the fifty takes: first
+ * while they are alone, then beside 2,200 foes. Of these, 1,000 send nothing,
+ * 1,000 send a byte a second, and 200 are in the sixth room and never read. A foe
+ * that is disconnected connects again.
  *
- * Then a room of a hundred is told as much as it can take, with and without one
- * among them who has stopped reading.
+ * In reality the foes would be other computers. So they use a hundred addresses,
+ * and their process runs only when no other wants to (`chrt --idle`; with `nice`
+ * it would still keep a processor for 4 ms that the server needs). For the same
+ * reason the users have a processor whenever they want one (`chrt --rr`, which
+ * takes root). Without it they would wait behind the server, up to 3 ms, while
+ * the foes have the other processor. The server runs with all its limits.
+ *
+ * Then one sender sends to a room of a hundred as fast as it can, with and without
+ * one member that has stopped reading.
  *
  * @module
  */
@@ -42,7 +43,7 @@ const SETTLE_MS = 3_000;
 const ALONE_MS = 40_000;
 const TOGETHER_MS = 80_000;
 
-/** How many of them have to be there before it is measured. */
+/** How many foes must be connected before the measurement begins. */
 const ALL_FOES = Object.values(FOES).reduce((sum, count) => sum + count, 0);
 
 /** The foes, as a process; and how many of their connections there were. */
@@ -94,7 +95,7 @@ async function beFoes(port: number): Promise<void> {
   });
 }
 
-/** The people who chat, and what their deliveries took, in milliseconds. */
+/** The users who chat, and how long their deliveries took, in milliseconds. */
 class Chat {
   readonly delays: number[] = [];
   said = 0;
@@ -107,7 +108,7 @@ class Chat {
     for (const [i, room] of rooms.entries()) {
       const client = await chat.#enter(port, `person${i}`, room);
       const startAt = i / rooms.length * SAY_EVERY_MS; // not all in one moment
-      setTimeout(() => chat.#talk(client, room), startAt);
+      setTimeout(() => chat.#chat(client, room), startAt);
     }
     return chat;
   }
@@ -118,7 +119,7 @@ class Chat {
 
   async #enter(port: number, name: string, room: string): Promise<Client> {
     const client = await Client.connect(port, ({ body }) => {
-      if (room === BUSY_ROOM) return; // who is measured sits elsewhere
+      if (room === BUSY_ROOM) return; // its members are not measured
       const sentAt = Number(decoder.decode(body));
       this.delays.push(performance.now() - sentAt);
     });
@@ -127,7 +128,7 @@ class Chat {
     return client;
   }
 
-  #talk(client: Client, room: string): void {
+  #chat(client: Client, room: string): void {
     const say = () => {
       if (room !== BUSY_ROOM) this.said++;
       const text = `${performance.now()}`.padEnd(BODY_BYTES, "0");
@@ -169,7 +170,7 @@ async function measureChat(): Promise<void> {
   chat.stop();
 }
 
-/** Has this thread, and nothing it starts, scheduled so; see chrt(1). */
+/** Schedules this thread, and nothing it starts, like that; see chrt(1). */
 async function schedule(policy: string, priority: number): Promise<void> {
   const process = new Deno.Command("chrt", {
     args: [policy, "--reset-on-fork", "--pid", `${priority}`, `${Deno.pid}`],
@@ -178,7 +179,7 @@ async function schedule(policy: string, priority: number): Promise<void> {
   if (!success) console.error(decoder.decode(stderr).trim());
 }
 
-/** Measures for so long, and tells. */
+/** Measures for so long, and prints the result. */
 async function part(
   name: string,
   forMs: number,
@@ -209,8 +210,8 @@ async function part(
 }
 
 /**
- * How much of the processors the host of this machine has given to others so
- * far, in milliseconds; a part of which it took over a few hundred says nothing.
+ * How long the host of this machine has kept the processors from it so far, in
+ * milliseconds. A part of the run with more than a few hundred proves nothing.
  */
 async function stolenMs(): Promise<number> {
   const stat = await Deno.readTextFile("/proc/stat");

@@ -1,10 +1,10 @@
 /**
- * How fast people log in, and whether that delays those who chat.
+ * Measures how fast users sign in, and whether that delays users who chat.
  *
  *     deno run -A bench/hostile/logins.ts
  *
  * Ten people are in a room and hear a message every 10 ms. How long each
- * delivery takes is measured while nobody logs in, and while 200 log in at once,
+ * delivery takes is measured while no user signs in, and while 200 log in at once,
  * ten times. They do so in a process of its own that gives way to the others
  * (`nice`). What a client computes before its first PROVE, 600,000 rounds of
  * PBKDF2, is done beforehand, as it would be on 200 computers. Then, while nobody
@@ -33,7 +33,7 @@ const QUIET_MS = 5_000;
 const CROWD = 200;
 const CROWDS = 10;
 const PAUSE_MS = 500;
-const SILENCE_MS = 2_000; // newcomers give way as long as somebody talks
+const SILENCE_MS = 2_000; // newcomers give way as long as messages are sent
 const LOGINS = 2_000;
 const AT_ONCE = 50;
 
@@ -52,7 +52,7 @@ async function logIn(port: number, name: string, keys: Keys): Promise<Client> {
   return client;
 }
 
-/** The people who log in: a line of the input says how many, how many at once. */
+/** The users who sign in: a line of the input says how many, and how many at once. */
 async function crowd(port: number): Promise<void> {
   const keys = await deriveKeys(PASSWORD, SALT, ITERATIONS);
   console.log("ready");
@@ -125,7 +125,7 @@ async function measure(): Promise<void> {
   await sleep(PAUSE_MS);
   delays.length = 0;
   await sleep(QUIET_MS);
-  report("nobody logs in", delays.splice(0));
+  report("no user signs in", delays.splice(0));
 
   const during: number[] = [];
   const took: number[] = [];

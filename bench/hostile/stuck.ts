@@ -1,6 +1,6 @@
 /**
  * A room of a hundred that is told as much as it can take, with and without one
- * among them who has stopped reading.
+ * member that has stopped reading.
  *
  * @module
  */
@@ -63,7 +63,7 @@ async function tell(port: number, stuckCount: number): Promise<Told> {
   };
 }
 
-/** Somebody in the room. */
+/** A member of the room. */
 class Member implements Disposable {
   readonly #conn: Deno.TcpConn;
   readonly #decoder = new FrameDecoder({ maxBodyBytes: 65_536 });

@@ -1,23 +1,23 @@
 /*
  * The load generator: one program for all protocols, so that all servers are
- * measured with the same stick.
+ * measured in the same way.
  *
  * It opens rooms x members connections, registers and joins them, lets the first
- * `senders` of each room send, and counts what everybody else receives. It knows
+ * `senders` of each room send, and counts what all others receive. It knows
  * no protocol (see load_spec.h), only what may carry one (see load_transport.h);
  * what it looks for is its own mark in the bodies:
  *
  *     |SSSSSTTTTTTTTWWxxxxxxxx...
  *
  * a bar that nothing else on the wire contains, the message's number, the time it
- * was sent in ns, and who of the room sent it, each in digits of six bits, then
+ * was sent in ns, and which member sent it, each in digits of six bits, then
  * filling. Every message at every receiver is checked: it must be the sender's
  * next one. A lost, doubled or swapped message ends the run with an error.
  *
  * Nothing is sent blindly: the senders of a room together are never more than
  * `window` messages (or `window_bytes`) ahead of the slowest receiver, and fill
  * the window up again when half of it is free. This is the same for all servers,
- * cuts nobody off as a slow reader, and measures what is received, not what is
+ * disconnects no receiver as too slow, and measures what is received, not what is
  * dropped. What was received is acknowledged to the kernel of the server at once.
  *
  * To cost little: a receiver's mark is looked for where the last one's distance
@@ -321,7 +321,7 @@ static void settle(void) {
   while (last_read_ns + (uint64_t)spec.settle_ms * 1000000u > now_ns() && now_ns() < end);
 }
 
-/* Lets everybody in, or as many as come within the limit. */
+/* Connects and registers all, or as many as succeed within the limit. */
 static void connect_all(void) {
   uint64_t limit_ms = spec.connect_limit_ms ? (uint64_t)spec.connect_limit_ms : UINT32_MAX;
   uint64_t end = now_ns() + limit_ms * 1000000u;
@@ -355,7 +355,7 @@ static void start_timer(void) {
   epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &event);
 }
 
-/* Everybody must get everything: what is missing after a while is an error. */
+/* Every member must get every message: one that is missing after a while is an error. */
 static void drain(void) {
   sending = 0;
   uint64_t wanted = 0, end = now_ns() + STALLED_MS * 1000000ull;

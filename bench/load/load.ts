@@ -12,7 +12,7 @@ import { forBody, type Protocol } from "./protocols.ts";
 /**
  * How far senders may be ahead of the slowest receiver, the same for every
  * server: large enough that each runs at its best, and small enough that none
- * cuts off a receiver as too slow (see the sweep in docs/performance.md).
+ * disconnects a receiver as too slow (see the sweep in docs/performance.md).
  */
 export const WINDOW_MESSAGES = 512;
 
@@ -31,14 +31,14 @@ export interface Load {
   readonly bodyBytes?: number;
   /** Messages a second in all; as fast as they are taken if absent. */
   readonly rate?: number;
-  /** Stops waiting for those who are not in by then. */
+  /** Stops waiting for connections that are not ready by then. */
   readonly connectLimitMs?: number;
-  /** Begins when nothing was heard for so long (or after 15 s); default 200. */
+  /** Begins when nothing was received for so long (or after 15 s); default 200. */
   readonly settleMs?: number;
   readonly warmMs?: number;
   readonly measureMs?: number;
   readonly limitS: number;
-  /** How many connections may be on their way in at the same time; default 8. */
+  /** How many connections may be opened at the same time; default 8. */
   readonly atOnce?: number;
   readonly joinApart?: boolean;
 }
@@ -120,7 +120,7 @@ async function compile(compiler: string, args: string[]) {
   }
 }
 
-/** Runs one load; throws what the generator or the server has to complain about. */
+/** Runs one load; throws what the generator or the server reports as an error. */
 export async function runLoad(
   { server, protocol, toolsDir }: {
     server: Server;

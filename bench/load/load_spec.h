@@ -27,7 +27,7 @@ static struct {
   long connect_limit_ms; /* 0: wait for all, however long it takes */
   long settle_ms, warm_ms, measure_ms, limit_s;
   long at_once;    /* how many may be between connecting and being ready */
-  long join_apart; /* join when everybody has registered, all at the same time */
+  long join_apart; /* join when all have registered, all at the same time */
   struct text transport; /* what carries the bytes; see load_transport.h */
   struct text hello, welcome, join, joined, send, ping, pong, refusal;
 } spec;

@@ -4,7 +4,7 @@
  * Texts are templates: `{name}`, `{room}` (four digits) and `{body}` are filled in
  * by the generator, `{bytes}` (the length of a body) by {@linkcode forBody}. To
  * compare like with like, every protocol registers, waits for the answer, joins,
- * waits for the answer; nobody hears its own messages.
+ * waits for the answer; no sender receives its own messages.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export type Transport = "tls" | "websocket";
 export interface Protocol {
   /** What carries the bytes; TCP alone if absent. */
   readonly transport?: Transport;
-  /** First thing said by a connection; none if empty. */
+  /** First bytes of a connection; none if empty. */
   readonly hello: string;
   /** What the answer to `hello` contains. */
   readonly welcome: string;
@@ -24,10 +24,10 @@ export interface Protocol {
   /** What the answer to `join` contains at its end. */
   readonly joined: string;
   readonly send: string;
-  /** What the server sends to see whether somebody is there, and the answer. */
+  /** What the server sends to check that the client is there, and the answer. */
   readonly ping?: string;
   readonly pong?: string;
-  /** What only an answer to a message that was not taken contains. */
+  /** What only a refusal of a message contains. */
   readonly refusal?: string;
   /** The longest body that fits; unlimited (64 KiB and more) if absent. */
   readonly maxBodyBytes?: number;
@@ -55,7 +55,7 @@ export const NATS: Protocol = {
   refusal: "-ERR",
 };
 
-/** A line of IRC has 512 bytes, in which the receiver also gets who sent it. */
+/** A line of IRC has 512 bytes, in which the receiver also gets the sender. */
 export const IRC: Protocol = {
   hello: "NICK {name}\r\nUSER {name} 0 * :{name}\r\n",
   welcome: " 001 ",

@@ -2,8 +2,8 @@
  * The bare relay: what any chat server could do at most on this machine.
  *
  * A connection says in its first eight bytes which room it wants ("room0007"),
- * and hears "JOINED". From then on every byte it sends is copied to everybody
- * else of that room. No parsing, no names, no order between senders: a real
+ * and receives "JOINED". From then on every byte it sends is copied to all
+ * other members of that room. No parsing, no names, no order between senders: a real
  * server must do all that besides. What a receiver's socket does not take waits
  * in memory without a limit, which the load generator's window keeps small.
  */

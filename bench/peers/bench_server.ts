@@ -1,6 +1,6 @@
 /**
- * The server as a process of a bench, as everybody runs it: all its limits, and
- * a file of its own, in a folder that goes with the bench.
+ * The server as a process of a bench, with all its limits and a database of its
+ * own, in a folder that is removed with the bench.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export class BenchServer implements AsyncDisposable {
     return new BenchServer(port, child);
   }
 
-  /** Why it does not run any more, if so. */
+  /** Why it no longer runs, if so. */
   get death(): string | undefined {
     return this.#child.death;
   }

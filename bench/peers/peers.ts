@@ -1,9 +1,9 @@
 /**
  * Every server that is measured: how it is started, configured and stopped.
  *
- * Each gets a configuration written here in which its limits against floods are
- * lifted, a port of its own, and a folder that goes away with it; no server that
- * runs on this machine already is touched. The variants of Parley (stored, TLS)
+ * Each gets a configuration without limits against floods, a port of its own, and
+ * a folder that is removed with it. A server that already runs on this machine is
+ * not touched. The variants of Parley (stored, TLS)
  * are rows of {@linkcode parleys}.
  *
  * @module
@@ -22,7 +22,7 @@ import {
 /** The longest that a server may take to listen. */
 export const START_LIMIT_MS = 15_000;
 
-/** Kinds: Parley, a server that people run, and what only copies bytes. */
+/** Parley, another server, or a program that only copies bytes. */
 export type PeerKind = "parley" | "server" | "relay";
 
 /** One row of the comparison. */
@@ -30,15 +30,15 @@ export interface Peer {
   readonly name: string;
   readonly kind: PeerKind;
   readonly protocol: Protocol;
-  /** What must be there, and the package that brings it. */
+  /** The file that must exist, and the package that has it. */
   readonly needs: { file: string; hint: string };
   /** Written into the server's folder before it starts. */
   readonly config?: { file: string; text(place: Place): string };
   /** The program and its arguments. */
   command(place: Place): string[];
-  /** How many it takes in at a time without trouble; 1,000 unless told. */
+  /** How many connections it accepts at a time without loss; default 1,000. */
   readonly connectingAtOnce?: number;
-  /** Refuses to run as root: started as nobody then. */
+  /** Refuses to run as root: started as the user nobody then. */
   readonly unprivileged?: boolean;
 }
 

@@ -14,7 +14,7 @@ export interface Server extends AsyncDisposable {
   readonly pid: number;
   /** Milliseconds from starting the process to the first accepted connection. */
   readonly listeningMs: number;
-  /** Why it is not running any more, if so: its status and last words. */
+  /** Why it no longer runs, if so: its status and last output. */
   death(): string | undefined;
 }
 
@@ -58,7 +58,7 @@ export async function startServer(
   };
 }
 
-/** A process whose last words are kept, ended with the bench at the latest. */
+/** A process whose last lines of stderr are kept; ends with the bench at the latest. */
 export class Child {
   readonly startedAt = performance.now();
   readonly #name: string;
@@ -106,7 +106,7 @@ export class Child {
     const { signal, code } = this.#status;
     const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
     const words = this.#words.trim().replaceAll("\n", " | ").slice(-LAST_WORDS);
-    return `${this.#name} ${how}: ${words || "it said nothing"}`;
+    return `${this.#name} ${how}: ${words || "it wrote nothing"}`;
   }
 
   kill(): void {
@@ -131,7 +131,7 @@ export class Child {
   }
 }
 
-/** Connects as soon as somebody listens; throws if the process ends instead. */
+/** Connects as soon as the port is open; throws if the process ends instead. */
 export async function connectWhenListening(
   port: number,
   child: { readonly death: string | undefined },
@@ -146,12 +146,14 @@ export async function connectWhenListening(
     if (child.death) throw new Error(`Cannot start: ${child.death}`);
     await sleep(1);
   }
-  throw new Error(`Cannot start: nobody listens after ${START_LIMIT_MS} ms`);
+  throw new Error(
+    `Cannot start: nothing listens on the port after ${START_LIMIT_MS} ms`,
+  );
 }
 
 /**
- * A port that nobody listens on, below those that the system gives to outgoing
- * connections: on one of these a waiting connect might reach itself.
+ * A free port, below those that the system gives to outgoing connections: on one
+ * of these a waiting connect might reach itself.
  */
 export function freePort(): number {
   for (;;) {
@@ -165,7 +167,7 @@ export function freePort(): number {
   }
 }
 
-/** Has a process ended when the bench is. */
+/** Ends `process` when the bench ends. */
 export function own(process: Deno.ChildProcess): void {
   const child = {
     kill: () => process.kill("SIGKILL"),
@@ -174,19 +176,19 @@ export function own(process: Deno.ChildProcess): void {
   process.status.finally(() => running.delete(child));
 }
 
-/** A folder that is gone when the bench is. */
+/** Makes a folder that is removed when the bench ends. */
 export async function makeTempDir(): Promise<string> {
   const dir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   temporary.add(dir);
   return dir;
 }
 
-/** Has `action` done by {@linkcode cleanUp}, when no process runs any more. */
+/** Runs `action` in {@linkcode cleanUp}, when no process runs any more. */
 export function doAtExit(action: () => void): void {
   atExit.push(action);
 }
 
-/** Ends every process and removes every folder, at once: for the way out. */
+/** Ends every process and removes every folder, at once. */
 export function cleanUp(): void {
   for (const child of running) child.kill();
   for (const action of atExit) action();

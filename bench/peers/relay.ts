@@ -1,9 +1,9 @@
 /**
- * The bare relay in Deno: the most a chat server in Deno could do.
+ * The bare relay in Deno: the upper limit for a chat server in Deno.
  *
  * Speaks like `relay.c`: eight bytes that name a room, `JOINED`, and then every
- * byte goes to everybody else of that room. What piled up for a receiver during a
- * write leaves joined in the next one. No parsing, no names, no limits.
+ * byte goes to all other members of that room. What piled up for a receiver during
+ * a write leaves joined in the next one. No parsing, no names, no limits.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const READ_BYTES = 65_536;
 const BACKLOG = 4_096;
 const JOINED = new TextEncoder().encode("JOINED\n");
 
-/** One receiver: what waits for it, and the one writer that brings it. */
+/** One receiver: its queue, and the only writer of it. */
 class Outbox {
   readonly #conn: Deno.TcpConn;
   #waiting: Uint8Array[] = [];
@@ -39,7 +39,7 @@ class Outbox {
         }
       }
     } catch {
-      this.#waiting = []; // gone: its read ends too, and takes it out of the room
+      this.#waiting = []; // lost: its read ends too, and removes it from the room
     }
     this.#writing = false;
   }
@@ -62,7 +62,7 @@ async function serve(conn: Deno.TcpConn): Promise<void> {
       for (const other of room) if (other !== outbox) other.push(bytes);
     }
   } catch {
-    // The peer is gone, however it went.
+    // The connection is lost.
   } finally {
     room.delete(outbox);
   }

@@ -64,7 +64,7 @@ for (
     ["nothing, for the protocol", "/protocol.ts", {}],
   ] as const
 ) {
-  Deno.test(`who has ${why} gets no page of --gui`, async () => {
+  Deno.test(`a browser that has ${why} gets no page of --gui`, async () => {
     await using page = await openPage();
 
     const answer = await status(new URL(path, page.address), headers);

@@ -164,7 +164,7 @@ Deno.test("a new certificate is asked about on the terminal, and remembered", as
   assertMatch(known, /^(REGISTERED|ERROR 104)/);
 });
 
-Deno.test("somebody in the middle gets nothing of what the page says", async () => {
+Deno.test("an attacker in the middle gets nothing of what the page sends", async () => {
   using folder = tempFolder();
   await using server = await startTlsServer();
   await using middle = await Interceptor.before(server);

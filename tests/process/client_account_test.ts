@@ -272,7 +272,7 @@ Deno.test("Access owns its account until a server lets it in without its token",
   assertEquals(access.signIn.owned, false);
 });
 
-Deno.test("who does not know whether a SIGNUP was done can log in with its password", async () => {
+Deno.test("a client that does not know whether a SIGNUP was done can sign in with its password", async () => {
   const access = new Access({
     way: "guest",
     passwordFile: undefined,

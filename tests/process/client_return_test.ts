@@ -44,7 +44,7 @@ async function entered(server: FakeServer) {
   return { alice, peer };
 }
 
-Deno.test("who comes back shows once, in order, what is replayed, kept and said live", async () => {
+Deno.test("a client that reconnects shows once, in order, what is replayed, stored and live", async () => {
   using server = new FakeServer();
   const { alice, peer } = await entered(server);
   await using _alice = alice;
@@ -82,7 +82,7 @@ Deno.test("who comes back shows once, in order, what is replayed, kept and said 
   ]);
 });
 
-Deno.test("who is lost while coming back does not fetch again what is there", async () => {
+Deno.test("a client that is lost while it reconnects does not fetch again what it has", async () => {
   using server = new FakeServer();
   const { alice, peer } = await entered(server);
   await using _alice = alice;
@@ -216,7 +216,7 @@ for (
   });
 }
 
-Deno.test("who comes back to a room that is full of news fetches it page by page", async () => {
+Deno.test("a client that reconnects to a room full of news fetches it page by page", async () => {
   await using server = quietServer();
   await using proxy = await FaultProxy.open({ target: server.port });
   await using alice = new Pupil("alice", "#lab", proxy.port);
@@ -241,7 +241,7 @@ Deno.test("who comes back to a room that is full of news fetches it page by page
   ]);
 });
 
-Deno.test("who comes back to a server that was started again meets all others, and their words", async () => {
+Deno.test("a client that reconnects to a restarted server sees all users and their messages", async () => {
   const { port, ...first } = quietServer(lastingPort());
   await using alice = new Pupil("alice", "#lab", port);
   await using bob = new Pupil("bob", "#lab", port);
@@ -267,7 +267,7 @@ Deno.test("who comes back to a server that was started again meets all others, a
   }
 });
 
-Deno.test("what was typed on a line that was dead is shown as queued, up to 20", async () => {
+Deno.test("lines typed on a dead connection are shown as queued, up to 20", async () => {
   using server = new FakeServer();
   const { alice, peer } = await entered(server);
   await using _alice = alice;

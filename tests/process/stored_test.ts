@@ -73,7 +73,7 @@ async function enter(port: number, name: string, headers = "") {
   return { client, token: headerOf(answer, "Token"), missed };
 }
 
-Deno.test("what was answered survives SIGKILL in a flood, and what is repeated is stored once", async () => {
+Deno.test("answered messages survive SIGKILL in a flood, and repeated ones are stored once", async () => {
   using folder = tempFolder();
   const file = ["--db", `${folder.path}/chat.db`];
   const rounds = 3;

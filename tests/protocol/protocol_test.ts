@@ -1,5 +1,5 @@
 /** Encoding, names, text, and the bytes that no client of ours would send. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import {
   ChatError,
   concat,
@@ -296,27 +296,54 @@ Deno.test("decoder of any other socket counts bytes alone", () => {
   assertEquals(decoder.decode(frame.body), "h\u{e9}l");
 });
 
-Deno.test("decoder of a TOSEND socket reads a flood in a time that is linear", () => {
+Deno.test("decoder of a TOSEND socket looks at each byte of a flood few times", () => {
   const flood = new FrameDecoder({ maxBodyBytes: 65_536 });
   const frame = bytes(send(1, "x"));
   flood.space().set(bytes("REGISTER TOSEND alice\n\n"));
   flood.received(23);
   for (const _ of flood.frames());
+  using looked = countBytesLookedAt();
   let counted = 0;
-  const started = performance.now();
-  for (let at = 0; counted < 20_000; at++) {
+  let fed = 0;
+  for (let at = 0; counted < 5_000;) {
     const space = flood.space();
     for (let i = 0; i < space.length; i++) {
-      space[i] = frame[at = (i === 0 ? at : at + 1) % frame.length]!;
+      space[i] = frame[at++ % frame.length]!;
     }
     flood.received(space.length);
+    fed += space.length;
     for (const item of flood.frames()) {
       if (!(item instanceof ChatError)) counted++;
     }
   }
 
-  assert(performance.now() - started < 5_000, "quadratic took minutes");
+  assertLess(looked.bytes, 3 * fed); // all that is held, for each frame: 1,000
 });
+
+/** Counts the bytes that are decoded or counted as characters. */
+function countBytesLookedAt(): Disposable & { bytes: number } {
+  const { decode } = TextDecoder.prototype;
+  const { reduce } = Uint8Array.prototype;
+  const counter = {
+    bytes: 0,
+    [Symbol.dispose]() {
+      TextDecoder.prototype.decode = decode;
+      Uint8Array.prototype.reduce = reduce;
+    },
+  };
+  TextDecoder.prototype.decode = function (input, options) {
+    counter.bytes += input?.byteLength ?? 0;
+    return decode.call(this, input, options);
+  };
+  Uint8Array.prototype.reduce = function (
+    this: Uint8Array,
+    ...args: unknown[]
+  ) {
+    counter.bytes += this.length;
+    return Reflect.apply(reduce, this, args);
+  };
+  return counter;
+}
 
 /** A small generator with a seed, so that a failure can be repeated. */
 function random(seed: number): () => number {

@@ -82,7 +82,7 @@ function fakeSocket(remoteAddress: string, remotePort: number) {
   return fake as typeof fake & Socket;
 }
 
-Deno.test("who holds most connections loses the oldest, and nobody else any", () => {
+Deno.test("the address with most connections loses the oldest, and no other loses any", () => {
   const callers = new Callers(4);
   const few = [fakeSocket("10.0.0.1", 1), fakeSocket("10.0.0.1", 2)];
   const many = [3, 4, 5, 6, 7].map((port) => fakeSocket("10.0.0.2", port));

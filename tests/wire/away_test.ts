@@ -62,7 +62,7 @@ async function idsHeard(client: RawClient): Promise<number[]> {
   }
 }
 
-Deno.test("what was forwarded is forwarded again until it has surely arrived", async () => {
+Deno.test("a forwarded message is forwarded again until it has surely arrived", async () => {
   await using server = startTestServer();
   const away = await signedUp(server.port, "alice");
   using bob = await RawClient.enter(server.port, "bob");
@@ -77,7 +77,7 @@ Deno.test("what was forwarded is forwarded again until it has surely arrived", a
   }
 });
 
-Deno.test("who takes leave is not told again what was told before", async () => {
+Deno.test("a user who logs out is not sent again what was sent before", async () => {
   await using server = startTestServer();
   using bob = await RawClient.enter(server.port, "bob");
   using away = await signedUp(server.port, "alice");
@@ -128,7 +128,7 @@ Deno.test("a PONG that nobody asked for says nothing", async () => {
   assertEquals(await idsHeard(alice.client), [first]);
 });
 
-Deno.test("who says After gets each message once, those to ALL too", async () => {
+Deno.test("a client that sends After gets each message once, those to ALL too", async () => {
   await using server = startTestServer();
   using bob = await RawClient.enter(server.port, "bob");
   const away = await signedUp(server.port, "alice");
@@ -193,7 +193,7 @@ Deno.test("PROVE with the token of a visit replays its rooms too", async () => {
   assertEquals(await idsHeard(alice.client), [second]);
 });
 
-Deno.test("what a guest was sent before is not its successor's", async () => {
+Deno.test("messages to a guest are not sent to the next guest of the name", async () => {
   await using server = startTestServer();
   using guest = await RawClient.enter(server.port, "alice");
   using bob = await RawClient.enter(server.port, "bob");

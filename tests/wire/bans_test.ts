@@ -65,7 +65,7 @@ Deno.test("a classic client is refused a name that is banned, and others are not
   assertMatch(await alice.out.ask("SEND bob\nContent-length: 0\n\n"), /102/);
 });
 
-Deno.test("who connects from an address that is banned is told why at once", async () => {
+Deno.test("a client from a banned address is told why at once", async () => {
   await using server = serverWithBan("address", "127.0.0.1");
   using eager = await RawClient.connect(server.port);
   using silent = await RawClient.connect(server.port);

@@ -115,7 +115,7 @@ for (const [why, call, answer] of REFUSED) {
   });
 }
 
-Deno.test("who uses a classic client cannot be called, which is said at once", async () => {
+Deno.test("a user of a two-socket client cannot be called, which the caller is told at once", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
   using _carl = await RawClient.classic(server.port, "carl");
@@ -126,7 +126,7 @@ Deno.test("who uses a classic client cannot be called, which is said at once", a
   );
 });
 
-Deno.test("who is muted cannot call, but answer", async () => {
+Deno.test("a muted user cannot call, but can answer", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
   using bob = await RawClient.enter(server.port, "bob");

@@ -112,7 +112,7 @@ for (const [who, enter, refused] of OWNERS) {
   }
 }
 
-Deno.test("what is sent to a look-alike of a name reaches who has it, under the name", async () => {
+Deno.test("a message to a look-alike of a name reaches the user who has the name", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
   using bob = await RawClient.enter(server.port, "bob");

@@ -72,7 +72,7 @@ function bodyIn(text: string, line: string): string {
   return bodyOf(frame).slice(0, length);
 }
 
-Deno.test("who listens to a whole login cannot log in with what was heard", async (t) => {
+Deno.test("an eavesdropper of a whole sign-in cannot sign in with what was heard", async (t) => {
   await using server = startTestServer();
   const { port } = server;
   await makeAccount(port, "alice", PASSWORD);

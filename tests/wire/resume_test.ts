@@ -286,7 +286,7 @@ for (const after of ["x", "-1", "", "1.5"]) {
   });
 }
 
-Deno.test("whoever's name was taken over in mid-flood leaves nothing behind", async () => {
+Deno.test("a client whose name is taken over in mid-flood leaves nothing behind", async () => {
   await using server = startTestServer();
   using slow = await RawClient.enter(server.port, "slow", "#r"); // never reads
   using bob = await RawClient.enter(server.port, "bob");

@@ -47,7 +47,7 @@ fullServerTest(
   },
 );
 
-Deno.test("those who stay in a room are not told that everybody goes", async () => {
+Deno.test("members of a room are not told that all others go", async () => {
   const server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice", "#r");
   using bob = await RawClient.enter(server.port, "bob", "#r");

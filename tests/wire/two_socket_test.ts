@@ -56,7 +56,7 @@ for (const roles of [["TORECV", "TOSEND"], ["TOSEND", "TORECV"]]) {
   });
 }
 
-Deno.test("what is for a classic user is replayed to no earlier guest of the name", async () => {
+Deno.test("a message to a two-socket user is replayed to no earlier guest of the name", async () => {
   await using server = startTestServer();
   let token: string;
   {

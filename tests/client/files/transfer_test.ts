@@ -73,7 +73,7 @@ Deno.test("a folder of 10,000 small files arrives in few records", async () => {
   assert(records < 30, `${records} records`);
 });
 
-Deno.test("what exists is never overwritten: a number is added", async () => {
+Deno.test("an existing file is never overwritten: a number is added", async () => {
   using from = tempFolder();
   using to = tempFolder();
   await using pair = new Pair();
@@ -100,7 +100,7 @@ Deno.test("what exists is never overwritten: a number is added", async () => {
 });
 
 for (const size of [1_000_000, 100_000_000]) {
-  Deno.test(`who hears nothing sends no more of ${size} bytes than a window`, async () => {
+  Deno.test(`a sender that hears nothing sends no more of ${size} bytes than a window`, async () => {
     using from = tempFolder();
     writeFiles(from.path, { big: size });
     const outgoing = await findFiles([`${from.path}/big`]);

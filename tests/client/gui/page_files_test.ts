@@ -139,7 +139,7 @@ const HOSTILE = '<img src=x onerror=globalThis.pwned=1>\u202etxt.exe\u2066\n"';
 const CLEANED =
   '<img src=x onerror=globalThis.pwned=1><U+202E>txt.exe<U+2066>␤"';
 
-filesTest("what a file is called is text, whatever it is", async (place) => {
+filesTest("the name of a file is text, whatever it is", async (place) => {
   const { program, alice } = place;
   const words = { title: HOSTILE, peer: HOSTILE, text: HOSTILE };
   program.tell(offer(words));

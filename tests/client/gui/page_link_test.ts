@@ -36,7 +36,7 @@ async function hear(
   return await Array.fromAsync(new PageLink(replay(said, options)).heard());
 }
 
-Deno.test("what a page says is heard, wherever it is cut", async () => {
+Deno.test("messages of a page are read, wherever their bytes are cut", async () => {
   const said = bytes(
     MESSAGES.map((one) => `${JSON.stringify(one)}\n`).join(""),
   );
@@ -67,7 +67,7 @@ for (
   });
 }
 
-Deno.test("who has much to say waits for the page, and who has little does not", async () => {
+Deno.test("a program with much to send waits for the page, one with little does not", async () => {
   const taken = Promise.withResolvers<void>();
   const link = new PageLink({
     ...replay(new Uint8Array()),
@@ -90,7 +90,7 @@ Deno.test("who has much to say waits for the page, and who has little does not",
   assertEquals(happened, ["taken", "flushed"]);
 });
 
-Deno.test("nobody waits for a page that is gone", async () => {
+Deno.test("no program waits for a page that is gone", async () => {
   const link = new PageLink({
     ...replay(new Uint8Array()),
     write: () => Promise.reject(new Error("gone")),
@@ -212,7 +212,7 @@ Deno.test("a page that hands nothing over is not waited for", async () => {
   await assertRejects(() => ask(reads, new Uint8Array(1)));
 });
 
-Deno.test("who waits for a piece is told when the page goes, or is gone", async () => {
+Deno.test("a reader that waits for a piece is told when the page goes, or is gone", async () => {
   const reads = new Reads();
   const going = new AbortController();
   const page = { ...HERE, gone: going.signal };

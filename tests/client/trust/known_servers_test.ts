@@ -46,7 +46,7 @@ Deno.test("of several lines for one server the last counts", () => {
   assertEquals(known.find("other:1"), { fingerprint: B, key: undefined });
 });
 
-Deno.test("what somebody wrote by hand is read, and what is no line is passed over", () => {
+Deno.test("lines written by hand are read, and what is no entry is passed over", () => {
   using folder = tempFolder();
   const path = `${folder.path}/known_servers`;
   const colons = A.toUpperCase().replace(/..(?!$)/g, "$&:");

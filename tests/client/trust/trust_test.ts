@@ -203,7 +203,7 @@ Deno.test("whom an authority of this computer vouches for just works", async () 
   assertEquals([code, err], [0, ""]);
 });
 
-Deno.test("somebody in the middle is refused, and is told nothing", async () => {
+Deno.test("an attacker in the middle is refused, and is told nothing", async () => {
   using settings = newSettings();
   await using server = await startTlsServer();
   await using middle = await Interceptor.before(server);
@@ -227,7 +227,7 @@ Deno.test("somebody in the middle is refused, and is told nothing", async () => 
   assert(server.log.some((line) => line.startsWith("alice registered")));
 });
 
-Deno.test("somebody who gets in the middle of a reconnect is refused, too", async () => {
+Deno.test("an attacker who gets in the middle of a reconnect is refused, too", async () => {
   using settings = newSettings();
   await using server = await startTlsServer();
   await using middle = await Interceptor.before(server);
@@ -318,7 +318,7 @@ function keyOf(cert: string): string {
   return identityOf(new X509Certificate(cert)).key!;
 }
 
-Deno.test("who takes the wrong one of the two ports is told so", async () => {
+Deno.test("a user who takes the wrong one of the two ports is told so", async () => {
   using settings = newSettings();
   await using server = await startTlsServer();
   const fingerprint = fingerprintOf(server.certificate);
@@ -367,7 +367,7 @@ for (const fingerprint of [undefined, "0".repeat(64)]) {
   });
 }
 
-Deno.test("what is wrong with --fingerprint and --ca is said", async () => {
+Deno.test("the client says what is wrong with --fingerprint and --ca", async () => {
   const mistakes: Record<string, string[]> = {
     'Cannot use --fingerprint "abc"': ["--tls", "--fingerprint", "abc"],
     "Cannot use --fingerprint without --tls": ["--fingerprint", "abc"],

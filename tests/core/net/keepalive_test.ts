@@ -78,6 +78,54 @@ Deno.test("Keepalive takes no harm from a clock that is set back", () => {
   assertEquals(pass(1), ["ask"]);
 });
 
+Deno.test("Keepalive asks again after a clock that is set back while it waits", () => {
+  const { pass, jump } = createWatch();
+  assertEquals(pass(25), ["ask"]);
+
+  assertEquals(jump(-3_600_000), "nothing");
+  assertEquals(pass(19), []);
+  assertEquals(pass(1), ["ask"]);
+});
+
+Deno.test("Keepalive takes a check that is more than 5 seconds late for a sleep", () => {
+  assertEquals(createWatch().jump(CHECK_EVERY_MS + 5_000), "nothing");
+  assertEquals(createWatch().jump(CHECK_EVERY_MS + 5_001), "ask");
+});
+
+Deno.test("Keepalive times the reads of a stream", async () => {
+  let now = 0;
+  const watch = new Keepalive(() => now);
+  const first = Promise.withResolvers<number>();
+  const second = Promise.withResolvers<number>();
+  const reads = [first.promise, second.promise];
+  const stream = watch.over({
+    read: () => reads.shift()!,
+    write: ({ length }) => Promise.resolve(length),
+    close: () => {},
+  });
+  const pass = () => {
+    const found: string[] = [];
+    for (let second = 0; second < 21; second++) {
+      now += CHECK_EVERY_MS;
+      found.push(watch.check());
+    }
+    return found.includes("ask");
+  };
+
+  const before = pass();
+  const reading = stream.read(new Uint8Array(1));
+  const during = pass();
+  first.resolve(1);
+  await reading;
+  const after = pass();
+  const readingAgain = stream.read(new Uint8Array(1));
+  const again = pass();
+  second.resolve(1);
+  await readingAgain;
+
+  assertEquals([before, during, after, again], [false, true, false, true]);
+});
+
 Deno.test("pauses double up to 30 seconds", () => {
   const pauses = Array.from(
     { length: 10 },

@@ -53,11 +53,11 @@ class Side {
   }
 
   say(text: string): void {
-    this.#conversation.say(text);
+    this.#conversation.send(text);
   }
 
   hangUp(): Promise<void> {
-    return this.#conversation.hangUp();
+    return this.#conversation.end();
   }
 }
 
@@ -100,7 +100,7 @@ Deno.test(`${BREAKS} breaks at random: it arrives whole, with less than a fifth 
   assertEquals(bob.lines.filter((line) => line === "meanwhile").length, 1);
 });
 
-Deno.test("who goes away in the middle leaves a role, and a word to both", async () => {
+Deno.test("a side that goes away in the middle leaves a role, and both are told", async () => {
   using from = tempFolder();
   using to = tempFolder();
   writeFiles(from.path, { a: 9_000_000 });
@@ -139,7 +139,7 @@ Deno.test("who goes away in the middle leaves a role, and a word to both", async
   assert(bob.lines.some((line) => line.startsWith("a from peer: ")));
 });
 
-Deno.test("who sends what no client sends is hung up on", async () => {
+Deno.test("a peer that sends what no client sends is disconnected", async () => {
   using to = tempFolder();
   const [hers, his] = await agreements();
   const here = { hostname: "127.0.0.1" };

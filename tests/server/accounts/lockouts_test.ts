@@ -21,6 +21,7 @@ function arrange(lockoutMs: number, maxLockouts?: number) {
     });
   return {
     clock,
+    database,
     open,
     lockouts: open(),
     [Symbol.dispose]: () => database.close(),
@@ -68,6 +69,16 @@ Deno.test("success forgets the failures before it", async () => {
   assertEquals(await fail(lockouts, 2), [2, 1]);
 });
 
+Deno.test("success forgets the failures before it, after a restart too", async () => {
+  using arranged = arrange(HOUR);
+  const { lockouts, open } = arranged;
+  await fail(lockouts, 2);
+
+  await lockouts.succeeded("alice", HERE);
+
+  assertEquals(await fail(open(), 1), [2]);
+});
+
 Deno.test("failures long ago do not count", async () => {
   using arranged = arrange(HOUR);
   const { lockouts, clock } = arranged;
@@ -92,7 +103,7 @@ Deno.test("a lock that lasts forever is lifted alone by the operator", async () 
   assertEquals(await lockouts.clear("alice"), 0);
 });
 
-Deno.test("what was stored counts after a restart", async () => {
+Deno.test("stored failures count after a restart", async () => {
   using arranged = arrange(HOUR);
   const { lockouts, clock, open } = arranged;
   await fail(lockouts, 3);
@@ -128,6 +139,23 @@ Deno.test("of more than there can be, the oldest are forgotten, for good", async
   }
 });
 
+Deno.test("expired failures make room, and leave the database", async () => {
+  using arranged = arrange(HOUR, 3);
+  const { lockouts, clock, database } = arranged;
+  await fail(lockouts, 1, "a1");
+  await fail(lockouts, 3, "a2");
+  clock.now += HOUR / 2;
+  await fail(lockouts, 2, "b");
+  clock.now += HOUR / 2;
+
+  await fail(lockouts, 1, "c");
+
+  const rows = database.prepare("SELECT address FROM lockouts ORDER BY address")
+    .all().map(({ address }) => address);
+  assertEquals(rows, ["b", "c"]);
+  assertEquals(await fail(lockouts, 1, "b"), [0]);
+});
+
 Deno.test("guesses at other names lift no lock", async () => {
   using arranged = arrange(Infinity, 10);
   const { lockouts } = arranged;
@@ -156,6 +184,26 @@ Deno.test("an address that has locked many accounts may try no other", async () 
   assertEquals(lockouts.remainingMs("alice", HERE), 0);
   await fail(lockouts, 3);
   clock.now += HOUR;
+  assertEquals(lockouts.remainingMs("bob", HERE), 0);
+});
+
+Deno.test("an address that fails once for each of many accounts may try another", async () => {
+  using arranged = arrange(HOUR);
+  const { lockouts } = arranged;
+
+  for (let i = 0; i < MAX_LOCKED_PER_ADDRESS; i++) {
+    await lockouts.failed(`n${i}`, HERE);
+  }
+
+  assertEquals(lockouts.remainingMs("alice", HERE), 0);
+});
+
+Deno.test("an account that goes on failing counts as one that is locked", async () => {
+  using arranged = arrange(HOUR);
+  const { lockouts } = arranged;
+
+  await fail(lockouts, 3 + MAX_LOCKED_PER_ADDRESS);
+
   assertEquals(lockouts.remainingMs("bob", HERE), 0);
 });
 

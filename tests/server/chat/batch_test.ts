@@ -1,6 +1,10 @@
 /** Runs of messages as bytes. */
 import { assertEquals } from "@std/assert";
-import { encodeForwards } from "../../../server/chat/batch.ts";
+import {
+  batchEnd,
+  type Draft,
+  encodeForwards,
+} from "../../../server/chat/batch.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
 const AT = Date.UTC(2026, 10, 21, 7, 32, 56, 120);
@@ -71,4 +75,39 @@ Deno.test("encodeForwards() counts a long run of heads that repeat, and change b
     encoded(95, ...bodies),
     bodies.map((body, i) => frame(95 + i, body.length, body)),
   );
+});
+
+/** Drafts to #r, each with the key given, or without one. */
+function drafts(...keys: (string | undefined)[]): Draft[] {
+  return keys.map((key) => ({
+    to: "#r",
+    body: bytes("x"),
+    ...(key === undefined ? {} : { key }),
+  }));
+}
+
+for (
+  const [what, keys, first, end] of [
+    ["of no keys goes to the last draft", [undefined, undefined], 0, 2],
+    ["of different keys goes to the last draft", ["a", "b", "c"], 0, 3],
+    ["ends before a key that its first draft has", ["a", "b", "a"], 0, 2],
+    ["ends before a key that a later draft has", ["a", "b", "b"], 0, 2],
+    ["ends before a key that is in use", ["a", undefined, "used"], 0, 2],
+    ["begins at the draft that is asked for", ["a", "b", "a"], 1, 3],
+  ] as const
+) {
+  Deno.test(`a batch ${what}`, () => {
+    const isUsed = (key: string) => key === "used";
+
+    assertEquals(batchEnd(drafts(...keys), first, isUsed), end);
+  });
+}
+
+Deno.test("a batch ends before a draft to another target, and before one with its own length", () => {
+  const [one, two] = drafts(undefined, undefined);
+  const never = () => false;
+
+  assertEquals(batchEnd([one!, { ...two!, to: "#s" }], 0, never), 1);
+  assertEquals(batchEnd([one!, { ...two!, declaredLength: 2 }], 0, never), 1);
+  assertEquals(batchEnd([{ ...one!, declaredLength: 2 }, two!], 0, never), 1);
 });

@@ -59,6 +59,8 @@ for (
     ["[2001:db8:1:2::7]", "[2001:db8:1:3::7]", false],
     ["[::1]", "[::2]", true],
     ["[1::2]", "[1:0:0:0:5::]", true],
+    ["[::a:0:0:0:1]", "[::b:0:0:0:1]", false],
+    ["[::a:0:0:0:1]", "[::a:0:0:0:2]", true],
     ["[fe80::1%eth0]", "[fe80::2%eth0]", false],
     ["10.0.0.1", "10.0.0.2", false],
   ] as const
@@ -140,7 +142,7 @@ Deno.test("connections of one address share what it may do, others do not", () =
   assertEquals(other.pace.owes(0), false);
 });
 
-Deno.test("who goes away owes what it owed when it comes again", () => {
+Deno.test("a client that reconnects still owes what it owed", () => {
   const limits = new Limits({ rates: RATES });
   const before = enter(limits, "10.0.0.1");
   const most = ADDRESS_SHARE * RATES.requests * BURST_SECONDS;
@@ -151,6 +153,15 @@ Deno.test("who goes away owes what it owed when it comes again", () => {
   const again = enter(limits, "10.0.0.1", 500);
 
   assertEquals(again.pace.addressOwes(500).waitMs, 500);
+});
+
+Deno.test("an address is not forgotten while it has a connection", () => {
+  const limits = new Limits({ maxConnectionsPerAddress: 1 });
+  enter(limits, "10.0.0.1");
+
+  limits.tidy(1e9);
+
+  assertEquals(refused(limits, "10.0.0.1").code, 114);
 });
 
 Deno.test("an address makes so many accounts at once, and then one a minute", () => {
@@ -178,7 +189,7 @@ Deno.test("no rates are no limit", () => {
   assertEquals(pace.owes(0), false);
 });
 
-Deno.test("who sends little talks, and who sends much floods for a while", () => {
+Deno.test("a client that sends little talks, one that sends much floods for a while", () => {
   const { pace } = enter(new Limits(), "10.0.0.1");
 
   pace.countRead(60_000, 0);

@@ -6,7 +6,7 @@ import {
   startTestServer,
 } from "../../tools/net/raw_client.ts";
 
-Deno.test("who resets the connection before it is accepted keeps nobody waiting", async () => {
+Deno.test("a client that resets its connection before it is accepted delays no other", async () => {
   const listener = listenHere();
   let gone = 3;
   await using _server = startTestServer({

@@ -45,7 +45,7 @@ function round(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-Deno.test("while nobody talks, nobody waits", async () => {
+Deno.test("while no message is sent, no newcomer waits", async () => {
   await using admission = arrange().admission;
 
   for (let newcomer = 0; newcomer < 1_000; newcomer++) {
@@ -53,7 +53,7 @@ Deno.test("while nobody talks, nobody waits", async () => {
   }
 });
 
-Deno.test("while somebody talks, newcomers pass in the order in which they came", async () => {
+Deno.test("while messages are sent, newcomers pass in the order in which they came", async () => {
   const arranged = arrange();
   await using _admission = arranged.admission;
   arranged.state.lastId++;
@@ -63,7 +63,7 @@ Deno.test("while somebody talks, newcomers pass in the order in which they came"
   assertEquals(order, Array.from({ length: 50 }, (_, index) => index));
 });
 
-Deno.test("between two portions of newcomers others have their time", async () => {
+Deno.test("between two portions of newcomers there is a pause for others", async () => {
   const arranged = arrange();
   await using _admission = arranged.admission;
   arranged.state.lastId++;
@@ -99,7 +99,7 @@ Deno.test("a second after the last message, newcomers wait no more", async () =>
   assertEquals(admission.pass(), undefined);
 });
 
-Deno.test("who comes when talk is over does not overtake who waits", async () => {
+Deno.test("a newcomer who comes when talk is over does not overtake one that waits", async () => {
   const { clock, state, admission } = arrange();
   await using _admission = admission;
   state.lastId++;
@@ -119,7 +119,7 @@ Deno.test("who comes when talk is over does not overtake who waits", async () =>
   assertEquals(order, ["first", "second", "third", "late"]);
 });
 
-Deno.test("an admission that is disposed lets everybody through, in a pause too", async () => {
+Deno.test("an admission that is disposed lets all newcomers through, in a pause too", async () => {
   const { clock, state, admission } = arrange();
   state.lastId++;
   await admission.pass();

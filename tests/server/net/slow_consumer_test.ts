@@ -22,15 +22,15 @@ function looks(...all: readonly Look[]): (boolean | number)[] {
   });
 }
 
-Deno.test("who takes nothing of much is given up at the second look", () => {
+Deno.test("a reader that takes nothing of much is given up at the second look", () => {
   assertEquals(looks([0, 1_000_001], [0, 1_000_001]), [false, 115]);
 });
 
-Deno.test("who has exactly the limit unread is not given up for it", () => {
+Deno.test("a reader with exactly the limit unread is not given up for it", () => {
   assertEquals(looks([0, 1_000_000], [0, 1_000_000]), [false, false]);
 });
 
-Deno.test("who takes much of much stays, however long that lasts", () => {
+Deno.test("a reader that takes much of much stays, however long that lasts", () => {
   const busy = Array.from(
     { length: 60 },
     (_, i): Look => [(i + 1) * 100_000, 5_000_000],
@@ -39,7 +39,7 @@ Deno.test("who takes much of much stays, however long that lasts", () => {
   assertEquals(looks(...busy), busy.map(() => true));
 });
 
-Deno.test("who takes little of much is given up", () => {
+Deno.test("a reader that takes little of much is given up", () => {
   assertEquals(
     looks([65_535, 2_000_000], [65_536 * 2 - 2, 2_000_000]),
     [true, 115],
@@ -53,7 +53,7 @@ Deno.test("a room that wakes up is no reason, if the next look finds it taken", 
   );
 });
 
-Deno.test("who takes nothing of little is given up after a quarter of a minute", () => {
+Deno.test("a reader that takes nothing of little is given up after 15 seconds", () => {
   const seconds = STUCK_MS / 1_000;
   const stuck = Array.from({ length: seconds + 1 }, (): Look => [7, 1]);
 
@@ -64,7 +64,7 @@ Deno.test("who takes nothing of little is given up after a quarter of a minute",
   ]);
 });
 
-Deno.test("who is sent nothing is not stuck", () => {
+Deno.test("a reader that is sent nothing is not stuck", () => {
   const idle = Array.from({ length: 60 }, (): Look => [0, 0]);
 
   assertEquals(looks(...idle), idle.map(() => false));

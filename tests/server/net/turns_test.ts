@@ -31,7 +31,7 @@ async function turnsUntilHeard(
   return turns;
 }
 
-Deno.test("what came is read within a few turns, though nobody rests between them", async () => {
+Deno.test("bytes that arrived are read within a few turns, though no turn is idle", async () => {
   using _turns = await openTurns();
   using ends = await connection();
 
@@ -41,7 +41,7 @@ Deno.test("what came is read within a few turns, though nobody rests between the
   assert(Math.max(...turns) <= 5, `${turns}`); // 61 is what Deno takes alone
 });
 
-Deno.test("all who wait for the next turn have the same one", async () => {
+Deno.test("all waiters for the next turn have the same one", async () => {
   using _turns = await openTurns();
 
   const first = nextTurn();

@@ -66,7 +66,7 @@ Deno.test("whatever others say, a view shows nothing that a terminal obeys or hi
   );
 });
 
-Deno.test("what is harmless is shown as it was said", () => {
+Deno.test("harmless text is shown as it was sent", () => {
   fc.assert(
     fc.property(harmless, (text) => {
       assertEquals(sanitize(text), text);

@@ -8,7 +8,7 @@ import { bytes } from "../../tools/net/raw_client.ts";
 
 const HELLO = "SEND alice\nContent-length: 2\n\nhi";
 
-Deno.test("nobody is given up because the server itself stood still", async () => {
+Deno.test("no client is given up because the server itself stood still", async () => {
   const { clock, connect, wait } = arrange();
   const alice = connect();
   alice.wire.say("REGISTER alice\n\n");
@@ -37,7 +37,7 @@ Deno.test("nobody is given up because the server itself stood still", async () =
   }
 });
 
-Deno.test("those who are given up go one after the other while somebody talks", async () => {
+Deno.test("idle clients are given up one after the other while messages are sent", async () => {
   const { context, connect, wait } = arrange();
   const alice = connect();
   alice.wire.say("REGISTER alice\n\n");
@@ -58,7 +58,7 @@ Deno.test("those who are given up go one after the other while somebody talks", 
   await context.admission[Symbol.asyncDispose]();
 });
 
-Deno.test("those who talk do not wait until a crowd was looked at", async () => {
+Deno.test("clients that send do not wait until a crowd is checked", async () => {
   const { connect, wait } = arrange();
   const crowd = Array.from({ length: 250 }, () => connect());
   for (const [index, { wire }] of crowd.entries()) {

@@ -156,7 +156,7 @@ Deno.test("a thousand peers that do not read can all be given up at once", async
   assertEquals([...hub.users()].length, 0);
 });
 
-Deno.test("who stays in a room is told of those given up in a sensible order", async () => {
+Deno.test("members that stay in a room are told in a sensible order of those given up", async () => {
   const { connect } = arrange();
   const stuck = Array.from({ length: 10 }, () => connect(1_000));
   for (const [i, { wire }] of stuck.entries()) {
@@ -182,7 +182,7 @@ Deno.test("who stays in a room is told of those given up in a sensible order", a
   );
 });
 
-Deno.test("what others say during a replay that nobody reads is bounded, too", async () => {
+Deno.test("messages sent during a replay that its receiver does not read are bounded, too", async () => {
   const { hub, connect } = arrange();
   const alice = connect();
   const bob = connect();
@@ -227,7 +227,7 @@ function slowVisits() {
   return { visits, saving, saved };
 }
 
-Deno.test("whoever goes while the visit is being stored leaves the name free", async () => {
+Deno.test("a user who leaves while the resumable session is stored leaves the name free", async () => {
   const { visits, saving, saved } = slowVisits();
   const { hub, connect } = arrange(undefined, visits);
   const { wire, connection, done } = connect();
@@ -286,7 +286,7 @@ async function prove(wire: FakeWire): Promise<string> {
   return request("PROVE alice", await login.prove(challenge, keys));
 }
 
-Deno.test("who is banned while the visit is being stored does not come in", async () => {
+Deno.test("a user who is banned while the resumable session is stored is not registered", async () => {
   const { visits, saving, saved } = slowVisits();
   const { context, hub, connect } = arrange(undefined, visits);
   const { wire, done } = connect();

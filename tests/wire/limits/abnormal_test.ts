@@ -9,7 +9,7 @@ import { tempFolder } from "../../tools/temp.ts";
 import { WatchedServer } from "../../tools/watched_server.ts";
 
 for (const [what, act] of WAYS) {
-  Deno.test(`nobody is left of one who ${what}, and no timer`, async () => {
+  Deno.test(`nothing is left of a client that ${what}, not even a timer`, async () => {
     using folder = tempFolder();
     await using server = startTestServer({ db: `${folder.path}/chat.db` });
     await makeOwner(server.port);
@@ -40,7 +40,7 @@ function checkOrderOfComingAndGoing(log: readonly string[]): void {
   assertEquals([...inside], []);
 }
 
-Deno.test("who is reset before the server looks keeps nobody else waiting", async () => {
+Deno.test("a connection that is reset before it is accepted delays no other", async () => {
   await using server = await WatchedServer.start(["--db", ":memory:"]);
 
   Deno.kill(server.pid, "SIGSTOP");
@@ -52,7 +52,7 @@ Deno.test("who is reset before the server looks keeps nobody else waiting", asyn
   assertEquals(server.errors, "");
 });
 
-Deno.test("nobody is left of ten thousand who come and go abnormally, and no open file", async () => {
+Deno.test("nothing is left of ten thousand abnormal connections, not even an open file", async () => {
   using folder = tempFolder();
   await using server = await WatchedServer.start([
     "--no-limits",

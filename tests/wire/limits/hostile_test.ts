@@ -108,7 +108,7 @@ const ATTACKS: readonly [
 for (const [what, attack] of ATTACKS) {
   for (const registered of [false, true]) {
     const who = registered ? "a user" : "a stranger";
-    Deno.test(`nobody notices ${who} who ${what}`, async () => {
+    Deno.test(`no client notices ${who} who ${what}`, async () => {
       await using server = startTestServer();
       using alice = await RawClient.enter(server.port, "alice", "#r");
       using bob = await RawClient.enter(server.port, "bob", "#r");
@@ -132,7 +132,7 @@ for (const [what, attack] of ATTACKS) {
 }
 
 for (let seed = 1; seed <= 20; seed++) {
-  Deno.test(`nobody notices random bytes, seed ${seed}`, async () => {
+  Deno.test(`no client notices random bytes, seed ${seed}`, async () => {
     await using server = startTestServer();
     using alice = await RawClient.enter(server.port, "alice");
     using peer = await RawClient.connect(server.port);
@@ -171,7 +171,7 @@ Deno.test("many that connect and vanish leave nothing behind", async () => {
   );
 });
 
-Deno.test("who asks for much at once does not keep others from their turn", async () => {
+Deno.test("a client that asks for much at once does not keep others from their turn", async () => {
   await using server = startTestServer();
   using greedy = await RawClient.enter(server.port, "greedy");
   using bob = await RawClient.enter(server.port, "bob");

@@ -45,7 +45,7 @@ for (const registered of [false, true]) {
   });
 }
 
-Deno.test("who sends megabytes of head really receives the ERROR", async () => {
+Deno.test("a client that sends megabytes of head really receives the ERROR", async () => {
   await using server = startTestServer();
   using client = await RawClient.connect(server.port);
 
@@ -179,7 +179,7 @@ Deno.test("a body limit of nothing allows frames without a body", async () => {
   assertMatch(await alice.rest(), HEAD_TOO_LARGE);
 });
 
-Deno.test("who does not read is told 115 and ended; the others go on unharmed", async () => {
+Deno.test("a client that does not read is told 115 and ended; all others go on unharmed", async () => {
   await using server = startTestServer({ maxOutboxBytes: 1_000_000 });
   using stuck = await RawClient.enter(server.port, "stuck", "#r");
   using alice = await RawClient.enter(server.port, "alice", "#r");

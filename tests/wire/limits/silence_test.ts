@@ -8,7 +8,7 @@ import {
 
 const IDLE = /^ERROR 116 Idle\nReason: .+\n\n$/;
 
-Deno.test("who connects and says nothing is told 116, and ended", async () => {
+Deno.test("a client that connects and sends nothing is told 116, and ended", async () => {
   await using server = startTestServer({ registerWithinMs: 1 });
   using client = await RawClient.connect(server.port);
 
@@ -16,7 +16,7 @@ Deno.test("who connects and says nothing is told 116, and ended", async () => {
   assertMatch(await server.logged("disconnected"), /disconnected: idle$/);
 });
 
-Deno.test("who keeps talking without registering has no longer", async () => {
+Deno.test("a client that sends without registering has no longer", async () => {
   await using server = startTestServer({ registerWithinMs: 1 });
   using client = await RawClient.connect(server.port);
 
@@ -38,7 +38,7 @@ Deno.test("half a frame and silence is 116, registered or not", async () => {
   assertMatch(await alice.rest(), /ERROR 116 Idle\nReason: .+\n\n$/);
 });
 
-Deno.test("who is silent is sent PING once, and stays if anything comes", async () => {
+Deno.test("an idle client is sent PING once, and stays if anything comes", async () => {
   await using server = startTestServer({ pingAfterMs: 1, idleAfterMs: 60_000 });
   using alice = await RawClient.enter(server.port, "alice");
 
@@ -52,7 +52,7 @@ Deno.test("who is silent is sent PING once, and stays if anything comes", async 
   assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
 });
 
-Deno.test("who answers nothing to PING is told 116 and leaves its rooms", async () => {
+Deno.test("a client that does not answer PING is told 116 and leaves its rooms", async () => {
   await using server = startTestServer({
     pingAfterMs: 1,
     idleAfterMs: 2_500,
