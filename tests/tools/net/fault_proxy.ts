@@ -1,9 +1,9 @@
 /**
  * A proxy that breaks connections, on command or at random byte positions, and
- * makes them slow. It stands between clients and a server, and passes on what
- * they say, and that one side says nothing more.
+ * makes them slow. It stands between clients and a server, and passes on their
+ * bytes and the end of each direction.
  *
- * It stands on node:net and not on Deno's own sockets, which know no reset.
+ * It uses node:net and not Deno's own sockets, which cannot reset a connection.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export interface FaultProxyOptions {
   readonly random?: () => number;
 }
 
-/** Who is on one end of a connection. */
+/** One end of a connection. */
 export type Side = "client" | "server";
 
 /** See the top of the file. */
@@ -105,7 +105,7 @@ export class FaultProxy implements AsyncDisposable {
     }
   }
 
-  /** Tells one side of all connections that the other will say nothing more. */
+  /** Tells one side of all connections that the other will send nothing more. */
   endTowards(side: Side): void {
     for (const link of this.#links) link[side].end();
   }
@@ -139,7 +139,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#end(link);
   }
 
-  /** Passes on what one side says, up to its end or the cut. */
+  /** Passes on what one side sends, up to its end or the cut. */
   async #pass(link: Link, from: Socket, to: Socket): Promise<void> {
     const chance = -Math.log(1 - this.#random());
     let left = Math.ceil(chance * this.bytesPerCut) || 1;
