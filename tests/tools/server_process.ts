@@ -152,12 +152,11 @@ export class Process implements AsyncDisposable {
     return (await this.#child.status).code;
   }
 
-  /** Sends a signal; gives the exit code, and how long it took. */
-  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
-    const started = performance.now();
+  /** Sends a signal and waits for the end; returns the exit code. */
+  async stop(signal: Deno.Signal): Promise<number> {
     this.#child.kill(signal);
     const { code } = await within(this.#child.status, () => "the exit");
-    return { code, tookMs: performance.now() - started };
+    return code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

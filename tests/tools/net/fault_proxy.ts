@@ -23,6 +23,8 @@ export interface FaultProxyOptions {
   readonly target: number;
   /** From 0 to 1; see {@linkcode seeded}. */
   readonly random?: () => number;
+  /** Waits so many milliseconds; default: by the clock of this computer. */
+  readonly sleep?: (ms: number) => Promise<unknown>;
 }
 
 /** One end of a connection. */
@@ -47,6 +49,7 @@ export class FaultProxy implements AsyncDisposable {
   delayMs = 0;
   readonly #server: Server;
   readonly #random: () => number;
+  readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #links = new Set<Link>();
   readonly #running = new Set<Promise<unknown>>();
   #flowing = Promise.resolve();
@@ -55,6 +58,7 @@ export class FaultProxy implements AsyncDisposable {
   private constructor(server: Server, options: FaultProxyOptions) {
     this.#server = server;
     this.#random = options.random ?? Math.random;
+    this.#sleep = options.sleep ?? sleep;
     this.target = options.target;
     server.on("connection", (client) => {
       const running = this.#join(client)
@@ -162,7 +166,7 @@ export class FaultProxy implements AsyncDisposable {
     for (let at = 0; at < bytes.length;) {
       const piece = bytes.subarray(at, at + this.fragmentBytes);
       await this.#flowing;
-      if (this.delayMs > 0) await sleep(this.delayMs);
+      if (this.delayMs > 0) await this.#sleep(this.delayMs);
       await new Promise<void>((resolve, reject) =>
         to.write(piece, (error) => error ? reject(error) : resolve())
       );
