@@ -4,13 +4,11 @@
  *     deno run -A client.ts alice 127.0.0.1
  *
  * Two loops run side by side: one reads frames and shows them, the other reads
- * what is typed and sends it. Each ends the visit: the first when the server
- * has said BYE or hung up, the second at the end of the input.
+ * typed lines and runs them. The first ends when the server has sent BYE or has
+ * disconnected, the second at the end of the input; either ends the program.
  *
- * What is behind them: connection.ts matches answers with requests, line.ts
- * connects again when a connection is lost, session.ts knows what frames mean,
- * commands.ts what can be typed, view.ts how things look, and terminal.ts and
- * screen.ts draw them.
+ * core/ reconnects and matches answers with requests, client/chat knows what
+ * frames mean and runs commands, client/view formats, and terminal/ draws.
  *
  * @module
  */

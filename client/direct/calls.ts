@@ -1,11 +1,11 @@
 /**
- * Who wants to talk directly, and with whom: CALL, ACCEPT and DECLINE, ours and
- * the others'. What comes of it is an {@linkcode EstablishedCall}: a rendezvous, and the
- * agreement to prove there.
+ * Signalling of direct sessions: CALL, ACCEPT and DECLINE, outgoing and incoming.
+ * A call that is accepted becomes an {@linkcode EstablishedCall}: a rendezvous,
+ * and the key agreement to prove there.
  *
- * The server and the callers are not trusted: what has another form is ignored,
- * what was not asked is declined, and only so many calls ring at once. Two who
- * call each other at once have two calls, like everywhere.
+ * The server and the callers are not trusted: a malformed frame is ignored, an
+ * unknown answer is declined, and only {@linkcode MAX_RINGING} calls ring at once.
+ * Two users who call each other at the same time have two calls.
  *
  * @module
  */
@@ -25,66 +25,63 @@ import { candidatesToDial, candidateText } from "./candidates.ts";
 import { numberOf } from "../../core/frames.ts";
 import type { Bytes } from "../../core/scram.ts";
 
-/** So long a call rings, in milliseconds. */
+/** How long a call rings, in milliseconds. */
 export const RING_MS = 60_000;
 
-/** So many calls ring at once. */
+/** Limit of incoming calls that ring. */
 export const MAX_RINGING = 8;
 
-/** So many answered calls are known again when a frame is repeated. */
+/** So many answered calls are remembered, for repeated frames. */
 const MAX_SETTLED = 100;
 
-/** So many calls that we declined may be unanswered by the server at once. */
+/** Limit of DECLINE requests that the server has not answered. */
 const MAX_DECLINING = 100;
 
-/** What somebody calls for. */
+/** The purpose of a call. */
 export type Offer =
   | { readonly purpose: "chat" }
   | {
     readonly purpose: "file";
-    /** As the sender calls it. Not to be trusted. */
+    /** Chosen by the sender: not to be trusted. */
     readonly name: string;
     /** In bytes; of all files, if there are several. */
     readonly size: number;
-    /** How many. */
+    /** Their number; 0 asks for a shared file instead. */
     readonly files: number;
   };
 
-/** A call that reached us. */
+/** An incoming call. */
 export interface Call {
-  /** Who calls. */
+  /** The caller. */
   readonly name: string;
-  /** From where, as the server sees it. */
+  /** The caller's address, as the server sees it. */
   readonly from: string;
-  /** What for. */
   readonly offer: Offer;
   /** Its id, in hexadecimal digits. */
   readonly session: string;
-  /** Aborts when it rings no more; its `ChatError` says why, if we do not know. */
+  /** Aborts when it stops ringing; the `ChatError` is empty if we ended it. */
   readonly ended: AbortSignal;
 }
 
-/** Two who were introduced to each other. Dispose of the rendezvous in the end. */
+/** A call that was accepted. Its owner disposes of the rendezvous. */
 export interface EstablishedCall {
-  /** The other one. */
+  /** The other user. */
   readonly name: string;
-  /** Where channels come from. */
   readonly rendezvous: Rendezvous;
-  /** What is proved there; it has the digits to compare. */
   readonly agreement: Agreement;
 }
 
-/** What {@linkcode Calls} need. */
+/** What {@linkcode Calls} needs. */
 export interface CallsParts {
-  /** Asks the server. */
+  /** Sends a request to the server. */
   request(
     verb: RequestVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;
-  /** Why `name` may not call us, if it is so. */
+  /** The reason to decline any call of `name`, if there is one. */
   refusal(name: string): string | undefined;
-  /** Is told of a call. */
+  /** Gets each incoming call. */
   rings(call: Call): void;
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
@@ -92,16 +89,16 @@ export interface CallsParts {
   readonly ringMs?: number;
 }
 
-/** A call that rings, here. */
-interface Ringing {
+/** An incoming call that rings. */
+interface Incoming {
   readonly call: Call;
   readonly commit: Bytes;
   readonly addresses: readonly string[];
   end(why: ChatError): void;
 }
 
-/** A call that rings, there. */
-interface Calling {
+/** An outgoing call that rings. */
+interface Outgoing {
   readonly name: string;
   readonly answer: PromiseWithResolvers<Accepted>;
 }
@@ -112,26 +109,25 @@ interface Accepted {
   readonly from: string | undefined;
 }
 
-/** See the top of the file. */
+/** All calls of one user. */
 export class Calls implements Disposable {
   readonly #parts: CallsParts;
   readonly #ringMs: number;
-  readonly #ringing = new Map<string, Ringing>(); // by session
-  readonly #calling = new Map<string, Calling>(); // by session
+  readonly #incoming = new Map<string, Incoming>(); // by session
+  readonly #outgoing = new Map<string, Outgoing>(); // by session
   readonly #settled = new Map<string, Rendezvous | undefined>(); // by session
   #declining = 0;
 
-  /** Nobody calls yet. */
   constructor(parts: CallsParts) {
     this.#parts = parts;
     this.#ringMs = parts.ringMs ?? RING_MS;
   }
 
   /**
-   * Calls somebody, and waits for the answer.
+   * Calls a user, and waits for the answer.
    *
-   * @throws {ChatError} 118 if the other side declines or does not answer; what
-   * the server says, if it does not pass the call on.
+   * @throws {ChatError} 118 if the user declines or does not answer; the server's
+   * error, if it does not pass the call on.
    * @throws {unknown} The signal's reason, if it aborts.
    */
   async call(
@@ -170,15 +166,15 @@ export class Calls implements Disposable {
   }
 
   /**
-   * Answers a call with yes.
+   * Accepts a call.
    *
-   * @throws {ChatError} If it rings no more, or the caller is gone.
-   * @throws {Failure} If the system does not let us listen.
+   * @throws {ChatError} If it does not ring any more, or the caller is gone.
+   * @throws {Failure} If this computer cannot listen.
    */
   async accept(call: Call): Promise<EstablishedCall> {
-    const ringing = this.#ringing.get(call.session);
-    if (!ringing) throw new ChatError(118, `${call.name} calls no more`);
-    this.#ringing.delete(call.session);
+    const ringing = this.#incoming.get(call.session);
+    if (!ringing) throw new ChatError(118, `${call.name} has ended the call`);
+    this.#incoming.delete(call.session);
     ringing.end(new ChatError(118, ""));
     const { name, from, session } = call;
     const pair = await KeyPair.make();
@@ -203,16 +199,16 @@ export class Calls implements Disposable {
     return { name, rendezvous, agreement };
   }
 
-  /** Answers a call with no. */
+  /** Declines a call. */
   decline(call: Call, reason: string): void {
-    const ringing = this.#ringing.get(call.session);
+    const ringing = this.#incoming.get(call.session);
     if (!ringing) return;
-    this.#ringing.delete(call.session);
+    this.#incoming.delete(call.session);
     ringing.end(new ChatError(118, ""));
-    this.#sayDecline(call.name, call.session, reason);
+    this.#sendDecline(call.name, call.session, reason);
   }
 
-  /** Takes a CALL, an ACCEPT or a DECLINE that the server has passed on. */
+  /** Handles a CALL, ACCEPT or DECLINE from the server. */
   receive(frame: Frame): void {
     const [name = ""] = frame.args;
     const session = header(frame, "session") ?? "";
@@ -222,24 +218,24 @@ export class Calls implements Disposable {
     else if (frame.verb === "DECLINE") this.#declined(name, session, frame);
   }
 
-  /** Where to meet whoever calls; who waits there is told if that is nowhere. */
+  /** @throws {Failure} If this computer cannot listen; the caller is told. */
   #rendezvousFor({ name, session }: Call): Rendezvous {
     try {
       return new Rendezvous({ hostname: this.#parts.hostname });
     } catch (error) {
-      this.#sayDecline(name, session, "cannot be reached directly");
+      this.#sendDecline(name, session, "cannot be reached directly");
       throw error;
     }
   }
 
-  /** Nothing rings any more. */
+  /** Ends all calls. */
   [Symbol.dispose](): void {
-    const why = new ChatError(118, "we left");
-    for (const { call } of this.#ringing.values()) this.decline(call, "left");
-    for (const { answer } of this.#calling.values()) answer.reject(why);
+    const why = new ChatError(118, "you left");
+    for (const { call } of this.#incoming.values()) this.decline(call, "left");
+    for (const { answer } of this.#outgoing.values()) answer.reject(why);
   }
 
-  /** Sends CALL, and waits for ACCEPT; whoever does not wait says so. */
+  /** Sends CALL, and waits for ACCEPT; sends DECLINE if it gives up. */
   async #ring(
     id: string,
     { name, headers, signal }: {
@@ -250,62 +246,62 @@ export class Calls implements Disposable {
   ): Promise<Accepted> {
     signal.throwIfAborted();
     const answer = Promise.withResolvers<Accepted>();
-    this.#calling.set(id, { name, answer });
+    this.#outgoing.set(id, { name, answer });
     const stop = () => {
-      this.#sayDecline(name, id, "the caller hung up");
+      this.#sendDecline(name, id, "canceled by the caller");
       answer.reject(signal.reason);
     };
     const timer = setTimeout(() => {
-      this.#sayDecline(name, id, "the caller gave up");
+      this.#sendDecline(name, id, "there was no answer");
       answer.reject(unanswered(name, this.#ringMs));
     }, this.#ringMs);
     signal.addEventListener("abort", stop, { once: true });
     try {
       const called = this.#parts.request("CALL", [name], headers);
       const [accepted] = await Promise.all([answer.promise, called]);
-      signal.throwIfAborted(); // we hung up just when they accepted
+      signal.throwIfAborted(); // we ended the call while it was accepted
       return accepted;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
-      this.#calling.delete(id);
+      this.#outgoing.delete(id);
     }
   }
 
   #called(name: string, session: string, frame: Frame): void {
     const offer = offerOf(frame);
     const commit = keyOf(frame, "commit");
-    if (!offer || !commit || this.#ringing.has(session)) return;
-    if (this.#settled.has(session)) return; // said again after a loss
-    const tooMany = this.#ringing.size >= MAX_RINGING
-      ? "too many others call"
+    if (!offer || !commit || this.#incoming.has(session)) return;
+    if (this.#settled.has(session)) return; // repeated after a lost connection
+    const tooMany = this.#incoming.size >= MAX_RINGING
+      ? "too many calls"
       : undefined;
     const refusal = this.#parts.refusal(name) ?? tooMany;
-    if (refusal) return this.#sayDecline(name, session, refusal);
+    if (refusal) return this.#sendDecline(name, session, refusal);
     const ended = new AbortController();
     const from = header(frame, "from") ?? "";
     const call: Call = { name, from, offer, session, ended: ended.signal };
     const late = setTimeout(() => {
-      this.#ringing.delete(session);
-      end(new ChatError(118, `${name} was not answered`));
+      this.#incoming.delete(session);
+      end(new ChatError(118, `You did not answer ${name}`));
     }, this.#ringMs);
     const end = (why: ChatError) => {
       clearTimeout(late);
       ended.abort(why);
     };
     const addresses = addressesOf(frame);
-    this.#ringing.set(session, { call, commit, addresses, end });
+    this.#incoming.set(session, { call, commit, addresses, end });
     this.#parts.rings(call);
   }
 
   #answered(name: string, session: string, frame: Frame): void {
-    if (this.#settled.has(session)) return; // said again after a loss
-    const calling = this.#calling.get(session);
+    if (this.#settled.has(session)) return; // repeated after a lost connection
+    const calling = this.#outgoing.get(session);
     const key = keyOf(frame, "key");
     if (!calling || !key || lookAlike(calling.name) !== lookAlike(name)) {
-      return this.#sayDecline(name, session, "there is no such call");
+      return this.#sendDecline(name, session, "there is no such call");
     }
-    this.#calling.delete(session); // the first answer counts
+    this.#outgoing.delete(session); // only the first answer counts
     this.#settle(session, undefined);
     const from = header(frame, "from");
     calling.answer.resolve({ key, addresses: addressesOf(frame), from });
@@ -315,16 +311,16 @@ export class Calls implements Disposable {
     const reason = header(frame, "reason") ?? "no reason was given";
     const isFrom = (other: string | undefined) =>
       other !== undefined && lookAlike(other) === lookAlike(name);
-    const calling = this.#calling.get(session);
+    const calling = this.#outgoing.get(session);
     if (calling && isFrom(calling.name)) {
       calling.answer.reject(new ChatError(118, `${name} declined: ${reason}`));
     }
-    const ringing = this.#ringing.get(session);
+    const ringing = this.#incoming.get(session);
     if (ringing && isFrom(ringing.call.name)) {
-      this.#ringing.delete(session);
-      ringing.end(new ChatError(118, `${name} calls no more: ${reason}`));
+      this.#incoming.delete(session);
+      ringing.end(new ChatError(118, `${name} ended the call: ${reason}`));
     }
-    this.#settled.get(session)?.cancel(`${name} calls no more: ${reason}`);
+    this.#settled.get(session)?.cancel(`${name} ended the call: ${reason}`);
   }
 
   #settle(session: string, rendezvous: Rendezvous | undefined): void {
@@ -334,10 +330,10 @@ export class Calls implements Disposable {
   }
 
   /**
-   * Tells whoever called, or was called. That they are gone is no news. A server
-   * that has more calls for us than it takes answers is flooding us.
+   * Errors do not matter: the other user may be gone. The limit is for a server
+   * that floods us with calls.
    */
-  #sayDecline(name: string, session: string, reason: string): void {
+  #sendDecline(name: string, session: string, reason: string): void {
     if (this.#declining >= MAX_DECLINING) return;
     this.#declining++;
     const headers = { Session: session, Reason: reason };
@@ -387,6 +383,6 @@ function unanswered(name: string, ringMs: number): ChatError {
   return new ChatError(
     118,
     `${name} did not answer within ${ringMs / 1_000} seconds, ` +
-      "or has a client without direct calls",
+      "or uses a client without direct sessions",
   );
 }

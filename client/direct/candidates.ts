@@ -1,24 +1,24 @@
 /**
- * Addresses of direct connections: which ones we tell, and which of those that
- * we are told we dial.
+ * Candidates: the addresses of a direct connection. Which ones this client offers,
+ * and which of the other side's offers it dials.
  *
- * What the other side tells is a stranger's word, and would make us connect to
- * wherever it likes. So we dial a few, only numbers and no names, no port below
- * 1024 where services are, and nothing that means many computers or this one;
- * and say nothing to who does not greet us (see `handshake.ts`).
+ * The other side is not trusted: its offers could make us connect to any service.
+ * So we dial only a few, numbers and no names, no port below 1024, nothing that
+ * means several computers, and this computer only if the server sees the other
+ * side there. Before its greeting we send nothing (see handshake.ts).
  *
  * @module
  */
 import { BlockList, isIP } from "node:net";
 import { parsePort } from "../trust/address.ts";
 
-/** So many addresses are told, and dialled. */
+/** Limit of candidates that are offered, and dialled. */
 export const MAX_CANDIDATES = 8;
 
-/** Ports below are of services, and not dialled. */
+/** Lower ports belong to services, and are not dialled. */
 const LEAST_PORT = 1_024;
 
-/** Where somebody listens. */
+/** An address where a side may listen. */
 export interface Candidate {
   /** An IPv4 or IPv6 address, without brackets. */
   readonly hostname: string;
@@ -26,7 +26,7 @@ export interface Candidate {
   readonly port: number;
 }
 
-/** A candidate as it is told: `192.168.1.5:40123`, `[fd00::2]:40123`. */
+/** A candidate as the protocol writes it: `192.168.1.5:40123`, `[fd00::2]:40123`. */
 export function candidateText({ hostname, port }: Candidate): string {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return `${host}:${port}`;
@@ -44,18 +44,18 @@ export function parseCandidate(text: string): Candidate | undefined {
 }
 
 /**
- * Where others may find us on that port: on every address of this computer that
- * others can reach, or on `only` that one.
+ * The candidates to offer for a port: all addresses of this computer that others
+ * can reach, or `only` that one.
  */
 export function ownCandidates(port: number, only?: string): Candidate[] {
   if (only !== undefined) return [{ hostname: only, port }];
   const addresses = systemAddresses()
-    .filter((address) => !isNever(address) && !isLocal(address));
+    .filter((address) => !isUnusable(address) && !isLocal(address));
   const told = addresses.length > 0 ? addresses : ["127.0.0.1"];
   return told.slice(0, MAX_CANDIDATES).map((hostname) => ({ hostname, port }));
 }
 
-/** Every address of this computer, those of IPv4 first. */
+/** All addresses of this computer, IPv4 first. */
 function systemAddresses(): string[] {
   try {
     return Deno.networkInterfaces()
@@ -63,13 +63,13 @@ function systemAddresses(): string[] {
       .map(({ address }) => address);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    return []; // not for us to see: the server tells where it sees us
+    return []; // not permitted; the server tells the other side our address
   }
 }
 
 /**
- * The candidates to dial of those that were offered, and the one that the server
- * sees. To this computer itself only if the server sees the other side there.
+ * The candidates to dial: of the offered ones, and of the address where the server
+ * sees the other side. See the top of the file.
  */
 export function candidatesToDial(
   offered: readonly string[],
@@ -83,7 +83,8 @@ export function candidatesToDial(
   const added = seenAt ? [{ hostname: seenAt, port: first.port }] : [];
   const isNear = seenAt !== undefined && isLocal(seenAt);
   const candidates = [first, ...added, ...others].filter(({ hostname, port }) =>
-    port >= LEAST_PORT && !isNever(hostname) && (isNear || !isLocal(hostname))
+    port >= LEAST_PORT && !isUnusable(hostname) &&
+    (isNear || !isLocal(hostname))
   );
   const byText = new Map(
     candidates.map((candidate) => [candidateText(candidate), candidate]),
@@ -91,24 +92,24 @@ export function candidatesToDial(
   return [...byText.values()].slice(0, MAX_CANDIDATES + 1);
 }
 
-function isNever(address: string): boolean {
-  if (isIP(address) === 4) return NEVER.check(address, "ipv4");
-  return NEVER.check(address, "ipv6") || MAPPED.check(address, "ipv6");
+function isUnusable(address: string): boolean {
+  if (isIP(address) === 4) return UNUSABLE.check(address, "ipv4");
+  return UNUSABLE.check(address, "ipv6") || MAPPED.check(address, "ipv6");
 }
 
 function isLocal(address: string): boolean {
   return LOCAL.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
 
-/** No computer, many computers, or one that needs an interface to be named. */
-const NEVER = new BlockList();
-NEVER.addSubnet("0.0.0.0", 8, "ipv4");
-NEVER.addSubnet("224.0.0.0", 3, "ipv4");
-NEVER.addAddress("::", "ipv6");
-NEVER.addSubnet("ff00::", 8, "ipv6");
-NEVER.addSubnet("fe80::", 10, "ipv6");
+/** No computer, several computers, or one that needs an interface's name. */
+const UNUSABLE = new BlockList();
+UNUSABLE.addSubnet("0.0.0.0", 8, "ipv4");
+UNUSABLE.addSubnet("224.0.0.0", 3, "ipv4");
+UNUSABLE.addAddress("::", "ipv6");
+UNUSABLE.addSubnet("ff00::", 8, "ipv6");
+UNUSABLE.addSubnet("fe80::", 10, "ipv6");
 
-/** IPv4 in disguise. Apart from the others, or it would hold for IPv4 too. */
+/** IPv4-mapped. A list of its own: in UNUSABLE it would match all IPv4. */
 const MAPPED = new BlockList();
 MAPPED.addSubnet("::ffff:0:0", 96, "ipv6");
 

@@ -1,145 +1,130 @@
 /**
- * A connection between two people that nobody else can read or change: records
- * of bytes, encrypted, in their order.
+ * The encrypted connection of a direct session: records of bytes, in order.
  *
  *     kind       1 byte    1: a record; 2: the end, nothing follows;
- *                          3: a sign of life, empty
+ *                          3: keepalive, empty
  *     length     3 bytes   of what follows, highest byte first
  *     sealed     AES-256-GCM, with the four bytes before as additional data
  *
- * Whoever is between sees how long records are and when they travel, and no
- * more; what is changed, repeated, moved or cut off is noticed. Who the other
- * side is was found out before; see `handshake.ts`.
+ * An eavesdropper sees only the length and the time of records. A record that is
+ * changed, repeated, moved or cut off is noticed. The handshake has authenticated
+ * the peer before; see handshake.ts.
  *
- * It is made to be fast. A few records are being encrypted at any time, on all
- * cores, while those before them are written; what arrives is decrypted while
- * what came before it is looked at. All of it is bounded: who sends waits for
- * the network, and who does not read is not read for.
+ * Several records are encrypted at a time, on all cores, while earlier ones are
+ * written, and decrypted while earlier ones are handled. All queues are bounded:
+ * a sender waits for the network, and nothing is read for a receiver that does
+ * not ask.
  *
  * @module
  */
-import type { Stream } from "../../core/net/connection.ts";
+import type { ByteStream } from "../trust/tls.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
-import {
-  type Arrived,
-  forged,
-  HEAD_BYTES,
-  headOf,
-  RecordBuffer,
-  release,
-} from "./record_buffer.ts";
 import { type RecordKey, TAG_BYTES } from "./record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
 
-/** Longest record, in bytes: a piece of a file, and what is said about it. */
+/** Longest record, in bytes: a piece of a file, and its header. */
 export const MAX_RECORD_BYTES: number = 256 * 1024 + 4_096;
 
 /** An encrypted connection of records. */
 export interface Channel extends AsyncDisposable {
   /**
-   * Sends a record of up to {@linkcode MAX_RECORD_BYTES}, which is the channel's
-   * until this resolves: then more may be sent. Whoever does not wait gets the
-   * same order.
+   * Sends a record of up to {@linkcode MAX_RECORD_BYTES}. The buffer is the
+   * channel's until this resolves. Order is kept without waiting, too.
    *
-   * @throws {Failure} If the connection is broken, or somebody has ended it.
+   * @throws {Failure} If the connection is broken, or one side has ended it.
    */
   send(record: Bytes): Promise<void>;
 
   /**
-   * What the other side sends, in its order, once. Ends when the other side has
-   * ended, which ends both directions, or when we have.
+   * The peer's records, in order, once. Ends when either side has ended the
+   * channel, which ends both directions.
    *
-   * @throws {Failure} If the connection breaks, or somebody meddles with it.
+   * @throws {Failure} If the connection breaks, or a record was tampered with.
    */
   [Symbol.asyncIterator](): AsyncIterator<Bytes, void>;
 }
 
-/** What a channel runs over; a `Deno.TcpConn` fits. */
-export interface ByteStream extends Stream {
-  /** Says that nothing more will be written. */
-  closeWrite(): Promise<void>;
-}
-
 /** The keys of the two directions. */
 export interface ChannelKeys {
-  /** Seals what we send. */
   readonly sending: RecordKey;
-  /** Opens what comes. */
   readonly receiving: RecordKey;
 }
+
+/** The head of a record: its kind, and the length of what follows. */
+const HEAD_BYTES = 4;
+
+const FIRST_BUFFER_BYTES = 4_096;
+const LARGEST_BUFFER_BYTES = 1024 * 1024;
 
 const DATA = 1;
 const END = 2;
 const KEEPALIVE = 3;
 
-/** Who has nothing to send says so that often, in milliseconds. */
+/** A side that sends nothing else sends a keepalive that often, in milliseconds. */
 export const KEEPALIVE_MS = 10_000;
 
-/** After so much silence the other side is given up, in milliseconds. */
+/** A peer that sends nothing for so long is given up, in milliseconds. */
 export const PEER_TIMEOUT_MS = 30_000;
 
-/** Encryption and writing are that much ahead of the network, in bytes. */
+/** Limit of bytes that are encrypted and not yet written. */
 const MAX_IN_FLIGHT_BYTES = 1024 * 1024;
 
-/**
- * So many records are encrypted or decrypted at once, however small: each costs
- * kilobytes meanwhile.
- */
-const MAX_AT_WORK = 1_000;
+/** Limit of records in encryption or decryption: each costs some kilobytes. */
+const MAX_IN_PROGRESS = 1_000;
 
-/** Small records leave joined, up to so many bytes. */
+/** Small records share a write of up to so many bytes. */
 const MAX_JOINED_BYTES = 64 * 1024;
 
 /**
- * So many records wait at most for those before them to be encrypted. Whoever
- * asks and asks, and reads no answer, would fill our memory with answers.
+ * Limit of records that wait to be encrypted. A peer that keeps asking, and reads
+ * no answer, would fill our memory with answers.
  */
-export const MAX_WAITING = 10_000;
+export const MAX_QUEUED = 10_000;
 
-/** So long we wait for the other side to take the end, in milliseconds. */
+/** How long the peer may take to answer our end, in milliseconds. */
 const LINGER_MS = 5_000;
 
-/** Something to be sent. */
-interface Draft {
+/** A record to be sent. */
+interface Queued {
   readonly kind: number;
   readonly record: Bytes;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
-/** What came: a record, the end, or a sign of life. */
-type Arrival = Bytes | typeof END | typeof KEEPALIVE;
+/** A decrypted record, the end, or a keepalive. */
+type Opened = Bytes | typeof END | typeof KEEPALIVE;
 
-/** Something that is being encrypted, and then is `parts`. */
+/** A record in encryption; `parts` once that is done. */
 interface Sealing {
   readonly bytes: number;
   readonly done: Promise<void>;
   parts?: readonly Bytes[];
 }
 
-/** See the top of the file. */
+/** A {@linkcode Channel} over any stream. */
 export class RecordChannel implements Channel {
   readonly #stream: ByteStream;
   readonly #keys: ChannelKeys;
-  readonly #arriving = new RecordBuffer({
+  readonly #incoming = new RecordBuffer({
     least: TAG_BYTES,
     most: MAX_RECORD_BYTES + TAG_BYTES,
   });
-  #drafts: Draft[] = [];
+  #queue: Queued[] = [];
   #joined: Bytes = new Uint8Array();
   #flushing: Promise<void> | undefined;
   readonly #clock: Clock;
   readonly #keepalive: Disposable;
-  #wrote = false; // since the last beat
-  #listeningSince: number | undefined; // while we wait for what comes
+  #wrote = false; // since the last check
+  #readingSince: number | undefined; // while a read waits
   #iterating: PromiseWithResolvers<void> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
-  #ending = false; // by us
+  #ending = false; // by this side
   #closed = false;
   #broken: Failure | undefined;
 
-  /** `stream` becomes the channel's, which closes it. */
+  /** The channel owns `stream`, and closes it. */
   constructor(stream: ByteStream, keys: ChannelKeys, clock: Clock = CLOCK) {
     this.#stream = stream;
     this.#keys = keys;
@@ -163,51 +148,50 @@ export class RecordChannel implements Channel {
     if (this.#iterating) throw new TypeError("Cannot receive twice");
     this.#iterating = Promise.withResolvers();
     try {
-      for (let opened: readonly Promise<Arrival>[] = [];;) {
-        const next = this.#receive(); // while we look at what is there
-        this.#reading = next.catch(() => {}); // who asks for it is told
+      for (let opened: readonly Promise<Opened>[] = [];;) {
+        const next = this.#receive(); // while the last ones are handled
+        this.#reading = next.catch(() => {}); // `await next` throws it
         for (const record of opened) {
           const bytes = await record;
-          if (bytes === END) return await this.#endToo();
+          if (bytes === END) return await this.#answerEnd();
           if (bytes !== KEEPALIVE) yield bytes;
         }
         opened = await next;
       }
     } catch (error) {
-      if (this.#closed && !this.#broken) return; // by us: not news
+      if (this.#closed && !this.#broken) return; // this side has closed it
       throw this.#break(error);
     } finally {
       this.#iterating.resolve();
     }
   }
 
-  /** Ends it at once, without a word. Whoever sends or receives is told why. */
-  abandon(why: Failure): void {
+  /** Ends it at once. Pending calls of both directions reject with `why`. */
+  abort(why: Failure): void {
     this.#break(why);
   }
 
-  /** Sends what waits, says that it was all, and closes. */
+  /** Sends what is queued and the end, and closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ending) return;
-    await this.#parting(async () => {
-      await this.#sayEnd();
-      // What the other side sent and we did not read would reset the
-      // connection, and take our end with it.
+    await this.#closeAfter(async () => {
+      await this.#sendEnd();
+      // Unread bytes would reset the connection, and destroy our end.
       if (this.#iterating) await this.#iterating.promise;
       await this.#reading;
-      const thrownAway = new Uint8Array(65_536);
-      while (await this.#stream.read(thrownAway) !== null);
+      const discarded = new Uint8Array(65_536);
+      while (await this.#stream.read(discarded) !== null);
     });
   }
 
-  /** Answers the end of the other side with ours. */
-  async #endToo(): Promise<void> {
-    if (!this.#ending) await this.#parting(() => this.#sayEnd());
-    await this.#flushing; // both may end at once: ours may still be on its way
+  /** Answers the peer's end with ours. */
+  async #answerEnd(): Promise<void> {
+    if (!this.#ending) await this.#closeAfter(() => this.#sendEnd());
+    await this.#flushing; // if both end at once, ours may still be queued
     this.#break(ended());
   }
 
-  async #sayEnd(): Promise<void> {
+  async #sendEnd(): Promise<void> {
     const end = this.#put(END, new Uint8Array());
     this.#ending = true;
     await end;
@@ -215,13 +199,13 @@ export class RecordChannel implements Channel {
     await this.#stream.closeWrite();
   }
 
-  /** Closes after `words`, or when they take too long. */
-  async #parting(words: () => Promise<void>): Promise<void> {
+  /** Closes after `last`, or when it takes too long. */
+  async #closeAfter(last: () => Promise<void>): Promise<void> {
     const timer = setTimeout(() => this.#close(), LINGER_MS);
     try {
-      await words();
+      await last();
     } catch {
-      // Broken: whoever sends or receives is told, and there is no more to do.
+      // Broken: pending calls reject, and there is no more to do.
     } finally {
       clearTimeout(timer);
       this.#close();
@@ -231,25 +215,25 @@ export class RecordChannel implements Channel {
   #put(kind: number, record: Bytes): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.#broken) reject(this.#broken);
-    else if (this.#drafts.length >= MAX_WAITING) reject(this.#break(unread()));
+    else if (this.#queue.length >= MAX_QUEUED) reject(this.#break(stuck()));
     else {
-      this.#drafts.push({ kind, record, resolve, reject });
+      this.#queue.push({ kind, record, resolve, reject });
       this.#flushing ??= this.#flush();
     }
     return promise;
   }
 
-  /** The only writer. Never rejects: it breaks the channel. */
+  /** The only writer. Never rejects: an error breaks the channel. */
   async #flush(): Promise<void> {
     const sealing: Sealing[] = []; // in their order
     try {
-      await Promise.resolve(); // what is sent in one go leaves in one write
+      await Promise.resolve(); // records sent in one turn share a write
       for (let inFlight = 0;;) {
         while (
-          this.#drafts.length > 0 && inFlight < MAX_IN_FLIGHT_BYTES &&
-          sealing.length < MAX_AT_WORK
+          this.#queue.length > 0 && inFlight < MAX_IN_FLIGHT_BYTES &&
+          sealing.length < MAX_IN_PROGRESS
         ) {
-          const next = await this.#seal(this.#drafts.shift()!);
+          const next = await this.#seal(this.#queue.shift()!);
           inFlight += next.bytes;
           sealing.push(next);
         }
@@ -266,8 +250,8 @@ export class RecordChannel implements Channel {
     }
   }
 
-  /** Begins to encrypt, and gives the sender its buffer back. */
-  async #seal({ kind, record, resolve }: Draft): Promise<Sealing> {
+  /** Starts to encrypt; then the sender may use its buffer again. */
+  async #seal({ kind, record, resolve }: Queued): Promise<Sealing> {
     const { sending } = this.#keys;
     if (sending.spent) await sending.renew();
     const head = headOf(kind, record.length + TAG_BYTES);
@@ -282,7 +266,7 @@ export class RecordChannel implements Channel {
     return sealing;
   }
 
-  /** Joins them in a buffer that is used again: fresh memory has its price. */
+  /** Joins them in one buffer that is reused: fresh memory costs time. */
   async #write(parts: readonly Bytes[]): Promise<void> {
     this.#wrote = true;
     const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -294,62 +278,62 @@ export class RecordChannel implements Channel {
     }
   }
 
-  /** Begins to decrypt the next records. */
-  async #receive(): Promise<readonly Promise<Arrival>[]> {
-    const opening: Promise<Arrival>[] = [];
+  /** Starts to decrypt the next records. */
+  async #receive(): Promise<readonly Promise<Opened>[]> {
+    const opening: Promise<Opened>[] = [];
     while (opening.length === 0) {
       try {
-        for (const arrived of this.#arriving.records()) {
+        for (const arrived of this.#incoming.records()) {
           if (this.#keys.receiving.spent) await this.#keys.receiving.renew();
           opening.push(this.#open(arrived));
-          opening.at(-1)!.catch(() => {}); // who comes to it is told
-          if (opening.length >= MAX_AT_WORK) break; // the others come next
+          opening.at(-1)!.catch(() => {}); // the iterator throws it
+          if (opening.length >= MAX_IN_PROGRESS) break; // the others are opened next
         }
       } catch (error) {
         if (opening.length === 0) throw error;
-        break; // it is thrown again, after what was whole
+        break; // it is thrown again, after the whole records
       }
       if (opening.length === 0) await this.#read();
     }
     return opening;
   }
 
-  /** Waits for the next bytes. */
   async #read(): Promise<void> {
-    this.#listeningSince = this.#clock.now();
-    const count = await this.#stream.read(this.#arriving.space());
-    this.#listeningSince = undefined;
-    if (count === null) throw cut();
-    this.#arriving.received(count);
+    this.#readingSince = this.#clock.now();
+    const count = await this.#stream.read(this.#incoming.space());
+    this.#readingSince = undefined;
+    if (count === null) throw lost(": it ended without notice");
+    this.#incoming.received(count);
   }
 
-  async #open({ head, sealed }: Arrived): Promise<Arrival> {
+  async #open({ head, sealed }: Received): Promise<Opened> {
     const buffer = await this.#keys.receiving.open(head, sealed)
       .catch((cause) => {
-        throw forged("it is not what the other side sent", cause);
+        throw tampered("it is not what the peer sent", cause);
       });
     if (head[0] === DATA) return new Uint8Array(buffer);
     if (head[0] === END || head[0] === KEEPALIVE) return head[0];
-    throw forged(`it is of kind ${head[0]}`);
+    throw tampered(`it is of kind ${head[0]}`);
   }
 
-  /** Says that we are there, and finds out whether they are. */
+  /** Sends a keepalive if needed, and notices a dead peer. */
   #checkKeepalive(): void {
     const now = this.#clock.now();
-    const silentMs = now - (this.#listeningSince ?? now);
-    if (silentMs >= PEER_TIMEOUT_MS) this.#break(unheard());
-    else if (!this.#wrote && !this.#ending) {
-      this.#put(KEEPALIVE, new Uint8Array()).catch(() => {}); // it broke: they know
+    const silentMs = now - (this.#readingSince ?? now);
+    if (silentMs >= PEER_TIMEOUT_MS) {
+      this.#break(lost(`: no data for ${PEER_TIMEOUT_MS / 1_000} seconds`));
+    } else if (!this.#wrote && !this.#ending) {
+      this.#put(KEEPALIVE, new Uint8Array()).catch(() => {}); // it is broken
     }
     this.#wrote = false;
   }
 
-  /** Ends it at once. Whoever sends is told; whoever receives throws it. */
+  /** Ends it at once. Pending sends reject; the iterator throws it. */
   #break(error: unknown): Failure {
-    this.#broken ??= error instanceof Failure ? error : lost(error);
+    this.#broken ??= error instanceof Failure ? error : lost("", error);
     this.#ending = true;
     this.#close();
-    for (const { reject } of this.#drafts.splice(0)) reject(this.#broken);
+    for (const { reject } of this.#queue.splice(0)) reject(this.#broken);
     return this.#broken;
   }
 
@@ -362,15 +346,15 @@ export class RecordChannel implements Channel {
 }
 
 /**
- * Makes records a third faster on Linux. Its allocator hands what has over 128
- * KiB back to the system each time, which has to clear every page of the next
- * one; unless something larger was freed before.
+ * Makes records a third faster on Linux. Its allocator returns buffers of over
+ * 128 KiB to the system each time, which then clears every page of the next one;
+ * unless a larger buffer was freed before.
  */
 function keepFreedMemory(): void {
   new ArrayBuffer(4 * 1024 * 1024).transfer(0);
 }
 
-/** The beginning of `buffer`, which becomes `parts` one after the other. */
+/** Copies `parts` to the start of `buffer`. */
 function concatInto(buffer: Bytes, parts: readonly Bytes[]): Bytes {
   let length = 0;
   for (const part of parts) {
@@ -380,7 +364,7 @@ function concatInto(buffer: Bytes, parts: readonly Bytes[]): Bytes {
   return buffer.subarray(0, length);
 }
 
-/** Those from the front that are encrypted, as many as leave in one write. */
+/** Takes the encrypted ones from the front, as many as share a write. */
 function takeReady(sealing: Sealing[]): Sealing[] {
   let bytes = 0;
   const end = sealing.findIndex((one, index) => {
@@ -390,38 +374,120 @@ function takeReady(sealing: Sealing[]): Sealing[] {
   return sealing.splice(0, end < 0 ? sealing.length : end);
 }
 
-function lost(cause: unknown): Failure {
-  return new Failure(EXIT.failed, "Direct connection lost", {
+function lost(why: string, cause?: unknown): Failure {
+  return new Failure(EXIT.failed, `Direct connection lost${why}`, {
     passing: true,
     cause,
   });
 }
 
-function cut(): Failure {
-  return new Failure(EXIT.failed, "Direct connection lost: it was cut off", {
-    passing: true,
-  });
-}
-
-function unheard(): Failure {
-  const seconds = PEER_TIMEOUT_MS / 1_000;
-  return new Failure(
-    EXIT.failed,
-    `Direct connection lost: nothing was heard for ${seconds} seconds`,
-    { passing: true },
-  );
-}
-
-function unread(): Failure {
-  return new Failure(
-    EXIT.failed,
-    "Direct connection ended: the other side does not read what we send",
-  );
+function stuck(): Failure {
+  const why = "the peer does not read what we send";
+  return new Failure(EXIT.failed, `Direct connection ended: ${why}`);
 }
 
 function ended(): Failure {
   return new Failure(
     EXIT.failed,
     "Cannot send: the direct connection has ended",
+  );
+}
+
+/** A record as it was received. Valid until the next bytes are received. */
+interface Received {
+  readonly head: Bytes;
+  readonly sealed: Bytes;
+}
+
+/** The four bytes before `length` sealed bytes. */
+function headOf(kind: number, length: number): Bytes {
+  return Uint8Array.of(kind, length >> 16, length >> 8 & 0xff, length & 0xff);
+}
+
+/**
+ * Frees the memory of `bytes`, which must not be used any more. The collector
+ * would free it late: meanwhile thousands of records pile up, each in fresh
+ * memory that the system has to clear.
+ */
+export function release(bytes: Bytes): void {
+  bytes.buffer.transfer(0);
+}
+
+/**
+ * Bytes in, sealed records out, however the bytes were cut. Nothing in here is
+ * authenticated yet. It starts small, and grows while reads fill it.
+ */
+class RecordBuffer {
+  readonly #lengths: { readonly least: number; readonly most: number };
+  #buffer: Bytes = new Uint8Array(FIRST_BUFFER_BYTES);
+  #start = 0; // before it: already returned
+  #end = 0; // after it: not yet received
+  #filled = false; // by the last read
+
+  constructor(lengths: { readonly least: number; readonly most: number }) {
+    this.#lengths = lengths;
+  }
+
+  /** Where to write the next bytes. Never empty. */
+  space(): Bytes {
+    const held = this.#buffer.subarray(this.#start, this.#end);
+    const size = this.#wantedSize(held.length);
+    if (size !== this.#buffer.length) this.#buffer = new Uint8Array(size);
+    if (this.#start > 0 || this.#buffer.buffer !== held.buffer) {
+      this.#buffer.set(held);
+    }
+    this.#start = 0;
+    this.#end = held.length;
+    return this.#buffer.subarray(this.#end);
+  }
+
+  /** Reports that `count` bytes were written to {@linkcode space}. */
+  received(count: number): void {
+    this.#end += count;
+    this.#filled = this.#end === this.#buffer.length;
+  }
+
+  /**
+   * The complete records.
+   *
+   * @throws {Failure} If a length is not allowed.
+   */
+  *records(): Generator<Received, void, void> {
+    for (;;) {
+      const bodyAt = this.#start + HEAD_BYTES;
+      if (bodyAt > this.#end) return;
+      const end = bodyAt + this.#announced();
+      if (end > this.#end) return;
+      const head = this.#buffer.slice(this.#start, bodyAt);
+      this.#start = end;
+      yield { head, sealed: this.#buffer.subarray(bodyAt, end) };
+    }
+  }
+
+  #announced(): number {
+    const [, high = 0, middle = 0, low = 0] = this.#buffer.subarray(
+      this.#start,
+    );
+    const length = high << 16 | middle << 8 | low;
+    const { least, most } = this.#lengths;
+    if (length >= least && length <= most) return length;
+    throw tampered(`a record of ${length} bytes`);
+  }
+
+  #wantedSize(held: number): number {
+    const size = this.#buffer.length;
+    const needed = held < HEAD_BYTES ? 0 : HEAD_BYTES + this.#announced();
+    const grown = this.#filled
+      ? Math.min(4 * size, LARGEST_BUFFER_BYTES)
+      : size;
+    return Math.max(grown, needed);
+  }
+}
+
+function tampered(what: string, cause?: unknown): Failure {
+  return new Failure(
+    EXIT.failed,
+    `Direct connection ended: the data was tampered with, ${what}`,
+    { advice: "This may be an attack.", passing: true, cause },
   );
 }

@@ -1,10 +1,10 @@
 /**
- * Talking without the server: who calls, who was called, and the conversations
- * that came of it. What a person can type about them is in `direct_commands.ts`.
+ * Direct sessions as a user of the terminal sees them: calls, answers, and the
+ * sessions that result. The commands are in chat/direct_commands.ts.
  *
- * A call does not hold up anything: it rings while other things are typed. What
- * is said in a conversation goes nowhere else, also when it is over: only the
- * person leads plain lines back to the room.
+ * A call blocks nothing: it rings while the user types other things. A message to
+ * a direct session goes nowhere else, also after the session has ended: only the
+ * user leads plain lines back to the room.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import {
 } from "../../protocol.ts";
 import type { Audience, DirectTalk } from "./direct_talk.ts";
 import {
-  type Calling,
   DirectSessions,
   offerOf,
+  type OutgoingCall,
   withName,
 } from "./direct_sessions.ts";
 import { Failure } from "../view/failure.ts";
@@ -33,44 +33,43 @@ import { calledName } from "../files/transfers.ts";
 
 /** What {@linkcode Direct} needs. */
 export interface DirectParts extends Audience {
-  /** Asks the server. */
+  /** Sends a request to the server. */
   request(
     verb: RequestVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;
-  /** Who we are. */
+  /** Our name. */
   me(): string;
-  /** Whether somebody is not to be heard. */
+  /** Whether the user hides messages of `name`. */
   ignores(name: string): boolean;
-  /** Whether we can be called at all. */
+  /** Whether users can call us. */
   listens(): boolean;
-  /** Shows what the server, or the other side, has refused. */
+  /** Shows an error of the server or the other side. */
   explain(error: ChatError): void;
-  /** The prompt is another. */
+  /** Draws the prompt, which has changed. */
   prompt(): void;
-  /** Where files go, and what may be got. */
+  /** Where files are stored, and which are shared. */
   readonly files: Omit<FilesParts, "show">;
   /**
-   * Whether what `name` wants to send is taken without a question. Whatever is
-   * not is declined. Default: the person is asked.
+   * Whether to accept files of `name` without a question; all others are declined.
+   * Default: the user decides.
    */
   readonly takesFiles?: ((name: string) => boolean) | undefined;
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
 }
 
-/** See the top of the file. */
+/** All direct sessions and calls of one user. */
 export class Direct {
-  /** The conversation that plain lines go to; it may be over. */
+  /** The session that plain lines go to; it may be over. */
   current: DirectTalk | undefined;
   /** The files that are sent and received. */
   readonly files: Files;
   readonly #parts: DirectParts;
   readonly #sessions: DirectSessions;
-  #calls: Call[] = []; // that ring here
+  #calls: Call[] = []; // incoming, that ring
 
-  /** Nobody calls yet. */
   constructor(parts: DirectParts) {
     this.#parts = parts;
     this.files = new Files({ ...parts.files, show: parts.show });
@@ -85,35 +84,34 @@ export class Direct {
     });
   }
 
-  /** Takes what the server passes on of others. */
+  /** Handles a frame of another user. */
   receive(frame: Frame): void {
     this.#sessions.receive(frame);
   }
 
-  /** Calls somebody. What becomes of it is shown when it is known. */
+  /** Calls a user. The result is shown when it is known. */
   call(name: string): void {
     const talks = this.#sessions.talks
       .filter(({ forFiles }) => !forFiles);
     const talk = withName(talks, name);
     if (talk?.broken) {
       return this.#note(
-        `Connecting to ${name} again; /hangup ${name} ends that session, ` +
-          "and makes room for another",
+        `Reconnecting to ${name}. /hangup ${name} ends that session.`,
       );
     }
     if (talk) {
-      return this.#note(`You have a direct session with ${name} already`);
+      return this.#note(`You already have a direct session with ${name}`);
     }
     if (withName(this.#chatCalls(), name)) {
-      return this.#note(`You call ${name} already`);
+      return this.#note(`You are already calling ${name}`);
     }
-    this.#note(`Calling ${name}; /hangup ${name} ends that`);
+    this.#note(`Calling ${name}. /hangup ${name} ends the call.`);
     this.#sessions.call(name);
   }
 
   /**
-   * Sends files, in the session there is or in one of their own. What becomes of
-   * them is shown; nothing is sent if there is no such file.
+   * Sends files, in the open session or in one of their own. Nothing is sent if a
+   * file does not exist.
    */
   async send(
     name: string,
@@ -133,7 +131,7 @@ export class Direct {
     }
   }
 
-  /** Gets something that somebody shares; without `path`, shows what that is. */
+  /** Gets a shared file; without `path`, lists what `name` shares. */
   get(name: string, path: string | undefined): void {
     const talk = this.#sessions.talkWith(name);
     const use = path === undefined
@@ -143,48 +141,57 @@ export class Direct {
   }
 
   /**
-   * Answers a call or an offer of files with yes; without a name, the only one
-   * there is. An offer can be named by its number.
+   * Accepts a call or an offer of files; without a name, the only one. An offer
+   * may be named by its number.
    */
   async accept(name: string): Promise<void> {
     const offered = this.#offerOf(name);
     if (offered !== undefined) return await this.files.accept(offered);
-    const call = this.#pick(this.#calls, name, "Nobody calls you", "/accept");
+    const call = this.#pick(
+      this.#calls,
+      name,
+      "There is no incoming call",
+      "/accept",
+    );
     if (!call) return;
     this.#note(`Connecting to ${call.name} directly`);
     this.#sessions.answer(call);
   }
 
-  /** Answers it with no; as with {@linkcode accept}. */
+  /** Declines it; as with {@linkcode accept}. */
   decline(name: string): void {
     const offered = this.#offerOf(name);
     if (offered !== undefined) return this.files.cancel(offered);
-    const call = this.#pick(this.#calls, name, "Nobody calls you", "/decline");
+    const call = this.#pick(
+      this.#calls,
+      name,
+      "There is no incoming call",
+      "/decline",
+    );
     if (!call) return;
     this.#sessions.decline(call, "not now");
   }
 
-  /** Ends a conversation or a call of ours; alone, the only one there is. */
+  /** Ends a session or an outgoing call; without a name, the only one. */
   async hangUp(name: string): Promise<void> {
-    const { talks, calling } = this.#sessions;
-    const all = [...talks, ...calling];
+    const { talks, outgoing } = this.#sessions;
+    const all = [...talks, ...outgoing];
     const one = this.#pick(all, name, "There is no direct session", "/hangup");
     if (!one) return;
     if ("stop" in one) {
-      one.stop.abort(new ChatError(118, `you call ${one.name} no more`));
+      one.stop.abort(new ChatError(118, `you ended the call to ${one.name}`));
     } else {
-      await one.hangUp();
+      await one.end();
       this.#note(`The direct session with ${one.name} is over`);
     }
   }
 
-  /** Says something in a conversation; alone, the current or only one. */
+  /** Sends a message in a session; without a name, in the current or only one. */
   say(name: string, text: string): void {
-    const conversation = this.#wanted(name);
-    if (conversation) conversation.say(text);
+    this.#wanted(name)?.send(text);
   }
 
-  /** Leads plain lines to a conversation; alone, there and back. */
+  /** Leads plain lines to a session; without a name, there and back. */
   switch(name: string): void {
     if (this.current && name === "") this.current = undefined;
     else this.current = this.#wanted(name) ?? this.current;
@@ -196,14 +203,14 @@ export class Direct {
     this.current = undefined;
   }
 
-  /** Ends everything, and says so to all others. */
+  /** Ends all sessions and calls. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sessions[Symbol.asyncDispose]();
   }
 
   #refusal(name: string): string | undefined {
     if (this.#parts.listens() && !this.#parts.ignores(name)) return undefined;
-    return "takes no calls"; // whom it is that we ignore is our own business
+    return "takes no calls"; // a user we ignore must not learn that
   }
 
   #rings(call: Call): void {
@@ -223,12 +230,12 @@ export class Direct {
       return this.#sessions.own(this.#tellOffer(call, offer));
     }
     this.#note(
-      `${name} calls you from ${call.from}. ` +
-        `/accept ${name} talks directly, /decline ${name} does not.`,
+      `${name} calls you from ${call.from}: a direct session, encrypted, ` +
+        `without the server. /accept ${name} or /decline ${name}`,
     );
   }
 
-  /** What is answered without a question, if the person need not be asked. */
+  /** The answer, if the user need not be asked. */
   #ownAnswer({ name, offer }: Call): "yes" | { why: string } | undefined {
     const { files: { shared }, takesFiles } = this.#parts;
     const isWanted = offer.purpose === "file" && offer.files === 0;
@@ -241,20 +248,20 @@ export class Direct {
     return why === undefined ? "yes" : { why };
   }
 
-  /** We call who calls us. One of the calls is enough: that to the greater. */
-  #callBoth(call: Call, ours: Calling): void {
+  /** Two users call each other: the call to the greater name is kept. */
+  #callBoth(call: Call, ours: OutgoingCall): void {
     this.#calls = this.#calls.filter((one) => one !== call);
     if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
     ours.stop.abort(new ChatError(118, ""));
     this.#sessions.answer(call);
   }
 
-  /** Calls of ours that are not because of files. */
-  #chatCalls(): Calling[] {
-    return this.#sessions.calling.filter(({ talk }) => !talk);
+  /** Outgoing calls that are not for files. */
+  #chatCalls(): OutgoingCall[] {
+    return this.#sessions.outgoing.filter(({ talk }) => !talk);
   }
 
-  /** Says why nothing came of a call, unless that was our own doing. */
+  /** Shows why a call failed, unless we ended it. */
   #missed(error: ChatError | Failure): void {
     if (error instanceof Failure) this.#error(error.message);
     else if (error.message !== "") this.#parts.explain(error);
@@ -283,7 +290,7 @@ export class Direct {
     );
   }
 
-  /** The number of the offer that is meant by a number, a name or nothing. */
+  /** The number of an offer, given by number or by name, or the only one. */
   #offerOf(name: string): number | undefined {
     const { offers } = this.files.transfers;
     const byNumber = offers.find(({ number }) => `${number}` === name);
@@ -295,14 +302,14 @@ export class Direct {
     return second || isCall ? undefined : first?.number;
   }
 
-  /** The conversation that is meant by `name`, or by nothing. */
+  /** The session with `name`; without a name, the current or only one. */
   #wanted(name: string): DirectTalk | undefined {
     if (name === "" && this.current) return this.current;
-    const none = "There is no direct session; /call NAME asks for one";
+    const none = "There is no direct session. /call NAME starts one.";
     return this.#pick(this.#sessions.talks, name, none, "/direct");
   }
 
-  /** The one that is meant; if that is not clear, says so. */
+  /** The one with `name`, or the only one; shows a note if that is not clear. */
   #pick<T extends { readonly name: string }>(
     all: readonly T[],
     name: string,
@@ -315,7 +322,7 @@ export class Direct {
     const names = all.map((one) => one.name).join(", ");
     if (all.length === 0) this.#note(none);
     else if (name === "") this.#note(`Which one? ${command} ${names}`);
-    else this.#note(`Nobody called ${name} among: ${names}`);
+    else this.#note(`There is none with ${name}, only with ${names}`);
     return undefined;
   }
 
@@ -328,7 +335,7 @@ export class Direct {
   }
 }
 
-/** A call because of something that the other side shares. */
+/** A call for a file that the other side shares. */
 function wanted(path = "/"): Offer {
   return { purpose: "file", name: calledName(path), size: 0, files: 0 };
 }

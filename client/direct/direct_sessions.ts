@@ -1,10 +1,9 @@
 /**
- * Direct sessions with others, from the call to the end: who is introduced to
- * whom, and which conversations there are. Files go in the session there is, or
+ * All direct sessions, from the call to the end. Files go in the open session, or
  * in one of their own that ends with them.
  *
- * Which calls are answered, and what is said of all that, is decided by who
- * uses this: direct.ts in a terminal, page_visit.ts for a page.
+ * The user of this class decides which calls to accept, and what to show:
+ * direct.ts in a terminal, gui/page_session.ts for the web client.
  *
  * @module
  */
@@ -22,122 +21,116 @@ import {
 } from "./calls.ts";
 import { type Announced, calledName } from "../files/transfers.ts";
 
-/** Whoever leaves waits so long for the others, in milliseconds. */
-const PARTING_MS = 1_000;
+/** How long the end may wait for the other sides, in milliseconds. */
+const END_MS = 1_000;
 
-/** With so much under way, nobody else is answered without a question. */
+/** With so many sessions and calls, no further call is accepted unasked. */
 const MAX_RUNNING = 32;
 
-/** What {@linkcode DirectSessions} need, beside what introductions do. */
+/** What {@linkcode DirectSessions} needs, beside what calls need. */
 export interface DirectSessionsParts extends Omit<CallsParts, "ringMs"> {
   /** The files between us and `name`; see `Transfers.withPeer`. */
   talk(name: string, announced?: Announced): PeerFiles;
-  /** Who hears a conversation with `name`. */
+  /** Where a session with `name` is shown. */
   audience(name: string): Audience;
-  /** Nothing came of a call of ours to `name`, or of one that we answered. */
+  /** A call to `name`, or one that was accepted, has failed. */
   missed(name: string, error: ChatError | Failure): void;
 }
 
-/** A call of ours that rings. */
-export interface Calling {
-  /** Who is called. */
+/** An outgoing call that rings. */
+export interface OutgoingCall {
+  /** The called user. */
   readonly name: string;
-  /** Hangs up; its reason is what is said of it, if that is not empty. */
+  /** Ends the call; the message of its reason is shown, unless empty. */
   readonly stop: AbortController;
-  /** If it is because of files: those that wait for the answer. */
+  /** The files that wait for the answer, if it is for files. */
   readonly talk?: PeerFiles;
 }
 
-/** A call that was answered with yes. */
+/** An incoming call that was accepted. */
 export interface Answered {
-  /** The files that come of it. */
   readonly talk: PeerFiles;
-  /** Resolves when nothing more comes of it. */
+  /** Resolves when its session is over. */
   readonly over: Promise<void>;
 }
 
-/** What a conversation is begun with. */
-interface Beginning {
+/** What a session starts with. */
+interface SessionStart {
   readonly name: string;
-  /** The files of it. */
   readonly talk: PeerFiles;
-  /** Whether it is only because of them. */
+  /** Whether it is for files only. */
   readonly forFiles: boolean;
-  /** Whether somebody else tells why nothing came of it. */
+  /** Whether a failure is shown elsewhere. */
   readonly told?: boolean;
-  /** Aborts if it is wanted no more. */
   readonly stop?: AbortSignal;
 }
 
-/** See the top of the file. */
+/** All direct sessions of one user. */
 export class DirectSessions implements AsyncDisposable {
   readonly #parts: DirectSessionsParts;
   readonly #calls: Calls;
   readonly #running = new Set<Promise<void>>();
-  #calling: Calling[] = [];
+  #outgoing: OutgoingCall[] = [];
   #talks: DirectTalk[] = []; // the newest last
 
-  /** Nobody calls yet. */
   constructor(parts: DirectSessionsParts) {
     this.#parts = parts;
     this.#calls = new Calls(parts);
   }
 
-  /** Calls of ours that ring. */
-  get calling(): readonly Calling[] {
-    return this.#calling;
+  /** Outgoing calls that ring. */
+  get outgoing(): readonly OutgoingCall[] {
+    return this.#outgoing;
   }
 
-  /** Those that are not over, the newest last. */
+  /** The open sessions, the newest last. */
   get talks(): readonly DirectTalk[] {
     return this.#talks;
   }
 
-  /** Why nobody else is answered without a question now, if it is so. */
+  /** Why no further call is accepted unasked now, if it is so. */
   get busyReason(): string | undefined {
-    return this.#running.size < MAX_RUNNING
-      ? undefined
-      : "too many others send or get files";
+    return this.#running.size < MAX_RUNNING ? undefined : "too many transfers";
   }
 
-  /** Takes what the server passes on of others. */
+  /** Handles a frame of another user. */
   receive(frame: Frame): void {
     this.#calls.receive(frame);
   }
 
-  /** Calls somebody, to talk. */
+  /** Calls a user, to chat. */
   call(name: string): void {
     this.#ring(name, { purpose: "chat" });
   }
 
-  /** Answers a call with yes. */
+  /** Accepts a call. */
   answer(call: Call): Answered {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
     const offered = forFiles && offer.files > 0 ? offer : undefined;
     const talk = this.#parts.talk(name, offered);
-    const introduce = () => this.#calls.accept(call);
-    const over = this.#converse(introduce, { name, talk, forFiles });
+    const connect = () => this.#calls.accept(call);
+    const over = this.#run(connect, { name, talk, forFiles });
     this.own(over);
     return { talk, over };
   }
 
-  /** Answers a call with no. */
+  /** Declines a call. */
   decline(call: Call, reason: string): void {
     this.#calls.decline(call, reason);
   }
 
-  /** The files with `name`: of the session there is, or of one to be called. */
+  /** The files with `name`: of the open session, or of a new one. */
   talkWith(name: string): PeerFiles {
     const open = this.#talks.filter(({ lasting }) => lasting);
     return withName(open, name)?.talk ??
-      withName(this.#calling.filter(({ talk }) => talk), name)?.talk ??
+      withName(this.#outgoing.filter(({ talk }) => talk), name)?.talk ??
       this.#parts.talk(name);
   }
 
   /**
-   * Has a session with `name` for files, until `use` settles and no other file
-   * is under way in it: calls, if there is none with this `talk`.
+   * Keeps a session with `name` for files until `use` settles and no other file is
+   * in transfer. Calls, if there is no session with this `talk`.
    */
   use(
     name: string,
@@ -145,40 +138,40 @@ export class DirectSessions implements AsyncDisposable {
     { offer, use }: { offer: Offer; use: Promise<void> },
   ): void {
     const isKnown = this.#talks.some((one) => one.talk === talk) ||
-      this.#calling.some((one) => one.talk === talk);
+      this.#outgoing.some((one) => one.talk === talk);
     if (isKnown) return;
     const calling = this.#ring(name, offer, talk);
-    this.own(this.#hangUpAfter(calling, use));
+    this.own(this.#endAfter(calling, use));
   }
 
-  /** Has `task` awaited in the end. */
+  /** The end awaits `task`. */
   own(task: Promise<void>): void {
     const running = task.finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
-  /** Ends everything, and says so to all others, who may not listen. */
+  /** Ends all sessions and calls; the other sides may not answer. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, PARTING_MS);
+    const timer = setTimeout(resolve, END_MS);
     await Promise.race([this.#endAll(), late]);
     clearTimeout(timer);
   }
 
   async #endAll(): Promise<void> {
     this.#calls[Symbol.dispose]();
-    for (const { stop } of this.#calling) {
+    for (const { stop } of this.#outgoing) {
       stop.abort(new ChatError(118, ""));
     }
-    await Promise.all(this.#talks.map((one) => one.hangUp()));
+    await Promise.all(this.#talks.map((one) => one.end()));
     await Promise.all(this.#running);
   }
 
-  /** Calls, and has what comes of it run. */
-  #ring(name: string, offer: Offer, talk?: PeerFiles): Calling {
+  /** Calls, and runs the session that results. */
+  #ring(name: string, offer: Offer, talk?: PeerFiles): OutgoingCall {
     const stop = new AbortController();
     const calling = { name, stop, ...(talk ? { talk } : {}) };
-    this.#calling.push(calling);
+    this.#outgoing.push(calling);
     const beginning = {
       name,
       talk: talk ?? this.#parts.talk(name),
@@ -186,31 +179,31 @@ export class DirectSessions implements AsyncDisposable {
       told: talk !== undefined, // by what becomes of the files
       stop: stop.signal,
     };
-    const introduce = async () => {
+    const connect = async () => {
       try {
         return await this.#calls.call(name, offer, stop.signal);
       } finally {
-        this.#calling = this.#calling.filter((one) => one !== calling);
+        this.#outgoing = this.#outgoing.filter((one) => one !== calling);
       }
     };
-    this.own(this.#converse(introduce, beginning));
+    this.own(this.#run(connect, beginning));
     return calling;
   }
 
-  /** Has a conversation with whoever is introduced. */
-  async #converse(
-    introduce: () => Promise<EstablishedCall>,
-    beginning: Beginning,
+  /** Runs one session, from the call to the end. */
+  async #run(
+    connect: () => Promise<EstablishedCall>,
+    beginning: SessionStart,
   ): Promise<void> {
     const { name, talk, told, stop } = beginning;
     try {
-      const introduced = await introduce();
-      const audience = this.#parts.audience(introduced.name);
-      const conversation = new DirectTalk(introduced, audience, beginning);
-      this.#talks.push(conversation);
-      if (stop?.aborted) this.own(conversation.hangUp()); // just now
-      await conversation.run();
-      this.#talks = this.#talks.filter((one) => one !== conversation);
+      const call = await connect();
+      const audience = this.#parts.audience(call.name);
+      const session = new DirectTalk(call, audience, beginning);
+      this.#talks.push(session);
+      if (stop?.aborted) this.own(session.end());
+      await session.run();
+      this.#talks = this.#talks.filter((one) => one !== session);
     } catch (error) {
       if (!(error instanceof ChatError || error instanceof Failure)) {
         throw error;
@@ -220,23 +213,23 @@ export class DirectSessions implements AsyncDisposable {
     }
   }
 
-  async #hangUpAfter(calling: Calling, use: Promise<void>): Promise<void> {
+  async #endAfter(calling: OutgoingCall, use: Promise<void>): Promise<void> {
     const { stop, talk } = calling;
     await use;
     await talk?.idle();
-    stop.abort(new ChatError(118, "you hung up")); // if it still rings
-    const conversation = this.#talks.find((one) => one.talk === talk);
-    await conversation?.hangUp();
+    stop.abort(new ChatError(118, "you ended the call")); // if it rings
+    const session = this.#talks.find((one) => one.talk === talk);
+    await session?.end();
   }
 }
 
-/** A call because of something that we offer. */
+/** A call for files that we offer. */
 export function offerOf({ contents }: Transfer): Offer {
   const { title, size, files } = contents;
   return { purpose: "file", name: calledName(title), size, files };
 }
 
-/** The one with `name`, or a name that looks like it. */
+/** The one with `name`, or a look-alike. */
 export function withName<T extends { readonly name: string }>(
   all: readonly T[],
   name: string,

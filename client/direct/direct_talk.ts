@@ -1,13 +1,13 @@
 /**
- * Two people talk directly. What is said arrives once and in order, though the
- * connection may break: a message is kept until the other side has it, and said
- * again on the next channel.
+ * One direct session: messages between two users. Each message arrives once and in
+ * order, though the connection may break: it is kept until it is acknowledged, and
+ * sent again on the next channel.
  *
- *     kind     1 byte     1: a message; 2: all messages up to this one are there
+ *     kind     1 byte     1: a message; 2: acknowledges messages up to this one
  *     number   4 bytes    from 1, highest byte first
  *     text     UTF-8, of a message
  *
- * Files travel beside it, in records of their own; see `records.ts`.
+ * Files have records of their own; see files/records.ts.
  *
  * @module
  */
@@ -17,39 +17,37 @@ import { EXIT, Failure } from "../view/failure.ts";
 import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { EstablishedCall } from "./calls.ts";
-import { release } from "./record_buffer.ts";
+import { release } from "./channel.ts";
 import { NoConnection } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
 import type { Item } from "../view/view.ts";
 
-/** So long a broken connection is tried to be made again, in milliseconds. */
+/** How long to try to reconnect, in milliseconds. */
 export const RECONNECT_WITHIN_MS: number = 2 * 60_000;
 
 /**
- * Who hangs up before there is a connection waits so long for it, in
- * milliseconds: else the other side, which may have it already, would take it
- * for lost, and try to get it back.
+ * An end before there is a connection waits so long for it, in milliseconds. The
+ * other side may have it already: it would take it for lost, and reconnect.
  */
-const BEGIN_MS = 1_000;
+const CONNECT_MS = 1_000;
 
-/** So many messages may wait for the other side to have them. */
+/** Limit of messages that are not acknowledged. */
 export const MAX_UNACKNOWLEDGED = 1_000;
 
-/** What a {@linkcode DirectTalk} may be told. */
+/** Settings of {@linkcode DirectTalk}. */
 export interface DirectTalkOptions {
-  /** The files between us. */
+  /** The files of this session. */
   readonly talk: PeerFiles;
-  /** Whether it was only called for because of files. Default false. */
+  /** Whether it is for files only. Default false. */
   readonly forFiles?: boolean;
-  /** How long it may be broken. Default {@linkcode RECONNECT_WITHIN_MS}. */
+  /** How long to try to reconnect. Default {@linkcode RECONNECT_WITHIN_MS}. */
   readonly reconnectWithinMs?: number;
 }
 
-/** Where conversations are shown. */
+/** Where direct sessions are shown. */
 export interface Audience {
-  /** Shows it. */
   show(item: Item): void;
-  /** Waits while what was shown is too far behind. */
+  /** Waits while the output is too far behind. */
   flushed(): Promise<void>;
 }
 
@@ -57,53 +55,52 @@ const MESSAGE = 1;
 const ACKNOWLEDGED = 2;
 const HEAD_BYTES = 5;
 
-/** See the top of the file. */
+/** One direct session. */
 export class DirectTalk {
-  /** With whom. */
+  /** The other user. */
   readonly name: string;
-  /** The files between us. */
+  /** The files of this session. */
   readonly talk: PeerFiles;
-  /** Whether it was only called for because of files. */
+  /** Whether it is for files only. */
   readonly forFiles: boolean;
   readonly #call: EstablishedCall;
   readonly #audience: Audience;
   readonly #reconnectWithinMs: number;
   #channel: Channel | undefined; // while there is one
-  readonly #begun = Promise.withResolvers<void>(); // or never will
-  #lastSent = 0; // by us, the number of the last message
-  #unacknowledged: Bytes[] = []; // what we said, and they may not have
-  #lastReceived = 0; // the number of the last one of theirs
+  readonly #connected = Promise.withResolvers<void>(); // or never will be
+  #lastSent = 0; // the number of our last message
+  #unacknowledged: Bytes[] = []; // our messages
+  #lastReceived = 0; // the number of the peer's last message
   #over = false;
   #broken = false;
-  #end = ending("you have hung up"); // why it is over
+  #end = ending("you ended the direct session"); // the reason
 
-  /** Before {@linkcode DirectTalk.run}. */
   constructor(
-    introduced: EstablishedCall,
+    call: EstablishedCall,
     audience: Audience,
     options: DirectTalkOptions,
   ) {
-    this.name = introduced.name;
-    this.#call = introduced;
+    this.name = call.name;
+    this.#call = call;
     this.#audience = audience;
     this.talk = options.talk;
     this.forFiles = options.forFiles ?? false;
     this.#reconnectWithinMs = options.reconnectWithinMs ?? RECONNECT_WITHIN_MS;
   }
 
-  /** Whether nothing can be said any more. */
+  /** Whether it has ended. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** Whether its connection is lost, and may come back or not. */
+  /** Whether its connection is lost, and it tries to reconnect. */
   get broken(): boolean {
     return this.#broken;
   }
 
   /**
-   * Whether more can be begun in it: one that is for the files of whoever called
-   * ends with them, and one that is broken may be with a program that was ended.
+   * Whether a new transfer can start in it. A session for the caller's files ends
+   * with them, and the other side of a broken one may be gone.
    */
   get lasting(): boolean {
     const isTheirs = this.#call.agreement.role === "called";
@@ -111,41 +108,42 @@ export class DirectTalk {
     return isOpen && !(this.forFiles && isTheirs);
   }
 
-  /** Connects, and talks until one of them hangs up or is lost for good. */
+  /** Connects, and runs until one side ends it or is lost. */
   async run(): Promise<void> {
     try {
       const channel = await this.#call.rendezvous.connect();
       if (this.#over) await channel[Symbol.asyncDispose]();
       else {
         await this.#greet();
-        await this.#converse(channel);
+        await this.#useChannels(channel);
       }
     } catch (error) {
       this.#explain(error);
     } finally {
       this.#over = true;
-      this.#begun.resolve();
+      this.#connected.resolve();
       await this.talk.end(this.#end);
       await this.#call.rendezvous[Symbol.asyncDispose]();
       this.#tellUnacknowledged();
     }
   }
 
-  /** Says it, now or on the next channel. */
-  say(text: string): void {
+  /** Sends a message, now or on the next channel. */
+  send(text: string): void {
     const body = encoder.encode(text);
     const { name } = this;
     if (this.#over) {
       const over = `the direct session with ${name} is over`;
-      return this.#error(`Not said: ${over}. /direct leads back to the room.`);
+      return this.#error(`Not sent: ${over}. /direct leads back to the room.`);
     }
     if (body.length > MAX_BODY_BYTES) {
-      const limit = `the limit is ${MAX_BODY_BYTES}. Say it in parts.`;
-      return this.#error(`Cannot say ${body.length} bytes: ${limit}`);
+      const limit = `the limit is ${MAX_BODY_BYTES}. Send it in parts.`;
+      return this.#error(`Cannot send ${body.length} bytes: ${limit}`);
     }
     if (this.#unacknowledged.length >= MAX_UNACKNOWLEDGED) {
-      const why = `${MAX_UNACKNOWLEDGED} messages wait for ${name} already`;
-      return this.#error(`Cannot say it: ${why}`);
+      const why =
+        `${name} has not received the last ${MAX_UNACKNOWLEDGED} messages`;
+      return this.#error(`Cannot send it: ${why}`);
     }
     const record = recordOf(MESSAGE, ++this.#lastSent, body);
     this.#unacknowledged.push(record);
@@ -153,62 +151,62 @@ export class DirectTalk {
     this.#show({ from: "you", to: name, text });
   }
 
-  /** Takes leave. */
-  async hangUp(): Promise<void> {
+  /** Ends it. */
+  async end(): Promise<void> {
     this.#over = true;
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, BEGIN_MS);
-    await Promise.race([this.#begun.promise, late]);
+    const timer = setTimeout(resolve, CONNECT_MS);
+    await Promise.race([this.#connected.promise, late]);
     clearTimeout(timer);
     await this.#channel?.[Symbol.asyncDispose]();
     await this.#call.rendezvous[Symbol.asyncDispose]();
   }
 
   async #greet(): Promise<void> {
-    const digits = await this.#call.agreement.digits();
+    const digits = await this.#call.agreement.code();
+    const code = `${digits.slice(0, 3)} ${digits.slice(3)}`;
     const { name } = this;
     if (this.forFiles) {
       return this.#note(
-        `Directly connected with ${name}. If nobody sits between you, the ` +
-          `digits there are the same: ${digits.slice(0, 3)} ${digits.slice(3)}`,
+        `Directly connected with ${name}. The verification code, which ` +
+          `must be the same for ${name}: ${code}`,
       );
     }
     this.#note(
-      `Direct session with ${name}. Compare these digits aloud: ` +
-        `${digits.slice(0, 3)} ${digits.slice(3)}. If ${name} has others, ` +
-        "somebody listens: /hangup.",
+      `Direct session with ${name}. Compare this code by voice: ${code}. ` +
+        `If ${name} sees another code, /hangup.`,
     );
     this.#note(
-      "/direct TEXT says something there; /direct alone switches to it",
+      "/direct TEXT sends a message there. /direct alone switches to it.",
     );
   }
 
-  /** On one channel after the other, until the conversation is over. */
-  async #converse(first: Channel): Promise<void> {
+  /** Uses one channel after the other, until the session is over. */
+  async #useChannels(first: Channel): Promise<void> {
     for (let channel = first;;) {
       try {
         await this.#listen(channel);
         if (this.#over) return;
-        this.#end = ending(`${this.name} has hung up`);
-        const isNews = !this.forFiles || !this.talk.used; // files tell theirs
+        this.#end = ending(`${this.name} ended the direct session`);
+        const isNews = !this.forFiles || !this.talk.used; // or the files have told
         if (isNews) this.#note(this.#end.message);
         return;
       } catch (error) {
         if (this.#over) return;
         if (!(error instanceof Failure && error.passing)) throw error;
-        this.#note(`${error.message}. Connecting to ${this.name} again`);
+        this.#note(`${error.message}. Reconnecting to ${this.name}`);
       }
       this.#broken = true;
-      channel = await this.#connectAgain();
+      channel = await this.#reconnect();
       this.#broken = false;
-      this.#note(`Directly connected with ${this.name} again`);
+      this.#note(`Reconnected to ${this.name}`);
     }
   }
 
-  /** Takes what comes on `channel`, until it ends. */
+  /** Handles the records of `channel`, until it ends. */
   async #listen(channel: Channel): Promise<void> {
     this.#channel = channel;
-    this.#begun.resolve();
+    this.#connected.resolve();
     this.talk.connect((record) => channel.send(record));
     try {
       for (const record of this.#unacknowledged) this.#send(record);
@@ -219,7 +217,7 @@ export class DirectTalk {
       }
     } finally {
       this.#channel = undefined;
-      // At once: what is being sent to who does not read ends with the channel.
+      // Together: a send to a peer that does not read ends with the channel.
       await Promise.all([
         this.talk.disconnect(lost()),
         channel[Symbol.asyncDispose](),
@@ -227,7 +225,7 @@ export class DirectTalk {
     }
   }
 
-  async #connectAgain(): Promise<Channel> {
+  async #reconnect(): Promise<Channel> {
     const giveUpAt = Date.now() + this.#reconnectWithinMs;
     for (;;) {
       try {
@@ -248,7 +246,7 @@ export class DirectTalk {
       if (!(cause instanceof BadRecord)) throw cause;
       throw new Failure(
         EXIT.protocol,
-        `Direct session ended: ${this.name} sent what no client sends, ` +
+        `Direct session ended: ${this.name} sent an invalid record, ` +
           cause.message,
         { cause },
       );
@@ -256,25 +254,25 @@ export class DirectTalk {
   }
 
   #receive(record: Bytes): void {
-    if (record.length < HEAD_BYTES) return; // of a newer version, perhaps
+    if (record.length < HEAD_BYTES) return; // perhaps of a newer version
     const number = new DataView(record.buffer).getUint32(1);
     if (record[0] === ACKNOWLEDGED) return this.#forget(number);
     if (record[0] !== MESSAGE) return;
     this.#send(recordOf(ACKNOWLEDGED, number));
-    if (number <= this.#lastReceived) return; // said again
+    if (number <= this.#lastReceived) return; // sent again
     this.#lastReceived = number;
     const text = decoder.decode(record.subarray(HEAD_BYTES));
     this.#show({ from: this.name, to: "you", text });
   }
 
-  /** What they have need not be said again. */
+  /** Forgets the acknowledged messages. */
   #forget(upTo: number): void {
     this.#unacknowledged = this.#unacknowledged.filter((record) =>
       new DataView(record.buffer).getUint32(1) > upTo
     );
   }
 
-  /** Sends it now, if there is a channel; whoever listens finds out if not. */
+  /** Sends it if there is a channel; `#listen` notices if that fails. */
   #send(record: Bytes): void {
     this.#channel?.send(record).catch((error) => {
       if (!(error instanceof Failure)) throw error;
@@ -285,7 +283,7 @@ export class DirectTalk {
     const count = this.#unacknowledged.length;
     if (count === 0) return;
     const last = count === 1 ? "message" : `${count} messages`;
-    this.#error(`${this.name} may not have heard your last ${last}`);
+    this.#error(`${this.name} may not have received your last ${last}`);
   }
 
   #explain(error: unknown): void {

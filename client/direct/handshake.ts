@@ -1,33 +1,35 @@
 /**
- * The first words on a direct connection: both sides prove that they are those
- * whom the server introduced, and make keys for this connection alone.
+ * The handshake of a direct connection: both sides prove that they are the two of
+ * the call, and derive keys for this connection only.
  *
  *     greeting   "parley/1"
- *     hello      the session, how many of its channels broke before (4 bytes),
- *                32 random bytes, the sender's public key
- *     proof      32 bytes that only who has the agreed secret can know
+ *     hello      the session, how many of its channels there were before (4
+ *                bytes), 32 random bytes, the sender's public key
+ *     proof      32 bytes that only a side with the agreed secret can compute
  *
- * Who listens greets, since who dialled sends nothing to what may be somebody
- * else's service: the address was named by the other side. Then the dialler says
- * hello, and is answered only if it is a hello of the session. Then the called
- * side proves itself, and last the caller, on one of all their connections: that
- * one is the channel, so that both keep the same.
+ * The listening side greets first: the other side has named the address, which may
+ * be some other service, so the dialling side must not send first. Then the
+ * dialler sends hello, and is answered only if it is a hello of the session. Then
+ * the called side proves itself, and last the caller, on one of all their
+ * connections. That one is the channel, so both sides keep the same.
  *
- * The secret is that of X25519 (RFC 7748) between two key pairs made for this
- * session, through HKDF (RFC 5869) with both public keys and the session. The
- * random bytes of both sides make other keys for each connection of it.
+ * The secret is X25519 (RFC 7748) of two key pairs made for this session, through
+ * HKDF (RFC 5869) with both public keys and the session. The random bytes of both
+ * sides give each connection other keys.
  *
- * The server passes the keys on, and could put itself between. So both people
- * are shown six digits, which are equal if nobody did. The caller's CALL has
- * only the hash of her key, and she shows the key itself after she was told his
- * (as in ZRTP, RFC 6189, section 4.4.1.1): nobody can try keys until the digits
- * are equal, and who guesses is found out 999,999 times in a million.
+ * The server passes the keys on, and could intercept: exchange them for its own.
+ * So both users compare a verification code of six digits, which differs in that
+ * case. CALL has only the hash of the caller's key, and she reveals the key after
+ * she has received his (as in ZRTP, RFC 6189, section 4.4.1.1). So an attacker
+ * cannot try keys until the codes agree, and is detected 999,999 times in a
+ * million.
  *
  * @module
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { concat } from "../../protocol.ts";
-import { type ByteStream, RecordChannel } from "./channel.ts";
+import type { ByteStream } from "../trust/tls.ts";
+import { RecordChannel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { hkdf, RecordKey, SECRET_BYTES } from "./record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -38,20 +40,19 @@ export const SESSION_BYTES = 16;
 /** Length of a public key, and of the hash of one, in bytes. */
 export const KEY_BYTES = 32;
 
-/** Which role a side has in a session, whoever dials. */
+/** A side's role in a session, independent of which side dials. */
 export type Role = "caller" | "called";
 
-/** What both sides know once they agree on a secret. */
+/** The secret that both sides have agreed on. */
 export interface Secret {
-  /** From it come all keys. */
+  /** All keys are derived from it. */
   readonly bytes: Bytes;
-  /** Six of them, for both people to compare. */
-  readonly digits: string;
+  /** Six digits, which both users compare. */
+  readonly code: string;
 }
 
-/** One side's half of an agreement, made before it knows the other's. */
+/** One side's key pair for one session. */
 export class KeyPair {
-  /** What the other side is told, in the end. */
   readonly publicKey: Bytes;
   readonly #privateKey: CryptoKey;
 
@@ -60,9 +61,8 @@ export class KeyPair {
     this.#privateKey = privateKey;
   }
 
-  /** A new one, for one session. */
   static async make(): Promise<KeyPair> {
-    // The cast: X25519 gives a pair, which the types do not know.
+    // The cast: the types do not know that X25519 gives a pair.
     const { publicKey, privateKey } = await crypto.subtle.generateKey(
       "X25519",
       false,
@@ -72,16 +72,16 @@ export class KeyPair {
     return new KeyPair(new Uint8Array(raw), privateKey);
   }
 
-  /** What a CALL says of the public key. */
+  /** SHA-256 of the public key: the `Commit` of a CALL. */
   async commitment(): Promise<Bytes> {
     return await sha256(this.publicKey);
   }
 
   /**
-   * The secret that both have.
+   * The shared secret of X25519.
    *
-   * @throws {DOMException} If `theirs` is a key that gives no secret (RFC 7748,
-   * section 6.1).
+   * @throws {DOMException} If `theirs` gives the zero secret (RFC 7748, section
+   * 6.1).
    */
   async secretWith(theirs: Bytes): Promise<Bytes> {
     const key = await crypto.subtle.importKey(
@@ -97,30 +97,25 @@ export class KeyPair {
   }
 }
 
-/** What an {@linkcode Agreement} is made of. */
+/** The parts of an {@linkcode Agreement}. */
 export interface AgreementParts {
-  /** Which role we have. */
   readonly role: Role;
-  /** What the session is called. */
+  /** The session's id. */
   readonly session: Bytes;
-  /** Ours. */
   readonly pair: KeyPair;
-  /** What we were told of theirs: the key itself, or the hash of the caller's. */
+  /** The other side's key, or the hash of the caller's. */
   readonly theirs: Bytes;
 }
 
-/** One session's secret, on whatever connections it is proved. */
+/** The key agreement of one session, for all its connections. */
 export class Agreement {
-  /** Which role we have. */
   readonly role: Role;
-  /** What the session is called. */
+  /** The session's id. */
   readonly session: Bytes;
-  /** Ours. */
   readonly publicKey: Bytes;
   readonly #parts: AgreementParts;
   #secret: Promise<Secret> | undefined;
 
-  /** After CALL and ACCEPT, before the first connection. */
   constructor(parts: AgreementParts) {
     this.role = parts.role;
     this.session = parts.session;
@@ -128,15 +123,15 @@ export class Agreement {
     this.#parts = parts;
   }
 
-  /** The six digits to compare, once a connection has brought the other key. */
-  async digits(): Promise<string> {
-    return (await this.#secret)?.digits ?? "";
+  /** The verification code; empty until the first handshake. */
+  async code(): Promise<string> {
+    return (await this.#secret)?.code ?? "";
   }
 
   /**
-   * The secret, if `theirKey` is the one we were told of.
+   * The secret with `theirKey`, the key from a hello.
    *
-   * @throws {Failure} If it is not, or is no key.
+   * @throws {Failure} If it is not the key of CALL or ACCEPT, or is invalid.
    */
   async secretWith(theirKey: Bytes): Promise<Secret> {
     const { theirs } = this.#parts;
@@ -154,36 +149,35 @@ export class Agreement {
     });
     const info = ["secret", ...keys];
     const bytes = await hkdf(shared, { salt: session, info });
-    return { bytes, digits: await digitsOf(bytes, session) };
+    return { bytes, code: await codeOf(bytes, session) };
   }
 }
 
-/** How to shake hands on one connection. */
+/** Settings of {@linkcode handshake}. */
 export interface HandshakeOptions {
-  /** What was agreed on. */
   readonly agreement: Agreement;
-  /** Whether we connected, and so speak first. */
+  /** Whether this side dialled. */
   readonly dialled: boolean;
-  /** How many channels of the session we have had before. Default none. */
+  /** How many channels of the session this side had before. Default 0. */
   readonly round?: number;
   /**
-   * Asked of the caller, once the called side is proved: whether this is to be
-   * the channel. What is not is given up.
+   * Asks the caller, once the called side has proved itself, whether to use this
+   * connection as the channel. Default: yes.
    */
   choose?(rounds: Rounds): boolean;
 }
 
-/** How many channels of a session there were before. */
+/** The number of channels of a session before this one. */
 export interface Rounds {
-  /** As the other side knows. */
+  /** As the other side counts. */
   readonly theirs: number;
-  /** As both know from now on: the greater number. */
+  /** The greater number, with which both sides go on. */
   readonly both: number;
 }
 
-/** What a handshake makes. */
+/** The result of a handshake. */
 export interface Handshake {
-  /** Of this connection, which it closes. */
+  /** It owns the connection from now on. */
   readonly channel: RecordChannel;
   /** See {@linkcode Rounds.both}. */
   readonly round: number;
@@ -192,9 +186,9 @@ export interface Handshake {
 /**
  * Makes a channel of a connection.
  *
- * @throws {Failure} If the other side is not who was introduced, hangs up, or
- * this connection is not chosen. The stream stays open then: it is the caller's
- * of this function.
+ * @throws {Failure} If the other side is not the one of the call, closes, or this
+ * connection is not chosen. Then `stream` stays open, and is the caller's to
+ * close.
  */
 export async function handshake(
   stream: ByteStream,
@@ -255,10 +249,10 @@ function helloOf(
   return hello;
 }
 
-/** @throws {Failure} If it is none. */
+/** @throws {Failure} If there is another service. */
 async function readGreeting(stream: ByteStream): Promise<void> {
   const said = await read(stream, GREETING.length);
-  if (!timingSafeEqual(said, GREETING)) throw stranger("it is no chat client");
+  if (!timingSafeEqual(said, GREETING)) throw wrongPeer("not a parley client");
 }
 
 /** @throws {Failure} If it is not of this session. */
@@ -267,20 +261,20 @@ function readHello(
   { session }: Agreement,
 ): { readonly bytes: Bytes; readonly key: Bytes; readonly round: number } {
   if (!timingSafeEqual(bytes.subarray(0, SESSION_BYTES), session)) {
-    throw stranger("it speaks of another session");
+    throw wrongPeer("it is in another session");
   }
   const round = new DataView(bytes.buffer).getUint32(SESSION_BYTES);
   return { bytes, key: bytes.slice(KEY_AT), round };
 }
 
-/** What a hello has for this connection alone. */
+/** The part of a hello that is new for each connection. */
 function freshOf(hello: Bytes): Bytes {
   return hello.subarray(SESSION_BYTES, KEY_AT);
 }
 
 type ConnectionKeys = Readonly<Record<typeof USES[number], Bytes>>;
 
-/** What a connection's random bytes make of the secret, each for one use. */
+/** The keys of one connection, one for each use. */
 async function connectionKeys(
   { bytes }: Secret,
   salt: Bytes,
@@ -301,8 +295,8 @@ const USES = [
   "calledSends",
 ] as const;
 
-/** 64 bits of the secret, of which a million hides nothing that is missed. */
-async function digitsOf(secret: Bytes, session: Bytes): Promise<string> {
+/** Six digits of 64 bits of the secret: the bias of the remainder is tiny. */
+async function codeOf(secret: Bytes, session: Bytes): Promise<string> {
   const how = { salt: session, info: ["digits"], length: 8 };
   const { buffer } = await hkdf(secret, how);
   const number = new DataView(buffer).getBigUint64(0) % 1_000_000n;
@@ -311,7 +305,7 @@ async function digitsOf(secret: Bytes, session: Bytes): Promise<string> {
 
 async function check(stream: ByteStream, proof: Bytes): Promise<void> {
   const shown = await read(stream, SECRET_BYTES);
-  if (!timingSafeEqual(shown, proof)) throw stranger("its proof is wrong");
+  if (!timingSafeEqual(shown, proof)) throw wrongPeer("its proof is wrong");
 }
 
 async function write(stream: ByteStream, bytes: Bytes): Promise<void> {
@@ -320,12 +314,12 @@ async function write(stream: ByteStream, bytes: Bytes): Promise<void> {
   }
 }
 
-/** Exactly so many bytes: what follows is the channel's. */
+/** Reads exactly so many bytes: what follows is the channel's. */
 async function read(stream: ByteStream, length: number): Promise<Bytes> {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length;) {
     const count = await stream.read(bytes.subarray(at));
-    if (count === null) throw stranger("it hung up");
+    if (count === null) throw wrongPeer("it closed the connection");
     at += count;
   }
   return bytes;
@@ -340,8 +334,8 @@ function concatBytes(parts: readonly Bytes[]): Bytes {
   return concat(parts) as Bytes;
 }
 
-function stranger(why: string): Failure {
-  return new Failure(EXIT.refused, `somebody else is there: ${why}`);
+function wrongPeer(why: string): Failure {
+  return new Failure(EXIT.refused, `wrong peer: ${why}`);
 }
 
 function notNeeded(): Failure {
@@ -351,7 +345,7 @@ function notNeeded(): Failure {
 function otherKey(): Failure {
   return new Failure(
     EXIT.protocol,
-    "the key there is not the one that the server told",
-    { advice: "The server, or somebody on the way, may sit between you." },
+    "the peer's key is not the one that the server sent",
+    { advice: "This may be an attack by the server." },
   );
 }

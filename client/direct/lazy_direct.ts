@@ -1,41 +1,39 @@
 /**
- * The way to direct sessions, which are loaded when somebody wants one: most
- * visits have none, and start faster without.
+ * Loads direct sessions when one is wanted: most sessions have none, and start
+ * faster without the code.
  *
  * @module
  */
 import type { Frame } from "../../protocol.ts";
 import type { Direct, DirectParts } from "./direct.ts";
 
-/** What a {@linkcode LazyDirect} needs. */
+/** What {@linkcode LazyDirect} needs. */
 export interface LazyDirectParts extends Omit<DirectParts, "listens"> {
-  /** Whether we can be called, at first. Default true. */
+  /** Whether users can call us at first. Default true. */
   readonly listens?: boolean;
 }
 
-/** See the top of the file. */
 export class LazyDirect {
-  /** Whether we can be called. */
+  /** Whether users can call us. */
   listening: boolean;
-  /** What was loaded, if anything was wanted. */
+  /** Undefined until it is loaded. */
   opened: Direct | undefined;
   readonly #parts: LazyDirectParts;
   #opening: Promise<Direct> | undefined;
 
-  /** Nothing is loaded yet. */
   constructor(parts: LazyDirectParts) {
     this.#parts = parts;
     this.listening = parts.listens ?? true;
   }
 
-  /** Takes what the server passes on of others, in its order. */
+  /** Handles a frame of another user, in order. */
   receive({ verb, args, headers }: Frame): void {
     const frame = { verb, args, headers, body: new Uint8Array() };
     if (this.opened) this.opened.receive(frame);
     else this.open().then((direct) => direct.receive(frame));
   }
 
-  /** Everything about direct sessions. */
+  /** Loads it, once. */
   open(): Promise<Direct> {
     return this.#opening ??= this.#load();
   }

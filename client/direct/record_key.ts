@@ -1,21 +1,21 @@
 /**
- * The key of one direction of a channel: what it seals, only the other side
- * opens, and only in its place.
+ * The key of one direction of a channel. Only the other side can open a record,
+ * and only in its place in the order.
  *
- * As TLS 1.3 does it (RFC 8446, sections 5.2, 5.3 and 7.2): AES-256-GCM, whose
- * nonce is the number of the record, mixed with a secret start. A record that
- * is changed, repeated, left out or moved cannot be opened. The number starts
- * again with the next key, which both sides make from the last one after
- * {@linkcode MAX_BYTES_UNDER_KEY}, without a word between them.
+ * As in TLS 1.3 (RFC 8446, sections 5.2, 5.3 and 7.2): AES-256-GCM with the
+ * record's number as nonce, combined with a secret start. A record that is
+ * changed, repeated, left out or moved cannot be opened. After
+ * {@linkcode MAX_BYTES_UNDER_KEY} both sides derive the next key from the last
+ * one, without a message, and the number starts again.
  *
  * @module
  */
 import type { Bytes } from "../../core/scram.ts";
 
 /**
- * So much is sealed under one key, in bytes. RFC 8446, section 5.5 allows 2^38.5
- * for a chance of 2^-57; a record is 17 bytes at least here, so that its number
- * stays below 2^32.
+ * Limit of bytes sealed under one key. RFC 8446, section 5.5 allows 2^38.5 for a
+ * chance of 2^-57. A record has at least 17 bytes here, so its number stays below
+ * 2^32.
  */
 export const MAX_BYTES_UNDER_KEY: number = 2 ** 36;
 
@@ -27,7 +27,7 @@ export const TAG_BYTES = 16;
 
 const NONCE_BYTES = 12;
 
-/** See the top of the file. */
+/** One key, and its successors. */
 export class RecordKey {
   readonly #maxBytes: number;
   #secret: Bytes;
@@ -46,7 +46,7 @@ export class RecordKey {
     this.#maxBytes = maxBytes;
   }
 
-  /** The key from a secret that both sides have. Tests pass their own limit. */
+  /** Derives a key from a shared secret. Tests pass their own limit. */
   static async from(
     secret: Bytes,
     maxBytes: number = MAX_BYTES_UNDER_KEY,
@@ -54,12 +54,12 @@ export class RecordKey {
     return new RecordKey(await derive(secret), maxBytes);
   }
 
-  /** Whether {@linkcode renew} has to come before the next record. */
+  /** Whether {@linkcode renew} must be called before the next record. */
   get spent(): boolean {
     return this.#bytes >= this.#maxBytes;
   }
 
-  /** Goes on to the next key. Nothing leads back from it to the one before. */
+  /** Derives the next key; the last one cannot be derived from it. */
   async renew(): Promise<void> {
     const next = await derive(await expand(this.#secret, "next"));
     this.#secret = next.secret;
@@ -69,16 +69,16 @@ export class RecordKey {
     this.#bytes = 0;
   }
 
-  /** Encrypts the next record. Both buffers are free again at once. */
+  /** Encrypts the next record. Both buffers may be reused at once. */
   seal(head: Bytes, record: Bytes): Promise<ArrayBuffer> {
     const how = this.#next(head, record.length + TAG_BYTES);
     return crypto.subtle.encrypt(how, this.#key, record);
   }
 
   /**
-   * Decrypts the next record. Both buffers are free again at once.
+   * Decrypts the next record. Both buffers may be reused at once.
    *
-   * @throws {DOMException} If it is not what the other side has sealed as such.
+   * @throws {DOMException} If the other side has not sealed it as this record.
    */
   open(head: Bytes, sealed: Bytes): Promise<ArrayBuffer> {
     const how = this.#next(head, sealed.length);
@@ -111,7 +111,7 @@ async function derive(secret: Bytes): Promise<Derived> {
   return { secret, key, start };
 }
 
-/** What else a secret is good for, under a name of its own. */
+/** Another secret, derived under a name. */
 function expand(
   secret: Bytes,
   name: string,
@@ -122,13 +122,13 @@ function expand(
 
 const NO_SALT: Bytes = new Uint8Array();
 
-/** What {@linkcode hkdf} mixes in. */
+/** Settings of {@linkcode hkdf}. */
 export interface HkdfOptions {
-  /** Public, and different each time. */
+  /** Public; different for each use of one secret. */
   readonly salt: Bytes;
-  /** What it is for: texts, and whatever else both sides must agree on. */
+  /** The purpose: texts, and values on which both sides must agree. */
   readonly info: readonly (string | Bytes)[];
-  /** How much is wanted, in bytes. Default {@linkcode SECRET_BYTES}. */
+  /** In bytes. Default {@linkcode SECRET_BYTES}. */
   readonly length?: number;
 }
 

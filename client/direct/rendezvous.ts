@@ -1,16 +1,19 @@
 /**
- * Where two people meet: we listen, and dial wherever the other side may be;
- * the first connection on which both prove the key of the session is theirs.
+ * Rendezvous: how two clients connect. Both listen, and both dial all candidates
+ * of the other side. The first connection on which both prove the session's key
+ * becomes the channel.
  *
- * A rendezvous outlives its channels. When one breaks, {@linkcode Rendezvous.connect}
- * makes the next one from the same secret, and whichever side finds out first
- * may begin. Whoever else comes to our port is dropped: at once for a wrong
- * word, after a few seconds for none, and the oldest of too many.
+ * A rendezvous outlives its channels. When one breaks,
+ * {@linkcode Rendezvous.connect} makes the next one from the same secret, and
+ * either side may start. Any other connection to our port is dropped: at once for
+ * a wrong first message, after {@linkcode HANDSHAKE_MS} for none, and the oldest
+ * one when there are too many.
  *
  * @module
  */
 import { whyUnreachable } from "../trust/address.ts";
-import type { ByteStream, Channel, RecordChannel } from "./channel.ts";
+import type { ByteStream } from "../trust/tls.ts";
+import type { Channel, RecordChannel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import {
   type Agreement,
@@ -21,43 +24,41 @@ import {
 import { CLOCK } from "../../core/net/backoff.ts";
 import { type Candidate, candidateText, ownCandidates } from "./candidates.ts";
 
-/** A connection has so long to prove itself, in milliseconds. */
-export const PROOF_MS = 5_000;
+/** Time limit of a handshake, in milliseconds. */
+export const HANDSHAKE_MS = 5_000;
 
-/** So many connections to our port may be unproven at once. */
+/** Limit of incoming connections in their handshake. */
 export const MAX_PENDING = 8;
 
-/** So long both sides try to meet, in milliseconds. */
+/** How long both sides try to connect, in milliseconds. */
 export const RENDEZVOUS_MS = 15_000;
 
-/** Accepting goes on after so long, if the system has too much to do. */
+/** Pause after accept failed, such as for too many open files. */
 const ACCEPT_RETRY_MS = 1_000;
 
-/** What a {@linkcode Rendezvous} may be told. */
+/** Settings of a {@linkcode Rendezvous}. */
 export interface RendezvousOptions {
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
-  /** How long both sides try to meet. Default {@linkcode RENDEZVOUS_MS}. */
+  /** Default {@linkcode RENDEZVOUS_MS}. */
   readonly timeoutMs?: number;
 }
 
-/** They did not meet: what was tried, and why it failed. */
+/** No connection was possible: what was tried, and why it failed. */
 export class NoConnection extends Error {
-  /** For stack traces. */
   override readonly name = "NoConnection";
-  /** An address each, and what became of it. */
+  /** One line for each candidate. */
   readonly attempts: readonly string[];
 
-  /** `attempts` are lines to be shown. */
   constructor(attempts: readonly string[]) {
     super("Cannot connect directly");
     this.attempts = attempts;
   }
 }
 
-/** See the top of the file. */
+/** The rendezvous of one session. */
 export class Rendezvous implements AsyncDisposable {
-  /** Where the other side may find us. */
+  /** Where this side listens. */
   readonly candidates: readonly Candidate[];
   readonly #timeoutMs: number;
   readonly #listeners: Deno.TcpListener[];
@@ -68,17 +69,17 @@ export class Rendezvous implements AsyncDisposable {
   readonly #attempts = new Map<string, string>(); // candidate and outcome
   #theirs: readonly Candidate[] = [];
   #dialling = new AbortController();
-  #round = 0; // how many channels there were
+  #round = 0; // the number of channels so far
   #chosen: number | undefined; // the round of the channel, while it holds
   #channel: RecordChannel | undefined;
-  #isNew = false; // nobody has it yet
+  #isNew = false; // `connect` has not returned it yet
   #arrived = Promise.withResolvers<void>();
   #over = new Failure(EXIT.failed, "The direct session is over");
 
   /**
    * Listens on a port that the system chooses.
    *
-   * @throws {Failure} If the system does not let us.
+   * @throws {Failure} If the system refuses.
    */
   constructor({ hostname, timeoutMs = RENDEZVOUS_MS }: RendezvousOptions = {}) {
     this.#timeoutMs = timeoutMs;
@@ -88,16 +89,16 @@ export class Rendezvous implements AsyncDisposable {
     for (const listener of this.#listeners) this.#run(this.#accept(listener));
   }
 
-  /** Says with whom, and where they may be. */
+  /** Sets the key agreement, and the candidates of the other side. */
   agree(agreement: Agreement, theirs: readonly Candidate[]): void {
     this.#theirs = theirs;
     this.#agreed.resolve(agreement);
   }
 
   /**
-   * The next channel: the first, or after the last one broke.
+   * The next channel: the first one, or the next after one broke.
    *
-   * @throws {NoConnection} If there is no way to the other side.
+   * @throws {NoConnection} If no candidate works, in either direction.
    * @throws {Failure} If the rendezvous is over.
    */
   async connect(): Promise<Channel> {
@@ -106,7 +107,7 @@ export class Rendezvous implements AsyncDisposable {
     return this.#channel!; // #dialBothWays has thrown otherwise
   }
 
-  /** Gives up, if they have not met yet: the other side does not want to. */
+  /** Gives up, unless there was a channel before: the other side declined. */
   cancel(why: string): void {
     if (this.#round > 0) return;
     this.#over = new Failure(EXIT.refused, why);
@@ -114,19 +115,19 @@ export class Rendezvous implements AsyncDisposable {
     this.#arrived.resolve();
   }
 
-  /** Ends it, with all its connections. The channel is its user's to end. */
+  /** Ends it with all connections but the channels that `connect` returned. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const listener of this.#listeners.splice(0)) listener.close();
-    for (const stranger of this.#pending) stranger[Symbol.dispose]();
-    if (this.#isNew) this.#channel?.abandon(this.#over);
+    for (const pending of this.#pending) pending[Symbol.dispose]();
+    if (this.#isNew) this.#channel?.abort(this.#over);
     this.#arrived.resolve();
     await Promise.all(this.#running);
   }
 
   async #dialBothWays(): Promise<void> {
     if (this.#stop.signal.aborted) throw this.#over;
-    this.#chosen = undefined; // whoever asks has lost it
+    this.#chosen = undefined; // the caller has lost it
     this.#attempts.clear();
     this.#arrived = Promise.withResolvers();
     this.#dialling = new AbortController();
@@ -165,13 +166,13 @@ export class Rendezvous implements AsyncDisposable {
     }
   }
 
-  /** Accepts for as long as the rendezvous lasts. */
+  /** Accepts until the rendezvous is over. */
   async #accept(listener: Deno.TcpListener): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
         this.#run(this.#receive(await listener.accept()));
       } catch {
-        // Closed by us; or the system has no room, which passes.
+        // The listener is closed; or too many files are open, which passes.
         await CLOCK.sleep(ACCEPT_RETRY_MS, this.#stop.signal);
       }
     }
@@ -181,65 +182,65 @@ export class Rendezvous implements AsyncDisposable {
     try {
       await this.#handshake(conn, undefined);
     } catch (error) {
-      // A stranger, of whom nobody has to hear, unless the key was exchanged.
+      // Some other program; only a wrong key is worth telling.
       if (!(error instanceof Failure) || error.advice === "") return;
-      this.#attempts.set("On our port", error.message);
+      this.#attempts.set("Incoming connection", error.message);
     }
   }
 
-  /** Makes `conn` the channel, if it is the other side and the first. */
+  /** Makes `conn` the channel, if the handshake succeeds and it is the first. */
   async #handshake(
     conn: Deno.TcpConn,
     dialling: AbortSignal | undefined,
   ): Promise<void> {
-    const stranger = new PendingConnection(conn, dialling);
-    if (!dialling) this.#admit(stranger);
+    const pending = new PendingConnection(conn, dialling);
+    if (!dialling) this.#admit(pending);
     let chosen = false;
     try {
       const agreement = await Promise.race([
         this.#agreed.promise,
-        stranger.dropped,
+        pending.dropped,
       ]);
       this.#take(
-        await handshake(stranger.stream, {
+        await handshake(pending.stream, {
           agreement,
           dialled: dialling !== undefined,
           round: this.#round,
-          choose: (rounds) => chosen = this.#choose(rounds, stranger),
+          choose: (rounds) => chosen = this.#choose(rounds, pending),
         }),
       );
     } catch (error) {
       if (chosen) this.#chosen = undefined;
-      const why = stranger.why ?? error;
-      stranger[Symbol.dispose]();
+      const why = pending.why ?? error;
+      pending[Symbol.dispose]();
       throw why;
     } finally {
-      this.#pending.delete(stranger);
-      stranger.release();
+      this.#pending.delete(pending);
+      pending.release();
     }
   }
 
-  #admit(stranger: PendingConnection): void {
-    this.#pending.add(stranger);
+  #admit(pending: PendingConnection): void {
+    this.#pending.add(pending);
     if (this.#pending.size <= MAX_PENDING) return;
     const [oldest] = this.#pending;
     this.#pending.delete(oldest!); // there are many
     oldest![Symbol.dispose]();
   }
 
-  /** Whether it is the first; or the other side has lost the one we have. */
-  #choose({ theirs, both }: Rounds, stranger: PendingConnection): boolean {
-    if (this.#stop.signal.aborted || stranger.why) return false;
+  /** Whether to use it: it is the first, or the peer has lost the last one. */
+  #choose({ theirs, both }: Rounds, pending: PendingConnection): boolean {
+    if (this.#stop.signal.aborted || pending.why) return false;
     if (this.#chosen !== undefined && theirs <= this.#chosen) return false;
     this.#chosen = both;
-    stranger.release();
+    pending.release();
     this.#dialling.abort(); // all others
     return true;
   }
 
   #take({ channel, round }: Handshake): void {
-    if (this.#stop.signal.aborted) return channel.abandon(this.#over);
-    this.#channel?.abandon(replaced());
+    if (this.#stop.signal.aborted) return channel.abort(this.#over);
+    this.#channel?.abort(replaced());
     this.#channel = channel;
     this.#isNew = true;
     this.#chosen = round;
@@ -247,31 +248,30 @@ export class Rendezvous implements AsyncDisposable {
     this.#arrived.resolve();
   }
 
-  /** Keeps `task`, which never rejects, until it is done. */
+  /** Owns `task`, which never rejects. */
   #run(task: Promise<void>): void {
     const running = task.finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 }
 
-/** A connection that has nothing proved yet, for a short while. */
+/** A connection during its handshake, which has a time limit. */
 class PendingConnection implements Disposable {
-  /** The connection. Closed at most once. */
+  /** Closed at most once. */
   readonly stream: ByteStream;
   /** Rejects when it is dropped. */
   readonly dropped: Promise<never>;
-  /** Why it was dropped. */
   why: Failure | undefined;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #signal: AbortSignal | undefined;
   readonly #drop: (why: Failure) => void;
   readonly #onAbort = () => this[Symbol.dispose]();
 
-  /** Dropped after {@linkcode PROOF_MS}, or when `signal` aborts. */
+  /** It is dropped after {@linkcode HANDSHAKE_MS}, or when `signal` aborts. */
   constructor(conn: Deno.TcpConn, signal: AbortSignal | undefined) {
     const { promise, reject } = Promise.withResolvers<never>();
     this.dropped = promise;
-    promise.catch(() => {}); // whoever waits for it is told
+    promise.catch(() => {}); // `race` throws it
     this.stream = closedOnce(conn);
     this.#signal = signal;
     this.#drop = (why) => {
@@ -279,15 +279,15 @@ class PendingConnection implements Disposable {
       this.stream.close();
       reject(why);
     };
-    const late = `it proved nothing within ${PROOF_MS / 1_000} seconds`;
+    const late = `no proof within ${HANDSHAKE_MS / 1_000} seconds`;
     this.#timer = setTimeout(() => {
-      this.#drop(new Failure(EXIT.refused, `somebody else is there: ${late}`));
-    }, PROOF_MS);
+      this.#drop(new Failure(EXIT.refused, `wrong peer: ${late}`));
+    }, HANDSHAKE_MS);
     signal?.addEventListener("abort", this.#onAbort);
     if (signal?.aborted) this.#onAbort();
   }
 
-  /** It has a channel, or is closed: no longer to be dropped. */
+  /** It has a channel, or is closed: stops the time limit. */
   release(): void {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
@@ -298,11 +298,7 @@ class PendingConnection implements Disposable {
   }
 }
 
-/**
- * Listens, and finds out where that is.
- *
- * @throws {Failure} If the system, or who started Deno, does not let us.
- */
+/** @throws {Failure} If the system, or Deno's permissions, refuse. */
 function listenSomewhere(
   hostname: string | undefined,
 ): {
@@ -325,24 +321,24 @@ function listenSomewhere(
   }
 }
 
-/** Listens on all addresses, IPv4 and IPv6, or on `hostname` alone. */
+/** Listens on all addresses, IPv4 and IPv6, or on `hostname` only. */
 function listen(hostname: string | undefined): Deno.TcpListener[] {
   if (hostname !== undefined) return [Deno.listen({ hostname, port: 0 })];
   let six: Deno.TcpListener;
   try {
     six = Deno.listen({ hostname: "::", port: 0 });
   } catch {
-    return [Deno.listen({ hostname: "0.0.0.0", port: 0 })]; // has no IPv6
+    return [Deno.listen({ hostname: "0.0.0.0", port: 0 })]; // without IPv6
   }
   try {
     const { port } = six.addr;
     return [six, Deno.listen({ hostname: "0.0.0.0", port })];
   } catch {
-    return [six]; // which takes IPv4 too, where the port is in use by it
+    return [six]; // it takes IPv4 too, where that port counts as in use
   }
 }
 
-/** `conn`, made ready for talk, and closed at most once. */
+/** `conn` without delay and with keepalive, closed at most once. */
 function closedOnce(conn: Deno.TcpConn): ByteStream {
   conn.setNoDelay(true);
   conn.setKeepAlive(true);
@@ -359,7 +355,7 @@ function closedOnce(conn: Deno.TcpConn): ByteStream {
 }
 
 function replaced(): Failure {
-  return new Failure(EXIT.failed, "The other side has connected again", {
+  return new Failure(EXIT.failed, "The other side has reconnected", {
     passing: true,
   });
 }

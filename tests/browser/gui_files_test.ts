@@ -145,7 +145,7 @@ Deno.test("who takes an offer back, or is gone, is told of on the page", async (
   await bob.type(`/send alice ${from.path}/a\n`);
   await alice.card("offered");
   await bob.type("/cancel\n");
-  await alice.told("bob calls no more: ");
+  await alice.told("bob ended the call: ");
 
   assertEquals(alice.cards.size, 0);
 });
@@ -183,8 +183,8 @@ Deno.test("an offer is taken back just when it is accepted, and both are told", 
   await alice.told("x to bob: you cancelled it");
   // Whichever it was: they had met, were about to, or x was offered there.
   await Promise.race([
-    bob.until("alice has hung up"),
-    bob.until("alice calls no more"),
+    bob.until("alice ended the direct session"),
+    bob.until("alice ended the call"),
     bob.until("x from alice: alice cancelled it"),
   ]);
 

@@ -106,7 +106,7 @@ for (const [how, without] of [["", "none"], [", and not even sys", "sys"]]) {
     await alice.type("/call bob\n");
     await bob.until("alice calls you");
     await bob.type("/accept\n");
-    await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+    await Promise.all([alice, bob].map((one) => one.until("Compare this")));
     await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);
     await bob.until("/accept 1 takes it");
     await bob.type("/accept 1\n");

@@ -5,11 +5,11 @@
  * @module
  */
 import {
-  type ByteStream,
   type Channel,
   type ChannelKeys,
   RecordChannel,
 } from "../../client/direct/channel.ts";
+import type { ByteStream } from "../../client/trust/tls.ts";
 import { Agreement, KeyPair } from "../../client/direct/handshake.ts";
 import { RecordKey } from "../../client/direct/record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -139,8 +139,8 @@ export async function connectDirectly(
   await alice.type("/call bob\n");
   await bob.until("alice calls you from 127.0.0.1:");
   await bob.type("/accept\n");
-  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+  await Promise.all([alice, bob].map((one) => one.until("Compare this")));
   return [alice, bob].map((one) =>
-    /aloud: (\d{3} \d{3})\./.exec(one.out)?.[1] ?? ""
+    /by voice: (\d{3} \d{3})\./.exec(one.out)?.[1] ?? ""
   );
 }

@@ -97,7 +97,27 @@ Deno.test("the page names all of its files, and they are under 60 KB as they are
   });
 });
 
-Deno.test("a page that a browser shows by itself allows nothing inline and nothing foreign", async () => {
+Deno.test("the page preloads what its form waits for, and nothing else", async () => {
+  await withPage(async (origin) => {
+    const index = await (await fetch(origin)).text();
+    const preloaded = Array.from(
+      index.matchAll(/rel="modulepreload" href="([^"]+)"/g),
+      ([, path]) => path,
+    );
+    const needed = new Set(["/ui/page.ts"]); // grows while it is walked
+    for (const path of needed) {
+      const url = new URL(path, origin);
+      const text = await (await fetch(url)).text();
+      for (const [, name] of text.matchAll(/\bfrom "([^"]+)"/g)) {
+        needed.add(new URL(name!, url).pathname);
+      }
+    }
+
+    assertEquals(preloaded.sort(), [...needed].slice(1).sort());
+  });
+});
+
+Deno.test("what a browser shows by itself allows nothing inline and nothing foreign", async () => {
   await withPage(async (origin) => {
     for (const path of ["/", "/icon.svg", "/nothing"]) {
       const response = await fetch(origin + path);
@@ -308,7 +328,7 @@ Deno.test("server.ts --web says where the page is, and serves it", async () => {
   const response = await fetch(url);
 
   assertMatch(await response.text(), /<title>Parley<\/title>/);
-  assertEquals(await server.stop("SIGTERM"), 0);
+  assertEquals((await server.stop("SIGTERM")).code, 0);
 });
 
 Deno.test("server.ts --web with a port in use says so, and exits 2", async () => {

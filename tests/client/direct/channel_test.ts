@@ -7,8 +7,8 @@ import {
 } from "@std/assert";
 import {
   KEEPALIVE_MS,
+  MAX_QUEUED,
   MAX_RECORD_BYTES,
-  MAX_WAITING,
   PEER_TIMEOUT_MS,
   RecordChannel,
 } from "../../../client/direct/channel.ts";
@@ -77,7 +77,7 @@ Deno.test("a channel that is cut off at any byte says so, after what was whole",
     const whole = starts.slice(1).filter((start) => start <= cut).length;
     assertEquals(texts, TEXTS.slice(0, whole), `cut after ${cut} bytes`);
     assert(error instanceof Failure);
-    assertStringIncludes(error.message, "cut off");
+    assertStringIncludes(error.message, "without notice");
   }
 });
 
@@ -115,7 +115,7 @@ Deno.test("a channel notices a record that is repeated, left out or moved", asyn
     const { texts, error } = await received(meddled);
 
     assertEquals(texts, TEXTS.slice(0, told), how);
-    assertStringIncludes(error?.message ?? "", "forged", how);
+    assertStringIncludes(error?.message ?? "", "tampered", how);
   }
 });
 
@@ -124,7 +124,7 @@ Deno.test("a channel takes no record of its own direction", async () => {
   const { texts, error } = await received(await written(keys, [record("hi")]));
 
   assertEquals(texts, []);
-  assertStringIncludes(error?.message ?? "", "forged");
+  assertStringIncludes(error?.message ?? "", "tampered");
 });
 
 Deno.test("a channel refuses lengths that make no sense, before it reads on", async () => {
@@ -236,7 +236,7 @@ Deno.test("whoever asks and reads no answer is given up, before answers fill the
   );
   const answer = new Uint8Array(MAX_RECORD_BYTES);
   const sending = Array.from(
-    { length: 2 * MAX_WAITING },
+    { length: 2 * MAX_QUEUED },
     () => a.send(answer).then(() => "sent", ({ message }) => message),
   );
 
@@ -244,7 +244,7 @@ Deno.test("whoever asks and reads no answer is given up, before answers fill the
   await receiving;
 
   assert(outcomes.has(
-    "Direct connection ended: the other side does not read what we send",
+    "Direct connection ended: the peer does not read what we send",
   ));
   await Promise.all([a, b].map((one) => one[Symbol.asyncDispose]()));
 });
@@ -317,7 +317,7 @@ Deno.test("who has nothing to send is there, and who is not is given up", async 
   const last = assertRejects(
     () => records.next(),
     Failure,
-    "nothing was heard",
+    "no data for",
   );
   for (let ms = 0; ms <= PEER_TIMEOUT_MS; ms += KEEPALIVE_MS) clockB.beat();
   await last;

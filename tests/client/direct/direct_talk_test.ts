@@ -68,7 +68,7 @@ async function talkers(reconnectWithinMs?: number) {
   const pair = await strangers(reconnectWithinMs);
   const running = Promise.all([pair.alice.run(), pair.bob.run()]);
   const { a, b } = pair;
-  await Promise.all([a, b].map((one) => one.until("Compare these")));
+  await Promise.all([a, b].map((one) => one.until("Compare this")));
   return { ...pair, running };
 }
 
@@ -80,15 +80,15 @@ Deno.test("what is said arrives once and in order, however often the connection 
   for (let round = 0; round < 10; round++) {
     for (let index = 0; index < 20; index++) {
       wanted.push(`<${round}.${index}>`);
-      alice.say(`a ${wanted.at(-1)}`);
-      bob.say(`b ${wanted.at(-1)}`);
+      alice.send(`a ${wanted.at(-1)}`);
+      bob.send(`b ${wanted.at(-1)}`);
     }
     await b.until(`a <${round}.0>`);
     proxy.cutAll();
   }
   wanted.push("<last>"); // it arrives on a connection that is not cut
-  alice.say("a <last>");
-  bob.say("b <last>");
+  alice.send("a <last>");
+  bob.send("b <last>");
   await Promise.all([
     a.until(`b ${wanted.at(-1)}`),
     b.until(`a ${wanted.at(-1)}`),
@@ -98,25 +98,28 @@ Deno.test("what is said arrives once and in order, however often the connection 
     texts.filter((text) => text.startsWith(`${from} <`));
   assertEquals(heard(b, "a"), wanted.map((text) => `a ${text}`));
   assertEquals(heard(a, "b"), wanted.map((text) => `b ${text}`));
-  await alice.hangUp();
+  await alice.end();
   await running;
-  assertEquals(b.texts.at(-1), "alice has hung up");
+  assertEquals(b.texts.at(-1), "alice ended the direct session");
 });
 
 Deno.test("who is lost for good is told of, with how much may not have arrived", async () => {
   const { alice, bob, a, b, proxy, running } = await talkers(0);
   proxy.refuses = true;
   proxy.cutAll();
-  await a.until("Connecting to bob again");
-  alice.say("into the void");
-  bob.say("here too");
-  bob.say("and here");
+  await a.until("Reconnecting to bob");
+  alice.send("into the void");
+  bob.send("here too");
+  bob.send("and here");
   await running;
 
-  assertEquals(a.texts.at(-1), "bob may not have heard your last message");
-  assertEquals(b.texts.at(-1), "alice may not have heard your last 2 messages");
-  alice.say("late");
-  await a.until("Not said: the direct session with bob is over");
+  assertEquals(a.texts.at(-1), "bob may not have received your last message");
+  assertEquals(
+    b.texts.at(-1),
+    "alice may not have received your last 2 messages",
+  );
+  alice.send("late");
+  await a.until("Not sent: the direct session with bob is over");
   await proxy[Symbol.asyncDispose]();
 });
 
@@ -125,9 +128,9 @@ Deno.test("who hangs up while they connect has not lost the other side", async (
   await using _proxy = proxy;
 
   const running = Promise.all([alice.run(), bob.run()]);
-  await alice.hangUp();
+  await alice.end();
   await running;
 
   assertEquals(a.texts, []);
-  assertEquals(b.texts.at(-1), "alice has hung up");
+  assertEquals(b.texts.at(-1), "alice ended the direct session");
 });

@@ -6,7 +6,8 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import type { ByteStream, Channel } from "../../../client/direct/channel.ts";
+import type { ByteStream } from "../../../client/trust/tls.ts";
+import type { Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
   Agreement,
@@ -65,8 +66,8 @@ for (const callerDials of [true, false]) {
     await Promise.all([a, b].map((one) => one[Symbol.asyncDispose]()));
 
     assertEquals(await Promise.all(received), [["to a"], ["to b"]]);
-    assertMatch(await caller.digits(), /^\d{6}$/);
-    assertEquals(await caller.digits(), await called.digits());
+    assertMatch(await caller.code(), /^\d{6}$/);
+    assertEquals(await caller.code(), await called.code());
   });
 }
 
@@ -135,9 +136,9 @@ Deno.test("a caller who shows another key than she has announced is refused", as
     const results = await shake(...sides);
     const refusal = results[sides.indexOf(called)]!;
     assert(refusal.status === "rejected");
-    assertMatch(`${refusal.reason}`, /not the one that the server told/);
+    assertMatch(`${refusal.reason}`, /not the one that the server sent/);
   }
-  assertEquals(await called.digits(), "");
+  assertEquals(await called.code(), "");
 });
 
 Deno.test("keys of low order, of which everybody knows the secret, are refused", async () => {
@@ -178,8 +179,8 @@ Deno.test("who sits between and has a key for each side is told by the digits", 
     ...await shaken(between[1], his),
   ];
 
-  assertEquals(await hers.digits(), await between[0].digits());
-  assertNotEquals(await hers.digits(), await his.digits());
+  assertEquals(await hers.code(), await between[0].code());
+  assertNotEquals(await hers.code(), await his.code());
   await Promise.all(channels.map((one) => one[Symbol.asyncDispose]()));
 });
 
@@ -198,7 +199,7 @@ Deno.test("who dialled says nothing to a service that does not greet as we do", 
     await assertRejects(
       () => handshake(stream, { agreement, dialled: true }),
       Failure,
-      "somebody else is there",
+      "wrong peer",
     );
   }
   assertEquals(said, []);
@@ -219,7 +220,7 @@ Deno.test("who listens tells a stranger nothing but that it listens", async () =
     await assertRejects(
       () => handshake(stream, { agreement, dialled: false }),
       Failure,
-      "somebody else is there",
+      "wrong peer",
     );
     assertEquals(said, ["parley/1"]);
   }

@@ -91,7 +91,7 @@ Deno.test("who cannot be reached is told of with every address, and why", async 
 
   assertEquals(error.attempts, [
     `${candidateText(candidate)}: connection refused`,
-    `127.0.0.1:${other.addr.port}: somebody else is there: it is no chat client`,
+    `127.0.0.1:${other.addr.port}: wrong peer: not a parley client`,
     `no incoming connection on ${candidateText(hers.candidates[0]!)}`,
   ]);
   await serving;
@@ -131,7 +131,7 @@ Deno.test("a channel that breaks is made again, as often as it takes", async () 
   for (let breaks = 0; breaks < 5; breaks++) {
     const [a, b] = await Promise.all([hers.connect(), his.connect()]);
     const received = assertRejects(() => receiveAll(b), Failure);
-    digits.add(await caller.digits()).add(await called.digits());
+    digits.add(await caller.code()).add(await called.code());
     await a.send(record("as before"));
     proxy.cutAll();
     await received;

@@ -23,10 +23,10 @@ Deno.test("two people talk directly, see the same digits, and hang up", async ()
   await bob.type("/direct\nhi alice\n");
   await alice.until("bob -> you (direct): hi alice");
   await bob.type("/hangup\n");
-  await alice.until("bob has hung up");
+  await alice.until("bob ended the direct session");
   await bob.until("The direct session with alice is over");
   await bob.type("is anybody there?\n");
-  await bob.until("Not said: the direct session with alice is over");
+  await bob.until("Not sent: the direct session with alice is over");
 
   assertMatch(hers!, /^\d{3} \d{3}$/);
   assertEquals(hers, his);
@@ -43,12 +43,12 @@ Deno.test("two who call each other at once have one session", async () => {
   await Promise.all([alice, bob].map((one) => one.until("you joined")));
 
   await Promise.all([alice.type("/call bob\n"), bob.type("/call alice\n")]);
-  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+  await Promise.all([alice, bob].map((one) => one.until("Compare this")));
   await alice.type("/direct at once\n");
   await bob.until("alice -> you (direct): at once");
 
   for (const { out } of [alice, bob]) {
-    assertEquals(out.split("Compare these").length, 2);
+    assertEquals(out.split("Compare this").length, 2);
   }
 });
 
@@ -94,7 +94,7 @@ Deno.test("who is called can decline, not listen, ignore, or be gone", async () 
   await alice.type("/call deaf\n");
   await deaf.until("alice calls you");
   await alice.type("/hangup deaf\n");
-  await deaf.until("alice calls no more: the caller hung up");
+  await deaf.until("alice ended the call: canceled by the caller");
   await bob.type("/ignore alice\n");
   await bob.until("Hiding alice");
   await alice.type("/call bob\n");
@@ -107,7 +107,7 @@ Deno.test("who is called can decline, not listen, ignore, or be gone", async () 
   await alice.until("Usage: /listen");
 
   assertStringIncludes(alice.out, "There is no direct session");
-  assertStringIncludes(alice.out, "Nobody calls you");
+  assertStringIncludes(alice.out, "There is no incoming call");
   assert(!deaf.out.includes("hello") && !bob.out.includes("hello"));
   assertEquals(bob.out.split("calls you").length, 2);
 });
@@ -150,7 +150,7 @@ Deno.test("three who call at once are answered one by one, and do not mix", asyn
   await bob.until("Which one? /accept ann, ben, cem");
   for (const name of ["cem", "ann", "ben"] as const) {
     await bob.type(`/accept ${name}\n`);
-    await callers[name].until("Compare these");
+    await callers[name].until("Compare this");
     await bob.until(`Direct session with ${name}.`);
   }
   for (const [name, one] of Object.entries(callers)) {
@@ -160,7 +160,7 @@ Deno.test("three who call at once are answered one by one, and do not mix", asyn
     await bob.until(`${name} -> you (direct): from ${name}`);
   }
   await bob.type("/hangup ben\n");
-  await b.until("bob has hung up");
+  await b.until("bob ended the direct session");
   await bob.type("/direct @cem bye\n");
   await c.until("bob -> you (direct): bye");
 
@@ -181,7 +181,7 @@ for (const how of ["/quit", "SIGINT", "the end of the input"] as const) {
     if (how === "/quit") await alice.type("/quit\n");
     if (how === "SIGINT") alice.kill(how);
     const { code } = await alice.end();
-    await bob.until("alice has hung up");
+    await bob.until("alice ended the direct session");
     await bob.type("/hangup\n");
     await bob.until("There is no direct session");
 

@@ -164,6 +164,6 @@ Deno.test("a server that exchanges the keys and does not sit between gets nobody
   await bob.type("/accept\n");
 
   await alice.until("Cannot reach bob directly. What was tried:");
-  await alice.until("the key there is not the one that the server told");
-  assert(!alice.out.includes("Compare these"));
+  await alice.until("the peer's key is not the one that the server sent");
+  assert(!alice.out.includes("Compare this"));
 });

@@ -53,11 +53,11 @@ class Side {
   }
 
   say(text: string): void {
-    this.#conversation.say(text);
+    this.#conversation.send(text);
   }
 
   hangUp(): Promise<void> {
-    return this.#conversation.hangUp();
+    return this.#conversation.end();
   }
 }
 

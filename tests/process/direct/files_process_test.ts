@@ -103,7 +103,7 @@ Deno.test("in an open session files go over it, both ways, and it stays", async 
   await alice.type("/call bob\n");
   await bob.until("alice calls you");
   await bob.type("/accept\n");
-  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+  await Promise.all([alice, bob].map((one) => one.until("Compare this")));
 
   await alice.type(`/send bob ${from.path}/a\n`);
   await bob.until("/accept 1 takes it");
@@ -128,7 +128,7 @@ Deno.test("in an open session files go on being sent without the server", async 
   await alice.type("/call bob\n");
   await bob.until("alice calls you");
   await bob.type("/accept\n");
-  await Promise.all([alice, bob].map((one) => one.until("Compare these")));
+  await Promise.all([alice, bob].map((one) => one.until("Compare this")));
 
   await server[Symbol.asyncDispose]();
   await Promise.all([alice, bob].map((one) => one.until("Reconnecting")));
@@ -149,7 +149,7 @@ Deno.test("whoever was killed and is back can be sent files, though a session wa
   await using killed = await terminal("bob", server.port);
   await connectDirectly(alice, killed);
   killed.kill("SIGKILL");
-  await alice.until("Connecting to bob again");
+  await alice.until("Reconnecting to bob");
 
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
   await alice.type(`/call bob\n/send bob ${from.path}/a\n`);

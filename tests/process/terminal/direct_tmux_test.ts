@@ -19,7 +19,7 @@ Deno.test({
     await hers.line("/call bob");
     await his.until("alice calls you from 127.0.0.1:");
     await his.line("/accept");
-    const told = /Compare these\s+digits aloud:\s+(\d{3}\s+\d{3})/;
+    const told = /Compare this\s+code by\s+voice:\s+(\d{3}\s+\d{3})/;
     const [, mine = ""] = told.exec(await hers.until(told)) ?? [];
     const [, yours] = told.exec(await his.until(told)) ?? [];
     await hers.line("/direct");
@@ -31,7 +31,7 @@ Deno.test({
     await hers.line("to all of you");
     const screen = await his.until("alice: to all of you");
     await his.line("/hangup");
-    await hers.until("bob has hung up");
+    await hers.until("bob ended the direct session");
     await hers.line("/direct hello?");
     await hers.until("There is no direct session");
 
