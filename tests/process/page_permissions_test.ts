@@ -118,7 +118,7 @@ Deno.test("files to and from the page of client.ts --gui need nothing besides", 
 
     alice.drop("bob", { photo });
     bob.say({ type: "accept", transfer: await bob.card("offered") });
-    await alice.told("bob has photo (100 kB in ");
+    await alice.told("Sent photo to bob (100 kB in ");
     bob.drop("alice", { notes });
     alice.say({ type: "accept", transfer: await alice.card("offered") });
     await alice.told(`: ${hers.path}/Downloads/notes`);

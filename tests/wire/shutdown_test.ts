@@ -1,6 +1,6 @@
 /** Stopping: NOTICE closing to everybody, and the end, on a clock that the tests hold. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LAST_WORDS_MS } from "../../server/net/connection.ts";
+import { LAST_FRAME_MS } from "../../server/net/connection.ts";
 import type { ServerOptions } from "../../server/start.ts";
 import { round, TestClock } from "../tools/test_clock.ts";
 import {
@@ -144,7 +144,7 @@ fullServerTest(
 
     const closing = close();
     assertMatch(await silent.rest(), /^$/);
-    clock.pass(LAST_WORDS_MS - 1);
+    clock.pass(LAST_FRAME_MS - 1);
     for (let rounds = 0; rounds < 100; rounds++) await round();
     const closedBefore = closing.closed;
     clock.pass(1);
@@ -172,7 +172,7 @@ Deno.test("a server can be stopped while connections arrive", async () => {
 
     const closing = close();
     await all;
-    clock.pass(LAST_WORDS_MS); // for those of which the server knows no end yet
+    clock.pass(LAST_FRAME_MS); // for those of which the server knows no end yet
     await closing.until();
   }
 });

@@ -3,7 +3,7 @@
  * loses nothing, and who cannot come in is told why.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LAST_WORDS_MS } from "../../../server/net/connection.ts";
+import { LAST_FRAME_MS } from "../../../server/net/connection.ts";
 import { SIGN_UPS } from "../../../server/limits/limits.ts";
 import { ADDRESS_SHARE, BURST_SECONDS } from "../../../server/limits/pacing.ts";
 import { DEFAULT_RATES, NO_RATES } from "../../../server/limits/rates.ts";
@@ -315,7 +315,7 @@ Deno.test("a crowd that is refused is told why, however busy the server is meanw
       // As it seems to the server, it stands still for a second when it has
       // begun to tell them, and before the system has taken anything.
       if (line.startsWith("Refused <")) {
-        setImmediate(() => clock.pass(LAST_WORDS_MS));
+        setImmediate(() => clock.pass(LAST_FRAME_MS));
       }
     },
   });
