@@ -1,24 +1,23 @@
 /**
- * What a page and the program that has opened it (`client.ts --gui`) tell each
- * other about files. Types alone: both sides import them.
+ * The messages about files between a page and the program that opened it
+ * (`client.ts --gui`). Types alone: both sides import them.
  *
- * A page cannot listen, nor read what lies on the disk; the program can, and
- * has no connection to the server. So the program has the direct connections,
- * the page passes on what the server and the program have to tell each other,
- * and hands over the bytes of the files that were dropped on it when they are
- * needed. Whatever is shown is said in words by the program.
+ * A page can neither listen nor read the disk. The program can, but has no
+ * connection to the server. So the program has the direct connections; the page
+ * relays frames between the server and the program, and sends the bytes of
+ * dropped files on request. The program writes every text that is shown.
  *
- * On a WebSocket of their own, `/files?name=alice`, each message is a line of
- * JSON in UTF-8; where a message of the WebSocket begins and ends means nothing.
- * Bytes of a file are the body of a `POST /files/READ`, a piece each.
+ * They use a WebSocket of their own, `/files?name=alice`. Each message is a line
+ * of JSON in UTF-8; the boundaries of WebSocket messages mean nothing. The bytes
+ * of a file are the bodies of `POST /files/READ`, a piece each.
  *
  * @module
  */
 import type { Headers, RequestVerb } from "../protocol.ts";
 
-/** What the page tells. */
+/** What the page sends. */
 export type FromPage =
-  /** The server has passed on a CALL for files, an ACCEPT or a DECLINE. */
+  /** The server relayed a CALL for files, an ACCEPT or a DECLINE. */
   | {
     readonly type: "frame";
     readonly verb: string;
@@ -26,15 +25,15 @@ export type FromPage =
     /** Names in lower case, and values. */
     readonly headers: readonly (readonly [string, string])[];
   }
-  /** What the server has answered; without a reason it was no error. */
+  /** The answer of the server; without a reason it is no error. */
   | {
     readonly type: "answer";
     readonly request: number;
-    /** Of the protocol's errors; none if there was no answer. */
+    /** One of the protocol's errors; none if there was no answer. */
     readonly code?: number;
     readonly reason?: string;
   }
-  /** Files were dropped on somebody. */
+  /** Files were dropped on a user. */
   | {
     readonly type: "send";
     /** Counted by the page, from 1. */
@@ -42,24 +41,24 @@ export type FromPage =
     readonly to: string;
     readonly files: readonly DroppedFile[];
   }
-  /** Take what is offered. */
+  /** Accept what is offered. */
   | { readonly type: "accept"; readonly transfer: number }
-  /** Decline what is offered, or end what is on its way. */
+  /** Decline what is offered, or cancel a transfer. */
   | { readonly type: "end"; readonly transfer: number }
-  /** What was asked for cannot be read. */
+  /** The browser cannot read the piece that was asked for. */
   | { readonly type: "unreadable"; readonly read: number };
 
 /** A file of a drop, or with `/` at its path's end an empty folder. */
 export interface DroppedFile {
   /** Which of the things that were dropped it is, or lies in; from 0. */
   readonly item: number;
-  /** Parted by `/`, beginning with the name of what was dropped. */
+  /** Separated by `/`, beginning with the name of what was dropped. */
   readonly path: string;
   /** In bytes. */
   readonly size: number;
 }
 
-/** What the program tells. */
+/** What the program sends. */
 export type ToPage =
   /** Ask the server: CALL, ACCEPT or DECLINE. It is answered. */
   | {
@@ -71,9 +70,9 @@ export type ToPage =
   }
   /** How a transfer is: it is new, or something about it is. */
   | ({ readonly type: "transfer" } & ShownTransfer)
-  /** A transfer is over; what became of it is told besides. */
+  /** A transfer has ended; a `told` says how. */
   | { readonly type: "over"; readonly transfer: number }
-  /** Hand over bytes of a dropped file, as the body of `POST /files/READ`. */
+  /** Send bytes of a dropped file, as the body of `POST /files/READ`. */
   | {
     readonly type: "read";
     readonly read: number;
@@ -84,7 +83,7 @@ export type ToPage =
     readonly from: number;
     readonly to: number;
   }
-  /** The files of this drop are needed no more. */
+  /** The files of this drop are not needed any more. */
   | { readonly type: "forget"; readonly drop: number }
   /** Something about files, for the conversation with `peer`. */
   | {
@@ -93,7 +92,7 @@ export type ToPage =
     readonly text: string;
     /** Whether something went wrong. */
     readonly failed: boolean;
-    /** Whether the person should hear of it now. */
+    /** Whether the user should be notified. */
     readonly news: boolean;
   };
 
@@ -101,14 +100,14 @@ export type ToPage =
 export interface ShownTransfer {
   /** Counted by the program, from 1. */
   readonly transfer: number;
-  /** Whether it is ours to send. */
+  /** Whether the user sends it. */
   readonly sends: boolean;
-  /** The other one. */
+  /** The other user. */
   readonly peer: string;
   /** What it is called, from outside: `photo.jpg and 2 more`. */
   readonly title: string;
   /**
-   * `offered` to the person, who accepts it or ends it; `waiting` for the other
+   * `offered` to the user, who accepts it or ends it; `waiting` for the other
    * side; `moving`; or `paused` while there is no connection.
    */
   readonly state: "offered" | "waiting" | "moving" | "paused";

@@ -92,7 +92,7 @@ export class FileExchange {
       path,
     }));
     if (answer instanceof Receiving) return answer;
-    throw new FileFailure(`"${path}" was asked for, and a list came instead`);
+    throw new FileFailure(`Requested "${path}", but received a list`);
   }
 
   /**
@@ -104,7 +104,7 @@ export class FileExchange {
     const answer = await this.#ask((request) => ({ type: "list", request }));
     if (!(answer instanceof Receiving)) return answer;
     const failure = new FileFailure(
-      "A list was asked for, and files came instead",
+      "Requested a list, but received files",
     );
     await answer.cancel(failure);
     throw failure;

@@ -1,9 +1,9 @@
 /**
- * Files as a person at a terminal deals with them: offers to answer, transfers
- * that run with their numbers and bars, and what became of each, in words.
+ * Files on a terminal: offers to answer, transfers with their numbers and bars,
+ * and what became of each, in words.
  *
  * What is decided about them is in transfers.ts. This is loaded when the first
- * is needed.
+ * transfer needs it.
  *
  * @module
  */
@@ -30,7 +30,7 @@ import {
 } from "./transfers.ts";
 import type { Item as Shown } from "../view/view.ts";
 
-/** Who draws no bars is told so often, in milliseconds. */
+/** Without bars, a line tells how far it is so often, in milliseconds. */
 const TELL_EVERY_MS = 10_000;
 
 /** So many transfers have a bar; the others are counted. */
@@ -78,10 +78,10 @@ export class Files implements TransfersObserver {
     const { number, peer, contents: { title, files: count, size } } = transfer;
     const amount = amountText(count, size);
     const links = outgoing.leftOut > 0
-      ? `; ${outgoing.leftOut} links and devices are left out`
+      ? `; ${outgoing.leftOut} links and devices left out`
       : "";
     this.#note(
-      `[${number}] ${title} (${amount}${links}) is offered to ${peer}`,
+      `[${number}] Offered ${title} (${amount}${links}) to ${peer}`,
     );
     return transfer;
   }
@@ -116,7 +116,9 @@ export class Files implements TransfersObserver {
     const { all } = this.transfers;
     const transfer = all.find((one) => one.number === number);
     if (transfer) this.transfers.end(transfer);
-    else this.#error(`Cannot cancel ${number}: /files shows what runs`);
+    else {this.#error(
+        `Cannot cancel ${number}: there is no such transfer. Type /files`,
+      );}
   }
 
   /** The number of the only transfer, if there is one only. */
@@ -128,7 +130,7 @@ export class Files implements TransfersObserver {
   /** Shows everything that has not ended. */
   showAll(): void {
     const { all } = this.transfers;
-    if (all.length === 0) this.#note("Nothing is sent or received");
+    if (all.length === 0) this.#note("No transfers");
     for (const transfer of all) this.#note(describe(transfer));
   }
 
@@ -149,7 +151,7 @@ export class Files implements TransfersObserver {
         .map(({ title, size }) => nameAndSize(title, size));
       this.#noteList(lines, items.length - lines.length);
     }
-    this.#note(`/accept ${number} takes it, /decline ${number} does not`);
+    this.#note(`Type /accept ${number} or /decline ${number}`);
   }
 
   /** See {@linkcode TransfersObserver}. */
@@ -200,7 +202,7 @@ export class Files implements TransfersObserver {
   }
 }
 
-/** Whether a failure is one that people are told, and no mistake of ours. */
+/** Whether the user was told of a failure; all others are bugs. */
 export function isTold(error: unknown): error is Error {
   return error instanceof FileFailure || error instanceof Failure;
 }

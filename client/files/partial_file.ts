@@ -2,20 +2,19 @@
  * A file or folder that is being received: `notes.pdf.3f9a2c01.part` in the
  * folder for downloads, until it is whole and has the right hash.
  *
- * The eight digits say whose it is: they are made of both people's names, and
- * of the name and size of what is sent, so that after a break, also one of the
- * whole program, the same offer finds the same part. Whether its beginning is
- * the same too is not believed but compared, by hash. A folder is a part as a
- * whole, and gets its name when all of it is there.
+ * The eight digits are a hash of both users' names, and of the name and size of
+ * what is sent. After a break, or a restart, the same offer finds the same
+ * partial file. Whether its beginning is the same is checked by hash. A folder
+ * is one partial file, and gets its name when all of it was received.
  *
- * Nothing that exists is ever overwritten. The name is taken by creating an
- * empty file exclusively, and the part is renamed over that: there is no moment
- * between finding a name free and taking it. (A crash in that very moment
- * leaves an empty file behind.)
+ * Nothing that exists is ever overwritten. The name is reserved by creating an
+ * empty file exclusively, and the partial file is renamed over that: no other
+ * program can take the name in between. (A crash in that very moment leaves an
+ * empty file behind.)
  *
- * What is written is on its way while the next piece comes; how much, is
- * bounded. It is not forced to the platter: after a power failure a file that
- * was just received may be incomplete, as with any copying program.
+ * One block is written while the next is received. Nothing is synced to the
+ * disk: after a power failure a file that was just received may be incomplete,
+ * as with any copying program.
  *
  * @module
  */
@@ -32,15 +31,13 @@ import type { Bytes } from "../../core/scram.ts";
  */
 const BLOCK_BYTES = 1_048_576;
 
-/** Between whom a part is; both may use one folder on one computer. */
+/** The two users; both may use one folder on one computer. */
 export interface People {
-  /** Whose file it is. */
   readonly sender: string;
-  /** Who gets it. */
   readonly receiver: string;
 }
 
-/** How much of a part is there, and what that is. */
+/** How much of it was received. */
 export interface Beginning {
   /** In bytes. */
   readonly offset: number;
@@ -50,7 +47,7 @@ export interface Beginning {
 
 /** See the top of the file. */
 export class PartialFile {
-  /** What it is a part of. */
+  /** What it becomes. */
   readonly item: OfferedItem;
   /** Where it is. */
   readonly path: string;
@@ -75,7 +72,7 @@ export class PartialFile {
   }
 
   /**
-   * The part of `item`, new or found in `folder`, which is made if it is not
+   * The partial file of `item`, new or found in `folder`, which is made if it is not
    * there.
    *
    * @throws {FileFailure} If it cannot be written there.
@@ -85,15 +82,15 @@ export class PartialFile {
     folder: string,
     people: People,
   ): Promise<PartialFile> {
-    const path = freePart(item, folder, people);
-    const part = new PartialFile(item, folder, path);
+    const path = freePath(item, folder, people);
+    const partial = new PartialFile(item, folder, path);
     try {
       await Deno.mkdir(folder, { recursive: true });
-      if (item.isFolder) await part.#makeFolder("");
+      if (item.isFolder) await partial.#makeFolder("");
       else (await ownFile(path)).close();
-      return part;
+      return partial;
     } catch (error) {
-      await part.close();
+      await partial.close();
       throw unwritable(item, error);
     }
   }
@@ -104,7 +101,7 @@ export class PartialFile {
   }
 
   /**
-   * Reads what is there already; {@linkcode write} goes on behind it.
+   * Reads what was received before; {@linkcode write} continues behind it.
    *
    * @param signal Ends it early.
    */
@@ -118,7 +115,7 @@ export class PartialFile {
     return { offset: this.#received, hash };
   }
 
-  /** Forgets what is there: it comes again from its first byte. */
+  /** Starts again at the first byte. */
   restart(): void {
     this.#closeFile();
     this.#hash = createHash("sha256");
@@ -128,12 +125,13 @@ export class PartialFile {
   }
 
   /**
-   * Takes the next bytes, at most 256 KiB. Resolves when more may come; what went wrong with earlier bytes is thrown too.
+   * Takes the next bytes, at most 256 KiB. Resolves when it can take more;
+   * rejects also with what went wrong with earlier bytes.
    */
   async write(bytes: Bytes): Promise<void> {
     this.#received += bytes.length;
     if (this.#received > this.item.size) {
-      throw spoiled(`More of "${this.item.title}" came than was offered`);
+      throw spoiled(`Received more of "${this.item.title}" than was offered`);
     }
     this.#hash.update(bytes);
     if (this.#gathered + bytes.length > this.#block.length) {
@@ -152,14 +150,14 @@ export class PartialFile {
   }
 
   /**
-   * Gives the part its name, if it is whole and its hash is `hash`.
+   * Gives it its name, if it is whole and its hash is `hash`.
    *
    * @returns Where it is now.
    */
   async finish(hash: string): Promise<string> {
     const { title, size } = this.item;
     if (this.#received !== size) {
-      throw spoiled(`Less of "${title}" came than was offered`);
+      throw spoiled(`Received less of "${title}" than was offered`);
     }
     await this.#written();
     if (this.#hash.digest("hex") !== hash) {
@@ -172,7 +170,7 @@ export class PartialFile {
     }
   }
 
-  /** Lets go of it, and leaves what is there to be gone on with. */
+  /** Closes it, and leaves it to be continued. */
   async close(): Promise<void> {
     this.#flush();
     await this.#writing;
@@ -183,11 +181,11 @@ export class PartialFile {
   /** Removes it from the disk. What cannot be removed stays there. */
   async remove(): Promise<void> {
     await this.close();
-    // Somebody else did, or the disk is in trouble: why it ended is told.
+    // It was removed, or the disk fails: why the transfer ended is told.
     await Deno.remove(this.path, { recursive: true }).catch(() => {});
   }
 
-  /** Lets nobody close what `task` uses before it has ended. */
+  /** Keeps open what `task` uses until it has ended. */
   #owned<T>(task: Promise<T>): Promise<T> {
     this.#writing = task.then(() => {}, () => {});
     return task;
@@ -220,7 +218,7 @@ export class PartialFile {
     }
   }
 
-  /** The file that is there already, if there is one, and it is a file. */
+  /** Opens what exists, if it is a file. */
   async #reopen(path: string): Promise<Deno.FsFile | undefined> {
     const location = this.#locate(path);
     await this.#makeParent(path);
@@ -229,7 +227,7 @@ export class PartialFile {
     return await Deno.open(location, { read: true, write: true });
   }
 
-  /** Writes what is gathered, and goes on in the other block. */
+  /** Writes what is gathered, and continues in the other block. */
   async #nextBlock(): Promise<void> {
     const full = this.#block;
     const before = this.#writing;
@@ -246,14 +244,14 @@ export class PartialFile {
     this.#writing = this.#writing.then(() => this.#store(bytes));
   }
 
-  /** Never fails: the next who asks is told. */
+  /** Never rejects: the next call of a method does. */
   async #store(bytes: Bytes): Promise<void> {
     try {
       for (let stored = 0; stored < bytes.length && !this.#error;) {
         if (!this.#open?.left) await this.#advance();
         const open = this.#open!; // more bytes than files were refused before
-        const part = bytes.subarray(stored, stored + open.left);
-        const count = await writeSome(open.file, part);
+        const piece = bytes.subarray(stored, stored + open.left);
+        const count = await writeSome(open.file, piece);
         stored += count;
         open.left -= count;
       }
@@ -279,7 +277,7 @@ export class PartialFile {
     this.#cutFile();
   }
 
-  /** Closes the open file, without what an older part had behind its end. */
+  /** Closes the open file, without what an older version had behind its end. */
   #cutFile(): void {
     if (!this.#open) return;
     const { file } = this.#open;
@@ -299,7 +297,7 @@ export class PartialFile {
     }
   }
 
-  /** Makes a folder of the part, and those above; follows no link. */
+  /** Makes a folder in it, and those above; follows no link. */
   async #makeFolder(path: string): Promise<void> {
     if (this.#made.has(path)) return;
     if (path !== "") await this.#makeParent(path);
@@ -327,7 +325,7 @@ export class PartialFile {
         PATHS_IN_USE.delete(this.path);
         return path;
       } catch (error) {
-        await Deno.remove(path).catch(() => {}); // ours, and still empty
+        await Deno.remove(path).catch(() => {}); // the empty file that was just made
         throw error;
       }
     }
@@ -368,8 +366,8 @@ async function writeSome(file: Deno.FsFile, bytes: Bytes): Promise<number> {
     : file.writeSync(bytes);
 }
 
-/** Where a part of that item is; another one if that is written just now. */
-function freePart(item: OfferedItem, folder: string, people: People): string {
+/** The path for `item`; another one if that is being written. */
+function freePath(item: OfferedItem, folder: string, people: People): string {
   const names = [people.sender, people.receiver].map(foldName);
   const identity = JSON.stringify([...names, item.title, item.size]);
   const digits = createHash("sha256").update(identity).digest("hex").slice(
@@ -389,12 +387,14 @@ function spoiled(message: string): FileFailure {
 
 function unwritable({ title }: OfferedItem, error: unknown): Error {
   if (error instanceof FileFailure) return error;
-  if (error instanceof DOMException) return error; // it was asked to end
+  if (error instanceof DOMException) return error; // it is being ended
   const reason = systemReason(error);
-  return new FileFailure(`Cannot keep "${title}": ${reason}`, { cause: error });
+  return new FileFailure(`Cannot write "${title}": ${reason}`, {
+    cause: error,
+  });
 }
 
-/** The parts that this program writes: two must never be one. */
+/** What this program writes now: two transfers never share one. */
 const PATHS_IN_USE = new Set<string>();
 
 const SMALL_BYTES = 16_384;

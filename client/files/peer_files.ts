@@ -253,7 +253,7 @@ export class PeerFiles {
     const { id } = receiving;
     const known = [...this.#transfers].find((one) => one.id === id);
     if (known && !continues(known, receiving)) {
-      const why = "It was offered before, and was another";
+      const why = "It was offered before with other contents";
       return void receiving.cancel(new FileFailure(why));
     }
     const state = { type: "offered", attempt: receiving } as const;

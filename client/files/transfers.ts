@@ -3,7 +3,7 @@
  * accepted without a question, and whether there is room for them.
  *
  * Nothing is shown here. Observers are told: files.ts for a terminal,
- * page_visit.ts for the web client.
+ * page_session.ts for the web client.
  *
  * @module
  */
@@ -138,9 +138,9 @@ export class Transfers {
   /** How much room there is for files of `size` bytes, in words. */
   async roomFor(size: number): Promise<string> {
     const free = await this.#free();
-    if (free === undefined) return "whether there is room is not known";
-    if (free < size) return `no room: ${bytesText(free)} are free`;
-    return `${bytesText(free)} are free`;
+    if (free === undefined) return "free space unknown";
+    if (free < size) return `no room: ${bytesText(free)} free`;
+    return `${bytesText(free)} free`;
   }
 
   /** Found out when it is needed: it may take a permission. */
@@ -218,9 +218,9 @@ function agrees({ contents }: Transfer, announced: Announced): boolean {
 
 function whatChanged({ peer, contents }: Transfer, told: Announced): string {
   const { title, size } = contents;
-  return `${peer} offers ${title} (${bytesText(size)}), and the server said ` +
-    `${told.name} (${bytesText(told.size)}): it was changed on the way, and ` +
-    "is declined";
+  return `${peer} offers ${title} (${bytesText(size)}), but the call was for ` +
+    `${told.name} (${bytesText(told.size)}): the server changed it, and the ` +
+    "offer is declined";
 }
 
 /** A title as a CALL carries it: 1 to 255 characters, and no control ones. */

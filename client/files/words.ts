@@ -25,9 +25,9 @@ export function amountText(files: number, size: number): string {
   return files > 1 ? `${files} files, ${bytesText(size)}` : bytesText(size);
 }
 
-/** Somebody gets something that we share. */
+/** A peer gets something that the user shares. */
 export function servedText({ peer, contents: { title } }: Transfer): string {
-  return `${peer} gets ${title} of what you share`;
+  return `${peer} gets ${title} from your shared folder`;
 }
 
 /** What became of a transfer that ran so long; `me` is the user's name. */
@@ -47,8 +47,8 @@ export function endText(
   }
   const what = `${amountText(files, size)} in ${durationText(tookMs)}`;
   return sends
-    ? `${peer} has ${title} (${what})`
-    : `${title} of ${peer} is here (${what})`;
+    ? `Sent ${title} to ${peer} (${what})`
+    : `Received ${title} from ${peer} (${what})`;
 }
 
 /** How it is: `[1] a.txt to bob: 45%, 1.2 GB of 2.4 GB, 210 MB/s, 6s left`. */
@@ -61,12 +61,12 @@ export function describe(transfer: Transfer): string {
 /** How far it is, or what it waits for. */
 export function stateText(transfer: Transfer): string {
   const { sends, peer, state: { type }, role } = transfer;
-  if (role === "get" && type === "new") return `waits for ${peer}`;
+  if (role === "get" && type === "new") return `waiting for ${peer}`;
   if (type === "new" || type === "offered") {
-    return `waits for ${sends ? peer : "you"} to accept`;
+    return `waiting for ${sends ? peer : "you"} to accept`;
   }
   const text = progressText(progressOf(transfer));
-  return type === "paused" ? `${text}, waits for the connection` : text;
+  return type === "paused" ? `${text}, waiting for the connection` : text;
 }
 
 /** As a bar shows it. */
@@ -80,7 +80,7 @@ export function progressOf(transfer: Transfer): Progress {
 
 /** What is known of a transfer. */
 export interface Progress {
-  /** What to call it, from outside. */
+  /** With the names of files: not sanitized. */
   readonly title: string;
   /** Bytes that are there. */
   readonly moved: number;

@@ -1,13 +1,13 @@
 /**
- * The page for one person on this computer: `client.ts --gui`.
+ * The web client for one user on this computer: `client.ts --gui`.
  *
  * Pages speak WebSocket and servers TCP, so this carries the bytes between the
  * two, and understands none of them. About files the page talks with this
- * program, on a WebSocket of its own; core/page_talk.ts has the words.
+ * program, on a WebSocket of its own; see core/page_talk.ts.
  *
- * It listens on this computer alone, where other people and other pages may be
- * too. Those do not know the address: a key in it is good once, and then a
- * cookie stands for it, which only pages of this address send.
+ * It listens on this computer alone, where other users and other pages may be
+ * too. They do not know the address: a key in it works once, and then a cookie
+ * stands for it, which only pages of this address send.
  *
  * @module
  */
@@ -22,40 +22,40 @@ import {
 } from "../../web/serve/serve.ts";
 import type { SocketWire, Wire } from "../../web/serve/socket.ts";
 
-/** What {@linkcode serveLocally} has to know. */
+/** What {@linkcode serveLocally} needs. */
 export interface LocalOptions {
-  /** Whom to be, and where, if the command line says so. */
+  /** The name and the server, if the command line says so. */
   readonly settings: Omit<Settings, "local">;
   /**
    * Connects to a server.
    *
-   * @throws {Error} Whose message is for the person.
+   * @throws {Error} With a message for the user.
    */
   dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
-  /** What sees to files. */
+  /** Sends and receives files. */
   readonly files: LocalFiles;
   /**
-   * A server may go on for so long when its page is gone, in milliseconds;
+   * So long a connection stays open when its page is gone, in milliseconds;
    * default 5 seconds.
    */
   readonly lastWordsMs?: number;
 }
 
-/** What sees to the files of pages. */
+/** The files of pages. */
 export interface LocalFiles {
-  /** Talks with the page of `me`, until that is gone or `wire` is closed. */
+  /** Serves the page of `me`, until it is gone or `wire` is closed. */
   attend(wire: Wire, me: string): Promise<void>;
   /**
    * Takes a piece of a file that a page was asked for.
    *
-   * @returns Resolves at its end; to false if nobody has asked for it.
+   * @returns Resolves at its end; to false if it was not asked for.
    */
   take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
 
 /** The page, as long as it is served. Dispose to end it. */
 export interface LocalPage extends AsyncDisposable {
-  /** Where it is: good once. */
+  /** Where it is; it works once. */
   readonly address: string;
 }
 
@@ -97,7 +97,7 @@ export async function openBrowser(address: string): Promise<boolean> {
       stdin: "null",
       stdout: "null",
       stderr: "null",
-      detached: true, // what ends us does not end the browser
+      detached: true, // the browser outlives this program
     }).spawn().status;
     return success;
   } catch {
@@ -113,7 +113,7 @@ const OPENERS: Partial<Record<string, readonly [string, ...string[]]>> = {
 
 const HOST = "127.0.0.1";
 
-/** Lets in who has the key, which then is spent, or the cookie given for it. */
+/** Accepts the key, once, or the cookie that was set for it. */
 function keyGuard(key: string, port: () => number): Guard {
   const pass = randomWord();
   let spent = false;
@@ -145,52 +145,40 @@ function cookieOf({ headers }: IncomingMessage, name: string): string {
   return found?.slice(name.length + 1) ?? "";
 }
 
-/** Takes as long whatever is guessed. */
+/** Compares in constant time. */
 function isSame(given: string, secret: string): boolean {
-  if (given.length !== secret.length) return false; // which is no secret
+  if (given.length !== secret.length) return false; // the length is not secret
   const encoder = new TextEncoder();
   const [a, b] = [encoder.encode(given), encoder.encode(secret)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** 128 bits that nobody guesses. */
+/** 128 random bits. */
 function randomWord(): string {
   return crypto.getRandomValues(new Uint8Array(16)).toHex();
 }
 
 const REFUSED: Reply = {
   status: 403,
-  text: "This page is for whoever has started it, and its address good once. " +
-    "Start client.ts --gui again\n",
+  text: "Only the user who started this program can open the page, and its " +
+    "address works once. Start client.ts --gui again\n",
 };
 
-/** What each WebSocket is for. */
-function serve(page: SocketWire, visitor: Visitor, serving: Serving) {
-  return visitor.path === "/files"
-    ? talkAboutFiles(page, visitor, serving)
-    : carry(page, visitor, serving);
-}
-
-/** What it takes to serve one. */
-interface Serving {
-  readonly options: LocalOptions;
-  readonly signal: AbortSignal;
-}
-
-async function talkAboutFiles(
+/** Serves one WebSocket of a page, until it is closed or `signal` aborts. */
+async function serve(
   page: SocketWire,
-  { query }: Visitor,
-  { options, signal }: Serving,
+  { path, query }: Visitor,
+  { options, signal }: { options: LocalOptions; signal: AbortSignal },
 ): Promise<void> {
-  const close = () => page.close();
-  signal.addEventListener("abort", close, { once: true });
+  using open = new DisposableStack();
+  const close = () => open.dispose();
+  open.defer(() => page.close());
+  open.defer(() => signal.removeEventListener("abort", close));
+  signal.addEventListener("abort", close);
   if (signal.aborted) close();
-  try {
-    await options.files.attend(page, query.get("name") ?? "");
-  } finally {
-    signal.removeEventListener("abort", close);
-    close();
-  }
+  else if (path !== "/files") {
+    await carry(page, query, { options, signal, open });
+  } else await options.files.attend(page, query.get("name") ?? "");
 }
 
 /** Takes the body of `POST /files/READ`. */
@@ -204,50 +192,50 @@ async function takeFile(
     await files.take(Number(read), request);
   return wasAsked
     ? { status: 204, text: "" }
-    : { status: 404, text: "Nobody has asked for this\n" };
+    : { status: 404, text: "This was not asked for\n" };
 }
 
 /** Carries bytes between a page and the server that it names. */
 async function carry(
   page: SocketWire,
-  { query }: Visitor,
-  { options, signal }: Serving,
+  query: URLSearchParams,
+  { options, signal, open }: {
+    options: LocalOptions;
+    signal: AbortSignal;
+    /** What to close in the end. */
+    open: DisposableStack;
+  },
 ): Promise<void> {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  using relay = new DisposableStack();
-  relay.defer(() => page.close());
-  signal.addEventListener("abort", () => end(), { once: true });
-  if (signal.aborted) end();
+  open.defer(end);
   const [host, port] = [query.get("server"), query.get("port")];
   let server: Wire | undefined;
   try {
     server = await options.dial(host ?? "", port ?? "", signal);
-    relay.adopt(server, (wire) => wire.close());
+    open.adopt(server, (wire) => wire.close());
     const left = pass(page, server).then(() => {
-      if (relay.disposed) return;
-      relay.adopt(
-        setTimeout(end, options.lastWordsMs ?? LAST_WORDS_MS),
-        clearTimeout,
-      );
+      if (open.disposed) return;
+      const waitMs = options.lastWordsMs ?? LAST_WORDS_MS;
+      open.adopt(setTimeout(end, waitMs), clearTimeout);
     });
     await Promise.race([Promise.all([left, pass(server, page)]), ended]);
   } catch (error) {
     // The cast: nothing throws anything else. If it was connected, one of the
-    // two is gone, and the page learns that it was lost.
+    // two is gone, and the page finds out that the connection was lost.
     if (!server) await Promise.race([tell(page, error as Error), ended]);
   }
 }
 
-/** A page that is gone hears nothing, so its server may not take forever. */
+/** A page that is gone receives nothing, so its server is closed in the end. */
 const LAST_WORDS_MS = 5_000;
 
-/** Says why there is no server, and waits until it was heard. */
+/** Says why there is no connection, and waits until the page has read it. */
 async function tell(page: SocketWire, { message }: Error): Promise<void> {
   await page.closeWrite(message);
   while (await page.read(new Uint8Array(1_024)) !== null);
 }
 
-/** Passes on what comes, no faster than it is taken, and its end. */
+/** Passes on bytes, no faster than they are taken, and the end. */
 async function pass(from: Wire, to: Wire): Promise<void> {
   const buffer = new Uint8Array(65_536);
   for (let count; (count = await from.read(buffer)) !== null;) {

@@ -1,6 +1,6 @@
 /**
- * What a page shows of files, as cards with numbers: it is told how each looks
- * whenever that changes.
+ * What a page shows of files: cards with numbers. The page is told how each
+ * looks whenever that changes.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import type { Call, Offer } from "../direct/calls.ts";
 import type { PageLink } from "./page_link.ts";
 import type { ShownTransfer } from "../../core/page_talk.ts";
 
-/** Files that somebody calls for. */
+/** Files that a peer calls to send. */
 export type FileOffer = Offer & { readonly purpose: "file" };
 
 /** What there is under a number. */
 export type Card =
-  /** Somebody calls, to send files. */
+  /** A peer calls, to send files. */
   | { readonly kind: "call"; readonly call: Call; readonly offer: FileOffer }
-  /** That was answered, and the files have not come yet. */
+  /** The user has accepted the call, and its files were not offered yet. */
   | { readonly kind: "answer"; readonly files: PeerFiles }
   | { readonly kind: "transfer"; readonly transfer: Transfer };
 
@@ -32,10 +32,9 @@ export type Look = Omit<ShownTransfer, "transfer">;
 export class Cards {
   readonly #link: PageLink;
   readonly #all = new Map<number, Card>();
-  readonly #shown = new Map<number, Look>(); // as it was told last
+  readonly #shown = new Map<number, Look>(); // as the page was told last
   #last = 0;
 
-  /** None yet. */
   constructor(link: PageLink) {
     this.#link = link;
   }
@@ -64,8 +63,8 @@ export class Cards {
   }
 
   /**
-   * Tells how one looks, if the page does not know. A page that is slow is told
-   * less often how far it is, and of all else at once.
+   * Tells how one looks, if the page does not know. A slow page is told less
+   * often how far it is, and everything else at once.
    */
   show(transfer: number, look: Look): void {
     const shown = this.#shown.get(transfer);

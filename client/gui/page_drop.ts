@@ -10,6 +10,7 @@
  */
 import { FileFailure } from "../files/records.ts";
 import type { FileSource, OpenFile } from "../files/file_source.ts";
+import { abortable } from "@std/async/abortable";
 import type { DroppedFile, ToPage } from "../../core/page_talk.ts";
 
 /** A page has so long to send a piece, in milliseconds. */
@@ -53,16 +54,12 @@ export class Reads {
     const read = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#asked.set(read, { place, resolve, reject });
-    const fail = () => this.fail(read);
-    const late = setTimeout(fail, this.#handOverMs);
-    gone.addEventListener("abort", fail);
-    if (gone.aborted) fail();
+    const late = setTimeout(() => this.fail(read), this.#handOverMs);
     try {
       ask(read, piece);
-      await promise;
+      await abortable(promise, gone);
     } finally {
       clearTimeout(late);
-      gone.removeEventListener("abort", fail);
       this.#asked.delete(read);
     }
   }
@@ -93,7 +90,7 @@ export class Reads {
 
   /** There will be no bytes. */
   fail(read: number): void {
-    this.#asked.get(read)?.reject(new Error("the page says so, or nothing"));
+    this.#asked.get(read)?.reject(new Error("The page did not send it"));
   }
 }
 

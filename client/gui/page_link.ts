@@ -1,8 +1,8 @@
 /**
- * The line between a page and us: messages as lines of JSON, both ways.
+ * The connection between a page and this program: messages as lines of JSON.
  *
- * The page is ours, and who has no key cannot speak for it; yet what comes is
- * looked at like everything from outside.
+ * The page is part of Parley, and its messages need the key; they are checked
+ * all the same, like everything from outside.
  *
  * @module
  */
@@ -23,54 +23,54 @@ import type { ByteStream } from "../trust/tls.ts";
 /** Longest line, in UTF-16 units: a drop of as many files as can be sent. */
 const MAX_LINE_LENGTH = 4 * MAX_PATHS_LENGTH;
 
-/** A page with more than that to take is told only what it must hear. */
+/** A page with more than that unread gets no more news of progress. */
 const MAX_UNWRITTEN_BYTES = 65_536;
 
-/** A page with more than that to take is waited for. */
+/** A page with more than that unread is waited for. */
 const MAX_WAITING_BYTES = 1_048_576;
 
 /** Longest name, header or reason, in UTF-16 units. */
 const MAX_TEXT_LENGTH = 16_384;
 
-/** So many headers has a frame at most. */
+/** Most headers of a frame. */
 const MAX_HEADERS = 100;
 
 /** See the top of the file. */
 export class PageLink {
   readonly #wire: ByteStream;
   #unwrittenBytes = 0;
-  #written = Promise.resolve(); // all that was said, or the page is gone
+  #written = Promise.resolve(); // all that was sent, or the page is gone
 
   /** Takes over `wire`. */
   constructor(wire: ByteStream) {
     this.#wire = wire;
   }
 
-  /** Whether the page has much of what we said yet to take. */
+  /** Whether much of what was sent is unread. */
   get behind(): boolean {
     return this.#unwrittenBytes > MAX_UNWRITTEN_BYTES;
   }
 
-  /** Tells the page. That it is gone finds out who listens. */
+  /** Sends a message. The reader finds out that the page is gone. */
   say(message: ToPage): void {
     const line = encoder.encode(`${JSON.stringify(message)}\n`);
     this.#written = this.#write(line);
   }
 
-  /** Waits while the page is far behind: others may say more than it takes. */
+  /** Waits while the page is far behind: a peer may send more than it reads. */
   async flushed(): Promise<void> {
     while (this.#unwrittenBytes > MAX_WAITING_BYTES) await this.#written;
   }
 
   /**
-   * What the page tells, until it is gone.
+   * What the page sends, until it is gone.
    *
-   * @throws {BadRecord} If no page of ours says such a thing.
+   * @throws {BadRecord} If it is not a message, or over a limit.
    */
   async *heard(): AsyncGenerator<FromPage, void, void> {
     const decoder = new TextDecoder();
     const buffer = new Uint8Array(65_536);
-    let parts: string[] = []; // of a line that is not whole
+    let parts: string[] = []; // of an unfinished line
     let length = 0;
     for (let count; (count = await this.#wire.read(buffer)) !== null;) {
       const text = decoder.decode(buffer.subarray(0, count), { stream: true });
@@ -90,7 +90,7 @@ export class PageLink {
     try {
       await this.#wire.write(line);
     } catch {
-      // It is gone.
+      // The page is gone.
     } finally {
       this.#unwrittenBytes -= line.length;
     }

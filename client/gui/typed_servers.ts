@@ -1,10 +1,10 @@
 /**
- * Connects to servers as they were typed into the page: `client.ts --gui`.
+ * Connects to servers as the user typed them into the page: `client.ts --gui`.
  *
- * With TLS each of them has to be who it was before, or who an authority
- * vouches for: see trust.ts. About any other a person is asked on the terminal,
- * if there is one. The page cannot wait for that answer, since it takes silence
- * for a lost connection; so it is told to come again.
+ * With TLS each of them needs the certificate that it had before, or one signed
+ * by a trusted authority: see trust.ts. About any other the user is asked on the
+ * terminal, if there is one. The page cannot wait for that answer, since it
+ * takes an idle connection for a lost one; it is told to join again later.
  *
  * @module
  */
@@ -22,18 +22,18 @@ import {
   UnknownCertificate,
 } from "../trust/trust.ts";
 
-/** Who a server has to be, as the command line says. */
+/** Which certificates a server may have, as the command line says. */
 type Identities = Pick<TrustOptions, "fingerprint" | "caFile">;
 
-/** What {@linkcode TypedServers} has to know. */
+/** What {@linkcode TypedServers} needs. */
 export interface TypedServersOptions {
-  /** Who the servers have to be; undefined without TLS. */
+  /** Undefined without TLS. */
   readonly tls: Identities | undefined;
   /** Which certificates were accepted before. */
   readonly known: KnownServers;
-  /** Where to ask; undefined if nobody sits there. */
+  /** Where to ask; undefined if the input is not a terminal. */
   readonly terminal: Questioner | undefined;
-  /** Gets what the page has no room for: why a server is not trusted. */
+  /** Prints what the page has no room for: why a server is not trusted. */
   readonly complain: (line: string) => void;
 }
 
@@ -44,7 +44,6 @@ export class TypedServers {
   readonly #complaints = new Set<string>(); // a page tries again and again
   #isAsking = false;
 
-  /** Nobody was asked anything yet. */
   constructor(options: TypedServersOptions) {
     this.#options = options;
   }
@@ -52,7 +51,7 @@ export class TypedServers {
   /**
    * Connects to a server.
    *
-   * @throws {Failure} Whose message is for who has typed it.
+   * @throws {Failure} With a message for the user who typed it.
    */
   async dial(
     server: string,
@@ -95,10 +94,10 @@ export class TypedServers {
     this.#isAsking = false;
     if (!accepted) return;
     trust.accept(found.identity);
-    terminal.print("* Now come in again on the page.\n");
+    terminal.print("* Now join again on the page.\n");
   }
 
-  /** Says on the terminal why the server is not who it should be, once. */
+  /** Says on the terminal why a server is not trusted, once. */
   #complain({ message, advice, exitCode }: Failure): void {
     if (exitCode !== EXIT.protocol || this.#complaints.has(message)) return;
     this.#complaints.add(message);
@@ -107,7 +106,7 @@ export class TypedServers {
   }
 }
 
-/** @throws {Failure} If that is no server. */
+/** @throws {Failure} If that is not a server. */
 function endpointOf(server: string, port: string): Endpoint {
   const address = parseAddress(server);
   const number = address?.port ?? parsePort(port);
@@ -121,5 +120,5 @@ function endpointOf(server: string, port: string): Endpoint {
 
 /** Fits into the end of a WebSocket, as it is shown on the page. */
 const ANSWER_FIRST =
-  "The server's certificate is new here. Answer on the terminal that has " +
-  "opened this page, then come in again";
+  "The server's certificate is unknown. Answer on the terminal that " +
+  "opened this page, then join again";

@@ -18,14 +18,14 @@ Deno.test("what is dropped on the page arrives at a terminal, whole", async () =
   await bob.until("alice wants to send you my photo.jpg (3 MB; ");
   const card = alice.cards.get(await alice.card("waiting"));
   await bob.type("/accept\n");
-  await bob.until("my photo.jpg of alice is here (3 MB in ");
-  await alice.told("bob has my photo.jpg (3 MB in ");
+  await bob.until("Received my photo.jpg from alice (3 MB in ");
+  await alice.told("Sent my photo.jpg to bob (3 MB in ");
   await alice.until(
     "the drop is forgotten",
     () => alice.needed === 0 || undefined,
   );
 
-  assertEquals(card?.text, "3 MB; waits for bob to accept");
+  assertEquals(card?.text, "3 MB; waiting for bob to accept");
   assertEquals(snapshot(to.path), { "my photo.jpg": hashOf(photo) });
   assertEquals(alice.cards.size, 0);
 });
@@ -47,7 +47,7 @@ Deno.test("a folder is dropped with all that is in it, empty things too", async 
   });
   await bob.until("alice wants to send you trip/ and 1 more (5 files, ");
   await bob.type("/accept\n");
-  await bob.until("trip/ and 1 more of alice is here (5 files, ");
+  await bob.until("Received trip/ and 1 more from alice (5 files, ");
 
   assertEquals(snapshot(to.path), {
     "list.txt": hashOf(new Uint8Array([10])),
@@ -73,13 +73,13 @@ Deno.test("what a terminal offers is shown, accepted and received", async () => 
   const offer = await alice.card("offered");
   const { title, peer, text = "" } = alice.cards.get(offer) ?? {};
   alice.say({ type: "accept", transfer: offer });
-  await bob.until("alice has notes.pdf (1 MB in ");
+  await bob.until("Sent notes.pdf to alice (1 MB in ");
   const { peer: teller } = await alice.told(
     `: ${to.path}/notes.pdf`,
   );
 
   assertEquals([title, peer, teller], ["notes.pdf", "bob", "bob"]);
-  assertMatch(text, /^1 MB; .+ are free$/);
+  assertMatch(text, /^1 MB; .+ free$/);
   assertEquals(snapshot(to.path), snapshot(from.path));
   assertEquals(alice.cards.size, 0);
 });
@@ -96,12 +96,12 @@ Deno.test("a second file in the same session is asked about as well", async () =
   await bob.type(`/send alice ${from.path}/a\n`);
   const first = await alice.card("offered");
   await bob.type(`/send alice ${from.path}/b\n`);
-  await bob.until("b (20 B) is offered to alice");
+  await bob.until("Offered b (20 B) to alice");
   alice.say({ type: "accept", transfer: first });
-  await alice.told("a of bob is here (10 B in ");
+  await alice.told("Received a from bob (10 B in ");
   const second = await alice.card("offered");
   alice.say({ type: "accept", transfer: second });
-  await alice.told("b of bob is here (20 B in ");
+  await alice.told("Received b from bob (20 B in ");
 
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
@@ -166,7 +166,7 @@ Deno.test("a transfer is cancelled on the page while it runs", async () => {
   alice.drop("bob", { small: noise(10) });
   await bob.until("alice wants to send you small");
   await bob.type("/accept\n");
-  await alice.told("bob has small (10 B in ");
+  await alice.told("Sent small to bob (10 B in ");
 });
 
 Deno.test("an offer is taken back just when it is accepted, and both are told", async () => {
@@ -265,8 +265,8 @@ Deno.test("a terminal gets what --gui --share shares, and nothing of a page with
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
   await bob.type("/get alice a.txt\n");
-  await bob.until("a.txt of alice is here (5 kB in ");
-  await alice.told("bob gets a.txt of what you share");
+  await bob.until("Received a.txt from alice (5 kB in ");
+  await alice.told("bob gets a.txt from your shared folder");
   await bob.type("/get carol a.txt\n");
   await bob.until("a.txt from carol: carol declined: shares nothing");
 

@@ -28,7 +28,7 @@ function terminalOf(...answers: readonly string[]) {
     /** Resolves when the person is told to go on. */
     told: told.promise,
     print(text: string) {
-      if (text.includes("come in again")) told.resolve();
+      if (text.includes("join again")) told.resolve();
     },
     ask(question: string) {
       questions.push(question);
@@ -156,7 +156,7 @@ Deno.test("a new certificate is asked about on the terminal, and remembered", as
 
   assertMatch(
     refused,
-    /^4000 The server's certificate is new here\. Answer on/,
+    /^4000 The server's certificate is unknown\. Answer on/,
   );
   assertEquals(asked, refused);
   assertEquals(terminal.questions.length, 3);

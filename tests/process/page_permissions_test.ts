@@ -1,4 +1,4 @@
-/** The page with exactly the permissions that the README names. */
+/** The page with exactly the permissions that docs/security.md names. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { quietServer } from "../tools/client_tools.ts";
 import { hashOf, noise, snapshot } from "../tools/file_tools.ts";
@@ -14,7 +14,7 @@ import { tempFolder } from "../tools/temp.ts";
 
 const decoder = new TextDecoder();
 
-/** What the README says that the page needs besides. */
+/** The further permissions of the page in docs/security.md. */
 const PAGE_ENV = "WS_NO_BUFFER_UTIL";
 
 /** The permissions of a task, and those of the page. */
@@ -118,7 +118,7 @@ Deno.test("files to and from the page of client.ts --gui need nothing besides", 
 
     alice.drop("bob", { photo });
     bob.say({ type: "accept", transfer: await bob.card("offered") });
-    await alice.told("bob has photo (100 kB in ");
+    await alice.told("Sent photo to bob (100 kB in ");
     bob.drop("alice", { notes });
     alice.say({ type: "accept", transfer: await alice.card("offered") });
     await alice.told(`: ${hers.path}/Downloads/notes`);

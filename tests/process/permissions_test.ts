@@ -108,9 +108,9 @@ for (const [how, without] of [["", "none"], [", and not even sys", "sys"]]) {
     await bob.type("/accept\n");
     await Promise.all([alice, bob].map((one) => one.until("Compare this")));
     await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);
-    await bob.until("/accept 1 takes it");
+    await bob.until("/accept 1 or /decline 1");
     await bob.type("/accept 1\n");
-    await alice.until("bob has notes");
+    await alice.until("Sent notes to bob");
     const ends = await Promise.all([alice.end(), bob.end()]);
 
     assertEquals(ends.map(({ code, err }) => [code, err]), [[0, ""], [0, ""]]);

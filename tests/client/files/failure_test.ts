@@ -129,7 +129,7 @@ Deno.test("a folder that cannot be written is told to both, before any data", as
 
   assertEquals(
     ends.map(said),
-    Array(2).fill('Cannot keep "a": something of that name is in the way'),
+    Array(2).fill('Cannot write "a": something of that name is in the way'),
   );
   assert(pair.sent < 1_000);
   assertEquals(pair.broken, undefined);

@@ -97,15 +97,15 @@ Deno.test("an offer is shown with its size and the room, accepted, and told when
   const transfer = alice.files.send(toBob, outgoing);
   assertMatch(
     await bob.until("offers"),
-    /^note: alice offers notes\.pdf \(3\.4 MB; [\d.]+ [kMGT]B are free\)$/,
+    /^note: alice offers notes\.pdf \(3\.4 MB; [\d.]+ [kMGT]B free\)$/,
   );
-  await bob.until("/accept 1 takes it, /decline 1 does not");
+  await bob.until("Type /accept 1 or /decline 1");
   await bob.files.accept(1);
   await transfer.ended;
 
-  await bob.until("notes.pdf of alice is here (3.4 MB in 1s)");
+  await bob.until("Received notes.pdf from alice (3.4 MB in 1s)");
   await bob.until(`  ${to.path}/notes.pdf`);
-  await alice.until("bob has notes.pdf (3.4 MB in 1s)");
+  await alice.until("Sent notes.pdf to bob (3.4 MB in 1s)");
   assertEquals(snapshot(to.path), snapshot(from.path));
   assertEquals([alice.ticks, bob.ticks], [[], []]);
   assertEquals(bob.drawn.at(-1), []);
@@ -166,7 +166,7 @@ for (
 
     alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
 
-    await bob.until("it was changed on the way, and is declined");
+    await bob.until("the server changed it, and the offer is declined");
     await alice.until("a to bob: bob declined");
     assertEquals(Object.keys(snapshot(from.path)), ["a"]);
   });
@@ -188,7 +188,7 @@ Deno.test("what the server said, and was right, needs no second answer; what fol
     alice.files.send(toBob, await alice.files.find([`${from.path}/${name}`]));
   }
 
-  await alice.until("bob has a");
+  await alice.until("Sent a to bob");
   await bob.until("alice offers b");
   assert(!bob.lines.some((line) => line.includes("offers a")));
 });
@@ -210,7 +210,7 @@ Deno.test("an offer for which there is no room is told so, and not accepted", as
 
   assertMatch(
     await bob.until("offers"),
-    /huge \(8\.8 TB; no room: [\d.]+ [kMGT]?B are free\)$/,
+    /huge \(8\.8 TB; no room: [\d.]+ [kMGT]?B free\)$/,
   );
   await bob.until("/accept 1");
   await bob.files.accept(1);
@@ -243,10 +243,10 @@ Deno.test("transfers have a bar each; where nothing is drawn, a line now and the
 
   assertEquals(alice.drawn[0], []);
   assertEquals(
-    await alice.until("waits"),
-    "note: [1] a to bob: waits for bob to accept",
+    await alice.until("waiting"),
+    "note: [1] a to bob: waiting for bob to accept",
   );
-  await bob.until("[1] a from alice: waits for you to accept");
+  await bob.until("[1] a from alice: waiting for you to accept");
   await bob.until("[1] a from alice: 0%, 0 B of 9 MB");
   await alice.until("a to bob: The direct session is over");
 });

@@ -246,7 +246,7 @@ Deno.test("whoever sends more than was offered is stopped, and nothing is left",
 
   await bob.hear("ab", "cd", "ef");
 
-  assertEquals(await end(), 'More of "x" came than was offered');
+  assertEquals(await end(), 'Received more of "x" than was offered');
   assertEquals(bob.answers.at(-1)?.type, "stop");
   assertEquals(snapshot(to.path), {});
 });
@@ -259,7 +259,7 @@ Deno.test("whoever sends less than was offered is stopped, and nothing is left",
 
   await bob.hear("ab", { type: "end", transfer: 1, hash });
 
-  assertEquals(await end(), 'Less of "x" came than was offered');
+  assertEquals(await end(), 'Received less of "x" than was offered');
   assertEquals(snapshot(to.path), {});
 });
 
@@ -311,7 +311,7 @@ Deno.test("a link that waits where a part is to be written is not followed", asy
 
   assertEquals(
     await again(),
-    'Cannot keep "d": something of that name is in the way',
+    'Cannot write "d": something of that name is in the way',
   );
   assertEquals(snapshot(outside.path), {});
 });

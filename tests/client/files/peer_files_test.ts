@@ -29,6 +29,8 @@ class Side {
   /** How much room there is. */
   free = Infinity;
   readonly refusals: string[] = [];
+  /** The first that ended. */
+  readonly ended = Promise.withResolvers<Transfer>();
 
   constructor(
     [me, peer]: readonly [me: string, peer: string],
@@ -42,7 +44,7 @@ class Side {
         began() {},
         asks: (offer) => Promise.resolve(this.onOffered(offer)),
         refused: (_, why) => void this.refusals.push(why),
-        ended() {},
+        ended: (transfer) => this.ended.resolve(transfer),
         moved() {},
       },
     });
@@ -307,4 +309,34 @@ Deno.test("the end of the session ends everything, and keeps what is there", asy
     await assertRejects(() => ended, FileFailure, "Direct connection lost");
   }
   assertEquals(Object.keys(snapshot(to.path)).length, 1);
+});
+
+Deno.test("what is got and cancelled before its offer comes is declined", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "notes.txt": 5 });
+  await using two = new Two(to.path, await SharedFolder.open(from.path));
+
+  const got = two.alice.files.get("notes.txt");
+  two.alice.transfers.end(got);
+  two.connect();
+  const later = two.alice.files.get("notes.txt");
+  two.alice.transfers.end(later); // its request is on the way
+  await assertRejects(() => later.ended, FileFailure, "alice cancelled it");
+  const served = await two.bob.ended.promise;
+
+  await assertRejects(() => served.ended, FileFailure, "alice cancelled it");
+  assertEquals(snapshot(to.path), {});
+});
+
+Deno.test("what is got waits for no answer of the user", async () => {
+  using to = tempFolder();
+  await using two = new Two(to.path);
+
+  const got = two.alice.files.get("notes.txt");
+
+  assertEquals(two.alice.transfers.offers, []);
+  assertEquals(got.state, { type: "new" });
+  await two.alice.files.end(LOST);
+  await got.settled;
 });

@@ -218,14 +218,14 @@ Deno.test("whoever answers something else than was asked gets no further", async
 
   const got = exchange.get("notes.txt");
   await hear({ type: "listing", request: 1, entries: [], more: 0 });
-  await assertRejects(() => got, FileFailure, "a list came instead");
+  await assertRejects(() => got, FileFailure, "but received a list");
 
   const listed = exchange.list();
   const offer = { transfer: 1, id: "0".repeat(32), files: 1, size: 0 };
   await hear({ type: "offer", ...offer, answers: 2 });
   const entries = [{ item: 0, path: "notes.txt", size: 0 }];
   await hear({ type: "manifest", transfer: 1, entries });
-  await assertRejects(() => listed, FileFailure, "files came instead");
+  await assertRejects(() => listed, FileFailure, "but received files");
 
   assertEquals(said.map(({ type }) => type), ["get", "list", "decline"]);
 });

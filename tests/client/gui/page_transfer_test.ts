@@ -115,8 +115,8 @@ filesTest(
 
     await alice.pick("bob", `${from}/photo.jpg`);
     await bob.person.click("Accept photo.jpg from alice");
-    await alice.reads("bob", /bob has photo\.jpg \(5 MB in /);
-    await bob.reads("alice", /photo\.jpg of alice is here \(5 MB in .*jpg$/);
+    await alice.reads("bob", /Sent photo\.jpg to bob \(5 MB in /);
+    await bob.reads("alice", /Received photo\.jpg from alice \(5 MB in .*jpg$/);
 
     assertEquals(bob.received, snapshot(from));
     assertEquals(await alice.person.page.locator("#files").isHidden(), true);
@@ -142,7 +142,7 @@ filesTest(
       `${from}/list.txt`,
     ]);
     await bob.person.click("Accept trip/ and 1 more from alice");
-    await alice.reads("bob", /^bob has trip\/ and 1 more/);
+    await alice.reads("bob", /^Sent trip\/ and 1 more to bob/);
 
     assertEquals(bob.received, snapshot(from));
   },
@@ -161,11 +161,11 @@ filesTest(
     await alice.pick("bob", `${from}/one.txt`, `${from}/two.txt`);
     await bob.until("alice wants to send you one.txt and 1 more (2 files, ");
     await bob.type("/accept\n");
-    await alice.reads("bob", "bob has one.txt and 1 more");
+    await alice.reads("bob", "Sent one.txt and 1 more to bob");
     await bob.type(`/send alice ${from}/back\n`);
     await alice.person.click("Accept back/ from bob");
-    await bob.until("alice has back/ (1 kB in ");
-    await alice.reads("bob", "back/ of bob is here (1 kB in ");
+    await bob.until("Sent back/ to alice (1 kB in ");
+    await alice.reads("bob", "Received back/ from bob (1 kB in ");
 
     const { "back/": _, "back/three.txt": three, ...others } = snapshot(from);
     assertEquals(snapshot(to.path), others);
@@ -215,7 +215,7 @@ filesTest(
       await alice.pick(name, `${from}/${isLast ? "small" : "big"}`);
       await bob.until("/accept alice takes it");
       await bob.type("/accept\n");
-      if (isLast) await bob.until("small of alice is here");
+      if (isLast) await bob.until("Received small from alice");
       else {
         await cards.nth(index).getByText("%, ").waitFor();
         bob.kill("SIGSTOP");
@@ -260,7 +260,7 @@ pageTest("what is on its way goes on while the server is away", async () => {
   await bob.person.click("Accept big from alice");
   await alice.person.page.locator("#transfers").getByText("%, ").waitFor();
   await server[Symbol.asyncDispose]();
-  await bob.reads("alice", /big of alice is here \(60 MB in /);
+  await bob.reads("alice", /Received big from alice \(60 MB in /);
 
   assertEquals(bob.received, snapshot(from.path));
 });

@@ -30,8 +30,8 @@ Deno.test("a file is offered, accepted, and arrives; the chat goes on", async ()
   await alice.type("take it, bob\n");
   await bob.until("#default alice: take it, bob");
   await bob.type("/accept alice\n");
-  await bob.until("my notes.pdf of alice is here (3 MB in ");
-  await alice.until("bob has my notes.pdf (3 MB in ");
+  await bob.until("Received my notes.pdf from alice (3 MB in ");
+  await alice.until("Sent my notes.pdf to bob (3 MB in ");
 
   assertEquals(snapshot(to.path), snapshot(from.path));
   const ends = await Promise.all([alice.end(), bob.end()]);
@@ -54,7 +54,7 @@ Deno.test("an offer that is declined, and one to nobody, are told", async () => 
   await alice.type(`/send bob ${from.path}/none\n`);
   await alice.until(`! Cannot send "${from.path}/none": there is no such file`);
   await alice.type("/files\n");
-  await alice.until("* Nothing is sent or received");
+  await alice.until("* No transfers");
 });
 
 Deno.test({
@@ -78,14 +78,14 @@ Deno.test({
     await alice.type(`/send bob ${from.path}/a\n`);
     await bob.until("/accept alice takes it");
     await bob.type("/accept alice\n");
-    const why = 'Cannot keep "a": file too large';
+    const why = 'Cannot write "a": file too large';
     await bob.until(`! a from alice: ${why}`);
     await alice.until(`! a to bob: ${why}`);
     const [part = "", ...others] = Object.keys(snapshot(to.path));
     await alice.type(`/send bob ${from.path}/b\n`);
     await bob.until("alice wants to send you b ");
     await bob.type("/accept alice\n");
-    await alice.until("bob has b ");
+    await alice.until("Sent b to bob");
 
     assertMatch(part, /^a\.[0-9a-f]{8}\.part$/);
     assertEquals(others, []);
@@ -106,12 +106,12 @@ Deno.test("in an open session files go over it, both ways, and it stays", async 
   await Promise.all([alice, bob].map((one) => one.until("Compare this")));
 
   await alice.type(`/send bob ${from.path}/a\n`);
-  await bob.until("/accept 1 takes it");
+  await bob.until("/accept 1 or /decline 1");
   await bob.type(`/send alice ${from.path}/b\n/accept 1\n`);
   await alice.until("bob offers b");
   await alice.type("/accept 2\n");
-  await bob.until("a/ of alice is here");
-  await alice.until("b of bob is here");
+  await bob.until("Received a/ from alice");
+  await alice.until("Received b from bob");
   await alice.type("/direct that was easy\n");
   await bob.until("alice -> you (direct): that was easy");
 
@@ -133,9 +133,9 @@ Deno.test("in an open session files go on being sent without the server", async 
   await server[Symbol.asyncDispose]();
   await Promise.all([alice, bob].map((one) => one.until("Reconnecting")));
   await alice.type(`/send bob ${from.path}/a\n`);
-  await bob.until("/accept 1 takes it");
+  await bob.until("/accept 1 or /decline 1");
   await bob.type("/accept\n");
-  await alice.until("bob has a (1 MB in ");
+  await alice.until("Sent a to bob (1 MB in ");
 
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
@@ -156,7 +156,7 @@ Deno.test("whoever was killed and is back can be sent files, though a session wa
   await alice.until("/hangup bob ends that session");
   await bob.until("alice wants to send you a");
   await bob.type("/accept\n");
-  await alice.until("bob has a (1 MB in ");
+  await alice.until("Sent a to bob (1 MB in ");
 
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
@@ -179,9 +179,9 @@ Deno.test("a shared folder is listed and got from, and nothing outside of it", a
   await alice.until("bob shares 1 files");
   await alice.until("*   notes.txt  7 B");
   await alice.type("/get bob notes.txt\n");
-  await alice.until("notes.txt of bob is here");
-  await bob.until("alice gets notes.txt of what you share");
-  await bob.until("alice has notes.txt");
+  await alice.until("Received notes.txt from bob");
+  await bob.until("alice gets notes.txt from your shared folder");
+  await bob.until("Sent notes.txt to alice");
   await alice.type("/get bob ../secret\n");
   await alice.until(
     '! ../secret from bob: Nothing called "../secret" is shared',
@@ -211,7 +211,7 @@ Deno.test("in pipes, one transfer is sent and received, and both end with 0", as
   assertEquals([b.code, b.out], [0, `${to.path}/a b\n${to.path}/d\n`]);
   assertMatch(
     b.err,
-    /a b and 1 more of alice is here \(2 files, 2 MB in \d+s\)/,
+    /Received a b and 1 more from alice \(2 files, 2 MB in \d+s\)/,
   );
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
@@ -255,7 +255,7 @@ Deno.test("the server sees nothing of a file but its name and size", async () =>
   await alice.type(`/send bob ${from.path}/notes.txt\n`);
   await bob.until("alice wants to send you notes.txt (19 kB; ");
   await bob.type("/accept\n");
-  await alice.until("bob has notes.txt");
+  await alice.until("Sent notes.txt to bob");
 
   assertEquals(snapshot(to.path), snapshot(from.path));
   assert(relay.seen.includes("Name: notes.txt\nSize: 19000\n"));
@@ -284,7 +284,7 @@ for (
     await alice.type(`/send bob ${folder.path}/notes.txt\n`);
     await bob.until("alice wants to send you");
     await bob.type("/accept\n");
-    await bob.until("it was changed on the way, and is declined");
+    await bob.until("the server changed it, and the offer is declined");
     await alice.until("notes.txt to bob: bob declined");
 
     assertEquals(Object.keys(snapshot(folder.path)), ["notes.txt"]);
