@@ -16,7 +16,6 @@ import { Bans } from "./accounts/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
 import { CLOCK, type Clock } from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
-import { Console } from "./operator/console.ts";
 import type { Context, Settings } from "./session/context.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
@@ -26,13 +25,13 @@ import { Hub } from "./chat/hub.ts";
 import type { User } from "./chat/user.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
 import { MemoryJournal } from "./journal/memory_journal.ts";
+import { throttledLog } from "./net/throttled_log.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./defaults.ts";
-import { throttledLog } from "./net/throttled_log.ts";
-import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
+  MAX_UNREAD_BYTES,
+} from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { serve } from "./session/session.ts";
@@ -80,8 +79,8 @@ export interface Server extends AsyncDisposable {
   readonly tlsPort: number | undefined;
   /** The database file; undefined if everything ends with the server. */
   readonly file: string | undefined;
-  /** What its operator can do. */
-  readonly console: Console;
+  /** What the operator's commands work on. */
+  readonly context: Context;
   /** Serves a peer that came another way, such as a WebSocket. */
   welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
@@ -121,7 +120,7 @@ export function startServer(options: ServerOptions = {}): Server {
     port: tcp?.addr.port ?? tls?.port ?? 0,
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
-    console: new Console(context),
+    context,
     welcome: (wire, from, way) => acceptor.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
       ticking[Symbol.dispose]();

@@ -11,6 +11,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { SmallServer } from "../../../examples/server.ts";
 import {
+  completeCommand,
+  runCommand,
+} from "../../../server/operator/console.ts";
+import {
   type Server,
   type ServerOptions,
   startServer,
@@ -107,6 +111,13 @@ export async function within<T>(
 
 /** A server on a free port, and the lines of its log. */
 export interface TestServer extends Server {
+  /** What its operator can type. */
+  readonly console: {
+    run(line: string): Promise<string>;
+    complete(line: string): [candidates: string[], part: string];
+    /** Resolves when the operator has typed `stop`. */
+    readonly stopped: Promise<void>;
+  };
   /** What was logged so far. */
   readonly log: readonly string[];
   /** Resolves with the first line that has `part` in it. */
@@ -151,7 +162,7 @@ function startSmallServer(
     port: options.tcp.addr.port,
     file: undefined,
     tlsPort: undefined,
-    get console() {
+    get context() {
       return cannot();
     },
     welcome: cannot,
@@ -190,14 +201,21 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
       waiting.delete(lookAgain);
     }
   };
+  const stopped = Promise.withResolvers<void>();
+  const desk = () => ({ ...server.context, stop: stopped.resolve });
   const web = overWebSockets ? serveWebSockets(server) : undefined;
   if (web) webs.set(server.port, web);
   return {
     port: server.port,
     file: server.file,
     tlsPort: server.tlsPort,
-    get console() {
-      return server.console;
+    get context() {
+      return server.context;
+    },
+    console: {
+      run: (line) => runCommand(desk(), line),
+      complete: (line) => completeCommand(desk(), line),
+      stopped: stopped.promise,
     },
     welcome: server.welcome,
     async [Symbol.asyncDispose]() {
