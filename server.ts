@@ -128,7 +128,7 @@ async function operate(
   );
   const desk = { ...context, stop };
   const lines = screen.lines({
-    complete: (line) => Promise.resolve(completeCommand(desk, line)),
+    complete: (line) => completeCommand(desk, line),
     interrupt: stop,
   });
   for await (const line of lines) {

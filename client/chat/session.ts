@@ -86,7 +86,8 @@ export class Session {
   readonly #refused: (request: Request, error: ChatError) => void;
   #present = Promise.withResolvers<void>();
   #reconnects = false; // and has not yet
-  #leaving = false;
+  /** Whether the user has quit. */
+  leaving = false;
   #lastEvent = { at: new Date(0), text: "" };
 
   /** In no room, and not registered. */
@@ -166,14 +167,19 @@ export class Session {
     const advice = retry === undefined
       ? ADVICE[error.code] ?? ""
       : `Try again in ${retry} s.`;
-    this.show({ kind: "error", text: `${errorText(error)}. ${advice}`.trim() });
+    this.showError(`${errorText(error)}. ${advice}`.trim());
+  }
+
+  /** Shows what went wrong. */
+  showError(text: string): void {
+    this.show({ kind: "error", text });
   }
 
   /** Sends without waiting: what becomes of it is shown when it is known. */
   send(target: string, text: string): void {
     const fault = this.chat.faultOf(text);
     if (fault === undefined) this.server.post("SEND", [target], {}, text);
-    else this.show({ kind: "error", text: `${fault}.` });
+    else this.showError(`${fault}.`);
   }
 
   /** Makes `word` the current room, and joins it if need be. */
@@ -237,7 +243,7 @@ export class Session {
 
   /** Signs out. The line ends with the server's answer, or at once. */
   async logout(): Promise<void> {
-    this.#leaving = true;
+    this.leaving = true;
     if (this.server.away) this.server.close();
     else await this.server.request("LOGOUT");
   }
@@ -296,10 +302,9 @@ export class Session {
   /** Tells the user, and what waits to be sent. */
   #lost(why: Error): void {
     this.#present = Promise.withResolvers();
-    if (this.#leaving) return this.server.close();
+    if (this.leaving) return this.server.close();
     this.#reconnects = true;
-    const text = `${why.message}. ${RECONNECTING}`;
-    this.show({ kind: "error", text });
+    this.showError(`${why.message}. ${RECONNECTING}`);
     for (const line of this.messages.unsent(this.server.parked)) {
       this.note(line);
     }

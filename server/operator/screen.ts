@@ -62,7 +62,7 @@ export class Screen implements AsyncDisposable {
       Deno.env.get("TERM") !== "dumb";
     if (isDrawn) return yield* this.#editedLines(keys);
     const { readLines } = await import("../../terminal/lines.ts");
-    yield* readLines({ maxLine: MAX_LINE });
+    yield* readLines(MAX_LINE);
   }
 
   /** Gives the terminal back, after what is still to be printed. Idempotent. */
