@@ -231,7 +231,7 @@ async function speak(
       refuse: refusals.tell,
     });
   } else {
-    session.note(`Welcome, ${session.name}. /help shows what can be typed.`);
+    session.note(`Welcome, ${session.name}. Type /help for commands.`);
     if (asks && !options.tls && !isLoopback(goal.hostname)) {
       session.note(NOT_ENCRYPTED);
     }
@@ -244,7 +244,7 @@ async function speak(
 }
 
 const NOT_ENCRYPTED =
-  "Not encrypted: anybody on the network can read along (see --tls)";
+  "Connection not encrypted; others on the network can read it. Use --tls.";
 
 /** Where files go, what others may get, and how transfers are shown. */
 async function filesOf(
