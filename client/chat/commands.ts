@@ -32,7 +32,7 @@ export async function runLine(session: Session, line: string): Promise<void> {
         if (!room && !direct?.current) await session.join("");
         return;
       case "message":
-        if (direct?.current) return direct.say("", typed.text);
+        if (direct?.current) return direct.message("", typed.text);
         return room ? session.send(room, typed.text) : await session.join(line);
       case "private":
         return session.send(typed.to, typed.text);
