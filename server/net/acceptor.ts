@@ -1,11 +1,10 @@
 /**
- * Where peers come in: any number of listeners, and one way to be served.
+ * Accepts connections of any number of listeners, and serves all alike.
  *
  *     listener → accept → Wire → Connection → serve
  *
- * A listener needs no more than `accept`, so that TCP, TLS and whatever else
- * carries bytes both ways end up in the same sessions. What is no listener at
- * all hands its wires to {@linkcode Acceptor.welcome}.
+ * A listener needs no more than `accept`: TCP and TLS end up in the same sessions.
+ * A WebSocket, which no listener accepts, is given to {@linkcode Acceptor.welcome}.
  *
  * @module
  */
@@ -15,9 +14,9 @@ import { throttledLog } from "./throttled_log.ts";
 
 /** Where peers connect; a `Deno.TcpListener` is one. */
 export interface Listener {
-  /** Waits for the next one. */
+  /** Waits for the next connection. */
   accept(): Promise<AcceptedConn>;
-  /** Accepts no more; a pending `accept` rejects. */
+  /** Stops; a pending `accept` rejects. */
   close(): void;
 }
 
@@ -40,7 +39,7 @@ export interface AcceptorOptions {
   readonly maxOutboxBytes?: number | undefined;
 }
 
-/** One for TLS; see server/net/tls.ts. */
+/** A listener for TLS; see server/net/tls.ts. */
 export interface TlsListener extends Listener {
   /** Where it listens. */
   readonly port: number;
@@ -62,13 +61,13 @@ export class Acceptor implements AsyncDisposable {
     this.#complain = throttledLog(console.error, options.clock.now);
   }
 
-  /** Serves whoever `listener` accepts, which becomes ours to close. */
+  /** Serves what `listener` accepts, until {@linkcode Acceptor.close}. */
   open(listener: Listener, way: Way = "TCP"): void {
     this.#listeners.push(listener);
     this.#accepting.push(this.#acceptAll(listener, way));
   }
 
-  /** Serves the peer at the other end of `wire`, if we are not closing. */
+  /** Serves the client at the other end of `wire`, unless it is closing. */
   welcome(wire: Wire, from: Deno.NetAddr, way: Way = "TCP"): void {
     if (this.#closing.signal.aborted) return wire.close();
     const { maxOutboxBytes } = this.#options;
@@ -82,13 +81,13 @@ export class Acceptor implements AsyncDisposable {
     this.#sessions.add(this.#options.serve(connection));
   }
 
-  /** Accepts no more. What is served goes on. */
+  /** Accepts no more connections; open ones go on. */
   close(): void {
     this.#closing.abort();
     for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
-  /** Accepts no more, and resolves when every session has ended. */
+  /** Accepts no more connections, and resolves when all have ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await Promise.all(this.#accepting);
@@ -108,19 +107,19 @@ export class Acceptor implements AsyncDisposable {
   }
 }
 
-/** Turns Nagle's algorithm off: what is to be joined, the outbox joins. */
+/** Turns Nagle's algorithm off: the outbox joins what is small. */
 function sendsAtOnce(conn: AcceptedConn): boolean {
   try {
     conn.setNoDelay();
     return true;
   } catch {
-    return false; // it was gone before we looked, to which some systems object
+    return false; // it was reset before: some systems refuse then
   }
 }
 
 const ACCEPT_RETRY_MS = 1_000;
 
-/** Accepts until `signal` aborts. To be out of descriptors is no reason to end. */
+/** Accepts until `signal` aborts; goes on after it was out of descriptors. */
 async function* accepted(
   listener: Listener,
   complain: (line: string) => void,
@@ -130,23 +129,23 @@ async function* accepted(
     try {
       yield await listener.accept();
     } catch (error) {
-      if (signal.aborted) return; // closed by us: `accept` was interrupted
+      if (signal.aborted) return; // the listener was closed
       if (isGoneBefore(error)) continue;
-      // The cast: it throws nothing else.
+      // The cast: `accept` throws nothing else.
       complain(`Cannot accept a connection: ${(error as Error).message}`);
       await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
     }
   }
 }
 
-/** Whether somebody hung up before we accepted: then nobody has to wait. */
+/** Whether the client was gone before: then the next one need not wait. */
 function isGoneBefore(error: unknown): boolean {
   return error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.ConnectionAborted ||
     error instanceof Deno.errors.ConnectionReset;
 }
 
-/** An address as it is shown: an IPv4 peer of an IPv6 socket is just IPv4. */
+/** An address as it is shown: IPv4 also on an IPv6 socket. */
 function addressOf({ hostname, port }: Deno.NetAddr): string {
   const host = hostname.replace(/^::ffff:(?=\d+\.)/, "");
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -1,59 +1,57 @@
 /**
- * Where newcomers wait for a moment, so that they do not keep those waiting who
- * talk.
+ * Admission control: connections that register wait for a moment, so that they
+ * do not delay the chat.
  *
- * To come in costs the program ten times as much as to say something, and a
- * whole class does it at once: what is said meanwhile would have to wait for
- * all of them. So, while somebody talks, they are let through in small
- * portions, in the order in which they came, with a pause after each that
- * belongs to the others. While nobody talks, nobody waits.
+ * A registration costs ten times as much as a message, and a whole class
+ * registers at once. So while users chat, registrations are admitted in small
+ * portions, in the order in which they came, with a pause after each portion.
+ * While no user chats, no connection waits.
  *
  * @module
  */
 import { CLOCK, type Clock } from "./clock.ts";
 import { nextTurn } from "./turns.ts";
 
-/** So long newcomers are let through without a pause, in milliseconds. */
+/** Registrations are admitted without a pause for so long, in milliseconds. */
 const PORTION_MS = 0.5;
 
-/** So long is a pause, in milliseconds; a timer takes one more. */
+/** Length of a pause, in milliseconds; a timer takes one more. */
 export const PAUSE_MS = 1;
 
-/** So long after the last message somebody still talks, in milliseconds. */
-const TALK_MS = 1_000;
+/** Users chat until so long after the last message, in milliseconds. */
+const CHAT_MS = 1_000;
 
-/** What a {@linkcode Admission} has to know. */
+/** What {@linkcode Admission} needs. */
 export interface AdmissionOptions {
-  /** A number that changes whenever somebody says something. */
+  /** The id of the newest message: it changes while users chat. */
   readonly lastId: () => number;
   readonly clock?: Clock;
 }
 
-/** See the top of the file. Disposed, it lets everybody through. */
+/** See the top of the file. Disposed, it admits all at once. */
 export class Admission implements AsyncDisposable {
   readonly #lastId: () => number;
   readonly #clock: Clock;
   #waiting: (() => void)[] = [];
-  #lettingThrough: Promise<void> | undefined;
+  #admitting: Promise<void> | undefined;
   #knownId: number;
-  #talkAt = -Infinity;
+  #chatAt = -Infinity;
   #endPause: (() => void) | undefined;
   #disposed = false;
 
-  /** Nobody waits. */
   constructor({ lastId, clock = CLOCK }: AdmissionOptions) {
     this.#lastId = lastId;
     this.#clock = clock;
     this.#knownId = lastId();
   }
 
-  /** Resolves when it is one's turn; undefined if that is at once. */
+  /** Resolves when the caller is admitted; undefined if that is at once. */
   pass(): Promise<void> | undefined {
-    const free = this.#waiting.length === 0 && !this.#isTalk();
+    const free = this.#waiting.length === 0 && !this.#isChat();
     if (free || this.#disposed) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
-    this.#lettingThrough ??= this.#letThrough();
+    this.#admitting ??= this.#admit();
     return promise;
   }
 
@@ -62,10 +60,10 @@ export class Admission implements AsyncDisposable {
     this.#disposed = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
     this.#endPause?.();
-    await this.#lettingThrough;
+    await this.#admitting;
   }
 
-  async #letThrough(): Promise<void> {
+  async #admit(): Promise<void> {
     while (this.#waiting.length > 0) {
       const startedAt = this.#clock.now();
 
@@ -73,18 +71,18 @@ export class Admission implements AsyncDisposable {
         this.#waiting.length > 0 && this.#clock.now() - startedAt < PORTION_MS
       ) {
         this.#waiting.shift()!(); // there is one
-        await nextTurn(); // it comes in, and what came meanwhile is read
+        await nextTurn(); // it registers, and other connections are read
       }
-      if (this.#isTalk()) await this.#pause();
+      if (this.#isChat()) await this.#pause();
     }
-    this.#lettingThrough = undefined;
+    this.#admitting = undefined;
   }
 
-  #isTalk(): boolean {
+  #isChat(): boolean {
     const id = this.#lastId();
-    if (id !== this.#knownId) this.#talkAt = this.#clock.now();
+    if (id !== this.#knownId) this.#chatAt = this.#clock.now();
     this.#knownId = id;
-    return this.#clock.now() - this.#talkAt < TALK_MS;
+    return this.#clock.now() - this.#chatAt < CHAT_MS;
   }
 
   async #pause(): Promise<void> {

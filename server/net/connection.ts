@@ -1,6 +1,6 @@
 /**
- * One peer's connection: frames in, bytes out, and a hanging up that lets the
- * last words arrive.
+ * One client's connection: frames in, bytes out, and an end that lets the last
+ * frame arrive.
  *
  * @module
  */
@@ -18,41 +18,40 @@ import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 import { tooMuch } from "./slow_consumer.ts";
 import { nextTurn } from "./turns.ts";
 
-/** For so long we wait for a peer to take our last words, in milliseconds. */
-export const LAST_WORDS_MS = 1_000;
+/** A client may take so long to read its last frame, in milliseconds. */
+export const LAST_FRAME_MS = 1_000;
 
-/** What a peer may have us hold before it has registered, in bytes. */
+/** Buffer limit of a client that is not registered, in bytes. */
 const UNREGISTERED_BYTES = 8_192;
 
 /** A two-way stream of bytes; a `Deno.TcpConn` is one. */
 export interface Wire extends Source, Sink {
-  /** Ends our direction; the peer can still send. */
+  /** Ends the direction to the client, which can still send. */
   closeWrite(): Promise<void>;
-  /** Ends both at once. Throws if called twice. */
+  /** Ends both directions at once. Throws if called twice. */
   close(): void;
 }
 
-/** What carries the bytes: TCP alone, or with TLS around it. */
+/** TCP alone, or with TLS around it. */
 export type Way = "TCP" | "TLS";
 
-/** Why a connection ended: an error the peer was told, or plain words. */
+/** Why a connection ended: an error that the client was sent, or words. */
 export type Ending = ChatError | string;
 
 /**
- * Iterate it, once, to receive, batch by batch. That goes on until the peer
- * ends, or until our last words had their time to arrive: what comes after
- * {@linkcode Connection.end} is to be thrown away.
+ * Iterate it, once, to receive the frames of each read. That goes on until the
+ * client ends, or until its last frame had its time to arrive: drop what comes
+ * after {@linkcode Connection.end}.
  */
 export class Connection implements Source, OutboxOwner, AsyncDisposable {
-  /** Where the peer is, as `address:port`. */
+  /** `address:port` of the client. */
   readonly remote: string;
-  /** How it came. */
   readonly way: Way;
   /** Outgoing bytes. */
   readonly outbox: Outbox;
-  /** When the peer last gave a sign of life; kept by whoever iterates. */
+  /** When the client last gave a sign of life; set by the iterating code. */
   heardAt: number;
-  /** How many bytes the peer has sent so far. */
+  /** How many bytes were received so far. */
   received = 0;
   /** Called once, when it ends, from whatever made it end. */
   onEnd: (() => void) | undefined;
@@ -61,14 +60,14 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     maxBodyBytes: UNREGISTERED_BYTES - MAX_HEAD_BYTES,
   });
   #ending: Ending | undefined;
-  #hangingUp: Promise<void> | undefined;
+  #halfClosing: Promise<void> | undefined;
   readonly #clock: Clock;
   #deadline: Disposable | undefined;
   #closed = false;
-  #reading: Uint8Array = NOTHING; // where the bytes go that are to come
+  #reading: Uint8Array = NOTHING; // the buffer of the read under way
 
-  // Made once: while nothing comes, nothing is kept for each read but a promise.
-  /** Counts what came, and looks at what comes first: TLS waits in vain. */
+  // Made once: an idle connection keeps no closures, but only a promise.
+  /** Counts bytes; refuses TLS, which waits for an answer to its first byte. */
   readonly #took = (count: number | null): number | null => {
     if (count === null) return null;
     const begins = this.received === 0;
@@ -77,11 +76,11 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     return count;
   };
 
-  /** Ends it, since it cannot be read, or could not when it was closed. */
+  /** Ends a connection that cannot be read any more. */
   readonly #fail = (error: unknown): number | null => {
     if (error instanceof ChatError) {
       this.end(error);
-      return 0; // what comes after that is still to be thrown away
+      return 0; // what comes after that is dropped
     }
     const isTls = error instanceof Deno.errors.InvalidData;
     this.end(isTls ? "TLS failed" : "connection lost");
@@ -132,28 +131,28 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   }
 
   /**
-   * Ends it. An error is the peer's last word, unless `lastWord` says it in
-   * another way; what is queued is sent before it, but not to a peer that is
-   * too slow. Then it half-closes, and the peer's answer is waited for, or the
-   * kernel's RST would overtake the last word. Idempotent.
+   * Ends it. The last frame is an error's, or `last` if that is given; what is
+   * queued is sent before it, but not to a slow consumer. Then it half-closes and
+   * waits for the client's end: at once, the kernel's RST would overtake the last
+   * frame. Idempotent.
    */
-  end(ending: Ending, lastWord?: Uint8Array): void {
+  end(ending: Ending, last?: Uint8Array): void {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
     if (ending instanceof ChatError) {
-      const error = lastWord ?? encodeError(ending);
+      const error = last ?? encodeError(ending);
       if (ending.code === 115) this.outbox.close(error);
       else this.outbox.answer(error);
     }
     this.outbox.hurry();
-    this.#deadline = this.#clock.after(LAST_WORDS_MS, () => this.#giveUp());
-    this.#hangingUp = this.#hangUp();
+    this.#deadline = this.#clock.after(LAST_FRAME_MS, () => this.#giveUp());
+    this.#halfClosing = this.#halfClose();
     this.onEnd?.();
   }
 
   /** See {@linkcode OutboxOwner}. */
   overflowed(): void {
-    // Not at once: whoever is sending to many must not find them changed.
+    // Later: a delivery to many iterates over its receivers now.
     queueMicrotask(() => this.end(tooMuch(this.outbox.maxBytes)));
   }
 
@@ -164,21 +163,21 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
 
   /** Ends it, and resolves when it is closed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.end("hung up");
-    await this.#hangingUp;
+    this.end("closed");
+    await this.#halfClosing;
     this.#close();
   }
 
-  async #hangUp(): Promise<void> {
+  async #halfClose(): Promise<void> {
     await this.outbox.flushed();
     try {
       await this.#wire.closeWrite();
     } catch {
-      // The connection is broken, or closed: there is nothing left to end.
+      // The connection is broken, or closed: nothing is left to end.
     }
   }
 
-  /** Closes it, after a turn: it may be us who had no time for the peer. */
+  /** Closes it after a turn: the server may have had no time to read. */
   async #giveUp(): Promise<void> {
     await nextTurn();
     this.#close();
@@ -200,10 +199,10 @@ export function hostOf(remote: string): string {
 
 const NOTHING = new Uint8Array();
 
-/** The first byte of a TLS connection, which no frame begins with. */
+/** The first byte of a TLS connection; no frame begins with it. */
 export const TLS_HANDSHAKE = 0x16;
 
 function noTls(): ChatError {
-  const why = "it is TLS, which is spoken on another port, if at all";
+  const why = "it is TLS, and this port is without TLS";
   return new ChatError(103, `Cannot read head: ${why}`);
 }

@@ -1,15 +1,15 @@
 /**
- * One peer's outgoing bytes: a bounded queue with a single writer.
+ * One client's outgoing bytes: a bounded queue with a single writer.
  *
- * Whoever pushes never waits, so that a slow reader costs nobody else anything.
- * What is pushed in one turn of the event loop leaves in one write, a large
- * piece at once, and what piles up during a write leaves joined in the next. A
- * queue that passes its limit is the end of that peer, and of that peer alone.
+ * A push never waits: a slow consumer costs no other user anything. What is
+ * pushed in one turn of the event loop leaves in one write, a large piece at
+ * once, and what piles up during a write leaves joined in the next. A queue over
+ * its limit ends that connection alone.
  *
  * When a write begins is decided by the {@linkcode WriteScheduler}.
  *
- * Who sends a flood may ask for {@linkcode Outbox.relief} and so go as fast as
- * the readers take it; a reader that hardly moves is not waited for.
+ * A sender of a flood waits for {@linkcode Outbox.relief}, and so goes as fast as
+ * its receivers read. It does not wait for one that hardly reads.
  *
  * @module
  */
@@ -17,24 +17,24 @@ import { CLOCK, type Clock } from "./clock.ts";
 import { nextTurn } from "./turns.ts";
 
 /**
- * More than this unread, and the peer is given up at once, in bytes. Who reads
- * too slowly is found before that: see slow_consumer.ts.
+ * Over so many unread bytes the connection ends at once. Slow consumers are found
+ * before that: see slow_consumer.ts.
  */
 export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
 
-/** Above this much unread a sender had better wait, in bytes. */
+/** Over so many unread bytes a flooding sender waits. */
 export const HIGH_WATER_BYTES = 256 * 1024;
 
 /**
- * A reader who takes less than this many bytes in this many milliseconds is
- * not waited for until it has caught up: or it could hold back a whole room.
+ * No sender waits for a client that takes less than so many bytes in so many
+ * milliseconds, until it has caught up: it could hold back a whole room.
  */
 export const STALL = { bytes: 32 * 1024, ms: 500 };
 
 /** Small buffers are joined up to this size; a larger one goes out as it is. */
 const JOINED_BYTES = 64 * 1024;
 
-/** So large a piece is not worth joining with others: it leaves at once. */
+/** A piece of this size leaves at once; joining it gains nothing. */
 const LARGE_BYTES = 16 * 1024;
 
 /** Up to so many readers of one message are written to in one turn. */
@@ -55,11 +55,11 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Who has an outbox, and is told when it can go on no longer. */
+/** The owner of an outbox, which is told when the outbox cannot go on. */
 export interface OutboxOwner {
-  /** The peer has too much unread. Harmless if it has ended already. */
+  /** Too much is unread. Harmless if the connection has ended. */
   overflowed(): void;
-  /** A write failed, of which `cause` is what the system says. */
+  /** A write failed; `cause` is the error of the system. */
   lost(cause: unknown): void;
 }
 
@@ -135,7 +135,7 @@ function audiencesOf(due: DueWriter[]): DueWriter[][] {
   return [...byPiece.values()].sort((a, b) => a.length - b.length);
 }
 
-/** What an {@linkcode Outbox} may be told. */
+/** Options of an {@linkcode Outbox}. */
 export interface OutboxOptions {
   /** So much may be unread, in bytes; default {@linkcode MAX_OUTBOX_BYTES}. */
   readonly maxBytes?: number | undefined;
@@ -147,7 +147,7 @@ export interface OutboxOptions {
 
 /** See the top of the file. */
 export class Outbox implements DueWriter {
-  /** How many bytes the peer has taken so far. */
+  /** How many bytes were written so far. */
   written = 0;
   readonly #sink: Sink;
   readonly #owner: OutboxOwner;
@@ -192,7 +192,7 @@ export class Outbox implements DueWriter {
     this.#scheduler = options.scheduler ?? SCHEDULER;
   }
 
-  /** Queues what others said. `bytes` are shared: nobody may change them. */
+  /** Queues messages of other users. `bytes` are shared: do not change them. */
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
     if (this.unreadBytes > this.maxBytes && !this.#overflowed) {
@@ -202,7 +202,7 @@ export class Outbox implements DueWriter {
     if (!this.#overflowed) this.#enqueue(bytes);
   }
 
-  /** Queues what this peer asked for, which never counts against its limit. */
+  /** Queues an answer, which never counts against the limit. */
   answer(bytes: Uint8Array): void {
     this.#answerBytes += bytes.length;
     this.#enqueue(bytes);
@@ -234,19 +234,19 @@ export class Outbox implements DueWriter {
     return this.#bytes === 0;
   }
 
-  /** Whether so much is unread that nothing more is read from this peer. */
+  /** Whether so much is unread that no more requests are read. */
   get behind(): boolean {
     return this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed;
   }
 
-  /** Whether so much is unread that a sender had better wait for relief. */
+  /** Whether a flooding sender waits for relief. */
   get congested(): boolean {
     return this.behind && !this.#stalled;
   }
 
   /**
    * Resolves when the queue is short again, when it is closed or hurried, or
-   * when the peer is too slow to be waited for; that takes half a second.
+   * when the client reads too slowly; that takes half a second.
    */
   async relief(): Promise<void> {
     while (this.congested) {
@@ -261,7 +261,7 @@ export class Outbox implements DueWriter {
 
   /**
    * Resolves when the queue is short again, or when it is closed or hurried:
-   * for answers, which are made no faster than they are read.
+   * answers are made no faster than the client reads them.
    */
   async room(): Promise<void> {
     while (this.behind) await this.#change();
@@ -363,7 +363,7 @@ export class Outbox implements DueWriter {
     return bytes;
   }
 
-  /** Keeps the books when the peer took some bytes. */
+  /** Counts bytes that were written. */
   #taken(bytes: number): void {
     this.#bytes -= bytes;
     this.#answerBytes = Math.min(this.#answerBytes, this.#bytes);
@@ -391,5 +391,5 @@ const NOTHING = new Uint8Array();
 const spare: Uint8Array[] = [];
 const MAX_SPARE = 64;
 
-/** Less is joined in a buffer of its size: a crowd that comes says little. */
+/** Less is joined in a buffer of its own size: most joins are small. */
 const SCRATCH_FROM_BYTES = 8 * 1024;

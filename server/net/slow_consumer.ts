@@ -1,33 +1,32 @@
 /**
- * Whether a peer takes what it is sent: one look at its outbox a second.
+ * Finds slow consumers: clients that do not read what they are sent.
  *
- * How much is unread says nothing by itself. A room that wakes up sends every
- * reader a megabyte in one moment; who is slow is known by what becomes of it.
- * So a peer is too slow if much is unread and it takes little of it, or if it
- * takes nothing at all for long, however little that is. Values in, values
- * out, the time included.
+ * The outbox is checked once a second. How much is unread says little by itself:
+ * a busy room sends each reader a megabyte in one moment. So a client is a slow
+ * consumer if much is unread and it takes little of it, or if it takes nothing
+ * for long, however little is unread. Values in, values out, the time included.
  *
  * @module
  */
 import { ChatError } from "../../protocol.ts";
 import { STALL } from "./outbox.ts";
 
-/** A peer that takes nothing of what it is sent is given up after so long. */
+/** A client that takes nothing is disconnected after so long, in milliseconds. */
 export const STUCK_MS = 15_000;
 
-/** So many looks in a row must find it slow. */
-const SLOW_LOOKS = 2;
+/** So many checks in a row must find it slow. */
+const SLOW_CHECKS = 2;
 
-/** Less than this in a second is little, in bytes. */
+/** Taking less in a second is slow, in bytes. */
 const LITTLE_BYTES = STALL.bytes / STALL.ms * 1_000;
 
-/** What there is to look at, such as an outbox. */
+/** What is checked; an outbox is one. */
 export interface Unread {
-  /** How many bytes were ever taken. */
+  /** How many bytes were taken so far. */
   readonly written: number;
-  /** How many bytes are to be taken that count against the peer. */
+  /** How many unread bytes count against the client. */
   readonly unreadBytes: number;
-  /** Whether nothing is to be taken. */
+  /** Whether nothing is unread. */
   readonly empty: boolean;
 }
 
@@ -35,24 +34,24 @@ export interface Unread {
 export class SlowConsumerDetector {
   #written = 0;
   #movedAt: number;
-  #slowLooks = 0;
+  #slowChecks = 0;
 
-  /** For a peer that came at `now`, in milliseconds that never jump. */
+  /** For a connection opened at `now`, in milliseconds that never jump. */
   constructor(now: number) {
     this.#movedAt = now;
   }
 
-  /** Forgets how slow the peer was. */
+  /** Forgets how slow the client was. */
   restart(now: number): void {
     this.#movedAt = now;
-    this.#slowLooks = 0;
+    this.#slowChecks = 0;
   }
 
   /**
-   * Looks; to be called about once a second.
+   * Checks; to be called about once a second.
    *
-   * @returns Whether the peer took anything since the last look, or why it is
-   * to be given up.
+   * @returns Whether the client took anything since the last check, or why it
+   * must be disconnected.
    */
   check(
     unread: Unread,
@@ -62,18 +61,18 @@ export class SlowConsumerDetector {
     this.#written = unread.written;
     if (taken > 0 || unread.empty) this.#movedAt = now;
     const slow = unread.unreadBytes > maxBytes && taken < LITTLE_BYTES;
-    this.#slowLooks = slow ? this.#slowLooks + 1 : 0;
-    if (this.#slowLooks >= SLOW_LOOKS) return tooMuch(maxBytes);
+    this.#slowChecks = slow ? this.#slowChecks + 1 : 0;
+    if (this.#slowChecks >= SLOW_CHECKS) return tooMuch(maxBytes);
     if (now - this.#movedAt >= STUCK_MS) return stuck();
     return taken > 0;
   }
 }
 
-/** The end of a peer for which too much is queued. */
+/** The error for a client with too much unread. */
 export function tooMuch(maxBytes: number): ChatError {
   return new ChatError(
     115,
-    `Cannot keep the connection: more than ${maxBytes} bytes are sent to you that you do not read`,
+    `Cannot keep the connection: the client has more than ${maxBytes} unread bytes`,
     { headers: { Limit: maxBytes } },
   );
 }
@@ -82,6 +81,6 @@ function stuck(): ChatError {
   const seconds = STUCK_MS / 1_000;
   return new ChatError(
     115,
-    `Cannot keep the connection: you read nothing for ${seconds} seconds`,
+    `Cannot keep the connection: timed out, the client stopped reading for ${seconds} seconds`,
   );
 }

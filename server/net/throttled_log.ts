@@ -1,15 +1,15 @@
 /**
- * Log lines of what may happen many times a second, told now and then.
+ * A log for lines that could come many times a second.
  *
  * @module
  */
 
-/** Of such lines one is logged in so long, in milliseconds. */
+/** At most one line is logged in so long, in milliseconds. */
 export const LOG_EVERY_MS = 60_000;
 
 /**
- * Logs the first line, and then at most one a minute, with how many were left
- * out before it. `now` gives milliseconds that never jump.
+ * Logs the first line, and then at most one a minute, with the number of lines
+ * that were left out before it. `now` gives milliseconds that never jump.
  */
 export function throttledLog(
   log: (line: string) => void,

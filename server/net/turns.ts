@@ -1,23 +1,20 @@
 /**
- * Turns of the event loop in which everybody else is seen to: what came is
- * read, and what is to be written is written.
+ * Turns of the event loop in which all other connections are read and written.
  *
- * `setImmediate` alone is no such turn. Deno asks the system what came when it
- * has nothing else to do, or in every 61st round of its loop: who goes on in the
- * next round, and in the next, keeps all others waiting for 61 rounds. So we say
- * something to ourselves, over a connection of this computer. To hear it, the
- * loop has to ask the system, and is told of everybody else too. Measured with
- * Deno 2.9: such a turn takes 16 µs, 61 rounds 75 µs, the shortest timer 2 ms.
+ * `setImmediate` alone is no such turn. Deno asks the system for events when it
+ * has nothing else to do, or in every 61st round of its loop: code that goes on in
+ * each next round makes all connections wait for 61 rounds. So a turn is a byte
+ * that the server sends to itself, over a connection on this computer. To receive
+ * it, the loop must ask the system, and gets the events of all connections.
+ * Measured with Deno 2.9: such a turn takes 16 µs, 61 rounds 75 µs, the shortest
+ * timer 2 ms.
  *
  * @module
  */
 
-/** So long one peer may keep the program busy while others have to wait. */
-export const TURN_MS = 5;
-
 /**
- * Lets everybody else have a turn. Unless there are {@linkcode openTurns}, that
- * is one round of the loop, in which what came may have to wait.
+ * Lets all other connections have a turn. Without {@linkcode openTurns} that is
+ * one round of the loop, in which they may have to wait.
  */
 export function nextTurn(): Promise<void> {
   const [echo] = echoes;
@@ -26,8 +23,8 @@ export function nextTurn(): Promise<void> {
 }
 
 /**
- * From now on a turn is a turn, until all that was opened is disposed. If this
- * computer does not let us talk to ourselves, nothing changes.
+ * Opens the connection to itself that turns need, until all that was opened is
+ * disposed. If this computer does not allow it, nothing changes.
  */
 export async function openTurns(): Promise<Disposable> {
   const opened = new DisposableStack();
@@ -36,54 +33,56 @@ export async function openTurns(): Promise<Disposable> {
     echoes.add(echo);
     opened.defer(() => echoes.delete(echo));
   } catch {
-    // No address of its own, no permission, no descriptor: slower, that is all.
+    // No loopback address, permission or descriptor: turns are slower.
   }
   return opened;
 }
 
-/** A connection to ourselves. */
+/** A connection of the server to itself. */
 class Echo implements Disposable {
-  readonly #mouth: Deno.TcpConn;
-  readonly #ear: Deno.TcpConn;
-  readonly #heard = new Uint8Array(1);
+  readonly #sender: Deno.TcpConn;
+  readonly #receiver: Deno.TcpConn;
+  readonly #buffer = new Uint8Array(1);
   #turn: Promise<void> | undefined;
 
-  private constructor(mouth: Deno.TcpConn, ear: Deno.TcpConn) {
-    this.#mouth = mouth;
-    this.#ear = ear;
+  private constructor(sender: Deno.TcpConn, receiver: Deno.TcpConn) {
+    this.#sender = sender;
+    this.#receiver = receiver;
   }
 
-  /** @throws If there can be none, or somebody else took the other end. */
+  /** @throws If it cannot be opened, or another program took the other end. */
   static async open(): Promise<Echo> {
     using opened = new DisposableStack();
     const hostname = "127.0.0.1";
     using listener = Deno.listen({ hostname, port: 0 });
     const { port } = listener.addr;
-    const mouth = opened.use(await Deno.connect({ hostname, port }));
-    const ear = opened.use(await listener.accept());
-    if (ear.remoteAddr.port !== mouth.localAddr.port) {
-      throw new Error("Cannot talk to ourselves: somebody else came first");
+    const sender = opened.use(await Deno.connect({ hostname, port }));
+    const receiver = opened.use(await listener.accept());
+    if (receiver.remoteAddr.port !== sender.localAddr.port) {
+      throw new Error(
+        "Cannot connect to itself: another program connected first",
+      );
     }
-    mouth.setNoDelay();
+    sender.setNoDelay();
     opened.move();
-    return new Echo(mouth, ear);
+    return new Echo(sender, receiver);
   }
 
-  /** Resolves in the next turn, which is the same for all who wait. */
+  /** Resolves in the next turn, which is the same for all that wait. */
   turn(): Promise<void> {
-    return this.#turn ??= this.#hear();
+    return this.#turn ??= this.#receive();
   }
 
-  /** Ends it; who waits for a turn waits no more. */
+  /** Ends it, and all waiting. */
   [Symbol.dispose](): void {
-    this.#mouth.close();
-    this.#ear.close();
+    this.#sender.close();
+    this.#receiver.close();
   }
 
-  async #hear(): Promise<void> {
+  async #receive(): Promise<void> {
     try {
-      const heard = this.#ear.read(this.#heard);
-      await Promise.all([heard, this.#mouth.write(WORD)]);
+      const received = this.#receiver.read(this.#buffer);
+      await Promise.all([received, this.#sender.write(WORD)]);
     } catch {
       // Disposed: there was a turn.
     }
@@ -93,5 +92,5 @@ class Echo implements Disposable {
 
 const WORD = new Uint8Array(1);
 
-/** Those that are open; one is enough for all. */
+/** All that are open; one serves all. */
 const echoes = new Set<Echo>();

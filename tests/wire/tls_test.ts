@@ -124,7 +124,7 @@ Deno.test("TLS on the port without it is answered with a readable error", async 
   assertEquals(
     await alice.rest(),
     "ERROR 103 Header Incomplete\nReason: Cannot read head: it is TLS, " +
-      "which is spoken on another port, if at all\n\n",
+      "and this port is without TLS\n\n",
   );
   await server.logged(`<${alice.address}> disconnected: header incomplete`);
 });

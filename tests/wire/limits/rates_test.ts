@@ -3,7 +3,7 @@
  * loses nothing, and who cannot come in is told why.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LAST_WORDS_MS } from "../../../server/net/connection.ts";
+import { LAST_FRAME_MS } from "../../../server/net/connection.ts";
 import { SIGN_UPS } from "../../../server/limits/limits.ts";
 import { ADDRESS_SHARE, BURST_SECONDS } from "../../../server/limits/pacing.ts";
 import { DEFAULT_RATES, NO_RATES } from "../../../server/limits/rates.ts";
@@ -297,7 +297,7 @@ Deno.test("connections over the ceiling of the server are told 114, and not logg
 
 Deno.test("a crowd that is refused is told why, however busy the server is meanwhile", async () => {
   const standStill = () => {
-    const end = performance.now() + LAST_WORDS_MS + 50;
+    const end = performance.now() + LAST_FRAME_MS + 50;
     while (performance.now() < end);
   };
   await using server = startTestServer({
