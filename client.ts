@@ -252,7 +252,7 @@ async function speak(
       refuse: refusals.tell,
     });
   } else {
-    session.note(`Welcome, ${session.name}. /help shows what can be typed.`);
+    session.note(`Welcome, ${session.name}. Type /help for commands.`);
     if (asks && !options.tls && !isLoopback(goal.hostname)) {
       session.note(NOT_ENCRYPTED);
     }
@@ -265,7 +265,7 @@ async function speak(
 }
 
 const NOT_ENCRYPTED =
-  "Not encrypted: anybody on the network can read along (see --tls)";
+  "Connection not encrypted; others on the network can read it. Use --tls.";
 
 /** Sends or receives files, and takes leave. */
 async function transferFiles(

@@ -1,7 +1,7 @@
 /**
  * The page in a real browser: how much is loaded, how soon the form is there,
  * how soon a key is answered beside 5,000 messages; and its pictures for the
- * README.
+ * docs.
  *
  *     deno run -A bench/page.ts             the figures
  *     deno run -A bench/page.ts docs/page   and the pictures, into that folder

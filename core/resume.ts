@@ -2,7 +2,7 @@
  * Registering on a connection, and resuming on it what an earlier one has left.
  *
  * On every connection but the first the rooms are joined again, and the messages
- * that were missed are fetched; see "Coming back" in docs/protocol.md. A server
+ * that were missed are fetched; see "Reconnecting" in docs/protocol.md. A server
  * may have forgotten the session since, or have restarted with other ids: then
  * what is known of it is worth nothing.
  *

@@ -12,7 +12,7 @@ import {
   type ConnectionErrorKind,
 } from "../../core/net/connection_error.ts";
 
-/** The exit codes, which scripts rely on; the README lists them. */
+/** The exit codes, which scripts rely on; docs/client.md lists them. */
 export const EXIT = {
   ok: 0,
   failed: 1, // also: the connection was lost, a line was refused

@@ -1,5 +1,5 @@
 /**
- * Clients of the course (docs/protocol.md, section 8): a user is two sockets,
+ * Two-socket clients, of a course (see docs/protocol.md): a user is two sockets,
  * one to send and one to receive, and acknowledges every message.
  *
  * A classic user hears what is sent to it, to ALL and to #default, one message

@@ -138,7 +138,7 @@ Deno.test("client --plain reads lines as a person types them", async () => {
   assertEquals(
     out.replace(/\d\d:\d\d:\d\d/g, "TT").replace(/:\d+ guest/g, ":1 guest"),
     [
-      "* Welcome, alice. /help shows what can be typed.",
+      "* Welcome, alice. Type /help for commands.",
       "TT * you joined #default (1 here)",
       "TT #default alice: hello",
       '! ERROR 102 Unable to send: no user "nobody" is connected. ' +

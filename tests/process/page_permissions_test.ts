@@ -1,4 +1,4 @@
-/** The page with exactly the permissions that the README names. */
+/** The page with exactly the permissions that docs/security.md names. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { quietServer } from "../tools/client_tools.ts";
 import { hashOf, noise, snapshot } from "../tools/file_tools.ts";
@@ -14,7 +14,7 @@ import { tempFolder } from "../tools/temp.ts";
 
 const decoder = new TextDecoder();
 
-/** What the README says that the page needs besides. */
+/** The further permissions of the page in docs/security.md. */
 const PAGE_ENV = "WS_NO_BUFFER_UTIL";
 
 /** The permissions of a task, and those of the page. */

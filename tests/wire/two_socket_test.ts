@@ -1,5 +1,5 @@
 /**
- * Clients of the course: raw sockets that send exactly what section 8 of the
+ * Clients of the course: raw sockets that send exactly what the
  * protocol shows, with all its irregularities.
  */
 import {

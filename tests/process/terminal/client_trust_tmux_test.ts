@@ -46,7 +46,7 @@ Deno.test(
     await client();
     const welcome = await screen.until("* Welcome, alice.");
     assert(!welcome.includes("Does the server show"), welcome);
-    assert(!welcome.includes("Not encrypted"), welcome);
+    assert(!welcome.includes("not encrypted"), welcome);
     await screen.line("LOGOUT");
     await screen.until("code 0");
 
@@ -59,13 +59,13 @@ Deno.test(
 );
 
 Deno.test(
-  "without TLS a person is told once that others can read along, but not of this computer itself",
+  "without TLS a person is told once that others can read the connection, but not of this computer itself",
   ON_TERMINAL,
   async () => {
     const tcp = Deno.listen({ hostname: "0.0.0.0", port: 0 });
     await using server = startServer({ tcp, log: () => {} });
     await using screen = await TmuxScreen.open(100);
-    const warning = /\* Not encrypted: anybody on the network/g;
+    const warning = /\* Connection not encrypted; others on the network/g;
 
     // This computer too, but not by a name that says so.
     await screen.client("alice", `0.0.0.0:${server.port}`);
