@@ -1,17 +1,16 @@
 /**
- * The certificate with which the server shows who it is: the operator's, or one
- * that it makes itself.
+ * The server's TLS certificate: the operator's, or one that the server makes.
  *
- * The one that it makes nobody vouches for. Clients are shown its fingerprint,
- * ask whoever they belong to, and remember it. So it lives long, and when its
- * end comes near it is renewed with the same key: a client that knows it sees
- * that whoever had the old one has signed the new one, and goes on.
+ * No authority signs the one that the server makes. A client shows its fingerprint,
+ * asks its user once, and remembers it. So it is valid for long, and is renewed
+ * with the same key before it expires: a client that knows the key sees that the
+ * new certificate is signed with it, and accepts it.
  *
- * Key and certificate are in one file beside the database, which nobody else
- * can read; without a database they end with the server.
+ * Key and certificate are in one file beside the database, which only its owner
+ * can read. Without a database file they are lost when the server stops.
  *
- * This module is loaded by servers that were told `--tls`, and what makes
- * certificates by those that have none.
+ * Only servers with `--tls` load this module, and only those without a certificate
+ * load what makes one.
  *
  * @module
  */
@@ -23,45 +22,41 @@ import {
 import { IN_MEMORY } from "./journal/database_file.ts";
 import { StartError } from "./journal/start_error.ts";
 
-/**
- * How long a certificate of ours is good, in days. Longer ones are refused by
- * the browsers of Apple.
- */
+/** Validity of a new certificate, in days. Apple's browsers refuse longer ones. */
 export const VALID_DAYS = 825;
 
 /**
- * One that is good for fewer days is renewed, at a start of the server; so many
- * that no server runs to its end.
+ * A certificate that is valid for fewer days is renewed when the server starts. So
+ * many that no server runs until it expires.
  */
 export const RENEWED_BEFORE_DAYS = 180;
 
 /** A certificate and its key, as PEM. */
 export interface Certificate {
-  /** The certificate, and those of the authorities up to a known one. */
+  /** The certificate, and those of its authorities. */
   readonly cert: string;
-  /** The private key. */
   readonly key: string;
   /** SHA-256 of the certificate, in hexadecimal with colons. */
   readonly fingerprint: string;
-  /** What the operator ought to know about it, as a sentence. */
+  /** A sentence for the operator: where it is from. */
   readonly note: string;
 }
 
-/** Where a certificate comes from. */
+/** Settings of {@linkcode certificateFor}. */
 export interface CertificateOptions {
-  /** The operator's own, if there is one: the paths of two PEM files. */
+  /** Paths of the operator's PEM files, if there are any. */
   readonly files?: { readonly cert: string; readonly key: string } | undefined;
-  /** The database beside which one of ours is kept, or `:memory:`. */
+  /** The database, beside which our own is stored, or `:memory:`. */
   readonly db: string;
   /** Milliseconds since the epoch. Tests pass their own. */
   readonly now?: number;
 }
 
 /**
- * The operator's certificate; or the one beside the database, which is made or
- * renewed if need be.
+ * The operator's certificate; or our own beside the database, made or renewed if
+ * needed.
  *
- * @throws {StartError} If it cannot be used, and why.
+ * @throws {StartError} If it cannot be used, with the reason.
  */
 export async function certificateFor(
   { files, db, now = Date.now() }: CertificateOptions,
@@ -85,7 +80,7 @@ function givenCertificate(
   return described(parts, `The certificate is in ${cert}`);
 }
 
-/** Reads the file of our own certificate; makes or renews what is in it. */
+/** Reads the file of our own certificate; makes or renews it. */
 async function ownCertificate(path: string, now: number): Promise<Certificate> {
   const kept = readOwn(path);
   if (!kept) {
@@ -123,21 +118,21 @@ function described(pem: Pem, note: string): Certificate {
   return { ...pem, fingerprint: fingerprint256, note };
 }
 
-/** What {@linkcode check} is told. */
+/** Settings of {@linkcode check}. */
 interface CheckOptions {
-  /** What to call the certificate. */
+  /** How to name the certificate in an error. */
   readonly what: string;
-  /** Where its key is. */
+  /** How to name its key. */
   readonly keyIn: string;
   readonly now: number;
-  /** Whether it may have ended, because it can be renewed. */
+  /** Whether it may have expired, since it is renewed. */
   readonly ours?: boolean;
 }
 
 /**
- * For how many days it is still good.
+ * For how many days it is still valid.
  *
- * @throws {StartError} If it is not, or not to be understood.
+ * @throws {StartError} If it is invalid, or cannot be read.
  */
 function check(pem: Pem, { what, keyIn, now, ours }: CheckOptions): number {
   const advice = ours ? "; delete it to get a new one" : "";
@@ -156,16 +151,16 @@ function check(pem: Pem, { what, keyIn, now, ours }: CheckOptions): number {
   }
   const { validFrom, validTo } = certificate;
   if (!ours && Date.parse(validTo) < now) {
-    throw cannotUse(what, `it was good until ${validTo}; get it renewed`);
+    throw cannotUse(what, `it expired on ${validTo}; renew it`);
   }
   if (!ours && Date.parse(validFrom) > now) {
     const question = "is the clock of this computer right?";
-    throw cannotUse(what, `it is good from ${validFrom} on; ${question}`);
+    throw cannotUse(what, `it is not valid before ${validFrom}; ${question}`);
   }
   return (Date.parse(validTo) - now) / DAY_MS;
 }
 
-/** What `parse` gives; undefined if it throws, since it never says why. */
+/** Undefined if `parse` throws: its errors explain nothing. */
 function parsed<T>(parse: () => T): T | undefined {
   try {
     return parse();
@@ -174,7 +169,7 @@ function parsed<T>(parse: () => T): T | undefined {
   }
 }
 
-/** Key and certificate of our own file; undefined if there is none. */
+/** Key and certificate from our own file; undefined without the file. */
 function readOwn(path: string): Pem | undefined {
   try {
     const { mode } = Deno.statSync(path);
@@ -193,7 +188,7 @@ function readOwn(path: string): Pem | undefined {
   };
 }
 
-/** A part of a PEM file; empty if it is not there. */
+/** One block of a PEM file; empty if it is missing. */
 function blockOf(text: string, label: string): string {
   const block = `-----BEGIN ${label}-----[^-]+-----END ${label}-----\n?`;
   return new RegExp(block).exec(text)?.[0] ?? "";
@@ -207,13 +202,13 @@ function readText(what: string, path: string): string {
   }
 }
 
-/** Writes the file whole or not at all, for nobody else to read. */
+/** Writes the whole file or nothing, readable for its owner only. */
 function write(path: string, { cert, key }: Pem): void {
   const unfinished = `${path}.new`;
   try {
     Deno.removeSync(unfinished);
   } catch {
-    // There is none, or it cannot be removed: then it cannot be made either.
+    // There is none; or it cannot be removed, and creating it fails, too.
   }
   try {
     writeNew(unfinished, key + cert);
@@ -227,17 +222,17 @@ function write(path: string, { cert, key }: Pem): void {
 function writeNew(path: string, text: string): void {
   const options = { write: true, createNew: true, mode: 0o600 };
   using file = Deno.openSync(path, options);
-  file.writeSync(encoder.encode(text)); // a file takes all at once
+  file.writeSync(encoder.encode(text)); // a file takes all bytes at once
   file.syncSync();
 }
 
-/** Makes a certificate, with a new key unless there is one. */
+/** Makes a certificate; with a new key unless there is one. */
 async function makePem(now: number, key?: string): Promise<Pem> {
   const { generate } = await import("selfsigned");
   const made = await generate([{ name: "commonName", value: "parley" }], {
     keyType: "ec",
     algorithm: "sha256",
-    notBeforeDate: new Date(now - DAY_MS), // for clocks that are behind ours
+    notBeforeDate: new Date(now - DAY_MS), // for clients whose clocks are slow
     notAfterDate: new Date(now + VALID_DAYS * DAY_MS),
     extensions: [
       { name: "basicConstraints", cA: false, critical: true },
@@ -256,14 +251,14 @@ function keyPairOf(privateKey: string) {
   return { privateKey, publicKey };
 }
 
-/** How this computer may be called by who connects. */
+/** The names and addresses by which clients reach this computer. */
 function namesOfThisComputer(): Name[] {
   const host = Deno.hostname();
   const isName = /^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(host);
   const local = host.includes(".") ? [] : [`${host}.local`];
   const names = ["localhost", ...(isName ? [host, ...local] : [])];
   const addresses = Deno.networkInterfaces().map(({ address }) => address)
-    .filter((address) => !address.startsWith("fe80:")); // needs its interface
+    .filter((address) => !address.startsWith("fe80:")); // needs an interface's name
   return [
     ...[...new Set(names)].map((value): Name => ({ type: DNS_NAME, value })),
     ...[...new Set(["127.0.0.1", "::1", ...addresses])]
@@ -293,7 +288,7 @@ function whyUnread(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.PermissionDenied) {
-    return "this system does not let us read it";
+    return "permission denied";
   }
   return error instanceof Error ? error.message : String(error);
 }

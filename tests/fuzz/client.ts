@@ -1,6 +1,6 @@
 /**
- * A client whose server is hostile: it answers what is asked, in form at least,
- * says what nobody asked for, hangs up, and lets the client come back.
+ * A client whose server is hostile: the server answers requests, in form at least,
+ * sends frames without a request, disconnects, and lets the client reconnect.
  *
  * All of the client takes part but the sockets and the terminal: line,
  * connection, session, and the view, whose words are checked by
@@ -27,29 +27,29 @@ import {
 } from "./hostile_frames.ts";
 import { checkShown } from "../tools/shown.ts";
 
-/** So many frames are said on one connection. */
+/** How many frames the server sends on one connection. */
 const FRAMES = 60;
 
-/** So many bytes of noise are said on one connection. */
+/** How many bytes of noise the server sends on one connection. */
 const NOISE_BYTES = 2_000;
 
-/** So often the client is let in again. */
+/** How often the client can reconnect. */
 const CONNECTIONS = 3;
 
-/** What the person at the client types meanwhile. */
+/** What the user of the client types meanwhile. */
 const TYPED = [
   ...["hello", "@bob: psst", "@ALL: hi", "/rooms", "/who all", "/history"],
   ...["/history 5", "/join lab", "/leave", "/list", "/ping", "/reply well"],
 ];
 
-/** Time that does not pass: whoever waits goes on at once. */
+/** Time that does not pass: a wait ends at once. */
 const NO_TIME: Clock = {
   now: () => 0,
   sleep: () => Promise.resolve(),
   every: () => ({ [Symbol.dispose]: () => {} }),
 };
 
-/** Lets clients meet it, one after the other. */
+/** Connects clients to it, one after the other. */
 export async function stormClient(
   { seed, count, kind, deadline }: Omit<Storm, "port">,
 ): Promise<Outcome> {
@@ -158,7 +158,7 @@ class HostileStream implements Stream {
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    await Promise.resolve(); // whoever wants to ask something, does
+    await Promise.resolve(); // in which the client sends its request
     if (this.#pieces.length === 0) this.#speak();
     const piece = this.#pieces.shift();
     if (!piece || this.#closed) return null;
@@ -180,7 +180,7 @@ class HostileStream implements Stream {
       this.#asked.received(part.length);
       at += part.length;
       for (const asked of this.#asked.frames()) {
-        if (asked instanceof ChatError) throw asked; // a client says no nonsense
+        if (asked instanceof ChatError) throw asked; // the client sends valid frames only
         this.#answer(asked.verb);
       }
     }
@@ -196,7 +196,7 @@ class HostileStream implements Stream {
     this.#say(hostileReply(this.#server.chance, verb));
   }
 
-  /** Says something that nobody asked for. */
+  /** Sends a frame without a request. */
   #speak(): void {
     const { chance } = this.#server;
     if (this.#left === 0) return;

@@ -5,8 +5,8 @@
  *
  * Both are generated from a seed, which is printed: `--seed` repeats a run, and
  * a failure names the seed of the visit that failed. The server is a process,
- * so that a crash or a rejection that nobody handles is seen; the client's
- * reader is met in this one, and then some clients as processes.
+ * so that a crash or an unhandled rejection is seen. The client's reader runs in
+ * this process, and then some clients as processes.
  *
  * Memory is what JavaScript uses after a collection; where it was before is
  * measured when a twentieth is over, since what is loaded and compiled once
@@ -31,10 +31,10 @@ const USAGE = `Usage: deno task fuzz [OPTIONS]
   --seconds NUMBER  Be over after that (default 300)
   --seed NUMBER     Repeat a run`;
 
-/** So much more may be used after a storm than before it, in bytes. */
+/** How much more memory may be in use after a storm than before it, in bytes. */
 const MAX_GROWTH_BYTES = 8 * 1024 * 1024;
 
-/** Which part of a storm comes before memory is looked at. */
+/** The part of a storm before memory is measured for the first time. */
 const WARM_UP = 0.05;
 
 interface Options {
@@ -119,7 +119,7 @@ async function fuzzClient(options: Options): Promise<void> {
   }
 }
 
-/** Runs a storm, tells what became of it, and what it did to the memory. */
+/** Runs a storm; prints its outcome, and its effect on memory. */
 async function measured(
   plan: Plan,
   who: string,

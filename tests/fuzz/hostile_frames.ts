@@ -1,10 +1,9 @@
 /**
- * What nobody sends who means well: frames of the protocol with the wrong words
- * in them, in the wrong order, cut, doubled, mixed up, too long; and plain
- * noise. The same seed gives the same bytes.
+ * Hostile input: frames of the protocol with the wrong words in them, in the wrong
+ * order, cut, doubled, mixed up, too long; and plain noise. The same seed gives the same bytes.
  *
- * Most frames can be read, or the receiver would hang up at the first; what they
- * say is hostile. One of thirty is broken in itself.
+ * Most frames can be read, or the receiver would disconnect at the first; their
+ * content is hostile. One of thirty is broken in itself.
  *
  * @module
  */
@@ -39,13 +38,13 @@ export class Chance {
   }
 }
 
-/** A frame as a client might send it, to a server that it hates. */
+/** A frame as a hostile client might send it. */
 export function hostileRequest(chance: Chance): Uint8Array {
   const make = chance.once(12) ? hostileAnswer : chance.pick(REQUESTS);
   return perhapsBroken(chance, make(chance), hostileRequest);
 }
 
-/** A frame as a server might send it, to a client that it hates. */
+/** A frame as a hostile server might send it. */
 export function hostileAnswer(chance: Chance): Uint8Array {
   const make = chance.pick(ANSWERS);
   return perhapsBroken(chance, make(chance), hostileAnswer);
@@ -156,7 +155,7 @@ function headers(chance: Chance, ...names: string[]): string {
 }
 
 function headerValue(chance: Chance): string {
-  // A line break would be the next header: whoever writes one, knows it.
+  // A line break would begin the next header: the writer of one knows that.
   const value = chance.pick([word(chance), chance.pick(NUMBERS)]);
   return value.replaceAll("\n", " ");
 }
@@ -224,7 +223,7 @@ const REQUESTS: readonly Make[] = [
       : frame(`RECEIVED ${name(c)}`),
 ];
 
-/** What a server says to each request. */
+/** The answers of a server to each request. */
 const REPLIES: Readonly<Record<string, Make>> = {
   REGISTER: (c) =>
     frame(
@@ -248,7 +247,7 @@ const REPLIES: Readonly<Record<string, Make>> = {
   SIGNUP: (c) => frame(`REGISTERED ${name(c)}`, headers(c, "Token")),
 };
 
-/** What a server says at any time. */
+/** The frames that a server sends at any time. */
 const ANSWERS: readonly Make[] = [
   forward,
   forward,

@@ -15,7 +15,7 @@ import { ClientProcess, type Result } from "../tools/client_tools.ts";
 import { Chance, hostileAnswer, hostileReply } from "./hostile_frames.ts";
 import { checkShown } from "../tools/shown.ts";
 
-/** So much is said on one connection before the server breaks it. */
+/** How much the server sends on one connection before it breaks it. */
 const FRAMES = 200;
 
 /** How clients end that met a server; 2 would be our mistake. */
@@ -35,7 +35,7 @@ export async function meetHostileServer(
   ]);
   await client.type("hello\n@bob: psst\n/rooms\n").catch(() => {}); // it ended
   const serving = serve(await listener.accept(), chance);
-  listener.close(); // it cannot come back
+  listener.close(); // it cannot reconnect
   const result = await client.end();
   await serving;
   check(result, seed);
@@ -53,7 +53,7 @@ function check({ code, out, err }: Result, seed: number): void {
   }
 }
 
-/** Answers what is asked, says more, and ends in the middle of a head. */
+/** Answers requests, sends more, and ends in the middle of a head. */
 async function serve(conn: Deno.Conn, chance: Chance): Promise<void> {
   const asked = new FrameDecoder({ maxBodyBytes: ABSURD_BODY_BYTES });
   try {
@@ -71,7 +71,7 @@ async function serve(conn: Deno.Conn, chance: Chance): Promise<void> {
     await write(conn, encoder.encode("A".repeat(5_000)));
   } catch (error) {
     if (error instanceof ChatError) throw error;
-    // The client has hung up: that is its right.
+    // The client has disconnected, which it may do.
   } finally {
     conn.close();
   }

@@ -1,10 +1,9 @@
 /**
- * A server that strangers shout at: visits of hostile frames, or of noise, on
- * many connections at a time, and two people who chat meanwhile and must not
- * notice.
+ * A server under hostile frames, or noise, on many connections at a time. Two users
+ * chat meanwhile and must not notice.
  *
- * A frame counts when the server has answered it. What it says must be frames
- * itself: everything is read by the decoder that the client has.
+ * A frame counts when the server has answered it. The server must answer with
+ * frames: the decoder of the client reads them.
  *
  * @module
  */
@@ -35,22 +34,22 @@ export interface Outcome {
   readonly answers: Map<string, number>;
 }
 
-/** So many connect at a time. */
+/** How many connections are open at a time. */
 const AT_ONCE = 16;
 
-/** So many frames are sent on one connection. */
+/** How many frames are sent on one connection. */
 const FRAMES = 40;
 
-/** So many bytes of noise are sent on one connection. */
+/** How many bytes of noise are sent on one connection. */
 const NOISE_BYTES = 2_000;
 
-/** Two people who are not part of it talk so often. */
+/** How often the two users chat, in milliseconds. */
 const CHAT_EVERY_MS = 100;
 
-/** Who does not get an answer in this time is a classic sender that waits. */
+/** A connection without an answer in this time is a two-socket sender that waits. */
 const PATIENCE_MS = 500;
 
-/** Does it, and checks that the server serves the others. */
+/** Runs the storm, and checks that the server serves other users. */
 export async function stormServer(storm: Storm): Promise<Outcome> {
   const outcome: Outcome = { visits: 0, count: 0, answers: new Map() };
   await using _calm = await chatMeanwhile(storm.port);
@@ -71,7 +70,7 @@ export async function stormServer(storm: Storm): Promise<Outcome> {
   return outcome;
 }
 
-/** Two people who talk and hear each other, until it is disposed. */
+/** Two users who chat with each other, until it is disposed. */
 async function chatMeanwhile(port: number): Promise<AsyncDisposable> {
   const alice = await RawClient.enter(port, "alice", "#calm");
   const bob = await RawClient.enter(port, "bob", "#calm");
@@ -95,7 +94,7 @@ async function chatMeanwhile(port: number): Promise<AsyncDisposable> {
   };
 }
 
-/** One says something, the other hears it: whatever else is heard meanwhile. */
+/** One user sends a message, and the other receives it, among other frames. */
 async function chat(
   speaker: RawClient,
   hearer: RawClient,
@@ -111,7 +110,7 @@ async function chat(
   }
 }
 
-/** One visit, from connecting to hanging up. */
+/** One connection, from its first byte to its end. */
 async function pay(
   storm: Storm,
   chance: Chance,
@@ -123,7 +122,7 @@ async function pay(
   try {
     const written = await write(conn, storm, chance);
     if (storm.kind === "noise") outcome.count += written;
-    if (chance.once(4)) return; // hangs up, whatever is on its way
+    if (chance.once(4)) return; // disconnects, whatever is under way
     await conn.closeWrite();
     await patience(reading);
   } catch (error) {
@@ -134,7 +133,7 @@ async function pay(
   }
 }
 
-/** Waits for the server to hang up, but not for ever. */
+/** Waits until the server closes the connection, or for {@linkcode PATIENCE_MS}. */
 async function patience(reading: Promise<void>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, PATIENCE_MS);
@@ -142,7 +141,7 @@ async function patience(reading: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Writes what is hostile, however it is cut; says how many bytes. */
+/** Writes hostile bytes in random pieces; returns how many bytes. */
 async function write(
   conn: Deno.Conn,
   { kind }: Storm,
@@ -157,7 +156,7 @@ async function write(
   return whole.length;
 }
 
-/** Many frames, mostly of somebody who has come in. */
+/** Many frames, mostly of a registered user. */
 function hostileFrames(chance: Chance): Uint8Array {
   const entrance = chance.once(4) ? "" : `REGISTER ${userName(chance)}\n\n`;
   const frames = Array.from({ length: FRAMES }, () => hostileRequest(chance));
@@ -210,7 +209,7 @@ function nameOf({ verb, args }: Frame): string {
   return verb === "ERROR" ? `${verb} ${args[0]}` : verb;
 }
 
-/** Whether it is only that one side has hung up. */
+/** Whether the error only says that one side has disconnected. */
 function isHangUp(error: unknown): boolean {
   return HANG_UPS.some((kind) => error instanceof kind);
 }

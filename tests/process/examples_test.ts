@@ -101,7 +101,7 @@ Deno.test("Ctrl-C of the small client is a goodbye, and that of the server too",
   await alice.until("* offline #default bob 1 logged out");
   await alice.type("still here\n/ROOMS\n");
   await alice.until("* #default 1");
-  const { code } = await server.stop("SIGINT");
+  const code = await server.stop("SIGINT");
   await alice.until("* closing");
   const end = await alice.end();
 

@@ -1,5 +1,5 @@
 /** server.ts as people run it: a process with options, a greeting and an end. */
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "../tools/account_tools.ts";
 import { RawClient, within } from "../tools/net/raw_client.ts";
 import { HERE, Process, RUN, SERVER } from "../tools/server_process.ts";
@@ -55,7 +55,7 @@ Deno.test("server.ts greets with a line for each address of the machine", async 
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`server.ts says goodbye and exits 0 within two seconds on ${signal}`, async () => {
+  Deno.test(`server.ts says goodbye and exits 0 on ${signal}`, async () => {
     await using server = new Process(HERE);
     const port = await server.port();
     using alice = await RawClient.enter(port, "alice", "#room1");
@@ -64,13 +64,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       /alice joined room \[room1\] from <127\.0\.0\.1:\d+>\n/,
     );
 
-    const [{ code, tookMs }, rest] = await Promise.all([
+    const [code, rest] = await Promise.all([
       server.stop(signal),
       alice.rest(),
     ]);
 
     assertEquals(code, 0);
-    assertLess(tookMs, 2_000);
     assertEquals(rest, "NOTICE closing\nRetry-after: 5\n\n");
   });
 }
@@ -88,7 +87,7 @@ Deno.test({
     const twice = server.stop("SIGHUP");
     const ends = await Promise.all([once, twice]);
 
-    assertEquals(ends.map(({ code }) => code), [0, 0]);
+    assertEquals(ends, [0, 0]);
     assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
   },
 });

@@ -196,7 +196,7 @@ Deno.test("a second server on the same file says so, and exits 2", async () => {
   await using second = new Process([...LOCAL, "--port", "0", ...file]);
 
   await second.err.until(/another server uses it; .*--db\n/);
-  const { code } = await second.stop("SIGCONT"); // which ends nothing
+  const code = await second.stop("SIGCONT"); // which ends nothing
 
   assertEquals(code, 2);
   assertEquals(second.err.text.trim().split("\n").length, 1);

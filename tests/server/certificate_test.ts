@@ -179,7 +179,7 @@ const MISTAKES: readonly [
     cert: `${folder}/cert.pem`,
     key: `${folder}/other.pem`,
   })],
-  ["it was good until", ownFiles, Date.now() + 1e4 * DAY_MS],
+  ["it expired on", ownFiles, Date.now() + 1e4 * DAY_MS],
   ["is the clock of this computer right?", ownFiles, 0],
 ];
 

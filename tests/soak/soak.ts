@@ -3,15 +3,14 @@
  *
  *     deno task soak --minutes 5
  *
- * Twenty clients, the real ones but for their screens, talk in four rooms over a
- * line that is cut, reset and stalled at random, while others come and go in
- * every abnormal way. In the first half the server is killed again and again;
- * in the second it lives, and its memory is watched.
+ * Twenty clients, real but for their screens, chat in four rooms. Their connections
+ * are cut, reset and stalled at random, while other clients connect and disconnect
+ * in every abnormal way. In the first half the server is killed again and again;
+ * in the second half it runs on, and its memory is watched.
  *
- * In the end everything that was said must have been answered, shown to
- * everybody in one order, and stored, each once; the server's memory must be
- * what it was, and no name, room or open file be left. The exit code says
- * whether it was so.
+ * In the end every message must have been answered, shown to all members in one
+ * order, and stored, each once. The server's memory must be what it was, and no
+ * name, room or open file may be left. The exit code is 0 if all of this holds.
  *
  * @module
  */
@@ -33,20 +32,20 @@ const USAGE = `Usage: deno task soak [--minutes NUMBER] [--seed NUMBER]
 const CLIENTS = 20;
 const ROOMS = 4;
 
-/** So much each client says at a time, and then it is quiet for so long. */
+/** How many messages a client sends at a time, and how long it then pauses. */
 const ROUND_MESSAGES = 10;
 const ROUND_MS = 1_000;
 
-/** So many bytes pass a connection between two cuts, on the average. */
+/** How many bytes pass a connection between two cuts, on the average. */
 const BYTES_PER_CUT = 200_000;
 
 /** How often something larger breaks, on the average. */
 const TROUBLE_MS = 3_000;
 
-/** So many names those share who come and go. */
+/** How many names the abnormal clients share. */
 const STRANGERS = 100;
 
-/** So much more may be used at the end than in the middle, in bytes. */
+/** How much more memory may be in use at the end than in the middle, in bytes. */
 const MAX_GROWTH_BYTES = 8 * 1024 * 1024;
 
 /** What happened so far. */
@@ -100,7 +99,7 @@ async function soak(forMs: number, seed: number): Promise<void> {
   await world.checkNothingLeft();
 }
 
-/** A server that can be killed, the line to it, and those who come and go. */
+/** A server that can be killed, the proxy before it, and the abnormal clients. */
 class World implements AsyncDisposable {
   readonly figures: Figures = { messages: 0, kills: 0, strangers: 0 };
   readonly proxy: FaultProxy;
@@ -132,7 +131,7 @@ class World implements AsyncDisposable {
     return world;
   }
 
-  /** Lets everybody talk, come, go and be broken for so long; then it is calm. */
+  /** Runs clients and faults for so long; then there are no more faults. */
   async live(
     forMs: number,
     pupils: readonly Pupil[],
@@ -162,11 +161,11 @@ class World implements AsyncDisposable {
     );
   }
 
-  /** Fails unless the server is as if nobody had ever been there. */
+  /** Fails unless the server is as if no client had ever connected. */
   async checkNothingLeft(): Promise<void> {
     await this.server.untilNobodyIsHere();
     while (await this.server.openFiles() > this.#filesBefore) {
-      await this.server.ask("rooms"); // it may still be hanging up
+      await this.server.ask("rooms"); // it may still be closing connections
     }
     const rooms = await this.server.ask("rooms");
     const inside = rooms.filter((room) => !/^ {2}#\S+ +0$/.test(room));
@@ -181,7 +180,7 @@ class World implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
   }
 
-  /** Each says the same number of messages, whatever happens meanwhile. */
+  /** Each client sends the same number of messages, whatever happens meanwhile. */
   async #talk(pupils: readonly Pupil[], isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       await Promise.all(pupils.map((pupil) => pupil.talk(ROUND_MESSAGES)));
@@ -190,12 +189,12 @@ class World implements AsyncDisposable {
     }
   }
 
-  /** Strangers come and go, in every abnormal way. */
+  /** Connects and disconnects clients in every abnormal way. */
   async #visit(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       const number = this.figures.strangers++;
       const [, act] = WAYS[number % WAYS.length]!;
-      // That there is no server, or none any more, is nothing to them.
+      // A missing or killed server does not matter to them.
       await act(this.proxy.target, `stranger${number % STRANGERS}`)
         .catch(() => {});
     }

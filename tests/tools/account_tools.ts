@@ -1,6 +1,6 @@
 /**
- * What the wire tests of accounts stand on: verifiers and proofs, made with few
- * iterations, so that the tests are fast.
+ * Verifiers and proofs for the wire tests of accounts, made with few iterations,
+ * so that the tests are fast.
  *
  * @module
  */
@@ -23,17 +23,17 @@ export const HASHES: Hashes = {
   sha256: (bytes) => createHash("sha256").update(bytes).digest(),
 };
 
-/** The least that the server takes. */
+/** The fewest iterations that the server accepts. */
 const ITERATIONS = 4_096;
 const SALT = "c2FsdHNhbHRzYWx0c2FsdA==";
 
-/** A request with a body, as it travels. */
+/** A request with a body, as bytes on the wire. */
 export function request(line: string, body: string, headers = ""): string {
   const { length } = bytes(body);
   return `${line}\n${headers}Content-length: ${length}\n\n${body}`;
 }
 
-/** What the server is to keep for `password`. */
+/** The verifier that the server stores for `password`. */
 export async function verifierFor(
   password: string,
   iterations = ITERATIONS,
@@ -41,7 +41,7 @@ export async function verifierFor(
   return await verifierOf(await deriveKeys(password, SALT, iterations));
 }
 
-/** A SIGNUP, as it travels. */
+/** A SIGNUP, as bytes on the wire. */
 export async function signUp(name: string, password = "pencil") {
   return request(`SIGNUP ${name}`, await verifierFor(password));
 }
@@ -57,7 +57,7 @@ export async function signedUp(
   return client;
 }
 
-/** Makes an account that a real client logs in to: with as many rounds. */
+/** Makes an account with as many iterations as a real client requires. */
 export async function makeAccount(
   port: number,
   name: string,
@@ -69,13 +69,13 @@ export async function makeAccount(
   assertMatch(answer, /^REGISTERED /);
 }
 
-/** A login that was begun: its PROVE, and how the server's answer is checked. */
+/** A sign-in that was begun: its PROVE, and how the server's answer is checked. */
 export interface Begun {
   readonly prove: string;
   readonly login: Login;
 }
 
-/** Says LOGIN, and makes the PROVE for `password`. */
+/** Sends LOGIN, and makes the PROVE for `password`. */
 export async function begin(
   client: RawClient,
   name: string,
@@ -90,7 +90,7 @@ export async function begin(
   return { prove: request(`PROVE ${name}`, proof, headers), login };
 }
 
-/** Logs in on a connection of its own, and gives the answer to PROVE too. */
+/** Signs in on a new connection; returns the answer to PROVE too. */
 export async function logIn(
   port: number,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * A real browser for the tests of the page, and people who sit before it.
+ * A real browser for the tests of the web client, and the users of it.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { PATIENCE_MS } from "./net/raw_client.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
-/** Whether there is one; without, the tests of the page are left out. */
+/** Whether a browser is installed; without one, the tests of the page are skipped. */
 export const hasChromium: boolean = await Deno.stat(CHROMIUM)
   .then(() => true, () => false);
 
-/** A name that leads here and is not of this computer: not to be trusted. */
+/** A name that resolves to this computer and is not its own: not trusted. */
 export const FOREIGN_HOST = "parley.test";
 
 /** Starts a browser, one for all tests of a file. */
@@ -36,18 +36,18 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
-/** A test in the browser, which goes on between tests: it is no leak. */
+/** A test in the browser, which keeps running between tests: that is no leak. */
 export function pageTest(name: string, fn: () => Promise<void>): void {
   const ignore = !hasChromium;
   const options = { sanitizeOps: false, sanitizeResources: false };
   Deno.test({ name, ignore, ...options, fn });
 }
 
-/** Somebody with a page of their own, and what went wrong on it. */
+/** A user with a page, and the errors of that page. */
 export class Person implements AsyncDisposable {
-  /** For whatever has no method here. */
+  /** For everything that has no method here. */
   readonly page: Page;
-  /** What the page has complained of, errors of ours or refused content. */
+  /** Errors on the page: exceptions, and content that the browser refused. */
   readonly complaints: string[] = [];
   readonly name: string;
 
@@ -57,7 +57,7 @@ export class Person implements AsyncDisposable {
     page.setDefaultTimeout(PATIENCE_MS);
     page.on("pageerror", (error) => this.complaints.push(error.message));
     page.on("console", (message) => {
-      // That a server is away is no fault of the page.
+      // A server that cannot be reached is no fault of the page.
       if (message.text().includes("WebSocket connection to")) return;
       if (message.type() === "error") this.complaints.push(message.text());
     });
@@ -69,7 +69,7 @@ export class Person implements AsyncDisposable {
     url: string,
     { name = "", prepare, ...options }: BrowserContextOptions & {
       name?: string;
-      /** What is done with the page before it is loaded. */
+      /** Prepares the page before it is loaded. */
       prepare?: (page: Page) => Promise<void>;
     } = {},
   ): Promise<Person> {
@@ -81,7 +81,7 @@ export class Person implements AsyncDisposable {
     return person;
   }
 
-  /** Opens the page and comes in as `name`, into `#default`. */
+  /** Opens the page and joins `#default` as `name`. */
   static async enter(
     browser: Browser,
     url: string,
@@ -121,13 +121,13 @@ export class Person implements AsyncDisposable {
       .first().waitFor();
   }
 
-  /** Waits until nothing of one's own is unanswered. */
+  /** Waits until the server has answered all messages of this user. */
   async allSent(): Promise<void> {
     await this.page.locator("#messages > .waiting").first()
       .waitFor({ state: "detached" });
   }
 
-  /** What is shown of the conversation: `name: text`, without the times. */
+  /** The messages that are shown, as `name: text`, without the times. */
   async messages(): Promise<string[]> {
     return await this.page.locator("#messages > .message").evaluateAll(
       (all) => {
@@ -176,7 +176,7 @@ export function drop(
   return drag(person, target, files, ["dragEnter", "dragOver", "drop"]);
 }
 
-/** What axe finds wrong with the page as it is now. */
+/** The faults that axe finds on the page as it is now. */
 export async function violations({ page }: Person): Promise<string[]> {
   await page.evaluate(axe.source);
   const found = await page.evaluate("axe.run()") as axe.AxeResults;

@@ -1,7 +1,7 @@
 /**
- * A class that talks while the world breaks: clients in rooms, which are the
- * real Line and Session of the client, each on a terminal that is a list. What
- * breaks, the test decides; that nothing was lost is checked here.
+ * A class that chats while connections and servers break. Its clients are the real
+ * ones, each on a terminal that is a list. The test decides what breaks; this file
+ * checks that nothing was lost.
  *
  * @module
  */
@@ -14,23 +14,23 @@ import { View } from "../../client/view/view.ts";
 import { guestAccess, recordingTerminal } from "./client_tools.ts";
 import { headerOf, RawClient, within } from "./net/raw_client.ts";
 
-/** Who is in the class, and how much each says. */
+/** The size of the class, and how many messages each client sends. */
 export interface ClassOptions {
   /** Where the clients connect. */
   readonly port: number;
   readonly clients: number;
   readonly rooms: number;
-  /** How many messages each client says. */
+  /** How many messages each client sends. */
   readonly messages: number;
 }
 
-/** So many messages of one client may be unanswered. */
+/** How many messages of one client may be unanswered. */
 const WINDOW = 8;
 
-/** So long is waited for messages, in milliseconds: servers may come and go. */
+/** How long a client waits for messages, in milliseconds: servers restart meanwhile. */
 const PATIENCE_MS = 60_000;
 
-/** Pauses are so much shorter than for people. */
+/** Pauses are shorter than for people by this factor. */
 const HURRY = 100;
 
 const HURRIED: Clock = {
@@ -44,7 +44,7 @@ export class Pupil implements AsyncDisposable {
   readonly room: string;
   /** What was shown of the room, as `name: text`, in the order it was shown. */
   readonly seen: string[] = [];
-  /** What was answered SENT, as it is seen. */
+  /** The messages that were answered SENT, as they are shown. */
   readonly sent: string[] = [];
   /** Notes and errors that were shown. */
   readonly notes: string[] = [];
@@ -74,13 +74,13 @@ export class Pupil implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  /** Comes in. */
+  /** Registers. */
   async enter(): Promise<void> {
     await Promise.race([this.#session.present, this.#reading]);
     await Promise.race([this.#session.join(this.room), this.#reading]);
   }
 
-  /** Says something in the room. */
+  /** Sends a message to the room. */
   say(text: string): void {
     this.#session.send(this.room, text);
   }
@@ -90,7 +90,7 @@ export class Pupil implements AsyncDisposable {
     return this.#away.promise;
   }
 
-  /** Says messages as fast as they are answered. */
+  /** Sends messages as fast as they are answered. */
   async talk(messages: number): Promise<void> {
     for (let i = 0; i < messages; i++) {
       this.#session.send(this.room, `no ${++this.#said}`);
@@ -99,7 +99,7 @@ export class Pupil implements AsyncDisposable {
     await this.#server.settled(0);
   }
 
-  /** Waits until so much of the room was shown. */
+  /** Waits until so many messages of the room were shown. */
   async saw(count: number): Promise<void> {
     if (this.seen.length >= count) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -142,9 +142,9 @@ export class Pupil implements AsyncDisposable {
 }
 
 /**
- * Lets a class talk, with `trouble` from when all are in until all have said
- * everything, and checks that nothing was lost, said twice, or seen in another
- * order by anybody.
+ * Lets a class chat, with `trouble` from when all have joined until all have sent
+ * everything. Checks that no message was lost, doubled, or shown in another order
+ * to any client.
  *
  * @param server Where the server itself listens in the end.
  */
@@ -163,7 +163,7 @@ export async function checkNothingLost(
   await checkSeen(pupils, options, server());
 }
 
-/** Lets all pupils of a class come in; they leave with `school`. */
+/** Registers all pupils of a class; they leave with `school`. */
 export async function enterAll(
   { port, clients, rooms }: Omit<ClassOptions, "messages">,
   school: AsyncDisposableStack,
@@ -177,8 +177,8 @@ export async function enterAll(
 }
 
 /**
- * Checks that what each of `pupils` said was answered and shown to all in its
- * room, once and in one order, and that the server on `port` has it so.
+ * Checks that each message of `pupils` was answered and shown to all in its room,
+ * once and in one order, and that the server on `port` stores it like that.
  */
 export async function checkSeen(
   pupils: readonly Pupil[],

@@ -1,6 +1,6 @@
 /**
- * What the tests of the client stand on: a server that says what it is told,
- * a client as a process, and a client on a terminal (tmux).
+ * Tools for the tests of the client: a server that sends what the test wants, a
+ * client as a process, and a client on a terminal (tmux).
  *
  * @module
  */
@@ -16,10 +16,10 @@ const root = new URL("../../", import.meta.url).pathname;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** After so long, what was waited for is not coming. */
+/** After so long a wait fails, in milliseconds. */
 const PATIENCE_MS = 20_000;
 
-/** The access of somebody who comes in as a guest, and is never asked. */
+/** The access of a guest, who is never asked for a password. */
 export function guestAccess(): Access {
   return new Access({
     way: "guest",
@@ -40,7 +40,7 @@ export function quietServer(port = 0): ReturnType<typeof startServer> {
   return startServer({ tcp: listenHere(port), log: () => {} });
 }
 
-/** A terminal on which nobody types: `print` gets what is shown. */
+/** A terminal without input: `print` gets what is shown. */
 export function recordingTerminal(print: (text: string) => void): Terminal {
   return {
     kind: "plain",
@@ -58,7 +58,7 @@ export function recordingTerminal(print: (text: string) => void): Terminal {
   };
 }
 
-/** A server that understands nothing: what it says, the test decides. */
+/** A server that understands nothing: the test decides what it sends. */
 export class FakeServer implements Disposable {
   readonly port: number;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -96,12 +96,12 @@ export class FakePeer implements Disposable {
     return done ? "(end)" : value;
   }
 
-  /** Says `text`, byte for byte. */
+  /** Sends `text`, byte for byte. */
   async say(text: string): Promise<void> {
     await this.#conn.write(encoder.encode(text));
   }
 
-  /** Ends the connection, once the client has what was said. */
+  /** Ends the connection, once the client has what was sent. */
   hangUp(): void {
     this[Symbol.dispose]();
   }
@@ -124,7 +124,7 @@ export class FakePeer implements Disposable {
   }
 }
 
-/** What a program said, and how it ended. */
+/** What a program printed, and how it ended. */
 export interface Result {
   code: number;
   out: string;
@@ -263,7 +263,7 @@ ${printed()}`);
   }
 }
 
-/** Somebody at a terminal, who has entered, and meets others on this computer. */
+/** A registered client without a terminal, whose direct sessions stay on this computer. */
 export async function terminal(
   name: string,
   port: number,
@@ -283,11 +283,11 @@ export async function runClient(
   env: Record<string, string> = {},
 ): Promise<Result> {
   await using client = new ClientProcess(args, env);
-  await client.type(input).catch(() => {}); // it may not want to read it
+  await client.type(input).catch(() => {}); // it may have ended
   return await client.end();
 }
 
-/** Whether there is a tmux; without, the tests on a terminal are left out. */
+/** Whether tmux is installed; without it, the tests on a terminal are skipped. */
 export const hasTmux = await new Deno.Command("tmux", { args: ["-V"] })
   .output().then(({ success }) => success, () => false);
 
@@ -341,7 +341,7 @@ export class TmuxScreen implements AsyncDisposable {
     await this.#tmux("paste-buffer", "-p");
   }
 
-  /** Changes the width; waits until the kernel has it: tmux takes its time. */
+  /** Changes the width, and waits until the kernel has it. */
   async resize(columns: number): Promise<void> {
     await this.#tmux("resize-window", "-x", `${columns}`, "-y", "24");
     const tty = (await this.#tmux("display", "-p", "#{pane_tty}")).trim();

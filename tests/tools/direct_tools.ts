@@ -1,6 +1,6 @@
 /**
- * What the tests of direct connections stand on: pairs of streams and of
- * channels, and streams that can be listened to, changed and cut.
+ * Tools for the tests of direct sessions: pairs of streams and of channels, and
+ * streams that can be recorded, changed and cut.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export function record(text: string): Bytes {
   return encoder.encode(text);
 }
 
-/** Keys that fit each other, the first for who says `"a"`. */
+/** Keys that fit each other, the first for the side that sends `"a"`. */
 export async function keyPairs(
   maxBytes?: number,
 ): Promise<[ChannelKeys, ChannelKeys]> {
@@ -52,7 +52,7 @@ export async function channelPair(): Promise<[Channel, Channel]> {
   return [new RecordChannel(a, keysA), new RecordChannel(b, keysB)];
 }
 
-/** A stream to which somebody else has written `bytes`, and then hung up. */
+/** A stream whose other side has written `bytes` and then closed it. */
 export function replay(
   bytes: Bytes,
   { pieceBytes = Infinity } = {},
@@ -118,7 +118,7 @@ export async function agreements(): Promise<[Agreement, Agreement]> {
   ];
 }
 
-/** A client with nothing but lines, which listens on this computer alone. */
+/** A client with plain lines, which listens on this computer alone. */
 export function directClient(
   name: string,
   port: number,
@@ -130,7 +130,7 @@ export function directClient(
   );
 }
 
-/** Alice has called, and bob accepted: the digits of both. */
+/** Alice has called, and bob accepted: the verification codes of both. */
 export async function connectDirectly(
   alice: ClientProcess,
   bob: ClientProcess,

@@ -1,6 +1,6 @@
 /**
- * What the tests of files stand on: two people whose records go to each other
- * without a network, and folders with something in them.
+ * Tools for the tests of files: two users whose records reach each other without a
+ * network, and folders with files in them.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { SharedFolder } from "../../client/files/shared_folder.ts";
 import { findFiles } from "../../client/files/file_source.ts";
 import type { Bytes } from "../../core/scram.ts";
 
-/** How a {@linkcode Pair} is to be. */
+/** What a {@linkcode Pair} can be told. */
 export interface PairOptions {
   /** What bob shares. */
   readonly shared?: SharedFolder;
@@ -26,7 +26,7 @@ export class Pair implements AsyncDisposable {
   readonly bob: FileExchange;
   /** Bytes of records that alice has sent. */
   sent = 0;
-  /** How it ended, if a side sent what no honest client sends. */
+  /** The error, if a side sent what no honest client sends. */
   broken: Error | undefined;
   #onSent: (sent: number) => void = () => {};
   readonly #offers: Receiving[] = [];
@@ -59,7 +59,7 @@ export class Pair implements AsyncDisposable {
         this.#offered.resolve();
       },
       served: (...one) => {
-        one[1].catch(() => {}); // the test looks at it, or not
+        one[1].catch(() => {}); // the test may look at it
         this.served.push(one);
       },
     });
@@ -119,7 +119,7 @@ export class Pair implements AsyncDisposable {
   }
 }
 
-/** Who the two are. */
+/** The names of the two. */
 export const PEOPLE = { sender: "alice", receiver: "bob" } as const;
 
 /** One direction of a connection: a few records at a time, in their order. */
@@ -138,7 +138,7 @@ export class Wire {
     this.#broken = broken;
   }
 
-  /** As a channel does: resolves when more may be said. */
+  /** As a channel does: resolves when more may be sent. */
   async say(record: Bytes): Promise<void> {
     if (this.#cut) throw new Error("cut");
     const copy = record.slice(); // the sender goes on using it
@@ -155,7 +155,7 @@ export class Wire {
   }
 }
 
-/** Writes files: their bytes, or how many of them. Folders come by themselves. */
+/** Writes files: their bytes, or how many of them. Makes their folders too. */
 export function writeFiles(
   folder: string,
   files: Readonly<Record<string, string | number>>,

@@ -1,6 +1,6 @@
 /**
- * The part of the page that deals with files, without a browser: it talks with
- * the program of `--gui`, and has a connection to the server of its own.
+ * The part of the web client that deals with files, without a browser. It talks to
+ * the program of `--gui`, and has its own connection to the server.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export type Dropped = Readonly<
 
 /** See the top of the file. */
 export class PagePlayer implements AsyncDisposable {
-  /** Everything that was told, in its order. */
+  /** All messages of the program, in their order. */
   readonly heard: ToPage[] = [];
   /** Transfers that are shown, as they look. */
   readonly cards = new Map<number, ShownTransfer>();
@@ -84,7 +84,7 @@ export class PagePlayer implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  /** Comes in as `name`, with the page of a program. */
+  /** Registers as `name`, with the page of a program. */
   static async enter(
     page: Pick<LocalPage, "address">,
     port: number,
@@ -109,12 +109,12 @@ export class PagePlayer implements AsyncDisposable {
     this.#socket.send(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
   }
 
-  /** Sends what is no message of a page. */
+  /** Sends text that is no message of a page. */
   sayNonsense(text: string): void {
     this.#socket.send(text);
   }
 
-  /** Drops files on somebody; things with one beginning are one folder. */
+  /** Drops files on a user; paths with the same beginning are one folder. */
   drop(to: string, dropped: Dropped): void {
     const drop = ++this.#lastDrop;
     this.#drops.set(drop, dropped);
@@ -127,7 +127,7 @@ export class PagePlayer implements AsyncDisposable {
     this.say({ type: "send", drop, to, files });
   }
 
-  /** Waits until `found` finds something in what was told, and gives it. */
+  /** Waits until `found` finds a message, and returns it. */
   async until<T>(what: string, found: () => T | undefined): Promise<T> {
     const waiting = (async () => {
       for (;;) {
@@ -139,7 +139,7 @@ export class PagePlayer implements AsyncDisposable {
     return await within(waiting, () => `${what}; so far ${this.#story()}`);
   }
 
-  /** Waits for words with `text` about files, and gives them. */
+  /** Waits for a notice about files that has `text`, and returns it. */
   told(text: string): Promise<ToPage & { type: "told" }> {
     return this.until(
       text,
@@ -158,7 +158,7 @@ export class PagePlayer implements AsyncDisposable {
     );
   }
 
-  /** Resolves when the program has hung up. */
+  /** Resolves when the program has closed the connection. */
   async closed(): Promise<void> {
     await within(this.#closed.promise, () => "the end of the WebSocket");
   }
@@ -183,7 +183,7 @@ export class PagePlayer implements AsyncDisposable {
     return this.#drops.size;
   }
 
-  /** The person goes: the page first, and then from the server. */
+  /** Closes the page, and then the connection to the server. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.close();
     await this.closed();
@@ -226,7 +226,7 @@ export class PagePlayer implements AsyncDisposable {
     this.#posting.add(posting);
   }
 
-  /** Passes on what the server says about files. */
+  /** Passes on what the server sends about files. */
   async #read(): Promise<void> {
     for (;;) {
       const frame = await this.#server.frame().catch(() => undefined);

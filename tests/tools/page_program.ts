@@ -1,7 +1,7 @@
 /**
- * The part of the program that has opened a page, as the page sees it: what it
- * is told, what it says, and the bytes that it is handed. The true one has tests
- * of its own; this one does what the true one does not.
+ * The program behind a page of --gui, as the page sees it: the messages that it
+ * gets and sends, and the bytes of files. The real program has tests of its own;
+ * this one also does what the real one does not.
  *
  * @module
  */
@@ -23,9 +23,9 @@ type Told<T extends FromPage["type"]> = Extract<FromPage, { type: T }>;
 
 /** See the top of the file. */
 export class FakeProgram implements AsyncDisposable {
-  /** Whom the page has said that it is, once it has. */
+  /** The name that the page has told, once it has. */
   readonly opened: Promise<string>;
-  /** Whether the page has hung up. */
+  /** Whether the page has closed the connection. */
   readonly ended: Promise<void>;
   readonly #open = Promise.withResolvers<string>();
   readonly #end = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ export class FakeProgram implements AsyncDisposable {
     });
   }
 
-  /** Says something, in messages of at most `pieceBytes`. */
+  /** Sends a message in pieces of at most `pieceBytes`. */
   tell(messages: ToPage | readonly ToPage[], pieceBytes = Infinity): void {
     const lines = [messages].flat().map((one) => `${JSON.stringify(one)}\n`);
     const bytes = Buffer.from(lines.join(""));
@@ -130,11 +130,11 @@ export class FakeProgram implements AsyncDisposable {
 export interface Place {
   readonly server: TestServer;
   readonly program: FakeProgram;
-  /** Somebody who came in on a page of --gui. */
+  /** A user on a page of --gui. */
   readonly alice: Person;
 }
 
-/** Gives `test` somebody whose page has a program, and looks for complaints. */
+/** Gives `test` a user whose page has a program; fails on errors of the page. */
 export async function withProgram(
   browser: Browser,
   test: (place: Place) => Promise<void>,
@@ -144,7 +144,7 @@ export async function withProgram(
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
-    files: pageFiles({}), // of which it hears nothing
+    files: pageFiles({}), // which it never uses
   });
   await using program = new FakeProgram();
   await using alice = await Person.open(browser, local.address, {

@@ -10,7 +10,7 @@ export const { denoDir }: { denoDir: string } = JSON.parse(decoder.decode(
     .output()).stdout,
 ));
 
-/** The permissions that a task gives to somebody who is at home in `home`. */
+/** The permissions that a task gives to a user whose home folder is `home`. */
 export function permissionsOf(
   task: "server" | "client",
   home: string,

@@ -1,4 +1,4 @@
-/** The server as people run it: a process. */
+/** The server as a process. */
 import { dirname } from "node:path";
 import { within } from "./net/raw_client.ts";
 
@@ -8,7 +8,7 @@ export const SERVER = new URL("../../server.ts", import.meta.url).pathname;
 /** What `deno` is told to run it. */
 export const RUN = ["run", "-A", "--cached-only", SERVER];
 
-/** Options for a server that nobody notices. */
+/** Options for a server that only this computer can reach. */
 export const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
 
 const encoder = new TextEncoder();
@@ -47,19 +47,19 @@ class Output {
   }
 }
 
-/** What runs, and what it is kept from. */
+/** Which script runs, and what it is denied. */
 interface Setting {
   /** Another script in its place; it runs in its own folder. */
   readonly script?: string;
-  /** It can have only so many files open. */
+  /** It can have only so many open files. */
   readonly files?: number;
   /** It can write only files of so many KiB. */
   readonly fileKb?: number;
-  /** It may do only what permissions allow, also if it is root's. */
+  /** File permissions bind it, also when root runs it. */
   readonly permissions?: boolean;
 }
 
-/** Has root obey permissions. */
+/** Makes file permissions bind root. */
 const OBEDIENT = [
   "setpriv",
   "--bounding-set=-dac_override,-dac_read_search",
@@ -143,7 +143,7 @@ export class Process implements AsyncDisposable {
     await this.#input.close();
   }
 
-  /** Waits until it has ended by itself; gives the exit code. */
+  /** Waits until it ends by itself; returns the exit code. */
   async exitCode(): Promise<number> {
     await within(
       Promise.all([this.out.toEnd(), this.err.toEnd()]),
@@ -152,12 +152,11 @@ export class Process implements AsyncDisposable {
     return (await this.#child.status).code;
   }
 
-  /** Sends a signal; gives the exit code, and how long it took. */
-  async stop(signal: Deno.Signal): Promise<{ code: number; tookMs: number }> {
-    const started = performance.now();
+  /** Sends a signal and waits for the end; returns the exit code. */
+  async stop(signal: Deno.Signal): Promise<number> {
     this.#child.kill(signal);
     const { code } = await within(this.#child.status, () => "the exit");
-    return { code, tookMs: performance.now() - started };
+    return code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

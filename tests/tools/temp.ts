@@ -1,6 +1,6 @@
 /** Folders for tests that need files. */
 
-/** A folder that is there until the end of the scope. */
+/** A folder that exists until the end of the scope. */
 export function tempFolder(): { path: string } & Disposable {
   const path = Deno.makeTempDirSync({ prefix: "parley-test-" });
   return {

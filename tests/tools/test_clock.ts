@@ -1,5 +1,6 @@
 /** Time in a test's hands: it stands still until the test moves it. */
 import type { Clock } from "../../server/net/clock.ts";
+import { nextTurn } from "../../server/net/turns.ts";
 
 /** A clock whose timers run when the test lets their time come. */
 export class TestClock implements Clock {
@@ -32,4 +33,23 @@ export class TestClock implements Clock {
     }
     this.#now = end;
   }
+}
+
+/** Lets time pass whenever a timer waits for it, until `task` is done. */
+export async function passWhileWaiting<T>(
+  clock: TestClock,
+  task: Promise<T>,
+): Promise<T> {
+  let done = false;
+  const doing = task.finally(() => done = true);
+  while (!done) {
+    if (clock.waiting > 0) clock.pass(1);
+    await nextTurn();
+  }
+  return await doing;
+}
+
+/** Resolves when everything has run that can in one round of the event loop. */
+export function round(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,7 +1,6 @@
 /**
- * The server as a process that is watched while others mistreat it: what it
- * prints, the memory it uses, the files it has open, and what its own console
- * says.
+ * The server as a process under observation while clients mistreat it: what it
+ * prints, the memory it uses, its open files, and what its console says.
  *
  * The memory that JavaScript uses is asked for through V8's inspector, after a
  * collection: what the system counts goes up and down with the allocator.
@@ -12,7 +11,7 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { within } from "./net/raw_client.ts";
 import { SERVER } from "./server_process.ts";
 
-/** How a server is started that nobody else is to notice. */
+/** Options for a server that only this computer can reach. */
 const HERE = ["--port", "0", "--host", "127.0.0.1"];
 
 const INSPECT = "--inspect=127.0.0.1:0";
@@ -20,10 +19,10 @@ const INSPECT = "--inspect=127.0.0.1:0";
 /** What Deno says of being inspected. */
 const INSPECTION = /^(Debugger session|Visit chrome)/;
 
-/** What a terminal obeys, or what hides; there is nothing of ours of the kind. */
+/** What a terminal obeys, or what hides: the server itself prints none of it. */
 const FOUL = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 
-/** No command: after its answer, that to the one before it is whole. */
+/** Not a command: when it is answered, the answer before it is whole. */
 const FENCE = "fence";
 const FENCED = /^Unknown command "fence"/;
 
@@ -108,14 +107,14 @@ export class WatchedServer implements AsyncDisposable {
 
   /** Types a command on its console; gives the lines of the answer. */
   async ask(command: string): Promise<string[]> {
-    this.printed.length = 0; // what was said before is no answer
+    this.printed.length = 0; // earlier lines are no answer
     await this.#input.write(encoder.encode(`${command}\n${FENCE}\n`));
     await this.line(FENCED);
     const end = this.printed.findIndex((line) => FENCED.test(line));
     return this.printed.slice(0, end).filter((line) => !LOGGED.test(line));
   }
 
-  /** Asks its console until nobody is here. */
+  /** Asks its console until no user is connected. */
   async untilNobodyIsHere(): Promise<void> {
     while ((await this.ask("users"))[0] !== "No users are connected");
   }
@@ -162,7 +161,7 @@ export class WatchedServer implements AsyncDisposable {
     }
     await this.#reading;
     await this.#child.status;
-    await this.#input.abort().catch(() => {}); // nobody reads it any more
+    await this.#input.abort().catch(() => {}); // it may have ended
   }
 
   async #readOutput(): Promise<void> {

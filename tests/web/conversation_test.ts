@@ -28,7 +28,7 @@ Deno.test("of what one says oneself no more is kept than of what others say", ()
   assertEquals(room.complete, false);
 });
 
-Deno.test("what waits to be sent is never dropped", () => {
+Deno.test("a message that waits to be sent is never dropped", () => {
   const room = new Conversation("room", "#default");
   const at = new Date(0);
   const waiting = room.addOwn("waiting");

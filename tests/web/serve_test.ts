@@ -117,7 +117,7 @@ Deno.test("the page preloads what its form waits for, and nothing else", async (
   });
 });
 
-Deno.test("what a browser shows by itself allows nothing inline and nothing foreign", async () => {
+Deno.test("a page that a browser shows by itself allows nothing inline and nothing foreign", async () => {
   await withPage(async (origin) => {
     for (const path of ["/", "/icon.svg", "/nothing"]) {
       const response = await fetch(origin + path);
@@ -328,7 +328,7 @@ Deno.test("server.ts --web says where the page is, and serves it", async () => {
   const response = await fetch(url);
 
   assertMatch(await response.text(), /<title>Parley<\/title>/);
-  assertEquals((await server.stop("SIGTERM")).code, 0);
+  assertEquals(await server.stop("SIGTERM"), 0);
 });
 
 Deno.test("server.ts --web with a port in use says so, and exits 2", async () => {

@@ -324,7 +324,8 @@ Deno.test("an account's Key means the same at every login", async () => {
   using other = await RawClient.enter(server.port, "other", "#lab");
 
   using again = await logIn(server.port, "alice");
-  await again.client.ask("JOIN #lab\n\n");
+  await again.client.send("JOIN #lab\n\n");
+  await again.client.next("JOINED");
   await again.client.say("#lab", "another body", "Key: k1\n");
   assertEquals(steady(await again.client.frame()), sent("#lab", 1, 0));
   await again.client.say("#lab", "twice", "Key: k2\n");

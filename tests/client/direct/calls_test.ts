@@ -1,6 +1,7 @@
 /** Calls by a server, and between people, that may not mean well. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Call, Calls } from "../../../client/direct/calls.ts";
+import { round } from "../../tools/test_clock.ts";
 import { ChatError, type Frame, type Headers } from "../../../protocol.ts";
 
 const HERE = { hostname: "127.0.0.1" };
@@ -70,14 +71,14 @@ Deno.test("calls that are declined and answered can be declined without end", as
 
   for (let index = 0; index < 300; index++) {
     introductions.receive(chatCall(index));
-    await new Promise((next) => setTimeout(next)); // the server has answered
+    await round(); // in which the server's answer arrives
   }
 
   assertEquals(sent.length, 300 - 8);
   for (const call of calls) introductions.decline(call, "enough");
 });
 
-Deno.test("who hangs up in the moment of the answer is not connected", async () => {
+Deno.test("a caller who hangs up in the moment of the answer is not connected", async () => {
   const { introductions, sent, asked } = introduced();
   const stop = new AbortController();
   const called = introductions.call("bob", { purpose: "chat" }, stop.signal);

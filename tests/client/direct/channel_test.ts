@@ -204,7 +204,7 @@ Deno.test("a channel refuses a record over the limit, and sends the next", async
   assertEquals(await receiving, ["next"]);
 });
 
-Deno.test("who sends to somebody who does not read is held up, and freed by the end", async () => {
+Deno.test("a sender whose receiver does not read is held up, and freed by the end", async () => {
   const [a, b] = await channelPair();
   const big = new Uint8Array(MAX_RECORD_BYTES);
   let sent = 0;
@@ -227,7 +227,7 @@ Deno.test("who sends to somebody who does not read is held up, and freed by the 
   await a[Symbol.asyncDispose]();
 });
 
-Deno.test("whoever asks and reads no answer is given up, before answers fill the memory", async () => {
+Deno.test("a peer that asks and reads no answer is given up, before answers fill the memory", async () => {
   const [a, b] = await channelPair();
   const receiving = assertRejects(
     () => receiveAll(a),
@@ -299,7 +299,7 @@ class Beats implements Clock {
   }
 }
 
-Deno.test("who has nothing to send is there, and who is not is given up", async () => {
+Deno.test("a peer that has nothing to send stays, and one that is gone is given up", async () => {
   const [keysA, keysB] = await keyPairs();
   const [a, b] = await tcpPair();
   const [clockA, clockB] = [new Beats(), new Beats()];

@@ -72,7 +72,7 @@ async function talkers(reconnectWithinMs?: number) {
   return { ...pair, running };
 }
 
-Deno.test("what is said arrives once and in order, however often the connection breaks", async () => {
+Deno.test("messages arrive once and in order, however often the connection breaks", async () => {
   const { alice, bob, a, b, proxy, running } = await talkers();
   await using _proxy = proxy;
 
@@ -103,7 +103,7 @@ Deno.test("what is said arrives once and in order, however often the connection 
   assertEquals(b.texts.at(-1), "alice ended the direct session");
 });
 
-Deno.test("who is lost for good is told of, with how much may not have arrived", async () => {
+Deno.test("a peer that is lost for good is reported, with how much may not have arrived", async () => {
   const { alice, bob, a, b, proxy, running } = await talkers(0);
   proxy.refuses = true;
   proxy.cutAll();
@@ -123,7 +123,7 @@ Deno.test("who is lost for good is told of, with how much may not have arrived",
   await proxy[Symbol.asyncDispose]();
 });
 
-Deno.test("who hangs up while they connect has not lost the other side", async () => {
+Deno.test("a side that hangs up while both connect has not lost the other side", async () => {
   const { alice, bob, a, b, proxy } = await strangers();
   await using _proxy = proxy;
 

@@ -155,7 +155,7 @@ Deno.test("keys of low order, of which everybody knows the secret, are refused",
   await assertRejects(() => agreement.secretWith(zero), Failure);
 });
 
-Deno.test("who sits between and has a key for each side is told by the digits", async () => {
+Deno.test("an attacker in the middle with a key for each side shows in the verification code", async () => {
   const session = crypto.getRandomValues(new Uint8Array(16));
   const [alice, bob] = [await KeyPair.make(), await KeyPair.make()];
   const [toAlice, toBob] = [await KeyPair.make(), await KeyPair.make()];
@@ -184,7 +184,7 @@ Deno.test("who sits between and has a key for each side is told by the digits", 
   await Promise.all(channels.map((one) => one[Symbol.asyncDispose]()));
 });
 
-Deno.test("who dialled says nothing to a service that does not greet as we do", async () => {
+Deno.test("a caller sends nothing to a service that does not greet as we do", async () => {
   const [agreement] = await agreements();
   const said: string[] = [];
   for (const greeting of ["SSH-2.0-OpenSSH_9.2\r\n", "parley/2", "p", ""]) {
@@ -205,7 +205,7 @@ Deno.test("who dialled says nothing to a service that does not greet as we do", 
   assertEquals(said, []);
 });
 
-Deno.test("who listens tells a stranger nothing but that it listens", async () => {
+Deno.test("a listener tells a stranger nothing but that it listens", async () => {
   const [, agreement] = await agreements();
   for (const words of ["GET / HTTP/1.1\r\n\r\n", "\0".repeat(200), ""]) {
     const said: string[] = [];
@@ -226,7 +226,7 @@ Deno.test("who listens tells a stranger nothing but that it listens", async () =
   }
 });
 
-Deno.test("what one side said on an earlier connection opens no other", async () => {
+Deno.test("what one side sent on an earlier connection opens no other", async () => {
   const [caller, called] = await agreements();
   const [said] = await overheard(caller, called, "once");
   const stream = replay(Uint8Array.fromHex(said!));

@@ -69,7 +69,7 @@ for (const side of ["caller", "called"] as const) {
   });
 }
 
-Deno.test("who cannot be reached is told of with every address, and why", async () => {
+Deno.test("a peer that cannot be reached is reported with every address, and why", async () => {
   using closed = Deno.listen({ ...HERE, port: 0 });
   const candidate = { ...HERE, port: closed.addr.port };
   closed.close();

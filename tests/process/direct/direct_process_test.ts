@@ -75,7 +75,7 @@ Deno.test("a session goes on without the server, and while it comes back", async
   assert(!alice.out.includes("#default bob"), "nothing went to the room");
 });
 
-Deno.test("who is called can decline, not listen, ignore, or be gone", async () => {
+Deno.test("a user who is called can decline, not listen, ignore, or be gone", async () => {
   await using server = quietServer();
   await using alice = client("alice", server.port);
   await using bob = client("bob", server.port);
@@ -112,7 +112,7 @@ Deno.test("who is called can decline, not listen, ignore, or be gone", async () 
   assertEquals(bob.out.split("calls you").length, 2);
 });
 
-Deno.test("who cannot listen is told so, as is whoever calls, and both chat on", async () => {
+Deno.test("a client that cannot listen is told so, as is its caller, and both chat on", async () => {
   await using server = quietServer();
   await using alice = client("alice", server.port);
   await using bob = client("bob", server.port, "--direct-host", "192.0.2.1");
@@ -172,7 +172,7 @@ Deno.test("three who call at once are answered one by one, and do not mix", asyn
 });
 
 for (const how of ["/quit", "SIGINT", "the end of the input"] as const) {
-  Deno.test(`who leaves by ${how} hangs up`, async () => {
+  Deno.test(`a user who leaves by ${how} ends the direct session`, async () => {
     await using server = quietServer();
     await using bob = client("bob", server.port);
     await using alice = client("alice", server.port);

@@ -163,7 +163,7 @@ Deno.test("a peer that sends what no client sends is disconnected", async () => 
 
   assertEquals(
     bob.lines.at(-1),
-    "Direct session ended: peer sent what no client sends, " +
+    "Direct session ended: peer sent an invalid record, " +
       "a control record that is no JSON",
   );
 });

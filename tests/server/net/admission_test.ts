@@ -1,7 +1,7 @@
 /** Where newcomers wait while somebody talks: turns, order, and the end. */
 import { assert, assertEquals } from "@std/assert";
 import { Admission, PAUSE_MS } from "../../../server/net/admission.ts";
-import { TestClock } from "../../tools/test_clock.ts";
+import { round, TestClock } from "../../tools/test_clock.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
 /** An admission control whose clock and talk are the test's. */
@@ -38,11 +38,6 @@ function crowd(
   })();
   const all = Promise.all([...passed, pausing]);
   return within(all.then(() => ({ order, pauses })), () => `${order} to pass`);
-}
-
-/** Lets everything run that is due in this round of the event loop. */
-function round(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 Deno.test("while no message is sent, no newcomer waits", async () => {

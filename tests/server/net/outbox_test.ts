@@ -7,7 +7,7 @@ import {
   STALL,
 } from "../../../server/net/outbox.ts";
 import { WriteScheduler } from "../../../server/net/outbox.ts";
-import { TestClock } from "../../tools/test_clock.ts";
+import { round, TestClock } from "../../tools/test_clock.ts";
 import { bytes, within } from "../../tools/net/raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -56,12 +56,6 @@ class HeldSink implements Sink {
     this.#fail?.(new Deno.errors.BrokenPipe("gone"));
     await turn();
   }
-}
-
-/** Lets the event loop go round once, with everything that follows from it. */
-async function round(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  await Promise.resolve();
 }
 
 /** Lets everything run that can run now: writes that are due, and what follows. */

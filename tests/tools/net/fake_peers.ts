@@ -1,6 +1,6 @@
 /**
- * Sessions without a network: sockets that the test plays itself, and what a
- * server's sessions share, with a clock of the test's own.
+ * Sessions without a network: sockets that the test plays itself, and what the
+ * sessions of a server share, on a clock of the test.
  */
 import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
@@ -28,9 +28,9 @@ const decoder = new TextDecoder();
 
 /** A socket with the test at its other end. */
 export class FakeWire implements Wire {
-  /** What the peer reads, unless it is stuck. */
+  /** The bytes that the peer has read. */
   got = "";
-  /** Does the peer take nothing? */
+  /** Whether the peer reads nothing. */
   stuck = false;
   #incoming = new Uint8Array();
   #ended = false;
@@ -148,7 +148,7 @@ export function arrange(
     return { wire, connection, done: serve(connection, shared) };
   };
   const keepalive = new KeepaliveTimer(context);
-  /** Lets time pass, in milliseconds, while everybody is looked at. */
+  /** Lets time pass, in milliseconds, while the server checks all connections. */
   const wait = (ms: number) => {
     for (let passed = 0; passed < ms; passed += CHECK_EVERY_MS) {
       clock.pass(CHECK_EVERY_MS);

@@ -1,9 +1,9 @@
 /**
  * A proxy that breaks connections, on command or at random byte positions, and
- * makes them slow. It stands between clients and a server, and passes on what
- * they say, and that one side says nothing more.
+ * makes them slow. It stands between clients and a server, and passes on their
+ * bytes and the end of each direction.
  *
- * It stands on node:net and not on Deno's own sockets, which know no reset.
+ * It uses node:net and not Deno's own sockets, which cannot reset a connection.
  *
  * @module
  */
@@ -23,9 +23,11 @@ export interface FaultProxyOptions {
   readonly target: number;
   /** From 0 to 1; see {@linkcode seeded}. */
   readonly random?: () => number;
+  /** Waits so many milliseconds; default: by the clock of this computer. */
+  readonly sleep?: (ms: number) => Promise<unknown>;
 }
 
-/** Who is on one end of a connection. */
+/** One end of a connection. */
 export type Side = "client" | "server";
 
 /** See the top of the file. */
@@ -47,6 +49,7 @@ export class FaultProxy implements AsyncDisposable {
   delayMs = 0;
   readonly #server: Server;
   readonly #random: () => number;
+  readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #links = new Set<Link>();
   readonly #running = new Set<Promise<unknown>>();
   #flowing = Promise.resolve();
@@ -55,6 +58,7 @@ export class FaultProxy implements AsyncDisposable {
   private constructor(server: Server, options: FaultProxyOptions) {
     this.#server = server;
     this.#random = options.random ?? Math.random;
+    this.#sleep = options.sleep ?? sleep;
     this.target = options.target;
     server.on("connection", (client) => {
       const running = this.#join(client)
@@ -105,7 +109,7 @@ export class FaultProxy implements AsyncDisposable {
     }
   }
 
-  /** Tells one side of all connections that the other will say nothing more. */
+  /** Tells one side of all connections that the other will send nothing more. */
   endTowards(side: Side): void {
     for (const link of this.#links) link[side].end();
   }
@@ -139,7 +143,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#end(link);
   }
 
-  /** Passes on what one side says, up to its end or the cut. */
+  /** Passes on what one side sends, up to its end or the cut. */
   async #pass(link: Link, from: Socket, to: Socket): Promise<void> {
     const chance = -Math.log(1 - this.#random());
     let left = Math.ceil(chance * this.bytesPerCut) || 1;
@@ -162,7 +166,7 @@ export class FaultProxy implements AsyncDisposable {
     for (let at = 0; at < bytes.length;) {
       const piece = bytes.subarray(at, at + this.fragmentBytes);
       await this.#flowing;
-      if (this.delayMs > 0) await sleep(this.delayMs);
+      if (this.delayMs > 0) await this.#sleep(this.delayMs);
       await new Promise<void>((resolve, reject) =>
         to.write(piece, (error) => error ? reject(error) : resolve())
       );

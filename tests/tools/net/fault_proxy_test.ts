@@ -1,6 +1,6 @@
 /** The proxy that breaks connections, between two plain sockets. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { FaultProxy } from "./fault_proxy.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { FaultProxy, type FaultProxyOptions } from "./fault_proxy.ts";
 import { bytes, within } from "./raw_client.ts";
 
 const decoder = new TextDecoder();
@@ -21,9 +21,12 @@ class Pair implements AsyncDisposable {
     this.server = server;
   }
 
-  static async open(): Promise<Pair> {
+  static async open(
+    options: Omit<FaultProxyOptions, "target"> = {},
+  ): Promise<Pair> {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const proxy = await FaultProxy.open({ target: listener.addr.port });
+    const target = listener.addr.port;
+    const proxy = await FaultProxy.open({ ...options, target });
     const to = { hostname: "127.0.0.1", port: proxy.port };
     const [client, server] = await Promise.all([
       Deno.connect(to),
@@ -135,14 +138,25 @@ Deno.test("FaultProxy passes on single bytes, each by itself", async () => {
 });
 
 Deno.test("FaultProxy delays what passes", async () => {
-  await using pair = await Pair.open();
-  const started = performance.now();
+  const asked = Promise.withResolvers<number>();
+  const passed = Promise.withResolvers<void>();
+  await using pair = await Pair.open({
+    sleep(ms) {
+      asked.resolve(ms);
+      return passed.promise;
+    },
+  });
+  let arrived = false;
 
   pair.proxy.delayMs = 20;
   await pair.client.write(bytes("x"));
-  await readText(pair.server, 1);
+  const reading = readText(pair.server, 1).finally(() => arrived = true);
+  const delay = await within(asked.promise, () => "the delay");
+  const arrivedBefore = arrived;
+  passed.resolve();
 
-  assert(performance.now() - started >= 19, "it came too early");
+  assertEquals([delay, arrivedBefore], [20, false]);
+  assertEquals(await reading, "x");
 });
 
 Deno.test("FaultProxy cuts where chance says so, and counts", async () => {

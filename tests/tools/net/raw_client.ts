@@ -1,10 +1,10 @@
 /**
- * What the wire tests stand on: a client that knows nothing but bytes, and a
- * server on a free port that keeps its log.
+ * Tools for the wire tests: a client that knows nothing but bytes, and a server on
+ * a free port that keeps its log.
  *
  * The client cuts frames by itself and not with protocol.ts, so that a mistake
- * in there cannot hide itself. Whoever waits for something that does not come
- * fails after {@linkcode PATIENCE_MS}, and says what came instead.
+ * in there cannot hide itself. A wait for something that does not come fails after
+ * {@linkcode PATIENCE_MS}, and says what came instead.
  *
  * @module
  */
@@ -112,8 +112,8 @@ export interface TestServer extends Server {
   /** Resolves with the first line that has `part` in it. */
   logged(part: string): Promise<string>;
   /**
-   * Resolves when only `count` are connected of those that were let in; who
-   * connected earlier than one of them may not be on the way any more.
+   * Resolves when only `count` of the accepted connections are left; no connection
+   * that began before one of them may still be under way.
    */
   onlyConnected(count: number): Promise<void>;
 }
@@ -124,8 +124,8 @@ export function listenHere(port = 0): Deno.TcpListener {
 }
 
 /**
- * A port for a server that goes away and comes back: below those that the
- * system gives to whoever asks for any, so that nobody gets it meanwhile.
+ * A port for a server that restarts: below those that the system gives to programs
+ * that ask for any port, so that no program gets it meanwhile.
  */
 export function lastingPort(): number {
   for (;;) {

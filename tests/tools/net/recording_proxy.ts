@@ -1,6 +1,6 @@
 /**
- * A proxy that keeps every byte that passes, and may change it: what somebody
- * on the way, or a server that lies, can do.
+ * A proxy that records every byte that passes, and may change it: what an attacker
+ * in the middle, or a dishonest server, can do.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * A WebSocket with the face of a `Deno.TcpConn`, for tests: what is written is
+ * A WebSocket with the interface of a `Deno.TcpConn`, for tests: what is written is
  * sent in messages, and what is read are their bytes. It is cut by hand, so that
  * a test can stop reading, or break off, as with a connection.
  *

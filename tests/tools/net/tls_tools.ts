@@ -1,4 +1,4 @@
-/** What the tests of TLS stand on: certificates, and servers that have one. */
+/** Tools for the tests of TLS: certificates, and servers that have one. */
 import { createPublicKey } from "node:crypto";
 import { generate } from "selfsigned";
 import {
@@ -47,7 +47,7 @@ export async function startTlsServer(
   return { ...server, tlsPort: server.tlsPort!, certificate };
 }
 
-/** Comes in over TLS; see {@linkcode RawClient.enter}. */
+/** Registers over TLS; see {@linkcode RawClient.enter}. */
 export async function enterTls(
   server: TlsTestServer,
   name: string,
@@ -104,15 +104,15 @@ function keyPairOf(privateKey: string) {
 }
 
 /**
- * Somebody in the middle: whoever connects gets his certificate, and is passed
- * on to the server that they meant.
+ * An attacker in the middle: a client that connects gets the attacker's
+ * certificate, and its bytes are passed on to the server that it meant.
  */
 export class Interceptor implements AsyncDisposable {
-  /** Where he listens. */
+  /** The port of the attacker. */
   readonly port: number;
-  /** His certificate. */
+  /** The attacker's certificate. */
   readonly certificate: Certificate;
-  /** How many bytes he could read of what clients said. */
+  /** How many bytes of clients the attacker could read. */
   heard = 0;
   /** How many connections there were. */
   connections = 0;
@@ -129,7 +129,7 @@ export class Interceptor implements AsyncDisposable {
     this.#done = this.#acceptAll();
   }
 
-  /** Sits down before `server`. */
+  /** Listens in place of `server`. */
   static async before(server: TlsTestServer): Promise<Interceptor> {
     return new Interceptor(server, await newCertificate());
   }
@@ -151,7 +151,7 @@ export class Interceptor implements AsyncDisposable {
     await Promise.all(links);
   }
 
-  /** Passes on what both say, until one of them ends. */
+  /** Passes on what both sides send, until one of them ends. */
   async #pass(client: AcceptedConn): Promise<void> {
     const { tlsPort: port, certificate: { cert } } = this.#server;
     const to = { hostname: "127.0.0.1", port, caCerts: [cert] };

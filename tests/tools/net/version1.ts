@@ -1,6 +1,6 @@
 /**
- * A thief's server: it shows a certificate with the public key of somebody
- * else, and has not got the key. X.509 version 1 is what makes clients that
+ * A thief's server: it shows a certificate with the public key of another server,
+ * and does not have the key. X.509 version 1 is what makes clients that
  * stand on node:tls of Deno 2.9.6 not notice.
  */
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
@@ -11,7 +11,7 @@ export interface Thief extends AsyncDisposable {
   readonly port: number;
   /** The certificate that it shows, as PEM. */
   readonly cert: string;
-  /** How many bytes it could read of what clients said. */
+  /** How many bytes of clients it could read. */
   readonly heard: number;
 }
 
@@ -38,7 +38,7 @@ export async function version1Server(victim: string): Promise<Thief> {
   let heard = 0;
   const server = createServer({ cert, key }, (socket) => {
     socket.on("data", (bytes) => heard += bytes.length);
-    socket.on("error", () => {}); // the client has hung up
+    socket.on("error", () => {}); // the client has disconnected
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
