@@ -178,14 +178,23 @@ function odd(what: string): BadRecord {
 function shorten(name: string): string {
   if (byteLength(name) <= MAX_NAME_BYTES) return name;
   const { stem, ending } = split(name);
+  return cut(stem, MAX_NAME_BYTES - byteLength(ending), byteLength) + ending;
+}
+
+/** Whole graphemes from the beginning of `text`, which `measure` at most `most`. */
+export function cut(
+  text: string,
+  most: number,
+  measure: (grapheme: string) => number,
+): string {
+  let left = most;
   let kept = "";
-  let left = MAX_NAME_BYTES - byteLength(ending);
-  for (const { segment } of graphemes.segment(stem)) {
-    left -= byteLength(segment);
+  for (const { segment } of graphemes.segment(text)) {
+    left -= measure(segment);
     if (left < 0) break;
     kept += segment;
   }
-  return kept + ending;
+  return kept;
 }
 
 /** `archive.tar.gz` as `archive` and `.tar.gz`. */
