@@ -6,7 +6,7 @@
  */
 import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
-import { listPeople } from "./presence.ts";
+import { listPeople } from "./requests.ts";
 import {
   type CommandName,
   helpRows,

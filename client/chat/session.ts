@@ -10,20 +10,18 @@
  * @module
  */
 import { ChatError, type Frame, header } from "../../protocol.ts";
-import { type ChatMessage, timeOf } from "../../core/frames.ts";
+import { type ChatMessage, type Presence, timeOf } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { roomNamed } from "../../core/commands.ts";
-import { listRooms, namesText, type Presence } from "../../core/presence.ts";
+import { listRooms } from "../../core/requests.ts";
 import type { JoinedRoom } from "../../core/resume.ts";
-import {
-  ChatSession,
-  INVALID_ROOM,
-  type SessionView,
-} from "../../core/session.ts";
+import { ChatSession, type SessionView } from "../../core/session.ts";
 import {
   accountLost,
+  INVALID_ROOM,
+  namesText,
   operatorNotice,
   RECONNECTING,
   RESTARTED,
@@ -215,10 +213,7 @@ export class Session {
     const before = most === undefined
       ? this.messages.oldestOf(room)
       : undefined;
-    const range = {
-      most: most ?? OLDER_MESSAGES,
-      ...(before === undefined ? {} : { before }),
-    };
+    const range = { most: most ?? OLDER_MESSAGES, before };
     await this.chat.older(room, range, (old) => {
       this.#showOld(old);
       if (old.length > 0) return;

@@ -117,7 +117,7 @@ Deno.test("what the user writes while the page reconnects is sent after that, on
   first.hangUp();
   await until(() => chat.state === "reconnecting");
   chat.sendTo("bob", "hello");
-  chat.hurry();
+  chat.server.hurry();
   using second = await server.accept();
   await register(second, 4);
   await answer(second, "SEND bob\nhello", `SENT bob\nId: 5\nTime: ${AT}\n\n`);

@@ -13,29 +13,20 @@ import {
   inWords,
 } from "../../../core/net/connection_error.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
-import { listPeople, listRooms } from "../../../core/presence.ts";
-import {
-  ChatSession,
-  INVALID_ROOM,
-  type SessionView,
-} from "../../../core/session.ts";
+import { listPeople, listRooms } from "../../../core/requests.ts";
+import { ChatSession, type SessionView } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
   accountLost,
+  INVALID_ROOM,
   NAME_RULE,
   operatorNotice,
   RESTARTED,
 } from "../../../core/text/sentences.ts";
-import {
-  type Frame,
-  isRoomName,
-  isUserName,
-  lookAlike,
-} from "../../../protocol.ts";
+import { isRoomName, isUserName, lookAlike } from "../../../protocol.ts";
 import { type Carrier, takeCall } from "../net/calls.ts";
 import { Conversation, type Entry } from "./conversation.ts";
-import { notePresence, setPeople } from "./people.ts";
 
 /** How many older messages are fetched at a time. */
 const EARLIER = 100;
@@ -117,7 +108,7 @@ export class Chat {
    */
   async run(): Promise<void> {
     try {
-      await this.#session.run();
+      await this.#session.run(() => this.#watcher.changed());
     } catch (error) {
       // The cast: nothing throws anything else.
       this.why = inWords(error as Error);
@@ -182,30 +173,29 @@ export class Chat {
     if (known) return this.show(known);
     const room = new Conversation("room", name);
     this.conversations.push(room); // before the first message in it comes
-    try {
-      await this.#session.join(name, (_, old) => {
-        room.complete = old.length === 0;
-        for (const message of old) this.#add(room, message);
-      });
+    await this.#try(async () => {
+      try {
+        await this.#session.join(name, (_, old) => {
+          room.complete = old.length === 0;
+          for (const message of old) this.#add(room, message);
+        });
+      } catch (error) {
+        this.#drop(room);
+        throw error;
+      }
       this.refreshRooms();
-    } catch (error) {
-      this.#drop(room);
-      this.explain(error);
-    }
-    this.#watcher.changed();
+    });
   }
 
   /** Leaves a room, or closes a private conversation. */
   async leave(conversation: Conversation): Promise<void> {
-    try {
+    await this.#try(async () => {
       if (conversation.kind === "room") {
         await this.server.request("LEAVE", [conversation.target]);
       }
       this.#drop(conversation);
       this.refreshRooms();
-    } catch (error) {
-      this.explain(error);
-    }
+    });
   }
 
   /** Shows the conversation with a user. */
@@ -240,45 +230,29 @@ export class Chat {
 
   /** Fetches older messages. */
   async earlier(room: Conversation): Promise<void> {
-    const before = room.oldest;
-    const range = {
-      most: EARLIER,
-      ...(before === undefined ? {} : { before }),
-    };
-    try {
-      await this.#session.older(room.target, range, (old) => {
-        for (const message of old) {
-          room.add(storedMessage(message), { earlier: true });
-        }
+    const range = { most: EARLIER, before: room.oldest };
+    await this.#try(() =>
+      this.#session.older(room.target, range, (old) => {
+        for (const message of old) room.add(message, { earlier: true });
         if (old.length < EARLIER) room.complete = true;
-      });
-    } catch (error) {
-      this.explain(error);
-    }
-    this.#watcher.changed();
+      })
+    );
   }
 
   /** Requests the list of rooms. */
   async refreshRooms(): Promise<void> {
     if (!this.server.registered) return;
-    try {
+    await this.#try(async () => {
       this.rooms = await listRooms(this.server);
-    } catch (error) {
-      this.explain(error);
-    }
-    this.#watcher.changed();
+    });
   }
 
   /** Requests the list of users in a conversation. */
   async refreshPeople(conversation: Conversation): Promise<void> {
     if (!this.server.registered || conversation.kind === "user") return;
-    try {
-      const people = await listPeople(this.server, conversation.target);
-      setPeople(conversation, people);
-    } catch (error) {
-      this.explain(error);
-    }
-    this.#watcher.changed();
+    await this.#try(async () =>
+      conversation.setPeople(await listPeople(this.server, conversation.target))
+    );
   }
 
   /** Makes our name an account. */
@@ -307,11 +281,6 @@ export class Chat {
     this.#watcher.changed();
   }
 
-  /** Reconnects at once, if it pauses before that. */
-  hurry(): void {
-    this.server.hurry();
-  }
-
   /** Disconnects. */
   logout(): void {
     this.carrier?.leave();
@@ -326,17 +295,25 @@ export class Chat {
     this.#watcher.told(inWords(error as Error));
   }
 
-  /** What becomes of what the server sends. */
+  /** Does `task`, tells what went wrong, and has the result drawn. */
+  async #try(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      this.explain(error);
+    }
+    this.#watcher.changed();
+  }
+
+  /** What becomes of what the server sends; each batch of it is drawn once. */
   #handlers(): SessionView {
     const { changed, told } = this.#watcher;
     return {
-      registered: changed,
       lost: (why) => {
         this.state = "reconnecting";
         this.why = inWords(why);
         changed();
       },
-      reconnected: changed,
       resumed: () => {
         this.state = "connected";
         this.carrier?.arrived();
@@ -346,19 +323,15 @@ export class Chat {
       },
       message: (message, request) => {
         if (!request) this.#message(message); // #send() places its own
-        changed();
       },
-      notSent: changed, // #send() is told
       presence: (presence) => {
         const room = this.#find("room", presence.room);
-        if (room) notePresence(room, presence, this.me);
-        changed();
+        room?.notePresence(presence, this.me);
       },
       notice: (text) => {
         const line = operatorNotice(text);
         this.current.note("event", line); // to be read later as well
         told(line);
-        changed();
       },
       call: (frame) =>
         takeCall(frame, { carrier: this.carrier, server: this.server, told }),
@@ -366,13 +339,12 @@ export class Chat {
         const room = this.#find("room", name);
         if (!room) return;
         room.members = numberOf(answer, "members") ?? (room.members || 1);
-        if (again) return changed();
+        if (again) return;
         room.target = name;
         room.since = since;
         room.newAfter = since;
         this.show(room);
       },
-      left: changed, // leave() drops it
       expelled: ({ name }, error) => {
         const room = this.#find("room", name);
         if (room) this.#drop(room);
@@ -401,7 +373,7 @@ export class Chat {
   /** Adds a message; it is news unless it is ours or was sent before we joined. */
   #add(conversation: Conversation, message: ChatMessage): void {
     const { id = 0, from, text, own } = message;
-    const entry = conversation.add(storedMessage(message));
+    const entry = conversation.add(message);
     if (!entry || own) return;
     if (conversation.kind === "user") this.lastSender = from;
     if (conversation.kind === "room" && id <= conversation.since) return;
@@ -434,7 +406,12 @@ export class Chat {
     conversation.newAfter = undefined;
     const { target } = conversation;
     this.server.request("SEND", [target], {}, text).then(
-      (sent) => conversation.settle(entry, placeOf(sent, this.me)),
+      (sent) =>
+        conversation.settle(entry, {
+          id: numberOf(sent, "id"),
+          at: timeOf(sent),
+          from: this.me,
+        }),
       (error) => conversation.refuse(entry, inWords(error)),
     ).then(() => this.#watcher.changed());
     this.#watcher.changed();
@@ -464,14 +441,4 @@ export class Chat {
     );
     if (this.current === conversation) this.show(this.sorted[0] ?? this.#all);
   }
-}
-
-/** A message as a conversation takes it. */
-function storedMessage({ id = 0, at, from, text, own }: ChatMessage) {
-  return { id, at, from, text, own };
-}
-
-/** Where a message of ours belongs, from its SENT. */
-function placeOf(sent: Frame, from: string) {
-  return { id: numberOf(sent, "id") ?? 0, at: timeOf(sent), from };
 }

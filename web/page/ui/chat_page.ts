@@ -112,7 +112,7 @@ export class ChatPage {
     this.#on(document, "visibilitychange", () => this.#attend());
     this.#on(window, "focus", () => this.#attend());
     this.#on(window, "blur", () => this.#attend());
-    this.#on(window, "online", () => this.#chat.hurry());
+    this.#on(window, "online", () => this.#chat.server.hurry());
     this.#on(window, "beforeunload", (event) => {
       const isBusy = this.#chat.waiting || this.#files?.isBusy;
       if (isBusy) event.preventDefault();
@@ -136,7 +136,7 @@ export class ChatPage {
       "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
       "banner-button": () => {
         if (this.#chat.state === "ended") this.#close();
-        else this.#chat.hurry();
+        else this.#chat.server.hurry();
       },
     };
     for (const [id, act] of Object.entries(buttons)) {
@@ -232,7 +232,7 @@ export class ChatPage {
     const chat = this.#chat;
     chat.attentive = !document.hidden && document.hasFocus();
     if (!chat.attentive) return;
-    chat.hurry();
+    chat.server.hurry();
     if (this.#messages.atEnd) chat.see();
     chat.refreshRooms();
   }
