@@ -23,6 +23,7 @@ function createChat({ port }: FakeServer) {
       said: () => {},
       noted: () => {},
       told: (text) => void told.push(text),
+      signUp: () => {},
     },
   });
   const until = async (isSo: () => boolean) => {
@@ -141,6 +142,7 @@ Deno.test("the page says why it cannot connect, and does not try again the first
       said: () => {},
       noted: () => {},
       told: () => {},
+      signUp: () => {},
     },
   });
 

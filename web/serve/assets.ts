@@ -42,7 +42,6 @@ import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
 import typed from "../page/model/typed.ts" with { type: "text" };
 import calls from "../page/net/calls.ts" with { type: "text" };
-import program from "../page/net/program.ts" with { type: "text" };
 import socket from "../page/net/socket.ts" with { type: "text" };
 import chatStyle from "../page/style/chat.css" with { type: "text" };
 import filesStyle from "../page/style/files.css" with { type: "text" };
@@ -58,7 +57,6 @@ import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
-import text from "../page/ui/text.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
 
 export type { Settings };
@@ -118,7 +116,6 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/model/settings.ts", settings],
   ["/model/typed.ts", typed],
   ["/net/calls.ts", calls],
-  ["/net/program.ts", program],
   ["/net/socket.ts", socket],
   ["/protocol.ts", protocol],
   ["/style/chat.css", chatStyle],
@@ -135,7 +132,6 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/ui/news.ts", news],
   ["/ui/page.ts", page],
   ["/ui/sidebar.ts", sidebar],
-  ["/ui/text.ts", text],
   ["/ui/transfers.ts", transfers],
 ];
 

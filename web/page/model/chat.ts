@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { CommandClient } from "../../../core/commands.ts";
 import { type ChatMessage, numberOf, timeOf } from "../../../core/frames.ts";
 import type { Stream } from "../../../core/net/connection.ts";
 import {
@@ -41,6 +42,8 @@ export interface Watcher {
   noted(conversation: Conversation, text: string): void;
   /** Something that belongs to no conversation. */
   told(text: string): void;
+  /** The user wants to create an account. */
+  signUp(): void;
 }
 
 /** What a {@linkcode Chat} is made of. */
@@ -53,7 +56,8 @@ export interface ChatParts {
 }
 
 /** See the top of the file. */
-export class Chat {
+export class Chat implements CommandClient {
+  readonly isWeb = true;
   /** Those that we are in, in their order. */
   conversations: Conversation[] = [];
   /** The one that is shown. */
@@ -73,7 +77,7 @@ export class Chat {
   carrier: Carrier | undefined;
   /** The sender of the last private message to us. */
   lastSender: string | undefined;
-  readonly #watcher: Watcher;
+  readonly watcher: Watcher;
   readonly #session: ChatSession;
   readonly #all = new Conversation("all", "ALL");
 
@@ -81,7 +85,7 @@ export class Chat {
     this.signIn = signIn;
     this.current = this.#all;
     this.conversations.push(this.#all);
-    this.#watcher = watcher;
+    this.watcher = watcher;
     this.server = new ReconnectingConnection({ dial });
     this.#session = new ChatSession({
       server: this.server,
@@ -96,6 +100,11 @@ export class Chat {
     return this.#session.me;
   }
 
+  /** The room that is shown, with `#`; undefined if it is no room. */
+  get room(): string | undefined {
+    return this.current.kind === "room" ? this.current.target : undefined;
+  }
+
   /** Whether we were ever registered. */
   get wasRegistered(): boolean {
     return this.#session.wasRegistered;
@@ -108,7 +117,7 @@ export class Chat {
    */
   async run(): Promise<void> {
     try {
-      await this.#session.run(() => this.#watcher.changed());
+      await this.#session.run(() => this.watcher.changed());
     } catch (error) {
       // The cast: nothing throws anything else.
       this.why = inWords(error as Error);
@@ -116,7 +125,7 @@ export class Chat {
     } finally {
       this.state = "ended";
       this.carrier?.end();
-      this.#watcher.changed();
+      this.watcher.changed();
     }
   }
 
@@ -158,7 +167,7 @@ export class Chat {
     if (!this.attentive) return;
     this.current.unread = 0;
     this.current.called = false;
-    this.#watcher.changed();
+    this.watcher.changed();
   }
 
   /**
@@ -168,7 +177,7 @@ export class Chat {
    */
   async join(word: string): Promise<void> {
     const name = `#${word.trim().replace(/^#/, "")}`;
-    if (!isRoomName(name)) return this.#watcher.told(INVALID_ROOM);
+    if (!isRoomName(name)) return this.told(INVALID_ROOM);
     const known = this.#find("room", name);
     if (known) return this.show(known);
     const room = new Conversation("room", name);
@@ -201,7 +210,7 @@ export class Chat {
   /** Shows the conversation with a user. */
   talkTo(name: string): void {
     if (isUserName(name)) return this.show(this.#person(name));
-    this.#watcher.told(NAME_RULE);
+    this.told(NAME_RULE);
   }
 
   /** Sends a message to the conversation that is shown; false if it is too long. */
@@ -210,22 +219,26 @@ export class Chat {
   }
 
   /**
-   * Sends a message to a user, or to `ALL`, and shows that conversation; false
-   * if it is too long.
+   * Sends a message to a user, or to `ALL`, and shows that conversation, unless
+   * the message is too long.
    */
-  sendTo(name: string, text: string): boolean {
+  sendTo(name: string, text: string): void | "kept" {
     const to = name.toUpperCase() === "ALL" ? this.#all : this.#person(name);
-    if (!this.#send(to, text)) return false;
+    if (!this.#send(to, text)) return "kept";
     this.show(to);
-    return true;
+  }
+
+  /** Tells something that belongs to no conversation. */
+  told(text: string): void {
+    this.watcher.told(text);
   }
 
   /** Shows what a command found out. */
   answer(lines: readonly string[]): void {
     const text = lines.join("\n");
     this.current.note("answer", text);
-    this.#watcher.noted(this.current, text);
-    this.#watcher.changed();
+    this.watcher.noted(this.current, text);
+    this.watcher.changed();
   }
 
   /** Fetches older messages. */
@@ -247,6 +260,12 @@ export class Chat {
     });
   }
 
+  /** Shows the rooms, and how many users are in each. */
+  async showRooms(): Promise<void> {
+    await this.refreshRooms();
+    this.answer(this.rooms.map(({ name, members }) => `${name} (${members})`));
+  }
+
   /** Requests the list of users in a conversation. */
   async refreshPeople(conversation: Conversation): Promise<void> {
     if (!this.server.registered || conversation.kind === "user") return;
@@ -258,7 +277,7 @@ export class Chat {
   /** Makes our name an account. */
   async signUp(password: string): Promise<void> {
     await this.signIn.signUp(this.server, this.me, password);
-    this.#watcher.changed();
+    this.watcher.changed();
   }
 
   /**
@@ -277,8 +296,8 @@ export class Chat {
     const person = this.#person(name);
     person.note(kind, text, { apart: true });
     if (news && !this.#sees(person)) person.count(person.end, true);
-    if (news) this.#watcher.noted(person, text);
-    this.#watcher.changed();
+    if (news) this.watcher.noted(person, text);
+    this.watcher.changed();
   }
 
   /** Disconnects. */
@@ -292,7 +311,7 @@ export class Chat {
   explain(error: unknown): void {
     if (error instanceof ConnectionError) return;
     // The cast: nothing throws anything else.
-    this.#watcher.told(inWords(error as Error));
+    this.told(inWords(error as Error));
   }
 
   /** Does `task`, tells what went wrong, and has the result drawn. */
@@ -302,12 +321,12 @@ export class Chat {
     } catch (error) {
       this.explain(error);
     }
-    this.#watcher.changed();
+    this.watcher.changed();
   }
 
   /** What becomes of what the server sends; each batch of it is drawn once. */
   #handlers(): SessionView {
-    const { changed, told } = this.#watcher;
+    const { changed, told } = this.watcher;
     return {
       lost: (why) => {
         this.state = "reconnecting";
@@ -379,7 +398,7 @@ export class Chat {
     if (conversation.kind === "room" && id <= conversation.since) return;
     const calls = conversation.kind === "user" || mentions(text, this.me);
     if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
-    this.#watcher.said(conversation, entry, calls);
+    this.watcher.said(conversation, entry, calls);
   }
 
   /** Whether the user sees it now. */
@@ -399,7 +418,7 @@ export class Chat {
   #send(conversation: Conversation, text: string): boolean {
     const fault = this.#session.faultOf(text);
     if (fault !== undefined) {
-      this.#watcher.told(fault);
+      this.told(fault);
       return false;
     }
     const entry = conversation.addOwn(text);
@@ -413,8 +432,8 @@ export class Chat {
           from: this.me,
         }),
       (error) => conversation.refuse(entry, inWords(error)),
-    ).then(() => this.#watcher.changed());
-    this.#watcher.changed();
+    ).then(() => this.watcher.changed());
+    this.watcher.changed();
     return true;
   }
 
