@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import {
   ChatError,
@@ -16,7 +17,6 @@ import {
   ERRORS,
   type Headers,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
 import type { FromPage } from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
@@ -301,7 +301,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
 
   /** Has the page ask the server. */
   #request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {
