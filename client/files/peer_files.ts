@@ -26,7 +26,12 @@ import {
 } from "./records.ts";
 import type { OfferedItem } from "./names.ts";
 import { Receiving } from "./receiving.ts";
-import { newId, Sending, type SendRecord } from "./sending.ts";
+import {
+  newId,
+  Sending,
+  type SendingOptions,
+  type SendRecord,
+} from "./sending.ts";
 import type { Listing, SharedFolder } from "./shared_folder.ts";
 import type { Outgoing } from "./file_source.ts";
 import {
@@ -87,7 +92,7 @@ class Connection {
   }
 
   /** An offer, which {@linkcode run} makes. */
-  prepare(outgoing: Outgoing, about: { id: string; answers?: number }) {
+  prepare(outgoing: Outgoing, about: Pick<SendingOptions, "id" | "answers">) {
     const transfer = ++this.#lastTransfer;
     return new Sending({ transfer, outgoing, send: this.send, ...about });
   }
