@@ -40,7 +40,7 @@ async function direct(
       [];
   const direct = await session.direct.open();
   if (text === "") direct.switch(name);
-  else direct.say(name, text);
+  else direct.message(name, text);
 }
 
 /** Does something with the call or session of a name, or of no name. */

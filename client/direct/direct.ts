@@ -187,7 +187,7 @@ export class Direct {
   }
 
   /** Sends a message in a session; without a name, in the current or only one. */
-  say(name: string, text: string): void {
+  message(name: string, text: string): void {
     this.#wanted(name)?.send(text);
   }
 
