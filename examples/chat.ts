@@ -1,5 +1,5 @@
 /**
- * Who is here, in which rooms, and who receives what. No sockets, no clock, no
+ * The users, their rooms, and the receivers of each message. No sockets, no
  * await: each request is done as a whole before the next one, so that nothing is
  * ever half changed, and all of it can be tested without a network.
  *
@@ -30,7 +30,7 @@ interface Room {
 export class Chat {
   /** The id of the newest message. */
   lastId = 0;
-  /** Whether all users go at once, and need not be told who goes. */
+  /** The server stops: all users go, and are not told of each other. */
   isClosing = false;
   readonly #users = new Names<Member>();
   readonly #rooms = new Names<Room>();

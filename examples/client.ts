@@ -64,7 +64,7 @@ async function type(
   connection.send(encode("LOGOUT")); // the server answers all before, and ends
 }
 
-/** Prints what a frame says; SENT and PONG say nothing new. */
+/** Prints a frame; SENT and PONG have nothing new to show. */
 function show(frame: Frame): void {
   const { verb, args: [word = ""] } = frame;
   const body = new TextDecoder().decode(frame.body);

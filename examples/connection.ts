@@ -11,7 +11,7 @@
  * wait in the kernels' buffers, then in our queue, so the queue needs a limit.
  * There are two ways to keep it. To wait (`drained`): we read no further request
  * until its answers are read, and TCP then stops the other side from sending. Or
- * to give up (`limit` of `send`), where waiting would harm somebody else.
+ * to give up (`limit` of `send`), where waiting would harm others.
  *
  * @module
  */
@@ -107,7 +107,7 @@ export class Connection {
   /**
    * Ends the connection once the queue is written. We read on until the other
    * side closes: to close with something unread is a reset, which can destroy
-   * our last frames on their way. But nobody waits for long.
+   * our last frames on their way. But we wait no longer than a second.
    */
   end(reason: string): void {
     if (this.over) return;

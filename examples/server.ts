@@ -11,7 +11,7 @@
  * reads, one writes. It waits nearly all the time, so a thousand of them share
  * one thread. They change shared state only between two awaits: no locks.
  *
- * **A slow or dead client harms nobody.** A client that does not read its answers
+ * **A slow or dead client harms no other.** A client that does not read its answers
  * is not read either. One that does not read what others send is disconnected
  * when its queue is full: the others must not wait for it. One that is silent is
  * asked for a sign of life, since TCP alone does not notice a cable pulled out.

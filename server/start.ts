@@ -1,6 +1,5 @@
 /**
- * What makes a server: the parts that serve whoever a listener accepts, put
- * together and stopped again.
+ * Puts the parts of a server together, and stops them again.
  *
  * What frames mean is in server/session/session.ts, who hears what in server/chat/hub.ts,
  * where messages come into being in server/journal/journal.ts, how connections are
@@ -43,25 +42,25 @@ import { Admission } from "./net/admission.ts";
 import { TokenTable } from "./journal/token_table.ts";
 import { ResumableSessions } from "./accounts/resume_tokens.ts";
 
-/** What {@linkcode startServer} may be told; everything has a default. */
+/** Options of {@linkcode startServer}; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
-  /** Where peers connect; becomes the server's to close. */
+  /** Where clients connect; the server closes it. */
   readonly tcp?: Deno.TcpListener | undefined;
-  /** Where they connect with TLS; the same. See server/net/tls.ts. */
+  /** The same with TLS; see server/net/tls.ts. */
   readonly tls?: TlsListener | undefined;
-  /** The database file; default: none, everything ends with the server. */
+  /** The database file; default: none, all is lost when the server stops. */
   readonly db?: string;
-  /** How much of what is said a file keeps; default: a million, 30 days. */
+  /** How many messages a file keeps; default: a million, for 30 days. */
   readonly keep?: Keep;
   /**
    * How long wrong passwords lock an account, in milliseconds; Infinity until
    * the operator lifts it. Default 15 minutes.
    */
   readonly lockoutMs?: number;
-  /** A classic receiver has so long to acknowledge, in milliseconds. */
+  /** A two-socket client must acknowledge in this time, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
   /**
-   * Unread bytes after which a peer is given up at once; default: eight times
+   * Over so many unread bytes a connection ends at once; default: eight times
    * `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
@@ -77,22 +76,22 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
   /** Where it listens for TLS, if it does. */
   readonly tlsPort: number | undefined;
-  /** The database file; undefined if everything ends with the server. */
+  /** The database file; undefined if there is none. */
   readonly file: string | undefined;
   /** What the operator's commands work on. */
   readonly context: Context;
-  /** Serves a peer that came another way, such as a WebSocket. */
+  /** Serves a client that connects in another way, such as a WebSocket. */
   welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
 
-/** How often crowded rooms are told who came, and what is old is forgotten. */
+/** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
 
-/** What clients are told to wait before they come again. */
+/** Clients are told to wait so long before they reconnect. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * Serves whoever connects, from now on.
+ * Serves all clients that connect, from now on.
  *
  * @throws {StartError} If the file cannot be used.
  */
@@ -137,7 +136,7 @@ export function startServer(options: ServerOptions = {}): Server {
   };
 }
 
-/** Does what is to be done all the time, until it is disposed. */
+/** Checks and tidies regularly, until it is disposed. */
 function startTicking(context: Context): Disposable {
   const keepalive = new KeepaliveTimer(context);
   const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
@@ -237,12 +236,12 @@ function createJournal(options: ServerOptions, database: Database): Journal {
   return new SqliteJournal(database, { ...keep, ageNow, nextTurn });
 }
 
-/** Whether what is said outlives the server. */
+/** Whether messages survive a restart. */
 function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
   return db !== IN_MEMORY;
 }
 
-/** Prints the lines of a log. */
+/** Prints the lines of the log. */
 function printer(): (line: string) => void {
   const screen = new Screen();
   return (line) => screen.log(line);

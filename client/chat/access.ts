@@ -118,7 +118,9 @@ export class Access {
     for (;;) {
       const password = await this.#ask(`New password for ${name}: `);
       if (password === undefined) return undefined;
-      if (await this.#ask("The same again: ") === password) return password;
+      if (await this.#ask("Repeat the password: ") === password) {
+        return password;
+      }
       this.#terminal?.print(
         "! The two are not the same; try again. " +
           "An empty line leaves it as it is.\n",

@@ -5,11 +5,7 @@
  * @module
  */
 import { ChatError, lookAlike, targetKind } from "../../protocol.ts";
-import {
-  type CommandClient,
-  runCommand,
-  type SHARED_COMMANDS,
-} from "../../core/commands.ts";
+import { SHARED_COMMANDS } from "../../core/commands.ts";
 import {
   accountCreated,
   alreadyAccount,
@@ -35,15 +31,17 @@ export async function runLine(session: Session, line: string): Promise<void> {
         if (!room && !direct?.current) await session.join("");
         return;
       case "message":
-        if (direct?.current) return direct.say("", typed.text);
-        return room ? session.send(room, typed.text) : await session.join(line);
+        if (direct?.current) return direct.message("", typed.text);
+        return room
+          ? session.sendTo(room, typed.text)
+          : await session.join(line);
       case "private":
-        return session.send(typed.to, typed.text);
+        return session.sendTo(typed.to, typed.text);
       case "invalid":
         return session.showError(typed.help);
       case "command": {
-        const own = { table: OWN_COMMANDS, client: session };
-        const result = await runCommand(typed, sharedClient(session), own);
+        const run: RunCommand<Session> = RUN[typed.name];
+        const result = await run(session, typed.rest);
         if (result === "usage") session.showError(usageHelp(typed.name));
       }
     }
@@ -53,21 +51,9 @@ export async function runLine(session: Session, line: string): Promise<void> {
   }
 }
 
-/** The session as the shared commands see it. */
-function sharedClient(session: Session): CommandClient {
-  return {
-    server: session.server,
-    room: session.room,
-    lastSender: session.messages.lastSender,
-    isWeb: false,
-    send: (to, text) => session.send(to, text),
-    showRooms: () => session.showRooms(),
-    answer: (lines) => lines.forEach((line) => session.note(line)),
-  };
-}
-
-/** The commands that the terminal client runs in its own way. */
-const OWN_COMMANDS = {
+/** Every command. */
+const RUN = {
+  ...SHARED_COMMANDS,
   join: (session, rest) => rest === "" ? "usage" : session.join(rest),
   leave: (session, rest) => session.leave(rest || undefined),
   rooms: (session) => session.showRooms(),
@@ -100,11 +86,7 @@ const OWN_COMMANDS = {
   signup: (session, rest) => rest === "" ? signUp(session) : "usage",
   clear: (session) => session.clear(),
   quit: (session) => session.logout(),
-} as const satisfies {
-  readonly [
-    Name in Exclude<CommandName, keyof typeof SHARED_COMMANDS>
-  ]: RunCommand<Session>;
-};
+} as const satisfies Readonly<Record<CommandName, RunCommand<Session>>>;
 
 function ignore(session: Session, rest: string): void | "usage" {
   if (rest === "") {
@@ -127,7 +109,7 @@ async function direct(session: Session, rest: string): Promise<void> {
     /^(?:@([^\s:]+):?(?:\s+|$))?([^]*)$/.exec(rest) ?? [];
   const direct = await session.direct.open();
   if (text === "") direct.switch(name);
-  else direct.say(name, text);
+  else direct.message(name, text);
 }
 
 /** Does something with the call or session of a name, or of no name. */

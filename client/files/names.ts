@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { BadRecord, type Entry, pathParts } from "./records.ts";
+import { BadRecord, type Entry, pathParts, sizeOf } from "./records.ts";
 
 /**
  * Longest name that is made, in bytes of UTF-8. File systems take 255 (encrypted
@@ -150,8 +150,7 @@ function itemOf(entries: readonly Entry[]): OfferedItem {
     return { path: isRoot ? "" : inside, size, isFolder: path.endsWith("/") };
   });
   const name = paths.add([title]);
-  const size = entries.reduce((sum, entry) => sum + entry.size, 0);
-  return { name, isFolder, files, size, title };
+  return { name, isFolder, files, size: sizeOf(entries), title };
 }
 
 /** Notes a path, and that what it lies in are folders. */
@@ -178,14 +177,23 @@ function odd(what: string): BadRecord {
 function shorten(name: string): string {
   if (byteLength(name) <= MAX_NAME_BYTES) return name;
   const { stem, ending } = split(name);
+  return cut(stem, MAX_NAME_BYTES - byteLength(ending), byteLength) + ending;
+}
+
+/** Whole graphemes from the beginning of `text`, which `measure` at most `most`. */
+export function cut(
+  text: string,
+  most: number,
+  measure: (grapheme: string) => number,
+): string {
+  let left = most;
   let kept = "";
-  let left = MAX_NAME_BYTES - byteLength(ending);
-  for (const { segment } of graphemes.segment(stem)) {
-    left -= byteLength(segment);
+  for (const { segment } of graphemes.segment(text)) {
+    left -= measure(segment);
     if (left < 0) break;
     kept += segment;
   }
-  return kept + ending;
+  return kept;
 }
 
 /** `archive.tar.gz` as `archive` and `.tar.gz`. */

@@ -37,14 +37,6 @@ export interface People {
   readonly receiver: string;
 }
 
-/** How much of it was received. */
-export interface Beginning {
-  /** In bytes. */
-  readonly offset: number;
-  /** SHA-256 of them, hexadecimal. */
-  readonly hash: string;
-}
-
 /** See the top of the file. */
 export class PartialFile {
   /** What it becomes. */
@@ -104,8 +96,11 @@ export class PartialFile {
    * Reads what was received before; {@linkcode write} continues behind it.
    *
    * @param signal Ends it early.
+   * @returns How many bytes, and their SHA-256 in hexadecimal.
    */
-  async beginning(signal: AbortSignal): Promise<Beginning> {
+  async beginning(
+    signal: AbortSignal,
+  ): Promise<{ offset: number; hash: string }> {
     try {
       await this.#owned(this.#readBeginning(signal));
     } catch (error) {

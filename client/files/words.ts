@@ -10,6 +10,7 @@ import { format as bytesText } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import stringWidth from "string-width";
 import { sanitize } from "../../core/text/sanitize.ts";
+import { cut } from "./names.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** Bars are as wide as the screen leaves them, up to so many columns. */
@@ -141,14 +142,5 @@ function speedOf({ moved, size, rate }: Progress): string[] {
 /** At most `columns` wide; a longer one ends in `…`. */
 function shorten(text: string, columns: number): string {
   if (stringWidth(text) <= columns) return text;
-  let kept = "";
-  let left = columns - 1;
-  for (const { segment } of graphemes.segment(text)) {
-    left -= stringWidth(segment);
-    if (left < 0) break;
-    kept += segment;
-  }
-  return `${kept}…`;
+  return `${cut(text, columns - 1, stringWidth)}…`;
 }
-
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });

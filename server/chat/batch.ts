@@ -1,6 +1,6 @@
 /**
- * Runs of messages as bytes. This is the one place that works for each message
- * and not for each batch of them, so it is written for speed.
+ * Batches of messages as bytes: FORWARD and SENT frames, and what a database
+ * stores. This works for each message, so it is written for speed.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import { concat } from "../../protocol.ts";
 
 const encoder = new TextEncoder();
 
-/** A message that is to be. */
+/** A message that is not stored yet. */
 export interface Draft {
   /** The name of a room or a user as the hub has it, or `ALL`. */
   readonly to: string;
   /** UTF-8, borrowed until {@linkcode Journal.append} settles. */
   readonly body: Uint8Array;
-  /** Unlike all others; makes it safe to repeat the draft. */
+  /** Unique; makes it safe to repeat the draft. */
   readonly key?: string;
-  /** The length that a classic client gave, where it is not that of `body`. */
+  /** The length that a two-socket client gave, if it is not that of `body`. */
   readonly declaredLength?: number;
 }
 
@@ -30,15 +30,15 @@ export interface Batch {
   readonly firstId: number;
   /** When they came into being, in milliseconds since the epoch. */
   readonly at: number;
-  /** UTF-8, borrowed from whoever appends them. */
+  /** UTF-8, borrowed until they are delivered. */
   readonly bodies: readonly Uint8Array[];
-  /** The length that a classic client gave to its one message here. */
+  /** The length that a two-socket client gave to its one message here. */
   readonly declaredLength?: number;
 }
 
 /**
- * Where the run ends that begins with the draft at `first`: before one to
- * somebody else, and before one whose key is in use.
+ * Where the batch ends that begins with the draft at `first`: before one to
+ * another target, and before one whose key is in use.
  */
 export function batchEnd(
   drafts: readonly Draft[],
@@ -60,15 +60,15 @@ export function batchEnd(
 }
 
 /**
- * The FORWARD frames of a run, back to back in one new buffer, and where in it
- * each one ends. Encoded once for everybody who gets it.
+ * The FORWARD frames of a batch, back to back in one new buffer, and where in it
+ * each one ends. Encoded once for all receivers.
  */
-export function encodeForwards(run: Batch): Series {
-  const time = timeText(run.at);
+export function encodeForwards(batch: Batch): Series {
+  const time = timeText(batch.at);
   return encodeSeries(
-    `FORWARD ${run.from}\nTo: ${run.to}\nId: `,
-    run.firstId,
-    run.bodies,
+    `FORWARD ${batch.from}\nTo: ${batch.to}\nId: `,
+    batch.firstId,
+    batch.bodies,
     (bytes) => `\nTime: ${time}\nContent-length: ${bytes}\n\n`,
   );
 }
@@ -82,7 +82,7 @@ export interface Sent
   readonly recipients: number;
 }
 
-/** The SENT frames for a run, back to back. */
+/** The SENT frames for a batch, back to back. */
 export function encodeSents(sent: Sent): Uint8Array {
   const end = `\nTime: ${
     timeText(sent.at)
@@ -128,7 +128,7 @@ const LENGTH_BYTES = 4;
 
 /** Frames back to back, and where in them each one ends. */
 export interface Series {
-  /** All frames; nobody may change them. */
+  /** All frames; do not change them. */
   readonly bytes: Uint8Array;
   /** As many as there are frames. */
   readonly ends: readonly number[];

@@ -1,32 +1,30 @@
 /**
- * Who comes and goes, as the members of a room are told it: at once, or, where
- * there are many, gathered, so that a crowd that comes does not tell everybody
- * of everybody.
+ * Tells the members of a room that users join and leave: at once, or once a
+ * second in a crowded room, where each join would be told to a crowd.
  *
  * @module
  */
 import { encode } from "../../protocol.ts";
 import type { Room, User } from "./user.ts";
 
-/** In a room of more members, who comes and goes is told once a second. */
+/** A room with more members is told once a second. */
 export const QUIET_ROOM_MEMBERS = 100;
 
-/** How somebody came or went, and why. */
+/** How a user joined or left. */
 export interface Change {
-  /** Which. */
   readonly kind: "joined" | "left" | "offline";
-  /** Why, if that is told. */
+  /** Told with it, if given. */
   readonly reason?: string;
 }
 
-/** Who came or went since it was last told, by name. */
+/** Users that joined or left since it was last told, by name. */
 type Gathered = Map<string, { kind: Change["kind"]; remote: string }>;
 
 /** See the top of the file. */
 export class Presence {
   readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
 
-  /** Tells the other members, or makes a note of it in a crowded room. */
+  /** Tells the other members, or gathers it in a crowded room. */
   announce(room: Room, user: User, { kind, reason }: Change): void {
     const { remote } = user.peer;
     const known = this.#gathered.get(room);
@@ -51,10 +49,10 @@ export class Presence {
     }
   }
 
-  /** Tells crowded rooms who came and went. */
+  /** Tells crowded rooms what was gathered. */
   tellGathered(): void {
     const crowded = [...this.#gathered];
-    this.#gathered.clear(); // who goes while this is told is told next
+    this.#gathered.clear(); // an exit while this is told is told next
     for (const [room, gathered] of crowded) {
       for (const kind of ["joined", "left", "offline"] as const) {
         const lines = [...gathered]
@@ -71,7 +69,7 @@ export class Presence {
     }
   }
 
-  /** A room that nobody is in any more needs to be told nothing. */
+  /** Forgets what was gathered for a room without members. */
   forget(room: Room): void {
     this.#gathered.delete(room);
   }

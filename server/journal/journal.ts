@@ -1,24 +1,24 @@
 /**
- * The interface to what outlives a connection: the journal of messages, and
- * where visits are kept.
+ * The interface to what outlives a connection: the journal of messages, and the
+ * store of resumable sessions.
  *
- * The journal is the one place where a message comes into being: it gives the
- * id and the time, keeps the message, and hands it on, in order. What stands
- * behind it may be the memory of this process, a disk, or other servers; the
- * rest of the program is the same.
+ * The journal is the one place where a message comes into being: it gives the id
+ * and the time, stores the message, and hands it on, in order, to its one output.
+ * It can be the memory of this process, a disk, or other servers; the rest of the
+ * server is the same.
  *
  * @module
  */
 import type { Batch, Draft } from "../chat/batch.ts";
 import type { Delivery, Output } from "../chat/user.ts";
 
-/** For so long a key is remembered. */
+/** A key is known for so long. */
 export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
-/** The most messages that one HISTORY gives. */
+/** Limit of the messages of one HISTORY. */
 export const MAX_HISTORY = 1_000;
 
-/** Messages that are: some of those that were appended together, in order. */
+/** Messages that were appended together, and are stored as one batch. */
 export interface Stored {
   /** How many there are. */
   readonly count: number;
@@ -26,11 +26,11 @@ export interface Stored {
   readonly firstId: number;
   /** In milliseconds since the epoch. */
   readonly at: number;
-  /** What became of handing them on. */
+  /** What became of delivering them. */
   readonly delivery: Delivery;
 }
 
-/** What became of a message that nobody received. */
+/** The delivery of a message that no user received. */
 export const NOT_DELIVERED: Delivery = {
   recipients: 0,
   acknowledged: [],
@@ -47,11 +47,11 @@ export interface Page {
   readonly before?: number;
 }
 
-/** Whose messages a returning user missed. */
+/** What a user missed. */
 export interface Missed {
-  /** The last one that the user has. */
+  /** The newest message that the user has. */
   readonly after: number;
-  /** The last one, inclusive; what is newer comes as news. */
+  /** The last one, inclusive; newer ones are delivered. */
   readonly upTo: number;
   /** The user's name. */
   readonly user: string;
@@ -63,16 +63,16 @@ export interface Missed {
   readonly alone?: boolean;
 }
 
-/** After which id the messages of `run` were meant for the user. */
+/** After which id the messages of a batch were meant for the user. */
 export function meantFor(
   query: Missed,
-  run: Pick<Batch, "from" | "to">,
+  batch: Pick<Batch, "from" | "to">,
 ): number {
   const user = query.user.toLowerCase();
-  if (run.to.toLowerCase() === user) return query.since;
-  if (run.from.toLowerCase() === user) return Infinity;
-  if (run.to === "ALL") return query.alone ? Infinity : query.since;
-  return query.rooms.get(run.to) ?? Infinity;
+  if (batch.to.toLowerCase() === user) return query.since;
+  if (batch.from.toLowerCase() === user) return Infinity;
+  if (batch.to === "ALL") return query.alone ? Infinity : query.since;
+  return query.rooms.get(batch.to) ?? Infinity;
 }
 
 /** See the top of the file. */
@@ -90,9 +90,8 @@ export interface Journal {
    * Stores `drafts` in their order, as messages of `from`, hands them on, and
    * resolves when both is done, with results for all of them, in order.
    *
-   * A draft whose key was used within a day, among those that the journal
-   * remembers, is not stored again:
-   * its result is that of the first.
+   * A draft whose key is known is not stored again: its result is that of the
+   * first one.
    *
    * @throws {ChatError} 119 if they cannot be stored; then none of them is.
    */
@@ -123,11 +122,11 @@ export interface Journal {
   tidy(): void;
 }
 
-/** What a visit needs in order to outlive the process. */
+/** What of a resumable session outlives the process. */
 export interface StoredSession {
-  /** The user's name in lower case: one visit for each. */
+  /** The user's name in lower case: each has one session. */
   readonly key: string;
-  /** Proves that one is this user. */
+  /** The resume token. */
   readonly token: string;
   /** The newest message there was when it began. */
   readonly since: number;
@@ -135,19 +134,19 @@ export interface StoredSession {
   readonly rooms: ReadonlyMap<string, number>;
 }
 
-/** Where visits are kept that outlive the process. */
+/** Stores resumable sessions that outlive the process. */
 export interface SessionStore {
-  /** Those that were saved and not forgotten. */
+  /** Those that were saved, and not forgotten. */
   load(): StoredSession[];
 
   /**
-   * Resolves when the visit is stored as it is now, in the place of an earlier
+   * Resolves when the session is stored as it is now, in the place of an earlier
    * one with its key.
    *
    * @throws {ChatError} 119 if it cannot be stored.
    */
-  save(visit: StoredSession): Promise<void>;
+  save(session: StoredSession): Promise<void>;
 
-  /** Forgets visits that are over, if they are still those. */
-  forget(visits: readonly StoredSession[]): Promise<void>;
+  /** Forgets sessions, unless they have another token by now. */
+  forget(sessions: readonly StoredSession[]): Promise<void>;
 }

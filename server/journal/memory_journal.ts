@@ -1,8 +1,8 @@
 /**
- * The journal in memory: what it holds ends with the process, and the oldest
- * goes when it grows over its limit.
+ * The journal in memory: it ends with the process, and forgets its oldest
+ * messages over a limit.
  *
- * It keeps runs as the bytes that were forwarded, so that history is those same
+ * It keeps each batch as the bytes that were delivered; history is those same
  * bytes again.
  *
  * @module
@@ -32,8 +32,8 @@ export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
 const MAX_KEYS = 100_000;
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
 
-/** A run that was handed on. */
-interface StoredRun {
+/** A batch that was handed on. */
+interface StoredBatch {
   readonly from: string;
   readonly to: string;
   readonly firstId: number;
@@ -41,7 +41,7 @@ interface StoredRun {
   readonly ends: readonly number[];
 }
 
-/** What {@linkcode MemoryJournal} may be told to do otherwise. */
+/** Options of {@linkcode MemoryJournal}. */
 export interface MemoryJournalOptions {
   /** Default {@linkcode MAX_JOURNAL_BYTES}. */
   readonly maxBytes?: number;
@@ -53,8 +53,10 @@ export interface MemoryJournalOptions {
 export class MemoryJournal implements Journal {
   readonly #maxBytes: number;
   readonly #now: () => number;
-  readonly #records = new Queue<StoredRun>();
-  readonly #rooms = new NameMap<{ name: string; records: Queue<StoredRun> }>();
+  readonly #records = new Queue<StoredBatch>();
+  readonly #rooms = new NameMap<
+    { name: string; records: Queue<StoredBatch> }
+  >();
   readonly #keys = new Map<string, Stored>();
   #output: Output | undefined;
   #bytes = 0;
@@ -88,7 +90,7 @@ export class MemoryJournal implements Journal {
         first,
         (key) => this.repeated(key) !== undefined,
       );
-      this.#appendRun(from, drafts.slice(first, end), stored);
+      this.#appendBatch(from, drafts.slice(first, end), stored);
       first = end;
     }
     return Promise.resolve(stored);
@@ -151,11 +153,11 @@ export class MemoryJournal implements Journal {
     }
   }
 
-  /** Stores a run, hands it on, and adds what became of it to `stored`. */
-  #appendRun(from: string, drafts: readonly Draft[], stored: Stored[]): void {
+  /** Stores a batch, hands it on, and adds its result to `stored`. */
+  #appendBatch(from: string, drafts: readonly Draft[], stored: Stored[]): void {
     const { to, declaredLength } = drafts[0]!;
     const at = this.#now();
-    const run: Batch = {
+    const batch: Batch = {
       from,
       to,
       firstId: this.#lastId + 1,
@@ -163,26 +165,31 @@ export class MemoryJournal implements Journal {
       bodies: drafts.map((draft) => draft.body),
       ...(declaredLength === undefined ? {} : { declaredLength }),
     };
-    const { bytes, ends } = encodeForwards(run);
+    const { bytes, ends } = encodeForwards(batch);
     this.#lastId += drafts.length;
-    this.#keep({ from, to, firstId: run.firstId, forwards: bytes, ends });
-    const delivery = this.#output?.deliver(run, bytes) ?? NOT_DELIVERED;
-    const result = { count: drafts.length, firstId: run.firstId, at, delivery };
+    this.#keep({ from, to, firstId: batch.firstId, forwards: bytes, ends });
+    const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
+    const result = {
+      count: drafts.length,
+      firstId: batch.firstId,
+      at,
+      delivery,
+    };
     stored.push(result);
     this.#remember(drafts, result);
   }
 
-  #keep(record: StoredRun): void {
+  #keep(record: StoredBatch): void {
     this.#records.push(record);
     this.#bytes += heldBytes(record);
     if (isRoomName(record.to)) this.#roomRecords(record.to).push(record);
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
   }
 
-  #roomRecords(name: string): Queue<StoredRun> {
+  #roomRecords(name: string): Queue<StoredBatch> {
     const known = this.#rooms.get(name);
     if (known) return known.records;
-    const room = { name, records: new Queue<StoredRun>() };
+    const room = { name, records: new Queue<StoredBatch>() };
     this.#rooms.add(name, room);
     return room.records;
   }
@@ -197,17 +204,17 @@ export class MemoryJournal implements Journal {
     if (room.records.size === 0) this.#rooms.delete(room.name);
   }
 
-  /** Keeps the keys of a run, with what is answered if they come again. */
-  #remember(drafts: readonly Draft[], run: Stored): void {
-    // A repeat is not sent to anybody: nothing to wait for.
-    const { recipients } = run.delivery;
+  /** Keeps the keys of a batch, with the answer to a repeated one. */
+  #remember(drafts: readonly Draft[], stored: Stored): void {
+    // A repeated message is not delivered again: there is nothing to wait for.
+    const { recipients } = stored.delivery;
     const delivery = { recipients, acknowledged: [], congested: [] };
     for (let index = 0; index < drafts.length; index++) {
       const { key } = drafts[index]!;
       if (key === undefined) continue;
-      const firstId = run.firstId + index;
+      const firstId = stored.firstId + index;
       this.#keys.delete(key);
-      this.#keys.set(key, { count: 1, firstId, at: run.at, delivery });
+      this.#keys.set(key, { count: 1, firstId, at: stored.at, delivery });
     }
     if (this.#keys.size > MAX_KEYS) this.#forgetOldestKeys();
   }
@@ -222,11 +229,11 @@ export class MemoryJournal implements Journal {
 }
 
 /** What a record keeps from being freed, in bytes. */
-function heldBytes({ forwards }: StoredRun): number {
+function heldBytes({ forwards }: StoredBatch): number {
   return forwards.buffer.byteLength + RECORD_OVERHEAD_BYTES;
 }
 
-function frame({ forwards, ends }: StoredRun, index: number): Uint8Array {
+function frame({ forwards, ends }: StoredBatch, index: number): Uint8Array {
   return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
 }
 

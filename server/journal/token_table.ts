@@ -1,5 +1,5 @@
 /**
- * The table of visits, for those that outlive the process.
+ * The table of resumable sessions, which survive a restart. Files call it visits.
  *
  * @module
  */
@@ -42,9 +42,9 @@ export class TokenTable implements SessionStore {
     });
   }
 
-  forget(visits: readonly StoredSession[]): Promise<void> {
+  forget(sessions: readonly StoredSession[]): Promise<void> {
     return this.#database.write(() => {
-      for (const { key, token } of visits) this.#forget.run(key, token);
+      for (const { key, token } of sessions) this.#forget.run(key, token);
     });
   }
 }

@@ -28,7 +28,7 @@ import {
 /** New accounts of one address: so many at once, then one a minute. */
 export const SIGN_UPS: Rate = { perSecond: 1 / 60, burst: 200 };
 
-/** A guess: nobody knows when a full server has room again. */
+/** A guess: when a full server has room again is not known. */
 const RETRY_WHEN_FULL_SECONDS = 10;
 
 /** Limit of remembered addresses without a connection. */

@@ -89,6 +89,8 @@ const KINDS: readonly RateKind[] = ["messages", "bytes", "joins", "requests"];
 /** One bucket for each rate. */
 export type Buckets = Readonly<Record<RateKind, TokenBucket>>;
 
+const END = { done: true, value: undefined } as const;
+
 /** Where frames come from; a connection is one. */
 export interface Source<T> extends AsyncIterable<Iterable<T>> {
   /** How many bytes were received so far. */
@@ -233,19 +235,24 @@ export class Pace {
     return longest(this.#shared, now);
   }
 
-  *#portion<T>(
+  /** An iterator by hand: a generator costs more than the rest of a frame. */
+  #portion<T>(
     frames: Iterator<T>,
     source: Source<T>,
     timing: Timing,
-  ): Generator<T, void, void> {
-    for (;;) {
-      this.#more = this.#counted && this.#mustRest(source, timing.now());
-      if (this.#more) return;
+  ): Iterable<T> {
+    this.#more = false;
+    const next = (): IteratorResult<T> => {
+      if (this.#counted && this.#mustRest(source, timing.now())) {
+        this.#more = true;
+        return END;
+      }
       this.#counted = false; // within the rates
-      const { done, value } = frames.next();
-      if (done) return this.countRead(source.received, source.heardAt);
-      yield value;
-    }
+      const result = frames.next();
+      if (result.done) this.countRead(source.received, source.heardAt);
+      return result;
+    };
+    return { [Symbol.iterator]: () => ({ next }) };
   }
 
   /** Whether the client has to wait before its next frame. */

@@ -11,9 +11,10 @@ import { ChatError, type Frame } from "../../protocol.ts";
 import { overRate } from "../limits/limits.ts";
 import type { Connection } from "../net/connection.ts";
 import { nextTurn } from "../net/turns.ts";
-import type { Answer, Command } from "./command.ts";
+import type { Answer, Command, UserCommand } from "./command.ts";
 import type { Context } from "./context.ts";
 import { closeSession, hasManyRefused, openSession } from "./lifecycle.ts";
+import type { Registered } from "./registered.ts";
 import { COMMANDS } from "./requests.ts";
 import type { Session, TwoSocket } from "./state.ts";
 
@@ -50,7 +51,10 @@ export async function serve(
   }
 }
 
-/** Handles one frame. Only what has to wait returns a promise. */
+/**
+ * Handles one frame. Only what has to wait returns a promise. This runs for each
+ * SEND, so it makes no closures: those are in the functions that it calls.
+ */
 function handle(
   session: Session,
   context: Context,
@@ -59,38 +63,75 @@ function handle(
   const { connection, pace, state } = session;
   if (frame instanceof ChatError) return refuse(session, context, frame);
   if (state.type === "two-socket") {
-    pace.count("messages", 1, context.now());
-    return answer(session, () => answerTwoSocket(state, frame), frame);
+    return handleTwoSocket(session, context, { state, frame });
   }
   const command = gate(session, context, frame);
   if (command instanceof ChatError) {
     return refuse(session, context, command, frame);
   }
-  if (command.open) {
-    pace.count("requests", command.cost ?? 1, context.now());
-    return answer(session, () => command.run(session, context, frame), frame);
-  }
-  if (state.type === "new") {
-    const error = new ChatError(101, "Cannot do that before REGISTER");
-    return refuse(session, context, error, frame);
-  }
-  if (!command.drafts) {
-    const { kind = "requests", cost = 1 } = command;
-    pace.count(kind, cost, context.now());
-    return answer(session, () => command.run(state, context, frame), frame);
+  if (state.type === "new" || command.open || !command.drafts) {
+    return obey(session, context, { command, frame });
   }
   try {
     command.run(state, context, frame);
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    pace.count("requests", 1, context.now());
-    return answer(session, () => {
-      if (!command.refused) throw error;
-      return command.refused(state, context, { frame, error });
-    }, frame);
+    return refuseDraft(session, context, { state, command, frame, error });
   }
   pace.countMessage(connection.heardAt); // which is about now
   return undefined;
+}
+
+/** Handles a frame of one of the two sockets of a user. */
+function handleTwoSocket(
+  session: Session,
+  { now }: Context,
+  { state, frame }: { state: TwoSocket; frame: Frame },
+): Promise<void> {
+  const { user, role } = state;
+  session.pace.count("messages", 1, now());
+  return answer(session, () => {
+    if (role === "TOSEND") return user.fromSender(frame);
+    user.fromReceiver(frame);
+    return undefined;
+  }, frame);
+}
+
+/** Runs a command, and answers it. */
+function obey(
+  session: Session,
+  context: Context,
+  { command, frame }: { command: Command; frame: Frame },
+): Promise<void> {
+  const { pace, state } = session;
+  if (!command.open && state.type !== "registered") {
+    const error = new ChatError(101, "Cannot do that before REGISTER");
+    return refuse(session, context, error, frame);
+  }
+  const { kind = "requests", cost = 1 } = command;
+  pace.count(kind, cost, context.now());
+  return answer(session, () => {
+    if (command.open) return command.run(session, context, frame);
+    return command.run(state as Registered, context, frame); // see above
+  }, frame);
+}
+
+/** Refuses a command that makes drafts, or answers it in its own way. */
+function refuseDraft(
+  session: Session,
+  context: Context,
+  { state, command, frame, error }: {
+    state: Registered;
+    command: UserCommand;
+    frame: Frame;
+    error: ChatError;
+  },
+): Promise<void> {
+  session.pace.count("requests", 1, context.now());
+  return answer(session, () => {
+    if (!command.refused) throw error;
+    return command.refused(state, context, { frame, error });
+  }, frame);
 }
 
 /** A Map: a verb that a client chose could be a property of every object. */
@@ -109,8 +150,9 @@ function gate(
     const known = [...BY_VERB.keys()].join(", ");
     return new ChatError(105, `Cannot do that: the commands are ${known}`);
   }
-  const [least, most] = command.words;
-  if (args.length >= least && args.length <= most) return command;
+  const { words } = command; // not taken apart: an iterator for each SEND
+  if (args.length >= words[0] && args.length <= words[1]) return command;
+  const [least, most] = words;
   const found = `${args.length} words after ${verb}`;
   const wanted = most === Infinity
     ? `at least ${least}`
@@ -155,10 +197,4 @@ async function answer(
 function flush({ connection, state }: Session): Promise<void> | undefined {
   if (state.type !== "registered" || connection.ending !== undefined) return;
   return state.outgoing.isEmpty ? undefined : state.outgoing.flush();
-}
-
-function answerTwoSocket({ user, role }: TwoSocket, frame: Frame): Answer {
-  if (role === "TOSEND") return user.fromSender(frame);
-  user.fromReceiver(frame);
-  return undefined;
 }

@@ -25,30 +25,27 @@ import { NameMap } from "../chat/name_map.ts";
 import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../net/outbox.ts";
 import type { Batch } from "../chat/batch.ts";
 
-/** So long a receiver may take for its RECEIVED, in milliseconds. */
+/** A receiver must send RECEIVED within this time, in milliseconds. */
 export const ACKNOWLEDGE_WITHIN_MS = 5_000;
 
 /** Which of a user's two sockets one is. */
 export type Role = "TOSEND" | "TORECV";
 
-/** What classic users need of the server. */
+/** What two-socket users need of the server. */
 export interface TwoSocketContext {
-  /** Who is here. */
   readonly hub: Hub;
-  /** Where messages come into being. */
   readonly journal: Journal;
-  /** A receiver has so long for its RECEIVED, in milliseconds. */
+  /** A receiver must send RECEIVED within this time, in milliseconds. */
   readonly acknowledgeWithinMs: number;
-  /** Is told of a user who came in. */
+  /** Is told of a user who registered. */
   entered(user: User): void;
 }
 
-/** The classic users, those with one socket so far included. */
+/** The two-socket users, with those that have one socket so far. */
 export class TwoSocketUsers {
   readonly #context: TwoSocketContext;
   readonly #users = new NameMap<TwoSocketUser>();
 
-  /** Nobody, so far. */
   constructor(context: TwoSocketContext) {
     this.#context = context;
   }
@@ -77,7 +74,7 @@ export class TwoSocketUsers {
     return user;
   }
 
-  /** Takes the user out, and ends both sockets. Idempotent. */
+  /** Removes the user, and ends both sockets. Idempotent. */
   remove(user: TwoSocketUser, reason: string): void {
     if (this.#users.get(user.name) !== user) return;
     this.#users.delete(user.name);
@@ -97,7 +94,7 @@ export class TwoSocketUser implements Peer {
   readonly name: string;
   /** See {@linkcode Peer}. */
   readonly kind = "classic";
-  /** Who it is to the hub, once both sockets are there. */
+  /** In the hub, once both sockets are there. */
   user: User | undefined;
   readonly #context: TwoSocketContext;
   readonly #sockets = new Map<Role, Connection>();
@@ -123,15 +120,15 @@ export class TwoSocketUser implements Peer {
   }
 
   /**
-   * Whether this is the user whose other socket `connection` is: nobody else's
-   * machine may take the half that is missing.
+   * Whether `connection` is the other socket of this user: it must come from the
+   * same address.
    */
   wants(role: Role, name: string, connection: Connection): boolean {
     return this.name === name && !this.#sockets.has(role) &&
       hostOf(this.remote) === hostOf(connection.remote);
   }
 
-  /** Takes a socket; with the second one the user comes in. */
+  /** Takes a socket; with the second one the user registers. */
   complete(role: Role, connection: Connection): void {
     this.#sockets.set(role, connection);
     if (this.#sockets.size < 2) return;
@@ -179,7 +176,7 @@ export class TwoSocketUser implements Peer {
     const acknowledged = await Promise.all(delivery.acknowledged);
     const kept = delivery.recipients > 0 || hub.names.owned(to) !== undefined; // for its login
     if (!kept || acknowledged.includes(false)) {
-      throw new ChatError(102, "Cannot deliver to everybody");
+      throw new ChatError(102, "Cannot deliver to all receivers");
     }
     return encode("SEND", [frame.args[0]!]);
   }
@@ -215,7 +212,7 @@ export class TwoSocketUser implements Peer {
       this.#queuedBytes += bytes.length;
       return promise;
     });
-    // Not at once: whoever is sending to many must not find them changed.
+    // Later: a delivery to many iterates over its receivers now.
     if (full) queueMicrotask(() => this.end("too slow"));
     else this.#sendNext();
     return Promise.all(all).then((answers) => !answers.includes(false));
@@ -247,7 +244,7 @@ function unknown(frame: Frame): ChatError {
   return new ChatError(105, `Cannot do "${frame.verb}" on this socket`);
 }
 
-/** What is not stored is not delivered: of 119 the course knows nothing. */
+/** What is not stored is not delivered; the course has no error 119. */
 function undelivered(error: unknown): never {
   if (!(error instanceof ChatError)) throw error;
   throw new ChatError(102, error.message);

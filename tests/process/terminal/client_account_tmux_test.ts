@@ -24,12 +24,12 @@ Deno.test(
     await screen.line("/signup");
     await screen.until("New password for alice:");
     await screen.line("sesame one");
-    await screen.until("The same again:");
+    await screen.until("Repeat the password:");
     await screen.line("sesame two");
     await screen.until("! The two are not the same; try again. An empty line");
     await screen.until(/^New password for alice:$/m);
     await screen.line("sesame one");
-    await screen.until(/as it is\.\n(.*\n)*.*New.*\n.*The same again:$/);
+    await screen.until(/as it is\.\n(.*\n)*.*New.*\n.*Repeat the password:$/);
     await screen.line("sesame one");
     await screen.until("* alice is your account now");
     await screen.keys("Up");
@@ -75,7 +75,7 @@ Deno.test(
       await screen.line("/signup");
       await screen.until(/New password for alice:$/);
       await screen.line("sesame");
-      await screen.until(/The same again:$/);
+      await screen.until(/Repeat the password:$/);
       await screen.line("sesame");
       await screen.until(
         /your account now\..*\n(.*\n)*#default>$/,
@@ -114,7 +114,7 @@ Deno.test(
     await screen.line("1");
     await screen.until("New password for alice:");
     await screen.line("sesame");
-    await screen.until("The same again:");
+    await screen.until("Repeat the password:");
     await screen.line("sesame");
     await screen.until("* Welcome, alice.");
     await screen.keys("C-d");
@@ -189,7 +189,7 @@ Deno.test(
     await screen.type("sesamx");
     await screen.keys("BSpace");
     await screen.line("e");
-    await screen.until("The same again:");
+    await screen.until("Repeat the password:");
     await bob.say("#default", "while you type");
     await screen.until("while you type");
     await screen.line("sesame");

@@ -11,15 +11,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { SmallServer } from "../../../examples/server.ts";
 import {
-  completeCommand,
-  runCommand,
-} from "../../../server/operator/console.ts";
-import {
   type Server,
   type ServerOptions,
   startServer,
 } from "../../../server/start.ts";
 import { startWeb, type Web } from "../../../web/serve/serve.ts";
+import { consoleOf } from "../operator.ts";
 import { SocketConn } from "./socket_conn.ts";
 
 /** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
@@ -112,12 +109,7 @@ export async function within<T>(
 /** A server on a free port, and the lines of its log. */
 export interface TestServer extends Server {
   /** What its operator can type. */
-  readonly console: {
-    run(line: string): Promise<string>;
-    complete(line: string): [candidates: string[], part: string];
-    /** Resolves when the operator has typed `stop`. */
-    readonly stopped: Promise<void>;
-  };
+  readonly console: ReturnType<typeof consoleOf>;
   /** What was logged so far. */
   readonly log: readonly string[];
   /** Resolves with the first line that has `part` in it. */
@@ -201,8 +193,6 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
       waiting.delete(lookAgain);
     }
   };
-  const stopped = Promise.withResolvers<void>();
-  const desk = () => ({ ...server.context, stop: stopped.resolve });
   const web = overWebSockets ? serveWebSockets(server) : undefined;
   if (web) webs.set(server.port, web);
   return {
@@ -212,11 +202,7 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     get context() {
       return server.context;
     },
-    console: {
-      run: (line) => runCommand(desk(), line),
-      complete: (line) => completeCommand(desk(), line),
-      stopped: stopped.promise,
-    },
+    console: consoleOf(server),
     welcome: server.welcome,
     async [Symbol.asyncDispose]() {
       webs.delete(server.port);
