@@ -17,7 +17,7 @@ import { Access } from "./client/chat/access.ts";
 import { complete } from "./client/chat/completion.ts";
 import type { TransferTask } from "./client/chat/file_pipe.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
-import { Session, type SessionParts } from "./client/chat/session.ts";
+import { Session, type SessionFiles } from "./client/chat/session.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
 import type { SharedFolder } from "./client/files/shared_folder.ts";
 import { askGoal, askName, type Goal, refused } from "./client/goal.ts";
@@ -187,10 +187,12 @@ async function runLoops(
     name: goal.name,
     access,
     echo: !piped, // a pipe knows what it said
-    listens: options.listens && !piped && transfer?.kind !== "send",
-    directHost: options.directHost,
-    files: await filesOf(setting),
-    takesFiles: transfer && ((name) => takesFrom(transfer, name)),
+    direct: {
+      listens: options.listens && !piped && transfer?.kind !== "send",
+      hostname: options.directHost,
+      files: await filesOf(setting),
+      takesFiles: transfer && ((name) => takesFrom(transfer, name)),
+    },
     ...(piped ? { refused: refusals.add } : {}),
   });
   setting.session = session;
@@ -225,11 +227,7 @@ async function speak(
     isDone = await runTransfer(session, transfer);
   } else if (piped) {
     await session.join(room);
-    await sendLines(server, Deno.stdin.readable, refusals.numbers, {
-      room,
-      maxBytes: session.chat.maxBodyBytes,
-      refuse: refusals.tell,
-    });
+    await sendLines(session, room, refusals);
   } else {
     session.note(`Welcome, ${session.name}. Type /help for commands.`);
     if (asks && !options.tls && !isLoopback(goal.hostname)) {
@@ -249,7 +247,7 @@ const NOT_ENCRYPTED =
 /** Where files go, what others may get, and how transfers are shown. */
 async function filesOf(
   { options: { downloads, share, transfer }, terminal }: Setting,
-): Promise<NonNullable<SessionParts["files"]>> {
+): Promise<SessionFiles> {
   const draws = terminal.kind === "raw" ||
     (transfer !== undefined && Deno.stderr.isTerminal());
   return {

@@ -27,8 +27,7 @@ import {
   RESTARTED,
 } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
-import type { DirectParts } from "../direct/direct.ts";
-import { LazyDirect } from "../direct/lazy_direct.ts";
+import { LazyDirect, type LazyDirectParts } from "../direct/lazy_direct.ts";
 import { failureOf } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { Item, View } from "../view/view.ts";
@@ -40,6 +39,9 @@ const MAX_ROOMS_SHOWN = 50;
 
 /** How many older messages are shown at a time. */
 const OLDER_MESSAGES = 20;
+
+/** Where files go, and what others can get. */
+export type SessionFiles = Omit<LazyDirectParts["files"], "me">;
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
@@ -55,14 +57,10 @@ export interface SessionParts {
   readonly name: string;
   /** Whether our own messages are shown when they are sent. Default true. */
   readonly echo?: boolean;
-  /** Whether we can be called directly, at first. Default true. */
-  readonly listens?: boolean;
-  /** The only address for direct connections. Default: all of this computer. */
-  readonly directHost?: string | undefined;
-  /** Where files go, and what others can get. Default: nothing. */
-  readonly files?: Omit<DirectParts["files"], "me">;
-  /** See {@linkcode DirectParts.takesFiles}. */
-  readonly takesFiles?: DirectParts["takesFiles"];
+  /** Calls and files. Default: we can be called, and others can get nothing. */
+  readonly direct?:
+    & Pick<LazyDirectParts, "listens" | "hostname" | "takesFiles">
+    & { readonly files: SessionFiles };
   /** Gets messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
@@ -108,10 +106,8 @@ export class Session implements CommandClient {
         }),
       me: () => this.name,
       ignores: (name) => this.messages.ignores(name),
-      listens: parts.listens ?? true,
-      hostname: parts.directHost,
-      files: { ...parts.files, me: parts.name },
-      takesFiles: parts.takesFiles,
+      ...parts.direct,
+      files: { ...parts.direct?.files, me: parts.name },
       show: (item) => this.show(item),
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),
