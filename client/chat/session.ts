@@ -119,7 +119,7 @@ export class Session implements CommandClient {
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
-      name: parts.name,
+      me: parts.name,
       view: this.#handlers(),
     });
   }

@@ -90,7 +90,7 @@ export class Chat implements CommandClient {
     this.#session = new ChatSession({
       server: this.server,
       signIn,
-      name,
+      me: name,
       view: this.#handlers(),
     });
   }
