@@ -196,9 +196,10 @@ export class ReconnectingConnection implements Disposable, Requester {
    */
   async settled(requests: number, bytes = Infinity): Promise<void> {
     if (this.#stop.signal.aborted) throw this.#end ?? closed();
-    if (this.#isSettled({ requests, bytes })) return;
+    const isOver = () => this.#unsettled <= requests && this.#bytes <= bytes;
+    if (isOver()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ requests, bytes, resolve, reject });
+    this.#waiting.push({ isOver, resolve, reject });
     await promise;
   }
 
@@ -339,12 +340,10 @@ export class ReconnectingConnection implements Disposable, Requester {
       if (stayed || this.#answered > this.#answeredBefore) this.#attempt = 0;
       owner.lost(error);
     }
-    const pause = pauseBefore(this.#attempt++, {
-      retryAfterMs: Math.max(this.#retryAfterMs, retryAfterMs(error)),
-      ...(this.#options.random ? { random: this.#options.random } : {}),
-    });
+    const { giveUpAfterMs = Infinity, random } = this.#options;
+    const told = Math.max(this.#retryAfterMs, retryAfterMs(error));
+    const pause = pauseBefore(this.#attempt++, told, random);
     this.#retryAfterMs = 0;
-    const { giveUpAfterMs = Infinity } = this.#options;
     if (now + pause - this.#lostAt > giveUpAfterMs) throw givenUp(error);
     this.#pauseOver = new AbortController();
     const signals = [this.#stop.signal, this.#pauseOver.signal];
@@ -445,23 +444,15 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#answered++;
     this.#unsettled--;
     this.#bytes -= body.length;
-    if (this.#waiting.length > 0) this.#wake();
-  }
-
-  #isSettled({ requests, bytes }: Pick<Waiting, "requests" | "bytes">) {
-    return this.#unsettled <= requests && this.#bytes <= bytes;
-  }
-
-  #wake(): void {
-    const ready = this.#waiting.filter((one) => this.#isSettled(one));
-    this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
-    for (const { resolve } of ready) resolve();
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ isOver }) => !isOver());
+    for (const { isOver, resolve } of waiting) if (isOver()) resolve();
   }
 }
 
 interface Waiting {
-  readonly requests: number;
-  readonly bytes: number;
+  isOver(): boolean;
   resolve(): void;
   reject(error: Error): void;
 }

@@ -18,7 +18,7 @@ import {
 import { NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
-import { byId } from "./dom.ts";
+import { byId, recall, remember } from "./dom.ts";
 
 /** Which name to register, and where. */
 export interface Goal {
@@ -48,10 +48,11 @@ export class Form {
 
   constructor(submit: (goal: Goal) => void) {
     this.#submit = submit;
-    const { name, server, port } = remembered();
-    this.#name.value = settings.name ?? name;
-    this.#server.value = settings.server ?? (server || "127.0.0.1");
-    this.#port.value = `${settings.port ?? (port || NORMAL_PORT)}`;
+    const typed = Object(recall("localStorage", REMEMBERED));
+    const { name, server, port } = { ...typed, ...settings };
+    this.#name.value = `${name ?? ""}`;
+    this.#server.value = `${server || "127.0.0.1"}`;
+    this.#port.value = `${port || NORMAL_PORT}`;
     byId("server-fields").hidden = !settings.local;
     byId("encrypted").hidden = !settings.tls;
     byId("no-accounts").hidden = canUseAccounts;
@@ -127,7 +128,8 @@ export class Form {
       const url = this.#url();
       this.#explain();
       this.#busy(true);
-      remember({ name, server: this.#server.value, port: this.#port.value });
+      const typed = { server: this.#server.value, port: this.#port.value };
+      remember("localStorage", REMEMBERED, { name, ...typed });
       this.#submit({ name, signIn, url });
     } catch (error) {
       if (!(error instanceof ScramError)) throw error;
@@ -193,30 +195,4 @@ export function checkRepeated(
   preparePassword(password.value);
   if (password.value === repeat.value) return;
   throw new ScramError("The passwords are not the same");
-}
-
-/** What was typed the last time. */
-interface Remembered {
-  readonly name: string;
-  readonly server: string;
-  readonly port: string;
-}
-
-function remembered(): Remembered {
-  try {
-    const stored = Object(JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}"));
-    const { name = "", server = "", port = "" } = stored;
-    return { name: `${name}`, server: `${server}`, port: `${port}` };
-  } catch {
-    // A browser may store nothing, and another program may have written it.
-    return { name: "", server: "", port: "" };
-  }
-}
-
-function remember(values: Remembered): void {
-  try {
-    localStorage.setItem(REMEMBERED, JSON.stringify(values));
-  } catch {
-    // A browser may store nothing; then the user types it again.
-  }
 }
