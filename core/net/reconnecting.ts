@@ -349,20 +349,16 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** Checks whether the server is there; ends the connection if not. */
   #check(keepalive: Keepalive, connection: Connection): void {
-    switch (keepalive.check()) {
-      case "ask":
-        connection.send({ verb: "PING", args: [], body: bytesOf(undefined) });
-        return;
-      case "give up":
-        connection.close(idle());
-    }
+    const next = keepalive.check();
+    if (next === "give up") connection.close(idle());
+    if (next !== "ask") return;
+    connection.send({ verb: "PING", args: [], body: bytesOf(undefined) });
   }
 
   /** The events; the answers among them are counted. */
   *#counted(batch: Iterable<Event>): Generator<Event, void, void> {
     for (const event of batch) {
-      // The cast: a Connection gives back what it was given.
-      const request = event.request as PendingRequest | undefined;
+      const { request } = event;
       if (request && isPostponed(event)) {
         this.#postpone(request, event.frame);
         continue;
@@ -426,9 +422,9 @@ export class ReconnectingConnection implements Disposable, Requester {
   /** Rejects everything that waits. */
   #refuseAll(): void {
     const end = this.#end ?? closed();
+    const requests = [...this.#postponed, ...this.#parked];
     for (const { reject } of this.#waiting.splice(0)) reject(end);
-    for (const { reject } of this.#postponed) reject?.(end);
-    for (const { reject } of this.#parked) reject?.(end);
+    for (const { reject } of requests) reject?.(end);
   }
 
   /** Differs from all other keys of this user, in other runs too. */

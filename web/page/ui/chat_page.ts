@@ -258,7 +258,7 @@ export class ChatPage {
 
   #notify(conversation: Conversation, title: string, text: string): void {
     const show = () => this.#chat.show(conversation);
-    notify(title, { text, tag: conversation.target, show });
+    notify(title, text, conversation.target, show);
   }
 
   async #askToNotify(): Promise<void> {

@@ -220,11 +220,9 @@ export class Files implements Carrier {
     if (state !== "offered" || before === state) return;
     announce(`${peer} offers ${title}: ${text}`);
     if (this.#chat.attentive) return;
-    notify(`Files from ${peer}`, {
-      text: `${title}: ${text}`,
-      tag: `files ${number}`,
-      show: () => this.#chat.talkTo(peer),
-    });
+    const show = () => this.#chat.talkTo(peer);
+    const what = `${title}: ${text}`;
+    notify(`Files from ${peer}`, what, `files ${number}`, show);
   }
 
   #lost(program: Program): void {
