@@ -236,25 +236,17 @@ export async function inTime<T>(
   connection: { close(reason: ConnectionError): void },
   answer: Promise<T>,
 ): Promise<T> {
-  const timer = setTimeout(
-    () => connection.close(noAnswer(deed)),
-    ANSWER_TIMEOUT_MS,
-  );
+  const seconds = ANSWER_TIMEOUT_MS / 1_000;
+  const what = `Cannot ${deed}: no answer within ${seconds} seconds`;
+  const advice = "Is this the address and the port of a parley server?";
+  const error = new ConnectionError("protocol", what, {
+    advice,
+    passing: true,
+  });
+  const timer = setTimeout(() => connection.close(error), ANSWER_TIMEOUT_MS);
   try {
     return await answer;
   } finally {
     clearTimeout(timer);
   }
-}
-
-function noAnswer(deed: string): ConnectionError {
-  const seconds = ANSWER_TIMEOUT_MS / 1_000;
-  return new ConnectionError(
-    "protocol",
-    `Cannot ${deed}: no answer within ${seconds} seconds`,
-    {
-      advice: "Is this the address and the port of a parley server?",
-      passing: true,
-    },
-  );
 }

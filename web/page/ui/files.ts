@@ -53,10 +53,9 @@ export class Files implements Carrier {
    * server.
    */
   readonly #ringing = new Map<string, string>();
-  readonly #list = new TransferList({
-    accept: (transfer) => this.#program?.tell({ type: "accept", transfer }),
-    end: (transfer) => this.#program?.tell({ type: "end", transfer }),
-  });
+  readonly #list = new TransferList((type, transfer) =>
+    this.#program?.tell({ type, transfer })
+  );
 
   /** @param changed Runs when there is something to draw. */
   constructor(chat: Chat, changed: () => void) {

@@ -36,6 +36,9 @@ const NORMAL_PORT = settings.tls ? DEFAULT_PORT + 1 : DEFAULT_PORT;
 /** See the top of the file. */
 export class Form {
   readonly #form = byId("entrance-form", HTMLFormElement);
+  readonly #ways = [
+    ...this.#form.querySelectorAll<HTMLInputElement>("[name=way]"),
+  ];
   readonly #name = byId("name", HTMLInputElement);
   readonly #server = byId("server", HTMLInputElement);
   readonly #port = byId("port", HTMLInputElement);
@@ -56,7 +59,7 @@ export class Form {
     byId("server-fields").hidden = !settings.local;
     byId("encrypted").hidden = !settings.tls;
     byId("no-accounts").hidden = canUseAccounts;
-    for (const way of this.#ways()) {
+    for (const way of this.#ways) {
       way.disabled = way.value !== "guest" && !canUseAccounts;
       way.addEventListener("change", () => this.#drawWay());
     }
@@ -92,9 +95,7 @@ export class Form {
     const owner = ownerOf(error);
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
-      this.#explain(
-        `${sanitize(`${owner}`)} has an account. If it is yours, sign in.`,
-      );
+      this.#explain(`${owner} has an account. If it is yours, sign in.`);
       this.#password.focus();
     }
     if (!(error instanceof ChatError)) return;
@@ -149,19 +150,13 @@ export class Form {
     return url;
   }
 
-  #ways(): HTMLInputElement[] {
-    return [...this.#form.querySelectorAll("input")].filter(({ type }) =>
-      type === "radio"
-    );
-  }
-
   get #way(): Way {
-    const value = this.#ways().find(({ checked }) => checked)?.value;
+    const value = this.#ways.find(({ checked }) => checked)?.value;
     return value === "login" || value === "signup" ? value : "guest";
   }
 
   set #way(value: Way) {
-    for (const way of this.#ways()) way.checked = way.value === value;
+    for (const way of this.#ways) way.checked = way.value === value;
     this.#drawWay();
   }
 
