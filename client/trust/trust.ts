@@ -24,7 +24,8 @@ import {
   serverText,
 } from "./known_servers.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { type ByteStream, shown, signed, UntrustedCertificate } from "./tls.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
+import { shown, signed, UntrustedCertificate } from "./tls.ts";
 
 /** Where the user is asked. */
 export type Questioner = Pick<Terminal, "ask" | "print">;

@@ -37,16 +37,7 @@ import {
   errorOf,
   errorText,
 } from "./connection_error.ts";
-
-/** What a connection runs over; a `Deno.Conn` fits, and so does a WebSocket. */
-export interface Stream {
-  /** Reads into `buffer`; resolves to the number of bytes, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of `bytes`; resolves to the number of bytes written. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends reading and writing. */
-  close(): void;
-}
+import { type Stream, writeAll } from "./stream.ts";
 
 /** A request, as its sender sees it. */
 export interface Request {
@@ -220,9 +211,7 @@ export class Connection implements Disposable, Requester {
       while (this.#outbox.length > 0) {
         const batch = concat(this.#outbox);
         this.#outbox = [];
-        for (let sent = 0; sent < batch.length;) {
-          sent += await this.#stream.write(batch.subarray(sent));
-        }
+        await writeAll(this.#stream, batch);
       }
     } catch {
       // The server has closed. It may have said why, and the reader finds it.

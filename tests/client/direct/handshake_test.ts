@@ -6,7 +6,7 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import type { ByteStream } from "../../../client/trust/tls.ts";
+import type { ByteStream } from "../../../core/net/stream.ts";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
@@ -129,7 +129,7 @@ Deno.test("a caller who shows another key than she has announced is refused", as
     role: "caller",
     session: called.session,
     pair: await KeyPair.make(),
-    theirs: called.publicKey,
+    theirs: called.pair.publicKey,
   });
 
   for (const sides of [[liar, called], [called, liar]] as const) {

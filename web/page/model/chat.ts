@@ -7,7 +7,7 @@
  * @module
  */
 import { type ChatMessage, numberOf, timeOf } from "../../../core/frames.ts";
-import type { Stream } from "../../../core/net/connection.ts";
+import type { Stream } from "../../../core/net/stream.ts";
 import {
   ConnectionError,
   inWords,
