@@ -108,7 +108,6 @@ export class Session {
         }),
       me: () => this.name,
       ignores: (name) => this.messages.ignores(name),
-      listens: parts.listens ?? true,
       hostname: parts.directHost,
       files: { ...parts.files, me: parts.name },
       takesFiles: parts.takesFiles,
@@ -116,7 +115,7 @@ export class Session {
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),
       prompt: () => this.prompt(),
-    });
+    }, parts.listens ?? true);
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
@@ -328,7 +327,7 @@ export class Session {
   }
 
   #makeCurrent(room: JoinedRoom): void {
-    this.direct.opened?.leave();
+    if (this.direct.opened) this.direct.opened.current = undefined;
     this.chat.use(room);
     this.prompt();
   }

@@ -21,7 +21,12 @@ import {
 import { Failure } from "../view/failure.ts";
 import { type Endpoint, endpointText } from "../trust/address.ts";
 import { candidatesToDial } from "./candidates.ts";
-import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
+import {
+  Agreement,
+  commitmentTo,
+  newKeyPair,
+  SESSION_BYTES,
+} from "./handshake.ts";
 import { Rendezvous } from "./rendezvous.ts";
 import { numberOf } from "../../core/frames.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -133,14 +138,14 @@ export class Calls implements Disposable {
     offer: Offer,
     signal: AbortSignal,
   ): Promise<EstablishedCall> {
-    const pair = await KeyPair.make();
+    const pair = await newKeyPair();
     const session = crypto.getRandomValues(new Uint8Array(SESSION_BYTES));
     const rendezvous = new Rendezvous(this.#parts);
     const id = session.toHex();
     try {
       const headers = {
         ...headersOf(id, rendezvous),
-        Commit: (await pair.commitment()).toHex(),
+        Commit: (await commitmentTo(pair.publicKey)).toHex(),
         ...offerHeaders(offer),
       };
       const answer = await this.#ring(id, { name, headers, signal });
@@ -171,7 +176,7 @@ export class Calls implements Disposable {
       throw new ChatError(118, `${name} has ended the call`);
     }
     this.#incoming.get(id)!.end("");
-    const pair = await KeyPair.make();
+    const pair = await newKeyPair();
     const session = Uint8Array.fromHex(id);
     const agreement = new Agreement({ role: "called", session, pair, theirs });
     const rendezvous = this.#rendezvousFor(call);
@@ -330,6 +335,7 @@ export class Calls implements Disposable {
 }
 
 const SESSION = /^[0-9a-f]{32}$/;
+const KEY = /^[0-9a-f]{64}$/;
 
 function headersOf(session: string, { candidates }: Rendezvous): Headers {
   return { Session: session, Address: candidates.map(endpointText) };
@@ -360,9 +366,7 @@ function candidatesOf(frame: Frame): Endpoint[] {
 
 function keyOf(frame: Frame, name: string): Bytes | undefined {
   const value = header(frame, name) ?? "";
-  const digits = 2 * KEY_BYTES;
-  if (value.length !== digits || !/^[0-9a-f]*$/.test(value)) return undefined;
-  return Uint8Array.fromHex(value);
+  return KEY.test(value) ? Uint8Array.fromHex(value) : undefined;
 }
 
 function unanswered(name: string): ChatError {

@@ -67,11 +67,9 @@ export const MAX_QUEUED = 10_000;
 const LINGER_MS = 5_000;
 
 /** A record to be sent. */
-interface Queued {
+interface Queued extends PromiseWithResolvers<void> {
   readonly kind: number;
   readonly record: Bytes;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
 /** A decrypted record, the end, or a keepalive. */
@@ -207,14 +205,12 @@ export class Channel implements AsyncDisposable {
   }
 
   #put(kind: number, record: Bytes): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (this.#broken) reject(this.#broken);
-    else if (this.#queue.length >= MAX_QUEUED) reject(this.abort(stuck()));
-    else {
-      this.#queue.push({ kind, record, resolve, reject });
-      this.#flushing ??= this.#flush();
-    }
-    return promise;
+    if (this.#queue.length >= MAX_QUEUED) this.abort(stuck());
+    if (this.#broken) return Promise.reject(this.#broken);
+    const queued = { ...Promise.withResolvers<void>(), kind, record };
+    this.#queue.push(queued);
+    this.#flushing ??= this.#flush();
+    return queued.promise;
   }
 
   /** The only writer. Never rejects: an error breaks the channel. */

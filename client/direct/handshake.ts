@@ -39,63 +39,31 @@ import type { Bytes } from "../../core/scram.ts";
 export const SESSION_BYTES = 16;
 
 /** Length of a public key, and of the hash of one, in bytes. */
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 
 /** A side's role in a session, independent of which side dials. */
 export type Role = "caller" | "called";
 
-/** The secret that both sides have agreed on. */
-interface Secret {
-  /** All keys are derived from it. */
-  readonly bytes: Bytes;
-  /** The verification code. */
-  readonly code: string;
+/** One side's key pair for one session. */
+export interface KeyPair {
+  readonly publicKey: Bytes;
+  readonly privateKey: CryptoKey;
 }
 
-/** One side's key pair for one session. */
-export class KeyPair {
-  readonly publicKey: Bytes;
-  readonly #privateKey: CryptoKey;
+export async function newKeyPair(): Promise<KeyPair> {
+  // The cast: the types do not know that X25519 gives a pair.
+  const { publicKey, privateKey } = await crypto.subtle.generateKey(
+    "X25519",
+    false,
+    ["deriveBits"],
+  ) as CryptoKeyPair;
+  const raw = await crypto.subtle.exportKey("raw", publicKey);
+  return { publicKey: new Uint8Array(raw), privateKey };
+}
 
-  private constructor(publicKey: Bytes, privateKey: CryptoKey) {
-    this.publicKey = publicKey;
-    this.#privateKey = privateKey;
-  }
-
-  static async make(): Promise<KeyPair> {
-    // The cast: the types do not know that X25519 gives a pair.
-    const { publicKey, privateKey } = await crypto.subtle.generateKey(
-      "X25519",
-      false,
-      ["deriveBits"],
-    ) as CryptoKeyPair;
-    const raw = await crypto.subtle.exportKey("raw", publicKey);
-    return new KeyPair(new Uint8Array(raw), privateKey);
-  }
-
-  /** SHA-256 of the public key: the `Commit` of a CALL. */
-  async commitment(): Promise<Bytes> {
-    return await sha256(this.publicKey);
-  }
-
-  /**
-   * The shared secret of X25519.
-   *
-   * @throws {DOMException} If `theirs` gives the zero secret (RFC 7748, section
-   * 6.1).
-   */
-  async secretWith(theirs: Bytes): Promise<Bytes> {
-    const key = await crypto.subtle.importKey(
-      "raw",
-      theirs,
-      "X25519",
-      true,
-      [],
-    );
-    const how = { name: "X25519", public: key };
-    const bits = await crypto.subtle.deriveBits(how, this.#privateKey, 256);
-    return new Uint8Array(bits);
-  }
+/** SHA-256 of a public key: the `Commit` of a CALL. */
+export async function commitmentTo(publicKey: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", publicKey));
 }
 
 /** The key agreement of one session, for all its connections. */
@@ -104,8 +72,10 @@ export class Agreement {
   /** The session's id. */
   readonly session: Bytes;
   readonly pair: KeyPair;
+  /** Six digits, which both users compare; empty until the first handshake. */
+  code = "";
   readonly #theirs: Bytes;
-  #secret: Promise<Secret> | undefined;
+  #secret: Promise<Bytes> | undefined;
 
   /** `theirs` is the other side's key, or the hash of the caller's. */
   constructor({ role, session, pair, theirs }: {
@@ -120,36 +90,44 @@ export class Agreement {
     this.#theirs = theirs;
   }
 
-  /** Six digits, which both users compare; empty until the first handshake. */
-  async code(): Promise<string> {
-    return (await this.#secret)?.code ?? "";
-  }
-
   /**
    * The secret with `theirKey`, the key from a hello.
    *
    * @throws {Failure} If it is not the key of CALL or ACCEPT, or is invalid.
    */
   async secretWith(theirKey: Bytes): Promise<Bytes> {
-    const shown = this.role === "caller" ? theirKey : await sha256(theirKey);
+    const isCaller = this.role === "caller";
+    const shown = isCaller ? theirKey : await commitmentTo(theirKey);
     if (!timingSafeEqual(shown, this.#theirs)) throw otherKey();
-    return (await (this.#secret ??= this.#agree(theirKey))).bytes;
+    return await (this.#secret ??= this.#agree(theirKey));
   }
 
-  async #agree(theirKey: Bytes): Promise<Secret> {
+  async #agree(theirKey: Bytes): Promise<Bytes> {
     const { role, session, pair } = this;
     const keys = callerFirst(role, pair.publicKey, theirKey);
-    const shared = await pair.secretWith(theirKey).catch(() => {
+    const shared = await x25519(pair.privateKey, theirKey).catch(() => {
       throw otherKey();
     });
     const info = ["secret", ...keys];
-    const bytes = await hkdf(shared, { salt: session, info });
+    const secret = await hkdf(shared, { salt: session, info });
     // Six digits of 64 bits: the bias of the remainder is tiny.
     const how = { salt: session, info: ["digits"], length: 8 };
-    const { buffer } = await hkdf(bytes, how);
+    const { buffer } = await hkdf(secret, how);
     const number = new DataView(buffer).getBigUint64(0) % 1_000_000n;
-    return { bytes, code: `${number}`.padStart(6, "0") };
+    this.code = `${number}`.padStart(6, "0");
+    return secret;
   }
+}
+
+/**
+ * The shared secret.
+ *
+ * @throws {DOMException} If it is zero (RFC 7748, section 6.1).
+ */
+async function x25519(ours: CryptoKey, theirs: Bytes): Promise<Bytes> {
+  const key = await crypto.subtle.importKey("raw", theirs, "X25519", true, []);
+  const how = { name: "X25519", public: key };
+  return new Uint8Array(await crypto.subtle.deriveBits(how, ours, 256));
 }
 
 /** Settings of {@linkcode handshake}. */
@@ -281,10 +259,6 @@ async function read(stream: ByteStream, length: number): Promise<Bytes> {
     at += count;
   }
   return bytes;
-}
-
-async function sha256(bytes: Bytes): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
 function wrongPeer(why: string): Failure {

@@ -128,7 +128,7 @@ Deno.test("a channel that breaks is made again, as often as it takes", async () 
   for (let breaks = 0; breaks < 5; breaks++) {
     const [a, b] = await Promise.all([hers.connect(), his.connect()]);
     const received = assertRejects(() => receiveAll(b), Failure);
-    digits.add(await caller.code()).add(await called.code());
+    digits.add(caller.code).add(called.code);
     await a.send(record("as before"));
     proxy.cutAll();
     await received;
