@@ -38,7 +38,7 @@ import {
   errorOf,
   errorText,
 } from "./connection_error.ts";
-import { type Stream, writeAll } from "./stream.ts";
+import type { Stream } from "./stream.ts";
 
 /** A request that the server answers. */
 export type AnsweredVerb = Exclude<RequestVerb, "PONG" | "RECEIVED">;
@@ -215,7 +215,9 @@ export class Connection implements Disposable, Requester {
       while (this.#outbox.length > 0) {
         const batch = concat(this.#outbox);
         this.#outbox = [];
-        await writeAll(this.#stream, batch);
+        for (let sent = 0; sent < batch.length;) {
+          sent += await this.#stream.write(batch.subarray(sent));
+        }
       }
     } catch {
       // The server has closed. It may have said why, and the reader finds it.
