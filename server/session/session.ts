@@ -62,6 +62,10 @@ function handle(
 ): Promise<void> | undefined {
   const { connection, pace, state } = session;
   if (frame instanceof ChatError) return refuse(session, context, frame);
+  if (state.type === "registered" && state.outgoing.repeat(frame)) {
+    pace.countMessage(connection.heardAt); // which is about now
+    return undefined;
+  }
   if (state.type === "two-socket") {
     return handleTwoSocket(session, context, { state, frame });
   }
