@@ -11,13 +11,18 @@ import { ChatError, type Frame } from "../../protocol.ts";
 import { overRate } from "../limits/limits.ts";
 import type { Timing } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
-import { nextTurn } from "../net/turns.ts";
-import type { Answer, Command, UserCommand } from "./command.ts";
-import type { Context } from "./context.ts";
+import { nextTurn } from "../net/clock.ts";
+import type {
+  Answer,
+  Command,
+  Context,
+  Session,
+  TwoSocket,
+  UserCommand,
+} from "./state.ts";
 import { closeSession, hasManyRefused, openSession } from "./lifecycle.ts";
 import type { Registered } from "./registered.ts";
 import { COMMANDS } from "./requests.ts";
-import type { Session, TwoSocket } from "./state.ts";
 
 /**
  * Serves one connection, from the first byte to the last. Whatever a client does
