@@ -17,11 +17,11 @@ import {
   PROTOCOL,
 } from "../protocol.ts";
 import { numberOf, sameBytes } from "./frames.ts";
-import { history, type Landmark, remembers } from "./history.ts";
 import type { Connection } from "./net/connection.ts";
 import { ConnectionError } from "./net/connection_error.ts";
 import type { ReconnectingConnection } from "./net/reconnecting.ts";
 import type { Order } from "./order.ts";
+import { history, type Landmark, remembers } from "./requests.ts";
 import type { SignIn } from "./sign_in.ts";
 
 /** How many missed messages of a room are fetched, the newest. */

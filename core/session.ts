@@ -19,33 +19,34 @@ import {
   type ChatMessage,
   messageOf,
   numberOf,
+  type Presence,
+  presenceOf,
   sentMessage,
   textOf,
   timeOf,
 } from "./frames.ts";
-import { history, type HistoryRange, type Landmark } from "./history.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { ConnectionError, errorOf } from "./net/connection_error.ts";
 import type { Owner, ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
-import { type Presence, presenceOf } from "./presence.ts";
+import { history, type HistoryRange, type Landmark } from "./requests.ts";
 import { type JoinedRoom, Resume } from "./resume.ts";
 import type { SignIn } from "./sign_in.ts";
 
 /** What a client draws. */
 export interface SessionView {
   /** We are registered, the first time or again. */
-  registered(): void;
+  registered?(): void;
   /** The connection is lost, and the client tries to reconnect. */
   lost(why: Error): void;
   /** The client has reconnected; held messages follow. Not for the first time. */
-  reconnected(): void;
+  reconnected?(): void;
   /** Requests are sent again, and everything that was missed is shown. */
   resumed(): void;
   /** A message; `request` is the SEND of ours that it comes from, if it is one. */
   message(message: ChatMessage, request: Request | undefined): void;
   /** A message of ours was refused. */
-  notSent(request: Request, error: ChatError): void;
+  notSent?(request: Request, error: ChatError): void;
   /** Users joined, left, or went offline. */
   presence(presence: Presence, at: Date): void;
   /** The operator sends a notice to all users. */
@@ -55,7 +56,7 @@ export interface SessionView {
   /** We are in a room; `again` after a reconnect. */
   joined(room: JoinedRoom, answer: Frame, again: boolean): void;
   /** We have left a room, named as the server names it. */
-  left(room: string): void;
+  left?(room: string): void;
   /** A room that we were in does not let us in again. */
   expelled(room: JoinedRoom, error: ChatError): void;
   /** The server counts ids anew; `last` is before our time. */
@@ -147,15 +148,15 @@ export class ChatSession implements Owner {
   /**
    * Connects, and stays until the end; then shows what is held.
    *
-   * @param shown Waits until everything is drawn: no more is read before.
+   * @param shown Runs after each batch of frames: no more is read before.
    * @throws {ChatError} If the server refuses to register us.
    * @throws {ConnectionError} If the connection ends otherwise.
    */
-  async run(shown?: () => Promise<void>): Promise<void> {
+  async run(shown: () => Promise<void> | void): Promise<void> {
     try {
       for await (const batch of this.server.batches(this)) {
         for (const event of batch) this.receive(event);
-        await shown?.();
+        await shown();
       }
     } finally {
       this.order.flush();
@@ -181,7 +182,7 @@ export class ChatSession implements Owner {
         break;
       case "ERROR":
         if (request?.verb === "SEND") {
-          this.#view.notSent(request, errorOf(frame));
+          this.#view.notSent?.(request, errorOf(frame));
         }
         break;
       case "JOINED":
@@ -240,7 +241,7 @@ export class ChatSession implements Owner {
 
   /** See {@linkcode Owner}. */
   resumed(): void {
-    if (this.#lost) this.#view.reconnected();
+    if (this.#lost) this.#view.reconnected?.();
     this.order.release(this.server.asked);
     this.#lost = false;
     this.#closing = false;
@@ -258,7 +259,7 @@ export class ChatSession implements Owner {
   #registered(answer: Frame): void {
     this.me = answer.args[0] ?? this.me;
     this.maxBodyBytes = numberOf(answer, "max-body") || MAX_BODY_BYTES;
-    this.#view.registered();
+    this.#view.registered?.();
   }
 
   /** Holds back what comes while `task` runs. */
@@ -342,13 +343,9 @@ export class ChatSession implements Owner {
   #left(name: string): void {
     const known = this.find(name);
     this.#rooms = this.#rooms.filter((one) => one !== known);
-    this.#view.left(name);
+    this.#view.left?.(name);
   }
 }
-
-/** What is wrong with a room's name for which there is none. */
-export const INVALID_ROOM: string = "Invalid room name: " +
-  "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
 
 /** Why the connection was lost, if the server has announced it. */
 function stopped(): ConnectionError {

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import {
   ChatError,
   type Frame,
@@ -16,7 +17,6 @@ import {
   type Headers,
   isUserName,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
 import { Failure } from "../view/failure.ts";
 import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
@@ -75,7 +75,7 @@ export interface EstablishedCall {
 export interface CallsParts {
   /** Sends a request to the server. */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;

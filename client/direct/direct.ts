@@ -8,12 +8,12 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import {
   ChatError,
   type Frame,
   type Headers,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
 import type { Audience, DirectTalk } from "./direct_talk.ts";
 import {
@@ -35,7 +35,7 @@ import { calledName } from "../files/transfers.ts";
 export interface DirectParts extends Audience {
   /** Sends a request to the server. */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;

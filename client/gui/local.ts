@@ -11,8 +11,10 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import type { IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Settings } from "../../web/serve/assets.ts";
 import {
   type Guard,
@@ -72,7 +74,7 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     sockets: ["/ws", "/files"],
     take: (request, url) => takeFile(request, url, options),
     welcome: (wire, visitor) => {
-      const relay = serve(wire, visitor, { options, signal: ending.signal })
+      const relay = serve(wire, visitor, options, ending.signal)
         .catch((bug) => console.error("Serving the page failed:", bug))
         .finally(() => relays.delete(relay));
       relays.add(relay);
@@ -168,17 +170,19 @@ const REFUSED: Reply = {
 async function serve(
   page: SocketWire,
   { path, query }: Visitor,
-  { options, signal }: { options: LocalOptions; signal: AbortSignal },
+  options: LocalOptions,
+  signal: AbortSignal,
 ): Promise<void> {
-  using open = new DisposableStack();
-  const close = () => open.dispose();
-  open.defer(() => page.close());
-  open.defer(() => signal.removeEventListener("abort", close));
+  const close = () => page.close();
   signal.addEventListener("abort", close);
-  if (signal.aborted) close();
-  else if (path !== "/files") {
-    await carry(page, query, { options, signal, open });
-  } else await options.files.attend(page, query.get("name") ?? "");
+  try {
+    if (signal.aborted) return;
+    if (path !== "/files") await carry(page, query, options, signal);
+    else await options.files.attend(page, query.get("name") ?? "");
+  } finally {
+    signal.removeEventListener("abort", close);
+    page.close();
+  }
 }
 
 /** Takes the body of `POST /files/READ`. */
@@ -199,30 +203,29 @@ async function takeFile(
 async function carry(
   page: SocketWire,
   query: URLSearchParams,
-  { options, signal, open }: {
-    options: LocalOptions;
-    signal: AbortSignal;
-    /** What to close in the end. */
-    open: DisposableStack;
-  },
+  { dial, lastWordsMs = LAST_WORDS_MS }: LocalOptions,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  open.defer(end);
   const [host, port] = [query.get("server"), query.get("port")];
-  let server: Wire | undefined;
+  let server: Wire;
   try {
-    server = await options.dial(host ?? "", port ?? "", signal);
-    open.adopt(server, (wire) => wire.close());
-    const left = pass(page, server).then(() => {
-      if (open.disposed) return;
-      const waitMs = options.lastWordsMs ?? LAST_WORDS_MS;
-      open.adopt(setTimeout(end, waitMs), clearTimeout);
-    });
-    await Promise.race([Promise.all([left, pass(server, page)]), ended]);
+    server = await dial(host ?? "", port ?? "", signal);
   } catch (error) {
-    // The cast: nothing throws anything else. If it was connected, one of the
-    // two is gone, and the page finds out that the connection was lost.
-    if (!server) await Promise.race([tell(page, error as Error), ended]);
+    return await tell(page, error as Error); // the cast: nothing else is thrown
+  }
+  const over = new AbortController();
+  try {
+    const sent = pass(page, server);
+    const both = Promise.all([sent, pass(server, page)]);
+    const late = sent.then(() =>
+      sleep(lastWordsMs, undefined, { signal: over.signal })
+    );
+    await abortable(Promise.race([both, late]), signal);
+  } catch {
+    // One of the two is gone: the page finds out that the connection was lost.
+  } finally {
+    over.abort();
+    server.close();
   }
 }
 

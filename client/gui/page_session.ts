@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import {
   ChatError,
@@ -16,9 +17,8 @@ import {
   ERRORS,
   type Headers,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
-import type { FromPage } from "../../core/page_talk.ts";
+import type { DroppedFile, FromPage } from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
 import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
@@ -32,14 +32,8 @@ import { endText, servedText } from "../files/words.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { Item } from "../view/view.ts";
 import type { LocalFiles } from "./local.ts";
-import {
-  answerLook,
-  type CallCard,
-  callLook,
-  Cards,
-  transferLook,
-} from "./page_cards.ts";
-import { type AskedPage, droppedFile, Reads } from "./page_drop.ts";
+import { type CallCard, callLook, Cards, transferLook } from "./page_cards.ts";
+import { droppedFile, Reads } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
 
 /** So many files that were received are named by their paths. */
@@ -147,10 +141,8 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   /** See {@linkcode TransfersObserver}. */
   began(transfer: Transfer, files: PeerFiles): void {
     if (this.#unwanted.has(files)) return this.#transfers.end(transfer);
-    this.#cards.put(
-      { kind: "transfer", transfer },
-      this.#cards.answerOf(files),
-    );
+    const answer = this.#cards.numberOf(files);
+    this.#cards.put({ kind: "transfer", shows: transfer }, answer);
     if (transfer.role !== "serve") return;
     this.#tell(transfer.peer, servedText(transfer));
   }
@@ -228,15 +220,14 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const card = this.#cards.get(number);
     if (card?.kind === "call") await this.#answer(number, card);
     if (card?.kind !== "transfer") return;
-    const { transfer } = card;
-    const lacking = await this.#transfers.accept(transfer);
-    if (lacking !== undefined) this.#tell(transfer.peer, lacking, true);
+    const lacking = await this.#transfers.accept(card.shows);
+    if (lacking !== undefined) this.#tell(card.shows.peer, lacking, true);
   }
 
   async #answer(number: number, card: CallCard): Promise<void> {
     const { talk, over } = this.#sessions.answer(card.call);
-    this.#cards.put({ kind: "answer", files: talk }, number);
-    this.#cards.show(number, answerLook(card));
+    this.#cards.put({ kind: "answer", shows: talk }, number);
+    this.#cards.show(number, callLook(card));
     await over;
     if (this.#cards.get(number)?.kind !== "answer") return;
     this.#cards.drop(number); // no connection, or the caller left
@@ -250,10 +241,10 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       case "call":
         return this.#sessions.decline(card.call, "not now");
       case "answer":
-        this.#unwanted.add(card.files);
+        this.#unwanted.add(card.shows);
         return this.#cards.drop(number);
       case "transfer":
-        return this.#transfers.end(card.transfer);
+        return this.#transfers.end(card.shows);
     }
   }
 
@@ -278,20 +269,15 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   }
 
   /** @throws {FileFailure} If the files cannot be sent. */
-  #outgoing(
-    drop: number,
-    files: (FromPage & { type: "send" })["files"],
-  ): Outgoing {
+  #outgoing(drop: number, files: readonly DroppedFile[]): Outgoing {
     const { link, reads } = this.#options;
-    const page: AskedPage = {
-      ask: (read, piece) => link.say({ type: "read", read, ...piece }),
-      gone: this.#gone.signal,
-    };
     const outgoing = new Outgoing();
     for (const [file, dropped] of files.entries()) {
       const fill = (place: Uint8Array, from: number) => {
         const piece = { drop, file, from, to: from + place.length };
-        return reads.fill(place, piece, page);
+        const ask = (read: number) =>
+          link.say({ type: "read", read, ...piece });
+        return reads.fill(place, ask, this.#gone.signal);
       };
       outgoing.add(droppedFile(dropped, fill));
     }
@@ -301,7 +287,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
 
   /** Has the page ask the server. */
   #request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {

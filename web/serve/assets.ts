@@ -14,7 +14,6 @@ import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
 import commands from "../../core/commands.ts" with { type: "text" };
 import frames from "../../core/frames.ts" with { type: "text" };
-import history from "../../core/history.ts" with { type: "text" };
 import backoff from "../../core/net/backoff.ts" with { type: "text" };
 import connection from "../../core/net/connection.ts" with { type: "text" };
 import connectionError from "../../core/net/connection_error.ts" with {
@@ -23,7 +22,7 @@ import connectionError from "../../core/net/connection_error.ts" with {
 import keepalive from "../../core/net/keepalive.ts" with { type: "text" };
 import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
-import presence from "../../core/presence.ts" with { type: "text" };
+import requests from "../../core/requests.ts" with { type: "text" };
 import resume from "../../core/resume.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
@@ -39,12 +38,10 @@ import index from "../page/index.html" with { type: "text" };
 import chat from "../page/model/chat.ts" with { type: "text" };
 import chosen from "../page/model/chosen.ts" with { type: "text" };
 import conversation from "../page/model/conversation.ts" with { type: "text" };
-import people from "../page/model/people.ts" with { type: "text" };
 import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
 import typed from "../page/model/typed.ts" with { type: "text" };
 import calls from "../page/net/calls.ts" with { type: "text" };
-import program from "../page/net/program.ts" with { type: "text" };
 import socket from "../page/net/socket.ts" with { type: "text" };
 import chatStyle from "../page/style/chat.css" with { type: "text" };
 import filesStyle from "../page/style/files.css" with { type: "text" };
@@ -60,7 +57,6 @@ import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
-import text from "../page/ui/text.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
 
 export type { Settings };
@@ -97,14 +93,13 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
   ["/core/commands.ts", commands],
   ["/core/frames.ts", frames],
-  ["/core/history.ts", history],
   ["/core/net/backoff.ts", backoff],
   ["/core/net/connection.ts", connection],
   ["/core/net/connection_error.ts", connectionError],
   ["/core/net/keepalive.ts", keepalive],
   ["/core/net/reconnecting.ts", reconnecting],
   ["/core/order.ts", order],
-  ["/core/presence.ts", presence],
+  ["/core/requests.ts", requests],
   ["/core/resume.ts", resume],
   ["/core/scram.ts", scram],
   ["/core/session.ts", session],
@@ -118,11 +113,9 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/model/chat.ts", chat],
   ["/model/chosen.ts", chosen],
   ["/model/conversation.ts", conversation],
-  ["/model/people.ts", people],
   ["/model/settings.ts", settings],
   ["/model/typed.ts", typed],
   ["/net/calls.ts", calls],
-  ["/net/program.ts", program],
   ["/net/socket.ts", socket],
   ["/protocol.ts", protocol],
   ["/style/chat.css", chatStyle],
@@ -139,7 +132,6 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/ui/news.ts", news],
   ["/ui/page.ts", page],
   ["/ui/sidebar.ts", sidebar],
-  ["/ui/text.ts", text],
   ["/ui/transfers.ts", transfers],
 ];
 

@@ -19,36 +19,6 @@ export interface Carrier {
   end(): void;
 }
 
-/** How many ringing calls are known, the newest. */
-const MAX_RINGING = 100;
-
-/**
- * The calls that ring, ours and those of other users. When the page goes, only
- * the page can say that they are over: the carrier has no other way to the
- * server.
- */
-export class Ringing {
-  /** The other user of each call, by session. */
-  readonly #names = new Map<string, string>();
-
-  /** Takes note of what is requested or passed on. */
-  note(verb: string, name: string, session: string): void {
-    if (verb === "CALL") this.#names.set(session, name);
-    else this.#names.delete(session);
-    const [oldest = ""] = this.#names.keys();
-    if (this.#names.size > MAX_RINGING) this.#names.delete(oldest);
-  }
-
-  /** Declines all of them. */
-  declineAll(server: Requester): void {
-    for (const [Session, name] of this.#names) {
-      server.request("DECLINE", [name], { Session, Reason: "left" })
-        .catch(() => {}); // the other user may be gone
-    }
-    this.#names.clear();
-  }
-}
-
 /** Hands a call to `carrier`, or declines it at once; then `told` tells the user. */
 export function takeCall(
   frame: Frame,

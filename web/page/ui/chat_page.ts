@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
 import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
@@ -15,13 +16,12 @@ import type { Conversation, Entry } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { openSocket } from "../net/socket.ts";
 import { byId } from "./dom.ts";
-import { Drops } from "./drop.ts";
+import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
 import { checkRepeated, type Form, type Goal } from "./form.ts";
 import { MessageList, titleOf } from "./messages.ts";
 import { announce, canAskToNotify, notify, toast } from "./news.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
-import { line } from "./text.ts";
 
 /** Where the rooms of a tab are stored, for a reload of the page. */
 const ROOMS = "parley-rooms";
@@ -57,6 +57,7 @@ export class ChatPage {
         said: (...news) => this.#announce(...news),
         noted: (...news) => this.#noted(...news),
         told: toast,
+        signUp: () => this.#signUp(),
       },
     });
     if (carrier) {
@@ -64,7 +65,7 @@ export class ChatPage {
       this.#chat.carrier = this.#files;
       byId("about-files").textContent = "Drop files on a name to send them.";
     }
-    new Drops(this.#chat, this.#files, this.#end.signal);
+    takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
     this.#listen();
@@ -112,7 +113,7 @@ export class ChatPage {
     this.#on(document, "visibilitychange", () => this.#attend());
     this.#on(window, "focus", () => this.#attend());
     this.#on(window, "blur", () => this.#attend());
-    this.#on(window, "online", () => this.#chat.hurry());
+    this.#on(window, "online", () => this.#chat.server.hurry());
     this.#on(window, "beforeunload", (event) => {
       const isBusy = this.#chat.waiting || this.#files?.isBusy;
       if (isBusy) event.preventDefault();
@@ -136,7 +137,7 @@ export class ChatPage {
       "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
       "banner-button": () => {
         if (this.#chat.state === "ended") this.#close();
-        else this.#chat.hurry();
+        else this.#chat.server.hurry();
       },
     };
     for (const [id, act] of Object.entries(buttons)) {
@@ -181,7 +182,7 @@ export class ChatPage {
         toast(accountCreated(this.#chat.me));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
-        problem.textContent = line(inWords(error));
+        problem.textContent = sanitize(inWords(error));
         problem.hidden = false;
       } finally {
         submit.disabled = false;
@@ -199,8 +200,7 @@ export class ChatPage {
   #send(): void {
     const text = this.#text.value;
     if (this.#chat.state === "ended") return;
-    const actions = { signUp: () => this.#signUp(), told: toast };
-    if (!runLine(this.#chat, text, actions)) return;
+    if (!runLine(this.#chat, text)) return;
     this.#text.value = "";
     this.#fitText();
     this.#messages.follow();
@@ -217,7 +217,7 @@ export class ChatPage {
     if (panel === undefined) delete this.#root.dataset["open"];
     else this.#root.dataset["open"] = panel;
     for (const one of ["sidebar", "people"]) {
-      byId(`open-${one}`).setAttribute("aria-expanded", `${one === panel}`);
+      byId(`open-${one}`).ariaExpanded = `${one === panel}`;
     }
     if (panel === "sidebar") byId("close-sidebar").focus();
     if (panel === "people") {
@@ -232,7 +232,7 @@ export class ChatPage {
     const chat = this.#chat;
     chat.attentive = !document.hidden && document.hasFocus();
     if (!chat.attentive) return;
-    chat.hurry();
+    chat.server.hurry();
     if (this.#messages.atEnd) chat.see();
     chat.refreshRooms();
   }
@@ -320,7 +320,7 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members } = current;
-    const name = line(target);
+    const name = sanitize(target);
     byId("title").textContent = kind === "all" ? "All users" : name;
     byId("subtitle").textContent = kind === "all"
       ? "connected now"
@@ -343,8 +343,8 @@ export class ChatPage {
     const banner = byId("banner");
     banner.hidden = state === "connected" || state === "connecting";
     const text = state === "reconnecting"
-      ? `${line(why)}. ${RECONNECTING}`
-      : `${line(why)}.`;
+      ? `${sanitize(why)}. ${RECONNECTING}`
+      : `${sanitize(why)}.`;
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;
     byId("banner-button").textContent = state === "reconnecting"

@@ -7,20 +7,13 @@
  * @module
  */
 
-/** What an element gets: properties, data attributes and its role. */
-export type Properties<T extends keyof HTMLElementTagNameMap> =
-  & Partial<Omit<HTMLElementTagNameMap[T], "style">>
-  & { data?: Readonly<Record<string, string>>; role?: string };
-
 /** Makes an element with properties and children. */
 export function make<T extends keyof HTMLElementTagNameMap>(
   tag: T,
-  { data = {}, ...properties }: Properties<T> = {},
+  properties: Partial<Omit<HTMLElementTagNameMap[T], "style">> = {},
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[T] {
-  const element = document.createElement(tag);
-  Object.assign(element, properties);
-  Object.assign(element.dataset, data);
+  const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }

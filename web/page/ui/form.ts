@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { preparePassword, ScramError } from "../../../core/scram.ts";
 import {
@@ -18,7 +19,6 @@ import { NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
 import { byId } from "./dom.ts";
-import { line } from "./text.ts";
 
 /** Which name to register, and where. */
 export interface Goal {
@@ -92,7 +92,7 @@ export class Form {
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
       this.#explain(
-        `${line(`${owner}`)} has an account. If it is yours, sign in.`,
+        `${sanitize(`${owner}`)} has an account. If it is yours, sign in.`,
       );
       this.#password.focus();
     }
@@ -180,7 +180,7 @@ export class Form {
 
   #explain(text = ""): void {
     this.#error.hidden = text === "";
-    this.#error.textContent = line(text);
+    this.#error.textContent = sanitize(text);
     this.#suggestion.hidden = true;
   }
 }

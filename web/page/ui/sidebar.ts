@@ -6,10 +6,11 @@
  *
  * @module
  */
+import { sanitize } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, hueOf, line } from "./text.ts";
+import { avatar, colour } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
@@ -71,7 +72,7 @@ export class Sidebar {
     );
     const rows = others.slice(0, MAX_LISTED).map(({ name, members }) => {
       const made = item(`other ${name}`, () =>
-        new Item(line(name), () => {
+        new Item(sanitize(name), () => {
           this.#choose();
           this.#chat.join(name);
         }));
@@ -89,7 +90,7 @@ export class Sidebar {
       : [...current.people.values()].sort(compare);
     const rows = names.slice(0, MAX_LISTED).map((name) =>
       item(`person ${name}`, () => {
-        const shown = name === me ? `${line(name)} (you)` : line(name);
+        const shown = name === me ? `${sanitize(name)} (you)` : sanitize(name);
         return new Item(shown, () => {
           this.#choose();
           this.#chat.talkTo(name);
@@ -104,7 +105,7 @@ export class Sidebar {
 
   #conversationItem(conversation: Conversation): Item {
     const { kind, target } = conversation;
-    const name = kind === "all" ? "All users" : line(target);
+    const name = kind === "all" ? "All users" : sanitize(target);
     return new Item(name, () => {
       this.#choose();
       this.#chat.show(conversation);
@@ -146,7 +147,7 @@ class Item {
     { kind, unread, called, members }: Conversation,
     isCurrent: boolean,
   ): void {
-    this.#button.setAttribute("aria-current", `${isCurrent}`);
+    this.#button.ariaCurrent = `${isCurrent}`;
     this.#button.classList.toggle("unread", unread > 0);
     this.#badge.hidden = unread === 0;
     this.#badge.classList.toggle("called", called);
@@ -178,9 +179,9 @@ function arrangeWithRest(
 /** Shows the user's own name and state. */
 export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
-  picture.textContent = line(chat.me).slice(0, 1);
-  picture.style.setProperty("--hue", `${hueOf(chat.me)}`);
-  byId("me").textContent = byId("me").title = line(chat.me);
+  picture.textContent = sanitize(chat.me).slice(0, 1);
+  colour(picture, chat.me);
+  byId("me").textContent = byId("me").title = sanitize(chat.me);
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.signIn.owned

@@ -6,9 +6,9 @@
  *
  * @module
  */
+import { sanitize } from "../../../core/text/sanitize.ts";
 import type { ShownTransfer } from "../../../core/page_talk.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { line } from "./text.ts";
 
 /** What a user can do about a transfer. */
 export interface TransferActions {
@@ -76,19 +76,19 @@ class Card {
   }
 
   update({ sends, peer, title, state, text, part }: ShownTransfer): void {
-    const name = line(title);
-    const whose = `${sends ? "to" : "from"} ${line(peer)}`;
+    const name = sanitize(title);
+    const whose = `${sends ? "to" : "from"} ${sanitize(peer)}`;
     const isOffer = state === "offered";
     const ends = isOffer ? "Decline" : "Cancel";
     this.#title.textContent = this.#title.title = name;
     this.#peer.textContent = whose;
-    this.#text.textContent = line(text);
+    this.#text.textContent = sanitize(text);
     this.#progress.value = part;
     this.#progress.hidden = isOffer;
-    this.#progress.setAttribute("aria-label", `${name} ${whose}`);
-    this.#accept.setAttribute("aria-label", `Accept ${name} ${whose}`);
+    this.#progress.ariaLabel = `${name} ${whose}`;
+    this.#accept.ariaLabel = `Accept ${name} ${whose}`;
     this.#end.textContent = ends;
-    this.#end.setAttribute("aria-label", `${ends} ${name} ${whose}`);
+    this.#end.ariaLabel = `${ends} ${name} ${whose}`;
     this.row.classList.toggle("offered", isOffer);
     // Not to the other button: a key pressed twice must not cancel.
     if (!isOffer && document.activeElement === this.#accept) this.row.focus();
