@@ -38,16 +38,7 @@ import {
   errorOf,
   errorText,
 } from "./connection_error.ts";
-
-/** What a connection runs over; a `Deno.Conn` fits, and so does a WebSocket. */
-export interface Stream {
-  /** Reads into `buffer`; resolves to the number of bytes, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of `bytes`; resolves to the number of bytes written. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends reading and writing. */
-  close(): void;
-}
+import type { Stream } from "./stream.ts";
 
 /** A request that the server answers. */
 export type AnsweredVerb = Exclude<RequestVerb, "PONG" | "RECEIVED">;

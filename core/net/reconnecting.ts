@@ -26,8 +26,8 @@ import {
   type PendingRequest,
   type Request,
   type Requester,
-  type Stream,
 } from "./connection.ts";
+import type { Stream } from "./stream.ts";
 import {
   closed,
   ConnectionError,
