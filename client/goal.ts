@@ -94,7 +94,7 @@ export function refused(
   goal: Goal,
   { tls }: Options,
 ): Failure {
-  const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
+  const server = addressText(goal) + (tls ? " --tls" : "");
   const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
   const example = `Try: client.ts ${free || "alice"} ${server}`;
   const retry = Number(error.headers["retry-after"]);

@@ -27,7 +27,8 @@ import {
   RESTARTED,
 } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
-import { LazyDirect, type LazyDirectParts } from "../direct/lazy_direct.ts";
+import type { DirectParts } from "../direct/direct.ts";
+import { LazyDirect } from "../direct/lazy_direct.ts";
 import { failureOf } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { Item, View } from "../view/view.ts";
@@ -41,7 +42,7 @@ const MAX_ROOMS_SHOWN = 50;
 const OLDER_MESSAGES = 20;
 
 /** Where files go, and what others can get. */
-export type SessionFiles = Omit<LazyDirectParts["files"], "me">;
+export type SessionFiles = Omit<DirectParts["files"], "me">;
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
@@ -59,8 +60,8 @@ export interface SessionParts {
   readonly echo?: boolean;
   /** Calls and files. Default: we can be called, and others can get nothing. */
   readonly direct?:
-    & Pick<LazyDirectParts, "listens" | "hostname" | "takesFiles">
-    & { readonly files: SessionFiles };
+    & Pick<DirectParts, "hostname" | "takesFiles">
+    & { readonly listens: boolean; readonly files: SessionFiles };
   /** Gets messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
@@ -112,11 +113,11 @@ export class Session implements CommandClient {
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),
       prompt: () => this.prompt(),
-    });
+    }, parts.direct?.listens ?? true);
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
-      name: parts.name,
+      me: parts.name,
       view: this.#handlers(),
     });
   }
@@ -335,7 +336,7 @@ export class Session implements CommandClient {
   }
 
   #makeCurrent(room: JoinedRoom): void {
-    this.direct.opened?.leave();
+    if (this.direct.opened) this.direct.opened.current = undefined;
     this.chat.use(room);
     this.prompt();
   }

@@ -22,7 +22,8 @@ import {
   startWeb,
   type Visitor,
 } from "../../web/serve/serve.ts";
-import type { SocketWire, Wire } from "../../web/serve/socket.ts";
+import { type ByteStream, writeAll } from "../../core/net/stream.ts";
+import type { SocketWire } from "../../web/serve/socket.ts";
 
 /** What {@linkcode serveLocally} needs. */
 export interface LocalOptions {
@@ -33,7 +34,7 @@ export interface LocalOptions {
    *
    * @throws {Error} With a message for the user.
    */
-  dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
+  dial(server: string, port: string, signal: AbortSignal): Promise<ByteStream>;
   /** Sends and receives files. */
   readonly files: LocalFiles;
   /**
@@ -46,7 +47,7 @@ export interface LocalOptions {
 /** The files of pages. */
 export interface LocalFiles {
   /** Serves the page of `me`, until it is gone or `wire` is closed. */
-  attend(wire: Wire, me: string): Promise<void>;
+  attend(wire: ByteStream, me: string): Promise<void>;
   /**
    * Takes a piece of a file that a page was asked for.
    *
@@ -207,7 +208,7 @@ async function carry(
   signal: AbortSignal,
 ): Promise<void> {
   const [host, port] = [query.get("server"), query.get("port")];
-  let server: Wire;
+  let server: ByteStream;
   try {
     server = await dial(host ?? "", port ?? "", signal);
   } catch (error) {
@@ -239,12 +240,10 @@ async function tell(page: SocketWire, { message }: Error): Promise<void> {
 }
 
 /** Passes on bytes, no faster than they are taken, and the end. */
-async function pass(from: Wire, to: Wire): Promise<void> {
+async function pass(from: ByteStream, to: ByteStream): Promise<void> {
   const buffer = new Uint8Array(65_536);
   for (let count; (count = await from.read(buffer)) !== null;) {
-    for (let at = 0; at < count;) {
-      at += await to.write(buffer.subarray(at, count));
-    }
+    await writeAll(to, buffer.subarray(0, count));
   }
   await to.closeWrite();
 }

@@ -20,7 +20,7 @@ import {
 } from "../../protocol.ts";
 import type { DroppedFile, FromPage } from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
-import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
+import { DirectSessions } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
 import { BadRecord, FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
@@ -115,7 +115,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       case "frame": {
         const { verb, args, headers } = message;
         const body = new Uint8Array();
-        return this.#sessions.receive({ verb, args, headers, body });
+        return this.#sessions.calls.receive({ verb, args, headers, body });
       }
       case "answer":
         return this.#answered(message);
@@ -187,7 +187,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   #rings(call: Call): void {
     const { offer } = call;
     if (offer.purpose !== "file") {
-      return this.#sessions.decline(call, "takes files alone");
+      return this.#sessions.calls.decline(call, "takes files alone");
     }
     if (offer.files === 0) return this.#serve(call);
     const card = { kind: "call", call, offer } as const;
@@ -206,7 +206,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const why = this.#options.shared
       ? this.#sessions.busyReason
       : "shares nothing";
-    if (why !== undefined) this.#sessions.decline(call, why);
+    if (why !== undefined) this.#sessions.calls.decline(call, why);
     else this.#sessions.answer(call);
   }
 
@@ -239,7 +239,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const card = this.#cards.get(number);
     switch (card?.kind) {
       case "call":
-        return this.#sessions.decline(card.call, "not now");
+        return this.#sessions.calls.decline(card.call, "not now");
       case "answer":
         this.#unwanted.add(card.shows);
         return this.#cards.drop(number);
@@ -258,9 +258,8 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       const outgoing = this.#outgoing(drop, files);
       const talk = this.#sessions.talkWith(to);
       const transfer = talk.send(outgoing);
-      const { settled: use } = transfer;
-      this.#sessions.use(to, talk, { offer: offerOf(transfer), use });
-      this.#sessions.own(use.then(forget));
+      this.#sessions.use(to, talk, transfer);
+      this.#sessions.own(transfer.settled.then(forget));
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
       this.#tell(to, error.message, true);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 
-import type { Stream } from "../../../core/net/connection.ts";
+import type { Stream } from "../../../core/net/stream.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
 import { roomNamed } from "../../../core/commands.ts";
