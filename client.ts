@@ -151,7 +151,7 @@ async function visit(setting: Setting): Promise<number> {
         return await attend(goal, setting);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (setting.session?.chat.wasRegistered) {
+        if (setting.session?.server.wasRegistered) {
           throw refused(error, goal, options);
         }
         suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);

@@ -95,10 +95,10 @@ export class Session implements CommandClient {
     this.#terminal = parts.terminal;
     this.#view = parts.view;
     this.#refused = parts.refused ?? ((_, error) => this.explain(error));
-    this.messages = new Messages({
-      echo: parts.echo ?? true,
-      show: (item) => this.show(item),
-    });
+    this.messages = new Messages(
+      parts.echo ?? true,
+      (item) => this.show(item),
+    );
     this.#view.me = parts.name;
     this.direct = new LazyDirect({
       request: (verb, args, headers) =>

@@ -123,8 +123,8 @@ Deno.test("Messages.unsent() gives what was typed to people, and nothing of it t
     { verb: "WHO", args: ["#lab"], body: new Uint8Array() },
   ] as const;
 
-  const person = new Messages({ echo: true, show });
-  const pipe = new Messages({ echo: false, show });
+  const person = new Messages(true, show);
+  const pipe = new Messages(false, show);
 
   assertEquals(person.unsent(requests), ["Queued: @bob: hi"]);
   assertEquals(pipe.unsent(requests), []);
