@@ -211,12 +211,13 @@ export class ClientProcess implements AsyncDisposable {
   }
 
   async #until(text: string, printed: () => string): Promise<void> {
-    while (!printed().includes(text)) {
-      if (this.#ended) {
-        throw new Error(`No "${text}" in
-${printed()}`);
-      }
-      await this.#changed.promise;
+    const overlap = text.length - 1; // the end of what was searched
+    let from = 0; // so a long output is searched once, and not after each piece
+    while (!printed().includes(text, from)) {
+      from = Math.max(0, printed().length - overlap);
+      const why = () => `no "${text}" in\n${printed()}`;
+      if (this.#ended) throw new Error(`The client ended: ${why()}`);
+      await within(this.#changed.promise, why);
     }
   }
 
