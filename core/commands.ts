@@ -6,13 +6,12 @@
  */
 import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
-import { listPeople } from "./presence.ts";
+import { listPeople } from "./requests.ts";
 import {
   type CommandName,
   helpRows,
   parseLine,
   type RunCommand,
-  type TypedLine,
 } from "./text/typed_line.ts";
 
 /** What a command needs of a client. */
@@ -25,8 +24,8 @@ export interface CommandClient {
   readonly lastSender: string | undefined;
   /** Whether it is the web client, which has fewer commands. */
   readonly isWeb: boolean;
-  /** Sends a message to a user, or to `ALL`. */
-  send(to: string, text: string): void;
+  /** Sends a message to a user, or to `ALL`; `"kept"` if it cannot be sent. */
+  sendTo(to: string, text: string): void | "kept";
   /** Shows the rooms, and how many users are in each. */
   showRooms(): Promise<void> | void;
   /** Shows what a command found out. */
@@ -40,7 +39,7 @@ export function roomNamed(word: string): string | undefined {
   return isRoomName(name) ? name : undefined;
 }
 
-/** Runs the commands that both clients run alike. */
+/** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {
     const rows = helpRows(rest, { web: client.isWeb });
@@ -67,15 +66,16 @@ export const SHARED_COMMANDS = {
       ),
     ]);
   },
-  msg(client, rest): void | "usage" {
+  msg(client, rest) {
     const line = parseLine(`@${rest}`);
-    if (line.kind !== "private") return "usage";
-    client.send(line.to, line.text);
+    return line.kind === "private"
+      ? client.sendTo(line.to, line.text)
+      : "usage";
   },
-  reply(client, rest): void | "usage" {
+  reply(client, rest) {
     if (rest === "") return "usage";
-    if (client.lastSender) client.send(client.lastSender, rest);
-    else client.answer(["You have no private message to reply to"]);
+    if (client.lastSender) return client.sendTo(client.lastSender, rest);
+    client.answer(["You have no private message to reply to"]);
   },
   async ping(client) {
     const start = performance.now();
@@ -86,22 +86,3 @@ export const SHARED_COMMANDS = {
 } as const satisfies {
   readonly [Name in CommandName]?: RunCommand<CommandClient>;
 };
-
-/** Commands of a client by their names. */
-export type CommandTable<Client> = {
-  readonly [Name in CommandName]?: RunCommand<Client>;
-};
-
-/**
- * Runs a command: a shared one, or one of the client's own table.
- *
- * @param shared The client as the shared commands see it.
- */
-export function runCommand<Client>(
-  { name, rest }: TypedLine & { readonly kind: "command" },
-  shared: CommandClient,
-  own: { readonly table: CommandTable<Client>; readonly client: Client },
-): ReturnType<RunCommand<Client>> {
-  const command = (SHARED_COMMANDS as CommandTable<CommandClient>)[name];
-  return command ? command(shared, rest) : own.table[name]?.(own.client, rest);
-}

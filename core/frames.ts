@@ -1,5 +1,5 @@
 /**
- * What frames say, as values: texts, times, ids, lists and messages.
+ * What frames say, as values: texts, times, ids, lists, messages and presence.
  *
  * @module
  */
@@ -8,11 +8,6 @@ import { type Frame, header, lookAlike } from "../protocol.ts";
 /** A body as text; what is not UTF-8 becomes U+FFFD. */
 export function textOf({ body }: Pick<Frame, "body">): string {
   return decoder.decode(body);
-}
-
-/** The lines of a body. */
-export function linesOf(frame: Pick<Frame, "body">): string[] {
-  return textOf(frame).split("\n").filter((line) => line !== "");
 }
 
 /** When it was sent; our time if the server tells none that is valid. */
@@ -32,36 +27,42 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** A user, as a line of WHO has it. */
-export interface Person {
-  /** As its owner writes it. */
-  readonly name: string;
-  /** The rest of the line: address and kind. */
-  readonly details: string;
-}
-
-/** The users in the answer to WHO, or in a NOTICE about many. */
-export function peopleOf(frame: Pick<Frame, "body">): Person[] {
-  return linesOf(frame).map((line) => {
-    const [name = "", ...details] = line.split(" ");
-    return { name, details: details.join(" ") };
+/** The lines of a body that is a list: the first word of each, and the rest. */
+export function rowsOf(frame: Pick<Frame, "body">): [string, string][] {
+  return textOf(frame).split("\n").filter(Boolean).map((line) => {
+    const [first = "", ...rest] = line.split(" ");
+    return [first, rest.join(" ")];
   });
 }
 
-/** A room, as a line of ROOMS has it. */
-export interface ListedRoom {
-  /** With `#`. */
-  readonly name: string;
-  /** How many users are in it. */
-  readonly members: number;
+/** What a NOTICE tells about users. */
+export interface Presence {
+  /** `offline` is leaving by the end of the connection. */
+  readonly kind: "joined" | "left" | "offline";
+  /** Their names; a crowded room reports many at once, us among them. */
+  readonly users: readonly string[];
+  /** With `#`; empty if the server names none. */
+  readonly room: string;
+  /** How many users the room has now; undefined if the server does not tell. */
+  readonly members: number | undefined;
+  /** Why they are offline; may be empty. */
+  readonly reason: string;
 }
 
-/** The rooms in the answer to ROOMS. */
-export function roomsOf(frame: Pick<Frame, "body">): ListedRoom[] {
-  return linesOf(frame).map((line) => {
-    const [name = "", members] = line.split(" ");
-    return { name, members: Number(members) || 0 };
-  });
+/** What `notice` tells about users; undefined for another NOTICE. */
+export function presenceOf(notice: Frame): Presence | undefined {
+  const [kind] = notice.args;
+  if (kind !== "joined" && kind !== "left" && kind !== "offline") {
+    return undefined;
+  }
+  const user = header(notice, "user");
+  return {
+    kind,
+    users: user === undefined ? rowsOf(notice).map(([name]) => name) : [user],
+    room: header(notice, "room") ?? "",
+    members: numberOf(notice, "members"),
+    reason: header(notice, "reason") ?? "",
+  };
 }
 
 /** A message of a user. */

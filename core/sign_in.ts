@@ -8,7 +8,6 @@
  * @module
  */
 import { ChatError, type Frame, header, type Headers } from "../protocol.ts";
-import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
 import { ConnectionError } from "./net/connection_error.ts";
 import {
@@ -141,14 +140,13 @@ export class SignIn {
     headers: Headers,
   ): Promise<Frame> {
     const login = new Login(name);
-    const challenge = textOf(
-      await server.request("LOGIN", [name], {}, login.first),
-    );
+    const { body } = await server.request("LOGIN", [name], {}, login.first);
+    const challenge = decoder.decode(body);
     try {
       const keys = await this.#keysFor(login.readChallenge(challenge));
       const proof = await login.prove(challenge, keys);
       const answer = await server.request("PROVE", [name], headers, proof);
-      login.check(textOf(answer));
+      login.check(decoder.decode(answer.body));
       this.#remember(keys);
       return answer;
     } catch (error) {
@@ -179,3 +177,5 @@ export class SignIn {
     this.#way = "login";
   }
 }
+
+const decoder = new TextDecoder();

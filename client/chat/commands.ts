@@ -5,11 +5,7 @@
  * @module
  */
 import { ChatError, targetKind } from "../../protocol.ts";
-import {
-  type CommandClient,
-  runCommand,
-  type SHARED_COMMANDS,
-} from "../../core/commands.ts";
+import { SHARED_COMMANDS } from "../../core/commands.ts";
 import { accountCreated, alreadyAccount } from "../../core/text/sentences.ts";
 import {
   type CommandName,
@@ -33,15 +29,16 @@ export async function runLine(session: Session, line: string): Promise<void> {
         return;
       case "message":
         if (direct?.current) return direct.message("", typed.text);
-        return room ? session.send(room, typed.text) : await session.join(line);
+        return room
+          ? session.sendTo(room, typed.text)
+          : await session.join(line);
       case "private":
-        return session.send(typed.to, typed.text);
+        return session.sendTo(typed.to, typed.text);
       case "invalid":
         return session.show({ kind: "error", text: typed.help });
       case "command": {
-        const own = { table: OWN_COMMANDS, client: session };
-        const result = await runCommand(typed, sharedClient(session), own);
-        if (result !== "usage") return;
+        const run: RunCommand<Session> = RUN[typed.name];
+        if (await run(session, typed.rest) !== "usage") return;
         return session.show({ kind: "error", text: usageHelp(typed.name) });
       }
     }
@@ -51,21 +48,9 @@ export async function runLine(session: Session, line: string): Promise<void> {
   }
 }
 
-/** The session as the shared commands see it. */
-function sharedClient(session: Session): CommandClient {
-  return {
-    server: session.server,
-    room: session.room,
-    lastSender: session.messages.lastSender,
-    isWeb: false,
-    send: (to, text) => session.send(to, text),
-    showRooms: () => session.showRooms(),
-    answer: (lines) => lines.forEach((line) => session.note(line)),
-  };
-}
-
-/** The commands that the terminal client runs in its own way. */
-const OWN_COMMANDS = {
+/** Every command. */
+const RUN = {
+  ...SHARED_COMMANDS,
   join: (session, rest) => rest === "" ? "usage" : session.join(rest),
   leave: (session, rest) => session.leave(rest || undefined),
   rooms: (session) => session.showRooms(),
@@ -84,11 +69,7 @@ const OWN_COMMANDS = {
   signup: (session, rest) => rest === "" ? signUp(session) : "usage",
   clear: (session) => session.clear(),
   quit: (session) => session.logout(),
-} as const satisfies {
-  readonly [
-    Name in Exclude<CommandName, keyof typeof SHARED_COMMANDS>
-  ]: RunCommand<Session>;
-};
+} as const satisfies Readonly<Record<CommandName, RunCommand<Session>>>;
 
 function ignore(session: Session, rest: string): void | "usage" {
   if (rest === "") {

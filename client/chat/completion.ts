@@ -9,7 +9,7 @@
  */
 import { isRoomName, isUserName } from "../../protocol.ts";
 import type { Requester } from "../../core/net/connection.ts";
-import { listPeople, listRooms } from "../../core/presence.ts";
+import { listPeople, listRooms } from "../../core/requests.ts";
 import { COMMANDS, findCommand } from "../../core/text/typed_line.ts";
 import type { Session } from "./session.ts";
 

@@ -10,20 +10,18 @@
  * @module
  */
 import { ChatError, type Frame, header } from "../../protocol.ts";
-import { type ChatMessage, timeOf } from "../../core/frames.ts";
+import { type ChatMessage, type Presence, timeOf } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
-import { roomNamed } from "../../core/commands.ts";
-import { listRooms, namesText, type Presence } from "../../core/presence.ts";
+import { type CommandClient, roomNamed } from "../../core/commands.ts";
+import { listRooms } from "../../core/requests.ts";
 import type { JoinedRoom } from "../../core/resume.ts";
-import {
-  ChatSession,
-  INVALID_ROOM,
-  type SessionView,
-} from "../../core/session.ts";
+import { ChatSession, type SessionView } from "../../core/session.ts";
 import {
   accountLost,
+  INVALID_ROOM,
+  namesText,
   operatorNotice,
   RECONNECTING,
   RESTARTED,
@@ -70,7 +68,8 @@ export interface SessionParts {
 }
 
 /** See the top of the file. */
-export class Session {
+export class Session implements CommandClient {
+  readonly isWeb = false;
   /** To the server. */
   readonly server: ReconnectingConnection;
   /** How we register, and can make our name an account. */
@@ -108,7 +107,6 @@ export class Session {
         }),
       me: () => this.name,
       ignores: (name) => this.messages.ignores(name),
-      listens: parts.listens ?? true,
       hostname: parts.directHost,
       files: { ...parts.files, me: parts.name },
       takesFiles: parts.takesFiles,
@@ -116,11 +114,11 @@ export class Session {
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),
       prompt: () => this.prompt(),
-    });
+    }, parts.listens ?? true);
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
-      name: parts.name,
+      me: parts.name,
       view: this.#handlers(),
     });
   }
@@ -133,6 +131,11 @@ export class Session {
   /** The room that plain lines go to; undefined in none. */
   get room(): string | undefined {
     return this.chat.rooms.at(-1)?.name;
+  }
+
+  /** The user who last sent us a private message. */
+  get lastSender(): string | undefined {
+    return this.messages.lastSender;
   }
 
   /** Whether the client is reconnecting. */
@@ -169,8 +172,13 @@ export class Session {
     this.show({ kind: "error", text: `${errorText(error)}. ${advice}`.trim() });
   }
 
+  /** Shows what a command found out. */
+  answer(lines: readonly string[]): void {
+    for (const line of lines) this.note(line);
+  }
+
   /** Sends without waiting: what becomes of it is shown when it is known. */
-  send(target: string, text: string): void {
+  sendTo(target: string, text: string): void {
     const fault = this.chat.faultOf(text);
     if (fault === undefined) this.server.post("SEND", [target], {}, text);
     else this.show({ kind: "error", text: `${fault}.` });
@@ -215,10 +223,7 @@ export class Session {
     const before = most === undefined
       ? this.messages.oldestOf(room)
       : undefined;
-    const range = {
-      most: most ?? OLDER_MESSAGES,
-      ...(before === undefined ? {} : { before }),
-    };
+    const range = { most: most ?? OLDER_MESSAGES, before };
     await this.chat.older(room, range, (old) => {
       this.#showOld(old);
       if (old.length > 0) return;
@@ -328,7 +333,7 @@ export class Session {
   }
 
   #makeCurrent(room: JoinedRoom): void {
-    this.direct.opened?.leave();
+    if (this.direct.opened) this.direct.opened.current = undefined;
     this.chat.use(room);
     this.prompt();
   }

@@ -10,7 +10,7 @@
  * @module
  */
 import { BlockList, isIP } from "node:net";
-import { parsePort } from "../trust/address.ts";
+import { type Endpoint, endpointText, parseAddress } from "../trust/address.ts";
 
 /** Limit of candidates that are offered, and dialled. */
 export const MAX_CANDIDATES = 8;
@@ -18,36 +18,18 @@ export const MAX_CANDIDATES = 8;
 /** Lower ports belong to services, and are not dialled. */
 const LEAST_PORT = 1_024;
 
-/** An address where a side may listen. */
-export interface Candidate {
-  /** An IPv4 or IPv6 address, without brackets. */
-  readonly hostname: string;
-  /** From 1024 on. */
-  readonly port: number;
-}
-
-/** A candidate as the protocol writes it: `192.168.1.5:40123`, `[fd00::2]:40123`. */
-export function candidateText({ hostname, port }: Candidate): string {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${host}:${port}`;
-}
-
-/** Reads what {@linkcode candidateText} writes. */
-export function parseCandidate(text: string): Candidate | undefined {
-  const [, v6, v4, digits = ""] =
-    /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ??
-      [];
-  const hostname = v6 ?? v4 ?? "";
-  const port = parsePort(digits);
-  const legal = isIP(hostname) === (v6 ? 6 : 4) && !hostname.includes("%");
-  return legal && port !== undefined ? { hostname, port } : undefined;
+/** Reads a candidate as {@linkcode endpointText} writes it. */
+function parseCandidate(text: string): Endpoint | undefined {
+  const { hostname = "", port } = parseAddress(text) ?? {};
+  const isNumber = isIP(hostname) !== 0 && !hostname.includes("%");
+  return isNumber && port !== undefined ? { hostname, port } : undefined;
 }
 
 /**
  * The candidates to offer for a port: all addresses of this computer that others
  * can reach, or `only` that one.
  */
-export function ownCandidates(port: number, only?: string): Candidate[] {
+export function ownCandidates(port: number, only?: string): Endpoint[] {
   if (only !== undefined) return [{ hostname: only, port }];
   const addresses = systemAddresses()
     .filter((address) => !isUnusable(address) && !isLocal(address));
@@ -61,8 +43,7 @@ function systemAddresses(): string[] {
     return Deno.networkInterfaces()
       .toSorted((a, b) => a.family.localeCompare(b.family))
       .map(({ address }) => address);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+  } catch {
     return []; // not permitted; the server tells the other side our address
   }
 }
@@ -74,21 +55,19 @@ function systemAddresses(): string[] {
 export function candidatesToDial(
   offered: readonly string[],
   seen: string | undefined,
-): Candidate[] {
+): Endpoint[] {
   const seenAt = parseCandidate(seen ?? "")?.hostname;
-  const [first, ...others] = offered.flatMap((text) =>
-    parseCandidate(text) ?? []
+  const [first, ...others] = offered.flatMap((one) =>
+    parseCandidate(one) ?? []
   );
   if (!first) return [];
   const added = seenAt ? [{ hostname: seenAt, port: first.port }] : [];
   const isNear = seenAt !== undefined && isLocal(seenAt);
-  const candidates = [first, ...added, ...others].filter(({ hostname, port }) =>
+  const allowed = [first, ...added, ...others].filter(({ hostname, port }) =>
     port >= LEAST_PORT && !isUnusable(hostname) &&
     (isNear || !isLocal(hostname))
   );
-  const byText = new Map(
-    candidates.map((candidate) => [candidateText(candidate), candidate]),
-  );
+  const byText = new Map(allowed.map((one) => [endpointText(one), one]));
   return [...byText.values()].slice(0, MAX_CANDIDATES + 1);
 }
 

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import type { ByteStream } from "../trust/tls.ts";
+import { type ByteStream, writeAll } from "../../core/net/stream.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { type RecordKey, TAG_BYTES } from "./record_key.ts";
@@ -25,25 +25,6 @@ import type { Bytes } from "../../core/scram.ts";
 
 /** Longest record, in bytes: a piece of a file, and its header. */
 export const MAX_RECORD_BYTES: number = 256 * 1024 + 4_096;
-
-/** An encrypted connection of records. */
-export interface Channel extends AsyncDisposable {
-  /**
-   * Sends a record of up to {@linkcode MAX_RECORD_BYTES}. The buffer is the
-   * channel's until this resolves. Order is kept without waiting, too.
-   *
-   * @throws {Failure} If the connection is broken, or one side has ended it.
-   */
-  send(record: Bytes): Promise<void>;
-
-  /**
-   * The peer's records, in order, once. Ends when either side has ended the
-   * channel, which ends both directions.
-   *
-   * @throws {Failure} If the connection breaks, or a record was tampered with.
-   */
-  [Symbol.asyncIterator](): AsyncIterator<Bytes, void>;
-}
 
 /** The keys of the two directions. */
 export interface ChannelKeys {
@@ -86,11 +67,9 @@ export const MAX_QUEUED = 10_000;
 const LINGER_MS = 5_000;
 
 /** A record to be sent. */
-interface Queued {
+interface Queued extends PromiseWithResolvers<void> {
   readonly kind: number;
   readonly record: Bytes;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
 /** A decrypted record, the end, or a keepalive. */
@@ -103,14 +82,11 @@ interface Sealing {
   parts?: readonly Bytes[];
 }
 
-/** A {@linkcode Channel} over any stream. */
-export class RecordChannel implements Channel {
+/** An encrypted connection of records. */
+export class Channel implements AsyncDisposable {
   readonly #stream: ByteStream;
   readonly #keys: ChannelKeys;
-  readonly #incoming = new RecordBuffer({
-    least: TAG_BYTES,
-    most: MAX_RECORD_BYTES + TAG_BYTES,
-  });
+  readonly #incoming = new RecordBuffer();
   #queue: Queued[] = [];
   #joined: Bytes = new Uint8Array();
   #flushing: Promise<void> | undefined;
@@ -133,6 +109,12 @@ export class RecordChannel implements Channel {
     keepFreedMemory();
   }
 
+  /**
+   * Sends a record of up to {@linkcode MAX_RECORD_BYTES}. The buffer is the
+   * channel's until this resolves. Order is kept without waiting, too.
+   *
+   * @throws {Failure} If the connection is broken, or one side has ended it.
+   */
   async send(record: Bytes): Promise<void> {
     if (record.length > MAX_RECORD_BYTES) {
       throw new RangeError(
@@ -144,6 +126,12 @@ export class RecordChannel implements Channel {
     await this.#put(DATA, record);
   }
 
+  /**
+   * The peer's records, in order, once. Ends when either side has ended the
+   * channel, which ends both directions.
+   *
+   * @throws {Failure} If the connection breaks, or a record was tampered with.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Bytes, void, void> {
     if (this.#iterating) throw new TypeError("Cannot receive twice");
     this.#iterating = Promise.withResolvers();
@@ -160,15 +148,19 @@ export class RecordChannel implements Channel {
       }
     } catch (error) {
       if (this.#closed && !this.#broken) return; // this side has closed it
-      throw this.#break(error);
+      throw this.abort(error);
     } finally {
       this.#iterating.resolve();
     }
   }
 
-  /** Ends it at once. Pending calls of both directions reject with `why`. */
-  abort(why: Failure): void {
-    this.#break(why);
+  /** Ends it at once. Pending sends reject, and the iterator throws it. */
+  abort(error: unknown): Failure {
+    this.#broken ??= error instanceof Failure ? error : lost("", error);
+    this.#ending = true;
+    this.#close();
+    for (const { reject } of this.#queue.splice(0)) reject(this.#broken);
+    return this.#broken;
   }
 
   /** Sends what is queued and the end, and closes. */
@@ -188,7 +180,7 @@ export class RecordChannel implements Channel {
   async #answerEnd(): Promise<void> {
     if (!this.#ending) await this.#closeAfter(() => this.#sendEnd());
     await this.#flushing; // if both end at once, ours may still be queued
-    this.#break(ended());
+    this.abort(ended());
   }
 
   async #sendEnd(): Promise<void> {
@@ -213,14 +205,12 @@ export class RecordChannel implements Channel {
   }
 
   #put(kind: number, record: Bytes): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (this.#broken) reject(this.#broken);
-    else if (this.#queue.length >= MAX_QUEUED) reject(this.#break(stuck()));
-    else {
-      this.#queue.push({ kind, record, resolve, reject });
-      this.#flushing ??= this.#flush();
-    }
-    return promise;
+    if (this.#queue.length >= MAX_QUEUED) this.abort(stuck());
+    if (this.#broken) return Promise.reject(this.#broken);
+    const queued = { ...Promise.withResolvers<void>(), kind, record };
+    this.#queue.push(queued);
+    this.#flushing ??= this.#flush();
+    return queued.promise;
   }
 
   /** The only writer. Never rejects: an error breaks the channel. */
@@ -244,7 +234,7 @@ export class RecordChannel implements Channel {
         for (const { bytes } of ready) inFlight -= bytes;
       }
     } catch (error) {
-      this.#break(error);
+      this.abort(error);
     } finally {
       this.#flushing = undefined;
     }
@@ -271,11 +261,13 @@ export class RecordChannel implements Channel {
     this.#wrote = true;
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     if (length > this.#joined.length) this.#joined = new Uint8Array(length);
-    const bytes = concatInto(this.#joined, parts);
-    parts.forEach(release);
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await this.#stream.write(bytes.subarray(sent));
+    let at = 0;
+    for (const part of parts) {
+      this.#joined.set(part, at);
+      at += part.length;
+      release(part);
     }
+    await writeAll(this.#stream, this.#joined.subarray(0, length));
   }
 
   /** Starts to decrypt the next records. */
@@ -321,20 +313,11 @@ export class RecordChannel implements Channel {
     const now = this.#clock.now();
     const silentMs = now - (this.#readingSince ?? now);
     if (silentMs >= PEER_TIMEOUT_MS) {
-      this.#break(lost(`: no data for ${PEER_TIMEOUT_MS / 1_000} seconds`));
+      this.abort(lost(`: no data for ${PEER_TIMEOUT_MS / 1_000} seconds`));
     } else if (!this.#wrote && !this.#ending) {
       this.#put(KEEPALIVE, new Uint8Array()).catch(() => {}); // it is broken
     }
     this.#wrote = false;
-  }
-
-  /** Ends it at once. Pending sends reject; the iterator throws it. */
-  #break(error: unknown): Failure {
-    this.#broken ??= error instanceof Failure ? error : lost("", error);
-    this.#ending = true;
-    this.#close();
-    for (const { reject } of this.#queue.splice(0)) reject(this.#broken);
-    return this.#broken;
   }
 
   #close(): void {
@@ -352,16 +335,6 @@ export class RecordChannel implements Channel {
  */
 function keepFreedMemory(): void {
   new ArrayBuffer(4 * 1024 * 1024).transfer(0);
-}
-
-/** Copies `parts` to the start of `buffer`. */
-function concatInto(buffer: Bytes, parts: readonly Bytes[]): Bytes {
-  let length = 0;
-  for (const part of parts) {
-    buffer.set(part, length);
-    length += part.length;
-  }
-  return buffer.subarray(0, length);
 }
 
 /** Takes the encrypted ones from the front, as many as share a write. */
@@ -418,15 +391,10 @@ export function release(bytes: Bytes): void {
  * authenticated yet. It starts small, and grows while reads fill it.
  */
 class RecordBuffer {
-  readonly #lengths: { readonly least: number; readonly most: number };
   #buffer: Bytes = new Uint8Array(FIRST_BUFFER_BYTES);
   #start = 0; // before it: already returned
   #end = 0; // after it: not yet received
   #filled = false; // by the last read
-
-  constructor(lengths: { readonly least: number; readonly most: number }) {
-    this.#lengths = lengths;
-  }
 
   /** Where to write the next bytes. Never empty. */
   space(): Bytes {
@@ -465,22 +433,20 @@ class RecordBuffer {
   }
 
   #announced(): number {
-    const [, high = 0, middle = 0, low = 0] = this.#buffer.subarray(
-      this.#start,
-    );
-    const length = high << 16 | middle << 8 | low;
-    const { least, most } = this.#lengths;
-    if (length >= least && length <= most) return length;
+    const view = new DataView(this.#buffer.buffer, this.#start);
+    const length = view.getUint32(0) & 0xffffff; // without the kind
+    const most = MAX_RECORD_BYTES + TAG_BYTES;
+    if (length >= TAG_BYTES && length <= most) return length;
     throw tampered(`a record of ${length} bytes`);
   }
 
   #wantedSize(held: number): number {
-    const size = this.#buffer.length;
-    const needed = held < HEAD_BYTES ? 0 : HEAD_BYTES + this.#announced();
+    const { length } = this.#buffer;
     const grown = this.#filled
-      ? Math.min(4 * size, LARGEST_BUFFER_BYTES)
-      : size;
-    return Math.max(grown, needed);
+      ? Math.min(4 * length, LARGEST_BUFFER_BYTES)
+      : length;
+    if (held < HEAD_BYTES) return grown;
+    return Math.max(grown, HEAD_BYTES + this.#announced());
   }
 }
 

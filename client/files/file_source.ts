@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { createHash, type Hash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { systemReason } from "../view/system_error.ts";
 import { titleOf } from "./names.ts";
@@ -21,6 +22,8 @@ import {
   MAX_FILES,
   MAX_PATHS_LENGTH,
   pathParts,
+  PIECE_BYTES,
+  sizeOf,
 } from "./records.ts";
 
 /** A file to be sent, or with `/` at the end of its path an empty folder. */
@@ -195,7 +198,15 @@ async function openOnDisk(
     const info = handle.statSync();
     if (info.ino === before.ino && info.dev === before.dev) {
       return {
-        read: (place) => readSome(file, handle, place),
+        async read(place) {
+          try {
+            // Small pieces at once, which is cheaper than to wait for them.
+            const isSmall = place.length <= SMALL_BYTES;
+            return isSmall ? handle.readSync(place) : await handle.read(place);
+          } catch (error) {
+            throw unreadable(file, error);
+          }
+        },
         check: () => check(handle.statSync()),
         [Symbol.dispose]: () => handle.close(),
       };
@@ -207,23 +218,12 @@ async function openOnDisk(
   throw changed(file);
 }
 
-/** Small pieces at once, which is cheaper than to wait for them. */
-async function readSome(
-  file: DiskFile,
-  handle: Deno.FsFile,
-  place: Uint8Array,
-): Promise<number | null> {
-  try {
-    return place.length > SMALL_BYTES
-      ? await handle.read(place)
-      : handle.readSync(place);
-  } catch (error) {
-    throw unreadable(file, error);
-  }
-}
-
-/** The bytes of files, one after the other, as if they were one. */
-export class FilesReader implements Disposable {
+/** The bytes of an item's files, one after the other, as if they were one. */
+export class ItemReader implements Disposable {
+  /** The sum of their sizes. */
+  readonly size: number;
+  /** Of the bytes that were skipped; the sender adds what it sends. */
+  hash: Hash = createHash("sha256");
   readonly #sources: readonly FileSource[];
   #next = 0;
   #open: { source: FileSource; file: OpenFile; left: number } | undefined;
@@ -231,6 +231,7 @@ export class FilesReader implements Disposable {
   /** Opens nothing yet. */
   constructor(sources: readonly FileSource[]) {
     this.#sources = sources.filter(({ path }) => !path.endsWith("/"));
+    this.size = sizeOf(sources);
   }
 
   /**
@@ -257,6 +258,25 @@ export class FilesReader implements Disposable {
       filled += count;
     }
     return filled;
+  }
+
+  /** Reads the first `bytes`, of which there are as many; their hash. */
+  async skip(bytes: number, signal: AbortSignal): Promise<string> {
+    const buffer = new Uint8Array(PIECE_BYTES);
+    for (let left = bytes; left > 0;) {
+      signal.throwIfAborted();
+      const count = await this.fill(buffer.subarray(0, left));
+      this.hash.update(buffer.subarray(0, count));
+      left -= count;
+    }
+    return this.hash.copy().digest("hex");
+  }
+
+  /** Goes back to the first byte. */
+  restart(): void {
+    this[Symbol.dispose]();
+    this.#next = 0;
+    this.hash = createHash("sha256");
   }
 
   /** Closes what is open. */

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { BadRecord, type Entry, pathParts } from "./records.ts";
+import { BadRecord, type Entry, pathParts, sizeOf } from "./records.ts";
 
 /**
  * Longest name that is made, in bytes of UTF-8. File systems take 255 (encrypted
@@ -150,8 +150,7 @@ function itemOf(entries: readonly Entry[]): OfferedItem {
     return { path: isRoot ? "" : inside, size, isFolder: path.endsWith("/") };
   });
   const name = paths.add([title]);
-  const size = entries.reduce((sum, entry) => sum + entry.size, 0);
-  return { name, isFolder, files, size, title };
+  return { name, isFolder, files, size: sizeOf(entries), title };
 }
 
 /** Notes a path, and that what it lies in are folders. */

@@ -5,14 +5,33 @@
  * This carries out what the state machine of transfer.ts asks for. It is given
  * a way to send records, and the records that arrive; it knows no connection.
  *
+ * The reader of the connection hands over each record about files, and waits
+ * until it is taken, so a slow disk slows down the sender. Nothing here waits
+ * for sending while it takes a record: two sides that wait for each other would
+ * wait forever.
+ *
  * @module
  */
 import { Failure } from "../view/failure.ts";
-import { FileExchange, MAX_UNDER_WAY } from "./exchange.ts";
-import { FileFailure } from "./records.ts";
+import {
+  BadRecord,
+  type ControlOf,
+  DATA,
+  decodeControl,
+  encodeControl,
+  FileFailure,
+  MAX_FILES,
+  MAX_PATHS_LENGTH,
+  readData,
+} from "./records.ts";
 import type { OfferedItem } from "./names.ts";
 import { Receiving } from "./receiving.ts";
-import { newId, type Sending, type SendRecord } from "./sending.ts";
+import {
+  newId,
+  Sending,
+  type SendingOptions,
+  type SendRecord,
+} from "./sending.ts";
 import type { Listing, SharedFolder } from "./shared_folder.ts";
 import type { Outgoing } from "./file_source.ts";
 import {
@@ -23,6 +42,9 @@ import {
   type TransferOptions,
 } from "./transfer.ts";
 import type { Bytes } from "../../core/scram.ts";
+
+/** So many offers, and so many requests, of one side may be under way. */
+export const MAX_UNDER_WAY = 16;
 
 /** What {@linkcode PeerFiles} need. */
 export interface PeerFilesOptions {
@@ -47,17 +69,70 @@ export interface PeerFilesOptions {
   changed(transfer: Transfer): void;
 }
 
-/** One connection, and what was begun on it. */
-interface Connection {
-  readonly exchange: FileExchange;
-  readonly begun: Set<Transfer>;
+/** What answers a request. */
+type Answer = Receiving | Listing;
+
+/** Begins a transfer on a connection. */
+type Begin = (transfer: Transfer, connection: Connection) => Promise<void>;
+
+/** One connection, and what is under way on it. */
+class Connection {
+  readonly send: SendRecord;
+  readonly begun = new Set<Transfer>();
+  readonly sendings = new Map<number, Sending>();
+  readonly receivings = new Map<number, Receiving>();
+  readonly requests = new Map<number, PromiseWithResolvers<Answer>>();
+  /** The requests of the peer that are not answered. */
+  readonly serving = new Set<Promise<void>>();
+  #lastTransfer = 0;
+  #lastRequest = 0;
+
+  constructor(send: SendRecord) {
+    this.send = send;
+  }
+
+  /** An offer, which {@linkcode run} makes. */
+  prepare(outgoing: Outgoing, about: Pick<SendingOptions, "id" | "answers">) {
+    const transfer = ++this.#lastTransfer;
+    return new Sending({ transfer, outgoing, send: this.send, ...about });
+  }
+
+  /** Makes an offer, and carries it to its end; see {@linkcode Sending.run}. */
+  async run(sending: Sending): Promise<void> {
+    this.sendings.set(sending.transfer, sending);
+    try {
+      await sending.run();
+    } finally {
+      this.sendings.delete(sending.transfer);
+    }
+  }
+
+  /**
+   * Asks for something of the peer's shared folder, or what it has.
+   *
+   * @throws {FileFailure} If there is no such thing.
+   */
+  async ask(
+    asked: { type: "get"; path: string } | { type: "list" },
+  ): Promise<Answer> {
+    const request = ++this.#lastRequest;
+    const answer = Promise.withResolvers<Answer>();
+    this.requests.set(request, answer);
+    answer.promise.catch(() => {}); // it may be closed while this is sent
+    try {
+      await this.send(encodeControl({ ...asked, request }));
+      return await answer.promise;
+    } finally {
+      this.requests.delete(request);
+    }
+  }
 }
 
 /** See the top of the file. */
 export class PeerFiles {
   readonly #options: PeerFilesOptions;
-  /** All that have not ended, the oldest first. */
-  readonly #transfers = new Set<Transfer>();
+  /** All that have not ended, the oldest first, and what begins each. */
+  readonly #transfers = new Map<Transfer, Begin | undefined>();
   readonly #tasks = new Set<Promise<void>>();
   #connection: Connection | undefined;
   #connected = Promise.withResolvers<void>();
@@ -75,20 +150,49 @@ export class PeerFiles {
 
   /** There is a connection: continues everything. */
   connect(send: SendRecord): void {
-    const exchange = new FileExchange({
-      send,
-      shared: this.#options.shared,
-      offered: (receiving) => this.#offered(receiving),
-      served: (sending, done) => this.#serve(sending, done),
-    });
-    this.#connection = { exchange, begun: new Set() };
+    this.#connection = new Connection(send);
     this.#connected.resolve();
     this.#begin();
   }
 
-  /** Takes a record of the peer; see {@linkcode FileExchange.receive}. */
+  /**
+   * Takes a record of the peer. Waits while the disk is behind.
+   *
+   * @throws {BadRecord} If no honest client sends it.
+   */
   async receive(record: Bytes): Promise<void> {
-    await this.#connection?.exchange.receive(record);
+    const connection = this.#connection;
+    if (!connection) return;
+    const { sendings, receivings, requests, serving } = connection;
+    if (record[0] === DATA) {
+      const { transfer, bytes } = readData(record);
+      return await receivings.get(transfer)?.take(bytes);
+    }
+    const control = decodeControl(record);
+    switch (control.type) {
+      case "offer":
+        return await this.#announced(connection, control);
+      case "manifest":
+        await receivings.get(control.transfer)?.receive(control);
+        return await this.#listed(connection, control.transfer);
+      case "begin":
+      case "end":
+      case "withdraw":
+        return await receivings.get(control.transfer)?.receive(control);
+      case "get":
+      case "list": {
+        const task = this.#answer(connection, control)
+          .finally(() => serving.delete(task));
+        return void serving.add(task);
+      }
+      case "listing":
+        return requests.get(control.request)?.resolve(control);
+      case "refuse":
+        return requests.get(control.request)
+          ?.reject(new FileFailure(control.reason));
+      default:
+        return sendings.get(control.transfer)?.receive(control);
+    }
   }
 
   /** The connection is gone; there may be another. */
@@ -97,7 +201,11 @@ export class PeerFiles {
     if (!connection) return;
     this.#connection = undefined;
     this.#connected = Promise.withResolvers();
-    await connection.exchange.close(reason);
+    const { sendings, receivings, requests, serving } = connection;
+    for (const sending of sendings.values()) sending.abort(reason);
+    for (const request of requests.values()) request.reject(reason);
+    await Promise.all(receivings.values().map((one) => one.abort(reason)));
+    await Promise.all(serving);
     this.#applyToAll({ type: "disconnected" });
   }
 
@@ -114,44 +222,65 @@ export class PeerFiles {
   /** Resolves when no transfer is left. */
   async idle(): Promise<void> {
     while (this.#transfers.size > 0) {
-      const all = [...this.#transfers];
-      await Promise.all(all.map(({ settled }) => settled));
+      await Promise.all(this.#transfers.keys().map(({ settled }) => settled));
     }
   }
 
   /** Offers files, and sends them if they are accepted. */
   send(outgoing: Outgoing): Transfer {
     const id = newId();
-    return this.#add({
-      role: "send",
-      id,
-      contents: outgoing,
-      begin: (transfer) => this.#offer(transfer, outgoing, id),
-    });
+    return this.#add(
+      { role: "send", id, contents: outgoing },
+      async (transfer, connection) => {
+        const sending = connection.prepare(outgoing, { id });
+        transfer.apply({ type: "offered", attempt: sending });
+        sending.accepted.then(() => transfer.apply({ type: "accepted" }));
+        await connection.run(sending);
+        transfer.apply({ type: "finished", paths: [] });
+      },
+    );
   }
 
   /** Gets `path` of what the peer shares. */
   get(path: string): Transfer {
-    return this.#add({
-      role: "get",
-      contents: { title: path, files: 0, size: 0 },
-      begin: (transfer) => this.#request(transfer, path),
-    });
+    return this.#add(
+      { role: "get", contents: { title: path, files: 0, size: 0 } },
+      async (transfer, connection) => {
+        const receiving = await connection.ask({ type: "get", path });
+        if (!(receiving instanceof Receiving)) {
+          throw new FileFailure(`Requested "${path}", but received a list`);
+        }
+        if (!isCalled(receiving, path)) {
+          const why = `"${receiving.title}" was sent instead of "${path}"`;
+          await receiving.cancel(new FileFailure(why));
+          throw new FileFailure(why);
+        }
+        transfer.contents = receiving;
+        transfer.apply({ type: "offered", attempt: receiving });
+      },
+    );
   }
 
   /**
    * What the peer shares.
    *
-   * @throws {FileFailure} If the peer shares nothing.
+   * @throws {FileFailure} If the peer shares nothing, or answers something else.
    * @throws {Failure} If the connection breaks.
    */
   async list(): Promise<Listing> {
     while (!this.#connection && !this.#over) await this.#connected.promise;
     if (!this.#connection) throw this.#over;
-    return await this.#connection.exchange.list();
+    const answer = await this.#connection.ask({ type: "list" });
+    if (!(answer instanceof Receiving)) return answer;
+    const failure = new FileFailure("Requested a list, but received files");
+    await answer.cancel(failure);
+    throw failure;
   }
 
-  #add(parts: Omit<TransferOptions, "number" | "peer" | "changed" | "act">) {
+  #add(
+    parts: Omit<TransferOptions, "number" | "peer" | "changed" | "act">,
+    begin?: Begin,
+  ): Transfer {
     const transfer = new Transfer({
       ...parts,
       number: this.#options.nextNumber(),
@@ -159,7 +288,7 @@ export class PeerFiles {
       changed: (transfer) => this.#changed(transfer),
       act: (...effect) => this.#act(...effect),
     });
-    this.#transfers.add(transfer);
+    this.#transfers.set(transfer, begin);
     this.#used = true;
     this.#options.began(transfer);
     this.#begin();
@@ -173,21 +302,22 @@ export class PeerFiles {
   }
 
   #applyToAll(event: TransferEvent): void {
-    for (const transfer of [...this.#transfers]) transfer.apply(event);
+    for (const transfer of [...this.#transfers.keys()]) transfer.apply(event);
   }
 
   /** Begins on this connection what was not, as far as there is room. */
   #begin(): void {
-    const begun = this.#connection?.begun;
-    for (const transfer of begun ? this.#transfers : []) {
-      if (begun!.has(transfer)) continue;
-      const offers = [...begun!].filter((one) =>
+    const connection = this.#connection;
+    if (!connection) return;
+    const { begun } = connection;
+    for (const [transfer, begin] of this.#transfers) {
+      if (begun.has(transfer)) continue;
+      const offers = [...begun].filter((one) =>
         one.role === "send" && !one.isOver
       );
       if (transfer.role === "send" && offers.length >= MAX_UNDER_WAY) continue;
-      begun!.add(transfer);
-      const beginning = transfer.begin();
-      if (beginning) this.#run(transfer, beginning);
+      begun.add(transfer);
+      if (begin) this.#run(transfer, begin(transfer, connection));
     }
   }
 
@@ -212,30 +342,6 @@ export class PeerFiles {
     this.#tasks.add(running);
   }
 
-  async #offer(
-    transfer: Transfer,
-    outgoing: Outgoing,
-    id: string,
-  ): Promise<void> {
-    const { exchange } = this.#connection!; // it was begun because of that
-    const sending = exchange.offer(outgoing, { id });
-    transfer.apply({ type: "offered", attempt: sending });
-    sending.accepted.then(() => transfer.apply({ type: "accepted" }));
-    await exchange.send(sending);
-    transfer.apply({ type: "finished", paths: [] });
-  }
-
-  async #request(transfer: Transfer, path: string): Promise<void> {
-    const receiving = await this.#connection!.exchange.get(path);
-    if (!isCalled(receiving, path)) {
-      const why = `"${receiving.title}" was sent instead of "${path}"`;
-      await receiving.cancel(new FileFailure(why));
-      throw new FileFailure(why);
-    }
-    transfer.contents = receiving;
-    transfer.apply({ type: "offered", attempt: receiving });
-  }
-
   async #receive(transfer: Transfer, receiving: Receiving): Promise<void> {
     const { me, peer } = this.#options;
     const { finished } = transfer;
@@ -249,9 +355,44 @@ export class PeerFiles {
     }
   }
 
+  /** An offer begins; its manifest follows. */
+  async #announced(
+    { receivings, send }: Connection,
+    offer: ControlOf<"offer">,
+  ): Promise<void> {
+    const receiving = new Receiving(offer, send);
+    const { transfer } = offer;
+    if (offer.files === 0 || receivings.has(transfer)) {
+      throw new BadRecord("an offer of nothing, or twice");
+    }
+    const others = receivings.values();
+    const files = others.reduce((sum, one) => sum + one.files, offer.files);
+    if (receivings.size >= MAX_UNDER_WAY || files > MAX_FILES) {
+      return await receiving.cancel(tooMuch());
+    }
+    receivings.set(transfer, receiving);
+    const forget = () => void receivings.delete(transfer);
+    receiving.outcome.then(forget, forget);
+  }
+
+  /** Some of a manifest was received, or all of it. */
+  async #listed(
+    { receivings, requests }: Connection,
+    transfer: number,
+  ): Promise<void> {
+    const receiving = receivings.get(transfer);
+    const all = receivings.values();
+    const length = all.reduce((sum, one) => sum + one.pathsLength, 0);
+    if (length > MAX_PATHS_LENGTH) return await receiving?.cancel(tooMuch());
+    if (!receiving?.listed) return;
+    const request = requests.get(receiving.answers ?? 0);
+    if (request) request.resolve(receiving);
+    else this.#offered(receiving);
+  }
+
   #offered(receiving: Receiving): void {
     const { id } = receiving;
-    const known = [...this.#transfers].find((one) => one.id === id);
+    const known = this.#transfers.keys().find((one) => one.id === id);
     if (known && !continues(known, receiving)) {
       const why = "It was offered before with other contents";
       return void receiving.cancel(new FileFailure(why));
@@ -265,19 +406,62 @@ export class PeerFiles {
     else this.#run(transfer, this.#options.decide(transfer));
   }
 
-  #serve(sending: Sending, done: Promise<void>): void {
-    const state = { type: "running", attempt: sending } as const;
-    const transfer = this.#add({
-      role: "serve",
-      contents: sending.outgoing,
-      state,
-    });
-    done.then(
-      () => transfer.apply({ type: "finished", paths: [] }),
-      ({ message }) =>
-        transfer.apply({ type: "failed", error: new FileFailure(message) }),
-    );
+  /** Answers a request for what is shared. */
+  async #answer(
+    connection: Connection,
+    asked: ControlOf<"get" | "list">,
+  ): Promise<void> {
+    const { send, serving } = connection;
+    const { request } = asked;
+    const { shared } = this.#options;
+    const isClosed = () => this.#connection !== connection;
+    try {
+      if (!shared) throw new FileFailure("Nothing is shared here");
+      if (serving.size >= MAX_UNDER_WAY) {
+        throw new FileFailure("Too many requests at once; try again later");
+      }
+      if (asked.type === "list") {
+        const listing = await shared.list();
+        // A list is long: until it is sent it counts as under way.
+        return await send(
+          encodeControl({ type: "listing", request, ...listing }),
+        );
+      }
+      const outgoing = await shared.find(asked.path);
+      if (!isClosed()) await this.#serve(connection, outgoing, request);
+    } catch (error) {
+      // The peer ended the session or is lost; that may not have arrived yet.
+      if (isClosed() || error instanceof Failure) return;
+      if (!(error instanceof FileFailure)) throw error;
+      // The reader of the connection finds out that it is broken.
+      send(encodeControl({ type: "refuse", request, reason: error.message }))
+        .catch(() => {});
+    }
   }
+
+  async #serve(
+    connection: Connection,
+    outgoing: Outgoing,
+    request: number,
+  ): Promise<void> {
+    const about = { id: newId(), answers: request };
+    const sending = connection.prepare(outgoing, about);
+    const sent = connection.run(sending); // before it can be cancelled
+    const state = { type: "running", attempt: sending } as const;
+    const transfer = this.#add({ role: "serve", contents: outgoing, state });
+    try {
+      await sent;
+      transfer.apply({ type: "finished", paths: [] });
+    } catch (error) {
+      const { message } = error as Error; // the cast: nothing else is thrown
+      transfer.apply({ type: "failed", error: new FileFailure(message) });
+      throw error;
+    }
+  }
+}
+
+function tooMuch(): FileFailure {
+  return new FileFailure("Too much is offered at once; try again later");
 }
 
 /** Whether what is offered is called what was asked for. */

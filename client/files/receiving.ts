@@ -19,6 +19,7 @@ import {
   type Entry,
   FileFailure,
   MAX_PATHS_LENGTH,
+  sizeOf,
 } from "./records.ts";
 import type { SendRecord } from "./sending.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -49,11 +50,13 @@ export class Receiving {
   readonly answers: number | undefined;
   /** What is offered, once all of the manifest was received. */
   items: readonly OfferedItem[] = [];
+  /** How long all paths of the manifest are, in UTF-16 units. */
+  pathsLength = 0;
+  /** The paths of the items that are whole. */
+  readonly finished: string[] = [];
   readonly #send: SendRecord;
   #entries: Entry[] = []; // until all are there
   #listed = 0;
-  #pathsLength = 0;
-  #finished: string[] = [];
   #acceptance: Acceptance | undefined;
   #partial: PartialFile | undefined;
   #begun = false;
@@ -86,19 +89,9 @@ export class Receiving {
     return this.#listed === this.files;
   }
 
-  /** How long all paths of the manifest are, in UTF-16 units. */
-  get pathsLength(): number {
-    return this.#pathsLength;
-  }
-
   /** How many bytes were received, those from before a break included. */
   get moved(): number {
     return this.#before + this.#got;
-  }
-
-  /** The paths of the items that are whole. */
-  get finished(): readonly string[] {
-    return this.#finished;
   }
 
   /** What {@linkcode accept} resolves or rejects with, accepted or not. */
@@ -115,20 +108,14 @@ export class Receiving {
    */
   async accept(acceptance: Acceptance): Promise<readonly string[]> {
     this.#acceptance = acceptance;
-    this.#finished = [...acceptance.finished ?? []];
-    const item = this.#finished.length;
-    for (const { size } of this.items.slice(0, item)) this.#before += size;
+    const item = this.finished.push(...acceptance.finished ?? []);
+    this.#before = sizeOf(this.items.slice(0, item));
     await this.#guard(async () => {
       await this.#openPartial();
       const { offset, hash } =
         await this.#partial?.beginning(this.#stop.signal) ?? NOTHING;
-      this.#tell({
-        type: "accept",
-        transfer: this.transfer,
-        item,
-        offset,
-        hash,
-      });
+      const { transfer } = this;
+      this.#tell({ type: "accept", transfer, item, offset, hash });
       if (!this.#partial) this.#finish();
     });
     return await this.#done.promise;
@@ -142,12 +129,12 @@ export class Receiving {
     if (this.#stop.signal.aborted) return;
     const type = this.#acceptance ? "stop" : "decline";
     this.#tell({ type, transfer: this.transfer, reason: failure.message });
-    await this.#end(failure, { keep });
+    await this.#end(failure, keep);
   }
 
   /** Ends it because the connection is gone; the partial file is kept. */
   abort(reason: Error): Promise<void> {
-    return this.#end(reason, { keep: true });
+    return this.#end(reason, true);
   }
 
   /** Takes a record of the sender about it. */
@@ -161,9 +148,7 @@ export class Receiving {
       case "end":
         return await this.#guard(() => this.#endItem(control.hash));
       case "withdraw":
-        return await this.#end(new FileFailure(control.reason), {
-          keep: false,
-        });
+        return await this.#end(new FileFailure(control.reason), false);
     }
   }
 
@@ -185,17 +170,18 @@ export class Receiving {
     if (this.listed || entries.length === 0) {
       throw new BadRecord("a manifest that continues after its end");
     }
-    for (const { path } of entries) this.#pathsLength += path.length;
+    for (const { path } of entries) this.pathsLength += path.length;
     this.#entries.push(...entries);
     this.#listed += entries.length;
-    if (this.#listed > this.files || this.#pathsLength > MAX_PATHS_LENGTH) {
+    if (this.#listed > this.files || this.pathsLength > MAX_PATHS_LENGTH) {
       throw new BadRecord("a manifest of more files than were offered");
     }
     if (!this.listed) return;
     this.items = itemsOf(this.#entries);
     this.#entries = [];
-    const size = this.items.reduce((sum, item) => sum + item.size, 0);
-    if (size !== this.size) throw new BadRecord("sizes that do not add up");
+    if (sizeOf(this.items) !== this.size) {
+      throw new BadRecord("sizes that do not add up");
+    }
   }
 
   #begin(offset: number): void {
@@ -211,14 +197,14 @@ export class Receiving {
   async #endItem(hash: string): Promise<void> {
     const partial = this.#begun ? this.#partial : undefined;
     if (!partial) throw new BadRecord("an end before the beginning");
-    this.#finished.push(await partial.finish(hash));
+    this.finished.push(await partial.finish(hash));
     await this.#openPartial();
     if (!this.#partial) this.#finish();
   }
 
   /** Opens the partial file of the next item, if there is one. */
   async #openPartial(): Promise<void> {
-    const item = this.items[this.#finished.length];
+    const item = this.items[this.finished.length];
     const { folder, people } = this.#acceptance!; // or nothing would come
     this.#partial = undefined;
     if (!item) return;
@@ -231,7 +217,7 @@ export class Receiving {
 
   #finish(): void {
     this.#tell({ type: "done", transfer: this.transfer });
-    this.#done.resolve(this.#finished);
+    this.#done.resolve(this.finished);
   }
 
   /** Runs `task`; a {@linkcode FileFailure} ends the transfer, for both. */
@@ -245,7 +231,7 @@ export class Receiving {
     }
   }
 
-  async #end(reason: Error, { keep }: { keep: boolean }): Promise<void> {
+  async #end(reason: Error, keep: boolean): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#keep = keep;
     this.#stop.abort(reason);

@@ -161,7 +161,7 @@ const CONTROLS = v.variant("type", [
     /** The sum of all sizes. */
     size: count(),
     /** Which `get` it answers, if one. */
-    answers: v.exactOptional(count()),
+    answers: v.optional(count()),
   }),
   /** Some entries of the manifest. */
   control("manifest", { transfer, entries: list(MAX_ENTRIES, ENTRY) }),
@@ -226,22 +226,25 @@ export function isFileRecord(record: Uint8Array): boolean {
 }
 
 /** Entries in their order, as many together as one record takes. */
-export function* inRecords<T extends Entry>(
-  entries: Iterable<T>,
-): Generator<T[], void, void> {
-  let group: T[] = [];
+export function* inRecords(entries: Iterable<Entry>): Generator<Entry[]> {
+  let group: Entry[] = [];
   let length = 0;
-  for (const entry of entries) {
+  for (const { item, path, size } of entries) {
     const isFull = group.length === MAX_ENTRIES ||
-      length + entry.path.length > MAX_RECORD_PATHS_LENGTH;
+      length + path.length > MAX_RECORD_PATHS_LENGTH;
     if (isFull) {
       yield group;
       [group, length] = [[], 0];
     }
-    group.push(entry);
-    length += entry.path.length;
+    group.push({ item, path, size });
+    length += path.length;
   }
   if (group.length > 0) yield group;
+}
+
+/** The sum of the sizes, in bytes. */
+export function sizeOf(files: readonly { readonly size: number }[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** A control record's bytes. */

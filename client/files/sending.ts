@@ -11,8 +11,8 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { type FileSource, FilesReader, type Outgoing } from "./file_source.ts";
+import { abortable } from "@std/async/abortable";
+import { ItemReader, type Outgoing } from "./file_source.ts";
 import {
   type Control,
   type ControlOf,
@@ -21,6 +21,7 @@ import {
   FileFailure,
   inRecords,
   PIECE_BYTES,
+  sizeOf,
   writeDataHead,
 } from "./records.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -64,12 +65,10 @@ export function windowOf(size: number): number {
 export class Sending {
   /** This client's number for it on the connection. */
   readonly transfer: number;
-  readonly outgoing: Outgoing;
   /** Resolves if the receiver accepts it. */
   readonly accepted: Promise<unknown>;
   readonly #options: SendingOptions;
   readonly #stop = new AbortController();
-  readonly #stopped = Promise.withResolvers<never>();
   readonly #answered = Promise.withResolvers<ControlOf<"accept">>();
   readonly #done = Promise.withResolvers<void>();
   readonly #window: number;
@@ -82,10 +81,8 @@ export class Sending {
   constructor(options: SendingOptions) {
     this.#options = options;
     this.transfer = options.transfer;
-    this.outgoing = options.outgoing;
     this.#window = windowOf(options.outgoing.size);
     this.accepted = this.#answered.promise;
-    this.#stopped.promise.catch(() => {}); // run() is told, if it waits
   }
 
   /** How many bytes the receiver has, those from before a break included. */
@@ -100,15 +97,14 @@ export class Sending {
    * @throws What {@linkcode abort} was given.
    */
   async run(): Promise<void> {
+    const { signal } = this.#stop;
     try {
       await this.#offer();
-      const from = await this.#unlessStopped(this.#answered.promise);
+      const from = await abortable(this.#answered.promise, signal);
       await this.#sendItems(from);
-      await this.#unlessStopped(this.#done.promise);
+      await abortable(this.#done.promise, signal);
     } catch (error) {
-      if (error instanceof FileFailure && !this.#stop.signal.aborted) {
-        await this.cancel(error);
-      }
+      if (error instanceof FileFailure && !signal.aborted) this.cancel(error);
       throw error;
     }
   }
@@ -143,41 +139,25 @@ export class Sending {
   /** Ends it for `reason`, and tells nobody. */
   abort(reason: Error): void {
     this.#stop.abort(reason);
-    this.#stopped.reject(reason);
-    this.#moved.resolve();
   }
 
   async #offer(): Promise<void> {
     const { transfer, id, outgoing, answers } = this.#options;
     const { files, size, sources } = outgoing;
-    await this.#tell({
-      type: "offer",
-      transfer,
-      id,
-      files,
-      size,
-      ...(answers === undefined ? {} : { answers }),
-    });
-    for (const group of inRecords(sources)) {
-      const entries = group.map(({ item, path, size }) => ({
-        item,
-        path,
-        size,
-      }));
+    await this.#tell({ type: "offer", transfer, id, files, size, answers });
+    for (const entries of inRecords(sources)) {
       this.#stop.signal.throwIfAborted();
       await this.#tell({ type: "manifest", transfer, entries });
     }
   }
 
   async #sendItems(accept: ControlOf<"accept">): Promise<void> {
-    const { sources } = this.outgoing;
+    const { outgoing: { sources } } = this.#options;
     const items = [...Map.groupBy(sources, ({ item }) => item).values()];
-    const done = items.splice(0, accept.item).flat();
-    this.#before = sizeOf(done);
+    this.#before = sizeOf(items.splice(0, accept.item).flat());
     for (const [index, sources] of items.entries()) {
-      using item = index === 0
-        ? await this.#begin(sources, accept)
-        : new ItemReader(sources);
+      using item = new ItemReader(sources);
+      if (index === 0) await this.#begin(item, accept);
       await this.#sendBytes(item);
       const hash = item.hash.digest("hex");
       await this.#tell({ type: "end", transfer: this.transfer, hash });
@@ -186,33 +166,33 @@ export class Sending {
 
   /** Continues behind what the receiver has, if its bytes are the same. */
   async #begin(
-    sources: readonly FileSource[],
-    { offset, hash }: ControlOf<"accept">,
-  ): Promise<ItemReader> {
-    const item = new ItemReader(sources);
-    const length = offset <= sizeOf(sources) ? offset : 0;
-    const found = await item.skip(length, this.#stop.signal);
-    const isSame = found === hash && length === offset;
-    if (isSame) this.#before += offset;
-    else item.restart();
-    await this.#tell({
-      type: "begin",
-      transfer: this.transfer,
-      offset: isSame ? offset : 0,
-    });
-    return item;
+    item: ItemReader,
+    accept: ControlOf<"accept">,
+  ): Promise<void> {
+    let { offset } = accept;
+    const isThere = offset <= item.size;
+    const hash = isThere && await item.skip(offset, this.#stop.signal);
+    if (hash !== accept.hash) {
+      item.restart();
+      offset = 0;
+    }
+    this.#before += offset;
+    await this.#tell({ type: "begin", transfer: this.transfer, offset });
   }
 
-  async #sendBytes({ reader, hash, size }: ItemReader): Promise<void> {
+  async #sendBytes(item: ItemReader): Promise<void> {
     // One is filled while the other is hashed and sent.
-    const length = DATA_HEAD_BYTES + Math.min(BLOCK_BYTES, Math.max(1, size));
+    const length = DATA_HEAD_BYTES +
+      Math.min(BLOCK_BYTES, Math.max(1, item.size));
     let [block, other] = [new Uint8Array(length), new Uint8Array(length)];
-    let filling = reader.fill(block.subarray(DATA_HEAD_BYTES));
+    let filling = item.fill(block.subarray(DATA_HEAD_BYTES));
     try {
       for (let count; (count = await filling) > 0;) {
-        filling = reader.fill(other.subarray(DATA_HEAD_BYTES));
+        filling = item.fill(other.subarray(DATA_HEAD_BYTES));
         filling.catch(() => {}); // the next round is told
-        hash.update(block.subarray(DATA_HEAD_BYTES, DATA_HEAD_BYTES + count));
+        item.hash.update(
+          block.subarray(DATA_HEAD_BYTES, DATA_HEAD_BYTES + count),
+        );
         await this.#sendPieces(block, count);
         [block, other] = [other, block];
       }
@@ -238,60 +218,15 @@ export class Sending {
 
   /** Waits until `bytes` more fit into the window, and counts them. */
   async #roomFor(bytes: number): Promise<void> {
-    this.#stop.signal.throwIfAborted();
+    const { signal } = this.#stop;
+    signal.throwIfAborted();
     this.#sent += bytes;
     while (this.#sent - this.#got > this.#window) {
-      await this.#moved.promise;
-      this.#stop.signal.throwIfAborted();
+      await abortable(this.#moved.promise, signal);
     }
   }
 
   #tell(control: Control): Promise<void> {
     return this.#options.send(encodeControl(control));
   }
-
-  #unlessStopped<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#stopped.promise]);
-  }
-}
-
-/** The bytes of an item, and the hash of those that were read. */
-class ItemReader implements Disposable {
-  reader: FilesReader;
-  hash = createHash("sha256");
-  readonly size: number;
-  readonly #sources: readonly FileSource[];
-
-  constructor(sources: readonly FileSource[]) {
-    this.#sources = sources;
-    this.size = sizeOf(sources);
-    this.reader = new FilesReader(sources);
-  }
-
-  /** Reads the first `bytes`; their hash. */
-  async skip(bytes: number, signal: AbortSignal): Promise<string> {
-    const buffer = new Uint8Array(PIECE_BYTES);
-    for (let left = bytes; left > 0;) {
-      signal.throwIfAborted();
-      const count = await this.reader.fill(buffer.subarray(0, left));
-      this.hash.update(buffer.subarray(0, count));
-      left -= count;
-    }
-    return this.hash.copy().digest("hex");
-  }
-
-  /** Goes back to the first byte. */
-  restart(): void {
-    this[Symbol.dispose]();
-    this.reader = new FilesReader(this.#sources);
-    this.hash = createHash("sha256");
-  }
-
-  [Symbol.dispose](): void {
-    this.reader[Symbol.dispose]();
-  }
-}
-
-function sizeOf(sources: readonly FileSource[]): number {
-  return sources.reduce((sum, { size }) => sum + size, 0);
 }

@@ -126,8 +126,6 @@ export interface TransferOptions {
   readonly id?: string;
   readonly contents: Contents;
   readonly state?: TransferState;
-  /** Begins it on the connection there is, if this client has to. */
-  begin?(transfer: Transfer): Promise<void>;
   /** Is told after each change of the state. */
   changed(transfer: Transfer): void;
   /** Carries out an effect, after that. */
@@ -164,11 +162,6 @@ export class Transfer {
     this.#state = options.state ?? { type: "new" };
     this.ended = this.#ended.promise;
     this.ended.catch(() => {}); // the observer is told
-  }
-
-  /** See {@linkcode TransferOptions}. */
-  begin(): Promise<void> | undefined {
-    return this.#options.begin?.(this);
   }
 
   get state(): TransferState {

@@ -11,8 +11,10 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import type { IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Settings } from "../../web/serve/assets.ts";
 import {
   type Guard,
@@ -20,7 +22,8 @@ import {
   startWeb,
   type Visitor,
 } from "../../web/serve/serve.ts";
-import type { SocketWire, Wire } from "../../web/serve/socket.ts";
+import { type ByteStream, writeAll } from "../../core/net/stream.ts";
+import type { SocketWire } from "../../web/serve/socket.ts";
 
 /** What {@linkcode serveLocally} needs. */
 export interface LocalOptions {
@@ -31,7 +34,7 @@ export interface LocalOptions {
    *
    * @throws {Error} With a message for the user.
    */
-  dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
+  dial(server: string, port: string, signal: AbortSignal): Promise<ByteStream>;
   /** Sends and receives files. */
   readonly files: LocalFiles;
   /**
@@ -44,7 +47,7 @@ export interface LocalOptions {
 /** The files of pages. */
 export interface LocalFiles {
   /** Serves the page of `me`, until it is gone or `wire` is closed. */
-  attend(wire: Wire, me: string): Promise<void>;
+  attend(wire: ByteStream, me: string): Promise<void>;
   /**
    * Takes a piece of a file that a page was asked for.
    *
@@ -72,7 +75,7 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     sockets: ["/ws", "/files"],
     take: (request, url) => takeFile(request, url, options),
     welcome: (wire, visitor) => {
-      const relay = serve(wire, visitor, { options, signal: ending.signal })
+      const relay = serve(wire, visitor, options, ending.signal)
         .catch((bug) => console.error("Serving the page failed:", bug))
         .finally(() => relays.delete(relay));
       relays.add(relay);
@@ -168,17 +171,19 @@ const REFUSED: Reply = {
 async function serve(
   page: SocketWire,
   { path, query }: Visitor,
-  { options, signal }: { options: LocalOptions; signal: AbortSignal },
+  options: LocalOptions,
+  signal: AbortSignal,
 ): Promise<void> {
-  using open = new DisposableStack();
-  const close = () => open.dispose();
-  open.defer(() => page.close());
-  open.defer(() => signal.removeEventListener("abort", close));
+  const close = () => page.close();
   signal.addEventListener("abort", close);
-  if (signal.aborted) close();
-  else if (path !== "/files") {
-    await carry(page, query, { options, signal, open });
-  } else await options.files.attend(page, query.get("name") ?? "");
+  try {
+    if (signal.aborted) return;
+    if (path !== "/files") await carry(page, query, options, signal);
+    else await options.files.attend(page, query.get("name") ?? "");
+  } finally {
+    signal.removeEventListener("abort", close);
+    page.close();
+  }
 }
 
 /** Takes the body of `POST /files/READ`. */
@@ -199,30 +204,29 @@ async function takeFile(
 async function carry(
   page: SocketWire,
   query: URLSearchParams,
-  { options, signal, open }: {
-    options: LocalOptions;
-    signal: AbortSignal;
-    /** What to close in the end. */
-    open: DisposableStack;
-  },
+  { dial, lastWordsMs = LAST_WORDS_MS }: LocalOptions,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  open.defer(end);
   const [host, port] = [query.get("server"), query.get("port")];
-  let server: Wire | undefined;
+  let server: ByteStream;
   try {
-    server = await options.dial(host ?? "", port ?? "", signal);
-    open.adopt(server, (wire) => wire.close());
-    const left = pass(page, server).then(() => {
-      if (open.disposed) return;
-      const waitMs = options.lastWordsMs ?? LAST_WORDS_MS;
-      open.adopt(setTimeout(end, waitMs), clearTimeout);
-    });
-    await Promise.race([Promise.all([left, pass(server, page)]), ended]);
+    server = await dial(host ?? "", port ?? "", signal);
   } catch (error) {
-    // The cast: nothing throws anything else. If it was connected, one of the
-    // two is gone, and the page finds out that the connection was lost.
-    if (!server) await Promise.race([tell(page, error as Error), ended]);
+    return await tell(page, error as Error); // the cast: nothing else is thrown
+  }
+  const over = new AbortController();
+  try {
+    const sent = pass(page, server);
+    const both = Promise.all([sent, pass(server, page)]);
+    const late = sent.then(() =>
+      sleep(lastWordsMs, undefined, { signal: over.signal })
+    );
+    await abortable(Promise.race([both, late]), signal);
+  } catch {
+    // One of the two is gone: the page finds out that the connection was lost.
+  } finally {
+    over.abort();
+    server.close();
   }
 }
 
@@ -236,12 +240,10 @@ async function tell(page: SocketWire, { message }: Error): Promise<void> {
 }
 
 /** Passes on bytes, no faster than they are taken, and the end. */
-async function pass(from: Wire, to: Wire): Promise<void> {
+async function pass(from: ByteStream, to: ByteStream): Promise<void> {
   const buffer = new Uint8Array(65_536);
   for (let count; (count = await from.read(buffer)) !== null;) {
-    for (let at = 0; at < count;) {
-      at += await to.write(buffer.subarray(at, count));
-    }
+    await writeAll(to, buffer.subarray(0, count));
   }
   await to.closeWrite();
 }

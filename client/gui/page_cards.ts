@@ -4,23 +4,22 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from "node:util";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
 import { amountText, stateText } from "../files/words.ts";
-import type { Call, Offer } from "../direct/calls.ts";
+import type { Announced } from "../files/transfers.ts";
+import type { Call } from "../direct/calls.ts";
 import type { PageLink } from "./page_link.ts";
 import type { ShownTransfer } from "../../core/page_talk.ts";
-
-/** Files that a peer calls to send. */
-export type FileOffer = Offer & { readonly purpose: "file" };
 
 /** What there is under a number. */
 export type Card =
   /** A peer calls, to send files. */
-  | { readonly kind: "call"; readonly call: Call; readonly offer: FileOffer }
+  | { readonly kind: "call"; readonly call: Call; readonly offer: Announced }
   /** The user has accepted the call, and its files were not offered yet. */
-  | { readonly kind: "answer"; readonly files: PeerFiles }
-  | { readonly kind: "transfer"; readonly transfer: Transfer };
+  | { readonly kind: "answer"; readonly shows: PeerFiles }
+  | { readonly kind: "transfer"; readonly shows: Transfer };
 
 /** A {@linkcode Card} of a call. */
 export type CallCard = Card & { readonly kind: "call" };
@@ -50,16 +49,11 @@ export class Cards {
     return number;
   }
 
-  /** Where a transfer is. */
-  numberOf(transfer: Transfer): number | undefined {
-    return this.#find((card) =>
-      card.kind === "transfer" && card.transfer === transfer
-    );
-  }
-
-  /** Where the answer is that leads to `files`. */
-  answerOf(files: PeerFiles): number | undefined {
-    return this.#find((card) => card.kind === "answer" && card.files === files);
+  /** Where a transfer is, or the answer that leads to files. */
+  numberOf(shown: Transfer | PeerFiles): number | undefined {
+    return this.#all.entries().find(([, card]) =>
+      card.kind !== "call" && card.shows === shown
+    )?.[0];
   }
 
   /**
@@ -68,7 +62,7 @@ export class Cards {
    */
   show(transfer: number, look: Look): void {
     const shown = this.#shown.get(transfer);
-    if (shown && isSame(shown, look)) return;
+    if (isDeepStrictEqual(shown, look)) return;
     if (shown?.state === look.state && this.#link.behind) return;
     this.#shown.set(transfer, look);
     this.#link.say({ type: "transfer", transfer, ...look });
@@ -80,25 +74,22 @@ export class Cards {
     if (!this.#shown.delete(number)) return; // the page never saw it
     this.#link.say({ type: "over", transfer: number });
   }
-
-  #find(isMeant: (card: Card) => boolean): number | undefined {
-    return this.#all.entries().find(([, card]) => isMeant(card))?.[0];
-  }
 }
 
-/** A call as it looks while it rings; `room` is what there is, in words. */
-export function callLook(card: CallCard, room: string): Look {
+/**
+ * A call as it looks: while it rings, with the `room` that there is, in words;
+ * or when it was answered.
+ */
+export function callLook({ call, offer }: CallCard, room?: string): Look {
+  const rest = room ?? `connecting to ${call.name}`;
   return {
-    ...lookOf(card),
-    state: "offered",
-    text: `${amountOf(card)}; ${room}`,
+    sends: false,
+    peer: call.name,
+    title: offer.name,
+    part: 0,
+    state: room === undefined ? "waiting" : "offered",
+    text: `${amountText(offer.files, offer.size)}; ${rest}`,
   };
-}
-
-/** A call as it looks when it was answered. */
-export function answerLook(card: CallCard): Look {
-  const text = `${amountOf(card)}; connecting to ${card.call.name}`;
-  return { ...lookOf(card), state: "waiting", text };
 }
 
 /** A transfer as it looks; `room` is what there is, if the user is asked. */
@@ -121,16 +112,4 @@ export function transferLook(
   }
   const words = sends ? `${amount}; ${text}` : amount;
   return { ...look, state: "waiting", text: words };
-}
-
-function isSame(one: Look, other: Look): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
-}
-
-function lookOf({ call, offer }: CallCard) {
-  return { sends: false, peer: call.name, title: offer.name, part: 0 };
-}
-
-function amountOf({ offer: { files, size } }: CallCard): string {
-  return amountText(files, size);
 }

@@ -11,24 +11,10 @@
 import { FileFailure } from "../files/records.ts";
 import type { FileSource, OpenFile } from "../files/file_source.ts";
 import { abortable } from "@std/async/abortable";
-import type { DroppedFile, ToPage } from "../../core/page_talk.ts";
+import type { DroppedFile } from "../../core/page_talk.ts";
 
 /** A page has so long to send a piece, in milliseconds. */
 const HAND_OVER_MS = 30_000;
-
-/** Which bytes are asked for. */
-export type Piece = Pick<
-  ToPage & { type: "read" },
-  "drop" | "file" | "from" | "to"
->;
-
-/** A page that is asked. */
-export interface AskedPage {
-  /** Asks for a piece; it comes under the number `read`. */
-  ask(read: number, piece: Piece): void;
-  /** Aborts when the page is gone. */
-  readonly gone: AbortSignal;
-}
 
 /** The pieces that pages were asked for. */
 export class Reads {
@@ -44,20 +30,22 @@ export class Reads {
   /**
    * Has a page send a piece, into `place`, which is as long.
    *
+   * @param ask Asks the page to send it under the number `read`.
+   * @param gone Aborts when the page is gone.
    * @throws {Error} If it does not.
    */
   async fill(
     place: Uint8Array,
-    piece: Piece,
-    { ask, gone }: AskedPage,
+    ask: (read: number) => void,
+    gone: AbortSignal,
   ): Promise<void> {
     const read = ++this.#last;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#asked.set(read, { place, resolve, reject });
+    const answer = Promise.withResolvers<void>();
+    this.#asked.set(read, { place, ...answer });
     const late = setTimeout(() => this.fail(read), this.#handOverMs);
     try {
-      ask(read, piece);
-      await abortable(promise, gone);
+      ask(read);
+      await abortable(answer.promise, gone);
     } finally {
       clearTimeout(late);
       this.#asked.delete(read);
@@ -94,19 +82,14 @@ export class Reads {
   }
 }
 
-interface Asked {
+interface Asked extends PromiseWithResolvers<void> {
   readonly place: Uint8Array;
-  resolve(): void;
-  reject(why: unknown): void;
 }
 
-/** What fills a place with the bytes of a file that begin at `from`. */
-export type Fill = (place: Uint8Array, from: number) => Promise<void>;
-
-/** A file that was dropped on the page, and `fill` has the page send it. */
+/** A file that was dropped on the page; `fill` has the page send its bytes. */
 export function droppedFile(
   { item, path, size }: DroppedFile,
-  fill: Fill,
+  fill: (place: Uint8Array, from: number) => Promise<void>,
 ): FileSource {
   const open = (): Promise<OpenFile> => {
     let at = 0;

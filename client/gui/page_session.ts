@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import {
   ChatError,
@@ -16,11 +17,10 @@ import {
   ERRORS,
   type Headers,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
-import type { FromPage } from "../../core/page_talk.ts";
+import type { DroppedFile, FromPage } from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
-import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
+import { DirectSessions } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
 import { BadRecord, FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
@@ -32,14 +32,8 @@ import { endText, servedText } from "../files/words.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { Item } from "../view/view.ts";
 import type { LocalFiles } from "./local.ts";
-import {
-  answerLook,
-  type CallCard,
-  callLook,
-  Cards,
-  transferLook,
-} from "./page_cards.ts";
-import { type AskedPage, droppedFile, Reads } from "./page_drop.ts";
+import { type CallCard, callLook, Cards, transferLook } from "./page_cards.ts";
+import { droppedFile, Reads } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
 
 /** So many files that were received are named by their paths. */
@@ -121,7 +115,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       case "frame": {
         const { verb, args, headers } = message;
         const body = new Uint8Array();
-        return this.#sessions.receive({ verb, args, headers, body });
+        return this.#sessions.calls.receive({ verb, args, headers, body });
       }
       case "answer":
         return this.#answered(message);
@@ -147,10 +141,8 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   /** See {@linkcode TransfersObserver}. */
   began(transfer: Transfer, files: PeerFiles): void {
     if (this.#unwanted.has(files)) return this.#transfers.end(transfer);
-    this.#cards.put(
-      { kind: "transfer", transfer },
-      this.#cards.answerOf(files),
-    );
+    const answer = this.#cards.numberOf(files);
+    this.#cards.put({ kind: "transfer", shows: transfer }, answer);
     if (transfer.role !== "serve") return;
     this.#tell(transfer.peer, servedText(transfer));
   }
@@ -195,7 +187,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   #rings(call: Call): void {
     const { offer } = call;
     if (offer.purpose !== "file") {
-      return this.#sessions.decline(call, "takes files alone");
+      return this.#sessions.calls.decline(call, "takes files alone");
     }
     if (offer.files === 0) return this.#serve(call);
     const card = { kind: "call", call, offer } as const;
@@ -214,7 +206,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const why = this.#options.shared
       ? this.#sessions.busyReason
       : "shares nothing";
-    if (why !== undefined) this.#sessions.decline(call, why);
+    if (why !== undefined) this.#sessions.calls.decline(call, why);
     else this.#sessions.answer(call);
   }
 
@@ -228,15 +220,14 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const card = this.#cards.get(number);
     if (card?.kind === "call") await this.#answer(number, card);
     if (card?.kind !== "transfer") return;
-    const { transfer } = card;
-    const lacking = await this.#transfers.accept(transfer);
-    if (lacking !== undefined) this.#tell(transfer.peer, lacking, true);
+    const lacking = await this.#transfers.accept(card.shows);
+    if (lacking !== undefined) this.#tell(card.shows.peer, lacking, true);
   }
 
   async #answer(number: number, card: CallCard): Promise<void> {
     const { talk, over } = this.#sessions.answer(card.call);
-    this.#cards.put({ kind: "answer", files: talk }, number);
-    this.#cards.show(number, answerLook(card));
+    this.#cards.put({ kind: "answer", shows: talk }, number);
+    this.#cards.show(number, callLook(card));
     await over;
     if (this.#cards.get(number)?.kind !== "answer") return;
     this.#cards.drop(number); // no connection, or the caller left
@@ -248,12 +239,12 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const card = this.#cards.get(number);
     switch (card?.kind) {
       case "call":
-        return this.#sessions.decline(card.call, "not now");
+        return this.#sessions.calls.decline(card.call, "not now");
       case "answer":
-        this.#unwanted.add(card.files);
+        this.#unwanted.add(card.shows);
         return this.#cards.drop(number);
       case "transfer":
-        return this.#transfers.end(card.transfer);
+        return this.#transfers.end(card.shows);
     }
   }
 
@@ -267,9 +258,8 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       const outgoing = this.#outgoing(drop, files);
       const talk = this.#sessions.talkWith(to);
       const transfer = talk.send(outgoing);
-      const { settled: use } = transfer;
-      this.#sessions.use(to, talk, { offer: offerOf(transfer), use });
-      this.#sessions.own(use.then(forget));
+      this.#sessions.use(to, talk, transfer);
+      this.#sessions.own(transfer.settled.then(forget));
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
       this.#tell(to, error.message, true);
@@ -278,20 +268,15 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   }
 
   /** @throws {FileFailure} If the files cannot be sent. */
-  #outgoing(
-    drop: number,
-    files: (FromPage & { type: "send" })["files"],
-  ): Outgoing {
+  #outgoing(drop: number, files: readonly DroppedFile[]): Outgoing {
     const { link, reads } = this.#options;
-    const page: AskedPage = {
-      ask: (read, piece) => link.say({ type: "read", read, ...piece }),
-      gone: this.#gone.signal,
-    };
     const outgoing = new Outgoing();
     for (const [file, dropped] of files.entries()) {
       const fill = (place: Uint8Array, from: number) => {
         const piece = { drop, file, from, to: from + place.length };
-        return reads.fill(place, piece, page);
+        const ask = (read: number) =>
+          link.say({ type: "read", read, ...piece });
+        return reads.fill(place, ask, this.#gone.signal);
       };
       outgoing.add(droppedFile(dropped, fill));
     }
@@ -301,7 +286,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
 
   /** Has the page ask the server. */
   #request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {

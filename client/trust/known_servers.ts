@@ -10,6 +10,8 @@
  *
  * @module
  */
+import { dirname, posix, win32 } from "node:path";
+import { type Endpoint, endpointText } from "./address.ts";
 
 /** What identifies a certificate. */
 export interface Identity {
@@ -45,7 +47,7 @@ export class KnownServers {
     if (this.path === undefined) return false;
     const words = [server, fingerprint, ...(key === undefined ? [] : [key])];
     try {
-      Deno.mkdirSync(folderOf(this.path), { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
       return appendLine(this.path, words.join(" "));
     } catch {
       return false; // the disk is full, or the user may not write there
@@ -61,12 +63,9 @@ export class KnownServers {
   }
 }
 
-/** A server as the file writes it: `host:port`, or `[IPv6]:port`. */
-export function serverText(
-  { hostname, port }: { readonly hostname: string; readonly port: number },
-): string {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${host.toLowerCase()}:${port}`;
+/** A server as the file writes it. */
+export function serverText(server: Endpoint): string {
+  return endpointText(server).toLowerCase();
 }
 
 /** 64 hexadecimal digits, whatever their case, with colons or without. */
@@ -82,8 +81,8 @@ export function knownServersPath(
 ): string | undefined {
   const folder = configFolder(os, env);
   if (folder === undefined) return undefined;
-  const slash = os === "windows" ? "\\" : "/";
-  return [folder, "parley", "known_servers"].join(slash);
+  const { join } = os === "windows" ? win32 : posix;
+  return join(folder, "parley", "known_servers");
 }
 
 function configFolder(
@@ -103,27 +102,21 @@ function configFolder(
  */
 function appendLine(path: string, line: string): boolean {
   using file = Deno.openSync(path, {
-    ...{ read: true, append: true, create: true },
+    read: true,
+    append: true,
+    create: true,
     mode: 0o600,
   });
   // Another client may be in the middle of its line.
   file.lockSync(true);
-  const isWhole = file.seekSync(0, Deno.SeekMode.End) === 0 ||
-    lastByteOf(file) === LINE_FEED;
-  const bytes = encoder.encode(`${isWhole ? "" : "\n"}${line}\n`);
+  const last = Uint8Array.of(LINE_FEED); // unless the file is empty
+  if (file.seekSync(0, Deno.SeekMode.End) > 0) {
+    file.seekSync(-1, Deno.SeekMode.End);
+    file.readSync(last);
+  }
+  const before = last[0] === LINE_FEED ? "" : "\n";
+  const bytes = new TextEncoder().encode(`${before}${line}\n`);
   return file.writeSync(bytes) === bytes.length;
 }
 
 const LINE_FEED = 0x0a;
-const encoder = new TextEncoder();
-
-function lastByteOf(file: Deno.FsFile): number | undefined {
-  const buffer = new Uint8Array(1);
-  file.seekSync(-1, Deno.SeekMode.End);
-  file.readSync(buffer);
-  return buffer[0];
-}
-
-function folderOf(path: string): string {
-  return path.replace(/[/\\][^/\\]*$/, "");
-}

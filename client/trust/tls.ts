@@ -15,14 +15,8 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect as connectNode, type TLSSocket } from "node:tls";
 import { type Connect, connectTcp } from "./address.ts";
-import type { Stream } from "../../core/net/connection.ts";
+import { type ByteStream, chunkReader } from "../../core/net/stream.ts";
 import { EXIT, Failure } from "../view/failure.ts";
-
-/** A connection whose directions end apart. */
-export interface ByteStream extends Stream {
-  /** Ends what is written; what comes can still be read. */
-  closeWrite(): Promise<void>;
-}
 
 /** No trusted authority signed the certificate, or it is of another server. */
 export class UntrustedCertificate extends Failure {}
@@ -72,7 +66,7 @@ export function shown(name: string): Connect<Shown> {
     try {
       await abortable(handshake(socket), signal);
       const { raw } = socket.getPeerCertificate();
-      return { stream: new NodeStream(socket), certificate: readable(raw) };
+      return { stream: streamOf(socket), certificate: readable(raw) };
     } catch (error) {
       socket.destroy();
       throw explained(error);
@@ -113,44 +107,19 @@ function contentOf(der: Uint8Array): Uint8Array {
 const VERSION_3 = [0xa0, 3, 2, 1, 2];
 
 /** A connection of node:tls, with the interface of Deno's. */
-class NodeStream implements ByteStream {
-  readonly #socket: TLSSocket;
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array(); // of the last chunk
-
-  constructor(socket: TLSSocket) {
-    this.#socket = socket;
+function streamOf(socket: TLSSocket): ByteStream {
+  return {
     // Asks for a chunk only when it is read: backpressure by TCP.
-    this.#chunks = socket.iterator({ destroyOnReturn: false });
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#rest.length === 0) {
-      const { value, done } = await this.#chunks.next();
-      if (done) return null;
-      this.#rest = value;
-    }
-    const part = this.#rest.subarray(0, buffer.length);
-    this.#rest = this.#rest.subarray(part.length);
-    buffer.set(part);
-    return part.length;
-  }
-
-  async write(bytes: Uint8Array): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#socket.write(bytes, (error) => error ? reject(error) : resolve());
-    });
-    return bytes.length;
-  }
-
-  closeWrite(): Promise<void> {
-    this.#socket.end();
-    return Promise.resolve();
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
+    read: chunkReader(socket.iterator({ destroyOnReturn: false })),
+    async write(bytes) {
+      await new Promise<void>((resolve, reject) => {
+        socket.write(bytes, (error) => error ? reject(error) : resolve());
+      });
+      return bytes.length;
+    },
+    closeWrite: () => Promise.resolve(void socket.end()),
+    close: () => void socket.destroy(),
+  };
 }
 
 /** TLS errors as a {@linkcode Failure}; other errors as they are. */

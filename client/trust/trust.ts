@@ -24,7 +24,8 @@ import {
   serverText,
 } from "./known_servers.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { type ByteStream, shown, signed, UntrustedCertificate } from "./tls.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
+import { shown, signed, UntrustedCertificate } from "./tls.ts";
 
 /** Where the user is asked. */
 export type Questioner = Pick<Terminal, "ask" | "print">;
@@ -82,40 +83,25 @@ export class Trust {
    */
   async dial(server: Endpoint, signal: AbortSignal): Promise<ByteStream> {
     const name = serverText(server);
-    this.#accepted ??= this.#options.caFile === undefined && !this.#isSigned
-      ? this.#options.known.find(name)
-      : undefined;
-    if (!this.#accepted) {
-      const stream = await this.#dialSigned(server, signal);
-      if (stream) return stream;
-      const { stream: probe, certificate } = await dial(
-        server,
-        signal,
-        shown(server.hostname),
-      );
-      probe.close(); // the server need not wait while the user reads
-      await this.#ask(new UnknownCertificate(name, identityOf(certificate)));
-    }
-    return await this.#dialAccepted(server, signal);
-  }
-
-  /** Undefined if no authority signed the certificate, and the user may decide. */
-  async #dialSigned(
-    server: Endpoint,
-    signal: AbortSignal,
-  ): Promise<ByteStream | undefined> {
-    const { caFile } = this.#options;
-    const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
+    const { caFile, known } = this.#options;
+    const mayAsk = () => caFile === undefined && !this.#isSigned;
+    if (mayAsk()) this.#accepted ??= known.find(name);
+    if (this.#accepted) return await this.#dialAccepted(server, signal);
     try {
+      const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
       const connect = signed(server.hostname, authorities);
       const stream = await dial(server, signal, connect);
       this.#isSigned = true;
       return stream;
     } catch (error) {
       if (!(error instanceof UntrustedCertificate)) throw error;
-      if (caFile === undefined && !this.#isSigned) return undefined;
-      throw untrusted(serverText(server), error);
+      if (!mayAsk()) throw untrusted(name, error);
     }
+    const found = await dial(server, signal, shown(server.hostname));
+    found.stream.close(); // the server need not wait while the user reads
+    const identity = identityOf(found.certificate);
+    await this.#ask(new UnknownCertificate(name, identity));
+    return await this.#dialAccepted(server, signal);
   }
 
   /** Connects, and refuses any certificate but the accepted one. */
@@ -123,21 +109,17 @@ export class Trust {
     server: Endpoint,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    const { stream, certificate } = await dial(
-      server,
-      signal,
-      shown(server.hostname),
-    );
+    const name = serverText(server);
     const accepted = this.#accepted!; // set by the caller
+    const connect = shown(server.hostname);
+    const { stream, certificate } = await dial(server, signal, connect);
     const found = identityOf(certificate);
-    if (
-      found.fingerprint !== accepted.fingerprint &&
-      !isRenewed(accepted, found, certificate)
-    ) {
+    const isSame = found.fingerprint === accepted.fingerprint;
+    if (!isSame && !isRenewed(accepted, found, certificate)) {
       stream.close();
-      throw this.#changed(serverText(server), found);
+      throw this.#changed(name, found);
     }
-    this.#remember(serverText(server), found);
+    this.#remember(name, found);
     return stream;
   }
 

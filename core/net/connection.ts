@@ -29,6 +29,7 @@ import {
   header,
   type Headers,
   type RequestVerb,
+  type ServerVerb,
 } from "../../protocol.ts";
 import {
   closed,
@@ -37,21 +38,15 @@ import {
   errorOf,
   errorText,
 } from "./connection_error.ts";
+import type { Stream } from "./stream.ts";
 
-/** What a connection runs over; a `Deno.Conn` fits, and so does a WebSocket. */
-export interface Stream {
-  /** Reads into `buffer`; resolves to the number of bytes, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of `bytes`; resolves to the number of bytes written. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends reading and writing. */
-  close(): void;
-}
+/** A request that the server answers. */
+export type AnsweredVerb = Exclude<RequestVerb, "PONG" | "RECEIVED">;
 
 /** A request, as its sender sees it. */
 export interface Request {
   /** What is requested. */
-  readonly verb: RequestVerb;
+  readonly verb: AnsweredVerb;
   /** The words after the verb, such as a target. */
   readonly args: readonly string[];
   /** Empty if the request has none. */
@@ -73,7 +68,7 @@ export interface Requester {
    * @throws {ConnectionError} If there will be no answer.
    */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args?: readonly string[],
     headers?: Headers,
     body?: Uint8Array | string,
@@ -99,7 +94,7 @@ export interface Event {
   /** Its body is valid until the next batch is asked for. */
   readonly frame: Frame;
   /** Undefined if the server sent the frame without a request. */
-  readonly request: Request | undefined;
+  readonly request: PendingRequest | undefined;
 }
 
 /**
@@ -107,12 +102,12 @@ export interface Event {
  * sender is not told.
  */
 export function isPostponed({ frame, request }: Event): boolean {
-  // The cast: a Connection gives back what it was given.
-  return (request as PendingRequest | undefined)?.lasting === true &&
-    frame.verb === "ERROR" && Number(frame.args[0]) === RATE_LIMITED;
+  return request?.lasting === true && frame.verb === "ERROR" &&
+    Number(frame.args[0]) === RATE_LIMITED;
 }
 
 const RATE_LIMITED: ErrorCode = 108;
+const REMOVED: ErrorCode = 117;
 
 /** One connection, from its opening to its end. */
 export class Connection implements Disposable, Requester {
@@ -150,7 +145,7 @@ export class Connection implements Disposable, Requester {
 
   /** See {@linkcode Requester}. */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[] = [],
     headers: Headers = {},
     body?: Uint8Array | string,
@@ -289,9 +284,10 @@ export class Connection implements Disposable, Requester {
     // A server may be too busy for a request: its sender is told.
     if (asked && (!end || BUSY.has(error.code))) return;
     if (!end) throw this.#foreign(errorText(error));
-    const { kind, message, ...rest } = end;
+    const [kind, message, advice] = end;
     throw new ConnectionError(kind, `${message}: ${errorText(error)}`, {
-      ...rest,
+      advice,
+      passing: error.code !== REMOVED,
       cause: error,
     });
   }
@@ -341,7 +337,7 @@ export class Connection implements Disposable, Requester {
   }
 }
 
-const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
+const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   REGISTER: "REGISTERED",
   SIGNUP: "REGISTERED",
   LOGIN: "CHALLENGE",
@@ -364,7 +360,7 @@ const PONG = encode("PONG");
 /** What a server sends without a request. */
 const UNASKED = new Set(["FORWARD", "NOTICE", "CALL", "ACCEPT", "DECLINE"]);
 
-const ANSWERS = new Set(Object.values(ANSWER_TO));
+const ANSWERS = new Set<string>(Object.values(ANSWER_TO));
 
 /** Limit for one HISTORY: 1,000 of the longest messages. */
 const MAX_HISTORY_BYTES = 72 * 1024 * 1024;
@@ -375,44 +371,18 @@ const BUSY: ReadonlySet<number> = new Set([RATE_LIMITED, 114]);
 
 /** The errors that end a connection, and what they mean for the session. */
 const ENDS: Partial<Record<ErrorCode, End>> = {
-  108: {
-    kind: "refused",
-    message: "Cannot register",
-    advice: "Try again a little later.",
-    passing: true,
-  },
-  114: {
-    kind: "refused",
-    message: "Cannot register",
-    advice: "Try again later, or ask the operator.",
-    passing: true,
-  },
-  115: {
-    kind: "removed",
-    message: "Connection lost",
-    advice: "This side read too slowly.",
-    passing: true,
-  },
-  116: {
-    kind: "removed",
-    message: "Connection lost",
-    advice: "This side was idle too long.",
-    passing: true,
-  },
-  117: {
-    kind: "removed",
-    message: "Removed by the server",
-    advice: "Ask the operator, unless you signed in elsewhere.",
-    passing: false,
-  },
+  108: ["refused", "Cannot register", "Try again a little later."],
+  114: ["refused", "Cannot register", "Try again later, or ask the operator."],
+  115: ["removed", "Connection lost", "This side read too slowly."],
+  116: ["removed", "Connection lost", "This side was idle too long."],
+  [REMOVED]: [
+    "removed",
+    "Removed by the server",
+    "Ask the operator, unless you signed in elsewhere.",
+  ],
 };
 
-interface End {
-  readonly kind: ConnectionErrorKind;
-  readonly message: string;
-  readonly advice: string;
-  readonly passing: boolean;
-}
+type End = readonly [kind: ConnectionErrorKind, what: string, advice: string];
 
 /** Whether `frame` is a message of the history that `asked` asks for. */
 function isPartOf(frame: Frame, asked: Request): boolean {

@@ -4,6 +4,10 @@
  * @module
  */
 
+/** What is wrong with a room's name for which there is none. */
+export const INVALID_ROOM: string = "Invalid room name: " +
+  "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
+
 /** The rule for names of users. */
 export const NAME_RULE = "Names have 1 to 32 letters (A-Z, a-z) and digits.";
 
@@ -36,3 +40,13 @@ export function alreadyAccount(name: string): string {
 export function accountCreated(name: string): string {
   return `${name} is your account now`;
 }
+
+/** `users` as a text: the first of them by name, and how many more. */
+export function namesText(users: readonly string[]): string {
+  const more = users.length - MAX_NAMED;
+  const named = users.slice(0, MAX_NAMED).join(", ");
+  return more > 0 ? `${named} and ${more} more` : named;
+}
+
+/** How many users of a crowd a text names. */
+const MAX_NAMED = 5;

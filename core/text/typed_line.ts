@@ -198,11 +198,14 @@ export type WebCommandName = {
     { readonly terminalOnly: string } ? never : Name;
 }[CommandName];
 
-/** Runs a command of a client; `"usage"` if `rest` does not fit. */
+/**
+ * Runs a command of a client. Gives `"usage"` if `rest` does not fit, and
+ * `"kept"` if the user knows why it failed and may correct the line.
+ */
 export type RunCommand<Client> = (
   client: Client,
   rest: string,
-) => Promise<void | "usage"> | void | "usage";
+) => Promise<void | "usage"> | void | "usage" | "kept";
 
 /** Reads a typed line. A line may have line breaks: pastes do. */
 export function parseLine(line: string): TypedLine {

@@ -82,7 +82,7 @@ export class Pupil implements AsyncDisposable {
 
   /** Sends a message to the room. */
   say(text: string): void {
-    this.#session.send(this.room, text);
+    this.#session.sendTo(this.room, text);
   }
 
   /** Resolves when the connection is lost for the first time. */
@@ -93,7 +93,7 @@ export class Pupil implements AsyncDisposable {
   /** Sends messages as fast as they are answered. */
   async talk(messages: number): Promise<void> {
     for (let i = 0; i < messages; i++) {
-      this.#session.send(this.room, `no ${++this.#said}`);
+      this.#session.sendTo(this.room, `no ${++this.#said}`);
       await this.#server.settled(WINDOW - 1);
     }
     await this.#server.settled(0);

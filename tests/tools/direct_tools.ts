@@ -4,13 +4,13 @@
  *
  * @module
  */
+import { Channel, type ChannelKeys } from "../../client/direct/channel.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
 import {
-  type Channel,
-  type ChannelKeys,
-  RecordChannel,
-} from "../../client/direct/channel.ts";
-import type { ByteStream } from "../../client/trust/tls.ts";
-import { Agreement, KeyPair } from "../../client/direct/handshake.ts";
+  Agreement,
+  commitmentTo,
+  newKeyPair,
+} from "../../client/direct/handshake.ts";
 import { RecordKey } from "../../client/direct/record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
 import { ClientProcess } from "./client_tools.ts";
@@ -49,7 +49,7 @@ export async function tcpPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
 export async function channelPair(): Promise<[Channel, Channel]> {
   const [a, b] = await tcpPair();
   const [keysA, keysB] = await keyPairs();
-  return [new RecordChannel(a, keysA), new RecordChannel(b, keysB)];
+  return [new Channel(a, keysA), new Channel(b, keysB)];
 }
 
 /** A stream whose other side has written `bytes` and then closed it. */
@@ -79,7 +79,7 @@ export async function written(
   records: readonly Bytes[],
 ): Promise<Bytes> {
   const parts: Bytes[] = [];
-  const channel = new RecordChannel({
+  const channel = new Channel({
     ...replay(new Uint8Array()),
     write(bytes) {
       parts.push(new Uint8Array(bytes));
@@ -101,7 +101,7 @@ export async function receiveAll(channel: Channel): Promise<string[]> {
 /** What both sides of a session know after CALL and ACCEPT. */
 export async function agreements(): Promise<[Agreement, Agreement]> {
   const session = crypto.getRandomValues(new Uint8Array(16));
-  const [caller, called] = [await KeyPair.make(), await KeyPair.make()];
+  const [caller, called] = [await newKeyPair(), await newKeyPair()];
   return [
     new Agreement({
       role: "caller",
@@ -113,7 +113,7 @@ export async function agreements(): Promise<[Agreement, Agreement]> {
       role: "called",
       session,
       pair: called,
-      theirs: await caller.commitment(),
+      theirs: await commitmentTo(caller.publicKey),
     }),
   ];
 }

@@ -5,12 +5,46 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { FileExchange } from "../../client/files/exchange.ts";
-import type { Receiving } from "../../client/files/receiving.ts";
-import type { Sending } from "../../client/files/sending.ts";
+import { findFiles, type Outgoing } from "../../client/files/file_source.ts";
+import { PeerFiles } from "../../client/files/peer_files.ts";
+import { Receiving } from "../../client/files/receiving.ts";
 import type { SharedFolder } from "../../client/files/shared_folder.ts";
-import { findFiles } from "../../client/files/file_source.ts";
+import type { Transfer } from "../../client/files/transfer.ts";
+import { EXIT, Failure } from "../../client/view/failure.ts";
 import type { Bytes } from "../../core/scram.ts";
+
+/** What {@linkcode peerFiles} can be told. */
+export interface PeerFilesParts {
+  readonly shared?: SharedFolder | undefined;
+  /** Gets each offer, to be accepted or cancelled. */
+  offered?(receiving: Receiving, transfer: Transfer): void;
+  /** The peer gets something that is shared. */
+  served?(transfer: Transfer): void;
+}
+
+/** Files of one user, whose offers the test answers. */
+export function peerFiles(parts: PeerFilesParts = {}): PeerFiles {
+  let number = 0;
+  return new PeerFiles({
+    me: "bob",
+    peer: "alice",
+    shared: parts.shared,
+    folder: () => {
+      throw new Error("the test accepts");
+    },
+    nextNumber: () => ++number,
+    began: (transfer) => {
+      if (transfer.role === "serve") parts.served?.(transfer);
+    },
+    changed() {},
+    decide: (transfer) => {
+      const { state } = transfer;
+      const attempt = "attempt" in state ? state.attempt : undefined;
+      if (attempt instanceof Receiving) parts.offered?.(attempt, transfer);
+      return Promise.resolve();
+    },
+  });
+}
 
 /** What a {@linkcode Pair} can be told. */
 export interface PairOptions {
@@ -22,8 +56,8 @@ export interface PairOptions {
 
 /** Alice and bob, with a connection that carries one record after the other. */
 export class Pair implements AsyncDisposable {
-  readonly alice: FileExchange;
-  readonly bob: FileExchange;
+  readonly alice: PeerFiles;
+  readonly bob: PeerFiles;
   /** Bytes of records that alice has sent. */
   sent = 0;
   /** The error, if a side sent what no honest client sends. */
@@ -31,7 +65,8 @@ export class Pair implements AsyncDisposable {
   #onSent: (sent: number) => void = () => {};
   readonly #offers: Receiving[] = [];
   #offered = Promise.withResolvers<void>();
-  readonly served: [sending: Sending, done: Promise<void>][] = [];
+  readonly #got = new Map<Transfer, Receiving>(); // what alice asked for
+  readonly served: Transfer[] = [];
   readonly #toBob: Wire;
   readonly #toAlice: Wire;
 
@@ -40,29 +75,27 @@ export class Pair implements AsyncDisposable {
       this.sent += record.length;
       this.#onSent(this.sent);
       return this.bob.receive(tamper(record));
-    }, (error) => this.cut(error));
+    }, (error) => this.#break(error));
     this.#toAlice = new Wire(
       (record) => this.alice.receive(record),
-      (error) => this.cut(error),
+      (error) => this.#break(error),
     );
-    this.alice = new FileExchange({
-      send: (record) => this.#toBob.say(record),
-      shared: undefined,
-      offered: () => {},
-      served: () => {},
+    this.alice = peerFiles({
+      offered: (receiving, transfer) => {
+        this.#got.set(transfer, receiving);
+        this.#offered.resolve();
+      },
     });
-    this.bob = new FileExchange({
-      send: (record) => this.#toAlice.say(record),
+    this.bob = peerFiles({
       shared,
       offered: (receiving) => {
         this.#offers.push(receiving);
         this.#offered.resolve();
       },
-      served: (...one) => {
-        one[1].catch(() => {}); // the test may look at it
-        this.served.push(one);
-      },
+      served: (transfer) => void this.served.push(transfer),
     });
+    this.alice.connect((record) => this.#toBob.say(record));
+    this.bob.connect((record) => this.#toAlice.say(record));
   }
 
   /** Is told how much alice has sent, before bob gets it. */
@@ -72,11 +105,28 @@ export class Pair implements AsyncDisposable {
 
   /** What alice offers next. */
   async offered(): Promise<Receiving> {
-    while (this.#offers.length === 0) {
+    await this.#until(() => this.#offers.length > 0);
+    return this.#offers.shift()!;
+  }
+
+  /** What bob offers when alice asks for `path`. */
+  async get(path: string): Promise<Receiving> {
+    const transfer = this.alice.get(path);
+    const offered = this.#until(() => this.#got.has(transfer));
+    await Promise.race([offered, transfer.ended]);
+    return this.#got.get(transfer)!;
+  }
+
+  async #until(isThere: () => boolean): Promise<void> {
+    while (!isThere()) {
       await this.#offered.promise;
       this.#offered = Promise.withResolvers();
     }
-    return this.#offers.shift()!;
+  }
+
+  /** Alice sends what was found; settles with that. */
+  async send(outgoing: Outgoing): Promise<void> {
+    await this.alice.send(outgoing).ended;
   }
 
   /** Alice sends `paths`, and bob accepts; both ends settle. */
@@ -89,9 +139,7 @@ export class Pair implements AsyncDisposable {
       got: PromiseSettledResult<readonly string[]>,
     ]
   > {
-    const sending = this.alice.send(
-      this.alice.offer(await findFiles(paths)),
-    );
+    const sending = this.send(await findFiles(paths));
     const receiving = await this.offered();
     return await Promise.allSettled([
       sending,
@@ -99,18 +147,23 @@ export class Pair implements AsyncDisposable {
     ]);
   }
 
-  /** Breaks the connection. */
-  cut(error: Error = new Error("cut")): void {
-    this.broken ??= error;
+  /** Breaks the connection, and there will be no other. */
+  cut(why = "cut"): void {
     this.#toBob.cut();
     this.#toAlice.cut();
+    const reason = new Failure(EXIT.failed, why);
     this.#closing ??= Promise.all([
-      this.alice.close(error),
-      this.bob.close(error),
+      this.alice.end(reason),
+      this.bob.end(reason),
     ]);
   }
 
   #closing: Promise<unknown> | undefined;
+
+  #break(error: Error): void {
+    this.broken ??= error;
+    this.cut();
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
@@ -140,7 +193,7 @@ export class Wire {
 
   /** As a channel does: resolves when more may be sent. */
   async say(record: Bytes): Promise<void> {
-    if (this.#cut) throw new Error("cut");
+    if (this.#cut) throw new Failure(EXIT.failed, "cut");
     const copy = record.slice(); // the sender goes on using it
     this.#waiting++;
     this.done = this.done.then(async () => {

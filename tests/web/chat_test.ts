@@ -23,6 +23,7 @@ function createChat({ port }: FakeServer) {
       said: () => {},
       noted: () => {},
       told: (text) => void told.push(text),
+      signUp: () => {},
     },
   });
   const until = async (isSo: () => boolean) => {
@@ -117,7 +118,7 @@ Deno.test("what the user writes while the page reconnects is sent after that, on
   first.hangUp();
   await until(() => chat.state === "reconnecting");
   chat.sendTo("bob", "hello");
-  chat.hurry();
+  chat.server.hurry();
   using second = await server.accept();
   await register(second, 4);
   await answer(second, "SEND bob\nhello", `SENT bob\nId: 5\nTime: ${AT}\n\n`);
@@ -141,6 +142,7 @@ Deno.test("the page says why it cannot connect, and does not try again the first
       said: () => {},
       noted: () => {},
       told: () => {},
+      signUp: () => {},
     },
   });
 

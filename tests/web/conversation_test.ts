@@ -5,8 +5,7 @@ import {
   MAX_KEPT,
   MAX_KEPT_CHARACTERS,
 } from "../../web/page/model/conversation.ts";
-import { presenceOf } from "../../core/presence.ts";
-import { notePresence } from "../../web/page/model/people.ts";
+import { presenceOf } from "../../core/frames.ts";
 import { bytes } from "../tools/net/raw_client.ts";
 
 Deno.test("of what one says oneself no more is kept than of what others say", () => {
@@ -67,10 +66,10 @@ Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () =
     body: bytes(names.map((name) => `${name} 127.0.0.1:1\n`).join("")),
   });
 
-  notePresence(room, presenceOf(joined("alice"))!, "alice");
+  room.notePresence(presenceOf(joined("alice"))!, "alice");
   const before = room.entries.length;
   const crowd = presenceOf(joined("bob", "alice", "carol"))!;
-  notePresence(room, crowd, "alice");
+  room.notePresence(crowd, "alice");
 
   assertEquals(before, 0);
   assertEquals(room.entries.map(({ text }) => text), ["bob, carol joined"]);

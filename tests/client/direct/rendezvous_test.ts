@@ -7,21 +7,18 @@ import {
   NoConnection,
   Rendezvous,
 } from "../../../client/direct/rendezvous.ts";
-import {
-  type Candidate,
-  candidatesToDial,
-  candidateText,
-} from "../../../client/direct/candidates.ts";
+import { candidatesToDial } from "../../../client/direct/candidates.ts";
+import { type Endpoint, endpointText } from "../../../client/trust/address.ts";
 import { agreements, receiveAll, record } from "../../tools/direct_tools.ts";
 import { FaultProxy } from "../../tools/net/fault_proxy.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
 const HERE = { hostname: "127.0.0.1" };
-const NOBODY: Candidate[] = [];
+const NOBODY: Endpoint[] = [];
 
 /** Two rendezvous of one session, who know where to find each other. */
 async function rendezvous(
-  ways: { toCaller?: Candidate[]; toCalled?: Candidate[]; timeoutMs?: number } =
+  ways: { toCaller?: Endpoint[]; toCalled?: Endpoint[]; timeoutMs?: number } =
     {},
 ): Promise<[Rendezvous, Rendezvous]> {
   const { timeoutMs = 15_000 } = ways;
@@ -90,9 +87,9 @@ Deno.test("a peer that cannot be reached is reported with every address, and why
   const error = await assertRejects(() => hers.connect(), NoConnection);
 
   assertEquals(error.attempts, [
-    `${candidateText(candidate)}: connection refused`,
+    `${endpointText(candidate)}: connection refused`,
     `127.0.0.1:${other.addr.port}: wrong peer: not a parley client`,
-    `no incoming connection on ${candidateText(hers.candidates[0]!)}`,
+    `no incoming connection on ${endpointText(hers.candidates[0]!)}`,
   ]);
   await serving;
 });
@@ -131,7 +128,7 @@ Deno.test("a channel that breaks is made again, as often as it takes", async () 
   for (let breaks = 0; breaks < 5; breaks++) {
     const [a, b] = await Promise.all([hers.connect(), his.connect()]);
     const received = assertRejects(() => receiveAll(b), Failure);
-    digits.add(await caller.code()).add(await called.code());
+    digits.add(caller.code).add(called.code);
     await a.send(record("as before"));
     proxy.cutAll();
     await received;
@@ -172,7 +169,7 @@ Deno.test("a rendezvous that ends leaves nobody waiting", async () => {
 Deno.test("only addresses that make sense are dialled, and only a few", () => {
   const seen = "10.9.9.9:33333";
   const dialled = (offered: string[], from: string | undefined = seen) =>
-    candidatesToDial(offered, from).map(candidateText);
+    candidatesToDial(offered, from).map(endpointText);
 
   assertEquals(dialled(["10.0.0.1:5000", "[fd00::2]:5000"]), [
     "10.0.0.1:5000",

@@ -7,6 +7,8 @@ import {
 } from "../../../client/files/records.ts";
 import { systemReason } from "../../../client/view/system_error.ts";
 import { PartialFile } from "../../../client/files/partial_file.ts";
+import type { Receiving } from "../../../client/files/receiving.ts";
+import type { Transfer } from "../../../client/files/transfer.ts";
 import { findFiles } from "../../../client/files/file_source.ts";
 import {
   noise,
@@ -24,7 +26,7 @@ Deno.test("who declines gets nothing, and the sender is told why", async () => {
   const outgoing = await findFiles([`${from.path}/a`]);
 
   const sending = Promise.allSettled([
-    pair.alice.send(pair.alice.offer(outgoing)),
+    pair.send(outgoing),
   ]);
   await (await pair.offered()).cancel(new FileFailure("bob declined"));
 
@@ -40,7 +42,10 @@ Deno.test("the receiver can end it in the middle, and keeps nothing", async () =
 
 Deno.test("the sender can end it in the middle, and nothing is kept", async () => {
   await cancelled(({ sending }) =>
-    sending.cancel(new FileFailure("bob cancelled it"))
+    sending.apply({
+      type: "cancelled",
+      error: new FileFailure("bob cancelled it"),
+    })
   );
 });
 
@@ -48,8 +53,8 @@ Deno.test("the sender can end it in the middle, and nothing is kept", async () =
 async function cancelled(
   cancel: (
     ends: {
-      sending: ReturnType<Pair["alice"]["offer"]>;
-      receiving: Awaited<ReturnType<Pair["offered"]>>;
+      sending: Transfer;
+      receiving: Receiving;
     },
   ) => unknown,
 ): Promise<void> {
@@ -58,15 +63,14 @@ async function cancelled(
   await using pair = new Pair();
   writeFiles(from.path, { a: 9_000_000, b: "b" });
   const outgoing = await findFiles([`${from.path}/a`]);
-  const sending = pair.alice.offer(outgoing);
-  const sent = pair.alice.send(sending);
+  const sending = pair.alice.send(outgoing);
   const receiving = await pair.offered();
   pair.onSent((bytes) => {
     if (bytes > 4_000_000) cancel({ sending, receiving });
   });
 
   const ends = await Promise.allSettled([
-    sent,
+    sending.ended,
     receiving.accept({ folder: to.path, people: PEOPLE }),
   ]);
   pair.onSent(() => {});

@@ -9,10 +9,10 @@ import {
   FileFailure,
   MAX_FILES,
 } from "../../../client/files/records.ts";
-import { FileExchange } from "../../../client/files/exchange.ts";
+import type { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Receiving } from "../../../client/files/receiving.ts";
 import type { Bytes } from "../../../core/scram.ts";
-import { hashOf, PEOPLE, snapshot } from "../../tools/file_tools.ts";
+import { hashOf, peerFiles, PEOPLE, snapshot } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 /** Bob, and what a stranger says to him byte for byte. */
@@ -20,21 +20,22 @@ class Victim {
   readonly offers: Receiving[] = [];
   readonly answers: Control[] = [];
   #answered = Promise.withResolvers<void>();
-  readonly exchange: FileExchange = new FileExchange({
-    send: (record) => {
+  readonly files: PeerFiles = peerFiles({
+    offered: (receiving) => void this.offers.push(receiving),
+  });
+
+  constructor() {
+    this.files.connect((record) => {
       this.answers.push(decodeControl(record));
       this.#answered.resolve();
       return Promise.resolve();
-    },
-    shared: undefined,
-    offered: (receiving) => void this.offers.push(receiving),
-    served: () => {},
-  });
+    });
+  }
 
   /** Takes control records as JSON, or `data` of transfer 1. */
   async hear(...records: (object | string)[]): Promise<void> {
     for (const record of records) {
-      await this.exchange.receive(
+      await this.files.receive(
         typeof record === "string" ? data(record) : json(record),
       );
     }
@@ -177,14 +178,14 @@ for (const [what, ...records] of BAD_RECORDS) {
 }
 
 Deno.test("a control record that is no JSON, or no UTF-8, is refused", async () => {
-  const { exchange } = new Victim();
+  const { files } = new Victim();
 
   for (const bytes of [[], [0x7b], [0xff], [0x22, 0xc3, 0x22]]) {
     const record = new Uint8Array([CONTROL, ...bytes]);
-    await assertRejects(() => exchange.receive(record), BadRecord);
+    await assertRejects(() => files.receive(record), BadRecord);
   }
   const cut = new Uint8Array([DATA, 0, 0]);
-  await assertRejects(() => exchange.receive(cut), BadRecord);
+  await assertRejects(() => files.receive(cut), BadRecord);
 });
 
 Deno.test("records of transfers that are over, or never were, mean nothing", async () => {

@@ -4,8 +4,10 @@ import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileFailure } from "../../../client/files/records.ts";
 import { SharedFolder } from "../../../client/files/shared_folder.ts";
 import { findFiles } from "../../../client/files/file_source.ts";
-import { MAX_UNDER_WAY } from "../../../client/files/exchange.ts";
-import type { PeerFiles } from "../../../client/files/peer_files.ts";
+import {
+  MAX_UNDER_WAY,
+  type PeerFiles,
+} from "../../../client/files/peer_files.ts";
 import type { Transfer } from "../../../client/files/transfer.ts";
 import { Transfers } from "../../../client/files/transfers.ts";
 import {

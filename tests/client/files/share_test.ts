@@ -1,7 +1,7 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
-import { FileExchange, MAX_UNDER_WAY } from "../../../client/files/exchange.ts";
+import { MAX_UNDER_WAY } from "../../../client/files/peer_files.ts";
 import {
   type Control,
   decodeControl,
@@ -9,7 +9,13 @@ import {
   FileFailure,
 } from "../../../client/files/records.ts";
 import { SharedFolder } from "../../../client/files/shared_folder.ts";
-import { Pair, PEOPLE, snapshot, writeFiles } from "../../tools/file_tools.ts";
+import {
+  Pair,
+  peerFiles,
+  PEOPLE,
+  snapshot,
+  writeFiles,
+} from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 const LOST = new Failure(EXIT.failed, "Direct connection lost");
@@ -33,7 +39,7 @@ Deno.test("a file and a folder of what is shared can be got", async () => {
   await using pair = new Pair({ shared });
 
   for (const path of ["notes.txt", "sub", "sub/a.txt"]) {
-    const receiving = await pair.alice.get(path);
+    const receiving = await pair.get(path);
     await receiving.accept({ folder: to.path, people: PEOPLE });
   }
 
@@ -106,7 +112,7 @@ for (const path of TRICKS) {
 
     for (const tried of [path, `${top}/secret.txt`]) {
       const error = await assertRejects(
-        () => pair.alice.get(tried),
+        () => pair.get(tried),
         FileFailure,
       );
       assertEquals(error.message, `Nothing called "${tried}" is shared`);
@@ -123,7 +129,7 @@ Deno.test("a folder that is got leaves out the links in it", async () => {
   Deno.symlinkSync(`${bobs.path}/secret.txt`, `${shared.location}/sub/link`);
   await using pair = new Pair({ shared });
 
-  const receiving = await pair.alice.get("sub");
+  const receiving = await pair.get("sub");
   await receiving.accept({ folder: to.path, people: PEOPLE });
 
   assertEquals(Object.keys(snapshot(to.path)), ["sub/", "sub/a.txt"]);
@@ -135,7 +141,7 @@ Deno.test("a link that takes a file's place after it was offered is not followed
   const shared = await SharedFolder.open(`${bobs.path}/shared`);
   await using pair = new Pair({ shared });
 
-  const receiving = await pair.alice.get("sub");
+  const receiving = await pair.get("sub");
   const info = Deno.statSync(`${shared.location}/sub/a.txt`);
   Deno.renameSync(`${shared.location}/sub`, `${bobs.path}/moved`);
   Deno.symlinkSync(`${bobs.path}/moved`, `${shared.location}/sub`);
@@ -150,7 +156,7 @@ Deno.test("a link that takes a file's place after it was offered is not followed
 Deno.test("who shares nothing says so", async () => {
   await using pair = new Pair();
 
-  for (const asking of [() => pair.alice.get("x"), () => pair.alice.list()]) {
+  for (const asking of [() => pair.get("x"), () => pair.alice.list()]) {
     const error = await assertRejects(asking, FileFailure);
     assertEquals(error.message, "Nothing is shared here");
   }
@@ -179,9 +185,9 @@ Deno.test("a request is over when the connection is", async () => {
   await using pair = new Pair({ shared });
 
   const listing = pair.alice.list();
-  pair.cut(new FileFailure("gone"));
+  pair.cut("gone");
 
-  await assertRejects(() => listing, FileFailure, "gone");
+  await assertRejects(() => listing, Failure, "gone");
 });
 
 Deno.test("whoever hangs up while something is got is no mistake of ours", async () => {
@@ -189,38 +195,34 @@ Deno.test("whoever hangs up while something is got is no mistake of ours", async
   const shared = await SharedFolder.open(`${bobs.path}/shared`);
   const served = Promise.withResolvers<string>();
   let said = 0;
-  const exchange = new FileExchange({
+  const files = peerFiles({
     shared,
-    send: () => ++said > 1 ? Promise.reject(LOST) : Promise.resolve(),
-    offered: () => {},
-    served: (_, done) => served.resolve(done.catch(({ message }) => message)),
+    served: ({ ended }) =>
+      served.resolve(ended.then(() => "done", ({ message }) => message)),
   });
+  files.connect(() => ++said > 1 ? Promise.reject(LOST) : Promise.resolve());
 
   const get = { type: "get", request: 1, path: "notes.txt" } as const;
-  await exchange.receive(encodeControl(get));
+  await files.receive(encodeControl(get));
   assertEquals(await served.promise, LOST.message);
 
-  await exchange.close(LOST); // what nobody handles would have ended us
+  await files.end(LOST); // what nobody handles would have ended us
 });
 
 Deno.test("whoever answers something else than was asked gets no further", async () => {
   const said: Control[] = [];
-  const exchange: FileExchange = new FileExchange({
-    shared: undefined,
-    send: (record) => {
-      said.push(decodeControl(record));
-      return Promise.resolve();
-    },
-    offered: () => {},
-    served: () => {},
+  const files = peerFiles();
+  files.connect((record) => {
+    said.push(decodeControl(record));
+    return Promise.resolve();
   });
-  const hear = (control: Control) => exchange.receive(encodeControl(control));
+  const hear = (control: Control) => files.receive(encodeControl(control));
 
-  const got = exchange.get("notes.txt");
+  const got = files.get("notes.txt").ended;
   await hear({ type: "listing", request: 1, entries: [], more: 0 });
   await assertRejects(() => got, FileFailure, "but received a list");
 
-  const listed = exchange.list();
+  const listed = files.list();
   const offer = { transfer: 1, id: "0".repeat(32), files: 1, size: 0 };
   await hear({ type: "offer", ...offer, answers: 2 });
   const entries = [{ item: 0, path: "notes.txt", size: 0 }];
@@ -251,19 +253,15 @@ Deno.test("whoever asks for lists and reads none is sent only so many", async ()
   const full = Promise.withResolvers<void>();
   const refused = Promise.withResolvers<string>();
   let lists = 0;
-  const exchange = new FileExchange({
-    shared,
-    send: (record) => {
-      const control = decodeControl(record);
-      if (control.type === "refuse") refused.resolve(control.reason);
-      else if (++lists === MAX_UNDER_WAY) full.resolve();
-      return unread;
-    },
-    offered: () => {},
-    served: () => {},
+  const files = peerFiles({ shared });
+  files.connect((record) => {
+    const control = decodeControl(record);
+    if (control.type === "refuse") refused.resolve(control.reason);
+    else if (++lists === MAX_UNDER_WAY) full.resolve();
+    return unread;
   });
   const ask = (request: number) =>
-    exchange.receive(encodeControl({ type: "list", request }));
+    files.receive(encodeControl({ type: "list", request }));
 
   for (let request = 1; request <= MAX_UNDER_WAY; request++) await ask(request);
   await full.promise;
@@ -275,5 +273,5 @@ Deno.test("whoever asks for lists and reads none is sent only so many", async ()
   );
   assertEquals(lists, MAX_UNDER_WAY);
   read();
-  await exchange.close(LOST);
+  await files.end(LOST);
 });

@@ -141,7 +141,7 @@ Deno.test("transfers run beside each other, in both directions", async () => {
   const running = [];
   for (const name of ["a", "b", "c"]) {
     const outgoing = await findFiles([`${from.path}/${name}`]);
-    running.push(pair.alice.send(pair.alice.offer(outgoing)));
+    running.push(pair.send(outgoing));
     const receiving = await pair.offered();
     running.push(receiving.accept({ folder: to.path, people: PEOPLE }));
   }
@@ -230,7 +230,7 @@ Deno.test("items that are whole are not sent again after a break", async () => {
     pair.onSent((sent) => {
       if (sent > 3_000_000) pair.cut();
     });
-    const sending = pair.alice.send(pair.alice.offer(outgoing));
+    const sending = pair.send(outgoing);
     const receiving = await pair.offered();
     const accepted = receiving.accept({ folder: to.path, people });
     await Promise.allSettled([sending, accepted]);
@@ -239,7 +239,7 @@ Deno.test("items that are whole are not sent again after a break", async () => {
   assertEquals(finished, [`${to.path}/a`]);
 
   await using pair = new Pair();
-  const sending = pair.alice.send(pair.alice.offer(outgoing));
+  const sending = pair.send(outgoing);
   const receiving = await pair.offered();
   const got = await receiving.accept({ folder: to.path, people, finished });
   await sending;
@@ -254,9 +254,7 @@ Deno.test("a transfer of which only the last word was lost ends at once", async 
   using to = tempFolder();
   writeFiles(from.path, { "a": 5 });
   await using pair = new Pair();
-  const sending = pair.alice.send(
-    pair.alice.offer(await findFiles([`${from.path}/a`])),
-  );
+  const sending = pair.send(await findFiles([`${from.path}/a`]));
   const receiving = await pair.offered();
 
   const finished = [`${to.path}/a`];

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BadRecord } from "../../../client/files/records.ts";
 import { Cards, type Look } from "../../../client/gui/page_cards.ts";
-import { type AskedPage, Reads } from "../../../client/gui/page_drop.ts";
+import { Reads } from "../../../client/gui/page_drop.ts";
 import { PageLink } from "../../../client/gui/page_link.ts";
 import type { FromPage, ToPage } from "../../../core/page_talk.ts";
 import { replay } from "../../tools/direct_tools.ts";
@@ -154,12 +154,11 @@ Deno.test("a slow page is told less often how far it is, and of all else at once
   );
 });
 
-const HERE: AskedPage = { ask() {}, gone: new AbortController().signal };
+const HERE = new AbortController().signal;
 
 /** Asks for as many bytes as fit into `place`. */
-function ask(reads: Reads, place: Uint8Array, page = HERE): Promise<void> {
-  const piece = { drop: 1, file: 0, from: 0, to: place.length };
-  return reads.fill(place, piece, page);
+function ask(reads: Reads, place: Uint8Array, gone = HERE): Promise<void> {
+  return reads.fill(place, () => {}, gone);
 }
 
 async function* pieces(...all: string[]): AsyncGenerator<Uint8Array> {
@@ -215,10 +214,9 @@ Deno.test("a page that hands nothing over is not waited for", async () => {
 Deno.test("a reader that waits for a piece is told when the page goes, or is gone", async () => {
   const reads = new Reads();
   const going = new AbortController();
-  const page = { ...HERE, gone: going.signal };
-  const filling = ask(reads, new Uint8Array(1), page);
+  const filling = ask(reads, new Uint8Array(1), going.signal);
   going.abort();
 
   await assertRejects(() => filling);
-  await assertRejects(() => ask(reads, new Uint8Array(1), page));
+  await assertRejects(() => ask(reads, new Uint8Array(1), going.signal));
 });

@@ -1,9 +1,13 @@
 /** What others learn of a direct session: who is on the way, and who lies. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Channel } from "../../../client/direct/channel.ts";
-import { Agreement, KeyPair } from "../../../client/direct/handshake.ts";
+import {
+  Agreement,
+  commitmentTo,
+  newKeyPair,
+} from "../../../client/direct/handshake.ts";
 import { Rendezvous } from "../../../client/direct/rendezvous.ts";
-import { candidateText } from "../../../client/direct/candidates.ts";
+import { endpointText } from "../../../client/trust/address.ts";
 import { type ClientProcess, quietServer } from "../../tools/client_tools.ts";
 import { connectDirectly, directClient } from "../../tools/direct_tools.ts";
 import { RecordingProxy } from "../../tools/net/recording_proxy.ts";
@@ -84,15 +88,15 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
   await using server = quietServer();
   await using toAlice = new Rendezvous(HERE);
   await using toBob = new Rendezvous(HERE);
-  const [forAlice, forBob] = [await KeyPair.make(), await KeyPair.make()];
-  const commit = (await forBob.commitment()).toHex();
+  const [forAlice, forBob] = [await newKeyPair(), await newKeyPair()];
+  const commit = (await commitmentTo(forBob.publicKey)).toHex();
   let hers = new Uint8Array();
   await using liar = new RecordingProxy({
     target: server.port,
     change(text, to) {
       if (to === "server" && text.includes("CALL bob")) {
         hers = headerOf(text, "Commit");
-        const Address = toBob.candidates.map(candidateText).join();
+        const Address = toBob.candidates.map(endpointText).join();
         return exchange(text, { Commit: commit, Address });
       }
       if (to === "server" || !text.includes("ACCEPT bob")) return text;
@@ -114,7 +118,7 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
       );
       return exchange(text, {
         Key: forAlice.publicKey.toHex(),
-        Address: toAlice.candidates.map(candidateText).join(),
+        Address: toAlice.candidates.map(endpointText).join(),
       });
     },
   });
@@ -147,7 +151,7 @@ async function passOn(
 
 Deno.test("a server that exchanges the keys and does not sit between gets nobody to talk, and they learn why", async () => {
   await using server = quietServer();
-  const { publicKey } = await KeyPair.make();
+  const { publicKey } = await newKeyPair();
   await using liar = new RecordingProxy({
     target: server.port,
     change: (text, to) =>

@@ -6,36 +6,28 @@
  *
  * @module
  */
+import { type CommandClient, roomNamed } from "../../../core/commands.ts";
 import { type ChatMessage, numberOf, timeOf } from "../../../core/frames.ts";
-import type { Stream } from "../../../core/net/connection.ts";
+import type { Stream } from "../../../core/net/stream.ts";
 import {
   ConnectionError,
   inWords,
 } from "../../../core/net/connection_error.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
-import { listPeople, listRooms } from "../../../core/presence.ts";
-import {
-  ChatSession,
-  INVALID_ROOM,
-  type SessionView,
-} from "../../../core/session.ts";
+import { listPeople, listRooms } from "../../../core/requests.ts";
+import { ChatSession, type SessionView } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
   accountLost,
+  INVALID_ROOM,
   NAME_RULE,
   operatorNotice,
   RESTARTED,
 } from "../../../core/text/sentences.ts";
-import {
-  type Frame,
-  isRoomName,
-  isUserName,
-  lookAlike,
-} from "../../../protocol.ts";
+import { isUserName, lookAlike } from "../../../protocol.ts";
 import { type Carrier, takeCall } from "../net/calls.ts";
 import { Conversation, type Entry } from "./conversation.ts";
-import { notePresence, setPeople } from "./people.ts";
 
 /** How many older messages are fetched at a time. */
 const EARLIER = 100;
@@ -50,19 +42,19 @@ export interface Watcher {
   noted(conversation: Conversation, text: string): void;
   /** Something that belongs to no conversation. */
   told(text: string): void;
+  /** The user wants to create an account. */
+  signUp(): void;
 }
 
-/** What a {@linkcode Chat} is made of. */
-export interface ChatParts {
-  /** Connects to the server. */
+/** What a {@linkcode Chat} is made of; `dial` connects to the server. */
+type ChatParts = Pick<Chat, "signIn" | "watcher"> & {
   readonly dial: (signal: AbortSignal) => Promise<Stream>;
   readonly name: string;
-  readonly signIn: SignIn;
-  readonly watcher: Watcher;
-}
+};
 
 /** See the top of the file. */
-export class Chat {
+export class Chat implements CommandClient {
+  readonly isWeb = true;
   /** Those that we are in, in their order. */
   conversations: Conversation[] = [];
   /** The one that is shown. */
@@ -82,7 +74,7 @@ export class Chat {
   carrier: Carrier | undefined;
   /** The sender of the last private message to us. */
   lastSender: string | undefined;
-  readonly #watcher: Watcher;
+  readonly watcher: Watcher;
   readonly #session: ChatSession;
   readonly #all = new Conversation("all", "ALL");
 
@@ -90,12 +82,12 @@ export class Chat {
     this.signIn = signIn;
     this.current = this.#all;
     this.conversations.push(this.#all);
-    this.#watcher = watcher;
+    this.watcher = watcher;
     this.server = new ReconnectingConnection({ dial });
     this.#session = new ChatSession({
       server: this.server,
       signIn,
-      name,
+      me: name,
       view: this.#handlers(),
     });
   }
@@ -103,6 +95,11 @@ export class Chat {
   /** Our name. */
   get me(): string {
     return this.#session.me;
+  }
+
+  /** The room that is shown, with `#`; undefined if it is no room. */
+  get room(): string | undefined {
+    return this.current.kind === "room" ? this.current.target : undefined;
   }
 
   /** Whether we were ever registered. */
@@ -117,7 +114,7 @@ export class Chat {
    */
   async run(): Promise<void> {
     try {
-      await this.#session.run();
+      await this.#session.run(() => this.watcher.changed());
     } catch (error) {
       // The cast: nothing throws anything else.
       this.why = inWords(error as Error);
@@ -125,7 +122,7 @@ export class Chat {
     } finally {
       this.state = "ended";
       this.carrier?.end();
-      this.#watcher.changed();
+      this.watcher.changed();
     }
   }
 
@@ -167,7 +164,7 @@ export class Chat {
     if (!this.attentive) return;
     this.current.unread = 0;
     this.current.called = false;
-    this.#watcher.changed();
+    this.watcher.changed();
   }
 
   /**
@@ -176,42 +173,41 @@ export class Chat {
    * @param word With or without `#`.
    */
   async join(word: string): Promise<void> {
-    const name = `#${word.trim().replace(/^#/, "")}`;
-    if (!isRoomName(name)) return this.#watcher.told(INVALID_ROOM);
+    const name = roomNamed(word);
+    if (!name) return this.told(INVALID_ROOM);
     const known = this.#find("room", name);
     if (known) return this.show(known);
     const room = new Conversation("room", name);
     this.conversations.push(room); // before the first message in it comes
-    try {
-      await this.#session.join(name, (_, old) => {
-        room.complete = old.length === 0;
-        for (const message of old) this.#add(room, message);
-      });
+    await this.#try(async () => {
+      try {
+        await this.#session.join(name, (_, old) => {
+          room.complete = old.length === 0;
+          for (const message of old) this.#add(room, message);
+        });
+      } catch (error) {
+        this.#drop(room);
+        throw error;
+      }
       this.refreshRooms();
-    } catch (error) {
-      this.#drop(room);
-      this.explain(error);
-    }
-    this.#watcher.changed();
+    });
   }
 
   /** Leaves a room, or closes a private conversation. */
   async leave(conversation: Conversation): Promise<void> {
-    try {
+    await this.#try(async () => {
       if (conversation.kind === "room") {
         await this.server.request("LEAVE", [conversation.target]);
       }
       this.#drop(conversation);
       this.refreshRooms();
-    } catch (error) {
-      this.explain(error);
-    }
+    });
   }
 
   /** Shows the conversation with a user. */
   talkTo(name: string): void {
     if (isUserName(name)) return this.show(this.#person(name));
-    this.#watcher.told(NAME_RULE);
+    this.told(NAME_RULE);
   }
 
   /** Sends a message to the conversation that is shown; false if it is too long. */
@@ -220,71 +216,65 @@ export class Chat {
   }
 
   /**
-   * Sends a message to a user, or to `ALL`, and shows that conversation; false
-   * if it is too long.
+   * Sends a message to a user, or to `ALL`, and shows that conversation, unless
+   * the message is too long.
    */
-  sendTo(name: string, text: string): boolean {
+  sendTo(name: string, text: string): void | "kept" {
     const to = name.toUpperCase() === "ALL" ? this.#all : this.#person(name);
-    if (!this.#send(to, text)) return false;
+    if (!this.#send(to, text)) return "kept";
     this.show(to);
-    return true;
+  }
+
+  /** Tells something that belongs to no conversation. */
+  told(text: string): void {
+    this.watcher.told(text);
   }
 
   /** Shows what a command found out. */
   answer(lines: readonly string[]): void {
     const text = lines.join("\n");
     this.current.note("answer", text);
-    this.#watcher.noted(this.current, text);
-    this.#watcher.changed();
+    this.watcher.noted(this.current, text);
+    this.watcher.changed();
   }
 
   /** Fetches older messages. */
   async earlier(room: Conversation): Promise<void> {
-    const before = room.oldest;
-    const range = {
-      most: EARLIER,
-      ...(before === undefined ? {} : { before }),
-    };
-    try {
-      await this.#session.older(room.target, range, (old) => {
-        for (const message of old) {
-          room.add(storedMessage(message), { earlier: true });
-        }
+    const range = { most: EARLIER, before: room.oldest };
+    await this.#try(() =>
+      this.#session.older(room.target, range, (old) => {
+        for (const message of old) room.add(message, { earlier: true });
         if (old.length < EARLIER) room.complete = true;
-      });
-    } catch (error) {
-      this.explain(error);
-    }
-    this.#watcher.changed();
+      })
+    );
   }
 
   /** Requests the list of rooms. */
   async refreshRooms(): Promise<void> {
     if (!this.server.registered) return;
-    try {
+    await this.#try(async () => {
       this.rooms = await listRooms(this.server);
-    } catch (error) {
-      this.explain(error);
-    }
-    this.#watcher.changed();
+    });
+  }
+
+  /** Shows the rooms, and how many users are in each. */
+  async showRooms(): Promise<void> {
+    await this.refreshRooms();
+    this.answer(this.rooms.map(({ name, members }) => `${name} (${members})`));
   }
 
   /** Requests the list of users in a conversation. */
   async refreshPeople(conversation: Conversation): Promise<void> {
     if (!this.server.registered || conversation.kind === "user") return;
-    try {
-      const people = await listPeople(this.server, conversation.target);
-      setPeople(conversation, people);
-    } catch (error) {
-      this.explain(error);
-    }
-    this.#watcher.changed();
+    await this.#try(async () =>
+      conversation.setPeople(await listPeople(this.server, conversation.target))
+    );
   }
 
   /** Makes our name an account. */
   async signUp(password: string): Promise<void> {
     await this.signIn.signUp(this.server, this.me, password);
-    this.#watcher.changed();
+    this.watcher.changed();
   }
 
   /**
@@ -303,13 +293,8 @@ export class Chat {
     const person = this.#person(name);
     person.note(kind, text, { apart: true });
     if (news && !this.#sees(person)) person.count(person.end, true);
-    if (news) this.#watcher.noted(person, text);
-    this.#watcher.changed();
-  }
-
-  /** Reconnects at once, if it pauses before that. */
-  hurry(): void {
-    this.server.hurry();
+    if (news) this.watcher.noted(person, text);
+    this.watcher.changed();
   }
 
   /** Disconnects. */
@@ -323,20 +308,28 @@ export class Chat {
   explain(error: unknown): void {
     if (error instanceof ConnectionError) return;
     // The cast: nothing throws anything else.
-    this.#watcher.told(inWords(error as Error));
+    this.told(inWords(error as Error));
   }
 
-  /** What becomes of what the server sends. */
+  /** Does `task`, tells what went wrong, and has the result drawn. */
+  async #try(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      this.explain(error);
+    }
+    this.watcher.changed();
+  }
+
+  /** What becomes of what the server sends; each batch of it is drawn once. */
   #handlers(): SessionView {
-    const { changed, told } = this.#watcher;
+    const { changed, told } = this.watcher;
     return {
-      registered: changed,
       lost: (why) => {
         this.state = "reconnecting";
         this.why = inWords(why);
         changed();
       },
-      reconnected: changed,
       resumed: () => {
         this.state = "connected";
         this.carrier?.arrived();
@@ -346,19 +339,15 @@ export class Chat {
       },
       message: (message, request) => {
         if (!request) this.#message(message); // #send() places its own
-        changed();
       },
-      notSent: changed, // #send() is told
       presence: (presence) => {
         const room = this.#find("room", presence.room);
-        if (room) notePresence(room, presence, this.me);
-        changed();
+        room?.notePresence(presence, this.me);
       },
       notice: (text) => {
         const line = operatorNotice(text);
         this.current.note("event", line); // to be read later as well
         told(line);
-        changed();
       },
       call: (frame) =>
         takeCall(frame, { carrier: this.carrier, server: this.server, told }),
@@ -366,13 +355,12 @@ export class Chat {
         const room = this.#find("room", name);
         if (!room) return;
         room.members = numberOf(answer, "members") ?? (room.members || 1);
-        if (again) return changed();
+        if (again) return;
         room.target = name;
         room.since = since;
         room.newAfter = since;
         this.show(room);
       },
-      left: changed, // leave() drops it
       expelled: ({ name }, error) => {
         const room = this.#find("room", name);
         if (room) this.#drop(room);
@@ -401,13 +389,13 @@ export class Chat {
   /** Adds a message; it is news unless it is ours or was sent before we joined. */
   #add(conversation: Conversation, message: ChatMessage): void {
     const { id = 0, from, text, own } = message;
-    const entry = conversation.add(storedMessage(message));
+    const entry = conversation.add(message);
     if (!entry || own) return;
     if (conversation.kind === "user") this.lastSender = from;
     if (conversation.kind === "room" && id <= conversation.since) return;
     const calls = conversation.kind === "user" || mentions(text, this.me);
     if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
-    this.#watcher.said(conversation, entry, calls);
+    this.watcher.said(conversation, entry, calls);
   }
 
   /** Whether the user sees it now. */
@@ -427,17 +415,22 @@ export class Chat {
   #send(conversation: Conversation, text: string): boolean {
     const fault = this.#session.faultOf(text);
     if (fault !== undefined) {
-      this.#watcher.told(fault);
+      this.told(fault);
       return false;
     }
     const entry = conversation.addOwn(text);
     conversation.newAfter = undefined;
     const { target } = conversation;
     this.server.request("SEND", [target], {}, text).then(
-      (sent) => conversation.settle(entry, placeOf(sent, this.me)),
+      (sent) =>
+        conversation.settle(entry, {
+          id: numberOf(sent, "id"),
+          at: timeOf(sent),
+          from: this.me,
+        }),
       (error) => conversation.refuse(entry, inWords(error)),
-    ).then(() => this.#watcher.changed());
-    this.#watcher.changed();
+    ).then(() => this.watcher.changed());
+    this.watcher.changed();
     return true;
   }
 
@@ -464,14 +457,4 @@ export class Chat {
     );
     if (this.current === conversation) this.show(this.sorted[0] ?? this.#all);
   }
-}
-
-/** A message as a conversation takes it. */
-function storedMessage({ id = 0, at, from, text, own }: ChatMessage) {
-  return { id, at, from, text, own };
-}
-
-/** Where a message of ours belongs, from its SENT. */
-function placeOf(sent: Frame, from: string) {
-  return { id: numberOf(sent, "id") ?? 0, at: timeOf(sent), from };
 }

@@ -9,6 +9,9 @@
  *
  * @module
  */
+import type { ChatMessage, Presence } from "../../../core/frames.ts";
+import type { Person } from "../../../core/requests.ts";
+import { namesText } from "../../../core/text/sentences.ts";
 
 /** Limit of stored entries; older ones are fetched again. */
 export const MAX_KEPT = 5_000;
@@ -36,11 +39,6 @@ export interface Entry {
   /** Events that are told in one line. */
   folded?: readonly string[];
 }
-
-/** A message as the server gives it. */
-export type StoredMessage =
-  & Pick<Entry, "at" | "from" | "text" | "own">
-  & { readonly id: number };
 
 /** See the top of the file. */
 export class Conversation {
@@ -104,32 +102,21 @@ export class Conversation {
    * @param options `earlier` if it was asked for.
    * @returns Its entry; undefined if the message is known.
    */
-  add(message: StoredMessage, { earlier = false } = {}): Entry | undefined {
-    if (earlier ? this.#known.has(message.id) : this.knows(message.id)) return;
-    const entry: Entry = {
-      ...message,
-      kind: "message",
-      place: this.#base + message.id,
-    };
-    this.#known.add(message.id);
-    this.#insert(entry);
+  add(
+    { id = 0, at, from, text, own }: Omit<ChatMessage, "to">,
+    { earlier = false } = {},
+  ): Entry | undefined {
+    if (earlier ? this.#known.has(id) : this.knows(id)) return undefined;
+    this.#known.add(id);
+    const place = this.#base + id;
+    const entry = this.#insert("message", { id, place, at, from, text, own });
     if (!earlier) this.#dropOld();
     return entry;
   }
 
   /** Takes an own message, which has no place yet. */
   addOwn(text: string): Entry {
-    const entry: Entry = {
-      kind: "message",
-      id: undefined,
-      place: Infinity,
-      at: new Date(),
-      from: "",
-      text,
-      own: true,
-    };
-    this.#insert(entry);
-    return entry;
+    return this.#insert("message", { place: Infinity, text, own: true });
   }
 
   /**
@@ -138,21 +125,19 @@ export class Conversation {
    */
   settle(
     entry: Entry,
-    { id, at, from }: Pick<StoredMessage, "id" | "at" | "from">,
+    { id = 0, at, from }: Pick<ChatMessage, "id" | "at" | "from">,
   ): void {
     this.#remove(entry);
     if (this.knows(id)) return;
     this.#known.add(id);
-    Object.assign(entry, { id, at, from, place: this.#base + id });
-    this.#insert(entry);
+    this.#place(Object.assign(entry, { id, at, from }), this.#base + id);
     this.#dropOld();
   }
 
   /** Marks an own message as not sent. */
   refuse(entry: Entry, why: string): void {
     this.#remove(entry);
-    Object.assign(entry, { why, place: this.end });
-    this.#insert(entry);
+    this.#place(Object.assign(entry, { why }), this.end);
   }
 
   /**
@@ -171,17 +156,8 @@ export class Conversation {
       last.text = last.folded.join(" · ");
       return;
     }
-    const entry: Entry = {
-      kind,
-      id: undefined,
-      place: this.end,
-      at: new Date(),
-      from: "",
-      text,
-      own: false,
-    };
+    const entry = this.#insert(kind, { place: this.end, text });
     if (folds) entry.folded = [text];
-    this.#insert(entry);
     this.#dropOld();
   }
 
@@ -206,10 +182,43 @@ export class Conversation {
     this.complete = true; // the server does not know the messages above
   }
 
-  #insert(entry: Entry): void {
-    let at = this.entries.length;
-    while (at > 0 && (this.entries[at - 1]?.place ?? 0) > entry.place) at--;
-    this.entries.splice(at, 0, entry);
+  /** Replaces who is here. */
+  setPeople(people: readonly Person[]): void {
+    this.people.clear();
+    for (const { name } of people) this.people.set(name.toLowerCase(), name);
+    this.members = this.people.size;
+  }
+
+  /**
+   * Keeps who is here, and notes who joined or left. A crowded room reports `me`
+   * too, which is no news.
+   */
+  notePresence({ kind, users, members }: Presence, me: string): void {
+    for (const name of users) {
+      if (kind === "joined") this.people.set(name.toLowerCase(), name);
+      else this.people.delete(name.toLowerCase());
+    }
+    this.members = members ?? this.members;
+    const others = users.filter((name) => name !== me);
+    const did = kind === "offline" ? "went offline" : kind;
+    if (others.length > 0) this.note("event", `${namesText(others)} ${did}`);
+  }
+
+  /** Makes an entry; without a sender and of now, unless it is told otherwise. */
+  #insert(
+    kind: Entry["kind"],
+    parts: Pick<Entry, "place" | "text"> & Partial<Entry>,
+  ): Entry {
+    const defaults = { id: undefined, at: new Date(), from: "", own: false };
+    const entry = { ...defaults, ...parts, kind };
+    this.#place(entry, entry.place);
+    return entry;
+  }
+
+  #place(entry: Entry, place: number): void {
+    entry.place = place;
+    const before = this.entries.findLastIndex((one) => one.place <= place);
+    this.entries.splice(before + 1, 0, entry);
     this.#characters += lengthOf(entry);
   }
 

@@ -4,18 +4,12 @@
  *
  * @module
  */
-import {
-  type CommandClient,
-  roomNamed,
-  runCommand,
-  type SHARED_COMMANDS,
-} from "../../../core/commands.ts";
+import { roomNamed, SHARED_COMMANDS } from "../../../core/commands.ts";
 import {
   type Command,
   COMMANDS,
   parseLine,
   type RunCommand,
-  type TypedLine,
   usageHelp,
   type WebCommandName,
 } from "../../../core/text/typed_line.ts";
@@ -23,29 +17,12 @@ import { alreadyAccount } from "../../../core/text/sentences.ts";
 import { lookAlike } from "../../../protocol.ts";
 import type { Chat } from "./chat.ts";
 
-/** What the page does beside the chat. */
-export interface PageActions {
-  /** Shows the form that creates an account. */
-  signUp(): void;
-  /** Shows a hint. */
-  told(text: string): void;
-}
-
-/** A chat in its page. */
-interface ChatPage extends PageActions {
-  readonly chat: Chat;
-}
-
 /**
  * Runs a typed line.
  *
  * @returns Whether it was taken; if not, it should stay to be corrected.
  */
-export function runLine(
-  chat: Chat,
-  line: string,
-  actions: PageActions,
-): boolean {
+export function runLine(chat: Chat, line: string): boolean {
   const typed = parseLine(line);
   switch (typed.kind) {
     case "nothing":
@@ -53,81 +30,44 @@ export function runLine(
     case "message":
       return chat.send(typed.text);
     case "private":
-      return chat.sendTo(typed.to, typed.text);
+      return chat.sendTo(typed.to, typed.text) !== "kept";
     case "invalid":
-      actions.told(typed.help);
+      chat.told(typed.help);
       return false;
-    case "command":
-      return runTyped(typed, { chat, ...actions });
   }
-}
-
-/** Runs a command; the user is told if there is nothing to run. */
-function runTyped(
-  typed: TypedLine & { readonly kind: "command" },
-  page: ChatPage,
-): boolean {
-  const { chat, told } = page;
-  const { terminalOnly }: Command = COMMANDS[typed.name];
+  const { name, rest } = typed;
+  const { terminalOnly }: Command = COMMANDS[name];
   if (terminalOnly !== undefined) {
-    told(terminalOnly);
+    chat.told(terminalOnly);
     return true;
   }
-  let taken = true;
-  const check = (result: void | "usage") => {
-    if (result !== "usage") return;
-    told(usageHelp(typed.name));
-    taken = false;
+  const check = (result: void | "usage" | "kept") => {
+    if (result === "usage") chat.told(usageHelp(name));
+    return result === undefined;
   };
-  const shared = sharedClient(chat, () => taken = false);
-  const own = { table: OWN_COMMANDS, client: page };
-  const result = runCommand(typed, shared, own);
-  if (result instanceof Promise) {
-    result.then(check, (error) => chat.explain(error));
-  } else check(result);
-  return taken;
+  // The cast: all commands but those of the terminal are there.
+  const result = RUN[name as WebCommandName](chat, rest);
+  if (!(result instanceof Promise)) return check(result);
+  result.then(check, (error) => chat.explain(error));
+  return true;
 }
 
-/** The chat as the shared commands see it. */
-function sharedClient(chat: Chat, refused: () => void): CommandClient {
-  const { kind, target } = chat.current;
-  return {
-    server: chat.server,
-    room: kind === "room" ? target : undefined,
-    lastSender: chat.lastSender,
-    isWeb: true,
-    send: (to, text) => {
-      if (!chat.sendTo(to, text)) refused();
-    },
-    showRooms: () => showRooms(chat),
-    answer: (lines) => chat.answer(lines),
-  };
-}
-
-/** The commands that the web client runs in its own way. */
-const OWN_COMMANDS = {
-  join: ({ chat }, rest) => rest === "" ? "usage" : chat.join(rest),
-  leave: ({ chat, told }, rest): Promise<void> | void => {
+/** Every command of the web client. */
+const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
+  ...SHARED_COMMANDS,
+  join: (chat, rest) => rest === "" ? "usage" : chat.join(rest),
+  leave(chat, rest): Promise<void> | void {
     const wanted = roomNamed(rest);
     const room = rest === "" ? chat.current : chat.conversations.find((one) => {
       return wanted && lookAlike(one.target) === lookAlike(wanted);
     });
     if (room && room.kind !== "all") return chat.leave(room);
-    told(rest === "" ? "You are in no room" : `You are not in ${rest}`);
+    chat.told(rest === "" ? "You are in no room" : `You are not in ${rest}`);
   },
-  rooms: ({ chat }) => showRooms(chat),
-  signup: ({ chat, told, signUp }) => {
-    if (chat.signIn.owned) told(alreadyAccount(chat.me));
-    else signUp();
+  rooms: (chat) => chat.showRooms(),
+  signup(chat) {
+    if (chat.signIn.owned) chat.told(alreadyAccount(chat.me));
+    else chat.watcher.signUp();
   },
-  quit: ({ chat }) => chat.logout(),
-} as const satisfies {
-  readonly [
-    Name in Exclude<WebCommandName, keyof typeof SHARED_COMMANDS>
-  ]: RunCommand<ChatPage>;
+  quit: (chat) => chat.logout(),
 };
-
-async function showRooms(chat: Chat): Promise<void> {
-  await chat.refreshRooms();
-  chat.answer(chat.rooms.map(({ name, members }) => `${name} (${members})`));
-}

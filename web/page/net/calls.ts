@@ -19,36 +19,6 @@ export interface Carrier {
   end(): void;
 }
 
-/** How many ringing calls are known, the newest. */
-const MAX_RINGING = 100;
-
-/**
- * The calls that ring, ours and those of other users. When the page goes, only
- * the page can say that they are over: the carrier has no other way to the
- * server.
- */
-export class Ringing {
-  /** The other user of each call, by session. */
-  readonly #names = new Map<string, string>();
-
-  /** Takes note of what is requested or passed on. */
-  note(verb: string, name: string, session: string): void {
-    if (verb === "CALL") this.#names.set(session, name);
-    else this.#names.delete(session);
-    const [oldest = ""] = this.#names.keys();
-    if (this.#names.size > MAX_RINGING) this.#names.delete(oldest);
-  }
-
-  /** Declines all of them. */
-  declineAll(server: Requester): void {
-    for (const [Session, name] of this.#names) {
-      server.request("DECLINE", [name], { Session, Reason: "left" })
-        .catch(() => {}); // the other user may be gone
-    }
-    this.#names.clear();
-  }
-}
-
 /** Hands a call to `carrier`, or declines it at once; then `told` tells the user. */
 export function takeCall(
   frame: Frame,
@@ -58,33 +28,18 @@ export function takeCall(
     told(text: string): void;
   },
 ): void {
-  const [caller = ""] = frame.args;
-  const isForChat = frame.verb === "CALL" &&
-    header(frame, "purpose") !== "file";
-  if (!isForChat && carrier?.take(frame)) return;
-  const answer = answerTo(frame, isForChat);
-  if (!answer) return;
-  server.request("DECLINE", [caller], {
-    Session: header(frame, "session") ?? "",
-    Reason: answer.reason,
-  }).catch(() => {}); // the other user may be gone
-  if (answer.told !== undefined) told(`${caller} ${answer.told}`);
-}
-
-/** What the other user is told, and ours; undefined for a DECLINE. */
-function answerTo(
-  { verb }: Frame,
-  isForChat: boolean,
-): { reason: string; told?: string } | undefined {
-  if (verb === "DECLINE") return undefined;
-  if (verb === "ACCEPT") return { reason: "there is no such call" };
-  return isForChat
-    ? {
-      reason: "uses the page, which takes no direct sessions",
-      told: "called you, but the page takes no direct sessions",
-    }
-    : {
-      reason: "uses the page, which takes no files",
-      told: "has files for you, which the page cannot take",
-    };
+  const { verb, args: [caller = ""] } = frame;
+  const isForFiles = header(frame, "purpose") === "file";
+  if ((isForFiles || verb !== "CALL") && carrier?.take(frame)) return;
+  if (verb === "DECLINE") return;
+  const [did, what] = isForFiles
+    ? ["has files for you", "files"]
+    : ["called you", "direct sessions"];
+  const Reason = verb === "ACCEPT"
+    ? "there is no such call"
+    : `uses the page, which takes no ${what}`;
+  const Session = header(frame, "session") ?? "";
+  server.request("DECLINE", [caller], { Session, Reason })
+    .catch(() => {}); // the other user may be gone
+  if (verb === "CALL") told(`${caller} ${did}, but the page takes no ${what}`);
 }

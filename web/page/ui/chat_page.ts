@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
 import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
@@ -14,14 +15,13 @@ import { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { openSocket } from "../net/socket.ts";
-import { byId } from "./dom.ts";
-import { Drops } from "./drop.ts";
+import { byId, recall, remember } from "./dom.ts";
+import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
 import { checkRepeated, type Form, type Goal } from "./form.ts";
-import { MessageList, titleOf } from "./messages.ts";
+import { MessageList, nameOf, titleOf } from "./messages.ts";
 import { announce, canAskToNotify, notify, toast } from "./news.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
-import { line } from "./text.ts";
 
 /** Where the rooms of a tab are stored, for a reload of the page. */
 const ROOMS = "parley-rooms";
@@ -57,6 +57,7 @@ export class ChatPage {
         said: (...news) => this.#announce(...news),
         noted: (...news) => this.#noted(...news),
         told: toast,
+        signUp: () => this.#signUp(),
       },
     });
     if (carrier) {
@@ -64,7 +65,7 @@ export class ChatPage {
       this.#chat.carrier = this.#files;
       byId("about-files").textContent = "Drop files on a name to send them.";
     }
-    new Drops(this.#chat, this.#files, this.#end.signal);
+    takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
     this.#listen();
@@ -112,7 +113,7 @@ export class ChatPage {
     this.#on(document, "visibilitychange", () => this.#attend());
     this.#on(window, "focus", () => this.#attend());
     this.#on(window, "blur", () => this.#attend());
-    this.#on(window, "online", () => this.#chat.hurry());
+    this.#on(window, "online", () => this.#chat.server.hurry());
     this.#on(window, "beforeunload", (event) => {
       const isBusy = this.#chat.waiting || this.#files?.isBusy;
       if (isBusy) event.preventDefault();
@@ -136,7 +137,7 @@ export class ChatPage {
       "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
       "banner-button": () => {
         if (this.#chat.state === "ended") this.#close();
-        else this.#chat.hurry();
+        else this.#chat.server.hurry();
       },
     };
     for (const [id, act] of Object.entries(buttons)) {
@@ -181,7 +182,7 @@ export class ChatPage {
         toast(accountCreated(this.#chat.me));
       } catch (error) {
         if (!(error instanceof Error)) throw error;
-        problem.textContent = line(inWords(error));
+        problem.textContent = sanitize(inWords(error));
         problem.hidden = false;
       } finally {
         submit.disabled = false;
@@ -199,8 +200,7 @@ export class ChatPage {
   #send(): void {
     const text = this.#text.value;
     if (this.#chat.state === "ended") return;
-    const actions = { signUp: () => this.#signUp(), told: toast };
-    if (!runLine(this.#chat, text, actions)) return;
+    if (!runLine(this.#chat, text)) return;
     this.#text.value = "";
     this.#fitText();
     this.#messages.follow();
@@ -217,7 +217,7 @@ export class ChatPage {
     if (panel === undefined) delete this.#root.dataset["open"];
     else this.#root.dataset["open"] = panel;
     for (const one of ["sidebar", "people"]) {
-      byId(`open-${one}`).setAttribute("aria-expanded", `${one === panel}`);
+      byId(`open-${one}`).ariaExpanded = `${one === panel}`;
     }
     if (panel === "sidebar") byId("close-sidebar").focus();
     if (panel === "people") {
@@ -232,7 +232,7 @@ export class ChatPage {
     const chat = this.#chat;
     chat.attentive = !document.hidden && document.hasFocus();
     if (!chat.attentive) return;
-    chat.hurry();
+    chat.server.hurry();
     if (this.#messages.atEnd) chat.see();
     chat.refreshRooms();
   }
@@ -258,7 +258,7 @@ export class ChatPage {
 
   #notify(conversation: Conversation, title: string, text: string): void {
     const show = () => this.#chat.show(conversation);
-    notify(title, { text, tag: conversation.target, show });
+    notify(title, text, conversation.target, show);
   }
 
   async #askToNotify(): Promise<void> {
@@ -294,7 +294,8 @@ export class ChatPage {
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
     byId("own").hidden = !canUseAccounts || chat.signIn.owned;
-    storeRooms(chat.conversations);
+    const rooms = chat.conversations.filter(({ kind }) => kind === "room");
+    remember("sessionStorage", ROOMS, rooms.map(({ target }) => target));
   }
 
   /** Shows the chat for the first time, and joins the rooms. */
@@ -302,7 +303,9 @@ export class ChatPage {
     this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
-    const [first = DEFAULT_ROOM, ...others] = storedRooms();
+    const stored = recall("sessionStorage", ROOMS);
+    const rooms = Array.isArray(stored) ? stored.map(String) : [];
+    const [first = DEFAULT_ROOM, ...others] = rooms; // is shown, and so joined last
     for (const room of [...others, first]) await this.#chat.join(room);
   }
 
@@ -320,21 +323,18 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members } = current;
-    const name = line(target);
-    byId("title").textContent = kind === "all" ? "All users" : name;
-    byId("subtitle").textContent = kind === "all"
-      ? "connected now"
-      : kind === "user"
-      ? "private"
-      : peopleHere(members);
+    const name = nameOf(current);
+    const subtitles = { all: "connected now", user: "private" };
+    byId("title").textContent = name;
+    byId("subtitle").textContent = kind === "room"
+      ? peopleHere(members)
+      : subtitles[kind];
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
     const leave = byId("leave");
     leave.hidden = kind === "all";
     leave.textContent = kind === "room" ? "Leave" : "Close";
-    this.#text.placeholder = kind === "all"
-      ? "Write to all users"
-      : `Write ${kind === "room" ? "in" : "to"} ${name}`;
+    this.#text.placeholder = `Write to ${name}`;
     byId("send", HTMLButtonElement).disabled = state === "ended";
   }
 
@@ -342,12 +342,11 @@ export class ChatPage {
     const { state, why } = this.#chat;
     const banner = byId("banner");
     banner.hidden = state === "connected" || state === "connecting";
-    const text = state === "reconnecting"
-      ? `${line(why)}. ${RECONNECTING}`
-      : `${line(why)}.`;
+    const isAway = state === "reconnecting";
+    const text = `${sanitize(why)}.${isAway ? ` ${RECONNECTING}` : ""}`;
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;
-    byId("banner-button").textContent = state === "reconnecting"
+    byId("banner-button").textContent = isAway
       ? "Try now"
       : "Back to the start";
   }
@@ -366,23 +365,3 @@ export class ChatPage {
 
 /** Alt and an arrow go to the next conversation, or the one before. */
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };
-
-/** The rooms of this tab; the one that is shown first. */
-function storedRooms(): string[] {
-  try {
-    const stored = JSON.parse(sessionStorage.getItem(ROOMS) ?? "[]");
-    return Array.isArray(stored) ? stored.map(String) : [];
-  } catch {
-    return []; // a browser may store nothing
-  }
-}
-
-function storeRooms(conversations: readonly Conversation[]): void {
-  const rooms = conversations.filter(({ kind }) => kind === "room");
-  try {
-    const names = rooms.map(({ target }) => target);
-    sessionStorage.setItem(ROOMS, JSON.stringify(names));
-  } catch {
-    // Then a reload joins the first room.
-  }
-}

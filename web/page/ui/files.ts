@@ -5,19 +5,25 @@
  * users: the program that opened it (`client.ts --gui`) has them, and decides;
  * see core/page_talk.ts. This page stands between that program and the server.
  * It forwards what they tell each other, and hands over the bytes of files that
- * were dropped on it.
+ * were dropped on it. The program has served this page, so its messages are
+ * trusted here; what it passes on from other users is sanitized where it is
+ * shown.
  *
  * A page that a server serves does not load this: it has no such program.
  *
  * @module
  */
 import { SENT_TO_SELF } from "../../../core/text/sentences.ts";
-import type { ShownTransfer, ToPage } from "../../../core/page_talk.ts";
+import type {
+  FromPage,
+  ShownTransfer,
+  ToPage,
+} from "../../../core/page_talk.ts";
 import { ChatError, type Frame, header } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
-import { type Carrier, Ringing } from "../net/calls.ts";
-import { Program } from "../net/program.ts";
+import type { Carrier } from "../net/calls.ts";
+import { sendInPieces } from "../net/socket.ts";
 import { byId } from "./dom.ts";
 import { announce, notify, toast } from "./news.ts";
 import { TransferList } from "./transfers.ts";
@@ -27,6 +33,9 @@ type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
 
 /** A search through folders that takes longer is told, in milliseconds. */
 const SLOW_SEARCH_MS = 1_000;
+
+/** How many ringing calls are known, the newest. */
+const MAX_RINGING = 100;
 
 const SEARCHING = "Searching the folders. The files are offered after that.";
 
@@ -38,11 +47,15 @@ export class Files implements Carrier {
   readonly #transfers = new Map<number, ShownTransfer>();
   readonly #drops = new Map<number, readonly Chosen[]>();
   #lastDrop = 0;
-  readonly #ringing = new Ringing();
-  readonly #list = new TransferList({
-    accept: (transfer) => this.#program?.tell({ type: "accept", transfer }),
-    end: (transfer) => this.#program?.tell({ type: "end", transfer }),
-  });
+  /**
+   * The other user of each call that rings, by session. When the page goes, only
+   * the page can say that they are over: the program has no other way to the
+   * server.
+   */
+  readonly #ringing = new Map<string, string>();
+  readonly #list = new TransferList((type, transfer) =>
+    this.#program?.tell({ type, transfer })
+  );
 
   /** @param changed Runs when there is something to draw. */
   constructor(chat: Chat, changed: () => void) {
@@ -63,10 +76,11 @@ export class Files implements Carrier {
   /** See {@linkcode Carrier}. */
   arrived(): void {
     if (this.#program) return;
-    const program: Program = new Program(this.#chat.me, {
-      heard: (message) => this.#hear(message, program),
-      ended: () => this.#lost(program),
-    });
+    const program: Program = new Program(
+      this.#chat.me,
+      (message) => this.#hear(message, program),
+      () => this.#lost(program),
+    );
     this.#program = program;
   }
 
@@ -75,14 +89,18 @@ export class Files implements Carrier {
     if (!this.#program?.isOpen) return false;
     const { verb, args, headers } = frame;
     const [name = ""] = args;
-    this.#ringing.note(verb, name, header(frame, "session") ?? "");
+    this.#noteCall(verb, name, header(frame, "session") ?? "");
     this.#program.tell({ type: "frame", verb, args, headers });
     return true;
   }
 
   /** See {@linkcode Carrier}. */
   leave(): void {
-    this.#ringing.declineAll(this.#chat.server);
+    for (const [Session, name] of this.#ringing) {
+      this.#chat.server.request("DECLINE", [name], { Session, Reason: "left" })
+        .catch(() => {}); // the other user may be gone
+    }
+    this.#ringing.clear();
   }
 
   /** See {@linkcode Carrier}. */
@@ -131,6 +149,13 @@ export class Files implements Carrier {
     }
   }
 
+  #noteCall(verb: string, name: string, session: string): void {
+    if (verb === "CALL") this.#ringing.set(session, name);
+    else this.#ringing.delete(session);
+    const [oldest = ""] = this.#ringing.keys();
+    if (this.#ringing.size > MAX_RINGING) this.#ringing.delete(oldest);
+  }
+
   /** Takes what `program` says. */
   #hear(message: ToPage, program: Program): void {
     if (program !== this.#program) return; // it said this before we closed it
@@ -162,7 +187,7 @@ export class Files implements Carrier {
     program: Program,
   ): Promise<void> {
     const [name = ""] = args;
-    this.#ringing.note(verb, name, `${headers["Session"]}`);
+    this.#noteCall(verb, name, `${headers["Session"]}`);
     try {
       await this.#chat.server.request(verb, args, headers);
       program.tell({ type: "answer", request });
@@ -194,11 +219,9 @@ export class Files implements Carrier {
     if (state !== "offered" || before === state) return;
     announce(`${peer} offers ${title}: ${text}`);
     if (this.#chat.attentive) return;
-    notify(`Files from ${peer}`, {
-      text: `${title}: ${text}`,
-      tag: `files ${number}`,
-      show: () => this.#chat.talkTo(peer),
-    });
+    const show = () => this.#chat.talkTo(peer);
+    const what = `${title}: ${text}`;
+    notify(`Files from ${peer}`, what, `files ${number}`, show);
   }
 
   #lost(program: Program): void {
@@ -212,5 +235,54 @@ export class Files implements Carrier {
     this.#transfers.clear();
     this.#drops.clear();
     this.#changed();
+  }
+}
+
+/**
+ * The WebSocket to the program; core/page_talk.ts has its messages. It is not
+ * opened again once it ends.
+ */
+class Program {
+  readonly #socket: WebSocket;
+
+  /** Connects as the user `name`. */
+  constructor(
+    name: string,
+    heard: (message: ToPage) => void,
+    ended: () => void,
+  ) {
+    const url = new URL("/files", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.searchParams.set("name", name);
+    this.#socket = new WebSocket(url);
+    this.#socket.binaryType = "arraybuffer";
+    const decoder = new TextDecoder();
+    let unfinished = ""; // line
+    this.#socket.onmessage = ({ data }) => {
+      const text = typeof data === "string"
+        ? data
+        : decoder.decode(data, { stream: true });
+      const lines = (unfinished + text).split("\n");
+      unfinished = lines.pop() ?? "";
+      for (const line of lines) heard(JSON.parse(line));
+    };
+    this.#socket.onclose = ended;
+  }
+
+  /** Whether messages reach the program. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Sends a message, unless the program is gone. */
+  tell(message: FromPage): void {
+    if (!this.isOpen) return;
+    const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
+    sendInPieces(this.#socket, bytes);
+  }
+
+  /** Ends it. Idempotent. */
+  close(): void {
+    this.#socket.close();
   }
 }

@@ -3,14 +3,16 @@
 /**
  * The messages of the conversation that is shown. Only the last ones are in
  * the page, and more while the user scrolls up. A user at the end stays there
- * when messages come.
+ * when messages come. Texts of users are nodes with links and mentions; the
+ * colour of a name is the same on every page.
  *
  * @module
  */
+import { nameHash, textParts } from "../../../core/text/marks.ts";
+import { sanitize } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, hueOf, line, lines, message } from "./text.ts";
 
 /** Entries that are shown at first, and that are added at a time. */
 const PAGE = 100;
@@ -72,10 +74,7 @@ export class MessageList {
       this.#shown = current;
       this.#count = PAGE;
       this.#atEnd = true;
-      this.#scroller.setAttribute(
-        "aria-label",
-        `Messages ${titleOf(current)}`,
-      );
+      this.#scroller.ariaLabel = `Messages ${titleOf(current)}`;
     } else if (!this.#atEnd) {
       // A user who reads above keeps the place while messages come below.
       this.#count += Math.max(0, current.entries.length - this.#lastTotal);
@@ -120,7 +119,7 @@ export class MessageList {
       ? messageElement(entry, { first, me: this.#chat.me })
       : entry.kind === "answer"
       ? answerElement(text)
-      : make("li", { className: CLASSES[entry.kind] }, line(text));
+      : make("li", { className: CLASSES[entry.kind] }, sanitize(text));
     this.#elements.set(entry, { look, element });
     return element;
   }
@@ -174,12 +173,15 @@ export class MessageList {
   }
 }
 
-/** A conversation in words. */
-export function titleOf(
-  { kind, target }: Pick<Conversation, "kind" | "target">,
-): string {
-  if (kind === "all") return "to all users";
-  return kind === "room" ? `in ${line(target)}` : `with ${line(target)}`;
+/** What a conversation is called. */
+export function nameOf({ kind, target }: Conversation): string {
+  return kind === "all" ? "All users" : sanitize(target);
+}
+
+/** The same, after what is in it. */
+export function titleOf(conversation: Conversation): string {
+  const word = { all: "to", room: "in", user: "with" }[conversation.kind];
+  return `${word} ${nameOf(conversation)}`;
 }
 
 function messageElement(
@@ -192,17 +194,17 @@ function messageElement(
     : id === undefined
     ? "waiting"
     : "";
-  const name = own ? "You" : line(from);
+  const name = own ? "You" : sanitize(from);
   const sender = make("span", { className: first && !own ? "who" : "unseen" });
   sender.append(first && !own ? name : `${name}: `);
-  sender.style.setProperty("--hue", `${hueOf(from)}`);
+  colour(sender, from);
   const time = make("time", { dateTime: at.toISOString() }, timeOf(at));
   time.title = at.toLocaleString();
   const meta = make("span", { className: "meta" }, time);
   if (state === "waiting") meta.replaceChildren("sending…");
-  if (why !== undefined) meta.replaceChildren(`Not sent. ${line(why)}`);
+  if (why !== undefined) meta.replaceChildren(`Not sent. ${sanitize(why)}`);
   const words = make("div", { className: "text", dir: "auto" });
-  words.append(...message(text, own ? "" : me));
+  words.append(...textNodes(text, own ? "" : me));
   const bubble = make("div", { className: "bubble" }, sender, words, meta);
   const classes = ["message", own ? "own" : "", first ? "first" : "", state];
   return make(
@@ -213,9 +215,40 @@ function messageElement(
   );
 }
 
+/**
+ * The text of a message; a link shows where it leads.
+ *
+ * @param me The name whose mentions are marked; empty in own messages.
+ */
+function textNodes(text: string, me: string): (Node | string)[] {
+  return textParts(sanitize(text, { lines: true }), me).map((part) => {
+    if (part.kind === "link") {
+      const rel = "noopener noreferrer nofollow";
+      return make("a", { href: part.href, target: "_blank", rel }, part.text);
+    }
+    return part.kind === "mention" ? make("mark", {}, part.text) : part.text;
+  });
+}
+
+/** Gives `element` the colour of a name. */
+export function colour(element: HTMLElement, name: string): void {
+  element.style.setProperty("--hue", `${nameHash(name) % 360}`);
+}
+
+/** A circle with the first letter of a name. */
+export function avatar(name: string): HTMLElement {
+  const letter = sanitize(name).slice(0, 1);
+  const looks = { className: "avatar", ariaHidden: "true" };
+  const circle = make("span", looks, letter);
+  colour(circle, name);
+  return circle;
+}
+
 /** What a command found out, line by line. */
 function answerElement(text: string): HTMLElement {
-  const rows = lines(text).split("\n").map((row) => make("div", {}, row));
+  const rows = sanitize(text, { lines: true }).split("\n").map((row) =>
+    make("div", {}, row)
+  );
   return make("li", { className: "answer" }, ...rows);
 }
 

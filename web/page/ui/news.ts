@@ -7,8 +7,8 @@
  *
  * @module
  */
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { byId, make } from "./dom.ts";
-import { line, lines } from "./text.ts";
 
 /** A toast stays so long, in milliseconds. */
 const TOAST_MS = 12_000;
@@ -22,15 +22,21 @@ const MAX_ANNOUNCED = 10;
 /** Shows a toast, which a screen reader reads as well. */
 export function toast(text: string): void {
   const toasts = byId("toasts");
-  if (toasts.lastElementChild?.firstChild?.textContent === line(text)) return;
+  if (toasts.lastElementChild?.firstChild?.textContent === sanitize(text)) {
+    return;
+  }
   if (toasts.childElementCount >= MAX_TOASTS) toasts.firstChild?.remove();
-  const shown = make("div", { className: "toast" });
-  const close = make("button", { type: "button" }, "✕");
-  close.setAttribute("aria-label", "Close");
-  shown.append(make("span", {}, line(text)), close);
-  close.onclick = () => shown.remove();
+  const remove = () => shown.remove();
+  const looks = {
+    type: "button",
+    ariaLabel: "Close",
+    onclick: remove,
+  } as const;
+  const close = make("button", looks, "✕");
+  const words = make("span", {}, sanitize(text));
+  const shown = make("div", { className: "toast" }, words, close);
   toasts.append(shown);
-  setTimeout(() => shown.remove(), TOAST_MS);
+  setTimeout(remove, TOAST_MS);
 }
 
 /** Has a screen reader read `text`, after what it is reading now. */
@@ -39,7 +45,7 @@ export function announce(text: string): void {
   while (announcer.childElementCount >= MAX_ANNOUNCED) {
     announcer.firstElementChild?.remove();
   }
-  announcer.append(make("p", {}, lines(text)));
+  announcer.append(make("p", {}, sanitize(text, { lines: true })));
 }
 
 /** Whether the user can still be asked to allow notifications. */
@@ -48,21 +54,25 @@ export function canAskToNotify(): boolean {
   return canNotify && Notification.permission === "default";
 }
 
-/** A notification. */
-export interface News {
-  readonly text: string;
-  /** It replaces the notification with the same tag. */
-  readonly tag: string;
-  /** Runs when the user chooses it. */
-  show(): void;
-}
-
-/** Shows a notification, if the user has allowed that. */
-export function notify(title: string, { text, tag, show }: News): void {
+/**
+ * Shows a notification, if the user has allowed that.
+ *
+ * @param tag It replaces the notification with the same tag.
+ * @param show Runs when the user chooses it.
+ */
+export function notify(
+  title: string,
+  text: string,
+  tag: string,
+  show: () => void,
+): void {
   if (!("Notification" in window)) return;
   if (Notification.permission !== "granted") return;
   try {
-    const shown = new Notification(line(title), { body: line(text), tag });
+    const shown = new Notification(sanitize(title), {
+      body: sanitize(text),
+      tag,
+    });
     shown.onclick = () => {
       globalThis.focus();
       show();

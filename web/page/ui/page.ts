@@ -7,7 +7,6 @@
  * @module
  */
 import { settings } from "../model/settings.ts";
-import { keepPage } from "./drop.ts";
 import { Form } from "./form.ts";
 
 const chatPage = import("./chat_page.ts");
@@ -15,7 +14,13 @@ const chatPage = import("./chat_page.ts");
 /** What carries files, with `--gui`. */
 const files = settings.local ? import("./files.ts") : undefined;
 
-keepPage();
+// A file that is dropped must not replace the page.
+for (const type of ["dragenter", "dragover", "drop"] as const) {
+  addEventListener(type, (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
+
 const form = new Form(async (goal) => {
   try {
     const [{ ChatPage }, carrier] = await Promise.all([chatPage, files]);

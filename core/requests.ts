@@ -1,23 +1,55 @@
 /**
- * Older messages of a room, asked for page by page.
+ * What clients ask a server for: which rooms there are, which users are in
+ * them, and older messages, page by page.
  *
  * @module
  */
 import type { Frame } from "../protocol.ts";
-import { numberOf, timeOf } from "./frames.ts";
+import { numberOf, rowsOf, timeOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
 
 /** The most messages that a server gives for one HISTORY. */
 const PAGE = 1_000;
 
+/** A user, as a line of WHO has it. */
+export interface Person {
+  /** As its owner writes it. */
+  readonly name: string;
+  /** The rest of the line: address and kind. */
+  readonly details: string;
+}
+
+/** A room, as a line of ROOMS has it. */
+export interface ListedRoom {
+  /** With `#`. */
+  readonly name: string;
+  /** How many users are in it. */
+  readonly members: number;
+}
+
+/** Requests the list of rooms. */
+export async function listRooms(server: Requester): Promise<ListedRoom[]> {
+  return rowsOf(await server.request("ROOMS"))
+    .map(([name, members]) => ({ name, members: parseInt(members) || 0 }));
+}
+
+/** Requests the list of users in `room`; of all users for `ALL`. */
+export async function listPeople(
+  server: Requester,
+  room: string,
+): Promise<Person[]> {
+  return rowsOf(await server.request("WHO", [room]))
+    .map(([name, details]) => ({ name, details }));
+}
+
 /** Which messages of a room. */
 export interface HistoryRange {
   /** At most so many, the newest of them. Default: the server's default. */
-  readonly most?: number;
+  readonly most?: number | undefined;
   /** Only those with a greater id. */
-  readonly after?: number;
+  readonly after?: number | undefined;
   /** Only those with a smaller id. */
-  readonly before?: number;
+  readonly before?: number | undefined;
 }
 
 /** By what a message of a room is recognized. */
@@ -39,20 +71,19 @@ export async function history(
   room: string,
   { most, after, before }: HistoryRange = {},
 ): Promise<Frame[]> {
-  const pages: (readonly Frame[])[] = [];
-  let wanted = most;
-  for (let end = before;;) {
-    const limit = wanted === undefined ? undefined : Math.min(wanted, PAGE);
+  let messages: Frame[] = [];
+  let [left, end] = [most, before];
+  do {
+    const limit = left && Math.min(left, PAGE);
     const headers = { Limit: limit, After: after, Before: end };
     const answer = await server.request("HISTORY", [room], headers);
-    pages.unshift(answer.messages);
+    messages = [...answer.messages, ...messages];
     const count = numberOf(answer, "count") ?? answer.messages.length;
-    if (wanted === undefined || count < limit! || count === 0) break;
-    wanted -= count;
+    if (left === undefined || count < limit! || count === 0) break;
+    left -= count;
     end = lowestId(answer.messages);
-    if (wanted <= 0 || end === undefined) break;
-  }
-  return pages.flat();
+  } while (left > 0 && end !== undefined);
+  return messages;
 }
 
 /** Whether the server still has the message `landmark`. */
