@@ -239,12 +239,13 @@ function move(client: Client, target: Target, how: string, more = {}) {
 if (import.meta.main) {
   const line = Deno.args.join(" ") || `--port ${parley.DEFAULT_PORT}`;
   const [, port] = /^--port[ =](\d+)$/.exec(line) ?? [];
-  if (!port) {
-    console.error("Usage: server.ts [--port 9898]");
+  try {
+    const listener = Deno.listen({ port: Number(port) }); // NaN is an error, too
+    console.log(`Listening on port ${listener.addr.port}. Ctrl-C stops.`);
+    Deno.addSignalListener("SIGINT", () => listener.close());
+    await serve(listener);
+  } catch (error) { // the port is in use, for example
+    console.error(port ? `${error}` : "Usage: server.ts [--port 9898]");
     Deno.exit(line === "--help" ? 0 : 2);
   }
-  const listener = Deno.listen({ port: Number(port) });
-  console.log(`Listening on port ${listener.addr.port}. Ctrl-C stops.`);
-  Deno.addSignalListener("SIGINT", () => listener.close());
-  await serve(listener);
 }

@@ -10,14 +10,11 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
 import { startServer } from "../../server/start.ts";
-import { listenHere } from "./net/raw_client.ts";
+import { listenHere, PATIENCE_MS, within } from "./net/raw_client.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-/** After so long a wait fails, in milliseconds. */
-const PATIENCE_MS = 20_000;
 
 /** The access of a guest, who is never asked for a password. */
 export function guestAccess(): Access {
