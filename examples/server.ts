@@ -21,7 +21,6 @@ import { ChatError, encode } from "../protocol.ts";
 
 const MAX_QUEUED = 1_000_000; // bytes; above it, messages of others end a client
 const MAX_ANSWERS = 65_536; // bytes; above it, its requests are not read
-
 type Target = { readonly name: string; readonly users: Set<Client> }; // of SEND
 const everyone: Target = { name: "ALL", users: new Set() };
 const lobby: Target = { name: parley.DEFAULT_ROOM, users: new Set() };
