@@ -20,7 +20,11 @@ export class Messages {
   readonly #ignored = new Set<string>();
   readonly #oldest = new Map<string, number>(); // id that was shown, by room
 
-  /** `echo` tells whether our own messages are shown. */
+  /**
+   * Nothing is shown yet.
+   *
+   * @param echo Whether our own messages are shown.
+   */
   constructor(echo: boolean, show: (item: Item) => void) {
     this.#echo = echo;
     this.#show = show;
