@@ -18,6 +18,7 @@ import {
   lookAlike,
   type RequestVerb,
 } from "../../protocol.ts";
+import type { Announced } from "../files/transfers.ts";
 import { Failure } from "../view/failure.ts";
 import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
 import { Rendezvous } from "./rendezvous.ts";
@@ -40,15 +41,7 @@ const MAX_DECLINING = 100;
 /** The purpose of a call. */
 export type Offer =
   | { readonly purpose: "chat" }
-  | {
-    readonly purpose: "file";
-    /** Chosen by the sender: not to be trusted. */
-    readonly name: string;
-    /** In bytes; of all files, if there are several. */
-    readonly size: number;
-    /** Their number; 0 asks for a shared file instead. */
-    readonly files: number;
-  };
+  | { readonly purpose: "file" } & Announced;
 
 /** An incoming call. */
 export interface Call {
@@ -146,17 +139,10 @@ export class Calls implements Disposable {
         Commit: commit.toHex(),
         ...offerHeaders(offer),
       };
-      const { key, addresses, from } = await this.#ring(id, {
-        name,
-        headers,
-        signal,
-      });
-      const agreement = new Agreement({
-        role: "caller",
-        session,
-        pair,
-        theirs: key,
-      });
+      const accepted = await this.#ring(id, name, headers, signal);
+      const { key: theirs, addresses, from } = accepted;
+      const role = "caller";
+      const agreement = new Agreement({ role, session, pair, theirs });
       rendezvous.agree(agreement, candidatesToDial(addresses, from));
       return { name, rendezvous, agreement };
     } catch (error) {
@@ -238,11 +224,9 @@ export class Calls implements Disposable {
   /** Sends CALL, and waits for ACCEPT; sends DECLINE if it gives up. */
   async #ring(
     id: string,
-    { name, headers, signal }: {
-      name: string;
-      headers: Headers;
-      signal: AbortSignal;
-    },
+    name: string,
+    headers: Headers,
+    signal: AbortSignal,
   ): Promise<Accepted> {
     signal.throwIfAborted();
     const answer = Promise.withResolvers<Accepted>();
@@ -253,7 +237,10 @@ export class Calls implements Disposable {
     };
     const timer = setTimeout(() => {
       this.#sendDecline(name, id, "there was no answer");
-      answer.reject(unanswered(name, this.#ringMs));
+      const seconds = this.#ringMs / 1_000;
+      const message = `${name} did not answer within ${seconds} seconds, ` +
+        "or uses a client without direct sessions";
+      answer.reject(new ChatError(118, message));
     }, this.#ringMs);
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -377,12 +364,4 @@ function keyOf(frame: Frame, name: string): Bytes | undefined {
   const digits = 2 * KEY_BYTES;
   if (value.length !== digits || !/^[0-9a-f]*$/.test(value)) return undefined;
   return Uint8Array.fromHex(value);
-}
-
-function unanswered(name: string, ringMs: number): ChatError {
-  return new ChatError(
-    118,
-    `${name} did not answer within ${ringMs / 1_000} seconds, ` +
-      "or uses a client without direct sessions",
-  );
 }

@@ -26,25 +26,6 @@ import type { Bytes } from "../../core/scram.ts";
 /** Longest record, in bytes: a piece of a file, and its header. */
 export const MAX_RECORD_BYTES: number = 256 * 1024 + 4_096;
 
-/** An encrypted connection of records. */
-export interface Channel extends AsyncDisposable {
-  /**
-   * Sends a record of up to {@linkcode MAX_RECORD_BYTES}. The buffer is the
-   * channel's until this resolves. Order is kept without waiting, too.
-   *
-   * @throws {Failure} If the connection is broken, or one side has ended it.
-   */
-  send(record: Bytes): Promise<void>;
-
-  /**
-   * The peer's records, in order, once. Ends when either side has ended the
-   * channel, which ends both directions.
-   *
-   * @throws {Failure} If the connection breaks, or a record was tampered with.
-   */
-  [Symbol.asyncIterator](): AsyncIterator<Bytes, void>;
-}
-
 /** The keys of the two directions. */
 export interface ChannelKeys {
   readonly sending: RecordKey;
@@ -103,14 +84,11 @@ interface Sealing {
   parts?: readonly Bytes[];
 }
 
-/** A {@linkcode Channel} over any stream. */
-export class RecordChannel implements Channel {
+/** An encrypted connection of records, over any stream. */
+export class Channel implements AsyncDisposable {
   readonly #stream: ByteStream;
   readonly #keys: ChannelKeys;
-  readonly #incoming = new RecordBuffer({
-    least: TAG_BYTES,
-    most: MAX_RECORD_BYTES + TAG_BYTES,
-  });
+  readonly #incoming = new RecordBuffer();
   #queue: Queued[] = [];
   #joined: Bytes = new Uint8Array();
   #flushing: Promise<void> | undefined;
@@ -133,6 +111,12 @@ export class RecordChannel implements Channel {
     keepFreedMemory();
   }
 
+  /**
+   * Sends a record of up to {@linkcode MAX_RECORD_BYTES}. The buffer is the
+   * channel's until this resolves. Order is kept without waiting, too.
+   *
+   * @throws {Failure} If the connection is broken, or one side has ended it.
+   */
   async send(record: Bytes): Promise<void> {
     if (record.length > MAX_RECORD_BYTES) {
       throw new RangeError(
@@ -144,6 +128,12 @@ export class RecordChannel implements Channel {
     await this.#put(DATA, record);
   }
 
+  /**
+   * The peer's records, in order, once. Ends when either side has ended the
+   * channel, which ends both directions.
+   *
+   * @throws {Failure} If the connection breaks, or a record was tampered with.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Bytes, void, void> {
     if (this.#iterating) throw new TypeError("Cannot receive twice");
     this.#iterating = Promise.withResolvers();
@@ -387,10 +377,8 @@ function stuck(): Failure {
 }
 
 function ended(): Failure {
-  return new Failure(
-    EXIT.failed,
-    "Cannot send: the direct connection has ended",
-  );
+  const message = "Cannot send: the direct connection has ended";
+  return new Failure(EXIT.failed, message);
 }
 
 /** A record as it was received. Valid until the next bytes are received. */
@@ -418,15 +406,10 @@ export function release(bytes: Bytes): void {
  * authenticated yet. It starts small, and grows while reads fill it.
  */
 class RecordBuffer {
-  readonly #lengths: { readonly least: number; readonly most: number };
   #buffer: Bytes = new Uint8Array(FIRST_BUFFER_BYTES);
   #start = 0; // before it: already returned
   #end = 0; // after it: not yet received
   #filled = false; // by the last read
-
-  constructor(lengths: { readonly least: number; readonly most: number }) {
-    this.#lengths = lengths;
-  }
 
   /** Where to write the next bytes. Never empty. */
   space(): Bytes {
@@ -465,12 +448,11 @@ class RecordBuffer {
   }
 
   #announced(): number {
-    const [, high = 0, middle = 0, low = 0] = this.#buffer.subarray(
-      this.#start,
-    );
+    const head = this.#buffer.subarray(this.#start);
+    const [, high = 0, middle = 0, low = 0] = head;
     const length = high << 16 | middle << 8 | low;
-    const { least, most } = this.#lengths;
-    if (length >= least && length <= most) return length;
+    const bytes = length - TAG_BYTES;
+    if (bytes >= 0 && bytes <= MAX_RECORD_BYTES) return length;
     throw tampered(`a record of ${length} bytes`);
   }
 

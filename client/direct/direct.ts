@@ -91,16 +91,14 @@ export class Direct {
 
   /** Calls a user. The result is shown when it is known. */
   call(name: string): void {
-    const talks = this.#sessions.talks
-      .filter(({ forFiles }) => !forFiles);
+    const talks = this.#sessions.talks.filter(({ forFiles }) => !forFiles);
     const talk = withName(talks, name);
-    if (talk?.broken) {
-      return this.#note(
-        `Reconnecting to ${name}. /hangup ${name} ends that session.`,
-      );
-    }
     if (talk) {
-      return this.#note(`You already have a direct session with ${name}`);
+      return this.#note(
+        talk.broken
+          ? `Reconnecting to ${name}. /hangup ${name} ends that session.`
+          : `You already have a direct session with ${name}`,
+      );
     }
     if (withName(this.#chatCalls(), name)) {
       return this.#note(`You are already calling ${name}`);
@@ -121,8 +119,7 @@ export class Direct {
       const outgoing = await this.files.find(paths);
       const talk = this.#sessions.talkWith(name);
       const transfer = this.files.send(talk, outgoing);
-      const { settled: use } = transfer;
-      this.#sessions.use(name, talk, { offer: offerOf(transfer), use });
+      this.#sessions.use(name, talk, offerOf(transfer), transfer.settled);
       return transfer;
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
@@ -137,7 +134,7 @@ export class Direct {
     const use = path === undefined
       ? this.#list(name, talk)
       : talk.get(path).settled;
-    this.#sessions.use(name, talk, { offer: wanted(path), use });
+    this.#sessions.use(name, talk, wanted(path), use);
   }
 
   /**
@@ -147,12 +144,7 @@ export class Direct {
   async accept(name: string): Promise<void> {
     const offered = this.#offerOf(name);
     if (offered !== undefined) return await this.files.accept(offered);
-    const call = this.#pick(
-      this.#calls,
-      name,
-      "There is no incoming call",
-      "/accept",
-    );
+    const call = this.#ringing(name, "/accept");
     if (!call) return;
     this.#note(`Connecting to ${call.name} directly`);
     this.#sessions.answer(call);
@@ -162,14 +154,8 @@ export class Direct {
   decline(name: string): void {
     const offered = this.#offerOf(name);
     if (offered !== undefined) return this.files.cancel(offered);
-    const call = this.#pick(
-      this.#calls,
-      name,
-      "There is no incoming call",
-      "/decline",
-    );
-    if (!call) return;
-    this.#sessions.decline(call, "not now");
+    const call = this.#ringing(name, "/decline");
+    if (call) this.#sessions.decline(call, "not now");
   }
 
   /** Ends a session or an outgoing call; without a name, the only one. */
@@ -307,6 +293,10 @@ export class Direct {
     if (name === "" && this.current) return this.current;
     const none = "There is no direct session. /call NAME starts one.";
     return this.#pick(this.#sessions.talks, name, none, "/direct");
+  }
+
+  #ringing(name: string, command: string): Call | undefined {
+    return this.#pick(this.#calls, name, "There is no incoming call", command);
   }
 
   /** The one with `name`, or the only one; shows a note if that is not clear. */

@@ -135,7 +135,8 @@ export class DirectSessions implements AsyncDisposable {
   use(
     name: string,
     talk: PeerFiles,
-    { offer, use }: { offer: Offer; use: Promise<void> },
+    offer: Offer,
+    use: Promise<void>,
   ): void {
     const isKnown = this.#talks.some((one) => one.talk === talk) ||
       this.#outgoing.some((one) => one.talk === talk);

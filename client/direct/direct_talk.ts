@@ -11,13 +11,13 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { MAX_BODY_BYTES } from "../../protocol.ts";
-import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { EstablishedCall } from "./calls.ts";
-import { release } from "./channel.ts";
+import { type Channel, release } from "./channel.ts";
 import { NoConnection } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
 import type { Item } from "../view/view.ts";
@@ -154,10 +154,8 @@ export class DirectTalk {
   /** Ends it. */
   async end(): Promise<void> {
     this.#over = true;
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, CONNECT_MS);
-    await Promise.race([this.#connected.promise, late]);
-    clearTimeout(timer);
+    const late = AbortSignal.timeout(CONNECT_MS);
+    await abortable(this.#connected.promise, late).catch(() => {});
     await this.#channel?.[Symbol.asyncDispose]();
     await this.#call.rendezvous[Symbol.asyncDispose]();
   }

@@ -29,7 +29,7 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { concat } from "../../protocol.ts";
 import type { ByteStream } from "../trust/tls.ts";
-import { RecordChannel } from "./channel.ts";
+import { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { hkdf, RecordKey, SECRET_BYTES } from "./record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -84,15 +84,10 @@ export class KeyPair {
    * 6.1).
    */
   async secretWith(theirs: Bytes): Promise<Bytes> {
-    const key = await crypto.subtle.importKey(
-      "raw",
-      theirs,
-      "X25519",
-      true,
-      [],
-    );
+    const { subtle } = crypto;
+    const key = await subtle.importKey("raw", theirs, "X25519", true, []);
     const how = { name: "X25519", public: key };
-    const bits = await crypto.subtle.deriveBits(how, this.#privateKey, 256);
+    const bits = await subtle.deriveBits(how, this.#privateKey, 256);
     return new Uint8Array(bits);
   }
 }
@@ -110,17 +105,12 @@ export interface AgreementParts {
 /** The key agreement of one session, for all its connections. */
 export class Agreement {
   readonly role: Role;
-  /** The session's id. */
-  readonly session: Bytes;
-  readonly publicKey: Bytes;
-  readonly #parts: AgreementParts;
+  readonly parts: AgreementParts;
   #secret: Promise<Secret> | undefined;
 
   constructor(parts: AgreementParts) {
     this.role = parts.role;
-    this.session = parts.session;
-    this.publicKey = parts.pair.publicKey;
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   /** The verification code; empty until the first handshake. */
@@ -134,21 +124,20 @@ export class Agreement {
    * @throws {Failure} If it is not the key of CALL or ACCEPT, or is invalid.
    */
   async secretWith(theirKey: Bytes): Promise<Secret> {
-    const { theirs } = this.#parts;
+    const { theirs } = this.parts;
     const shown = this.role === "caller" ? theirKey : await sha256(theirKey);
     if (!timingSafeEqual(shown, theirs)) throw otherKey();
     return await (this.#secret ??= this.#agree(theirKey));
   }
 
   async #agree(theirKey: Bytes): Promise<Secret> {
-    const { pair, session } = this.#parts;
+    const { pair, session } = this.parts;
     const keys = [pair.publicKey, theirKey];
     if (this.role === "called") keys.reverse(); // the caller's first
     const shared = await pair.secretWith(theirKey).catch(() => {
       throw otherKey();
     });
-    const info = ["secret", ...keys];
-    const bytes = await hkdf(shared, { salt: session, info });
+    const bytes = await hkdf(shared, session, ["secret", ...keys]);
     return { bytes, code: await codeOf(bytes, session) };
   }
 }
@@ -178,7 +167,7 @@ export interface Rounds {
 /** The result of a handshake. */
 export interface Handshake {
   /** It owns the connection from now on. */
-  readonly channel: RecordChannel;
+  readonly channel: Channel;
   /** See {@linkcode Rounds.both}. */
   readonly round: number;
 }
@@ -194,41 +183,41 @@ export async function handshake(
   stream: ByteStream,
   { agreement, dialled, round = 0, choose = () => true }: HandshakeOptions,
 ): Promise<Handshake> {
-  const { role } = agreement;
-  const ours = helloOf(agreement, round);
+  const { role, parts } = agreement;
+  const ours = helloOf(parts, round);
   if (dialled) {
     await readGreeting(stream);
     await write(stream, ours);
   } else await write(stream, GREETING);
-  const theirs = readHello(await read(stream, HELLO_BYTES), agreement);
+  const theirs = readHello(await read(stream, HELLO_BYTES), parts);
   const secret = await agreement.secretWith(theirs.key);
   if (!dialled) await write(stream, ours);
-  const salt = [ours, theirs.bytes].map(freshOf);
-  if (role === "called") salt.reverse(); // the caller's first
-  const keys = await connectionKeys(secret, concatBytes(salt));
+  const fresh = [ours, theirs.bytes].map((hello) =>
+    hello.subarray(SESSION_BYTES, KEY_AT)
+  );
+  if (role === "called") fresh.reverse(); // the caller's first
+  const salt = concat(fresh) as Bytes; // the cast: of such parts, it is one
+  const keyFor = (use: string) => hkdf(secret.bytes, salt, [use]);
   const both = Math.max(round, theirs.round);
   if (role === "called") {
-    await write(stream, keys.calledProves);
-    await check(stream, keys.callerProves);
+    await write(stream, await keyFor("calledProves"));
+    await check(stream, await keyFor("callerProves"));
   } else {
-    await check(stream, keys.calledProves);
+    await check(stream, await keyFor("calledProves"));
     if (!choose({ theirs: theirs.round, both })) throw notNeeded();
-    await write(stream, keys.callerProves);
+    await write(stream, await keyFor("callerProves"));
   }
-  return { channel: await channelOf(stream, role, keys), round: both };
-}
-
-async function channelOf(
-  stream: ByteStream,
-  role: Role,
-  { callerSends, calledSends }: ConnectionKeys,
-): Promise<RecordChannel> {
-  const ours = role === "caller" ? callerSends : calledSends;
-  const theirs = role === "caller" ? calledSends : callerSends;
-  return new RecordChannel(stream, {
-    sending: await RecordKey.from(ours),
-    receiving: await RecordKey.from(theirs),
-  });
+  const [callerSends, calledSends] = [
+    await RecordKey.from(await keyFor("callerSends")),
+    await RecordKey.from(await keyFor("calledSends")),
+  ];
+  const channel = new Channel(
+    stream,
+    role === "caller"
+      ? { sending: callerSends, receiving: calledSends }
+      : { sending: calledSends, receiving: callerSends },
+  );
+  return { channel, round: both };
 }
 
 const GREETING: Bytes = new TextEncoder().encode("parley/1");
@@ -237,15 +226,12 @@ const RANDOM_AT = SESSION_BYTES + 4;
 const KEY_AT = RANDOM_AT + RANDOM_BYTES;
 const HELLO_BYTES = KEY_AT + KEY_BYTES;
 
-function helloOf(
-  { session, publicKey }: Agreement,
-  round: number,
-): Bytes {
+function helloOf({ session, pair }: AgreementParts, round: number): Bytes {
   const hello = new Uint8Array(HELLO_BYTES);
   hello.set(session);
   new DataView(hello.buffer).setUint32(SESSION_BYTES, round);
   crypto.getRandomValues(hello.subarray(RANDOM_AT, KEY_AT));
-  hello.set(publicKey, KEY_AT);
+  hello.set(pair.publicKey, KEY_AT);
   return hello;
 }
 
@@ -258,7 +244,7 @@ async function readGreeting(stream: ByteStream): Promise<void> {
 /** @throws {Failure} If it is not of this session. */
 function readHello(
   bytes: Bytes,
-  { session }: Agreement,
+  { session }: AgreementParts,
 ): { readonly bytes: Bytes; readonly key: Bytes; readonly round: number } {
   if (!timingSafeEqual(bytes.subarray(0, SESSION_BYTES), session)) {
     throw wrongPeer("it is in another session");
@@ -267,38 +253,9 @@ function readHello(
   return { bytes, key: bytes.slice(KEY_AT), round };
 }
 
-/** The part of a hello that is new for each connection. */
-function freshOf(hello: Bytes): Bytes {
-  return hello.subarray(SESSION_BYTES, KEY_AT);
-}
-
-type ConnectionKeys = Readonly<Record<typeof USES[number], Bytes>>;
-
-/** The keys of one connection, one for each use. */
-async function connectionKeys(
-  { bytes }: Secret,
-  salt: Bytes,
-): Promise<ConnectionKeys> {
-  const derived = await Promise.all(
-    USES.map(async (use) =>
-      [use, await hkdf(bytes, { salt, info: [use] })] as const
-    ),
-  );
-  // The cast: one entry for each use.
-  return Object.fromEntries(derived) as ConnectionKeys;
-}
-
-const USES = [
-  "callerProves",
-  "calledProves",
-  "callerSends",
-  "calledSends",
-] as const;
-
 /** Six digits of 64 bits of the secret: the bias of the remainder is tiny. */
 async function codeOf(secret: Bytes, session: Bytes): Promise<string> {
-  const how = { salt: session, info: ["digits"], length: 8 };
-  const { buffer } = await hkdf(secret, how);
+  const { buffer } = await hkdf(secret, session, ["digits"], 8);
   const number = new DataView(buffer).getBigUint64(0) % 1_000_000n;
   return `${number}`.padStart(6, "0");
 }
@@ -327,11 +284,6 @@ async function read(stream: ByteStream, length: number): Promise<Bytes> {
 
 async function sha256(bytes: Bytes): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
-
-function concatBytes(parts: readonly Bytes[]): Bytes {
-  // The cast: `concat` of such parts is such a part, or a new one.
-  return concat(parts) as Bytes;
 }
 
 function wrongPeer(why: string): Failure {

@@ -30,19 +30,12 @@ const NONCE_BYTES = 12;
 /** One key, and its successors. */
 export class RecordKey {
   readonly #maxBytes: number;
-  #secret: Bytes;
-  #key: CryptoKey;
-  #start: Bytes;
+  #derived: Derived;
   #number = 0;
   #bytes = 0;
 
-  private constructor(
-    { secret, key, start }: Derived,
-    maxBytes: number,
-  ) {
-    this.#secret = secret;
-    this.#key = key;
-    this.#start = start;
+  private constructor(derived: Derived, maxBytes: number) {
+    this.#derived = derived;
     this.#maxBytes = maxBytes;
   }
 
@@ -61,10 +54,7 @@ export class RecordKey {
 
   /** Derives the next key; the last one cannot be derived from it. */
   async renew(): Promise<void> {
-    const next = await derive(await expand(this.#secret, "next"));
-    this.#secret = next.secret;
-    this.#key = next.key;
-    this.#start = next.start;
+    this.#derived = await derive(await expand(this.#derived.secret, "next"));
     this.#number = 0;
     this.#bytes = 0;
   }
@@ -72,7 +62,7 @@ export class RecordKey {
   /** Encrypts the next record. Both buffers may be reused at once. */
   seal(head: Bytes, record: Bytes): Promise<ArrayBuffer> {
     const how = this.#next(head, record.length + TAG_BYTES);
-    return crypto.subtle.encrypt(how, this.#key, record);
+    return crypto.subtle.encrypt(how, this.#derived.key, record);
   }
 
   /**
@@ -82,12 +72,12 @@ export class RecordKey {
    */
   open(head: Bytes, sealed: Bytes): Promise<ArrayBuffer> {
     const how = this.#next(head, sealed.length);
-    return crypto.subtle.decrypt(how, this.#key, sealed);
+    return crypto.subtle.decrypt(how, this.#derived.key, sealed);
   }
 
   #next(additionalData: Bytes, bytes: number): AesGcmParams {
     this.#bytes += bytes;
-    const iv = this.#start.slice();
+    const iv = this.#derived.start.slice();
     const view = new DataView(iv.buffer);
     const at = NONCE_BYTES - 4; // its last 32 bits, which the number fits
     view.setUint32(at, (view.getUint32(at) ^ this.#number++) >>> 0);
@@ -103,9 +93,9 @@ interface Derived {
 
 async function derive(secret: Bytes): Promise<Derived> {
   const raw = await expand(secret, "key");
-  const usages = ["encrypt", "decrypt"] as const;
   const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, [
-    ...usages,
+    "encrypt",
+    "decrypt",
   ]);
   const start = await expand(secret, "nonce", NONCE_BYTES);
   return { secret, key, start };
@@ -117,25 +107,21 @@ function expand(
   name: string,
   length: number = SECRET_BYTES,
 ): Promise<Bytes> {
-  return hkdf(secret, { salt: NO_SALT, info: [name], length });
+  return hkdf(secret, new Uint8Array(), [name], length);
 }
 
-const NO_SALT: Bytes = new Uint8Array();
-
-/** Settings of {@linkcode hkdf}. */
-export interface HkdfOptions {
-  /** Public; different for each use of one secret. */
-  readonly salt: Bytes;
-  /** The purpose: texts, and values on which both sides must agree. */
-  readonly info: readonly (string | Bytes)[];
-  /** In bytes. Default {@linkcode SECRET_BYTES}. */
-  readonly length?: number;
-}
-
-/** HKDF (RFC 5869) with SHA-256. */
+/**
+ * HKDF (RFC 5869) with SHA-256.
+ *
+ * @param salt Public; different for each use of one secret.
+ * @param info The purpose: texts, and values on which both sides must agree.
+ * @param length Of the result, in bytes.
+ */
 export async function hkdf(
   secret: Bytes,
-  { salt, info, length = SECRET_BYTES }: HkdfOptions,
+  salt: Bytes,
+  info: readonly (string | Bytes)[],
+  length: number = SECRET_BYTES,
 ): Promise<Bytes> {
   const key = await crypto.subtle.importKey("raw", secret, "HKDF", false, [
     "deriveBits",

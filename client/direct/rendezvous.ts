@@ -11,9 +11,10 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { whyUnreachable } from "../trust/address.ts";
 import type { ByteStream } from "../trust/tls.ts";
-import type { Channel, RecordChannel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import {
   type Agreement,
@@ -64,14 +65,14 @@ export class Rendezvous implements AsyncDisposable {
   readonly #listeners: Deno.TcpListener[];
   readonly #stop = new AbortController();
   readonly #agreed = Promise.withResolvers<Agreement>();
-  readonly #pending = new Set<PendingConnection>();
+  readonly #pending = new Set<AbortController>(); // to drop each, if incoming
   readonly #running = new Set<Promise<void>>();
   readonly #attempts = new Map<string, string>(); // candidate and outcome
   #theirs: readonly Candidate[] = [];
   #dialling = new AbortController();
   #round = 0; // the number of channels so far
   #chosen: number | undefined; // the round of the channel, while it holds
-  #channel: RecordChannel | undefined;
+  #channel: Channel | undefined;
   #isNew = false; // `connect` has not returned it yet
   #arrived = Promise.withResolvers<void>();
   #over = new Failure(EXIT.failed, "The direct session is over");
@@ -119,7 +120,7 @@ export class Rendezvous implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const listener of this.#listeners.splice(0)) listener.close();
-    for (const pending of this.#pending) pending[Symbol.dispose]();
+    for (const pending of this.#pending) pending.abort(dropped());
     if (this.#isNew) this.#channel?.abort(this.#over);
     this.#arrived.resolve();
     await Promise.all(this.#running);
@@ -141,21 +142,18 @@ export class Rendezvous implements AsyncDisposable {
   }
 
   #outcomes(): string[] {
-    const tried = Array.from(
-      this.#attempts,
-      ([candidate, outcome]) => `${candidate}: ${outcome}`,
-    );
     const own = this.candidates.map(candidateText).join(", ");
-    return [...tried, `no incoming connection on ${own}`];
+    return [
+      ...this.#attempts.entries().map((attempt) => attempt.join(": ")),
+      `no incoming connection on ${own}`,
+    ];
   }
 
   async #dial(candidate: Candidate): Promise<void> {
     const signal = AbortSignal.any([this.#stop.signal, this.#dialling.signal]);
     const text = candidateText(candidate);
-    this.#attempts.set(
-      text,
-      `no answer within ${this.#timeoutMs / 1_000} seconds`,
-    );
+    const seconds = this.#timeoutMs / 1_000;
+    this.#attempts.set(text, `no answer within ${seconds} seconds`);
     try {
       const conn = await Deno.connect({ ...candidate, signal });
       await this.#handshake(conn, signal);
@@ -180,7 +178,7 @@ export class Rendezvous implements AsyncDisposable {
 
   async #receive(conn: Deno.TcpConn): Promise<void> {
     try {
-      await this.#handshake(conn, undefined);
+      await this.#handshake(conn);
     } catch (error) {
       // Some other program; only a wrong key is worth telling.
       if (!(error instanceof Failure) || error.advice === "") return;
@@ -189,52 +187,57 @@ export class Rendezvous implements AsyncDisposable {
   }
 
   /** Makes `conn` the channel, if the handshake succeeds and it is the first. */
-  async #handshake(
-    conn: Deno.TcpConn,
-    dialling: AbortSignal | undefined,
-  ): Promise<void> {
-    const pending = new PendingConnection(conn, dialling);
-    if (!dialling) this.#admit(pending);
+  async #handshake(conn: Deno.TcpConn, dialling?: AbortSignal): Promise<void> {
+    const stream = closedOnce(conn);
+    const drop = new AbortController();
+    drop.signal.addEventListener("abort", () => stream.close());
+    const late = setTimeout(() => drop.abort(tooSlow()), HANDSHAKE_MS);
+    const onDialled = () => drop.abort(dropped());
+    dialling?.addEventListener("abort", onDialled);
+    if (dialling?.aborted) onDialled();
+    const release = () => {
+      clearTimeout(late);
+      dialling?.removeEventListener("abort", onDialled);
+    };
+    if (!dialling) this.#admit(drop);
     let chosen = false;
+    const choose = (rounds: Rounds) => {
+      chosen = !drop.signal.aborted && this.#choose(rounds);
+      if (!chosen) return false;
+      release();
+      this.#dialling.abort(); // all others
+      return true;
+    };
     try {
-      const agreement = await Promise.race([
-        this.#agreed.promise,
-        pending.dropped,
-      ]);
+      const agreement = await abortable(this.#agreed.promise, drop.signal);
+      const dialled = dialling !== undefined;
+      const round = this.#round;
       this.#take(
-        await handshake(pending.stream, {
-          agreement,
-          dialled: dialling !== undefined,
-          round: this.#round,
-          choose: (rounds) => chosen = this.#choose(rounds, pending),
-        }),
+        await handshake(stream, { agreement, dialled, round, choose }),
       );
     } catch (error) {
       if (chosen) this.#chosen = undefined;
-      const why = pending.why ?? error;
-      pending[Symbol.dispose]();
-      throw why;
+      stream.close();
+      throw drop.signal.aborted ? drop.signal.reason : error;
     } finally {
-      this.#pending.delete(pending);
-      pending.release();
+      this.#pending.delete(drop);
+      release();
     }
   }
 
-  #admit(pending: PendingConnection): void {
+  #admit(pending: AbortController): void {
     this.#pending.add(pending);
     if (this.#pending.size <= MAX_PENDING) return;
     const [oldest] = this.#pending;
     this.#pending.delete(oldest!); // there are many
-    oldest![Symbol.dispose]();
+    oldest!.abort(dropped());
   }
 
-  /** Whether to use it: it is the first, or the peer has lost the last one. */
-  #choose({ theirs, both }: Rounds, pending: PendingConnection): boolean {
-    if (this.#stop.signal.aborted || pending.why) return false;
+  /** Whether a connection is the first, or the peer has lost the last one. */
+  #choose({ theirs, both }: Rounds): boolean {
+    if (this.#stop.signal.aborted) return false;
     if (this.#chosen !== undefined && theirs <= this.#chosen) return false;
     this.#chosen = both;
-    pending.release();
-    this.#dialling.abort(); // all others
     return true;
   }
 
@@ -252,49 +255,6 @@ export class Rendezvous implements AsyncDisposable {
   #run(task: Promise<void>): void {
     const running = task.finally(() => this.#running.delete(running));
     this.#running.add(running);
-  }
-}
-
-/** A connection during its handshake, which has a time limit. */
-class PendingConnection implements Disposable {
-  /** Closed at most once. */
-  readonly stream: ByteStream;
-  /** Rejects when it is dropped. */
-  readonly dropped: Promise<never>;
-  why: Failure | undefined;
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #signal: AbortSignal | undefined;
-  readonly #drop: (why: Failure) => void;
-  readonly #onAbort = () => this[Symbol.dispose]();
-
-  /** It is dropped after {@linkcode HANDSHAKE_MS}, or when `signal` aborts. */
-  constructor(conn: Deno.TcpConn, signal: AbortSignal | undefined) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    this.dropped = promise;
-    promise.catch(() => {}); // `race` throws it
-    this.stream = closedOnce(conn);
-    this.#signal = signal;
-    this.#drop = (why) => {
-      this.why ??= why;
-      this.stream.close();
-      reject(why);
-    };
-    const late = `no proof within ${HANDSHAKE_MS / 1_000} seconds`;
-    this.#timer = setTimeout(() => {
-      this.#drop(new Failure(EXIT.refused, `wrong peer: ${late}`));
-    }, HANDSHAKE_MS);
-    signal?.addEventListener("abort", this.#onAbort);
-    if (signal?.aborted) this.#onAbort();
-  }
-
-  /** It has a channel, or is closed: stops the time limit. */
-  release(): void {
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
-  }
-
-  [Symbol.dispose](): void {
-    this.#drop(new Failure(EXIT.failed, "dropped"));
   }
 }
 
@@ -352,6 +312,15 @@ function closedOnce(conn: Deno.TcpConn): ByteStream {
       closed = true;
     },
   };
+}
+
+function dropped(): Failure {
+  return new Failure(EXIT.failed, "dropped");
+}
+
+function tooSlow(): Failure {
+  const why = `no proof within ${HANDSHAKE_MS / 1_000} seconds`;
+  return new Failure(EXIT.refused, `wrong peer: ${why}`);
 }
 
 function replaced(): Failure {

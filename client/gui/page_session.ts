@@ -258,9 +258,8 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       const outgoing = this.#outgoing(drop, files);
       const talk = this.#sessions.talkWith(to);
       const transfer = talk.send(outgoing);
-      const { settled: use } = transfer;
-      this.#sessions.use(to, talk, { offer: offerOf(transfer), use });
-      this.#sessions.own(use.then(forget));
+      this.#sessions.use(to, talk, offerOf(transfer), transfer.settled);
+      this.#sessions.own(transfer.settled.then(forget));
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
       this.#tell(to, error.message, true);

@@ -4,11 +4,7 @@
  *
  * @module
  */
-import {
-  type Channel,
-  type ChannelKeys,
-  RecordChannel,
-} from "../../client/direct/channel.ts";
+import { Channel, type ChannelKeys } from "../../client/direct/channel.ts";
 import type { ByteStream } from "../../client/trust/tls.ts";
 import { Agreement, KeyPair } from "../../client/direct/handshake.ts";
 import { RecordKey } from "../../client/direct/record_key.ts";
@@ -49,7 +45,7 @@ export async function tcpPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
 export async function channelPair(): Promise<[Channel, Channel]> {
   const [a, b] = await tcpPair();
   const [keysA, keysB] = await keyPairs();
-  return [new RecordChannel(a, keysA), new RecordChannel(b, keysB)];
+  return [new Channel(a, keysA), new Channel(b, keysB)];
 }
 
 /** A stream whose other side has written `bytes` and then closed it. */
@@ -79,7 +75,7 @@ export async function written(
   records: readonly Bytes[],
 ): Promise<Bytes> {
   const parts: Bytes[] = [];
-  const channel = new RecordChannel({
+  const channel = new Channel({
     ...replay(new Uint8Array()),
     write(bytes) {
       parts.push(new Uint8Array(bytes));

@@ -6,11 +6,11 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
+  Channel,
   KEEPALIVE_MS,
   MAX_QUEUED,
   MAX_RECORD_BYTES,
   PEER_TIMEOUT_MS,
-  RecordChannel,
 } from "../../../client/direct/channel.ts";
 import { CLOCK, type Clock } from "../../../core/net/backoff.ts";
 import { Failure } from "../../../client/view/failure.ts";
@@ -46,7 +46,7 @@ async function received(
   pieceBytes?: number,
 ): Promise<{ texts: string[]; error: Error | undefined }> {
   const [, keys] = await keyPairs();
-  const channel = new RecordChannel(replay(bytes, { pieceBytes }), keys);
+  const channel = new Channel(replay(bytes, { pieceBytes }), keys);
   const texts: string[] = [];
   let error: Error | undefined;
   try {
@@ -141,8 +141,8 @@ Deno.test("a channel goes on to new keys whenever the last is spent", async () =
   const maxBytes = 100; // 17 bytes and more are sealed for each record
   const [keysA, keysB] = await keyPairs(maxBytes);
   const [a, b] = await tcpPair();
-  await using sender = new RecordChannel(a, keysA);
-  await using receiver = new RecordChannel(b, keysB);
+  await using sender = new Channel(a, keysA);
+  await using receiver = new Channel(b, keysB);
   const texts = Array.from({ length: 200 }, (_, number) => `${number}`);
 
   const all = Promise.all(texts.map((text) => sender.send(record(text))));
@@ -303,8 +303,8 @@ Deno.test("a peer that has nothing to send stays, and one that is gone is given 
   const [keysA, keysB] = await keyPairs();
   const [a, b] = await tcpPair();
   const [clockA, clockB] = [new Beats(), new Beats()];
-  const alive = new RecordChannel(a, keysA, clockA);
-  await using listening = new RecordChannel(b, keysB, clockB);
+  const alive = new Channel(a, keysA, clockA);
+  await using listening = new Channel(b, keysB, clockB);
   const records = listening[Symbol.asyncIterator]();
 
   for (let beats = 0; beats < 3 * PEER_TIMEOUT_MS / KEEPALIVE_MS; beats++) {

@@ -127,9 +127,9 @@ Deno.test("a caller who shows another key than she has announced is refused", as
   const [, called] = await agreements();
   const liar = new Agreement({
     role: "caller",
-    session: called.session,
+    session: called.parts.session,
     pair: await KeyPair.make(),
-    theirs: called.publicKey,
+    theirs: called.parts.pair.publicKey,
   });
 
   for (const sides of [[liar, called], [called, liar]] as const) {
