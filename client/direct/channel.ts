@@ -365,10 +365,8 @@ function takeReady(sealing: Sealing[]): Sealing[] {
 }
 
 function lost(why: string, cause?: unknown): Failure {
-  return new Failure(EXIT.failed, `Direct connection lost${why}`, {
-    passing: true,
-    cause,
-  });
+  const message = `Direct connection lost${why}`;
+  return new Failure(EXIT.failed, message, { passing: true, cause });
 }
 
 function stuck(): Failure {
@@ -467,9 +465,7 @@ class RecordBuffer {
 }
 
 function tampered(what: string, cause?: unknown): Failure {
-  return new Failure(
-    EXIT.failed,
-    `Direct connection ended: the data was tampered with, ${what}`,
-    { advice: "This may be an attack.", passing: true, cause },
-  );
+  const why = `Direct connection ended: the data was tampered with, ${what}`;
+  const advice = "This may be an attack.";
+  return new Failure(EXIT.failed, why, { advice, passing: true, cause });
 }

@@ -44,7 +44,7 @@ export interface OutgoingCall {
   /** Ends the call; the message of its reason is shown, unless empty. */
   readonly stop: AbortController;
   /** The files that wait for the answer, if it is for files. */
-  readonly talk?: PeerFiles;
+  readonly talk: PeerFiles | undefined;
 }
 
 /** An incoming call that was accepted. */
@@ -138,9 +138,8 @@ export class DirectSessions implements AsyncDisposable {
     offer: Offer,
     use: Promise<void>,
   ): void {
-    const isKnown = this.#talks.some((one) => one.talk === talk) ||
-      this.#outgoing.some((one) => one.talk === talk);
-    if (isKnown) return;
+    const known = [...this.#talks, ...this.#outgoing];
+    if (known.some((one) => one.talk === talk)) return;
     const calling = this.#ring(name, offer, talk);
     this.own(this.#endAfter(calling, use));
   }
@@ -161,9 +160,7 @@ export class DirectSessions implements AsyncDisposable {
 
   async #endAll(): Promise<void> {
     this.#calls[Symbol.dispose]();
-    for (const { stop } of this.#outgoing) {
-      stop.abort(new ChatError(118, ""));
-    }
+    for (const { stop } of this.#outgoing) stop.abort(new ChatError(118, ""));
     await Promise.all(this.#talks.map((one) => one.end()));
     await Promise.all(this.#running);
   }
@@ -171,7 +168,7 @@ export class DirectSessions implements AsyncDisposable {
   /** Calls, and runs the session that results. */
   #ring(name: string, offer: Offer, talk?: PeerFiles): OutgoingCall {
     const stop = new AbortController();
-    const calling = { name, stop, ...(talk ? { talk } : {}) };
+    const calling = { name, stop, talk };
     this.#outgoing.push(calling);
     const beginning = {
       name,

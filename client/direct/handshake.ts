@@ -295,9 +295,7 @@ function notNeeded(): Failure {
 }
 
 function otherKey(): Failure {
-  return new Failure(
-    EXIT.protocol,
-    "the peer's key is not the one that the server sent",
-    { advice: "This may be an attack by the server." },
-  );
+  const why = "the peer's key is not the one that the server sent";
+  const advice = "This may be an attack by the server.";
+  return new Failure(EXIT.protocol, why, { advice });
 }

@@ -273,11 +273,8 @@ function listenSomewhere(
   } catch (cause) {
     for (const listener of listeners) listener.close();
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure(
-      EXIT.failed,
-      `Cannot listen for a direct connection: ${why}`,
-      { cause },
-    );
+    const message = `Cannot listen for a direct connection: ${why}`;
+    throw new Failure(EXIT.failed, message, { cause });
   }
 }
 
@@ -324,7 +321,6 @@ function tooSlow(): Failure {
 }
 
 function replaced(): Failure {
-  return new Failure(EXIT.failed, "The other side has reconnected", {
-    passing: true,
-  });
+  const why = "The other side has reconnected";
+  return new Failure(EXIT.failed, why, { passing: true });
 }

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 
 /** What identifies a certificate. */
 export interface Identity {
@@ -45,7 +46,7 @@ export class KnownServers {
     if (this.path === undefined) return false;
     const words = [server, fingerprint, ...(key === undefined ? [] : [key])];
     try {
-      Deno.mkdirSync(folderOf(this.path), { recursive: true, mode: 0o700 });
+      Deno.mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
       return appendLine(this.path, words.join(" "));
     } catch {
       return false; // the disk is full, or the user may not write there
@@ -102,20 +103,15 @@ function configFolder(
  * @returns Whether all of it was written.
  */
 function appendLine(path: string, line: string): boolean {
-  using file = Deno.openSync(path, {
-    ...{ read: true, append: true, create: true },
-    mode: 0o600,
-  });
+  const how = { read: true, append: true, create: true, mode: 0o600 };
+  using file = Deno.openSync(path, how);
   // Another client may be in the middle of its line.
   file.lockSync(true);
   const isWhole = file.seekSync(0, Deno.SeekMode.End) === 0 ||
     lastByteOf(file) === LINE_FEED;
-  const bytes = encoder.encode(`${isWhole ? "" : "\n"}${line}\n`);
+  const bytes = new TextEncoder().encode(`${isWhole ? "" : "\n"}${line}\n`);
   return file.writeSync(bytes) === bytes.length;
 }
-
-const LINE_FEED = 0x0a;
-const encoder = new TextEncoder();
 
 function lastByteOf(file: Deno.FsFile): number | undefined {
   const buffer = new Uint8Array(1);
@@ -124,6 +120,4 @@ function lastByteOf(file: Deno.FsFile): number | undefined {
   return buffer[0];
 }
 
-function folderOf(path: string): string {
-  return path.replace(/[/\\][^/\\]*$/, "");
-}
+const LINE_FEED = 0x0a;

@@ -91,14 +91,10 @@ function handshake(socket: TLSSocket): Promise<void> {
 function readable(der: Uint8Array): X509Certificate {
   const version = VERSION_3.every((byte, i) => contentOf(der)[i] === byte);
   if (version) return new X509Certificate(der);
-  throw new Failure(
-    EXIT.protocol,
-    "Cannot trust the server: its certificate is not of version 3",
-    {
-      advice: "The operator needs another certificate. Without --cert and " +
-        "--key the server makes one.",
-    },
-  );
+  const what = "Cannot trust the server: its certificate is not of version 3";
+  const advice = "The operator needs another certificate. Without --cert and " +
+    "--key the server makes one.";
+  throw new Failure(EXIT.protocol, what, { advice });
 }
 
 /** The content of the two sequences that a certificate starts with (DER). */
@@ -165,15 +161,10 @@ function explained(error: unknown): unknown {
     return new UntrustedCertificate(EXIT.protocol, why, { cause: error });
   }
   if (/InvalidContentType/.test(message)) {
-    return new Failure(
-      EXIT.protocol,
-      "Cannot use TLS with the server: this port does not use TLS",
-      {
-        advice: "Leave out --tls, or use the TLS port that the server prints " +
-          "when it starts.",
-        cause: error,
-      },
-    );
+    const what = "Cannot use TLS with the server: this port does not use TLS";
+    const advice = "Leave out --tls, or use the TLS port that the server " +
+      "prints when it starts.";
+    return new Failure(EXIT.protocol, what, { advice, cause: error });
   }
   return error;
 }

@@ -48,14 +48,11 @@ export class UnknownCertificate extends Failure {
   readonly identity: Identity;
 
   constructor(server: string, identity: Identity) {
-    super(
-      EXIT.protocol,
-      `Cannot trust ${server}: unknown certificate, not signed by a trusted authority`,
-      {
-        advice: "If the server prints the same fingerprint when it starts, " +
-          `add --fingerprint ${withColons(identity.fingerprint)}`,
-      },
-    );
+    const message = `Cannot trust ${server}: unknown certificate, ` +
+      "not signed by a trusted authority";
+    const advice = "If the server prints the same fingerprint when it " +
+      `starts, add --fingerprint ${withColons(identity.fingerprint)}`;
+    super(EXIT.protocol, message, { advice });
     this.server = server;
     this.identity = identity;
   }
@@ -70,9 +67,7 @@ export class Trust {
   constructor(options: TrustOptions) {
     const { fingerprint } = options;
     this.#options = options;
-    if (fingerprint !== undefined) {
-      this.#accepted = { fingerprint, key: undefined };
-    }
+    if (fingerprint) this.#accepted = { fingerprint, key: undefined };
   }
 
   /**
@@ -86,14 +81,11 @@ export class Trust {
       ? this.#options.known.find(name)
       : undefined;
     if (!this.#accepted) {
-      const stream = await this.#dialSigned(server, signal);
-      if (stream) return stream;
-      const { stream: probe, certificate } = await dial(
-        server,
-        signal,
-        shown(server.hostname),
-      );
-      probe.close(); // the server need not wait while the user reads
+      const trusted = await this.#dialSigned(server, signal);
+      if (trusted) return trusted;
+      const connect = shown(server.hostname);
+      const { stream, certificate } = await dial(server, signal, connect);
+      stream.close(); // the server need not wait while the user reads
       await this.#ask(new UnknownCertificate(name, identityOf(certificate)));
     }
     return await this.#dialAccepted(server, signal);
@@ -123,22 +115,18 @@ export class Trust {
     server: Endpoint,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    const { stream, certificate } = await dial(
-      server,
-      signal,
-      shown(server.hostname),
-    );
+    const connect = shown(server.hostname);
+    const { stream, certificate } = await dial(server, signal, connect);
     const accepted = this.#accepted!; // set by the caller
     const found = identityOf(certificate);
-    if (
-      found.fingerprint !== accepted.fingerprint &&
-      !isRenewed(accepted, found, certificate)
-    ) {
-      stream.close();
-      throw this.#changed(serverText(server), found);
+    const isSame = found.fingerprint === accepted.fingerprint ||
+      isRenewed(accepted, found, certificate);
+    if (isSame) {
+      this.#remember(serverText(server), found);
+      return stream;
     }
-    this.#remember(serverText(server), found);
-    return stream;
+    stream.close();
+    throw this.#changed(serverText(server), found);
   }
 
   /** From now on the server must have this certificate. */
@@ -150,13 +138,10 @@ export class Trust {
   async #ask(unknown: UnknownCertificate): Promise<void> {
     const { terminal } = this.#options;
     if (!terminal) throw unknown;
-    if (await isAccepted(unknown, terminal)) {
-      return this.accept(unknown.identity);
-    }
-    throw new Failure(
-      EXIT.protocol,
-      "Not connected: the certificate was not accepted",
-    );
+    const accepted = await isAccepted(unknown, terminal);
+    if (accepted) return this.accept(unknown.identity);
+    const why = "Not connected: the certificate was not accepted";
+    throw new Failure(EXIT.protocol, why);
   }
 
   /** Stores the accepted certificate, unless it is stored already. */
@@ -171,19 +156,13 @@ export class Trust {
   }
 
   #changed(name: string, found: Identity): Failure {
-    const fingerprint = withColons(found.fingerprint);
     const given = this.#options.fingerprint !== undefined;
     const which = given ? "is not that of --fingerprint" : "changed";
-    return new Failure(
-      EXIT.protocol,
-      `Cannot trust ${name}: its certificate ${which}`,
-      {
-        advice:
-          "This may be an attack. Nothing was sent. Ask the operator for " +
-          "the new fingerprint. If it is this one, connect with " +
-          `--fingerprint ${fingerprint}`,
-      },
-    );
+    const message = `Cannot trust ${name}: its certificate ${which}`;
+    const advice = "This may be an attack. Nothing was sent. Ask the " +
+      "operator for the new fingerprint. If it is this one, connect with " +
+      `--fingerprint ${withColons(found.fingerprint)}`;
+    return new Failure(EXIT.protocol, message, { advice });
   }
 }
 
