@@ -19,10 +19,11 @@ import {
   type RequestVerb,
 } from "../../protocol.ts";
 import type { Announced } from "../files/transfers.ts";
+import { endpointText } from "../trust/address.ts";
 import { Failure } from "../view/failure.ts";
 import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
 import { Rendezvous } from "./rendezvous.ts";
-import { candidatesToDial, candidateText } from "./candidates.ts";
+import { candidatesToDial } from "./candidates.ts";
 import { numberOf } from "../../core/frames.ts";
 import type { Bytes } from "../../core/scram.ts";
 
@@ -160,7 +161,6 @@ export class Calls implements Disposable {
   async accept(call: Call): Promise<EstablishedCall> {
     const ringing = this.#incoming.get(call.session);
     if (!ringing) throw new ChatError(118, `${call.name} has ended the call`);
-    this.#incoming.delete(call.session);
     ringing.end(new ChatError(118, ""));
     const { name, from, session } = call;
     const pair = await KeyPair.make();
@@ -189,7 +189,6 @@ export class Calls implements Disposable {
   decline(call: Call, reason: string): void {
     const ringing = this.#incoming.get(call.session);
     if (!ringing) return;
-    this.#incoming.delete(call.session);
     ringing.end(new ChatError(118, ""));
     this.#sendDecline(call.name, call.session, reason);
   }
@@ -260,20 +259,19 @@ export class Calls implements Disposable {
     const commit = keyOf(frame, "commit");
     if (!offer || !commit || this.#incoming.has(session)) return;
     if (this.#settled.has(session)) return; // repeated after a lost connection
-    const tooMany = this.#incoming.size >= MAX_RINGING
-      ? "too many calls"
-      : undefined;
-    const refusal = this.#parts.refusal(name) ?? tooMany;
+    const isTooMany = this.#incoming.size >= MAX_RINGING;
+    const refusal = this.#parts.refusal(name) ||
+      (isTooMany && "too many calls");
     if (refusal) return this.#sendDecline(name, session, refusal);
     const ended = new AbortController();
     const from = header(frame, "from") ?? "";
     const call: Call = { name, from, offer, session, ended: ended.signal };
     const late = setTimeout(() => {
-      this.#incoming.delete(session);
       end(new ChatError(118, `You did not answer ${name}`));
     }, this.#ringMs);
     const end = (why: ChatError) => {
       clearTimeout(late);
+      this.#incoming.delete(session);
       ended.abort(why);
     };
     const addresses = addressesOf(frame);
@@ -304,7 +302,6 @@ export class Calls implements Disposable {
     }
     const ringing = this.#incoming.get(session);
     if (ringing && isFrom(ringing.call.name)) {
-      this.#incoming.delete(session);
       ringing.end(new ChatError(118, `${name} ended the call: ${reason}`));
     }
     this.#settled.get(session)?.cancel(`${name} ended the call: ${reason}`);
@@ -325,9 +322,8 @@ export class Calls implements Disposable {
     this.#declining++;
     const headers = { Session: session, Reason: reason };
     this.#parts.request("DECLINE", [name], headers).catch((error) => {
-      if (!(error instanceof ChatError || error instanceof Failure)) {
-        throw error;
-      }
+      const isTold = error instanceof ChatError || error instanceof Failure;
+      if (!isTold) throw error;
     }).finally(() => this.#declining--);
   }
 }
@@ -335,7 +331,7 @@ export class Calls implements Disposable {
 const SESSION = /^[0-9a-f]{32}$/;
 
 function headersOf(session: string, { candidates }: Rendezvous): Headers {
-  return { Session: session, Address: candidates.map(candidateText) };
+  return { Session: session, Address: candidates.map(endpointText) };
 }
 
 function offerHeaders(offer: Offer): Headers {

@@ -10,7 +10,7 @@
  * @module
  */
 import { BlockList, isIP } from "node:net";
-import { parsePort } from "../trust/address.ts";
+import { type Endpoint, endpointText, parsePort } from "../trust/address.ts";
 
 /** Limit of candidates that are offered, and dialled. */
 export const MAX_CANDIDATES = 8;
@@ -18,25 +18,13 @@ export const MAX_CANDIDATES = 8;
 /** Lower ports belong to services, and are not dialled. */
 const LEAST_PORT = 1_024;
 
-/** An address where a side may listen. */
-export interface Candidate {
-  /** An IPv4 or IPv6 address, without brackets. */
-  readonly hostname: string;
-  /** From 1024 on. */
-  readonly port: number;
-}
+/** Where a side may listen: an IPv4 or IPv6 address, and a port. */
+export type Candidate = Endpoint;
 
-/** A candidate as the protocol writes it: `192.168.1.5:40123`, `[fd00::2]:40123`. */
-export function candidateText({ hostname, port }: Candidate): string {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${host}:${port}`;
-}
-
-/** Reads what {@linkcode candidateText} writes. */
+/** Reads what {@linkcode endpointText} writes. */
 export function parseCandidate(text: string): Candidate | undefined {
-  const [, v6, v4, digits = ""] =
-    /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ??
-      [];
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  const [, v6, v4, digits = ""] = parts ?? [];
   const hostname = v6 ?? v4 ?? "";
   const port = parsePort(digits);
   const legal = isIP(hostname) === (v6 ? 6 : 4) && !hostname.includes("%");
@@ -76,9 +64,8 @@ export function candidatesToDial(
   seen: string | undefined,
 ): Candidate[] {
   const seenAt = parseCandidate(seen ?? "")?.hostname;
-  const [first, ...others] = offered.flatMap((text) =>
-    parseCandidate(text) ?? []
-  );
+  const legal = offered.map(parseCandidate).filter((one) => one !== undefined);
+  const [first, ...others] = legal;
   if (!first) return [];
   const added = seenAt ? [{ hostname: seenAt, port: first.port }] : [];
   const isNear = seenAt !== undefined && isLocal(seenAt);
@@ -87,7 +74,7 @@ export function candidatesToDial(
     (isNear || !isLocal(hostname))
   );
   const byText = new Map(
-    candidates.map((candidate) => [candidateText(candidate), candidate]),
+    candidates.map((candidate) => [endpointText(candidate), candidate]),
   );
   return [...byText.values()].slice(0, MAX_CANDIDATES + 1);
 }

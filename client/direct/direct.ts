@@ -27,7 +27,7 @@ import { FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
 import { amountText } from "../files/words.ts";
-import { Files, type FilesParts } from "../files/files.ts";
+import { Files, type FilesParts, isTold } from "../files/files.ts";
 import type { Call, Offer } from "./calls.ts";
 import { calledName } from "../files/transfers.ts";
 
@@ -257,9 +257,7 @@ export class Direct {
     try {
       await this.files.list(talk, name);
     } catch (error) {
-      if (!(error instanceof FileFailure || error instanceof Failure)) {
-        throw error;
-      }
+      if (!isTold(error)) throw error;
       this.#error(`Cannot list what ${name} shares: ${error.message}`);
     }
   }

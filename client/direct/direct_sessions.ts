@@ -47,13 +47,6 @@ export interface OutgoingCall {
   readonly talk: PeerFiles | undefined;
 }
 
-/** An incoming call that was accepted. */
-export interface Answered {
-  readonly talk: PeerFiles;
-  /** Resolves when its session is over. */
-  readonly over: Promise<void>;
-}
-
 /** What a session starts with. */
 interface SessionStart {
   readonly name: string;
@@ -103,8 +96,8 @@ export class DirectSessions implements AsyncDisposable {
     this.#ring(name, { purpose: "chat" });
   }
 
-  /** Accepts a call. */
-  answer(call: Call): Answered {
+  /** Accepts a call; `over` resolves when its session is over. */
+  answer(call: Call): { talk: PeerFiles; over: Promise<void> } {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
     const offered = forFiles && offer.files > 0 ? offer : undefined;
@@ -203,9 +196,8 @@ export class DirectSessions implements AsyncDisposable {
       await session.run();
       this.#talks = this.#talks.filter((one) => one !== session);
     } catch (error) {
-      if (!(error instanceof ChatError || error instanceof Failure)) {
-        throw error;
-      }
+      const isTold = error instanceof ChatError || error instanceof Failure;
+      if (!isTold) throw error;
       await talk.end(new Failure(EXIT.failed, error.message || "you left"));
       if (!told) this.#parts.missed(name, error);
     }

@@ -88,11 +88,6 @@ export class DirectTalk {
     this.#reconnectWithinMs = options.reconnectWithinMs ?? RECONNECT_WITHIN_MS;
   }
 
-  /** Whether it has ended. */
-  get over(): boolean {
-    return this.#over;
-  }
-
   /** Whether its connection is lost, and it tries to reconnect. */
   get broken(): boolean {
     return this.#broken;

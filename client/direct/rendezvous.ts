@@ -12,7 +12,7 @@
  * @module
  */
 import { abortable } from "@std/async/abortable";
-import { whyUnreachable } from "../trust/address.ts";
+import { endpointText, whyUnreachable } from "../trust/address.ts";
 import type { ByteStream } from "../trust/tls.ts";
 import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
@@ -23,7 +23,7 @@ import {
   type Rounds,
 } from "./handshake.ts";
 import { CLOCK } from "../../core/net/backoff.ts";
-import { type Candidate, candidateText, ownCandidates } from "./candidates.ts";
+import { type Candidate, ownCandidates } from "./candidates.ts";
 
 /** Time limit of a handshake, in milliseconds. */
 export const HANDSHAKE_MS = 5_000;
@@ -142,7 +142,7 @@ export class Rendezvous implements AsyncDisposable {
   }
 
   #outcomes(): string[] {
-    const own = this.candidates.map(candidateText).join(", ");
+    const own = this.candidates.map(endpointText).join(", ");
     return [
       ...this.#attempts.entries().map((attempt) => attempt.join(": ")),
       `no incoming connection on ${own}`,
@@ -151,7 +151,7 @@ export class Rendezvous implements AsyncDisposable {
 
   async #dial(candidate: Candidate): Promise<void> {
     const signal = AbortSignal.any([this.#stop.signal, this.#dialling.signal]);
-    const text = candidateText(candidate);
+    const text = endpointText(candidate);
     const seconds = this.#timeoutMs / 1_000;
     this.#attempts.set(text, `no answer within ${seconds} seconds`);
     try {

@@ -318,13 +318,14 @@ export class PartialFile {
 
 /** Takes a name that is free; false if it is not. */
 async function reserve(path: string, isFolder: boolean): Promise<boolean> {
+  // Windows renames no folder over another, and needs no reservation: it
+  // refuses to overwrite a folder.
+  if (isFolder && Deno.build.os === "windows") {
+    return !await Deno.lstat(path).catch(() => undefined);
+  }
   try {
-    if (!isFolder) {
-      (await Deno.open(path, { createNew: true, write: true })).close();
-    } // Windows renames no folder over another, and needs no reservation: it
-    // refuses to overwrite a folder.
-    else if (Deno.build.os !== "windows") await Deno.mkdir(path);
-    else return !await Deno.lstat(path).catch(() => undefined);
+    if (isFolder) await Deno.mkdir(path);
+    else (await Deno.open(path, { createNew: true, write: true })).close();
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;

@@ -23,6 +23,7 @@ import {
   type Visitor,
 } from "../../web/serve/serve.ts";
 import type { SocketWire, Wire } from "../../web/serve/socket.ts";
+import type { pageFiles } from "./page_session.ts";
 
 /** What {@linkcode serveLocally} needs. */
 export interface LocalOptions {
@@ -35,24 +36,12 @@ export interface LocalOptions {
    */
   dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
   /** Sends and receives files. */
-  readonly files: LocalFiles;
+  readonly files: ReturnType<typeof pageFiles>;
   /**
    * So long a connection stays open when its page is gone, in milliseconds;
    * default 5 seconds.
    */
   readonly lastWordsMs?: number;
-}
-
-/** The files of pages. */
-export interface LocalFiles {
-  /** Serves the page of `me`, until it is gone or `wire` is closed. */
-  attend(wire: Wire, me: string): Promise<void>;
-  /**
-   * Takes a piece of a file that a page was asked for.
-   *
-   * @returns Resolves at its end; to false if it was not asked for.
-   */
-  take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
 
 /** The page, as long as it is served. Dispose to end it. */

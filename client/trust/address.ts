@@ -33,8 +33,8 @@ export function isLoopback(hostname: string): boolean {
 
 /** Reads `host`, `host:port`, `[v6]:port` or a bare v6 address. */
 export function parseAddress(word: string): Address | undefined {
-  const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(.*))?$/.exec(word) ??
-    [];
+  const brackets = /^\[([^\]]+)\](?::(.*))?$/.exec(word);
+  const [, bracketed, bracketedPort] = brackets ?? [];
   if (bracketed) return checked(bracketed, bracketedPort);
   if (word.split(":").length > 2) return checked(word, undefined);
   const [hostname = "", port] = word.split(":");
@@ -49,7 +49,11 @@ export function parsePort(word: string): number | undefined {
 
 /** `hostname` and `port` as one word that {@linkcode parseAddress} reads. */
 export function addressText(hostname: string, port: number): string {
-  if (port === DEFAULT_PORT) return hostname;
+  return port === DEFAULT_PORT ? hostname : endpointText({ hostname, port });
+}
+
+/** As the protocol writes it: `192.168.1.5:40123`, `[fd00::2]:40123`. */
+export function endpointText({ hostname, port }: Endpoint): string {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return `${host}:${port}`;
 }
@@ -110,11 +114,8 @@ async function addressesOf(hostname: string): Promise<string[]> {
 
 function unreachable(what: string, cause: unknown): Failure {
   const [why, advice] = whyUnreachable(cause);
-  return new Failure(EXIT.unreachable, `${what}: ${why}`, {
-    advice,
-    passing: true,
-    cause,
-  });
+  const options = { advice, passing: true, cause };
+  return new Failure(EXIT.unreachable, `${what}: ${why}`, options);
 }
 
 /** Why connecting failed, and what to check. */

@@ -11,6 +11,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { type Endpoint, endpointText } from "./address.ts";
 
 /** What identifies a certificate. */
 export interface Identity {
@@ -63,11 +64,8 @@ export class KnownServers {
 }
 
 /** A server as the file writes it: `host:port`, or `[IPv6]:port`. */
-export function serverText(
-  { hostname, port }: { readonly hostname: string; readonly port: number },
-): string {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${host.toLowerCase()}:${port}`;
+export function serverText(server: Endpoint): string {
+  return endpointText(server).toLowerCase();
 }
 
 /** 64 hexadecimal digits, whatever their case, with colons or without. */

@@ -1,5 +1,6 @@
 /** Meetings: both listen and both dial, strangers come, connections break. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { endpointText } from "../../../client/trust/address.ts";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
@@ -10,7 +11,6 @@ import {
 import {
   type Candidate,
   candidatesToDial,
-  candidateText,
 } from "../../../client/direct/candidates.ts";
 import { agreements, receiveAll, record } from "../../tools/direct_tools.ts";
 import { FaultProxy } from "../../tools/net/fault_proxy.ts";
@@ -90,9 +90,9 @@ Deno.test("a peer that cannot be reached is reported with every address, and why
   const error = await assertRejects(() => hers.connect(), NoConnection);
 
   assertEquals(error.attempts, [
-    `${candidateText(candidate)}: connection refused`,
+    `${endpointText(candidate)}: connection refused`,
     `127.0.0.1:${other.addr.port}: wrong peer: not a parley client`,
-    `no incoming connection on ${candidateText(hers.candidates[0]!)}`,
+    `no incoming connection on ${endpointText(hers.candidates[0]!)}`,
   ]);
   await serving;
 });
@@ -172,7 +172,7 @@ Deno.test("a rendezvous that ends leaves nobody waiting", async () => {
 Deno.test("only addresses that make sense are dialled, and only a few", () => {
   const seen = "10.9.9.9:33333";
   const dialled = (offered: string[], from: string | undefined = seen) =>
-    candidatesToDial(offered, from).map(candidateText);
+    candidatesToDial(offered, from).map(endpointText);
 
   assertEquals(dialled(["10.0.0.1:5000", "[fd00::2]:5000"]), [
     "10.0.0.1:5000",

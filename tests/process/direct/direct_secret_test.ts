@@ -3,7 +3,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Agreement, KeyPair } from "../../../client/direct/handshake.ts";
 import { Rendezvous } from "../../../client/direct/rendezvous.ts";
-import { candidateText } from "../../../client/direct/candidates.ts";
+import { endpointText } from "../../../client/trust/address.ts";
 import { type ClientProcess, quietServer } from "../../tools/client_tools.ts";
 import { connectDirectly, directClient } from "../../tools/direct_tools.ts";
 import { RecordingProxy } from "../../tools/net/recording_proxy.ts";
@@ -92,7 +92,7 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
     change(text, to) {
       if (to === "server" && text.includes("CALL bob")) {
         hers = headerOf(text, "Commit");
-        const Address = toBob.candidates.map(candidateText).join();
+        const Address = toBob.candidates.map(endpointText).join();
         return exchange(text, { Commit: commit, Address });
       }
       if (to === "server" || !text.includes("ACCEPT bob")) return text;
@@ -114,7 +114,7 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
       );
       return exchange(text, {
         Key: forAlice.publicKey.toHex(),
-        Address: toAlice.candidates.map(candidateText).join(),
+        Address: toAlice.candidates.map(endpointText).join(),
       });
     },
   });
