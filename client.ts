@@ -18,7 +18,7 @@ import { Access } from "./client/chat/access.ts";
 import { sanitize } from "./core/text/sanitize.ts";
 import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
-import type { Stream } from "./core/net/connection.ts";
+import type { Stream } from "./core/net/stream.ts";
 import { errorText } from "./core/net/connection_error.ts";
 import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
 import type { SharedFolder } from "./client/files/shared_folder.ts";

@@ -13,7 +13,8 @@
  *
  * @module
  */
-import type { Headers, RequestVerb } from "../protocol.ts";
+import type { AnsweredVerb } from "./net/connection.ts";
+import type { Headers } from "../protocol.ts";
 
 /** What the page sends. */
 export type FromPage =
@@ -64,7 +65,7 @@ export type ToPage =
   | {
     readonly type: "request";
     readonly request: number;
-    readonly verb: RequestVerb;
+    readonly verb: AnsweredVerb;
     readonly args: readonly string[];
     readonly headers: Headers;
   }

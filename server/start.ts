@@ -13,10 +13,16 @@ import { Accounts } from "./accounts/accounts.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Bans } from "./accounts/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
-import { CLOCK, type Clock } from "./net/clock.ts";
+import {
+  CLOCK,
+  type Clock,
+  nextTurn,
+  openTurns,
+  throttledLog,
+} from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
 import { Console } from "./operator/console.ts";
-import type { Context, Settings } from "./session/context.ts";
+import type { Context, Settings } from "./session/state.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
@@ -30,18 +36,15 @@ import {
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
 } from "./defaults.ts";
-import { throttledLog } from "./net/throttled_log.ts";
 import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { serve } from "./session/session.ts";
 import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
-import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/keepalive_timer.ts";
-import { nextTurn, openTurns } from "./net/turns.ts";
+import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/lifecycle.ts";
 import { Admission } from "./net/admission.ts";
-import { TokenTable } from "./journal/token_table.ts";
-import { ResumableSessions } from "./accounts/resume_tokens.ts";
+import { ResumableSessions, TokenTable } from "./accounts/resume_tokens.ts";
 
 /** Options of {@linkcode startServer}; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {

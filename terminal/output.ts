@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { writeAll } from "../core/net/stream.ts";
 
 /** Nothing reads the output any more, as in `client.ts | head`. */
 export class OutputClosed extends Error {
@@ -59,9 +60,7 @@ export class Output {
         const text = this.#queue.join("");
         this.#queue = [];
         const bytes = encoder.encode(text);
-        for (let sent = 0; sent < bytes.length;) {
-          sent += await this.#sink.write(bytes.subarray(sent));
-        }
+        await writeAll(this.#sink, bytes);
         this.#queued -= text.length;
       }
     } catch (cause) {

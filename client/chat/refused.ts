@@ -17,7 +17,7 @@ export function refused(
   { tls }: { readonly tls: unknown },
 ): Failure {
   const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
-  const server = addressText(goal.hostname, goal.port) + (tls ? " --tls" : "");
+  const server = addressText(goal) + (tls ? " --tls" : "");
   const advice = free !== ""
     ? `Try: client.ts ${free} ${server}`
     : error.code === 100

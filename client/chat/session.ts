@@ -107,7 +107,6 @@ export class Session implements CommandClient {
         }),
       me: () => this.name,
       ignores: (name) => this.messages.ignores(name),
-      listens: parts.listens ?? true,
       hostname: parts.directHost,
       files: { ...parts.files, me: parts.name },
       takesFiles: parts.takesFiles,
@@ -115,7 +114,7 @@ export class Session implements CommandClient {
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),
       prompt: () => this.prompt(),
-    });
+    }, parts.listens ?? true);
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
@@ -334,7 +333,7 @@ export class Session implements CommandClient {
   }
 
   #makeCurrent(room: JoinedRoom): void {
-    this.direct.opened?.leave();
+    if (this.direct.opened) this.direct.opened.current = undefined;
     this.chat.use(room);
     this.prompt();
   }

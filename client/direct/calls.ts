@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import {
   ChatError,
   type Frame,
@@ -16,22 +17,25 @@ import {
   type Headers,
   isUserName,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
-import type { Announced } from "../files/transfers.ts";
-import { endpointText } from "../trust/address.ts";
 import { Failure } from "../view/failure.ts";
-import { Agreement, KEY_BYTES, KeyPair, SESSION_BYTES } from "./handshake.ts";
-import { Rendezvous } from "./rendezvous.ts";
+import { type Endpoint, endpointText } from "../trust/address.ts";
 import { candidatesToDial } from "./candidates.ts";
+import {
+  Agreement,
+  commitmentTo,
+  newKeyPair,
+  SESSION_BYTES,
+} from "./handshake.ts";
+import { Rendezvous } from "./rendezvous.ts";
 import { numberOf } from "../../core/frames.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** How long a call rings, in milliseconds. */
-export const RING_MS = 60_000;
+const RING_MS = 60_000;
 
 /** Limit of incoming calls that ring. */
-export const MAX_RINGING = 8;
+const MAX_RINGING = 8;
 
 /** So many answered calls are remembered, for repeated frames. */
 const MAX_SETTLED = 100;
@@ -42,7 +46,15 @@ const MAX_DECLINING = 100;
 /** The purpose of a call. */
 export type Offer =
   | { readonly purpose: "chat" }
-  | { readonly purpose: "file" } & Announced;
+  | {
+    readonly purpose: "file";
+    /** Chosen by the sender: not to be trusted. */
+    readonly name: string;
+    /** In bytes; of all files, if there are several. */
+    readonly size: number;
+    /** Their number; 0 asks for a shared file instead. */
+    readonly files: number;
+  };
 
 /** An incoming call. */
 export interface Call {
@@ -53,6 +65,10 @@ export interface Call {
   readonly offer: Offer;
   /** Its id, in hexadecimal digits. */
   readonly session: string;
+  /** SHA-256 of the caller's key. */
+  readonly commit: Bytes;
+  /** Where to dial the caller. */
+  readonly candidates: readonly Endpoint[];
   /** Aborts when it stops ringing; the `ChatError` is empty if we ended it. */
   readonly ended: AbortSignal;
 }
@@ -69,7 +85,7 @@ export interface EstablishedCall {
 export interface CallsParts {
   /** Sends a request to the server. */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<unknown>;
@@ -79,16 +95,12 @@ export interface CallsParts {
   rings(call: Call): void;
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
-  /** How long a call rings. Default {@linkcode RING_MS}. */
-  readonly ringMs?: number;
 }
 
 /** An incoming call that rings. */
 interface Incoming {
   readonly call: Call;
-  readonly commit: Bytes;
-  readonly addresses: readonly string[];
-  end(why: ChatError): void;
+  end(why: string): void;
 }
 
 /** An outgoing call that rings. */
@@ -99,14 +111,12 @@ interface Outgoing {
 
 interface Accepted {
   readonly key: Bytes;
-  readonly addresses: readonly string[];
-  readonly from: string | undefined;
+  readonly candidates: readonly Endpoint[];
 }
 
 /** All calls of one user. */
 export class Calls implements Disposable {
   readonly #parts: CallsParts;
-  readonly #ringMs: number;
   readonly #incoming = new Map<string, Incoming>(); // by session
   readonly #outgoing = new Map<string, Outgoing>(); // by session
   readonly #settled = new Map<string, Rendezvous | undefined>(); // by session
@@ -114,7 +124,6 @@ export class Calls implements Disposable {
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
-    this.#ringMs = parts.ringMs ?? RING_MS;
   }
 
   /**
@@ -129,22 +138,25 @@ export class Calls implements Disposable {
     offer: Offer,
     signal: AbortSignal,
   ): Promise<EstablishedCall> {
-    const pair = await KeyPair.make();
+    const pair = await newKeyPair();
     const session = crypto.getRandomValues(new Uint8Array(SESSION_BYTES));
-    const rendezvous = new Rendezvous({ hostname: this.#parts.hostname });
+    const rendezvous = new Rendezvous(this.#parts);
     const id = session.toHex();
     try {
-      const commit = await pair.commitment();
       const headers = {
         ...headersOf(id, rendezvous),
-        Commit: commit.toHex(),
+        Commit: (await commitmentTo(pair.publicKey)).toHex(),
         ...offerHeaders(offer),
       };
-      const accepted = await this.#ring(id, name, headers, signal);
-      const { key: theirs, addresses, from } = accepted;
-      const role = "caller";
-      const agreement = new Agreement({ role, session, pair, theirs });
-      rendezvous.agree(agreement, candidatesToDial(addresses, from));
+      const answer = await this.#ring(id, { name, headers, signal });
+      const theirs = answer.key;
+      const agreement = new Agreement({
+        role: "caller",
+        session,
+        pair,
+        theirs,
+      });
+      rendezvous.agree(agreement, answer.candidates);
       return { name, rendezvous, agreement };
     } catch (error) {
       await rendezvous[Symbol.asyncDispose]();
@@ -159,25 +171,21 @@ export class Calls implements Disposable {
    * @throws {Failure} If this computer cannot listen.
    */
   async accept(call: Call): Promise<EstablishedCall> {
-    const ringing = this.#incoming.get(call.session);
-    if (!ringing) throw new ChatError(118, `${call.name} has ended the call`);
-    ringing.end(new ChatError(118, ""));
-    const { name, from, session } = call;
-    const pair = await KeyPair.make();
-    const agreement = new Agreement({
-      role: "called",
-      session: Uint8Array.fromHex(session),
-      pair,
-      theirs: ringing.commit,
-    });
+    const { name, session: id, commit: theirs, candidates } = call;
+    if (!this.#incoming.has(id)) {
+      throw new ChatError(118, `${name} has ended the call`);
+    }
+    this.#incoming.get(id)!.end("");
+    const pair = await newKeyPair();
+    const session = Uint8Array.fromHex(id);
+    const agreement = new Agreement({ role: "called", session, pair, theirs });
     const rendezvous = this.#rendezvousFor(call);
-    rendezvous.agree(agreement, candidatesToDial(ringing.addresses, from));
-    this.#settle(session, rendezvous);
+    rendezvous.agree(agreement, candidates);
+    this.#settle(id, rendezvous);
     try {
-      await this.#parts.request("ACCEPT", [name], {
-        ...headersOf(session, rendezvous),
-        Key: pair.publicKey.toHex(),
-      });
+      const Key = pair.publicKey.toHex();
+      const headers = { ...headersOf(id, rendezvous), Key };
+      await this.#parts.request("ACCEPT", [name], headers);
     } catch (error) {
       await rendezvous[Symbol.asyncDispose]();
       throw error;
@@ -185,12 +193,11 @@ export class Calls implements Disposable {
     return { name, rendezvous, agreement };
   }
 
-  /** Declines a call. */
-  decline(call: Call, reason: string): void {
-    const ringing = this.#incoming.get(call.session);
-    if (!ringing) return;
-    ringing.end(new ChatError(118, ""));
-    this.#sendDecline(call.name, call.session, reason);
+  /** Declines a call, if it still rings. */
+  decline({ name, session }: Call, reason: string): void {
+    if (!this.#incoming.has(session)) return;
+    this.#incoming.get(session)!.end("");
+    this.#sendDecline(name, session, reason);
   }
 
   /** Handles a CALL, ACCEPT or DECLINE from the server. */
@@ -206,7 +213,7 @@ export class Calls implements Disposable {
   /** @throws {Failure} If this computer cannot listen; the caller is told. */
   #rendezvousFor({ name, session }: Call): Rendezvous {
     try {
-      return new Rendezvous({ hostname: this.#parts.hostname });
+      return new Rendezvous(this.#parts);
     } catch (error) {
       this.#sendDecline(name, session, "cannot be reached directly");
       throw error;
@@ -223,24 +230,24 @@ export class Calls implements Disposable {
   /** Sends CALL, and waits for ACCEPT; sends DECLINE if it gives up. */
   async #ring(
     id: string,
-    name: string,
-    headers: Headers,
-    signal: AbortSignal,
+    { name, headers, signal }: {
+      name: string;
+      headers: Headers;
+      signal: AbortSignal;
+    },
   ): Promise<Accepted> {
     signal.throwIfAborted();
     const answer = Promise.withResolvers<Accepted>();
     this.#outgoing.set(id, { name, answer });
-    const stop = () => {
-      this.#sendDecline(name, id, "canceled by the caller");
-      answer.reject(signal.reason);
+    const giveUp = (reason: string, error: unknown) => {
+      this.#sendDecline(name, id, reason);
+      answer.reject(error);
     };
-    const timer = setTimeout(() => {
-      this.#sendDecline(name, id, "there was no answer");
-      const seconds = this.#ringMs / 1_000;
-      const message = `${name} did not answer within ${seconds} seconds, ` +
-        "or uses a client without direct sessions";
-      answer.reject(new ChatError(118, message));
-    }, this.#ringMs);
+    const stop = () => giveUp("canceled by the caller", signal.reason);
+    const timer = setTimeout(
+      () => giveUp("there was no answer", unanswered(name)),
+      RING_MS,
+    );
     signal.addEventListener("abort", stop, { once: true });
     try {
       const called = this.#parts.request("CALL", [name], headers);
@@ -259,23 +266,24 @@ export class Calls implements Disposable {
     const commit = keyOf(frame, "commit");
     if (!offer || !commit || this.#incoming.has(session)) return;
     if (this.#settled.has(session)) return; // repeated after a lost connection
-    const isTooMany = this.#incoming.size >= MAX_RINGING;
-    const refusal = this.#parts.refusal(name) ||
-      (isTooMany && "too many calls");
+    const isFull = this.#incoming.size >= MAX_RINGING;
+    const refusal = this.#parts.refusal(name) ??
+      (isFull ? "too many calls" : undefined);
     if (refusal) return this.#sendDecline(name, session, refusal);
     const ended = new AbortController();
-    const from = header(frame, "from") ?? "";
-    const call: Call = { name, from, offer, session, ended: ended.signal };
-    const late = setTimeout(() => {
-      end(new ChatError(118, `You did not answer ${name}`));
-    }, this.#ringMs);
-    const end = (why: ChatError) => {
+    const end = (why: string) => {
       clearTimeout(late);
       this.#incoming.delete(session);
-      ended.abort(why);
+      ended.abort(new ChatError(118, why));
     };
-    const addresses = addressesOf(frame);
-    this.#incoming.set(session, { call, commit, addresses, end });
+    const late = setTimeout(end, RING_MS, `You did not answer ${name}`);
+    const call: Call = {
+      ...{ name, offer, session, commit },
+      from: header(frame, "from") ?? "",
+      candidates: candidatesOf(frame),
+      ended: ended.signal,
+    };
+    this.#incoming.set(session, { call, end });
     this.#parts.rings(call);
   }
 
@@ -288,23 +296,20 @@ export class Calls implements Disposable {
     }
     this.#outgoing.delete(session); // only the first answer counts
     this.#settle(session, undefined);
-    const from = header(frame, "from");
-    calling.answer.resolve({ key, addresses: addressesOf(frame), from });
+    calling.answer.resolve({ key, candidates: candidatesOf(frame) });
   }
 
   #declined(name: string, session: string, frame: Frame): void {
     const reason = header(frame, "reason") ?? "no reason was given";
-    const isFrom = (other: string | undefined) =>
-      other !== undefined && lookAlike(other) === lookAlike(name);
+    const isFrom = (other: string) => lookAlike(other) === lookAlike(name);
     const calling = this.#outgoing.get(session);
     if (calling && isFrom(calling.name)) {
       calling.answer.reject(new ChatError(118, `${name} declined: ${reason}`));
     }
+    const ended = `${name} ended the call: ${reason}`;
     const ringing = this.#incoming.get(session);
-    if (ringing && isFrom(ringing.call.name)) {
-      ringing.end(new ChatError(118, `${name} ended the call: ${reason}`));
-    }
-    this.#settled.get(session)?.cancel(`${name} ended the call: ${reason}`);
+    if (ringing && isFrom(ringing.call.name)) ringing.end(ended);
+    this.#settled.get(session)?.cancel(ended);
   }
 
   #settle(session: string, rendezvous: Rendezvous | undefined): void {
@@ -322,13 +327,15 @@ export class Calls implements Disposable {
     this.#declining++;
     const headers = { Session: session, Reason: reason };
     this.#parts.request("DECLINE", [name], headers).catch((error) => {
-      const isTold = error instanceof ChatError || error instanceof Failure;
-      if (!isTold) throw error;
+      if (!(error instanceof ChatError || error instanceof Failure)) {
+        throw error;
+      }
     }).finally(() => this.#declining--);
   }
 }
 
 const SESSION = /^[0-9a-f]{32}$/;
+const KEY = /^[0-9a-f]{64}$/;
 
 function headersOf(session: string, { candidates }: Rendezvous): Headers {
   return { Session: session, Address: candidates.map(endpointText) };
@@ -350,14 +357,19 @@ function offerOf(frame: Frame): Offer | undefined {
   return { purpose, name, size, files };
 }
 
-function addressesOf(frame: Frame): string[] {
-  return frame.headers.filter(([name]) => name === "address")
-    .map(([, value]) => value);
+/** Where to dial the sender of a frame. */
+function candidatesOf(frame: Frame): Endpoint[] {
+  const offered = frame.headers.filter(([name]) => name === "address");
+  const addresses = offered.map(([, value]) => value);
+  return candidatesToDial(addresses, header(frame, "from"));
 }
 
 function keyOf(frame: Frame, name: string): Bytes | undefined {
   const value = header(frame, name) ?? "";
-  const digits = 2 * KEY_BYTES;
-  if (value.length !== digits || !/^[0-9a-f]*$/.test(value)) return undefined;
-  return Uint8Array.fromHex(value);
+  return KEY.test(value) ? Uint8Array.fromHex(value) : undefined;
+}
+
+function unanswered(name: string): ChatError {
+  const why = `${name} did not answer within ${RING_MS / 1_000} seconds`;
+  return new ChatError(118, `${why}, or uses a client without direct sessions`);
 }

@@ -10,7 +10,7 @@
  * @module
  */
 import { BlockList, isIP } from "node:net";
-import { type Endpoint, endpointText, parsePort } from "../trust/address.ts";
+import { type Endpoint, endpointText, parseAddress } from "../trust/address.ts";
 
 /** Limit of candidates that are offered, and dialled. */
 export const MAX_CANDIDATES = 8;
@@ -18,24 +18,18 @@ export const MAX_CANDIDATES = 8;
 /** Lower ports belong to services, and are not dialled. */
 const LEAST_PORT = 1_024;
 
-/** Where a side may listen: an IPv4 or IPv6 address, and a port. */
-export type Candidate = Endpoint;
-
-/** Reads what {@linkcode endpointText} writes. */
-export function parseCandidate(text: string): Candidate | undefined {
-  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
-  const [, v6, v4, digits = ""] = parts ?? [];
-  const hostname = v6 ?? v4 ?? "";
-  const port = parsePort(digits);
-  const legal = isIP(hostname) === (v6 ? 6 : 4) && !hostname.includes("%");
-  return legal && port !== undefined ? { hostname, port } : undefined;
+/** Reads a candidate as {@linkcode endpointText} writes it. */
+function parseCandidate(text: string): Endpoint | undefined {
+  const { hostname = "", port } = parseAddress(text) ?? {};
+  const isNumber = isIP(hostname) !== 0 && !hostname.includes("%");
+  return isNumber && port !== undefined ? { hostname, port } : undefined;
 }
 
 /**
  * The candidates to offer for a port: all addresses of this computer that others
  * can reach, or `only` that one.
  */
-export function ownCandidates(port: number, only?: string): Candidate[] {
+export function ownCandidates(port: number, only?: string): Endpoint[] {
   if (only !== undefined) return [{ hostname: only, port }];
   const addresses = systemAddresses()
     .filter((address) => !isUnusable(address) && !isLocal(address));
@@ -49,8 +43,7 @@ function systemAddresses(): string[] {
     return Deno.networkInterfaces()
       .toSorted((a, b) => a.family.localeCompare(b.family))
       .map(({ address }) => address);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+  } catch {
     return []; // not permitted; the server tells the other side our address
   }
 }
@@ -62,20 +55,19 @@ function systemAddresses(): string[] {
 export function candidatesToDial(
   offered: readonly string[],
   seen: string | undefined,
-): Candidate[] {
+): Endpoint[] {
   const seenAt = parseCandidate(seen ?? "")?.hostname;
-  const legal = offered.map(parseCandidate).filter((one) => one !== undefined);
-  const [first, ...others] = legal;
+  const [first, ...others] = offered.flatMap((one) =>
+    parseCandidate(one) ?? []
+  );
   if (!first) return [];
   const added = seenAt ? [{ hostname: seenAt, port: first.port }] : [];
   const isNear = seenAt !== undefined && isLocal(seenAt);
-  const candidates = [first, ...added, ...others].filter(({ hostname, port }) =>
+  const allowed = [first, ...added, ...others].filter(({ hostname, port }) =>
     port >= LEAST_PORT && !isUnusable(hostname) &&
     (isNear || !isLocal(hostname))
   );
-  const byText = new Map(
-    candidates.map((candidate) => [endpointText(candidate), candidate]),
-  );
+  const byText = new Map(allowed.map((one) => [endpointText(one), one]));
   return [...byText.values()].slice(0, MAX_CANDIDATES + 1);
 }
 

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import type { ByteStream } from "../trust/tls.ts";
+import { type ByteStream, writeAll } from "../../core/net/stream.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { type RecordKey, TAG_BYTES } from "./record_key.ts";
@@ -67,11 +67,9 @@ export const MAX_QUEUED = 10_000;
 const LINGER_MS = 5_000;
 
 /** A record to be sent. */
-interface Queued {
+interface Queued extends PromiseWithResolvers<void> {
   readonly kind: number;
   readonly record: Bytes;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
 /** A decrypted record, the end, or a keepalive. */
@@ -84,7 +82,7 @@ interface Sealing {
   parts?: readonly Bytes[];
 }
 
-/** An encrypted connection of records, over any stream. */
+/** An encrypted connection of records. */
 export class Channel implements AsyncDisposable {
   readonly #stream: ByteStream;
   readonly #keys: ChannelKeys;
@@ -150,15 +148,19 @@ export class Channel implements AsyncDisposable {
       }
     } catch (error) {
       if (this.#closed && !this.#broken) return; // this side has closed it
-      throw this.#break(error);
+      throw this.abort(error);
     } finally {
       this.#iterating.resolve();
     }
   }
 
-  /** Ends it at once. Pending calls of both directions reject with `why`. */
-  abort(why: Failure): void {
-    this.#break(why);
+  /** Ends it at once. Pending sends reject, and the iterator throws it. */
+  abort(error: unknown): Failure {
+    this.#broken ??= error instanceof Failure ? error : lost("", error);
+    this.#ending = true;
+    this.#close();
+    for (const { reject } of this.#queue.splice(0)) reject(this.#broken);
+    return this.#broken;
   }
 
   /** Sends what is queued and the end, and closes. */
@@ -178,7 +180,7 @@ export class Channel implements AsyncDisposable {
   async #answerEnd(): Promise<void> {
     if (!this.#ending) await this.#closeAfter(() => this.#sendEnd());
     await this.#flushing; // if both end at once, ours may still be queued
-    this.#break(ended());
+    this.abort(ended());
   }
 
   async #sendEnd(): Promise<void> {
@@ -203,14 +205,12 @@ export class Channel implements AsyncDisposable {
   }
 
   #put(kind: number, record: Bytes): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    if (this.#broken) reject(this.#broken);
-    else if (this.#queue.length >= MAX_QUEUED) reject(this.#break(stuck()));
-    else {
-      this.#queue.push({ kind, record, resolve, reject });
-      this.#flushing ??= this.#flush();
-    }
-    return promise;
+    if (this.#queue.length >= MAX_QUEUED) this.abort(stuck());
+    if (this.#broken) return Promise.reject(this.#broken);
+    const queued = { ...Promise.withResolvers<void>(), kind, record };
+    this.#queue.push(queued);
+    this.#flushing ??= this.#flush();
+    return queued.promise;
   }
 
   /** The only writer. Never rejects: an error breaks the channel. */
@@ -234,7 +234,7 @@ export class Channel implements AsyncDisposable {
         for (const { bytes } of ready) inFlight -= bytes;
       }
     } catch (error) {
-      this.#break(error);
+      this.abort(error);
     } finally {
       this.#flushing = undefined;
     }
@@ -261,11 +261,13 @@ export class Channel implements AsyncDisposable {
     this.#wrote = true;
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     if (length > this.#joined.length) this.#joined = new Uint8Array(length);
-    const bytes = concatInto(this.#joined, parts);
-    parts.forEach(release);
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await this.#stream.write(bytes.subarray(sent));
+    let at = 0;
+    for (const part of parts) {
+      this.#joined.set(part, at);
+      at += part.length;
+      release(part);
     }
+    await writeAll(this.#stream, this.#joined.subarray(0, length));
   }
 
   /** Starts to decrypt the next records. */
@@ -311,20 +313,11 @@ export class Channel implements AsyncDisposable {
     const now = this.#clock.now();
     const silentMs = now - (this.#readingSince ?? now);
     if (silentMs >= PEER_TIMEOUT_MS) {
-      this.#break(lost(`: no data for ${PEER_TIMEOUT_MS / 1_000} seconds`));
+      this.abort(lost(`: no data for ${PEER_TIMEOUT_MS / 1_000} seconds`));
     } else if (!this.#wrote && !this.#ending) {
       this.#put(KEEPALIVE, new Uint8Array()).catch(() => {}); // it is broken
     }
     this.#wrote = false;
-  }
-
-  /** Ends it at once. Pending sends reject; the iterator throws it. */
-  #break(error: unknown): Failure {
-    this.#broken ??= error instanceof Failure ? error : lost("", error);
-    this.#ending = true;
-    this.#close();
-    for (const { reject } of this.#queue.splice(0)) reject(this.#broken);
-    return this.#broken;
   }
 
   #close(): void {
@@ -344,16 +337,6 @@ function keepFreedMemory(): void {
   new ArrayBuffer(4 * 1024 * 1024).transfer(0);
 }
 
-/** Copies `parts` to the start of `buffer`. */
-function concatInto(buffer: Bytes, parts: readonly Bytes[]): Bytes {
-  let length = 0;
-  for (const part of parts) {
-    buffer.set(part, length);
-    length += part.length;
-  }
-  return buffer.subarray(0, length);
-}
-
 /** Takes the encrypted ones from the front, as many as share a write. */
 function takeReady(sealing: Sealing[]): Sealing[] {
   let bytes = 0;
@@ -365,8 +348,10 @@ function takeReady(sealing: Sealing[]): Sealing[] {
 }
 
 function lost(why: string, cause?: unknown): Failure {
-  const message = `Direct connection lost${why}`;
-  return new Failure(EXIT.failed, message, { passing: true, cause });
+  return new Failure(EXIT.failed, `Direct connection lost${why}`, {
+    passing: true,
+    cause,
+  });
 }
 
 function stuck(): Failure {
@@ -375,8 +360,10 @@ function stuck(): Failure {
 }
 
 function ended(): Failure {
-  const message = "Cannot send: the direct connection has ended";
-  return new Failure(EXIT.failed, message);
+  return new Failure(
+    EXIT.failed,
+    "Cannot send: the direct connection has ended",
+  );
 }
 
 /** A record as it was received. Valid until the next bytes are received. */
@@ -446,26 +433,27 @@ class RecordBuffer {
   }
 
   #announced(): number {
-    const head = this.#buffer.subarray(this.#start);
-    const [, high = 0, middle = 0, low = 0] = head;
-    const length = high << 16 | middle << 8 | low;
-    const bytes = length - TAG_BYTES;
-    if (bytes >= 0 && bytes <= MAX_RECORD_BYTES) return length;
+    const view = new DataView(this.#buffer.buffer, this.#start);
+    const length = view.getUint32(0) & 0xffffff; // without the kind
+    const most = MAX_RECORD_BYTES + TAG_BYTES;
+    if (length >= TAG_BYTES && length <= most) return length;
     throw tampered(`a record of ${length} bytes`);
   }
 
   #wantedSize(held: number): number {
-    const size = this.#buffer.length;
-    const needed = held < HEAD_BYTES ? 0 : HEAD_BYTES + this.#announced();
+    const { length } = this.#buffer;
     const grown = this.#filled
-      ? Math.min(4 * size, LARGEST_BUFFER_BYTES)
-      : size;
-    return Math.max(grown, needed);
+      ? Math.min(4 * length, LARGEST_BUFFER_BYTES)
+      : length;
+    if (held < HEAD_BYTES) return grown;
+    return Math.max(grown, HEAD_BYTES + this.#announced());
   }
 }
 
 function tampered(what: string, cause?: unknown): Failure {
-  const why = `Direct connection ended: the data was tampered with, ${what}`;
-  const advice = "This may be an attack.";
-  return new Failure(EXIT.failed, why, { advice, passing: true, cause });
+  return new Failure(
+    EXIT.failed,
+    `Direct connection ended: the data was tampered with, ${what}`,
+    { advice: "This may be an attack.", passing: true, cause },
+  );
 }

@@ -8,17 +8,10 @@
  *
  * @module
  */
-import {
-  ChatError,
-  type Frame,
-  type Headers,
-  lookAlike,
-  type RequestVerb,
-} from "../../protocol.ts";
+import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
 import type { Audience, DirectTalk } from "./direct_talk.ts";
 import {
   DirectSessions,
-  offerOf,
   type OutgoingCall,
   withName,
 } from "./direct_sessions.ts";
@@ -28,17 +21,11 @@ import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
 import { amountText } from "../files/words.ts";
 import { Files, type FilesParts, isTold } from "../files/files.ts";
-import type { Call, Offer } from "./calls.ts";
-import { calledName } from "../files/transfers.ts";
+import type { Call, CallsParts, Offer } from "./calls.ts";
 
 /** What {@linkcode Direct} needs. */
-export interface DirectParts extends Audience {
-  /** Sends a request to the server. */
-  request(
-    verb: RequestVerb,
-    args: readonly string[],
-    headers: Headers,
-  ): Promise<unknown>;
+export interface DirectParts
+  extends Audience, Pick<CallsParts, "request" | "hostname"> {
   /** Our name. */
   me(): string;
   /** Whether the user hides messages of `name`. */
@@ -56,13 +43,11 @@ export interface DirectParts extends Audience {
    * Default: the user decides.
    */
   readonly takesFiles?: ((name: string) => boolean) | undefined;
-  /** The only address to listen on. Default: all of this computer. */
-  readonly hostname?: string | undefined;
 }
 
 /** All direct sessions and calls of one user. */
 export class Direct {
-  /** The session that plain lines go to; it may be over. */
+  /** The session that plain lines go to, which may be over; or the room. */
   current: DirectTalk | undefined;
   /** The files that are sent and received. */
   readonly files: Files;
@@ -86,19 +71,18 @@ export class Direct {
 
   /** Handles a frame of another user. */
   receive(frame: Frame): void {
-    this.#sessions.receive(frame);
+    this.#sessions.calls.receive(frame);
   }
 
   /** Calls a user. The result is shown when it is known. */
   call(name: string): void {
-    const talks = this.#sessions.talks.filter(({ forFiles }) => !forFiles);
-    const talk = withName(talks, name);
+    const talks = this.#sessions.talks.values();
+    const talk = withName(talks.filter(({ forFiles }) => !forFiles), name);
     if (talk) {
-      return this.#note(
-        talk.broken
-          ? `Reconnecting to ${name}. /hangup ${name} ends that session.`
-          : `You already have a direct session with ${name}`,
-      );
+      const text = talk.broken
+        ? `Reconnecting to ${name}. /hangup ${name} ends that session.`
+        : `You already have a direct session with ${name}`;
+      return this.#note(text);
     }
     if (withName(this.#chatCalls(), name)) {
       return this.#note(`You are already calling ${name}`);
@@ -119,7 +103,7 @@ export class Direct {
       const outgoing = await this.files.find(paths);
       const talk = this.#sessions.talkWith(name);
       const transfer = this.files.send(talk, outgoing);
-      this.#sessions.use(name, talk, offerOf(transfer), transfer.settled);
+      this.#sessions.use(name, talk, transfer);
       return transfer;
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
@@ -132,9 +116,9 @@ export class Direct {
   get(name: string, path: string | undefined): void {
     const talk = this.#sessions.talkWith(name);
     const use = path === undefined
-      ? this.#list(name, talk)
-      : talk.get(path).settled;
-    this.#sessions.use(name, talk, wanted(path), use);
+      ? { contents: SHARED_FILES, settled: this.#list(name, talk) }
+      : talk.get(path);
+    this.#sessions.use(name, talk, use);
   }
 
   /**
@@ -144,7 +128,7 @@ export class Direct {
   async accept(name: string): Promise<void> {
     const offered = this.#offerOf(name);
     if (offered !== undefined) return await this.files.accept(offered);
-    const call = this.#ringing(name, "/accept");
+    const call = this.#incomingCall(name, "/accept");
     if (!call) return;
     this.#note(`Connecting to ${call.name} directly`);
     this.#sessions.answer(call);
@@ -154,8 +138,9 @@ export class Direct {
   decline(name: string): void {
     const offered = this.#offerOf(name);
     if (offered !== undefined) return this.files.cancel(offered);
-    const call = this.#ringing(name, "/decline");
-    if (call) this.#sessions.decline(call, "not now");
+    const call = this.#incomingCall(name, "/decline");
+    if (!call) return;
+    this.#sessions.calls.decline(call, "not now");
   }
 
   /** Ends a session or an outgoing call; without a name, the only one. */
@@ -184,11 +169,6 @@ export class Direct {
     this.#parts.prompt();
   }
 
-  /** Leads plain lines back to the room. */
-  leave(): void {
-    this.current = undefined;
-  }
-
   /** Ends all sessions and calls. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sessions[Symbol.asyncDispose]();
@@ -203,7 +183,7 @@ export class Direct {
     const { name, offer } = call;
     const answer = this.#ownAnswer(call);
     if (answer === "yes") return void this.#sessions.answer(call);
-    if (answer) return this.#sessions.decline(call, answer.why);
+    if (answer) return this.#sessions.calls.decline(call, answer.why);
     this.#calls.push(call);
     const ours = withName(this.#chatCalls(), name);
     if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
@@ -243,8 +223,9 @@ export class Direct {
   }
 
   /** Outgoing calls that are not for files. */
-  #chatCalls(): OutgoingCall[] {
-    return this.#sessions.outgoing.filter(({ talk }) => !talk);
+  #chatCalls(): Iterable<OutgoingCall> {
+    const { outgoing } = this.#sessions;
+    return outgoing.values().filter(({ forFiles }) => !forFiles);
   }
 
   /** Shows why a call failed, unless we ended it. */
@@ -290,10 +271,10 @@ export class Direct {
   #wanted(name: string): DirectTalk | undefined {
     if (name === "" && this.current) return this.current;
     const none = "There is no direct session. /call NAME starts one.";
-    return this.#pick(this.#sessions.talks, name, none, "/direct");
+    return this.#pick([...this.#sessions.talks], name, none, "/direct");
   }
 
-  #ringing(name: string, command: string): Call | undefined {
+  #incomingCall(name: string, command: string): Call | undefined {
     return this.#pick(this.#calls, name, "There is no incoming call", command);
   }
 
@@ -323,7 +304,5 @@ export class Direct {
   }
 }
 
-/** A call for a file that the other side shares. */
-function wanted(path = "/"): Offer {
-  return { purpose: "file", name: calledName(path), size: 0, files: 0 };
-}
+/** What a call is for that lists the files that the other side shares. */
+const SHARED_FILES = { title: "/", size: 0, files: 0 };

@@ -7,8 +7,13 @@
  *
  * @module
  */
-import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
-import { type Audience, DirectTalk } from "./direct_talk.ts";
+import { ChatError, lookAlike } from "../../protocol.ts";
+import {
+  atMost,
+  type Audience,
+  DirectTalk,
+  type DirectTalkOptions,
+} from "./direct_talk.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
@@ -28,7 +33,7 @@ const END_MS = 1_000;
 const MAX_RUNNING = 32;
 
 /** What {@linkcode DirectSessions} needs, beside what calls need. */
-export interface DirectSessionsParts extends Omit<CallsParts, "ringMs"> {
+export interface DirectSessionsParts extends CallsParts {
   /** The files between us and `name`; see `Transfers.withPeer`. */
   talk(name: string, announced?: Announced): PeerFiles;
   /** Where a session with `name` is shown. */
@@ -37,48 +42,31 @@ export interface DirectSessionsParts extends Omit<CallsParts, "ringMs"> {
   missed(name: string, error: ChatError | Failure): void;
 }
 
-/** An outgoing call that rings. */
-export interface OutgoingCall {
-  /** The called user. */
+/** What a session starts with. */
+interface SessionStart extends DirectTalkOptions {
+  /** The other user. */
   readonly name: string;
-  /** Ends the call; the message of its reason is shown, unless empty. */
-  readonly stop: AbortController;
-  /** The files that wait for the answer, if it is for files. */
-  readonly talk: PeerFiles | undefined;
 }
 
-/** What a session starts with. */
-interface SessionStart {
-  readonly name: string;
-  readonly talk: PeerFiles;
-  /** Whether it is for files only. */
-  readonly forFiles: boolean;
-  /** Whether a failure is shown elsewhere. */
-  readonly told?: boolean;
-  readonly stop?: AbortSignal;
+/** An outgoing call that rings. */
+export interface OutgoingCall extends SessionStart {
+  /** Ends the call; the message of its reason is shown, unless empty. */
+  readonly stop: AbortController;
 }
 
 /** All direct sessions of one user. */
 export class DirectSessions implements AsyncDisposable {
+  readonly calls: Calls;
+  /** Outgoing calls that ring. */
+  readonly outgoing = new Set<OutgoingCall>();
+  /** The open sessions, the newest last. */
+  readonly talks = new Set<DirectTalk>();
   readonly #parts: DirectSessionsParts;
-  readonly #calls: Calls;
   readonly #running = new Set<Promise<void>>();
-  #outgoing: OutgoingCall[] = [];
-  #talks: DirectTalk[] = []; // the newest last
 
   constructor(parts: DirectSessionsParts) {
     this.#parts = parts;
-    this.#calls = new Calls(parts);
-  }
-
-  /** Outgoing calls that ring. */
-  get outgoing(): readonly OutgoingCall[] {
-    return this.#outgoing;
-  }
-
-  /** The open sessions, the newest last. */
-  get talks(): readonly DirectTalk[] {
-    return this.#talks;
+    this.calls = new Calls(parts);
   }
 
   /** Why no further call is accepted unasked now, if it is so. */
@@ -86,55 +74,51 @@ export class DirectSessions implements AsyncDisposable {
     return this.#running.size < MAX_RUNNING ? undefined : "too many transfers";
   }
 
-  /** Handles a frame of another user. */
-  receive(frame: Frame): void {
-    this.#calls.receive(frame);
-  }
-
   /** Calls a user, to chat. */
   call(name: string): void {
-    this.#ring(name, { purpose: "chat" });
+    const talk = this.#parts.talk(name);
+    this.#ring({ name, talk }, { purpose: "chat" });
   }
 
-  /** Accepts a call; `over` resolves when its session is over. */
-  answer(call: Call): { talk: PeerFiles; over: Promise<void> } {
+  /** Accepts a call. `over` resolves when its session is over. */
+  answer(
+    call: Call,
+  ): { readonly talk: PeerFiles; readonly over: Promise<void> } {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
     const offered = forFiles && offer.files > 0 ? offer : undefined;
     const talk = this.#parts.talk(name, offered);
-    const connect = () => this.#calls.accept(call);
-    const over = this.#run(connect, { name, talk, forFiles });
+    const established = this.calls.accept(call);
+    const over = this.#run({ name, talk, forFiles }, established);
     this.own(over);
     return { talk, over };
   }
 
-  /** Declines a call. */
-  decline(call: Call, reason: string): void {
-    this.#calls.decline(call, reason);
-  }
-
   /** The files with `name`: of the open session, or of a new one. */
   talkWith(name: string): PeerFiles {
-    const open = this.#talks.filter(({ lasting }) => lasting);
-    return withName(open, name)?.talk ??
-      withName(this.#outgoing.filter(({ talk }) => talk), name)?.talk ??
-      this.#parts.talk(name);
+    const open = this.talks.values().filter(({ lasting }) => lasting);
+    const calling = this.outgoing.values().filter(({ forFiles }) => forFiles);
+    const known = withName(open, name) ?? withName(calling, name);
+    return known?.talk ?? this.#parts.talk(name);
   }
 
   /**
-   * Keeps a session with `name` for files until `use` settles and no other file is
-   * in transfer. Calls, if there is no session with this `talk`.
+   * Keeps a session with `name` for files until `settled` and no other file is in
+   * transfer. Calls, if there is no session with this `talk`.
    */
   use(
     name: string,
     talk: PeerFiles,
-    offer: Offer,
-    use: Promise<void>,
+    { contents, settled }: Pick<Transfer, "contents" | "settled">,
   ): void {
-    const known = [...this.#talks, ...this.#outgoing];
+    const known = [...this.talks, ...this.outgoing];
     if (known.some((one) => one.talk === talk)) return;
-    const calling = this.#ring(name, offer, talk);
-    this.own(this.#endAfter(calling, use));
+    const { title, size, files } = contents;
+    const start = { name, talk, forFiles: true };
+    const calling = this.#ring(start, {
+      ...{ purpose: "file", name: calledName(title), size, files },
+    });
+    this.own(this.#endAfter(calling, settled));
   }
 
   /** The end awaits `task`. */
@@ -145,84 +129,67 @@ export class DirectSessions implements AsyncDisposable {
 
   /** Ends all sessions and calls; the other sides may not answer. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, END_MS);
-    await Promise.race([this.#endAll(), late]);
-    clearTimeout(timer);
+    await atMost(END_MS, this.#endAll());
   }
 
   async #endAll(): Promise<void> {
-    this.#calls[Symbol.dispose]();
-    for (const { stop } of this.#outgoing) stop.abort(new ChatError(118, ""));
-    await Promise.all(this.#talks.map((one) => one.end()));
+    this.calls[Symbol.dispose]();
+    for (const { stop } of this.outgoing) stop.abort(new ChatError(118, ""));
+    await Promise.all(Array.from(this.talks, (one) => one.end()));
     await Promise.all(this.#running);
   }
 
   /** Calls, and runs the session that results. */
-  #ring(name: string, offer: Offer, talk?: PeerFiles): OutgoingCall {
-    const stop = new AbortController();
-    const calling = { name, stop, talk };
-    this.#outgoing.push(calling);
-    const beginning = {
-      name,
-      talk: talk ?? this.#parts.talk(name),
-      forFiles: talk !== undefined,
-      told: talk !== undefined, // by what becomes of the files
-      stop: stop.signal,
-    };
-    const connect = async () => {
-      try {
-        return await this.#calls.call(name, offer, stop.signal);
-      } finally {
-        this.#outgoing = this.#outgoing.filter((one) => one !== calling);
-      }
-    };
-    this.own(this.#run(connect, beginning));
+  #ring(start: SessionStart, offer: Offer): OutgoingCall {
+    const calling = { ...start, stop: new AbortController() };
+    this.outgoing.add(calling);
+    const { signal } = calling.stop;
+    const established = this.calls.call(start.name, offer, signal)
+      .finally(() => this.outgoing.delete(calling));
+    this.own(this.#run(calling, established));
     return calling;
   }
 
   /** Runs one session, from the call to the end. */
   async #run(
-    connect: () => Promise<EstablishedCall>,
-    beginning: SessionStart,
+    start: SessionStart | OutgoingCall,
+    established: Promise<EstablishedCall>,
   ): Promise<void> {
-    const { name, talk, told, stop } = beginning;
+    const { name, talk, forFiles } = start;
+    const stop = "stop" in start ? start.stop : undefined;
     try {
-      const call = await connect();
+      const call = await established;
       const audience = this.#parts.audience(call.name);
-      const session = new DirectTalk(call, audience, beginning);
-      this.#talks.push(session);
-      if (stop?.aborted) this.own(session.end());
+      const session = new DirectTalk(call, audience, start);
+      this.talks.add(session);
+      if (stop?.signal.aborted) this.own(session.end());
       await session.run();
-      this.#talks = this.#talks.filter((one) => one !== session);
+      this.talks.delete(session);
     } catch (error) {
-      const isTold = error instanceof ChatError || error instanceof Failure;
-      if (!isTold) throw error;
+      if (!(error instanceof ChatError || error instanceof Failure)) {
+        throw error;
+      }
       await talk.end(new Failure(EXIT.failed, error.message || "you left"));
-      if (!told) this.#parts.missed(name, error);
+      const isTold = stop && forFiles; // by what becomes of the files
+      if (!isTold) this.#parts.missed(name, error);
     }
   }
 
   async #endAfter(calling: OutgoingCall, use: Promise<void>): Promise<void> {
     const { stop, talk } = calling;
     await use;
-    await talk?.idle();
+    await talk.idle();
     stop.abort(new ChatError(118, "you ended the call")); // if it rings
-    const session = this.#talks.find((one) => one.talk === talk);
+    const session = this.talks.values().find((one) => one.talk === talk);
     await session?.end();
   }
 }
 
-/** A call for files that we offer. */
-export function offerOf({ contents }: Transfer): Offer {
-  const { title, size, files } = contents;
-  return { purpose: "file", name: calledName(title), size, files };
-}
-
 /** The one with `name`, or a look-alike. */
 export function withName<T extends { readonly name: string }>(
-  all: readonly T[],
+  all: Iterable<T>,
   name: string,
 ): T | undefined {
-  return all.find((one) => lookAlike(one.name) === lookAlike(name));
+  return Iterator.from(all)
+    .find((one) => lookAlike(one.name) === lookAlike(name));
 }

@@ -11,13 +11,13 @@
  *
  * @module
  */
-import { abortable } from "@std/async/abortable";
 import { MAX_BODY_BYTES } from "../../protocol.ts";
+import type { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { EstablishedCall } from "./calls.ts";
-import { type Channel, release } from "./channel.ts";
+import { release } from "./channel.ts";
 import { NoConnection } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
 import type { Item } from "../view/view.ts";
@@ -63,6 +63,8 @@ export class DirectTalk {
   readonly talk: PeerFiles;
   /** Whether it is for files only. */
   readonly forFiles: boolean;
+  /** Whether its connection is lost, and it tries to reconnect. */
+  broken = false;
   readonly #call: EstablishedCall;
   readonly #audience: Audience;
   readonly #reconnectWithinMs: number;
@@ -72,7 +74,6 @@ export class DirectTalk {
   #unacknowledged: Bytes[] = []; // our messages
   #lastReceived = 0; // the number of the peer's last message
   #over = false;
-  #broken = false;
   #end = ending("you ended the direct session"); // the reason
 
   constructor(
@@ -88,18 +89,13 @@ export class DirectTalk {
     this.#reconnectWithinMs = options.reconnectWithinMs ?? RECONNECT_WITHIN_MS;
   }
 
-  /** Whether its connection is lost, and it tries to reconnect. */
-  get broken(): boolean {
-    return this.#broken;
-  }
-
   /**
    * Whether a new transfer can start in it. A session for the caller's files ends
    * with them, and the other side of a broken one may be gone.
    */
   get lasting(): boolean {
     const isTheirs = this.#call.agreement.role === "called";
-    const isOpen = !this.#over && !this.#broken;
+    const isOpen = !this.#over && !this.broken;
     return isOpen && !(this.forFiles && isTheirs);
   }
 
@@ -109,7 +105,7 @@ export class DirectTalk {
       const channel = await this.#call.rendezvous.connect();
       if (this.#over) await channel[Symbol.asyncDispose]();
       else {
-        await this.#greet();
+        this.#greet();
         await this.#useChannels(channel);
       }
     } catch (error) {
@@ -149,14 +145,13 @@ export class DirectTalk {
   /** Ends it. */
   async end(): Promise<void> {
     this.#over = true;
-    const late = AbortSignal.timeout(CONNECT_MS);
-    await abortable(this.#connected.promise, late).catch(() => {});
+    await atMost(CONNECT_MS, this.#connected.promise);
     await this.#channel?.[Symbol.asyncDispose]();
     await this.#call.rendezvous[Symbol.asyncDispose]();
   }
 
-  async #greet(): Promise<void> {
-    const digits = await this.#call.agreement.code();
+  #greet(): void {
+    const digits = this.#call.agreement.code;
     const code = `${digits.slice(0, 3)} ${digits.slice(3)}`;
     const { name } = this;
     if (this.forFiles) {
@@ -189,9 +184,9 @@ export class DirectTalk {
         if (!(error instanceof Failure && error.passing)) throw error;
         this.#note(`${error.message}. Reconnecting to ${this.name}`);
       }
-      this.#broken = true;
+      this.broken = true;
       channel = await this.#reconnect();
-      this.#broken = false;
+      this.broken = false;
       this.#note(`Reconnected to ${this.name}`);
     }
   }
@@ -311,6 +306,14 @@ function recordOf(kind: number, number: number, body?: Bytes): Bytes {
   new DataView(record.buffer).setUint32(1, number);
   if (body) record.set(body, HEAD_BYTES);
   return record;
+}
+
+/** Waits for `task`, and for `ms` milliseconds at most. */
+export async function atMost(ms: number, task: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([task, late]);
+  clearTimeout(timer);
 }
 
 function lost(): Failure {

@@ -28,7 +28,8 @@
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { concat } from "../../protocol.ts";
-import type { ByteStream } from "../trust/tls.ts";
+
+import { type ByteStream, writeAll } from "../../core/net/stream.ts";
 import { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { hkdf, RecordKey, SECRET_BYTES } from "./record_key.ts";
@@ -38,84 +39,55 @@ import type { Bytes } from "../../core/scram.ts";
 export const SESSION_BYTES = 16;
 
 /** Length of a public key, and of the hash of one, in bytes. */
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 
 /** A side's role in a session, independent of which side dials. */
 export type Role = "caller" | "called";
 
-/** The secret that both sides have agreed on. */
-export interface Secret {
-  /** All keys are derived from it. */
-  readonly bytes: Bytes;
-  /** Six digits, which both users compare. */
-  readonly code: string;
-}
-
 /** One side's key pair for one session. */
-export class KeyPair {
+export interface KeyPair {
   readonly publicKey: Bytes;
-  readonly #privateKey: CryptoKey;
-
-  private constructor(publicKey: Bytes, privateKey: CryptoKey) {
-    this.publicKey = publicKey;
-    this.#privateKey = privateKey;
-  }
-
-  static async make(): Promise<KeyPair> {
-    // The cast: the types do not know that X25519 gives a pair.
-    const { publicKey, privateKey } = await crypto.subtle.generateKey(
-      "X25519",
-      false,
-      ["deriveBits"],
-    ) as CryptoKeyPair;
-    const raw = await crypto.subtle.exportKey("raw", publicKey);
-    return new KeyPair(new Uint8Array(raw), privateKey);
-  }
-
-  /** SHA-256 of the public key: the `Commit` of a CALL. */
-  async commitment(): Promise<Bytes> {
-    return await sha256(this.publicKey);
-  }
-
-  /**
-   * The shared secret of X25519.
-   *
-   * @throws {DOMException} If `theirs` gives the zero secret (RFC 7748, section
-   * 6.1).
-   */
-  async secretWith(theirs: Bytes): Promise<Bytes> {
-    const { subtle } = crypto;
-    const key = await subtle.importKey("raw", theirs, "X25519", true, []);
-    const how = { name: "X25519", public: key };
-    const bits = await subtle.deriveBits(how, this.#privateKey, 256);
-    return new Uint8Array(bits);
-  }
+  readonly privateKey: CryptoKey;
 }
 
-/** The parts of an {@linkcode Agreement}. */
-export interface AgreementParts {
-  readonly role: Role;
-  /** The session's id. */
-  readonly session: Bytes;
-  readonly pair: KeyPair;
-  /** The other side's key, or the hash of the caller's. */
-  readonly theirs: Bytes;
+export async function newKeyPair(): Promise<KeyPair> {
+  // The cast: the types do not know that X25519 gives a pair.
+  const { publicKey, privateKey } = await crypto.subtle.generateKey(
+    "X25519",
+    false,
+    ["deriveBits"],
+  ) as CryptoKeyPair;
+  const raw = await crypto.subtle.exportKey("raw", publicKey);
+  return { publicKey: new Uint8Array(raw), privateKey };
+}
+
+/** SHA-256 of a public key: the `Commit` of a CALL. */
+export async function commitmentTo(publicKey: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", publicKey));
 }
 
 /** The key agreement of one session, for all its connections. */
 export class Agreement {
   readonly role: Role;
-  readonly parts: AgreementParts;
-  #secret: Promise<Secret> | undefined;
+  /** The session's id. */
+  readonly session: Bytes;
+  readonly pair: KeyPair;
+  /** Six digits, which both users compare; empty until the first handshake. */
+  code = "";
+  readonly #theirs: Bytes;
+  #secret: Promise<Bytes> | undefined;
 
-  constructor(parts: AgreementParts) {
-    this.role = parts.role;
-    this.parts = parts;
-  }
-
-  /** The verification code; empty until the first handshake. */
-  async code(): Promise<string> {
-    return (await this.#secret)?.code ?? "";
+  /** `theirs` is the other side's key, or the hash of the caller's. */
+  constructor({ role, session, pair, theirs }: {
+    readonly role: Role;
+    readonly session: Bytes;
+    readonly pair: KeyPair;
+    readonly theirs: Bytes;
+  }) {
+    this.role = role;
+    this.session = session;
+    this.pair = pair;
+    this.#theirs = theirs;
   }
 
   /**
@@ -123,23 +95,39 @@ export class Agreement {
    *
    * @throws {Failure} If it is not the key of CALL or ACCEPT, or is invalid.
    */
-  async secretWith(theirKey: Bytes): Promise<Secret> {
-    const { theirs } = this.parts;
-    const shown = this.role === "caller" ? theirKey : await sha256(theirKey);
-    if (!timingSafeEqual(shown, theirs)) throw otherKey();
+  async secretWith(theirKey: Bytes): Promise<Bytes> {
+    const isCaller = this.role === "caller";
+    const shown = isCaller ? theirKey : await commitmentTo(theirKey);
+    if (!timingSafeEqual(shown, this.#theirs)) throw otherKey();
     return await (this.#secret ??= this.#agree(theirKey));
   }
 
-  async #agree(theirKey: Bytes): Promise<Secret> {
-    const { pair, session } = this.parts;
-    const keys = [pair.publicKey, theirKey];
-    if (this.role === "called") keys.reverse(); // the caller's first
-    const shared = await pair.secretWith(theirKey).catch(() => {
+  async #agree(theirKey: Bytes): Promise<Bytes> {
+    const { role, session, pair } = this;
+    const keys = callerFirst(role, pair.publicKey, theirKey);
+    const shared = await x25519(pair.privateKey, theirKey).catch(() => {
       throw otherKey();
     });
-    const bytes = await hkdf(shared, session, ["secret", ...keys]);
-    return { bytes, code: await codeOf(bytes, session) };
+    const info = ["secret", ...keys];
+    const secret = await hkdf(shared, { salt: session, info });
+    // Six digits of 64 bits: the bias of the remainder is tiny.
+    const how = { salt: session, info: ["digits"], length: 8 };
+    const { buffer } = await hkdf(secret, how);
+    const number = new DataView(buffer).getBigUint64(0) % 1_000_000n;
+    this.code = `${number}`.padStart(6, "0");
+    return secret;
   }
+}
+
+/**
+ * The shared secret.
+ *
+ * @throws {DOMException} If it is zero (RFC 7748, section 6.1).
+ */
+async function x25519(ours: CryptoKey, theirs: Bytes): Promise<Bytes> {
+  const key = await crypto.subtle.importKey("raw", theirs, "X25519", true, []);
+  const how = { name: "X25519", public: key };
+  return new Uint8Array(await crypto.subtle.deriveBits(how, ours, 256));
 }
 
 /** Settings of {@linkcode handshake}. */
@@ -151,24 +139,17 @@ export interface HandshakeOptions {
   readonly round?: number;
   /**
    * Asks the caller, once the called side has proved itself, whether to use this
-   * connection as the channel. Default: yes.
+   * connection as the channel. `theirs` is the other side's number of channels,
+   * and `both` the greater number, with which both sides go on. Default: yes.
    */
-  choose?(rounds: Rounds): boolean;
-}
-
-/** The number of channels of a session before this one. */
-export interface Rounds {
-  /** As the other side counts. */
-  readonly theirs: number;
-  /** The greater number, with which both sides go on. */
-  readonly both: number;
+  choose?(theirs: number, both: number): boolean;
 }
 
 /** The result of a handshake. */
 export interface Handshake {
   /** It owns the connection from now on. */
   readonly channel: Channel;
-  /** See {@linkcode Rounds.both}. */
+  /** The number of channels before it, with which both sides go on. */
   readonly round: number;
 }
 
@@ -183,40 +164,38 @@ export async function handshake(
   stream: ByteStream,
   { agreement, dialled, round = 0, choose = () => true }: HandshakeOptions,
 ): Promise<Handshake> {
-  const { role, parts } = agreement;
-  const ours = helloOf(parts, round);
+  const { role } = agreement;
+  const ourHello = helloOf(agreement, round);
   if (dialled) {
     await readGreeting(stream);
-    await write(stream, ours);
-  } else await write(stream, GREETING);
-  const theirs = readHello(await read(stream, HELLO_BYTES), parts);
-  const secret = await agreement.secretWith(theirs.key);
-  if (!dialled) await write(stream, ours);
-  const fresh = [ours, theirs.bytes].map((hello) =>
-    hello.subarray(SESSION_BYTES, KEY_AT)
-  );
-  if (role === "called") fresh.reverse(); // the caller's first
-  const salt = concat(fresh) as Bytes; // the cast: of such parts, it is one
-  const keyFor = (use: string) => hkdf(secret.bytes, salt, [use]);
-  const both = Math.max(round, theirs.round);
+    await writeAll(stream, ourHello);
+  } else await writeAll(stream, GREETING);
+  const theirHello = await readHello(stream, agreement);
+  const secret = await agreement.secretWith(theirHello.slice(KEY_AT));
+  if (!dialled) await writeAll(stream, ourHello);
+
+  const fresh = callerFirst(role, freshOf(ourHello), freshOf(theirHello));
+  // The cast: `concat` of such parts is such a part, or a new one.
+  const salt = concat(fresh) as Bytes;
+  const key = (use: string) => hkdf(secret, { salt, info: [use] });
+  const other = role === "caller" ? "called" : "caller";
+  const ourProof = await key(`${role}Proves`);
+  const theirProof = await key(`${other}Proves`);
+
+  const theirs = roundOf(theirHello);
+  const both = Math.max(round, theirs);
   if (role === "called") {
-    await write(stream, await keyFor("calledProves"));
-    await check(stream, await keyFor("callerProves"));
+    await writeAll(stream, ourProof);
+    await readProof(stream, theirProof);
   } else {
-    await check(stream, await keyFor("calledProves"));
-    if (!choose({ theirs: theirs.round, both })) throw notNeeded();
-    await write(stream, await keyFor("callerProves"));
+    await readProof(stream, theirProof);
+    if (!choose(theirs, both)) throw notNeeded();
+    await writeAll(stream, ourProof);
   }
-  const [callerSends, calledSends] = [
-    await RecordKey.from(await keyFor("callerSends")),
-    await RecordKey.from(await keyFor("calledSends")),
-  ];
-  const channel = new Channel(
-    stream,
-    role === "caller"
-      ? { sending: callerSends, receiving: calledSends }
-      : { sending: calledSends, receiving: callerSends },
-  );
+  const channel = new Channel(stream, {
+    sending: await RecordKey.from(await key(`${role}Sends`)),
+    receiving: await RecordKey.from(await key(`${other}Sends`)),
+  });
   return { channel, round: both };
 }
 
@@ -226,13 +205,27 @@ const RANDOM_AT = SESSION_BYTES + 4;
 const KEY_AT = RANDOM_AT + RANDOM_BYTES;
 const HELLO_BYTES = KEY_AT + KEY_BYTES;
 
-function helloOf({ session, pair }: AgreementParts, round: number): Bytes {
+function helloOf({ session, pair }: Agreement, round: number): Bytes {
   const hello = new Uint8Array(HELLO_BYTES);
   hello.set(session);
   new DataView(hello.buffer).setUint32(SESSION_BYTES, round);
   crypto.getRandomValues(hello.subarray(RANDOM_AT, KEY_AT));
   hello.set(pair.publicKey, KEY_AT);
   return hello;
+}
+
+function roundOf(hello: Bytes): number {
+  return new DataView(hello.buffer).getUint32(SESSION_BYTES);
+}
+
+/** The part of a hello that is new for each connection. */
+function freshOf(hello: Bytes): Bytes {
+  return hello.subarray(SESSION_BYTES, KEY_AT);
+}
+
+/** In the same order on both sides. */
+function callerFirst(role: Role, ours: Bytes, theirs: Bytes): Bytes[] {
+  return role === "caller" ? [ours, theirs] : [theirs, ours];
 }
 
 /** @throws {Failure} If there is another service. */
@@ -242,33 +235,19 @@ async function readGreeting(stream: ByteStream): Promise<void> {
 }
 
 /** @throws {Failure} If it is not of this session. */
-function readHello(
-  bytes: Bytes,
-  { session }: AgreementParts,
-): { readonly bytes: Bytes; readonly key: Bytes; readonly round: number } {
-  if (!timingSafeEqual(bytes.subarray(0, SESSION_BYTES), session)) {
-    throw wrongPeer("it is in another session");
-  }
-  const round = new DataView(bytes.buffer).getUint32(SESSION_BYTES);
-  return { bytes, key: bytes.slice(KEY_AT), round };
+async function readHello(
+  stream: ByteStream,
+  { session }: Agreement,
+): Promise<Bytes> {
+  const hello = await read(stream, HELLO_BYTES);
+  if (timingSafeEqual(hello.subarray(0, SESSION_BYTES), session)) return hello;
+  throw wrongPeer("it is in another session");
 }
 
-/** Six digits of 64 bits of the secret: the bias of the remainder is tiny. */
-async function codeOf(secret: Bytes, session: Bytes): Promise<string> {
-  const { buffer } = await hkdf(secret, session, ["digits"], 8);
-  const number = new DataView(buffer).getBigUint64(0) % 1_000_000n;
-  return `${number}`.padStart(6, "0");
-}
-
-async function check(stream: ByteStream, proof: Bytes): Promise<void> {
+/** @throws {Failure} If it is another. */
+async function readProof(stream: ByteStream, proof: Bytes): Promise<void> {
   const shown = await read(stream, SECRET_BYTES);
   if (!timingSafeEqual(shown, proof)) throw wrongPeer("its proof is wrong");
-}
-
-async function write(stream: ByteStream, bytes: Bytes): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) {
-    sent += await stream.write(bytes.subarray(sent));
-  }
 }
 
 /** Reads exactly so many bytes: what follows is the channel's. */
@@ -282,10 +261,6 @@ async function read(stream: ByteStream, length: number): Promise<Bytes> {
   return bytes;
 }
 
-async function sha256(bytes: Bytes): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
-
 function wrongPeer(why: string): Failure {
   return new Failure(EXIT.refused, `wrong peer: ${why}`);
 }
@@ -295,7 +270,9 @@ function notNeeded(): Failure {
 }
 
 function otherKey(): Failure {
-  const why = "the peer's key is not the one that the server sent";
-  const advice = "This may be an attack by the server.";
-  return new Failure(EXIT.protocol, why, { advice });
+  return new Failure(
+    EXIT.protocol,
+    "the peer's key is not the one that the server sent",
+    { advice: "This may be an attack by the server." },
+  );
 }

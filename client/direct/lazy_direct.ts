@@ -7,23 +7,17 @@
 import type { Frame } from "../../protocol.ts";
 import type { Direct, DirectParts } from "./direct.ts";
 
-/** What {@linkcode LazyDirect} needs. */
-export interface LazyDirectParts extends Omit<DirectParts, "listens"> {
-  /** Whether users can call us at first. Default true. */
-  readonly listens?: boolean;
-}
-
 export class LazyDirect {
   /** Whether users can call us. */
   listening: boolean;
   /** Undefined until it is loaded. */
   opened: Direct | undefined;
-  readonly #parts: LazyDirectParts;
+  readonly #parts: Omit<DirectParts, "listens">;
   #opening: Promise<Direct> | undefined;
 
-  constructor(parts: LazyDirectParts) {
+  constructor(parts: Omit<DirectParts, "listens">, listening: boolean) {
     this.#parts = parts;
-    this.listening = parts.listens ?? true;
+    this.listening = listening;
   }
 
   /** Handles a frame of another user, in order. */

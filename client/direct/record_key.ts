@@ -54,7 +54,8 @@ export class RecordKey {
 
   /** Derives the next key; the last one cannot be derived from it. */
   async renew(): Promise<void> {
-    this.#derived = await derive(await expand(this.#derived.secret, "next"));
+    const secret = await expand(this.#derived.secret, "next");
+    this.#derived = await derive(secret);
     this.#number = 0;
     this.#bytes = 0;
   }
@@ -102,26 +103,22 @@ async function derive(secret: Bytes): Promise<Derived> {
 }
 
 /** Another secret, derived under a name. */
-function expand(
-  secret: Bytes,
-  name: string,
-  length: number = SECRET_BYTES,
-): Promise<Bytes> {
-  return hkdf(secret, new Uint8Array(), [name], length);
+function expand(secret: Bytes, name: string, length?: number): Promise<Bytes> {
+  return hkdf(secret, { salt: new Uint8Array(), info: [name], length });
 }
 
 /**
- * HKDF (RFC 5869) with SHA-256.
- *
- * @param salt Public; different for each use of one secret.
- * @param info The purpose: texts, and values on which both sides must agree.
- * @param length Of the result, in bytes.
+ * HKDF (RFC 5869) with SHA-256. The salt is public, and different for each use of
+ * one secret. `info` is the purpose: texts, and values on which both sides must
+ * agree. The length is in bytes; default {@linkcode SECRET_BYTES}.
  */
 export async function hkdf(
   secret: Bytes,
-  salt: Bytes,
-  info: readonly (string | Bytes)[],
-  length: number = SECRET_BYTES,
+  { salt, info, length = SECRET_BYTES }: {
+    readonly salt: Bytes;
+    readonly info: readonly (string | Bytes)[];
+    readonly length?: number | undefined;
+  },
 ): Promise<Bytes> {
   const key = await crypto.subtle.importKey("raw", secret, "HKDF", false, [
     "deriveBits",

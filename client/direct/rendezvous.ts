@@ -12,18 +12,17 @@
  * @module
  */
 import { abortable } from "@std/async/abortable";
-import { endpointText, whyUnreachable } from "../trust/address.ts";
-import type { ByteStream } from "../trust/tls.ts";
-import type { Channel } from "./channel.ts";
-import { EXIT, Failure } from "../view/failure.ts";
-import {
-  type Agreement,
-  type Handshake,
-  handshake,
-  type Rounds,
-} from "./handshake.ts";
 import { CLOCK } from "../../core/net/backoff.ts";
-import { type Candidate, ownCandidates } from "./candidates.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
+import {
+  type Endpoint,
+  endpointText,
+  whyUnreachable,
+} from "../trust/address.ts";
+import { EXIT, Failure } from "../view/failure.ts";
+import { ownCandidates } from "./candidates.ts";
+import type { Channel } from "./channel.ts";
+import { type Agreement, type Handshake, handshake } from "./handshake.ts";
 
 /** Time limit of a handshake, in milliseconds. */
 export const HANDSHAKE_MS = 5_000;
@@ -36,14 +35,6 @@ export const RENDEZVOUS_MS = 15_000;
 
 /** Pause after accept failed, such as for too many open files. */
 const ACCEPT_RETRY_MS = 1_000;
-
-/** Settings of a {@linkcode Rendezvous}. */
-export interface RendezvousOptions {
-  /** The only address to listen on. Default: all of this computer. */
-  readonly hostname?: string | undefined;
-  /** Default {@linkcode RENDEZVOUS_MS}. */
-  readonly timeoutMs?: number;
-}
 
 /** No connection was possible: what was tried, and why it failed. */
 export class NoConnection extends Error {
@@ -60,38 +51,41 @@ export class NoConnection extends Error {
 /** The rendezvous of one session. */
 export class Rendezvous implements AsyncDisposable {
   /** Where this side listens. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly Endpoint[];
   readonly #timeoutMs: number;
   readonly #listeners: Deno.TcpListener[];
   readonly #stop = new AbortController();
   readonly #agreed = Promise.withResolvers<Agreement>();
-  readonly #pending = new Set<AbortController>(); // to drop each, if incoming
+  readonly #incoming = new Set<AbortController>(); // in their handshake
+  readonly #dialling = new Set<AbortController>();
   readonly #running = new Set<Promise<void>>();
   readonly #attempts = new Map<string, string>(); // candidate and outcome
-  #theirs: readonly Candidate[] = [];
-  #dialling = new AbortController();
+  #theirs: readonly Endpoint[] = [];
   #round = 0; // the number of channels so far
   #chosen: number | undefined; // the round of the channel, while it holds
   #channel: Channel | undefined;
   #isNew = false; // `connect` has not returned it yet
   #arrived = Promise.withResolvers<void>();
-  #over = new Failure(EXIT.failed, "The direct session is over");
 
   /**
-   * Listens on a port that the system chooses.
+   * Listens on a port that the system chooses, of all addresses of this computer
+   * or of `hostname` only. {@linkcode connect} gives up after `timeoutMs`.
    *
    * @throws {Failure} If the system refuses.
    */
-  constructor({ hostname, timeoutMs = RENDEZVOUS_MS }: RendezvousOptions = {}) {
+  constructor({ hostname, timeoutMs = RENDEZVOUS_MS }: {
+    readonly hostname?: string | undefined;
+    readonly timeoutMs?: number;
+  }) {
     this.#timeoutMs = timeoutMs;
-    const { listeners, candidates } = listenSomewhere(hostname);
-    this.#listeners = listeners;
-    this.candidates = candidates;
+    this.#listeners = listen(hostname);
+    const { port } = this.#listeners[0]!.addr; // there is one, or it has thrown
+    this.candidates = ownCandidates(port, hostname);
     for (const listener of this.#listeners) this.#run(this.#accept(listener));
   }
 
   /** Sets the key agreement, and the candidates of the other side. */
-  agree(agreement: Agreement, theirs: readonly Candidate[]): void {
+  agree(agreement: Agreement, theirs: readonly Endpoint[]): void {
     this.#theirs = theirs;
     this.#agreed.resolve(agreement);
   }
@@ -110,57 +104,62 @@ export class Rendezvous implements AsyncDisposable {
 
   /** Gives up, unless there was a channel before: the other side declined. */
   cancel(why: string): void {
-    if (this.#round > 0) return;
-    this.#over = new Failure(EXIT.refused, why);
-    this.#stop.abort();
-    this.#arrived.resolve();
+    if (this.#round === 0) this.#end(new Failure(EXIT.refused, why));
   }
 
   /** Ends it with all connections but the channels that `connect` returned. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
+    this.#end(new Failure(EXIT.failed, "The direct session is over"));
     for (const listener of this.#listeners.splice(0)) listener.close();
-    for (const pending of this.#pending) pending.abort(dropped());
-    if (this.#isNew) this.#channel?.abort(this.#over);
-    this.#arrived.resolve();
+    if (this.#isNew) this.#channel?.abort(this.#stop.signal.reason);
     await Promise.all(this.#running);
   }
 
+  #end(why: Failure): void {
+    this.#stop.abort(why);
+    dropAll(this.#dialling);
+    dropAll(this.#incoming);
+    this.#arrived.resolve();
+  }
+
   async #dialBothWays(): Promise<void> {
-    if (this.#stop.signal.aborted) throw this.#over;
+    this.#stop.signal.throwIfAborted();
     this.#chosen = undefined; // the caller has lost it
     this.#attempts.clear();
     this.#arrived = Promise.withResolvers();
-    this.#dialling = new AbortController();
     const late = setTimeout(this.#arrived.resolve, this.#timeoutMs);
     for (const candidate of this.#theirs) this.#run(this.#dial(candidate));
     await this.#arrived.promise;
     clearTimeout(late);
-    this.#dialling.abort();
-    if (this.#stop.signal.aborted) throw this.#over;
+    dropAll(this.#dialling);
+    this.#stop.signal.throwIfAborted();
     if (!this.#isNew) throw new NoConnection(this.#outcomes());
   }
 
   #outcomes(): string[] {
+    const tried = Array.from(
+      this.#attempts,
+      ([candidate, outcome]) => `${candidate}: ${outcome}`,
+    );
     const own = this.candidates.map(endpointText).join(", ");
-    return [
-      ...this.#attempts.entries().map((attempt) => attempt.join(": ")),
-      `no incoming connection on ${own}`,
-    ];
+    return [...tried, `no incoming connection on ${own}`];
   }
 
-  async #dial(candidate: Candidate): Promise<void> {
-    const signal = AbortSignal.any([this.#stop.signal, this.#dialling.signal]);
+  async #dial(candidate: Endpoint): Promise<void> {
+    const dropping = new AbortController();
+    this.#dialling.add(dropping);
     const text = endpointText(candidate);
-    const seconds = this.#timeoutMs / 1_000;
-    this.#attempts.set(text, `no answer within ${seconds} seconds`);
+    const late = `no answer within ${this.#timeoutMs / 1_000} seconds`;
+    this.#attempts.set(text, late);
     try {
+      const { signal } = dropping;
       const conn = await Deno.connect({ ...candidate, signal });
-      await this.#handshake(conn, signal);
+      await this.#handshake(conn, { dialled: true, dropping });
     } catch (error) {
-      if (signal.aborted) return;
-      const [why] = whyUnreachable(error);
-      this.#attempts.set(text, why);
+      const isNews = this.#dialling.has(dropping); // or it was not needed
+      if (isNews) this.#attempts.set(text, whyUnreachable(error)[0]);
+    } finally {
+      this.#dialling.delete(dropping);
     }
   }
 
@@ -177,72 +176,71 @@ export class Rendezvous implements AsyncDisposable {
   }
 
   async #receive(conn: Deno.TcpConn): Promise<void> {
+    const dropping = new AbortController();
+    this.#incoming.add(dropping);
+    if (this.#incoming.size > MAX_PENDING) {
+      const [oldest] = this.#incoming;
+      this.#incoming.delete(oldest!); // there are many
+      oldest!.abort();
+    }
     try {
-      await this.#handshake(conn);
+      await this.#handshake(conn, { dialled: false, dropping });
     } catch (error) {
       // Some other program; only a wrong key is worth telling.
       if (!(error instanceof Failure) || error.advice === "") return;
       this.#attempts.set("Incoming connection", error.message);
+    } finally {
+      this.#incoming.delete(dropping);
     }
   }
 
-  /** Makes `conn` the channel, if the handshake succeeds and it is the first. */
-  async #handshake(conn: Deno.TcpConn, dialling?: AbortSignal): Promise<void> {
+  /**
+   * Makes `conn` the channel, if the handshake succeeds and it is the first. Drops
+   * it when `dropping` aborts, or after {@linkcode HANDSHAKE_MS}.
+   */
+  async #handshake(
+    conn: Deno.TcpConn,
+    { dialled, dropping }: { dialled: boolean; dropping: AbortController },
+  ): Promise<void> {
+    const { signal } = dropping;
     const stream = closedOnce(conn);
-    const drop = new AbortController();
-    drop.signal.addEventListener("abort", () => stream.close());
-    const late = setTimeout(() => drop.abort(tooSlow()), HANDSHAKE_MS);
-    const onDialled = () => drop.abort(dropped());
-    dialling?.addEventListener("abort", onDialled);
-    if (dialling?.aborted) onDialled();
+    signal.addEventListener("abort", stream.close);
+    const timer = setTimeout(() => dropping.abort(noProof()), HANDSHAKE_MS);
     const release = () => {
-      clearTimeout(late);
-      dialling?.removeEventListener("abort", onDialled);
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stream.close);
     };
-    if (!dialling) this.#admit(drop);
     let chosen = false;
-    const choose = (rounds: Rounds) => {
-      chosen = !drop.signal.aborted && this.#choose(rounds);
-      if (!chosen) return false;
+    const choose = (theirs: number, both: number) => {
+      if (signal.aborted || !this.#needs(theirs)) return false;
+      this.#chosen = both;
       release();
-      this.#dialling.abort(); // all others
-      return true;
+      dropAll(this.#dialling);
+      return chosen = true;
     };
     try {
-      const agreement = await abortable(this.#agreed.promise, drop.signal);
-      const dialled = dialling !== undefined;
-      const round = this.#round;
-      this.#take(
-        await handshake(stream, { agreement, dialled, round, choose }),
-      );
+      const agreement = await abortable(this.#agreed.promise, signal);
+      const options = { agreement, dialled, round: this.#round, choose };
+      this.#take(await handshake(stream, options));
     } catch (error) {
-      if (chosen) this.#chosen = undefined;
       stream.close();
-      throw drop.signal.aborted ? drop.signal.reason : error;
+      if (chosen) this.#chosen = undefined;
+      throw signal.aborted ? signal.reason : error;
     } finally {
-      this.#pending.delete(drop);
       release();
     }
   }
 
-  #admit(pending: AbortController): void {
-    this.#pending.add(pending);
-    if (this.#pending.size <= MAX_PENDING) return;
-    const [oldest] = this.#pending;
-    this.#pending.delete(oldest!); // there are many
-    oldest!.abort(dropped());
-  }
-
-  /** Whether a connection is the first, or the peer has lost the last one. */
-  #choose({ theirs, both }: Rounds): boolean {
+  /** Whether there is no channel, or the peer has lost the last one. */
+  #needs(theirs: number): boolean {
     if (this.#stop.signal.aborted) return false;
-    if (this.#chosen !== undefined && theirs <= this.#chosen) return false;
-    this.#chosen = both;
-    return true;
+    return this.#chosen === undefined || theirs > this.#chosen;
   }
 
   #take({ channel, round }: Handshake): void {
-    if (this.#stop.signal.aborted) return channel.abort(this.#over);
+    if (this.#stop.signal.aborted) {
+      return void channel.abort(this.#stop.signal.reason);
+    }
     this.#channel?.abort(replaced());
     this.#channel = channel;
     this.#isNew = true;
@@ -258,29 +256,31 @@ export class Rendezvous implements AsyncDisposable {
   }
 }
 
-/** @throws {Failure} If the system, or Deno's permissions, refuse. */
-function listenSomewhere(
-  hostname: string | undefined,
-): {
-  readonly listeners: Deno.TcpListener[];
-  readonly candidates: Candidate[];
-} {
-  let listeners: Deno.TcpListener[] = [];
+function dropAll(connections: Set<AbortController>): void {
+  for (const connection of connections) connection.abort();
+  connections.clear();
+}
+
+/**
+ * Listens on all addresses, IPv4 and IPv6, or on `hostname` only.
+ *
+ * @throws {Failure} If the system, or Deno's permissions, refuse.
+ */
+function listen(hostname: string | undefined): Deno.TcpListener[] {
   try {
-    listeners = listen(hostname);
-    const { port } = listeners[0]!.addr; // there is one, or it has thrown
-    return { listeners, candidates: ownCandidates(port, hostname) };
+    if (hostname !== undefined) return [Deno.listen({ hostname, port: 0 })];
+    return listenEverywhere();
   } catch (cause) {
-    for (const listener of listeners) listener.close();
     const why = cause instanceof Error ? cause.message : String(cause);
-    const message = `Cannot listen for a direct connection: ${why}`;
-    throw new Failure(EXIT.failed, message, { cause });
+    throw new Failure(
+      EXIT.failed,
+      `Cannot listen for a direct connection: ${why}`,
+      { cause },
+    );
   }
 }
 
-/** Listens on all addresses, IPv4 and IPv6, or on `hostname` only. */
-function listen(hostname: string | undefined): Deno.TcpListener[] {
-  if (hostname !== undefined) return [Deno.listen({ hostname, port: 0 })];
+function listenEverywhere(): Deno.TcpListener[] {
   let six: Deno.TcpListener;
   try {
     six = Deno.listen({ hostname: "::", port: 0 });
@@ -311,16 +311,13 @@ function closedOnce(conn: Deno.TcpConn): ByteStream {
   };
 }
 
-function dropped(): Failure {
-  return new Failure(EXIT.failed, "dropped");
-}
-
-function tooSlow(): Failure {
+function noProof(): Failure {
   const why = `no proof within ${HANDSHAKE_MS / 1_000} seconds`;
   return new Failure(EXIT.refused, `wrong peer: ${why}`);
 }
 
 function replaced(): Failure {
-  const why = "The other side has reconnected";
-  return new Failure(EXIT.failed, why, { passing: true });
+  return new Failure(EXIT.failed, "The other side has reconnected", {
+    passing: true,
+  });
 }

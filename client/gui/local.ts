@@ -22,7 +22,8 @@ import {
   startWeb,
   type Visitor,
 } from "../../web/serve/serve.ts";
-import type { SocketWire, Wire } from "../../web/serve/socket.ts";
+import { type ByteStream, writeAll } from "../../core/net/stream.ts";
+import type { SocketWire } from "../../web/serve/socket.ts";
 import type { pageFiles } from "./page_session.ts";
 
 /** What {@linkcode serveLocally} needs. */
@@ -34,7 +35,7 @@ export interface LocalOptions {
    *
    * @throws {Error} With a message for the user.
    */
-  dial(server: string, port: string, signal: AbortSignal): Promise<Wire>;
+  dial(server: string, port: string, signal: AbortSignal): Promise<ByteStream>;
   /** Sends and receives files. */
   readonly files: ReturnType<typeof pageFiles>;
   /**
@@ -196,7 +197,7 @@ async function carry(
   signal: AbortSignal,
 ): Promise<void> {
   const [host, port] = [query.get("server"), query.get("port")];
-  let server: Wire;
+  let server: ByteStream;
   try {
     server = await dial(host ?? "", port ?? "", signal);
   } catch (error) {
@@ -228,12 +229,10 @@ async function tell(page: SocketWire, { message }: Error): Promise<void> {
 }
 
 /** Passes on bytes, no faster than they are taken, and the end. */
-async function pass(from: Wire, to: Wire): Promise<void> {
+async function pass(from: ByteStream, to: ByteStream): Promise<void> {
   const buffer = new Uint8Array(65_536);
   for (let count; (count = await from.read(buffer)) !== null;) {
-    for (let at = 0; at < count;) {
-      at += await to.write(buffer.subarray(at, count));
-    }
+    await writeAll(to, buffer.subarray(0, count));
   }
   await to.closeWrite();
 }

@@ -18,7 +18,7 @@ import {
   text,
 } from "../files/records.ts";
 import type { FromPage, ToPage } from "../../core/page_talk.ts";
-import type { ByteStream } from "../trust/tls.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
 
 /** Longest line, in UTF-16 units: a drop of as many files as can be sent. */
 const MAX_LINE_LENGTH = 4 * MAX_PATHS_LENGTH;

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { AnsweredVerb } from "../../core/net/connection.ts";
 import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import {
   ChatError,
@@ -16,11 +17,10 @@ import {
   ERRORS,
   type Headers,
   lookAlike,
-  type RequestVerb,
 } from "../../protocol.ts";
 import type { DroppedFile, FromPage } from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
-import { DirectSessions, offerOf } from "../direct/direct_sessions.ts";
+import { DirectSessions } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
 import { BadRecord, FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
@@ -31,7 +31,7 @@ import { Transfers, type TransfersObserver } from "../files/transfers.ts";
 import { endText, servedText } from "../files/words.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { Item } from "../view/view.ts";
-import type { ByteStream } from "../trust/tls.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
 import { type CallCard, callLook, Cards, transferLook } from "./page_cards.ts";
 import { droppedFile, Reads } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
@@ -118,7 +118,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       case "frame": {
         const { verb, args, headers } = message;
         const body = new Uint8Array();
-        return this.#sessions.receive({ verb, args, headers, body });
+        return this.#sessions.calls.receive({ verb, args, headers, body });
       }
       case "answer":
         return this.#answered(message);
@@ -188,7 +188,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   #rings(call: Call): void {
     const { offer } = call;
     if (offer.purpose !== "file") {
-      return this.#sessions.decline(call, "takes files alone");
+      return this.#sessions.calls.decline(call, "takes files alone");
     }
     if (offer.files === 0) return this.#serve(call);
     const card = { kind: "call", call, offer } as const;
@@ -207,7 +207,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const why = this.#options.shared
       ? this.#sessions.busyReason
       : "shares nothing";
-    if (why !== undefined) this.#sessions.decline(call, why);
+    if (why !== undefined) this.#sessions.calls.decline(call, why);
     else this.#sessions.answer(call);
   }
 
@@ -240,7 +240,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const card = this.#cards.get(number);
     switch (card?.kind) {
       case "call":
-        return this.#sessions.decline(card.call, "not now");
+        return this.#sessions.calls.decline(card.call, "not now");
       case "answer":
         this.#unwanted.add(card.shows);
         return this.#cards.drop(number);
@@ -259,7 +259,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       const outgoing = this.#outgoing(drop, files);
       const talk = this.#sessions.talkWith(to);
       const transfer = talk.send(outgoing);
-      this.#sessions.use(to, talk, offerOf(transfer), transfer.settled);
+      this.#sessions.use(to, talk, transfer);
       this.#sessions.own(transfer.settled.then(forget));
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
@@ -287,7 +287,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
 
   /** Has the page ask the server. */
   #request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {

@@ -18,7 +18,7 @@ import {
 import { sanitize } from "../../core/text/sanitize.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { type KnownServers, serverText } from "../trust/known_servers.ts";
-import type { ByteStream } from "../trust/tls.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
 import {
   isAccepted,
   type Questioner,

@@ -33,8 +33,8 @@ export function isLoopback(hostname: string): boolean {
 
 /** Reads `host`, `host:port`, `[v6]:port` or a bare v6 address. */
 export function parseAddress(word: string): Address | undefined {
-  const brackets = /^\[([^\]]+)\](?::(.*))?$/.exec(word);
-  const [, bracketed, bracketedPort] = brackets ?? [];
+  const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(.*))?$/.exec(word) ??
+    [];
   if (bracketed) return checked(bracketed, bracketedPort);
   if (word.split(":").length > 2) return checked(word, undefined);
   const [hostname = "", port] = word.split(":");
@@ -47,15 +47,16 @@ export function parsePort(word: string): number | undefined {
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
-/** `hostname` and `port` as one word that {@linkcode parseAddress} reads. */
-export function addressText(hostname: string, port: number): string {
-  return port === DEFAULT_PORT ? hostname : endpointText({ hostname, port });
-}
-
-/** As the protocol writes it: `192.168.1.5:40123`, `[fd00::2]:40123`. */
+/** `host:port`, or `[IPv6]:port`. */
 export function endpointText({ hostname, port }: Endpoint): string {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return `${host}:${port}`;
+}
+
+/** The shortest text that {@linkcode parseAddress} reads. */
+export function addressText(server: Endpoint): string {
+  const { hostname, port } = server;
+  return port === DEFAULT_PORT ? hostname : endpointText(server);
 }
 
 /** Connects to one address of a host. May throw any error. */
@@ -88,7 +89,8 @@ export async function dial<T>(
   const both = AbortSignal.any([signal, deadline]);
   let failure: unknown = new Error("it has no address");
   try {
-    for (const address of await abortable(addressesOf(hostname), both)) {
+    const found = await abortable(lookup(hostname, { all: true }), both);
+    for (const { address } of found) {
       try {
         return await connect({ hostname: address, port, signal: both });
       } catch (error) {
@@ -101,21 +103,13 @@ export async function dial<T>(
   }
   signal.throwIfAborted();
   if (failure instanceof Failure) throw failure;
-  throw unreachable(
-    `Cannot connect to ${hostname} port ${port}`,
-    deadline.aborted ? deadline.reason : failure,
-  );
-}
-
-async function addressesOf(hostname: string): Promise<string[]> {
-  const found = await lookup(hostname, { all: true });
-  return found.map(({ address }) => address);
-}
-
-function unreachable(what: string, cause: unknown): Failure {
+  const cause = deadline.aborted ? deadline.reason : failure;
   const [why, advice] = whyUnreachable(cause);
-  const options = { advice, passing: true, cause };
-  return new Failure(EXIT.unreachable, `${what}: ${why}`, options);
+  throw new Failure(
+    EXIT.unreachable,
+    `Cannot connect to ${hostname} port ${port}: ${why}`,
+    { advice, passing: true, cause },
+  );
 }
 
 /** Why connecting failed, and what to check. */

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { dirname, posix, win32 } from "node:path";
 import { type Endpoint, endpointText } from "./address.ts";
 
 /** What identifies a certificate. */
@@ -63,7 +63,7 @@ export class KnownServers {
   }
 }
 
-/** A server as the file writes it: `host:port`, or `[IPv6]:port`. */
+/** A server as the file writes it. */
 export function serverText(server: Endpoint): string {
   return endpointText(server).toLowerCase();
 }
@@ -81,8 +81,8 @@ export function knownServersPath(
 ): string | undefined {
   const folder = configFolder(os, env);
   if (folder === undefined) return undefined;
-  const slash = os === "windows" ? "\\" : "/";
-  return [folder, "parley", "known_servers"].join(slash);
+  const { join } = os === "windows" ? win32 : posix;
+  return join(folder, "parley", "known_servers");
 }
 
 function configFolder(
@@ -101,21 +101,22 @@ function configFolder(
  * @returns Whether all of it was written.
  */
 function appendLine(path: string, line: string): boolean {
-  const how = { read: true, append: true, create: true, mode: 0o600 };
-  using file = Deno.openSync(path, how);
+  using file = Deno.openSync(path, {
+    read: true,
+    append: true,
+    create: true,
+    mode: 0o600,
+  });
   // Another client may be in the middle of its line.
   file.lockSync(true);
-  const isWhole = file.seekSync(0, Deno.SeekMode.End) === 0 ||
-    lastByteOf(file) === LINE_FEED;
-  const bytes = new TextEncoder().encode(`${isWhole ? "" : "\n"}${line}\n`);
+  const last = Uint8Array.of(LINE_FEED); // unless the file is empty
+  if (file.seekSync(0, Deno.SeekMode.End) > 0) {
+    file.seekSync(-1, Deno.SeekMode.End);
+    file.readSync(last);
+  }
+  const before = last[0] === LINE_FEED ? "" : "\n";
+  const bytes = new TextEncoder().encode(`${before}${line}\n`);
   return file.writeSync(bytes) === bytes.length;
-}
-
-function lastByteOf(file: Deno.FsFile): number | undefined {
-  const buffer = new Uint8Array(1);
-  file.seekSync(-1, Deno.SeekMode.End);
-  file.readSync(buffer);
-  return buffer[0];
 }
 
 const LINE_FEED = 0x0a;

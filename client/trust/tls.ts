@@ -15,14 +15,8 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect as connectNode, type TLSSocket } from "node:tls";
 import { type Connect, connectTcp } from "./address.ts";
-import type { Stream } from "../../core/net/connection.ts";
+import { type ByteStream, chunkReader } from "../../core/net/stream.ts";
 import { EXIT, Failure } from "../view/failure.ts";
-
-/** A connection whose directions end apart. */
-export interface ByteStream extends Stream {
-  /** Ends what is written; what comes can still be read. */
-  closeWrite(): Promise<void>;
-}
 
 /** No trusted authority signed the certificate, or it is of another server. */
 export class UntrustedCertificate extends Failure {}
@@ -72,7 +66,7 @@ export function shown(name: string): Connect<Shown> {
     try {
       await abortable(handshake(socket), signal);
       const { raw } = socket.getPeerCertificate();
-      return { stream: new NodeStream(socket), certificate: readable(raw) };
+      return { stream: streamOf(socket), certificate: readable(raw) };
     } catch (error) {
       socket.destroy();
       throw explained(error);
@@ -91,10 +85,14 @@ function handshake(socket: TLSSocket): Promise<void> {
 function readable(der: Uint8Array): X509Certificate {
   const version = VERSION_3.every((byte, i) => contentOf(der)[i] === byte);
   if (version) return new X509Certificate(der);
-  const what = "Cannot trust the server: its certificate is not of version 3";
-  const advice = "The operator needs another certificate. Without --cert and " +
-    "--key the server makes one.";
-  throw new Failure(EXIT.protocol, what, { advice });
+  throw new Failure(
+    EXIT.protocol,
+    "Cannot trust the server: its certificate is not of version 3",
+    {
+      advice: "The operator needs another certificate. Without --cert and " +
+        "--key the server makes one.",
+    },
+  );
 }
 
 /** The content of the two sequences that a certificate starts with (DER). */
@@ -109,44 +107,19 @@ function contentOf(der: Uint8Array): Uint8Array {
 const VERSION_3 = [0xa0, 3, 2, 1, 2];
 
 /** A connection of node:tls, with the interface of Deno's. */
-class NodeStream implements ByteStream {
-  readonly #socket: TLSSocket;
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array(); // of the last chunk
-
-  constructor(socket: TLSSocket) {
-    this.#socket = socket;
+function streamOf(socket: TLSSocket): ByteStream {
+  return {
     // Asks for a chunk only when it is read: backpressure by TCP.
-    this.#chunks = socket.iterator({ destroyOnReturn: false });
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#rest.length === 0) {
-      const { value, done } = await this.#chunks.next();
-      if (done) return null;
-      this.#rest = value;
-    }
-    const part = this.#rest.subarray(0, buffer.length);
-    this.#rest = this.#rest.subarray(part.length);
-    buffer.set(part);
-    return part.length;
-  }
-
-  async write(bytes: Uint8Array): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#socket.write(bytes, (error) => error ? reject(error) : resolve());
-    });
-    return bytes.length;
-  }
-
-  closeWrite(): Promise<void> {
-    this.#socket.end();
-    return Promise.resolve();
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
+    read: chunkReader(socket.iterator({ destroyOnReturn: false })),
+    async write(bytes) {
+      await new Promise<void>((resolve, reject) => {
+        socket.write(bytes, (error) => error ? reject(error) : resolve());
+      });
+      return bytes.length;
+    },
+    closeWrite: () => Promise.resolve(void socket.end()),
+    close: () => void socket.destroy(),
+  };
 }
 
 /** TLS errors as a {@linkcode Failure}; other errors as they are. */
@@ -161,10 +134,15 @@ function explained(error: unknown): unknown {
     return new UntrustedCertificate(EXIT.protocol, why, { cause: error });
   }
   if (/InvalidContentType/.test(message)) {
-    const what = "Cannot use TLS with the server: this port does not use TLS";
-    const advice = "Leave out --tls, or use the TLS port that the server " +
-      "prints when it starts.";
-    return new Failure(EXIT.protocol, what, { advice, cause: error });
+    return new Failure(
+      EXIT.protocol,
+      "Cannot use TLS with the server: this port does not use TLS",
+      {
+        advice: "Leave out --tls, or use the TLS port that the server prints " +
+          "when it starts.",
+        cause: error,
+      },
+    );
   }
   return error;
 }

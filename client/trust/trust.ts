@@ -24,7 +24,8 @@ import {
   serverText,
 } from "./known_servers.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { type ByteStream, shown, signed, UntrustedCertificate } from "./tls.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
+import { shown, signed, UntrustedCertificate } from "./tls.ts";
 
 /** Where the user is asked. */
 export type Questioner = Pick<Terminal, "ask" | "print">;
@@ -48,11 +49,14 @@ export class UnknownCertificate extends Failure {
   readonly identity: Identity;
 
   constructor(server: string, identity: Identity) {
-    const message = `Cannot trust ${server}: unknown certificate, ` +
-      "not signed by a trusted authority";
-    const advice = "If the server prints the same fingerprint when it " +
-      `starts, add --fingerprint ${withColons(identity.fingerprint)}`;
-    super(EXIT.protocol, message, { advice });
+    super(
+      EXIT.protocol,
+      `Cannot trust ${server}: unknown certificate, not signed by a trusted authority`,
+      {
+        advice: "If the server prints the same fingerprint when it starts, " +
+          `add --fingerprint ${withColons(identity.fingerprint)}`,
+      },
+    );
     this.server = server;
     this.identity = identity;
   }
@@ -67,7 +71,9 @@ export class Trust {
   constructor(options: TrustOptions) {
     const { fingerprint } = options;
     this.#options = options;
-    if (fingerprint) this.#accepted = { fingerprint, key: undefined };
+    if (fingerprint !== undefined) {
+      this.#accepted = { fingerprint, key: undefined };
+    }
   }
 
   /**
@@ -77,37 +83,25 @@ export class Trust {
    */
   async dial(server: Endpoint, signal: AbortSignal): Promise<ByteStream> {
     const name = serverText(server);
-    this.#accepted ??= this.#options.caFile === undefined && !this.#isSigned
-      ? this.#options.known.find(name)
-      : undefined;
-    if (!this.#accepted) {
-      const trusted = await this.#dialSigned(server, signal);
-      if (trusted) return trusted;
-      const connect = shown(server.hostname);
-      const { stream, certificate } = await dial(server, signal, connect);
-      stream.close(); // the server need not wait while the user reads
-      await this.#ask(new UnknownCertificate(name, identityOf(certificate)));
-    }
-    return await this.#dialAccepted(server, signal);
-  }
-
-  /** Undefined if no authority signed the certificate, and the user may decide. */
-  async #dialSigned(
-    server: Endpoint,
-    signal: AbortSignal,
-  ): Promise<ByteStream | undefined> {
-    const { caFile } = this.#options;
-    const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
+    const { caFile, known } = this.#options;
+    const mayAsk = () => caFile === undefined && !this.#isSigned;
+    if (mayAsk()) this.#accepted ??= known.find(name);
+    if (this.#accepted) return await this.#dialAccepted(server, signal);
     try {
+      const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
       const connect = signed(server.hostname, authorities);
       const stream = await dial(server, signal, connect);
       this.#isSigned = true;
       return stream;
     } catch (error) {
       if (!(error instanceof UntrustedCertificate)) throw error;
-      if (caFile === undefined && !this.#isSigned) return undefined;
-      throw untrusted(serverText(server), error);
+      if (!mayAsk()) throw untrusted(name, error);
     }
+    const found = await dial(server, signal, shown(server.hostname));
+    found.stream.close(); // the server need not wait while the user reads
+    const identity = identityOf(found.certificate);
+    await this.#ask(new UnknownCertificate(name, identity));
+    return await this.#dialAccepted(server, signal);
   }
 
   /** Connects, and refuses any certificate but the accepted one. */
@@ -115,18 +109,18 @@ export class Trust {
     server: Endpoint,
     signal: AbortSignal,
   ): Promise<ByteStream> {
+    const name = serverText(server);
+    const accepted = this.#accepted!; // set by the caller
     const connect = shown(server.hostname);
     const { stream, certificate } = await dial(server, signal, connect);
-    const accepted = this.#accepted!; // set by the caller
     const found = identityOf(certificate);
-    const isSame = found.fingerprint === accepted.fingerprint ||
-      isRenewed(accepted, found, certificate);
-    if (isSame) {
-      this.#remember(serverText(server), found);
-      return stream;
+    const isSame = found.fingerprint === accepted.fingerprint;
+    if (!isSame && !isRenewed(accepted, found, certificate)) {
+      stream.close();
+      throw this.#changed(name, found);
     }
-    stream.close();
-    throw this.#changed(serverText(server), found);
+    this.#remember(name, found);
+    return stream;
   }
 
   /** From now on the server must have this certificate. */
@@ -138,10 +132,13 @@ export class Trust {
   async #ask(unknown: UnknownCertificate): Promise<void> {
     const { terminal } = this.#options;
     if (!terminal) throw unknown;
-    const accepted = await isAccepted(unknown, terminal);
-    if (accepted) return this.accept(unknown.identity);
-    const why = "Not connected: the certificate was not accepted";
-    throw new Failure(EXIT.protocol, why);
+    if (await isAccepted(unknown, terminal)) {
+      return this.accept(unknown.identity);
+    }
+    throw new Failure(
+      EXIT.protocol,
+      "Not connected: the certificate was not accepted",
+    );
   }
 
   /** Stores the accepted certificate, unless it is stored already. */
@@ -156,13 +153,19 @@ export class Trust {
   }
 
   #changed(name: string, found: Identity): Failure {
+    const fingerprint = withColons(found.fingerprint);
     const given = this.#options.fingerprint !== undefined;
     const which = given ? "is not that of --fingerprint" : "changed";
-    const message = `Cannot trust ${name}: its certificate ${which}`;
-    const advice = "This may be an attack. Nothing was sent. Ask the " +
-      "operator for the new fingerprint. If it is this one, connect with " +
-      `--fingerprint ${withColons(found.fingerprint)}`;
-    return new Failure(EXIT.protocol, message, { advice });
+    return new Failure(
+      EXIT.protocol,
+      `Cannot trust ${name}: its certificate ${which}`,
+      {
+        advice:
+          "This may be an attack. Nothing was sent. Ask the operator for " +
+          "the new fingerprint. If it is this one, connect with " +
+          `--fingerprint ${fingerprint}`,
+      },
+    );
   }
 }
 

@@ -29,6 +29,7 @@ import {
   header,
   type Headers,
   type RequestVerb,
+  type ServerVerb,
 } from "../../protocol.ts";
 import {
   closed,
@@ -37,21 +38,15 @@ import {
   errorOf,
   errorText,
 } from "./connection_error.ts";
+import type { Stream } from "./stream.ts";
 
-/** What a connection runs over; a `Deno.Conn` fits, and so does a WebSocket. */
-export interface Stream {
-  /** Reads into `buffer`; resolves to the number of bytes, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes a part of `bytes`; resolves to the number of bytes written. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends reading and writing. */
-  close(): void;
-}
+/** A request that the server answers. */
+export type AnsweredVerb = Exclude<RequestVerb, "PONG" | "RECEIVED">;
 
 /** A request, as its sender sees it. */
 export interface Request {
   /** What is requested. */
-  readonly verb: RequestVerb;
+  readonly verb: AnsweredVerb;
   /** The words after the verb, such as a target. */
   readonly args: readonly string[];
   /** Empty if the request has none. */
@@ -73,7 +68,7 @@ export interface Requester {
    * @throws {ConnectionError} If there will be no answer.
    */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args?: readonly string[],
     headers?: Headers,
     body?: Uint8Array | string,
@@ -150,7 +145,7 @@ export class Connection implements Disposable, Requester {
 
   /** See {@linkcode Requester}. */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[] = [],
     headers: Headers = {},
     body?: Uint8Array | string,
@@ -341,7 +336,7 @@ export class Connection implements Disposable, Requester {
   }
 }
 
-const ANSWER_TO: Partial<Record<RequestVerb, string>> = {
+const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   REGISTER: "REGISTERED",
   SIGNUP: "REGISTERED",
   LOGIN: "CHALLENGE",
@@ -364,7 +359,7 @@ const PONG = encode("PONG");
 /** What a server sends without a request. */
 const UNASKED = new Set(["FORWARD", "NOTICE", "CALL", "ACCEPT", "DECLINE"]);
 
-const ANSWERS = new Set(Object.values(ANSWER_TO));
+const ANSWERS = new Set<string>(Object.values(ANSWER_TO));
 
 /** Limit for one HISTORY: 1,000 of the longest messages. */
 const MAX_HISTORY_BYTES = 72 * 1024 * 1024;

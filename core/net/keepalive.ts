@@ -13,7 +13,7 @@
  *
  * @module
  */
-import type { Stream } from "./connection.ts";
+import type { Stream } from "./stream.ts";
 
 /** Idle time before a PING, in milliseconds. */
 export const PING_AFTER_MS = 20_000;

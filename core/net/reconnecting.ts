@@ -15,14 +15,10 @@
  *
  * @module
  */
-import {
-  ChatError,
-  type Frame,
-  type Headers,
-  type RequestVerb,
-} from "../../protocol.ts";
+import { ChatError, type Frame, type Headers } from "../../protocol.ts";
 import {
   type Answer,
+  type AnsweredVerb,
   bytesOf,
   Connection,
   type Event,
@@ -30,8 +26,8 @@ import {
   type PendingRequest,
   type Request,
   type Requester,
-  type Stream,
 } from "./connection.ts";
+import type { Stream } from "./stream.ts";
 import {
   closed,
   ConnectionError,
@@ -155,7 +151,7 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** Makes a request whose answer comes among the events alone. */
   post(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[] = [],
     headers: Headers = {},
     body?: Uint8Array | string,
@@ -165,7 +161,7 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** See {@linkcode Requester}; however many connections the answer takes. */
   request(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[] = [],
     headers: Headers = {},
     body?: Uint8Array | string,
@@ -182,7 +178,7 @@ export class ReconnectingConnection implements Disposable, Requester {
    * @throws {ConnectionError} Also if the connection is lost before the answer.
    */
   async requestNow(
-    verb: RequestVerb,
+    verb: AnsweredVerb,
     args: readonly string[],
   ): Promise<Answer> {
     if (!this.#connection || !this.#registered) throw closed();

@@ -16,6 +16,7 @@
  */
 import { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { chunkReader, type Stream, writeAll } from "../../core/net/stream.ts";
 import { ChatError } from "../../protocol.ts";
 import { TLS_HANDSHAKE } from "./connection.ts";
 import type { AcceptedConn, TlsListener } from "./acceptor.ts";
@@ -53,7 +54,6 @@ export class TlsWire implements AcceptedConn {
   #opening: Promise<Opened> | undefined;
   #socket: TLSSocket | undefined;
   #isPlain = false;
-  #rest: Uint8Array = NOTHING; // of what was decrypted, still to be read
 
   /** Takes over `conn`. */
   constructor(conn: Deno.TcpConn, context: SecureContext) {
@@ -81,16 +81,8 @@ export class TlsWire implements AcceptedConn {
     if (this.#isPlain) {
       return await this.#conn.read(buffer) === null ? null : 0;
     }
-    if (this.#rest.length === 0) {
-      const { chunks } = await this.#open();
-      const { value, done } = await chunks.next();
-      if (done) return null;
-      this.#rest = value;
-    }
-    const part = this.#rest.subarray(0, buffer.length);
-    this.#rest = this.#rest.subarray(part.length);
-    buffer.set(part);
-    return part.length;
+    const { read } = await this.#open();
+    return await read(buffer);
   }
 
   /** Writes all of `bytes`, and says how many that are. */
@@ -139,15 +131,14 @@ export class TlsWire implements AcceptedConn {
     });
     socket.on("error", () => {}); // whoever reads or writes is told
     this.#socket = socket;
-    return { socket, chunks: chunksOf(socket) };
+    return { socket, read: chunkReader(chunksOf(socket)) };
   }
 }
 
 /** What there is once something came. */
 interface Opened {
   readonly socket: TLSSocket;
-  /** What the peer says. */
-  readonly chunks: AsyncIterator<Uint8Array>;
+  readonly read: Stream["read"];
 }
 
 /** @throws {Deno.errors.InvalidData} */
@@ -193,12 +184,5 @@ function streamOf(conn: Deno.TcpConn, begun: Uint8Array | null): Duplex {
   });
 }
 
-async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    at += await conn.write(bytes.subarray(at));
-  }
-}
-
 /** What one read may hold: one record of TLS, and a bit. */
 const READ_BYTES = 17 * 1024;
-const NOTHING = new Uint8Array();

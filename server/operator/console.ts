@@ -12,8 +12,7 @@
 import { ChatError, isUserName } from "../../protocol.ts";
 import { type BanTarget, parseTarget } from "../accounts/bans.ts";
 import { hostOf } from "../net/connection.ts";
-import type { Context } from "../session/context.ts";
-import type { Session } from "../session/state.ts";
+import type { Context, Session } from "../session/state.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { localTime } from "./screen.ts";
 import { table } from "./table.ts";

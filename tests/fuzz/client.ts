@@ -10,7 +10,7 @@
  * @module
  */
 import { runLine } from "../../client/chat/commands.ts";
-import type { Stream } from "../../core/net/connection.ts";
+import type { Stream } from "../../core/net/stream.ts";
 import { EXIT, Failure, failureOf } from "../../client/view/failure.ts";
 import { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import type { Clock } from "../../core/net/backoff.ts";

@@ -5,8 +5,12 @@
  * @module
  */
 import { Channel, type ChannelKeys } from "../../client/direct/channel.ts";
-import type { ByteStream } from "../../client/trust/tls.ts";
-import { Agreement, KeyPair } from "../../client/direct/handshake.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
+import {
+  Agreement,
+  commitmentTo,
+  newKeyPair,
+} from "../../client/direct/handshake.ts";
 import { RecordKey } from "../../client/direct/record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
 import { ClientProcess } from "./client_tools.ts";
@@ -97,7 +101,7 @@ export async function receiveAll(channel: Channel): Promise<string[]> {
 /** What both sides of a session know after CALL and ACCEPT. */
 export async function agreements(): Promise<[Agreement, Agreement]> {
   const session = crypto.getRandomValues(new Uint8Array(16));
-  const [caller, called] = [await KeyPair.make(), await KeyPair.make()];
+  const [caller, called] = [await newKeyPair(), await newKeyPair()];
   return [
     new Agreement({
       role: "caller",
@@ -109,7 +113,7 @@ export async function agreements(): Promise<[Agreement, Agreement]> {
       role: "called",
       session,
       pair: called,
-      theirs: await caller.commitment(),
+      theirs: await commitmentTo(caller.publicKey),
     }),
   ];
 }

@@ -9,24 +9,13 @@
  * @module
  */
 import type { WebSocket } from "ws";
+import type { ByteStream } from "../../core/net/stream.ts";
 
 /** Longest message of a WebSocket, in bytes; a frame may take several. */
 export const MAX_MESSAGE_BYTES = 65_536;
 
-/** A two-way stream of bytes. */
-export interface Wire {
-  /** Reads into `buffer`; gives the count of bytes, or null at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes `bytes`, or a part of them; gives the count. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends our direction; the peer can still send. */
-  closeWrite(): Promise<void>;
-  /** Ends both at once. */
-  close(): void;
-}
-
 /** See the top of the file. */
-export class SocketWire implements Wire {
+export class SocketWire implements ByteStream {
   readonly #socket: WebSocket;
   #unread: Uint8Array[] = [];
   #ended = false;
@@ -45,7 +34,7 @@ export class SocketWire implements Wire {
     socket.on("error", () => this.#end()); // a frame that is none, or a reset
   }
 
-  /** See {@linkcode Wire}. One read at a time. */
+  /** See {@linkcode ByteStream}. One read at a time. */
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#unread.length === 0) {
       if (this.#ended) return null;
@@ -62,7 +51,7 @@ export class SocketWire implements Wire {
     return taken.length;
   }
 
-  /** See {@linkcode Wire}. Rejects when the peer is gone. */
+  /** See {@linkcode ByteStream}. Rejects when the peer is gone. */
   write(bytes: Uint8Array): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.#socket.send(bytes, (error) => {
@@ -72,14 +61,14 @@ export class SocketWire implements Wire {
     return promise;
   }
 
-  /** See {@linkcode Wire}. `reason` is for the user; a long one is cut. */
+  /** See {@linkcode ByteStream}. `reason` is for the user; a long one is cut. */
   closeWrite(reason?: string): Promise<void> {
     if (reason === undefined) this.#socket.close(1000);
     else this.#socket.close(REASON_CODE, shortened(reason));
     return Promise.resolve();
   }
 
-  /** See {@linkcode Wire}. Idempotent. */
+  /** See {@linkcode ByteStream}. Idempotent. */
   close(): void {
     this.#socket.terminate();
     this.#end();

@@ -6,13 +6,15 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import type { ByteStream } from "../../../client/trust/tls.ts";
+import type { ByteStream } from "../../../core/net/stream.ts";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
   Agreement,
+  commitmentTo,
   handshake,
-  KeyPair,
+  type KeyPair,
+  newKeyPair,
 } from "../../../client/direct/handshake.ts";
 import {
   agreements,
@@ -66,8 +68,8 @@ for (const callerDials of [true, false]) {
     await Promise.all([a, b].map((one) => one[Symbol.asyncDispose]()));
 
     assertEquals(await Promise.all(received), [["to a"], ["to b"]]);
-    assertMatch(await caller.code(), /^\d{6}$/);
-    assertEquals(await caller.code(), await called.code());
+    assertMatch(caller.code, /^\d{6}$/);
+    assertEquals(caller.code, called.code);
   });
 }
 
@@ -127,9 +129,9 @@ Deno.test("a caller who shows another key than she has announced is refused", as
   const [, called] = await agreements();
   const liar = new Agreement({
     role: "caller",
-    session: called.parts.session,
-    pair: await KeyPair.make(),
-    theirs: called.parts.pair.publicKey,
+    session: called.session,
+    pair: await newKeyPair(),
+    theirs: called.pair.publicKey,
   });
 
   for (const sides of [[liar, called], [called, liar]] as const) {
@@ -138,13 +140,13 @@ Deno.test("a caller who shows another key than she has announced is refused", as
     assert(refusal.status === "rejected");
     assertMatch(`${refusal.reason}`, /not the one that the server sent/);
   }
-  assertEquals(await called.code(), "");
+  assertEquals(called.code, "");
 });
 
 Deno.test("keys of low order, of which everybody knows the secret, are refused", async () => {
   const zero = new Uint8Array(32);
   const session = new Uint8Array(16);
-  const pair = await KeyPair.make();
+  const pair = await newKeyPair();
   const agreement = new Agreement({
     role: "caller",
     session,
@@ -157,15 +159,17 @@ Deno.test("keys of low order, of which everybody knows the secret, are refused",
 
 Deno.test("an attacker in the middle with a key for each side shows in the verification code", async () => {
   const session = crypto.getRandomValues(new Uint8Array(16));
-  const [alice, bob] = [await KeyPair.make(), await KeyPair.make()];
-  const [toAlice, toBob] = [await KeyPair.make(), await KeyPair.make()];
+  const [alice, bob] = [await newKeyPair(), await newKeyPair()];
+  const [toAlice, toBob] = [await newKeyPair(), await newKeyPair()];
   const part =
     (role: "caller" | "called", pair: KeyPair, theirs: KeyPair) =>
     async () => ({
       role,
       session,
       pair,
-      theirs: role === "caller" ? theirs.publicKey : await theirs.commitment(),
+      theirs: role === "caller"
+        ? theirs.publicKey
+        : await commitmentTo(theirs.publicKey),
     });
   const hers = new Agreement(await part("caller", alice, toAlice)());
   const his = new Agreement(await part("called", bob, toBob)());
@@ -179,8 +183,8 @@ Deno.test("an attacker in the middle with a key for each side shows in the verif
     ...await shaken(between[1], his),
   ];
 
-  assertEquals(await hers.code(), await between[0].code());
-  assertNotEquals(await hers.code(), await his.code());
+  assertEquals(hers.code, between[0].code);
+  assertNotEquals(hers.code, his.code);
   await Promise.all(channels.map((one) => one[Symbol.asyncDispose]()));
 });
 

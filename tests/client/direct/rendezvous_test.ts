@@ -1,6 +1,5 @@
 /** Meetings: both listen and both dial, strangers come, connections break. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { endpointText } from "../../../client/trust/address.ts";
 import type { Channel } from "../../../client/direct/channel.ts";
 import { Failure } from "../../../client/view/failure.ts";
 import {
@@ -8,20 +7,18 @@ import {
   NoConnection,
   Rendezvous,
 } from "../../../client/direct/rendezvous.ts";
-import {
-  type Candidate,
-  candidatesToDial,
-} from "../../../client/direct/candidates.ts";
+import { candidatesToDial } from "../../../client/direct/candidates.ts";
+import { type Endpoint, endpointText } from "../../../client/trust/address.ts";
 import { agreements, receiveAll, record } from "../../tools/direct_tools.ts";
 import { FaultProxy } from "../../tools/net/fault_proxy.ts";
 import { within } from "../../tools/net/raw_client.ts";
 
 const HERE = { hostname: "127.0.0.1" };
-const NOBODY: Candidate[] = [];
+const NOBODY: Endpoint[] = [];
 
 /** Two rendezvous of one session, who know where to find each other. */
 async function rendezvous(
-  ways: { toCaller?: Candidate[]; toCalled?: Candidate[]; timeoutMs?: number } =
+  ways: { toCaller?: Endpoint[]; toCalled?: Endpoint[]; timeoutMs?: number } =
     {},
 ): Promise<[Rendezvous, Rendezvous]> {
   const { timeoutMs = 15_000 } = ways;
@@ -131,7 +128,7 @@ Deno.test("a channel that breaks is made again, as often as it takes", async () 
   for (let breaks = 0; breaks < 5; breaks++) {
     const [a, b] = await Promise.all([hers.connect(), his.connect()]);
     const received = assertRejects(() => receiveAll(b), Failure);
-    digits.add(await caller.code()).add(await called.code());
+    digits.add(caller.code).add(called.code);
     await a.send(record("as before"));
     proxy.cutAll();
     await received;

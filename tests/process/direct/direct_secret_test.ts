@@ -1,7 +1,11 @@
 /** What others learn of a direct session: who is on the way, and who lies. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Channel } from "../../../client/direct/channel.ts";
-import { Agreement, KeyPair } from "../../../client/direct/handshake.ts";
+import {
+  Agreement,
+  commitmentTo,
+  newKeyPair,
+} from "../../../client/direct/handshake.ts";
 import { Rendezvous } from "../../../client/direct/rendezvous.ts";
 import { endpointText } from "../../../client/trust/address.ts";
 import { type ClientProcess, quietServer } from "../../tools/client_tools.ts";
@@ -84,8 +88,8 @@ Deno.test("a server that exchanges the keys and sits between is told by the digi
   await using server = quietServer();
   await using toAlice = new Rendezvous(HERE);
   await using toBob = new Rendezvous(HERE);
-  const [forAlice, forBob] = [await KeyPair.make(), await KeyPair.make()];
-  const commit = (await forBob.commitment()).toHex();
+  const [forAlice, forBob] = [await newKeyPair(), await newKeyPair()];
+  const commit = (await commitmentTo(forBob.publicKey)).toHex();
   let hers = new Uint8Array();
   await using liar = new RecordingProxy({
     target: server.port,
@@ -147,7 +151,7 @@ async function passOn(
 
 Deno.test("a server that exchanges the keys and does not sit between gets nobody to talk, and they learn why", async () => {
   await using server = quietServer();
-  const { publicKey } = await KeyPair.make();
+  const { publicKey } = await newKeyPair();
   await using liar = new RecordingProxy({
     target: server.port,
     change: (text, to) =>

@@ -8,7 +8,7 @@
  */
 import type { CommandClient } from "../../../core/commands.ts";
 import { type ChatMessage, numberOf, timeOf } from "../../../core/frames.ts";
-import type { Stream } from "../../../core/net/connection.ts";
+import type { Stream } from "../../../core/net/stream.ts";
 import {
   ConnectionError,
   inWords,

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Stream } from "../../../core/net/connection.ts";
+import type { Stream } from "../../../core/net/stream.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";
 
 /** The other side takes messages twice as long; in bytes. */
