@@ -62,7 +62,14 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     settings: { ...options.settings, local: true },
     guard: keyGuard(key, () => web.port),
     sockets: ["/ws", "/files"],
-    take: (request, url) => takeFile(request, url, options),
+    async take(request, { pathname }) {
+      const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
+      const wasAsked = read !== undefined &&
+        await options.files.take(Number(read), request);
+      return wasAsked
+        ? { status: 204, text: "" }
+        : { status: 404, text: "This was not asked for\n" };
+    },
     welcome: (wire, visitor) => {
       const relay = serve(wire, visitor, options, ending.signal)
         .catch((bug) => console.error("Serving the page failed:", bug))
@@ -173,20 +180,6 @@ async function serve(
     signal.removeEventListener("abort", close);
     page.close();
   }
-}
-
-/** Takes the body of `POST /files/READ`. */
-async function takeFile(
-  request: IncomingMessage,
-  { pathname }: URL,
-  { files }: LocalOptions,
-): Promise<Reply> {
-  const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
-  const wasAsked = read !== undefined &&
-    await files.take(Number(read), request);
-  return wasAsked
-    ? { status: 204, text: "" }
-    : { status: 404, text: "This was not asked for\n" };
 }
 
 /** Carries bytes between a page and the server that it names. */

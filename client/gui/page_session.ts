@@ -171,7 +171,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     const where = named === "" ? "" : `: ${named}${more}`;
     const number = this.#cards.numberOf(transfer);
     if (number !== undefined) this.#cards.drop(number);
-    const text = endText(transfer, { me: this.#options.me, tookMs }) + where;
+    const text = endText(transfer, this.#options.me, tookMs) + where;
     this.#tell(peer, text, state.type === "failed");
   }
 
