@@ -347,7 +347,8 @@ function takeReady(sealing: Sealing[]): Sealing[] {
   return sealing.splice(0, end < 0 ? sealing.length : end);
 }
 
-function lost(why: string, cause?: unknown): Failure {
+/** The error of a channel that breaks; another one may not. */
+export function lost(why = "", cause?: unknown): Failure {
   return new Failure(EXIT.failed, `Direct connection lost${why}`, {
     passing: true,
     cause,

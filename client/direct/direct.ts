@@ -53,7 +53,6 @@ export class Direct {
   readonly files: Files;
   readonly #parts: DirectParts;
   readonly #sessions: DirectSessions;
-  #calls: Call[] = []; // incoming, that ring
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
@@ -184,11 +183,9 @@ export class Direct {
     const answer = this.#ownAnswer(call);
     if (answer === "yes") return void this.#sessions.answer(call);
     if (answer) return this.#sessions.calls.decline(call, answer.why);
-    this.#calls.push(call);
     const ours = withName(this.#chatCalls(), name);
     if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
     call.ended.addEventListener("abort", () => {
-      this.#calls = this.#calls.filter((one) => one !== call);
       const { message }: ChatError = call.ended.reason;
       if (message !== "") this.#note(message);
     });
@@ -216,7 +213,6 @@ export class Direct {
 
   /** Two users call each other: the call to the greater name is kept. */
   #callBoth(call: Call, ours: OutgoingCall): void {
-    this.#calls = this.#calls.filter((one) => one !== call);
     if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
     ours.stop.abort(new ChatError(118, ""));
     this.#sessions.answer(call);
@@ -263,7 +259,8 @@ export class Direct {
     const isMeant = (who: string) =>
       name === "" || lookAlike(who) === lookAlike(name);
     const [first, second] = offers.filter(({ peer }) => isMeant(peer));
-    const isCall = this.#calls.some((call) => isMeant(call.name));
+    const { ringing } = this.#sessions.calls;
+    const isCall = ringing.some((call) => isMeant(call.name));
     return second || isCall ? undefined : first?.number;
   }
 
@@ -275,7 +272,8 @@ export class Direct {
   }
 
   #incomingCall(name: string, command: string): Call | undefined {
-    return this.#pick(this.#calls, name, "There is no incoming call", command);
+    const { ringing } = this.#sessions.calls;
+    return this.#pick(ringing, name, "There is no incoming call", command);
   }
 
   /** The one with `name`, or the only one; shows a note if that is not clear. */
