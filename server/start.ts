@@ -13,10 +13,15 @@ import { Accounts } from "./accounts/accounts.ts";
 import type { Journal } from "./journal/journal.ts";
 import { Bans } from "./accounts/bans.ts";
 import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
-import { CLOCK, type Clock } from "./net/clock.ts";
+import {
+  CLOCK,
+  type Clock,
+  nextTurn,
+  openTurns,
+  throttledLog,
+} from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
-import { Console } from "./operator/console.ts";
-import type { Context, Settings } from "./session/context.ts";
+import type { Context, Settings } from "./session/state.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
@@ -29,19 +34,16 @@ import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./defaults.ts";
-import { throttledLog } from "./net/throttled_log.ts";
-import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
+  MAX_UNREAD_BYTES,
+} from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { serve } from "./session/session.ts";
 import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
-import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/keepalive_timer.ts";
-import { nextTurn, openTurns } from "./net/turns.ts";
+import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/lifecycle.ts";
 import { Admission } from "./net/admission.ts";
-import { TokenTable } from "./journal/token_table.ts";
-import { ResumableSessions } from "./accounts/resume_tokens.ts";
+import { ResumableSessions, TokenTable } from "./accounts/resume_tokens.ts";
 
 /** Options of {@linkcode startServer}; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
@@ -79,8 +81,8 @@ export interface Server extends AsyncDisposable {
   readonly tlsPort: number | undefined;
   /** The database file; undefined if there is none. */
   readonly file: string | undefined;
-  /** The operator's commands. */
-  readonly console: Console;
+  /** What the operator's commands work on. */
+  readonly context: Context;
   /** Serves a client that connects in another way, such as a WebSocket. */
   welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
@@ -120,7 +122,7 @@ export function startServer(options: ServerOptions = {}): Server {
     port: tcp?.addr.port ?? tls?.port ?? 0,
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
-    console: new Console(context),
+    context,
     welcome: (wire, from, way) => acceptor.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
       ticking[Symbol.dispose]();

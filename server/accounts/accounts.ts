@@ -12,7 +12,7 @@ import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import { ChatError, lookAlike } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
 import { Lockouts, MAX_FAILURES } from "./lockouts.ts";
-import { NameMap } from "../chat/name_map.ts";
+import { NameMap } from "../chat/names.ts";
 import {
   type Challenge,
   challenge,

@@ -9,7 +9,7 @@
 import type { StatementSync } from "node:sqlite";
 import { ChatError, isUserName } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
-import { NameMap } from "../chat/name_map.ts";
+import { NameMap } from "../chat/names.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 
 /** What can be banned. */

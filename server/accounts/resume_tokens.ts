@@ -11,6 +11,8 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { ChatError } from "../../protocol.ts";
 import type { SessionStore, StoredSession } from "../journal/journal.ts";
+import type { StatementSync } from "node:sqlite";
+import type { Database } from "../journal/database.ts";
 
 /** A session can be resumed for so long after its connection is gone. */
 export const RESUME_WINDOW_MS = 5 * 60 * 1_000;
@@ -158,3 +160,45 @@ function unlessNotStored(error: unknown): void {
 }
 
 const encoder = new TextEncoder();
+
+/** See the top of the file. */
+export class TokenTable implements SessionStore {
+  readonly #database: Database;
+  readonly #select: StatementSync;
+  readonly #save: StatementSync;
+  readonly #forget: StatementSync;
+
+  /** The table in `database`. */
+  constructor(database: Database) {
+    this.#database = database;
+    this.#select = database.prepare("SELECT * FROM visits");
+    this.#save = database.prepare(
+      "INSERT OR REPLACE INTO visits VALUES (?,?,?,?)",
+    );
+    this.#forget = database.prepare(
+      "DELETE FROM visits WHERE key = ? AND token = ?",
+    );
+  }
+
+  load(): StoredSession[] {
+    return this.#select.all().map((row) => ({
+      key: String(row["key"]),
+      token: String(row["token"]),
+      since: Number(row["since"]),
+      rooms: new Map<string, number>(JSON.parse(String(row["rooms"]))),
+    }));
+  }
+
+  save({ key, token, since, rooms }: StoredSession): Promise<void> {
+    const list = JSON.stringify([...rooms]); // as they are now
+    return this.#database.write(() => {
+      this.#save.run(key, token, since, list);
+    });
+  }
+
+  forget(sessions: readonly StoredSession[]): Promise<void> {
+    return this.#database.write(() => {
+      for (const { key, token } of sessions) this.#forget.run(key, token);
+    });
+  }
+}

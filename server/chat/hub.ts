@@ -15,10 +15,9 @@ import {
   targetKind,
 } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
-import { NameMap } from "./name_map.ts";
+import { NameMap, type NameRules, printable, UserNames } from "./names.ts";
 import { type Change, Presence } from "./presence.ts";
 import type { Delivery, Output, Peer, Reader, Room, User } from "./user.ts";
-import { type NameRules, printable, UserNames } from "./user_names.ts";
 
 /** Limit of the rooms with members, and of those with history. */
 export const MAX_ROOMS = 10_000;

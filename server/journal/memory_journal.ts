@@ -17,7 +17,7 @@ import {
   type Page,
   type Stored,
 } from "./journal.ts";
-import { NameMap } from "../chat/name_map.ts";
+import { NameMap } from "../chat/names.ts";
 import type { Output } from "../chat/user.ts";
 import {
   type Batch,

@@ -7,7 +7,7 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError, isRoomName } from "../../protocol.ts";
 import type { Database } from "./database.ts";
 import { KEY_LIFE_MS } from "./journal.ts";
-import type { MessageTable, Outline } from "./message_table.ts";
+import type { Head, MessageTable } from "./history.ts";
 
 /** How many messages are kept, and for how long. */
 export interface Keep {
@@ -105,7 +105,7 @@ export class Retention {
     return at < ageNow() - KEY_LIFE_MS || id <= lastId() - MAX_KEYED;
   }
 
-  #isOld({ lastId, at }: Outline): boolean {
+  #isOld({ lastId, at }: Head): boolean {
     const { ageNow, forMs, messages } = this.#options;
     return lastId <= this.#options.lastId() - messages || at < ageNow() - forMs;
   }
@@ -117,7 +117,7 @@ export class Retention {
    */
   #deleteOld(): string[] {
     this.#deleteOldKeys();
-    const old: Outline[] = [];
+    const old: Head[] = [];
     for (const batch of this.#messages.oldestFirst()) {
       if (old.length === DELETED_AT_ONCE || !this.#isOld(batch)) break;
       old.push(batch);

@@ -6,8 +6,7 @@
  * message that was handed on or answered is in the file, whatever happens to the
  * process.
  *
- * History is read by history.ts and replay.ts; old messages are deleted by
- * retention.ts.
+ * History is read by history.ts; old messages are deleted by retention.ts.
  *
  * @module
  */
@@ -20,10 +19,10 @@ import {
   encodeForwards,
   packBodies,
 } from "../chat/batch.ts";
-import { NameMap } from "../chat/name_map.ts";
+import { NameMap } from "../chat/names.ts";
 import type { Output } from "../chat/user.ts";
 import type { Database } from "./database.ts";
-import { History } from "./history.ts";
+import { MessageTable } from "./history.ts";
 import {
   type Journal,
   KEY_LIFE_MS,
@@ -32,7 +31,6 @@ import {
   type Page,
   type Stored,
 } from "./journal.ts";
-import { MessageTable } from "./message_table.ts";
 import { type Keep, type Keyed, keyedOf, Retention } from "./retention.ts";
 
 /** Clocks and turns; everything has a default. */
@@ -60,7 +58,7 @@ export class SqliteJournal implements Journal {
   readonly #now: () => number;
   readonly #ageNow: () => number;
   readonly #messages: MessageTable;
-  readonly #history: History;
+  readonly #nextTurn: () => Promise<void>;
   readonly #retention: Retention;
   readonly #insert: StatementSync;
   readonly #findKey: StatementSync;
@@ -82,10 +80,7 @@ export class SqliteJournal implements Journal {
     this.#now = now;
     this.#ageNow = ageNow;
     this.#messages = new MessageTable(database);
-    this.#history = new History(this.#messages, {
-      lastId: () => this.#lastId,
-      nextTurn,
-    });
+    this.#nextTurn = nextTurn;
     this.#insert = database.prepare(
       "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)",
     );
@@ -132,11 +127,11 @@ export class SqliteJournal implements Journal {
   }
 
   history(room: string, page: Page): AsyncGenerator<Uint8Array> {
-    return this.#history.page(room, page);
+    return this.#messages.page(room, page, this.#lastId);
   }
 
   missed(query: Missed): AsyncGenerator<Uint8Array> {
-    return this.#history.missed(query);
+    return this.#messages.missed(query, this.#nextTurn);
   }
 
   roomName(name: string): string | undefined {

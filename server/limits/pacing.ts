@@ -1,17 +1,15 @@
 /**
- * Rates and turns, as a wrapper of the iterator of a connection's frames.
- *
- *     for await (const portion of pace.portions(connection, timing)) …
+ * Rates and turns of one connection: how long it rests before its next frame.
  *
  * A client that exceeds a rate is slowed down and loses nothing: it goes into
- * debt, and the next portion comes when the debt is paid. Meanwhile TCP holds the
- * client back. All connections of an address together have
+ * debt, and its next frame is handled when the debt is paid. Meanwhile TCP holds
+ * the client back. All connections of an address together have
  * {@linkcode ADDRESS_SHARE} times the rates of one: many connections are no way
  * around them. They all add to the debt of the address, which can take long to
  * pay: over {@linkcode MAX_WAIT_MS} requests are refused instead.
  *
  * A client that keeps the server busy for {@linkcode TURN_MS} lets all others
- * have a turn before its next portion.
+ * have a turn before its next frame.
  *
  * @module
  */
@@ -89,19 +87,15 @@ const KINDS: readonly RateKind[] = ["messages", "bytes", "joins", "requests"];
 /** One bucket for each rate. */
 export type Buckets = Readonly<Record<RateKind, TokenBucket>>;
 
-const END = { done: true, value: undefined } as const;
-
 /** Where frames come from; a connection is one. */
-export interface Source<T> extends AsyncIterable<Iterable<T>> {
-  /** How many bytes were received so far. */
-  readonly received: number;
+export interface Source {
   /** When the client last gave a sign of life. */
   heardAt: number;
   /** Answers, which are made no faster than the client reads them. */
   readonly outbox: { readonly behind: boolean; room(): Promise<void> };
 }
 
-/** What {@linkcode Pace.portions} waits with. */
+/** What {@linkcode Pace.rest} waits with. */
 export interface Timing {
   /** Milliseconds that never jump. */
   readonly now: () => number;
@@ -119,7 +113,6 @@ export class Pace {
   #received = 0; // in bytes
   #messages = 0; // not yet counted for the address
   #counted = false; // something since it was last within its rates
-  #more = false; // frames of the last read
   #turnAt = 0; // since when it has kept the server busy
   #refusal: { readonly debt: Debt; readonly until: number } | undefined;
   #knows108 = true;
@@ -134,32 +127,25 @@ export class Pace {
     this.#flood = new TokenBucket(FLOOD_RATE, now);
   }
 
-  /**
-   * The frames of `source`, in portions. A portion ends where a read ends, where
-   * a debt begins and where a turn is over; the next one is there when the
-   * client may go on. Frames are counted by the caller, between two of them.
-   */
-  async *portions<T>(
-    source: Source<T>,
-    timing: Timing,
-  ): AsyncGenerator<Iterable<T>, void, void> {
-    for await (const read of source) {
-      const now = timing.now();
-      if (now - source.heardAt > 1) this.#turnAt = now; // it had paused
-      source.heardAt = now;
-      const frames = read[Symbol.iterator]();
-      do {
-        yield this.#portion(frames, source, timing);
-        this.#counted = false; // what follows is a rest
-        if (source.outbox.behind) await source.outbox.room();
-        source.heardAt = timing.now(); // the server was busy
-        if (this.owes(source.heardAt)) await this.#payDebt(source, timing);
-        if (source.heardAt - this.#turnAt > TURN_MS) {
-          await timing.nextTurn();
-          this.#turnAt = timing.now();
-        }
-      } while (this.#more);
-    }
+  /** Notes that frames have arrived. */
+  heard(source: Source, now: number): void {
+    if (now - source.heardAt > 1) this.#turnAt = now; // it had paused
+    source.heardAt = now;
+  }
+
+  /** Whether the client has to rest before its next frame. */
+  mustRest(source: Source, now: () => number): boolean {
+    if (!this.#counted) return false;
+    this.#counted = false;
+    return this.#isDue(source, now());
+  }
+
+  /** Waits until the client may go on; undefined if that is now. */
+  rest(source: Source, timing: Timing): Promise<void> | undefined {
+    this.#counted = false; // what follows is a rest
+    source.heardAt = timing.now(); // the server was busy
+    if (!this.#isDue(source, source.heardAt)) return undefined;
+    return this.#rest(source, timing);
   }
 
   /**
@@ -235,30 +221,17 @@ export class Pace {
     return longest(this.#shared, now);
   }
 
-  /** An iterator by hand: a generator costs more than the rest of a frame. */
-  #portion<T>(
-    frames: Iterator<T>,
-    source: Source<T>,
-    timing: Timing,
-  ): Iterable<T> {
-    this.#more = false;
-    const next = (): IteratorResult<T> => {
-      if (this.#counted && this.#mustRest(source, timing.now())) {
-        this.#more = true;
-        return END;
-      }
-      this.#counted = false; // within the rates
-      const result = frames.next();
-      if (result.done) this.countRead(source.received, source.heardAt);
-      return result;
-    };
-    return { [Symbol.iterator]: () => ({ next }) };
+  #isDue({ outbox }: Source, now: number): boolean {
+    return outbox.behind || now - this.#turnAt > TURN_MS || this.owes(now);
   }
 
-  /** Whether the client has to wait before its next frame. */
-  #mustRest({ outbox }: Source<unknown>, now: number): boolean {
-    return !this.#stopped &&
-      (outbox.behind || now - this.#turnAt > TURN_MS || this.owes(now));
+  async #rest(source: Source, timing: Timing): Promise<void> {
+    await source.outbox.room();
+    source.heardAt = timing.now(); // it was late with reading answers
+    if (this.owes(source.heardAt)) await this.#payDebt(source, timing);
+    if (source.heardAt - this.#turnAt <= TURN_MS) return;
+    await timing.nextTurn();
+    this.#turnAt = timing.now();
   }
 
   /**
@@ -266,7 +239,7 @@ export class Pace {
    * them for long, requests are refused instead: a client that waits without an
    * answer takes the connection for dead.
    */
-  async #payDebt(source: Source<unknown>, timing: Timing): Promise<void> {
+  async #payDebt(source: Source, timing: Timing): Promise<void> {
     while (!this.#stopped) {
       const at = source.heardAt = this.#turnAt = timing.now(); // the server waits
       const debt = this.addressOwes(at);

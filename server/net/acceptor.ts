@@ -8,9 +8,8 @@
  *
  * @module
  */
-import type { Clock } from "./clock.ts";
+import { type Clock, throttledLog } from "./clock.ts";
 import { Connection, type Way, type Wire } from "./connection.ts";
-import { throttledLog } from "./throttled_log.ts";
 
 /** Where peers connect; a `Deno.TcpListener` is one. */
 export interface Listener {

@@ -9,8 +9,7 @@
  *
  * @module
  */
-import { CLOCK, type Clock } from "./clock.ts";
-import { nextTurn } from "./turns.ts";
+import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 
 /** Registrations are admitted without a pause for so long, in milliseconds. */
 const PORTION_MS = 0.5;

@@ -13,10 +13,9 @@ import {
   MAX_HEAD_BYTES,
   type Source,
 } from "../../protocol.ts";
-import { CLOCK, type Clock } from "./clock.ts";
+import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 import { tooMuch } from "./slow_consumer.ts";
-import { nextTurn } from "./turns.ts";
 
 /** A client may take so long to read its last frame, in milliseconds. */
 export const LAST_FRAME_MS = 1_000;

@@ -13,8 +13,7 @@
  *
  * @module
  */
-import { CLOCK, type Clock } from "./clock.ts";
-import { nextTurn } from "./turns.ts";
+import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 
 /**
  * Over so many unread bytes the connection ends at once. Slow consumers are found

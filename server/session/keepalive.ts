@@ -3,7 +3,7 @@
  * what it is sent, and it breaks its silence with a frame or with a PONG.
  *
  * Values in, values out, the time included, in milliseconds that never jump;
- * keepalive_timer.ts asks.
+ * the timer in lifecycle.ts asks.
  *
  * @module
  */

@@ -1,17 +1,16 @@
 /**
  * How a session begins and ends: it is counted and logged, and its user goes
- * offline with it.
+ * offline with it; and the timer that ends sessions of clients that are gone.
  *
  * @module
  */
-import { ChatError, ERRORS } from "../../protocol.ts";
+import { ChatError, encode, ERRORS } from "../../protocol.ts";
 import type { User } from "../chat/user.ts";
 import { type Connection, type Ending, hostOf } from "../net/connection.ts";
-import type { Context } from "./context.ts";
+import { type Context, Session, type State } from "./state.ts";
 import { release } from "./register.ts";
 import type { Registered } from "./registered.ts";
 import { logLeft } from "./requests.ts";
-import { Session, type State } from "./state.ts";
 
 /** Opens the session of a connection; refuses it if it is over a limit. */
 export function openSession(
@@ -105,3 +104,85 @@ function inWords(ending: Ending | undefined): string {
   if (ending instanceof ChatError) return ERRORS[ending.code].toLowerCase();
   return ending ?? "server error";
 }
+
+/** So many checks in a second see each connection once. */
+const CHECKS = 10;
+
+/** From one check to the next, in milliseconds. */
+export const CHECK_EVERY_MS = 1_000 / CHECKS;
+
+/** A check that is so late was delayed by this computer, in milliseconds. */
+const STOOD_STILL_MS = 5_000;
+
+/**
+ * Checks all connections once a second: idle clients are sent PING, and clients
+ * that stay idle or stop reading are disconnected.
+ *
+ * The checks are spread over the second. With many connections one check of all
+ * would delay the clients that chat, and all that are disconnected in one moment
+ * would also reconnect in one.
+ */
+export class KeepaliveTimer {
+  readonly #context: Context;
+  #checkedAt: number;
+  #checks = 0;
+
+  /** For the sessions of `context`. */
+  constructor(context: Context) {
+    this.#context = context;
+    this.#checkedAt = context.now();
+  }
+
+  /** Checks the connections of this moment; every {@linkcode CHECK_EVERY_MS}. */
+  check(): void {
+    const now = this.#context.now();
+    const late = now - this.#checkedAt - CHECK_EVERY_MS;
+    this.#checkedAt = now;
+    if (late >= STOOD_STILL_MS) this.#restartAll(now);
+    const moment = this.#checks++ % CHECKS;
+    for (const session of this.#context.sessions) {
+      if (Math.floor(session.keepalive.phase * CHECKS) === moment) {
+        check(session, this.#context);
+      }
+    }
+  }
+
+  #restartAll(now: number): void {
+    for (const { connection, keepalive } of this.#context.sessions) {
+      connection.heardAt = now;
+      keepalive.restart(now);
+    }
+  }
+}
+
+function check(session: Session, context: Context): void {
+  const { connection, keepalive, state } = session;
+  const todo = keepalive.check(connection, {
+    progress: session.progress,
+    settings: context.settings,
+    now: context.now(),
+  });
+  if (todo instanceof ChatError) return refuseInTurn(session, context, todo);
+  if (todo === undefined || state.type !== "registered") return;
+  const { lastId } = context.journal;
+  const confirms = state.account && keepalive.isUnconfirmed(lastId);
+  if (todo === "confirm" && !confirms) return;
+  keepalive.pinged(context.now(), state.caughtUp ? lastId : undefined);
+  connection.outbox.answer(PING);
+}
+
+/**
+ * Refuses with an error that closes. Like a registration that takes time, and
+ * many may be due in one moment: clients that chat do not wait for all of them.
+ */
+function refuseInTurn(
+  session: Session,
+  { admission }: Context,
+  error: ChatError,
+): void {
+  const turn = admission.pass();
+  if (turn) turn.then(() => session.refuse(error));
+  else session.refuse(error);
+}
+
+const PING = encode("PING");

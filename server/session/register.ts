@@ -22,20 +22,21 @@ import {
 } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/resume_tokens.ts";
 import { parseVerifier } from "../../core/scram_server.ts";
-import type { Newcomer } from "../chat/user_names.ts";
+import type { Newcomer } from "../chat/names.ts";
 import type { Missed } from "../journal/journal.ts";
 import { hostOf } from "../net/connection.ts";
 import {
   type Answer,
+  type Context,
   EXPENSIVE,
+  type New,
   number,
   type OpenCommand,
   sendAnswers,
+  type Session,
   single,
-} from "./command.ts";
-import type { Context } from "./context.ts";
+} from "./state.ts";
 import { Registered } from "./registered.ts";
-import type { New, Session } from "./state.ts";
 
 /** The commands of a session that is not registered, by verb. */
 export const REGISTRATIONS = {

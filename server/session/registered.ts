@@ -42,12 +42,11 @@ export function send(
   { hub }: Pick<UserContext, "hub">,
   frame: Frame,
 ): undefined {
-  const word = frame.args[0]!; // a SEND has one
-  const to = outgoing.checkedTarget(word) ?? hub.address(user, word);
+  const to = hub.address(user, frame.args[0]!); // a SEND has one
   if (!isText(frame.body)) {
     throw new ChatError(107, "Cannot send a message that is not UTF-8");
   }
-  outgoing.add(word, frame, to);
+  outgoing.add(frame, to);
 }
 
 /** The state of a session whose user is registered. */
@@ -129,11 +128,8 @@ export class Outgoing {
   readonly #journal: Journal;
   readonly #now: () => number;
   #drafts: Draft[] = [];
-  /**
-   * The target that was checked last, by the word that named it. It needs no
-   * other check until the drafts are stored: nothing else happens before.
-   */
-  #checked: { readonly word: string; readonly to: string } | undefined;
+  /** The words of the last draft, if it has no key. */
+  #words: readonly string[] | undefined;
 
   constructor(sender: Registered, pace: Pace, context: UserContext) {
     this.#sender = sender;
@@ -146,17 +142,25 @@ export class Outgoing {
     return this.#drafts.length === 0;
   }
 
-  /** The target `word` if it was just checked that the user may send there. */
-  checkedTarget(word: string): string | undefined {
-    return this.#checked?.word === word ? this.#checked.to : undefined;
+  /** Adds a SEND to the drafts; `to` is its target, which was checked. */
+  add(frame: Frame, to: string): void {
+    const key = this.keyOf(frame);
+    const { args, body } = frame;
+    this.#drafts.push(key === undefined ? { to, body } : { to, body, key });
+    this.#words = key === undefined ? args : undefined;
   }
 
-  /** Adds a SEND to the drafts; `to` is its target, which was checked. */
-  add(word: string, frame: Frame, to: string): void {
-    const key = this.keyOf(frame);
-    const { body } = frame;
-    this.#drafts.push(key === undefined ? { to, body } : { to, body, key });
-    if (this.#checked?.word !== word) this.#checked = { word, to };
+  /**
+   * Adds a SEND with the very head of the last draft, which needs no other check
+   * until the drafts are stored: nothing else happens before. The decoder reads a
+   * head that repeats once, so that this compares two references.
+   *
+   * @returns Whether it is one.
+   */
+  repeat({ args, body }: Frame): boolean {
+    if (args !== this.#words || !isText(body)) return false;
+    this.#drafts.push({ to: this.#drafts.at(-1)!.to, body }); // there is one
+    return true;
   }
 
   /**
@@ -167,7 +171,7 @@ export class Outgoing {
   async flush(): Promise<void> {
     const drafts = this.#drafts;
     this.#drafts = [];
-    this.#checked = undefined;
+    this.#words = undefined;
     const stored = await this.#append(drafts);
     const { outbox } = this.#sender.connection;
     let draft = 0;

@@ -9,14 +9,20 @@
  */
 import { ChatError, type Frame } from "../../protocol.ts";
 import { overRate } from "../limits/limits.ts";
+import type { Timing } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
-import { nextTurn } from "../net/turns.ts";
-import type { Answer, Command, UserCommand } from "./command.ts";
-import type { Context } from "./context.ts";
+import { nextTurn } from "../net/clock.ts";
+import type {
+  Answer,
+  Command,
+  Context,
+  Session,
+  TwoSocket,
+  UserCommand,
+} from "./state.ts";
 import { closeSession, hasManyRefused, openSession } from "./lifecycle.ts";
 import type { Registered } from "./registered.ts";
 import { COMMANDS } from "./requests.ts";
-import type { Session, TwoSocket } from "./state.ts";
 
 /**
  * Serves one connection, from the first byte to the last. Whatever a client does
@@ -33,14 +39,16 @@ export async function serve(
   try {
     if (!session.admitted && hasManyRefused(context)) return;
     const timing = { now, after, nextTurn };
-    for await (const frames of pace.portions(connection, timing)) {
+    for await (const frames of connection) {
+      pace.heard(connection, now());
       for (const frame of frames) {
         if (connection.ending !== undefined) continue; // thrown away
         const answered = handle(session, context, frame);
         if (answered) await answered;
+        if (pace.mustRest(connection, now)) await rest(session, timing);
       }
-      const flushed = flush(session);
-      if (flushed) await flushed;
+      pace.countRead(connection.received, connection.heardAt);
+      await rest(session, timing);
     }
     connection.end("connection closed");
   } catch (bug) {
@@ -49,6 +57,14 @@ export async function serve(
   } finally {
     closeSession(session, context);
   }
+}
+
+/** Ends a portion of SENDs, and waits until the client may go on. */
+async function rest(session: Session, timing: Timing): Promise<void> {
+  const flushed = flush(session);
+  if (flushed) await flushed;
+  const resting = session.pace.rest(session.connection, timing);
+  if (resting) await resting;
 }
 
 /**
@@ -62,6 +78,10 @@ function handle(
 ): Promise<void> | undefined {
   const { connection, pace, state } = session;
   if (frame instanceof ChatError) return refuse(session, context, frame);
+  if (state.type === "registered" && state.outgoing.repeat(frame)) {
+    pace.countMessage(connection.heardAt); // which is about now
+    return undefined;
+  }
   if (state.type === "two-socket") {
     return handleTwoSocket(session, context, { state, frame });
   }

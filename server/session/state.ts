@@ -1,6 +1,6 @@
 /**
- * What one session knows: the parts that it always has, and its state, which is
- * one of three.
+ * What commands work with: the session, the context that all sessions share, and
+ * the form of a command itself. A session has a state, which is one of three.
  *
  *     New → Registered       REGISTER, SIGNUP, or LOGIN and PROVE
  *     New → TwoSocket        REGISTER TOSEND or REGISTER TORECV
@@ -8,20 +8,31 @@
  * @module
  */
 import {
-  type ChatError,
+  ChatError,
   encode,
   encodeError,
   ERRORS,
   type Frame,
   startLine,
 } from "../../protocol.ts";
-import type { PendingLogin } from "../accounts/accounts.ts";
-import type { Address, LimitedConnection } from "../limits/limits.ts";
+import type { Accounts, PendingLogin } from "../accounts/accounts.ts";
+import type { Address, LimitedConnection, Limits } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
-import { Keepalive, type Progress } from "./keepalive.ts";
+import {
+  Keepalive,
+  type KeepaliveSettings,
+  type Progress,
+} from "./keepalive.ts";
 import type { Registered, SessionParts } from "./registered.ts";
-import type { Role, TwoSocketUser } from "./two_socket.ts";
+import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
+import type { Bans } from "../accounts/bans.ts";
+import type { ResumableSessions } from "../accounts/resume_tokens.ts";
+import type { Hub } from "../chat/hub.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Admission } from "../net/admission.ts";
+import { type Clock, nextTurn } from "../net/clock.ts";
+import { type RateKind, TURN_MS } from "../limits/rates.ts";
 
 /** A session that has no user. */
 export interface New {
@@ -91,4 +102,141 @@ export class Session implements SessionParts {
     if (error.closes) connection.end(error, answer);
     else connection.outbox.answer(answer);
   }
+}
+
+/** What all sessions share. */
+export interface Context extends Clock {
+  /** Users and rooms. */
+  readonly hub: Hub;
+  /** Messages, which it hands on to the hub. */
+  readonly journal: Journal;
+  readonly resumables: ResumableSessions;
+  readonly accounts: Accounts;
+  readonly bans: Bans;
+  /** Where connections that register wait for each other. */
+  readonly admission: Admission;
+  /** Users of the course's protocol. */
+  readonly twoSocketUsers: TwoSocketUsers;
+  readonly limits: Limits;
+  /** The sessions of all open connections. */
+  readonly sessions: Set<Session>;
+  readonly settings: Settings;
+  /** Writes a line of the server's log. */
+  readonly log: (line: string) => void;
+  /** The same for a line that could come many times a second. */
+  readonly logThrottled: (line: string) => void;
+}
+
+/** What an operator, or a test, can set. */
+export interface Settings extends KeepaliveSettings {
+  /** The server's name and version, for REGISTERED. */
+  readonly software: string;
+  /** Longest body of a registered user, in bytes. */
+  readonly maxBodyBytes: number;
+  /** How many messages HISTORY gives without a Limit. */
+  readonly history: number;
+  /** Whether guests are refused. */
+  readonly requireLogin: boolean;
+}
+
+/** The cost of a command with a long answer, or much work. */
+export const EXPENSIVE = 10;
+
+/** What `run` gives: the answer, if it was not sent by `run` itself. */
+export type Answer =
+  | Uint8Array
+  | undefined
+  | Promise<Uint8Array | undefined>;
+
+/** What all commands have. */
+interface Row {
+  /** How many words follow the verb. */
+  readonly words: readonly [least: number, most: number];
+  /** The rate against which it counts; default `requests`. */
+  readonly kind?: RateKind;
+  /** And how much; default 1. */
+  readonly cost?: number;
+  /** It keeps or ends a connection: the debt of an address does not refuse it. */
+  readonly always?: true;
+}
+
+/** A command that needs no registration. */
+export interface OpenCommand extends Row {
+  readonly open: true;
+  /** @throws {ChatError} The answer, if it cannot be done. */
+  run(session: Session, context: Context, frame: Frame): Answer;
+}
+
+/** A command of a registered user. */
+export interface UserCommand extends Row {
+  readonly open?: false;
+  /**
+   * `run` only makes a draft, which is answered when all drafts are stored. All
+   * other commands wait for that before they run.
+   */
+  readonly drafts?: true;
+  /** @throws {ChatError} The answer, if it cannot be done. */
+  run(user: Registered, context: Context, frame: Frame): Answer;
+  /** The answer if `run` throws `error`; it may throw that again. */
+  refused?(
+    user: Registered,
+    context: Context,
+    refusal: { readonly frame: Frame; readonly error: ChatError },
+  ): Uint8Array;
+}
+
+/** One command. */
+export type Command = OpenCommand | UserCommand;
+
+/**
+ * Sends frames no faster than the client reads them, and not all in one turn,
+ * until the connection ends.
+ *
+ * @returns How many were sent.
+ */
+export async function sendAnswers(
+  connection: Connection,
+  frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<number> {
+  const { outbox } = connection;
+  let sent = 0;
+  let turnAt = performance.now();
+  for await (const frame of frames) {
+    if (connection.ending !== undefined) break;
+    outbox.answer(frame);
+    sent++;
+    await outbox.room();
+    if (performance.now() - turnAt < TURN_MS) continue;
+    await nextTurn();
+    turnAt = performance.now();
+  }
+  return sent;
+}
+
+/**
+ * The value of a header that is there once; `name` is in lower case.
+ *
+ * @throws {ChatError} 105 if it is there twice: which one counts is unclear.
+ */
+export function single(frame: Frame, name: string): string | undefined {
+  const [value, again] = frame.headers.filter(([key]) => key === name);
+  if (again) throw malformed(name, "is there twice");
+  return value?.[1];
+}
+
+/**
+ * The value of a header that is a number; `name` is in lower case.
+ *
+ * @throws {ChatError} 105 if it is not a whole number, or there twice.
+ */
+export function number(frame: Frame, name: string): number | undefined {
+  const value = single(frame, name);
+  if (value === undefined) return undefined;
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw malformed(name, "is not a whole number");
+}
+
+function malformed(name: string, why: string): ChatError {
+  const shown = name[0]!.toUpperCase() + name.slice(1); // none is empty
+  return new ChatError(105, `Cannot do that: ${shown} ${why}`);
 }

@@ -21,7 +21,7 @@ import type { Journal } from "../journal/journal.ts";
 import { type Connection, hostOf } from "../net/connection.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Peer, User } from "../chat/user.ts";
-import { NameMap } from "../chat/name_map.ts";
+import { NameMap } from "../chat/names.ts";
 import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../net/outbox.ts";
 import type { Batch } from "../chat/batch.ts";
 

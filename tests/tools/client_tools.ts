@@ -45,7 +45,6 @@ export function recordingTerminal(print: (text: string) => void): Terminal {
   return {
     kind: "plain",
     columns: Infinity,
-    behind: 0,
     print,
     flushed: () => Promise.resolve(),
     prompt: print,

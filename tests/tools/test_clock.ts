@@ -1,6 +1,5 @@
 /** Time in a test's hands: it stands still until the test moves it. */
-import type { Clock } from "../../server/net/clock.ts";
-import { nextTurn } from "../../server/net/turns.ts";
+import { type Clock, nextTurn } from "../../server/net/clock.ts";
 
 /** A clock whose timers run when the test lets their time come. */
 export class TestClock implements Clock {

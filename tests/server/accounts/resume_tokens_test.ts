@@ -8,10 +8,10 @@ import {
 } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
-import { TokenTable } from "../../../server/journal/token_table.ts";
 import {
   ResumableSessions,
   RESUME_WINDOW_MS,
+  TokenTable,
 } from "../../../server/accounts/resume_tokens.ts";
 
 Deno.test("ResumableSessions finds a visit by name, in any case, and token", async () => {

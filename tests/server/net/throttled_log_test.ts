@@ -1,9 +1,6 @@
 /** Log lines that are told now and then, with the time in the test's hand. */
 import { assertEquals } from "@std/assert";
-import {
-  LOG_EVERY_MS,
-  throttledLog,
-} from "../../../server/net/throttled_log.ts";
+import { LOG_EVERY_MS, throttledLog } from "../../../server/net/clock.ts";
 
 Deno.test("throttledLog() logs the first line, and one a minute with how many were left out", () => {
   let now = 5_000;

@@ -1,6 +1,6 @@
 /** Turns of the event loop: that in each of them what came is read. */
 import { assert } from "@std/assert";
-import { nextTurn, openTurns } from "../../../server/net/turns.ts";
+import { nextTurn, openTurns } from "../../../server/net/clock.ts";
 import { listenHere } from "../../tools/net/raw_client.ts";
 
 /** Both ends of a connection. */

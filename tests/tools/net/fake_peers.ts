@@ -7,7 +7,7 @@ import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
-import type { Context } from "../../../server/session/context.ts";
+import type { Context } from "../../../server/session/state.ts";
 import { Database } from "../../../server/journal/database.ts";
 import { IN_MEMORY } from "../../../server/journal/database_file.ts";
 import { Hub } from "../../../server/chat/hub.ts";
@@ -18,7 +18,7 @@ import { serve } from "../../../server/session/session.ts";
 import {
   CHECK_EVERY_MS,
   KeepaliveTimer,
-} from "../../../server/session/keepalive_timer.ts";
+} from "../../../server/session/lifecycle.ts";
 import { Admission } from "../../../server/net/admission.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { TestClock } from "../test_clock.ts";

@@ -16,6 +16,7 @@ import {
   startServer,
 } from "../../../server/start.ts";
 import { startWeb, type Web } from "../../../web/serve/serve.ts";
+import { consoleOf } from "../operator.ts";
 import { SocketConn } from "./socket_conn.ts";
 
 /** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
@@ -107,6 +108,8 @@ export async function within<T>(
 
 /** A server on a free port, and the lines of its log. */
 export interface TestServer extends Server {
+  /** What its operator can type. */
+  readonly console: ReturnType<typeof consoleOf>;
   /** What was logged so far. */
   readonly log: readonly string[];
   /** Resolves with the first line that has `part` in it. */
@@ -151,7 +154,7 @@ function startSmallServer(
     port: options.tcp.addr.port,
     file: undefined,
     tlsPort: undefined,
-    get console() {
+    get context() {
       return cannot();
     },
     welcome: cannot,
@@ -196,9 +199,10 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     port: server.port,
     file: server.file,
     tlsPort: server.tlsPort,
-    get console() {
-      return server.console;
+    get context() {
+      return server.context;
     },
+    console: consoleOf(server),
     welcome: server.welcome,
     async [Symbol.asyncDispose]() {
       webs.delete(server.port);

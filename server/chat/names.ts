@@ -1,12 +1,12 @@
 /**
  * The names of users: which are legal, in use, reserved, or of an account.
  *
- * Names that look alike are one name: there is no a1ice beside alice.
+ * Names that differ only in case, or look alike, are one name: there is no a1ice
+ * beside alice.
  *
  * @module
  */
-import { ChatError, isUserName } from "../../protocol.ts";
-import { NameMap } from "./name_map.ts";
+import { ChatError, isUserName, lookAlike } from "../../protocol.ts";
 
 /** So many numbers are tried behind a name in use to find a free one. */
 const MAX_TRIES = 20;
@@ -119,4 +119,43 @@ export function printable(word: string): string {
 /** The nearest legal name, if there is anything to make it of. */
 function legalName(name: string): string | undefined {
   return name.replaceAll(/[^A-Za-z0-9]/g, "").slice(0, 32) || undefined;
+}
+
+/**
+ * Values by name, where names that differ only in case, and look-alikes, are
+ * the same name.
+ */
+export class NameMap<V> {
+  readonly #entries = new Map<string, V>(); // by name in lower case
+  readonly #lookAlikes = new Map<string, string>(); // to the key above
+
+  /** How many names there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The value of `name`, or else of a name that looks like it. */
+  get(name: string): V | undefined {
+    const exact = this.#entries.get(name.toLowerCase());
+    if (exact !== undefined) return exact;
+    const key = this.#lookAlikes.get(lookAlike(name));
+    return key === undefined ? undefined : this.#entries.get(key);
+  }
+
+  /** Puts `value` under a name for which {@linkcode get} finds nothing. */
+  add(name: string, value: V): void {
+    this.#entries.set(name.toLowerCase(), value);
+    this.#lookAlikes.set(lookAlike(name), name.toLowerCase());
+  }
+
+  /** Takes out a name that was added. */
+  delete(name: string): void {
+    this.#entries.delete(name.toLowerCase());
+    this.#lookAlikes.delete(lookAlike(name));
+  }
+
+  /** The values, in the order in which their names were added. */
+  values(): MapIterator<V> {
+    return this.#entries.values();
+  }
 }
