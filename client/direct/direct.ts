@@ -60,7 +60,9 @@ export class Direct {
     this.#sessions = new DirectSessions({
       request: parts.request,
       hostname: parts.hostname,
-      refusal: (name) => this.#refusal(name),
+      // A user we ignore must not learn that.
+      refusal: (name) =>
+        parts.listens() && !parts.ignores(name) ? undefined : "takes no calls",
       rings: (call) => this.#rings(call),
       talk: (name, announced) => this.files.transfers.withPeer(name, announced),
       audience: () => parts,
@@ -171,11 +173,6 @@ export class Direct {
   /** Ends all sessions and calls. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sessions[Symbol.asyncDispose]();
-  }
-
-  #refusal(name: string): string | undefined {
-    if (this.#parts.listens() && !this.#parts.ignores(name)) return undefined;
-    return "takes no calls"; // a user we ignore must not learn that
   }
 
   #rings(call: Call): void {

@@ -190,7 +190,9 @@ export async function handshake(
     await expect(stream, theirProof, "its proof is wrong");
   } else {
     await expect(stream, theirProof, "its proof is wrong");
-    if (!choose(theirs, both)) throw notNeeded();
+    if (!choose(theirs, both)) {
+      throw new Failure(EXIT.failed, "another connection was faster");
+    }
     await writeAll(stream, ourProof);
   }
   const channel = new Channel(stream, {
@@ -243,10 +245,6 @@ async function read(stream: ByteStream, length: number): Promise<Bytes> {
 
 function wrongPeer(why: string): Failure {
   return new Failure(EXIT.refused, `wrong peer: ${why}`);
-}
-
-function notNeeded(): Failure {
-  return new Failure(EXIT.failed, "another connection was faster");
 }
 
 function otherKey(): Failure {
