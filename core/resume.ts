@@ -78,11 +78,6 @@ export class Resume {
     this.#session = session;
   }
 
-  /** Whether we were ever registered. */
-  get wasRegistered(): boolean {
-    return this.#token !== undefined;
-  }
-
   /**
    * Registers on `connection`; after the first one, joins the rooms again and
    * fetches what was missed.

@@ -9,7 +9,7 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { SmallServer } from "../../../examples/server.ts";
+import { serve } from "../../../examples/server.ts";
 import {
   type Server,
   type ServerOptions,
@@ -146,19 +146,23 @@ export function lastingPort(): number {
 function startSmallServer(
   options: ServerOptions & { readonly tcp: Deno.TcpListener },
 ): Server {
-  const server = new SmallServer(options.tcp, options);
+  const { tcp, log } = options;
+  const served = serve(tcp, log);
   const cannot = (): never => {
     throw new TypeError("The small server cannot do that: fullServerTest");
   };
   return {
-    port: options.tcp.addr.port,
+    port: tcp.addr.port,
     file: undefined,
     tlsPort: undefined,
     get context() {
       return cannot();
     },
     welcome: cannot,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      tcp.close();
+      await served;
+    },
   };
 }
 

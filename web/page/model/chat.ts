@@ -104,7 +104,7 @@ export class Chat implements CommandClient {
 
   /** Whether we were ever registered. */
   get wasRegistered(): boolean {
-    return this.#session.wasRegistered;
+    return this.server.wasRegistered;
   }
 
   /**
