@@ -12,39 +12,36 @@
  *
  * @module
  */
-import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
-import { inTime } from "./core/resume.ts";
+import { abortable } from "@std/async/abortable";
 import { Access } from "./client/chat/access.ts";
-import { sanitize } from "./core/text/sanitize.ts";
-import { runLine } from "./client/chat/commands.ts";
 import { complete } from "./client/chat/completion.ts";
-import type { Stream } from "./core/net/stream.ts";
-import { errorText } from "./core/net/connection_error.ts";
-import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
+import type { TransferTask } from "./client/chat/file_pipe.ts";
+import { Refusals, sendLines } from "./client/chat/pipe.ts";
+import { Session, type SessionFiles } from "./client/chat/session.ts";
+import { runTypedLines } from "./client/chat/typed.ts";
 import type { SharedFolder } from "./client/files/shared_folder.ts";
+import { askGoal, askName, type Goal, refused } from "./client/goal.ts";
+import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
+import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
 import {
   KnownServers,
   knownServersPath,
 } from "./client/trust/known_servers.ts";
+import type { Trust } from "./client/trust/trust.ts";
+import { EXIT, Failure, failureOf } from "./client/view/failure.ts";
+import { View } from "./client/view/view.ts";
+import { errorText } from "./core/net/connection_error.ts";
 import { ReconnectingConnection } from "./core/net/reconnecting.ts";
-import { takesFrom, type Transfer } from "./client/chat/transfer.ts";
-import { askGoal, askName, type Goal } from "./client/goal.ts";
-import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
+import { inTime } from "./core/resume.ts";
+import { sanitize } from "./core/text/sanitize.ts";
+import config from "./deno.json" with { type: "json" };
+import { ChatError, DEFAULT_ROOM, lookAlike } from "./protocol.ts";
+import { UsageError } from "./terminal/options.ts";
 import { OutputClosed } from "./terminal/output.ts";
-import { Refusals, sendLines } from "./client/chat/pipe.ts";
-import { refused } from "./client/chat/refused.ts";
 import { PlainTerminal } from "./terminal/plain_terminal.ts";
 import { RawTerminal } from "./terminal/raw_terminal.ts";
-import { columnsNow, END_SIGNALS } from "./terminal/system.ts";
-import { Session, type SessionParts } from "./client/chat/session.ts";
+import { columnsNow, onEndSignals } from "./terminal/system.ts";
 import type { Terminal } from "./terminal/terminal.ts";
-import type { Trust } from "./client/trust/trust.ts";
-import { runTypedLines } from "./client/chat/typed.ts";
-import { View } from "./client/view/view.ts";
-import { ChatError, DEFAULT_ROOM } from "./protocol.ts";
-import { UsageError } from "./terminal/options.ts";
-import type { LocalOptions } from "./client/gui/local.ts";
-import config from "./deno.json" with { type: "json" };
 
 /**
  * Nobody sits before a pipe: so long after its connection was lost, and the
@@ -52,7 +49,7 @@ import config from "./deno.json" with { type: "json" };
  */
 const PIPE_GIVES_UP_AFTER_MS = 5 * 60_000;
 
-/** How we talk to the person or the pipe. */
+/** How we talk to the user or the pipe. */
 interface Setting {
   readonly options: Options;
   /** Whether questions can be asked. */
@@ -62,42 +59,36 @@ interface Setting {
   readonly terminal: Terminal;
   readonly access: Access;
   readonly view: View;
-  /** Who the server has to be, if it is to be encrypted. */
-  trust?: Trust;
-  /** The visit, once it has begun. */
+  /** Undefined until we connect. */
   session?: Session;
 }
 
-/** One run of the program, from the first question to the exit code. */
-async function chat(options: Options): Promise<number> {
-  const stop = new AbortController();
-  using _signals = stopOnSignals(stop);
+/** Chats, from the first question to the exit code. */
+async function chat(options: Options, stop: AbortController): Promise<number> {
   await using setting = openSetting(options, stop);
-  const { promise: stopped, reject } = Promise.withResolvers<never>();
-  stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
-  // Who is still at a question when the signal comes is left there: the
-  // terminal goes away under the visit, and then the program.
   let code: number;
   try {
-    code = await Promise.race([visit(setting), stopped]);
+    // A signal leaves a user at a question: the terminal goes away under it.
+    code = await abortable(registerAndChat(setting), stop.signal);
   } finally {
     await setting.session?.direct[Symbol.asyncDispose]();
   }
-  stop.signal.throwIfAborted(); // while we took leave
+  stop.signal.throwIfAborted(); // while direct sessions ended
   return code;
 }
 
 /**
- * The page in the system's browser, until it is stopped. What it needs is
- * loaded only here.
+ * Serves the page, and opens it in the system's browser, until it is stopped.
+ * What it needs is loaded only here.
  */
-async function chatInBrowser(options: Options): Promise<number> {
+async function chatInBrowser(
+  options: Options,
+  stop: AbortController,
+): Promise<number> {
   const { openBrowser, serveLocally } = await import("./client/gui/local.ts");
   const { pageFiles } = await import("./client/gui/page_session.ts");
   const { TypedServers } = await import("./client/gui/typed_servers.ts");
-  const stop = new AbortController();
-  using _signals = stopOnSignals(stop);
-  const { tls, downloads, share, listens, directHost } = options;
+  const { tls, name, hostname, port } = options;
   const asks = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const servers = new TypedServers({
     tls,
@@ -108,47 +99,36 @@ async function chatInBrowser(options: Options): Promise<number> {
     complain: console.error,
   });
   await using page = await serveLocally({
-    settings: pageSettings(options),
+    settings: {
+      ...(name === undefined ? {} : { name }),
+      ...(hostname === undefined ? {} : { server: hostname }),
+      ...(port === undefined ? {} : { port }),
+      tls: tls !== undefined,
+    },
     dial: (server, port, signal) => servers.dial(server, port, signal),
     files: pageFiles({
-      folder: downloads,
-      shared: share === undefined ? undefined : await sharedFolder(share),
-      listens,
-      hostname: directHost,
+      folder: options.downloads,
+      shared: await sharedFolder(options.share),
+      listens: options.listens,
+      hostname: options.directHost,
     }),
   });
   console.log(`The chat is at ${page.address}\nCtrl-C ends it.`);
-  const { promise: stopped, reject } = Promise.withResolvers<never>();
-  stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
-  const opening = openBrowser(page.address).then((opened) => {
-    if (!opened) console.log("Open this address in a browser.");
-    return stopped;
-  });
-  return await Promise.race([opening, stopped]);
+  const opened = await abortable(openBrowser(page.address), stop.signal);
+  if (!opened) console.log("Open this address in a browser.");
+  return await abortable(new Promise<never>(() => {}), stop.signal);
 }
 
-/** What the page need not ask. */
-function pageSettings(
-  { name, hostname, port, tls }: Options,
-): LocalOptions["settings"] {
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(hostname === undefined ? {} : { server: hostname }),
-    ...(port === undefined ? {} : { port }),
-    tls: tls !== undefined,
-  };
-}
-
-/** Finds out whom to be and where, comes in, and stays until the end. */
-async function visit(setting: Setting): Promise<number> {
+/** Asks for a name and a server, registers, and chats until the end. */
+async function registerAndChat(setting: Setting): Promise<number> {
   const { access, options, terminal } = setting;
   const goal = await askGoal(options, setting.asks, terminal);
-  await loadTrust(setting);
+  const trust = await loadTrust(setting);
   let suggestion = "";
   for (;;) {
     if (await access.prepare(goal.name)) {
       try {
-        return await attend(goal, setting);
+        return await runLoops(goal, setting, trust);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
         if (setting.session?.chat.wasRegistered) {
@@ -169,16 +149,35 @@ async function visit(setting: Setting): Promise<number> {
   }
 }
 
+/** Prepares for TLS, if it is wanted: only then its modules are loaded. */
+async function loadTrust(
+  { asks, options: { tls }, terminal }: Setting,
+): Promise<Trust | undefined> {
+  if (!tls) return undefined;
+  const { Trust } = await import("./client/trust/trust.ts");
+  return new Trust({
+    ...tls,
+    known: new KnownServers(knownServersPath()),
+    terminal: asks ? terminal : undefined,
+  });
+}
+
 /**
  * Runs both loops until one ends.
  *
- * @throws {ChatError} If the server does not let us in.
+ * @throws {ChatError} If the server does not register us.
  */
-async function attend(goal: Goal, setting: Setting): Promise<number> {
+async function runLoops(
+  goal: Goal,
+  setting: Setting,
+  trust: Trust | undefined,
+): Promise<number> {
   const { access, options, terminal, view, piped, asks } = setting;
+  const { transfer } = options;
   const refusals = new Refusals();
   using server = new ReconnectingConnection({
-    dial: (signal) => connect(goal, setting, signal),
+    dial: (signal) =>
+      trust?.dial(goal, signal) ?? dial(goal, signal, connectTcp),
     ...(asks ? {} : { giveUpAfterMs: PIPE_GIVES_UP_AFTER_MS }),
   });
   const session = new Session({
@@ -188,20 +187,21 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
     name: goal.name,
     access,
     echo: !piped, // a pipe knows what it said
-    listens: options.listens && !piped && options.transfer?.kind !== "send",
-    directHost: options.directHost,
-    files: await filesOf(setting),
-    takesFiles: options.transfer &&
-      ((name) => takesFrom(options.transfer, name)),
+    direct: {
+      listens: options.listens && !piped && transfer?.kind !== "send",
+      hostname: options.directHost,
+      files: await filesOf(setting),
+      takesFiles: transfer && ((name) => takesFrom(transfer, name)),
+    },
     ...(piped ? { refused: refusals.add } : {}),
   });
   setting.session = session;
   const reading = session.run(); // the read loop
   const writing = speak(session, goal, setting, refusals);
   try {
-    // The loser ends with the line, or waits for a line nobody will type.
+    // The other loop ends with the connection, or waits for a line in vain.
     await Promise.race([reading, writing]);
-    if (options.transfer) await writing; // which knows whether all arrived
+    if (transfer) await writing; // which knows whether all arrived
   } catch (error) {
     if (piped) refusals.tellLost(server.parked);
     throw error;
@@ -211,29 +211,7 @@ async function attend(goal: Goal, setting: Setting): Promise<number> {
   return refusals.count > 0 ? EXIT.failed : EXIT.ok;
 }
 
-/** Connects; with TLS, to the right server alone. */
-async function connect(
-  goal: Goal,
-  { trust }: Setting,
-  signal: AbortSignal,
-): Promise<Stream> {
-  if (trust) return await trust.dial(goal, signal);
-  return await dial(goal, signal, connectTcp);
-}
-
-/** Prepares for TLS; nobody else loads what that needs. */
-async function loadTrust(setting: Setting): Promise<void> {
-  const { asks, options: { tls }, terminal } = setting;
-  if (!tls) return;
-  const { Trust } = await import("./client/trust/trust.ts");
-  setting.trust = new Trust({
-    ...tls,
-    known: new KnownServers(knownServersPath()),
-    terminal: asks ? terminal : undefined,
-  });
-}
-
-/** The write loop: says what is typed, once we are in, and takes leave. */
+/** The write loop: sends what is typed, once we are registered, and signs out. */
 async function speak(
   session: Session,
   goal: Goal,
@@ -241,61 +219,58 @@ async function speak(
   refusals: Refusals,
 ): Promise<void> {
   const { server } = session;
+  const { room = DEFAULT_ROOM, transfer } = options;
   await session.present;
-  if (options.transfer) return await transferFiles(session, options.transfer);
-  const room = options.room ?? DEFAULT_ROOM;
-  if (piped) {
+  let isDone = true;
+  if (transfer) {
+    const { runTransfer } = await import("./client/chat/file_pipe.ts");
+    isDone = await runTransfer(session, transfer);
+  } else if (piped) {
     await session.join(room);
-    await sendLines(server, Deno.stdin.readable, refusals.numbers, {
-      room,
-      maxBytes: session.chat.maxBodyBytes,
-      refuse: refusals.tell,
-    });
+    await sendLines(session, room, refusals);
   } else {
     session.note(`Welcome, ${session.name}. Type /help for commands.`);
     if (asks && !options.tls && !isLoopback(goal.hostname)) {
       session.note(NOT_ENCRYPTED);
     }
     const chooses = goal.named && options.room === undefined;
-    await runLine(session, chooses ? "/rooms" : `/join ${room}`);
-    session.prompt();
-    await runTypedLines(session, terminal);
+    const first = chooses ? "/rooms" : `/join ${room}`;
+    await runTypedLines(session, terminal, first);
   }
   await inTime("sign out", server, session.logout());
+  if (!isDone) throw new Failure(EXIT.failed, ""); // the user was told why
 }
 
 const NOT_ENCRYPTED =
   "Connection not encrypted; others on the network can read it. Use --tls.";
 
-/** Sends or receives files, and takes leave. */
-async function transferFiles(
-  session: Session,
-  transfer: Transfer,
-): Promise<void> {
-  const { runTransfer } = await import("./client/chat/file_pipe.ts");
-  const arrived = await runTransfer(session, transfer);
-  await inTime("sign out", session.server, session.logout());
-  if (!arrived) throw new Failure(EXIT.failed, ""); // why, was told
-}
-
 /** Where files go, what others may get, and how transfers are shown. */
 async function filesOf(
-  { options, terminal }: Setting,
-): Promise<NonNullable<SessionParts["files"]>> {
-  const { downloads, share, transfer } = options;
+  { options: { downloads, share, transfer }, terminal }: Setting,
+): Promise<SessionFiles> {
   const draws = terminal.kind === "raw" ||
     (transfer !== undefined && Deno.stderr.isTerminal());
   return {
     folder: downloads,
-    shared: share === undefined ? undefined : await sharedFolder(share),
+    shared: await sharedFolder(share),
     draw: draws ? (rows) => terminal.status(rows) : undefined,
     columns: columnsNow,
     accepts: ({ peer }) => takesFrom(transfer, peer),
   };
 }
 
+/** Whether a transfer takes what `name` sends, without a question. */
+function takesFrom(transfer: TransferTask | undefined, name: string): boolean {
+  if (transfer?.kind !== "receive") return false;
+  const { user } = transfer;
+  return user === undefined || lookAlike(user) === lookAlike(name);
+}
+
 /** @throws {Failure} If it is no folder. */
-async function sharedFolder(path: string): Promise<SharedFolder> {
+async function sharedFolder(
+  path: string | undefined,
+): Promise<SharedFolder | undefined> {
+  if (path === undefined) return undefined;
   const { SharedFolder } = await import("./client/files/shared_folder.ts");
   const { FileFailure } = await import("./client/files/records.ts");
   try {
@@ -317,24 +292,18 @@ function openSetting(
   const plain = options.plain || dumb || !input || !output || transfers;
   const colors = options.color === "always" ||
     (options.color === "auto" && !plain && !Deno.env.get("NO_COLOR"));
-  const setting: { session?: Session } = {};
   const closed = (error: OutputClosed) => stop.abort(error);
   const aside = { sink: Deno.stderr, draws: Deno.stderr.isTerminal() };
-  const terminal = transfers
-    ? new PlainTerminal(closed, aside)
-    : plain
-    ? new PlainTerminal(closed)
+  const terminal = plain
+    ? new PlainTerminal(closed, transfers ? aside : undefined)
     : new RawTerminal({
-      complete: (line) =>
-        setting.session
-          ? complete(setting.session, line)
-          : Promise.resolve([[], line]),
+      complete: (line) => complete(setting.session, line),
       interrupt: () => stop.abort(new Failure(EXIT.interrupted, "")),
       closed,
     });
   const { way, passwordFile } = options;
   const asker = input ? terminal : undefined;
-  return Object.assign(setting, {
+  const setting: Setting & AsyncDisposable = {
     options,
     access: new Access({ way, passwordFile, terminal: asker }),
     asks: input,
@@ -342,19 +311,8 @@ function openSetting(
     terminal,
     view: new View({ plain, colors, columns: () => terminal.columns }),
     [Symbol.asyncDispose]: () => terminal[Symbol.asyncDispose](),
-  });
-}
-
-/** Ends the visit, with the terminal given back, when we are asked to stop. */
-function stopOnSignals(stop: AbortController): Disposable {
-  const listeners = Object.entries(END_SIGNALS).map(([name, number]) => {
-    // Exit codes as shells have them.
-    const listener = () => stop.abort(new Failure(128 + number, ""));
-    const signal = name as Deno.Signal; // the cast: a key of END_SIGNALS
-    Deno.addSignalListener(signal, listener);
-    return () => Deno.removeSignalListener(signal, listener);
-  });
-  return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
+  };
+  return setting;
 }
 
 /** Says why we end, if there is something to say, and gives the exit code. */
@@ -378,7 +336,12 @@ async function main(args: string[]): Promise<number> {
   try {
     const options = await readOptions(args);
     if (typeof options === "object") {
-      return await (options.gui ? chatInBrowser(options) : chat(options));
+      const stop = new AbortController();
+      using _signals = onEndSignals((exitCode) =>
+        stop.abort(new Failure(exitCode, ""))
+      );
+      const run = options.gui ? chatInBrowser : chat;
+      return await run(options, stop);
     }
     const { helpText } = await import("./terminal/usage.ts");
     console.log(

@@ -25,7 +25,7 @@ import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
 import { StartError } from "./server/journal/start_error.ts";
 import { UsageError } from "./terminal/options.ts";
-import { END_SIGNALS } from "./terminal/system.ts";
+import { onEndSignals } from "./terminal/system.ts";
 
 const SOFTWARE = `parley ${config.version}`;
 
@@ -55,14 +55,17 @@ async function obey(args: string[]): Promise<number> {
 }
 
 async function run(options: Options): Promise<number> {
-  const { promise: stopped, resolve: stop, reject } = Promise
-    .withResolvers<void>();
-  const signals = onSignals(stop);
+  const stopping = Promise.withResolvers<void>();
+  const stop = () => stopping.resolve();
+  const signals = onEndSignals(stop);
   await using screen = new Screen();
   await using opened = new AsyncDisposableStack();
   let server: Server;
   try {
-    const tcp = options.plain ? listen(options, "--port") : undefined;
+    const { hostname, port } = options;
+    const tcp = options.plain
+      ? listen({ hostname, port, option: "--port" })
+      : undefined;
     const tls = await openTls(options);
     const { startServer } = await import("./server/start.ts");
     const log = (line: string) => screen.log(line);
@@ -76,23 +79,24 @@ async function run(options: Options): Promise<number> {
     console.error(error.message);
     return 2;
   }
-  operate(server, screen, stop).catch(reject);
-  await Promise.race([stopped, server.console.stopped]);
+  operate(server, screen, stop).catch(stopping.reject);
+  await stopping.promise;
   signals[Symbol.dispose](); // from now on they end the program at once
   await screen[Symbol.asyncDispose]();
   screen.print("Shutting down");
   return 0;
 }
 
-/**
- * Listens for TCP; `option` is the name of the option for the port.
- *
- * @throws {StartError} Why it cannot.
- */
-function listen(
-  { hostname, port }: { hostname: string; port: number },
-  option: string,
-): Deno.TcpListener {
+/** A port to listen on. */
+interface Place {
+  readonly hostname: string;
+  readonly port: number;
+  /** The option for the port. */
+  readonly option: string;
+}
+
+/** @throws {StartError} Why it cannot. */
+function listen({ hostname, port, option }: Place): Deno.TcpListener {
   try {
     return Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
   } catch (error) {
@@ -101,11 +105,7 @@ function listen(
 }
 
 function cannotListen(
-  { hostname, port, option }: {
-    hostname: string;
-    port: number;
-    option: string;
-  },
+  { hostname, port, option }: Place,
   cause: Error & { code?: unknown }, // which node:http has
 ): StartError {
   const taken = cause instanceof Deno.errors.AddrInUse ||
@@ -119,18 +119,21 @@ function cannotListen(
 
 /** Obeys the operator, line by line, to the end of the input. */
 async function operate(
-  { console: desk }: Server,
+  { context }: Server,
   screen: Screen,
-  interrupt: () => void,
+  stop: () => void,
 ): Promise<void> {
-  const editing = {
-    hint: "Type help for commands.",
-    complete: (line: string) => desk.complete(line),
-    interrupt,
-  };
-  for await (const line of screen.lines(editing)) {
+  const { completeCommand, runCommand } = await import(
+    "./server/operator/console.ts"
+  );
+  const desk = { ...context, stop };
+  const lines = screen.lines({
+    complete: (line) => completeCommand(desk, line),
+    interrupt: stop,
+  });
+  for await (const line of lines) {
     try {
-      screen.print(await desk.run(line));
+      screen.print(await runCommand(desk, line));
     } catch (bug) {
       console.error("A command failed:", bug);
     }
@@ -152,7 +155,8 @@ async function openTls(
   const { certificateFor } = await import("./server/certificate.ts");
   const { withTls } = await import("./server/net/tls.ts");
   const certificate = await certificateFor({ files: tls.files, db });
-  const listener = listen({ hostname, port: tls.port }, "--tls-port");
+  const { port } = tls;
+  const listener = listen({ hostname, port, option: "--tls-port" });
   return { ...certificate, ...withTls(listener, certificate) };
 }
 
@@ -239,20 +243,6 @@ function storagePlace(file: string | undefined): string {
   return file === undefined
     ? "Stored in memory; lost when the server stops."
     : `Messages and accounts are stored in ${Deno.realPathSync(file)}`;
-}
-
-/** Calls `stop` on signals; once disposed, they end the program as usual. */
-function onSignals(stop: () => void): Disposable {
-  const signals = Object.keys(END_SIGNALS) as Deno.Signal[]; // its keys
-  for (const name of signals) Deno.addSignalListener(name, stop);
-  return {
-    [Symbol.dispose]() {
-      for (const name of signals) {
-        // When a terminal goes away, both the system and the shell send SIGHUP.
-        if (name !== "SIGHUP") Deno.removeSignalListener(name, stop);
-      }
-    },
-  };
 }
 
 // A pending read of standard input would keep the program from ending.

@@ -1,15 +1,23 @@
 /**
- * The questions about what the command line leaves open: a name, a server, a
- * port.
+ * The user name and the server: the questions about what the command line leaves
+ * open, and what the user reads when the server refuses the name.
  *
  * @module
  */
-import { DEFAULT_PORT, isUserName } from "../protocol.ts";
+import { type ChatError, DEFAULT_PORT, isUserName } from "../protocol.ts";
+import { errorText } from "../core/net/connection_error.ts";
+import { sanitize } from "../core/text/sanitize.ts";
 import { UsageError } from "../terminal/options.ts";
-import { DEFAULT_HOST, DEFAULT_TLS_PORT, type Options } from "./options.ts";
-import { EXIT, Failure } from "./view/failure.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { type Endpoint, parseAddress, parsePort } from "./trust/address.ts";
+import { askUntil } from "./chat/access.ts";
+import { DEFAULT_HOST, DEFAULT_TLS_PORT, type Options } from "./options.ts";
+import {
+  addressText,
+  type Endpoint,
+  parseAddress,
+  parsePort,
+} from "./trust/address.ts";
+import { EXIT, Failure } from "./view/failure.ts";
 
 /** The user name and the server to connect to. */
 export interface Goal extends Endpoint {
@@ -32,24 +40,15 @@ export async function askGoal(
     );
   }
   const name = options.name ?? await askName(terminal, "");
-  const { hostname, port, tls } = options;
-  const normalPort = tls ? DEFAULT_TLS_PORT : DEFAULT_PORT;
-  if (hostname !== undefined || !asks) {
-    return {
-      name,
-      hostname: hostname ?? DEFAULT_HOST,
-      port: port ?? normalPort,
-      named,
-    };
+  const normalPort = options.tls ? DEFAULT_TLS_PORT : DEFAULT_PORT;
+  let { hostname, port } = options;
+  if (hostname === undefined && asks) {
+    const server = await askServer(terminal);
+    hostname = server.hostname;
+    port ??= server.port ?? await askPort(terminal, normalPort);
   }
-  const server = await askServer(terminal);
-  const known = port ?? server.port;
-  return {
-    name,
-    hostname: server.hostname,
-    port: known ?? await askPort(terminal, normalPort),
-    named,
-  };
+  hostname ??= DEFAULT_HOST;
+  return { name, hostname, port: port ?? normalPort, named };
 }
 
 /** Asks until the answer is a legal name. */
@@ -58,7 +57,7 @@ export async function askName(
   suggestion: string,
 ): Promise<string> {
   const hint = suggestion === "" ? "" : ` [${suggestion}]`;
-  return await ask(terminal, `Name${hint}: `, (answer) => {
+  return await askUntil(terminal, `Name${hint}: `, (answer) => {
     const name = answer === "" ? suggestion : answer;
     if (isUserName(name)) return name;
     return new Error(
@@ -69,10 +68,8 @@ export async function askName(
   });
 }
 
-async function askServer(
-  terminal: Terminal,
-): Promise<{ hostname: string; port: number | undefined }> {
-  return await ask(
+async function askServer(terminal: Terminal) {
+  return await askUntil(
     terminal,
     `Server [${DEFAULT_HOST}]: `,
     (answer) =>
@@ -82,7 +79,7 @@ async function askServer(
 }
 
 async function askPort(terminal: Terminal, normal: number): Promise<number> {
-  return await ask(
+  return await askUntil(
     terminal,
     `Port [${normal}]: `,
     (answer) =>
@@ -91,19 +88,31 @@ async function askPort(terminal: Terminal, normal: number): Promise<number> {
   );
 }
 
-/** Asks until `read` makes something of the answer other than an error. */
-async function ask<T>(
-  terminal: Terminal,
-  question: string,
-  read: (answer: string) => T | Error,
-): Promise<T> {
-  for (;;) {
-    const answer = await terminal.ask(question);
-    if (answer === undefined) {
-      throw new Failure(EXIT.failed, "Nothing was entered");
-    }
-    const value = read(answer.trim());
-    if (!(value instanceof Error)) return value;
-    terminal.print(`! ${value.message}\n`);
+/** Why the server does not register us, and what to type instead. */
+export function refused(
+  error: ChatError,
+  goal: Goal,
+  { tls }: Options,
+): Failure {
+  const server = addressText(goal) + (tls ? " --tls" : "");
+  const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
+  const example = `Try: client.ts ${free || "alice"} ${server}`;
+  const retry = Number(error.headers["retry-after"]);
+  let advice = ADVICE[error.code] ?? "Try again later, or ask the operator.";
+  if (error.code === 100) {
+    advice = `Names have 1 to 32 letters and digits. ${example}`;
   }
+  if (free !== "") advice = example;
+  if (retry > 60) advice = `Try again in ${Math.ceil(retry / 60)} minutes.`;
+  else if (retry > 0) advice = `Try again in ${retry} s.`;
+  const text = `Cannot register as "${goal.name}": ${errorText(error)}`;
+  return new Failure(EXIT.refused, text, { advice, cause: error });
 }
+
+/** The next step, where no user can be asked for a password. */
+const ADVICE: Partial<Record<number, string>> = {
+  103: "Add --tls, if this is the server's port for TLS.",
+  110: "--login signs in to your account; --signup creates one.",
+  111: "Write the account's password into the file of --password-file FILE.",
+  113: "--login signs in, with the password in --password-file FILE.",
+};

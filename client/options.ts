@@ -21,7 +21,7 @@ import {
   type Values,
 } from "../terminal/options.ts";
 import { roomNamed } from "../core/commands.ts";
-import type { Transfer } from "./chat/transfer.ts";
+import type { TransferTask } from "./chat/file_pipe.ts";
 import { type Address, parseAddress } from "./trust/address.ts";
 import { readFingerprint } from "./trust/known_servers.ts";
 
@@ -197,7 +197,7 @@ function readServer(server: string | undefined, port: number | undefined) {
 function transferOf(
   { send, receive, from }: Values<typeof OPTIONS>,
   paths: readonly string[],
-): Transfer | undefined {
+): TransferTask | undefined {
   const [path] = paths;
   if (send === undefined && path !== undefined) throw unexpected(path);
   if (receive) return { kind: "receive", user: from };

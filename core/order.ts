@@ -29,10 +29,7 @@ export interface Entry {
 }
 
 /** An entry, and after how many answers its place is certain. */
-interface Held {
-  readonly entry: Entry;
-  until: number;
-}
+type Held = Entry & { until: number };
 
 /** See the top of the file. */
 export class Order {
@@ -79,7 +76,7 @@ export class Order {
     const { id } = entry;
     if (this.knows(id)) return;
     if (this.#holds > 0 || this.#held.length > 0 || asked > this.#answered) {
-      this.#hold({ entry, until: asked });
+      this.#hold({ ...entry, until: asked });
     } else {
       this.#last = id;
       entry.show();
@@ -91,9 +88,9 @@ export class Order {
     const { id } = entry;
     if (id <= this.#last) return entry.show(); // late, but shown
     const inHistory = this.#known.has(id);
-    if (!inHistory) this.#hold({ entry, until: 0 });
+    if (!inHistory) this.#hold({ ...entry, until: 0 });
     if (this.#holds > 0) return;
-    const next = this.#held.findIndex((held) => held.entry.id > id);
+    const next = this.#held.findIndex((held) => held.id > id);
     this.#showFirst(next < 0 ? this.#held.length : next);
   }
 
@@ -117,7 +114,7 @@ export class Order {
     if (this.#holds > 0) return;
     for (const held of this.#held) held.until = asked;
     const [first] = this.#held;
-    if (first) this.#last = Math.max(this.#last, first.entry.id - 1);
+    if (first) this.#last = Math.max(this.#last, first.id - 1);
     this.#showCertain();
   }
 
@@ -132,7 +129,7 @@ export class Order {
   }
 
   #hold(held: Held): void {
-    const { id, bytes } = held.entry;
+    const { id, bytes } = held;
     this.#known.add(id);
     this.#heldBytes += bytes;
     this.#held.splice(this.#placeOf(id), 0, held);
@@ -143,17 +140,17 @@ export class Order {
   /** The place of `id`; mostly at the end. */
   #placeOf(id: number): number {
     let [low, high] = [0, this.#held.length];
-    if (high === 0 || this.#held[high - 1]!.entry.id < id) return high;
+    if (high === 0 || this.#held[high - 1]!.id < id) return high;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#held[middle]!.entry.id < id) low = middle + 1;
+      if (this.#held[middle]!.id < id) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   #showFirst(count: number): void {
-    for (const { entry } of this.#held.splice(0, count)) {
+    for (const entry of this.#held.splice(0, count)) {
       this.#heldBytes -= entry.bytes;
       if (this.#holds === 0) this.#pass(entry.id);
       entry.show(); // it stays known during a hold: an older one may come

@@ -71,20 +71,19 @@ export async function history(
   room: string,
   { most, after, before }: HistoryRange = {},
 ): Promise<Frame[]> {
-  const pages: (readonly Frame[])[] = [];
-  let wanted = most;
-  for (let end = before;;) {
-    const limit = wanted === undefined ? undefined : Math.min(wanted, PAGE);
+  let messages: Frame[] = [];
+  let [left, end] = [most, before];
+  do {
+    const limit = left && Math.min(left, PAGE);
     const headers = { Limit: limit, After: after, Before: end };
     const answer = await server.request("HISTORY", [room], headers);
-    pages.unshift(answer.messages);
+    messages = [...answer.messages, ...messages];
     const count = numberOf(answer, "count") ?? answer.messages.length;
-    if (wanted === undefined || count < limit! || count === 0) break;
-    wanted -= count;
+    if (left === undefined || count < limit! || count === 0) break;
+    left -= count;
     end = lowestId(answer.messages);
-    if (wanted <= 0 || end === undefined) break;
-  }
-  return pages.flat();
+  } while (left > 0 && end !== undefined);
+  return messages;
 }
 
 /** Whether the server still has the message `landmark`. */

@@ -14,6 +14,7 @@ import {
   header,
   isUserName,
   lookAlike,
+  MAX_BODY_BYTES,
   PROTOCOL,
 } from "../protocol.ts";
 import { numberOf, sameBytes } from "./frames.ts";
@@ -38,48 +39,43 @@ export interface JoinedRoom {
   since: number;
 }
 
-/** What a {@linkcode Resume} works on. */
-export interface ResumeParts {
-  /** Where requests of an earlier connection may wait. */
-  readonly server: ReconnectingConnection;
-  /** Registers again, with the token or the password. */
-  readonly signIn: SignIn;
-  /** Knows which messages were shown. */
-  readonly order: Order;
-  /** Gets the server's REGISTERED. */
-  registered(answer: Frame): void;
-  /** Gets a message that was missed. */
-  missed(message: Frame): void;
-  /** Gets a room that does not let us in again. */
+/** What a {@linkcode Resume} tells. */
+export interface ResumeView {
+  /** We are registered, the first time or again. */
+  registered?(): void;
+  /** A room that we were in does not let us in again. */
   expelled(room: JoinedRoom, error: ChatError): void;
-  /** Is told that the server counts ids anew; `last` is before our time. */
+  /** The server counts ids anew; `last` is before our time. */
   restarted(last: number): void;
-  /** Is told that more messages of a room were missed than are fetched. */
+  /** More messages of a room were missed than are shown. */
   missedMore(room: JoinedRoom): void;
-  /** Is told that the server has forgotten our account. */
+  /** The server has forgotten our account. */
   accountLost(): void;
 }
 
-/** What was left when the last connection ended. */
-export interface Left {
-  /** Our name. */
-  readonly me: string;
-  /** The rooms that we are in. */
-  readonly rooms: readonly JoinedRoom[];
-  /** The newest message of any room that was shown. */
-  readonly newest: Landmark | undefined;
+/** The session that a {@linkcode Resume} works on; see `session.ts`. */
+export interface Resumable {
+  readonly server: ReconnectingConnection;
+  readonly signIn: SignIn;
+  readonly order: Order;
+  readonly view: ResumeView;
+  me: string;
+  maxBodyBytes: number;
+  rooms: readonly JoinedRoom[];
+  newest: Landmark | undefined;
+  take(message: Frame): void;
 }
 
 /** See the top of the file. */
 export class Resume {
-  readonly #parts: ResumeParts;
+  readonly #session: Resumable;
   #token: string | undefined; // once registered; may be empty
   #replayedTo = 0; // by the server, but for rooms it may have forgotten
   #forgotten = false; // the session, by the server, since the loss
 
   /** Before the first connection. */
-  constructor(parts: ResumeParts) {
-    this.#parts = parts;
+  constructor(session: Resumable) {
+    this.#session = session;
   }
 
   /** Whether we were ever registered. */
@@ -95,18 +91,21 @@ export class Resume {
    * @throws {ConnectionError} If the server speaks another protocol, or does not
    * answer.
    */
-  async run(connection: Connection, left: Left): Promise<void> {
-    const { order, signIn } = this.#parts;
+  async run(connection: Connection): Promise<void> {
+    const session = this.#session;
+    const { order, signIn, view } = session;
     const before = this.#token;
     const { owned } = signIn;
-    const registered = await this.#register(connection, left.me);
+    const registered = await this.#register(connection);
     this.#token = header(registered, "token") ?? "";
-    this.#parts.registered(registered);
-    if (owned && !signIn.owned) this.#parts.accountLost();
+    session.me = registered.args[0] ?? session.me;
+    session.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
+    view.registered?.();
+    if (owned && !signIn.owned) view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
     if (before === undefined) return order.startAfter(lastId);
     const known = before !== "" && this.#token === before;
-    await this.#resume(connection, left, { known, lastId });
+    await this.#resume(connection, known, lastId);
   }
 
   /** Everything that was missed is here. */
@@ -114,14 +113,14 @@ export class Resume {
     this.#forgotten = false;
   }
 
-  async #register(connection: Connection, name: string): Promise<Frame> {
-    const { order, signIn } = this.#parts;
+  async #register(connection: Connection): Promise<Frame> {
+    const { order, signIn, me } = this.#session;
     const after = Math.max(order.last, this.#replayedTo);
     const headers = this.#token ? { Token: this.#token, After: after } : {};
     const answer = await inTime(
       "register",
       connection,
-      signIn.register(connection, name, headers),
+      signIn.register(connection, me, headers),
     );
     const protocol = header(answer, "protocol") ?? PROTOCOL;
     if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) {
@@ -136,30 +135,33 @@ export class Resume {
 
   async #resume(
     connection: Connection,
-    left: Left,
-    { known, lastId }: { known: boolean; lastId: number },
+    known: boolean,
+    lastId: number,
   ): Promise<void> {
     if (!known) this.#forgotten = true;
-    const { order } = this.#parts;
+    const session = this.#session;
+    const { order, newest } = session;
     if (!this.#forgotten) {
-      if (lastId < order.last) this.#restart(left, lastId);
+      if (lastId < order.last) this.#restart(lastId);
     } else if (
-      lastId < order.last ||
-      (left.newest && !await remembers(connection, left.newest))
+      lastId < order.last || (newest && !await remembers(connection, newest))
     ) {
-      this.#restart(left, 0);
+      this.#restart(0);
     }
-    const refused = await rejoin(connection, left.rooms);
-    const rooms = left.rooms.filter((room) => !refused.has(room));
-    for (const [room, error] of refused) this.#parts.expelled(room, error);
+    for (const [room, error] of await rejoin(connection, session.rooms)) {
+      session.rooms = session.rooms.filter((one) => one !== room);
+      session.view.expelled(room, error);
+    }
     if (known) this.#replayedTo = lastId; // which came before any JOINED
-    await this.#catchUp(connection, { ...left, rooms }, lastId);
+    await this.#catchUp(connection, lastId);
   }
 
   /** The server counts ids anew: what we know of the old ones is worth nothing. */
-  #restart({ rooms }: Left, last: number): void {
-    this.#parts.order.restart(last); // shows what is held of the old ones
-    this.#parts.restarted(last);
+  #restart(last: number): void {
+    const { order, rooms, view } = this.#session;
+    order.restart(last); // shows what is held of the old ones
+    this.#session.newest = undefined;
+    view.restarted(last);
     this.#replayedTo = last;
     for (const room of rooms) room.since = last;
   }
@@ -173,12 +175,8 @@ export class Resume {
    *
    * @param upTo The newest message when we registered.
    */
-  async #catchUp(
-    connection: Connection,
-    { me, rooms }: Left,
-    upTo: number,
-  ): Promise<void> {
-    const { order } = this.#parts;
+  async #catchUp(connection: Connection, upTo: number): Promise<void> {
+    const { me, order, rooms, view } = this.#session;
     const { last } = order;
     await Promise.all(rooms.map(async (room) => {
       const after = Math.max(last, room.since);
@@ -187,17 +185,17 @@ export class Resume {
       for (const frame of missed) {
         const isNew = !order.knows(numberOf(frame, "id") ?? 0);
         const isOurs = frame.args[0] === me;
-        this.#parts.missed(frame);
+        this.#session.take(frame);
         if (this.#forgotten && isOurs && isNew) this.#settleStored(frame);
       }
       room.since = Math.max(room.since, upTo); // also if we are lost again
-      if (missed.length >= MAX_MISSED) this.#parts.missedMore(room);
+      if (missed.length >= MAX_MISSED) view.missedMore(room);
     }));
   }
 
   #settleStored(frame: Frame): void {
     const room = lookAlike(header(frame, "to") ?? "");
-    this.#parts.server.settleStored(
+    this.#session.server.settleStored(
       frame,
       ({ verb, args, body }) =>
         verb === "SEND" && lookAlike(args[0] ?? "") === room &&
@@ -238,25 +236,17 @@ export async function inTime<T>(
   connection: { close(reason: ConnectionError): void },
   answer: Promise<T>,
 ): Promise<T> {
-  const timer = setTimeout(
-    () => connection.close(noAnswer(deed)),
-    ANSWER_TIMEOUT_MS,
-  );
+  const seconds = ANSWER_TIMEOUT_MS / 1_000;
+  const what = `Cannot ${deed}: no answer within ${seconds} seconds`;
+  const advice = "Is this the address and the port of a parley server?";
+  const error = new ConnectionError("protocol", what, {
+    advice,
+    passing: true,
+  });
+  const timer = setTimeout(() => connection.close(error), ANSWER_TIMEOUT_MS);
   try {
     return await answer;
   } finally {
     clearTimeout(timer);
   }
-}
-
-function noAnswer(deed: string): ConnectionError {
-  const seconds = ANSWER_TIMEOUT_MS / 1_000;
-  return new ConnectionError(
-    "protocol",
-    `Cannot ${deed}: no answer within ${seconds} seconds`,
-    {
-      advice: "Is this the address and the port of a parley server?",
-      passing: true,
-    },
-  );
 }

@@ -30,13 +30,16 @@ import { ConnectionError, errorOf } from "./net/connection_error.ts";
 import type { Owner, ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
 import { history, type HistoryRange, type Landmark } from "./requests.ts";
-import { type JoinedRoom, Resume } from "./resume.ts";
+import {
+  type JoinedRoom,
+  type Resumable,
+  Resume,
+  type ResumeView,
+} from "./resume.ts";
 import type { SignIn } from "./sign_in.ts";
 
 /** What a client draws. */
-export interface SessionView {
-  /** We are registered, the first time or again. */
-  registered?(): void;
+export interface SessionView extends ResumeView {
   /** The connection is lost, and the client tries to reconnect. */
   lost(why: Error): void;
   /** The client has reconnected; held messages follow. Not for the first time. */
@@ -57,76 +60,39 @@ export interface SessionView {
   joined(room: JoinedRoom, answer: Frame, again: boolean): void;
   /** We have left a room, named as the server names it. */
   left?(room: string): void;
-  /** A room that we were in does not let us in again. */
-  expelled(room: JoinedRoom, error: ChatError): void;
-  /** The server counts ids anew; `last` is before our time. */
-  restarted(last: number): void;
-  /** More messages of a room were missed than are shown. */
-  missedMore(room: JoinedRoom): void;
-  /** The server has forgotten our account. */
-  accountLost(): void;
 }
 
-/** What a {@linkcode ChatSession} is made of. */
-export interface SessionParts {
+/** See the top of the file. */
+export class ChatSession implements Owner, Resumable {
   /** The connections; the session does not close it. */
   readonly server: ReconnectingConnection;
   /** How to register, on each connection. */
   readonly signIn: SignIn;
-  /** The name to register. */
-  readonly name: string;
   /** Shows what happens. */
   readonly view: SessionView;
-}
-
-/** See the top of the file. */
-export class ChatSession implements Owner {
-  /** For requests that are not the session's own. */
-  readonly server: ReconnectingConnection;
-  /** Tells whether the name has an account. */
-  readonly signIn: SignIn;
   /** Holds messages back until they can be shown in order. */
   readonly order: Order = new Order();
   /** Our name, as the server has it. */
   me: string;
   /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
-  readonly #view: SessionView;
-  readonly #resume: Resume;
-  #rooms: JoinedRoom[] = [];
-  #newest: Landmark | undefined;
+  /** The rooms that we are in; the one of the last {@linkcode use} is last. */
+  rooms: readonly JoinedRoom[] = [];
+  /** The newest message of any room that was shown. */
+  newest: Landmark | undefined;
+  readonly #resume = new Resume(this);
   #lost = false; // and not registered again yet
   #closing = false; // the server has said so
 
-  /** In no room, with everything held until we are registered. */
-  constructor({ server, signIn, name, view }: SessionParts) {
-    this.server = server;
-    this.signIn = signIn;
-    this.me = name;
-    this.#view = view;
+  /** In no room, with everything held until we are registered as `me`. */
+  constructor(
+    parts: Pick<ChatSession, "server" | "signIn" | "view" | "me">,
+  ) {
+    this.server = parts.server;
+    this.signIn = parts.signIn;
+    this.view = parts.view;
+    this.me = parts.me;
     this.order.hold();
-    this.#resume = new Resume({
-      server,
-      signIn,
-      order: this.order,
-      registered: (answer) => this.#registered(answer),
-      missed: (frame) => this.#take(frame),
-      expelled: (room, error) => {
-        this.#rooms = this.#rooms.filter((one) => one !== room);
-        view.expelled(room, error);
-      },
-      restarted: (last) => {
-        this.#newest = undefined;
-        view.restarted(last);
-      },
-      missedMore: (room) => view.missedMore(room),
-      accountLost: () => view.accountLost(),
-    });
-  }
-
-  /** The rooms that we are in; the one of the last {@linkcode use} is last. */
-  get rooms(): readonly JoinedRoom[] {
-    return this.#rooms;
   }
 
   /** Whether we were ever registered. */
@@ -137,12 +103,12 @@ export class ChatSession implements Owner {
   /** The room of that name that we are in, or of a name that looks like it. */
   find(name: string): JoinedRoom | undefined {
     const wanted = lookAlike(name);
-    return this.#rooms.find((one) => lookAlike(one.name) === wanted);
+    return this.rooms.find((one) => lookAlike(one.name) === wanted);
   }
 
   /** Makes `room` the last of {@linkcode rooms}. */
   use(room: JoinedRoom): void {
-    this.#rooms = [...this.#rooms.filter((one) => one !== room), room];
+    this.rooms = [...this.rooms.filter((one) => one !== room), room];
   }
 
   /**
@@ -167,7 +133,7 @@ export class ChatSession implements Owner {
   receive({ frame, request }: Event): void {
     switch (frame.verb) {
       case "FORWARD":
-        this.#take(frame);
+        this.take(frame);
         break;
       case "NOTICE":
         this.#notice(frame);
@@ -175,14 +141,18 @@ export class ChatSession implements Owner {
       case "CALL":
       case "ACCEPT":
       case "DECLINE":
-        if (!request) this.#view.call(frame);
+        if (!request) this.view.call(frame);
         break;
       case "SENT":
-        if (request) this.#sent(frame, request);
+        if (request) {
+          const { body } = request;
+          const message = sentMessage(frame, { me: this.me, body });
+          this.#place(message, body, request);
+        }
         break;
       case "ERROR":
         if (request?.verb === "SEND") {
-          this.#view.notSent?.(request, errorOf(frame));
+          this.view.notSent?.(request, errorOf(frame));
         }
         break;
       case "JOINED":
@@ -234,32 +204,25 @@ export class ChatSession implements Owner {
   }
 
   /** See {@linkcode Owner}. */
-  async resume(connection: Connection): Promise<void> {
-    const [me, rooms, newest] = [this.me, this.#rooms, this.#newest];
-    await this.#resume.run(connection, { me, rooms, newest });
+  resume(connection: Connection): Promise<void> {
+    return this.#resume.run(connection);
   }
 
   /** See {@linkcode Owner}. */
   resumed(): void {
-    if (this.#lost) this.#view.reconnected?.();
+    if (this.#lost) this.view.reconnected?.();
     this.order.release(this.server.asked);
     this.#lost = false;
     this.#closing = false;
     this.#resume.done();
-    this.#view.resumed();
+    this.view.resumed();
   }
 
   /** See {@linkcode Owner}. */
   lost(why: Error): void {
     this.order.hold();
     this.#lost = true;
-    this.#view.lost(this.#closing ? stopped() : why);
-  }
-
-  #registered(answer: Frame): void {
-    this.me = answer.args[0] ?? this.me;
-    this.maxBodyBytes = numberOf(answer, "max-body") || MAX_BODY_BYTES;
-    this.#view.registered?.();
+    this.view.lost(this.#closing ? stopped() : why);
   }
 
   /** Holds back what comes while `task` runs. */
@@ -280,50 +243,44 @@ export class ChatSession implements Owner {
   ): Promise<ChatMessage[]> {
     const frames = await history(this.server, room, range);
     const isNew = (frame: Frame) => (numberOf(frame, "id") ?? 0) > last;
-    for (const frame of frames.filter(isNew)) this.#take(frame);
+    for (const frame of frames.filter(isNew)) this.take(frame);
     const old = frames.filter((frame) => !isNew(frame))
       .map((frame) => messageOf(frame, this.me));
     for (const message of old) this.#mark(message);
     return old;
   }
 
-  #take(frame: Frame): void {
-    const message = messageOf(frame, this.me);
-    const { id } = message;
-    const show = () => this.#show(message);
-    if (id === undefined) return show();
-    this.order.add(
-      { id, bytes: heldBytes(frame.body), show },
-      this.server.asked,
-    );
+  /** Takes a message of a room, or to us; one that is known is dropped. */
+  take(frame: Frame): void {
+    this.#place(messageOf(frame, this.me), frame.body);
   }
 
-  #sent(frame: Frame, request: Request): void {
-    const { body } = request;
-    const message = sentMessage(frame, { me: this.me, body });
+  #place(message: ChatMessage, body: Uint8Array, request?: Request): void {
     const { id } = message;
     const show = () => this.#show(message, request);
     if (id === undefined) return show();
-    this.order.addOwn({ id, bytes: heldBytes(body), show });
+    const entry = { id, bytes: 2 * body.length + MESSAGE_BYTES, show };
+    if (request) this.order.addOwn(entry);
+    else this.order.add(entry, this.server.asked);
   }
 
   #show(message: ChatMessage, request?: Request): void {
     this.#mark(message);
-    this.#view.message(message, request);
+    this.view.message(message, request);
   }
 
   /** Remembers the newest message of a room, by which a server is recognized. */
   #mark({ id, to, at }: ChatMessage): void {
     if (id === undefined || !to.startsWith("#")) return;
-    if (id < (this.#newest?.id ?? 0)) return;
-    this.#newest = { room: to, id, at: at.getTime() };
+    if (id < (this.newest?.id ?? 0)) return;
+    this.newest = { room: to, id, at: at.getTime() };
   }
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
-    if (presence) return this.#view.presence(presence, timeOf(frame));
+    if (presence) return this.view.presence(presence, timeOf(frame));
     const [kind] = frame.args;
-    if (kind === "server") return this.#view.notice(textOf(frame));
+    if (kind === "server") return this.view.notice(textOf(frame));
     if (kind !== "closing") return; // a newer server's
     this.#closing = true; // told when the connection is lost
     const seconds = numberOf(frame, "retry-after") ?? 0;
@@ -333,17 +290,17 @@ export class ChatSession implements Owner {
   #joined(frame: Frame): void {
     const name = frame.args[0] ?? "";
     const known = this.find(name);
-    if (known) return this.#view.joined(known, frame, true);
+    if (known) return this.view.joined(known, frame, true);
     const since = numberOf(frame, "last-id") ?? this.order.last;
     const room = { name, since };
-    this.#rooms.push(room);
-    this.#view.joined(room, frame, false);
+    this.rooms = [...this.rooms, room];
+    this.view.joined(room, frame, false);
   }
 
   #left(name: string): void {
     const known = this.find(name);
-    this.#rooms = this.#rooms.filter((one) => one !== known);
-    this.#view.left?.(name);
+    this.rooms = this.rooms.filter((one) => one !== known);
+    this.view.left?.(name);
   }
 }
 
@@ -353,9 +310,7 @@ function stopped(): ConnectionError {
   return new ConnectionError("lost", "The server was stopped", options);
 }
 
-/** About how much memory a message takes. */
-function heldBytes(body: Uint8Array): number {
-  return 2 * body.length + 500;
-}
+/** About how much memory a message takes, beside its text. */
+const MESSAGE_BYTES = 500;
 
 const encoder = new TextEncoder();

@@ -7,61 +7,76 @@
  * users. /JOIN #lab, /LEAVE #lab, /ROOMS, /WHO #lab, /WHO ALL and /LOGOUT are
  * requests as the protocol has them.
  *
- * Two loops run side by side: one prints what the server sends whenever it comes,
- * one sends what is typed. Neither waits for the other.
+ * Two loops run side by side: one prints what the server sends, one sends what the
+ * user types. The first must never wait for the second: a server stops reading
+ * while its answers are not read, and then both sides would wait for each other.
  *
- * **Left out**, compared with client.ts: reconnecting, TLS, accounts, history,
- * direct sessions, files, and all that makes typing comfortable.
+ * **Left out**, compared with the real client: reconnecting, TLS, accounts,
+ * history, direct sessions, files, and all that makes typing comfortable.
  *
  * @module
  */
 import { stdin } from "node:process";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
-import { ABSURD_BODY_BYTES, ChatError, encode } from "../protocol.ts";
-import { DEFAULT_PORT, DEFAULT_ROOM, type Frame, header } from "../protocol.ts";
-import { Connection } from "./connection.ts";
+import * as parley from "../protocol.ts";
+import { encode, type Frame, header } from "../protocol.ts";
 
 const REQUESTS = ["JOIN", "LEAVE", "ROOMS", "WHO", "LOGOUT"] as const;
 
-/** Prints what comes, until the server ends. @returns The exit code. */
-async function receive(connection: Connection, name: string): Promise<number> {
-  const session = { room: DEFAULT_ROOM, isRegistered: false, isDone: false };
-  connection.send(encode("REGISTER", [name]));
-  for await (const frame of connection) {
-    if (frame instanceof ChatError) throw frame; // no parley server sends that
-    const { verb, args: [word = ""] } = frame;
-    if (verb === "PING") connection.send(encode("PONG")); // we are alive
-    if (verb === "JOINED") session.room = word;
-    if (verb === "BYE") session.isDone = true;
-    if (verb === "REGISTERED") {
-      session.isRegistered = true;
-      connection.send(encode("JOIN", [DEFAULT_ROOM]));
-      type(connection, session); // the other loop, which runs beside this one
+/** The read loop: prints what comes, until the end. Returns the exit code. */
+async function receive(conn: Deno.TcpConn, send: Send): Promise<number> {
+  const state = { room: parley.DEFAULT_ROOM, isRegistered: false };
+  // The bodies of answers, such as a long WHO, may be longer than messages.
+  const maxBodyBytes = parley.ABSURD_BODY_BYTES;
+  const decoder = new parley.FrameDecoder({ maxBodyBytes });
+  // TCP carries bytes, not messages: a read brings a part of a frame, or many.
+  const source = { read: (to: Uint8Array) => conn.read(to).catch(() => null) };
+  for await (const batch of parley.frames(source, decoder)) {
+    for (const frame of batch) {
+      if (frame instanceof parley.ChatError) throw frame; // no parley server
+      const { verb, args: [word = ""] } = frame;
+      show(frame);
+      if (verb === "BYE") return 0;
+      if (verb === "ERROR" && !state.isRegistered) return 1;
+      if (verb === "PING") send(encode("PONG")); // a sign of life
+      if (verb === "JOINED") state.room = word;
+      if (verb !== "REGISTERED") continue;
+      state.isRegistered = true;
+      send(encode("JOIN", [parley.DEFAULT_ROOM]));
+      type(send, state); // starts the other loop
     }
-    show(frame);
-    if (verb === "ERROR" && !session.isRegistered) connection.end("refused");
   }
-  return session.isDone ? 0 : 1;
+  print("! ", "The server closed the connection.");
+  return 1;
 }
 
-/** Sends what is typed, until the end of the input (Ctrl-D). */
-async function type(
-  connection: Connection,
-  session: { readonly room: string },
-): Promise<void> {
+/** The write loop: sends what the user types, until the end of it (Ctrl-D). */
+async function type(send: Send, state: { readonly room: string }) {
   for await (const line of createInterface({ input: stdin })) {
-    const [, target = session.room, text = line] = /^@(\S+) (.*)/.exec(line) ??
+    const [, target = state.room, text = line] = /^@(\S+) (.*)/.exec(line) ??
       [];
     const [word = "", ...args] = line.slice(1).split(" ");
     const verb = REQUESTS.find((one) => one === word.toUpperCase());
     if (!line.startsWith("/")) {
-      connection.send(encode("SEND", [target], {}, text));
-    } else if (verb) connection.send(encode(verb, args));
+      await send(encode("SEND", [target], {}, text)); // as fast as it is taken
+    } else if (verb) await send(encode(verb, args));
     else print("! ", `Unknown request. Use ${REQUESTS.join(", ")}.`);
-    await connection.drained(); // a long file is sent as fast as it is read
   }
-  connection.send(encode("LOGOUT")); // the server answers all before, and ends
+  await send(encode("LOGOUT")); // the server answers all before it, and ends
+}
+
+/** Sends a frame. Resolves when it is written, or the connection is lost. */
+type Send = (frame: Uint8Array) => Promise<void>;
+
+/** Frames are written one after the other: parts of two must not mix. */
+function sender(conn: Deno.TcpConn): Send {
+  let last = Promise.resolve();
+  return (frame) =>
+    last = last.then(async () => {
+      for (let sent = 0; sent < frame.length;) { // a write may take only a part
+        sent += await conn.write(frame.subarray(sent));
+      }
+    }).catch(() => {}); // the connection is lost: the read loop notices it
 }
 
 /** Prints a frame; SENT and PONG have nothing new to show. */
@@ -77,10 +92,7 @@ function show(frame: Frame): void {
   else if (verb === "ROOMS" || verb === "WHO") print("* ", body.trimEnd());
 }
 
-/**
- * Prints `text`, each line after `start`. Others chose that text: a terminal
- * obeys control characters, and so they are shown as marks.
- */
+/** Prints lines, with marks for control characters: a terminal obeys those. */
 function print(start: string, text: string): void {
   for (const line of text.split("\n")) {
     console.log((start + line).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\u{fffd}"));
@@ -88,26 +100,21 @@ function print(start: string, text: string): void {
 }
 
 async function main(): Promise<number> {
-  const options = { port: { type: "string" } } as const;
-  const { values, positionals: [name, hostname] } = parseArgs({
-    options,
-    allowPositionals: true,
-  });
-  if (!name || !hostname) {
+  const [name, hostname, ...rest] = Deno.args;
+  const [, port] = /^--port[ =](\d+)$/.exec(rest.join(" ") || "--port 9898") ??
+    [];
+  if (!name || !hostname || !port || name.startsWith("-")) {
     console.error("Usage: client.ts NAME HOST [--port 9898]");
-    return 2;
+    return name === "--help" ? 0 : 2;
   }
-  const port = Number(values.port ?? DEFAULT_PORT);
-  const connection = new Connection(await Deno.connect({ hostname, port }));
-  connection.decoder.maxBodyBytes = ABSURD_BODY_BYTES; // as of a long WHO
+  using conn = await Deno.connect({ hostname, port: Number(port) });
+  const send = sender(conn);
+  send(encode("REGISTER", [name]));
   Deno.addSignalListener("SIGINT", () => { // Ctrl-C
-    connection.send(encode("LOGOUT"));
-    connection.end("interrupted");
+    send(encode("LOGOUT"));
+    setTimeout(() => Deno.exit(1), 1_000); // if no answer comes
   });
-  const loops = [receive(connection, name), connection.writeAll()] as const;
-  const [code] = await Promise.all(loops);
-  connection.close();
-  return code;
+  return await receive(conn, send);
 }
 
 if (import.meta.main) Deno.exit(await main());

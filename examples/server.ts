@@ -1,244 +1,250 @@
 /**
- * A small chat server: rooms, private messages, messages to all. It speaks
- * parley/1 (docs/protocol.md), so all clients of this project can use it.
+ * A small chat server, to read in one go. All clients of parley/1 can use it.
  *
  *     deno run --allow-net examples/server.ts --port 9898
  *
- * Three files: connection.ts makes frames of bytes and back, chat.ts decides who
- * receives what, and this one accepts connections and calls the other two.
- *
  * **One task per connection**: an async function with two loops side by side, one
- * reads, one writes. It waits nearly all the time, so a thousand of them share
- * one thread. They change shared state only between two awaits: no locks.
+ * reads, one writes. All share one thread, and alternate only where one awaits.
+ * No function awaits while it changes users or rooms, so these need no lock.
  *
- * **A slow or dead client harms no other.** A client that does not read its answers
- * is not read either. One that does not read what others send is disconnected
- * when its queue is full: the others must not wait for it. One that is silent is
- * asked for a sign of life, since TCP alone does not notice a cable pulled out.
+ * **Backpressure.** Frames wait in a queue for a client that reads slowly. If it
+ * does not read its answers, it is not read either; TCP then stops it from sending.
+ * If it does not read what others send, it is disconnected: they must not wait.
  *
- * **Left out**, compared with server.ts: accounts, TLS, WebSockets, stored messages
- * (HISTORY is empty), resuming (`Token` and `Key` do nothing), rates, senders that
- * wait for slow readers, gathered notices for crowded rooms, calls, two-socket
- * clients, the operator's console.
- *
- * @module
+ * **Left out**, compared with the real server: accounts, TLS, the web client,
+ * history, resuming, most limits, suggested names, calls, two-socket clients, the
+ * console, and PING to idle clients (a cut cable shows when the queue is full).
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import {
-  ChatError,
-  DEFAULT_PORT,
-  encode,
-  type Frame,
-  MAX_BODY_BYTES,
-  PROTOCOL,
-  startLine,
-} from "../protocol.ts";
-import { Chat, type Member, refusal } from "./chat.ts";
-import { Connection } from "./connection.ts";
+import { EventEmitter, once } from "node:events";
+import * as parley from "../protocol.ts";
+import { ChatError, encode } from "../protocol.ts";
 
-const DEFAULTS = {
-  log: (_line: string): void => {},
-  maxConnections: 1_000,
-  maxBodyBytes: MAX_BODY_BYTES,
-  /** A client is ended that has more to read, from others, than this. */
-  maxOutboxBytes: 1024 * 1024,
-  registerWithinMs: 10_000,
-  /** A client that is silent for so long gets a PING. */
-  pingAfterMs: 30_000,
-  /** And is ended if it stays silent. */
-  idleAfterMs: 90_000,
+const MAX_QUEUED = 1_000_000; // bytes; above it, messages of others end a client
+const MAX_ANSWERS = 65_536; // bytes; above it, its requests are not read
+type Target = { readonly name: string; readonly users: Set<Client> }; // of SEND
+const everyone: Target = { name: "ALL", users: new Set() };
+const lobby: Target = { name: parley.DEFAULT_ROOM, users: new Set() };
+const targets = new Map([[lobby.name, lobby]]); // rooms and users, by their keys
+let lastId = 0;
+
+/** Names that differ only in case, or look alike (a1ice), are the same name. */
+const keys = (name: string) => [name.toLowerCase(), parley.lookAlike(name)];
+const find = (name: string) =>
+  keys(name).map((key) => targets.get(key)).find(Boolean);
+const isAll = (word: string) => word.toUpperCase() === "ALL";
+const refusal = (code: parley.ErrorCode, what: string, headers = {}) =>
+  new ChatError(code, `Cannot ${what}`, { headers });
+
+/** The room of that name, or a new one, which is listed once it has a member. */
+function roomOf(name: string): Target {
+  if (!parley.isRoomName(name)) throw refusal(109, "use this name of a room");
+  return find(name) ?? { name, users: new Set() };
+}
+
+/** A connection and its user. Emits "change" for its queue and its end. */
+class Client extends EventEmitter {
+  name = ""; // until it registers
+  ended = ""; // why it has ended; then nothing more is queued
+  queue: Uint8Array[] = [];
+  queuedBytes = 0; // with the bytes that are being written
+  readonly decoder = new parley.FrameDecoder({ maxBodyBytes: 4_096 });
+  readonly conn: Deno.TcpConn;
+  readonly remote: string;
+
+  constructor(conn: Deno.TcpConn) {
+    super();
+    this.conn = conn;
+    this.remote = `${conn.remoteAddr.hostname}:${conn.remoteAddr.port}`;
+  }
+
+  /** Queues a frame, and never waits. Above `limit` bytes it ends the client. */
+  send(frame: Uint8Array | undefined, limit = Infinity): void {
+    if (this.ended || !frame) return;
+    if (this.queuedBytes > limit) {
+      this.queue = []; // behind all that, the error would never be read
+      const error = refusal(115, "send: you do not read", { Limit: limit });
+      return this.end("too slow", parley.encodeError(error));
+    }
+    this.queue.push(frame); // no copy: all receivers share these bytes
+    this.queuedBytes += frame.length;
+    this.emit("change");
+  }
+
+  end(reason: string, lastFrame?: Uint8Array): undefined {
+    this.send(lastFrame);
+    this.ended ||= reason;
+    this.emit("change");
+  }
+}
+
+/** Serves the connections of `listener` until it is closed. */
+export async function serve(listener: Deno.TcpListener, log = console.log) {
+  const tasks = new Map<Client, Promise<void>>(); // one per connection
+  for (;;) {
+    try {
+      const client = new Client(await listener.accept());
+      const task = serveOne(client, log).catch(console.error); // our bug
+      tasks.set(client, task.finally(() => tasks.delete(client)));
+    } catch (error) {
+      if (/BadResource|Interrupted/.test(`${error}`)) break; // it is closed
+      await new Promise((go) => setTimeout(go, 100)); // too many open files, say
+    }
+  }
+  const closing = encode("NOTICE", ["closing"], { "Retry-after": 5 });
+  for (const user of everyone.users) user.send(closing);
+  for (const client of tasks.keys()) client.end("server closing");
+  await Promise.all(tasks.values());
+  lastId = 0;
+}
+
+/** The task of one connection, from its first byte to its last. */
+async function serveOne(client: Client, log = console.log): Promise<void> {
+  using conn = client.conn; // it is closed when this function ends
+  log(`<${client.remote}> connected`);
+  const reads = readAll(client).finally(() => client.end("connection closed"));
+  const writes = writeAll(client).catch(() => client.end("connection lost"));
+  while (!client.ended) await once(client, "change");
+  for (const target of targets.values()) {
+    const isIn = target.users.has(client);
+    if (isIn) move(client, target, "offline", { Reason: client.ended });
+  }
+  everyone.users.delete(client); // at once: others can take the name
+  log(`<${client.remote}> ${client.name} disconnected: ${client.ended}`);
+  const timer = setTimeout(() => conn[Symbol.dispose](), 1_000); // or now:
+  await Promise.all([reads, writes]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * TCP carries bytes, not messages: it cuts and joins what is written, so `frames`
+ * collects it. This reads to the end: unread bytes can destroy our last frames.
+ */
+async function readAll(client: Client): Promise<void> {
+  const { conn, decoder } = client; // a lost connection ends like a closed one:
+  const source = { read: (to: Uint8Array) => conn.read(to).catch(() => null) };
+  for await (const batch of parley.frames(source, decoder)) {
+    for (const frame of batch) {
+      if (!client.ended) answer(client, frame);
+      while (client.queuedBytes > MAX_ANSWERS && !client.ended) {
+        await once(client, "change");
+      }
+    }
+  }
+}
+
+/** Writes what is queued. The only writer: two would mix their frames. */
+async function writeAll(client: Client): Promise<void> {
+  const { conn } = client;
+  while (client.queue.length > 0 || !client.ended) {
+    const all = parley.concat(client.queue.splice(0)); // a write may take a part:
+    for (let at = 0; at < all.length;) at += await conn.write(all.subarray(at));
+    client.queuedBytes -= all.length;
+    client.emit("change");
+    const isIdle = client.queue.length === 0 && !client.ended;
+    if (isIdle) await once(client, "change");
+  }
+  await conn.closeWrite(); // the client reads this end, and closes
+}
+
+/** Does what a frame requests, and sends the answer or the error. */
+function answer(client: Client, frame: parley.Frame | ChatError): void {
+  try {
+    if (frame instanceof ChatError) throw frame; // it could not be read
+    const { verb, args: [word = ""], body } = frame;
+    const request = REQUESTS[`${verb} ${frame.args.length}`];
+    if (!request) throw refusal(105, "do that: unknown request");
+    if (!client.name && verb !== "REGISTER") throw refusal(101, "do that");
+    client.send(request(client, word, body));
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error; // our bug
+    const line = "verb" in frame ? parley.startLine(frame) : undefined;
+    client.send(parley.encodeError(error, line));
+    if (error.closes) client.end(parley.ERRORS[error.code].toLowerCase());
+  }
+}
+
+type Answer = Uint8Array | undefined;
+type Handler = (client: Client, word: string, body: Uint8Array) => Answer;
+/** The requests, by their verb and the number of words behind it. */
+const REQUESTS: Record<string, Handler> = {
+  "REGISTER 1"(client, name) {
+    if (client.name) throw refusal(105, "register twice");
+    if (!parley.isUserName(name)) throw refusal(100, "use this name");
+    if (find(name)) throw refusal(104, "use this name: it is in use");
+    client.name = name;
+    client.decoder.maxBodyBytes = parley.MAX_BODY_BYTES;
+    everyone.users.add(client);
+    move(client, { name, users: new Set() }, "joined");
+    return encode("REGISTERED", [name], {
+      ...{ Server: "parley-example 1.0.0", Protocol: parley.PROTOCOL },
+      "Max-body": parley.MAX_BODY_BYTES,
+      ...{ Token: crypto.randomUUID().replaceAll("-", ""), "Last-id": lastId },
+    });
+  },
+  "JOIN 1"(client, word) {
+    const room = roomOf(word);
+    const { name, users } = room;
+    const from = { From: client.remote };
+    if (!users.has(client)) move(client, room, "joined", from);
+    return encode("JOINED", [name], { Members: users.size, "Last-id": lastId });
+  },
+  "LEAVE 1"(client, word) {
+    const room = roomOf(word);
+    if (!room.users.has(client)) throw refusal(109, "leave: you are not in it");
+    move(client, room, "left");
+    return encode("LEFT", [room.name]);
+  },
+  "ROOMS 0"() {
+    const all = [...new Set(targets.values())].filter((t) => t.name[0] === "#");
+    const lines = all.map((room) => `${room.name} ${room.users.size}\n`);
+    return encode("ROOMS", [], {}, lines.join(""));
+  },
+  "WHO 1"(_client, word) {
+    const { name, users } = isAll(word) ? everyone : roomOf(word);
+    const lines = [...users].map((u) => `${u.name} ${u.remote} guest\n`);
+    return encode("WHO", [name], {}, lines.join(""));
+  },
+  "SEND 1"(client, word, body) {
+    const target = isAll(word) ? everyone : find(word);
+    const isOut = word.startsWith("#") && !target?.users.has(client);
+    if (isOut) throw refusal(109, "send to this room: you are not in it");
+    if (!target) throw new ChatError(102, `no user "${word}" is connected`);
+    if (!parley.isText(body)) throw refusal(107, "send what is not UTF-8");
+    const { name: to, users } = target;
+    const stamp = { Id: ++lastId, Time: new Date().toISOString() };
+    const frame = encode("FORWARD", [client.name], { To: to, ...stamp }, body);
+    const others = [...users].filter((u) => u !== client || u.name === to);
+    for (const user of others) user.send(frame, MAX_QUEUED);
+    return encode("SENT", [to], { ...stamp, Recipients: others.length });
+  },
+  "HISTORY 1": (_, w) => encode("HISTORY", [roomOf(w).name], { Count: 0 }),
+  "PING 0": () => encode("PONG"),
+  "PONG 0": () => undefined, // it is an answer itself
+  "LOGOUT 0": (client) => client.end("logged out", encode("BYE")),
 };
 
-/** Serves the connections of `listener`, which it closes when it is disposed. */
-export class SmallServer implements AsyncDisposable {
-  readonly #options: typeof DEFAULTS;
-  readonly #listener: Deno.TcpListener;
-  readonly #chat: Chat;
-  readonly #tasks = new Map<Client, Promise<void>>(); // one per connection
-  readonly #timer = setInterval(() => this.#checkSilence(), 1_000);
-  readonly #accepting: Promise<void>;
-
-  constructor(listener: Deno.TcpListener, options?: Partial<typeof DEFAULTS>) {
-    this.#options = { ...DEFAULTS, ...options };
-    this.#listener = listener;
-    this.#chat = new Chat(this.#options.log);
-    this.#accepting = this.#acceptAll();
+/** Adds a user to a target or removes it, and tells the others there. */
+function move(client: Client, target: Target, how: string, more = {}) {
+  const { name, users } = target;
+  users[how === "joined" ? "add" : "delete"](client);
+  for (const key of keys(name)) {
+    if (users.size > 0 || target === lobby) targets.set(key, target);
+    else targets.delete(key);
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#chat.isClosing = true;
-    clearInterval(this.#timer);
-    this.#listener.close();
-    const closing = encode("NOTICE", ["closing"], { "Retry-after": 5 });
-    for (const { name, connection } of this.#tasks.keys()) {
-      if (name) connection.send(closing);
-      connection.end("server closing");
-    }
-    await this.#accepting;
-    await Promise.all(this.#tasks.values());
-  }
-
-  async #acceptAll(): Promise<void> {
-    while (!this.#chat.isClosing) {
-      try {
-        const conn = await this.#listener.accept();
-        const client = new Client(conn, this.#options.maxOutboxBytes);
-        const task = this.#serve(client)
-          .catch(console.error) // a bug of ours ends this connection only
-          .finally(() => this.#tasks.delete(client));
-        this.#tasks.set(client, task);
-        if (this.#chat.isClosing) client.connection.end("server closing");
-      } catch {
-        if (!this.#chat.isClosing) await sleep(100); // too many open files, say
-      }
-    }
-  }
-
-  /** The task of one connection, from its first byte to its last. */
-  async #serve(client: Client): Promise<void> {
-    const { connection, remote } = client;
-    const { log, maxConnections } = this.#options;
-    log(`<${remote}> connected`);
-    if (this.#tasks.size >= maxConnections) {
-      connection.fail(refusal(114, "connect: connection limit reached"));
-    }
-    const loops = Promise.all([this.#readAll(client), connection.writeAll()]);
-    try {
-      await Promise.race([connection.ended.promise, loops]);
-      this.#chat.exit(client, connection.over); // at once: its name is free
-      const name = client.name && ` ${client.name}`;
-      log(`<${remote}>${name} disconnected: ${connection.over}`);
-      await loops; // the last frames are written, the rest is thrown away
-    } finally {
-      connection.close();
-    }
-  }
-
-  async #readAll(client: Client): Promise<void> {
-    const { connection } = client;
-    for await (const frame of connection) {
-      if (connection.over) continue;
-      const request = frame instanceof ChatError ? undefined : frame;
-      try {
-        if (!request) throw frame; // it could not be read
-        const answer = this.#answer(client, request);
-        if (answer) connection.send(answer);
-      } catch (error) {
-        if (!(error instanceof ChatError)) throw error; // a bug
-        connection.fail(error, request && startLine(request));
-      }
-      await connection.drained();
-    }
-  }
-
-  /** Does what a frame asks for. @throws {ChatError} The answer, if it cannot. */
-  #answer(client: Client, frame: Frame): Uint8Array | undefined {
-    const { verb, args: [word = ""], headers, body } = frame;
-    const request = `${verb} ${frame.args.length}`; // the verb, and how many words
-    if (!REQUESTS.has(request)) throw refusal(105, "do that: unknown command");
-    const single = headers.map(([name]) => name).filter((n) => SINGLE.has(n));
-    if (new Set(single).size < single.length) {
-      throw refusal(105, "do that: a header is there twice");
-    }
-    if (request === "REGISTER 1") return this.#register(client, word);
-    if (!client.name) throw refusal(101, "do that: REGISTER first");
-    switch (request) {
-      case "JOIN 1":
-        return this.#chat.join(client, word);
-      case "LEAVE 1":
-        return this.#chat.leave(client, word);
-      case "ROOMS 0":
-        return this.#chat.list();
-      case "WHO 1":
-        return this.#chat.who(word);
-      case "SEND 1":
-        return this.#chat.send(client, word, body);
-      case "HISTORY 1":
-        return this.#chat.history(word);
-      case "PING 0":
-        return encode("PONG");
-      case "LOGOUT 0":
-        client.connection.send(encode("BYE"));
-        client.connection.end("logged out");
-    }
-    return undefined; // a PONG is itself an answer
-  }
-
-  #register(client: Client, name: string): Uint8Array {
-    if (client.name) throw refusal(105, `register: you are ${client.name}`);
-    this.#chat.register(client, name);
-    const { maxBodyBytes } = this.#options;
-    client.connection.decoder.maxBodyBytes = maxBodyBytes;
-    return encode("REGISTERED", [name], {
-      Server: "parley-example 1.0.0",
-      Protocol: PROTOCOL,
-      "Max-body": maxBodyBytes,
-      Token: crypto.randomUUID().replaceAll("-", ""),
-      "Last-id": this.#chat.lastId,
-    });
-  }
-
-  /** Once a second: asks the silent for a sign of life, and ends the dead. */
-  #checkSilence(): void {
-    const { registerWithinMs, pingAfterMs, idleAfterMs } = this.#options;
-    const now = performance.now();
-    for (const client of this.#tasks.keys()) {
-      const { name, connection } = client;
-      const silentMs = now - connection.heardAt;
-      const isLate = !name && now - connection.openedAt > registerWithinMs;
-      if (isLate || silentMs > idleAfterMs) {
-        connection.fail(refusal(116, "wait any longer: you sent nothing"));
-      } else if (
-        name && silentMs > pingAfterMs && client.pingedAt < connection.heardAt
-      ) {
-        client.pingedAt = now;
-        connection.send(encode("PING"));
-      }
-    }
-  }
+  const about = { Room: name, User: client.name, ...more };
+  const notice = encode("NOTICE", [how], { ...about, Members: users.size });
+  for (const user of users) if (user !== client) user.send(notice, MAX_QUEUED);
 }
 
-/** What can be asked: verbs, and how many words follow. */
-const REQUESTS = new Set([
-  ...["REGISTER 1", "JOIN 1", "LEAVE 1", "ROOMS 0", "WHO 1", "SEND 1"],
-  ...["HISTORY 1", "PING 0", "PONG 0", "LOGOUT 0"],
-]);
-
-/** Headers of which two would contradict each other. */
-const SINGLE = new Set(["key", "token", "limit", "after", "before"]);
-
-/** A connection that is a member of the chat once it has a name. */
-class Client implements Member {
-  name = "";
-  pingedAt = 0;
-  readonly connection: Connection;
-  readonly rooms: Member["rooms"] = new Set();
-  readonly #maxOutboxBytes: number;
-
-  constructor(conn: Deno.TcpConn, maxOutboxBytes: number) {
-    this.connection = new Connection(conn);
-    this.#maxOutboxBytes = maxOutboxBytes;
-  }
-
-  get remote(): string {
-    return this.connection.remote;
-  }
-
-  deliver(frame: Uint8Array): void {
-    this.connection.send(frame, this.#maxOutboxBytes);
+if (import.meta.main) {
+  const line = Deno.args.join(" ") || `--port ${parley.DEFAULT_PORT}`;
+  const [, port] = /^--port[ =](\d+)$/.exec(line) ?? [];
+  try {
+    const listener = Deno.listen({ port: Number(port) }); // NaN is an error, too
+    console.log(`Listening on port ${listener.addr.port}. Ctrl-C stops.`);
+    Deno.addSignalListener("SIGINT", () => listener.close());
+    await serve(listener);
+  } catch (error) { // the port is in use, for example
+    console.error(port ? `${error}` : "Usage: server.ts [--port 9898]");
+    Deno.exit(line === "--help" ? 0 : 2);
   }
 }
-
-async function main(): Promise<void> {
-  const port = { type: "string", default: `${DEFAULT_PORT}` } as const;
-  const { values } = parseArgs({ options: { port } });
-  const listener = Deno.listen({ port: Number(values.port) });
-  await using _server = new SmallServer(listener, { log: console.log });
-  console.log(`Listening on port ${listener.addr.port}. Ctrl-C stops.`);
-  const { promise: stopped, resolve } = Promise.withResolvers<void>();
-  Deno.addSignalListener("SIGINT", resolve);
-  await stopped;
-}
-
-if (import.meta.main) await main();

@@ -21,13 +21,11 @@ import {
   unexpected,
   type Values,
 } from "../terminal/options.ts";
+import { MAX_HISTORY } from "./journal/journal.ts";
 import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./defaults.ts";
-import { MAX_HISTORY } from "./journal/journal.ts";
-import {
   DEFAULT_RATES,
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,

@@ -21,7 +21,6 @@ import {
   throttledLog,
 } from "./net/clock.ts";
 import type { Way, Wire } from "./net/connection.ts";
-import { Console } from "./operator/console.ts";
 import type { Context, Settings } from "./session/state.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
@@ -35,8 +34,8 @@ import {
   DEFAULT_HISTORY,
   DEFAULT_KEEP,
   DEFAULT_LOCKOUT_MS,
-} from "./defaults.ts";
-import { MAX_UNREAD_BYTES } from "./limits/rates.ts";
+  MAX_UNREAD_BYTES,
+} from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { serve } from "./session/session.ts";
@@ -82,8 +81,8 @@ export interface Server extends AsyncDisposable {
   readonly tlsPort: number | undefined;
   /** The database file; undefined if there is none. */
   readonly file: string | undefined;
-  /** The operator's commands. */
-  readonly console: Console;
+  /** What the operator's commands work on. */
+  readonly context: Context;
   /** Serves a client that connects in another way, such as a WebSocket. */
   welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
 }
@@ -123,7 +122,7 @@ export function startServer(options: ServerOptions = {}): Server {
     port: tcp?.addr.port ?? tls?.port ?? 0,
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
-    console: new Console(context),
+    context,
     welcome: (wire, from, way) => acceptor.welcome(wire, from, way),
     async [Symbol.asyncDispose]() {
       ticking[Symbol.dispose]();

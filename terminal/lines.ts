@@ -5,17 +5,15 @@
  * @module
  */
 
-/** How {@linkcode readLines} reads. */
-export interface LineOptions {
-  /** Of a longer line the rest is dropped, in characters. Default: no limit. */
-  readonly maxLine?: number;
-  /** Changes text as it was read, before it is cut into lines. */
-  readonly transform?: (text: string) => string;
-}
-
-/** The lines without their LF or CR LF; the last one needs none. */
+/**
+ * The lines without their LF or CR LF; the last one needs none.
+ *
+ * @param maxLine Of a longer line the rest is dropped, in characters.
+ * @param transform Changes text as it was read, before it is cut into lines.
+ */
 export async function* readLines(
-  { maxLine = Infinity, transform = (text) => text }: LineOptions = {},
+  maxLine: number,
+  transform = (text: string): string => text,
 ): AsyncGenerator<string, void, void> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(16_384);

@@ -55,20 +55,13 @@ export type Values<T extends OptionTable> = {
   readonly [N in keyof T]: T[N] extends Option<infer V> ? V : never;
 };
 
-/** A command line that was understood. */
-export interface Parsed<T extends OptionTable> {
-  readonly values: Values<T>;
-  /** The arguments that belong to no option. */
-  readonly rest: readonly string[];
-}
-
 /** A command line that cannot be obeyed; the message says why. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
 /**
- * Reads a command line. `--help` and `--version` win over everything but a
+ * Reads a command line; `rest` belongs to no option. `--help` and `--version` win over everything but a
  * mistyped name.
  *
  * @throws {UsageError} What is wrong, and what to write instead.
@@ -76,7 +69,7 @@ export class UsageError extends Error {
 export async function parseOptions<T extends OptionTable>(
   table: T,
   args: readonly string[],
-): Promise<Parsed<T> | "help" | "version"> {
+): Promise<{ values: Values<T>; rest: string[] } | "help" | "version"> {
   const unknown: string[] = [];
   const flags = Object.keys(table).filter((name) => isFlag(table[name]!));
   const { _: rest, ...given } = parseArgs(withNegatives(table, args), {

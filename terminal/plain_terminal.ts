@@ -9,14 +9,6 @@ import { SecretLine } from "./secret.ts";
 import { HAS_JOBS } from "./system.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** How a {@linkcode PlainTerminal} is to be. */
-export interface PlainOptions {
-  /** Where it prints. Default: standard output. */
-  readonly sink?: Sink;
-  /** Whether one row may change, at the end of what was printed. */
-  readonly draws?: boolean;
-}
-
 /** See the top of the file; on standard input and output. */
 export class PlainTerminal implements Terminal {
   readonly kind = "plain";
@@ -26,21 +18,28 @@ export class PlainTerminal implements Terminal {
   #row = ""; // that may change
   readonly #done = Promise.withResolvers<undefined>();
   #hidden = false; // what is typed, at the moment
-  #isRead = false; // a caller waits for a line
-  #answer: ((line: string | undefined) => void) | undefined; // gets it instead
-  #lines: AsyncGenerator<string, void, void> | undefined;
+  readonly #readers: ((line: string | undefined) => void)[] = [];
+  #isReading = false;
+  // A line that is typed unseen ends with the key itself, which is CR.
+  readonly #lines = readLines(
+    Infinity,
+    (text) => this.#hidden ? text.replaceAll("\r", "\n") : text,
+  );
 
-  /** Calls `onClosed` when nothing reads what is printed any more. */
+  /**
+   * Calls `onClosed` when nothing reads what is printed any more.
+   *
+   * @param draws Whether one row may change, at the end of what was printed.
+   */
   constructor(
     onClosed: (error: OutputClosed) => void,
-    { sink = Deno.stdout, draws = false }: PlainOptions = {},
+    { sink, draws }: { sink: Sink; draws: boolean } = {
+      sink: Deno.stdout,
+      draws: false,
+    },
   ) {
     this.#output = new Output(sink, onClosed);
     this.#draws = draws;
-  }
-
-  get behind(): number {
-    return this.#output.behind;
   }
 
   print(lines: string): void {
@@ -69,17 +68,10 @@ export class PlainTerminal implements Terminal {
   }
 
   async read(): Promise<string | undefined> {
-    this.#isRead = true;
-    for (;;) {
-      const line = await this.#nextLine();
-      const answer = this.#answer;
-      this.#answer = undefined;
-      answer?.(line);
-      if (!answer || line === undefined) {
-        this.#isRead = false;
-        return line;
-      }
-    }
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    this.#readers.push(resolve);
+    if (!this.#isReading) this.#readLines();
+    return await promise;
   }
 
   /** The system edits no line that it does not show: {@linkcode SecretLine} does. */
@@ -87,7 +79,7 @@ export class PlainTerminal implements Terminal {
     this.#output.write(question);
     Deno.stdin.setRaw(true, { cbreak: HAS_JOBS });
     this.#hidden = true;
-    const keys = await this.#lineForUs();
+    const keys = await this.read();
     this.#show();
     this.#output.write("\n");
     if (keys === undefined) return undefined;
@@ -98,19 +90,15 @@ export class PlainTerminal implements Terminal {
 
   clear(): void {}
 
-  /** The next line, also while another caller waits for lines. */
-  #lineForUs(): Promise<string | undefined> {
-    if (!this.#isRead) return this.read();
-    return new Promise((resolve) => this.#answer = resolve);
-  }
-
-  async #nextLine(): Promise<string | undefined> {
-    this.#lines ??= readLines({
-      // A line that is typed unseen ends with the key itself, which is CR.
-      transform: (text) => this.#hidden ? text.replaceAll("\r", "\n") : text,
-    });
-    const next = this.#lines.next().then(({ value }) => value ?? undefined);
-    return await Promise.race([next, this.#done.promise]);
+  /** Each line goes to the reader that came last: a question comes first. */
+  async #readLines(): Promise<void> {
+    this.#isReading = true;
+    while (this.#readers.length > 0) {
+      const next = this.#lines.next().then(({ value }) => value ?? undefined);
+      const line = await Promise.race([next, this.#done.promise]);
+      this.#readers.pop()!(line);
+    }
+    this.#isReading = false;
   }
 
   #show(): void {

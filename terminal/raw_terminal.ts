@@ -32,7 +32,7 @@ import type { Terminal } from "./terminal.ts";
 /** What the user can cause, and how a {@linkcode RawTerminal} is to be. */
 export interface RawOptions {
   /** What could complete `line`: the candidates, and the part they replace. */
-  complete(line: string): Promise<[candidates: string[], part: string]>;
+  complete(line: string): Completions | Promise<Completions>;
   /** Ctrl-C was typed. */
   interrupt(): void;
   /** The terminal is gone. */
@@ -47,6 +47,8 @@ export interface RawOptions {
    */
   readonly keepsLines?: boolean;
 }
+
+type Completions = [candidates: string[], part: string];
 
 /** See the top of the file; there can be only one. */
 export class RawTerminal implements Terminal {
@@ -108,9 +110,12 @@ export class RawTerminal implements Terminal {
       prompt: "",
       historySize: 500,
       removeHistoryDuplicates: true,
-      completer: (line: string, done: Completed) => {
-        this.#options.complete(line)
-          .catch(() => [[], line] as [string[], string])
+      completer: (
+        line: string,
+        done: (error: null, found: Completions) => void,
+      ) => {
+        Promise.try(this.#options.complete, line)
+          .catch((): Completions => [[], line])
           .then((found) => done(null, found));
       },
     }) as Editor;
@@ -120,6 +125,7 @@ export class RawTerminal implements Terminal {
     return this.#columns;
   }
 
+  /** Characters that were printed and are not written yet. */
   get behind(): number {
     return this.#recordsLength + this.#output.behind;
   }
@@ -334,8 +340,6 @@ type Editor = Omit<readline.Interface, "line" | "cursor"> & {
   prevRows: number;
   history: string[];
 };
-
-type Completed = (error: null, found: [string[], string]) => void;
 
 const encoder = new TextEncoder();
 const DRAW_EVERY_MS = 33;

@@ -11,10 +11,26 @@ export const IS_WINDOWS: boolean = Deno.build.os === "windows";
 export const HAS_JOBS: boolean = !IS_WINDOWS;
 
 /** Signals that ask a program to end, each with its number. */
-export const END_SIGNALS: Readonly<Partial<Record<Deno.Signal, number>>> =
-  IS_WINDOWS
-    ? { SIGINT: 2, SIGBREAK: 21 }
-    : { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
+const END_SIGNALS: Partial<Record<Deno.Signal, number>> = IS_WINDOWS
+  ? { SIGINT: 2, SIGBREAK: 21 }
+  : { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
+
+/**
+ * Calls `stop` when a signal asks the program to end, with the exit code that
+ * shells expect. Once disposed, the signals end the program at once, but for
+ * SIGHUP: when a terminal goes away, both the system and the shell send it.
+ */
+export function onEndSignals(stop: (exitCode: number) => void): Disposable {
+  const listening = new DisposableStack();
+  for (const [name, number] of Object.entries(END_SIGNALS)) {
+    const signal = name as Deno.Signal; // the cast: a key of END_SIGNALS
+    const listener = () => stop(128 + number);
+    Deno.addSignalListener(signal, listener);
+    if (signal === "SIGHUP") continue;
+    listening.defer(() => Deno.removeSignalListener(signal, listener));
+  }
+  return listening;
+}
 
 /** How wide the terminal is, whichever of our streams is one. */
 export function columnsNow(): number {

@@ -17,9 +17,6 @@ export interface Terminal extends AsyncDisposable {
   /** How many columns it has; Infinity if lines are not to be wrapped. */
   readonly columns: number;
 
-  /** Characters that were printed and are not written yet. */
-  readonly behind: number;
-
   /** Shows whole lines, each with its LF, soon. Never waits. */
   print(lines: string): void;
 

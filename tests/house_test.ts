@@ -186,7 +186,6 @@ const LOADED_FIRST = [
   "@std/fmt/colors",
   "deno.json",
   "protocol.ts",
-  "server/defaults.ts",
   "server/journal/journal.ts",
   "server/limits/rates.ts",
   "server/operator/screen.ts",

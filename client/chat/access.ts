@@ -18,18 +18,9 @@ import {
   ScramError,
 } from "../../core/scram.ts";
 import { ownerOf, SignIn, type Way } from "../../core/sign_in.ts";
-import { EXIT, Failure } from "../view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-
-/** What an {@linkcode Access} is made of. */
-export interface AccessOptions {
-  /** How the command line says to register. */
-  readonly way: Way;
-  /** Where the password is, if no user is to be asked. */
-  readonly passwordFile: string | undefined;
-  /** Where to ask; undefined if there is no terminal. */
-  readonly terminal: Terminal | undefined;
-}
+import { EXIT, Failure } from "../view/failure.ts";
+import { systemReason } from "../view/system_error.ts";
 
 /** See the top of the file. */
 export class Access {
@@ -39,12 +30,22 @@ export class Access {
   readonly #file: string | undefined;
   readonly #terminal: Terminal | undefined;
 
-  /** Asks nothing yet. */
-  constructor(options: AccessOptions) {
-    this.#firstWay = options.way;
-    this.signIn = new SignIn(options.way);
-    this.#file = options.passwordFile;
-    this.#terminal = options.terminal;
+  /**
+   * Asks nothing yet.
+   *
+   * @param options.way How the command line says to register.
+   * @param options.passwordFile Where the password is, if no user is to be asked.
+   * @param options.terminal Where to ask; undefined if there is none.
+   */
+  constructor({ way, passwordFile, terminal }: {
+    readonly way: Way;
+    readonly passwordFile: string | undefined;
+    readonly terminal: Terminal | undefined;
+  }) {
+    this.#firstWay = way;
+    this.signIn = new SignIn(way);
+    this.#file = passwordFile;
+    this.#terminal = terminal;
   }
 
   /** Whether there is a user to ask. */
@@ -85,18 +86,17 @@ export class Access {
   async overcome(error: ChatError): Promise<boolean> {
     const { signIn } = this;
     signIn.use(signIn.way); // forgets the password
-    const terminal = this.#file === undefined ? this.#terminal : undefined;
     if (ownerOf(error) !== undefined && signIn.way === "guest") {
       if (!this.#terminal && this.#file === undefined) {
         throw needsPassword(error);
       }
       signIn.use("login");
-    } else if (!terminal || !CURABLE.has(error.code)) {
-      return false;
-    } else {
-      terminal.print(`! ${sanitize(sentence(error))}\n`);
-      signIn.use(error.code === 110 ? await askWay(terminal) : "login");
+      return true;
     }
+    const terminal = this.#file === undefined ? this.#terminal : undefined;
+    if (!terminal || !CURABLE.has(error.code)) return false;
+    terminal.print(`! ${sanitize(sentence(error))}\n`);
+    signIn.use(error.code === 110 ? await askWay(terminal) : "login");
     return true;
   }
 
@@ -145,15 +145,36 @@ export class Access {
 const CURABLE = new Set<number>([110, 111, 113]);
 
 /** Asks how to register where guests are not allowed. */
-async function askWay(terminal: Terminal): Promise<Way> {
+function askWay(terminal: Terminal): Promise<Way> {
+  return askUntil(
+    terminal,
+    "1 register, 2 log in: ",
+    (answer) =>
+      WAYS[answer] ??
+        new Error("Type 1 to make an account, 2 if you have one"),
+  );
+}
+
+const WAYS: Partial<Record<string, Way>> = { "1": "signup", "2": "login" };
+
+/**
+ * Asks until `read` makes something of the answer other than an error.
+ *
+ * @throws {Failure} If the input ends.
+ */
+export async function askUntil<T>(
+  terminal: Terminal,
+  question: string,
+  read: (answer: string) => T | Error,
+): Promise<T> {
   for (;;) {
-    const answer = await terminal.ask("1 register, 2 log in: ");
+    const answer = await terminal.ask(question);
     if (answer === undefined) {
       throw new Failure(EXIT.failed, "Nothing was entered");
     }
-    if (answer.trim() === "1") return "signup";
-    if (answer.trim() === "2") return "login";
-    terminal.print("! Type 1 to make an account, 2 if you have one\n");
+    const value = read(answer.trim());
+    if (!(value instanceof Error)) return value;
+    terminal.print(`! ${value.message}\n`);
   }
 }
 
@@ -194,41 +215,35 @@ async function passwordIn(path: string): Promise<string> {
 }
 
 async function readPasswordFile(path: string): Promise<string> {
-  const what = `Cannot use the password file ${path}`;
+  const cannot = (why: string, options = {}) =>
+    new Failure(
+      EXIT.usage,
+      `Cannot use the password file ${path}: ${why}`,
+      options,
+    );
   try {
     using file = await Deno.open(path);
-    const fault = faultOf(await file.stat());
-    if (fault) {
-      const advice = fault === OTHERS_READ ? `chmod 600 ${path}` : "";
-      throw new Failure(EXIT.usage, `${what}: ${fault}`, { advice });
+    const info = await file.stat();
+    if (info.isDirectory) throw cannot("it is a folder");
+    if (info.isCharDevice || info.isBlockDevice) {
+      throw cannot("it is a device");
+    }
+    if (info.mode !== null && (info.mode & 0o077) !== 0) {
+      const advice = info.isFile ? `chmod 600 ${path}` : ""; // or a pipe
+      throw cannot("others can read it", { advice });
     }
     const bytes = await readStart(file, MAX_FILE_BYTES + 1);
     if (bytes.length <= MAX_FILE_BYTES) return strictDecoder.decode(bytes);
     const limit = MAX_PASSWORD_BYTES.toLocaleString("en");
-    throw new Failure(EXIT.usage, `${what}: it has over ${limit} bytes`);
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(EXIT.usage, `${what}: ${whyUnread(error)}`, {
-      cause: error,
-    });
+    throw cannot(`it has over ${limit} bytes`);
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause;
+    // Other bytes would all be read as U+FFFD: many files, one password.
+    const why = cause instanceof TypeError
+      ? "it is not UTF-8"
+      : systemReason(cause);
+    throw cannot(why, { cause });
   }
-}
-
-/** Why a password is not safe there, or cannot be there; undefined if it is. */
-function faultOf(info: Deno.FileInfo): string | undefined {
-  if (info.isDirectory) return "it is a folder";
-  if (info.isCharDevice || info.isBlockDevice) return "it is a device";
-  if (info.mode === null || (info.mode & 0o077) === 0) return undefined;
-  return info.isFile ? OTHERS_READ : "it is a pipe that others can read";
-}
-
-const OTHERS_READ = "others can read it";
-
-function whyUnread(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is none";
-  if (error instanceof Deno.errors.NotCapable) return error.message;
-  // Other bytes would all be read as U+FFFD: many files, one password.
-  return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
 }
 
 /** The first bytes of a file; of one without end too. */

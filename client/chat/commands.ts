@@ -4,17 +4,20 @@
  *
  * @module
  */
-import { ChatError, targetKind } from "../../protocol.ts";
+import { ChatError, lookAlike, targetKind } from "../../protocol.ts";
 import { SHARED_COMMANDS } from "../../core/commands.ts";
-import { accountCreated, alreadyAccount } from "../../core/text/sentences.ts";
+import {
+  accountCreated,
+  alreadyAccount,
+  SENT_TO_SELF,
+} from "../../core/text/sentences.ts";
 import {
   type CommandName,
   parseLine,
   type RunCommand,
   usageHelp,
 } from "../../core/text/typed_line.ts";
-import { DIRECT_COMMANDS } from "./direct_commands.ts";
-import { FILE_COMMANDS } from "./file_commands.ts";
+import type { Direct } from "../direct/direct.ts";
 import type { Session } from "./session.ts";
 
 /** Runs a typed line. Shows what the server refuses. */
@@ -35,11 +38,11 @@ export async function runLine(session: Session, line: string): Promise<void> {
       case "private":
         return session.sendTo(typed.to, typed.text);
       case "invalid":
-        return session.show({ kind: "error", text: typed.help });
+        return session.showError(typed.help);
       case "command": {
         const run: RunCommand<Session> = RUN[typed.name];
-        if (await run(session, typed.rest) !== "usage") return;
-        return session.show({ kind: "error", text: usageHelp(typed.name) });
+        const result = await run(session, typed.rest);
+        if (result === "usage") session.showError(usageHelp(typed.name));
       }
     }
   } catch (error) {
@@ -64,8 +67,22 @@ const RUN = {
     session.messages.ignore(rest, false);
     session.note(`Showing ${rest}'s messages again`);
   },
-  ...DIRECT_COMMANDS,
-  ...FILE_COMMANDS,
+  call,
+  accept: (session, rest) =>
+    onName(session, rest, (direct) => direct.accept(rest)),
+  decline: (session, rest) =>
+    onName(session, rest, (direct) => direct.decline(rest)),
+  direct,
+  hangup: (session, rest) =>
+    onName(session, rest, (direct) => direct.hangUp(rest)),
+  listen,
+  send,
+  get,
+  async files(session, rest): Promise<void | "usage"> {
+    if (rest !== "") return "usage";
+    (await session.direct.open()).files.showAll();
+  },
+  cancel,
   signup: (session, rest) => rest === "" ? signUp(session) : "usage",
   clear: (session) => session.clear(),
   quit: (session) => session.logout(),
@@ -81,15 +98,70 @@ function ignore(session: Session, rest: string): void | "usage" {
   session.note(`Hiding ${rest}'s messages; /unignore ${rest} ends that`);
 }
 
+async function call(session: Session, rest: string): Promise<void | "usage"> {
+  if (targetKind(rest) !== "user") return "usage";
+  if (isOwn(session, rest)) return session.note("Cannot call yourself");
+  (await session.direct.open()).call(rest);
+}
+
+async function direct(session: Session, rest: string): Promise<void> {
+  const [, name = "", text = ""] =
+    /^(?:@([^\s:]+):?(?:\s+|$))?([^]*)$/.exec(rest) ?? [];
+  const direct = await session.direct.open();
+  if (text === "") direct.switch(name);
+  else direct.message(name, text);
+}
+
+/** Does something with the call or session of a name, or of no name. */
+async function onName(
+  session: Session,
+  rest: string,
+  run: (direct: Direct) => void | Promise<void>,
+): Promise<void | "usage"> {
+  if (rest !== "" && targetKind(rest) !== "user") return "usage";
+  await run(await session.direct.open());
+}
+
+function listen(session: Session, rest: string): void | "usage" {
+  if (!["", "on", "off"].includes(rest)) return "usage";
+  if (rest !== "") session.direct.listening = rest === "on";
+  session.note(
+    session.direct.listening
+      ? "Users can call you; /listen off ends that"
+      : "Calls are refused; /listen on allows them",
+  );
+}
+
+async function send(session: Session, rest: string): Promise<void | "usage"> {
+  const [name = "", ...paths] = splitWords(rest) ?? [];
+  if (targetKind(name) !== "user" || paths.length === 0) return "usage";
+  if (isOwn(session, name)) return session.note(SENT_TO_SELF);
+  await (await session.direct.open()).send(name, paths);
+}
+
+async function get(session: Session, rest: string): Promise<void | "usage"> {
+  const [name = "", ...paths] = splitWords(rest) ?? [];
+  if (targetKind(name) !== "user" || paths.length > 1) return "usage";
+  if (isOwn(session, name)) return session.note("Cannot get from yourself");
+  (await session.direct.open()).get(name, paths[0]);
+}
+
+async function cancel(session: Session, rest: string): Promise<void | "usage"> {
+  if (!/^\d{0,9}$/.test(rest)) return "usage";
+  const { files } = await session.direct.open();
+  const number = rest === "" ? files.only : Number(rest);
+  if (number === undefined) files.showAll();
+  else files.cancel(number);
+}
+
 async function signUp(session: Session): Promise<void> {
   const { access, server, name } = session;
-  if (access.signIn.owned) {
-    return session.note(alreadyAccount(name));
-  }
+  if (access.signIn.owned) return session.note(alreadyAccount(name));
   if (!access.asks) {
-    const text = "Cannot ask for a password: the input is no terminal. " +
-      "Start the client with --signup and --password-file FILE.";
-    return session.show({ kind: "error", text });
+    return session.showError(
+      "Cannot ask for a password: the input is no terminal. " +
+        "Start the client with --signup and --password-file FILE.",
+    );
   }
   const done = await access.signUpHere(server, name);
   session.note(
@@ -98,3 +170,36 @@ async function signUp(session: Session): Promise<void> {
       : "No password was entered. Nothing has changed.",
   );
 }
+
+function isOwn(session: Session, name: string): boolean {
+  return lookAlike(name) === lookAlike(session.name);
+}
+
+/**
+ * The words of `text`, as a shell splits them: a name with spaces has quotes, or
+ * `\` before each space. Any other `\` stays: it separates folders on Windows.
+ *
+ * @returns Undefined if a quote is not closed.
+ */
+export function splitWords(text: string): string[] | undefined {
+  const words: string[] = [];
+  let rest = text.trimStart();
+  while (rest !== "") {
+    const [whole = ""] = WORD.exec(rest) ?? [];
+    if (whole === "") return undefined;
+    words.push(whole.replace(PART, unquoted));
+    rest = rest.slice(whole.length);
+    if (rest !== "" && !/^\s/.test(rest)) return undefined;
+    rest = rest.trimStart();
+  }
+  return words;
+}
+
+function unquoted(part: string): string {
+  if (part.startsWith("'")) return part.slice(1, -1);
+  if (part.startsWith('"')) return part.slice(1, -1).replaceAll('\\"', '"');
+  return part.replace(/\\([\s"'])/, "$1");
+}
+
+const PART = /"(?:\\"|[^"])*"|'[^']*'|\\[\s"']|[^\s"']/g;
+const WORD = new RegExp(`^(?:${PART.source})+`);

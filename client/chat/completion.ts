@@ -59,9 +59,10 @@ function wantedArgument(line: string): Wanted | undefined {
 
 /** The candidates for the end of `line`, and the part that they replace. */
 export async function complete(
-  session: Session,
+  session: Session | undefined,
   line: string,
 ): Promise<[candidates: string[], part: string]> {
+  if (!session) return [[], line];
   const wanted = wantedWord(line, session.room === undefined);
   const names = await namesOf(session, wanted.kind);
   return [matching(names, wanted), wanted.part];
@@ -79,26 +80,19 @@ async function namesOf(
   session: Session,
   kind: Wanted["kind"],
 ): Promise<string[]> {
-  // After a reconnect nobody needs the names any more.
+  if (kind === "command") return Object.keys(COMMANDS);
+  if (kind === "nothing") return [];
+  // After a reconnect the user does not wait for the names any more.
   const server: Requester = {
     request: (verb, args = []) => session.server.requestNow(verb, args),
   };
-  switch (kind) {
-    case "user": {
-      const people = await listPeople(server, "ALL");
-      const others = people.filter(({ name }) =>
-        name !== session.name && isUserName(name)
-      );
-      return ["ALL", ...others.map(({ name }) => name)];
-    }
-    case "room":
-      return (await listRooms(server)).map(({ name }) => name)
-        .filter(isRoomName).map((name) => name.slice(1));
-    case "command":
-      return Object.keys(COMMANDS);
-    case "nothing":
-      return [];
+  if (kind === "room") {
+    return (await listRooms(server)).map(({ name }) => name)
+      .filter(isRoomName).map((name) => name.slice(1));
   }
+  const names = (await listPeople(server, "ALL")).map(({ name }) => name);
+  const isOther = (name: string) => name !== session.name && isUserName(name);
+  return ["ALL", ...names.filter(isOther)];
 }
 
 /** Ends of lines: what stands before the name, the name, what is put after. */

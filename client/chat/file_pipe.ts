@@ -6,10 +6,23 @@
  *
  * @module
  */
-import type { Transfer } from "../files/transfer.ts";
 import { type Files, isTold } from "../files/files.ts";
+import type { Transfer } from "../files/transfer.ts";
 import type { Session } from "./session.ts";
-import type { Transfer as Task } from "./transfer.ts";
+
+/** One transfer of files, after which the program ends. */
+export type TransferTask =
+  | {
+    readonly kind: "send";
+    readonly user: string;
+    /** Files and folders. */
+    readonly paths: readonly string[];
+  }
+  | {
+    readonly kind: "receive";
+    /** The only sender; undefined for any. */
+    readonly user: string | undefined;
+  };
 
 /**
  * Sends, or waits for an offer and receives.
@@ -18,16 +31,15 @@ import type { Transfer as Task } from "./transfer.ts";
  */
 export async function runTransfer(
   session: Session,
-  transfer: Task,
+  task: TransferTask,
 ): Promise<boolean> {
   const direct = await session.direct.open();
-  if (transfer.kind === "receive") {
-    session.note(`Waiting for files${from(transfer)}`);
-  }
-  if (transfer.kind === "send") {
-    const sent = await direct.send(transfer.user, transfer.paths);
+  if (task.kind === "send") {
+    const sent = await direct.send(task.user, task.paths);
     return await sent?.ended.then(() => true, toldFalse) ?? false;
   }
+  const from = task.user === undefined ? "" : ` from ${task.user}`;
+  session.note(`Waiting for files${from}`);
   const paths = await firstReceived(direct.files);
   for (const path of paths) console.log(path);
   return paths.length > 0;
@@ -60,8 +72,4 @@ function firstReceived(files: Files): Promise<readonly string[]> {
 function toldFalse(error: unknown): false {
   if (isTold(error)) return false;
   throw error;
-}
-
-function from({ user }: { readonly user: string | undefined }): string {
-  return user === undefined ? "" : ` from ${user}`;
 }

@@ -11,14 +11,6 @@ import type { Item } from "../view/view.ts";
 /** Above this, messages that wait for a connection are only counted. */
 const MAX_UNSENT_SHOWN = 20;
 
-/** What {@linkcode Messages} need. */
-export interface MessagesOptions {
-  /** Whether our own messages are shown. */
-  readonly echo: boolean;
-  /** Shows a message. */
-  show(item: Item): void;
-}
-
 /** The messages of one session. */
 export class Messages {
   /** The user who last sent us a private message. */
@@ -28,8 +20,12 @@ export class Messages {
   readonly #ignored = new Set<string>();
   readonly #oldest = new Map<string, number>(); // id that was shown, by room
 
-  /** Nothing is shown yet. */
-  constructor({ echo, show }: MessagesOptions) {
+  /**
+   * Nothing is shown yet.
+   *
+   * @param echo Whether our own messages are shown.
+   */
+  constructor(echo: boolean, show: (item: Item) => void) {
     this.#echo = echo;
     this.#show = show;
   }

@@ -12,54 +12,42 @@ import { type ChatError, concat } from "../../protocol.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
-import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
+import type { Session } from "./session.ts";
 
 /** Messages that may be unanswered before the next is sent. */
 export const WINDOW_MESSAGES = 256;
 
 /** Bytes of messages that may be unanswered before the next is sent. */
-export const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_BYTES = 1024 * 1024;
 
 /** A line of the input; of one that is too long, only its length. */
-export type InputLine = Uint8Array | { readonly bytes: number };
-
-/** What {@linkcode sendLines} needs. */
-export interface SendLinesOptions {
-  /** The room they go to. */
-  readonly room: string;
-  /** Longest line that is sent, in bytes. */
-  readonly maxBytes: number;
-  /** Called for every line that is not sent. */
-  refuse(number: number, why: string): void;
-}
+type InputLine = Uint8Array | { readonly bytes: number };
 
 /**
- * Sends every line of `input`, and waits until all are answered.
+ * Sends every line of standard input to `room`, and waits until all are answered.
  *
- * @param numbers Gets the line number of each request, for error messages.
- * @throws {Failure} If the line ends before.
+ * @throws {Failure} If the connection ends before.
  */
 export async function sendLines(
-  server: ReconnectingConnection,
-  input: AsyncIterable<Uint8Array>,
-  numbers: WeakMap<Request, number>,
-  options: SendLinesOptions,
+  { server, chat }: Session,
+  room: string,
+  refusals: Refusals,
 ): Promise<void> {
+  const most = chat.maxBodyBytes;
   let number = 0;
-  for await (const lines of splitLines(input, options.maxBytes)) {
+  for await (const lines of splitLines(Deno.stdin.readable, most)) {
     for (const text of lines) {
       number++;
       if (!(text instanceof Uint8Array)) {
-        const limit = `the limit is ${options.maxBytes}`;
-        options.refuse(number, `it has ${text.bytes} bytes, ${limit}`);
+        const why = `it has ${text.bytes} bytes, the limit is ${most}`;
+        refusals.tell(number, why);
         continue;
       }
       await server.settled(
         WINDOW_MESSAGES - 1,
         Math.max(0, WINDOW_BYTES - text.length),
       );
-      const request = server.post("SEND", [options.room], {}, text);
-      numbers.set(request, number);
+      refusals.numbers.set(server.post("SEND", [room], {}, text), number);
     }
   }
   await server.settled(0);

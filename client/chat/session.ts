@@ -41,6 +41,9 @@ const MAX_ROOMS_SHOWN = 50;
 /** How many older messages are shown at a time. */
 const OLDER_MESSAGES = 20;
 
+/** Where files go, and what others can get. */
+export type SessionFiles = Omit<DirectParts["files"], "me">;
+
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
   /** To the server. */
@@ -55,14 +58,10 @@ export interface SessionParts {
   readonly name: string;
   /** Whether our own messages are shown when they are sent. Default true. */
   readonly echo?: boolean;
-  /** Whether we can be called directly, at first. Default true. */
-  readonly listens?: boolean;
-  /** The only address for direct connections. Default: all of this computer. */
-  readonly directHost?: string | undefined;
-  /** Where files go, and what others can get. Default: nothing. */
-  readonly files?: Omit<DirectParts["files"], "me">;
-  /** See {@linkcode DirectParts.takesFiles}. */
-  readonly takesFiles?: DirectParts["takesFiles"];
+  /** Calls and files. Default: we can be called, and others can get nothing. */
+  readonly direct?:
+    & Pick<DirectParts, "hostname" | "takesFiles">
+    & { readonly listens: boolean; readonly files: SessionFiles };
   /** Gets messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
@@ -85,7 +84,8 @@ export class Session implements CommandClient {
   readonly #refused: (request: Request, error: ChatError) => void;
   #present = Promise.withResolvers<void>();
   #reconnects = false; // and has not yet
-  #leaving = false;
+  /** Whether the user has quit. */
+  leaving = false;
   #lastEvent = { at: new Date(0), text: "" };
 
   /** In no room, and not registered. */
@@ -95,10 +95,10 @@ export class Session implements CommandClient {
     this.#terminal = parts.terminal;
     this.#view = parts.view;
     this.#refused = parts.refused ?? ((_, error) => this.explain(error));
-    this.messages = new Messages({
-      echo: parts.echo ?? true,
-      show: (item) => this.show(item),
-    });
+    this.messages = new Messages(
+      parts.echo ?? true,
+      (item) => this.show(item),
+    );
     this.#view.me = parts.name;
     this.direct = new LazyDirect({
       request: (verb, args, headers) =>
@@ -107,18 +107,17 @@ export class Session implements CommandClient {
         }),
       me: () => this.name,
       ignores: (name) => this.messages.ignores(name),
-      hostname: parts.directHost,
-      files: { ...parts.files, me: parts.name },
-      takesFiles: parts.takesFiles,
+      ...parts.direct,
+      files: { ...parts.direct?.files, me: parts.name },
       show: (item) => this.show(item),
       flushed: () => this.#terminal.flushed(),
       explain: (error) => this.explain(error),
       prompt: () => this.prompt(),
-    }, parts.listens ?? true);
+    }, parts.direct?.listens ?? true);
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
-      name: parts.name,
+      me: parts.name,
       view: this.#handlers(),
     });
   }
@@ -169,7 +168,12 @@ export class Session implements CommandClient {
     const advice = retry === undefined
       ? ADVICE[error.code] ?? ""
       : `Try again in ${retry} s.`;
-    this.show({ kind: "error", text: `${errorText(error)}. ${advice}`.trim() });
+    this.showError(`${errorText(error)}. ${advice}`.trim());
+  }
+
+  /** Shows what went wrong. */
+  showError(text: string): void {
+    this.show({ kind: "error", text });
   }
 
   /** Shows what a command found out. */
@@ -181,7 +185,7 @@ export class Session implements CommandClient {
   sendTo(target: string, text: string): void {
     const fault = this.chat.faultOf(text);
     if (fault === undefined) this.server.post("SEND", [target], {}, text);
-    else this.show({ kind: "error", text: `${fault}.` });
+    else this.showError(`${fault}.`);
   }
 
   /** Makes `word` the current room, and joins it if need be. */
@@ -242,7 +246,7 @@ export class Session implements CommandClient {
 
   /** Signs out. The line ends with the server's answer, or at once. */
   async logout(): Promise<void> {
-    this.#leaving = true;
+    this.leaving = true;
     if (this.server.away) this.server.close();
     else await this.server.request("LOGOUT");
   }
@@ -301,10 +305,9 @@ export class Session implements CommandClient {
   /** Tells the user, and what waits to be sent. */
   #lost(why: Error): void {
     this.#present = Promise.withResolvers();
-    if (this.#leaving) return this.server.close();
+    if (this.leaving) return this.server.close();
     this.#reconnects = true;
-    const text = `${why.message}. ${RECONNECTING}`;
-    this.show({ kind: "error", text });
+    this.showError(`${why.message}. ${RECONNECTING}`);
     for (const line of this.messages.unsent(this.server.parked)) {
       this.note(line);
     }

@@ -10,68 +10,73 @@ import {
   COMMANDS,
   parseLine,
 } from "../../core/text/typed_line.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import { runLine } from "./commands.ts";
 import { WINDOW_MESSAGES } from "./pipe.ts";
 import type { Session } from "./session.ts";
-import type { Terminal } from "../../terminal/terminal.ts";
 
 /** Limit of queued lines; at the limit no more are read. */
 const MAX_QUEUED = 1_000;
 
 /**
- * Runs every typed line, until the input ends.
+ * Runs `first`, which was not typed, and then every typed line, until the input
+ * ends. Lines are read from the start: `first` may wait for the server.
  *
- * @throws {Failure} If the line to the server ends before.
+ * @throws {Failure} If the connection ends before.
  */
 export async function runTypedLines(
   session: Session,
   terminal: Terminal,
+  first: string,
 ): Promise<void> {
-  const queue = new LineQueue();
-  const reading = readAll(session, terminal, queue);
-  const running = runAll(session, terminal, queue);
-  await Promise.all([reading, running]);
-}
+  const { readable, writable } = new TransformStream<string, string>(
+    undefined,
+    { highWaterMark: MAX_QUEUED },
+  );
+  let queued = 0;
 
-/** Reads lines; a command that needs no server overtakes the queue. */
-async function readAll(
-  session: Session,
-  terminal: Terminal,
-  queue: LineQueue,
-): Promise<void> {
-  for (;;) {
-    const line = await terminal.read();
-    if (line === undefined) break;
-    if (session.away && isLocal(session, line)) {
-      if (isQuit(line)) noteUnsent(session, queue.count);
-      await runLine(session, line);
-      continue;
+  /** A command that needs no server overtakes the queue. */
+  const readLines = async () => {
+    const writer = writable.getWriter();
+    for (;;) {
+      const line = await terminal.read();
+      if (line === undefined) break;
+      if (session.away && isLocal(session, line)) {
+        if (isQuit(line)) noteUnsent(session, queued);
+        await runLine(session, line);
+        continue;
+      }
+      if (session.away) session.note(`Queued: ${line}`);
+      queued++;
+      writer.write(line).catch(() => {}); // if it fails, so has runLines
+      await writer.ready;
     }
-    if (session.away) session.note(`Queued: ${line}`);
-    queue.push(line);
-    await queue.room();
-  }
-  if (session.away && terminal.kind === "raw") { // Ctrl-D
-    noteUnsent(session, queue.count);
-    await session.logout();
-  }
-  queue.end();
+    if (session.away && terminal.kind === "raw") { // Ctrl-D
+      noteUnsent(session, queued);
+      await session.logout();
+    }
+    writer.close().catch(() => {});
+  };
+
+  const runLines = async () => {
+    try {
+      await runLine(session, first);
+      session.prompt();
+      for await (const line of readable) {
+        await session.present;
+        queued--;
+        await runTyped(session, terminal, line);
+      }
+      await session.server.settled(0);
+    } catch (error) {
+      if (!session.leaving) throw error; // else the user wants no answer
+    }
+  };
+
+  await Promise.all([readLines(), runLines()]);
 }
 
-/** Runs the queued lines, one after the other, while we are registered. */
-async function runAll(
-  session: Session,
-  terminal: Terminal,
-  queue: LineQueue,
-): Promise<void> {
-  while (await queue.any()) {
-    await session.present;
-    await runQueued(session, terminal, queue.take());
-  }
-  await session.server.settled(0);
-}
-
-async function runQueued(
+async function runTyped(
   session: Session,
   terminal: Terminal,
   line: string,
@@ -96,6 +101,7 @@ function noteUnsent(session: Session, queued: number): void {
   }
 }
 
+/** Whether `line` needs no server. */
 function isLocal(session: Session, line: string): boolean {
   const typed = parseLine(line);
   switch (typed.kind) {
@@ -117,50 +123,4 @@ function isLocal(session: Session, line: string): boolean {
 function isQuit(line: string): boolean {
   const typed = parseLine(line);
   return typed.kind === "command" && typed.name === "quit";
-}
-
-/** Lines that were read and have not run yet. */
-class LineQueue {
-  #lines: string[] = [];
-  #ended = false;
-  #change = Promise.withResolvers<void>();
-
-  /** How many there are. */
-  get count(): number {
-    return this.#lines.length;
-  }
-
-  push(line: string): void {
-    this.#lines.push(line);
-    this.#changed();
-  }
-
-  /** No more will come. */
-  end(): void {
-    this.#ended = true;
-    this.#changed();
-  }
-
-  /** Resolves when there is one; with `false`, after the last. */
-  async any(): Promise<boolean> {
-    while (this.#lines.length === 0 && !this.#ended) await this.#change.promise;
-    return this.#lines.length > 0;
-  }
-
-  /** The next one, after {@linkcode any} has found it. */
-  take(): string {
-    const line = this.#lines.shift()!;
-    this.#changed();
-    return line;
-  }
-
-  /** Resolves when there are not too many. */
-  async room(): Promise<void> {
-    while (this.#lines.length >= MAX_QUEUED) await this.#change.promise;
-  }
-
-  #changed(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers();
-  }
 }

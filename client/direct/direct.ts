@@ -1,6 +1,6 @@
 /**
  * Direct sessions as a user of the terminal sees them: calls, answers, and the
- * sessions that result. The commands are in chat/direct_commands.ts.
+ * sessions that result. The commands are in chat/commands.ts.
  *
  * A call blocks nothing: it rings while the user types other things. A message to
  * a direct session goes nowhere else, also after the session has ended: only the

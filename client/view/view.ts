@@ -92,28 +92,25 @@ export class View {
         return this.#newDay(item.at) + this.#message(item);
       case "event": {
         const rows = this.#rows(`${timeOf(item.at)} * `, item.text);
-        return this.#newDay(item.at) + rows.map((r) => this.#dim(r)).join("");
+        return this.#newDay(item.at) + this.#painted(rows, DIM);
       }
       case "note":
         return this.#rows("* ", item.text).join("");
       case "error":
-        return this.#rows("! ", item.text).map((row) => this.#paint(row, "31"))
-          .join("");
+        return this.#painted(this.#rows("! ", item.text), "31");
       case "echo": // a command that was typed, after its prompt
-        return this.#rows("", item.text).map((row) => this.#dim(row)).join("");
-      case "room":
-        return `${
-          sanitize(
-            ` * ${sanitizeName(item.name.replace(/^#/, ""))} <${item.members}>`,
-          )
-        }\n`;
+        return this.#painted(this.#rows("", item.text), DIM);
+      case "room": {
+        const name = sanitizeName(item.name.replace(/^#/, ""));
+        return sanitize(` * ${name} <${item.members}>`) + "\n";
+      }
     }
   }
 
   #message(message: Message): string {
     const head = this.#head(message);
     const rows = this.#rows(head.plain, message.text);
-    if (message.old) return rows.map((row) => this.#dim(row)).join("");
+    if (message.old) return this.#painted(rows, DIM);
     const told = message.from !== this.me && message.from !== "you" &&
       (message.to === "you" || mentions(message.text, this.me));
     const body = rows.join("").slice(head.plain.length);
@@ -122,27 +119,21 @@ export class View {
   }
 
   #head(message: Message): { plain: string; colored: string } {
-    const [time, from, to] = [
-      timeOf(message.at),
-      sanitizeName(message.from),
-      sanitizeName(message.to),
-    ];
+    const time = timeOf(message.at);
+    const from = sanitizeName(message.from);
+    const to = sanitizeName(message.to);
     const isRoom = to.startsWith("#");
-    const named = isRoom && (this.#options.plain || !same(to, this.room));
+    const isCurrent = to.toLowerCase() === this.room?.toLowerCase();
+    const named = isRoom && (this.#options.plain || !isCurrent);
     const room = named ? `${to} ` : "";
     const way = message.direct ? " (direct)" : "";
     const arrow = isRoom ? "" : ` -> ${to}${way}`;
-    const colors = isRoom ? "" : "1";
+    const color = from === "you" ? "" : `;38;5;${colorOf(from)}`;
     return {
       plain: `${time} ${room}${from}${arrow}: `,
-      colored: this.#dim(`${time} ${room}`) + this.#name(from) +
-        this.#paint(arrow, colors) + ": ",
+      colored: this.#paint(`${time} ${room}`, DIM) +
+        this.#paint(from, BOLD + color) + this.#paint(arrow, BOLD) + ": ",
     };
-  }
-
-  #name(name: string): string {
-    if (name === "you") return this.#paint(name, "1");
-    return this.#paint(name, `1;38;5;${colorOf(name)}`);
   }
 
   /** Mentions in inverse video; a mention that was wrapped is not found. */
@@ -171,19 +162,18 @@ export class View {
     if (day === this.#day) return "";
     this.#day = day;
     const weekday = at.toLocaleDateString("en", { weekday: "long" });
-    return this.#dim(`* ${weekday}, ${day}\n`);
+    return this.#paint(`* ${weekday}, ${day}\n`, DIM);
   }
 
-  #dim(text: string): string {
-    return this.#paint(text, "2");
+  #painted(rows: readonly string[], codes: string): string {
+    return rows.map((row) => this.#paint(row, codes)).join("");
   }
 
   /** A row is painted up to its LF, so that no colour leaks into the next. */
   #paint(text: string, codes: string): string {
-    if (!this.#options.colors || text === "" || codes === "") return text;
-    const end = text.endsWith("\n") ? "\n" : "";
-    return `\x1b[${codes}m${text.slice(0, text.length - end.length)}\x1b[0m` +
-      end;
+    if (!this.#options.colors || text === "") return text;
+    const [, row, end] = /^(.*?)(\n?)$/s.exec(text)!; // matches always
+    return `\x1b[${codes}m${row}\x1b[0m${end}`;
   }
 }
 
@@ -224,6 +214,8 @@ export function wrap(line: string, first: number, rest: number): string[] {
   return [...rows, row];
 }
 
+const DIM = "2";
+const BOLD = "1";
 const MIN_COLUMNS = 20; // narrower, rows break rather than shrink
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 // deno-lint-ignore no-control-regex -- ASCII, where length is width
@@ -233,18 +225,13 @@ function width(text: string): number {
   return ASCII.test(text) ? text.length : stringWidth(text);
 }
 
-function same(room: string, other: string | undefined): boolean {
-  return room.toLowerCase() === other?.toLowerCase();
-}
-
 function two(value: number): string {
   return value < 10 ? `0${value}` : `${value}`;
 }
 
 function timeOf(at: Date): string {
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${
-    two(at.getSeconds())
-  }`;
+  const [hours, minutes] = [at.getHours(), at.getMinutes()];
+  return `${two(hours)}:${two(minutes)}:${two(at.getSeconds())}`;
 }
 
 function dayOf(at: Date): string {

@@ -51,24 +51,19 @@ export const CLOCK: Clock = {
   },
 };
 
-/** What {@linkcode pauseBefore} may be told. */
-export interface PauseOptions {
-  /** The wait that the server asked for, in milliseconds. Default: none. */
-  readonly retryAfterMs?: number;
-  /** From 0 to 1. Tests pass their own. */
-  readonly random?: () => number;
-}
-
 /**
  * How long to wait before attempt number `attempt`, from 0, in milliseconds. It
  * doubles, up to a limit; half of it is random, so that a room full of clients
  * does not reconnect in one moment. What the server asked for comes on top.
+ *
+ * @param retryAfterMs The wait that the server asked for.
+ * @param random From 0 to 1. Tests pass their own.
  */
 export function pauseBefore(
   attempt: number,
-  options: PauseOptions = {},
+  retryAfterMs = 0,
+  random: () => number = Math.random,
 ): number {
-  const { retryAfterMs = 0, random = Math.random } = options;
   const whole = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
   return Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS) +
     whole * (0.5 + 0.5 * random());

@@ -94,7 +94,7 @@ export interface Event {
   /** Its body is valid until the next batch is asked for. */
   readonly frame: Frame;
   /** Undefined if the server sent the frame without a request. */
-  readonly request: Request | undefined;
+  readonly request: PendingRequest | undefined;
 }
 
 /**
@@ -102,12 +102,12 @@ export interface Event {
  * sender is not told.
  */
 export function isPostponed({ frame, request }: Event): boolean {
-  // The cast: a Connection gives back what it was given.
-  return (request as PendingRequest | undefined)?.lasting === true &&
-    frame.verb === "ERROR" && Number(frame.args[0]) === RATE_LIMITED;
+  return request?.lasting === true && frame.verb === "ERROR" &&
+    Number(frame.args[0]) === RATE_LIMITED;
 }
 
 const RATE_LIMITED: ErrorCode = 108;
+const REMOVED: ErrorCode = 117;
 
 /** One connection, from its opening to its end. */
 export class Connection implements Disposable, Requester {
@@ -284,9 +284,10 @@ export class Connection implements Disposable, Requester {
     // A server may be too busy for a request: its sender is told.
     if (asked && (!end || BUSY.has(error.code))) return;
     if (!end) throw this.#foreign(errorText(error));
-    const { kind, message, ...rest } = end;
+    const [kind, message, advice] = end;
     throw new ConnectionError(kind, `${message}: ${errorText(error)}`, {
-      ...rest,
+      advice,
+      passing: error.code !== REMOVED,
       cause: error,
     });
   }
@@ -370,44 +371,18 @@ const BUSY: ReadonlySet<number> = new Set([RATE_LIMITED, 114]);
 
 /** The errors that end a connection, and what they mean for the session. */
 const ENDS: Partial<Record<ErrorCode, End>> = {
-  108: {
-    kind: "refused",
-    message: "Cannot register",
-    advice: "Try again a little later.",
-    passing: true,
-  },
-  114: {
-    kind: "refused",
-    message: "Cannot register",
-    advice: "Try again later, or ask the operator.",
-    passing: true,
-  },
-  115: {
-    kind: "removed",
-    message: "Connection lost",
-    advice: "This side read too slowly.",
-    passing: true,
-  },
-  116: {
-    kind: "removed",
-    message: "Connection lost",
-    advice: "This side was idle too long.",
-    passing: true,
-  },
-  117: {
-    kind: "removed",
-    message: "Removed by the server",
-    advice: "Ask the operator, unless you signed in elsewhere.",
-    passing: false,
-  },
+  108: ["refused", "Cannot register", "Try again a little later."],
+  114: ["refused", "Cannot register", "Try again later, or ask the operator."],
+  115: ["removed", "Connection lost", "This side read too slowly."],
+  116: ["removed", "Connection lost", "This side was idle too long."],
+  [REMOVED]: [
+    "removed",
+    "Removed by the server",
+    "Ask the operator, unless you signed in elsewhere.",
+  ],
 };
 
-interface End {
-  readonly kind: ConnectionErrorKind;
-  readonly message: string;
-  readonly advice: string;
-  readonly passing: boolean;
-}
+type End = readonly [kind: ConnectionErrorKind, what: string, advice: string];
 
 /** Whether `frame` is a message of the history that `asked` asks for. */
 function isPartOf(frame: Frame, asked: Request): boolean {

@@ -192,9 +192,10 @@ export class ReconnectingConnection implements Disposable, Requester {
    */
   async settled(requests: number, bytes = Infinity): Promise<void> {
     if (this.#stop.signal.aborted) throw this.#end ?? closed();
-    if (this.#isSettled({ requests, bytes })) return;
+    const isOver = () => this.#unsettled <= requests && this.#bytes <= bytes;
+    if (isOver()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ requests, bytes, resolve, reject });
+    this.#waiting.push({ isOver, resolve, reject });
     await promise;
   }
 
@@ -335,12 +336,10 @@ export class ReconnectingConnection implements Disposable, Requester {
       if (stayed || this.#answered > this.#answeredBefore) this.#attempt = 0;
       owner.lost(error);
     }
-    const pause = pauseBefore(this.#attempt++, {
-      retryAfterMs: Math.max(this.#retryAfterMs, retryAfterMs(error)),
-      ...(this.#options.random ? { random: this.#options.random } : {}),
-    });
+    const { giveUpAfterMs = Infinity, random } = this.#options;
+    const told = Math.max(this.#retryAfterMs, retryAfterMs(error));
+    const pause = pauseBefore(this.#attempt++, told, random);
     this.#retryAfterMs = 0;
-    const { giveUpAfterMs = Infinity } = this.#options;
     if (now + pause - this.#lostAt > giveUpAfterMs) throw givenUp(error);
     this.#pauseOver = new AbortController();
     const signals = [this.#stop.signal, this.#pauseOver.signal];
@@ -350,20 +349,16 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** Checks whether the server is there; ends the connection if not. */
   #check(keepalive: Keepalive, connection: Connection): void {
-    switch (keepalive.check()) {
-      case "ask":
-        connection.send({ verb: "PING", args: [], body: bytesOf(undefined) });
-        return;
-      case "give up":
-        connection.close(idle());
-    }
+    const next = keepalive.check();
+    if (next === "give up") connection.close(idle());
+    if (next !== "ask") return;
+    connection.send({ verb: "PING", args: [], body: bytesOf(undefined) });
   }
 
   /** The events; the answers among them are counted. */
   *#counted(batch: Iterable<Event>): Generator<Event, void, void> {
     for (const event of batch) {
-      // The cast: a Connection gives back what it was given.
-      const request = event.request as PendingRequest | undefined;
+      const { request } = event;
       if (request && isPostponed(event)) {
         this.#postpone(request, event.frame);
         continue;
@@ -427,9 +422,9 @@ export class ReconnectingConnection implements Disposable, Requester {
   /** Rejects everything that waits. */
   #refuseAll(): void {
     const end = this.#end ?? closed();
+    const requests = [...this.#postponed, ...this.#parked];
     for (const { reject } of this.#waiting.splice(0)) reject(end);
-    for (const { reject } of this.#postponed) reject?.(end);
-    for (const { reject } of this.#parked) reject?.(end);
+    for (const { reject } of requests) reject?.(end);
   }
 
   /** Differs from all other keys of this user, in other runs too. */
@@ -441,23 +436,15 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#answered++;
     this.#unsettled--;
     this.#bytes -= body.length;
-    if (this.#waiting.length > 0) this.#wake();
-  }
-
-  #isSettled({ requests, bytes }: Pick<Waiting, "requests" | "bytes">) {
-    return this.#unsettled <= requests && this.#bytes <= bytes;
-  }
-
-  #wake(): void {
-    const ready = this.#waiting.filter((one) => this.#isSettled(one));
-    this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
-    for (const { resolve } of ready) resolve();
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ isOver }) => !isOver());
+    for (const { isOver, resolve } of waiting) if (isOver()) resolve();
   }
 }
 
 interface Waiting {
-  readonly requests: number;
-  readonly bytes: number;
+  isOver(): boolean;
   resolve(): void;
   reject(error: Error): void;
 }

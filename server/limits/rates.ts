@@ -1,5 +1,5 @@
 /**
- * The limits as numbers, which the operator can change; limits.ts explains them.
+ * The defaults of what the operator can change; limits.ts explains the rates.
  * They have a file of their own because the command line is read before the
  * server listens, and loads nothing else.
  *
@@ -41,6 +41,18 @@ export const MAX_CONNECTIONS_PER_ADDRESS = 500;
 
 /** A slow consumer may have so many unread bytes. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** Messages of a room that HISTORY gives if no number is asked for. */
+export const DEFAULT_HISTORY = 20;
+
+/** How long wrong passwords lock an account, in milliseconds. */
+export const DEFAULT_LOCKOUT_MS = 15 * 60_000;
+
+/** How many messages are stored, and for how many milliseconds. */
+export const DEFAULT_KEEP = {
+  forMs: 30 * 24 * 3_600_000,
+  messages: 1_000_000,
+} as const;
 
 /** One client may keep the server busy for so long, in milliseconds. */
 export const TURN_MS = 5;

@@ -15,13 +15,12 @@ import { hostOf } from "../net/connection.ts";
 import type { Context, Session } from "../session/state.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { localTime } from "./screen.ts";
-import { table } from "./table.ts";
 
 /** Limit of a reason, in characters: it must fit the head of a frame. */
 const MAX_REASON = 200;
 
 /** What the commands work on. */
-interface Desk extends Context {
+export interface Desk extends Context {
   /** Shuts the server down, soon. */
   stop(): void;
 }
@@ -66,39 +65,29 @@ function command(run: Command["run"], help: string, usage = ""): Command {
   return { run, help, usage };
 }
 
-/** See the top of the file. */
-export class Console {
-  /** Resolves when the operator has typed `stop`. */
-  readonly stopped: Promise<void>;
-  readonly #desk: Desk;
+/** Obeys `line`; returns the answer, without a last line break. */
+export async function runCommand(desk: Desk, line: string): Promise<string> {
+  const [name, words] = parse(line);
+  if (name === "") return "";
+  const command = COMMANDS.get(name);
+  if (!command) return await unknown(name);
+  const wrong = wrongCount(command, words);
+  if (wrong) return `${wrong}. Usage: ${usageOf(name, command)}`;
+  return await command.run(desk, words);
+}
 
-  constructor(context: Context) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.stopped = promise;
-    this.#desk = { ...context, stop: resolve };
-  }
-
-  /** Obeys `line`; returns the answer, without a last line break. */
-  async run(line: string): Promise<string> {
-    const [name, words] = parse(line);
-    if (name === "") return "";
-    const command = COMMANDS.get(name);
-    if (!command) return await unknown(name);
-    const wrong = wrongCount(command, words);
-    if (wrong) return `${wrong}. Usage: ${usageOf(name, command)}`;
-    return await command.run(this.#desk, words);
-  }
-
-  /** What could complete `line`, and which part of it that replaces. */
-  complete(line: string): [candidates: string[], part: string] {
-    const [, before = "", part = ""] = /^(.*\s)?(\S*)$/.exec(line) ?? [];
-    const all = before.trim() === ""
-      ? [...COMMANDS.keys()]
-      : Array.from(this.#desk.hub.users(), ({ name }) => name);
-    const start = part.toLowerCase();
-    const found = all.filter((word) => word.toLowerCase().startsWith(start));
-    return [found.map((word) => `${word} `), part];
-  }
+/** What could complete `line`, and which part of it that replaces. */
+export function completeCommand(
+  { hub }: Desk,
+  line: string,
+): [candidates: string[], part: string] {
+  const [, before = "", part = ""] = /^(.*\s)?(\S*)$/.exec(line) ?? [];
+  const all = before.trim() === ""
+    ? COMMANDS.keys()
+    : hub.users().map(({ name }) => name);
+  const start = part.toLowerCase();
+  const found = all.filter((word) => word.toLowerCase().startsWith(start));
+  return [Array.from(found, (word) => `${word} `), part];
 }
 
 /** The name in lower case, also of `/name` as in the client, and the rest. */
@@ -148,15 +137,13 @@ function help(): string {
 }
 
 function users({ hub }: Desk): string {
-  const all = [...hub.users()];
-  if (all.length === 0) return "No users are connected";
-  const rows = all.map(({ name, peer, rooms, muted }) => [
+  const rows = Array.from(hub.users(), ({ name, peer, rooms, muted }) => [
     name,
     peer.remote,
     muted ? `${peer.kind}, muted` : peer.kind,
     Array.from(rooms.keys(), (room) => room.name).join(" "),
   ]);
-  return `${counted(all.length, "user")}:\n${table(rows)}`;
+  return list("user", rows) ?? "No users are connected";
 }
 
 function rooms({ hub, journal }: Desk): string {
@@ -165,14 +152,12 @@ function rooms({ hub, journal }: Desk): string {
 }
 
 function accounts({ accounts, hub }: Desk): string {
-  const all = accounts.all();
-  if (all.length === 0) return "No accounts";
-  const rows = all.map(({ name, createdAt }) => [
+  const rows = accounts.all().map(({ name, createdAt }) => [
     name,
     `since ${localTime(new Date(createdAt))}`,
     hub.userNamed(name)?.name === name ? "here" : "",
   ]);
-  return `${counted(all.length, "account")}:\n${table(rows)}`;
+  return list("account", rows) ?? "No accounts";
 }
 
 function say({ hub }: Desk, { all: text }: Words): string {
@@ -192,7 +177,7 @@ function kick(desk: Desk, { first, rest: reason }: Words): string {
   if (!user) {
     return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
   }
-  if (isTooLong(reason)) return tooLong("kick", reason);
+  if (reason.length > MAX_REASON) return tooLong("kick", reason);
   const why = reason === "" ? "" : ` (${sanitize(reason)})`;
   const error = new ChatError(
     117,
@@ -208,7 +193,7 @@ async function ban(
 ): Promise<string> {
   const target = parseTarget(first);
   if (!target) return noTarget("ban", first);
-  if (isTooLong(reason)) return tooLong("ban", reason);
+  if (reason.length > MAX_REASON) return tooLong("ban", reason);
   const { bans } = desk;
   const banned = { ...target, since: Date.now(), reason: sanitize(reason) };
   const storing = bans.add(banned);
@@ -232,15 +217,12 @@ async function unban({ bans }: Desk, { first }: Words): Promise<string> {
 }
 
 function bans({ bans, hub }: Desk): string {
-  const all = bans.all();
-  const rows = all.map(({ value, since, reason }) => [
+  const rows = bans.all().map(({ value, since, reason }) => [
     value,
     `since ${localTime(new Date(since))}`,
     reason,
   ]);
-  const banned = all.length === 0
-    ? "No bans"
-    : `${counted(all.length, "ban")}:\n${table(rows)}`;
+  const banned = list("ban", rows) ?? "No bans";
   const muted = [...hub.mutes()].join(", ");
   return muted === "" ? banned : `${banned}\nMuted: ${muted}`;
 }
@@ -305,10 +287,6 @@ function targetIn(session: Session, { kind }: BanTarget): BanTarget {
   return { kind, value };
 }
 
-function isTooLong(reason: string): boolean {
-  return reason.length > MAX_REASON;
-}
-
 function tooLong(deed: string, reason: string): string {
   return `Cannot ${deed}: the reason has ${reason.length} characters, ` +
     `the limit is ${MAX_REASON}`;
@@ -349,4 +327,21 @@ function quoted(word: string): string {
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** How many there are, and a row for each; undefined if there are none. */
+function list(what: string, rows: string[][]): string | undefined {
+  if (rows.length === 0) return undefined;
+  return `${counted(rows.length, what)}:\n${table(rows)}`;
+}
+
+/** Rows of cells as lines, in columns, each two spaces in; sanitized. */
+function table(rows: readonly string[][]): string {
+  const shown = rows.map((row) => row.map((cell) => sanitize(cell)));
+  const widths = shown[0]?.map((_, column) =>
+    Math.max(...shown.map((row) => row[column]!.length))
+  );
+  const line = (row: string[]) =>
+    row.map((cell, i) => `  ${cell.padEnd(widths![i]!)}`).join("").trimEnd();
+  return shown.map(line).join("\n");
 }

@@ -12,7 +12,7 @@
  * @module
  */
 import { dim } from "@std/fmt/colors";
-import type { Terminal } from "../../terminal/terminal.ts";
+import type { RawOptions, RawTerminal } from "../../terminal/raw_terminal.ts";
 
 /** Lines of the log that come within this time take one write. */
 const LOG_MS = 20;
@@ -23,15 +23,8 @@ const MAX_LINE = 65_536;
 /** Characters that a stopped terminal may miss before lines are left out. */
 const MAX_BEHIND = 1024 * 1024;
 
-/** What happens while the operator edits a line. */
-export interface Editing {
-  /** What is shown when it begins. */
-  readonly hint: string;
-  /** What could complete `line`, and which part of it that replaces. */
-  complete(line: string): [candidates: string[], part: string];
-  /** Ctrl-C was typed. */
-  interrupt(): void;
-}
+/** What keys do while the operator edits a line. */
+type Keys = Pick<RawOptions, "complete" | "interrupt">;
 
 /** Standard output, and, once lines are read, standard input. */
 export class Screen implements AsyncDisposable {
@@ -39,7 +32,7 @@ export class Screen implements AsyncDisposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #second = NaN;
   #time = "";
-  #terminal: Terminal | undefined;
+  #terminal: RawTerminal | undefined;
   #closing: PromiseLike<void> | undefined; // the terminal's end
   #leftOut = 0;
 
@@ -62,14 +55,14 @@ export class Screen implements AsyncDisposable {
    * The lines that the operator types, to the end of the input. A terminal that
    * belongs to another program is not read.
    */
-  async *lines(editing: Editing): AsyncGenerator<string, void, void> {
+  async *lines(keys: Keys): AsyncGenerator<string, void, void> {
     const isTerminal = Deno.stdin.isTerminal();
     if (isTerminal && !await isInForeground()) return;
     const isDrawn = isTerminal && Deno.stdout.isTerminal() &&
       Deno.env.get("TERM") !== "dumb";
-    if (isDrawn) return yield* this.#editedLines(editing);
+    if (isDrawn) return yield* this.#editedLines(keys);
     const { readLines } = await import("../../terminal/lines.ts");
-    yield* readLines({ maxLine: MAX_LINE });
+    yield* readLines(MAX_LINE);
   }
 
   /** Gives the terminal back, after what is still to be printed. Idempotent. */
@@ -80,12 +73,11 @@ export class Screen implements AsyncDisposable {
     this.#draw();
   }
 
-  async *#editedLines(editing: Editing): AsyncGenerator<string, void, void> {
+  async *#editedLines(keys: Keys): AsyncGenerator<string, void, void> {
     // Only here: to load readline takes as long as to start the server.
     const { RawTerminal } = await import("../../terminal/raw_terminal.ts");
     const terminal = new RawTerminal({
-      complete: (line) => Promise.resolve(editing.complete(line)),
-      interrupt: () => editing.interrupt(),
+      ...keys,
       closed: () => {}, // the server goes on
       endOfInput: () =>
         this.print("Type stop, or press Ctrl-C, to stop the server."),
@@ -93,7 +85,7 @@ export class Screen implements AsyncDisposable {
       keepsLines: true,
     });
     this.#terminal = terminal;
-    this.print(editing.hint);
+    this.print("Type help for commands.");
     terminal.prompt("> ");
     for (;;) {
       const line = await terminal.read();

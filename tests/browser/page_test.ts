@@ -170,7 +170,7 @@ for (
       "file",
       "Name: notes.pdf\nSize: 5\n",
       "uses the page, which takes no files",
-      "bob has files for you, which the page cannot take",
+      "bob has files for you, but the page takes no files",
     ],
   ] as const
 ) {

@@ -164,9 +164,9 @@ Deno.test({
     ]);
     assertEquals(await told(pipe.path), [
       2,
-      `${what}: it is a pipe that others can read`,
+      `${what}: others can read it`,
     ]);
-    assertEquals(await told("/nowhere"), [2, `${what}: there is none`]);
+    assertEquals(await told("/nowhere"), [2, `${what}: there is no such file`]);
     assertEquals(await told("/"), [2, `${what}: it is a folder`]);
     assertEquals(await told("/dev/null"), [2, `${what}: it is a device`]);
   },

@@ -10,14 +10,11 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
 import { startServer } from "../../server/start.ts";
-import { listenHere } from "./net/raw_client.ts";
+import { listenHere, PATIENCE_MS, within } from "./net/raw_client.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-/** After so long a wait fails, in milliseconds. */
-const PATIENCE_MS = 20_000;
 
 /** The access of a guest, who is never asked for a password. */
 export function guestAccess(): Access {
@@ -45,7 +42,6 @@ export function recordingTerminal(print: (text: string) => void): Terminal {
   return {
     kind: "plain",
     columns: Infinity,
-    behind: 0,
     print,
     flushed: () => Promise.resolve(),
     prompt: print,
@@ -211,12 +207,13 @@ export class ClientProcess implements AsyncDisposable {
   }
 
   async #until(text: string, printed: () => string): Promise<void> {
-    while (!printed().includes(text)) {
-      if (this.#ended) {
-        throw new Error(`No "${text}" in
-${printed()}`);
-      }
-      await this.#changed.promise;
+    const overlap = text.length - 1; // the end of what was searched
+    let from = 0; // so a long output is searched once, and not after each piece
+    while (!printed().includes(text, from)) {
+      from = Math.max(0, printed().length - overlap);
+      const why = () => `no "${text}" in\n${printed()}`;
+      if (this.#ended) throw new Error(`The client ended: ${why()}`);
+      await within(this.#changed.promise, why);
     }
   }
 

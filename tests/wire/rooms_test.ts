@@ -80,7 +80,7 @@ for (const line of NOT_IN_ROOM) {
   });
 }
 
-Deno.test("one can be in so many rooms and not in one more", async () => {
+fullServerTest("one can be in so many rooms and not in one more", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
 

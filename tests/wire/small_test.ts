@@ -8,7 +8,6 @@ useSmallServer();
 
 await import("./limits/hostile_test.ts");
 await import("./limits/limits_test.ts");
-await import("./limits/silence_test.ts");
 await import("./names_test.ts");
 await import("./register_test.ts");
 await import("./rooms_test.ts");

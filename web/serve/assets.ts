@@ -47,7 +47,7 @@ import chatStyle from "../page/style/chat.css" with { type: "text" };
 import filesStyle from "../page/style/files.css" with { type: "text" };
 import messagesStyle from "../page/style/messages.css" with { type: "text" };
 import style from "../page/style/style.css" with { type: "text" };
-import widthsStyle from "../page/style/widths.css" with { type: "text" };
+import widths from "../page/style/widths.css" with { type: "text" };
 import chatPage from "../page/ui/chat_page.ts" with { type: "text" };
 import dom from "../page/ui/dom.ts" with { type: "text" };
 import drop from "../page/ui/drop.ts" with { type: "text" };
@@ -88,51 +88,34 @@ export function assetsWith(told?: Settings): ReadonlyMap<string, Asset> {
   }));
 }
 
+/** Files of a folder, by their names without the ending. */
+function inFolder(
+  folder: string,
+  ending: string,
+  texts: Readonly<Record<string, string>>,
+): [path: string, text: string][] {
+  return Object.entries(texts)
+    .map(([name, text]) => [`${folder}/${name}.${ending}`, text]);
+}
+
 /** Paths as the sources name each other. */
 const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
-  ["/core/commands.ts", commands],
-  ["/core/frames.ts", frames],
-  ["/core/net/backoff.ts", backoff],
-  ["/core/net/connection.ts", connection],
-  ["/core/net/connection_error.ts", connectionError],
-  ["/core/net/keepalive.ts", keepalive],
-  ["/core/net/reconnecting.ts", reconnecting],
-  ["/core/order.ts", order],
-  ["/core/requests.ts", requests],
-  ["/core/resume.ts", resume],
-  ["/core/scram.ts", scram],
-  ["/core/session.ts", session],
-  ["/core/sign_in.ts", signIn],
-  ["/core/text/marks.ts", marks],
-  ["/core/text/nearest.ts", nearest],
-  ["/core/text/sanitize.ts", sanitize],
-  ["/core/text/sentences.ts", sentences],
-  ["/core/text/typed_line.ts", typedLine],
   ["/icon.svg", icon],
-  ["/model/chat.ts", chat],
-  ["/model/chosen.ts", chosen],
-  ["/model/conversation.ts", conversation],
-  ["/model/settings.ts", settings],
-  ["/model/typed.ts", typed],
-  ["/net/calls.ts", calls],
-  ["/net/socket.ts", socket],
-  ["/protocol.ts", protocol],
-  ["/style/chat.css", chatStyle],
-  ["/style/files.css", filesStyle],
-  ["/style/messages.css", messagesStyle],
-  ["/style/style.css", style],
-  ["/style/widths.css", widthsStyle],
-  ["/ui/chat_page.ts", chatPage],
-  ["/ui/dom.ts", dom],
-  ["/ui/drop.ts", drop],
-  ["/ui/files.ts", files],
-  ["/ui/form.ts", form],
-  ["/ui/messages.ts", messages],
-  ["/ui/news.ts", news],
-  ["/ui/page.ts", page],
-  ["/ui/sidebar.ts", sidebar],
-  ["/ui/transfers.ts", transfers],
+  ...inFolder("", "ts", { protocol }),
+  ...inFolder("/core", "ts", { commands, frames, order, requests, resume }),
+  ...inFolder("/core", "ts", { scram, session, sign_in: signIn }),
+  ...inFolder("/core/net", "ts", { backoff, connection, keepalive }),
+  ...inFolder("/core/net", "ts", { connection_error: connectionError }),
+  ...inFolder("/core/net", "ts", { reconnecting }),
+  ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
+  ...inFolder("/core/text", "ts", { typed_line: typedLine }),
+  ...inFolder("/model", "ts", { chat, chosen, conversation, settings, typed }),
+  ...inFolder("/net", "ts", { calls, socket }),
+  ...inFolder("/style", "css", { chat: chatStyle, files: filesStyle, style }),
+  ...inFolder("/style", "css", { messages: messagesStyle, widths }),
+  ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
+  ...inFolder("/ui", "ts", { messages, news, page, sidebar, transfers }),
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { once } from "node:events";
 import {
   createServer,
   type IncomingMessage,
@@ -100,7 +101,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     : createServer(PATIENCE);
   server.on("request", async (request, response) => {
     try {
-      await respond(request, response, { assets, options });
+      await respond(request, response, assets, options);
     } catch (bug) {
       console.error("A request failed:", bug);
       say(response, BROKEN);
@@ -109,11 +110,8 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   const callers = new Callers(options.maxCallers);
   server.on("connection", (socket) => callers.add(socket));
   carryWebSockets(server, callers, options);
-  const { promise: listening, resolve, reject } = Promise
-    .withResolvers<void>();
-  server.once("error", reject);
-  server.listen({ host: hostname, port, backlog: BACKLOG }, resolve);
-  await listening;
+  server.listen({ host: hostname, port, backlog: BACKLOG });
+  await once(server, "listening");
   return {
     // The cast: that is what a server on a port has.
     port: (server.address() as AddressInfo).port,
@@ -172,10 +170,8 @@ function refusal({ headers }: IncomingMessage): Reply | undefined {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  { assets, options: { guard, take } }: {
-    assets: ReadonlyMap<string, Asset>;
-    options: WebOptions;
-  },
+  assets: ReadonlyMap<string, Asset>,
+  { guard, take }: WebOptions,
 ): Promise<void> {
   const url = urlOf(request);
   const asset = assets.get(url.pathname);

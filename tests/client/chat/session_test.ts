@@ -1,17 +1,25 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 
+import type { Stream } from "../../../core/net/stream.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
 import { roomNamed } from "../../../core/commands.ts";
 import { Session } from "../../../client/chat/session.ts";
+import { runTypedLines } from "../../../client/chat/typed.ts";
 import { View } from "../../../client/view/view.ts";
 import type { Frame } from "../../../protocol.ts";
-import { guestAccess, recordingTerminal } from "../../tools/client_tools.ts";
+import {
+  FakeServer,
+  guestAccess,
+  recordingTerminal,
+} from "../../tools/client_tools.ts";
 
 const AT = "2026-11-21T07:32:56.120Z";
 
 /** A session of alice, and all that it printed. */
-function createSession(): { session: Session; printed: string[] } {
+function createSession(
+  dial?: () => Promise<Stream>,
+): { session: Session; printed: string[] } {
   const printed: string[] = [];
   const terminal = recordingTerminal((text) => void printed.push(text));
   const view = new View({
@@ -21,7 +29,7 @@ function createSession(): { session: Session; printed: string[] } {
     now: () => new Date(AT),
   });
   const server = new ReconnectingConnection({
-    dial: () => Promise.reject(new Error("no server")),
+    dial: dial ?? (() => Promise.reject(new Error("no server"))),
   });
   const session = new Session({
     server,
@@ -30,7 +38,7 @@ function createSession(): { session: Session; printed: string[] } {
     access: guestAccess(),
     name: "alice",
   });
-  session.chat.resumed();
+  if (!dial) session.chat.resumed();
   return { session, printed };
 }
 
@@ -123,9 +131,39 @@ Deno.test("Messages.unsent() gives what was typed to people, and nothing of it t
     { verb: "WHO", args: ["#lab"], body: new Uint8Array() },
   ] as const;
 
-  const person = new Messages({ echo: true, show });
-  const pipe = new Messages({ echo: false, show });
+  const person = new Messages(true, show);
+  const pipe = new Messages(false, show);
 
   assertEquals(person.unsent(requests), ["Queued: @bob: hi"]);
   assertEquals(pipe.unsent(requests), []);
+});
+
+Deno.test("lines are read before the first command is answered: /quit ends at once if the server is gone", async () => {
+  using listener = new FakeServer();
+  const { session, printed } = createSession(() =>
+    Deno.connect({ hostname: "127.0.0.1", port: listener.port })
+  );
+  const run = session.run();
+  using peer = await listener.accept();
+  assertEquals(await peer.request(), "REGISTER alice");
+  await peer.say("REGISTERED alice\n\n");
+  await session.present;
+  const { promise: typed, resolve: type } = Promise.withResolvers<string>();
+  const lines = [typed, Promise.resolve("/quit")];
+  const terminal = {
+    ...recordingTerminal(() => {}),
+    read: () => lines.shift() ?? Promise.resolve(undefined),
+  };
+
+  const running = runTypedLines(session, terminal, "/join #lab");
+  assertEquals(await peer.request(), "JOIN #lab");
+  await peer.say("JOINED #lab\n\n");
+  assertEquals(await peer.request(), "HISTORY #lab");
+  peer.hangUp();
+  using _again = await listener.accept();
+  type("unsaid");
+
+  await Promise.all([running, run]);
+  assert(printed.includes("* Queued: unsaid\n"), printed.join(""));
+  assert(printed.includes("* 1 queued message not sent\n"), printed.join(""));
 });

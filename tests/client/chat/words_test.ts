@@ -1,6 +1,6 @@
 /** Typed lines as words. */
 import { assertEquals } from "@std/assert";
-import { splitWords } from "../../../client/chat/words.ts";
+import { splitWords } from "../../../client/chat/commands.ts";
 
 const LINES: readonly [text: string, words: string[] | undefined][] = [
   ["", []],

@@ -130,7 +130,7 @@ dropTest(
     `);
 
     await drop(alice, BOB, [await fileIn(folder, "one.txt")]);
-    await alice.page.getByRole("alert").getByText("Looking through the folders")
+    await alice.page.getByRole("alert").getByText("Searching the folders")
       .waitFor();
     await alice.page.evaluate("lookedThrough()");
     const { files } = await program.next("send");
@@ -160,7 +160,7 @@ dropTest(
 
     assertEquals(
       hint,
-      "Choose a name to write in private. Drop files on a name to send them.",
+      "Choose a name to send a private message. Drop files on a name to send them.",
     );
     assertEquals(onBob, ["li: Drop to send to bob"]);
     assertEquals(inRoom, []);
@@ -200,7 +200,7 @@ dropTest(
     for (const place of ["#scroller", "#rooms", "#my-avatar"]) {
       await drop(alice, place, [file]);
       await alert.getByText(
-        "Drop files on a person, in the list or in a private conversation",
+        "Drop files on a name, or in a private conversation",
       ).waitFor();
       await alice.click("Close");
     }
@@ -316,8 +316,8 @@ pageTest("a page of a server says where files go from", async () => {
 
   assertEquals(
     hint,
-    "Choose a name to write in private. " +
-      "Sending files takes a program on your computer.",
+    "Choose a name to send a private message. " +
+      "Sending files needs a program on your computer.",
   );
   assertEquals(marked, 0);
   assertEquals(loaded.filter((name) => name.endsWith("/ui/files.ts")), []);

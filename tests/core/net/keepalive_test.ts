@@ -129,21 +129,21 @@ Deno.test("Keepalive times the reads of a stream", async () => {
 Deno.test("pauses double up to 30 seconds", () => {
   const pauses = Array.from(
     { length: 10 },
-    (_, attempt) => pauseBefore(attempt, { random: () => 1 }),
+    (_, attempt) => pauseBefore(attempt, 0, () => 1),
   );
 
   assertEquals(pauses[0], FIRST_PAUSE_MS);
   for (const [i, pause] of pauses.slice(1).entries()) {
     assertEquals(pause, Math.min(pauses[i]! * 2, LONGEST_PAUSE_MS));
   }
-  assertEquals(pauseBefore(10_000, { random: () => 1 }), LONGEST_PAUSE_MS);
+  assertEquals(pauseBefore(10_000, 0, () => 1), LONGEST_PAUSE_MS);
 });
 
 Deno.test("half of a pause is chance", () => {
   for (const attempt of [0, 3, 40]) {
-    const whole = pauseBefore(attempt, { random: () => 1 });
+    const whole = pauseBefore(attempt, 0, () => 1);
 
-    assertEquals(pauseBefore(attempt, { random: () => 0 }), whole / 2);
+    assertEquals(pauseBefore(attempt, 0, () => 0), whole / 2);
     const pause = pauseBefore(attempt);
     assert(pause >= whole / 2 && pause <= whole, `${pause} of ${whole}`);
   }
@@ -152,9 +152,9 @@ Deno.test("half of a pause is chance", () => {
 Deno.test("a pause is never shorter than the server asked, within reason", () => {
   const random = () => 0;
 
-  assertEquals(pauseBefore(0, { retryAfterMs: 5_000, random }), 5_250);
+  assertEquals(pauseBefore(0, 5_000, random), 5_250);
   assertEquals(
-    pauseBefore(0, { retryAfterMs: 1e15, random }),
+    pauseBefore(0, 1e15, random),
     LONGEST_RETRY_AFTER_MS + 250,
   );
 });

@@ -9,13 +9,14 @@
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { SmallServer } from "../../../examples/server.ts";
+import { serve } from "../../../examples/server.ts";
 import {
   type Server,
   type ServerOptions,
   startServer,
 } from "../../../server/start.ts";
 import { startWeb, type Web } from "../../../web/serve/serve.ts";
+import { consoleOf } from "../operator.ts";
 import { SocketConn } from "./socket_conn.ts";
 
 /** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
@@ -107,6 +108,8 @@ export async function within<T>(
 
 /** A server on a free port, and the lines of its log. */
 export interface TestServer extends Server {
+  /** What its operator can type. */
+  readonly console: ReturnType<typeof consoleOf>;
   /** What was logged so far. */
   readonly log: readonly string[];
   /** Resolves with the first line that has `part` in it. */
@@ -143,19 +146,23 @@ export function lastingPort(): number {
 function startSmallServer(
   options: ServerOptions & { readonly tcp: Deno.TcpListener },
 ): Server {
-  const server = new SmallServer(options.tcp, options);
+  const { tcp, log } = options;
+  const served = serve(tcp, log);
   const cannot = (): never => {
     throw new TypeError("The small server cannot do that: fullServerTest");
   };
   return {
-    port: options.tcp.addr.port,
+    port: tcp.addr.port,
     file: undefined,
     tlsPort: undefined,
-    get console() {
+    get context() {
       return cannot();
     },
     welcome: cannot,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      tcp.close();
+      await served;
+    },
   };
 }
 
@@ -196,9 +203,10 @@ export function startTestServer(options: ServerOptions = {}): TestServer {
     port: server.port,
     file: server.file,
     tlsPort: server.tlsPort,
-    get console() {
-      return server.console;
+    get context() {
+      return server.context;
     },
+    console: consoleOf(server),
     welcome: server.welcome,
     async [Symbol.asyncDispose]() {
       webs.delete(server.port);

@@ -84,22 +84,25 @@ for (const [what, head] of UNREADABLE) {
   });
 }
 
-Deno.test("a body over the limit is 106, is skipped, and the connection stays", async () => {
-  await using server = startTestServer({ maxBodyBytes: 100 });
-  using alice = await RawClient.enter(server.port, "alice");
+fullServerTest(
+  "a body over the limit is 106, is skipped, and the connection stays",
+  async () => {
+    await using server = startTestServer({ maxBodyBytes: 100 });
+    using alice = await RawClient.enter(server.port, "alice");
 
-  await alice.say("ALL", "x".repeat(100));
-  await alice.say("ALL", "PING\n\n".repeat(17));
-  await alice.send("PING\n\n");
-  const answers = (await alice.frames(3)).map(steady);
+    await alice.say("ALL", "x".repeat(100));
+    await alice.say("ALL", "PING\n\n".repeat(17));
+    await alice.send("PING\n\n");
+    const answers = (await alice.frames(3)).map(steady);
 
-  assertEquals(answers[0], sent("ALL", 1, 0));
-  assertMatch(
-    answers[1]!,
-    /^ERROR 106 Too large\nFor: SEND ALL\nReason: .+\nLimit: 100\n\n$/,
-  );
-  assertEquals(answers[2], "PONG\n\n");
-});
+    assertEquals(answers[0], sent("ALL", 1, 0));
+    assertMatch(
+      answers[1]!,
+      /^ERROR 106 Too large\nFor: SEND ALL\nReason: .+\nLimit: 100\n\n$/,
+    );
+    assertEquals(answers[2], "PONG\n\n");
+  },
+);
 
 Deno.test("a body over the limit is skipped in whatever pieces it comes", async () => {
   await using server = startTestServer();
@@ -150,35 +153,41 @@ Deno.test("before registration a body may have 4,096 bytes, and afterwards the l
   assertMatch(answers[3]!, /^SENT ALL\n/);
 });
 
-Deno.test("a message larger than the outbox may be reaches whoever reads", async () => {
-  await using server = startTestServer({
-    maxBodyBytes: 1_000_000,
-    maxOutboxBytes: 100_000,
-  });
-  using alice = await RawClient.enter(server.port, "alice");
-  using bob = await RawClient.enter(server.port, "bob");
-  const body = "x".repeat(1_000_000);
+fullServerTest(
+  "a message larger than the outbox may be reaches whoever reads",
+  async () => {
+    await using server = startTestServer({
+      maxBodyBytes: 1_000_000,
+      maxOutboxBytes: 100_000,
+    });
+    using alice = await RawClient.enter(server.port, "alice");
+    using bob = await RawClient.enter(server.port, "bob");
+    const body = "x".repeat(1_000_000);
 
-  await alice.say("bob", body);
+    await alice.say("bob", body);
 
-  assertEquals(steady(await bob.frame()), forward("alice", "bob", 1, body));
-  assertEquals(await bob.ask("PING\n\n"), "PONG\n\n");
-});
+    assertEquals(steady(await bob.frame()), forward("alice", "bob", 1, body));
+    assertEquals(await bob.ask("PING\n\n"), "PONG\n\n");
+  },
+);
 
-Deno.test("a body limit of nothing allows frames without a body", async () => {
-  await using server = startTestServer({ maxBodyBytes: 0 });
-  using alice = await RawClient.enter(server.port, "alice");
+fullServerTest(
+  "a body limit of nothing allows frames without a body",
+  async () => {
+    await using server = startTestServer({ maxBodyBytes: 0 });
+    using alice = await RawClient.enter(server.port, "alice");
 
-  await alice.say("ALL", "");
-  await alice.say("ALL", "x");
-  await alice.send("x".repeat(4_096));
-  const answers = await alice.frames(2);
-  await alice.send("x");
+    await alice.say("ALL", "");
+    await alice.say("ALL", "x");
+    await alice.send("x".repeat(4_096));
+    const answers = await alice.frames(2);
+    await alice.send("x");
 
-  assertMatch(answers[0]!, /^SENT ALL\n/);
-  assertMatch(answers[1]!, /^ERROR 106 Too large\n[^]*^Limit: 0\n/m);
-  assertMatch(await alice.rest(), HEAD_TOO_LARGE);
-});
+    assertMatch(answers[0]!, /^SENT ALL\n/);
+    assertMatch(answers[1]!, /^ERROR 106 Too large\n[^]*^Limit: 0\n/m);
+    assertMatch(await alice.rest(), HEAD_TOO_LARGE);
+  },
+);
 
 Deno.test("a client that does not read is told 115 and ended; all others go on unharmed", async () => {
   const clock = new TestClock();

@@ -1,10 +1,6 @@
 /** What silence leads to: the deadline of registration, PING, and 116. */
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  fullServerTest,
-  RawClient,
-  startTestServer,
-} from "../../tools/net/raw_client.ts";
+import { RawClient, startTestServer } from "../../tools/net/raw_client.ts";
 
 const IDLE = /^ERROR 116 Idle\nReason: .+\n\n$/;
 
@@ -78,7 +74,7 @@ Deno.test("a client that does not answer PING is told 116 and leaves its rooms",
   );
 });
 
-fullServerTest(
+Deno.test(
   "a classic user is never sent PING, nor ended for silence",
   async () => {
     await using server = startTestServer({

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { CommandClient } from "../../../core/commands.ts";
+import { type CommandClient, roomNamed } from "../../../core/commands.ts";
 import { type ChatMessage, numberOf, timeOf } from "../../../core/frames.ts";
 import type { Stream } from "../../../core/net/stream.ts";
 import {
@@ -25,7 +25,7 @@ import {
   operatorNotice,
   RESTARTED,
 } from "../../../core/text/sentences.ts";
-import { isRoomName, isUserName, lookAlike } from "../../../protocol.ts";
+import { isUserName, lookAlike } from "../../../protocol.ts";
 import { type Carrier, takeCall } from "../net/calls.ts";
 import { Conversation, type Entry } from "./conversation.ts";
 
@@ -46,14 +46,11 @@ export interface Watcher {
   signUp(): void;
 }
 
-/** What a {@linkcode Chat} is made of. */
-export interface ChatParts {
-  /** Connects to the server. */
+/** What a {@linkcode Chat} is made of; `dial` connects to the server. */
+type ChatParts = Pick<Chat, "signIn" | "watcher"> & {
   readonly dial: (signal: AbortSignal) => Promise<Stream>;
   readonly name: string;
-  readonly signIn: SignIn;
-  readonly watcher: Watcher;
-}
+};
 
 /** See the top of the file. */
 export class Chat implements CommandClient {
@@ -90,7 +87,7 @@ export class Chat implements CommandClient {
     this.#session = new ChatSession({
       server: this.server,
       signIn,
-      name,
+      me: name,
       view: this.#handlers(),
     });
   }
@@ -176,8 +173,8 @@ export class Chat implements CommandClient {
    * @param word With or without `#`.
    */
   async join(word: string): Promise<void> {
-    const name = `#${word.trim().replace(/^#/, "")}`;
-    if (!isRoomName(name)) return this.told(INVALID_ROOM);
+    const name = roomNamed(word);
+    if (!name) return this.told(INVALID_ROOM);
     const known = this.#find("room", name);
     if (known) return this.show(known);
     const room = new Conversation("room", name);

@@ -19,18 +19,6 @@ export type Thing = File | FileSystemEntry;
 /** A file with its content; an empty folder has none. */
 export type Chosen = DroppedFile & { readonly file: File | undefined };
 
-/** How many files were chosen so far. */
-interface Counted {
-  files: number;
-}
-
-/** Where an entry lies in a drop. */
-interface Place {
-  readonly item: number;
-  readonly path: string;
-  readonly counted: Counted;
-}
-
 /** What was dropped. Call it during the event: afterwards it is gone. */
 export function thingsIn(dropped: DataTransfer | null): Thing[] {
   const items = [...dropped?.items ?? []];
@@ -45,71 +33,65 @@ export function thingsIn(dropped: DataTransfer | null): Thing[] {
  * @throws {Error} If there are too many, or one cannot be read.
  */
 export async function filesIn(things: readonly Thing[]): Promise<Chosen[]> {
-  const counted = { files: 0 };
-  const lists = await Promise.all(things.map((thing, item) => {
-    const { name } = thing;
-    return thing instanceof File
-      ? [chosen({ item, path: name, size: thing.size, file: thing }, counted)]
-      : walk(thing, { item, path: name, counted });
-  }));
-  return lists.flat();
+  let left = MAX_FILES;
+  const walk = async (
+    thing: Thing,
+    item: number,
+    path: string,
+  ): Promise<Chosen[]> => {
+    if (isFolder(thing)) {
+      const found: Chosen[][] = [];
+      const reader = thing.createReader();
+      for (;;) {
+        // At most 100 at a time, and none at the end.
+        const some = await read<FileSystemEntry[]>(
+          path,
+          (resolve, reject) => reader.readEntries(resolve, reject),
+        );
+        if (some.length === 0) break;
+        const inside = some.map((one) =>
+          walk(one, item, `${path}/${one.name}`)
+        );
+        found.push(...await Promise.all(inside));
+      }
+      if (found.length > 0) return found.flat();
+    }
+    if (left-- === 0) throw tooMany();
+    if (isFolder(thing)) {
+      return [{ item, path: `${path}/`, size: 0, file: undefined }];
+    }
+    const file = thing instanceof File
+      ? thing
+      : await read<File>(path, (resolve, reject) =>
+        // The cast: an entry that is no folder is a file.
+        (thing as FileSystemFileEntry).file(resolve, reject));
+    return [{ item, path, size: file.size, file }];
+  };
+  const lists = things.map((thing, item) => walk(thing, item, thing.name));
+  return (await Promise.all(lists)).flat();
 }
 
-async function walk(
-  entry: FileSystemEntry,
-  { item, path, counted }: Place,
-): Promise<Chosen[]> {
-  if (!isFolder(entry)) {
-    const file = await fileOf(entry, path);
-    return [chosen({ item, path, size: file.size, file }, counted)];
-  }
-  const reader = entry.createReader();
-  let found: Chosen[] = [];
-  for (;;) {
-    const some = await nextOf(reader, path); // at most 100, and none at the end
-    if (some.length === 0) break;
-    const lists = await Promise.all(
-      some.map((one) =>
-        walk(one, { item, path: `${path}/${one.name}`, counted })
-      ),
-    );
-    found = found.concat(...lists);
-  }
-  if (found.length > 0) return found;
-  const empty = { item, path: `${path}/`, size: 0, file: undefined };
-  return [chosen(empty, counted)];
+function isFolder(thing: Thing): thing is FileSystemDirectoryEntry {
+  return "isDirectory" in thing && thing.isDirectory;
 }
 
-/** @throws {Error} If it is one too many. */
-function chosen(one: Chosen, counted: Counted): Chosen {
-  if (++counted.files <= MAX_FILES) return one;
+/** What a function with two callbacks gives. */
+async function read<T>(
+  path: string,
+  start: (resolve: (got: T) => void, reject: ErrorCallback) => void,
+): Promise<T> {
+  try {
+    return await new Promise(start);
+  } catch (cause) {
+    // The cast: browsers reject with nothing else.
+    const { message } = cause as DOMException;
+    throw new Error(`Cannot read ${path}: ${message}`, { cause });
+  }
+}
+
+function tooMany(): Error {
   const most = MAX_FILES.toLocaleString("en");
-  throw new Error(
+  return new Error(
     `Cannot send more than ${most} files at a time: put them into an archive`,
   );
-}
-
-function isFolder(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
-  return entry.isDirectory;
-}
-
-function fileOf(entry: FileSystemEntry, path: string): Promise<File> {
-  // The cast: an entry that is no folder is a file.
-  const file = entry as FileSystemFileEntry;
-  return new Promise((resolve, reject) =>
-    file.file(resolve, (cause) => reject(unreadable(path, cause)))
-  );
-}
-
-function nextOf(
-  reader: FileSystemDirectoryReader,
-  path: string,
-): Promise<FileSystemEntry[]> {
-  return new Promise((resolve, reject) =>
-    reader.readEntries(resolve, (cause) => reject(unreadable(path, cause)))
-  );
-}
-
-function unreadable(path: string, cause: DOMException): Error {
-  return new Error(`Cannot read ${path}: ${cause.message}`, { cause });
 }

@@ -28,33 +28,18 @@ export function takeCall(
     told(text: string): void;
   },
 ): void {
-  const [caller = ""] = frame.args;
-  const isForChat = frame.verb === "CALL" &&
-    header(frame, "purpose") !== "file";
-  if (!isForChat && carrier?.take(frame)) return;
-  const answer = answerTo(frame, isForChat);
-  if (!answer) return;
-  server.request("DECLINE", [caller], {
-    Session: header(frame, "session") ?? "",
-    Reason: answer.reason,
-  }).catch(() => {}); // the other user may be gone
-  if (answer.told !== undefined) told(`${caller} ${answer.told}`);
-}
-
-/** What the other user is told, and ours; undefined for a DECLINE. */
-function answerTo(
-  { verb }: Frame,
-  isForChat: boolean,
-): { reason: string; told?: string } | undefined {
-  if (verb === "DECLINE") return undefined;
-  if (verb === "ACCEPT") return { reason: "there is no such call" };
-  return isForChat
-    ? {
-      reason: "uses the page, which takes no direct sessions",
-      told: "called you, but the page takes no direct sessions",
-    }
-    : {
-      reason: "uses the page, which takes no files",
-      told: "has files for you, which the page cannot take",
-    };
+  const { verb, args: [caller = ""] } = frame;
+  const isForFiles = header(frame, "purpose") === "file";
+  if ((isForFiles || verb !== "CALL") && carrier?.take(frame)) return;
+  if (verb === "DECLINE") return;
+  const [did, what] = isForFiles
+    ? ["has files for you", "files"]
+    : ["called you", "direct sessions"];
+  const Reason = verb === "ACCEPT"
+    ? "there is no such call"
+    : `uses the page, which takes no ${what}`;
+  const Session = header(frame, "session") ?? "";
+  server.request("DECLINE", [caller], { Session, Reason })
+    .catch(() => {}); // the other user may be gone
+  if (verb === "CALL") told(`${caller} ${did}, but the page takes no ${what}`);
 }

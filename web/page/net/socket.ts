@@ -29,8 +29,8 @@ export async function openSocket(
   const socket = new WebSocket(url);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const giveUp = () => reject(lost("Cannot reach the server"));
-  const timer = setTimeout(giveUp, OPEN_TIMEOUT_MS);
-  signal.addEventListener("abort", giveUp);
+  const timeout = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+  AbortSignal.any([signal, timeout]).addEventListener("abort", giveUp);
   socket.onopen = () => resolve();
   socket.onclose = giveUp;
   try {
@@ -39,9 +39,6 @@ export async function openSocket(
   } catch (error) {
     socket.close();
     throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", giveUp);
   }
 }
 

@@ -15,11 +15,11 @@ import { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { openSocket } from "../net/socket.ts";
-import { byId } from "./dom.ts";
+import { byId, recall, remember } from "./dom.ts";
 import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
 import { checkRepeated, type Form, type Goal } from "./form.ts";
-import { MessageList, titleOf } from "./messages.ts";
+import { MessageList, nameOf, titleOf } from "./messages.ts";
 import { announce, canAskToNotify, notify, toast } from "./news.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
@@ -258,7 +258,7 @@ export class ChatPage {
 
   #notify(conversation: Conversation, title: string, text: string): void {
     const show = () => this.#chat.show(conversation);
-    notify(title, { text, tag: conversation.target, show });
+    notify(title, text, conversation.target, show);
   }
 
   async #askToNotify(): Promise<void> {
@@ -294,7 +294,8 @@ export class ChatPage {
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
     byId("own").hidden = !canUseAccounts || chat.signIn.owned;
-    storeRooms(chat.conversations);
+    const rooms = chat.conversations.filter(({ kind }) => kind === "room");
+    remember("sessionStorage", ROOMS, rooms.map(({ target }) => target));
   }
 
   /** Shows the chat for the first time, and joins the rooms. */
@@ -302,7 +303,9 @@ export class ChatPage {
     this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
-    const [first = DEFAULT_ROOM, ...others] = storedRooms();
+    const stored = recall("sessionStorage", ROOMS);
+    const rooms = Array.isArray(stored) ? stored.map(String) : [];
+    const [first = DEFAULT_ROOM, ...others] = rooms; // is shown, and so joined last
     for (const room of [...others, first]) await this.#chat.join(room);
   }
 
@@ -320,21 +323,18 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members } = current;
-    const name = sanitize(target);
-    byId("title").textContent = kind === "all" ? "All users" : name;
-    byId("subtitle").textContent = kind === "all"
-      ? "connected now"
-      : kind === "user"
-      ? "private"
-      : peopleHere(members);
+    const name = nameOf(current);
+    const subtitles = { all: "connected now", user: "private" };
+    byId("title").textContent = name;
+    byId("subtitle").textContent = kind === "room"
+      ? peopleHere(members)
+      : subtitles[kind];
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
     const leave = byId("leave");
     leave.hidden = kind === "all";
     leave.textContent = kind === "room" ? "Leave" : "Close";
-    this.#text.placeholder = kind === "all"
-      ? "Write to all users"
-      : `Write ${kind === "room" ? "in" : "to"} ${name}`;
+    this.#text.placeholder = `Write to ${name}`;
     byId("send", HTMLButtonElement).disabled = state === "ended";
   }
 
@@ -342,12 +342,11 @@ export class ChatPage {
     const { state, why } = this.#chat;
     const banner = byId("banner");
     banner.hidden = state === "connected" || state === "connecting";
-    const text = state === "reconnecting"
-      ? `${sanitize(why)}. ${RECONNECTING}`
-      : `${sanitize(why)}.`;
+    const isAway = state === "reconnecting";
+    const text = `${sanitize(why)}.${isAway ? ` ${RECONNECTING}` : ""}`;
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;
-    byId("banner-button").textContent = state === "reconnecting"
+    byId("banner-button").textContent = isAway
       ? "Try now"
       : "Back to the start";
   }
@@ -366,23 +365,3 @@ export class ChatPage {
 
 /** Alt and an arrow go to the next conversation, or the one before. */
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };
-
-/** The rooms of this tab; the one that is shown first. */
-function storedRooms(): string[] {
-  try {
-    const stored = JSON.parse(sessionStorage.getItem(ROOMS) ?? "[]");
-    return Array.isArray(stored) ? stored.map(String) : [];
-  } catch {
-    return []; // a browser may store nothing
-  }
-}
-
-function storeRooms(conversations: readonly Conversation[]): void {
-  const rooms = conversations.filter(({ kind }) => kind === "room");
-  try {
-    const names = rooms.map(({ target }) => target);
-    sessionStorage.setItem(ROOMS, JSON.stringify(names));
-  } catch {
-    // Then a reload joins the first room.
-  }
-}

@@ -53,10 +53,9 @@ export class Files implements Carrier {
    * server.
    */
   readonly #ringing = new Map<string, string>();
-  readonly #list = new TransferList({
-    accept: (transfer) => this.#program?.tell({ type: "accept", transfer }),
-    end: (transfer) => this.#program?.tell({ type: "end", transfer }),
-  });
+  readonly #list = new TransferList((type, transfer) =>
+    this.#program?.tell({ type, transfer })
+  );
 
   /** @param changed Runs when there is something to draw. */
   constructor(chat: Chat, changed: () => void) {
@@ -220,11 +219,9 @@ export class Files implements Carrier {
     if (state !== "offered" || before === state) return;
     announce(`${peer} offers ${title}: ${text}`);
     if (this.#chat.attentive) return;
-    notify(`Files from ${peer}`, {
-      text: `${title}: ${text}`,
-      tag: `files ${number}`,
-      show: () => this.#chat.talkTo(peer),
-    });
+    const show = () => this.#chat.talkTo(peer);
+    const what = `${title}: ${text}`;
+    notify(`Files from ${peer}`, what, `files ${number}`, show);
   }
 
   #lost(program: Program): void {

@@ -18,7 +18,7 @@ import {
 import { NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
-import { byId } from "./dom.ts";
+import { byId, recall, remember } from "./dom.ts";
 
 /** Which name to register, and where. */
 export interface Goal {
@@ -36,6 +36,9 @@ const NORMAL_PORT = settings.tls ? DEFAULT_PORT + 1 : DEFAULT_PORT;
 /** See the top of the file. */
 export class Form {
   readonly #form = byId("entrance-form", HTMLFormElement);
+  readonly #ways = [
+    ...this.#form.querySelectorAll<HTMLInputElement>("[name=way]"),
+  ];
   readonly #name = byId("name", HTMLInputElement);
   readonly #server = byId("server", HTMLInputElement);
   readonly #port = byId("port", HTMLInputElement);
@@ -48,14 +51,15 @@ export class Form {
 
   constructor(submit: (goal: Goal) => void) {
     this.#submit = submit;
-    const { name, server, port } = remembered();
-    this.#name.value = settings.name ?? name;
-    this.#server.value = settings.server ?? (server || "127.0.0.1");
-    this.#port.value = `${settings.port ?? (port || NORMAL_PORT)}`;
+    const typed = Object(recall("localStorage", REMEMBERED));
+    const { name, server, port } = { ...typed, ...settings };
+    this.#name.value = `${name ?? ""}`;
+    this.#server.value = `${server || "127.0.0.1"}`;
+    this.#port.value = `${port || NORMAL_PORT}`;
     byId("server-fields").hidden = !settings.local;
     byId("encrypted").hidden = !settings.tls;
     byId("no-accounts").hidden = canUseAccounts;
-    for (const way of this.#ways()) {
+    for (const way of this.#ways) {
       way.disabled = way.value !== "guest" && !canUseAccounts;
       way.addEventListener("change", () => this.#drawWay());
     }
@@ -91,9 +95,7 @@ export class Form {
     const owner = ownerOf(error);
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
-      this.#explain(
-        `${sanitize(`${owner}`)} has an account. If it is yours, sign in.`,
-      );
+      this.#explain(`${owner} has an account. If it is yours, sign in.`);
       this.#password.focus();
     }
     if (!(error instanceof ChatError)) return;
@@ -127,7 +129,8 @@ export class Form {
       const url = this.#url();
       this.#explain();
       this.#busy(true);
-      remember({ name, server: this.#server.value, port: this.#port.value });
+      const typed = { server: this.#server.value, port: this.#port.value };
+      remember("localStorage", REMEMBERED, { name, ...typed });
       this.#submit({ name, signIn, url });
     } catch (error) {
       if (!(error instanceof ScramError)) throw error;
@@ -147,19 +150,13 @@ export class Form {
     return url;
   }
 
-  #ways(): HTMLInputElement[] {
-    return [...this.#form.querySelectorAll("input")].filter(({ type }) =>
-      type === "radio"
-    );
-  }
-
   get #way(): Way {
-    const value = this.#ways().find(({ checked }) => checked)?.value;
+    const value = this.#ways.find(({ checked }) => checked)?.value;
     return value === "login" || value === "signup" ? value : "guest";
   }
 
   set #way(value: Way) {
-    for (const way of this.#ways()) way.checked = way.value === value;
+    for (const way of this.#ways) way.checked = way.value === value;
     this.#drawWay();
   }
 
@@ -193,30 +190,4 @@ export function checkRepeated(
   preparePassword(password.value);
   if (password.value === repeat.value) return;
   throw new ScramError("The passwords are not the same");
-}
-
-/** What was typed the last time. */
-interface Remembered {
-  readonly name: string;
-  readonly server: string;
-  readonly port: string;
-}
-
-function remembered(): Remembered {
-  try {
-    const stored = Object(JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}"));
-    const { name = "", server = "", port = "" } = stored;
-    return { name: `${name}`, server: `${server}`, port: `${port}` };
-  } catch {
-    // A browser may store nothing, and another program may have written it.
-    return { name: "", server: "", port: "" };
-  }
-}
-
-function remember(values: Remembered): void {
-  try {
-    localStorage.setItem(REMEMBERED, JSON.stringify(values));
-  } catch {
-    // A browser may store nothing; then the user types it again.
-  }
 }

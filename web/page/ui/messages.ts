@@ -173,14 +173,15 @@ export class MessageList {
   }
 }
 
-/** A conversation in words. */
-export function titleOf(
-  { kind, target }: Pick<Conversation, "kind" | "target">,
-): string {
-  if (kind === "all") return "to all users";
-  return kind === "room"
-    ? `in ${sanitize(target)}`
-    : `with ${sanitize(target)}`;
+/** What a conversation is called. */
+export function nameOf({ kind, target }: Conversation): string {
+  return kind === "all" ? "All users" : sanitize(target);
+}
+
+/** The same, after what is in it. */
+export function titleOf(conversation: Conversation): string {
+  const word = { all: "to", room: "in", user: "with" }[conversation.kind];
+  return `${word} ${nameOf(conversation)}`;
 }
 
 function messageElement(

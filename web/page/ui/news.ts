@@ -54,17 +54,18 @@ export function canAskToNotify(): boolean {
   return canNotify && Notification.permission === "default";
 }
 
-/** A notification. */
-export interface News {
-  readonly text: string;
-  /** It replaces the notification with the same tag. */
-  readonly tag: string;
-  /** Runs when the user chooses it. */
-  show(): void;
-}
-
-/** Shows a notification, if the user has allowed that. */
-export function notify(title: string, { text, tag, show }: News): void {
+/**
+ * Shows a notification, if the user has allowed that.
+ *
+ * @param tag It replaces the notification with the same tag.
+ * @param show Runs when the user chooses it.
+ */
+export function notify(
+  title: string,
+  text: string,
+  tag: string,
+  show: () => void,
+): void {
   if (!("Notification" in window)) return;
   if (Notification.permission !== "granted") return;
   try {

@@ -7,26 +7,21 @@
  * @module
  */
 import { sanitize } from "../../../core/text/sanitize.ts";
+import { lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, colour } from "./messages.ts";
+import { avatar, colour, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
-
-/** Gives the item with a key, which is created if there is none. */
-type ItemOf = (key: string, create: () => Item) => Item;
 
 /** See the top of the file. */
 export class Sidebar {
   readonly #chat: Chat;
   readonly #choose: () => void;
-  readonly #rooms = byId("rooms");
-  readonly #private = byId("private");
-  readonly #others = byId("others");
-  readonly #people = byId("people");
   readonly #items = new Map<string, Item>();
+  readonly #used = new Set<string>(); // keys of items, in this drawing
 
   /** @param choose Runs when the user has chosen something. */
   constructor(chat: Chat, choose: () => void) {
@@ -36,80 +31,80 @@ export class Sidebar {
 
   /** Shows what there is now. */
   draw(): void {
-    const chat = this.#chat;
-    const used = new Set<string>();
-    const item: ItemOf = (key, create) => {
-      used.add(key);
-      const made = this.#items.get(key) ?? create();
-      this.#items.set(key, made);
-      return made;
-    };
-    const listed = chat.sorted.map((one) => {
-      const key = `${one.kind} ${one.target}`;
-      const made = item(key, () => this.#conversationItem(one));
-      made.update(one, one === chat.current);
-      return { isUser: one.kind === "user", row: made.row };
-    });
-    const rows = (isUser: boolean) =>
-      listed.filter((one) => one.isUser === isUser).map(({ row }) => row);
-    const users = rows(true);
-    arrange(this.#rooms, rows(false));
-    arrange(this.#private, users);
-    byId("private-heading").hidden = users.length === 0;
-    this.#drawOthers(item);
-    this.#drawPeople(item);
+    this.#used.clear();
+    this.#drawConversations();
+    this.#drawOthers();
+    this.#drawPeople();
     for (const key of this.#items.keys()) {
-      if (!used.has(key)) this.#items.delete(key);
+      if (!this.#used.has(key)) this.#items.delete(key);
     }
   }
 
-  #drawOthers(item: ItemOf): void {
-    const mine = new Set(
-      this.#chat.conversations.map(({ target }) => target.toLowerCase()),
-    );
-    const others = this.#chat.rooms.filter(({ name }) =>
-      !mine.has(name.toLowerCase())
-    );
-    const rows = others.slice(0, MAX_LISTED).map(({ name, members }) => {
-      const made = item(`other ${name}`, () =>
-        new Item(sanitize(name), () => {
-          this.#choose();
-          this.#chat.join(name);
-        }));
-      made.setInside(members);
-      return made.row;
-    });
-    byId("others-heading").hidden = rows.length === 0;
-    arrangeWithRest(this.#others, rows, others.length);
+  #drawConversations(): void {
+    const { sorted, current } = this.#chat;
+    const listed = Map.groupBy(sorted, ({ kind }) => kind === "user");
+    for (const [id, isUser] of [["rooms", false], ["private", true]] as const) {
+      const rows = (listed.get(isUser) ?? []).map((one) => {
+        const person = isUser ? one.target : undefined;
+        const item = this.#item(
+          `${one.kind} ${one.target}`,
+          nameOf(one),
+          () => this.#chat.show(one),
+          person,
+        );
+        item.update(one, one === current);
+        return item.row;
+      });
+      arrange(byId(id), rows);
+    }
+    byId("private-heading").hidden = !listed.has(true);
   }
 
-  #drawPeople(item: ItemOf): void {
+  #drawOthers(): void {
+    const { conversations, rooms } = this.#chat;
+    const mine = new Set(conversations.map(({ target }) => lookAlike(target)));
+    const others = rooms.filter(({ name }) => !mine.has(lookAlike(name)));
+    byId("others-heading").hidden = others.length === 0;
+    list(byId("others"), others, ({ name, members }) => {
+      const join = () => this.#chat.join(name);
+      const item = this.#item(`other ${name}`, sanitize(name), join);
+      item.setInside(members);
+      return item.row;
+    });
+  }
+
+  #drawPeople(): void {
     const { current, me } = this.#chat;
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
-    const rows = names.slice(0, MAX_LISTED).map((name) =>
-      item(`person ${name}`, () => {
-        const shown = name === me ? `${sanitize(name)} (you)` : sanitize(name);
-        return new Item(shown, () => {
-          this.#choose();
-          this.#chat.talkTo(name);
-        }, name);
-      }).row
-    );
     byId("people-title").textContent = current.kind === "all"
       ? "People connected"
       : "People here";
-    arrangeWithRest(this.#people, rows, names.length);
+    list(byId("people"), names, (name) => {
+      const shown = sanitize(name) + (name === me ? " (you)" : "");
+      const talk = () => this.#chat.talkTo(name);
+      return this.#item(`person ${name}`, shown, talk, name).row;
+    });
   }
 
-  #conversationItem(conversation: Conversation): Item {
-    const { kind, target } = conversation;
-    const name = kind === "all" ? "All users" : sanitize(target);
-    return new Item(name, () => {
+  /** The item with this key, which is made if there is none. */
+  #item(
+    key: string,
+    name: string,
+    act: () => void,
+    person?: string,
+  ): Item {
+    this.#used.add(key);
+    const known = this.#items.get(key);
+    if (known) return known;
+    const choose = () => {
       this.#choose();
-      this.#chat.show(conversation);
-    }, kind === "user" ? target : undefined);
+      act();
+    };
+    const item = new Item(name, choose, person);
+    this.#items.set(key, item);
+    return item;
   }
 }
 
@@ -163,17 +158,18 @@ export function peopleHere(count: number): string {
   return count === 1 ? "1 person here" : `${count} people here`;
 }
 
-/** Shows rows, and how many of `total` they leave out. */
-function arrangeWithRest(
-  list: HTMLElement,
-  rows: readonly HTMLElement[],
-  total: number,
+/** Shows a row for each of `all`, as far as the limit goes, and counts the rest. */
+function list<T>(
+  parent: HTMLElement,
+  all: readonly T[],
+  rowOf: (one: T) => HTMLElement,
 ): void {
-  arrange(list, rows);
-  const more = total - rows.length;
+  const rows = all.slice(0, MAX_LISTED).map(rowOf);
+  const more = all.length - rows.length;
   if (more > 0) {
-    list.append(make("li", { className: "rest" }, `And ${more} more`));
+    rows.push(make("li", { className: "rest" }, `And ${more} more`));
   }
+  arrange(parent, rows);
 }
 
 /** Shows the user's own name and state. */

@@ -10,29 +10,26 @@ import { sanitize } from "../../../core/text/sanitize.ts";
 import type { ShownTransfer } from "../../../core/page_talk.ts";
 import { arrange, byId, make } from "./dom.ts";
 
-/** What a user can do about a transfer. */
-export interface TransferActions {
-  accept(transfer: number): void;
-  /** Declines it, or cancels it. */
-  end(transfer: number): void;
-}
+/** Accepts a transfer, or declines or cancels it. */
+type Act = (type: "accept" | "end", transfer: number) => void;
 
 /** See the top of the file. */
 export class TransferList {
-  readonly #actions: TransferActions;
+  readonly #act: Act;
   readonly #region = byId("files");
   readonly #list = byId("transfers");
   readonly #cards = new Map<number, Card>();
 
-  constructor(actions: TransferActions) {
-    this.#actions = actions;
+  /** @param act Runs when the user has pressed a button. */
+  constructor(act: Act) {
+    this.#act = act;
   }
 
   /** Shows the transfers there are now. */
   draw(transfers: ReadonlyMap<number, ShownTransfer>): void {
     const focused = document.activeElement;
     for (const [number, transfer] of transfers) {
-      const card = this.#cards.get(number) ?? new Card(number, this.#actions);
+      const card = this.#cards.get(number) ?? new Card(number, this.#act);
       this.#cards.set(number, card);
       card.update(transfer);
     }
@@ -55,16 +52,12 @@ class Card {
   readonly #peer = make("span", { className: "peer" });
   readonly #text = make("p", { className: "hint", dir: "auto" });
   readonly #progress = make("progress", { max: 1 });
-  readonly #accept = make(
-    "button",
-    { className: "primary", type: "button" },
-    "Accept",
-  );
-  readonly #end = make("button", { className: "text-button", type: "button" });
+  readonly #accept = button("primary");
+  readonly #end = button("text-button");
 
-  constructor(number: number, actions: TransferActions) {
-    this.#accept.onclick = () => actions.accept(number);
-    this.#end.onclick = () => actions.end(number);
+  constructor(number: number, act: Act) {
+    this.#accept.onclick = () => act("accept", number);
+    this.#end.onclick = () => act("end", number);
     this.row = make(
       "li",
       { className: "transfer", tabIndex: -1 },
@@ -87,6 +80,7 @@ class Card {
     this.#progress.hidden = isOffer;
     this.#progress.ariaLabel = `${name} ${whose}`;
     this.#accept.ariaLabel = `Accept ${name} ${whose}`;
+    this.#accept.textContent = "Accept";
     this.#end.textContent = ends;
     this.#end.ariaLabel = `${ends} ${name} ${whose}`;
     this.row.classList.toggle("offered", isOffer);
@@ -94,4 +88,8 @@ class Card {
     if (!isOffer && document.activeElement === this.#accept) this.row.focus();
     this.#accept.hidden = !isOffer;
   }
+}
+
+function button(className: string): HTMLButtonElement {
+  return make("button", { className, type: "button" });
 }
