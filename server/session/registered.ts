@@ -63,8 +63,9 @@ export class Registered implements Peer {
   readonly #journal: Journal;
   readonly #now: () => number;
   #drafts: Draft[] = [];
-  /** The words of the last draft, if it has no key. */
+  /** The words of the last draft, if it has no key; and its target. */
   #words: readonly string[] | undefined;
+  #to = "";
   #held: Uint8Array[] | undefined = []; // until what was missed is sent
   #heldBytes = 0;
 
@@ -133,6 +134,7 @@ export class Registered implements Peer {
     const { args, body } = frame;
     this.#drafts.push(key === undefined ? { to, body } : { to, body, key });
     this.#words = key === undefined ? args : undefined;
+    this.#to = to;
   }
 
   /**
@@ -144,7 +146,7 @@ export class Registered implements Peer {
    */
   repeat({ args, body }: Frame): boolean {
     if (args !== this.#words || !isText(body)) return false;
-    this.#drafts.push({ to: this.#drafts.at(-1)!.to, body }); // there is one
+    this.#drafts.push({ to: this.#to, body });
     return true;
   }
 
