@@ -131,7 +131,7 @@ async function registerAndChat(setting: Setting): Promise<number> {
         return await runLoops(goal, setting, trust);
       } catch (error) {
         if (!(error instanceof ChatError)) throw error;
-        if (setting.session?.chat.wasRegistered) {
+        if (setting.session?.server.wasRegistered) {
           throw refused(error, goal, options);
         }
         suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);

@@ -9,7 +9,7 @@ import type { Requester } from "./net/connection.ts";
 import { listPeople } from "./requests.ts";
 import {
   type CommandName,
-  helpRows,
+  helpLines,
   parseLine,
   type RunCommand,
 } from "./text/typed_line.ts";
@@ -42,8 +42,7 @@ export function roomNamed(word: string): string | undefined {
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {
-    const rows = helpRows(rest, { web: client.isWeb });
-    client.answer(rows.map(([typed, does]) => `${typed.padEnd(20)} ${does}`));
+    client.answer(helpLines(rest, { web: client.isWeb }));
   },
   async list(client) {
     if (!client.room) return await client.showRooms();

@@ -95,11 +95,6 @@ export class ChatSession implements Owner, Resumable {
     this.order.hold();
   }
 
-  /** Whether we were ever registered. */
-  get wasRegistered(): boolean {
-    return this.#resume.wasRegistered;
-  }
-
   /** The room of that name that we are in, or of a name that looks like it. */
   find(name: string): JoinedRoom | undefined {
     const wanted = lookAlike(name);

@@ -95,7 +95,9 @@ export class Access {
     }
     const terminal = this.#file === undefined ? this.#terminal : undefined;
     if (!terminal || !CURABLE.has(error.code)) return false;
-    terminal.print(`! ${sanitize(sentence(error))}\n`);
+    const left = error.headers["attempts-left"];
+    const attempts = left === undefined ? "" : `. Attempts left: ${left}`;
+    terminal.print(`! ${sanitize(errorText(error) + attempts)}\n`);
     signIn.use(error.code === 110 ? await askWay(terminal) : "login");
     return true;
   }
@@ -176,13 +178,6 @@ export async function askUntil<T>(
     if (!(value instanceof Error)) return value;
     terminal.print(`! ${value.message}\n`);
   }
-}
-
-/** An error as a line, with how many attempts are left. */
-function sentence(error: ChatError): string {
-  const left = error.headers["attempts-left"];
-  if (left === undefined) return errorText(error);
-  return `${errorText(error)}. Attempts left: ${left}`;
 }
 
 function needsPassword(cause?: ChatError): Failure {

@@ -68,12 +68,15 @@ export async function complete(
   return [matching(names, wanted), wanted.part];
 }
 
-/** Those of `names` that begin like the part, whatever the case. */
+/** Those of `names` that begin like the part, whatever the case; but for ALL. */
 export function matching(names: readonly string[], wanted: Wanted): string[] {
   const { part, before, after } = wanted;
-  const start = part.slice(before.length).toLowerCase();
-  return names.filter((name) => name.toLowerCase().startsWith(start))
-    .map((name) => before + name + after).sort();
+  const start = part.slice(before.length);
+  const isMeant = (name: string) =>
+    name === "ALL"
+      ? name.startsWith(start) // "@a" must not reach all users
+      : name.toLowerCase().startsWith(start.toLowerCase());
+  return names.filter(isMeant).map((name) => before + name + after).sort();
 }
 
 async function namesOf(

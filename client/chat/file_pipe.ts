@@ -36,7 +36,13 @@ export async function runTransfer(
   const direct = await session.direct.open();
   if (task.kind === "send") {
     const sent = await direct.send(task.user, task.paths);
-    return await sent?.ended.then(() => true, toldFalse) ?? false;
+    try {
+      await sent?.ended;
+      return sent !== undefined;
+    } catch (error) {
+      if (!isTold(error)) throw error;
+      return false;
+    }
   }
   const from = task.user === undefined ? "" : ` from ${task.user}`;
   session.note(`Waiting for files${from}`);
@@ -66,10 +72,4 @@ function firstReceived(files: Files): Promise<readonly string[]> {
   };
   files.transfers.accepted.then(follow);
   return promise;
-}
-
-/** The failure was shown, as an error in the chat is. */
-function toldFalse(error: unknown): false {
-  if (isTold(error)) return false;
-  throw error;
 }

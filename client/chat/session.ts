@@ -20,7 +20,7 @@ import type { JoinedRoom } from "../../core/resume.ts";
 import { ChatSession, type SessionView } from "../../core/session.ts";
 import {
   accountLost,
-  INVALID_ROOM,
+  invalidRoom,
   namesText,
   operatorNotice,
   RECONNECTING,
@@ -191,7 +191,7 @@ export class Session implements CommandClient {
   /** Makes `word` the current room, and joins it if need be. */
   async join(word: string): Promise<void> {
     const name = roomNamed(word);
-    if (!name) throw new ChatError(109, INVALID_ROOM);
+    if (!name) return this.showError(invalidRoom(word));
     const known = this.chat.find(name);
     if (known) return this.#makeCurrent(known);
     await this.chat.join(name, (_, old) => this.#showOld(old));

@@ -126,6 +126,11 @@ export class Calls implements Disposable {
     this.#parts = parts;
   }
 
+  /** Incoming calls that ring, the oldest first. */
+  get ringing(): Call[] {
+    return Array.from(this.#incoming.values(), ({ call }) => call);
+  }
+
   /**
    * Calls a user, and waits for the answer.
    *
@@ -140,28 +145,20 @@ export class Calls implements Disposable {
   ): Promise<EstablishedCall> {
     const pair = await newKeyPair();
     const session = crypto.getRandomValues(new Uint8Array(SESSION_BYTES));
-    const rendezvous = new Rendezvous(this.#parts);
+    await using open = new AsyncDisposableStack();
+    const rendezvous = open.use(new Rendezvous(this.#parts));
     const id = session.toHex();
-    try {
-      const headers = {
-        ...headersOf(id, rendezvous),
-        Commit: (await commitmentTo(pair.publicKey)).toHex(),
-        ...offerHeaders(offer),
-      };
-      const answer = await this.#ring(id, { name, headers, signal });
-      const theirs = answer.key;
-      const agreement = new Agreement({
-        role: "caller",
-        session,
-        pair,
-        theirs,
-      });
-      rendezvous.agree(agreement, answer.candidates);
-      return { name, rendezvous, agreement };
-    } catch (error) {
-      await rendezvous[Symbol.asyncDispose]();
-      throw error;
-    }
+    const headers = {
+      ...headersOf(id, rendezvous),
+      Commit: (await commitmentTo(pair.publicKey)).toHex(),
+      ...offerHeaders(offer),
+    };
+    const answer = await this.#ring(id, { name, headers, signal });
+    const keys = { session, pair, theirs: answer.key };
+    const agreement = new Agreement({ role: "caller", ...keys });
+    rendezvous.agree(agreement, answer.candidates);
+    open.move(); // to our caller
+    return { name, rendezvous, agreement };
   }
 
   /**
@@ -179,17 +176,14 @@ export class Calls implements Disposable {
     const pair = await newKeyPair();
     const session = Uint8Array.fromHex(id);
     const agreement = new Agreement({ role: "called", session, pair, theirs });
-    const rendezvous = this.#rendezvousFor(call);
+    await using open = new AsyncDisposableStack();
+    const rendezvous = open.use(this.#rendezvousFor(call));
     rendezvous.agree(agreement, candidates);
     this.#settle(id, rendezvous);
-    try {
-      const Key = pair.publicKey.toHex();
-      const headers = { ...headersOf(id, rendezvous), Key };
-      await this.#parts.request("ACCEPT", [name], headers);
-    } catch (error) {
-      await rendezvous[Symbol.asyncDispose]();
-      throw error;
-    }
+    const Key = pair.publicKey.toHex();
+    const headers = { ...headersOf(id, rendezvous), Key };
+    await this.#parts.request("ACCEPT", [name], headers);
+    open.move(); // to our caller
     return { name, rendezvous, agreement };
   }
 
@@ -223,7 +217,7 @@ export class Calls implements Disposable {
   /** Ends all calls. */
   [Symbol.dispose](): void {
     const why = new ChatError(118, "you left");
-    for (const { call } of this.#incoming.values()) this.decline(call, "left");
+    for (const call of this.ringing) this.decline(call, "left");
     for (const { answer } of this.#outgoing.values()) answer.reject(why);
   }
 

@@ -275,9 +275,9 @@ export class Channel implements AsyncDisposable {
     const opening: Promise<Opened>[] = [];
     while (opening.length === 0) {
       try {
-        for (const arrived of this.#incoming.records()) {
+        for (const [head, sealed] of this.#incoming.records()) {
           if (this.#keys.receiving.spent) await this.#keys.receiving.renew();
-          opening.push(this.#open(arrived));
+          opening.push(this.#open(head, sealed));
           opening.at(-1)!.catch(() => {}); // the iterator throws it
           if (opening.length >= MAX_IN_PROGRESS) break; // the others are opened next
         }
@@ -298,7 +298,7 @@ export class Channel implements AsyncDisposable {
     this.#incoming.received(count);
   }
 
-  async #open({ head, sealed }: Received): Promise<Opened> {
+  async #open(head: Bytes, sealed: Bytes): Promise<Opened> {
     const buffer = await this.#keys.receiving.open(head, sealed)
       .catch((cause) => {
         throw tampered("it is not what the peer sent", cause);
@@ -347,7 +347,8 @@ function takeReady(sealing: Sealing[]): Sealing[] {
   return sealing.splice(0, end < 0 ? sealing.length : end);
 }
 
-function lost(why: string, cause?: unknown): Failure {
+/** The error of a channel that breaks; another one may not. */
+export function lost(why = "", cause?: unknown): Failure {
   return new Failure(EXIT.failed, `Direct connection lost${why}`, {
     passing: true,
     cause,
@@ -364,12 +365,6 @@ function ended(): Failure {
     EXIT.failed,
     "Cannot send: the direct connection has ended",
   );
-}
-
-/** A record as it was received. Valid until the next bytes are received. */
-interface Received {
-  readonly head: Bytes;
-  readonly sealed: Bytes;
 }
 
 /** The four bytes before `length` sealed bytes. */
@@ -416,11 +411,11 @@ class RecordBuffer {
   }
 
   /**
-   * The complete records.
+   * The complete records. Valid until the next bytes are received.
    *
    * @throws {Failure} If a length is not allowed.
    */
-  *records(): Generator<Received, void, void> {
+  *records(): Generator<[head: Bytes, sealed: Bytes], void, void> {
     for (;;) {
       const bodyAt = this.#start + HEAD_BYTES;
       if (bodyAt > this.#end) return;
@@ -428,7 +423,7 @@ class RecordBuffer {
       if (end > this.#end) return;
       const head = this.#buffer.slice(this.#start, bodyAt);
       this.#start = end;
-      yield { head, sealed: this.#buffer.subarray(bodyAt, end) };
+      yield [head, this.#buffer.subarray(bodyAt, end)];
     }
   }
 

@@ -53,7 +53,6 @@ export class Direct {
   readonly files: Files;
   readonly #parts: DirectParts;
   readonly #sessions: DirectSessions;
-  #calls: Call[] = []; // incoming, that ring
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
@@ -61,7 +60,9 @@ export class Direct {
     this.#sessions = new DirectSessions({
       request: parts.request,
       hostname: parts.hostname,
-      refusal: (name) => this.#refusal(name),
+      // A user we ignore must not learn that.
+      refusal: (name) =>
+        parts.listens() && !parts.ignores(name) ? undefined : "takes no calls",
       rings: (call) => this.#rings(call),
       talk: (name, announced) => this.files.transfers.withPeer(name, announced),
       audience: () => parts,
@@ -174,21 +175,14 @@ export class Direct {
     await this.#sessions[Symbol.asyncDispose]();
   }
 
-  #refusal(name: string): string | undefined {
-    if (this.#parts.listens() && !this.#parts.ignores(name)) return undefined;
-    return "takes no calls"; // a user we ignore must not learn that
-  }
-
   #rings(call: Call): void {
     const { name, offer } = call;
     const answer = this.#ownAnswer(call);
     if (answer === "yes") return void this.#sessions.answer(call);
     if (answer) return this.#sessions.calls.decline(call, answer.why);
-    this.#calls.push(call);
     const ours = withName(this.#chatCalls(), name);
     if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
     call.ended.addEventListener("abort", () => {
-      this.#calls = this.#calls.filter((one) => one !== call);
       const { message }: ChatError = call.ended.reason;
       if (message !== "") this.#note(message);
     });
@@ -216,7 +210,6 @@ export class Direct {
 
   /** Two users call each other: the call to the greater name is kept. */
   #callBoth(call: Call, ours: OutgoingCall): void {
-    this.#calls = this.#calls.filter((one) => one !== call);
     if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
     ours.stop.abort(new ChatError(118, ""));
     this.#sessions.answer(call);
@@ -263,7 +256,8 @@ export class Direct {
     const isMeant = (who: string) =>
       name === "" || lookAlike(who) === lookAlike(name);
     const [first, second] = offers.filter(({ peer }) => isMeant(peer));
-    const isCall = this.#calls.some((call) => isMeant(call.name));
+    const { ringing } = this.#sessions.calls;
+    const isCall = ringing.some((call) => isMeant(call.name));
     return second || isCall ? undefined : first?.number;
   }
 
@@ -275,7 +269,8 @@ export class Direct {
   }
 
   #incomingCall(name: string, command: string): Call | undefined {
-    return this.#pick(this.#calls, name, "There is no incoming call", command);
+    const { ringing } = this.#sessions.calls;
+    return this.#pick(ringing, name, "There is no incoming call", command);
   }
 
   /** The one with `name`, or the only one; shows a note if that is not clear. */

@@ -12,12 +12,11 @@
  * @module
  */
 import { MAX_BODY_BYTES } from "../../protocol.ts";
-import type { Channel } from "./channel.ts";
+import { type Channel, lost, release } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { BadRecord, isFileRecord } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { EstablishedCall } from "./calls.ts";
-import { release } from "./channel.ts";
 import { NoConnection } from "./rendezvous.ts";
 import type { Bytes } from "../../core/scram.ts";
 import type { Item } from "../view/view.ts";
@@ -74,7 +73,7 @@ export class DirectTalk {
   #unacknowledged: Bytes[] = []; // our messages
   #lastReceived = 0; // the number of the peer's last message
   #over = false;
-  #end = ending("you ended the direct session"); // the reason
+  #end = new Failure(EXIT.failed, "you ended the direct session");
 
   constructor(
     call: EstablishedCall,
@@ -175,9 +174,10 @@ export class DirectTalk {
       try {
         await this.#listen(channel);
         if (this.#over) return;
-        this.#end = ending(`${this.name} ended the direct session`);
+        const message = `${this.name} ended the direct session`;
+        this.#end = new Failure(EXIT.failed, message);
         const isNews = !this.forFiles || !this.talk.used; // or the files have told
-        if (isNews) this.#note(this.#end.message);
+        if (isNews) this.#note(message);
         return;
       } catch (error) {
         if (this.#over) return;
@@ -275,15 +275,12 @@ export class DirectTalk {
   }
 
   #explain(error: unknown): void {
-    if (error instanceof NoConnection) {
-      this.#end = ending("no direct connection was possible");
-      this.#error(`Cannot reach ${this.name} directly. What was tried:`);
-      for (const attempt of error.attempts) this.#error(attempt);
-    } else if (!(error instanceof Failure)) throw error;
-    else if (!this.#over) {
-      this.#end = error;
-      this.#error(error.message);
-    }
+    if (!(error instanceof Failure)) throw error;
+    if (this.#over) return;
+    this.#end = error;
+    if (!(error instanceof NoConnection)) return this.#error(error.message);
+    this.#error(`Cannot reach ${this.name} directly. What was tried:`);
+    for (const attempt of error.attempts) this.#error(attempt);
   }
 
   #show(message: { from: string; to: string; text: string }): void {
@@ -314,14 +311,6 @@ export async function atMost(ms: number, task: Promise<void>): Promise<void> {
   const timer = setTimeout(resolve, ms);
   await Promise.race([task, late]);
   clearTimeout(timer);
-}
-
-function lost(): Failure {
-  return new Failure(EXIT.failed, "Direct connection lost", { passing: true });
-}
-
-function ending(why: string): Failure {
-  return new Failure(EXIT.failed, why);
 }
 
 const encoder = new TextEncoder();

@@ -28,11 +28,10 @@
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { concat } from "../../protocol.ts";
-
 import { type ByteStream, writeAll } from "../../core/net/stream.ts";
 import { Channel } from "./channel.ts";
 import { EXIT, Failure } from "../view/failure.ts";
-import { hkdf, RecordKey, SECRET_BYTES } from "./record_key.ts";
+import { hkdf, RecordKey } from "./record_key.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** Length of a session's id, in bytes. */
@@ -104,7 +103,7 @@ export class Agreement {
 
   async #agree(theirKey: Bytes): Promise<Bytes> {
     const { role, session, pair } = this;
-    const keys = callerFirst(role, pair.publicKey, theirKey);
+    const keys = callerFirst(role, [pair.publicKey, theirKey]);
     const shared = await x25519(pair.privateKey, theirKey).catch(() => {
       throw otherKey();
     });
@@ -164,32 +163,36 @@ export async function handshake(
   stream: ByteStream,
   { agreement, dialled, round = 0, choose = () => true }: HandshakeOptions,
 ): Promise<Handshake> {
-  const { role } = agreement;
-  const ourHello = helloOf(agreement, round);
+  const { role, session, pair } = agreement;
+  const hello = newHello(pair.publicKey, round);
+  const sayHello = () => writeAll(stream, concat([session, hello]));
   if (dialled) {
-    await readGreeting(stream);
-    await writeAll(stream, ourHello);
+    await expect(stream, GREETING, "not a parley client");
+    await sayHello();
   } else await writeAll(stream, GREETING);
-  const theirHello = await readHello(stream, agreement);
+  await expect(stream, session, "it is in another session");
+  const theirHello = await read(stream, HELLO_BYTES);
   const secret = await agreement.secretWith(theirHello.slice(KEY_AT));
-  if (!dialled) await writeAll(stream, ourHello);
+  if (!dialled) await sayHello();
 
-  const fresh = callerFirst(role, freshOf(ourHello), freshOf(theirHello));
+  const fresh = [hello, theirHello].map((one) => one.subarray(0, KEY_AT));
   // The cast: `concat` of such parts is such a part, or a new one.
-  const salt = concat(fresh) as Bytes;
+  const salt = concat(callerFirst(role, fresh)) as Bytes;
   const key = (use: string) => hkdf(secret, { salt, info: [use] });
   const other = role === "caller" ? "called" : "caller";
   const ourProof = await key(`${role}Proves`);
   const theirProof = await key(`${other}Proves`);
 
-  const theirs = roundOf(theirHello);
+  const theirs = new DataView(theirHello.buffer).getUint32(0);
   const both = Math.max(round, theirs);
   if (role === "called") {
     await writeAll(stream, ourProof);
-    await readProof(stream, theirProof);
+    await expect(stream, theirProof, "its proof is wrong");
   } else {
-    await readProof(stream, theirProof);
-    if (!choose(theirs, both)) throw notNeeded();
+    await expect(stream, theirProof, "its proof is wrong");
+    if (!choose(theirs, both)) {
+      throw new Failure(EXIT.failed, "another connection was faster");
+    }
     await writeAll(stream, ourProof);
   }
   const channel = new Channel(stream, {
@@ -200,54 +203,33 @@ export async function handshake(
 }
 
 const GREETING: Bytes = new TextEncoder().encode("parley/1");
-const RANDOM_BYTES = 32;
-const RANDOM_AT = SESSION_BYTES + 4;
-const KEY_AT = RANDOM_AT + RANDOM_BYTES;
+
+/** In a hello, after the session: the number of channels, and random bytes. */
+const KEY_AT = 4 + 32;
 const HELLO_BYTES = KEY_AT + KEY_BYTES;
 
-function helloOf({ session, pair }: Agreement, round: number): Bytes {
+/** A hello without the session. */
+function newHello(publicKey: Bytes, round: number): Bytes {
   const hello = new Uint8Array(HELLO_BYTES);
-  hello.set(session);
-  new DataView(hello.buffer).setUint32(SESSION_BYTES, round);
-  crypto.getRandomValues(hello.subarray(RANDOM_AT, KEY_AT));
-  hello.set(pair.publicKey, KEY_AT);
+  new DataView(hello.buffer).setUint32(0, round);
+  crypto.getRandomValues(hello.subarray(4, KEY_AT));
+  hello.set(publicKey, KEY_AT);
   return hello;
 }
 
-function roundOf(hello: Bytes): number {
-  return new DataView(hello.buffer).getUint32(SESSION_BYTES);
+/** Ours and theirs, in the same order on both sides. */
+function callerFirst(role: Role, sides: readonly Bytes[]): Bytes[] {
+  return role === "caller" ? [...sides] : sides.toReversed();
 }
 
-/** The part of a hello that is new for each connection. */
-function freshOf(hello: Bytes): Bytes {
-  return hello.subarray(SESSION_BYTES, KEY_AT);
-}
-
-/** In the same order on both sides. */
-function callerFirst(role: Role, ours: Bytes, theirs: Bytes): Bytes[] {
-  return role === "caller" ? [ours, theirs] : [theirs, ours];
-}
-
-/** @throws {Failure} If there is another service. */
-async function readGreeting(stream: ByteStream): Promise<void> {
-  const said = await read(stream, GREETING.length);
-  if (!timingSafeEqual(said, GREETING)) throw wrongPeer("not a parley client");
-}
-
-/** @throws {Failure} If it is not of this session. */
-async function readHello(
+/** @throws {Failure} If the other side sends anything but `wanted`. */
+async function expect(
   stream: ByteStream,
-  { session }: Agreement,
-): Promise<Bytes> {
-  const hello = await read(stream, HELLO_BYTES);
-  if (timingSafeEqual(hello.subarray(0, SESSION_BYTES), session)) return hello;
-  throw wrongPeer("it is in another session");
-}
-
-/** @throws {Failure} If it is another. */
-async function readProof(stream: ByteStream, proof: Bytes): Promise<void> {
-  const shown = await read(stream, SECRET_BYTES);
-  if (!timingSafeEqual(shown, proof)) throw wrongPeer("its proof is wrong");
+  wanted: Bytes,
+  otherwise: string,
+): Promise<void> {
+  const sent = await read(stream, wanted.length);
+  if (!timingSafeEqual(sent, wanted)) throw wrongPeer(otherwise);
 }
 
 /** Reads exactly so many bytes: what follows is the channel's. */
@@ -263,10 +245,6 @@ async function read(stream: ByteStream, length: number): Promise<Bytes> {
 
 function wrongPeer(why: string): Failure {
   return new Failure(EXIT.refused, `wrong peer: ${why}`);
-}
-
-function notNeeded(): Failure {
-  return new Failure(EXIT.failed, "another connection was faster");
 }
 
 function otherKey(): Failure {

@@ -29,18 +29,15 @@ export class LazyDirect {
 
   /** Loads it, once. */
   open(): Promise<Direct> {
-    return this.#opening ??= this.#load();
+    return this.#opening ??= import("./direct.ts").then(({ Direct }) => {
+      const listens = () => this.listening;
+      return this.opened = new Direct({ ...this.#parts, listens });
+    });
   }
 
   /** Ends all sessions. */
   async [Symbol.asyncDispose](): Promise<void> {
     const direct = await this.#opening;
     await direct?.[Symbol.asyncDispose]();
-  }
-
-  async #load(): Promise<Direct> {
-    const { Direct } = await import("./direct.ts");
-    const listens = () => this.listening;
-    return this.opened = new Direct({ ...this.#parts, listens });
   }
 }

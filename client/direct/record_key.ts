@@ -20,7 +20,7 @@ import type { Bytes } from "../../core/scram.ts";
 export const MAX_BYTES_UNDER_KEY: number = 2 ** 36;
 
 /** Length of a secret, in bytes. */
-export const SECRET_BYTES = 32;
+const SECRET_BYTES = 32;
 
 /** Length of what AES-GCM adds to a record, in bytes. */
 export const TAG_BYTES = 16;

@@ -37,13 +37,12 @@ export const RENDEZVOUS_MS = 15_000;
 const ACCEPT_RETRY_MS = 1_000;
 
 /** No connection was possible: what was tried, and why it failed. */
-export class NoConnection extends Error {
-  override readonly name = "NoConnection";
+export class NoConnection extends Failure {
   /** One line for each candidate. */
   readonly attempts: readonly string[];
 
   constructor(attempts: readonly string[]) {
-    super("Cannot connect directly");
+    super(EXIT.failed, "no direct connection was possible");
     this.attempts = attempts;
   }
 }

@@ -28,6 +28,8 @@ import {
 
 /** A file to be sent, or with `/` at the end of its path an empty folder. */
 export interface FileSource extends Entry {
+  /** Where it is on this disk, without any link on the way, if it is there. */
+  readonly location?: string;
   /**
    * Opens it, at its beginning. It may be opened again, after a break.
    *
@@ -52,16 +54,10 @@ export interface OpenFile extends Disposable {
   check(): void;
 }
 
-/** A file on this disk. */
-export interface DiskFile extends FileSource {
-  /** Where it is, without any link on the way. */
-  readonly location: string;
-}
-
 /** The files of one offer, within its limits. */
-export class Outgoing<T extends FileSource = FileSource> {
+export class Outgoing {
   /** Grouped by item, in the order in which they are sent. */
-  readonly sources: T[] = [];
+  readonly sources: FileSource[] = [];
   /** The sum of their sizes, in bytes. */
   size = 0;
   /** How many links, devices and the like were left out. */
@@ -86,7 +82,7 @@ export class Outgoing<T extends FileSource = FileSource> {
    *
    * @throws {FileFailure} If its path is too deep, or there are too many.
    */
-  add(source: T): void {
+  add(source: FileSource): void {
     const { path, size } = source;
     if (!pathParts(path)) {
       throw new FileFailure(`Cannot send "${path}": the path is too deep`);
@@ -107,16 +103,14 @@ export class Outgoing<T extends FileSource = FileSource> {
  *
  * @throws {FileFailure} If one of them cannot be sent.
  */
-export async function findFiles(
-  paths: readonly string[],
-): Promise<Outgoing<DiskFile>> {
-  const found = new Outgoing<DiskFile>();
+export async function findFiles(paths: readonly string[]): Promise<Outgoing> {
+  const found = new Outgoing();
   for (const [item, path] of paths.entries()) await addItem(found, item, path);
   return found;
 }
 
 async function addItem(
-  found: Outgoing<DiskFile>,
+  found: Outgoing,
   item: number,
   path: string,
 ): Promise<void> {
@@ -138,12 +132,14 @@ async function addItem(
   }
 }
 
-type Place = Pick<DiskFile, "item" | "path" | "location">;
+/** A file or folder on this disk, and what the receiver is to call it. */
+interface Place {
+  readonly item: number;
+  readonly path: string;
+  readonly location: string;
+}
 
-async function addFolder(
-  found: Outgoing<DiskFile>,
-  place: Place,
-): Promise<void> {
+async function addFolder(found: Outgoing, place: Place): Promise<void> {
   const entries = await Array.fromAsync(Deno.readDir(place.location));
   // The same order after a break: what was sent is compared by position.
   entries.sort((a, b) => a.name < b.name ? -1 : 1);
@@ -164,13 +160,9 @@ async function addFolder(
 /** What tells whether a file is as it was offered. */
 type FileState = Pick<Deno.FileInfo, "size" | "mtime">;
 
-function diskFile(place: Place, { size, mtime }: FileState): DiskFile {
-  const file: DiskFile = {
-    ...place,
-    size,
-    open: () => openOnDisk(file, { size, mtime }),
-  };
-  return file;
+function diskFile(place: Place, { size, mtime }: FileState): FileSource {
+  const open = () => openOnDisk(place, { size, mtime });
+  return { ...place, size, open };
 }
 
 /**
@@ -179,7 +171,7 @@ function diskFile(place: Place, { size, mtime }: FileState): DiskFile {
  * a folder of small files takes a fifth of the time.
  */
 async function openOnDisk(
-  file: DiskFile,
+  file: Place,
   offered: FileState,
 ): Promise<OpenFile> {
   const { location } = file;
@@ -292,11 +284,11 @@ export class ItemReader implements Disposable {
   }
 }
 
-function changed({ path }: Entry): FileFailure {
+function changed({ path }: Pick<Entry, "path">): FileFailure {
   return new FileFailure(`"${path}" changed while it was sent`);
 }
 
-function unreadable({ path }: Entry, cause: unknown): FileFailure {
+function unreadable({ path }: Place, cause: unknown): FileFailure {
   if (cause instanceof FileFailure) return cause;
   const reason = systemReason(cause);
   return new FileFailure(`Cannot read "${path}": ${reason}`, { cause });

@@ -80,9 +80,7 @@ export class Files implements TransfersObserver {
     const links = outgoing.leftOut > 0
       ? `; ${outgoing.leftOut} links and devices left out`
       : "";
-    this.#note(
-      `[${number}] Offered ${title} (${amount}${links}) to ${peer}`,
-    );
+    this.#note(`[${number}] Offered ${title} (${amount}${links}) to ${peer}`);
     return transfer;
   }
 
@@ -115,10 +113,9 @@ export class Files implements TransfersObserver {
   cancel(number: number): void {
     const { all } = this.transfers;
     const transfer = all.find((one) => one.number === number);
-    if (transfer) this.transfers.end(transfer);
-    else {this.#error(
-        `Cannot cancel ${number}: there is no such transfer. Type /files`,
-      );}
+    if (transfer) return this.transfers.end(transfer);
+    const why = "there is no such transfer. Type /files";
+    this.#error(`Cannot cancel ${number}: ${why}`);
   }
 
   /** The number of the only transfer, if there is one only. */
@@ -162,7 +159,7 @@ export class Files implements TransfersObserver {
   /** See {@linkcode TransfersObserver}. */
   ended(transfer: Transfer, tookMs: number): void {
     const { state } = transfer;
-    const text = endText(transfer, { me: this.#parts.me, tookMs });
+    const text = endText(transfer, this.#parts.me, tookMs);
     if (state.type !== "done") return this.#error(text);
     this.#note(text);
     const lines = state.paths.slice(0, MAX_NAMED);

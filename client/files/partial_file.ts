@@ -39,10 +39,8 @@ export interface People {
 
 /** See the top of the file. */
 export class PartialFile {
-  /** What it becomes. */
-  readonly item: OfferedItem;
-  /** Where it is. */
-  readonly path: string;
+  readonly #item: OfferedItem; // what it becomes
+  readonly #path: string; // where it is
   readonly #folder: string;
   #hash: Hash = createHash("sha256");
   #next = 0; // the file after the one that is open
@@ -56,8 +54,8 @@ export class PartialFile {
   #error: unknown;
 
   private constructor(item: OfferedItem, folder: string, path: string) {
-    this.item = item;
-    this.path = path;
+    this.#item = item;
+    this.#path = path;
     this.#folder = folder;
     this.#block = new Uint8Array(Math.min(BLOCK_BYTES, item.size));
     PATHS_IN_USE.add(path);
@@ -101,11 +99,7 @@ export class PartialFile {
   async beginning(
     signal: AbortSignal,
   ): Promise<{ offset: number; hash: string }> {
-    try {
-      await this.#owned(this.#readBeginning(signal));
-    } catch (error) {
-      throw unwritable(this.item, error);
-    }
+    await this.#owned(this.#readBeginning(signal));
     const hash = this.#hash.copy().digest("hex");
     return { offset: this.#received, hash };
   }
@@ -125,8 +119,8 @@ export class PartialFile {
    */
   async write(bytes: Bytes): Promise<void> {
     this.#received += bytes.length;
-    if (this.#received > this.item.size) {
-      throw spoiled(`Received more of "${this.item.title}" than was offered`);
+    if (this.#received > this.#item.size) {
+      throw spoiled(`Received more of "${this.#item.title}" than was offered`);
     }
     this.#hash.update(bytes);
     if (this.#gathered + bytes.length > this.#block.length) {
@@ -134,14 +128,7 @@ export class PartialFile {
     }
     this.#block.set(bytes, this.#gathered);
     this.#gathered += bytes.length;
-    if (this.#error) throw unwritable(this.item, this.#error);
-  }
-
-  /** Resolves when everything is written, or throws what went wrong. */
-  async #written(): Promise<void> {
-    this.#flush();
-    await this.#writing;
-    if (this.#error) throw unwritable(this.item, this.#error);
+    if (this.#error) throw unwritable(this.#item, this.#error);
   }
 
   /**
@@ -150,19 +137,17 @@ export class PartialFile {
    * @returns Where it is now.
    */
   async finish(hash: string): Promise<string> {
-    const { title, size } = this.item;
+    const { title, size } = this.#item;
     if (this.#received !== size) {
       throw spoiled(`Received less of "${title}" than was offered`);
     }
-    await this.#written();
+    this.#flush();
+    await this.#writing;
+    if (this.#error) throw unwritable(this.#item, this.#error);
     if (this.#hash.digest("hex") !== hash) {
       throw spoiled(`"${title}" arrived damaged: its hash differs`);
     }
-    try {
-      return await this.#owned(this.#nameIt());
-    } catch (error) {
-      throw unwritable(this.item, error);
-    }
+    return await this.#owned(this.#nameIt());
   }
 
   /** Closes it, and leaves it to be continued. */
@@ -170,26 +155,30 @@ export class PartialFile {
     this.#flush();
     await this.#writing;
     this.#closeFile();
-    PATHS_IN_USE.delete(this.path);
+    PATHS_IN_USE.delete(this.#path);
   }
 
   /** Removes it from the disk. What cannot be removed stays there. */
   async remove(): Promise<void> {
     await this.close();
     // It was removed, or the disk fails: why the transfer ended is told.
-    await Deno.remove(this.path, { recursive: true }).catch(() => {});
+    await Deno.remove(this.#path, { recursive: true }).catch(() => {});
   }
 
   /** Keeps open what `task` uses until it has ended. */
-  #owned<T>(task: Promise<T>): Promise<T> {
+  async #owned<T>(task: Promise<T>): Promise<T> {
     this.#writing = task.then(() => {}, () => {});
-    return task;
+    try {
+      return await task;
+    } catch (error) {
+      throw unwritable(this.#item, error);
+    }
   }
 
   async #readBeginning(signal: AbortSignal): Promise<void> {
     const buffer = new Uint8Array(PIECE_BYTES);
-    for (; this.#next < this.item.files.length; this.#next++) {
-      const { path, size, isFolder } = this.item.files[this.#next]!;
+    for (; this.#next < this.#item.files.length; this.#next++) {
+      const { path, size, isFolder } = this.#item.files[this.#next]!;
       if (isFolder) {
         await this.#makeFolder(path);
         continue;
@@ -257,9 +246,9 @@ export class PartialFile {
 
   /** Opens the next file that has bytes; those without are made on the way. */
   async #advance(): Promise<void> {
-    for (; this.#next < this.item.files.length;) {
+    for (; this.#next < this.#item.files.length;) {
       this.#cutFile();
-      const { path, size, isFolder } = this.item.files[this.#next++]!;
+      const { path, size, isFolder } = this.#item.files[this.#next++]!;
       if (isFolder) {
         await this.#makeFolder(path);
         continue;
@@ -287,7 +276,7 @@ export class PartialFile {
 
   async #makeParent(path: string): Promise<void> {
     const end = path.lastIndexOf("/");
-    if (this.item.isFolder) {
+    if (this.#item.isFolder) {
       await this.#makeFolder(path.slice(0, Math.max(0, end)));
     }
   }
@@ -305,19 +294,19 @@ export class PartialFile {
   }
 
   #locate(path: string): string {
-    return path === "" ? this.path : join(this.path, ...path.split("/"));
+    return path === "" ? this.#path : join(this.#path, ...path.split("/"));
   }
 
   async #nameIt(): Promise<string> {
     await this.#advance(); // to files without bytes
     this.#closeFile();
     for (let number = 1;; number++) {
-      const name = numbered(this.item.name, number);
+      const name = numbered(this.#item.name, number);
       const path = join(this.#folder, name);
-      if (!await reserve(path, this.item.isFolder)) continue;
+      if (!await reserve(path, this.#item.isFolder)) continue;
       try {
-        await Deno.rename(this.path, path);
-        PATHS_IN_USE.delete(this.path);
+        await Deno.rename(this.#path, path);
+        PATHS_IN_USE.delete(this.#path);
         return path;
       } catch (error) {
         await Deno.remove(path).catch(() => {}); // the empty file that was just made
@@ -329,13 +318,14 @@ export class PartialFile {
 
 /** Takes a name that is free; false if it is not. */
 async function reserve(path: string, isFolder: boolean): Promise<boolean> {
+  // Windows renames no folder over another, and needs no reservation: it
+  // refuses to overwrite a folder.
+  if (isFolder && Deno.build.os === "windows") {
+    return !await Deno.lstat(path).catch(() => undefined);
+  }
   try {
-    if (!isFolder) {
-      (await Deno.open(path, { createNew: true, write: true })).close();
-    } // Windows renames no folder over another, and needs no reservation: it
-    // refuses to overwrite a folder.
-    else if (Deno.build.os !== "windows") await Deno.mkdir(path);
-    else return !await Deno.lstat(path).catch(() => undefined);
+    if (isFolder) await Deno.mkdir(path);
+    else (await Deno.open(path, { createNew: true, write: true })).close();
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
@@ -365,13 +355,10 @@ async function writeSome(file: Deno.FsFile, bytes: Bytes): Promise<number> {
 function freePath(item: OfferedItem, folder: string, people: People): string {
   const names = [people.sender, people.receiver].map(foldName);
   const identity = JSON.stringify([...names, item.title, item.size]);
-  const digits = createHash("sha256").update(identity).digest("hex").slice(
-    0,
-    8,
-  );
+  const hash = createHash("sha256").update(identity).digest("hex");
   for (let number = 1;; number++) {
     const copy = number === 1 ? "" : `-${number}`;
-    const path = join(folder, `${item.name}.${digits}${copy}.part`);
+    const path = join(folder, `${item.name}.${hash.slice(0, 8)}${copy}.part`);
     if (!PATHS_IN_USE.has(path)) return path;
   }
 }
@@ -383,10 +370,8 @@ function spoiled(message: string): FileFailure {
 function unwritable({ title }: OfferedItem, error: unknown): Error {
   if (error instanceof FileFailure) return error;
   if (error instanceof DOMException) return error; // it is being ended
-  const reason = systemReason(error);
-  return new FileFailure(`Cannot write "${title}": ${reason}`, {
-    cause: error,
-  });
+  const message = `Cannot write "${title}": ${systemReason(error)}`;
+  return new FileFailure(message, { cause: error });
 }
 
 /** What this program writes now: two transfers never share one. */

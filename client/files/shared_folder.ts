@@ -12,7 +12,7 @@
  */
 import { join, sep } from "node:path";
 import { systemReason } from "../view/system_error.ts";
-import { type DiskFile, findFiles, type Outgoing } from "./file_source.ts";
+import { findFiles, type Outgoing } from "./file_source.ts";
 import { type Entry, FileFailure, inRecords, pathParts } from "./records.ts";
 
 /** What a shared folder has. */
@@ -65,26 +65,27 @@ export class SharedFolder {
     if (found !== location) throw none;
     const outgoing = await readable(location);
     const inside = this.location + sep;
-    if (outgoing.sources.every((one) => one.location.startsWith(inside))) {
-      return outgoing;
-    }
-    throw none; // a link was put there meanwhile
+    const isInside = outgoing.sources.every(({ location }) =>
+      location?.startsWith(inside)
+    );
+    if (!isInside) throw none; // a link was put there meanwhile
+    return outgoing;
   }
 
   /** What it has, by path; of many, the first. */
   async list(): Promise<Listing> {
     const { sources } = await readable(this.location);
     const files = sources.filter(({ path }) => !path.endsWith("/"));
-    const named = files.map(({ path, size }) => {
-      return { item: 0, path: path.slice(path.indexOf("/") + 1), size };
-    });
+    const named = files.map((file) => (
+      { ...file, path: file.path.slice(file.path.indexOf("/") + 1) }
+    ));
     const [entries = []] = inRecords(named);
     return { entries, more: files.length - entries.length };
   }
 }
 
 /** What there is to be sent; a failure names no path of this disk. */
-async function readable(location: string): Promise<Outgoing<DiskFile>> {
+async function readable(location: string): Promise<Outgoing> {
   try {
     return await findFiles([location]);
   } catch (error) {

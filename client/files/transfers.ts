@@ -18,12 +18,13 @@ import { bytesText } from "./words.ts";
 /** Observers are told how far all transfers are so often, in milliseconds. */
 const TELL_EVERY_MS = 250;
 
-/** What the server said of an offer, in the CALL for it. */
+/** What a CALL says of an offer; the server may have changed it. */
 export interface Announced {
+  /** Chosen by the sender: not to be trusted. */
   readonly name: string;
-  /** In bytes. */
+  /** In bytes; of all files, if there are several. */
   readonly size: number;
-  /** How many files; 0: nothing is offered, but something wanted. */
+  /** Their number; 0 asks for a shared file instead. */
   readonly files: number;
 }
 

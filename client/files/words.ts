@@ -34,7 +34,8 @@ export function servedText({ peer, contents: { title } }: Transfer): string {
 /** What became of a transfer that ran so long; `me` is the user's name. */
 export function endText(
   transfer: Transfer,
-  { me, tookMs }: { me: string; tookMs: number },
+  me: string,
+  tookMs: number,
 ): string {
   const { sends, peer, contents, state } = transfer;
   const { title, files, size } = contents;

@@ -24,6 +24,7 @@ import {
 } from "../../web/serve/serve.ts";
 import { type ByteStream, writeAll } from "../../core/net/stream.ts";
 import type { SocketWire } from "../../web/serve/socket.ts";
+import type { pageFiles } from "./page_session.ts";
 
 /** What {@linkcode serveLocally} needs. */
 export interface LocalOptions {
@@ -36,24 +37,12 @@ export interface LocalOptions {
    */
   dial(server: string, port: string, signal: AbortSignal): Promise<ByteStream>;
   /** Sends and receives files. */
-  readonly files: LocalFiles;
+  readonly files: ReturnType<typeof pageFiles>;
   /**
    * So long a connection stays open when its page is gone, in milliseconds;
    * default 5 seconds.
    */
   readonly lastWordsMs?: number;
-}
-
-/** The files of pages. */
-export interface LocalFiles {
-  /** Serves the page of `me`, until it is gone or `wire` is closed. */
-  attend(wire: ByteStream, me: string): Promise<void>;
-  /**
-   * Takes a piece of a file that a page was asked for.
-   *
-   * @returns Resolves at its end; to false if it was not asked for.
-   */
-  take(read: number, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
 }
 
 /** The page, as long as it is served. Dispose to end it. */
@@ -73,7 +62,14 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
     settings: { ...options.settings, local: true },
     guard: keyGuard(key, () => web.port),
     sockets: ["/ws", "/files"],
-    take: (request, url) => takeFile(request, url, options),
+    async take(request, { pathname }) {
+      const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
+      const wasAsked = read !== undefined &&
+        await options.files.take(Number(read), request);
+      return wasAsked
+        ? { status: 204, text: "" }
+        : { status: 404, text: "This was not asked for\n" };
+    },
     welcome: (wire, visitor) => {
       const relay = serve(wire, visitor, options, ending.signal)
         .catch((bug) => console.error("Serving the page failed:", bug))
@@ -184,20 +180,6 @@ async function serve(
     signal.removeEventListener("abort", close);
     page.close();
   }
-}
-
-/** Takes the body of `POST /files/READ`. */
-async function takeFile(
-  request: IncomingMessage,
-  { pathname }: URL,
-  { files }: LocalOptions,
-): Promise<Reply> {
-  const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
-  const wasAsked = read !== undefined &&
-    await files.take(Number(read), request);
-  return wasAsked
-    ? { status: 204, text: "" }
-    : { status: 404, text: "This was not asked for\n" };
 }
 
 /** Carries bytes between a page and the server that it names. */

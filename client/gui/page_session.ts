@@ -31,7 +31,7 @@ import { Transfers, type TransfersObserver } from "../files/transfers.ts";
 import { endText, servedText } from "../files/words.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { Item } from "../view/view.ts";
-import type { LocalFiles } from "./local.ts";
+import type { ByteStream } from "../../core/net/stream.ts";
 import { type CallCard, callLook, Cards, transferLook } from "./page_cards.ts";
 import { droppedFile, Reads } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
@@ -52,11 +52,14 @@ export interface PageFilesOptions {
 }
 
 /** Serves the files of any number of pages. */
-export function pageFiles(options: PageFilesOptions): LocalFiles {
+export function pageFiles(options: PageFilesOptions) {
   const reads = new Reads();
   return {
-    take: (read, bytes) => reads.take(read, bytes),
-    async attend(wire, me) {
+    /** See {@linkcode Reads.take}. */
+    take: (read: number, bytes: AsyncIterable<Uint8Array>) =>
+      reads.take(read, bytes),
+    /** Serves the page of `me`, until it is gone or `wire` is closed. */
+    async attend(wire: ByteStream, me: string): Promise<void> {
       const link = new PageLink(wire);
       await using session = new PageSession({ ...options, link, me, reads });
       try {
@@ -162,15 +165,13 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   ended(transfer: Transfer, tookMs: number): void {
     const { peer, state } = transfer;
     const paths = state.type === "done" ? state.paths : [];
-    const more = paths.length > MAX_NAMED
-      ? ` and ${paths.length - MAX_NAMED} more`
-      : "";
-    const where = paths.length === 0
-      ? ""
-      : `: ${paths.slice(0, MAX_NAMED).join(", ")}${more}`;
+    const named = paths.slice(0, MAX_NAMED).join(", ");
+    const left = paths.length - MAX_NAMED;
+    const more = left > 0 ? ` and ${left} more` : "";
+    const where = named === "" ? "" : `: ${named}${more}`;
     const number = this.#cards.numberOf(transfer);
     if (number !== undefined) this.#cards.drop(number);
-    const text = endText(transfer, { me: this.#options.me, tookMs }) + where;
+    const text = endText(transfer, this.#options.me, tookMs) + where;
     this.#tell(peer, text, state.type === "failed");
   }
 

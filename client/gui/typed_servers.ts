@@ -8,8 +8,13 @@
  *
  * @module
  */
-import { connectTcp, dial, parseAddress, parsePort } from "../trust/address.ts";
-import type { Endpoint } from "../trust/address.ts";
+import {
+  connectTcp,
+  dial,
+  type Endpoint,
+  parseAddress,
+  parsePort,
+} from "../trust/address.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import { type KnownServers, serverText } from "../trust/known_servers.ts";
@@ -22,13 +27,10 @@ import {
   UnknownCertificate,
 } from "../trust/trust.ts";
 
-/** Which certificates a server may have, as the command line says. */
-type Identities = Pick<TrustOptions, "fingerprint" | "caFile">;
-
 /** What {@linkcode TypedServers} needs. */
 export interface TypedServersOptions {
-  /** Undefined without TLS. */
-  readonly tls: Identities | undefined;
+  /** Which certificates a server may have; undefined without TLS. */
+  readonly tls: Pick<TrustOptions, "fingerprint" | "caFile"> | undefined;
   /** Which certificates were accepted before. */
   readonly known: KnownServers;
   /** Where to ask; undefined if the input is not a terminal. */
@@ -59,25 +61,17 @@ export class TypedServers {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const endpoint = endpointOf(server, port);
-    const { tls } = this.#options;
+    const { tls, known, terminal } = this.#options;
     if (!tls) return await dial(endpoint, signal, connectTcp);
-    return await this.#dialTls(endpoint, { tls, signal });
-  }
-
-  async #dialTls(
-    endpoint: Endpoint,
-    { tls, signal }: { tls: Identities; signal: AbortSignal },
-  ): Promise<ByteStream> {
     const name = serverText(endpoint);
-    const { known } = this.#options;
     const trust = this.#trusts.get(name) ??
       new Trust({ ...tls, known, terminal: undefined });
     this.#trusts.set(name, trust);
     try {
       return await trust.dial(endpoint, signal);
     } catch (error) {
-      if (error instanceof UnknownCertificate && this.#options.terminal) {
-        this.#ask(trust, error);
+      if (error instanceof UnknownCertificate && terminal) {
+        this.#ask(trust, error, terminal);
         throw new Failure(EXIT.protocol, ANSWER_FIRST, { cause: error });
       }
       if (error instanceof Failure) this.#complain(error);
@@ -86,9 +80,12 @@ export class TypedServers {
   }
 
   /** Asks whether the server is trusted, one question at a time. */
-  async #ask(trust: Trust, found: UnknownCertificate): Promise<void> {
-    const { terminal } = this.#options;
-    if (this.#isAsking || !terminal) return;
+  async #ask(
+    trust: Trust,
+    found: UnknownCertificate,
+    terminal: Questioner,
+  ): Promise<void> {
+    if (this.#isAsking) return;
     this.#isAsking = true;
     const accepted = await isAccepted(found, terminal);
     this.#isAsking = false;

@@ -99,8 +99,11 @@ export class Trust {
     }
     const found = await dial(server, signal, shown(server.hostname));
     found.stream.close(); // the server need not wait while the user reads
-    const identity = identityOf(found.certificate);
-    await this.#ask(new UnknownCertificate(name, identity));
+    const unknown = new UnknownCertificate(name, identityOf(found.certificate));
+    const { terminal } = this.#options;
+    if (!terminal) throw unknown;
+    if (!await isAccepted(unknown, terminal)) throw notAccepted();
+    this.accept(unknown.identity);
     return await this.#dialAccepted(server, signal);
   }
 
@@ -126,19 +129,6 @@ export class Trust {
   /** From now on the server must have this certificate. */
   accept(identity: Identity): void {
     this.#accepted = identity;
-  }
-
-  /** @throws {Failure} Unless the user accepts it. */
-  async #ask(unknown: UnknownCertificate): Promise<void> {
-    const { terminal } = this.#options;
-    if (!terminal) throw unknown;
-    if (await isAccepted(unknown, terminal)) {
-      return this.accept(unknown.identity);
-    }
-    throw new Failure(
-      EXIT.protocol,
-      "Not connected: the certificate was not accepted",
-    );
   }
 
   /** Stores the accepted certificate, unless it is stored already. */
@@ -228,6 +218,11 @@ function readAuthorities(path: string): string {
     throw new Failure(EXIT.usage, `${what}: ${why}`, { cause });
   }
   throw new Failure(EXIT.usage, `${what}: it has no certificate (PEM)`);
+}
+
+function notAccepted(): Failure {
+  const message = "Not connected: the certificate was not accepted";
+  return new Failure(EXIT.protocol, message);
 }
 
 function untrusted(name: string, cause: UntrustedCertificate): Failure {

@@ -139,6 +139,11 @@ export class ReconnectingConnection implements Disposable, Requester {
     return this.#registered;
   }
 
+  /** Whether it was ever registered. */
+  get wasRegistered(): boolean {
+    return this.#wasRegistered;
+  }
+
   /** Whether the connection is lost and there is no other yet. */
   get away(): boolean {
     return this.#lostAt !== undefined;

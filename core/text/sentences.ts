@@ -4,9 +4,11 @@
  * @module
  */
 
-/** What is wrong with a room's name for which there is none. */
-export const INVALID_ROOM: string = "Invalid room name: " +
-  "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
+/** What is wrong with the room name that was typed. */
+export function invalidRoom(typed: string): string {
+  return `Invalid room name "${typed}": ` +
+    "use 1 to 32 of the letters A-Z and a-z, digits, _ and -";
+}
 
 /** The rule for names of users. */
 export const NAME_RULE = "Names have 1 to 32 letters (A-Z, a-z) and digits.";

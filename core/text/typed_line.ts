@@ -209,13 +209,13 @@ export type RunCommand<Client> = (
 
 /** Reads a typed line. A line may have line breaks: pastes do. */
 export function parseLine(line: string): TypedLine {
-  const word = line.trim();
-  if (word === "") return { kind: "nothing" };
-  if (line.startsWith("//")) return { kind: "message", text: line.slice(1) };
-  const course = WORDS.get(word);
+  const words = line.trimStart(); // a space must not make a line public
+  if (words === "") return { kind: "nothing" };
+  if (words.startsWith("//")) return { kind: "message", text: words.slice(1) };
+  const course = WORDS.get(words.trimEnd());
   if (course) return { kind: "command", name: course, rest: "" };
-  if (line.startsWith("/")) return parseCommand(line);
-  if (line.startsWith("@")) return parsePrivate(line);
+  if (words.startsWith("/")) return parseCommand(words);
+  if (words.startsWith("@")) return parsePrivate(words);
   return { kind: "message", text: line };
 }
 
@@ -223,11 +223,14 @@ function parseCommand(line: string): TypedLine {
   const [, typed = "", rest = ""] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
   const name = findCommand(typed.toLowerCase());
   if (name) return { kind: "command", name, rest: rest.trim() };
-  const near = nearestCommand(typed.toLowerCase());
-  const guess = near ? `Did you mean /${near}?` : "Try /help.";
-  const help = `Unknown command "/${typed}". ${guess} ` +
-    `To send it as text, type //${typed}`;
+  const help = `${unknown(typed)} To send text that begins with /, type //.`;
   return { kind: "invalid", help };
+}
+
+function unknown(typed: string): string {
+  const near = nearestCommand(typed.toLowerCase());
+  const guess = near ? `Did you mean /${near}?` : "Type /help.";
+  return `Unknown command "/${typed}". ${guess}`;
 }
 
 function parsePrivate(line: string): TypedLine {
@@ -260,40 +263,41 @@ export function usageHelp(name: CommandName): string {
 }
 
 /**
- * The help as rows of two cells, what is typed and what it does.
+ * The help as lines: what is typed, and what it does.
  *
  * @param typed What follows `/help`; an empty one asks for all commands.
  * @param web Whether the web client asks, which has fewer commands.
  */
-export function helpRows(
-  typed: string,
-  { web = false } = {},
-): (readonly [typed: string, does: string])[] {
+export function helpLines(typed: string, { web = false } = {}): string[] {
   const word = typed.replace(/^\//, "").toLowerCase();
   const one = findCommand(word);
   if (one) {
     const { aliases = [], help, terminalOnly }: Command = COMMANDS[one];
     const others = aliases.map((alias) => `/${alias}`).join(", ");
     return [
-      [usageOf(one), web && terminalOnly ? terminalOnly : help],
-      ...(others ? [["Also:", others]] as const : []),
+      row(usageOf(one), web && terminalOnly ? terminalOnly : help),
+      ...(others ? [`Also: ${others}`] : []),
     ];
   }
+  if (word !== "") return [unknown(word)];
   // The cast: these are the keys of that very table.
   const names = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
     const { terminalOnly }: Command = COMMANDS[name];
     return !web || terminalOnly === undefined;
   });
   return [
-    ...(word === "" ? [] : [[`/${word}`, "Unknown command"]] as const),
-    ["TEXT", "Send a message to the room"],
-    ["@NAME: TEXT", "Send a private message; @ALL: to all users"],
-    ...names.map((name) => [usageOf(name), COMMANDS[name].help] as const),
-    ["//TEXT", "Send a message that begins with /"],
+    row("TEXT", "Send a message to the room"),
+    row("@NAME: TEXT", "Send a private message; @ALL: to all users"),
+    ...names.map((name) => row(usageOf(name), COMMANDS[name].help)),
+    row("//TEXT", "Send a message that begins with /"),
     web
-      ? ["Alt+Up, Alt+Down", "Switch the conversation"]
-      : ["Tab, Up", "Complete a name; show the last line again"],
+      ? row("Alt+Up, Alt+Down", "Switch the conversation")
+      : row("Tab, Up, Ctrl-D", "Complete a name; show the last line; quit"),
   ];
+}
+
+function row(typed: string, does: string): string {
+  return `${typed.padEnd(20)} ${does}`;
 }
 
 /** Every name and alias, of the command that it names. */

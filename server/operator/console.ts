@@ -35,35 +35,28 @@ interface Words {
   readonly all: string;
 }
 
-interface Command {
-  /** Does it; returns the answer. */
-  run(desk: Desk, words: Words): string | Promise<string>;
-  /** What it does, in one line of the help. */
-  readonly help: string;
-  /** The arguments, for the help: TEXT and [REASON] may have many words. */
-  readonly usage: string;
-}
+/** Does it, and returns the answer. */
+type Run = (desk: Desk, words: Words) => string | Promise<string>;
+
+/** The usage has the arguments: TEXT and [REASON] may have many words. */
+type Command = readonly [run: Run, help: string, usage?: string];
 
 /** All commands, in the order of the help. */
-const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries({
-  help: command(help, "List the commands"),
-  users: command(users, "List the users, with their addresses and rooms"),
-  rooms: command(rooms, "List the rooms, with the number of users in each"),
-  accounts: command(accounts, "List the accounts, and which are in use"),
-  say: command(say, "Send a notice to all users", "TEXT"),
-  kick: command(kick, "Disconnect a user, who may return", "NAME [REASON]"),
-  ban: command(ban, "Disconnect and ban", "NAME|ADDRESS [REASON]"),
-  unban: command(unban, "Remove a ban", "NAME|ADDRESS"),
-  bans: command(bans, "List the bans and the muted users"),
-  mute: command(mute, "Mute a user, who can then only read", "NAME"),
-  unmute: command(unmute, "Let a muted user send again", "NAME"),
-  unblock: command(unblock, "Unlock an account after wrong passwords", "NAME"),
-  stop: command(stop, "Send a notice to all users, and shut down"),
+const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
+  help: [help, "List the commands"],
+  users: [users, "List the users, with their addresses and rooms"],
+  rooms: [rooms, "List the rooms, with the number of users in each"],
+  accounts: [accounts, "List the accounts, and which are in use"],
+  say: [say, "Send a notice to all users", "TEXT"],
+  kick: [kick, "Disconnect a user, who may return", "NAME [REASON]"],
+  ban: [ban, "Disconnect and ban", "NAME|ADDRESS [REASON]"],
+  unban: [unban, "Remove a ban", "NAME|ADDRESS"],
+  bans: [bans, "List the bans and the muted users"],
+  mute: [mute, "Mute a user, who can then only read", "NAME"],
+  unmute: [unmute, "Let a muted user send again", "NAME"],
+  unblock: [unblock, "Unlock an account after wrong passwords", "NAME"],
+  stop: [stop, "Send a notice to all users, and shut down"],
 }));
-
-function command(run: Command["run"], help: string, usage = ""): Command {
-  return { run, help, usage };
-}
 
 /** Obeys `line`; returns the answer, without a last line break. */
 export async function runCommand(desk: Desk, line: string): Promise<string> {
@@ -73,7 +66,8 @@ export async function runCommand(desk: Desk, line: string): Promise<string> {
   if (!command) return await unknown(name);
   const wrong = wrongCount(command, words);
   if (wrong) return `${wrong}. Usage: ${usageOf(name, command)}`;
-  return await command.run(desk, words);
+  const [run] = command;
+  return await run(desk, words);
 }
 
 /** What could complete `line`, and which part of it that replaces. */
@@ -99,7 +93,7 @@ function parse(line: string): [name: string, words: Words] {
 
 /** What is wrong with the number of the words after a command. */
 function wrongCount(
-  { usage }: Command,
+  [, , usage = ""]: Command,
   { first, rest }: Words,
 ): string | undefined {
   if (usage !== "" && first === "") return "Missing argument";
@@ -108,7 +102,7 @@ function wrongCount(
   return tooMany ? "Too many arguments" : undefined;
 }
 
-function usageOf(name: string, { usage }: Command): string {
+function usageOf(name: string, [, , usage = ""]: Command): string {
   return `${name} ${usage}`.trim();
 }
 
@@ -131,7 +125,8 @@ async function nearestCommand(name: string): Promise<string | undefined> {
 function help(): string {
   return table(
     Array.from(COMMANDS, ([name, command]) => {
-      return [usageOf(name, command), command.help];
+      const [, text] = command;
+      return [usageOf(name, command), text];
     }),
   );
 }

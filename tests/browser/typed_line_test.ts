@@ -98,16 +98,24 @@ for (const [client, open] of Object.entries(CLIENTS)) {
     assert(message.endsWith(`\n\n${text}`), message);
   };
 
-  for (const line of ["@bob: secret", "@bob secret", "@bob:secret"]) {
-    lineTest(`"${line}" is private`, async ({ alice, bob, eve }) => {
-      await alice.type(line);
-      await alice.type("@ALL: the end");
+  for (
+    const line of [
+      ...["@bob: secret", "@bob secret", "@bob:secret", " @bob secret"],
+      ...["\u00a0@bob secret", " /msg bob secret", "\u00a0/msg bob secret"],
+    ]
+  ) {
+    lineTest(
+      `${JSON.stringify(line)} is private`,
+      async ({ alice, bob, eve }) => {
+        await alice.type(line);
+        await alice.type("@ALL: the end");
 
-      const message = await bob.next("FORWARD");
-      assert(/\nTo: bob\n/.test(message), message);
-      assert(message.endsWith("\n\nsecret"), message);
-      await readsNext(eve, "the end");
-    });
+        const message = await bob.next("FORWARD");
+        assert(/\nTo: bob\n/.test(message), message);
+        assert(message.endsWith("\n\nsecret"), message);
+        await readsNext(eve, "the end");
+      },
+    );
   }
 
   lineTest("commands run and are not published", async ({ alice, eve }) => {
@@ -115,6 +123,10 @@ for (const [client, open] of Object.entries(CLIENTS)) {
     await alice.sees("In #default (3): ");
     await alice.type("/help");
     await alice.sees("Send a private message, as @NAME: TEXT does");
+    await alice.type("/help nosuch");
+    await alice.sees('Unknown command "/nosuch". Type /help.');
+    await alice.type("/join a b");
+    await alice.sees('Invalid room name "a b": use 1 to 32');
     await alice.type("/WHO all");
     await alice.sees("Connected: 3");
     await alice.type("/ping");

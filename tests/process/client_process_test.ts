@@ -145,7 +145,7 @@ Deno.test("client --plain reads lines as a person types them", async () => {
       "/who all shows who is connected.",
       '! To send a private message: @NAME: TEXT, as in "@bob: hi"; to all users: ' +
       '"@ALL: hi". Names have 1 to 32 letters and digits. Nothing was sent.',
-      '! Unknown command "/jion". Did you mean /join? To send it as text, type //jion',
+      '! Unknown command "/jion". Did you mean /join? To send text that begins with /, type //.',
       "TT * you joined #lab (1 here)",
       "TT #lab alice: /slash",
       "* In #lab (1): alice",

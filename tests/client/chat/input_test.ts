@@ -31,6 +31,15 @@ for (const [line, kind, part, found] of WANTED) {
   });
 }
 
+Deno.test("matching() completes ALL only in capitals", () => {
+  assertEquals(matching(["ALL", "bob"], wantedWord("@a")), []);
+  assertEquals(matching(["ALL", "alan"], wantedWord("@a")), ["@alan: "]);
+  assertEquals(matching(["ALL", "alan"], wantedWord("@AL")), [
+    "@ALL: ",
+    "@alan: ",
+  ]);
+});
+
 Deno.test("wantedWord() means rooms in the chooser", () => {
   assertEquals(wantedWord("la", true).kind, "room");
   assertEquals(wantedWord("@la", true).kind, "user");

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import {
   COMMANDS,
   findCommand,
-  helpRows,
+  helpLines,
   nearestCommand,
   parseLine,
 } from "../../../core/text/typed_line.ts";
@@ -26,6 +26,10 @@ const LINES: Record<string, unknown> = {
   "/join lab": { kind: "command", name: "join", rest: "lab" },
   "/JOIN  #lab ": { kind: "command", name: "join", rest: "#lab" },
   "//join": { kind: "message", text: "/join" },
+  " @bob hi ": { kind: "private", to: "bob", text: "hi " },
+  "\u00a0@bob: hi": { kind: "private", to: "bob", text: "hi" },
+  "\t/msg bob x": { kind: "command", name: "msg", rest: "bob x" },
+  "\u00a0/msg bob x": { kind: "command", name: "msg", rest: "bob x" },
   "/J lab": { kind: "command", name: "join", rest: "lab" },
 };
 
@@ -70,18 +74,18 @@ Deno.test("an unknown command is explained, with what was probably meant", () =>
   assertEquals(parseLine("/Jion lab"), {
     kind: "invalid",
     help: 'Unknown command "/Jion". Did you mean /join? ' +
-      "To send it as text, type //Jion",
+      "To send text that begins with /, type //.",
   });
   assertEquals(parseLine("/xyzzy"), {
     kind: "invalid",
-    help: 'Unknown command "/xyzzy". Try /help. ' +
-      "To send it as text, type //xyzzy",
+    help: 'Unknown command "/xyzzy". Type /help. ' +
+      "To send text that begins with /, type //.",
   });
 });
 
 Deno.test("the help has every command of the client that asks, and no other", () => {
   const names = (web: boolean) =>
-    helpRows("", { web }).map(([typed]) => /^\/(\w+)/.exec(typed)?.[1])
+    helpLines("", { web }).map((line) => /^\/(\w+)/.exec(line)?.[1])
       .filter((name) => name !== undefined);
 
   assertEquals(names(false), Object.keys(COMMANDS));
@@ -92,15 +96,13 @@ Deno.test("the help has every command of the client that asks, and no other", ()
 });
 
 Deno.test("the help about one command has its other names, or why it is not there", () => {
-  assertEquals(helpRows("/J"), [
-    ["/join ROOM", "Join a room, or switch to one you are in"],
-    ["Also:", "/j"],
+  assertEquals(helpLines("/J"), [
+    "/join ROOM           Join a room, or switch to one you are in",
+    "Also: /j",
   ]);
-  assertEquals(helpRows("call", { web: true }), [
-    [
-      "/call NAME",
-      "The web client has no direct sessions. Use the terminal client.",
-    ],
+  assertEquals(helpLines("call", { web: true }), [
+    "/call NAME           " +
+    "The web client has no direct sessions. Use the terminal client.",
   ]);
-  assertEquals(helpRows("xyzzy")[0], ["/xyzzy", "Unknown command"]);
+  assertEquals(helpLines("xyzzy"), ['Unknown command "/xyzzy". Type /help.']);
 });

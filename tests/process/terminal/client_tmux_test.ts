@@ -78,6 +78,8 @@ tmuxTest(
     await alice.line("@bob: hi");
     await bob.until(/^\d\d:\d\d:\d\d alice -> you: hi$/m);
     await alice.until(/^\d\d:\d\d:\d\d you -> bob: hi$/m);
+    await alice.line("\u00a0 @bob: spaced");
+    await alice.until(/^\d\d:\d\d:\d\d you -> bob: spaced$/m);
     await alice.line("@ALL: hi all");
     await bob.until(/^\d\d:\d\d:\d\d alice -> ALL: hi all$/m);
     await carol.until(/^\d\d:\d\d:\d\d alice -> ALL: hi all$/m);

@@ -20,7 +20,7 @@ import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
   accountLost,
-  INVALID_ROOM,
+  invalidRoom,
   NAME_RULE,
   operatorNotice,
   RESTARTED,
@@ -104,7 +104,7 @@ export class Chat implements CommandClient {
 
   /** Whether we were ever registered. */
   get wasRegistered(): boolean {
-    return this.#session.wasRegistered;
+    return this.server.wasRegistered;
   }
 
   /**
@@ -174,7 +174,7 @@ export class Chat implements CommandClient {
    */
   async join(word: string): Promise<void> {
     const name = roomNamed(word);
-    if (!name) return this.told(INVALID_ROOM);
+    if (!name) return this.told(invalidRoom(word));
     const known = this.#find("room", name);
     if (known) return this.show(known);
     const room = new Conversation("room", name);

@@ -38,7 +38,7 @@ export function runLine(chat: Chat, line: string): boolean {
   const { name, rest } = typed;
   const { terminalOnly }: Command = COMMANDS[name];
   if (terminalOnly !== undefined) {
-    chat.told(terminalOnly);
+    chat.told(OF_FILES.has(name) && !chat.carrier ? NO_PROGRAM : terminalOnly);
     return true;
   }
   const check = (result: void | "usage" | "kept") => {
@@ -51,6 +51,13 @@ export function runLine(chat: Chat, line: string): boolean {
   result.then(check, (error) => chat.explain(error));
   return true;
 }
+
+/** What a page says that cannot send or receive files. */
+export const NO_PROGRAM =
+  "Cannot send files: this page has no program for it. " +
+  "Start deno run -A client.ts --gui on this computer.";
+
+const OF_FILES = new Set(["send", "get", "files", "cancel"]);
 
 /** Every command of the web client. */
 const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {

@@ -9,6 +9,7 @@
  */
 import { sanitize } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
+import { NO_PROGRAM } from "../model/typed.ts";
 import { byId } from "./dom.ts";
 import type { Files } from "./files.ts";
 import { toast } from "./news.ts";
@@ -68,8 +69,5 @@ function placeOf(
 function hasFiles({ dataTransfer }: DragEvent): boolean {
   return dataTransfer?.types.includes("Files") ?? false;
 }
-
-const NO_PROGRAM = "Cannot send files: this page has no program for it. " +
-  "Start deno run -A client.ts --gui on this computer.";
 
 const NO_USER = "Drop files on a name, or in a private conversation.";
