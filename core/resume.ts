@@ -55,14 +55,23 @@ export interface ResumeView {
 
 /** The session that a {@linkcode Resume} works on; see `session.ts`. */
 export interface Resumable {
+  /** Where requests of an earlier connection may wait. */
   readonly server: ReconnectingConnection;
+  /** Registers again, with the token or the password. */
   readonly signIn: SignIn;
+  /** Knows which messages were shown. */
   readonly order: Order;
+  /** Is told what the server has forgotten. */
   readonly view: ResumeView;
+  /** Our name, as the server has it. */
   me: string;
+  /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number;
+  /** The rooms that we are in. */
   rooms: readonly JoinedRoom[];
+  /** The newest message of any room that was shown. */
   newest: Landmark | undefined;
+  /** Takes a message that was missed. */
   take(message: Frame): void;
 }
 
