@@ -44,16 +44,14 @@ export interface RetentionOptions extends Keep {
 
 /** See the top of the file. */
 export class Retention {
-  /** Something is too old with a message of this id. */
-  dueId = 0;
-  /** And after this time. */
-  dueAt = 0;
   readonly #database: Database;
   readonly #messages: MessageTable;
   readonly #options: RetentionOptions;
   readonly #keysByAge: StatementSync;
   readonly #deleteKeys: StatementSync;
   #deleting = false;
+  #dueId = 0; // with this message something is too old
+  #dueAt = 0; // and after this time
 
   constructor(
     database: Database,
@@ -71,8 +69,8 @@ export class Retention {
   /** Begins to delete what is too old. */
   tidy(): void {
     const { ageNow, lastId } = this.#options;
-    const due = lastId() >= this.dueId || ageNow() > this.dueAt;
-    if (this.#deleting || !due) return;
+    const due = lastId() >= this.#dueId || ageNow() > this.#dueAt;
+    if (!due || this.#deleting) return;
     this.#deleting = true;
     this.#database.write(
       () => this.#deleteOld(),
@@ -96,8 +94,8 @@ export class Retention {
       .oldestFirst();
     const row = this.#keysByAge.get();
     const key = row ? keyedOf(row) : next;
-    this.dueId = Math.min(oldest.lastId + messages, key.id + MAX_KEYED);
-    this.dueAt = Math.min(oldest.at + forMs, key.at + KEY_LIFE_MS);
+    this.#dueId = Math.min(oldest.lastId + messages, key.id + MAX_KEYED);
+    this.#dueAt = Math.min(oldest.at + forMs, key.at + KEY_LIFE_MS);
   }
 
   #isOldKey({ id, at }: Keyed): boolean {

@@ -69,7 +69,8 @@ export class SqliteJournal implements Journal {
   readonly #recipients = new Map<number, number>(); // by id, of those with keys
   #output: Output | undefined;
   #lastId: number;
-  #storedId: number; // the newest, which may still have to be handed on
+  #storedId: number; // the newest, which may still have to be committed
+  #committedId: number; // the newest in the file, handed on or not
 
   constructor(
     database: Database,
@@ -92,7 +93,7 @@ export class SqliteJournal implements Journal {
       "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
     );
     for (const room of this.#messages.rooms()) this.#addTarget(room);
-    this.#lastId = this.#storedId = this.#messages.lastId();
+    this.#lastId = this.#storedId = this.#committedId = this.#messages.lastId();
     this.#retention = new Retention(database, this.#messages, {
       ...keep,
       ageNow,
@@ -122,7 +123,7 @@ export class SqliteJournal implements Journal {
         (parts) => this.#handOn(parts),
       );
     } catch (error) {
-      this.#storedId = this.#lastId; // no id was used up
+      this.#storedId = this.#committedId; // others were not used
       throw error;
     }
   }
@@ -164,7 +165,7 @@ export class SqliteJournal implements Journal {
   /** This is where messages get their ids and their time. */
   #storeBatch(from: string, drafts: readonly Draft[]): Fresh {
     const at = this.#now();
-    const firstId = Math.max(this.#storedId, this.#lastId) + 1;
+    const firstId = this.#storedId + 1;
     const batch = batchOf(drafts, { from, firstId, at });
     const { to, bodies, declaredLength = null } = batch;
     const packed = packBodies(bodies);
@@ -185,11 +186,11 @@ export class SqliteJournal implements Journal {
 
   /** Hands on, right after the commit; what the sender is answered. */
   #handOn(parts: readonly (Fresh | Keyed)[]): Stored[] {
+    this.#committedId = this.#storedId; // of the whole transaction
     const stored = parts.map((part) =>
       "batch" in part ? this.#deliver(part) : this.#repeat(part)
     );
-    const { dueId, dueAt } = this.#retention;
-    if (this.#lastId >= dueId || this.#ageNow() > dueAt) this.tidy();
+    this.tidy();
     return stored;
   }
 
