@@ -44,7 +44,7 @@ export interface SqliteJournalOptions {
   readonly nextTurn?: () => Promise<void>;
 }
 
-/** Of at most so many messages with a key the recipients are known. */
+/** Limit of the messages with a key whose number of recipients is known. */
 const MAX_RECIPIENTS = 10_000;
 
 /** A batch that is stored now, and the ids of its messages that have a key. */
@@ -99,7 +99,10 @@ export class SqliteJournal implements Journal {
       ageNow,
       lastId: () => this.#lastId,
       storedId: () => this.#storedId,
-      emptied: (rooms) => rooms.forEach((room) => this.#removeTarget(room)),
+      deleted: (rooms) => {
+        for (const room of rooms) this.#removeTarget(room);
+        this.tidy(); // there may be more
+      },
     });
   }
 
@@ -154,7 +157,10 @@ export class SqliteJournal implements Journal {
   }
 
   tidy(): void {
-    this.#retention.tidy();
+    const { dueId, dueAt } = this.#retention;
+    if (this.#lastId >= dueId || this.#ageNow() > dueAt) {
+      this.#retention.begin();
+    }
   }
 
   #known(key: string): Keyed | undefined {
@@ -238,7 +244,7 @@ function immediate(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** So long a jump forward has to last before anything is old because of it. */
+/** How long a jump forward lasts before anything is old because of it. */
 export const BELIEVED_AFTER_MS = 60 * 60 * 1_000;
 
 /** Less is no jump: clocks are set a little all the time. */
@@ -246,8 +252,8 @@ const JUMP_MS = 60_000;
 
 /**
  * A clock by which messages grow old: milliseconds since the epoch, as `wall` has
- * them but for jumps. `steady` are milliseconds that never jump. To be called
- * often.
+ * them but for jumps. `steady` are milliseconds that never jump. It notices a
+ * jump only when it is called, so call it often.
  *
  * A computer's clock can be wrong for a moment, and messages must not be deleted
  * for that. So a jump forward counts only when it has lasted for an hour; a
