@@ -71,6 +71,7 @@ async function chat(options: Options, stop: AbortController): Promise<number> {
     // A signal leaves a user at a question: the terminal goes away under it.
     code = await abortable(registerAndChat(setting), stop.signal);
   } finally {
+    if (!setting.piped) setting.session?.noteUnsent();
     await setting.session?.direct[Symbol.asyncDispose]();
   }
   stop.signal.throwIfAborted(); // while direct sessions ended

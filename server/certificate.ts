@@ -75,39 +75,43 @@ function givenCertificate(
   { cert, key }: { cert: string; key: string },
   now: number,
 ): Certificate {
-  const parts = { cert: readText("--cert", cert), key: readText("--key", key) };
-  check(parts, { what: `--cert ${cert}`, keyIn: `--key ${key}`, now });
-  return described(parts, `The certificate is in ${cert}`);
+  const what = `--cert ${cert}`;
+  const pem = {
+    cert: readText(what, cert),
+    key: readText(`--key ${key}`, key),
+  };
+  const { validFrom, validTo } = parse(pem, { what, keyIn: `--key ${key}` });
+  if (Date.parse(validTo) < now) {
+    throw cannotUse(what, `it expired on ${validTo}; renew it`);
+  }
+  if (Date.parse(validFrom) > now) {
+    const question = "is the clock of this computer right?";
+    throw cannotUse(what, `it is not valid before ${validFrom}; ${question}`);
+  }
+  return described(pem, `The certificate is in ${cert}`);
 }
 
 /** Reads the file of our own certificate; makes or renews it. */
 async function ownCertificate(path: string, now: number): Promise<Certificate> {
   const kept = readOwn(path);
-  if (!kept) {
-    const made = await makePem(now);
-    write(path, made);
-    return described(
-      made,
-      `The certificate was created now and is stored in ${
-        Deno.realPathSync(path)
-      }`,
-    );
+  if (kept) {
+    const what = `the file ${path}`;
+    const advice = "; delete it to get a new one";
+    const { validTo } = parse(kept, { what, keyIn: what, advice });
+    if (Date.parse(validTo) - now >= RENEWED_BEFORE_DAYS * DAY_MS) {
+      const note = `The certificate is stored in ${Deno.realPathSync(path)}`;
+      return described(kept, note);
+    }
   }
-  const what = `the file ${path}`;
-  const days = check(kept, { what, keyIn: what, now, ours: true });
-  if (days >= RENEWED_BEFORE_DAYS) {
-    return described(
-      kept,
-      `The certificate is stored in ${Deno.realPathSync(path)}`,
-    );
-  }
-  const renewed = await makePem(now, kept.key);
-  write(path, renewed);
-  return described(
-    renewed,
-    "The certificate was renewed with the same key: clients that trust it go " +
-      "on, --fingerprint needs the new one.",
-  );
+  const made = await makePem(now, kept?.key);
+  write(path, made);
+  const note = kept
+    ? "The certificate was renewed with the same key: clients that trust it go " +
+      "on, --fingerprint needs the new one."
+    : `The certificate was created now and is stored in ${
+      Deno.realPathSync(path)
+    }`;
+  return described(made, note);
 }
 
 /** A certificate and its key, as PEM. */
@@ -118,24 +122,19 @@ function described(pem: Pem, note: string): Certificate {
   return { ...pem, fingerprint: fingerprint256, note };
 }
 
-/** Settings of {@linkcode check}. */
-interface CheckOptions {
-  /** How to name the certificate in an error. */
-  readonly what: string;
-  /** How to name its key. */
-  readonly keyIn: string;
-  readonly now: number;
-  /** Whether it may have expired, since it is renewed. */
-  readonly ours?: boolean;
-}
-
 /**
- * For how many days it is still valid.
+ * The certificate in `pem`; an error names it `what`, and its key `keyIn`.
  *
- * @throws {StartError} If it is invalid, or cannot be read.
+ * @throws {StartError} If it is invalid, or the key is not its own.
  */
-function check(pem: Pem, { what, keyIn, now, ours }: CheckOptions): number {
-  const advice = ours ? "; delete it to get a new one" : "";
+function parse(
+  pem: Pem,
+  { what, keyIn, advice = "" }: {
+    what: string;
+    keyIn: string;
+    advice?: string;
+  },
+): X509Certificate {
   const certificate = parsed(() => new X509Certificate(pem.cert));
   if (!certificate) {
     throw cannotUse(what, `there is no certificate in it (PEM)${advice}`);
@@ -145,19 +144,9 @@ function check(pem: Pem, { what, keyIn, now, ours }: CheckOptions): number {
     const why = "there is no private key in it (PEM, without a password)";
     throw cannotUse(keyIn, why + advice);
   }
-  if (!certificate.checkPrivateKey(key)) {
-    const why = `the key in ${keyIn} is of another certificate`;
-    throw cannotUse(what, why + advice);
-  }
-  const { validFrom, validTo } = certificate;
-  if (!ours && Date.parse(validTo) < now) {
-    throw cannotUse(what, `it expired on ${validTo}; renew it`);
-  }
-  if (!ours && Date.parse(validFrom) > now) {
-    const question = "is the clock of this computer right?";
-    throw cannotUse(what, `it is not valid before ${validFrom}; ${question}`);
-  }
-  return (Date.parse(validTo) - now) / DAY_MS;
+  if (certificate.checkPrivateKey(key)) return certificate;
+  const why = `the key in ${keyIn} is of another certificate`;
+  throw cannotUse(what, why + advice);
 }
 
 /** Undefined if `parse` throws: its errors explain nothing. */
@@ -179,9 +168,10 @@ function readOwn(path: string): Pem | undefined {
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error instanceof StartError ? error : unread(path, error);
+    if (error instanceof StartError) throw error;
+    throw cannotUse(path, reasonOf(error));
   }
-  const text = readText("the file", path);
+  const text = readText(`the file ${path}`, path);
   return {
     cert: blockOf(text, "CERTIFICATE"),
     key: blockOf(text, "PRIVATE KEY"),
@@ -198,7 +188,7 @@ function readText(what: string, path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    throw unread(`${what} ${path}`, error);
+    throw cannotUse(what, reasonOf(error));
   }
 }
 
@@ -211,19 +201,14 @@ function write(path: string, { cert, key }: Pem): void {
     // There is none; or it cannot be removed, and creating it fails, too.
   }
   try {
-    writeNew(unfinished, key + cert);
+    const options = { write: true, createNew: true, mode: 0o600 };
+    using file = Deno.openSync(unfinished, options);
+    file.writeSync(new TextEncoder().encode(key + cert)); // a file takes all bytes
+    file.syncSync();
     Deno.renameSync(unfinished, path);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw cannotUse(path, `it cannot be written: ${why}`);
+    throw cannotUse(path, `it cannot be written: ${reasonOf(error)}`);
   }
-}
-
-function writeNew(path: string, text: string): void {
-  const options = { write: true, createNew: true, mode: 0o600 };
-  using file = Deno.openSync(path, options);
-  file.writeSync(encoder.encode(text)); // a file takes all bytes at once
-  file.syncSync();
 }
 
 /** Makes a certificate; with a new key unless there is one. */
@@ -251,8 +236,12 @@ function keyPairOf(privateKey: string) {
   return { privateKey, publicKey };
 }
 
+// The kinds of names in a certificate, by the numbers of RFC 5280.
+const DNS_NAME = 2 as const;
+const ADDRESS = 7 as const;
+
 /** The names and addresses by which clients reach this computer. */
-function namesOfThisComputer(): Name[] {
+function namesOfThisComputer() {
   const host = Deno.hostname();
   const isName = /^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(host);
   const local = host.includes(".") ? [] : [`${host}.local`];
@@ -260,31 +249,19 @@ function namesOfThisComputer(): Name[] {
   const addresses = Deno.networkInterfaces().map(({ address }) => address)
     .filter((address) => !address.startsWith("fe80:")); // needs an interface's name
   return [
-    ...[...new Set(names)].map((value): Name => ({ type: DNS_NAME, value })),
-    ...[...new Set(["127.0.0.1", "::1", ...addresses])]
-      .map((ip): Name => ({ type: ADDRESS, ip })),
+    ...new Set(names).values().map((value) => ({ type: DNS_NAME, value })),
+    ...new Set(["127.0.0.1", "::1", ...addresses]).values()
+      .map((ip) => ({ type: ADDRESS, ip })),
   ];
 }
-
-/** A name of a certificate, by the numbers of RFC 5280. */
-type Name =
-  | { readonly type: typeof DNS_NAME; readonly value: string }
-  | { readonly type: typeof ADDRESS; readonly ip: string };
-const DNS_NAME = 2;
-const ADDRESS = 7;
 
 function ended(pem: string): string {
   return `${pem.replaceAll("\r", "").trimEnd()}\n`;
 }
 
-const encoder = new TextEncoder();
 const DAY_MS = 86_400_000;
 
-function unread(what: string, error: unknown): StartError {
-  return cannotUse(what, whyUnread(error));
-}
-
-function whyUnread(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.PermissionDenied) {

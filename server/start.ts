@@ -198,6 +198,7 @@ function createContext(
       hub,
       journal,
       acknowledgeWithinMs,
+      after,
       entered,
     }),
     admission: new Admission({ lastId: () => journal.lastId, clock }),

@@ -10,7 +10,6 @@
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { ChatError } from "../../protocol.ts";
-import type { SessionStore, StoredSession } from "../journal/journal.ts";
 import type { StatementSync } from "node:sqlite";
 import type { Database } from "../journal/database.ts";
 
@@ -24,14 +23,25 @@ const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
 /** One user's session, over one connection or several in turn. */
-export interface ResumableSession extends StoredSession {
-  /** The rooms it is in, or was in when its connection was lost. */
+export interface ResumableSession {
+  /** The user's name in lower case: each has one session. */
+  readonly key: string;
+  /** The resume token. */
+  readonly token: string;
+  /** The newest message there was when it began. */
+  readonly since: number;
+  /**
+   * The rooms it is in, or was in when its connection was lost, and the newest
+   * message when each was joined.
+   */
   readonly rooms: Map<string, number>;
   /** The connection that has it now. */
   connection: { end(error: ChatError): void } | undefined;
   /** When its connection was lost, by the server's clock. */
   goneAt: number;
 }
+
+type SessionStore = Pick<TokenTable, "load" | "save" | "forget">;
 
 /** Settings of {@linkcode ResumableSessions}. */
 export interface ResumableSessionsOptions {
@@ -48,13 +58,8 @@ export class ResumableSessions {
 
   constructor({ store, now = 0 }: ResumableSessionsOptions = {}) {
     this.#store = store;
-    for (const { key, token, since, rooms } of store?.load() ?? []) {
-      const stored = { key, token, since, rooms: new Map(rooms) };
-      this.#sessions.set(key, {
-        ...stored,
-        connection: undefined,
-        goneAt: now,
-      });
+    for (const session of store?.load(now) ?? []) {
+      this.#sessions.set(session.key, session);
     }
   }
 
@@ -161,8 +166,8 @@ function unlessNotStored(error: unknown): void {
 
 const encoder = new TextEncoder();
 
-/** See the top of the file. */
-export class TokenTable implements SessionStore {
+/** The table of resumable sessions; files call it visits. */
+export class TokenTable {
   readonly #database: Database;
   readonly #select: StatementSync;
   readonly #save: StatementSync;
@@ -180,23 +185,33 @@ export class TokenTable implements SessionStore {
     );
   }
 
-  load(): StoredSession[] {
+  /** Those that were saved, and not forgotten; they were lost at `goneAt`. */
+  load(goneAt: number): ResumableSession[] {
     return this.#select.all().map((row) => ({
       key: String(row["key"]),
       token: String(row["token"]),
       since: Number(row["since"]),
       rooms: new Map<string, number>(JSON.parse(String(row["rooms"]))),
+      connection: undefined,
+      goneAt,
     }));
   }
 
-  save({ key, token, since, rooms }: StoredSession): Promise<void> {
+  /**
+   * Resolves when the session is stored as it is now, in the place of an earlier
+   * one with its key.
+   *
+   * @throws {ChatError} 119 if it cannot be stored.
+   */
+  save({ key, token, since, rooms }: ResumableSession): Promise<void> {
     const list = JSON.stringify([...rooms]); // as they are now
     return this.#database.write(() => {
       this.#save.run(key, token, since, list);
     });
   }
 
-  forget(sessions: readonly StoredSession[]): Promise<void> {
+  /** Forgets sessions, unless they have another token by now. */
+  forget(sessions: readonly ResumableSession[]): Promise<void> {
     return this.#database.write(() => {
       for (const { key, token } of sessions) this.#forget.run(key, token);
     });

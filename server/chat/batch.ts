@@ -36,6 +36,37 @@ export interface Batch {
   readonly declaredLength?: number;
 }
 
+/** The batch that `drafts` become: they are to one target. */
+export function batchOf(
+  drafts: readonly Draft[],
+  { from, firstId, at }: Pick<Batch, "from" | "firstId" | "at">,
+): Batch {
+  const { to, declaredLength } = drafts[0]!; // a batch has one
+  const bodies = drafts.map(({ body }) => body);
+  const batch = { from, to, firstId, at, bodies };
+  return declaredLength === undefined ? batch : { ...batch, declaredLength };
+}
+
+/**
+ * Divides drafts into batches, and gives what `store` returns for each, in order.
+ * A draft whose key is known is in no batch: it gives what `known` returns.
+ */
+export function divide<K, S>(
+  drafts: readonly Draft[],
+  known: (key: string) => K | undefined,
+  store: (drafts: readonly Draft[]) => S,
+): (K | S)[] {
+  const parts: (K | S)[] = [];
+  for (let first = 0; first < drafts.length;) {
+    const { key } = drafts[first]!; // there are more
+    const repeated = key === undefined ? undefined : known(key);
+    const end = repeated ? first + 1 : batchEnd(drafts, first, known);
+    parts.push(repeated ?? store(drafts.slice(first, end)));
+    first = end;
+  }
+  return parts;
+}
+
 /**
  * Where the batch ends that begins with the draft at `first`: before one to
  * another target, and before one whose key is in use.
@@ -43,7 +74,7 @@ export interface Batch {
 export function batchEnd(
   drafts: readonly Draft[],
   first: number,
-  isUsed: (key: string) => boolean,
+  known: (key: string) => unknown,
 ): number {
   const { to, key, declaredLength } = drafts[first]!; // the caller has looked
   if (declaredLength !== undefined) return first + 1;
@@ -53,7 +84,7 @@ export function batchEnd(
     if (next.to !== to || next.declaredLength !== undefined) return end;
     const { key } = next;
     if (key === undefined) continue;
-    if (keys.has(key) || isUsed(key)) return end;
+    if (keys.has(key) || known(key)) return end;
     keys.add(key);
   }
   return drafts.length;

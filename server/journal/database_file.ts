@@ -30,11 +30,8 @@ export function failure(error: unknown): string | undefined {
   return FAILURES[resultCode(error)];
 }
 
-const BUSY = 5;
 const READ_ONLY = 8;
 const IO_ERROR = 10;
-const DAMAGED = 11;
-const NO_DATABASE = 26;
 
 /** SQLite's primary result code, or NaN if it is none of its errors. */
 function resultCode(error: unknown): number {
@@ -126,6 +123,19 @@ function number(db: DatabaseSync, sql: string): number {
 }
 
 const ELSEWHERE = "choose another file with --db";
+
+/** What SQLite can find in a file, and what to do about it. */
+const FOUND: Readonly<Record<number, { why: string; advice: string }>> = {
+  5: {
+    why: "another server uses it",
+    advice: `stop that one, or ${ELSEWHERE}`,
+  },
+  11: {
+    why: "it is damaged",
+    advice: `put a copy in its place, or ${ELSEWHERE}`,
+  },
+  26: { why: "it is not a database", advice: ELSEWHERE },
+};
 const ASK = `see to its permissions, or ${ELSEWHERE}`;
 
 function cannotUse(
@@ -178,17 +188,8 @@ function isWritable(path: string): boolean {
 /** What SQLite found when it first looked into the file, in our terms. */
 function notUsed(path: string, cause: Error): StartError {
   const code = resultCode(cause);
-  if (code === DAMAGED) {
-    const advice = `put a copy in its place, or ${ELSEWHERE}`;
-    return cannotUse(path, "it is damaged", advice, { cause });
-  }
-  if (code === BUSY) {
-    const advice = `stop that one, or ${ELSEWHERE}`;
-    return cannotUse(path, "another server uses it", advice);
-  }
-  if (code === NO_DATABASE) {
-    return cannotUse(path, "it is not a database", ELSEWHERE);
-  }
+  const known = FOUND[code];
+  if (known) return cannotUse(path, known.why, known.advice, { cause });
   if (code === READ_ONLY || code === IO_ERROR && !isWritable(path)) {
     return cannotUse(path, NOT_ALLOWED, ASK, { cause });
   }

@@ -1,6 +1,5 @@
 /**
- * The interface to what outlives a connection: the journal of messages, and the
- * store of resumable sessions.
+ * The interface to the journal of messages.
  *
  * The journal is the one place where a message comes into being: it gives the id
  * and the time, stores the message, and hands it on, in order, to its one output.
@@ -120,33 +119,4 @@ export interface Journal {
 
   /** Begins to delete what is too old; to be called once a second. */
   tidy(): void;
-}
-
-/** What of a resumable session outlives the process. */
-export interface StoredSession {
-  /** The user's name in lower case: each has one session. */
-  readonly key: string;
-  /** The resume token. */
-  readonly token: string;
-  /** The newest message there was when it began. */
-  readonly since: number;
-  /** The rooms it is in, and the newest message when each was joined. */
-  readonly rooms: ReadonlyMap<string, number>;
-}
-
-/** Stores resumable sessions that outlive the process. */
-export interface SessionStore {
-  /** Those that were saved, and not forgotten. */
-  load(): StoredSession[];
-
-  /**
-   * Resolves when the session is stored as it is now, in the place of an earlier
-   * one with its key.
-   *
-   * @throws {ChatError} 119 if it cannot be stored.
-   */
-  save(session: StoredSession): Promise<void>;
-
-  /** Forgets sessions, unless they have another token by now. */
-  forget(sessions: readonly StoredSession[]): Promise<void>;
 }

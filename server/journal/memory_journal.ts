@@ -19,12 +19,7 @@ import {
 } from "./journal.ts";
 import { NameMap } from "../chat/names.ts";
 import type { Output } from "../chat/user.ts";
-import {
-  type Batch,
-  batchEnd,
-  type Draft,
-  encodeForwards,
-} from "../chat/batch.ts";
+import { batchOf, divide, type Draft, encodeForwards } from "../chat/batch.ts";
 
 /** How much the journal holds, in bytes. */
 export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
@@ -76,24 +71,11 @@ export class MemoryJournal implements Journal {
   }
 
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
-    const stored: Stored[] = [];
-    for (let first = 0; first < drafts.length;) {
-      const { key } = drafts[first]!; // there are more
-      const known = key === undefined ? undefined : this.repeated(key);
-      if (known) {
-        stored.push(known);
-        first++;
-        continue;
-      }
-      const end = batchEnd(
-        drafts,
-        first,
-        (key) => this.repeated(key) !== undefined,
-      );
-      this.#appendBatch(from, drafts.slice(first, end), stored);
-      first = end;
-    }
-    return Promise.resolve(stored);
+    return Promise.resolve(divide(
+      drafts,
+      (key) => this.repeated(key),
+      (part) => this.#appendBatch(from, part),
+    ));
   }
 
   repeated(key: string): Stored | undefined {
@@ -153,30 +135,17 @@ export class MemoryJournal implements Journal {
     }
   }
 
-  /** Stores a batch, hands it on, and adds its result to `stored`. */
-  #appendBatch(from: string, drafts: readonly Draft[], stored: Stored[]): void {
-    const { to, declaredLength } = drafts[0]!;
-    const at = this.#now();
-    const batch: Batch = {
-      from,
-      to,
-      firstId: this.#lastId + 1,
-      at,
-      bodies: drafts.map((draft) => draft.body),
-      ...(declaredLength === undefined ? {} : { declaredLength }),
-    };
+  /** Stores a batch, and hands it on. */
+  #appendBatch(from: string, drafts: readonly Draft[]): Stored {
+    const [at, firstId, count] = [this.#now(), this.#lastId + 1, drafts.length];
+    const batch = batchOf(drafts, { from, firstId, at });
     const { bytes, ends } = encodeForwards(batch);
-    this.#lastId += drafts.length;
-    this.#keep({ from, to, firstId: batch.firstId, forwards: bytes, ends });
+    this.#lastId += count;
+    this.#keep({ from, to: batch.to, firstId, forwards: bytes, ends });
     const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
-    const result = {
-      count: drafts.length,
-      firstId: batch.firstId,
-      at,
-      delivery,
-    };
-    stored.push(result);
-    this.#remember(drafts, result);
+    const stored = { count, firstId, at, delivery };
+    this.#remember(drafts, stored);
+    return stored;
   }
 
   #keep(record: StoredBatch): void {

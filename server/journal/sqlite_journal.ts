@@ -14,7 +14,8 @@ import type { StatementSync } from "node:sqlite";
 import { isRoomName } from "../../protocol.ts";
 import {
   type Batch,
-  batchEnd,
+  batchOf,
+  divide,
   type Draft,
   encodeForwards,
   packBodies,
@@ -112,7 +113,12 @@ export class SqliteJournal implements Journal {
   async append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
     try {
       return await this.#database.write(
-        () => this.#store(from, drafts),
+        () =>
+          divide(
+            drafts,
+            (key) => this.#known(key),
+            (part) => this.#storeBatch(from, part),
+          ),
         (parts) => this.#handOn(parts),
       );
     } catch (error) {
@@ -150,20 +156,6 @@ export class SqliteJournal implements Journal {
     this.#retention.tidy();
   }
 
-  /** Stores drafts, inside a transaction: as batches, but for repeated keys. */
-  #store(from: string, drafts: readonly Draft[]): (Fresh | Keyed)[] {
-    const parts: (Fresh | Keyed)[] = [];
-    const isUsed = (key: string) => this.#known(key) !== undefined;
-    for (let first = 0; first < drafts.length;) {
-      const { key } = drafts[first]!; // there are more
-      const known = key === undefined ? undefined : this.#known(key);
-      const end = known ? first + 1 : batchEnd(drafts, first, isUsed);
-      parts.push(known ?? this.#storeBatch(from, drafts.slice(first, end)));
-      first = end;
-    }
-    return parts;
-  }
-
   #known(key: string): Keyed | undefined {
     const row = this.#findKey.get(key, this.#ageNow() - KEY_LIFE_MS);
     return row && keyedOf(row);
@@ -171,28 +163,14 @@ export class SqliteJournal implements Journal {
 
   /** This is where messages get their ids and their time. */
   #storeBatch(from: string, drafts: readonly Draft[]): Fresh {
-    const { to, declaredLength } = drafts[0]!; // a batch has one
     const at = this.#now();
     const firstId = Math.max(this.#storedId, this.#lastId) + 1;
-    const bodies = drafts.map((draft) => draft.body);
-    const batch: Batch = {
-      from,
-      to,
-      firstId,
-      at,
-      bodies,
-      ...(declaredLength === undefined ? {} : { declaredLength }),
-    };
+    const batch = batchOf(drafts, { from, firstId, at });
+    const { to, bodies, declaredLength = null } = batch;
     const packed = packBodies(bodies);
     this.#insert.run(
-      firstId,
-      bodies.length,
-      at,
-      from,
-      to,
-      declaredLength ?? null,
-      packed.lengths,
-      packed.bodies,
+      ...[firstId, bodies.length, at, from, to, declaredLength],
+      ...[packed.lengths, packed.bodies],
     );
     const keyed: number[] = [];
     drafts.forEach(({ key }, index) => {

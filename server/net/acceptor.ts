@@ -50,9 +50,7 @@ export class Acceptor implements AsyncDisposable {
   readonly #complain: (line: string) => void;
   readonly #listeners: Listener[] = [];
   readonly #accepting: Promise<void>[] = [];
-  readonly #sessions = new TaskGroup((bug) => {
-    console.error("A session failed:", bug);
-  });
+  readonly #sessions = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(options: AcceptorOptions) {
@@ -77,7 +75,10 @@ export class Acceptor implements AsyncDisposable {
       clock: this.#options.clock,
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
     });
-    this.#sessions.add(this.#options.serve(connection));
+    const session: Promise<void> = this.#options.serve(connection)
+      .catch((bug) => console.error("A session failed:", bug))
+      .finally(() => this.#sessions.delete(session));
+    this.#sessions.add(session);
   }
 
   /** Accepts no more connections; open ones go on. */
@@ -90,7 +91,7 @@ export class Acceptor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await Promise.all(this.#accepting);
-    await this.#sessions.idle();
+    await Promise.all(this.#sessions);
   }
 
   async #acceptAll(listener: Listener, way: Way): Promise<void> {
@@ -148,31 +149,4 @@ function isGoneBefore(error: unknown): boolean {
 function addressOf({ hostname, port }: Deno.NetAddr): string {
   const host = hostname.replace(/^::ffff:(?=\d+\.)/, "");
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** The sessions that run, and a moment when none runs any more. */
-class TaskGroup {
-  readonly #onError: (error: unknown) => void;
-  readonly #ended = () => {
-    if (--this.#running === 0) this.#whenIdle?.();
-  };
-  #running = 0;
-  #whenIdle: (() => void) | undefined;
-
-  /** `onError` gets what a task throws; a task never ends its siblings. */
-  constructor(onError: (error: unknown) => void) {
-    this.#onError = onError;
-  }
-
-  /** Takes a task that was started. */
-  add(task: Promise<void>): void {
-    this.#running++;
-    task.catch(this.#onError).then(this.#ended);
-  }
-
-  /** Resolves when no task runs. To be called once, when no more are started. */
-  async idle(): Promise<void> {
-    if (this.#running === 0) return;
-    await new Promise<void>((resolve) => this.#whenIdle = resolve);
-  }
 }

@@ -297,7 +297,7 @@ async function enter(
 /** Sends what the user has missed, up to an id. */
 async function replay(
   { connection, resumable }: Registered,
-  { accounts, journal }: Context,
+  { accounts, journal, now }: Context,
   { entry, upTo }: { entry: Entry; upTo: number },
 ): Promise<void> {
   const { account, after } = entry;
@@ -306,7 +306,7 @@ async function replay(
   if (account && known !== undefined) await accounts.received(account, known);
   const missed = missedBy(resumable, entry, known);
   if (!missed) return;
-  await sendAnswers(connection, journal.missed({ ...missed, upTo }));
+  await sendAnswers(connection, now, journal.missed({ ...missed, upTo }));
 }
 
 /** Starts a resumable session under a reserved name, or releases the name. */

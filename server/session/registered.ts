@@ -4,7 +4,7 @@
  *
  * SENDs that arrive together are stored and delivered together, which is where
  * the speed comes from: each is checked and becomes a draft, and
- * {@linkcode Outgoing.flush} appends all drafts to the journal. That delivers
+ * {@linkcode Registered.flush} appends all drafts to the journal. That delivers
  * them, in the order of the journal, and then they are answered.
  *
  * @module
@@ -38,15 +38,15 @@ export interface UserContext {
 
 /** The command SEND: checks it, and makes a draft of it. */
 export function send(
-  { user, outgoing }: Registered,
+  registered: Registered,
   { hub }: Pick<UserContext, "hub">,
   frame: Frame,
 ): undefined {
-  const to = hub.address(user, frame.args[0]!); // a SEND has one
+  const to = hub.address(registered.user, frame.args[0]!); // a SEND has one
   if (!isText(frame.body)) {
     throw new ChatError(107, "Cannot send a message that is not UTF-8");
   }
-  outgoing.add(frame, to);
+  registered.add(frame, to);
 }
 
 /** The state of a session whose user is registered. */
@@ -57,9 +57,15 @@ export class Registered implements Peer {
   readonly keepalive: Keepalive;
   /** What the user can resume with its token. */
   readonly resumable: ResumableSession;
-  readonly outgoing: Outgoing;
   /** Undefined for a guest. */
   account: Account | undefined;
+  readonly #pace: Pace;
+  readonly #journal: Journal;
+  readonly #now: () => number;
+  #drafts: Draft[] = [];
+  /** The words of the last draft, if it has no key; and its target. */
+  #words: readonly string[] | undefined;
+  #to = "";
   #held: Uint8Array[] | undefined = []; // until what was missed is sent
   #heldBytes = 0;
 
@@ -78,7 +84,9 @@ export class Registered implements Peer {
     this.account = account;
     this.resumable = resumable;
     this.user = context.hub.enter(name, this);
-    this.outgoing = new Outgoing(this, parts.pace, context);
+    this.#pace = parts.pace;
+    this.#journal = context.journal;
+    this.#now = context.now;
   }
 
   get kind(): "account" | "guest" {
@@ -119,28 +127,6 @@ export class Registered implements Peer {
     for (const bytes of this.#held ?? []) this.connection.outbox.push(bytes);
     this.#held = undefined;
   }
-}
-
-/** The messages that a user sends. */
-export class Outgoing {
-  readonly #sender: Registered;
-  readonly #pace: Pace;
-  readonly #journal: Journal;
-  readonly #now: () => number;
-  #drafts: Draft[] = [];
-  /** The words of the last draft, if it has no key. */
-  #words: readonly string[] | undefined;
-
-  constructor(sender: Registered, pace: Pace, context: UserContext) {
-    this.#sender = sender;
-    this.#pace = pace;
-    this.#journal = context.journal;
-    this.#now = context.now;
-  }
-
-  get isEmpty(): boolean {
-    return this.#drafts.length === 0;
-  }
 
   /** Adds a SEND to the drafts; `to` is its target, which was checked. */
   add(frame: Frame, to: string): void {
@@ -148,6 +134,7 @@ export class Outgoing {
     const { args, body } = frame;
     this.#drafts.push(key === undefined ? { to, body } : { to, body, key });
     this.#words = key === undefined ? args : undefined;
+    this.#to = to;
   }
 
   /**
@@ -159,21 +146,24 @@ export class Outgoing {
    */
   repeat({ args, body }: Frame): boolean {
     if (args !== this.#words || !isText(body)) return false;
-    this.#drafts.push({ to: this.#drafts.at(-1)!.to, body }); // there is one
+    this.#drafts.push({ to: this.#to, body });
     return true;
   }
 
   /**
-   * Stores the drafts, which delivers them, and answers SENT. A flood then waits
+   * Stores the drafts, if there are any, which delivers them, and answers SENT. A flood then waits
    * for slow receivers, and so goes as fast as they read; a user who chats never
    * waits for others.
    */
-  async flush(): Promise<void> {
-    const drafts = this.#drafts;
+  flush(): Promise<void> | undefined {
+    return this.#drafts.length === 0 ? undefined : this.#flush(this.#drafts);
+  }
+
+  async #flush(drafts: readonly Draft[]): Promise<void> {
     this.#drafts = [];
     this.#words = undefined;
     const stored = await this.#append(drafts);
-    const { outbox } = this.#sender.connection;
+    const { outbox } = this.connection;
     let draft = 0;
     for (const { firstId, at, count, delivery } of stored) {
       const { to } = drafts[draft]!; // as many as were stored
@@ -202,19 +192,19 @@ export class Outgoing {
       throw new ChatError(105, `Cannot send: ${why}`);
     }
     // A guest's name may have had other owners.
-    const { account, resumable } = this.#sender;
-    return `${account?.keyScope ?? resumable.token} ${key[1]}`;
+    const scope = this.account?.keyScope ?? this.resumable.token;
+    return `${scope} ${key[1]}`;
   }
 
   /** Stores drafts; answers each with the reason if they cannot be stored. */
   async #append(drafts: readonly Draft[]): Promise<readonly Stored[]> {
     try {
-      return await this.#journal.append(this.#sender.user.name, drafts);
+      return await this.#journal.append(this.user.name, drafts);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       for (const { to } of drafts) {
         const answer = encodeError(error, `SEND ${to}`);
-        this.#sender.connection.outbox.answer(answer);
+        this.connection.outbox.answer(answer);
       }
       return [];
     }

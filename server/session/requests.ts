@@ -147,7 +147,7 @@ function who(_user: Registered, { hub }: Context, frame: Frame): Uint8Array {
  * @throws {ChatError} The `error`, if it was not stored.
  */
 function answerRepeated(
-  { outgoing }: Registered,
+  registered: Registered,
   { journal }: Context,
   { frame, error }: { frame: Frame; error: ChatError },
 ): Uint8Array {
@@ -155,7 +155,7 @@ function answerRepeated(
   if (!MAY_CHANGE.has(error.code) || to === undefined || !targetKind(to)) {
     throw error;
   }
-  const key = outgoing.keyOf(frame);
+  const key = registered.keyOf(frame);
   const stored = key === undefined ? undefined : journal.repeated(key);
   if (!stored) throw error;
   const { firstId, at, count, delivery: { recipients } } = stored;
@@ -167,7 +167,7 @@ const MAY_CHANGE: ReadonlySet<number> = new Set([102, 109, 120]);
 
 async function history(
   { connection }: Registered,
-  { hub, journal, settings }: Context,
+  { hub, journal, settings, now }: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
   const room = frame.args[0]!;
@@ -180,7 +180,7 @@ async function history(
     ...(after === undefined ? {} : { after }),
     ...(before === undefined ? {} : { before }),
   });
-  const sent = await sendAnswers(connection, frames);
+  const sent = await sendAnswers(connection, now, frames);
   return encode("HISTORY", [name], { Count: sent });
 }
 

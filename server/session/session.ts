@@ -12,14 +12,7 @@ import { overRate } from "../limits/limits.ts";
 import type { Timing } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
 import { nextTurn } from "../net/clock.ts";
-import type {
-  Answer,
-  Command,
-  Context,
-  Session,
-  TwoSocket,
-  UserCommand,
-} from "./state.ts";
+import type { Answer, Command, Context, Session } from "./state.ts";
 import { closeSession, hasManyRefused, openSession } from "./lifecycle.ts";
 import type { Registered } from "./registered.ts";
 import { COMMANDS } from "./requests.ts";
@@ -67,10 +60,7 @@ async function rest(session: Session, timing: Timing): Promise<void> {
   if (resting) await resting;
 }
 
-/**
- * Handles one frame. Only what has to wait returns a promise. This runs for each
- * SEND, so it makes no closures: those are in the functions that it calls.
- */
+/** Handles one frame. Only what has to wait returns a promise. */
 function handle(
   session: Session,
   context: Context,
@@ -78,80 +68,41 @@ function handle(
 ): Promise<void> | undefined {
   const { connection, pace, state } = session;
   if (frame instanceof ChatError) return refuse(session, context, frame);
-  if (state.type === "registered" && state.outgoing.repeat(frame)) {
+  if (state.type === "registered" && state.repeat(frame)) {
     pace.countMessage(connection.heardAt); // which is about now
     return undefined;
   }
   if (state.type === "two-socket") {
-    return handleTwoSocket(session, context, { state, frame });
+    pace.count("messages", 1, context.now());
+    return answer(session, () => state.user.obey(state.role, frame), frame);
   }
   const command = gate(session, context, frame);
   if (command instanceof ChatError) {
     return refuse(session, context, command, frame);
   }
-  if (state.type === "new" || command.open || !command.drafts) {
-    return obey(session, context, { command, frame });
+  const registered = state as Registered; // unless the command is open: gate()
+  if (command.open || !command.drafts) {
+    pace.count(command.kind ?? "requests", command.cost ?? 1, context.now());
+    return answer(
+      session,
+      () =>
+        command.open
+          ? command.run(session, context, frame)
+          : command.run(registered, context, frame),
+      frame,
+    );
   }
   try {
-    command.run(state, context, frame);
+    command.run(registered, context, frame);
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    return refuseDraft(session, context, { state, command, frame, error });
+    return refuse(session, context, error, frame, () => {
+      if (!command.refused) throw error;
+      return command.refused(registered, context, { frame, error });
+    });
   }
-  pace.countMessage(connection.heardAt); // which is about now
+  pace.countMessage(connection.heardAt);
   return undefined;
-}
-
-/** Handles a frame of one of the two sockets of a user. */
-function handleTwoSocket(
-  session: Session,
-  { now }: Context,
-  { state, frame }: { state: TwoSocket; frame: Frame },
-): Promise<void> {
-  const { user, role } = state;
-  session.pace.count("messages", 1, now());
-  return answer(session, () => {
-    if (role === "TOSEND") return user.fromSender(frame);
-    user.fromReceiver(frame);
-    return undefined;
-  }, frame);
-}
-
-/** Runs a command, and answers it. */
-function obey(
-  session: Session,
-  context: Context,
-  { command, frame }: { command: Command; frame: Frame },
-): Promise<void> {
-  const { pace, state } = session;
-  if (!command.open && state.type !== "registered") {
-    const error = new ChatError(101, "Cannot do that before REGISTER");
-    return refuse(session, context, error, frame);
-  }
-  const { kind = "requests", cost = 1 } = command;
-  pace.count(kind, cost, context.now());
-  return answer(session, () => {
-    if (command.open) return command.run(session, context, frame);
-    return command.run(state as Registered, context, frame); // see above
-  }, frame);
-}
-
-/** Refuses a command that makes drafts, or answers it in its own way. */
-function refuseDraft(
-  session: Session,
-  context: Context,
-  { state, command, frame, error }: {
-    state: Registered;
-    command: UserCommand;
-    frame: Frame;
-    error: ChatError;
-  },
-): Promise<void> {
-  session.pace.count("requests", 1, context.now());
-  return answer(session, () => {
-    if (!command.refused) throw error;
-    return command.refused(state, context, { frame, error });
-  }, frame);
 }
 
 /** A Map: a verb that a client chose could be a property of every object. */
@@ -159,7 +110,7 @@ const BY_VERB: ReadonlyMap<string, Command> = new Map(Object.entries(COMMANDS));
 
 /** Checks what every command requires. */
 function gate(
-  { pace }: Session,
+  { pace, state }: Session,
   { now }: Context,
   { verb, args }: Frame,
 ): Command | ChatError {
@@ -171,7 +122,10 @@ function gate(
     return new ChatError(105, `Cannot do that: the commands are ${known}`);
   }
   const { words } = command; // not taken apart: an iterator for each SEND
-  if (args.length >= words[0] && args.length <= words[1]) return command;
+  if (args.length >= words[0] && args.length <= words[1]) {
+    if (command.open || state.type === "registered") return command;
+    return new ChatError(101, "Cannot do that before REGISTER");
+  }
   const [least, most] = words;
   const found = `${args.length} words after ${verb}`;
   const wanted = most === Infinity
@@ -188,11 +142,12 @@ function refuse(
   { now }: Context,
   error: ChatError,
   frame?: Frame,
+  run: () => Answer = () => {
+    throw error;
+  },
 ): Promise<void> {
   session.pace.count("requests", 1, now());
-  return answer(session, () => {
-    throw error;
-  }, frame);
+  return answer(session, run, frame);
 }
 
 /** Answers a frame, or refuses it, after the SENDs before it are answered. */
@@ -216,5 +171,5 @@ async function answer(
 /** Stores, delivers and answers the SENDs that were checked, if there are any. */
 function flush({ connection, state }: Session): Promise<void> | undefined {
   if (state.type !== "registered" || connection.ending !== undefined) return;
-  return state.outgoing.isEmpty ? undefined : state.outgoing.flush();
+  return state.flush();
 }

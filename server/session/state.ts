@@ -196,19 +196,20 @@ export type Command = OpenCommand | UserCommand;
  */
 export async function sendAnswers(
   connection: Connection,
+  now: () => number,
   frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<number> {
   const { outbox } = connection;
   let sent = 0;
-  let turnAt = performance.now();
+  let turnAt = now();
   for await (const frame of frames) {
     if (connection.ending !== undefined) break;
     outbox.answer(frame);
     sent++;
     await outbox.room();
-    if (performance.now() - turnAt < TURN_MS) continue;
+    if (now() - turnAt < TURN_MS) continue;
     await nextTurn();
-    turnAt = performance.now();
+    turnAt = now();
   }
   return sent;
 }

@@ -19,6 +19,7 @@ import {
 } from "../../protocol.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type Connection, hostOf } from "../net/connection.ts";
+import type { Clock } from "../net/clock.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Peer, User } from "../chat/user.ts";
 import { NameMap } from "../chat/names.ts";
@@ -32,7 +33,7 @@ export const ACKNOWLEDGE_WITHIN_MS = 5_000;
 export type Role = "TOSEND" | "TORECV";
 
 /** What two-socket users need of the server. */
-export interface TwoSocketContext {
+export interface TwoSocketContext extends Pick<Clock, "after"> {
   readonly hub: Hub;
   readonly journal: Journal;
   /** A receiver must send RECEIVED within this time, in milliseconds. */
@@ -101,7 +102,7 @@ export class TwoSocketUser implements Peer {
   #queue: Waiting[] = [];
   #queuedBytes = 0;
   #unacknowledged: Waiting | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Disposable | undefined;
   #stalled = false;
 
   /** A user without sockets; see {@linkcode TwoSocketUser.complete}. */
@@ -140,7 +141,7 @@ export class TwoSocketUser implements Peer {
 
   /** Ends both sockets; what was not acknowledged never will be. */
   end(reason: string): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     const lost = this.#unacknowledged ? [this.#unacknowledged] : [];
     for (const { settle } of [...lost, ...this.#queue]) settle(false);
     this.#unacknowledged = undefined;
@@ -149,8 +150,14 @@ export class TwoSocketUser implements Peer {
     for (const socket of this.#sockets.values()) socket.end(reason);
   }
 
-  /** Does what a frame of the sending socket says, and returns the answer. */
-  async fromSender(frame: Frame): Promise<Uint8Array | undefined> {
+  /** Does what a frame of one socket says. @returns The answer, if there is one. */
+  async obey(role: Role, frame: Frame): Promise<Uint8Array | undefined> {
+    if (role === "TOSEND") return await this.#fromSender(frame);
+    this.#fromReceiver(frame);
+    return undefined;
+  }
+
+  async #fromSender(frame: Frame): Promise<Uint8Array | undefined> {
     if (frame.verb === "LOGOUT") {
       this.#sockets.get("TOSEND")?.outbox.answer(encode("BYE"));
       this.end("logged out");
@@ -181,13 +188,12 @@ export class TwoSocketUser implements Peer {
     return encode("SEND", [frame.args[0]!]);
   }
 
-  /** Does what a frame of the receiving socket says; there is no answer. */
-  fromReceiver(frame: Frame): void {
+  #fromReceiver(frame: Frame): void {
     if (frame.verb === "ERROR") return this.end("refused a message");
     if (frame.verb !== "RECEIVED") throw unknown(frame);
     const waiting = this.#unacknowledged;
     if (!waiting) return; // one RECEIVED too many does no harm
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     this.#unacknowledged = undefined;
     this.#queuedBytes -= waiting.bytes.length;
     if (this.#queuedBytes <= HIGH_WATER_BYTES) this.#stalled = false;
@@ -199,13 +205,13 @@ export class TwoSocketUser implements Peer {
     // The course's protocol has no way to say it.
   }
 
-  forward(run: Batch): Promise<boolean> {
+  forward(batch: Batch): Promise<boolean> {
     const full = this.#queuedBytes > MAX_OUTBOX_BYTES;
-    const all = run.bodies.map((body) => {
+    const all = batch.bodies.map((body) => {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      const length = run.declaredLength ?? body.length;
+      const length = batch.declaredLength ?? body.length;
       const head = encoder.encode(
-        `FORWARD ${run.from}\nContent-length: ${length}\n\n`,
+        `FORWARD ${batch.from}\nContent-length: ${length}\n\n`,
       );
       const bytes = concat([head, body]);
       this.#queue.push({ bytes, settle: resolve });
@@ -221,7 +227,9 @@ export class TwoSocketUser implements Peer {
   async relief(): Promise<void> {
     while (this.congested) {
       const before = this.#queuedBytes;
-      await new Promise((resolve) => setTimeout(resolve, STALL.ms));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#context.after(STALL.ms, resolve);
+      await promise;
       this.#stalled = before - this.#queuedBytes < STALL.bytes;
     }
   }
@@ -231,9 +239,10 @@ export class TwoSocketUser implements Peer {
     this.#unacknowledged = this.#queue.shift();
     if (!this.#unacknowledged) return;
     this.#sockets.get("TORECV")?.outbox.answer(this.#unacknowledged.bytes);
-    this.#timer = setTimeout(
+    const { after, acknowledgeWithinMs } = this.#context;
+    this.#timer = after(
+      acknowledgeWithinMs,
       () => this.end("acknowledged nothing"),
-      this.#context.acknowledgeWithinMs,
     );
   }
 }

@@ -75,7 +75,7 @@ Deno.test("ResumableSessions in a store are there again after a restart, for fiv
   visits.forgetOld(1_001 + RESUME_WINDOW_MS);
   await database.write(() => {}); // after what is forgotten
   assertEquals(visits.find("alice", visit.token), undefined);
-  assertEquals(store.load(), []);
+  assertEquals(store.load(0), []);
 });
 
 Deno.test("ResumableSessions that cannot be stored are none, and rooms are not joined", async () => {
@@ -94,7 +94,7 @@ Deno.test("ResumableSessions that cannot be stored are none, and rooms are not j
 
   assertEquals(error.code, 119);
   assertEquals(visit.rooms.size, 0);
-  assertEquals(store.load().map(({ rooms }) => rooms.size), [0]);
+  assertEquals(store.load(0).map(({ rooms }) => rooms.size), [0]);
 });
 
 Deno.test("ResumableSessions forget one that a newer one of the name has replaced, and keep that", async () => {
@@ -105,9 +105,9 @@ Deno.test("ResumableSessions forget one that a newer one of the name has replace
   const second = await visits.begin("alice", 1);
 
   await store.forget([first]);
-  assertEquals(store.load().map(({ token }) => token), [second.token]);
+  assertEquals(store.load(0).map(({ token }) => token), [second.token]);
 
   await visits.forget("ALICE");
-  assertEquals(store.load(), []);
+  assertEquals(store.load(0), []);
   assertEquals(visits.newest("alice"), undefined);
 });

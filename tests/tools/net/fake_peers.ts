@@ -116,6 +116,7 @@ export function arrange(
       hub,
       journal,
       acknowledgeWithinMs: 1_000,
+      after: clock.after,
       entered: () => {},
     }),
     resumables,
