@@ -193,7 +193,6 @@ async function runLoops(
       listens: options.listens && !piped && transfer?.kind !== "send",
       hostname: options.directHost,
       files: await filesOf(setting),
-      takesFiles: transfer && ((name) => takesFrom(transfer, name)),
     },
     ...(piped ? { refused: refusals.add } : {}),
   });
@@ -259,13 +258,13 @@ async function filesOf(
     shared: await sharedFolder(share),
     draw: draws ? (rows) => terminal.status(rows) : undefined,
     columns: columnsNow,
-    accepts: ({ peer }) => takesFrom(transfer, peer),
+    accepts: transfer && ((name) => takesFrom(transfer, name)),
   };
 }
 
 /** Whether a transfer takes what `name` sends, without a question. */
-function takesFrom(transfer: TransferTask | undefined, name: string): boolean {
-  if (transfer?.kind !== "receive") return false;
+function takesFrom(transfer: TransferTask, name: string): boolean {
+  if (transfer.kind !== "receive") return false;
   const { user } = transfer;
   return user === undefined || lookAlike(user) === lookAlike(name);
 }

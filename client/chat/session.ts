@@ -61,7 +61,7 @@ export interface SessionParts {
   readonly echo?: boolean;
   /** Calls and files. Default: we can be called, and others can get nothing. */
   readonly direct?:
-    & Pick<DirectParts, "hostname" | "takesFiles">
+    & Pick<DirectParts, "hostname">
     & { readonly listens: boolean; readonly files: SessionFiles };
   /** Gets messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
