@@ -115,9 +115,11 @@ async function chatInBrowser(
       hostname: options.directHost,
     }),
   });
-  console.log(`The chat is at ${page.address}\nCtrl-C ends it.`);
-  const opened = await abortable(openBrowser(page.address), stop.signal);
-  if (!opened) console.log("Open this address in a browser.");
+  console.log(
+    `Open this address in a browser, if none opens: ${page.address}\n` +
+      "Ctrl-C ends the chat.",
+  );
+  await abortable(openBrowser(page.address), stop.signal);
   return await abortable(new Promise<never>(() => {}), stop.signal);
 }
 

@@ -112,7 +112,7 @@ function cannotListen(
     cause.code === "EADDRINUSE";
   const why = taken
     ? `the port is in use. Choose another with ${option}`
-    : cause.message;
+    : `${cause.message}. Choose another with --host or ${option}`;
   const what = `Cannot listen on ${hostname} port ${port}`;
   return new StartError(`${what}: ${why}`, { cause });
 }

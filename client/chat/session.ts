@@ -366,8 +366,8 @@ const ADVICE: Partial<Record<number, string>> = {
   102: "/who all shows who is connected.",
   105: "The server may be of another version.",
   106: "Send it in parts.",
-  118: "@NAME: TEXT writes to them through the server.",
-  109: "/rooms shows the rooms; /join ROOM enters one.",
+  118: "@NAME: TEXT sends a private message through the server.",
+  109: "/rooms shows the rooms; /join ROOM joins one.",
   120: "You can still read. Ask the operator.",
 };
 

@@ -57,7 +57,9 @@ export class Direct {
       hostname: parts.hostname,
       // A user we ignore must not learn that.
       refusal: (name) =>
-        parts.listens() && !parts.ignores(name) ? undefined : "takes no calls",
+        parts.listens() && !parts.ignores(name)
+          ? undefined
+          : "this user takes no calls",
       rings: (call) => this.#rings(call),
       talk: (name, announced) => this.files.transfers.withPeer(name, announced),
       audience: () => parts,
@@ -137,6 +139,9 @@ export class Direct {
     const call = this.#incomingCall(name, "/decline");
     if (!call) return;
     this.#sessions.calls.decline(call, "not now");
+    const { purpose } = call.offer;
+    const what = purpose === "file" ? call.offer.name : "the call";
+    this.#note(`You declined ${what} from ${call.name}`);
   }
 
   /** Ends a session or an outgoing call; without a name, the only one. */
@@ -194,10 +199,10 @@ export class Direct {
   #ownAnswer({ name, offer }: Call): "yes" | { why: string } | undefined {
     const { shared, accepts } = this.#parts.files;
     const isWanted = offer.purpose === "file" && offer.files === 0;
-    if (isWanted && !shared) return { why: "shares nothing" };
+    if (isWanted && !shared) return { why: "this user shares nothing" };
     const isTaken = offer.purpose === "file" && accepts?.(name);
     if (!isWanted && !isTaken) {
-      return accepts && { why: "waits for something else" };
+      return accepts && { why: "this user waits for something else" };
     }
     const why = this.#sessions.busyReason;
     return why === undefined ? "yes" : { why };
@@ -237,10 +242,8 @@ export class Direct {
   ): Promise<void> {
     const room = await this.files.transfers.roomFor(offer.size);
     const amount = amountText(offer.files, offer.size);
-    this.#note(
-      `${name} wants to send you ${offer.name} (${amount}; ${room}). ` +
-        `/accept ${name} takes it, /decline ${name} does not.`,
-    );
+    this.#note(`${name} offers ${offer.name} (${amount}; ${room})`);
+    this.#note(`Type /accept ${name} or /decline ${name}`);
   }
 
   /** The number of an offer, given by number or by name, or the only one. */
@@ -265,7 +268,12 @@ export class Direct {
 
   #incomingCall(name: string, command: string): Call | undefined {
     const { ringing } = this.#sessions.calls;
-    return this.#pick(ringing, name, "There is no incoming call", command);
+    return this.#pick(
+      ringing,
+      name,
+      "There is no call and no offer to answer",
+      command,
+    );
   }
 
   /** The one with `name`, or the only one; shows a note if that is not clear. */

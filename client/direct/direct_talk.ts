@@ -153,16 +153,13 @@ export class DirectTalk {
     const digits = this.#call.agreement.code;
     const code = `${digits.slice(0, 3)} ${digits.slice(3)}`;
     const { name } = this;
-    if (this.forFiles) {
-      return this.#note(
-        `Directly connected with ${name}. The verification code, which ` +
-          `must be the same for ${name}: ${code}`,
-      );
-    }
     this.#note(
       `Direct session with ${name}. Compare this code by voice: ${code}. ` +
-        `If ${name} sees another code, /hangup.`,
+        `If ${name} sees another code, ${
+          this.forFiles ? "cancel" : "/hangup"
+        }.`,
     );
+    if (this.forFiles) return;
     this.#note(
       "/direct TEXT sends a message there. /direct alone switches to it.",
     );

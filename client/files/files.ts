@@ -80,7 +80,7 @@ export class Files implements TransfersObserver {
     const links = outgoing.leftOut > 0
       ? `; ${outgoing.leftOut} links and devices left out`
       : "";
-    this.#note(`[${number}] Offered ${title} (${amount}${links}) to ${peer}`);
+    this.#note(`[${number}] Offering ${title} (${amount}${links}) to ${peer}`);
     return transfer;
   }
 

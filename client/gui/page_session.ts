@@ -102,7 +102,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     this.#sessions = new DirectSessions({
       hostname,
       request: (verb, args, headers) => this.#request(verb, args, headers),
-      refusal: () => listens ? undefined : "takes no calls",
+      refusal: () => listens ? undefined : "this user takes no calls",
       rings: (call) => this.#rings(call),
       talk: (name, announced) => this.#transfers.withPeer(name, announced),
       audience: (name) => this.#audience(name),
@@ -206,7 +206,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   #serve(call: Call): void {
     const why = this.#options.shared
       ? this.#sessions.busyReason
-      : "shares nothing";
+      : "this user shares nothing";
     if (why !== undefined) this.#sessions.calls.decline(call, why);
     else this.#sessions.answer(call);
   }

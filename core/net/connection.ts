@@ -378,7 +378,7 @@ const ENDS: Partial<Record<ErrorCode, End>> = {
   [REMOVED]: [
     "removed",
     "Removed by the server",
-    "Ask the operator, unless you signed in elsewhere.",
+    "Connect again, or ask the operator.",
   ],
 };
 

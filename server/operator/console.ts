@@ -150,7 +150,7 @@ function accounts({ accounts, hub }: Desk): string {
   const rows = accounts.all().map(({ name, createdAt }) => [
     name,
     `since ${localTime(new Date(createdAt))}`,
-    hub.userNamed(name)?.name === name ? "here" : "",
+    hub.userNamed(name)?.name === name ? "connected" : "",
   ]);
   return list("account", rows) ?? "No accounts";
 }

@@ -15,7 +15,7 @@ Deno.test("what is dropped on the page arrives at a terminal, whole", async () =
   const photo = noise(3_000_000);
 
   alice.drop("bob", { "my photo.jpg": photo });
-  await bob.until("alice wants to send you my photo.jpg (3 MB; ");
+  await bob.until("alice offers my photo.jpg (3 MB; ");
   const card = alice.cards.get(await alice.card("waiting"));
   await bob.type("/accept\n");
   await bob.until("Received my photo.jpg from alice (3 MB in ");
@@ -45,7 +45,7 @@ Deno.test("a folder is dropped with all that is in it, empty things too", async 
     "trip/later/": new Uint8Array(),
     "list.txt": new Uint8Array([10]),
   });
-  await bob.until("alice wants to send you trip/ and 1 more (5 files, ");
+  await bob.until("alice offers trip/ and 1 more (5 files, ");
   await bob.type("/accept\n");
   await bob.until("Received trip/ and 1 more from alice (5 files, ");
 
@@ -96,7 +96,7 @@ Deno.test("a second file in the same session is asked about as well", async () =
   await bob.type(`/send alice ${from.path}/a\n`);
   const first = await alice.card("offered");
   await bob.type(`/send alice ${from.path}/b\n`);
-  await bob.until("Offered b (20 B) to alice");
+  await bob.until("Offering b (20 B) to alice");
   alice.say({ type: "accept", transfer: first });
   await alice.told("Received a from bob (10 B in ");
   const second = await alice.card("offered");
@@ -118,7 +118,7 @@ Deno.test("offers are declined, either way, and both are told", async () => {
   alice.say({ type: "end", transfer: await alice.card("offered") });
   await bob.until("! a to alice: alice declined: not now");
   alice.drop("bob", { x: noise(10) });
-  await bob.until("/decline alice does not");
+  await bob.until("/decline alice");
   await bob.type("/decline\n");
   const told = await alice.told("x to bob: bob declined: not now");
   alice.drop("carol", { x: noise(10) });
@@ -158,13 +158,13 @@ Deno.test("a transfer is cancelled on the page while it runs", async () => {
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
   alice.drop("bob", { big: noise(60_000_000) });
-  await bob.until("/accept alice takes it");
+  await bob.until("/accept alice");
   await bob.type("/accept\n");
   alice.say({ type: "end", transfer: await alice.card("moving") });
   await alice.told("big to bob: you cancelled it");
   await bob.until("! big from alice: alice cancelled it");
   alice.drop("bob", { small: noise(10) });
-  await bob.until("alice wants to send you small");
+  await bob.until("alice offers small");
   await bob.type("/accept\n");
   await alice.told("Sent small to bob (10 B in ");
 });
@@ -176,7 +176,7 @@ Deno.test("an offer is taken back just when it is accepted, and both are told", 
   await using bob = await terminal("bob", server.port);
 
   alice.drop("bob", { x: noise(10) });
-  await bob.until("/accept alice takes it");
+  await bob.until("/accept alice");
   await bob.type("/accept\n");
   await bob.until("Connecting to alice directly");
   alice.say({ type: "end", transfer: await alice.card("waiting") });
@@ -204,7 +204,7 @@ Deno.test("the page is told of each transfer how far it is", async () => {
   alice.drop("bob", { "for bob": big });
   alice.drop("carol", { "for carol": big });
   for (const person of [bob, carol]) {
-    await person.until("/accept alice takes it");
+    await person.until("/accept alice");
     await person.type("/accept\n");
   }
   for (const title of ["for bob", "for carol"]) {
@@ -226,7 +226,7 @@ Deno.test("a page that goes ends what it sends, and the other side is told", asy
   {
     await using alice = await PagePlayer.enter(page, server.port, "alice");
     alice.drop("bob", { big: noise(60_000_000) });
-    await bob.until("/accept alice takes it");
+    await bob.until("/accept alice");
     await bob.type("/accept\n");
     await alice.card("moving");
   }
@@ -244,7 +244,7 @@ Deno.test("a file that the page has no more ends its transfer for both", async (
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
   alice.drop("bob", { gone: null });
-  await bob.until("/accept alice takes it");
+  await bob.until("/accept alice");
   await bob.type("/accept\n");
   const why = 'Cannot read "gone": the page no longer has it';
   await bob.until(`! gone from alice: ${why}`);
@@ -268,7 +268,7 @@ Deno.test("a terminal gets what --gui --share shares, and nothing of a page with
   await bob.until("Received a.txt from alice (5 kB in ");
   await alice.told("bob gets a.txt from your shared folder");
   await bob.type("/get carol a.txt\n");
-  await bob.until("a.txt from carol: carol declined: shares nothing");
+  await bob.until("a.txt from carol: carol declined: this user shares nothing");
 
   assertEquals(snapshot(to.path), snapshot(shared.path));
   assertEquals(carol.cards.size, 0);
@@ -283,9 +283,9 @@ Deno.test("with --no-listen nobody offers files, and the page may", async () => 
   await using bob = await terminal("bob", server.port);
 
   await bob.type(`/send alice ${from.path}/a\n`);
-  await bob.until("! a to alice: alice declined: takes no calls");
+  await bob.until("! a to alice: alice declined: this user takes no calls");
   alice.drop("bob", { x: noise(10) });
-  await bob.until("alice wants to send you x");
+  await bob.until("alice offers x");
 
   assertEquals(alice.heard.filter(({ type }) => type === "told"), []);
 });

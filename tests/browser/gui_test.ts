@@ -166,7 +166,7 @@ Deno.test("client.ts --gui opens its address in the system's browser", async () 
   const { code, stdout } = await startClient(`${path}:/usr/bin:/bin`).output();
 
   const said = new TextDecoder().decode(stdout);
-  const [, address = ""] = /^The chat is at (http:\S+)/.exec(said) ?? [];
+  const [, address = ""] = /^Open this address .*: (http:\S+)/.exec(said) ?? [];
   assertEquals(code, 130);
   assertMatch(address, /^http:\/\/127\.0\.0\.1:\d+\/\?key=[0-9a-f]{32}$/);
   assertEquals(await Deno.readTextFile(`${path}/opened`), `${address}\n`);
@@ -187,11 +187,11 @@ Deno.test("client.ts --gui says what to open where there is no browser", async (
   let said = "";
   for await (const text of client.stdout.pipeThrough(new TextDecoderStream())) {
     said += text;
-    if (said.includes("Open this address")) client.kill("SIGINT");
+    if (said.includes("Ctrl-C")) client.kill("SIGINT");
   }
 
   assertEquals((await client.status).code, 130);
-  assertMatch(said, /^The chat is at http:/);
+  assertMatch(said, /^Open this address in a browser, if none opens: http:/);
 });
 
 Deno.test({

@@ -163,13 +163,13 @@ for (
     [
       "chat",
       "",
-      "uses the page, which takes no direct sessions",
+      "this user's page takes no direct sessions",
       "bob called you, but the page takes no direct sessions",
     ],
     [
       "file",
       "Name: notes.pdf\nSize: 5\n",
-      "uses the page, which takes no files",
+      "this user's page takes no files",
       "bob has files for you, but the page takes no files",
     ],
   ] as const

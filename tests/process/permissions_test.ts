@@ -151,7 +151,7 @@ for (const missing of ["read", "write"]) {
 
     await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);
     if (missing === "write") {
-      await bob.until("/accept alice takes it");
+      await bob.until("/accept alice");
       await bob.type("/accept alice\n");
     }
     await alice.until("the program was started without permission for it");

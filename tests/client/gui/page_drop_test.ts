@@ -317,7 +317,7 @@ pageTest("a page of a server says where files go from", async () => {
   assertEquals(
     hint,
     "Choose a name to send a private message. " +
-      "Sending files needs a program on your computer.",
+      "To send files, start deno run -A client.ts --gui on your computer.",
   );
   assertEquals(marked, 0);
   assertEquals(loaded.filter((name) => name.endsWith("/ui/files.ts")), []);

@@ -229,7 +229,7 @@ filesTest(
     assertEquals(headers["name"], "notes.pdf");
     assertEquals([accept.verb, accept.args], ["ACCEPT", ["bob"]]);
     assertEquals(decline.verb, "DECLINE");
-    assertMatch(declined, /Reason: uses the page, which takes no direct/);
+    assertMatch(declined, /Reason: this user's page takes no direct/);
     await alice.page.getByRole("alert").getByText("bob called you").waitFor();
   },
 );
@@ -361,7 +361,7 @@ filesTest(
         `Key: ${"0123456789abcdef".repeat(4)}\n\n`,
     );
 
-    assertMatch(declined, /Reason: uses the page, which takes no files\n/);
+    assertMatch(declined, /Reason: this user's page takes no files\n/);
     assertMatch(await bob.frame(), /Reason: there is no such call\n/);
   },
 );

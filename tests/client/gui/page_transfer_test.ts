@@ -159,7 +159,7 @@ filesTest(
     await alice.meets("bob");
 
     await alice.pick("bob", `${from}/one.txt`, `${from}/two.txt`);
-    await bob.until("alice wants to send you one.txt and 1 more (2 files, ");
+    await bob.until("alice offers one.txt and 1 more (2 files, ");
     await bob.type("/accept\n");
     await alice.reads("bob", "Sent one.txt and 1 more to bob");
     await bob.type(`/send alice ${from}/back\n`);
@@ -187,7 +187,7 @@ filesTest(
     await alice.person.click("Decline small from bob");
     await bob.until("! small to alice: alice declined: not now");
     await alice.pick("bob", `${from}/big`);
-    await bob.until("/accept alice takes it");
+    await bob.until("/accept alice");
     await bob.type("/accept\n");
     await alice.person.page.locator("#transfers").getByText("%, ").waitFor();
     await alice.person.click("Cancel big to bob");
@@ -213,7 +213,7 @@ filesTest(
       );
       const isLast = index === 7;
       await alice.pick(name, `${from}/${isLast ? "small" : "big"}`);
-      await bob.until("/accept alice takes it");
+      await bob.until("/accept alice");
       await bob.type("/accept\n");
       if (isLast) await bob.until("Received small from alice");
       else {

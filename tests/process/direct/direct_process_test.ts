@@ -88,7 +88,9 @@ Deno.test("a user who is called can decline, not listen, ignore, or be gone", as
   await bob.type("/decline alice\n");
   await alice.until("ERROR 118 Direct refused: bob declined: not now");
   await alice.type("/call deaf\n");
-  await alice.until("ERROR 118 Direct refused: deaf declined: takes no calls");
+  await alice.until(
+    "ERROR 118 Direct refused: deaf declined: this user takes no calls",
+  );
   await deaf.type("/listen on\n");
   await deaf.until("Users can call you");
   await alice.type("/call deaf\n");
@@ -98,7 +100,9 @@ Deno.test("a user who is called can decline, not listen, ignore, or be gone", as
   await bob.type("/ignore alice\n");
   await bob.until("Hiding alice");
   await alice.type("/call bob\n");
-  await alice.until("ERROR 118 Direct refused: bob declined: takes no calls");
+  await alice.until(
+    "ERROR 118 Direct refused: bob declined: this user takes no calls",
+  );
   await alice.type("/call nobody\n");
   await alice.until('ERROR 102 Unable to send: no user "nobody" is connected');
   await alice.type("/call alice\n");
@@ -107,7 +111,7 @@ Deno.test("a user who is called can decline, not listen, ignore, or be gone", as
   await alice.until("Usage: /listen");
 
   assertStringIncludes(alice.out, "There is no direct session");
-  assertStringIncludes(alice.out, "There is no incoming call");
+  assertStringIncludes(alice.out, "There is no call and no offer to answer");
   assert(!deaf.out.includes("hello") && !bob.out.includes("hello"));
   assertEquals(bob.out.split("calls you").length, 2);
 });

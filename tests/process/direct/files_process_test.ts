@@ -26,7 +26,7 @@ Deno.test("a file is offered, accepted, and arrives; the chat goes on", async ()
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
   await alice.type(`/send bob "${from.path}/my notes.pdf"\n`);
-  await bob.until("alice wants to send you my notes.pdf (3 MB; ");
+  await bob.until("alice offers my notes.pdf (3 MB; ");
   await alice.type("take it, bob\n");
   await bob.until("#default alice: take it, bob");
   await bob.type("/accept alice\n");
@@ -46,8 +46,9 @@ Deno.test("an offer that is declined, and one to nobody, are told", async () => 
   await using bob = await terminal("bob", server.port);
 
   await alice.type(`/send bob ${from.path}/a\n`);
-  await bob.until("/decline alice does not");
+  await bob.until("/decline alice");
   await bob.type("/decline\n");
+  await bob.until("* You declined a from alice");
   await alice.until("! a to bob: bob declined: not now");
   await alice.type(`/send carol ${from.path}/a\n`);
   await alice.until('! a to carol: no user "carol" is connected');
@@ -76,14 +77,14 @@ Deno.test({
     await bob.until("you joined #default");
 
     await alice.type(`/send bob ${from.path}/a\n`);
-    await bob.until("/accept alice takes it");
+    await bob.until("/accept alice");
     await bob.type("/accept alice\n");
     const why = 'Cannot write "a": file too large';
     await bob.until(`! a from alice: ${why}`);
     await alice.until(`! a to bob: ${why}`);
     const [part = "", ...others] = Object.keys(snapshot(to.path));
     await alice.type(`/send bob ${from.path}/b\n`);
-    await bob.until("alice wants to send you b ");
+    await bob.until("alice offers b ");
     await bob.type("/accept alice\n");
     await alice.until("Sent b to bob");
 
@@ -154,7 +155,7 @@ Deno.test("whoever was killed and is back can be sent files, though a session wa
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
   await alice.type(`/call bob\n/send bob ${from.path}/a\n`);
   await alice.until("/hangup bob ends that session");
-  await bob.until("alice wants to send you a");
+  await bob.until("alice offers a");
   await bob.type("/accept\n");
   await alice.until("Sent a to bob (1 MB in ");
 
@@ -188,7 +189,7 @@ Deno.test("a shared folder is listed and got from, and nothing outside of it", a
   );
   await bob.type("/get alice\n");
   await bob.until(
-    "Cannot list what alice shares: alice declined: shares nothing",
+    "Cannot list what alice shares: alice declined: this user shares nothing",
   );
 
   assertEquals(Object.keys(snapshot(to.path)), ["notes.txt"]);
@@ -237,7 +238,7 @@ Deno.test("in pipes, whoever is not meant is declined, and failures end with 1",
   ]);
   assertMatch(
     ends[0]![1].err,
-    /! a to bob: bob declined: waits for something else/,
+    /! a to bob: bob declined: this user waits for something else/,
   );
   assertMatch(ends[1]![1].err, /! a to dave: no user "dave" is connected/);
   assertMatch(ends[2]![1].err, /! Cannot send ".*none": there is no such file/);
@@ -253,7 +254,7 @@ Deno.test("the server sees nothing of a file but its name and size", async () =>
   await using bob = await terminal("bob", relay.port, "--downloads", to.path);
 
   await alice.type(`/send bob ${from.path}/notes.txt\n`);
-  await bob.until("alice wants to send you notes.txt (19 kB; ");
+  await bob.until("alice offers notes.txt (19 kB; ");
   await bob.type("/accept\n");
   await alice.until("Sent notes.txt to bob");
 
@@ -282,7 +283,7 @@ for (
     await using bob = await terminal("bob", relay.port, ...downloads);
 
     await alice.type(`/send bob ${folder.path}/notes.txt\n`);
-    await bob.until("alice wants to send you");
+    await bob.until("alice offers");
     await bob.type("/accept\n");
     await bob.until("the server changed it, and the offer is declined");
     await alice.until("notes.txt to bob: bob declined");

@@ -27,7 +27,7 @@ Deno.test({
     await screen.until("you joined #default");
 
     await screen.line(`/send bob ${path}`);
-    await bob.until("alice wants to send you big (3 GB; ");
+    await bob.until("alice offers big (3 GB; ");
     await screen.type("half a li");
     await bob.type("/accept\n");
     const running = await screen.until(/\[1\] big to bob \[#*-*\] +\d+% 3 GB/);

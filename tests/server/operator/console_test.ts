@@ -323,7 +323,7 @@ Deno.test("accounts shows them, and unblock lets their owners try again", async 
 
   assertMatch(
     accounts,
-    /^2 accounts:\n {2}alice {2}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}here\n {2}bob {4}since [-\d]+ [:\d]+$/,
+    /^2 accounts:\n {2}alice {2}since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}connected\n {2}bob {4}since [-\d]+ [:\d]+$/,
   );
   assertEquals(answers, [
     "Unlocked bob",

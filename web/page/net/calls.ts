@@ -37,7 +37,7 @@ export function takeCall(
     : ["called you", "direct sessions"];
   const Reason = verb === "ACCEPT"
     ? "there is no such call"
-    : `uses the page, which takes no ${what}`;
+    : `this user's page takes no ${what}`;
   const Session = header(frame, "session") ?? "";
   server.request("DECLINE", [caller], { Session, Reason })
     .catch(() => {}); // the other user may be gone

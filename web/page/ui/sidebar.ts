@@ -78,9 +78,11 @@ export class Sidebar {
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
-    byId("people-title").textContent = current.kind === "all"
-      ? "People connected"
-      : "People here";
+    byId("people-title").textContent = {
+      all: "People connected",
+      room: "People here",
+      user: "Private messages with",
+    }[current.kind];
     list(byId("people"), names, (name) => {
       const shown = sanitize(name) + (name === me ? " (you)" : "");
       const talk = () => this.#chat.talkTo(name);
