@@ -107,7 +107,7 @@ export function startServer(options: ServerOptions = {}): Server {
   opened.defer(() => tls?.close());
   opened.defer(() => tcp?.close());
   const log = options.log ?? printer();
-  const database = opened.use(new Database(db, { log }));
+  const database = opened.use(new Database(db, log));
   const context = contextOf(options, { database, log });
   const ticking = startTicking(context);
   const turns = openTurns();
@@ -178,7 +178,7 @@ function createContext(
   { database, log }: { database: Database; log: (line: string) => void },
 ): Context {
   const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
-  const accounts = new Accounts(database, { lockoutMs });
+  const accounts = new Accounts(database, lockoutMs);
   const bans = new Bans(database);
   const hub = new Hub({
     owned: (name) => accounts.named(name)?.name,
@@ -204,7 +204,7 @@ function createContext(
       after,
       entered,
     }),
-    admission: new Admission({ lastId: () => journal.lastId, clock }),
+    admission: new Admission(() => journal.lastId, clock),
     log,
     resumables: isStored(options)
       ? new ResumableSessions(new ResumableSessionTable(database), now())

@@ -74,6 +74,17 @@ export function meantFor(
   return query.rooms.get(batch.to) ?? Infinity;
 }
 
+/**
+ * Deletes the oldest tenth of a full Map. Many at once: to find the first of a Map
+ * costs what was deleted there.
+ */
+export function forgetOldest<K>(map: Map<K, unknown>, limit: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= limit * 0.9) return;
+    map.delete(key);
+  }
+}
+
 /** See the top of the file. */
 export interface Journal {
   /** The id of the newest message that was handed on; 0 before the first. */
