@@ -21,7 +21,7 @@ import {
   throttledLog,
 } from "./net/clock.ts";
 import type { Transport, Wire } from "./net/connection.ts";
-import type { Context, Settings } from "./session/session.ts";
+import { type Context, logJoined, type Settings } from "./session/session.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
@@ -39,7 +39,6 @@ import {
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { serve } from "./session/serve.ts";
-import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
 import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/lifecycle.ts";
 import { Admission } from "./net/admission.ts";
@@ -214,7 +213,7 @@ function createContext(
     now,
     after,
     logThrottled: throttledLog(log, now),
-    settings: settingsOf(options),
+    settings: { ...DEFAULT_SETTINGS, ...options },
   };
 }
 
@@ -223,18 +222,16 @@ function outboxBytes({ maxUnreadBytes }: Settings): number {
   return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
-function settingsOf(options: ServerOptions): Settings {
-  return {
-    software: options.software ?? "parley",
-    maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
-    maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
-    history: options.history ?? DEFAULT_HISTORY,
-    requireLogin: options.requireLogin ?? false,
-    registerWithinMs: options.registerWithinMs ?? 10_000,
-    pingAfterMs: options.pingAfterMs ?? 30_000,
-    idleAfterMs: options.idleAfterMs ?? 90_000,
-  };
-}
+const DEFAULT_SETTINGS: Settings = {
+  software: "parley",
+  maxUnreadBytes: MAX_UNREAD_BYTES,
+  maxBodyBytes: MAX_BODY_BYTES,
+  history: DEFAULT_HISTORY,
+  requireLogin: false,
+  registerWithinMs: 10_000,
+  pingAfterMs: 30_000,
+  idleAfterMs: 90_000,
+};
 
 function createJournal(options: ServerOptions, database: Database): Journal {
   if (!isStored(options)) return new MemoryJournal();

@@ -23,6 +23,8 @@ import {
   type Command,
   type Context,
   EXPENSIVE,
+  logJoined,
+  logLeft,
   number,
   sendAnswers,
 } from "./session.ts";
@@ -90,24 +92,6 @@ async function storeMembership(
     }
     throw error;
   }
-}
-
-/** Logs that a user joined a room. */
-export function logJoined(
-  user: User,
-  room: string,
-  { log }: Pick<Context, "log">,
-): void {
-  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
-}
-
-/** Logs that a user left a room. */
-export function logLeft(
-  user: User,
-  room: string,
-  { log }: Pick<Context, "log">,
-): void {
-  log(`${user.name} left room [${room.slice(1)}]`);
 }
 
 async function leave(
@@ -213,7 +197,6 @@ function refuseReceived(): never {
 /** Limit of the addresses that one CALL or ACCEPT names. */
 export const MAX_ADDRESSES = 8;
 
-/** The commands of this file, by verb. */
 // CALL, ACCEPT and DECLINE, for direct sessions, are passed on to the user who is
 // named, and nothing is remembered. Only what the protocol knows is passed on, in
 // the form that it has there: no user gets another user's bytes under the server's
