@@ -5,12 +5,11 @@
  * @module
  */
 import { ChatError, encode, ERRORS } from "../../protocol.ts";
-import type { User } from "../chat/user.ts";
+import { logLeft, type User } from "../chat/user.ts";
 import { type Connection, type Ending, hostOf } from "../net/connection.ts";
 import { type Context, Session, type State } from "./state.ts";
 import { release } from "./register.ts";
 import type { Registered } from "./registered.ts";
-import { logLeft } from "./requests.ts";
 
 /** Opens the session of a connection; refuses it if it is over a limit. */
 export function openSession(
