@@ -36,7 +36,7 @@ import { inTime } from "./core/resume.ts";
 import { sanitize } from "./core/text/sanitize.ts";
 import config from "./deno.json" with { type: "json" };
 import { ChatError, DEFAULT_ROOM, lookAlike } from "./protocol.ts";
-import { UsageError } from "./terminal/options.ts";
+import { usageFault } from "./terminal/options.ts";
 import { OutputClosed } from "./terminal/output.ts";
 import { PlainTerminal } from "./terminal/plain_terminal.ts";
 import { RawTerminal } from "./terminal/raw_terminal.ts";
@@ -318,12 +318,9 @@ function openSetting(
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof OutputClosed) return EXIT.ok; // as with `| head`
-  if (error instanceof Deno.errors.NotCapable) {
-    console.error(`Cannot run: ${error.message}`);
-    return EXIT.usage;
-  }
-  if (error instanceof UsageError) {
-    console.error(error.message);
+  const fault = usageFault(error);
+  if (fault !== undefined) {
+    console.error(fault);
     return EXIT.usage;
   }
   if (!(error instanceof Failure)) throw error;
@@ -344,11 +341,8 @@ async function main(args: string[]): Promise<number> {
       return await run(options, stop);
     }
     const { helpText } = await import("./terminal/usage.ts");
-    console.log(
-      options === "help"
-        ? helpText(USAGE, OPTIONS)
-        : `parley ${config.version}`,
-    );
+    const help = options === "help";
+    console.log(help ? helpText(USAGE, OPTIONS) : `parley ${config.version}`);
     return EXIT.ok;
   } catch (error) {
     return report(failureOf(error));
