@@ -71,6 +71,7 @@ async function chat(options: Options, stop: AbortController): Promise<number> {
     // A signal leaves a user at a question: the terminal goes away under it.
     code = await abortable(registerAndChat(setting), stop.signal);
   } finally {
+    if (!setting.piped) setting.session?.noteUnsent();
     await setting.session?.direct[Symbol.asyncDispose]();
   }
   stop.signal.throwIfAborted(); // while direct sessions ended
@@ -191,7 +192,6 @@ async function runLoops(
       listens: options.listens && !piped && transfer?.kind !== "send",
       hostname: options.directHost,
       files: await filesOf(setting),
-      takesFiles: transfer && ((name) => takesFrom(transfer, name)),
     },
     ...(piped ? { refused: refusals.add } : {}),
   });
@@ -255,13 +255,13 @@ async function filesOf(
     shared: await sharedFolder(share),
     draw: draws ? (rows) => terminal.status(rows) : undefined,
     columns: columnsNow,
-    accepts: ({ peer }) => takesFrom(transfer, peer),
+    accepts: transfer && ((name) => takesFrom(transfer, name)),
   };
 }
 
 /** Whether a transfer takes what `name` sends, without a question. */
-function takesFrom(transfer: TransferTask | undefined, name: string): boolean {
-  if (transfer?.kind !== "receive") return false;
+function takesFrom(transfer: TransferTask, name: string): boolean {
+  if (transfer.kind !== "receive") return false;
   const { user } = transfer;
   return user === undefined || lookAlike(user) === lookAlike(name);
 }

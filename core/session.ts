@@ -42,6 +42,8 @@ import type { SignIn } from "./sign_in.ts";
 export interface SessionView extends ResumeView {
   /** The connection is lost, and the client tries to reconnect. */
   lost(why: Error): void;
+  /** The server refuses to reconnect us, for now and for a new reason. */
+  refused?(why: ChatError): void;
   /** The client has reconnected; held messages follow. Not for the first time. */
   reconnected?(): void;
   /** Requests are sent again, and everything that was missed is shown. */
@@ -218,6 +220,11 @@ export class ChatSession implements Owner, Resumable {
     this.order.hold();
     this.#lost = true;
     this.view.lost(this.#closing ? stopped() : why);
+  }
+
+  /** See {@linkcode Owner}. */
+  refused(why: ChatError): void {
+    this.view.refused?.(why);
   }
 
   /** Holds back what comes while `task` runs. */

@@ -1,7 +1,7 @@
 /**
  * Puts the parts of a server together, and stops them again.
  *
- * What frames mean is in server/session/session.ts, who hears what in server/chat/hub.ts,
+ * What frames mean is in server/session/serve.ts, who hears what in server/chat/hub.ts,
  * where messages come into being in server/journal/journal.ts, how connections are
  * accepted in server/net/acceptor.ts, and what the operator can type in
  * server/operator/console.ts.
@@ -20,8 +20,8 @@ import {
   openTurns,
   throttledLog,
 } from "./net/clock.ts";
-import type { Way, Wire } from "./net/connection.ts";
-import type { Context, Settings } from "./session/state.ts";
+import type { Transport, Wire } from "./net/connection.ts";
+import type { Context, Settings } from "./session/session.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
@@ -40,7 +40,10 @@ import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
 import { Screen } from "./operator/screen.ts";
 import { Admission } from "./net/admission.ts";
-import { ResumableSessions, TokenTable } from "./accounts/resume_tokens.ts";
+import {
+  ResumableSessions,
+  ResumableSessionTable,
+} from "./accounts/resume_tokens.ts";
 
 /** Options of {@linkcode startServer}; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
@@ -81,7 +84,7 @@ export interface Server extends AsyncDisposable {
   /** What the operator's commands work on. */
   readonly context: Context;
   /** Serves a client that connects in another way, such as a WebSocket. */
-  welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
+  welcome(wire: Wire, from: Deno.NetAddr, transport?: Transport): void;
 }
 
 /** How often crowded rooms are told of joins, and old messages are deleted. */
@@ -121,7 +124,7 @@ export function startServer(options: ServerOptions = {}): Server {
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
     context,
-    welcome: (wire, from, way) => acceptor.welcome(wire, from, way),
+    welcome: (wire, from, transport) => acceptor.welcome(wire, from, transport),
     async [Symbol.asyncDispose]() {
       clearInterval(ticking);
       acceptor.close();
@@ -154,7 +157,7 @@ function startTicking(context: Context) {
  * cleared. Clients that connect meanwhile wait; the operator does not.
  */
 async function loadSessions(context: Context) {
-  const { serve } = await import("./session/session.ts");
+  const { serve } = await import("./session/serve.ts");
   const { CHECK_EVERY_MS, KeepaliveTimer } = await import(
     "./session/lifecycle.ts"
   );
@@ -209,7 +212,7 @@ function createContext(
     admission: new Admission({ lastId: () => journal.lastId, clock }),
     log,
     resumables: isStored(options)
-      ? new ResumableSessions({ store: new TokenTable(database), now: now() })
+      ? new ResumableSessions(new ResumableSessionTable(database), now())
       : new ResumableSessions(),
     limits: new Limits(options),
     sessions: new Set(),

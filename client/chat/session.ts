@@ -25,6 +25,7 @@ import {
   operatorNotice,
   RECONNECTING,
   RESTARTED,
+  TRYING_AGAIN,
 } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import type { DirectParts } from "../direct/direct.ts";
@@ -60,7 +61,7 @@ export interface SessionParts {
   readonly echo?: boolean;
   /** Calls and files. Default: we can be called, and others can get nothing. */
   readonly direct?:
-    & Pick<DirectParts, "hostname" | "takesFiles">
+    & Pick<DirectParts, "hostname">
     & { readonly listens: boolean; readonly files: SessionFiles };
   /** Gets messages that were refused, which are shown otherwise. */
   readonly refused?: (request: Request, error: ChatError) => void;
@@ -84,6 +85,8 @@ export class Session implements CommandClient {
   readonly #refused: (request: Request, error: ChatError) => void;
   #present = Promise.withResolvers<void>();
   #reconnects = false; // and has not yet
+  /** Typed lines that wait for the server. */
+  queued = 0;
   /** Whether the user has quit. */
   leaving = false;
   #lastEvent = { at: new Date(0), text: "" };
@@ -251,6 +254,14 @@ export class Session implements CommandClient {
     else await this.server.request("LOGOUT");
   }
 
+  /** At the end: tells how many messages wait for a connection, in vain. */
+  noteUnsent(): void {
+    const sends = this.server.parked.filter(({ verb }) => verb === "SEND");
+    const count = this.queued + sends.length;
+    if (!this.away || count === 0) return;
+    this.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);
+  }
+
   /** Shows the prompt that fits. */
   prompt(): void {
     this.#view.room = this.room;
@@ -270,6 +281,7 @@ export class Session implements CommandClient {
     return {
       registered: () => this.#view.me = this.name,
       lost: (why) => this.#lost(why),
+      refused: (why) => this.showError(`${errorText(why)}. ${TRYING_AGAIN}`),
       reconnected: () => this.note("Reconnected"),
       resumed: () => this.#resumed(),
       message: (message, request) =>

@@ -33,8 +33,6 @@ export async function runTypedLines(
     undefined,
     { highWaterMark: MAX_QUEUED },
   );
-  let queued = 0;
-
   /** A command that needs no server overtakes the queue. */
   const readLines = async () => {
     const writer = writable.getWriter();
@@ -42,19 +40,15 @@ export async function runTypedLines(
       const line = await terminal.read();
       if (line === undefined) break;
       if (session.away && isLocal(session, line)) {
-        if (isQuit(line)) noteUnsent(session, queued);
         await runLine(session, line);
         continue;
       }
       if (session.away) session.note(`Queued: ${line}`);
-      queued++;
+      session.queued++;
       writer.write(line).catch(() => {}); // if it fails, so has runLines
       await writer.ready;
     }
-    if (session.away && terminal.kind === "raw") { // Ctrl-D
-      noteUnsent(session, queued);
-      await session.logout();
-    }
+    if (session.away && terminal.kind === "raw") await session.logout(); // Ctrl-D
     writer.close().catch(() => {});
   };
 
@@ -64,7 +58,7 @@ export async function runTypedLines(
       session.prompt();
       for await (const line of readable) {
         await session.present;
-        queued--;
+        session.queued--;
         await runTyped(session, terminal, line);
       }
       await session.server.settled(0);
@@ -93,14 +87,6 @@ async function runTyped(
   await session.server.settled(WINDOW_MESSAGES);
 }
 
-function noteUnsent(session: Session, queued: number): void {
-  const sends = session.server.parked.filter(({ verb }) => verb === "SEND");
-  const count = queued + sends.length;
-  if (count > 0) {
-    session.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);
-  }
-}
-
 /** Whether `line` needs no server. */
 function isLocal(session: Session, line: string): boolean {
   const typed = parseLine(line);
@@ -118,9 +104,4 @@ function isLocal(session: Session, line: string): boolean {
       return offline === true;
     }
   }
-}
-
-function isQuit(line: string): boolean {
-  const typed = parseLine(line);
-  return typed.kind === "command" && typed.name === "quit";
 }

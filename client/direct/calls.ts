@@ -29,6 +29,7 @@ import {
 } from "./handshake.ts";
 import { Rendezvous } from "./rendezvous.ts";
 import { numberOf } from "../../core/frames.ts";
+import type { Announced } from "../files/transfer.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** How long a call rings, in milliseconds. */
@@ -46,15 +47,7 @@ const MAX_DECLINING = 100;
 /** The purpose of a call. */
 export type Offer =
   | { readonly purpose: "chat" }
-  | {
-    readonly purpose: "file";
-    /** Chosen by the sender: not to be trusted. */
-    readonly name: string;
-    /** In bytes; of all files, if there are several. */
-    readonly size: number;
-    /** Their number; 0 asks for a shared file instead. */
-    readonly files: number;
-  };
+  | { readonly purpose: "file" } & Announced;
 
 /** An incoming call. */
 export interface Call {

@@ -38,11 +38,6 @@ export interface DirectParts
   prompt(): void;
   /** Where files are stored, and which are shared. */
   readonly files: Omit<FilesParts, "show">;
-  /**
-   * Whether to accept files of `name` without a question; all others are declined.
-   * Default: the user decides.
-   */
-  readonly takesFiles?: ((name: string) => boolean) | undefined;
 }
 
 /** All direct sessions and calls of one user. */
@@ -197,12 +192,12 @@ export class Direct {
 
   /** The answer, if the user need not be asked. */
   #ownAnswer({ name, offer }: Call): "yes" | { why: string } | undefined {
-    const { files: { shared }, takesFiles } = this.#parts;
+    const { shared, accepts } = this.#parts.files;
     const isWanted = offer.purpose === "file" && offer.files === 0;
     if (isWanted && !shared) return { why: "shares nothing" };
-    const isTaken = offer.purpose === "file" && takesFiles?.(name);
+    const isTaken = offer.purpose === "file" && accepts?.(name);
     if (!isWanted && !isTaken) {
-      return takesFiles && { why: "waits for something else" };
+      return accepts && { why: "waits for something else" };
     }
     const why = this.#sessions.busyReason;
     return why === undefined ? "yes" : { why };

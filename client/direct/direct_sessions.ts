@@ -16,7 +16,7 @@ import {
 } from "./direct_talk.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
-import type { Transfer } from "../files/transfer.ts";
+import type { Announced, Transfer } from "../files/transfer.ts";
 import {
   type Call,
   Calls,
@@ -24,7 +24,7 @@ import {
   type EstablishedCall,
   type Offer,
 } from "./calls.ts";
-import { type Announced, calledName } from "../files/transfers.ts";
+import { calledName } from "../files/transfers.ts";
 
 /** How long the end may wait for the other sides, in milliseconds. */
 const END_MS = 1_000;

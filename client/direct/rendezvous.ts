@@ -13,7 +13,6 @@
  */
 import { abortable } from "@std/async/abortable";
 import { CLOCK } from "../../core/net/backoff.ts";
-import type { ByteStream } from "../../core/net/stream.ts";
 import {
   type Endpoint,
   endpointText,
@@ -202,12 +201,14 @@ export class Rendezvous implements AsyncDisposable {
     { dialled, dropping }: { dialled: boolean; dropping: AbortController },
   ): Promise<void> {
     const { signal } = dropping;
-    const stream = closedOnce(conn);
-    signal.addEventListener("abort", stream.close);
+    const close = () => conn[Symbol.dispose](); // also twice
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+    signal.addEventListener("abort", close);
     const timer = setTimeout(() => dropping.abort(noProof()), HANDSHAKE_MS);
     const release = () => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", stream.close);
+      signal.removeEventListener("abort", close);
     };
     let chosen = false;
     const choose = (theirs: number, both: number) => {
@@ -220,9 +221,9 @@ export class Rendezvous implements AsyncDisposable {
     try {
       const agreement = await abortable(this.#agreed.promise, signal);
       const options = { agreement, dialled, round: this.#round, choose };
-      this.#take(await handshake(stream, options));
+      this.#take(await handshake(conn, options));
     } catch (error) {
-      stream.close();
+      close();
       if (chosen) this.#chosen = undefined;
       throw signal.aborted ? signal.reason : error;
     } finally {
@@ -292,22 +293,6 @@ function listenEverywhere(): Deno.TcpListener[] {
   } catch {
     return [six]; // it takes IPv4 too, where that port counts as in use
   }
-}
-
-/** `conn` without delay and with keepalive, closed at most once. */
-function closedOnce(conn: Deno.TcpConn): ByteStream {
-  conn.setNoDelay(true);
-  conn.setKeepAlive(true);
-  let closed = false;
-  return {
-    read: (buffer) => conn.read(buffer),
-    write: (bytes) => conn.write(bytes),
-    closeWrite: () => conn.closeWrite(),
-    close() {
-      if (!closed) conn.close();
-      closed = true;
-    },
-  };
 }
 
 function noProof(): Failure {

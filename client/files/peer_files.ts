@@ -35,6 +35,7 @@ import {
 import type { Listing, SharedFolder } from "./shared_folder.ts";
 import type { Outgoing } from "./file_source.ts";
 import {
+  type Announced,
   type Attempt,
   type Effect,
   Transfer,
@@ -46,25 +47,23 @@ import type { Bytes } from "../../core/scram.ts";
 /** So many offers, and so many requests, of one side may be under way. */
 export const MAX_UNDER_WAY = 16;
 
-/** What {@linkcode PeerFiles} need. */
-export interface PeerFilesOptions {
+/** All transfers of the user, which those with one peer belong to. */
+export interface TransfersOwner {
   /** The user's name. */
   readonly me: string;
-  /** The peer's name. */
-  readonly peer: string;
-  /** What the peer may get; undefined: nothing. */
+  /** What peers may get; undefined: nothing. */
   readonly shared: SharedFolder | undefined;
   /** Where received files go. */
-  folder(): string;
+  readonly folder: string;
   /** The number of the next transfer. */
   nextNumber(): number;
-  /** There is a new transfer. */
-  began(transfer: Transfer): void;
+  /** There is a new transfer, of these files. */
+  began(transfer: Transfer, files: PeerFiles): void;
   /**
-   * An offer waits: apply `accepted` or `cancelled`. The first that is heard of
-   * what the peer sends.
+   * An offer waits: apply `accepted` or `cancelled`. It has to agree with what
+   * was `announced`, if anything was.
    */
-  decide(transfer: Transfer): Promise<void>;
+  decide(transfer: Transfer, announced: Announced | undefined): Promise<void>;
   /** The state of a transfer is another. */
   changed(transfer: Transfer): void;
 }
@@ -130,7 +129,9 @@ class Connection {
 
 /** See the top of the file. */
 export class PeerFiles {
-  readonly #options: PeerFilesOptions;
+  readonly #owner: TransfersOwner;
+  readonly #peer: string;
+  #announced: Announced | undefined; // until the first offer
   /** All that have not ended, the oldest first, and what begins each. */
   readonly #transfers = new Map<Transfer, Begin | undefined>();
   readonly #tasks = new Set<Promise<void>>();
@@ -139,8 +140,11 @@ export class PeerFiles {
   #over: FileFailure | undefined;
   #used = false;
 
-  constructor(options: PeerFilesOptions) {
-    this.#options = options;
+  /** If the session was opened for files, the call has `announced` them. */
+  constructor(owner: TransfersOwner, peer: string, announced?: Announced) {
+    this.#owner = owner;
+    this.#peer = peer;
+    this.#announced = announced;
   }
 
   /** Whether anything was ever sent or received. */
@@ -171,7 +175,7 @@ export class PeerFiles {
     const control = decodeControl(record);
     switch (control.type) {
       case "offer":
-        return await this.#announced(connection, control);
+        return await this.#offerBegins(connection, control);
       case "manifest":
         await receivings.get(control.transfer)?.receive(control);
         return await this.#listed(connection, control.transfer);
@@ -283,21 +287,21 @@ export class PeerFiles {
   ): Transfer {
     const transfer = new Transfer({
       ...parts,
-      number: this.#options.nextNumber(),
-      peer: this.#options.peer,
+      number: this.#owner.nextNumber(),
+      peer: this.#peer,
       changed: (transfer) => this.#changed(transfer),
       act: (...effect) => this.#act(...effect),
     });
     this.#transfers.set(transfer, begin);
     this.#used = true;
-    this.#options.began(transfer);
+    this.#owner.began(transfer, this);
     this.#begin();
     return transfer;
   }
 
   #changed(transfer: Transfer): void {
     if (transfer.isOver) this.#transfers.delete(transfer);
-    this.#options.changed(transfer);
+    this.#owner.changed(transfer);
     if (transfer.isOver) this.#begin(); // there is room for another
   }
 
@@ -324,7 +328,7 @@ export class PeerFiles {
   #act(transfer: Transfer, effect: Effect, attempt?: Attempt): void {
     const { state } = transfer;
     if (effect === "decide") {
-      this.#run(transfer, this.#options.decide(transfer));
+      this.#run(transfer, this.#owner.decide(transfer, undefined));
     } else if (effect === "receive" && attempt instanceof Receiving) {
       this.#run(transfer, this.#receive(transfer, attempt));
     } else if (effect === "cancel" && attempt && state.type === "failed") {
@@ -343,10 +347,9 @@ export class PeerFiles {
   }
 
   async #receive(transfer: Transfer, receiving: Receiving): Promise<void> {
-    const { me, peer } = this.#options;
+    const { me, folder } = this.#owner;
     const { finished } = transfer;
-    const folder = this.#options.folder();
-    const people = { sender: peer, receiver: me };
+    const people = { sender: this.#peer, receiver: me };
     try {
       const paths = await receiving.accept({ folder, people, finished });
       transfer.apply({ type: "finished", paths });
@@ -356,7 +359,7 @@ export class PeerFiles {
   }
 
   /** An offer begins; its manifest follows. */
-  async #announced(
+  async #offerBegins(
     { receivings, send }: Connection,
     offer: ControlOf<"offer">,
   ): Promise<void> {
@@ -403,7 +406,10 @@ export class PeerFiles {
     // The sender may withdraw it before it is accepted.
     this.#run(transfer, receiving.outcome.then(() => {}));
     if (known) known.apply({ type: "offered", attempt: receiving });
-    else this.#run(transfer, this.#options.decide(transfer));
+    else {
+      this.#run(transfer, this.#owner.decide(transfer, this.#announced));
+      this.#announced = undefined;
+    }
   }
 
   /** Answers a request for what is shared. */
@@ -413,7 +419,7 @@ export class PeerFiles {
   ): Promise<void> {
     const { send, serving } = connection;
     const { request } = asked;
-    const { shared } = this.#options;
+    const { shared } = this.#owner;
     const isClosed = () => this.#connection !== connection;
     try {
       if (!shared) throw new FileFailure("Nothing is shared here");

@@ -115,6 +115,16 @@ export interface Contents {
   readonly items?: readonly OfferedItem[];
 }
 
+/** What a CALL says of an offer; the server may have changed it. */
+export interface Announced {
+  /** Chosen by the sender: not to be trusted. */
+  readonly name: string;
+  /** In bytes; of all files, if there are several. */
+  readonly size: number;
+  /** Their number; 0 asks for a shared file instead. */
+  readonly files: number;
+}
+
 /** What a {@linkcode Transfer} begins with. */
 export interface TransferOptions {
   /** What the user calls it, from 1. */

@@ -10,23 +10,13 @@
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { downloadsFolder, freeBytes } from "./downloads.ts";
 import { FileFailure } from "./records.ts";
-import { PeerFiles } from "./peer_files.ts";
+import { PeerFiles, type TransfersOwner } from "./peer_files.ts";
 import type { SharedFolder } from "./shared_folder.ts";
-import type { Transfer } from "./transfer.ts";
+import type { Announced, Transfer } from "./transfer.ts";
 import { bytesText } from "./words.ts";
 
 /** Observers are told how far all transfers are so often, in milliseconds. */
 const TELL_EVERY_MS = 250;
-
-/** What a CALL says of an offer; the server may have changed it. */
-export interface Announced {
-  /** Chosen by the sender: not to be trusted. */
-  readonly name: string;
-  /** In bytes; of all files, if there are several. */
-  readonly size: number;
-  /** Their number; 0 asks for a shared file instead. */
-  readonly files: number;
-}
 
 /** Shows transfers; each is told what happens, and only that. */
 export interface TransfersObserver {
@@ -51,8 +41,11 @@ export interface TransfersParts {
   /** What others may get. Default: nothing. */
   readonly shared?: SharedFolder | undefined;
   readonly observer: TransfersObserver;
-  /** Whether offers are accepted without a question. Default: none. */
-  accepts?(transfer: Transfer): boolean;
+  /**
+   * Whether to accept what `peer` offers without a question. Default: the user
+   * decides.
+   */
+  readonly accepts?: ((peer: string) => boolean) | undefined;
   /** How much room a folder has, in bytes. Default: {@linkcode freeBytes}. */
   freeBytes?(folder: string): Promise<number | undefined>;
   /** Default: the system's. */
@@ -60,7 +53,9 @@ export interface TransfersParts {
 }
 
 /** See the top of the file. */
-export class Transfers {
+export class Transfers implements TransfersOwner {
+  readonly me: string;
+  readonly shared: SharedFolder | undefined;
   readonly #parts: TransfersParts;
   readonly #clock: Clock;
   readonly #all = new Set<Transfer>();
@@ -69,6 +64,8 @@ export class Transfers {
   #accepted = Promise.withResolvers<Transfer>();
 
   constructor(parts: TransfersParts) {
+    this.me = parts.me;
+    this.shared = parts.shared;
     this.#parts = parts;
     this.#clock = parts.clock ?? CLOCK;
   }
@@ -78,23 +75,7 @@ export class Transfers {
    * opened for files, the first offer has to agree with what was `announced`.
    */
   withPeer(peer: string, announced?: Announced): PeerFiles {
-    let first = announced;
-    const files: PeerFiles = new PeerFiles({
-      me: this.#parts.me,
-      peer,
-      shared: this.#parts.shared,
-      folder: () => this.#folder,
-      nextNumber: () => ++this.#lastNumber,
-      began: (transfer) => this.#began(transfer, files),
-      changed: (transfer) => this.#changed(transfer),
-      decide: (transfer) => {
-        if (transfer.role === "get") return this.#decide(transfer);
-        const expected = first;
-        first = undefined;
-        return this.#decide(transfer, expected);
-      },
-    });
-    return files;
+    return new PeerFiles(this, peer, announced);
   }
 
   /** All that have not ended, the oldest first. */
@@ -132,7 +113,7 @@ export class Transfers {
   end(transfer: Transfer, why?: string): void {
     const { sends, state: { type } } = transfer;
     const verb = type === "offered" && !sends ? "declined" : "cancelled it";
-    const error = new FileFailure(why ?? `${this.#parts.me} ${verb}`);
+    const error = new FileFailure(why ?? `${this.me} ${verb}`);
     transfer.apply({ type: "cancelled", error });
   }
 
@@ -145,28 +126,28 @@ export class Transfers {
   }
 
   /** Found out when it is needed: it may take a permission. */
-  get #folder(): string {
+  get folder(): string {
     return this.#parts.folder ?? downloadsFolder();
   }
 
   #free(): Promise<number | undefined> {
-    return (this.#parts.freeBytes ?? freeBytes)(this.#folder);
+    return (this.#parts.freeBytes ?? freeBytes)(this.folder);
   }
 
-  async #decide(offer: Transfer, announced?: Announced): Promise<void> {
-    const { me, observer, accepts } = this.#parts;
+  /** See {@linkcode TransfersOwner}. */
+  async decide(offer: Transfer, announced?: Announced): Promise<void> {
+    const { observer, accepts } = this.#parts;
     if (offer.isOver) return; // by the observer, which was told of it
     if (announced && !agrees(offer, announced)) {
       observer.refused(offer, whatChanged(offer, announced));
       return this.end(offer);
     }
-    const isWanted = offer.role === "get" || announced ||
-      accepts?.(offer);
+    const isWanted = offer.role === "get" || announced || accepts?.(offer.peer);
     if (!isWanted) return await observer.asks(offer);
     const lacking = await this.accept(offer);
     if (lacking === undefined) return;
     observer.refused(offer, lacking);
-    this.end(offer, `${me} had no room for it`);
+    this.end(offer, `${this.me} had no room for it`);
   }
 
   async #lackOfRoom({ contents }: Transfer): Promise<string | undefined> {
@@ -174,17 +155,24 @@ export class Transfers {
     const free = await this.#free();
     if (free === undefined || free >= size) return undefined;
     return `Cannot accept ${title}: it needs ${bytesText(size)}, and ` +
-      `${this.#folder} has room for ${bytesText(free)}`;
+      `${this.folder} has room for ${bytesText(free)}`;
   }
 
-  #began(transfer: Transfer, files: PeerFiles): void {
+  /** See {@linkcode TransfersOwner}. */
+  nextNumber(): number {
+    return ++this.#lastNumber;
+  }
+
+  /** See {@linkcode TransfersOwner}. */
+  began(transfer: Transfer, files: PeerFiles): void {
     this.#all.add(transfer);
     this.#ticking ??= this.#clock.every(TELL_EVERY_MS, () => this.#tick());
     this.#parts.observer.began(transfer, files);
     this.#tick();
   }
 
-  #changed(transfer: Transfer): void {
+  /** See {@linkcode TransfersOwner}. */
+  changed(transfer: Transfer): void {
     const now = this.#clock.now();
     if (transfer.state.type === "running") transfer.ranAt ??= now;
     if (!transfer.isOver) return;

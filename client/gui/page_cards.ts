@@ -6,9 +6,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { PeerFiles } from "../files/peer_files.ts";
-import type { Transfer } from "../files/transfer.ts";
+import type { Announced, Transfer } from "../files/transfer.ts";
 import { amountText, stateText } from "../files/words.ts";
-import type { Announced } from "../files/transfers.ts";
 import type { Call } from "../direct/calls.ts";
 import type { PageLink } from "./page_link.ts";
 import type { ShownTransfer } from "../../core/page_talk.ts";

@@ -90,6 +90,8 @@ export interface Owner {
   resumed(): void;
   /** The connection is lost, and the owner is to be reconnected. */
   lost(why: Error): void;
+  /** The server refuses to reconnect us; not told again for the same code. */
+  refused?(why: ChatError): void;
 }
 
 /** See the top of the file. */
@@ -101,6 +103,7 @@ export class ReconnectingConnection implements Disposable, Requester {
   #connection: Connection | undefined; // registering, or registered
   #registered = false;
   #lostAt: number | undefined; // while it tries to reconnect
+  #refusal = 0; // its code, of the last one that was told
   #wasRegistered = false; // ever
   #registeredAt = 0; // the last time
   #answeredBefore = 0; // when it registered
@@ -339,7 +342,11 @@ export class ReconnectingConnection implements Disposable, Requester {
       this.#lostAt = now;
       const stayed = now - this.#registeredAt >= STAYED_MS;
       if (stayed || this.#answered > this.#answeredBefore) this.#attempt = 0;
+      this.#refusal = 0;
       owner.lost(error);
+    } else if (error instanceof ChatError && error.code !== this.#refusal) {
+      this.#refusal = error.code;
+      owner.refused?.(error);
     }
     const { giveUpAfterMs = Infinity, random } = this.#options;
     const told = Math.max(this.#retryAfterMs, retryAfterMs(error));

@@ -19,6 +19,9 @@ export const SENT_TO_SELF = "Cannot send to yourself";
 /** After why the connection was lost. */
 export const RECONNECTING = "Reconnecting. What you type is sent after that.";
 
+/** After why the server refuses to reconnect a client, for now. */
+export const TRYING_AGAIN = "Trying again.";
+
 /** After a reconnect to a server that counts messages anew. */
 export const RESTARTED =
   "The server has restarted: earlier messages are gone there";

@@ -31,7 +31,7 @@ export const HIGH_WATER_BYTES = 256 * 1024;
 export const STALL = { bytes: 32 * 1024, ms: 500 };
 
 /** Small buffers are joined up to this size; a larger one goes out as it is. */
-const JOINED_BYTES = 64 * 1024;
+const MERGED_BYTES = 64 * 1024;
 
 /** A piece of this size leaves at once; joining it gains nothing. */
 const LARGE_BYTES = 16 * 1024;
@@ -262,7 +262,7 @@ export class Outbox implements DueWriter {
    * Resolves when the queue is short again, or when it is closed or hurried:
    * answers are made no faster than the client reads them.
    */
-  async room(): Promise<void> {
+  async belowLimit(): Promise<void> {
     while (this.behind) await this.#change();
   }
 
@@ -317,7 +317,7 @@ export class Outbox implements DueWriter {
   /** What goes out in the next write: one piece, or several in one buffer. */
   #nextBytes(): Uint8Array {
     const count = this.#fitting();
-    return count < 2 ? this.#take() : this.#joined(count);
+    return count < 2 ? this.#take() : this.#merged(count);
   }
 
   /** How many pieces at the head of the queue fit in one write. */
@@ -325,16 +325,16 @@ export class Outbox implements DueWriter {
     let bytes = 0;
     for (let end = this.#next; end < this.#queue.length; end++) {
       bytes += this.#queue[end]!.length;
-      if (bytes > JOINED_BYTES) return end - this.#next;
+      if (bytes > MERGED_BYTES) return end - this.#next;
     }
     return this.#queue.length - this.#next;
   }
 
-  #joined(count: number): Uint8Array {
+  #merged(count: number): Uint8Array {
     const pieces = Array.from({ length: count }, () => this.#take());
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (bytes >= SCRATCH_FROM_BYTES) {
-      this.#scratch = spare.pop() ?? new Uint8Array(JOINED_BYTES);
+      this.#scratch = spare.pop() ?? new Uint8Array(MERGED_BYTES);
     }
     const buffer = this.#scratch ?? new Uint8Array(bytes);
     let at = 0;

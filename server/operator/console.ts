@@ -12,7 +12,7 @@
 import { ChatError, isUserName } from "../../protocol.ts";
 import { type BanTarget, parseTarget } from "../accounts/bans.ts";
 import { hostOf } from "../net/connection.ts";
-import type { Context, Session } from "../session/state.ts";
+import type { Context, Session } from "../session/session.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { localTime } from "./screen.ts";
 

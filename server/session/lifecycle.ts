@@ -7,9 +7,9 @@
 import { ChatError, encode, ERRORS } from "../../protocol.ts";
 import { logLeft, type User } from "../chat/user.ts";
 import { type Connection, type Ending, hostOf } from "../net/connection.ts";
-import { type Context, Session, type State } from "./state.ts";
+import { type Context, Session, type State } from "./session.ts";
 import { release } from "./register.ts";
-import type { Registered } from "./registered.ts";
+import type { Registered } from "./sender.ts";
 
 /** Opens the session of a connection; refuses it if it is over a limit. */
 export function openSession(
@@ -37,11 +37,11 @@ export function closeSession(
 /** Counts the connection, or ends it. */
 function admit(session: Session, context: Context): void {
   const { bans, limits, log, now } = context;
-  const { remote, way } = session.connection;
+  const { remote, transport } = session.connection;
   try {
     limits.enter(session, now());
     session.admitted = true;
-    const over = way === "TCP" ? "" : ` over ${way}`;
+    const over = transport === "TCP" ? "" : ` over ${transport}`;
     log(`<${remote}> connected${over}`);
     const value = hostOf(remote);
     const banned = bans.refusal({ kind: "address", value });
@@ -148,7 +148,7 @@ export class KeepaliveTimer {
 
   #restartAll(now: number): void {
     for (const { connection, keepalive } of this.#context.sessions) {
-      connection.heardAt = now;
+      connection.idleSince = now;
       keepalive.restart(now);
     }
   }

@@ -173,7 +173,7 @@ export class TwoSocketUser implements Peer {
     if (this.user.muted) {
       throw new ChatError(102, "Cannot send: muted"); // it knows no 120
     }
-    const to = hub.address(this.user, frame.args[0]!);
+    const to = hub.checkTarget(this.user, frame.args[0]!);
     const [stored] = await journal.append(this.name, [{
       to,
       body: frame.body,

@@ -27,9 +27,8 @@ export function peerFiles(parts: PeerFilesParts = {}): PeerFiles {
   let number = 0;
   return new PeerFiles({
     me: "bob",
-    peer: "alice",
     shared: parts.shared,
-    folder: () => {
+    get folder(): string {
       throw new Error("the test accepts");
     },
     nextNumber: () => ++number,
@@ -43,7 +42,7 @@ export function peerFiles(parts: PeerFilesParts = {}): PeerFiles {
       if (attempt instanceof Receiving) parts.offered?.(attempt, transfer);
       return Promise.resolve();
     },
-  });
+  }, "alice");
 }
 
 /** What a {@linkcode Pair} can be told. */

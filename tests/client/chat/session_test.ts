@@ -7,7 +7,7 @@ import { roomNamed } from "../../../core/commands.ts";
 import { Session } from "../../../client/chat/session.ts";
 import { runTypedLines } from "../../../client/chat/typed.ts";
 import { View } from "../../../client/view/view.ts";
-import type { Frame } from "../../../protocol.ts";
+import { ChatError, type Frame } from "../../../protocol.ts";
 import {
   FakeServer,
   guestAccess,
@@ -124,6 +124,14 @@ Deno.test("Session shows what the operator says as a line of its own, harmless",
   ]);
 });
 
+Deno.test("Session shows why the server refuses to reconnect it, and that it goes on", () => {
+  const { session, printed } = createSession();
+
+  session.chat.refused(new ChatError(104, "Name in use"));
+
+  assertEquals(printed, ["! ERROR 104 Name in use. Trying again.\n"]);
+});
+
 Deno.test("Messages.unsent() gives what was typed to people, and nothing of it to a pipe", () => {
   const show = () => {};
   const requests = [
@@ -164,6 +172,7 @@ Deno.test("lines are read before the first command is answered: /quit ends at on
   type("unsaid");
 
   await Promise.all([running, run]);
+  session.noteUnsent();
   assert(printed.includes("* Queued: unsaid\n"), printed.join(""));
   assert(printed.includes("* 1 queued message not sent\n"), printed.join(""));
 });

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { Files, type FilesParts } from "../../../client/files/files.ts";
 import type { PeerFiles } from "../../../client/files/peer_files.ts";
-import type { Announced } from "../../../client/files/transfers.ts";
+import type { Announced } from "../../../client/files/transfer.ts";
 import type { Clock } from "../../../core/net/backoff.ts";
 import { snapshot, Wire, writeFiles } from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";

@@ -68,6 +68,7 @@ function createLine(
     },
     resumed: () => void told.push("arrived"),
     lost: (why) => void told.push(`lost: ${why.message}`),
+    refused: (why) => void told.push(`refused: ${why.message}`),
   };
   const ended = readAll(line, owner);
   return { line, clock, told, ended };
@@ -386,7 +387,7 @@ for (const code of ["100 Malformed username", "110 Login required"]) {
 
 Deno.test("ReconnectingConnection gives a name up that somebody else has for 100 seconds", async () => {
   const server = new FakeServer();
-  const { clock, ended } = createLine(server);
+  const { clock, told, ended } = createLine(server);
   (await accept(server)).hangUp();
 
   const refusing = (async () => {
@@ -401,7 +402,7 @@ Deno.test("ReconnectingConnection gives a name up that somebody else has for 100
   server[Symbol.dispose]();
   await refusing;
 
-  assertEquals(error.code, 104);
+  assertEquals([error.code, ...told.slice(2)], [104, "refused: Name in use"]);
   const waited = clock.slept.reduce((a, b) => a + b);
   assert(waited >= 100_000 && waited < 120_000, `${waited}`);
 });

@@ -341,11 +341,7 @@ for (const [how, [code, go]] of Object.entries(LEAVES)) {
       await go(screen);
 
       const shown = await screen.until(`code ${code}`);
-      assertEquals(
-        shown.includes("1 queued message not sent"),
-        code === 0,
-        shown,
-      );
+      assert(shown.includes("* 1 queued message not sent"), shown);
     },
   );
 }

@@ -330,6 +330,10 @@ export class Chat implements CommandClient {
         this.why = inWords(why);
         changed();
       },
+      refused: (why) => {
+        this.why = inWords(why);
+        changed();
+      },
       resumed: () => {
         this.state = "connected";
         this.carrier?.arrived();
