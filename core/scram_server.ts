@@ -119,7 +119,7 @@ export function challenge(
   }
   if (user !== name) {
     throw invalid(
-      `Cannot log in as "${name}": the SCRAM message is of another name`,
+      `Cannot sign in as "${name}": the SCRAM message is of another name`,
     );
   }
   const nonce = word + random;
@@ -152,7 +152,7 @@ export function prove(
     );
   }
   if (word !== nonce) {
-    throw invalid("Cannot log in: the proof answers another challenge");
+    throw invalid("Cannot sign in: the proof answers another challenge");
   }
   const said = `${clientFirst},${message},${withoutProof}`;
   const mask = hashes.hmacSha256(verifier.storedKey, said);

@@ -1,9 +1,9 @@
 /**
  * Puts the parts of a server together, and stops them again.
  *
- * What frames mean is in server/session/serve.ts, who hears what in server/chat/hub.ts,
- * where messages come into being in server/journal/journal.ts, how connections are
- * accepted in server/net/acceptor.ts, and what the operator can type in
+ * What frames mean is in server/session/serve.ts, who receives
+ * a message in server/chat/hub.ts, where messages get their ids in
+ * server/journal/journal.ts, how connections are accepted in server/net/acceptor.ts, and what the operator can type in
  * server/operator/console.ts.
  *
  * @module
@@ -63,8 +63,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
   /** A two-socket client must acknowledge in this time, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
   /**
-   * Over so many unread bytes a connection ends at once; default: eight times
-   * `maxUnreadBytes`, and 8 MiB at least.
+   * Limit of unread bytes, over which a connection ends at once; default: eight
+   * times `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
   /** What rates, waits and last words are measured by; tests give their own. */
@@ -90,7 +90,7 @@ export interface Server extends AsyncDisposable {
 /** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
 
-/** Clients are told to wait so long before they reconnect. */
+/** Time that clients are told to wait before they reconnect. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
@@ -109,7 +109,7 @@ export function startServer(options: ServerOptions = {}): Server {
   const ticking = startTicking(context);
   const turns = openTurns();
   const sessions = loadSessions(context);
-  setImmediate(() => context.accounts.prepare()); // before anybody talks
+  setImmediate(() => context.accounts.prepare()); // before the first chat
   const acceptor = new Acceptor({
     serve: async (connection) => (await sessions).serve(connection, context),
     admit: () => context.admission.pass(),

@@ -53,7 +53,7 @@ function admit(session: Session, context: Context): void {
   }
 }
 
-/** So many refused connections wait until the client has read why. */
+/** Limit of refused connections that wait until the client has read why. */
 const MAX_REFUSED = 100;
 
 /** Whether a connection that was refused is closed at once. */
@@ -104,7 +104,7 @@ function inWords(ending: Ending | undefined): string {
   return ending ?? "server error";
 }
 
-/** So many checks in a second see each connection once. */
+/** Number of checks in a second; each connection is in one of them. */
 const CHECKS = 10;
 
 /** From one check to the next, in milliseconds. */
