@@ -34,6 +34,7 @@ import { errorText } from "./core/net/connection_error.ts";
 import { ReconnectingConnection } from "./core/net/reconnecting.ts";
 import { inTime } from "./core/resume.ts";
 import { sanitize } from "./core/text/sanitize.ts";
+import { accountCreated } from "./core/text/sentences.ts";
 import config from "./deno.json" with { type: "json" };
 import { ChatError, DEFAULT_ROOM, lookAlike } from "./protocol.ts";
 import { UsageError } from "./terminal/options.ts";
@@ -215,11 +216,12 @@ async function runLoops(
 async function speak(
   session: Session,
   goal: Goal,
-  { asks, options, piped, terminal }: Setting,
+  { access, asks, options, piped, terminal }: Setting,
   refusals: Refusals,
 ): Promise<void> {
   const { server } = session;
   const { room = DEFAULT_ROOM, transfer } = options;
+  const signsUp = access.signIn.way === "signup";
   await session.present;
   let isDone = true;
   if (transfer) {
@@ -230,6 +232,7 @@ async function speak(
     await sendLines(session, room, refusals);
   } else {
     session.note(`Welcome, ${session.name}. Type /help for commands.`);
+    if (signsUp) session.note(accountCreated(session.name));
     if (asks && !options.tls && !isLoopback(goal.hostname)) {
       session.note(NOT_ENCRYPTED);
     }

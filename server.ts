@@ -178,12 +178,12 @@ async function openPage(
   if (webPort === undefined) return;
   const { startWeb } = await import("./web/serve/serve.ts");
   const { invitation } = await import("./web/serve/invite.ts");
-  const way = tls ? "TLS" : "TCP";
+  const transport = tls ? "TLS" : "TCP";
   const web = await startWeb({
     hostname,
     port: webPort,
     ...(tls ? { tls } : {}),
-    welcome: (wire, { address }) => server.welcome(wire, address, way),
+    welcome: (wire, { address }) => server.welcome(wire, address, transport),
   }).catch((error: Error) => {
     const option = "--web-port";
     throw cannotListen({ hostname, port: webPort, option }, error);

@@ -36,7 +36,7 @@ export async function askGoal(
   const named = options.name === undefined;
   if (named && !asks) {
     throw new UsageError(
-      "Cannot ask for a name: the input is not a terminal. Write client.ts NAME SERVER",
+      "Cannot ask for a name: the input is not a terminal. Run: deno run -A client.ts NAME SERVER",
     );
   }
   const name = options.name ?? await askName(terminal, "");
@@ -96,23 +96,24 @@ export function refused(
 ): Failure {
   const server = addressText(goal) + (tls ? " --tls" : "");
   const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
-  const example = `Try: client.ts ${free || "alice"} ${server}`;
+  const example = `Try: deno run -A client.ts ${free || "alice"} ${server}`;
   const retry = Number(error.headers["retry-after"]);
   let advice = ADVICE[error.code] ?? "Try again later, or ask the operator.";
   if (error.code === 100) {
     advice = `Names have 1 to 32 letters and digits. ${example}`;
   }
   if (free !== "") advice = example;
-  if (retry > 60) advice = `Try again in ${Math.ceil(retry / 60)} minutes.`;
-  else if (retry > 0) advice = `Try again in ${retry} s.`;
-  const text = `Cannot register as "${goal.name}": ${errorText(error)}`;
-  return new Failure(EXIT.refused, text, { advice, cause: error });
+  if (error.code === 112) advice = ""; // the error says it
+  else if (retry > 60) {
+    advice = `Try again in ${Math.ceil(retry / 60)} minutes.`;
+  } else if (retry > 0) advice = `Try again in ${retry} s.`;
+  return new Failure(EXIT.refused, errorText(error), { advice, cause: error });
 }
 
 /** The next step, where no user can be asked for a password. */
 const ADVICE: Partial<Record<number, string>> = {
   103: "Add --tls, if this is the server's port for TLS.",
-  110: "--login signs in to your account; --signup creates one.",
-  111: "Write the account's password into the file of --password-file FILE.",
-  113: "--login signs in, with the password in --password-file FILE.",
+  110: "Add --login to sign in to your account, or --signup to create one.",
+  111: "Put the account's password into a file and add --password-file FILE.",
+  113: "Add --login and --password-file FILE to sign in.",
 };

@@ -32,7 +32,7 @@ export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 export const DEFAULT_HOST = "127.0.0.1";
 
 /** Above the options, in `--help`. */
-export const USAGE = `Usage: client.ts [NAME] [SERVER] [OPTIONS]
+export const USAGE = `Usage: deno run -A client.ts [NAME] [SERVER] [OPTIONS]
 
 Chat as NAME on SERVER: a host, host:port or [IPv6]:port. On a terminal, the
 client asks for what is missing. The lines of a pipe or file are sent as they
@@ -199,11 +199,17 @@ function transferOf(
   paths: readonly string[],
 ): TransferTask | undefined {
   const [path] = paths;
-  if (send === undefined && path !== undefined) throw unexpected(path);
+  if (send === undefined && path !== undefined) {
+    throw unexpected(
+      path,
+      /^\d+$/.test(path) ? `Write --port ${path}.` : undefined,
+    );
+  }
   if (receive) return { kind: "receive", user: from };
   if (send === undefined) return undefined;
   if (path !== undefined) return { kind: "send", user: send, paths };
   throw new UsageError(
-    "Cannot use --send without files. Example: client.ts alice SERVER --send bob notes.pdf",
+    "Cannot use --send without files. " +
+      "Example: deno run -A client.ts alice SERVER --send bob notes.pdf",
   );
 }

@@ -122,7 +122,7 @@ export function challenge(
   if (user !== name) {
     throw new ChatError(
       105,
-      `Cannot log in as "${name}": the SCRAM message is of another name`,
+      `Cannot sign in as "${name}": the SCRAM message is of another name`,
     );
   }
   const nonce = word + random;
@@ -158,7 +158,7 @@ export function prove(
   if (word !== nonce) {
     throw new ChatError(
       105,
-      "Cannot log in: the proof answers another challenge",
+      "Cannot sign in: the proof answers another challenge",
     );
   }
   const said = `${clientFirst},${message},${withoutProof}`;

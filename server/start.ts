@@ -1,9 +1,9 @@
 /**
  * Puts the parts of a server together, and stops them again.
  *
- * What frames mean is in server/session/session.ts, who hears what in server/chat/hub.ts,
- * where messages come into being in server/journal/journal.ts, how connections are
- * accepted in server/net/acceptor.ts, and what the operator can type in
+ * What frames mean is in server/session/serve.ts, who receives
+ * a message in server/chat/hub.ts, where messages get their ids in
+ * server/journal/journal.ts, how connections are accepted in server/net/acceptor.ts, and what the operator can type in
  * server/operator/console.ts.
  *
  * @module
@@ -20,8 +20,8 @@ import {
   openTurns,
   throttledLog,
 } from "./net/clock.ts";
-import type { Way, Wire } from "./net/connection.ts";
-import type { Context, Settings } from "./session/state.ts";
+import type { Transport, Wire } from "./net/connection.ts";
+import type { Context, Settings } from "./session/session.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
@@ -38,12 +38,15 @@ import {
 } from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
-import { serve } from "./session/session.ts";
+import { serve } from "./session/serve.ts";
 import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
 import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/lifecycle.ts";
 import { Admission } from "./net/admission.ts";
-import { ResumableSessions, TokenTable } from "./accounts/resume_tokens.ts";
+import {
+  ResumableSessions,
+  ResumableSessionTable,
+} from "./accounts/resume_tokens.ts";
 
 /** Options of {@linkcode startServer}; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
@@ -63,8 +66,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
   /** A two-socket client must acknowledge in this time, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
   /**
-   * Over so many unread bytes a connection ends at once; default: eight times
-   * `maxUnreadBytes`, and 8 MiB at least.
+   * Limit of unread bytes, over which a connection ends at once; default: eight
+   * times `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
   /** What rates, waits and last words are measured by; tests give their own. */
@@ -84,13 +87,13 @@ export interface Server extends AsyncDisposable {
   /** What the operator's commands work on. */
   readonly context: Context;
   /** Serves a client that connects in another way, such as a WebSocket. */
-  welcome(wire: Wire, from: Deno.NetAddr, way?: Way): void;
+  welcome(wire: Wire, from: Deno.NetAddr, transport?: Transport): void;
 }
 
 /** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
 
-/** Clients are told to wait so long before they reconnect. */
+/** Time that clients are told to wait before they reconnect. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
@@ -108,7 +111,7 @@ export function startServer(options: ServerOptions = {}): Server {
   const context = contextOf(options, { database, log });
   const ticking = startTicking(context);
   const turns = openTurns();
-  setImmediate(() => context.accounts.prepare()); // before anybody talks
+  setImmediate(() => context.accounts.prepare()); // before the first chat
   const acceptor = new Acceptor({
     serve: (connection) => serve(connection, context),
     admit: () => context.admission.pass(),
@@ -123,7 +126,7 @@ export function startServer(options: ServerOptions = {}): Server {
     tlsPort: tls?.port,
     file: isStored(options) ? db : undefined,
     context,
-    welcome: (wire, from, way) => acceptor.welcome(wire, from, way),
+    welcome: (wire, from, transport) => acceptor.welcome(wire, from, transport),
     async [Symbol.asyncDispose]() {
       ticking[Symbol.dispose]();
       acceptor.close();
@@ -204,7 +207,7 @@ function createContext(
     admission: new Admission({ lastId: () => journal.lastId, clock }),
     log,
     resumables: isStored(options)
-      ? new ResumableSessions({ store: new TokenTable(database), now: now() })
+      ? new ResumableSessions(new ResumableSessionTable(database), now())
       : new ResumableSessions(),
     limits: new Limits(options),
     sessions: new Set(),

@@ -97,8 +97,8 @@ export async function parseOptions<T extends OptionTable>(
 }
 
 /** An argument that no option and no place of the command line takes. */
-export function unexpected(arg: string): UsageError {
-  return new UsageError(`Unexpected argument "${arg}". See --help.`);
+export function unexpected(arg: string, hint = "See --help."): UsageError {
+  return new UsageError(`Unexpected argument "${arg}". ${hint}`);
 }
 
 /** Whether `option` takes no value. */

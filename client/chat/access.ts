@@ -11,6 +11,7 @@ import type { ChatError } from "../../protocol.ts";
 import type { Requester } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
+import { hasAccount } from "../../core/text/sentences.ts";
 import {
   type Bytes,
   MAX_PASSWORD_BYTES,
@@ -86,11 +87,15 @@ export class Access {
   async overcome(error: ChatError): Promise<boolean> {
     const { signIn } = this;
     signIn.use(signIn.way); // forgets the password
-    if (ownerOf(error) !== undefined && signIn.way === "guest") {
+    const owner = ownerOf(error);
+    if (owner !== undefined && signIn.way === "guest") {
       if (!this.#terminal && this.#file === undefined) {
         throw needsPassword(error);
       }
       signIn.use("login");
+      if (this.#file === undefined) {
+        this.#terminal?.print(`* ${sanitize(hasAccount(owner))}\n`);
+      }
       return true;
     }
     const terminal = this.#file === undefined ? this.#terminal : undefined;
@@ -124,8 +129,8 @@ export class Access {
         return password;
       }
       this.#terminal?.print(
-        "! The two are not the same; try again. " +
-          "An empty line leaves it as it is.\n",
+        "! The two passwords are different. Type both again; " +
+          "an empty line cancels.\n",
       );
     }
   }
@@ -150,10 +155,10 @@ const CURABLE = new Set<number>([110, 111, 113]);
 function askWay(terminal: Terminal): Promise<Way> {
   return askUntil(
     terminal,
-    "1 register, 2 log in: ",
+    "1 Sign up, 2 Sign in: ",
     (answer) =>
       WAYS[answer] ??
-        new Error("Type 1 to make an account, 2 if you have one"),
+        new Error("Type 1 to create an account, or 2 to sign in"),
   );
 }
 
@@ -184,8 +189,8 @@ function needsPassword(cause?: ChatError): Failure {
   const why = cause ? `${errorText(cause)}. ` : "";
   return new Failure(
     cause ? EXIT.refused : EXIT.usage,
-    `${why}Cannot ask for a password: the input is no terminal`,
-    { advice: "--password-file FILE says where it is.", cause },
+    `${why}Cannot ask for a password: the input is not a terminal`,
+    { advice: "Put it into a file and add --password-file FILE.", cause },
   );
 }
 
@@ -224,8 +229,8 @@ async function readPasswordFile(path: string): Promise<string> {
       throw cannot("it is a device");
     }
     if (info.mode !== null && (info.mode & 0o077) !== 0) {
-      const advice = info.isFile ? `chmod 600 ${path}` : ""; // or a pipe
-      throw cannot("others can read it", { advice });
+      const advice = info.isFile ? `Run: chmod 600 ${path}` : ""; // or a pipe
+      throw cannot("other users can read it", { advice });
     }
     const bytes = await readStart(file, MAX_FILE_BYTES + 1);
     if (bytes.length <= MAX_FILE_BYTES) return strictDecoder.decode(bytes);

@@ -159,14 +159,14 @@ async function signUp(session: Session): Promise<void> {
   if (access.signIn.owned) return session.note(alreadyAccount(name));
   if (!access.asks) {
     return session.showError(
-      "Cannot ask for a password: the input is no terminal. " +
+      "Cannot ask for a password: the input is not a terminal. " +
         "Start the client with --signup and --password-file FILE.",
     );
   }
   const done = await access.signUpHere(server, name);
   session.note(
     done
-      ? `${accountCreated(name)}. It needs your password.`
+      ? accountCreated(name)
       : "No password was entered. Nothing has changed.",
   );
 }

@@ -78,7 +78,10 @@ export function errorText({ code, message }: ChatError): string {
   return `ERROR ${code} ${text}${message === text ? "" : `: ${message}`}`;
 }
 
-/** Any error as a sentence without a code, with when to try again. */
+/**
+ * Any error as a sentence without a code, with when to try again. A reason that
+ * is a sentence stands alone.
+ */
 export function inWords(error: Error): string {
   // What ended a connection is told better by the server's own error.
   const told = error.cause instanceof ChatError ? error.cause : error;
@@ -86,6 +89,8 @@ export function inWords(error: Error): string {
   if (!(told instanceof ChatError)) return message;
   const text = ERRORS[told.code] ?? `Error ${told.code}`;
   const retry = told.headers["retry-after"];
-  const advice = retry === undefined ? "" : `. Try again in ${retry} s`;
-  return `${message === text ? text : `${text}: ${message}`}${advice}`;
+  const isTold = retry === undefined || told.code === 112; // by its reason
+  const advice = isTold ? "" : `. Try again in ${retry} s`;
+  const stands = message === text || message.startsWith("Cannot ");
+  return `${stands ? message : `${text}: ${message}`}${advice}`;
 }

@@ -41,9 +41,15 @@ export function alreadyAccount(name: string): string {
   return `${name} is an account already. Its password cannot be changed yet.`;
 }
 
+/** To a guest whose name has the account `owner`. */
+export function hasAccount(owner: string): string {
+  return `${owner} has an account. ` +
+    "If it is yours, sign in; if not, choose another name.";
+}
+
 /** After a sign-up. */
 export function accountCreated(name: string): string {
-  return `${name} is your account now`;
+  return `You now have the account ${name}. Signing in needs your password.`;
 }
 
 /** `users` as a text: the first of them by name, and how many more. */

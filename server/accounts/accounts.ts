@@ -300,7 +300,11 @@ function lockedOut(name: string, forMs: number): ChatError {
   }
   const minutes = Math.ceil(forMs / 60_000);
   const wait = minutes === 1 ? "1 minute" : `${minutes} minutes`;
-  return new ChatError(112, `${what}; try again in ${wait}`, {
-    headers: { "Retry-after": Math.ceil(forMs / 1_000) },
-  });
+  return new ChatError(
+    112,
+    `${what}; try again in ${wait}, or ask the operator to unlock the account`,
+    {
+      headers: { "Retry-after": Math.ceil(forMs / 1_000) },
+    },
+  );
 }

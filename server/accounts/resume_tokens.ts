@@ -3,7 +3,7 @@
  * gone. With the resume token the user takes the name back and receives what
  * was missed.
  *
- * With a store they survive a restart: then nothing is answered before it is
+ * With a table they survive a restart: then nothing is answered before it is
  * stored. Without one they end with the process.
  *
  * @module
@@ -13,7 +13,7 @@ import { ChatError } from "../../protocol.ts";
 import type { StatementSync } from "node:sqlite";
 import type { Database } from "../journal/database.ts";
 
-/** A session can be resumed for so long after its connection is gone. */
+/** A session can be resumed for this time after its connection is lost. */
 export const RESUME_WINDOW_MS = 5 * 60 * 1_000;
 
 /** Over this limit the oldest session without a connection is forgotten. */
@@ -41,24 +41,20 @@ export interface ResumableSession {
   goneAt: number;
 }
 
-type SessionStore = Pick<TokenTable, "load" | "save" | "forget">;
-
-/** Settings of {@linkcode ResumableSessions}. */
-export interface ResumableSessionsOptions {
-  /** Default: they end with the process. */
-  readonly store?: SessionStore;
-  /** The server's clock: stored sessions count as lost at this time. */
-  readonly now?: number;
-}
+type Table = Pick<ResumableSessionTable, "load" | "save" | "forget">;
 
 /** All resumable sessions. Of one name, only the newest is kept. */
 export class ResumableSessions {
   readonly #sessions = new Map<string, ResumableSession>();
-  readonly #store: SessionStore | undefined;
+  readonly #table: Table | undefined;
 
-  constructor({ store, now = 0 }: ResumableSessionsOptions = {}) {
-    this.#store = store;
-    for (const session of store?.load(now) ?? []) {
+  /**
+   * Without a table they end with the process. Stored sessions count as lost at
+   * `now`, by the server's clock.
+   */
+  constructor(table?: Table, now = 0) {
+    this.#table = table;
+    for (const session of table?.load(now) ?? []) {
       this.#sessions.set(session.key, session);
     }
   }
@@ -77,7 +73,7 @@ export class ResumableSessions {
       connection: undefined,
       goneAt: Infinity,
     };
-    await this.#store?.save(session);
+    await this.#table?.save(session);
     this.#sessions.set(session.key, session);
     if (this.#sessions.size > MAX_SESSIONS) this.#forgetOne();
     return session;
@@ -111,7 +107,7 @@ export class ResumableSessions {
     if (session.rooms.has(room)) return;
     session.rooms.set(room, since);
     try {
-      await this.#store?.save(session);
+      await this.#table?.save(session);
     } catch (error) {
       session.rooms.delete(room);
       throw error;
@@ -125,7 +121,7 @@ export class ResumableSessions {
   ): Promise<void> {
     const left = rooms.filter((room) => session.rooms.delete(room));
     if (left.length === 0) return;
-    await this.#store?.save(session).catch(unlessNotStored);
+    await this.#table?.save(session).catch(unlessNotStored);
   }
 
   /**
@@ -136,7 +132,7 @@ export class ResumableSessions {
   async forget(name: string): Promise<void> {
     const session = this.newest(name);
     if (!session) return;
-    await this.#store?.forget([session]);
+    await this.#table?.forget([session]);
     if (this.newest(name) === session) this.#sessions.delete(session.key);
   }
 
@@ -155,7 +151,7 @@ export class ResumableSessions {
   #forgetAll(sessions: readonly ResumableSession[]): void {
     if (sessions.length === 0) return;
     for (const { key } of sessions) this.#sessions.delete(key);
-    this.#store?.forget(sessions).catch(unlessNotStored);
+    this.#table?.forget(sessions).catch(unlessNotStored);
   }
 }
 
@@ -166,8 +162,8 @@ function unlessNotStored(error: unknown): void {
 
 const encoder = new TextEncoder();
 
-/** The table of resumable sessions; files call it visits. */
-export class TokenTable {
+/** The table of resumable sessions; in files its name is `visits`. */
+export class ResumableSessionTable {
   readonly #database: Database;
   readonly #select: StatementSync;
   readonly #save: StatementSync;

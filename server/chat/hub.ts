@@ -148,7 +148,7 @@ export class Hub implements Output {
    * @throws {ChatError} 109 for a room of which the user is no member; 102 for a
    * user who is not connected; 120 if the sender is muted.
    */
-  address(user: User, word: string): string {
+  checkTarget(user: User, word: string): string {
     if (user.muted) {
       throw new ChatError(120, "Cannot send: the operator has muted you");
     }
@@ -234,7 +234,7 @@ export class Hub implements Output {
     for (const user of this.#users.values()) user.peer.notify(notice);
   }
 
-  /** Tells crowded rooms who joined and left; to be called once a second. */
+  /** Tells crowded rooms of joins and leaves; the ticks of start.ts call it. */
   tellGathered(): void {
     this.#presence.tellGathered();
   }
@@ -259,23 +259,21 @@ export class Hub implements Output {
   }
 
   #create(name: string, history: RoomHistory): Room {
-    const standing = lookAlike(name) === lookAlike(DEFAULT_ROOM)
-      ? DEFAULT_ROOM
-      : history.roomName(name) ?? name;
-    const empty = history.roomName(standing) === undefined
-      ? history.roomCount
-      : 0;
-    const full = Math.max(this.#rooms.size, empty) >= MAX_ROOMS;
-    if (full && standing !== DEFAULT_ROOM) {
+    const isDefault = lookAlike(name) === lookAlike(DEFAULT_ROOM);
+    const known = isDefault ? DEFAULT_ROOM : history.roomName(name);
+    // A room with history counts already among those.
+    const count = known ? this.#rooms.size : history.roomCount;
+    const limited = Math.max(this.#rooms.size, count) >= MAX_ROOMS;
+    if (limited && !isDefault) {
       throw new ChatError(
         109,
         `Cannot create ${name}: the limit of ${MAX_ROOMS} rooms is reached`,
         { headers: { Limit: MAX_ROOMS } },
       );
     }
-    const room = { name: standing, members: new Set<User>() };
-    this.#rooms.add(standing, room);
-    this.#roomBy.set(standing, room);
+    const room = { name: known ?? name, members: new Set<User>() };
+    this.#rooms.add(room.name, room);
+    this.#roomBy.set(room.name, room);
     return room;
   }
 

@@ -24,10 +24,10 @@ export interface Keyed {
   readonly at: number;
 }
 
-/** Keys of the last so many messages are known, whatever their age. */
+/** Limit of the messages whose keys are known, whatever their age. */
 export const MAX_KEYED = 1_000_000;
 
-/** So many batches, and so many keys, are deleted in one turn. */
+/** Limit of the batches, and of the keys, that are deleted in one turn. */
 const DELETED_AT_ONCE = 1_000;
 
 /** What {@linkcode Retention} needs. */
@@ -38,13 +38,13 @@ export interface RetentionOptions extends Keep {
   lastId(): number;
   /** The newest message that was stored. */
   storedId(): number;
-  /** Is told of rooms that have no messages any more. */
-  emptied(rooms: readonly string[]): void;
+  /** A part is deleted; these rooms have no messages any more. */
+  deleted(rooms: readonly string[]): void;
 }
 
 /** See the top of the file. */
 export class Retention {
-  /** Something is too old with a message of this id. */
+  /** With a message of this id something is too old. */
   dueId = 0;
   /** And after this time. */
   dueAt = 0;
@@ -68,19 +68,16 @@ export class Retention {
     this.#findDue();
   }
 
-  /** Begins to delete what is too old. */
-  tidy(): void {
-    const { ageNow, lastId } = this.#options;
-    const due = lastId() >= this.dueId || ageNow() > this.dueAt;
-    if (this.#deleting || !due) return;
+  /** Begins to delete a part of what is too old, in the next turn. */
+  begin(): void {
+    if (this.#deleting) return;
     this.#deleting = true;
     this.#database.write(
       () => this.#deleteOld(),
       (emptyRooms) => {
         this.#deleting = false;
         this.#findDue();
-        this.#options.emptied(emptyRooms);
-        this.tidy(); // in the next turn, if there is more
+        this.#options.deleted(emptyRooms);
       },
     ).catch((error) => {
       if (!(error instanceof ChatError)) throw error;

@@ -44,7 +44,7 @@ export interface SqliteJournalOptions {
   readonly nextTurn?: () => Promise<void>;
 }
 
-/** Of at most so many messages with a key the recipients are known. */
+/** Limit of the messages with a key whose number of recipients is known. */
 const MAX_RECIPIENTS = 10_000;
 
 /** A batch that is stored now, and the ids of its messages that have a key. */
@@ -69,7 +69,8 @@ export class SqliteJournal implements Journal {
   readonly #recipients = new Map<number, number>(); // by id, of those with keys
   #output: Output | undefined;
   #lastId: number;
-  #storedId: number; // the newest, which may still have to be handed on
+  #storedId: number; // the newest, which may still have to be committed
+  #committedId: number; // the newest in the file, handed on or not
 
   constructor(
     database: Database,
@@ -92,13 +93,16 @@ export class SqliteJournal implements Journal {
       "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
     );
     for (const room of this.#messages.rooms()) this.#addTarget(room);
-    this.#lastId = this.#storedId = this.#messages.lastId();
+    this.#lastId = this.#storedId = this.#committedId = this.#messages.lastId();
     this.#retention = new Retention(database, this.#messages, {
       ...keep,
       ageNow,
       lastId: () => this.#lastId,
       storedId: () => this.#storedId,
-      emptied: (rooms) => rooms.forEach((room) => this.#removeTarget(room)),
+      deleted: (rooms) => {
+        for (const room of rooms) this.#removeTarget(room);
+        this.tidy(); // there may be more
+      },
     });
   }
 
@@ -122,7 +126,7 @@ export class SqliteJournal implements Journal {
         (parts) => this.#handOn(parts),
       );
     } catch (error) {
-      this.#storedId = this.#lastId; // no id was used up
+      this.#storedId = this.#committedId; // others were not used
       throw error;
     }
   }
@@ -153,7 +157,10 @@ export class SqliteJournal implements Journal {
   }
 
   tidy(): void {
-    this.#retention.tidy();
+    const { dueId, dueAt } = this.#retention;
+    if (this.#lastId >= dueId || this.#ageNow() > dueAt) {
+      this.#retention.begin();
+    }
   }
 
   #known(key: string): Keyed | undefined {
@@ -164,7 +171,7 @@ export class SqliteJournal implements Journal {
   /** This is where messages get their ids and their time. */
   #storeBatch(from: string, drafts: readonly Draft[]): Fresh {
     const at = this.#now();
-    const firstId = Math.max(this.#storedId, this.#lastId) + 1;
+    const firstId = this.#storedId + 1;
     const batch = batchOf(drafts, { from, firstId, at });
     const { to, bodies, declaredLength = null } = batch;
     const packed = packBodies(bodies);
@@ -185,11 +192,11 @@ export class SqliteJournal implements Journal {
 
   /** Hands on, right after the commit; what the sender is answered. */
   #handOn(parts: readonly (Fresh | Keyed)[]): Stored[] {
+    this.#committedId = this.#storedId; // of the whole transaction
     const stored = parts.map((part) =>
       "batch" in part ? this.#deliver(part) : this.#repeat(part)
     );
-    const { dueId, dueAt } = this.#retention;
-    if (this.#lastId >= dueId || this.#ageNow() > dueAt) this.tidy();
+    this.tidy();
     return stored;
   }
 
@@ -237,7 +244,7 @@ function immediate(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** So long a jump forward has to last before anything is old because of it. */
+/** How long a jump forward lasts before anything is old because of it. */
 export const BELIEVED_AFTER_MS = 60 * 60 * 1_000;
 
 /** Less is no jump: clocks are set a little all the time. */
@@ -245,8 +252,8 @@ const JUMP_MS = 60_000;
 
 /**
  * A clock by which messages grow old: milliseconds since the epoch, as `wall` has
- * them but for jumps. `steady` are milliseconds that never jump. To be called
- * often.
+ * them but for jumps. `steady` are milliseconds that never jump. It notices a
+ * jump only when it is called, so call it often.
  *
  * A computer's clock can be wrong for a moment, and messages must not be deleted
  * for that. So a jump forward counts only when it has lasted for an hour; a

@@ -25,7 +25,7 @@ import {
   type Rates,
 } from "./rates.ts";
 
-/** New accounts of one address: so many at once, then one a minute. */
+/** The rate of new accounts of one address: a burst at once, then one a minute. */
 export const SIGN_UPS: Rate = { perSecond: 1 / 60, burst: 200 };
 
 /** A guess: when a full server has room again is not known. */
@@ -105,7 +105,7 @@ export class Limits {
     this.#connections--;
   }
 
-  /** Forgets addresses that owe nothing. Call it once a second. */
+  /** Forgets addresses that owe nothing. Call it each second. */
   tidy(now: number): void {
     let idle = 0;
     for (const [key, address] of this.#addresses) {

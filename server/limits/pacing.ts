@@ -15,7 +15,7 @@
  */
 import { type RateKind, type Rates, TURN_MS } from "./rates.ts";
 
-/** A burst may be as large as the rate allows in so many seconds. */
+/** The largest burst is what the rate allows in this time. */
 export const BURST_SECONDS = 20;
 
 /** The rates of an address, as a multiple of those of a connection. */
@@ -90,9 +90,9 @@ export type Buckets = Readonly<Record<RateKind, TokenBucket>>;
 /** Where frames come from; a connection is one. */
 export interface Source {
   /** When the client last gave a sign of life. */
-  heardAt: number;
+  idleSince: number;
   /** Answers, which are made no faster than the client reads them. */
-  readonly outbox: { readonly behind: boolean; room(): Promise<void> };
+  readonly outbox: { readonly behind: boolean; belowLimit(): Promise<void> };
 }
 
 /** What {@linkcode Pace.rest} waits with. */
@@ -129,8 +129,8 @@ export class Pace {
 
   /** Notes that frames have arrived. */
   heard(source: Source, now: number): void {
-    if (now - source.heardAt > 1) this.#turnAt = now; // it had paused
-    source.heardAt = now;
+    if (now - source.idleSince > 1) this.#turnAt = now; // it had paused
+    source.idleSince = now;
   }
 
   /** Whether the client has to rest before its next frame. */
@@ -143,8 +143,8 @@ export class Pace {
   /** Waits until the client may go on; undefined if that is now. */
   rest(source: Source, timing: Timing): Promise<void> | undefined {
     this.#counted = false; // what follows is a rest
-    source.heardAt = timing.now(); // the server was busy
-    if (!this.#isDue(source, source.heardAt)) return undefined;
+    source.idleSince = timing.now(); // the server was busy
+    if (!this.#isDue(source, source.idleSince)) return undefined;
     return this.#rest(source, timing);
   }
 
@@ -226,10 +226,10 @@ export class Pace {
   }
 
   async #rest(source: Source, timing: Timing): Promise<void> {
-    await source.outbox.room();
-    source.heardAt = timing.now(); // it was late with reading answers
-    if (this.owes(source.heardAt)) await this.#payDebt(source, timing);
-    if (source.heardAt - this.#turnAt <= TURN_MS) return;
+    await source.outbox.belowLimit();
+    source.idleSince = timing.now(); // it was late with reading answers
+    if (this.owes(source.idleSince)) await this.#payDebt(source, timing);
+    if (source.idleSince - this.#turnAt <= TURN_MS) return;
     await timing.nextTurn();
     this.#turnAt = timing.now();
   }
@@ -241,7 +241,7 @@ export class Pace {
    */
   async #payDebt(source: Source, timing: Timing): Promise<void> {
     while (!this.#stopped) {
-      const at = source.heardAt = this.#turnAt = timing.now(); // the server waits
+      const at = source.idleSince = this.#turnAt = timing.now(); // the server waits
       const debt = this.addressOwes(at);
       if (debt.waitMs > MAX_WAIT_MS && this.#knows108) {
         this.#refusal ??= { debt, until: at + debt.waitMs };

@@ -9,7 +9,7 @@
  * @module
  */
 import { type Clock, throttledLog } from "./clock.ts";
-import { Connection, type Way, type Wire } from "./connection.ts";
+import { Connection, type Transport, type Wire } from "./connection.ts";
 
 /** Where peers connect; a `Deno.TcpListener` is one. */
 export interface Listener {
@@ -59,18 +59,18 @@ export class Acceptor implements AsyncDisposable {
   }
 
   /** Serves what `listener` accepts, until {@linkcode Acceptor.close}. */
-  open(listener: Listener, way: Way = "TCP"): void {
+  open(listener: Listener, transport: Transport = "TCP"): void {
     this.#listeners.push(listener);
-    this.#accepting.push(this.#acceptAll(listener, way));
+    this.#accepting.push(this.#acceptAll(listener, transport));
   }
 
   /** Serves the client at the other end of `wire`, unless it is closing. */
-  welcome(wire: Wire, from: Deno.NetAddr, way: Way = "TCP"): void {
+  welcome(wire: Wire, from: Deno.NetAddr, transport: Transport = "TCP"): void {
     if (this.#closing.signal.aborted) return wire.close();
     const { maxOutboxBytes } = this.#options;
     const connection = new Connection(wire, {
       remote: addressOf(from),
-      way,
+      transport,
       now: this.#options.clock.now(),
       clock: this.#options.clock,
       ...(maxOutboxBytes === undefined ? {} : { maxOutboxBytes }),
@@ -94,14 +94,14 @@ export class Acceptor implements AsyncDisposable {
     await Promise.all(this.#sessions);
   }
 
-  async #acceptAll(listener: Listener, way: Way): Promise<void> {
+  async #acceptAll(listener: Listener, transport: Transport): Promise<void> {
     const { signal } = this.#closing;
     for await (const conn of accepted(listener, this.#complain, signal)) {
       if (signal.aborted || !sendsAtOnce(conn)) {
         conn.close();
         continue;
       }
-      this.welcome(conn, conn.remoteAddr, way);
+      this.welcome(conn, conn.remoteAddr, transport);
       await this.#options.admit();
     }
   }

@@ -11,13 +11,13 @@
  */
 import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 
-/** Registrations are admitted without a pause for so long, in milliseconds. */
+/** Time in which registrations are admitted without a pause, in milliseconds. */
 const PORTION_MS = 0.5;
 
 /** Length of a pause, in milliseconds; a timer takes one more. */
 export const PAUSE_MS = 1;
 
-/** Users chat until so long after the last message, in milliseconds. */
+/** Users count as chatting for this time after a message, in milliseconds. */
 const CHAT_MS = 1_000;
 
 /** What {@linkcode Admission} needs. */

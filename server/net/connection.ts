@@ -17,7 +17,7 @@ import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 import { tooMuch } from "./slow_consumer.ts";
 
-/** A client may take so long to read its last frame, in milliseconds. */
+/** Milliseconds until a client has read its last frame, or loses it. */
 export const LAST_FRAME_MS = 1_000;
 
 /** Buffer limit of a client that is not registered, in bytes. */
@@ -32,7 +32,7 @@ export interface Wire extends Source, Sink {
 }
 
 /** TCP alone, or with TLS around it. */
-export type Way = "TCP" | "TLS";
+export type Transport = "TCP" | "TLS";
 
 /** Why a connection ended: an error that the client was sent, or words. */
 export type Ending = ChatError | string;
@@ -45,11 +45,11 @@ export type Ending = ChatError | string;
 export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** `address:port` of the client. */
   readonly remote: string;
-  readonly way: Way;
+  readonly transport: Transport;
   /** Outgoing bytes. */
   readonly outbox: Outbox;
   /** When the client last gave a sign of life; set by the iterating code. */
-  heardAt: number;
+  idleSince: number;
   /** How many bytes were received so far. */
   received = 0;
   /** Called once, when it ends, from whatever made it end. */
@@ -92,15 +92,15 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     options: {
       remote: string;
       now: number;
-      way?: Way;
+      transport?: Transport;
       maxOutboxBytes?: number;
       clock?: Clock;
     },
   ) {
     this.remote = options.remote;
-    this.way = options.way ?? "TCP";
+    this.transport = options.transport ?? "TCP";
     this.#wire = wire;
-    this.heardAt = options.now;
+    this.idleSince = options.now;
     this.#clock = options.clock ?? CLOCK;
     this.outbox = new Outbox(wire, this, {
       maxBytes: options.maxOutboxBytes,

@@ -18,7 +18,7 @@ export interface KeepaliveSettings {
   readonly pingAfterMs: number;
   /** An idle client is disconnected after this time. */
   readonly idleAfterMs: number;
-  /** A slow consumer may have so many unread bytes. */
+  /** Limit of unread bytes of a slow consumer. */
   readonly maxUnreadBytes: number;
 }
 
@@ -26,7 +26,7 @@ export interface KeepaliveSettings {
 export interface Signs {
   readonly outbox: Unread & { readonly behind: boolean };
   /** When the client last gave a sign of life. */
-  heardAt: number;
+  idleSince: number;
 }
 
 /** How far a session is; `completing` is one socket of two. */
@@ -89,7 +89,7 @@ export class Keepalive {
   }
 
   /**
-   * What to do now; to be called once a second.
+   * What to do now. Call it each second.
    *
    * @returns Why the connection must end, or "ping", or "confirm": a PING if
    * messages are unconfirmed.
@@ -107,9 +107,9 @@ export class Keepalive {
     const took = this.#consumer.check(outbox, { maxBytes, now });
     if (took instanceof ChatError) return took;
     // A client that takes a long answer is there, though nothing is read.
-    if (took && outbox.behind) signs.heardAt = now;
+    if (took && outbox.behind) signs.idleSince = now;
     if (progress === "registered") {
-      return this.#checkIdle(now - signs.heardAt, settings, now);
+      return this.#checkIdle(now - signs.idleSince, settings, now);
     }
     // Two-socket clients have no PING.
     if (this.#waiting || progress === "two-socket") return undefined;

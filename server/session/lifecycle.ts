@@ -7,9 +7,9 @@
 import { ChatError, encode, ERRORS } from "../../protocol.ts";
 import type { User } from "../chat/user.ts";
 import { type Connection, type Ending, hostOf } from "../net/connection.ts";
-import { type Context, Session, type State } from "./state.ts";
+import { type Context, Session, type State } from "./session.ts";
 import { release } from "./register.ts";
-import type { Registered } from "./registered.ts";
+import type { Registered } from "./sender.ts";
 import { logLeft } from "./requests.ts";
 
 /** Opens the session of a connection; refuses it if it is over a limit. */
@@ -38,11 +38,11 @@ export function closeSession(
 /** Counts the connection, or ends it. */
 function admit(session: Session, context: Context): void {
   const { bans, limits, log, now } = context;
-  const { remote, way } = session.connection;
+  const { remote, transport } = session.connection;
   try {
     limits.enter(session, now());
     session.admitted = true;
-    const over = way === "TCP" ? "" : ` over ${way}`;
+    const over = transport === "TCP" ? "" : ` over ${transport}`;
     log(`<${remote}> connected${over}`);
     const value = hostOf(remote);
     const banned = bans.refusal({ kind: "address", value });
@@ -54,7 +54,7 @@ function admit(session: Session, context: Context): void {
   }
 }
 
-/** So many refused connections wait until the client has read why. */
+/** Limit of refused connections that wait until the client has read why. */
 const MAX_REFUSED = 100;
 
 /** Whether a connection that was refused is closed at once. */
@@ -105,7 +105,7 @@ function inWords(ending: Ending | undefined): string {
   return ending ?? "server error";
 }
 
-/** So many checks in a second see each connection once. */
+/** Number of checks in a second; each connection is in one of them. */
 const CHECKS = 10;
 
 /** From one check to the next, in milliseconds. */
@@ -149,7 +149,7 @@ export class KeepaliveTimer {
 
   #restartAll(now: number): void {
     for (const { connection, keepalive } of this.#context.sessions) {
-      connection.heardAt = now;
+      connection.idleSince = now;
       keepalive.restart(now);
     }
   }

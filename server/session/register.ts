@@ -35,8 +35,8 @@ import {
   sendAnswers,
   type Session,
   single,
-} from "./state.ts";
-import { Registered } from "./registered.ts";
+} from "./session.ts";
+import { Registered } from "./sender.ts";
 
 /** The commands of a session that is not registered, by verb. */
 export const REGISTRATIONS = {
@@ -89,7 +89,7 @@ async function registerName(
   // Under the very name of an account only its owner has a resumable session; one
   // under a similar name can be that of a guest from before the account. Without
   // TLS the token is no proof: others could have read it.
-  const isOwner = account && session.connection.way === "TLS" &&
+  const isOwner = account && session.connection.transport === "TLS" &&
     resumed?.key === account.name.toLowerCase();
   if (!isOwner) refuseGuest(context, name, account);
   replace(resumed?.connection);

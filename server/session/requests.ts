@@ -2,7 +2,7 @@
  * The table of commands, and what most of them do.
  *
  * A command checks, changes the hub, and returns its answer; a
- * {@linkcode ChatError} that it throws is the answer, too. The gate in session.ts
+ * {@linkcode ChatError} that it throws is the answer, too. The gate in serve.ts
  * checks before who may ask.
  *
  * @module
@@ -25,9 +25,9 @@ import {
   EXPENSIVE,
   number,
   sendAnswers,
-} from "./state.ts";
+} from "./session.ts";
 import { REGISTRATIONS } from "./register.ts";
-import { type Registered, send } from "./registered.ts";
+import { type Registered, send } from "./sender.ts";
 import type { Hub } from "../chat/hub.ts";
 
 /** All commands, by verb. */

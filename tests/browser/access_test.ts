@@ -80,7 +80,8 @@ for (const [screen, options] of SCREENS) {
     await alice.say("/help");
     await page.getByText("Send a private message, as").first().waitFor();
     await alice.say("/send bob a.txt");
-    await page.getByText("To send files in the web client").waitFor();
+    await page.getByText("Cannot send files: this page has no program")
+      .waitFor();
     await check("what a command answers, and a hint");
     if ((options.viewport?.width ?? 0) < 1000) {
       await alice.click(/^People/);

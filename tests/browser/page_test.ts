@@ -123,7 +123,7 @@ pageTest(
     const error = other.page.getByRole("alert").first();
     await error.waitFor();
 
-    assertMatch(await error.innerText(), /^Name in use: /);
+    assertMatch(await error.innerText(), /^Cannot use the name "/);
     await other.click("Join as alice2");
     await other.page.getByRole("heading", { name: "#default" }).waitFor();
     assertEquals(await other.page.locator("#me").innerText(), "alice2");

@@ -77,7 +77,7 @@ Deno.test("prove() refuses a proof that was made for another challenge", () => {
 
   assertEquals(
     refused(() => prove(asked, RFC.clientFinal, { verifier, hashes })),
-    "Cannot log in: the proof answers another challenge",
+    "Cannot sign in: the proof answers another challenge",
   );
 });
 

@@ -75,7 +75,10 @@ Deno.test("without a terminal, an account needs --password-file, and is told so"
   for (const way of ["--login", "--signup"]) {
     const { code, out, err } = await runClient(["alice", address, way], "x\n");
     assertEquals([code, out], [2, ""]);
-    assertMatch(err, /no terminal\n--password-file FILE/);
+    assertMatch(
+      err,
+      /not a terminal\nPut it into a file and add --password-file FILE/,
+    );
   }
 });
 
@@ -90,7 +93,7 @@ Deno.test("--signup of a name that is taken says how to log in", async () => {
   );
 
   assertEquals(code, 4);
-  assertMatch(err, /ERROR 113 .*\n--login signs in.*--password-file FILE/);
+  assertMatch(err, /ERROR 113 .*\nAdd --login and --password-file FILE/);
 });
 
 Deno.test("/signup without a terminal says why it cannot", async () => {
@@ -101,7 +104,7 @@ Deno.test("/signup without a terminal says why it cannot", async () => {
 
   const { out } = await client.end();
 
-  assertMatch(out, /! Cannot ask for a password: the input is no terminal/);
+  assertMatch(out, /! Cannot ask for a password: the input is not a terminal/);
 });
 
 const SECRET = [...new TextEncoder().encode("secret")];
@@ -159,12 +162,12 @@ Deno.test({
 
     assertEquals(await told(file.path), [
       2,
-      `${what}: others can read it`,
-      "chmod 600 FILE",
+      `${what}: other users can read it`,
+      "Run: chmod 600 FILE",
     ]);
     assertEquals(await told(pipe.path), [
       2,
-      `${what}: others can read it`,
+      `${what}: other users can read it`,
     ]);
     assertEquals(await told("/nowhere"), [2, `${what}: there is no such file`]);
     assertEquals(await told("/"), [2, `${what}: it is a folder`]);

@@ -197,7 +197,8 @@ const USAGE_ERRORS: Record<string, string[]> = {
   'Cannot use --room "a b"': ["alice", "--room", "a b"],
   'Cannot use server "a b"': ["alice", "a b"],
   'Cannot use server "host:x"': ["alice", "host:x"],
-  'Unexpected argument "c"': ["a", "b", "c"],
+  'Unexpected argument "c". See --help.': ["a", "b", "c"],
+  'Unexpected argument "19898". Write --port 19898.': ["a", "b", "19898"],
   "Cannot use both port 1 and port 2": ["a", "b:2", "--port", "1"],
   "Cannot ask for a name": [],
 };
@@ -217,7 +218,10 @@ Deno.test("client --help and --version say what they are asked", async () => {
   const version = await runClient(["--version"]);
 
   assertEquals([help.code, version.code], [0, 0]);
-  assertStringIncludes(help.out, "Usage: client.ts [NAME] [SERVER]");
+  assertStringIncludes(
+    help.out,
+    "Usage: deno run -A client.ts [NAME] [SERVER]",
+  );
   assert(/^parley \d+\.\d+\.\d+\n$/.test(version.out), version.out);
 });
 
@@ -247,10 +251,13 @@ Deno.test("client exits with 4 when its name is taken, and says what to type", a
   assertEquals([taken.code, malformed.code], [4, 4]);
   assertStringIncludes(
     taken.err,
-    'Cannot register as "Alice": ERROR 104 Name in use',
+    'ERROR 104 Name in use: Cannot use the name "Alice"',
   );
-  assert(/Try: client.ts \w+ 127\.0\.0\.1:\d+/.test(taken.err), taken.err);
-  assertStringIncludes(malformed.err, 'Cannot register as "al-ice": ERROR 100');
+  assert(
+    /Try: deno run -A client.ts \w+ 127\.0\.0\.1:\d+/.test(taken.err),
+    taken.err,
+  );
+  assertStringIncludes(malformed.err, "ERROR 100 Malformed username: ");
   assertEquals((await alice.end()).code, 0);
 });
 

@@ -66,7 +66,7 @@ Deno.test("the third wrong password in a row locks the account for that address"
     );
   }
   const locked =
-    'Cannot sign in as "alice" from your address: 3 wrong passwords in a row; try again in 15 minutes';
+    'Cannot sign in as "alice" from your address: 3 wrong passwords in a row; try again in 15 minutes, or ask the operator to unlock the account';
   assertEquals(
     (await attempt("wrong")).replace(/after: (8[5-9]\d|900)$/m, "after: S"),
     error("112 Locked out", "PROVE alice", locked, "Retry-after: S\n"),
@@ -183,7 +183,7 @@ Deno.test("PROVE is for the LOGIN before it, and for that once", async () => {
     await eve.ask(right.prove),
     refused(
       "PROVE alice",
-      "Cannot log in: the proof answers another challenge",
+      "Cannot sign in: the proof answers another challenge",
     ),
   );
   using alice = await RawClient.connect(server.port);
@@ -198,7 +198,7 @@ Deno.test("PROVE is for the LOGIN before it, and for that once", async () => {
     await eve.ask(recorded.prove),
     refused(
       "PROVE alice",
-      "Cannot log in: the proof answers another challenge",
+      "Cannot sign in: the proof answers another challenge",
     ),
   );
 });

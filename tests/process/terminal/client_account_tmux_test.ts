@@ -26,12 +26,12 @@ Deno.test(
     await screen.line("sesame one");
     await screen.until("Repeat the password:");
     await screen.line("sesame two");
-    await screen.until("! The two are not the same; try again. An empty line");
+    await screen.until("! The two passwords are different. Type both again;");
     await screen.until(/^New password for alice:$/m);
     await screen.line("sesame one");
-    await screen.until(/as it is\.\n(.*\n)*.*New.*\n.*Repeat the password:$/);
+    await screen.until(/cancels\.\n(.*\n)*.*New.*\n.*Repeat the password:$/);
     await screen.line("sesame one");
-    await screen.until("* alice is your account now");
+    await screen.until("* You now have the account alice.");
     await screen.keys("Up");
     await screen.until("#default> /signup");
     await screen.keys("Enter");
@@ -40,6 +40,7 @@ Deno.test(
     await screen.until("code 0");
 
     await screen.client("alice", address);
+    await screen.until("* alice has an account. If it is yours, sign in;");
     await screen.until("Password for alice:");
     await screen.line("sesame wrong");
     await screen.until("! ERROR 111 Wrong password");
@@ -78,7 +79,7 @@ Deno.test(
       await screen.until(/Repeat the password:$/);
       await screen.line("sesame");
       await screen.until(
-        /your account now\..*\n(.*\n)*#default>$/,
+        /Signing in needs your password\.\n(.*\n)*#default>$/,
       );
     };
 
@@ -97,7 +98,7 @@ Deno.test(
 );
 
 Deno.test(
-  "--require-login offers to register or to log in",
+  "--require-login offers to sign up or to sign in",
   ON_TERMINAL,
   async () => {
     await using server = startServer({
@@ -108,15 +109,17 @@ Deno.test(
     await using screen = await TmuxScreen.open(100);
 
     await screen.client("alice", `127.0.0.1:${server.port}`);
-    await screen.until(/! ERROR 110 Login required[^]*1 register, 2 log in:/);
+    await screen.until(/! ERROR 110 Login required[^]*1 Sign up, 2 Sign in:/);
     await screen.line("3");
-    await screen.until("! Type 1 to make an account");
+    await screen.until("! Type 1 to create an account");
     await screen.line("1");
     await screen.until("New password for alice:");
     await screen.line("sesame");
     await screen.until("Repeat the password:");
     await screen.line("sesame");
-    await screen.until("* Welcome, alice.");
+    await screen.until(
+      /^\* Welcome, alice\..*\n\* You now have the account alice\./m,
+    );
     await screen.keys("C-d");
     await screen.until("code 0");
     assertEquals((await screen.everything()).includes("sesame"), false);
@@ -154,6 +157,7 @@ Deno.test(
     const address = `127.0.0.1:${server.port}`;
 
     await screen.client("alice", address);
+    await screen.until("* alice has an account. If it is yours, sign in;");
     await screen.until("Password for alice:");
     await screen.type("wrong");
     await screen.keys("C-u", "Left");
@@ -193,7 +197,7 @@ Deno.test(
     await bob.say("#default", "while you type");
     await screen.until("while you type");
     await screen.line("sesame");
-    await screen.until("* alice is your account now");
+    await screen.until("* You now have the account alice.");
     await screen.line("shown again");
     await bob.next("FORWARD alice");
     await screen.until("shown again");

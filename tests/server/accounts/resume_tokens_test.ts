@@ -10,8 +10,8 @@ import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
 import {
   ResumableSessions,
+  ResumableSessionTable,
   RESUME_WINDOW_MS,
-  TokenTable,
 } from "../../../server/accounts/resume_tokens.ts";
 
 Deno.test("ResumableSessions finds a visit by name, in any case, and token", async () => {
@@ -57,15 +57,15 @@ Deno.test("ResumableSessions forgets a visit five minutes after its connection i
 
 Deno.test("ResumableSessions in a store are there again after a restart, for five minutes", async () => {
   using database = new Database(":memory:");
-  const store = new TokenTable(database);
-  const before = new ResumableSessions({ store });
+  const table = new ResumableSessionTable(database);
+  const before = new ResumableSessions(table);
   const visit = await before.begin("Alice", 7);
   await before.joined(visit, "#a", 8);
   await before.joined(visit, "#b", 9);
   await before.joined(visit, "#a", 10); // it was in there already
   await before.left(visit, ["#b", "#none"]);
 
-  const visits = new ResumableSessions({ store, now: 1_000 });
+  const visits = new ResumableSessions(table, 1_000);
   const again = visits.find("alice", visit.token);
   assertEquals(again?.since, 7);
   assertEquals(again?.rooms, new Map([["#a", 8]]));
@@ -75,13 +75,13 @@ Deno.test("ResumableSessions in a store are there again after a restart, for fiv
   visits.forgetOld(1_001 + RESUME_WINDOW_MS);
   await database.write(() => {}); // after what is forgotten
   assertEquals(visits.find("alice", visit.token), undefined);
-  assertEquals(store.load(0), []);
+  assertEquals(table.load(0), []);
 });
 
 Deno.test("ResumableSessions that cannot be stored are none, and rooms are not joined", async () => {
   using database = new Database(":memory:");
-  const store = new TokenTable(database);
-  const visits = new ResumableSessions({ store });
+  const table = new ResumableSessionTable(database);
+  const visits = new ResumableSessions(table);
   const visit = await visits.begin("alice", 0);
   const pages = database.prepare("PRAGMA page_count").get()?.["page_count"];
   database.prepare(`PRAGMA max_page_count = ${pages}`).get();
@@ -94,20 +94,20 @@ Deno.test("ResumableSessions that cannot be stored are none, and rooms are not j
 
   assertEquals(error.code, 119);
   assertEquals(visit.rooms.size, 0);
-  assertEquals(store.load(0).map(({ rooms }) => rooms.size), [0]);
+  assertEquals(table.load(0).map(({ rooms }) => rooms.size), [0]);
 });
 
 Deno.test("ResumableSessions forget one that a newer one of the name has replaced, and keep that", async () => {
   using database = new Database(":memory:");
-  const store = new TokenTable(database);
-  const visits = new ResumableSessions({ store });
+  const table = new ResumableSessionTable(database);
+  const visits = new ResumableSessions(table);
   const first = await visits.begin("alice", 0);
   const second = await visits.begin("alice", 1);
 
-  await store.forget([first]);
-  assertEquals(store.load(0).map(({ token }) => token), [second.token]);
+  await table.forget([first]);
+  assertEquals(table.load(0).map(({ token }) => token), [second.token]);
 
   await visits.forget("ALICE");
-  assertEquals(store.load(0), []);
+  assertEquals(table.load(0), []);
   assertEquals(visits.newest("alice"), undefined);
 });

@@ -273,11 +273,11 @@ Deno.test("Hub refuses what a muted user sends, under any look-alike, until that
 
   hub.mute("b0b");
 
-  assertEquals(code(() => hub.address(bob, "#r")), 120);
-  assertEquals(hub.address(carol, "bob"), "Bob");
+  assertEquals(code(() => hub.checkTarget(bob, "#r")), 120);
+  assertEquals(hub.checkTarget(carol, "bob"), "Bob");
   assertEquals([...hub.mutes()], ["b0b"]);
   assertEquals(hub.unmute("BOB"), "b0b");
-  assertEquals(hub.address(bob, "#r"), "#r");
+  assertEquals(hub.checkTarget(bob, "#r"), "#r");
   assertEquals(hub.unmute("bob"), undefined);
 });
 

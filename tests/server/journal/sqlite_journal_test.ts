@@ -158,6 +158,29 @@ Deno.test("SqliteJournal refuses what the disk has no room for, and uses no id f
   assertEquals([...journal.rooms()], ["#r"]);
 });
 
+Deno.test("SqliteJournal goes on after an output that failed once", async () => {
+  using opened = open(":memory:");
+  const { journal } = opened;
+  let failures = 1;
+  journal.connect({
+    deliver() {
+      if (failures-- > 0) throw new Error("a bug");
+      return { recipients: 1, acknowledged: [], congested: [] };
+    },
+  });
+
+  await assertRejects(
+    () => journal.append("a", [draft("#r", "x"), draft("#other", "y")]),
+    Error,
+    "a bug",
+  );
+  const [stored] = await journal.append("a", [draft("#r", "z")]);
+
+  assertEquals(stored?.firstId, 3);
+  assertEquals(await historyOf(journal), ["1 x", "3 z"]);
+  assertEquals(journal.lastId, 3);
+});
+
 Deno.test("SqliteJournal does not show what was not handed on yet", async () => {
   using opened = open(":memory:");
   const { journal } = opened;

@@ -377,7 +377,7 @@ for (const how of ["close", "hurry"] as const) {
     const { sink, outbox } = arrange(10_000_000);
 
     outbox.push(FLOOD);
-    const waiting = Promise.all([outbox.relief(), outbox.room()]);
+    const waiting = Promise.all([outbox.relief(), outbox.belowLimit()]);
     outbox[how]();
     await within(waiting, () => "the end of waiting", 5_000);
 

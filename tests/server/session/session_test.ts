@@ -218,11 +218,9 @@ function slowVisits() {
   const saving = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<void>();
   const visits = new ResumableSessions({
-    store: {
-      load: () => [],
-      save: () => (saving.resolve(), saved.promise),
-      forget: () => Promise.resolve(),
-    },
+    load: () => [],
+    save: () => (saving.resolve(), saved.promise),
+    forget: () => Promise.resolve(),
   });
   return { visits, saving, saved };
 }

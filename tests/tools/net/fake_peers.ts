@@ -7,14 +7,14 @@ import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
-import type { Context } from "../../../server/session/state.ts";
+import type { Context } from "../../../server/session/session.ts";
 import { Database } from "../../../server/journal/database.ts";
 import { IN_MEMORY } from "../../../server/journal/database_file.ts";
 import { Hub } from "../../../server/chat/hub.ts";
 import { Limits } from "../../../server/limits/limits.ts";
 import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import { MAX_UNREAD_BYTES, NO_RATES } from "../../../server/limits/rates.ts";
-import { serve } from "../../../server/session/session.ts";
+import { serve } from "../../../server/session/serve.ts";
 import {
   CHECK_EVERY_MS,
   KeepaliveTimer,

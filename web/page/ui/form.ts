@@ -15,7 +15,7 @@ import {
   SignIn,
   type Way,
 } from "../../../core/sign_in.ts";
-import { NAME_RULE } from "../../../core/text/sentences.ts";
+import { hasAccount, NAME_RULE } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
 import { byId, recall, remember } from "./dom.ts";
@@ -95,7 +95,7 @@ export class Form {
     const owner = ownerOf(error);
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
-      this.#explain(`${owner} has an account. If it is yours, sign in.`);
+      this.#explain(hasAccount(owner));
       this.#password.focus();
     }
     if (!(error instanceof ChatError)) return;
@@ -189,5 +189,5 @@ export function checkRepeated(
 ): void {
   preparePassword(password.value);
   if (password.value === repeat.value) return;
-  throw new ScramError("The passwords are not the same");
+  throw new ScramError("The two passwords are different");
 }

@@ -42,7 +42,7 @@ export function send(
   { hub }: Pick<UserContext, "hub">,
   frame: Frame,
 ): undefined {
-  const to = hub.address(registered.user, frame.args[0]!); // a SEND has one
+  const to = hub.checkTarget(registered.user, frame.args[0]!); // a SEND has one
   if (!isText(frame.body)) {
     throw new ChatError(107, "Cannot send a message that is not UTF-8");
   }
