@@ -19,7 +19,7 @@ import type { TransferTask } from "./client/chat/file_pipe.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { Session, type SessionFiles } from "./client/chat/session.ts";
 import { runTypedLines } from "./client/chat/typed.ts";
-import type { SharedFolder } from "./client/files/shared_folder.ts";
+import type { SharedFolder } from "./client/files/file_source.ts";
 import { askGoal, askName, type Goal, refused } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
@@ -274,7 +274,7 @@ async function sharedFolder(
   path: string | undefined,
 ): Promise<SharedFolder | undefined> {
   if (path === undefined) return undefined;
-  const { SharedFolder } = await import("./client/files/shared_folder.ts");
+  const { SharedFolder } = await import("./client/files/file_source.ts");
   const { FileFailure } = await import("./client/files/records.ts");
   try {
     return await SharedFolder.open(path);
