@@ -1,10 +1,10 @@
 /**
  * Puts the parts of a server together, and stops them again.
  *
- * What frames mean is in server/session/serve.ts, who receives
- * a message in server/chat/hub.ts, where messages get their ids in
- * server/journal/journal.ts, how connections are accepted in server/net/acceptor.ts, and what the operator can type in
- * server/operator/console.ts.
+ * What frames mean is in server/session/serve.ts, who receives a message in
+ * server/chat/hub.ts, where messages get their ids in server/journal/journal.ts,
+ * how connections are accepted in server/net/acceptor.ts, and what the operator
+ * can type in server/operator/console.ts.
  *
  * @module
  */
@@ -21,13 +21,13 @@ import {
   throttledLog,
 } from "./net/clock.ts";
 import type { Transport, Wire } from "./net/connection.ts";
-import { type Context, logJoined, type Settings } from "./session/session.ts";
+import type { Context, Settings } from "./session/session.ts";
 import { Database } from "./journal/database.ts";
 import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
 import { ageClock, SqliteJournal } from "./journal/sqlite_journal.ts";
 import { Hub } from "./chat/hub.ts";
-import type { User } from "./chat/user.ts";
+import { logJoined, type User } from "./chat/user.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
 import { MemoryJournal } from "./journal/memory_journal.ts";
 import {
@@ -38,9 +38,7 @@ import {
 } from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
-import { serve } from "./session/serve.ts";
 import { Screen } from "./operator/screen.ts";
-import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/lifecycle.ts";
 import { Admission } from "./net/admission.ts";
 import {
   ResumableSessions,
@@ -110,9 +108,10 @@ export function startServer(options: ServerOptions = {}): Server {
   const context = contextOf(options, { database, log });
   const ticking = startTicking(context);
   const turns = openTurns();
+  const sessions = loadSessions(context);
   setImmediate(() => context.accounts.prepare()); // before the first chat
   const acceptor = new Acceptor({
-    serve: (connection) => serve(connection, context),
+    serve: async (connection) => (await sessions).serve(connection, context),
     admit: () => context.admission.pass(),
     clock: context,
     maxOutboxBytes: maxOutboxBytes ?? outboxBytes(context.settings),
@@ -127,8 +126,9 @@ export function startServer(options: ServerOptions = {}): Server {
     context,
     welcome: (wire, from, transport) => acceptor.welcome(wire, from, transport),
     async [Symbol.asyncDispose]() {
-      ticking[Symbol.dispose]();
+      clearInterval(ticking);
       acceptor.close();
+      clearInterval((await sessions).checking);
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
@@ -141,23 +141,29 @@ export function startServer(options: ServerOptions = {}): Server {
   };
 }
 
-/** Checks and tidies regularly, until it is disposed. */
-function startTicking(context: Context): Disposable {
-  const keepalive = new KeepaliveTimer(context);
-  const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
-  const ticking = setInterval(() => {
+/** Tidies regularly, until it is cleared. */
+function startTicking(context: Context) {
+  return setInterval(() => {
     context.hub.tellGathered();
     context.resumables.forgetOld(context.now());
     context.limits.tidy(context.now());
     context.journal.tidy();
     context.accounts.prepare();
   }, TICK_MS);
-  return {
-    [Symbol.dispose]() {
-      clearInterval(checking);
-      clearInterval(ticking);
-    },
-  };
+}
+
+/**
+ * Loads what only sessions need, and checks them regularly until `checking` is
+ * cleared. Clients that connect meanwhile wait; the operator does not.
+ */
+async function loadSessions(context: Context) {
+  const { serve } = await import("./session/serve.ts");
+  const { CHECK_EVERY_MS, KeepaliveTimer } = await import(
+    "./session/lifecycle.ts"
+  );
+  const keepalive = new KeepaliveTimer(context);
+  const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
+  return { serve, checking };
 }
 
 /** @throws {StartError} If what is in the database cannot be read. */

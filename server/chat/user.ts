@@ -68,3 +68,21 @@ export interface Output {
   /** `forwards` are the FORWARD frames of `batch`; do not change them. */
   deliver(batch: Batch, forwards: Uint8Array): Delivery;
 }
+
+/** Logs that a user joined a room. */
+export function logJoined(
+  user: User,
+  room: string,
+  { log }: { readonly log: (line: string) => void },
+): void {
+  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
+}
+
+/** Logs that a user left a room. */
+export function logLeft(
+  user: User,
+  room: string,
+  { log }: { readonly log: (line: string) => void },
+): void {
+  log(`${user.name} left room [${room.slice(1)}]`);
+}

@@ -5,9 +5,9 @@
  * @module
  */
 import { ChatError, encode, ERRORS } from "../../protocol.ts";
-import type { User } from "../chat/user.ts";
+import { logLeft, type User } from "../chat/user.ts";
 import { type Connection, type Ending, hostOf } from "../net/connection.ts";
-import { type Context, logLeft, Session, type State } from "./session.ts";
+import { type Context, Session, type State } from "./session.ts";
 import { release } from "./register.ts";
 import type { Registered } from "./sender.ts";
 

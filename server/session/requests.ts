@@ -17,14 +17,12 @@ import {
   targetKind,
 } from "../../protocol.ts";
 import { encodeSents } from "../chat/batch.ts";
-import type { Room, User } from "../chat/user.ts";
+import { logJoined, logLeft, type Room, type User } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
   type Command,
   type Context,
   EXPENSIVE,
-  logJoined,
-  logLeft,
   number,
   sendAnswers,
 } from "./session.ts";

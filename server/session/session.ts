@@ -29,7 +29,6 @@ import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { User } from "../chat/user.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Admission } from "../net/admission.ts";
 import { type Clock, nextTurn } from "../net/clock.ts";
@@ -126,24 +125,6 @@ export interface Context extends Clock {
   readonly log: (line: string) => void;
   /** The same for a line that could come many times a second. */
   readonly logThrottled: (line: string) => void;
-}
-
-/** Logs that a user joined a room. */
-export function logJoined(
-  user: User,
-  room: string,
-  { log }: Pick<Context, "log">,
-): void {
-  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
-}
-
-/** Logs that a user left a room. */
-export function logLeft(
-  user: User,
-  room: string,
-  { log }: Pick<Context, "log">,
-): void {
-  log(`${user.name} left room [${room.slice(1)}]`);
 }
 
 /** What an operator, or a test, can set. */
