@@ -18,7 +18,7 @@ import { complete } from "./client/chat/completion.ts";
 import type { TransferTask } from "./client/chat/file_pipe.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { Session, type SessionFiles } from "./client/chat/session.ts";
-import { runTypedLines } from "./client/chat/typed.ts";
+import { runTypedLines } from "./client/chat/commands.ts";
 import type { SharedFolder } from "./client/files/file_source.ts";
 import { askGoal, askName, type Goal, refused } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";

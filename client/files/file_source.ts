@@ -14,7 +14,7 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { basename, join, resolve, sep } from "node:path";
-import { systemReason } from "../view/system_error.ts";
+import { systemReason } from "../view/failure.ts";
 import { titleOf } from "./names.ts";
 import {
   type Entry,

@@ -25,8 +25,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect as connectNode, type TLSSocket } from "node:tls";
 import { type Connect, connectTcp, dial, type Endpoint } from "./address.ts";
-import { EXIT, Failure } from "../view/failure.ts";
-import { systemReason } from "../view/system_error.ts";
+import { EXIT, Failure, systemReason } from "../view/failure.ts";
 import {
   type Identity,
   type KnownServers,
