@@ -18,8 +18,8 @@ import { complete } from "./client/chat/completion.ts";
 import type { TransferTask } from "./client/chat/file_pipe.ts";
 import { Refusals, sendLines } from "./client/chat/pipe.ts";
 import { Session, type SessionFiles } from "./client/chat/session.ts";
-import { runTypedLines } from "./client/chat/typed.ts";
-import type { SharedFolder } from "./client/files/shared_folder.ts";
+import { runTypedLines } from "./client/chat/commands.ts";
+import type { SharedFolder } from "./client/files/file_source.ts";
 import { askGoal, askName, type Goal, refused } from "./client/goal.ts";
 import { OPTIONS, type Options, readOptions, USAGE } from "./client/options.ts";
 import { connectTcp, dial, isLoopback } from "./client/trust/address.ts";
@@ -37,7 +37,7 @@ import { sanitize } from "./core/text/sanitize.ts";
 import { accountCreated } from "./core/text/sentences.ts";
 import config from "./deno.json" with { type: "json" };
 import { ChatError, DEFAULT_ROOM, lookAlike } from "./protocol.ts";
-import { UsageError } from "./terminal/options.ts";
+import { usageFault } from "./terminal/options.ts";
 import { OutputClosed } from "./terminal/output.ts";
 import { PlainTerminal } from "./terminal/plain_terminal.ts";
 import { RawTerminal } from "./terminal/raw_terminal.ts";
@@ -276,7 +276,7 @@ async function sharedFolder(
   path: string | undefined,
 ): Promise<SharedFolder | undefined> {
   if (path === undefined) return undefined;
-  const { SharedFolder } = await import("./client/files/shared_folder.ts");
+  const { SharedFolder } = await import("./client/files/file_source.ts");
   const { FileFailure } = await import("./client/files/records.ts");
   try {
     return await SharedFolder.open(path);
@@ -323,12 +323,9 @@ function openSetting(
 /** Says why we end, if there is something to say, and gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof OutputClosed) return EXIT.ok; // as with `| head`
-  if (error instanceof Deno.errors.NotCapable) {
-    console.error(`Cannot run: ${error.message}`);
-    return EXIT.usage;
-  }
-  if (error instanceof UsageError) {
-    console.error(error.message);
+  const fault = usageFault(error);
+  if (fault !== undefined) {
+    console.error(fault);
     return EXIT.usage;
   }
   if (!(error instanceof Failure)) throw error;
@@ -349,11 +346,8 @@ async function main(args: string[]): Promise<number> {
       return await run(options, stop);
     }
     const { helpText } = await import("./terminal/usage.ts");
-    console.log(
-      options === "help"
-        ? helpText(USAGE, OPTIONS)
-        : `parley ${config.version}`,
-    );
+    const help = options === "help";
+    console.log(help ? helpText(USAGE, OPTIONS) : `parley ${config.version}`);
     return EXIT.ok;
   } catch (error) {
     return report(failureOf(error));

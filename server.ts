@@ -24,7 +24,7 @@ import type { TlsListener } from "./server/net/acceptor.ts";
 import { Screen } from "./server/operator/screen.ts";
 import type { Server } from "./server/start.ts";
 import { StartError } from "./server/journal/start_error.ts";
-import { UsageError } from "./terminal/options.ts";
+import { usageFault } from "./terminal/options.ts";
 import { onEndSignals } from "./terminal/system.ts";
 
 const SOFTWARE = `parley ${config.version}`;
@@ -32,59 +32,55 @@ const SOFTWARE = `parley ${config.version}`;
 /** Connections that the system holds until the server accepts them. */
 const BACKLOG = 4_096;
 
-/** Runs the server until it is stopped; returns the exit code. */
+/** Does what the command line says; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   try {
-    return await obey(args);
+    const options = await readOptions(args);
+    if (typeof options === "object") await run(options);
+    else {
+      const { helpText } = await import("./terminal/usage.ts");
+      console.log(options === "help" ? helpText(USAGE, OPTIONS) : SOFTWARE);
+    }
+    return 0;
   } catch (error) {
-    const denied = error instanceof Deno.errors.NotCapable;
-    if (!denied && !(error instanceof UsageError)) throw error;
-    console.error(denied ? `Cannot run: ${error.message}` : error.message);
+    const fault = error instanceof StartError
+      ? error.message
+      : usageFault(error);
+    if (fault === undefined) throw error;
+    console.error(fault);
     return 2;
   }
 }
 
-/** Does what the command line says; returns the exit code. */
-async function obey(args: string[]): Promise<number> {
-  setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
-  const options = await readOptions(args);
-  if (typeof options === "object") return await run(options);
-  const { helpText } = await import("./terminal/usage.ts");
-  console.log(options === "help" ? helpText(USAGE, OPTIONS) : SOFTWARE);
-  return 0;
-}
-
-async function run(options: Options): Promise<number> {
+/**
+ * Runs the server until it is stopped.
+ *
+ * @throws {StartError} Why it cannot start.
+ */
+async function run(options: Options): Promise<void> {
   const stopping = Promise.withResolvers<void>();
   const stop = () => stopping.resolve();
   const signals = onEndSignals(stop);
   await using screen = new Screen();
   await using opened = new AsyncDisposableStack();
-  let server: Server;
-  try {
-    const { hostname, port } = options;
-    const tcp = options.plain
-      ? listen({ hostname, port, option: "--port" })
-      : undefined;
-    const tls = await openTls(options);
-    const { startServer } = await import("./server/start.ts");
-    const log = (line: string) => screen.log(line);
-    server = opened.use(
-      startServer({ ...options, software: SOFTWARE, tcp, tls, log }),
-    );
-    screen.print(greeting(server, options, tls));
-    await openPage(opened, { server, options, tls, screen });
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    console.error(error.message);
-    return 2;
-  }
+  const { hostname, port } = options;
+  const tcp = options.plain
+    ? listen({ hostname, port, option: "--port" })
+    : undefined;
+  const tls = await openTls(options);
+  const { startServer } = await import("./server/start.ts");
+  const log = (line: string) => screen.log(line);
+  const server = opened.use(
+    startServer({ ...options, software: SOFTWARE, tcp, tls, log }),
+  );
+  screen.print(greeting(server, options, tls));
+  await openPage(opened, { server, options, tls, screen });
   operate(server, screen, stop).catch(stopping.reject);
   await stopping.promise;
   signals[Symbol.dispose](); // from now on they end the program at once
   await screen[Symbol.asyncDispose]();
   screen.print("Shutting down");
-  return 0;
 }
 
 /** A port to listen on. */

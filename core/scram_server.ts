@@ -68,8 +68,7 @@ export function parseVerifier(text: string): Verifier {
   if (
     !salt || storedKey?.length !== KEY_BYTES || serverKey?.length !== KEY_BYTES
   ) {
-    throw new ChatError(
-      105,
+    throw invalid(
       "Cannot read the verifier: it is SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>",
     );
   }
@@ -114,14 +113,12 @@ export function challenge(
 ): Challenge {
   const [, user, word] = CLIENT_FIRST.exec(message) ?? [];
   if (user === undefined || word === undefined) {
-    throw new ChatError(
-      105,
+    throw invalid(
       "Cannot read the SCRAM message: it is n,,n=<name>,r=<nonce> with a nonce of 16 to 128 characters",
     );
   }
   if (user !== name) {
-    throw new ChatError(
-      105,
+    throw invalid(
       `Cannot sign in as "${name}": the SCRAM message is of another name`,
     );
   }
@@ -150,16 +147,12 @@ export function prove(
     [];
   const proof = fromBase64(text);
   if (proof?.length !== KEY_BYTES) {
-    throw new ChatError(
-      105,
+    throw invalid(
       "Cannot read the SCRAM message: it is c=biws,r=<nonce>,p=<proof>",
     );
   }
   if (word !== nonce) {
-    throw new ChatError(
-      105,
-      "Cannot sign in: the proof answers another challenge",
-    );
+    throw invalid("Cannot sign in: the proof answers another challenge");
   }
   const said = `${clientFirst},${message},${withoutProof}`;
   const mask = hashes.hmacSha256(verifier.storedKey, said);
@@ -200,8 +193,11 @@ function checkRange(
   { min, max }: { min: number; max: number },
 ): void {
   if (value >= min && value <= max) return;
-  throw new ChatError(
-    105,
+  throw invalid(
     `Cannot use the verifier: the ${what} is ${value}, and must be ${min} to ${max}`,
   );
+}
+
+function invalid(message: string): ChatError {
+  return new ChatError(105, message);
 }

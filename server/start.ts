@@ -1,10 +1,10 @@
 /**
  * Puts the parts of a server together, and stops them again.
  *
- * What frames mean is in server/session/serve.ts, who hears what in server/chat/hub.ts,
- * where messages come into being in server/journal/journal.ts, how connections are
- * accepted in server/net/acceptor.ts, and what the operator can type in
- * server/operator/console.ts.
+ * What frames mean is in server/session/serve.ts, who receives a message in
+ * server/chat/hub.ts, where messages get their ids in server/journal/journal.ts,
+ * how connections are accepted in server/net/acceptor.ts, and what the operator
+ * can type in server/operator/console.ts.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { explained, IN_MEMORY } from "./journal/database_file.ts";
 import type { Keep } from "./journal/retention.ts";
 import { ageClock, SqliteJournal } from "./journal/sqlite_journal.ts";
 import { Hub } from "./chat/hub.ts";
-import type { User } from "./chat/user.ts";
+import { logJoined, type User } from "./chat/user.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
 import { MemoryJournal } from "./journal/memory_journal.ts";
 import {
@@ -38,10 +38,7 @@ import {
 } from "./limits/rates.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
-import { serve } from "./session/serve.ts";
-import { logJoined } from "./session/requests.ts";
 import { Screen } from "./operator/screen.ts";
-import { CHECK_EVERY_MS, KeepaliveTimer } from "./session/lifecycle.ts";
 import { Admission } from "./net/admission.ts";
 import {
   ResumableSessions,
@@ -66,8 +63,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
   /** A two-socket client must acknowledge in this time, in milliseconds. */
   readonly acknowledgeWithinMs?: number;
   /**
-   * Over so many unread bytes a connection ends at once; default: eight times
-   * `maxUnreadBytes`, and 8 MiB at least.
+   * Limit of unread bytes, over which a connection ends at once; default: eight
+   * times `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
   /** What rates, waits and last words are measured by; tests give their own. */
@@ -93,7 +90,7 @@ export interface Server extends AsyncDisposable {
 /** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
 
-/** Clients are told to wait so long before they reconnect. */
+/** Time that clients are told to wait before they reconnect. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
@@ -107,13 +104,14 @@ export function startServer(options: ServerOptions = {}): Server {
   opened.defer(() => tls?.close());
   opened.defer(() => tcp?.close());
   const log = options.log ?? printer();
-  const database = opened.use(new Database(db, { log }));
+  const database = opened.use(new Database(db, log));
   const context = contextOf(options, { database, log });
   const ticking = startTicking(context);
   const turns = openTurns();
-  setImmediate(() => context.accounts.prepare()); // before anybody talks
+  const sessions = loadSessions(context);
+  setImmediate(() => context.accounts.prepare()); // before the first chat
   const acceptor = new Acceptor({
-    serve: (connection) => serve(connection, context),
+    serve: async (connection) => (await sessions).serve(connection, context),
     admit: () => context.admission.pass(),
     clock: context,
     maxOutboxBytes: maxOutboxBytes ?? outboxBytes(context.settings),
@@ -128,8 +126,9 @@ export function startServer(options: ServerOptions = {}): Server {
     context,
     welcome: (wire, from, transport) => acceptor.welcome(wire, from, transport),
     async [Symbol.asyncDispose]() {
-      ticking[Symbol.dispose]();
+      clearInterval(ticking);
       acceptor.close();
+      clearInterval((await sessions).checking);
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
@@ -142,23 +141,29 @@ export function startServer(options: ServerOptions = {}): Server {
   };
 }
 
-/** Checks and tidies regularly, until it is disposed. */
-function startTicking(context: Context): Disposable {
-  const keepalive = new KeepaliveTimer(context);
-  const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
-  const ticking = setInterval(() => {
+/** Tidies regularly, until it is cleared. */
+function startTicking(context: Context) {
+  return setInterval(() => {
     context.hub.tellGathered();
     context.resumables.forgetOld(context.now());
     context.limits.tidy(context.now());
     context.journal.tidy();
     context.accounts.prepare();
   }, TICK_MS);
-  return {
-    [Symbol.dispose]() {
-      clearInterval(checking);
-      clearInterval(ticking);
-    },
-  };
+}
+
+/**
+ * Loads what only sessions need, and checks them regularly until `checking` is
+ * cleared. Clients that connect meanwhile wait; the operator does not.
+ */
+async function loadSessions(context: Context) {
+  const { serve } = await import("./session/serve.ts");
+  const { CHECK_EVERY_MS, KeepaliveTimer } = await import(
+    "./session/lifecycle.ts"
+  );
+  const keepalive = new KeepaliveTimer(context);
+  const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
+  return { serve, checking };
 }
 
 /** @throws {StartError} If what is in the database cannot be read. */
@@ -178,7 +183,7 @@ function createContext(
   { database, log }: { database: Database; log: (line: string) => void },
 ): Context {
   const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
-  const accounts = new Accounts(database, { lockoutMs });
+  const accounts = new Accounts(database, lockoutMs);
   const bans = new Bans(database);
   const hub = new Hub({
     owned: (name) => accounts.named(name)?.name,
@@ -204,7 +209,7 @@ function createContext(
       after,
       entered,
     }),
-    admission: new Admission({ lastId: () => journal.lastId, clock }),
+    admission: new Admission(() => journal.lastId, clock),
     log,
     resumables: isStored(options)
       ? new ResumableSessions(new ResumableSessionTable(database), now())
@@ -214,7 +219,7 @@ function createContext(
     now,
     after,
     logThrottled: throttledLog(log, now),
-    settings: settingsOf(options),
+    settings: { ...DEFAULT_SETTINGS, ...options },
   };
 }
 
@@ -223,18 +228,16 @@ function outboxBytes({ maxUnreadBytes }: Settings): number {
   return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
 }
 
-function settingsOf(options: ServerOptions): Settings {
-  return {
-    software: options.software ?? "parley",
-    maxUnreadBytes: options.maxUnreadBytes ?? MAX_UNREAD_BYTES,
-    maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
-    history: options.history ?? DEFAULT_HISTORY,
-    requireLogin: options.requireLogin ?? false,
-    registerWithinMs: options.registerWithinMs ?? 10_000,
-    pingAfterMs: options.pingAfterMs ?? 30_000,
-    idleAfterMs: options.idleAfterMs ?? 90_000,
-  };
-}
+const DEFAULT_SETTINGS: Settings = {
+  software: "parley",
+  maxUnreadBytes: MAX_UNREAD_BYTES,
+  maxBodyBytes: MAX_BODY_BYTES,
+  history: DEFAULT_HISTORY,
+  requireLogin: false,
+  registerWithinMs: 10_000,
+  pingAfterMs: 30_000,
+  idleAfterMs: 90_000,
+};
 
 function createJournal(options: ServerOptions, database: Database): Journal {
   if (!isStored(options)) return new MemoryJournal();

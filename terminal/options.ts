@@ -60,9 +60,17 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** What to print if `error` is a fault of the command line or the permissions. */
+export function usageFault(error: unknown): string | undefined {
+  if (error instanceof Deno.errors.NotCapable) {
+    return `Cannot run: ${error.message}`;
+  }
+  return error instanceof UsageError ? error.message : undefined;
+}
+
 /**
- * Reads a command line; `rest` belongs to no option. `--help` and `--version` win over everything but a
- * mistyped name.
+ * Reads a command line; `rest` belongs to no option. `--help` and `--version`
+ * win over everything but a mistyped name.
  *
  * @throws {UsageError} What is wrong, and what to write instead.
  */

@@ -20,8 +20,7 @@ import {
 } from "../../core/scram.ts";
 import { ownerOf, SignIn, type Way } from "../../core/sign_in.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { EXIT, Failure } from "../view/failure.ts";
-import { systemReason } from "../view/system_error.ts";
+import { EXIT, Failure, systemReason } from "../view/failure.ts";
 
 /** See the top of the file. */
 export class Access {

@@ -361,10 +361,8 @@ function stuck(): Failure {
 }
 
 function ended(): Failure {
-  return new Failure(
-    EXIT.failed,
-    "Cannot send: the direct connection has ended",
-  );
+  const message = "Cannot send: the direct connection has ended";
+  return new Failure(EXIT.failed, message);
 }
 
 /** The four bytes before `length` sealed bytes. */

@@ -46,17 +46,18 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
 }
 
 function variableOf(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch {
-    return undefined; // without the permission
-  }
+  return orUndefined(() => Deno.env.get(name));
 }
 
 function textOf(path: string): string | undefined {
+  return orUndefined(() => Deno.readTextFileSync(path));
+}
+
+/** What `read` returns; nothing without the file, or the permission. */
+function orUndefined<T>(read: () => T): T | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return read();
   } catch {
-    return undefined; // without the file, or the permission
+    return undefined;
   }
 }

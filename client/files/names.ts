@@ -55,8 +55,8 @@ export function foldName(name: string): string {
  * names that become the same get numbers.
  */
 export class SafePaths {
-  /** Safe name by the original one, for each folder by its safe path. */
-  readonly #folders = new Map<string, Map<string, string>>();
+  /** Safe name by the original one behind the safe path of its folder. */
+  readonly #names = new Map<string, string>();
   /**
    * Names that are taken, folded, each with its folder's safe path, and the
    * number to try next: a hundred thousand of one name must not take a day.
@@ -67,21 +67,15 @@ export class SafePaths {
   add(parts: readonly string[]): string {
     let path = "";
     for (const part of parts) {
-      const names = this.#namesIn(path);
-      let name = names.get(part);
+      const original = `${path}/${part}`;
+      let name = this.#names.get(original);
       if (name === undefined) {
         name = this.#free(path, safeName(part));
-        names.set(part, name);
+        this.#names.set(original, name);
       }
       path = path === "" ? name : `${path}/${name}`;
     }
     return path;
-  }
-
-  #namesIn(folder: string): Map<string, string> {
-    let names = this.#folders.get(folder);
-    if (!names) this.#folders.set(folder, names = new Map());
-    return names;
   }
 
   #free(folder: string, name: string): string {

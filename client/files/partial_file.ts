@@ -21,7 +21,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
 import { FileFailure, PIECE_BYTES } from "./records.ts";
-import { systemReason } from "../view/system_error.ts";
+import { systemReason } from "../view/failure.ts";
 import { foldName, numbered, type OfferedItem } from "./names.ts";
 import type { Bytes } from "../../core/scram.ts";
 

@@ -32,8 +32,7 @@ import {
   type SendingOptions,
   type SendRecord,
 } from "./sending.ts";
-import type { Listing, SharedFolder } from "./shared_folder.ts";
-import type { Outgoing } from "./file_source.ts";
+import type { Listing, Outgoing, SharedFolder } from "./file_source.ts";
 import {
   type Announced,
   type Attempt,
@@ -55,8 +54,8 @@ export interface TransfersOwner {
   readonly shared: SharedFolder | undefined;
   /** Where received files go. */
   readonly folder: string;
-  /** The number of the next transfer. */
-  nextNumber(): number;
+  /** The number of the newest transfer, from 1. */
+  lastNumber: number;
   /** There is a new transfer, of these files. */
   began(transfer: Transfer, files: PeerFiles): void;
   /**
@@ -287,7 +286,7 @@ export class PeerFiles {
   ): Transfer {
     const transfer = new Transfer({
       ...parts,
-      number: this.#owner.nextNumber(),
+      number: ++this.#owner.lastNumber,
       peer: this.#peer,
       changed: (transfer) => this.#changed(transfer),
       act: (...effect) => this.#act(...effect),

@@ -121,11 +121,8 @@ export class Receiving {
     return await this.#done.promise;
   }
 
-  /** Declines or stops it, and tells the sender. */
-  async cancel(
-    failure: FileFailure,
-    { keep = false }: { keep?: boolean } = {},
-  ): Promise<void> {
+  /** Declines or stops it, and tells the sender; may `keep` the partial file. */
+  async cancel(failure: FileFailure, keep = false): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const type = this.#acceptance ? "stop" : "decline";
     this.#tell({ type, transfer: this.transfer, reason: failure.message });
@@ -227,7 +224,7 @@ export class Receiving {
     } catch (error) {
       if (this.#stop.signal.aborted) return; // it ended meanwhile
       if (!(error instanceof FileFailure)) throw error;
-      await this.cancel(error, { keep: !error.spoiled });
+      await this.cancel(error, !error.spoiled);
     }
   }
 

@@ -11,7 +11,7 @@ import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { downloadsFolder, freeBytes } from "./downloads.ts";
 import { FileFailure } from "./records.ts";
 import { PeerFiles, type TransfersOwner } from "./peer_files.ts";
-import type { SharedFolder } from "./shared_folder.ts";
+import type { SharedFolder } from "./file_source.ts";
 import type { Announced, Transfer } from "./transfer.ts";
 import { bytesText } from "./words.ts";
 
@@ -59,7 +59,7 @@ export class Transfers implements TransfersOwner {
   readonly #parts: TransfersParts;
   readonly #clock: Clock;
   readonly #all = new Set<Transfer>();
-  #lastNumber = 0;
+  lastNumber = 0;
   #ticking: Disposable | undefined;
   #accepted = Promise.withResolvers<Transfer>();
 
@@ -156,11 +156,6 @@ export class Transfers implements TransfersOwner {
     if (free === undefined || free >= size) return undefined;
     return `Cannot accept ${title}: it needs ${bytesText(size)}, and ` +
       `${this.folder} has room for ${bytesText(free)}`;
-  }
-
-  /** See {@linkcode TransfersOwner}. */
-  nextNumber(): number {
-    return ++this.#lastNumber;
   }
 
   /** See {@linkcode TransfersOwner}. */

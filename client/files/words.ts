@@ -71,8 +71,8 @@ export function stateText(transfer: Transfer): string {
   return type === "paused" ? `${text}, waiting for the connection` : text;
 }
 
-/** As a bar shows it. */
-export function progressOf(transfer: Transfer): Progress {
+/** What a bar shows: bytes and bytes a second; the title is not sanitized. */
+export function progressOf(transfer: Transfer) {
   const { number, contents, moved, sends, peer, state, meter } = transfer;
   const paused = state.type === "paused" ? " (no connection)" : "";
   const way = `${sends ? "to" : "from"} ${peer}${paused}`;
@@ -80,17 +80,7 @@ export function progressOf(transfer: Transfer): Progress {
   return { title, moved, size: contents.size, rate: meter.rate };
 }
 
-/** What is known of a transfer. */
-export interface Progress {
-  /** With the names of files: not sanitized. */
-  readonly title: string;
-  /** Bytes that are there. */
-  readonly moved: number;
-  /** Bytes that there will be. */
-  readonly size: number;
-  /** See {@linkcode Meter.rate}. */
-  readonly rate: number | undefined;
-}
+type Progress = ReturnType<typeof progressOf>;
 
 /** `2m 5s`; never less than a second. */
 export function durationText(ms: number): string {

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from "node:util";
 import type { AnsweredVerb } from "../../core/net/connection.ts";
 import { SENT_TO_SELF } from "../../core/text/sentences.ts";
 import {
@@ -18,21 +19,23 @@ import {
   type Headers,
   lookAlike,
 } from "../../protocol.ts";
-import type { DroppedFile, FromPage } from "../../core/page_talk.ts";
+import type {
+  DroppedFile,
+  FromPage,
+  ShownTransfer,
+} from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
 import { DirectSessions } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
 import { BadRecord, FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
-import type { SharedFolder } from "../files/shared_folder.ts";
-import { Outgoing } from "../files/file_source.ts";
-import type { Transfer } from "../files/transfer.ts";
+import { Outgoing, type SharedFolder } from "../files/file_source.ts";
+import type { Announced, Transfer } from "../files/transfer.ts";
 import { Transfers, type TransfersObserver } from "../files/transfers.ts";
-import { endText, servedText } from "../files/words.ts";
+import { amountText, endText, servedText, stateText } from "../files/words.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 import type { Item } from "../view/view.ts";
 import type { ByteStream } from "../../core/net/stream.ts";
-import { type CallCard, callLook, Cards, transferLook } from "./page_cards.ts";
 import { droppedFile, Reads } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
 
@@ -335,4 +338,105 @@ function refusal(code: number | undefined, reason: string): Error {
 function wordsOf(item: Item): string {
   if (item.kind === "message") return `${item.from} (direct): ${item.text}`;
   return item.kind === "room" ? item.name : item.text;
+}
+
+/** What there is under a number. */
+type Card =
+  /** A peer calls, to send files. */
+  | { readonly kind: "call"; readonly call: Call; readonly offer: Announced }
+  /** The user has accepted the call, and its files were not offered yet. */
+  | { readonly kind: "answer"; readonly shows: PeerFiles }
+  | { readonly kind: "transfer"; readonly shows: Transfer };
+
+/** A {@linkcode Card} of a call. */
+type CallCard = Card & { readonly kind: "call" };
+
+/** How a card looks. */
+export type Look = Omit<ShownTransfer, "transfer">;
+
+/** What a page shows of files, and what it was told of that. */
+export class Cards {
+  readonly #link: PageLink;
+  readonly #all = new Map<number, Card>();
+  readonly #shown = new Map<number, Look>(); // as the page was told last
+  #last = 0;
+
+  constructor(link: PageLink) {
+    this.#link = link;
+  }
+
+  /** The one under a number. */
+  get(number: number): Card | undefined {
+    return this.#all.get(number);
+  }
+
+  /** Puts one where another was, or else under a number of its own. */
+  put(card: Card, number: number = ++this.#last): number {
+    this.#all.set(number, card);
+    return number;
+  }
+
+  /** Where a transfer is, or the answer that leads to files. */
+  numberOf(shown: Transfer | PeerFiles): number | undefined {
+    return this.#all.entries().find(([, card]) =>
+      card.kind !== "call" && card.shows === shown
+    )?.[0];
+  }
+
+  /**
+   * Tells how one looks, if the page does not know. A slow page is told less
+   * often how far it is, and everything else at once.
+   */
+  show(transfer: number, look: Look): void {
+    const shown = this.#shown.get(transfer);
+    if (isDeepStrictEqual(shown, look)) return;
+    if (shown?.state === look.state && this.#link.behind) return;
+    this.#shown.set(transfer, look);
+    this.#link.say({ type: "transfer", transfer, ...look });
+  }
+
+  /** Takes one away. */
+  drop(number: number): void {
+    this.#all.delete(number);
+    if (!this.#shown.delete(number)) return; // the page never saw it
+    this.#link.say({ type: "over", transfer: number });
+  }
+}
+
+/**
+ * A call as it looks: while it rings, with the `room` that there is, in words;
+ * or when it was answered.
+ */
+function callLook({ call, offer }: CallCard, room?: string): Look {
+  const rest = room ?? `connecting to ${call.name}`;
+  return {
+    sends: false,
+    peer: call.name,
+    title: offer.name,
+    part: 0,
+    state: room === undefined ? "waiting" : "offered",
+    text: `${amountText(offer.files, offer.size)}; ${rest}`,
+  };
+}
+
+/** A transfer as it looks; `room` is what there is, if the user is asked. */
+function transferLook(
+  transfer: Transfer,
+  room: string | undefined,
+): Look {
+  const { sends, peer, contents, state: { type }, moved } = transfer;
+  const { title, files, size } = contents;
+  const part = size === 0 ? 0 : Math.min(1, moved / size);
+  const look = { sends, peer, title, part };
+  const text = stateText(transfer);
+  if (type === "paused") return { ...look, state: "paused", text };
+  if (type !== "new" && type !== "offered") {
+    return { ...look, state: "moving", text };
+  }
+  const amount = amountText(files, size);
+  if (room !== undefined) {
+    return { ...look, state: "offered", text: `${amount}; ${room}` };
+  }
+  const words = sends ? `${amount}; ${text}` : amount;
+  return { ...look, state: "waiting", text: words };
 }

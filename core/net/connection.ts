@@ -38,7 +38,7 @@ import {
   errorOf,
   errorText,
 } from "./connection_error.ts";
-import type { Stream } from "./stream.ts";
+import { type Stream, writeAll } from "./stream.ts";
 
 /** A request that the server answers. */
 export type AnsweredVerb = Exclude<RequestVerb, "PONG" | "RECEIVED">;
@@ -110,7 +110,7 @@ const RATE_LIMITED: ErrorCode = 108;
 const REMOVED: ErrorCode = 117;
 
 /** One connection, from its opening to its end. */
-export class Connection implements Disposable, Requester {
+export class Connection implements Requester {
   readonly #stream: Stream;
   readonly #pending: PendingRequest[] = [];
   #answered = 0; // of #pending, before they are cut off
@@ -197,11 +197,6 @@ export class Connection implements Disposable, Requester {
     }
   }
 
-  /** As {@linkcode close}. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
   #write(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#outbox.push(bytes);
@@ -215,9 +210,7 @@ export class Connection implements Disposable, Requester {
       while (this.#outbox.length > 0) {
         const batch = concat(this.#outbox);
         this.#outbox = [];
-        for (let sent = 0; sent < batch.length;) {
-          sent += await this.#stream.write(batch.subarray(sent));
-        }
+        await writeAll(this.#stream, batch);
       }
     } catch {
       // The server has closed. It may have said why, and the reader finds it.

@@ -118,7 +118,7 @@ export class ReconnectingConnection implements Disposable, Requester {
   #answered = 0;
   #unsettled = 0; // requests of which nothing is certain yet
   #bytes = 0; // in them
-  #waiting: Waiting[] = [];
+  #settling: PromiseWithResolvers<void> | undefined; // the next request
   #end: Error | undefined;
 
   /** Nothing happens before {@linkcode batches} is gone through. */
@@ -199,12 +199,12 @@ export class ReconnectingConnection implements Disposable, Requester {
    * @throws {ConnectionError} If it ended before.
    */
   async settled(requests: number, bytes = Infinity): Promise<void> {
-    if (this.#stop.signal.aborted) throw this.#end ?? closed();
     const isOver = () => this.#unsettled <= requests && this.#bytes <= bytes;
-    if (isOver()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ isOver, resolve, reject });
-    await promise;
+    do {
+      if (this.#stop.signal.aborted) throw this.#end ?? closed();
+      this.#settling ??= Promise.withResolvers();
+      if (!isOver()) await this.#settling.promise;
+    } while (!isOver());
   }
 
   /** Does not reconnect before `ms` have passed: the server has asked for it. */
@@ -435,7 +435,7 @@ export class ReconnectingConnection implements Disposable, Requester {
   #refuseAll(): void {
     const end = this.#end ?? closed();
     const requests = [...this.#postponed, ...this.#parked];
-    for (const { reject } of this.#waiting.splice(0)) reject(end);
+    this.#settling?.resolve();
     for (const { reject } of requests) reject?.(end);
   }
 
@@ -448,17 +448,9 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#answered++;
     this.#unsettled--;
     this.#bytes -= body.length;
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = waiting.filter(({ isOver }) => !isOver());
-    for (const { isOver, resolve } of waiting) if (isOver()) resolve();
+    this.#settling?.resolve();
+    this.#settling = undefined;
   }
-}
-
-interface Waiting {
-  isOver(): boolean;
-  resolve(): void;
-  reject(error: Error): void;
 }
 
 function idle(): ConnectionError {

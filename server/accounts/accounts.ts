@@ -64,21 +64,10 @@ export interface Proved {
   readonly signature: string;
 }
 
-/** Settings of {@linkcode Accounts}. */
-export interface AccountOptions {
-  /** How long a lock lasts, in milliseconds; Infinity: until the operator ends it. */
-  readonly lockoutMs: number;
-  /** Milliseconds since the epoch. Tests pass their own. */
-  readonly now?: () => number;
-  /** Default {@linkcode MAX_ACCOUNTS}. */
-  readonly maxAccounts?: number;
-}
-
 /** All accounts of one database. */
 export class Accounts {
   readonly #database: Database;
   readonly #lockouts: Lockouts;
-  readonly #now: () => number;
   readonly #maxAccounts: number;
   readonly #secret: Uint8Array;
   readonly #names = new NameMap<string>(); // saves a query for each guest
@@ -88,12 +77,15 @@ export class Accounts {
   readonly #insert: StatementSync;
   readonly #see: StatementSync;
 
-  constructor(database: Database, options: AccountOptions) {
-    const { lockoutMs, now = Date.now, maxAccounts = MAX_ACCOUNTS } = options;
+  /** A lock lasts for `lockoutMs`; Infinity: until the operator ends it. */
+  constructor(
+    database: Database,
+    lockoutMs: number,
+    maxAccounts: number = MAX_ACCOUNTS,
+  ) {
     this.#maxAccounts = maxAccounts;
     this.#database = database;
-    this.#now = now;
-    this.#lockouts = new Lockouts(database, { lockoutMs, now });
+    this.#lockouts = new Lockouts(database, { lockoutMs, now: Date.now });
     this.#secret = secretOf(database);
     this.#byName = database.prepare("SELECT * FROM accounts WHERE key = ?");
     this.#byLook = database.prepare(
@@ -138,7 +130,7 @@ export class Accounts {
    */
   async create(account: NewAccount): Promise<Account> {
     const { name, verifier, since, keyScope } = account;
-    const createdAt = this.#now();
+    const createdAt = Date.now();
     await this.#database.write(() => {
       if (this.#stored(name)) throw exists(name);
       if (this.#names.size >= this.#maxAccounts) {

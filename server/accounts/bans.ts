@@ -49,7 +49,7 @@ export class Bans {
         kind: kind === "name" ? "name" : "address",
         value: String(value),
         since: Number(since),
-        reason: sanitize(String(reason)), // it goes into a head, whoever edited the file
+        reason: sanitize(String(reason)), // it goes into a head, and the file can be edited
       });
     }
   }

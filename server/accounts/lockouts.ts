@@ -16,7 +16,7 @@ import type { Database } from "../journal/database.ts";
 /** Wrong passwords in a row that lock an account. */
 export const MAX_FAILURES = 3;
 
-/** An address that has locked so many accounts is locked for all of them. */
+/** Locked accounts after which an address is locked for all accounts. */
 export const MAX_LOCKED_PER_ADDRESS = 100;
 
 /** Limit of stored pairs of account and address. */

@@ -162,7 +162,7 @@ function unlessNotStored(error: unknown): void {
 
 const encoder = new TextEncoder();
 
-/** The table of resumable sessions; files call it visits. */
+/** The table of resumable sessions; in files its name is `visits`. */
 export class ResumableSessionTable {
   readonly #database: Database;
   readonly #select: StatementSync;

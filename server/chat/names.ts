@@ -8,7 +8,7 @@
  */
 import { ChatError, isUserName, lookAlike } from "../../protocol.ts";
 
-/** So many numbers are tried behind a name in use to find a free one. */
+/** Limit of the numbers that are tried behind a name to find a free one. */
 const MAX_TRIES = 20;
 
 /** A connection that is about to register. */

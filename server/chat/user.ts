@@ -53,7 +53,7 @@ export interface Room {
   readonly members: Set<User>;
 }
 
-/** What became of handing on a batch. */
+/** Result of handing on a batch. */
 export interface Delivery {
   /** How many users it was queued for. */
   readonly recipients: number;
@@ -65,6 +65,24 @@ export interface Delivery {
 
 /** Where a journal hands on what it stored, in the order of ids. */
 export interface Output {
-  /** `forwards` are the FORWARD frames of `batch`; nobody may change them. */
+  /** `forwards` are the FORWARD frames of `batch`; do not change them. */
   deliver(batch: Batch, forwards: Uint8Array): Delivery;
+}
+
+/** Logs that a user joined a room. */
+export function logJoined(
+  user: User,
+  room: string,
+  { log }: { readonly log: (line: string) => void },
+): void {
+  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
+}
+
+/** Logs that a user left a room. */
+export function logLeft(
+  user: User,
+  room: string,
+  { log }: { readonly log: (line: string) => void },
+): void {
+  log(`${user.name} left room [${room.slice(1)}]`);
 }

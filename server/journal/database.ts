@@ -23,12 +23,6 @@ interface Writer {
   fail(error: unknown): void;
 }
 
-/** Options of {@linkcode Database}. */
-export interface DatabaseOptions {
-  /** Gets a line when storing begins to fail, and when it works again. */
-  readonly log?: (line: string) => void;
-}
-
 /** See the top of the file. */
 export class Database implements Disposable {
   readonly #db: DatabaseSync;
@@ -42,11 +36,12 @@ export class Database implements Disposable {
   #failing = false;
 
   /**
-   * Opens the file at `path`, or makes it; `:memory:` is none.
+   * Opens the file at `path`, or makes it; `:memory:` is none. `log` gets a line
+   * when storing begins to fail, and when it works again.
    *
    * @throws {StartError} If it cannot be used, and why.
    */
-  constructor(path: string, { log = () => {} }: DatabaseOptions = {}) {
+  constructor(path: string, log: (line: string) => void = () => {}) {
     this.#log = log;
     this.#db = openFile(path);
     this.#begin = this.prepare("BEGIN IMMEDIATE");

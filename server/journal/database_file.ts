@@ -67,7 +67,7 @@ export function openFile(path: string): DatabaseSync {
   }
 }
 
-/** Makes the file, if there is none, for nobody else on this computer to read. */
+/** Makes the file, if there is none; other users of this computer cannot read it. */
 function create(path: string): void {
   try {
     Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
@@ -148,7 +148,7 @@ function cannotUse(
   return new StartError(message, options);
 }
 
-/** `error` in words for whoever starts the server, if SQLite threw it. */
+/** `error` in words for the operator, if SQLite threw it. */
 export function explained(path: string, error: unknown): unknown {
   return Number.isNaN(resultCode(error))
     ? error

@@ -13,10 +13,10 @@ import { type Batch, encodeForwards, unpackBodies } from "../chat/batch.ts";
 import type { Database } from "./database.ts";
 import { meantFor, type Missed, type Page } from "./journal.ts";
 
-/** A replay holds so many heads for all targets together. */
+/** Number of heads that a replay holds for all targets together. */
 const HELD_HEADS = 500;
 
-/** At least so many are held for each. */
+/** Least number of heads that are held for each target. */
 const LEAST_HELD = 20;
 
 /** A batch without its messages. */
@@ -92,8 +92,8 @@ export class MessageTable {
   }
 
   /**
-   * See Journal.missed. Each target has its own list of batches, and nobody knows
-   * before which of them is the busy one. So a few heads of each are held, and a
+   * See Journal.missed. Each target has its own list of batches, and which
+   * of them is the busy one is not known before. So a few heads of each are held, and a
    * list is read on only when those are used up.
    */
   async *missed(

@@ -11,7 +11,7 @@
 import type { Batch, Draft } from "../chat/batch.ts";
 import type { Delivery, Output } from "../chat/user.ts";
 
-/** A key is known for so long. */
+/** Time for which a key is known, in milliseconds. */
 export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
 
 /** Limit of the messages of one HISTORY. */
@@ -25,7 +25,7 @@ export interface Stored {
   readonly firstId: number;
   /** In milliseconds since the epoch. */
   readonly at: number;
-  /** What became of delivering them. */
+  /** Result of the delivery. */
   readonly delivery: Delivery;
 }
 
@@ -38,7 +38,7 @@ export const NOT_DELIVERED: Delivery = {
 
 /** Which messages of a room. */
 export interface Page {
-  /** At most so many. */
+  /** Limit of the messages. */
   readonly limit: number;
   /** Only those with a greater id. */
   readonly after?: number;
@@ -74,14 +74,25 @@ export function meantFor(
   return query.rooms.get(batch.to) ?? Infinity;
 }
 
+/**
+ * Deletes the oldest tenth of a full Map. Many at once: to find the first of a Map
+ * costs what was deleted there.
+ */
+export function forgetOldest<K>(map: Map<K, unknown>, limit: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= limit * 0.9) return;
+    map.delete(key);
+  }
+}
+
 /** See the top of the file. */
 export interface Journal {
   /** The id of the newest message that was handed on; 0 before the first. */
   readonly lastId: number;
 
   /**
-   * Hands on to `output` from now on, batch by batch, in the order of ids. To be
-   * called once, before the first message.
+   * Hands on to `output` from now on, batch by batch, in the order of ids. Call
+   * it once, before the first message.
    */
   connect(output: Output): void;
 
@@ -117,6 +128,6 @@ export interface Journal {
   /** The rooms with history, by name. */
   rooms(): Iterable<string>;
 
-  /** Begins to delete what is too old; to be called once a second. */
+  /** Begins to delete what is too old. Call it each second. */
   tidy(): void;
 }

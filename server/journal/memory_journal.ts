@@ -9,6 +9,7 @@
  */
 import { isRoomName } from "../../protocol.ts";
 import {
+  forgetOldest,
   type Journal,
   KEY_LIFE_MS,
   meantFor,
@@ -36,14 +37,6 @@ interface StoredBatch {
   readonly ends: readonly number[];
 }
 
-/** Options of {@linkcode MemoryJournal}. */
-export interface MemoryJournalOptions {
-  /** Default {@linkcode MAX_JOURNAL_BYTES}. */
-  readonly maxBytes?: number;
-  /** Milliseconds since the epoch. Tests pass their own. */
-  readonly now?: () => number;
-}
-
 /** See the top of the file. */
 export class MemoryJournal implements Journal {
   readonly #maxBytes: number;
@@ -57,9 +50,10 @@ export class MemoryJournal implements Journal {
   #bytes = 0;
   #lastId = 0;
 
-  constructor(options: MemoryJournalOptions = {}) {
-    this.#maxBytes = options.maxBytes ?? MAX_JOURNAL_BYTES;
-    this.#now = options.now ?? Date.now;
+  /** `now` gives milliseconds since the epoch; tests pass their own. */
+  constructor({ maxBytes = MAX_JOURNAL_BYTES, now = Date.now } = {}) {
+    this.#maxBytes = maxBytes;
+    this.#now = now;
   }
 
   get lastId(): number {
@@ -185,15 +179,7 @@ export class MemoryJournal implements Journal {
       this.#keys.delete(key);
       this.#keys.set(key, { count: 1, firstId, at: stored.at, delivery });
     }
-    if (this.#keys.size > MAX_KEYS) this.#forgetOldestKeys();
-  }
-
-  /** Many at a time: to find the first of a Map costs what was deleted there. */
-  #forgetOldestKeys(): void {
-    for (const key of this.#keys.keys()) {
-      if (this.#keys.size <= MAX_KEYS * 0.9) return;
-      this.#keys.delete(key);
-    }
+    if (this.#keys.size > MAX_KEYS) forgetOldest(this.#keys, MAX_KEYS);
   }
 }
 

@@ -13,7 +13,7 @@
 /** Version n of the schema is what the first n of these make. */
 export const MIGRATIONS: readonly string[] = [
   `
-  -- A row for each run: messages of one sender to one target, with ids that
+  -- A row for each batch: messages of one sender to one target, with ids that
   -- follow each other from first_id.
   CREATE TABLE messages (
     first_id INTEGER PRIMARY KEY,
@@ -21,7 +21,7 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL,
     sender TEXT NOT NULL COLLATE NOCASE,
     target TEXT NOT NULL COLLATE NOCASE,
-    declared_length INTEGER, -- as a classic client gave it, if it differs
+    declared_length INTEGER, -- as a two-socket client gave it, if it differs
     lengths BLOB, -- of the bodies, 32 bits each; NULL if there is only one
     bodies BLOB NOT NULL -- back to back
   ) STRICT;
@@ -40,11 +40,11 @@ export const MIGRATIONS: readonly string[] = [
     key TEXT NOT NULL UNIQUE
   ) STRICT;
 
-  -- Whoever can prove to be this user takes the visit up again.
+  -- Resumable sessions.
   CREATE TABLE visits (
     key TEXT PRIMARY KEY, -- the user's name in lower case
     token TEXT NOT NULL,
-    since INTEGER NOT NULL, -- the newest message when the visit began
+    since INTEGER NOT NULL, -- the newest message when the session began
     rooms TEXT NOT NULL -- JSON: pairs of a name, and the newest message then
   ) STRICT, WITHOUT ROWID;
 

@@ -25,6 +25,7 @@ import type { Output } from "../chat/user.ts";
 import type { Database } from "./database.ts";
 import { MessageTable } from "./history.ts";
 import {
+  forgetOldest,
   type Journal,
   KEY_LIFE_MS,
   type Missed,
@@ -225,11 +226,7 @@ export class SqliteJournal implements Journal {
   #remember(id: number, recipients: number): void {
     this.#recipients.set(id, recipients);
     if (this.#recipients.size <= MAX_RECIPIENTS) return;
-    // Many at once: to find the first of a Map costs what was deleted there.
-    for (const oldest of this.#recipients.keys()) {
-      if (this.#recipients.size <= MAX_RECIPIENTS * 0.9) return;
-      this.#recipients.delete(oldest);
-    }
+    forgetOldest(this.#recipients, MAX_RECIPIENTS);
   }
 
   /** What the sender of a repeated draft is answered; it is not handed on. */

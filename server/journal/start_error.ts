@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The server cannot start; the message is for whoever starts it. */
+/** The server cannot start; the message is for its operator. */
 export class StartError extends Error {
   /** The class, for logs. */
   override readonly name = "StartError";

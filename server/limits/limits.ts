@@ -25,7 +25,7 @@ import {
   type Rates,
 } from "./rates.ts";
 
-/** New accounts of one address: so many at once, then one a minute. */
+/** The rate of new accounts of one address: a burst at once, then one a minute. */
 export const SIGN_UPS: Rate = { perSecond: 1 / 60, burst: 200 };
 
 /** A guess: when a full server has room again is not known. */
@@ -52,20 +52,17 @@ export interface LimitedConnection {
 
 /** The limits of one server. */
 export class Limits {
-  readonly #rates: Rates;
-  readonly #maxConnections: number;
-  readonly #maxPerAddress: number;
+  readonly #options: Required<LimitOptions>;
   readonly #addresses = new Map<string, Address>();
   #connections = 0;
 
-  constructor({
-    rates = DEFAULT_RATES,
-    maxConnections = MAX_CONNECTIONS,
-    maxConnectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS,
-  }: LimitOptions = {}) {
-    this.#rates = rates;
-    this.#maxConnections = maxConnections;
-    this.#maxPerAddress = maxConnectionsPerAddress;
+  constructor(options: LimitOptions = {}) {
+    this.#options = {
+      rates: DEFAULT_RATES,
+      maxConnections: MAX_CONNECTIONS,
+      maxConnectionsPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+      ...options,
+    };
   }
 
   /** How many connections are counted. */
@@ -76,9 +73,10 @@ export class Limits {
   /** What a new connection from `host` is limited by; it is not counted yet. */
   connectionFrom(host: string, now: number): LimitedConnection {
     const key = networkOf(host);
-    const address = this.#addresses.get(key) ?? new Address(this.#rates, now);
+    const { rates } = this.#options;
+    const address = this.#addresses.get(key) ?? new Address(rates, now);
     this.#addresses.set(key, address);
-    return { address, pace: new Pace(this.#rates, address.buckets, now) };
+    return { address, pace: new Pace(rates, address.buckets, now) };
   }
 
   /**
@@ -88,12 +86,9 @@ export class Limits {
    * not counted.
    */
   enter({ address }: LimitedConnection, now: number): void {
-    if (this.#connections >= this.#maxConnections) {
-      throw full(this.#maxConnections, "");
-    }
-    if (address.connections >= this.#maxPerAddress) {
-      throw full(this.#maxPerAddress, " from your address");
-    }
+    const { maxConnections, maxConnectionsPerAddress: most } = this.#options;
+    if (this.#connections >= maxConnections) throw full(maxConnections, "");
+    if (address.connections >= most) throw full(most, " from your address");
     address.countConnect(now);
     address.connections++;
     this.#connections++;
@@ -105,7 +100,7 @@ export class Limits {
     this.#connections--;
   }
 
-  /** Forgets addresses that owe nothing. Call it once a second. */
+  /** Forgets addresses that owe nothing. Call it each second. */
   tidy(now: number): void {
     let idle = 0;
     for (const [key, address] of this.#addresses) {
@@ -194,6 +189,7 @@ function slowDown(
     closes,
   });
 }
+
 function full(limit: number, where: string): ChatError {
   const why = `connection limit reached: ${limit}${where}`;
   return new ChatError(114, `Cannot connect: ${why}`, {

@@ -15,7 +15,7 @@
  */
 import { type RateKind, type Rates, TURN_MS } from "./rates.ts";
 
-/** A burst may be as large as the rate allows in so many seconds. */
+/** The largest burst is what the rate allows in this time. */
 export const BURST_SECONDS = 20;
 
 /** The rates of an address, as a multiple of those of a connection. */

@@ -39,7 +39,7 @@ export const MAX_CONNECTIONS = 5_000;
 /** Limit of open connections from one address without an option. */
 export const MAX_CONNECTIONS_PER_ADDRESS = 500;
 
-/** A slow consumer may have so many unread bytes. */
+/** Limit of unread bytes: over it, a client that reads slowly is disconnected. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /** Messages of a room that HISTORY gives if no number is asked for. */
@@ -54,5 +54,5 @@ export const DEFAULT_KEEP = {
   messages: 1_000_000,
 } as const;
 
-/** One client may keep the server busy for so long, in milliseconds. */
+/** Limit of the time that one client keeps the server busy, in milliseconds. */
 export const TURN_MS = 5;

@@ -11,21 +11,14 @@
  */
 import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 
-/** Registrations are admitted without a pause for so long, in milliseconds. */
+/** Time in which registrations are admitted without a pause, in milliseconds. */
 const PORTION_MS = 0.5;
 
 /** Length of a pause, in milliseconds; a timer takes one more. */
 export const PAUSE_MS = 1;
 
-/** Users chat until so long after the last message, in milliseconds. */
+/** Users count as chatting for this time after a message, in milliseconds. */
 const CHAT_MS = 1_000;
-
-/** What {@linkcode Admission} needs. */
-export interface AdmissionOptions {
-  /** The id of the newest message: it changes while users chat. */
-  readonly lastId: () => number;
-  readonly clock?: Clock;
-}
 
 /** See the top of the file. Disposed, it admits all at once. */
 export class Admission implements AsyncDisposable {
@@ -38,7 +31,8 @@ export class Admission implements AsyncDisposable {
   #endPause: (() => void) | undefined;
   #disposed = false;
 
-  constructor({ lastId, clock = CLOCK }: AdmissionOptions) {
+  /** `lastId` gives the id of the newest message: it changes while users chat. */
+  constructor(lastId: () => number, clock: Clock = CLOCK) {
     this.#lastId = lastId;
     this.#clock = clock;
     this.#knownId = lastId();

@@ -22,7 +22,7 @@ export const CLOCK: Clock = {
   },
 };
 
-/** At most one line is logged in so long, in milliseconds. */
+/** Time between two lines that are logged, in milliseconds. */
 export const LOG_EVERY_MS = 60_000;
 
 /**

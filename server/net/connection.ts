@@ -17,7 +17,7 @@ import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 import { Outbox, type OutboxOwner, type Sink } from "./outbox.ts";
 import { tooMuch } from "./slow_consumer.ts";
 
-/** A client may take so long to read its last frame, in milliseconds. */
+/** Milliseconds until a client has read its last frame, or loses it. */
 export const LAST_FRAME_MS = 1_000;
 
 /** Buffer limit of a client that is not registered, in bytes. */

@@ -16,17 +16,17 @@
 import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 
 /**
- * Over so many unread bytes the connection ends at once. Slow consumers are found
- * before that: see slow_consumer.ts.
+ * Limit of unread bytes: over it the connection ends at once. Slow consumers are
+ * found before that: see slow_consumer.ts.
  */
 export const MAX_OUTBOX_BYTES = 8 * 1024 * 1024;
 
-/** Over so many unread bytes a flooding sender waits. */
+/** With more unread bytes than this, a flooding sender waits. */
 export const HIGH_WATER_BYTES = 256 * 1024;
 
 /**
- * No sender waits for a client that takes less than so many bytes in so many
- * milliseconds, until it has caught up: it could hold back a whole room.
+ * A client that takes fewer bytes than these in this time is stalled: no sender
+ * waits for it until it has caught up. It could hold back a whole room.
  */
 export const STALL = { bytes: 32 * 1024, ms: 500 };
 
@@ -36,10 +36,10 @@ const MERGED_BYTES = 64 * 1024;
 /** A piece of this size leaves at once; joining it gains nothing. */
 const LARGE_BYTES = 16 * 1024;
 
-/** Up to so many readers of one message are written to in one turn. */
+/** Number of readers of one message that are written to in one turn. */
 const FEW = 32;
 
-/** Of more readers, those are written to for which so many ms suffice. */
+/** Time in one turn for more readers than these, in milliseconds. */
 const PORTION_MS = 0.3;
 
 /**
@@ -136,7 +136,7 @@ function audiencesOf(due: DueWriter[]): DueWriter[][] {
 
 /** Options of an {@linkcode Outbox}. */
 export interface OutboxOptions {
-  /** So much may be unread, in bytes; default {@linkcode MAX_OUTBOX_BYTES}. */
+  /** Limit of unread bytes; default {@linkcode MAX_OUTBOX_BYTES}. */
   readonly maxBytes?: number | undefined;
   /** Measures how long a sender waits for relief. */
   readonly clock?: Clock;
@@ -152,7 +152,7 @@ export class Outbox implements DueWriter {
   readonly #owner: OutboxOwner;
   readonly #clock: Clock;
   readonly #scheduler: WriteScheduler;
-  /** So much may be unread, in bytes. */
+  /** Limit of unread bytes. */
   readonly maxBytes: number;
   #queue: Uint8Array[] = [];
   #next = 0; // the first of the queue that is still to be written
@@ -233,7 +233,7 @@ export class Outbox implements DueWriter {
     return this.#bytes === 0;
   }
 
-  /** Whether so much is unread that no more requests are read. */
+  /** Whether the server reads no more requests: too much is unread. */
   get behind(): boolean {
     return this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed;
   }
@@ -302,7 +302,7 @@ export class Outbox implements DueWriter {
     if (bytes.length >= LARGE_BYTES) this.begin();
   }
 
-  /** Writes what is next; to be called when no write is under way any more. */
+  /** Writes what is next, when no write is under way any more. */
   #goOn(): void {
     if (this.#next < this.#queue.length) return this.#write(this.#nextBytes());
     this.#writing = undefined;

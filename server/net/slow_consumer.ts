@@ -11,10 +11,10 @@
 import { ChatError } from "../../protocol.ts";
 import { STALL } from "./outbox.ts";
 
-/** A client that takes nothing is disconnected after so long, in milliseconds. */
+/** Milliseconds until a client that takes nothing is disconnected. */
 export const STUCK_MS = 15_000;
 
-/** So many checks in a row must find it slow. */
+/** Number of checks in a row that must find a client slow. */
 const SLOW_CHECKS = 2;
 
 /** Taking less in a second is slow, in bytes. */
@@ -48,7 +48,7 @@ export class SlowConsumerDetector {
   }
 
   /**
-   * Checks; to be called about once a second.
+   * Checks the outbox. Call it about once a second.
    *
    * @returns Whether the client took anything since the last check, or why it
    * must be disconnected.

@@ -4,11 +4,11 @@
  * Not `Deno.listenTls`: what it accepts cannot be closed while the peer stalls
  * the handshake, or takes nothing any more (Deno 2.9.6), so that each hostile
  * peer would hold a socket for as long as it likes. Nor a server of node:net,
- * which accepts nobody any more once it was out of file descriptors. Here the
+ * which accepts no connection any more once it was out of file descriptors. Here the
  * TCP connection stays ours, and node:tls does the talking over it.
  *
- * Hands are shaken when a connection is first read or written. Whoever takes
- * his time keeps nobody else from coming in.
+ * The TLS handshake begins when a connection is first read or written. A client
+ * with a slow handshake does not delay other connections.
  *
  * This module is loaded by servers that were told `--tls`.
  *
@@ -28,7 +28,7 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
-/** Talks TLS with whoever `listener` accepts, which becomes ours to close. */
+/** Adds TLS to what `listener` accepts; from then on this closes the listener. */
 export function withTls(
   listener: Deno.TcpListener,
   { cert, key }: TlsIdentity,
@@ -99,7 +99,7 @@ export class TlsWire implements AcceptedConn {
   async closeWrite(): Promise<void> {
     const socket = this.#socket;
     if (!socket) return await this.#conn.closeWrite();
-    if (socket.destroyed) return; // then `end` would call nobody back
+    if (socket.destroyed) return; // then `end` would not call back
     await new Promise<void>((resolve) => {
       socket.once("close", resolve);
       socket.end(resolve);
@@ -129,7 +129,7 @@ export class TlsWire implements AcceptedConn {
       isServer: true,
       secureContext: this.#context,
     });
-    socket.on("error", () => {}); // whoever reads or writes is told
+    socket.on("error", () => {}); // the read or the write rejects
     this.#socket = socket;
     return { socket, read: chunkReader(chunksOf(socket)) };
   }

@@ -161,10 +161,12 @@ function say({ hub }: Desk, { all: text }: Words): string {
     return "Cannot send the notice: no users are connected";
   }
   hub.tellAll(text);
-  const deaf = kinds.filter((kind) => kind === "classic").length;
-  const sent = `Sent to ${counted(kinds.length - deaf, "user")}`;
-  if (deaf === 0) return sent;
-  return `${sent}; ${counted(deaf, "two-socket client")} cannot receive it`;
+  const twoSocket = kinds.filter((kind) => kind === "classic").length;
+  const sent = `Sent to ${counted(kinds.length - twoSocket, "user")}`;
+  if (twoSocket === 0) return sent;
+  return `${sent}; ${
+    counted(twoSocket, "two-socket client")
+  } cannot receive it`;
 }
 
 function kick(desk: Desk, { first, rest: reason }: Words): string {

@@ -18,7 +18,7 @@ export interface KeepaliveSettings {
   readonly pingAfterMs: number;
   /** An idle client is disconnected after this time. */
   readonly idleAfterMs: number;
-  /** A slow consumer may have so many unread bytes. */
+  /** Limit of unread bytes of a slow consumer. */
   readonly maxUnreadBytes: number;
 }
 
@@ -89,7 +89,7 @@ export class Keepalive {
   }
 
   /**
-   * What to do now; to be called once a second.
+   * What to do now. Call it each second.
    *
    * @returns Why the connection must end, or "ping", or "confirm": a PING if
    * messages are unconfirmed.

@@ -5,12 +5,11 @@
  * @module
  */
 import { ChatError, encode, ERRORS } from "../../protocol.ts";
-import type { User } from "../chat/user.ts";
+import { logLeft, type User } from "../chat/user.ts";
 import { type Connection, type Ending, hostOf } from "../net/connection.ts";
 import { type Context, Session, type State } from "./session.ts";
 import { release } from "./register.ts";
 import type { Registered } from "./sender.ts";
-import { logLeft } from "./requests.ts";
 
 /** Opens the session of a connection; refuses it if it is over a limit. */
 export function openSession(
@@ -54,7 +53,7 @@ function admit(session: Session, context: Context): void {
   }
 }
 
-/** So many refused connections wait until the client has read why. */
+/** Limit of refused connections that wait until the client has read why. */
 const MAX_REFUSED = 100;
 
 /** Whether a connection that was refused is closed at once. */
@@ -105,7 +104,7 @@ function inWords(ending: Ending | undefined): string {
   return ending ?? "server error";
 }
 
-/** So many checks in a second see each connection once. */
+/** Number of checks in a second; each connection is in one of them. */
 const CHECKS = 10;
 
 /** From one check to the next, in milliseconds. */

@@ -17,7 +17,7 @@ import {
   targetKind,
 } from "../../protocol.ts";
 import { encodeSents } from "../chat/batch.ts";
-import type { Room, User } from "../chat/user.ts";
+import { logJoined, logLeft, type Room, type User } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
   type Command,
@@ -90,24 +90,6 @@ async function storeMembership(
     }
     throw error;
   }
-}
-
-/** Logs that a user joined a room. */
-export function logJoined(
-  user: User,
-  room: string,
-  { log }: Pick<Context, "log">,
-): void {
-  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
-}
-
-/** Logs that a user left a room. */
-export function logLeft(
-  user: User,
-  room: string,
-  { log }: Pick<Context, "log">,
-): void {
-  log(`${user.name} left room [${room.slice(1)}]`);
 }
 
 async function leave(
@@ -213,7 +195,6 @@ function refuseReceived(): never {
 /** Limit of the addresses that one CALL or ACCEPT names. */
 export const MAX_ADDRESSES = 8;
 
-/** The commands of this file, by verb. */
 // CALL, ACCEPT and DECLINE, for direct sessions, are passed on to the user who is
 // named, and nothing is remembered. Only what the protocol knows is passed on, in
 // the form that it has there: no user gets another user's bytes under the server's

@@ -2,9 +2,9 @@
  * Two-socket clients, of a course (see docs/protocol.md): a user is two sockets,
  * one to send and one to receive, and acknowledges every message.
  *
- * A classic user hears what is sent to it, to ALL and to #default, one message
- * at a time, the next only after its RECEIVED. It hears no NOTICEs, and errors
- * go out bare: real clients compare the whole string.
+ * A two-socket user is sent what is for the user, for ALL and for #default: one
+ * message at a time, the next only after its RECEIVED. It gets no NOTICEs, and
+ * errors without headers: real clients compare the whole string.
  *
  * @module
  */
@@ -202,7 +202,7 @@ export class TwoSocketUser implements Peer {
   }
 
   notify(): void {
-    // The course's protocol has no way to say it.
+    // The course's protocol has no notices.
   }
 
   forward(batch: Batch): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** Files between a page of `client.ts --gui` and terminals. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { SharedFolder } from "../../client/files/shared_folder.ts";
+import { SharedFolder } from "../../client/files/file_source.ts";
 import { quietServer, terminal } from "../tools/client_tools.ts";
 import { hashOf, noise, snapshot, writeFiles } from "../tools/file_tools.ts";
 import { cookieOf, PagePlayer, servePage } from "../tools/page_player.ts";

@@ -5,10 +5,13 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { findFiles, type Outgoing } from "../../client/files/file_source.ts";
+import {
+  findFiles,
+  type Outgoing,
+  type SharedFolder,
+} from "../../client/files/file_source.ts";
 import { PeerFiles } from "../../client/files/peer_files.ts";
 import { Receiving } from "../../client/files/receiving.ts";
-import type { SharedFolder } from "../../client/files/shared_folder.ts";
 import type { Transfer } from "../../client/files/transfer.ts";
 import { EXIT, Failure } from "../../client/view/failure.ts";
 import type { Bytes } from "../../core/scram.ts";
@@ -24,14 +27,13 @@ export interface PeerFilesParts {
 
 /** Files of one user, whose offers the test answers. */
 export function peerFiles(parts: PeerFilesParts = {}): PeerFiles {
-  let number = 0;
   return new PeerFiles({
     me: "bob",
     shared: parts.shared,
     get folder(): string {
       throw new Error("the test accepts");
     },
-    nextNumber: () => ++number,
+    lastNumber: 0,
     began: (transfer) => {
       if (transfer.role === "serve") parts.served?.(transfer);
     },

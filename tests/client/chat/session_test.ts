@@ -5,7 +5,7 @@ import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import { Messages } from "../../../client/chat/messages.ts";
 import { roomNamed } from "../../../core/commands.ts";
 import { Session } from "../../../client/chat/session.ts";
-import { runTypedLines } from "../../../client/chat/typed.ts";
+import { runTypedLines } from "../../../client/chat/commands.ts";
 import { View } from "../../../client/view/view.ts";
 import { ChatError, type Frame } from "../../../protocol.ts";
 import {

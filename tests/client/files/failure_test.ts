@@ -5,7 +5,7 @@ import {
   DATA_HEAD_BYTES,
   FileFailure,
 } from "../../../client/files/records.ts";
-import { systemReason } from "../../../client/view/system_error.ts";
+import { systemReason } from "../../../client/view/failure.ts";
 import { PartialFile } from "../../../client/files/partial_file.ts";
 import type { Receiving } from "../../../client/files/receiving.ts";
 import type { Transfer } from "../../../client/files/transfer.ts";

@@ -2,8 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileFailure } from "../../../client/files/records.ts";
-import { SharedFolder } from "../../../client/files/shared_folder.ts";
-import { findFiles } from "../../../client/files/file_source.ts";
+import { findFiles, SharedFolder } from "../../../client/files/file_source.ts";
 import {
   MAX_UNDER_WAY,
   type PeerFiles,

@@ -8,7 +8,7 @@ import {
   encodeControl,
   FileFailure,
 } from "../../../client/files/records.ts";
-import { SharedFolder } from "../../../client/files/shared_folder.ts";
+import { SharedFolder } from "../../../client/files/file_source.ts";
 import {
   Pair,
   peerFiles,

@@ -1,7 +1,7 @@
 /** What a page and its program say: lines however they are cut, and pieces. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BadRecord } from "../../../client/files/records.ts";
-import { Cards, type Look } from "../../../client/gui/page_cards.ts";
+import { Cards, type Look } from "../../../client/gui/page_session.ts";
 import { Reads } from "../../../client/gui/page_drop.ts";
 import { PageLink } from "../../../client/gui/page_link.ts";
 import type { FromPage, ToPage } from "../../../core/page_talk.ts";

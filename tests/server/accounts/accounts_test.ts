@@ -8,7 +8,7 @@ import { verifierFor } from "../../tools/account_tools.ts";
 
 Deno.test("there can be so many accounts, and the next is refused for want of room", async () => {
   using database = new Database(IN_MEMORY);
-  const accounts = new Accounts(database, { lockoutMs: 0, maxAccounts: 2 });
+  const accounts = new Accounts(database, 0, 2);
   const verifier = await verifierFor("pencil");
   const create = (name: string) =>
     accounts.create({ name, verifier, since: 0, keyScope: name });

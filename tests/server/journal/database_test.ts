@@ -63,7 +63,7 @@ Deno.test("a change that throws is undone alone, and its writer is told", async 
 
 Deno.test("a full disk refuses all changes of a tick, and later ones are stored", async () => {
   const log: string[] = [];
-  using database = new Database(":memory:", { log: (line) => log.push(line) });
+  using database = new Database(":memory:", (line) => log.push(line));
   const { add, all } = bans(database);
   const pages = database.prepare("PRAGMA page_count").get()?.["page_count"];
   database.prepare(`PRAGMA max_page_count = ${pages}`).get();

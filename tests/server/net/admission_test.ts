@@ -8,7 +8,7 @@ import { within } from "../../tools/net/raw_client.ts";
 function arrange() {
   const clock = new TestClock();
   const state = { lastId: 7 };
-  const admission = new Admission({ clock, lastId: () => state.lastId });
+  const admission = new Admission(() => state.lastId, clock);
   return { clock, state, admission };
 }
 

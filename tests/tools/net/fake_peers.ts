@@ -110,7 +110,7 @@ export function arrange(
   const context: Context = {
     hub,
     journal,
-    accounts: new Accounts(database, { lockoutMs: 0 }),
+    accounts: new Accounts(database, 0),
     bans: new Bans(database),
     twoSocketUsers: new TwoSocketUsers({
       hub,
@@ -121,7 +121,7 @@ export function arrange(
     }),
     resumables,
     limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
-    admission: new Admission({ lastId: () => journal.lastId, clock }),
+    admission: new Admission(() => journal.lastId, clock),
     sessions: new Set(),
     settings: {
       software: "test",
