@@ -21,6 +21,7 @@ import connectionError from "../../core/net/connection_error.ts" with {
 };
 import keepalive from "../../core/net/keepalive.ts" with { type: "text" };
 import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
+import stream from "../../core/net/stream.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resume from "../../core/resume.ts" with { type: "text" };
@@ -107,7 +108,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core", "ts", { scram, session, sign_in: signIn }),
   ...inFolder("/core/net", "ts", { backoff, connection, keepalive }),
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
-  ...inFolder("/core/net", "ts", { reconnecting }),
+  ...inFolder("/core/net", "ts", { reconnecting, stream }),
   ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
   ...inFolder("/core/text", "ts", { typed_line: typedLine }),
   ...inFolder("/model", "ts", { chat, chosen, conversation, settings, typed }),
