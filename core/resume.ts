@@ -18,6 +18,7 @@ import {
   PROTOCOL,
 } from "../protocol.ts";
 import { numberOf, sameBytes } from "./frames.ts";
+import { PASSING } from "./net/backoff.ts";
 import type { Connection } from "./net/connection.ts";
 import { ConnectionError } from "./net/connection_error.ts";
 import type { ReconnectingConnection } from "./net/reconnecting.ts";
@@ -230,9 +231,6 @@ async function rejoin(
   }));
   return refused;
 }
-
-/** A rate limit, and a full disk. */
-const PASSING: ReadonlySet<number> = new Set([108, 119]);
 
 /** Closes the connection if the server takes too long for its answer. */
 export async function inTime<T>(

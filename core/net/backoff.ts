@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ChatError } from "../../protocol.ts";
+import { ChatError, type ErrorCode } from "../../protocol.ts";
 import { isPassing } from "./connection_error.ts";
 
 /**
@@ -76,11 +76,13 @@ export function isWorthRetrying(
 ): error is Error {
   if (!(error instanceof ChatError)) return isPassing(error);
   const ours = error.code === 104 && awayMs < NAME_HELD_MS;
-  return ours || PASSING.has(error.code);
+  return ours || error.code === SERVER_FULL || PASSING.has(error.code);
 }
 
-/** A rate limit, a full server, a full disk. */
-const PASSING = new Set<number>([108, 114, 119]);
+const SERVER_FULL: ErrorCode = 114;
+
+/** A rate limit and a full disk: they pass, and the user need not know. */
+export const PASSING: ReadonlySet<ErrorCode> = new Set([108, 119]);
 
 /** How long the server wants us to wait, in milliseconds. */
 export function retryAfterMs(error: Error): number {

@@ -39,6 +39,7 @@ import {
   type Clock,
   isWorthRetrying,
   LONGEST_RETRY_AFTER_MS,
+  PASSING,
   pauseBefore,
   retryAfterMs,
 } from "./backoff.ts";
@@ -90,7 +91,7 @@ export interface Owner {
   resumed(): void;
   /** The connection is lost, and the owner is to be reconnected. */
   lost(why: Error): void;
-  /** The server refuses to reconnect us; not told again for the same code. */
+  /** The server refuses to reconnect us, and that may last; once for each code. */
   refused?(why: ChatError): void;
 }
 
@@ -344,7 +345,10 @@ export class ReconnectingConnection implements Disposable, Requester {
       if (stayed || this.#answered > this.#answeredBefore) this.#attempt = 0;
       this.#refusal = 0;
       owner.lost(error);
-    } else if (error instanceof ChatError && error.code !== this.#refusal) {
+    } else if (
+      error instanceof ChatError && error.code !== this.#refusal &&
+      !PASSING.has(error.code)
+    ) {
       this.#refusal = error.code;
       owner.refused?.(error);
     }
