@@ -354,7 +354,7 @@ export class Session implements CommandClient {
   }
 }
 
-/** Who joined, left or went offline, as a line. */
+/** Users who joined, left or went offline, as a line. */
 function presenceText({ kind, users, room, reason }: Presence): string {
   const names = namesText(users.map(sanitizeName));
   if (kind !== "offline") return `${names} ${kind} ${sanitizeName(room)}`;

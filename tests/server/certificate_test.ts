@@ -18,7 +18,7 @@ import { newCertificate } from "../tools/net/tls_tools.ts";
 
 const DAY_MS = 86_400_000;
 
-/** Who may do what with a file. */
+/** What each user may do with a file. */
 function modeOf(path: string): number {
   return Deno.statSync(path).mode! & 0o777;
 }

@@ -1,4 +1,4 @@
-/** Who is banned does not come in, whichever way. */
+/** A banned user cannot connect, whichever way. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { request, verifierFor } from "../tools/account_tools.ts";
 import { Database } from "../../server/journal/database.ts";

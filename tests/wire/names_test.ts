@@ -65,7 +65,7 @@ for (const name of ["Ali", "ALI", "AII", "Allan", "server1", "toSender"]) {
 
 const LOOK_ALIKES = ["alice", "ALICE", "aLiCe", "a1ice", "A1ICE", "aIice"];
 
-/** Who has the name, and how those are refused who come after. */
+/** The user who has the name, and the refusals of those who ask for it later. */
 const OWNERS: readonly [
   who: string,
   enter: (port: number) => Promise<Disposable>,

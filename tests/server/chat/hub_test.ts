@@ -1,4 +1,4 @@
-/** Who is here, in which rooms, and hears what: state without sockets. */
+/** The hub: users, rooms and receivers, as state without sockets. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import {

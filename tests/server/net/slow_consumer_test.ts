@@ -1,4 +1,4 @@
-/** Who reads too slowly, with the time and the outbox in the test's hand. */
+/** Slow consumers, with the time and the outbox in the hand of the test. */
 import { assertEquals } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import {

@@ -27,7 +27,7 @@ for (const [what, act] of WAYS) {
   });
 }
 
-/** Whoever the log says left a room, it has said before to have joined it. */
+/** Each user that leaves a room in the log has joined it there before. */
 function checkOrderOfComingAndGoing(log: readonly string[]): void {
   const inside = new Set<string>();
   for (const line of log) {
