@@ -53,6 +53,7 @@ export const ERRORS = {
   118: "Direct refused", // a two-socket client, or the user itself
   119: "Not stored", // the server cannot store it: the disk is full, for example
   120: "Muted", // the user can read and not send
+  121: "No account", // a sign-in to a name that has none
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);

@@ -11,21 +11,32 @@
 import { bold, setColorEnabled } from "@std/fmt/colors";
 import config from "./deno.json" with { type: "json" };
 import { DEFAULT_PORT } from "./protocol.ts";
+import type { PortListener } from "./platform/listen.ts";
 import type { Certificate } from "./server/certificate.ts";
 import {
   DEFAULT_TLS_PORT,
-  EVERYWHERE,
   OPTIONS,
   type Options,
   readOptions,
   USAGE,
 } from "./server/options.ts";
-import type { TlsListener } from "./server/net/acceptor.ts";
+import type { RenewableListener } from "./server/net/tls.ts";
 import { Screen } from "./server/operator/screen.ts";
+import { IN_MEMORY } from "./server/journal/journal.ts";
 import type { Server } from "./server/start.ts";
+import type { Storage } from "./server/storage.ts";
 import { StartError } from "./server/journal/start_error.ts";
+import { errorsWritten, printError, queueErrors } from "./terminal/errors.ts";
 import { usageFault } from "./terminal/options.ts";
-import { onEndSignals } from "./terminal/system.ts";
+import {
+  backlogOf,
+  onEndSignals,
+  onHangUp,
+  ownsPorts,
+  secondHost,
+  SYSTEM,
+} from "./platform/system.ts";
+import type { Web } from "./web/serve/serve.ts";
 
 const SOFTWARE = `parley ${config.version}`;
 
@@ -34,6 +45,7 @@ const BACKLOG = 4_096;
 
 /** Does what the command line says; returns the exit code. */
 async function main(args: string[]): Promise<number> {
+  queueErrors();
   setColorEnabled(Deno.stdout.isTerminal()); // and never if NO_COLOR is set
   try {
     const options = await readOptions(args);
@@ -48,8 +60,10 @@ async function main(args: string[]): Promise<number> {
       ? error.message
       : usageFault(error);
     if (fault === undefined) throw error;
-    console.error(fault);
+    await printError(fault);
     return 2;
+  } finally {
+    await errorsWritten();
   }
 }
 
@@ -59,28 +73,81 @@ async function main(args: string[]): Promise<number> {
  * @throws {StartError} Why it cannot start.
  */
 async function run(options: Options): Promise<void> {
-  const stopping = Promise.withResolvers<void>();
-  const stop = () => stopping.resolve();
-  const signals = onEndSignals(stop);
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+  const signals = onEndSignals(() => stop());
+  let renew = () => {}; // also: the terminal is gone, and the server goes on
+  onHangUp(() => renew());
   await using screen = new Screen();
   await using opened = new AsyncDisposableStack();
   const { hostname, port } = options;
   const tcp = options.plain
-    ? listen({ hostname, port, option: "--port" })
+    ? await listen({ hostname, port, option: "--port" })
     : undefined;
   const tls = await openTls(options);
-  const { startServer } = await import("./server/start.ts");
+  await checkWebPort(options); // now: the page is loaded after the greeting
   const log = (line: string) => screen.log(line);
+  const storage = await openFile(options, log);
+  const { startServer } = await import("./server/start.ts");
   const server = opened.use(
-    startServer({ ...options, software: SOFTWARE, tcp, tls, log }),
+    startServer({ ...options, software: SOFTWARE, storage, tcp, tls, log }),
   );
-  screen.print(greeting(server, options, tls));
-  await openPage(opened, { server, options, tls, screen });
-  operate(server, screen, stop).catch(stopping.reject);
-  await stopping.promise;
+  await server.ready;
+  const { addressesOf } = await import("./platform/addresses.ts");
+  const addresses = addressesOf(hostname);
+  const hint = await aboutSystem(hostname);
+  screen.print(greeting(server, { addresses, hint, options, tls }));
+  if (server.file) await warnOfSync(server.file, screen);
+  const web = await openPage(opened, {
+    ...{ addresses, server, options, tls, screen },
+  });
+  screen.startLog();
+  renew = () => takeUp(options, { users: [tls, web], log });
+  operate(server, screen, stop).catch((bug) => {
+    console.error("The console failed:", bug);
+  });
+  await stopped;
   signals[Symbol.dispose](); // from now on they end the program at once
   await screen[Symbol.asyncDispose]();
   screen.print("Shutting down");
+}
+
+/**
+ * Opens the database file, if there is one.
+ *
+ * @throws {StartError} Why it cannot be used.
+ */
+async function openFile(
+  { db, keep }: Options,
+  log: (line: string) => void,
+): Promise<Storage | undefined> {
+  if (db === IN_MEMORY) return undefined;
+  const { openStorage } = await import("./server/storage.ts");
+  return openStorage({ db, keep, log });
+}
+
+/**
+ * Takes up the files of `--cert` and `--key`, which were perhaps renewed, for new
+ * connections. If they cannot be used, the certificate before stays.
+ */
+async function takeUp(
+  { tls, db }: Options,
+  { users, log }: {
+    users: readonly (Pick<RenewableListener, "renew"> | undefined)[];
+    log: (line: string) => void;
+  },
+): Promise<void> {
+  const files = tls?.files;
+  if (!files) return;
+  const { certificateFor } = await import("./server/certificate.ts");
+  try {
+    const certificate = await certificateFor({ files, db });
+    for (const user of users) user?.renew(certificate);
+    log(
+      `Certificate read again from ${files.cert}: ${certificate.fingerprint}`,
+    );
+  } catch (error) {
+    log(`${(error as Error).message}. The certificate before stays in use.`);
+  }
 }
 
 /** A port to listen on. */
@@ -92,43 +159,55 @@ interface Place {
 }
 
 /** @throws {StartError} Why it cannot. */
-function listen({ hostname, port, option }: Place): Deno.TcpListener {
+async function listen(place: Place): Promise<PortListener> {
+  const { hostname, port } = place;
+  const address = { hostname, port, tcpBacklog: backlogOf(BACKLOG) };
   try {
-    return Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+    if (ownsPorts(hostname)) return Deno.listen(address);
+    const { listenAlone } = await import("./platform/listen.ts");
+    return await listenAlone(address);
   } catch (error) {
-    throw cannotListen({ hostname, port, option }, error as Error); // no other
+    throw await cannotListen(place, error as Error); // no other
   }
 }
 
-function cannotListen(
+/** @throws {StartError} If the port of the web client cannot be used. */
+async function checkWebPort(
+  { hostname, webPort: port }: Options,
+): Promise<void> {
+  if (!port) return;
+  const listener = await listen({ hostname, port, option: "--web-port" });
+  listener.close();
+}
+
+async function cannotListen(
   { hostname, port, option }: Place,
-  cause: Error & { code?: unknown }, // which node:http has
-): StartError {
-  const taken = cause instanceof Deno.errors.AddrInUse ||
-    cause.code === "EADDRINUSE";
-  const why = taken
-    ? `the port is in use. Choose another with ${option}`
-    : `${cause.message}. Choose another with --host or ${option}`;
+  cause: Error,
+): Promise<StartError> {
+  const { listenTrouble } = await import("./platform/network_advice.ts");
+  const { errorCode } = await import("./platform/system_error.ts");
+  const options = { system: SYSTEM, host: "--host", port: option };
+  const why = listenTrouble(errorCode(cause), options) ??
+    `${cause.message}. Choose another with --host or ${option}`;
   const what = `Cannot listen on ${hostname} port ${port}`;
   return new StartError(`${what}: ${why}`, { cause });
 }
 
 /** Obeys the operator, line by line, to the end of the input. */
 async function operate(
-  { context }: Server,
+  { context, backup }: Server,
   screen: Screen,
   stop: () => void,
 ): Promise<void> {
-  const { completeCommand, runCommand } = await import(
-    "./server/operator/console.ts"
-  );
-  const desk = { ...context, stop };
+  const loadConsole = () => import("./server/operator/console.ts");
+  const desk = { ...context, stop, backup };
   const lines = screen.lines({
-    complete: (line) => completeCommand(desk, line),
+    complete: async (line) => (await loadConsole()).completeCommand(desk, line),
     interrupt: stop,
   });
   for await (const line of lines) {
     try {
+      const { runCommand } = await loadConsole();
       screen.print(await runCommand(desk, line));
     } catch (bug) {
       console.error("A command failed:", bug);
@@ -137,7 +216,7 @@ async function operate(
 }
 
 /** A listener for TLS, and its certificate. */
-type Tls = TlsListener & Certificate;
+type Tls = RenewableListener & Certificate;
 
 /**
  * Listens for TLS if `--tls` asks for it; only then its modules are loaded.
@@ -152,7 +231,7 @@ async function openTls(
   const { withTls } = await import("./server/net/tls.ts");
   const certificate = await certificateFor({ files: tls.files, db });
   const { port } = tls;
-  const listener = listen({ hostname, port, option: "--tls-port" });
+  const listener = await listen({ hostname, port, option: "--tls-port" });
   return { ...certificate, ...withTls(listener, certificate) };
 }
 
@@ -164,63 +243,79 @@ async function openTls(
  */
 async function openPage(
   opened: AsyncDisposableStack,
-  { server, options: { hostname, webPort }, tls, screen }: {
+  {
+    addresses,
+    server,
+    options: { hostname, webPort, webNames, requireLogin },
+    tls,
+    screen,
+  }: {
+    addresses: readonly string[];
     server: Server;
     options: Options;
     tls: Tls | undefined;
     screen: Screen;
   },
-): Promise<void> {
-  if (webPort === undefined) return;
+): Promise<Web | undefined> {
+  if (webPort === undefined) return undefined;
   const { startWeb } = await import("./web/serve/serve.ts");
+  const { pageMeter } = await import("./server/page_meter.ts");
+  const { ownNames } = await import("./platform/host_names.ts");
   const { invitation } = await import("./web/serve/invite.ts");
-  const transport = tls ? "TLS" : "TCP";
+  const secure = tls !== undefined;
+  const transport = secure ? "TLS" : "TCP";
   const web = await startWeb({
     hostname,
+    alsoOn: secondHost(hostname),
     port: webPort,
+    names: [...ownNames(hostname), ...webNames],
     ...(tls ? { tls } : {}),
+    meter: pageMeter(server.context),
     welcome: (wire, { address }) => server.welcome(wire, address, transport),
-  }).catch((error: Error) => {
+  }).catch(async (error: Error) => {
     const option = "--web-port";
-    throw cannotListen({ hostname, port: webPort, option }, error);
+    throw await cannotListen({ hostname, port: webPort, option }, error);
   });
   opened.use(web);
+  server.context.page = { port: web.port, secure };
   screen.print(invitation({
     port: web.port,
-    addresses: addressesOf(hostname),
-    secure: tls !== undefined,
+    addresses,
+    secure,
+    requireLogin,
     draws: Deno.stdout.isTerminal(),
   }));
+  return web;
 }
 
 /** The commands that connect, one for each address of this computer. */
 function greeting(
   { port, tlsPort, file }: Server,
-  { hostname, plain }: Options,
-  tls: Tls | undefined,
+  { addresses, hint, options: { plain }, tls }: {
+    addresses: readonly string[];
+    hint: string;
+    options: Options;
+    tls: Tls | undefined;
+  },
 ): string {
   const option = tls
     ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
     : portOption(port, DEFAULT_PORT);
-  const lines = addressesOf(hostname).map((address) =>
+  const lines = addresses.map((address) =>
     bold(`  deno run -A client.ts NAME ${address}${option}`)
   );
+  if (addresses.at(-1)?.includes("%")) lines.push("", ABOUT_INTERFACES);
   const ways = [
     ...(plain ? [`on port ${port}`] : []),
     ...(tls ? [`on port ${tlsPort} with TLS`] : []),
   ];
   return `${SOFTWARE}\nListening ${ways.join(", and ")}. To connect, run:\n\n${
     lines.join("\n")
-  }\n\n${tls ? aboutTls(tls, plain) : ""}${storagePlace(file)}\n`;
+  }\n\n${hint}${tls ? aboutTls(tls, plain) : ""}${storagePlace(file)}\n`;
 }
 
-/** The addresses at which clients reach a listener on `hostname`. */
-function addressesOf(hostname: string): string[] {
-  if (![EVERYWHERE, "::"].includes(hostname)) return [hostname];
-  return Deno.networkInterfaces()
-    .filter(({ family }) => family === "IPv4")
-    .map(({ address }) => address);
-}
+const ABOUT_INTERFACES =
+  "After %, users write the network interface of their own computer.";
 
 function portOption(port: number | undefined, normal: number): string {
   return port === normal ? "" : ` --port ${port}`;
@@ -235,10 +330,38 @@ function aboutTls({ fingerprint, note }: Tls, plain: boolean): string {
   }\n\n${note}\n`;
 }
 
+/** What the operator should know about this system; or nothing. */
+async function aboutSystem(hostname: string): Promise<string> {
+  const { systemInterfaces } = await import("./platform/addresses.ts");
+  const { listenHint } = await import("./platform/network_advice.ts");
+  const permission = { name: "sys", kind: "osRelease" } as const;
+  const hint = listenHint({
+    hostname,
+    system: SYSTEM,
+    interfaces: systemInterfaces,
+    release: () =>
+      Deno.permissions.querySync(permission).state === "granted"
+        ? Deno.osRelease()
+        : "", // and do not ask
+  });
+  return hint === undefined ? "" : `${hint}\n\n`;
+}
+
 function storagePlace(file: string | undefined): string {
   return file === undefined
     ? "Stored in memory; lost when the server stops."
     : `Messages and accounts are stored in ${Deno.realPathSync(file)}`;
+}
+
+/** Prints a warning if another program copies the folder of the database. */
+async function warnOfSync(file: string, screen: Screen): Promise<void> {
+  const { syncService } = await import("./platform/synced_folder.ts");
+  const service = syncService(Deno.realPathSync(file));
+  if (service === undefined) return;
+  screen.print(
+    `Warning: ${service} synchronizes the folder of this file, which can damage ` +
+      "the file. Choose another folder with --db.\n",
+  );
 }
 
 // A pending read of standard input would keep the program from ending.

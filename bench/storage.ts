@@ -108,7 +108,7 @@ async function measureSenders(count: number, dir: string): Promise<number> {
 /** Makes a file with a million messages, each a row of its own. */
 async function fill(file: string): Promise<void> {
   using database = new Database(file);
-  const keep = { forMs: Infinity, messages: Infinity };
+  const keep = { forMs: Infinity, messages: Infinity, bytes: Infinity };
   const journal = new SqliteJournal(database, keep);
   const body = encoder.encode(BODY);
   for (let first = 0; first < MESSAGES; first += APPENDED_AT_ONCE) {

@@ -21,8 +21,9 @@ import {
   type Values,
 } from "../terminal/options.ts";
 import { roomNamed } from "../core/commands.ts";
+import { sanitize } from "../core/text/sanitize.ts";
 import type { TransferTask } from "./chat/file_pipe.ts";
-import { type Address, parseAddress } from "./trust/address.ts";
+import { type Address, parseAddress, parsePort } from "./trust/address.ts";
 import { readFingerprint } from "./trust/known_servers.ts";
 
 /** The port for TLS unless told otherwise. */
@@ -32,11 +33,17 @@ export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 export const DEFAULT_HOST = "127.0.0.1";
 
 /** Above the options, in `--help`. */
-export const USAGE = `Usage: deno run -A client.ts [NAME] [SERVER] [OPTIONS]
+export const USAGE =
+  `Usage: deno run -A client.ts [NAME] [SERVER [PORT]] [OPTIONS]
 
 Chat as NAME on SERVER: a host, host:port or [IPv6]:port. On a terminal, the
 client asks for what is missing. The lines of a pipe or file are sent as they
 are.`;
+
+/** Below the options, in `--help`. */
+export const EXAMPLES = `Examples:
+  deno run -A client.ts alice 192.168.1.5
+  deno run -A client.ts bot 192.168.1.5 --room lab < results.txt`;
 
 const USER_NAME = "a name of 1 to 32 letters and digits";
 
@@ -144,54 +151,140 @@ export async function readOptions(
   const parsed = await parseOptions(OPTIONS, args);
   return typeof parsed === "string"
     ? parsed
-    : optionsOf(parsed.values, parsed.rest);
+    : optionsOf(parsed.values, parsed.rest, args);
 }
 
 /** What `values` and the other arguments mean. */
 function optionsOf(
   values: Values<typeof OPTIONS>,
-  [name, server, ...paths]: readonly string[],
+  words: readonly string[],
+  args: readonly string[],
 ) {
-  if (name !== undefined && /[\r\n]/.test(name)) {
-    throw new UsageError("Cannot use a name of several lines");
-  }
+  const { name, server, paths } = placesOf(words, values);
+  const places = words.slice(0, words.length - paths.length);
+  const fault = name === undefined ? undefined : nameFault(name);
+  if (fault) throw new UsageError(`Cannot use the name ${fault}`);
   const way: Way = values.login ? "login" : values.signup ? "signup" : "guest";
   const tls = values.tls
     ? { fingerprint: values.fingerprint, caFile: values.ca }
     : undefined;
   return {
+    ...values,
     name,
-    ...readServer(server, values.port),
+    ...server,
+    /** The command line without name and server, to be suggested again. */
+    others: args.filter((word) => {
+      const at = places.indexOf(word);
+      return at < 0 || places.splice(at, 1).length === 0;
+    }),
     tls,
-    room: values.room,
     way,
-    passwordFile: values["password-file"],
-    listens: !values["no-listen"],
-    directHost: values["direct-host"],
-    downloads: values.downloads,
-    share: values.share,
     transfer: transferOf(values, paths),
-    color: values.color,
-    plain: values.plain,
-    gui: values.gui,
   };
 }
 
-function readServer(server: string | undefined, port: number | undefined) {
+/** Why no user can have a name, beginning with the name; undefined if one can. */
+export function nameFault(name: string): string | undefined {
+  if (isUserName(name)) return undefined;
+  const why = /^[A-Za-z0-9]{1,32}$/.test(name)
+    ? "it is reserved; choose another name"
+    : "a name has 1 to 32 letters (A-Z, a-z) and digits. " +
+      `Choose another name, such as ${legalName(name)}.`;
+  return `"${sanitize(name)}": ${why}`;
+}
+
+/** A name that is allowed, made of one that is not. */
+function legalName(name: string): string {
+  const plain = name.normalize("NFKD").replace(/[^A-Za-z0-9]/g, "");
+  const short = plain.slice(0, 32);
+  return isUserName(short) ? short : "BobSmith";
+}
+
+/**
+ * The words of NAME, SERVER and PORT, each of which may be left out, and paths of
+ * files to send. An address alone, or before a name, is SERVER.
+ */
+function placesOf(
+  words: readonly string[],
+  { send, port }: Values<typeof OPTIONS>,
+) {
+  const sends = send !== undefined;
+  const isPort = (word = "") => !sends && parsePort(word) !== undefined;
+  const rest = [...words];
+  const [first = "", second = ""] = rest;
+  const isFirst = !sends && isServer(first) && !isServer(second);
+  const isAlone = isFirst && (second === "" || isPort(second));
+  if (isFirst && !isAlone) rest.splice(0, 2, second, first);
+  const name = isAlone ? undefined : rest.shift();
+  const server = isPort(rest[0]) ? undefined : rest.shift();
+  const ports = isPort(rest[0]) ? [parsePort(rest.shift()!)] : [];
+  const [extra] = rest;
+  if (!sends && extra !== undefined) {
+    const isName = !isFirst && !isServer(server ?? "");
+    throw ports.length === 0
+      ? notPlaced(extra, isName ? `${name}${server}` : undefined)
+      : unexpected(extra);
+  }
+  return {
+    name: name === PLACEHOLDER ? undefined : name,
+    server: readServer(server, [port, ...ports]),
+    paths: rest,
+  };
+}
+
+/**
+ * What the word after SERVER was meant as: a port, or the server, if the two
+ * words before it are a name in two parts.
+ */
+function notPlaced(word: string, inOneWord: string | undefined): UsageError {
+  if (isServer(word) && inOneWord && isUserName(inOneWord)) {
+    return new UsageError(
+      `Unexpected argument "${word}": a name is one word of letters and ` +
+        `digits, as in ${inOneWord}. See --help.`,
+    );
+  }
+  return /^\d/.test(word) && !isServer(word)
+    ? wrongPort(word)
+    : unexpected(word);
+}
+
+function wrongPort(word: string): UsageError {
+  return new UsageError(
+    `Cannot use port "${word}": it must be ${OPTIONS.port.must}`,
+  );
+}
+
+/** The server's greeting has it, and may be pasted as it is. */
+const PLACEHOLDER = "NAME";
+
+/** Whether it is a server, and cannot be meant as the name of a user. */
+function isServer(word: string): boolean {
+  return word === "localhost" ||
+    /[.:]/.test(word) && parseAddress(word) !== undefined;
+}
+
+function readServer(
+  server: string | undefined,
+  given: readonly (number | undefined)[],
+) {
   const address: Partial<Address> | undefined = server === undefined
     ? {}
     : parseAddress(server);
   if (!address) {
+    const [, port = ""] = /^[^:]+:([^:]+)$/.exec(server ?? "") ?? [];
+    if (port !== "" && parsePort(port) === undefined) throw wrongPort(port);
     throw new UsageError(
       `Cannot use server "${server}": it must be a host, host:port or [IPv6]:port`,
     );
   }
-  if (port && address.port && port !== address.port) {
-    throw new UsageError(
-      `Cannot use both port ${port} and port ${address.port}: leave one of them out`,
-    );
+  const ports = new Set([...given, address.port]);
+  ports.delete(undefined);
+  if (ports.size > 1) {
+    const both = [...ports].map((port) => `port ${port}`).join(" and ");
+    throw new UsageError(`Cannot use both ${both}: leave one of them out`);
   }
-  return { hostname: address.hostname, port: port ?? address.port };
+  const [port] = ports;
+  return { hostname: address.hostname, port };
 }
 
 function transferOf(
@@ -199,12 +292,6 @@ function transferOf(
   paths: readonly string[],
 ): TransferTask | undefined {
   const [path] = paths;
-  if (send === undefined && path !== undefined) {
-    throw unexpected(
-      path,
-      /^\d+$/.test(path) ? `Write --port ${path}.` : undefined,
-    );
-  }
   if (receive) return { kind: "receive", user: from };
   if (send === undefined) return undefined;
   if (path !== undefined) return { kind: "send", user: send, paths };

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
+import { DEFAULT_ROOM, isRoomName, lookAlike } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
-import { listPeople } from "./requests.ts";
+import { listPeople, listRooms } from "./requests.ts";
 import {
   type CommandName,
   helpLines,
-  parseLine,
+  readPrivate,
   type RunCommand,
 } from "./text/typed_line.ts";
 
@@ -20,8 +20,6 @@ export interface CommandClient {
   readonly server: Requester;
   /** The room that messages go to, with `#`; undefined in none. */
   readonly room: string | undefined;
-  /** The sender of the last private message. */
-  readonly lastSender: string | undefined;
   /** Whether it is the web client, which has fewer commands. */
   readonly isWeb: boolean;
   /** Sends a message to a user, or to `ALL`; `"kept"` if it cannot be sent. */
@@ -39,6 +37,20 @@ export function roomNamed(word: string): string | undefined {
   return isRoomName(name) ? name : undefined;
 }
 
+/**
+ * What `/who` shows of a room without members: whether it exists, or the user of
+ * that name.
+ */
+async function userOrRoom(server: Requester, room: string): Promise<string> {
+  const wanted = lookAlike(room);
+  const isMeant = ({ name }: { name: string }) => lookAlike(name) === wanted;
+  if ((await listRooms(server)).some(isMeant)) return `No users are in ${room}`;
+  const people = await listPeople(server, "ALL");
+  const user = people.find(({ name }) => isMeant({ name: `#${name}` }));
+  if (user) return `${user.name}  ${user.details.join(" ")}`;
+  return `There is no room ${room}, and no user of that name is connected`;
+}
+
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {
@@ -47,33 +59,39 @@ export const SHARED_COMMANDS = {
   async list(client) {
     if (!client.room) return await client.showRooms();
     const people = await listPeople(client.server, client.room);
-    const names = people.map(({ name }) => name).join(", ");
-    client.answer([`In ${client.room} (${people.length}): ${names}`]);
+    client.answer([
+      `In ${client.room} (${people.length}):`,
+      ...people.map(({ name, details: [address = ""] }) =>
+        `  ${name} <${address}>`
+      ),
+    ]);
   },
   async who(client, rest): Promise<void | "usage"> {
     const isAll = rest.toLowerCase() === "all" || (!rest && !client.room);
     const room = isAll ? "ALL" : roomNamed(rest || client.room!);
     if (!room) return "usage";
     const people = await listPeople(client.server, room);
+    const found = people.length === 0
+      ? await userOrRoom(client.server, room)
+      : undefined;
+    if (found) return client.answer([found]);
     const width = people.reduce((most, { name }) => {
       return Math.max(most, name.length);
     }, 0);
     client.answer([
       `${isAll ? "Connected" : `In ${room}`}: ${people.length}`,
       ...people.map(({ name, details }) =>
-        `  ${name.padEnd(width)}  ${details}`
+        `  ${name.padEnd(width)}  ${details.join(" ")}`
       ),
     ]);
   },
   msg(client, rest) {
-    const line = parseLine(`@${rest}`);
-    return line.kind === "private"
-      ? client.sendTo(line.to, line.text)
-      : "usage";
+    const read = readPrivate(rest);
+    return read ? client.sendTo(read.to, read.text) : "usage";
   },
-  reply(client, rest) {
+  /** With a receiver, {@linkcode withReceiver} has made it another command. */
+  reply(client, rest): void | "usage" {
     if (rest === "") return "usage";
-    if (client.lastSender) return client.sendTo(client.lastSender, rest);
     client.answer(["You have no private message to reply to"]);
   },
   async ping(client) {

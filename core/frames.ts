@@ -4,6 +4,10 @@
  * @module
  */
 import { type Frame, header, lookAlike } from "../protocol.ts";
+import type { Request } from "./net/connection.ts";
+
+/** The reserved name under which the operator's notices are forwarded. */
+export const OPERATOR = "SERVER";
 
 /** A body as text; what is not UTF-8 becomes U+FFFD. */
 export function textOf({ body }: Pick<Frame, "body">): string {
@@ -22,14 +26,12 @@ export function numberOf(frame: Frame, name: string): number | undefined {
   return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
-/** Whether two bodies are the same. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
+/** Limit of the lines of a list: a hostile server may send 16 MiB of them. */
+const MAX_ROWS = 100_000;
 
 /** The lines of a body that is a list: the first word of each, and the rest. */
 export function rowsOf(frame: Pick<Frame, "body">): [string, string][] {
-  return textOf(frame).split("\n").filter(Boolean).map((line) => {
+  return textOf(frame).split("\n", MAX_ROWS).filter(Boolean).map((line) => {
     const [first = "", ...rest] = line.split(" ");
     return [first, rest.join(" ")];
   });
@@ -41,6 +43,8 @@ export interface Presence {
   readonly kind: "joined" | "left" | "offline";
   /** Their names; a crowded room reports many at once, us among them. */
   readonly users: readonly string[];
+  /** The address of a single user who joined. */
+  readonly from?: string | undefined;
   /** With `#`; empty if the server names none. */
   readonly room: string;
   /** How many users the room has now; undefined if the server does not tell. */
@@ -59,6 +63,7 @@ export function presenceOf(notice: Frame): Presence | undefined {
   return {
     kind,
     users: user === undefined ? rowsOf(notice).map(([name]) => name) : [user],
+    from: header(notice, "from"),
     room: header(notice, "room") ?? "",
     members: numberOf(notice, "members"),
     reason: header(notice, "reason") ?? "",
@@ -77,41 +82,30 @@ export interface ChatMessage {
   readonly to: string;
   /** As it was sent: sanitize it before it is shown. */
   readonly text: string;
-  /** Whether we sent it ourselves. */
+  /** Whether we sent it ourselves; an earlier user may have had our name. */
   readonly own: boolean;
+  /** For how many users it was queued; undefined of a message to us. */
+  readonly recipients?: number | undefined;
 }
 
-/** The message in a FORWARD to `me`. */
-export function messageOf(frame: Frame, me: string): ChatMessage {
-  const [from = ""] = frame.args;
+/** The message in a FORWARD to `me`, or in the SENT that answers `request`. */
+export function messageOf(
+  frame: Frame,
+  me: string,
+  request?: Request,
+): ChatMessage {
+  const [name = ""] = frame.args; // a FORWARD has the sender, a SENT the target
+  const from = request ? me : name;
+  const to = request ? name : header(frame, "to") ?? me;
   return {
     id: numberOf(frame, "id"),
     at: timeOf(frame),
     from,
-    to: targetOf(header(frame, "to") ?? me),
-    text: textOf(frame),
-    own: lookAlike(from) === lookAlike(me),
+    to: to.toUpperCase() === "ALL" ? "ALL" : to, // can be written in any case
+    text: textOf(request ?? frame),
+    own: from === me || lookAlike(from) === lookAlike(me),
+    recipients: request && numberOf(frame, "recipients"),
   };
-}
-
-/** The message that `me` has sent, from the SENT that answers it. */
-export function sentMessage(
-  sent: Frame,
-  { me, body }: { me: string; body: Uint8Array },
-): ChatMessage {
-  return {
-    id: numberOf(sent, "id"),
-    at: timeOf(sent),
-    from: me,
-    to: targetOf(sent.args[0] ?? ""),
-    text: textOf({ body }),
-    own: true,
-  };
-}
-
-/** `ALL` can be written in any case. */
-function targetOf(to: string): string {
-  return to.toUpperCase() === "ALL" ? "ALL" : to;
 }
 
 const decoder = new TextDecoder();

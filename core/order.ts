@@ -18,6 +18,9 @@
 /** Limit for what is held, in bytes. */
 export const MAX_HELD_BYTES = 32 * 1024 * 1024;
 
+/** Limit of the ids that are known while a request is unanswered. */
+export const MAX_KNOWN = 1_000_000;
+
 /** Something with a place in the order. */
 export interface Entry {
   /** Its id, which gives the place. */
@@ -56,11 +59,11 @@ export class Order {
     this.#last = Math.max(this.#last, last);
   }
 
-  /** Forgets every id: the server counts anew, and `last` is before our time. */
-  restart(last: number): void {
-    this.#showFirst(this.#held.length);
+  /** Forgets every id: the server counts anew. */
+  restart(): void {
+    this.flush();
     this.#known.clear();
-    this.#last = last;
+    this.#last = 0;
   }
 
   /** Whether the message with this id was shown, or is held. */
@@ -87,11 +90,8 @@ export class Order {
   addOwn(entry: Entry): void {
     const { id } = entry;
     if (id <= this.#last) return entry.show(); // late, but shown
-    const inHistory = this.#known.has(id);
-    if (!inHistory) this.#hold({ ...entry, until: 0 });
-    if (this.#holds > 0) return;
-    const next = this.#held.findIndex((held) => held.id > id);
-    this.#showFirst(next < 0 ? this.#held.length : next);
+    if (!this.#known.has(id)) this.#hold({ ...entry, until: 0 });
+    if (this.#holds === 0) this.#showBefore((held) => held.id > id);
   }
 
   /** Tells how many requests of ours are answered by now. */
@@ -124,7 +124,12 @@ export class Order {
   }
 
   #showCertain(): void {
-    const next = this.#held.findIndex((held) => held.until > this.#answered);
+    this.#showBefore((held) => held.until > this.#answered);
+  }
+
+  /** Shows what is held before the first that is `later`. */
+  #showBefore(later: (held: Held) => boolean): void {
+    const next = this.#held.findIndex(later);
     this.#showFirst(next < 0 ? this.#held.length : next);
   }
 
@@ -132,21 +137,25 @@ export class Order {
     const { id, bytes } = held;
     this.#known.add(id);
     this.#heldBytes += bytes;
-    this.#held.splice(this.#placeOf(id), 0, held);
+    if (this.#known.size > MAX_KNOWN) this.#forgetSome();
+    let [from, to] = [0, this.#held.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.#held[middle]!.id < id) from = middle + 1;
+      else to = middle;
+    }
+    this.#held.splice(from, 0, held);
     if (this.#heldBytes <= this.#maxBytes) return;
     this.#showFirst(Math.ceil(this.#held.length / 2));
   }
 
-  /** The place of `id`; mostly at the end. */
-  #placeOf(id: number): number {
-    let [low, high] = [0, this.#held.length];
-    if (high === 0 || this.#held[high - 1]!.id < id) return high;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#held[middle]!.id < id) low = middle + 1;
-      else high = middle;
+  /** Half of the ids: a server that never answers may send messages forever. */
+  #forgetSome(): void {
+    let count = MAX_KNOWN / 2;
+    for (const id of this.#known) {
+      if (count-- === 0) return;
+      this.#known.delete(id);
     }
-    return low;
   }
 
   #showFirst(count: number): void {

@@ -7,9 +7,9 @@
  * relays frames between the server and the program, and sends the bytes of
  * dropped files on request. The program writes every text that is shown.
  *
- * They use a WebSocket of their own, `/files?name=alice`. Each message is a line
- * of JSON in UTF-8; the boundaries of WebSocket messages mean nothing. The bytes
- * of a file are the bodies of `POST /files/READ`, a piece each.
+ * They use a WebSocket of their own, `/files?name=alice`. Each of its messages is
+ * one of these, as JSON in UTF-8. Behind a `piece` a line feed follows, and then
+ * the bytes.
  *
  * @module
  */
@@ -41,13 +41,15 @@ export type FromPage =
     readonly drop: number;
     readonly to: string;
     readonly files: readonly DroppedFile[];
+    /** Why some of what was dropped is not among them. */
+    readonly leftOut?: readonly string[];
   }
   /** Accept what is offered. */
   | { readonly type: "accept"; readonly transfer: number }
   /** Decline what is offered, or cancel a transfer. */
   | { readonly type: "end"; readonly transfer: number }
-  /** The browser cannot read the piece that was asked for. */
-  | { readonly type: "unreadable"; readonly read: number };
+  /** The bytes that a `read` asked for; fewer if the browser cannot read them. */
+  | { readonly type: "piece"; readonly read: number };
 
 /** A file of a drop, or with `/` at its path's end an empty folder. */
 export interface DroppedFile {
@@ -57,6 +59,8 @@ export interface DroppedFile {
   readonly path: string;
   /** In bytes. */
   readonly size: number;
+  /** When it was last changed, in milliseconds since 1970. */
+  readonly modified?: number;
 }
 
 /** What the program sends. */
@@ -73,7 +77,7 @@ export type ToPage =
   | ({ readonly type: "transfer" } & ShownTransfer)
   /** A transfer has ended; a `told` says how. */
   | { readonly type: "over"; readonly transfer: number }
-  /** Send bytes of a dropped file, as the body of `POST /files/READ`. */
+  /** Send bytes of a dropped file, as a `piece`. */
   | {
     readonly type: "read";
     readonly read: number;

@@ -5,30 +5,27 @@
  * @module
  */
 import type { Frame } from "../protocol.ts";
-import { numberOf, rowsOf, timeOf } from "./frames.ts";
+import { numberOf, rowsOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
 
 /** The most messages that a server gives for one HISTORY. */
 const PAGE = 1_000;
+
+/** After so many bytes of messages no further page is requested. */
+export const MAX_HISTORY_BYTES: number = 8 * 1024 * 1024;
 
 /** A user, as a line of WHO has it. */
 export interface Person {
   /** As its owner writes it. */
   readonly name: string;
   /** The rest of the line: address and kind. */
-  readonly details: string;
+  readonly details: readonly string[];
 }
 
-/** A room, as a line of ROOMS has it. */
-export interface ListedRoom {
-  /** With `#`. */
-  readonly name: string;
-  /** How many users are in it. */
-  readonly members: number;
-}
-
-/** Requests the list of rooms. */
-export async function listRooms(server: Requester): Promise<ListedRoom[]> {
+/** Requests the list of rooms: names with `#`, and how many users are in each. */
+export async function listRooms(
+  server: Requester,
+): Promise<{ name: string; members: number }[]> {
   return rowsOf(await server.request("ROOMS"))
     .map(([name, members]) => ({ name, members: parseInt(members) || 0 }));
 }
@@ -39,7 +36,7 @@ export async function listPeople(
   room: string,
 ): Promise<Person[]> {
   return rowsOf(await server.request("WHO", [room]))
-    .map(([name, details]) => ({ name, details }));
+    .map(([name, details]) => ({ name, details: details.split(" ") }));
 }
 
 /** Which messages of a room. */
@@ -52,19 +49,10 @@ export interface HistoryRange {
   readonly before?: number | undefined;
 }
 
-/** By what a message of a room is recognized. */
-export interface Landmark {
-  /** With `#`. */
-  readonly room: string;
-  /** Unlike all others, as long as the server does not count anew. */
-  readonly id: number;
-  /** When it was sent, in milliseconds since the epoch. */
-  readonly at: number;
-}
-
 /**
- * Messages of a room, oldest first; the pages are requested backwards. A message
- * that is sent meanwhile may be among them.
+ * Messages of a room, oldest first; the pages are requested backwards, to
+ * {@linkcode MAX_HISTORY_BYTES}. A message that is sent meanwhile may be among
+ * them.
  */
 export async function history(
   server: Requester,
@@ -72,31 +60,42 @@ export async function history(
   { most, after, before }: HistoryRange = {},
 ): Promise<Frame[]> {
   let messages: Frame[] = [];
-  let [left, end] = [most, before];
+  let [left, end, bytes] = [most, before, 0];
   do {
     const limit = left && Math.min(left, PAGE);
     const headers = { Limit: limit, After: after, Before: end };
     const answer = await server.request("HISTORY", [room], headers);
     messages = [...answer.messages, ...messages];
+    for (const { body } of answer.messages) bytes += body.length;
     const count = numberOf(answer, "count") ?? answer.messages.length;
     if (left === undefined || count < limit! || count === 0) break;
     left -= count;
-    end = lowestId(answer.messages);
-  } while (left > 0 && end !== undefined);
+    const [oldest] = answer.messages;
+    end = oldest && numberOf(oldest, "id");
+  } while (left > 0 && bytes < MAX_HISTORY_BYTES && end !== undefined);
   return messages;
 }
 
-/** Whether the server still has the message `landmark`. */
-export async function remembers(
-  server: Requester,
-  { room, id, at }: Landmark,
-): Promise<boolean> {
-  const range = { most: 1, after: id - 1, before: id + 1 };
-  const [found] = await history(server, room, range);
-  return found !== undefined && timeOf(found).getTime() === at;
-}
+/** Limit of calls that are declined unasked in a minute. */
+export const MAX_DECLINES = 60;
 
-function lowestId(messages: readonly Frame[]): number | undefined {
-  const ids = messages.flatMap((frame) => numberOf(frame, "id") ?? []);
-  return ids.length > 0 ? ids.reduce((a, b) => Math.min(a, b)) : undefined;
+/**
+ * Counts the calls that are declined unasked. Users who call without end must not
+ * use up the rate of our own requests: further calls ring in vain.
+ */
+export class DeclineLimit {
+  readonly #times: number[] = []; // of the last of them
+
+  /**
+   * Whether one more can be declined; counts it. `now` is in milliseconds that
+   * never jump. Tests pass their own.
+   */
+  allows(now: number = performance.now()): boolean {
+    const [first = -Infinity] = this.#times;
+    const isFull = this.#times.length === MAX_DECLINES;
+    if (isFull && now - first < 60_000) return false;
+    if (isFull) this.#times.shift();
+    this.#times.push(now);
+    return true;
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * SCRAM-SHA-256 (RFC 5802, RFC 7677), the client's side: the password never
  * leaves it, and the server has to prove that it has the verifier.
- * scram_server.ts has the other side.
+ * server/accounts/scram.ts has the other side.
  *
  * The server is not trusted: it can make a client neither hash for hours, nor
  * hash less than for an account of its own, since the server would then find the
@@ -78,37 +78,23 @@ export async function deriveKeys(
   salt: string,
   iterations: number,
 ): Promise<Keys> {
-  const key = await crypto.subtle.importKey(
-    "raw",
-    encoder.encode(password),
-    "PBKDF2",
-    false,
-    ["deriveBits"],
-  );
-  const salted = new Uint8Array(
-    await crypto.subtle.deriveBits(
-      {
-        name: "PBKDF2",
-        hash: "SHA-256",
-        salt: Uint8Array.fromBase64(salt),
-        iterations,
-      },
-      key,
-      256,
-    ),
-  );
+  const bytes = encoder.encode(password);
+  const key = await crypto.subtle.importKey("raw", bytes, "PBKDF2", false, [
+    "deriveBits",
+  ]);
+  const how = {
+    name: "PBKDF2",
+    hash: "SHA-256",
+    salt: Uint8Array.fromBase64(salt),
+    iterations,
+  };
+  const salted = new Uint8Array(await crypto.subtle.deriveBits(how, key, 256));
   return {
     salt,
     iterations,
     clientKey: await hmac(salted, "Client Key"),
     serverKey: await hmac(salted, "Server Key"),
   };
-}
-
-/** New keys for a prepared password, with a salt of their own. */
-export function newKeys(password: string): Promise<Keys> {
-  const salt = crypto.getRandomValues(new Uint8Array(16)).toBase64();
-  return deriveKeys(password, salt, ITERATIONS);
 }
 
 /** What the server stores in place of the password. */
@@ -136,7 +122,7 @@ export interface Challenge {
  */
 export function parseChallenge(message: string): Challenge {
   const [, nonce = "", salt = "", count] = CHALLENGE.exec(message) ?? [];
-  if (!isBase64(salt)) throw malformed();
+  if (salt === "") throw malformed();
   return { nonce, salt, iterations: Number(count) };
 }
 
@@ -184,9 +170,8 @@ export class Login {
   async prove(challenge: string, keys: Keys): Promise<string> {
     const [nonce] = challenge.split(",");
     const withoutProof = `c=biws,${nonce}`;
-    const said = `${
-      this.first.slice(GS2_HEADER.length)
-    },${challenge},${withoutProof}`;
+    const first = this.first.slice(GS2_HEADER.length);
+    const said = `${first},${challenge},${withoutProof}`;
     const mask = await hmac(await sha256(keys.clientKey), said);
     const proof = keys.clientKey.map((byte, index) => byte ^ mask[index]!);
     this.#signature = (await hmac(keys.serverKey, said)).toBase64();
@@ -223,24 +208,17 @@ const INVISIBLE =
 /** Control characters, and what ends a line or a paragraph. */
 const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
+/** The salt is base64 with its padding. */
 const CHALLENGE =
-  /^r=([!-+\--~]{1,512}),s=([A-Za-z0-9+/=]{1,128}),i=(\d{1,15})$/;
+  /^r=([!-+\--~]{1,512}),s=((?:[A-Za-z0-9+/]{4}){0,32}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?),i=(\d{1,15})$/;
 
 function malformed(): ScramError {
   return new ScramError("Cannot sign in: the challenge is malformed");
 }
 
-/** One side's part of a nonce: 144 random bits. */
+/** One side's part of a nonce, or a salt: 144 random bits. */
 export function randomWord(): string {
   return crypto.getRandomValues(new Uint8Array(18)).toBase64();
-}
-
-function isBase64(text: string): boolean {
-  try {
-    return Uint8Array.fromBase64(text).length > 0;
-  } catch {
-    return false; // the one reason for which it throws
-  }
 }
 
 async function hmac(key: Bytes, text: string): Promise<Bytes> {

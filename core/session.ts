@@ -7,65 +7,74 @@
  * order of their ids; after a loss they are held until everything that was
  * missed is here.
  *
+ * On every connection but the first the rooms are joined again, and the messages
+ * that were missed are fetched; see "Reconnecting" in docs/protocol.md. A server
+ * may have forgotten the session since, or have another journal: then the ids that
+ * we know are worth nothing.
+ *
  * @module
  */
 import {
-  type ChatError,
+  ChatError,
   type Frame,
+  header,
+  isUserName,
   lookAlike,
   MAX_BODY_BYTES,
+  PROTOCOL,
 } from "../protocol.ts";
 import {
   type ChatMessage,
   messageOf,
   numberOf,
-  type Presence,
+  OPERATOR,
   presenceOf,
-  sentMessage,
   textOf,
   timeOf,
 } from "./frames.ts";
-import type { Connection, Event, Request } from "./net/connection.ts";
-import { ConnectionError, errorOf } from "./net/connection_error.ts";
+import { PASSING, retryAfterMs } from "./net/backoff.ts";
+import {
+  type Connection,
+  type Event,
+  inTime,
+  type Request,
+} from "./net/connection.ts";
+import { ConnectionError, errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner, ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
-import { history, type HistoryRange, type Landmark } from "./requests.ts";
-import {
-  type JoinedRoom,
-  type Resumable,
-  Resume,
-  type ResumeView,
-} from "./resume.ts";
+import { history, type HistoryRange, MAX_HISTORY_BYTES } from "./requests.ts";
+import type { JoinedRoom, SessionView } from "./session_view.ts";
 import type { SignIn } from "./sign_in.ts";
+import { slowedText } from "./text/sentences.ts";
 
-/** What a client draws. */
-export interface SessionView extends ResumeView {
-  /** The connection is lost, and the client tries to reconnect. */
-  lost(why: Error): void;
-  /** The server refuses to reconnect us, for now and for a new reason. */
-  refused?(why: ChatError): void;
-  /** The client has reconnected; held messages follow. Not for the first time. */
-  reconnected?(): void;
-  /** Requests are sent again, and everything that was missed is shown. */
-  resumed(): void;
-  /** A message; `request` is the SEND of ours that it comes from, if it is one. */
-  message(message: ChatMessage, request: Request | undefined): void;
-  /** A message of ours was refused. */
-  notSent?(request: Request, error: ChatError): void;
-  /** Users joined, left, or went offline. */
-  presence(presence: Presence, at: Date): void;
-  /** The operator sends a notice to all users. */
-  notice(text: string): void;
-  /** A CALL, ACCEPT or DECLINE of another user. */
-  call(frame: Frame): void;
-  /** We are in a room; `again` after a reconnect. */
-  joined(room: JoinedRoom, answer: Frame, again: boolean): void;
-  /** We have left a room, named as the server names it. */
-  left?(room: string): void;
+/** How many missed messages of a room are fetched, the newest. */
+const MAX_MISSED = 10_000;
+
+/** So many of the last absences are remembered. */
+const MAX_ABSENCES = 1_000;
+
+/** What goes on with a session in another run of the program. */
+export interface Resumable {
+  /** By which the server knows it. */
+  readonly token: string;
+  /** Of the server, whose ids these are. */
+  readonly journal: string | undefined;
+  /** Everything for us up to this id was shown. */
+  readonly last: number;
+  /** When another guest could have our name. */
+  readonly absences: readonly Absence[];
+}
+
+/** The ids of what was sent while we were not registered. */
+export interface Absence {
+  /** The last id before it. */
+  readonly after: number;
+  /** The last id in it. */
+  readonly upTo: number;
 }
 
 /** See the top of the file. */
-export class ChatSession implements Owner, Resumable {
+export class ChatSession implements Owner {
   /** The connections; the session does not close it. */
   readonly server: ReconnectingConnection;
   /** How to register, on each connection. */
@@ -80,21 +89,48 @@ export class ChatSession implements Owner, Resumable {
   maxBodyBytes: number = MAX_BODY_BYTES;
   /** The rooms that we are in; the one of the last {@linkcode use} is last. */
   rooms: readonly JoinedRoom[] = [];
-  /** The newest message of any room that was shown. */
-  newest: Landmark | undefined;
-  readonly #resume = new Resume(this);
+  #journal: string | undefined; // of the server, whose ids we know
+  #token: string | undefined; // once registered; may be empty
+  #startedAfter: number | undefined; // an id, once registered
+  #replayedTo = 0; // by the server, but for rooms it may have forgotten
+  #forgotten = false; // the session, by the server, since the loss
+  #absences: readonly Absence[] = []; // when another guest could have our name
+  readonly #settled = new Set<number>(); // what we sent just before them
   #lost = false; // and not registered again yet
-  #closing = false; // the server has said so
+  #stopped: Error | undefined; // the server has said that it stops
 
-  /** In no room, with everything held until we are registered as `me`. */
+  /**
+   * In no room, with everything held until we are registered as `me`; with
+   * `resumable`, it goes on with that session.
+   */
   constructor(
-    parts: Pick<ChatSession, "server" | "signIn" | "view" | "me">,
+    { server, signIn, view, me }: Pick<
+      ChatSession,
+      "server" | "signIn" | "view" | "me"
+    >,
+    resumable?: Resumable,
   ) {
-    this.server = parts.server;
-    this.signIn = parts.signIn;
-    this.view = parts.view;
-    this.me = parts.me;
+    this.server = server;
+    this.signIn = signIn;
+    this.view = view;
+    this.me = me;
     this.order.hold();
+    if (!resumable) return;
+    this.#token = resumable.token;
+    this.#journal = resumable.journal;
+    this.#absences = resumable.absences;
+    this.order.startAfter(resumable.last);
+  }
+
+  /** What goes on with this session; undefined before there is one. */
+  get resumable(): Resumable | undefined {
+    if (!this.#token) return undefined;
+    return {
+      token: this.#token,
+      journal: this.#journal,
+      last: this.order.last,
+      absences: this.#absences,
+    };
   }
 
   /** The room of that name that we are in, or of a name that looks like it. */
@@ -130,7 +166,8 @@ export class ChatSession implements Owner, Resumable {
   receive({ frame, request }: Event): void {
     switch (frame.verb) {
       case "FORWARD":
-        this.take(frame);
+      case "SENT":
+        this.#take(frame, request);
         break;
       case "NOTICE":
         this.#notice(frame);
@@ -140,23 +177,16 @@ export class ChatSession implements Owner, Resumable {
       case "DECLINE":
         if (!request) this.view.call(frame);
         break;
-      case "SENT":
-        if (request) {
-          const { body } = request;
-          const message = sentMessage(frame, { me: this.me, body });
-          this.#place(message, body, request);
-        }
-        break;
       case "ERROR":
         if (request?.verb === "SEND") {
           this.view.notSent?.(request, errorOf(frame));
         }
         break;
       case "JOINED":
-        this.#joined(frame);
+        this.#joined(frame, request);
         break;
       case "LEFT":
-        this.#left(frame.args[0] ?? "");
+        this.#left(frame);
     }
     this.order.answered(this.server.answered);
   }
@@ -200,31 +230,156 @@ export class ChatSession implements Owner, Resumable {
     );
   }
 
-  /** See {@linkcode Owner}. */
-  resume(connection: Connection): Promise<void> {
-    return this.#resume.run(connection);
+  /**
+   * Registers on `connection`; after the first one, joins the rooms again and
+   * fetches what was missed.
+   *
+   * @throws {ChatError} If the server refuses, or cannot do it now.
+   * @throws {ConnectionError} If the server speaks another protocol, or does not
+   * answer.
+   */
+  async resume(connection: Connection): Promise<void> {
+    const [before, journal] = [this.#token, this.#journal];
+    const { owned, way } = this.signIn;
+    const after = Math.max(this.order.last, this.#replayedTo);
+    const registered = await this.#register(connection, after);
+    this.#journal = header(registered, "journal");
+    this.#token = header(registered, "token") ?? "";
+    this.me = registered.args[0] ?? this.me;
+    this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
+    if (owned && !this.signIn.owned) this.view.accountLost();
+    const lastId = numberOf(registered, "last-id") ?? 0;
+    const isOwner = way === "login" && this.signIn.owned;
+    if (before === undefined) {
+      this.#startedAfter = lastId;
+      if (!isOwner) this.#absences = [{ after: 0, upTo: lastId }];
+      return this.order.startAfter(lastId);
+    }
+    const known = before !== "" && this.#token === before;
+    if (!known) this.#forgotten = true;
+    const isOther = journal !== undefined && this.#journal !== journal;
+    // A smaller id is that of an old copy which was put in the journal's place.
+    if (isOther || lastId < this.order.last) this.#restart();
+    else if ((numberOf(registered, "oldest-id") ?? 0) > after + 1) {
+      this.view.missedDeleted();
+    }
+    if (this.#forgotten && !isOwner) {
+      const absence = { after: this.order.last, upTo: lastId };
+      this.#absences = [...this.#absences, absence].slice(-MAX_ABSENCES);
+    }
+    await this.#rejoin(connection);
+    if (known) this.#replayedTo = lastId; // which came before any JOINED
+    await this.#catchUp(connection, lastId);
   }
 
   /** See {@linkcode Owner}. */
   resumed(): void {
-    if (this.#lost) this.view.reconnected?.();
-    this.order.release(this.server.asked);
+    const { asked } = this.server; // before the view asks for more
+    this.view.registered(this.#lost);
+    this.order.release(asked);
     this.#lost = false;
-    this.#closing = false;
-    this.#resume.done();
-    this.view.resumed();
+    this.#stopped = undefined;
+    this.#forgotten = false;
   }
 
   /** See {@linkcode Owner}. */
   lost(why: Error): void {
     this.order.hold();
     this.#lost = true;
-    this.view.lost(this.#closing ? stopped() : why);
+    this.view.lost(this.#stopped ?? why);
   }
 
   /** See {@linkcode Owner}. */
   refused(why: ChatError): void {
     this.view.refused?.(why);
+  }
+
+  /** See {@linkcode Owner}. */
+  slowed(why: ChatError): void {
+    this.view.slowed(slowedText(why.message, timeText(retryAfterMs(why))));
+  }
+
+  async #register(connection: Connection, after: number): Promise<Frame> {
+    const headers = this.#token
+      ? { Token: this.#token, After: after, Journal: this.#journal }
+      : {};
+    const answer = await inTime(
+      "register",
+      connection,
+      this.signIn.register(connection, this.me, headers),
+    );
+    const protocol = header(answer, "protocol") ?? PROTOCOL;
+    if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) {
+      return answer;
+    }
+    throw new ConnectionError(
+      "protocol",
+      `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
+      { advice: "Use a client of the server's version." },
+    );
+  }
+
+  /** The server has another journal: the ids that we know are worth nothing. */
+  #restart(): void {
+    this.order.restart(); // shows what is held of the old ones
+    this.#startedAfter = 0;
+    this.#absences = [];
+    this.#settled.clear();
+    this.view.restarted();
+    this.#replayedTo = 0;
+    for (const room of this.rooms) room.since = 0;
+  }
+
+  /**
+   * Joins the rooms again, and leaves those that refuse.
+   *
+   * @throws {ChatError} 108 or 119 if the server cannot do it just now: that
+   * passes, and is no reason to leave the room.
+   */
+  async #rejoin(connection: Connection): Promise<void> {
+    await Promise.all(this.rooms.map(async (room) => {
+      try {
+        await connection.request("JOIN", [room.name]);
+      } catch (error) {
+        if (!(error instanceof ChatError) || PASSING.has(error.code)) {
+          throw error;
+        }
+        this.view.expelled(room, error); // which may have been the current one
+        this.rooms = this.rooms.filter((one) => one !== room);
+      }
+    }));
+  }
+
+  /**
+   * Fetches what was sent in the rooms while we were away. What the server has
+   * replayed is dropped as known: it may have left out what was sent between
+   * registering and joining, or have forgotten which rooms we were in. If it has
+   * forgotten the keys of our messages too, those that are found are not sent
+   * again.
+   *
+   * @param upTo The newest message when we registered.
+   */
+  async #catchUp(connection: Connection, upTo: number): Promise<void> {
+    const { last } = this.order;
+    await Promise.all(this.rooms.map(async (room) => {
+      const after = Math.max(last, room.since);
+      const range = { most: MAX_MISSED, after };
+      const missed = await history(connection, room.name, range);
+      let bytes = 0;
+      for (const frame of missed) {
+        bytes += frame.body.length;
+        const id = numberOf(frame, "id") ?? 0;
+        const isNew = !this.order.knows(id);
+        const isOurs = this.#forgotten && frame.args[0] === this.me && isNew &&
+          this.server.settleStored(frame);
+        if (isOurs) this.#settled.add(id);
+        this.#take(frame);
+      }
+      room.since = Math.max(room.since, upTo); // also if we are lost again
+      if (missed.length >= MAX_MISSED || bytes >= MAX_HISTORY_BYTES) {
+        this.view.missedMore(room);
+      }
+    }));
   }
 
   /** Holds back what comes while `task` runs. */
@@ -245,37 +400,38 @@ export class ChatSession implements Owner, Resumable {
   ): Promise<ChatMessage[]> {
     const frames = await history(this.server, room, range);
     const isNew = (frame: Frame) => (numberOf(frame, "id") ?? 0) > last;
-    for (const frame of frames.filter(isNew)) this.take(frame);
-    const old = frames.filter((frame) => !isNew(frame))
-      .map((frame) => messageOf(frame, this.me));
-    for (const message of old) this.#mark(message);
-    return old;
+    for (const frame of frames.filter(isNew)) this.#take(frame);
+    return frames.filter((frame) => !isNew(frame))
+      .map((frame) => this.#messageOf(frame));
   }
 
-  /** Takes a message of a room, or to us; one that is known is dropped. */
-  take(frame: Frame): void {
-    this.#place(messageOf(frame, this.me), frame.body);
-  }
-
-  #place(message: ChatMessage, body: Uint8Array, request?: Request): void {
+  /** Takes a message to us, or the answer to ours; a known one is dropped. */
+  #take(frame: Frame, request?: Request): void {
+    const message = this.#messageOf(frame, request);
+    const show = () => {
+      if (message.from !== OPERATOR) this.view.message(message, request);
+      else this.view.notice(message.text, message.at);
+    };
     const { id } = message;
-    const show = () => this.#show(message, request);
     if (id === undefined) return show();
-    const entry = { id, bytes: 2 * body.length + MESSAGE_BYTES, show };
+    // The server sends it once, before all else: it has no place in the order.
+    const isStored = !request && id <= (this.#startedAfter ?? Infinity) &&
+      lookAlike(message.to) === lookAlike(this.me);
+    if (isStored && this.view.stored) return this.view.stored(message);
+    if (isStored) return show();
+    const { length } = (request ?? frame).body;
+    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, show };
     if (request) this.order.addOwn(entry);
     else this.order.add(entry, this.server.asked);
   }
 
-  #show(message: ChatMessage, request?: Request): void {
-    this.#mark(message);
-    this.view.message(message, request);
-  }
-
-  /** Remembers the newest message of a room, by which a server is recognized. */
-  #mark({ id, to, at }: ChatMessage): void {
-    if (id === undefined || !to.startsWith("#")) return;
-    if (id < (this.newest?.id ?? 0)) return;
-    this.newest = { room: to, id, at: at.getTime() };
+  /** Under our name, another guest may have sent messages while we were away. */
+  #messageOf(frame: Frame, request?: Request): ChatMessage {
+    const message = messageOf(frame, this.me, request);
+    const { id = Infinity } = message;
+    const isOurs = request !== undefined || this.#settled.has(id) ||
+      !this.#absences.some(({ after, upTo }) => after < id && id <= upTo);
+    return { ...message, own: message.own && isOurs };
   }
 
   #notice(frame: Frame): void {
@@ -284,13 +440,16 @@ export class ChatSession implements Owner, Resumable {
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind !== "closing") return; // a newer server's
-    this.#closing = true; // told when the connection is lost
+    this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
-    this.server.waitBeforeReconnecting(seconds * 1_000);
+    this.server.retryAfterMs = seconds * 1_000;
   }
 
-  #joined(frame: Frame): void {
+  #joined(frame: Frame, request?: Request): void {
     const name = frame.args[0] ?? "";
+    // Or each reconnect, which joins all rooms again, could double them.
+    const asked = request?.args[0] ?? name;
+    if (lookAlike(name) !== lookAlike(asked)) return;
     const known = this.find(name);
     if (known) return this.view.joined(known, frame, true);
     const since = numberOf(frame, "last-id") ?? this.order.last;
@@ -299,17 +458,12 @@ export class ChatSession implements Owner, Resumable {
     this.view.joined(room, frame, false);
   }
 
-  #left(name: string): void {
+  #left(frame: Frame): void {
+    const name = frame.args[0] ?? "";
     const known = this.find(name);
     this.rooms = this.rooms.filter((one) => one !== known);
-    this.view.left?.(name);
+    this.view.left?.(name, timeOf(frame));
   }
-}
-
-/** Why the connection was lost, if the server has announced it. */
-function stopped(): ConnectionError {
-  const options = { passing: true };
-  return new ConnectionError("lost", "The server was stopped", options);
 }
 
 /** About how much memory a message takes, beside its text. */

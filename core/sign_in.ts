@@ -12,10 +12,11 @@ import type { Requester } from "./net/connection.ts";
 import { ConnectionError } from "./net/connection_error.ts";
 import {
   deriveKeys,
+  ITERATIONS,
   type Keys,
   Login,
-  newKeys,
   preparePassword,
+  randomWord,
   ScramError,
   verifierOf,
 } from "./scram.ts";
@@ -36,29 +37,21 @@ export function ownerOf(error: unknown): string | undefined {
 
 /** See the top of the file. */
 export class SignIn {
-  #way: Way;
+  /** How it registers next, until {@linkcode use} or a success changes it. */
+  way: Way;
+  /** Whether we are registered with an account; a server may forget it. */
+  owned = false;
   #password: string | undefined; // as it is hashed
   #keys: Keys | undefined; // what is left of it
-  #owned = false;
 
-  /** `way` is taken until {@linkcode use} or a success changes it. */
+  /** Without an account yet. */
   constructor(way: Way = "guest") {
-    this.#way = way;
-  }
-
-  /** How it registers next. */
-  get way(): Way {
-    return this.#way;
-  }
-
-  /** Whether we are registered with an account; a server may forget it. */
-  get owned(): boolean {
-    return this.#owned;
+    this.way = way;
   }
 
   /** Whether {@linkcode register} needs a password that it does not have. */
   get needsPassword(): boolean {
-    return this.#way !== "guest" && this.#password === undefined && !this.#keys;
+    return this.way !== "guest" && this.#password === undefined && !this.#keys;
   }
 
   /**
@@ -71,7 +64,7 @@ export class SignIn {
     this.#password = password === undefined
       ? undefined
       : preparePassword(password);
-    this.#way = way;
+    this.way = way;
   }
 
   /**
@@ -88,18 +81,19 @@ export class SignIn {
     name: string,
     headers: Headers = {},
   ): Promise<Frame> {
-    if (this.#way === "guest" || headers["Token"] !== undefined) {
+    const canResume = headers["Token"] && this.#password === undefined;
+    if (this.way === "guest" || canResume) {
       try {
         const answer = await server.request("REGISTER", [name], headers);
         // Registered under another token: there is no account here.
-        if (header(answer, "token") !== headers["Token"]) this.#owned = false;
+        if (header(answer, "token") !== headers["Token"]) this.owned = false;
         return answer;
       } catch (error) {
         const loginRequired = error instanceof ChatError && error.code === 110;
         if (!loginRequired || !this.#keys) throw error;
       }
     }
-    return this.#way === "signup"
+    return this.way === "signup"
       ? await this.#signUp(server, name)
       : await this.#logIn(server, name, headers);
   }
@@ -120,7 +114,8 @@ export class SignIn {
   }
 
   async #signUp(server: Requester, name: string): Promise<Frame> {
-    const keys = await newKeys(this.#password ?? "");
+    const password = this.#password ?? "";
+    const keys = await deriveKeys(password, randomWord(), ITERATIONS);
     const verifier = await verifierOf(keys);
     const before = this.#keys;
     this.#keys = keys; // the answer may get lost, and the account be there
@@ -140,7 +135,13 @@ export class SignIn {
     headers: Headers,
   ): Promise<Frame> {
     const login = new Login(name);
-    const { body } = await server.request("LOGIN", [name], {}, login.first);
+    const { Token } = headers; // against locks that others have caused
+    const { body } = await server.request(
+      "LOGIN",
+      [name],
+      { Token },
+      login.first,
+    );
     const challenge = decoder.decode(body);
     try {
       const keys = await this.#keysFor(login.readChallenge(challenge));
@@ -172,9 +173,9 @@ export class SignIn {
 
   #remember(keys: Keys): void {
     this.#keys = keys;
-    this.#owned = true;
+    this.owned = true;
     this.#password = undefined;
-    this.#way = "login";
+    this.way = "login";
   }
 }
 

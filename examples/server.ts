@@ -7,13 +7,11 @@
  * reads, one writes. All share one thread, and alternate only where one awaits.
  * No function awaits while it changes users or rooms, so these need no lock.
  *
- * **Backpressure.** Frames wait in a queue for a client that reads slowly. If it
- * does not read its answers, it is not read either; TCP then stops it from sending.
- * If it does not read what others send, it is disconnected: they must not wait.
+ * **Backpressure.** Frames wait in a queue for a client that reads slowly. Requests
+ * wait while answers are unread; unread messages of others end the client.
  *
- * **Left out**, compared with the real server: accounts, TLS, the web client,
- * history, resuming, most limits, suggested names, calls, two-socket clients, the
- * console, and PING to idle clients (a cut cable shows when the queue is full).
+ * **Left out**: accounts, TLS, the web client, history, resuming, most limits,
+ * suggested names, calls, two-socket clients, the console, PING to idle clients.
  */
 import { EventEmitter, once } from "node:events";
 import * as parley from "../protocol.ts";
@@ -31,6 +29,7 @@ let lastId = 0;
 const keys = (name: string) => [name.toLowerCase(), parley.lookAlike(name)];
 const find = (name: string) =>
   keys(name).map((key) => targets.get(key)).find(Boolean);
+const time = () => new Date().toISOString();
 const isAll = (word: string) => word.toUpperCase() === "ALL";
 const refusal = (code: parley.ErrorCode, what: string, headers = {}) =>
   new ChatError(code, `Cannot ${what}`, { headers });
@@ -185,13 +184,14 @@ const REQUESTS: Record<string, Handler> = {
     const { name, users } = room;
     const from = { From: client.remote };
     if (!users.has(client)) move(client, room, "joined", from);
-    return encode("JOINED", [name], { Members: users.size, "Last-id": lastId });
+    const about = { Members: users.size, "Last-id": lastId, Time: time() };
+    return encode("JOINED", [name], about);
   },
   "LEAVE 1"(client, word) {
     const room = roomOf(word);
     if (!room.users.has(client)) throw refusal(109, "leave: you are not in it");
     move(client, room, "left");
-    return encode("LEFT", [room.name]);
+    return encode("LEFT", [room.name], { Time: time() });
   },
   "ROOMS 0"() {
     const all = [...new Set(targets.values())].filter((t) => t.name[0] === "#");
@@ -210,7 +210,7 @@ const REQUESTS: Record<string, Handler> = {
     if (!target) throw new ChatError(102, `no user "${word}" is connected`);
     if (!parley.isText(body)) throw refusal(107, "send what is not UTF-8");
     const { name: to, users } = target;
-    const stamp = { Id: ++lastId, Time: new Date().toISOString() };
+    const stamp = { Id: ++lastId, Time: time() };
     const frame = encode("FORWARD", [client.name], { To: to, ...stamp }, body);
     const others = [...users].filter((u) => u !== client || u.name === to);
     for (const user of others) user.send(frame, MAX_QUEUED);
@@ -230,8 +230,8 @@ function move(client: Client, target: Target, how: string, more = {}) {
     if (users.size > 0 || target === lobby) targets.set(key, target);
     else targets.delete(key);
   }
-  const about = { Room: name, User: client.name, ...more };
-  const notice = encode("NOTICE", [how], { ...about, Members: users.size });
+  const about = { Room: name, User: client.name, ...more, Members: users.size };
+  const notice = encode("NOTICE", [how], { ...about, Time: time() });
   for (const user of users) if (user !== client) user.send(notice, MAX_QUEUED);
 }
 

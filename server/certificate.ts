@@ -19,7 +19,15 @@ import {
   createPublicKey,
   X509Certificate,
 } from "node:crypto";
-import { IN_MEMORY } from "./journal/database_file.ts";
+import { dirname } from "node:path";
+import { isLinkLocal } from "../core/net/ip_address.ts";
+import { systemInterfaces } from "../platform/addresses.ts";
+import { whileHeldSync } from "../platform/held_files.ts";
+import { hostNames } from "../platform/host_names.ts";
+import { HERE, isFolder } from "../platform/local_path.ts";
+import { inProfile, keepsModes, openToOthers } from "../platform/modes.ts";
+import { IS_WINDOWS } from "../platform/system.ts";
+import { IN_MEMORY } from "./journal/journal.ts";
 import { StartError } from "./journal/start_error.ts";
 
 /** Validity of a new certificate, in days. Apple's browsers refuse longer ones. */
@@ -50,6 +58,8 @@ export interface CertificateOptions {
   readonly db: string;
   /** Milliseconds since the epoch. Tests pass their own. */
   readonly now?: number;
+  /** Whether the disk of a folder keeps modes. Tests pass their own. */
+  readonly keeps?: (folder: string) => boolean;
 }
 
 /**
@@ -59,7 +69,7 @@ export interface CertificateOptions {
  * @throws {StartError} If it cannot be used, with the reason.
  */
 export async function certificateFor(
-  { files, db, now = Date.now() }: CertificateOptions,
+  { files, db, now = Date.now(), keeps = keepsModes }: CertificateOptions,
 ): Promise<Certificate> {
   if (files) return givenCertificate(files, now);
   if (db === IN_MEMORY) {
@@ -67,7 +77,7 @@ export async function certificateFor(
       "The certificate is not stored: the next start creates another.";
     return described(await makePem(now), note);
   }
-  return await ownCertificate(`${db}-tls.pem`, now);
+  return await ownCertificate(`${db}-tls.pem`, now, keeps);
 }
 
 /** Reads the files of `--cert` and `--key`. */
@@ -92,15 +102,18 @@ function givenCertificate(
 }
 
 /** Reads the file of our own certificate; makes or renews it. */
-async function ownCertificate(path: string, now: number): Promise<Certificate> {
-  const kept = readOwn(path);
+async function ownCertificate(
+  path: string,
+  now: number,
+  keeps: (folder: string) => boolean,
+): Promise<Certificate> {
+  const kept = readOwn(path, keeps);
   if (kept) {
     const what = `the file ${path}`;
     const advice = "; delete it to get a new one";
     const { validTo } = parse(kept, { what, keyIn: what, advice });
     if (Date.parse(validTo) - now >= RENEWED_BEFORE_DAYS * DAY_MS) {
-      const note = `The certificate is stored in ${Deno.realPathSync(path)}`;
-      return described(kept, note);
+      return described(kept, `The certificate is stored in ${place(path)}`);
     }
   }
   const made = await makePem(now, kept?.key);
@@ -108,11 +121,24 @@ async function ownCertificate(path: string, now: number): Promise<Certificate> {
   const note = kept
     ? "The certificate was renewed with the same key: clients that trust it go " +
       "on, --fingerprint needs the new one."
-    : `The certificate was created now and is stored in ${
-      Deno.realPathSync(path)
-    }`;
+    : `The certificate was created now and is stored in ${place(path)}`;
   return described(made, note);
 }
+
+/** Where a file is, and in the next line what the system does not protect. */
+function place(path: string): string {
+  const whole = Deno.realPathSync(path);
+  if (openToOthers(Deno.statSync(path).mode)) return `${whole}\n${NO_MODES}`;
+  const profile = IS_WINDOWS ? HERE.variable("USERPROFILE") : undefined;
+  if (!profile || inProfile(whole, profile)) return whole;
+  return `${whole}\n${OUTSIDE}`;
+}
+
+const NO_MODES = "This disk has no permissions: other users of this computer " +
+  "can read the private key.";
+const OUTSIDE =
+  "This folder is not in your user profile: other users of this " +
+  "computer may read the private key.";
 
 /** A certificate and its key, as PEM. */
 type Pem = Pick<Certificate, "cert" | "key">;
@@ -159,17 +185,20 @@ function parsed<T>(parse: () => T): T | undefined {
 }
 
 /** Key and certificate from our own file; undefined without the file. */
-function readOwn(path: string): Pem | undefined {
+function readOwn(
+  path: string,
+  keeps: (folder: string) => boolean,
+): Pem | undefined {
   try {
-    const { mode } = Deno.statSync(path);
-    if (mode !== null && (mode & 0o077) !== 0) {
+    const isOpen = openToOthers(Deno.statSync(path).mode);
+    if (isOpen && keeps(dirname(path))) {
       const advice = `chmod 600 ${path}, or delete it to get a new one`;
       throw cannotUse(path, `others can read the key in it; ${advice}`);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof StartError) throw error;
-    throw cannotUse(path, reasonOf(error));
+    throw cannotUse(path, reasonOf(error, path));
   }
   const text = readText(`the file ${path}`, path);
   return {
@@ -188,7 +217,7 @@ function readText(what: string, path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    throw cannotUse(what, reasonOf(error));
+    throw cannotUse(what, reasonOf(error, path));
   }
 }
 
@@ -205,9 +234,9 @@ function write(path: string, { cert, key }: Pem): void {
     using file = Deno.openSync(unfinished, options);
     file.writeSync(new TextEncoder().encode(key + cert)); // a file takes all bytes
     file.syncSync();
-    Deno.renameSync(unfinished, path);
+    whileHeldSync(() => Deno.renameSync(unfinished, path));
   } catch (error) {
-    throw cannotUse(path, `it cannot be written: ${reasonOf(error)}`);
+    throw cannotUse(path, `it cannot be written: ${reasonOf(error, path)}`);
   }
 }
 
@@ -242,12 +271,9 @@ const ADDRESS = 7 as const;
 
 /** The names and addresses by which clients reach this computer. */
 function namesOfThisComputer() {
-  const host = Deno.hostname();
-  const isName = /^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(host);
-  const local = host.includes(".") ? [] : [`${host}.local`];
-  const names = ["localhost", ...(isName ? [host, ...local] : [])];
-  const addresses = Deno.networkInterfaces().map(({ address }) => address)
-    .filter((address) => !address.startsWith("fe80:")); // needs an interface's name
+  const names = ["localhost", ...hostNames(Deno.hostname())];
+  const addresses = systemInterfaces().map(({ address }) => address)
+    .filter((address) => !isLinkLocal(address));
   return [
     ...new Set(names).values().map((value) => ({ type: DNS_NAME, value })),
     ...new Set(["127.0.0.1", "::1", ...addresses]).values()
@@ -261,9 +287,9 @@ function ended(pem: string): string {
 
 const DAY_MS = 86_400_000;
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, path: string): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
+  if (isFolder(path)) return "it is a folder";
   if (error instanceof Deno.errors.PermissionDenied) {
     return "permission denied";
   }

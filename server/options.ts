@@ -9,6 +9,7 @@ import {
   DEFAULT_PORT,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
+import { EVERYWHERE } from "../platform/system.ts";
 import {
   ABOUT,
   count,
@@ -17,9 +18,13 @@ import {
   type OptionTable,
   parseOptions,
   port,
+  several,
+  size,
   text,
   unexpected,
+  value,
   type Values,
+  writeSize,
 } from "../terminal/options.ts";
 import { MAX_HISTORY } from "./journal/journal.ts";
 import {
@@ -30,11 +35,9 @@ import {
   MAX_CONNECTIONS,
   MAX_CONNECTIONS_PER_ADDRESS,
   MAX_UNREAD_BYTES,
+  MIN_KEEP_BYTES,
   NO_RATES,
 } from "./limits/rates.ts";
-
-/** Every IPv4 address of this computer. */
-export const EVERYWHERE = "0.0.0.0";
 
 /** The port for TLS unless told otherwise. */
 export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
@@ -68,6 +71,17 @@ export const OPTIONS = {
     "Port of the web client; implies `--web`; 0 takes a free port",
     { implies: "web" },
   ),
+  "web-name": several(
+    value(
+      "NAME",
+      "a host name without a port, such as chat.example.org",
+      (word) => /^[^\s:/\\?#@[\]]+$/.test(word) ? word : undefined,
+      "A name by which browsers reach the web client, besides the addresses " +
+        "and the name of this computer and the names in `--cert`; can be " +
+        "given several times; implies `--web`",
+      { implies: "web" },
+    ),
+  ),
   tls: flag("Listen with TLS too", { group: "Encryption" }),
   "tls-port": port(DEFAULT_TLS_PORT, "Port for TLS; 0 takes a free port", {
     requires: ["tls"],
@@ -95,6 +109,14 @@ export const OPTIONS = {
     FROM_0,
     DEFAULT_KEEP.messages,
     "How many messages are stored; the oldest are deleted first",
+  ),
+  "keep-bytes": size(
+    MIN_KEEP_BYTES,
+    "Bytes of the stored messages and accounts: `500MB`, `2GB`, `2GiB` or " +
+      "`unlimited`; the oldest messages are deleted first",
+    {
+      otherwise: `\`${writeSize(DEFAULT_KEEP.bytes)}\`; \`64MiB\` in memory`,
+    },
   ),
   history: count(
     [0, MAX_HISTORY],
@@ -172,7 +194,16 @@ export async function readOptions(
   const parsed = await parseOptions(OPTIONS, args);
   if (typeof parsed === "string") return parsed;
   const [argument] = parsed.rest;
-  if (argument !== undefined) throw unexpected(argument);
+  if (argument !== undefined) {
+    const isPort = OPTIONS.port.read(argument) !== undefined;
+    const isHost = /[.:]/.test(argument);
+    const hint = isPort
+      ? `Use --port ${argument}.`
+      : isHost
+      ? `Use --host ${argument}.`
+      : undefined;
+    throw unexpected(argument, hint);
+  }
   return optionsOf(parsed.values);
 }
 
@@ -188,8 +219,13 @@ function optionsOf(values: Values<typeof OPTIONS>) {
     tls: values.tls ? { port: values["tls-port"], files } : undefined,
     plain: !values["no-plain"],
     webPort: values.web ? values["web-port"] : undefined,
+    webNames: values["web-name"],
     db: values.db,
-    keep: { forMs: values.keep, messages: values["keep-messages"] },
+    keep: {
+      forMs: values.keep,
+      messages: values["keep-messages"],
+      bytes: values["keep-bytes"],
+    },
     history: values.history,
     requireLogin: values["require-login"],
     lockoutMs: values.lockout,

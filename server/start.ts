@@ -8,11 +8,10 @@
  *
  * @module
  */
+import { Lazy } from "../core/lazy.ts";
+import type { PortListener } from "../platform/listen.ts";
 import { MAX_BODY_BYTES } from "../protocol.ts";
-import { Accounts } from "./accounts/accounts.ts";
-import type { Journal } from "./journal/journal.ts";
-import { Bans } from "./accounts/bans.ts";
-import { ACKNOWLEDGE_WITHIN_MS, TwoSocketUsers } from "./session/two_socket.ts";
+import { IN_MEMORY } from "./journal/journal.ts";
 import {
   CLOCK,
   type Clock,
@@ -22,39 +21,44 @@ import {
 } from "./net/clock.ts";
 import type { Transport, Wire } from "./net/connection.ts";
 import type { Context, Settings } from "./session/session.ts";
-import { Database } from "./journal/database.ts";
-import { explained, IN_MEMORY } from "./journal/database_file.ts";
-import type { Keep } from "./journal/retention.ts";
-import { ageClock, SqliteJournal } from "./journal/sqlite_journal.ts";
+import type { Database } from "./journal/database.ts";
 import { Hub } from "./chat/hub.ts";
-import { logJoined, type User } from "./chat/user.ts";
+import { Muting } from "./chat/muting.ts";
+import { ROOM_LIMITS } from "./chat/room_shares.ts";
+import type { ShareLimits } from "./chat/shares.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
-import { MemoryJournal } from "./journal/memory_journal.ts";
+import { type StoredRate, storedRate } from "./limits/stored.ts";
+import { MAX_JOURNAL_BYTES, MemoryJournal } from "./journal/memory_journal.ts";
 import {
   DEFAULT_HISTORY,
-  DEFAULT_KEEP,
-  DEFAULT_LOCKOUT_MS,
+  DEFAULT_RATES,
+  hasShares,
+  MAX_CONNECTIONS,
+  MAX_CONNECTIONS_PER_ADDRESS,
   MAX_UNREAD_BYTES,
+  rateOf,
 } from "./limits/rates.ts";
+import { LongList } from "./session/answers.ts";
+import { LOG_LINES, LogLines } from "./session/log_lines.ts";
 import { Acceptor, type TlsListener } from "./net/acceptor.ts";
 import { MAX_OUTBOX_BYTES } from "./net/outbox.ts";
-import { Screen } from "./operator/screen.ts";
 import { Admission } from "./net/admission.ts";
-import {
-  ResumableSessions,
-  ResumableSessionTable,
-} from "./accounts/resume_tokens.ts";
+import { Turns } from "./net/turns.ts";
+import { ResumableSessions, SESSION_LIMITS } from "./accounts/resume_tokens.ts";
+import { type LazyParts, lazyParts } from "./lazy_parts.ts";
+import type { Storage } from "./storage.ts";
+import { tlsLimits } from "./tls_limits.ts";
 
 /** Options of {@linkcode startServer}; everything has a default. */
 export interface ServerOptions extends Partial<Settings>, LimitOptions {
   /** Where clients connect; the server closes it. */
-  readonly tcp?: Deno.TcpListener | undefined;
+  readonly tcp?: PortListener | undefined;
   /** The same with TLS; see server/net/tls.ts. */
   readonly tls?: TlsListener | undefined;
-  /** The database file; default: none, all is lost when the server stops. */
-  readonly db?: string;
-  /** How many messages a file keeps; default: a million, for 30 days. */
-  readonly keep?: Keep;
+  /** The file, which the server closes; default: all is lost when it stops. */
+  readonly storage?: Storage | undefined;
+  /** How much is kept in memory without a file; default 64 MiB. */
+  readonly keep?: { readonly bytes?: number | undefined };
   /**
    * How long wrong passwords lock an account, in milliseconds; Infinity until
    * the operator lifts it. Default 15 minutes.
@@ -69,7 +73,7 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
   readonly maxOutboxBytes?: number;
   /** What rates, waits and last words are measured by; tests give their own. */
   readonly clock?: Clock;
-  /** Gets the lines of the log; default: they are printed, with the time. */
+  /** Gets the lines of the log; default: they are printed. */
   readonly log?: (line: string) => void;
 }
 
@@ -81,14 +85,27 @@ export interface Server extends AsyncDisposable {
   readonly tlsPort: number | undefined;
   /** The database file; undefined if there is none. */
   readonly file: string | undefined;
+  /**
+   * Resolves when clients that connected are served.
+   *
+   * @throws {StartError} If the file cannot be read.
+   */
+  readonly ready: Promise<void>;
   /** What the operator's commands work on. */
   readonly context: Context;
+  /** Copies the database to a new file; returns what the operator is told. */
+  backup(to: string): Promise<string>;
   /** Serves a client that connects in another way, such as a WebSocket. */
   welcome(wire: Wire, from: Deno.NetAddr, transport?: Transport): void;
 }
 
 /** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
+
+/** The answer to an operator who wants a copy without `--db`. */
+const NOTHING_STORED =
+  "Cannot back up: the server stores everything in memory. " +
+  "Start it with --db FILE.";
 
 /** Time that clients are told to wait before they reconnect. */
 const RETRY_AFTER_SECONDS = 5;
@@ -99,122 +116,183 @@ const RETRY_AFTER_SECONDS = 5;
  * @throws {StartError} If the file cannot be used.
  */
 export function startServer(options: ServerOptions = {}): Server {
-  const { db = IN_MEMORY, tcp, tls, maxOutboxBytes } = options;
+  const { storage, tcp, tls, log = console.log } = options;
   using opened = new DisposableStack(); // to be closed if the rest fails
   opened.defer(() => tls?.close());
   opened.defer(() => tcp?.close());
-  const log = options.log ?? printer();
-  const database = opened.use(new Database(db, log));
-  const context = contextOf(options, { database, log });
-  const ticking = startTicking(context);
+  if (storage) opened.use(storage);
+  const memory = new Lazy(() => openInMemory(log));
+  const database = async () => storage?.database ?? await memory.load();
+  const { now } = options.clock ?? CLOCK;
+  const { rates = DEFAULT_RATES } = options;
+  const logRate = hasShares(rates) ? LOG_LINES : rateOf(Infinity);
+  const logLines = new LogLines(log, now, logRate);
+  let context: Context;
+  try {
+    context = createContext(options, { database, log, logLines });
+  } catch (error) {
+    throw storage ? storage.explained(error) : error;
+  }
+  const ticking = startTicking(context, { log, logLines });
   const turns = openTurns();
-  const sessions = loadSessions(context);
-  setImmediate(() => context.accounts.prepare()); // before the first chat
-  const acceptor = new Acceptor({
-    serve: async (connection) => (await sessions).serve(connection, context),
-    admit: () => context.admission.pass(),
-    clock: context,
-    maxOutboxBytes: maxOutboxBytes ?? outboxBytes(context.settings),
-  });
-  if (tcp) acceptor.open(tcp);
-  if (tls) acceptor.open(tls, "TLS");
+  const sessions = loadSessions(context, storage);
+  const ready = sessions.then(() => {});
+  ready.catch(() => {}); // its caller is told
+  const acceptor = openAcceptor(options, context, sessions);
   opened.move();
   return {
     port: tcp?.addr.port ?? tls?.port ?? 0,
     tlsPort: tls?.port,
-    file: isStored(options) ? db : undefined,
+    file: storage?.file,
+    ready,
     context,
+    backup: async (to) => await storage?.backup(to) ?? NOTHING_STORED,
     welcome: (wire, from, transport) => acceptor.welcome(wire, from, transport),
     async [Symbol.asyncDispose]() {
       clearInterval(ticking);
       acceptor.close();
-      clearInterval((await sessions).checking);
+      const served = await sessions.catch(() => undefined);
+      clearInterval(served?.checking);
       context.hub.close(RETRY_AFTER_SECONDS);
       for (const { connection } of context.sessions) {
         connection.end("server closing");
       }
       await context.admission[Symbol.asyncDispose]();
+      context.turns[Symbol.dispose]();
+      await context.floods?.[Symbol.asyncDispose]();
       await acceptor[Symbol.asyncDispose]();
       (await turns)[Symbol.dispose]();
-      database.close();
+      storage?.[Symbol.dispose]();
+      memory.loaded?.close();
     },
   };
 }
 
+/** Serves what connects to the ports of the options when `sessions` are loaded. */
+function openAcceptor(
+  { tcp, tls, ...options }: ServerOptions,
+  context: Context,
+  sessions: ReturnType<typeof loadSessions>,
+): Acceptor {
+  const acceptor = new Acceptor({
+    serve: async (connection) => {
+      const served = await sessions.catch(() => undefined);
+      if (served) await served.serve(connection, context);
+      else await connection[Symbol.asyncDispose](); // `ready` says why
+    },
+    admit: (network) => context.admission.pass(network),
+    maxWaitingPerAddress: options.maxConnectionsPerAddress ??
+      MAX_CONNECTIONS_PER_ADDRESS,
+    maxWaiting: options.maxConnections ?? MAX_CONNECTIONS,
+    clock: context,
+    // A room that wakes up must not end its readers: see slow_consumer.ts.
+    maxOutboxBytes: options.maxOutboxBytes ??
+      Math.max(MAX_OUTBOX_BYTES, 8 * context.settings.maxUnreadBytes),
+  });
+  if (tcp) acceptor.open(tcp);
+  if (tls) {
+    tls.limit(tlsLimits(context));
+    acceptor.open(tls, "TLS");
+  }
+  return acceptor;
+}
+
 /** Tidies regularly, until it is cleared. */
-function startTicking(context: Context) {
+function startTicking(
+  context: Context,
+  { log, logLines }: { log: (line: string) => void; logLines: LogLines },
+) {
   return setInterval(() => {
-    context.hub.tellGathered();
+    context.hub.presence.tellGathered();
+    context.hub.shares.tidy();
     context.resumables.forgetOld(context.now());
+    const used = context.limits.toBeTold(context.now());
+    if (used.length > 0) tellUsedShares(used, log);
     context.limits.tidy(context.now());
+    logLines.tidy();
     context.journal.tidy();
-    context.accounts.prepare();
+    context.accounts.loaded?.prepare();
   }, TICK_MS);
+}
+
+/** All users of such an address are refused, and the operator can end that. */
+async function tellUsedShares(
+  used: ReturnType<Context["limits"]["toBeTold"]>,
+  log: (line: string) => void,
+): Promise<void> {
+  const { timeText } = await import("../core/net/connection_error.ts");
+  for (const { network, what, leftMs } of used) {
+    log(
+      `${network} has used up its share of ${what}. A part comes back in ` +
+        `${timeText(leftMs)}. To give it all, type: unblock ${network}`,
+    );
+  }
 }
 
 /**
  * Loads what only sessions need, and checks them regularly until `checking` is
- * cleared. Clients that connect meanwhile wait; the operator does not.
+ * cleared. Clients that connect meanwhile wait; the operator does not. What was
+ * stored about accounts, bans and mutes is read before the first session.
  */
-async function loadSessions(context: Context) {
+async function loadSessions(context: Context, storage: Storage | undefined) {
   const { serve } = await import("./session/serve.ts");
   const { CHECK_EVERY_MS, KeepaliveTimer } = await import(
-    "./session/lifecycle.ts"
+    "./session/keepalive.ts"
   );
+  try {
+    for (const table of ["accounts", "bans", "mutes"] as const) {
+      if (storage?.has(table)) await context[table].load();
+    }
+  } catch (error) {
+    throw storage!.explained(error); // it has the tables
+  }
+  setImmediate(() => context.accounts.loaded?.prepare()); // before the first chat
   const keepalive = new KeepaliveTimer(context);
   const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
   return { serve, checking };
 }
 
-/** @throws {StartError} If what is in the database cannot be read. */
-function contextOf(
-  options: ServerOptions,
-  parts: { database: Database; log: (line: string) => void },
-): Context {
-  try {
-    return createContext(options, parts);
-  } catch (error) {
-    throw explained(options.db ?? IN_MEMORY, error);
-  }
+async function openInMemory(log: (line: string) => void): Promise<Database> {
+  const { Database } = await import("./journal/database.ts");
+  return new Database(IN_MEMORY, log);
 }
 
 function createContext(
   options: ServerOptions,
-  { database, log }: { database: Database; log: (line: string) => void },
+  { database, log, logLines }: {
+    database: () => Promise<Database>;
+    log: (line: string) => void;
+    logLines: LogLines;
+  },
 ): Context {
-  const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
-  const accounts = new Accounts(database, lockoutMs);
-  const bans = new Bans(database);
-  const hub = new Hub({
-    owned: (name) => accounts.named(name)?.name,
-    refusal: (value) => bans.refusal({ kind: "name", value }),
-  });
-  const journal = createJournal(options, database);
-  journal.connect(hub);
-  const { clock = CLOCK } = options;
+  const { clock = CLOCK, rates = DEFAULT_RATES, storage } = options;
   const { now, after } = clock;
-  const { acknowledgeWithinMs = ACKNOWLEDGE_WITHIN_MS } = options;
-  const entered = (user: User) => {
-    for (const room of user.rooms.keys()) logJoined(user, room.name, { log });
-  };
+  const isLimited = hasShares(rates);
+  const logLine = logLines.log.bind(logLines);
+  const parts = lazyParts({
+    ...{ clock, database, isLimited, log: logLine },
+    ...{ hub: () => hub, journal: () => journal },
+    lockoutMs: options.lockoutMs,
+    acknowledgeWithinMs: options.acknowledgeWithinMs,
+  });
+  const hub = createHub(parts, logLine, isLimited);
+  const journal = storage?.journal ??
+    new MemoryJournal({ maxBytes: options.keep?.bytes });
+  journal.connect(hub, hub.shares);
   return {
     hub,
     journal,
-    accounts,
-    bans,
-    twoSocketUsers: new TwoSocketUsers({
-      hub,
-      journal,
-      acknowledgeWithinMs,
-      after,
-      entered,
-    }),
+    ...parts,
     admission: new Admission(() => journal.lastId, clock),
-    log,
-    resumables: isStored(options)
-      ? new ResumableSessions(new ResumableSessionTable(database), now())
-      : new ResumableSessions(),
-    limits: new Limits(options),
+    log: logLine,
+    resumables: new ResumableSessions(storage?.resumables, {
+      now: now(),
+      limits: sharedIf(isLimited, SESSION_LIMITS),
+    }),
+    limits: new Limits({ ...options, stored: storedRateOf(options) }),
+    floods: storage?.floods,
+    turns: new Turns({ now, after: CLOCK.after }, nextTurn),
+    roomList: new LongList(),
     sessions: new Set(),
     now,
     after,
@@ -223,9 +301,29 @@ function createContext(
   };
 }
 
-/** A room that wakes up must not end its readers: see slow_consumer.ts. */
-function outboxBytes({ maxUnreadBytes }: Settings): number {
-  return Math.max(MAX_OUTBOX_BYTES, 8 * maxUnreadBytes);
+function createHub(
+  { accounts, bans, mutes }: LazyParts,
+  log: (line: string, remote: string) => void,
+  isLimited: boolean,
+): Hub {
+  return new Hub({
+    muting: new Muting({
+      entered: (name, remote) => mutes.loaded?.entered(name, remote),
+      reason: (name, remote) => mutes.loaded?.reason(name, remote),
+      newcomer: (name) => mutes.loaded?.newcomer(name),
+    }),
+    owned: (name) => accounts.loaded?.named(name)?.name,
+    similar: (name) => accounts.loaded?.similar(name),
+    refusal: (value) => bans.loaded?.refusal({ kind: "name", value }),
+    log,
+    roomLimits: sharedIf(isLimited, ROOM_LIMITS),
+    ...(isLimited ? {} : { changesAtOnce: Infinity }),
+  });
+}
+
+/** Limits; without a share, which is one of the limits of an address. */
+function sharedIf(isLimited: boolean, limits: ShareLimits): ShareLimits {
+  return isLimited ? limits : { ...limits, perAddress: Infinity };
 }
 
 const DEFAULT_SETTINGS: Settings = {
@@ -239,20 +337,12 @@ const DEFAULT_SETTINGS: Settings = {
   idleAfterMs: 90_000,
 };
 
-function createJournal(options: ServerOptions, database: Database): Journal {
-  if (!isStored(options)) return new MemoryJournal();
-  const { keep = DEFAULT_KEEP } = options;
-  const ageNow = ageClock();
-  return new SqliteJournal(database, { ...keep, ageNow, nextTurn });
-}
-
-/** Whether messages survive a restart. */
-function isStored({ db = IN_MEMORY }: ServerOptions): boolean {
-  return db !== IN_MEMORY;
-}
-
-/** Prints the lines of the log. */
-function printer(): (line: string) => void {
-  const screen = new Screen();
-  return (line) => screen.log(line);
+/** How much one address may store; undefined without a limit. */
+function storedRateOf(
+  { keep, rates = DEFAULT_RATES, storage }: ServerOptions,
+): StoredRate | undefined {
+  if (!hasShares(rates)) return undefined;
+  if (storage) return storedRate({ ...storage.keep, where: "file" });
+  const { bytes = MAX_JOURNAL_BYTES } = keep ?? {};
+  return storedRate({ bytes, messages: Infinity, where: "memory" });
 }

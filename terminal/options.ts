@@ -14,6 +14,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { SYSTEM, type System } from "../platform/system.ts";
 
 /** One option; made by a function for the kind of its value, as {@linkcode port}. */
 export interface Option<T = unknown> extends OptionTexts {
@@ -45,6 +46,8 @@ export interface OptionTexts {
   readonly conflicts?: readonly string[];
   /** A flag that is set with it. */
   readonly implies?: string;
+  /** Whether it can be given several times; its value is a list then. */
+  readonly repeats?: boolean;
 }
 
 /** Options by name, in the order of the help. */
@@ -77,19 +80,17 @@ export function usageFault(error: unknown): string | undefined {
 export async function parseOptions<T extends OptionTable>(
   table: T,
   args: readonly string[],
+  system: System = SYSTEM,
 ): Promise<{ values: Values<T>; rest: string[] } | "help" | "version"> {
   const unknown: string[] = [];
-  const flags = Object.keys(table).filter((name) => isFlag(table[name]!));
-  const { _: rest, ...given } = parseArgs(withNegatives(table, args), {
-    string: [
-      "_",
-      ...Object.keys(table).filter((name) => !flags.includes(name)),
-    ],
-    boolean: flags,
+  const names = Object.keys(table);
+  const words = withNegatives(table, args.map((arg) => unescaped(arg, system)));
+  const { _: rest, ...given } = parseArgs(words, {
+    string: ["_", ...names.filter((name) => !isFlag(table[name]!))],
+    boolean: names.filter((name) => isFlag(table[name]!)),
+    collect: names.filter((name) => table[name]!.repeats),
     alias: Object.fromEntries(
-      Object.entries(table).flatMap(([name, { short }]) =>
-        short === undefined ? [] : [[short, name]]
-      ),
+      names.map((name) => [name, table[name]!.short ?? []]),
     ),
     unknown: (arg, key) => {
       if (key !== undefined) unknown.push(arg.replace(/=.*/s, ""));
@@ -98,10 +99,34 @@ export async function parseOptions<T extends OptionTable>(
   if (unknown[0] !== undefined) throw await noSuchOption(table, unknown[0]);
   if (given["help"] === true) return "help";
   if (given["version"] === true) return "version";
+  for (const [name, words] of Object.entries(given)) {
+    if (Array.isArray(words) && words.length === 0) delete given[name];
+  }
   checkTogether(table, given);
   const values = readValues(table, given);
   // The cast: each value was read by the kind of its option.
   return { values: values as Values<T>, rest: rest.map(String) };
+}
+
+/**
+ * Shells of Windows complete a folder as `"C:\my files\"`, and there `\"` is a quote
+ * that belongs to the word. No path has one: it was a backslash.
+ */
+function unescaped(arg: string, system: System): string {
+  return system === "windows" ? arg.replace(/^([^"]*)"$/, "$1\\") : arg;
+}
+
+/** `--port -1` as `--port=-1`: the parser takes -1 for an option. */
+function withNegatives(table: OptionTable, args: readonly string[]): string[] {
+  const words: string[] = [];
+  for (const arg of args) {
+    const last = words.at(-1) ?? "";
+    const option = last.startsWith("--") ? table[last.slice(2)] : undefined;
+    const isValue = option && !isFlag(option) && /^-\d+$/.test(arg);
+    if (isValue) words[words.length - 1] = `${last}=${arg}`;
+    else words.push(arg);
+  }
+  return words;
 }
 
 /** An argument that no option and no place of the command line takes. */
@@ -121,9 +146,11 @@ function readValues(
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     const word = given[name];
+    const read = (one: unknown) => readValue(name, option, String(one));
     if (isFlag(option)) values[name] ||= word === true;
     else if (word === undefined) values[name] = option.default;
-    else values[name] = readValue(name, option, String(word));
+    else if (Array.isArray(word)) values[name] = word.flatMap(read);
+    else values[name] = read(word);
     if (word !== undefined && option.implies) values[option.implies] = true;
   }
   return values;
@@ -163,18 +190,8 @@ function checkTogether(
   }
 }
 
-/** Ties a value such as `-5m` to its option, or it counts as an option. */
-function withNegatives(table: OptionTable, args: readonly string[]): string[] {
-  const tied: string[] = [];
-  for (const arg of args) {
-    const [, name = ""] = /^--(.+)$/.exec(tied.at(-1) ?? "") ?? [];
-    const option = Object.hasOwn(table, name) ? table[name] : undefined;
-    const isValue = /^-\d/.test(arg) && option && !isFlag(option);
-    if (isValue) tied.push(`${tied.pop()}=${arg}`);
-    else tied.push(arg);
-  }
-  return tied;
-}
+/** Characters of an option, such as `--hi`, of which the rest can be guessed. */
+const MIN_START = 4;
 
 async function noSuchOption(
   table: OptionTable,
@@ -182,7 +199,10 @@ async function noSuchOption(
 ): Promise<UsageError> {
   const { nearest } = await import("../core/text/nearest.ts");
   const names = Object.keys(table).map((name) => `--${name}`);
-  const near = nearest(word, names);
+  const meant = word.toLowerCase();
+  const start = meant.length < MIN_START ? "none" : meant;
+  const near = names.find((name) => name.startsWith(start)) ??
+    nearest(meant, names);
   const guess = near ? ` Did you mean ${near}?` : "";
   return new UsageError(
     `Cannot use "${word}": no such option.${guess} See --help.`,
@@ -202,8 +222,8 @@ export function text<D extends string | undefined>(
   help: string,
   texts: OptionTexts = {},
 ): Option<string | D> {
-  const read = (word: string) => word;
-  return { placeholder, must: "", read, default: normal, help, ...texts };
+  const base = value(placeholder, "", (word) => word, help, texts);
+  return { ...base, default: normal };
 }
 
 /** A value that `read` understands; undefined if the option is not given. */
@@ -215,6 +235,17 @@ export function value<T>(
   texts: OptionTexts = {},
 ): Option<T | undefined> {
   return { placeholder, must, read, default: undefined, help, ...texts };
+}
+
+/** A list: one value each time that the option is given. */
+export function several<T>(
+  option: Option<T | undefined>,
+): Option<readonly T[]> {
+  const read = (word: string) => {
+    const value = option.read(word);
+    return value === undefined ? undefined : [value];
+  };
+  return { ...option, read, default: [], write: () => "", repeats: true };
 }
 
 /** A whole number in a range, both ends included. */
@@ -279,6 +310,46 @@ export function writeDuration(ms: number): string {
 }
 
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Bytes, written as `500MB`, `2GB`, `2GiB` or `unlimited`; `least` or more. */
+export function size(
+  least: number,
+  help: string,
+  texts?: OptionTexts,
+): Option<number | undefined> {
+  const must = `a size such as 500MB, 2GB or 2GiB, at least ${
+    writeSize(least)
+  }, or unlimited`;
+  const read = (word: string) => {
+    const bytes = readSize(word);
+    return bytes !== undefined && bytes >= least ? bytes : undefined;
+  };
+  return value("SIZE", must, read, help, texts);
+}
+
+/** Of `500MB`, `2GB`, `2GiB` or `unlimited`, the bytes. */
+export function readSize(word: string): number | undefined {
+  if (word === "unlimited") return Infinity;
+  const [, number, unit] = /^(\d{1,6})([KMGT]i?B)$/i.exec(word) ?? [];
+  if (number === undefined) return undefined;
+  const [, bytes] = SIZES.find(([name]) =>
+    name.toLowerCase() === unit!.toLowerCase() // which it has with the number
+  )!;
+  return Number(number) * bytes;
+}
+
+/** The opposite of {@linkcode readSize}; of whole kilobytes. */
+export function writeSize(bytes: number): string {
+  if (bytes === Infinity) return "unlimited";
+  const [unit, size] = SIZES.findLast(([, size]) => bytes % size === 0) ??
+    SIZES[0];
+  return `${bytes / size}${unit}`;
+}
+
+const SIZES = [
+  ...[["kB", 1e3], ["KiB", 2 ** 10], ["MB", 1e6], ["MiB", 2 ** 20]],
+  ...[["GB", 1e9], ["GiB", 2 ** 30], ["TB", 1e12], ["TiB", 2 ** 40]],
+] as const;
 
 /** The two options that every program has. */
 export const ABOUT = {

@@ -3,44 +3,66 @@
  *
  * @module
  */
-import { readLines } from "./lines.ts";
-import { Output, type OutputClosed, type Sink } from "./output.ts";
+import { openLines } from "./input.ts";
+import {
+  Output,
+  type OutputClosed,
+  type Sink,
+  terminalsWritten,
+} from "./output.ts";
+import { MARK_PASTES, UNMARK_PASTES } from "./paste.ts";
 import { SecretLine } from "./secret.ts";
-import { HAS_JOBS } from "./system.ts";
-import type { Terminal } from "./terminal.ts";
+import { HAS_JOBS } from "../platform/system.ts";
+import {
+  EchoError,
+  type Line,
+  type Terminal,
+  type TypedLines,
+} from "./terminal.ts";
+
+/** What the user can cause, and how a {@linkcode PlainTerminal} is to be. */
+export interface PlainOptions {
+  /** Nothing reads what is printed any more. */
+  closed(error: OutputClosed): void;
+  /** Ctrl-C was typed at a password, where the system sends no signal for it. */
+  interrupt(): void;
+  /** Where text is printed. Default: standard output. */
+  readonly sink?: Sink;
+  /** Whether one row may change, at the end of what was printed. */
+  readonly draws?: boolean;
+  /**
+   * Whether the terminal is to mark pastes; otherwise each line of a paste is a
+   * line that was entered.
+   */
+  readonly marks?: boolean;
+  /** Until it is aborted, the end waits for the reader of a pipe. */
+  readonly hurry?: AbortSignal;
+}
 
 /** See the top of the file; on standard input and output. */
 export class PlainTerminal implements Terminal {
   readonly kind = "plain";
+  readonly typed = ""; // the system has it
   readonly columns = Infinity;
+  readonly #options: PlainOptions;
   readonly #output: Output;
-  readonly #draws: boolean;
   #row = ""; // that may change
   readonly #done = Promise.withResolvers<undefined>();
-  #hidden = false; // what is typed, at the moment
-  readonly #readers: ((line: string | undefined) => void)[] = [];
+  readonly #readers: ((line: Line | undefined) => void)[] = [];
   #isReading = false;
-  // A line that is typed unseen ends with the key itself, which is CR.
-  readonly #lines = readLines(
-    Infinity,
-    (text) => this.#hidden ? text.replaceAll("\r", "\n") : text,
-  );
+  #typed: Promise<TypedLines> | undefined;
+  #lines: AsyncIterator<Line, void, void> | undefined;
 
-  /**
-   * Calls `onClosed` when nothing reads what is printed any more.
-   *
-   * @param draws Whether one row may change, at the end of what was printed.
-   */
-  constructor(
-    onClosed: (error: OutputClosed) => void,
-    { sink, draws }: { sink: Sink; draws: boolean } = {
-      sink: Deno.stdout,
-      draws: false,
-    },
-  ) {
-    this.#output = new Output(sink, onClosed);
-    this.#draws = draws;
+  /** Reads nothing yet. */
+  constructor(options: PlainOptions) {
+    this.#options = options;
+    this.#output = new Output(options.sink ?? Deno.stdout, options.closed);
+    if (!options.marks) return;
+    this.#markPastes();
+    if (HAS_JOBS) Deno.addSignalListener("SIGCONT", this.#markPastes);
   }
+
+  readonly #markPastes = () => this.#output.write(MARK_PASTES);
 
   print(lines: string): void {
     this.#output.write(
@@ -57,18 +79,18 @@ export class PlainTerminal implements Terminal {
 
   /** Usually nothing: what changes all the time cannot be read out loud. */
   status([row = ""]: readonly string[]): void {
-    if (!this.#draws || row === this.#row) return;
+    if (!this.#options.draws || row === this.#row) return;
     this.#row = row;
     this.#output.write(CLEAR_ROW + row);
   }
 
-  ask(question: string): Promise<string | undefined> {
+  async ask(question: string): Promise<string | undefined> {
     this.#output.write(question);
-    return this.read();
+    return (await this.read())?.text;
   }
 
-  async read(): Promise<string | undefined> {
-    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  async read(): Promise<Line | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Line | undefined>();
     this.#readers.push(resolve);
     if (!this.#isReading) this.#readLines();
     return await promise;
@@ -77,22 +99,40 @@ export class PlainTerminal implements Terminal {
   /** The system edits no line that it does not show: {@linkcode SecretLine} does. */
   async askSecret(question: string): Promise<string | undefined> {
     this.#output.write(question);
-    Deno.stdin.setRaw(true, { cbreak: HAS_JOBS });
-    this.#hidden = true;
+    await terminalsWritten("unlimited");
+    const typed = await this.#open();
+    try {
+      typed.hide(true);
+    } catch (cause) {
+      this.#output.write("\n");
+      throw new EchoError(cause);
+    }
     const keys = await this.read();
-    this.#show();
+    await terminalsWritten("unlimited");
+    typed.hide(false);
     this.#output.write("\n");
     if (keys === undefined) return undefined;
     const line = new SecretLine();
-    line.feed(keys);
+    line.feed(keys.text);
     return line.text;
   }
 
   clear(): void {}
 
+  #open(): Promise<TypedLines> {
+    const { sink = Deno.stdout, interrupt } = this.#options;
+    return this.#typed ??= openLines({
+      show: sink.isTerminal?.()
+        ? (text) => this.#output.write(text)
+        : undefined,
+      interrupt,
+    });
+  }
+
   /** Each line goes to the reader that came last: a question comes first. */
   async #readLines(): Promise<void> {
     this.#isReading = true;
+    this.#lines ??= (await this.#open())[Symbol.asyncIterator]();
     while (this.#readers.length > 0) {
       const next = this.#lines.next().then(({ value }) => value ?? undefined);
       const line = await Promise.race([next, this.#done.promise]);
@@ -101,17 +141,27 @@ export class PlainTerminal implements Terminal {
     this.#isReading = false;
   }
 
-  #show(): void {
-    if (this.#hidden) Deno.stdin.setRaw(false);
-    this.#hidden = false;
-  }
-
   /** A read of standard input may stay behind: no system call ends it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#done.resolve(undefined);
-    this.#show();
+    await this.#giveBack();
     this.status([]);
-    await this.#output.flushed();
+    if (this.#options.marks) {
+      if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#markPastes);
+      this.#output.write(UNMARK_PASTES);
+    }
+    await this.#output.drained(this.#options.hurry);
+  }
+
+  /** Unless nothing reads the terminal: see {@linkcode terminalsWritten}. */
+  async #giveBack(): Promise<void> {
+    const typed = await this.#typed;
+    if (!typed || !await terminalsWritten("limited")) return;
+    try {
+      typed.close();
+    } catch {
+      // The terminal is gone.
+    }
   }
 }
 

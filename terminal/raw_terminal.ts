@@ -2,38 +2,42 @@
  * The raw kind of {@linkcode Terminal}: a prompt that stays whole, whatever
  * arrives while the user types.
  *
- * node:readline edits the line and draws it through this class, so that all
- * output leaves by one writer, in one order. What arrives is gathered and drawn
- * at most thirty times a second: up to the prompt's first row, clear, the new
- * lines, the prompt and the line so far. All of it is one write, so that nothing
- * flickers and no key gets between.
+ * line_editor.ts edits the line, and prompt_rows.ts says how it looks. What
+ * arrives is gathered and drawn at most thirty times a second: up to the prompt's
+ * first row, clear, the new lines, the prompt and the line so far. All of it is
+ * one write, so that nothing flickers and no key gets between.
  *
  * The place where the prompt begins is computed from its width. That is right
  * for a line of several rows, and after a resize in terminals that wrap their
  * rows anew. In a terminal that cuts them off, a row of an old prompt may stay.
  *
- * The terminal is left as it was found: see {@linkcode restore}.
+ * The terminal is left as it was found: cooked, without colours, with a cursor.
  *
  * @module
  */
-import * as readline from "node:readline";
-import { Readable, Writable } from "node:stream";
-import { Output, type OutputClosed } from "./output.ts";
+import { sanitize } from "../core/text/sanitize.ts";
+import { place, wrap } from "./columns.ts";
+import { type Deed, LineEditor } from "./line_editor.ts";
 import {
-  MARK_PASTES,
-  PasteFilter,
-  UNMARK_PASTES,
-  withBreaks,
-} from "./paste.ts";
+  areTerminalsWritten,
+  Output,
+  type OutputClosed,
+  terminalsWritten,
+} from "./output.ts";
+import { MARK_PASTES, PasteFilter, UNMARK_PASTES } from "./paste.ts";
+import { promptRows } from "./prompt_rows.ts";
 import { SecretLine } from "./secret.ts";
-import { columnsNow, HAS_JOBS } from "./system.ts";
-import type { Terminal } from "./terminal.ts";
+import { HAS_JOBS, onResize, sizeNow, SYSTEM } from "../platform/system.ts";
+import type { Line, Terminal } from "./terminal.ts";
+import { TtyInput } from "./tty_input.ts";
 
 /** What the user can cause, and how a {@linkcode RawTerminal} is to be. */
 export interface RawOptions {
   /** What could complete `line`: the candidates, and the part they replace. */
-  complete(line: string): Completions | Promise<Completions>;
-  /** Ctrl-C was typed. */
+  complete?(line: string): Completions | Promise<Completions>;
+  /** A line is begun; gives what makes of it what is read, once it is entered. */
+  begins?(): ((line: Line) => Line) | undefined;
+  /** Ctrl-C was typed on an empty line; on another one it clears the line. */
   interrupt(): void;
   /** The terminal is gone. */
   closed(error: OutputClosed): void;
@@ -43,7 +47,7 @@ export interface RawOptions {
   mayResume?(): Promise<boolean>;
   /**
    * Whether a line stays where it was typed; then a paste of lines is as if they
-   * were typed. Default: it goes, and a paste is one line.
+   * were typed. Default: it goes, and a paste is text of one line.
    */
   readonly keepsLines?: boolean;
 }
@@ -55,74 +59,55 @@ export class RawTerminal implements Terminal {
   readonly kind = "raw";
   readonly #options: RawOptions;
   readonly #output: Output;
-  readonly #keys = new Readable({ read() {} });
-  readonly #editor: Editor;
-  #frame: string[] | undefined; // while a frame is drawn: its parts
+  readonly #input: TtyInput;
+  readonly #resizing: Disposable;
+  readonly #editor = new LineEditor();
   #records: string[] = [];
   #recordsLength = 0;
   #drawnAt = 0;
+  #redrawing = false; // once what was drawn is written
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #head = ""; // what is drawn of the prompt and the line before the cursor
   #prompt = "";
   #status = ""; // rows above the prompt, each with its LF
-  #asking = false;
-  #typed: string[] = [];
-  #reader: ((line: string | undefined) => void) | undefined;
-  #secret: SecretLine | undefined; // readline must not have it: it remembers
+  #question: string | undefined;
+  #begun: ((line: Line) => Line) | undefined; // unless the line is empty
+  #typed: Line[] = [];
+  #reader: ((line: Line | undefined) => void) | undefined;
+  #secret: SecretLine | undefined; // the editor must not have it: it remembers
   #answer: ((secret: string | undefined) => void) | undefined;
   #ended = false;
-  #columns = columnsNow();
+  #isAway = false; // another program has the terminal
+  #returning: ReturnType<typeof setTimeout> | undefined;
+  #size = sizeNow();
 
-  /** Takes the terminal over. */
-  constructor(options: RawOptions) {
+  /**
+   * Takes the terminal over, once nothing else is to be written to it. Undefined if
+   * it passes no single keys; then it is left as it was.
+   */
+  static async open(options: RawOptions): Promise<RawTerminal | undefined> {
+    await terminalsWritten("unlimited");
+    const input = TtyInput.openRaw();
+    return input && new RawTerminal(options, input);
+  }
+
+  private constructor(options: RawOptions, input: TtyInput) {
     this.#options = options;
+    this.#input = input;
     this.#output = new Output(Deno.stdout, options.closed);
-    this.#editor = this.#createEditor();
-    this.#editor.on("line", (line: string) => this.#entered(line));
-    this.#editor.on("close", () => this.#leaveLine());
-    this.#editor.on("SIGINT", () => options.interrupt());
-    Deno.addSignalListener("SIGWINCH", this.#resized);
-    if (HAS_JOBS) {
-      this.#editor.on("SIGTSTP", () => this.#suspend());
-      Deno.addSignalListener("SIGCONT", this.#resumed);
-    }
-    for (const bug of BUGS) addEventListener(bug, restore);
-    this.#takeOver();
+    this.#resizing = onResize(() => this.#draw());
+    if (HAS_JOBS) Deno.addSignalListener("SIGCONT", this.#resumed);
+    for (const bug of BUGS) addEventListener(bug, this.#giveBack);
+    this.#markPastes();
     this.#readKeys();
   }
 
-  #createEditor(): Editor {
-    const output = new Writable({
-      decodeStrings: false,
-      write: (text, _encoding, done) => {
-        this.#emit(String(text));
-        done();
-      },
-    });
-    Object.defineProperties(output, {
-      columns: { get: () => this.#columns },
-      isTTY: { value: true },
-    });
-    // The cast: see Editor.
-    return readline.createInterface({
-      input: this.#keys,
-      output,
-      terminal: true,
-      prompt: "",
-      historySize: 500,
-      removeHistoryDuplicates: true,
-      completer: (
-        line: string,
-        done: (error: null, found: Completions) => void,
-      ) => {
-        Promise.try(this.#options.complete, line)
-          .catch((): Completions => [[], line])
-          .then((found) => done(null, found));
-      },
-    }) as Editor;
+  get typed(): string {
+    return this.#question === undefined ? this.#editor.text : "";
   }
 
   get columns(): number {
-    return this.#columns;
+    return this.#size.columns;
   }
 
   /** Characters that were printed and are not written yet. */
@@ -145,7 +130,7 @@ export class RawTerminal implements Terminal {
   prompt(text: string): void {
     if (text === this.#prompt) return;
     this.#prompt = text;
-    if (!this.#asking) this.#draw(this.#promptNow());
+    if (this.#question === undefined) this.#draw();
   }
 
   /** The rows are a part of the prompt, so that they move and go with it. */
@@ -153,27 +138,27 @@ export class RawTerminal implements Terminal {
     const status = rows.map((row) => `${row}\n`).join("");
     if (status === this.#status) return;
     this.#status = status;
-    if (!this.#asking) this.#draw(this.#promptNow());
+    if (this.#question === undefined) this.#draw();
   }
 
   async ask(question: string): Promise<string | undefined> {
-    this.#asking = true;
-    this.#draw(question);
-    return await this.read();
+    this.#question = question;
+    this.#draw();
+    return (await this.read())?.text;
   }
 
-  read(): Promise<string | undefined> {
+  read(): Promise<Line | undefined> {
     const line = this.#typed.shift();
     if (line !== undefined || this.#ended) return Promise.resolve(line);
     return new Promise((resolve) => this.#reader = resolve);
   }
 
   async askSecret(question: string): Promise<string | undefined> {
-    this.#asking = true;
+    this.#question = question;
     this.#secret = new SecretLine();
-    this.#secret.feed(this.#editor.line); // typed before the question came
-    [this.#editor.line, this.#editor.cursor] = ["", 0];
-    this.#draw(question);
+    // What was typed before the question came.
+    this.#secret.feed(this.#editor.take({ remember: false }).text);
+    this.#draw();
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     if (this.#ended) resolve(undefined);
     this.#answer = resolve; // a caller that waits for a line goes on waiting
@@ -184,64 +169,142 @@ export class RawTerminal implements Terminal {
     this.print("\x1b[H\x1b[2J");
   }
 
-  /** Shows what is still to be shown, and gives the terminal back. */
+  /**
+   * Shows what is still to be shown, and gives the terminal back. One that nothing
+   * reads stays as it is: see {@linkcode terminalsWritten}.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    Deno.removeSignalListener("SIGWINCH", this.#resized);
+    this.#resizing[Symbol.dispose]();
     if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#resumed);
-    for (const bug of BUGS) removeEventListener(bug, restore);
+    for (const bug of BUGS) removeEventListener(bug, this.#giveBack);
+    clearTimeout(this.#returning);
+    this.#input.pause();
     this.#leaveLine();
     this.#draw(); // what was printed after the line was left
-    this.#editor.close();
-    await this.#output.flushed();
-    restore();
+    if (this.#isAway) return void await this.#output.drained();
+    this.#output.write(RESTORED);
+    if (await terminalsWritten("limited")) this.#setRaw(false);
   }
 
-  /** All drawing passes here, this class's and readline's. */
-  #emit(text: string): void {
-    if (this.#frame) this.#frame.push(text);
-    else this.#output.write(text);
+  /** In a crash, when nothing can wait. */
+  readonly #giveBack = () => {
+    if (this.#isAway || !areTerminalsWritten()) return;
+    this.#setRaw(false);
+    try {
+      Deno.stdout.writeSync(encoder.encode(RESTORED));
+    } catch {
+      // The terminal is gone: nothing to give back.
+    }
+  };
+
+  /** @returns Whether the terminal obeys. */
+  #setRaw(isRaw: boolean): boolean {
+    try {
+      this.#input.setRaw(isRaw);
+      return true;
+    } catch {
+      return false; // no terminal any more
+    }
   }
 
-  #draw(prompt?: string): void {
+  /** To the first row of the prompt, and clear from there. */
+  #up(): string {
+    return upBy(place(this.#head, this.#size.columns).row);
+  }
+
+  #draw(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    const isShown = !this.#ended && !this.#isAway;
+    if (isShown && this.#records.length === 0 && this.#output.behind > 0) {
+      return void this.#drawLater(); // or each key would queue a drawing
+    }
     this.#drawnAt = performance.now();
-    const records = this.#records;
+    const records = this.#records.join("");
     this.#records = [];
     this.#recordsLength = 0;
-    if (this.#ended) return this.#output.write(records.join(""));
-    this.#columns = columnsNow();
-    this.#frame = [upBy(this.#editor.getCursorPos().rows), ...records];
-    if (prompt !== undefined) this.#editor.setPrompt(prompt);
-    this.#editor.prevRows = 0; // readline must not look for the old prompt
-    this.#editor.prompt(true);
-    this.#output.write(this.#frame.join(""));
-    this.#frame = undefined;
+    if (!isShown) return this.#output.write(records);
+    this.#size = sizeNow();
+    const clear = this.#up();
+    const asks = this.#question !== undefined;
+    const { drawing, head } = promptRows({
+      status: asks ? "" : this.#status,
+      prompt: this.#question ?? this.#prompt,
+      text: this.#editor.text,
+      cursor: this.#editor.cursor,
+    }, this.#size);
+    this.#head = head;
+    this.#output.write(clear + records + drawing);
   }
 
-  #entered(line: string): void {
-    if (this.#asking) {
-      this.#asking = false;
-      this.#editor.history.shift(); // an answer is no line to send again
-    } else if (!this.#options.keepsLines) {
-      this.#emit(upBy(this.#rowsOf(line) + 1)); // readline went below it
+  async #drawLater(): Promise<void> {
+    if (this.#redrawing) return;
+    this.#redrawing = true;
+    await this.#output.flushed();
+    this.#redrawing = false;
+    this.#draw();
+  }
+
+  #obey(deed: Deed): void {
+    switch (deed) {
+      case "entered":
+        return this.#entered();
+      case "interrupted": {
+        const remember = this.#question === undefined;
+        const { text } = this.#editor.take({ remember });
+        return text === "" ? this.#options.interrupt() : undefined;
+      }
+      case "ended":
+        return (this.#options.endOfInput ?? this.#leaveLine).call(this);
+      case "suspended":
+        return HAS_JOBS ? void this.#suspend() : undefined;
+      case "completing":
+        return void this.#complete();
     }
-    this.#editor.setPrompt(""); // which is where the cursor is now
-    if (this.#prompt !== "") this.#draw(this.#promptNow());
-    this.#typed.push(this.#options.keepsLines ? line : withBreaks(line));
+  }
+
+  #entered(): void {
+    const asked = this.#question;
+    // An answer is no line to send again.
+    let line = this.#editor.take({ remember: asked === undefined });
+    if (asked !== undefined || this.#options.keepsLines) {
+      this.print(`${asked ?? this.#prompt}${sanitize(line.text)}\n`);
+    }
+    this.#question = undefined;
+    const begun = this.#begun ?? this.#options.begins?.();
+    this.#begun = undefined;
+    if (begun && asked === undefined) line = begun(line);
+    this.#typed.push(line);
     const reader = this.#reader;
     this.#reader = undefined;
     reader?.(this.#typed.shift());
   }
 
-  #promptNow(): string {
-    return this.#status + this.#prompt;
+  /** Completes the word before the cursor, as far as all candidates agree. */
+  async #complete(): Promise<void> {
+    const { text, cursor } = this.#editor;
+    const { complete } = this.#options;
+    if (this.#question !== undefined || !complete) return;
+    const [found, part] = await Promise
+      .try(complete, text.slice(0, cursor))
+      .catch((): Completions => [[], ""]);
+    const typedOn = text !== this.#editor.text ||
+      cursor !== this.#editor.cursor;
+    if (typedOn || this.#question !== undefined || found.length === 0) return;
+    const start = found.reduce(commonStart);
+    if (start !== part && start.length >= part.length) {
+      this.#editor.replace(part.length, start);
+    } else if (found.length > 1) {
+      const names = found.map((name) => name.trim()).join("  ");
+      this.print(`${wrap(names, this.columns).join("\n")}\n`);
+    }
+    this.#draw();
   }
 
   /** Removes the prompt, and a line that was not entered, from the screen. */
   #leaveLine(): void {
     if (this.#ended) return;
-    this.#output.write(upBy(this.#editor.getCursorPos().rows));
+    if (!this.#isAway) this.#output.write(this.#up());
     this.#ended = true;
     this.#draw();
     this.#reader?.(undefined);
@@ -250,41 +313,23 @@ export class RawTerminal implements Terminal {
     this.#answer = undefined;
   }
 
-  /** How many rows below its first one `line` ends, after the prompt. */
-  #rowsOf(line: string): number {
-    const editor = this.#editor;
-    [editor.line, editor.cursor] = [line, line.length];
-    const { rows } = editor.getCursorPos();
-    [editor.line, editor.cursor] = ["", 0];
-    return rows;
-  }
-
-  /** Reads keys to the end of the program: nothing ends a read of a terminal. */
-  async #readKeys(): Promise<void> {
+  #readKeys(): void {
     const decoder = new TextDecoder();
-    const filter = new PasteFilter();
-    const buffer = new Uint8Array(4_096);
-    for (;;) {
-      // It fails when the terminal is gone, as after a hang-up: no more lines.
-      const count = await Deno.stdin.read(buffer).catch(() => null);
-      if (count === null || this.#ended) break;
-      const keys = decoder.decode(buffer.subarray(0, count), { stream: true });
-      for (const part of filter.feed(this.#withoutEnd(keys))) {
-        if (this.#secret) this.#feedSecret(this.#secret, part.text);
-        // Not `push`: it would come later than a paste that follows.
-        else if (part.pasted) this.#editor.write(part.text);
-        else this.#keys.emit("data", part.text);
+    const filter = new PasteFilter(
+      this.#options.keepsLines ? undefined : SYSTEM,
+    );
+    const take = (bytes: Uint8Array) => {
+      const keys = decoder.decode(bytes, { stream: true });
+      for (const { pasted, text } of filter.feed(keys)) {
+        if (this.#secret) this.#feedSecret(this.#secret, text);
+        else if (pasted) this.#editor.insert(text, { pasted });
+        else for (const deed of this.#editor.feed(text)) this.#obey(deed);
+        if (this.#editor.text === "") this.#begun = undefined;
+        else this.#begun ??= this.#options.begins?.();
       }
-    }
-    this.#leaveLine();
-  }
-
-  /** `keys` without Ctrl-D, if that does not end the input. */
-  #withoutEnd(keys: string): string {
-    const { endOfInput } = this.#options;
-    if (!endOfInput || !keys.includes(CTRL_D)) return keys;
-    endOfInput();
-    return keys.replaceAll(CTRL_D, "");
+      this.#draw();
+    };
+    this.#input.start(take, () => this.#leaveLine());
   }
 
   /** Keys after Enter in the same read are dropped: no user types that fast. */
@@ -293,57 +338,80 @@ export class RawTerminal implements Terminal {
     if (end === "interrupted") return this.#options.interrupt();
     if (end === undefined) return;
     this.#secret = undefined;
-    this.#asking = false;
-    this.print(`${this.#editor.getPrompt()}\n`);
-    this.#draw(this.#promptNow());
+    this.print(`${this.#question}\n`);
+    this.#question = undefined;
     this.#answer?.(end === "left" ? undefined : secret.text);
     this.#answer = undefined;
   }
 
-  #takeOver(): void {
-    Deno.stdin.setRaw(true);
+  #markPastes(): void {
     if (!this.#options.keepsLines) this.#output.write(MARK_PASTES);
   }
 
-  #suspend(): void {
-    restore();
+  /** Gives the terminal back and stops, unless nothing reads the terminal. */
+  async #suspend(): Promise<void> {
+    const up = this.#up();
+    this.#isAway = true;
+    this.#head = "";
+    this.#input.pause();
+    this.#output.write(up + RESTORED);
+    const isBack = await terminalsWritten("limited") && this.#setRaw(false);
+    if (this.#ended) return;
+    if (!isBack) return this.#takeOver();
+    // Where no shell does job control, the system stops and continues nothing.
+    this.#goAway(STOPPED_WITHIN_MS);
     Deno.kill(0, "SIGTSTP"); // 0: also npx or another program that started us
   }
 
+  /** Leaves the terminal to another program; tries to return after some time. */
+  #goAway(ms: number): void {
+    this.#isAway = true;
+    this.#head = "";
+    this.#input.pause();
+    this.#returning = setTimeout(this.#resumed, ms);
+  }
+
+  /** Takes the terminal, unless another program is in the foreground. */
   readonly #resumed = async () => {
-    if (await this.#options.mayResume?.() === false || this.#ended) return;
+    clearTimeout(this.#returning);
+    const isFree = await this.#options.mayResume?.() ?? true;
+    if (this.#ended) return;
+    // No signal comes when `fg` of the shell brings a running program back.
+    if (!isFree) return this.#goAway(RETURN_MS);
+    await terminalsWritten("unlimited");
+    if (this.#ended) return;
+    // Both: a shell may have set the mode back, and node:tty does not know of it.
+    if (!this.#setRaw(false) || !this.#setRaw(true)) return this.#leaveLine();
     this.#takeOver();
-    this.#draw();
   };
 
-  readonly #resized = () => this.#draw();
-}
-
-/**
- * Gives the terminal back as it was: cooked, without colours, with a cursor,
- * pastes unmarked. Works at any time, also in a crash, and twice.
- */
-function restore(): void {
-  try {
-    Deno.stdin.setRaw(false);
-    Deno.stdout.writeSync(encoder.encode(`${UNMARK_PASTES}\x1b[0m\x1b[?25h`));
-  } catch {
-    // No terminal, or none any more: nothing to give back.
+  /** Reads and draws again. */
+  #takeOver(): void {
+    this.#isAway = false;
+    this.#markPastes();
+    this.#input.resume();
+    this.#draw();
   }
 }
 
-/** What is used of readline, with the parts that its types leave out. */
-type Editor = Omit<readline.Interface, "line" | "cursor"> & {
-  line: string;
-  cursor: number;
-  /** Where its next drawing looks for the prompt: so many rows up. */
-  prevRows: number;
-  history: string[];
-};
+/** How both texts begin. */
+function commonStart(one: string, other: string): string {
+  let end = 0;
+  while (end < one.length && one[end] === other[end]) end++;
+  return one.slice(0, end);
+}
 
 const encoder = new TextEncoder();
 const DRAW_EVERY_MS = 33;
-const CTRL_D = "\x04";
+
+/** Without colours, with a cursor, pastes unmarked. */
+const RESTORED = `${UNMARK_PASTES}\x1b[0m\x1b[?25h`;
+
+/** After so long without a stop there is none. */
+const STOPPED_WITHIN_MS = 200;
+
+/** How often a program in the background asks whether it still is there. */
+const RETURN_MS = 1_000;
 
 /** Bugs that end the program; the terminal must not stay raw. */
 const BUGS = ["error", "unhandledrejection"] as const;

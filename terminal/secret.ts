@@ -6,22 +6,19 @@
  *
  * @module
  */
+import { previous } from "./columns.ts";
 
 /** How a secret line ended. */
 export type SecretEnd = "entered" | "interrupted" | "left";
 
 /** A line that is not shown. */
 export class SecretLine {
-  #characters: string[] = [];
-
   /** The text so far. */
-  get text(): string {
-    return this.#characters.join("");
-  }
+  text = "";
 
   /** Takes keys as a terminal sends them; returns how the line ended, if it did. */
   feed(keys: string): SecretEnd | undefined {
-    for (const key of keys.replaceAll(ESCAPES, "")) {
+    for (const key of withoutEscapes(keys)) {
       const end = this.#press(key);
       if (end) return end;
     }
@@ -36,21 +33,26 @@ export class SecretLine {
       case "\x03": // Ctrl-C
         return "interrupted";
       case "\x04": // Ctrl-D, which has a meaning only on an empty line
-        return this.#characters.length === 0 ? "left" : undefined;
+        return this.text === "" ? "left" : undefined;
       case "\b":
       case "\x7f":
-        this.#characters.pop();
+        this.text = this.text.slice(0, previous(this.text, this.text.length));
         return undefined;
       case "\x15": // Ctrl-U
-        this.#characters = [];
+        this.text = "";
         return undefined;
       default:
-        if (key >= " ") this.#characters.push(key);
+        if (key >= " ") this.text += key;
         return undefined;
     }
   }
 }
 
-/** Arrow keys and the like. */
+/** `keys` without arrow keys and the like. */
+export function withoutEscapes(keys: string): string {
+  return keys.replaceAll(ESCAPES, "");
+}
+
+/** Arrow keys and the like; `ESC [ [ A` is F1 on the console of Linux. */
 // deno-lint-ignore no-control-regex -- they begin with ESC
-const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)?/g;
+const ESCAPES = /\x1b(?:\[\[.|\[[0-?]*[ -/]*[@-~]|O.)?/g;

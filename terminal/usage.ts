@@ -27,28 +27,17 @@ function rowsOf(name: string, option: Option): string[] {
   const head = `  --${name}${short} ${option.placeholder}`.trimEnd();
   const normal = defaultOf(option);
   const sentence = option.help + (normal === "" ? "" : ` (default: ${normal})`);
-  const [first = "", ...others] = wrapWords(
-    sentence.replaceAll("`", ""),
-    WIDTH - INDENT,
+  const rows = Array.from(
+    sentence.replaceAll("`", "").matchAll(ROW),
+    ([row]) => " ".repeat(INDENT) + row.trimEnd(),
   );
-  const indented = others.map((row) => " ".repeat(INDENT) + row);
-  if (head.length < INDENT - 1) {
-    return [head.padEnd(INDENT) + first, ...indented];
-  }
-  return [head, " ".repeat(INDENT) + first, ...indented];
+  return head.length < INDENT - 1
+    ? [head.padEnd(INDENT) + rows[0]!.trimStart(), ...rows.slice(1)]
+    : [head, ...rows];
 }
 
-/** Lines of at most `columns` ASCII characters. */
-function wrapWords(text: string, columns: number): string[] {
-  const rows: string[] = [];
-  for (const word of text.split(" ")) {
-    const row = rows.at(-1);
-    if (row === undefined || row.length + 1 + word.length > columns) {
-      rows.push(word);
-    } else rows.push(`${rows.pop()} ${word}`);
-  }
-  return rows;
-}
+/** As many words as fit into a row, right of the indentation. */
+const ROW = new RegExp(`.{1,${WIDTH - INDENT}}( |$)`, "g");
 
 /** The default as a user writes it; empty if there is none. */
 export function defaultOf(option: Option): string {

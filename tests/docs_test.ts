@@ -47,6 +47,17 @@ for (const document of DOCUMENTS) {
   });
 }
 
+for (const document of DOCUMENTS) {
+  Deno.test(`no code in a sentence of ${document} is broken over two lines`, async () => {
+    const sentences = (await read(document)).replaceAll(/^```.*?^```/gms, "");
+
+    const broken = Array.from(sentences.matchAll(/`[^`]*`/g), ([code]) => code)
+      .filter((code) => code.includes("\n"));
+
+    assertEquals(broken, []);
+  });
+}
+
 Deno.test(`the README has at most ${MAX_README_LINES} lines`, async () => {
   const lines = (await read("README.md")).split("\n").length - 1;
 
@@ -59,4 +70,23 @@ Deno.test("CI runs the README's test command, and no other", async () => {
   const run = /^(deno .*?) 2>&1/m.exec(await read(".ci/run"));
 
   assertEquals(run?.[1], command);
+});
+
+Deno.test("docs/security.md has each package, in the version that is used", async () => {
+  const { imports } = JSON.parse(await read("deno.json"));
+  const packages = new Set(
+    Object.values<string>(imports).map((specifier) =>
+      /^npm:(.+?@[0-9.]+)/.exec(specifier)![1]!
+    ),
+  );
+  const [, chapter = ""] = (await read("docs/security.md"))
+    .split("\n## Packages\n");
+
+  const told = chapter.matchAll(/^\| `([^`]+)`[^\n]*? ([0-9.]+), 20\d\d/gm);
+
+  assertEquals(
+    Array.from(told, ([, name, version]) => `${name}@${version}`)
+      .filter((one) => packages.has(one)).sort(),
+    [...packages].sort(),
+  );
 });

@@ -19,7 +19,17 @@ const NAMELESS = ["util", "utils", "common", "base", "misc", "helpers", "lib"];
 
 /** Where sources are, beside the three files at the top. */
 const FOLDERS = [
-  ...["core", "terminal", "server", "client", "web", "examples", "bench"],
+  ...[
+    "core",
+    "platform",
+    "terminal",
+    "tls",
+    "server",
+    "client",
+    "web",
+    "examples",
+    "bench",
+  ],
   "tests",
 ];
 
@@ -69,55 +79,59 @@ async function importsOf(path: string): Promise<string[]> {
   });
 }
 
+const PROTOCOL = ["core/", "protocol.ts"];
+const SYSTEMS = ["platform", ...PROTOCOL];
+
 /**
  * What files of a folder may import, beside files of the same folder: other
  * folders, whole or with `/` at the end all that is below them, and files.
  */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   "core/net": ["protocol.ts"],
-  "core": ["core/", "protocol.ts"],
-  "terminal": ["core/", "protocol.ts"],
+  "core": PROTOCOL,
+  "platform": PROTOCOL,
+  "terminal": SYSTEMS,
+  "tls": [],
 
-  "server/chat": ["core/", "protocol.ts"],
-  "server/journal": ["server/chat", "core/", "protocol.ts"],
-  "server/net": ["server/journal", "server/chat", "core/", "protocol.ts"],
-  "server/limits": ["server/journal", "server/chat", "core/", "protocol.ts"],
-  "server/accounts": ["server/journal", "server/chat", "core/", "protocol.ts"],
+  "server/chat": PROTOCOL,
+  "server/journal": ["server/chat", ...SYSTEMS],
+  "server/net": ["server/journal", "server/chat", "tls", ...SYSTEMS],
+  "server/limits": ["server/journal", "server/chat", ...PROTOCOL],
+  "server/accounts": ["server/journal", "server/chat", ...PROTOCOL],
   "server/session": [
     ...["server/accounts", "server/limits", "server/net"],
-    ...["server/journal", "server/chat", "core/", "protocol.ts"],
+    ...["server/journal", "server/chat", ...PROTOCOL],
   ],
   "server/operator": [
     ...["server/session", "server/accounts", "server/limits", "server/net"],
-    ...["server/journal", "server/chat", "terminal", "core/", "protocol.ts"],
+    ...["server/journal", "server/chat", "terminal", ...SYSTEMS],
   ],
-  "server": ["server/", "web/serve", "terminal", "core/", "protocol.ts"],
-  "server.ts": [
-    ...["server/", "web/serve", "terminal", "core/", "protocol.ts"],
-    "deno.json",
-  ],
+  "server": ["server/", "web/serve", "terminal", ...SYSTEMS],
+  "server.ts": ["server/", "web/serve", "terminal", ...SYSTEMS, "deno.json"],
 
-  "client/view": ["core/", "protocol.ts"],
-  "client/trust": ["client/view", "terminal", "core/", "protocol.ts"],
-  "client/files": ["client/trust", "client/view", "core/", "protocol.ts"],
+  "client/view": ["terminal", ...SYSTEMS],
+  "client/trust": ["client/view", "terminal", ...SYSTEMS],
+  "client/files": ["client/trust", "client/view", "terminal", ...SYSTEMS],
   "client/direct": [
-    ...["client/files", "client/trust", "client/view"],
-    ...["core/", "protocol.ts"],
+    ...["client/files", "client/trust", "client/view", ...SYSTEMS],
   ],
   "client/chat": [
     ...["client/direct", "client/files", "client/trust", "client/view"],
-    ...["terminal", "core/", "protocol.ts"],
+    ...["terminal", ...SYSTEMS],
   ],
   "client/gui": [
     ...["client/chat", "client/direct", "client/files", "client/trust"],
-    ...["client/view", "web/serve", "terminal", "core/", "protocol.ts"],
+    ...["client/view", "web/serve", "terminal", ...SYSTEMS],
   ],
-  "client": ["client/", "terminal", "core/", "protocol.ts"],
-  "client.ts": ["client/", "terminal", "core/", "protocol.ts", "deno.json"],
+  "client": ["client/", "terminal", ...SYSTEMS],
+  "client.ts": ["client/", "terminal", ...SYSTEMS, "deno.json"],
 
   "examples": ["protocol.ts"],
-  "web/page": ["web/page/", "core/", "protocol.ts"],
-  "web/serve": ["web/page/", "core/", "protocol.ts"],
+  "web/page/model": PROTOCOL,
+  "web/page/net": ["web/page/model", ...PROTOCOL],
+  "web/page/ui": ["web/page/net", "web/page/model", ...PROTOCOL],
+  "web/page": ["web/page/", ...PROTOCOL],
+  "web/serve": ["web/page/", "tls", ...SYSTEMS],
   "protocol.ts": [],
 };
 
@@ -190,16 +204,18 @@ const LOADED_FIRST = [
   "server/limits/rates.ts",
   "server/operator/screen.ts",
   "server/options.ts",
+  "terminal/errors.ts",
   "terminal/options.ts",
-  "terminal/system.ts",
+  "terminal/output.ts",
+  "platform/system.ts",
   "server/journal/start_error.ts",
 ];
 
-Deno.test("server.ts loads next to nothing before it listens", async () => {
+/** What is loaded with a source, whole: not what is imported when it is needed. */
+async function loadedWith(source: string): Promise<string[]> {
   const loaded = new Set<string>();
   const load = async (path: string) => {
-    const source = await read(path);
-    const found = source.matchAll(
+    const found = (await read(path)).matchAll(
       /^(?:import|export) (?!type\b)(?:[^;"]*?from\s+)?"([^"]+)"/gm,
     );
     for (const [, name] of found) {
@@ -211,10 +227,58 @@ Deno.test("server.ts loads next to nothing before it listens", async () => {
       if (file.endsWith(".ts")) await load(file);
     }
   };
+  await load(source);
+  return [...loaded].sort();
+}
 
-  await load("server.ts");
+Deno.test("server.ts loads next to nothing before it listens", async () => {
+  assertEquals(await loadedWith("server.ts"), LOADED_FIRST.toSorted());
+});
 
-  assertEquals([...loaded].sort(), LOADED_FIRST.toSorted());
+/** What a server loads only when it is needed. */
+const LOADED_LATER = [
+  "node:sqlite",
+  "server/accounts/accounts.ts",
+  "server/accounts/bans.ts",
+  "server/accounts/lockouts.ts",
+  "server/accounts/mutes.ts",
+  "server/accounts/scram.ts",
+  "server/journal/sqlite_journal.ts",
+  "server/operator/console.ts",
+  "server/session/sign_in.ts",
+  "server/session/two_socket.ts",
+  "server/storage.ts",
+  "web/serve/serve.ts",
+];
+
+Deno.test("a start loads no feature that is not used", async () => {
+  const parts = ["server.ts", "server/start.ts", "server/session/serve.ts"];
+  const loaded = (await Promise.all(parts.map(loadedWith))).flat();
+
+  assertEquals(loaded.filter((file) => LOADED_LATER.includes(file)), []);
+  for (const file of LOADED_LATER.filter((name) => name.endsWith(".ts"))) {
+    assert(FILES.includes(file), file);
+  }
+});
+
+Deno.test("a client that starts loads little of what systems differ in", async () => {
+  const loaded = await loadedWith("client.ts");
+
+  assertEquals(loaded.filter((file) => file.startsWith("platform/")), [
+    "platform/held_files.ts", // its settings are read
+    "platform/local_path.ts",
+    "platform/system.ts",
+    "platform/system_error.ts",
+  ]);
+});
+
+Deno.test("one module asks which operating system this is", async () => {
+  for (const file of FILES) {
+    if (/^(tests|bench|examples)\//.test(file)) continue;
+    const asks = /\bbuild\.os\b|\bprocess\.platform\b|\bplatform\(\)/
+      .test(code(await read(file)));
+    assertEquals(asks, file === "platform/system.ts", file);
+  }
 });
 
 Deno.test("core/ uses nothing that only Deno or only a browser has", async () => {

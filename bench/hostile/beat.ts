@@ -14,7 +14,7 @@ export function beat(ms: number, act: () => void): () => void {
 
   function next(): void {
     at += ms;
-    timer = setTimeout(next, at + ms - performance.now());
+    timer = setTimeout(next, Math.max(0, at + ms - performance.now()));
     act();
   }
 

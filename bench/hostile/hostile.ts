@@ -1,237 +1,268 @@
 /**
- * Measures whether users who chat notice clients that mistreat the server.
+ * Measures whether users notice that others attack the server.
  *
  *     deno run -A bench/hostile/hostile.ts
+ *     deno run -A bench/hostile/hostile.ts --peers parley,parley@16bfe57
+ *     deno run -A bench/hostile/hostile.ts --only rooms,history --addresses 10
  *
- * Fifty users are in five rooms, and ten in one more; each sends 100 bytes twice
- * a second. The bench measures how long each delivery to the fifty takes: first
- * while they are alone, then beside 2,200 foes. Of these, 1,000 send nothing,
- * 1,000 send a byte a second, and 200 are in the sixth room and never read. A foe
- * that is disconnected connects again.
+ * Fifty users are in five rooms; each sends 100 bytes twice a second. Once a
+ * second a newcomer registers, makes a room, sends a message, makes an account
+ * and leaves. The bench measures how long deliveries and answers take, and counts
+ * what is refused: first while the users are alone, then beside a foe. There is a
+ * foe for each kind of attack (foes/), from one address and from ten. Each attack
+ * gets a fresh server with all its limits.
  *
- * In reality the foes would be other computers. So they use a hundred addresses,
- * and their process runs only when no other wants to (`chrt --idle`; with `nice`
- * it would still keep a processor for 4 ms that the server needs). For the same
+ * In reality the foes would be other computers. So they have addresses of their
+ * own, and their process gives way to all others: see foe_process.ts. For the same
  * reason the users have a processor whenever they want one (`chrt --rr`, which
- * takes root). Without it they would wait behind the server, up to 3 ms, while
- * the foes have the other processor. The server runs with all its limits.
+ * takes root). Without it they would wait behind the server, up to 3 ms, while the
+ * foes have the other processor.
  *
- * Then one sender sends to a room of a hundred as fast as it can, with and without
- * one member that has stopped reading.
+ * The table is on standard output, line by line as it is measured. All else is on
+ * standard error.
  *
  * @module
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
-import { beat } from "./beat.ts";
-import { BenchServer } from "../peers/bench_server.ts";
-import { Client } from "./client.ts";
-import { quantile } from "./delays.ts";
-import { attack, BUSY_ROOM, FOES } from "./foes.ts";
-import { cleanUp, own } from "../peers/processes.ts";
-import { measureFullRoom } from "./stuck.ts";
+import { checkOutPeers, parseCommitPeer } from "../peers/commits.ts";
+import { cleanUp } from "../peers/processes.ts";
+import { type Cell, measure, type Setting, type Times } from "./cell.ts";
+import { type Transport, TRANSPORTS } from "./foes/link.ts";
+import { FOES } from "./foes/table.ts";
+import { Databases } from "./prepared.ts";
+import {
+  details,
+  faultsOf,
+  footnote,
+  heading,
+  isDisturbed,
+  line,
+  medianAlone,
+  type Outcome,
+} from "./report.ts";
 
-const ROOMS = 5;
-const PEOPLE = 50;
-const SAY_EVERY_MS = 500;
-const BODY_BYTES = 100;
+interface Options {
+  readonly cells: readonly Cell[];
+  readonly peers: readonly string[];
+  readonly times: Times;
+  readonly repeatStolen: number;
+  readonly busy: boolean;
+}
 
-const BUSY_PEOPLE = 10;
+/** A server: its name, and its server.ts. */
+interface Peer {
+  readonly name: string;
+  readonly script: string;
+}
 
-const SETTLE_MS = 3_000;
-const ALONE_MS = 40_000;
-const TOGETHER_MS = 80_000;
-
-/** How many foes must be connected before the measurement begins. */
-const ALL_FOES = Object.values(FOES).reduce((sum, count) => sum + count, 0);
-
-/** The foes, as a process; and how many of their connections there were. */
-class Foes {
-  connected = 0;
-  thrownOut = 0;
-  readonly #reading: Promise<void>;
-
-  constructor(port: number) {
-    const script = fileURLToPath(import.meta.url);
-    const process = new Deno.Command("chrt", {
-      args: ["--idle", "0", Deno.execPath(), "run", "-A", script, `${port}`],
-      stdin: "null",
-      stdout: "piped",
-    }).spawn();
-    own(process);
-    this.#reading = this.#read(process.stdout);
-  }
-
-  /** Resolves when all of them are connected at a time. */
-  async gathered(): Promise<void> {
-    while (this.connected - this.thrownOut < ALL_FOES) {
-      await Promise.race([sleep(100), this.#reading]);
+async function measureAll(options: Options): Promise<void> {
+  await hurry();
+  const peers = await findPeers(options.peers);
+  const databases = new Databases();
+  const outcomes = new Map(peers.map(({ name }) => [name, [] as Outcome[]]));
+  const faults: string[] = [];
+  const names = peers.map(({ name }) => name);
+  console.error(
+    `${options.cells.length} attacks, ${minutesOf(options)} minutes`,
+  );
+  console.log(`${names.join(", in brackets ")}; times in ms\n\n${heading()}`);
+  for (const cell of options.cells) {
+    const row: Outcome[] = [];
+    for (const { name, script } of peers) {
+      const title = titleOf(cell);
+      console.error(`${title}: ${name}`);
+      const outcome = await attempt(cell, { script, databases, ...options });
+      row.push(outcome);
+      outcomes.get(name)!.push(outcome);
+      const fault = faultsOf(outcome);
+      if (fault) faults.push(`- ${name}, ${title}: ${fault}`);
     }
+    console.log(line(cell, row));
   }
-
-  async #read(output: ReadableStream<Uint8Array>): Promise<void> {
-    for await (const bytes of output) {
-      for (const byte of bytes) {
-        if (byte === CONNECTED) this.connected++;
-        else this.thrownOut++;
-      }
-    }
+  for (const [name, all] of outcomes) {
+    const median = medianAlone(all).toFixed(1);
+    console.log(`\n${name}: p99 alone is ${median} ms in the median.`);
   }
+  console.log(`\n${footnote()}\n`);
+  console.log(`Over the goals:\n\n${faults.join("\n") || "nothing"}`);
 }
 
-const CONNECTED = 1;
-const THROWN_OUT = 2;
-
-/** The process of the foes: a byte on its output for everything that happens. */
-async function beFoes(port: number): Promise<void> {
-  let told: number[] = [];
-  setInterval(() => {
-    Deno.stdout.writeSync(Uint8Array.from(told)); // few: a pipe takes them
-    told = [];
-  }, 100);
-  await attack(port, (what) => {
-    told.push(what === "connected" ? CONNECTED : THROWN_OUT);
-  });
+/** How long all of it takes if nothing is repeated. */
+function minutesOf({ cells, peers, times }: Options): number {
+  const parts = Object.values(times).reduce((sum, ms) => sum + ms, START_MS);
+  return Math.round(cells.length * peers.length * parts / 60_000);
 }
 
-/** The users who chat, and how long their deliveries took, in milliseconds. */
-class Chat {
-  readonly delays: number[] = [];
-  said = 0;
-  readonly #talking: (() => void)[] = [];
+/** To start a server, connect the people, and begin an attack. */
+const START_MS = 1_500;
 
-  static async start(port: number): Promise<Chat> {
-    const chat = new Chat();
-    const rooms = Array.from({ length: PEOPLE }, (_, i) => `#room${i % ROOMS}`)
-      .concat(Array.from({ length: BUSY_PEOPLE }, () => BUSY_ROOM));
-    for (const [i, room] of rooms.entries()) {
-      const client = await chat.#enter(port, `person${i}`, room);
-      const startAt = i / rooms.length * SAY_EVERY_MS; // not all in one moment
-      setTimeout(() => chat.#chat(client, room), startAt);
-    }
-    return chat;
-  }
-
-  stop(): void {
-    for (const stop of this.#talking) stop();
-  }
-
-  async #enter(port: number, name: string, room: string): Promise<Client> {
-    const client = await Client.connect(port, ({ body }) => {
-      if (room === BUSY_ROOM) return; // its members are not measured
-      const sentAt = Number(decoder.decode(body));
-      this.delays.push(performance.now() - sentAt);
-    });
-    await client.ask("REGISTER", [name]);
-    await client.ask("JOIN", [room]);
-    return client;
-  }
-
-  #chat(client: Client, room: string): void {
-    const say = () => {
-      if (room !== BUSY_ROOM) this.said++;
-      const text = `${performance.now()}`.padEnd(BODY_BYTES, "0");
-      client.ask("SEND", [room], text).catch(fail);
-    };
-    this.#talking.push(beat(SAY_EVERY_MS, say));
+/** Measures one attack, again if it was disturbed. */
+async function attempt(
+  cell: Cell,
+  { repeatStolen, ...setting }: Setting & Pick<Options, "repeatStolen">,
+): Promise<Outcome> {
+  for (let left = repeatStolen;; left--) {
+    const outcome = await measure(cell, setting).catch((error: Error) => error);
+    if (outcome instanceof Error) console.error(outcome);
+    else console.error(details(outcome));
+    if (!isDisturbed(outcome) || left === 0) return outcome;
+    console.error("  it was disturbed; again");
   }
 }
 
-/** What was measured in one part of the run. */
-interface Part {
-  readonly p50: number;
-  readonly p99: number;
+function titleOf({ foe, transport, addresses }: Cell): string {
+  return `${foe.kind} over ${transport} from ${addresses}`;
 }
 
-async function measureAll(): Promise<void> {
-  await schedule("--rr", 1);
-  await measureChat();
-  await schedule("--other", 0);
-  await measureFullRoom(() => BenchServer.start());
+/** This tree, and the commits that were asked for. */
+async function findPeers(names: readonly string[]): Promise<Peer[]> {
+  const commits = names.map(parseCommitPeer).filter((one) => one !== undefined);
+  const found = await checkOutPeers(commits);
+  const scripts = new Map(found.map(({ name, needs }) => [name, needs.file]));
+  const own = fileURLToPath(new URL("../../server.ts", import.meta.url));
+  return names.map((name) => ({ name, script: scripts.get(name) ?? own }));
 }
 
-async function measureChat(): Promise<void> {
-  await using server = await BenchServer.start();
-  const chat = await Chat.start(server.port);
-  await sleep(SETTLE_MS);
-  const alone = await part("alone", ALONE_MS, { chat, server });
-
-  const foes = new Foes(server.port);
-  const before = performance.now();
-  await foes.gathered();
-  const took = Math.round(performance.now() - before);
-  console.log(`${ALL_FOES} foes have come, in ${took} ms`);
-  const together = await part("with them", TOGETHER_MS, { chat, server });
-  console.log(`  ${foes.thrownOut} of their connections were ended`);
-  const ratio = together.p99 / alone.p99;
-  console.log(`p99 is ${ratio.toFixed(2)} times what it was alone`);
-  if (server.death !== undefined) throw new Error(server.death);
-  chat.stop();
-}
-
-/** Schedules this thread, and nothing it starts, like that; see chrt(1). */
-async function schedule(policy: string, priority: number): Promise<void> {
+/** Runs this process, and nothing it starts, before all others; see chrt(1). */
+async function hurry(): Promise<void> {
   const process = new Deno.Command("chrt", {
-    args: [policy, "--reset-on-fork", "--pid", `${priority}`, `${Deno.pid}`],
+    args: [
+      ...["--rr", "--reset-on-fork", "--all-tasks"],
+      ...["--pid", "2", `${Deno.pid}`],
+    ],
   });
   const { success, stderr } = await process.output();
-  if (!success) console.error(decoder.decode(stderr).trim());
+  if (!success) console.error(new TextDecoder().decode(stderr).trim());
 }
 
-/** Measures for so long, and prints the result. */
-async function part(
-  name: string,
-  forMs: number,
-  { chat, server }: { chat: Chat; server: BenchServer },
-): Promise<Part> {
-  let peakBytes = 0;
-  const stolenBefore = await stolenMs();
-  chat.delays.length = 0;
-  chat.said = 0;
-  const end = performance.now() + forMs;
-  while (performance.now() < end) {
-    await sleep(100);
-    peakBytes = Math.max(peakBytes, await server.residentBytes());
+const USAGE = `Usage: deno run -A bench/hostile/hostile.ts [options]
+
+Measures whether users notice that others attack the server.
+
+  --peers LIST         Servers to attack: parley is this tree, parley@COMMIT
+                       another one (default parley)
+  --only LIST          Only these attacks
+                       (${FOES.map(({ kind }) => kind).join(", ")})
+  --addresses LIST     From how many addresses (default 1,10)
+  --transports LIST    Over these, as far as the attack exists there
+                       (${TRANSPORTS.join(", ")}); without
+                       it, over those where attacks differ most
+  --seconds NUMBER     Attack for so long each (default 20)
+  --quick              The same as --seconds 5
+  --repeat-stolen NUMBER
+                       Repeat an attack so often if the host, or other programs,
+                       took too much of the processors
+  --busy               For a first look on a machine that does other work: run
+                       the server before it too, and the foes beside it
+  --help               Show this text`;
+
+/** Reads the command line; prints a mistake in one line, and exits. */
+function readOptions(args: string[]): Options {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        peers: { type: "string", default: "parley" },
+        only: { type: "string", default: "" },
+        addresses: { type: "string", default: "1,10" },
+        transports: { type: "string", default: "" },
+        seconds: { type: "string" },
+        quick: { type: "boolean", default: false },
+        "repeat-stolen": { type: "string", default: "0" },
+        busy: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      Deno.exit(0);
+    }
+    const peers = values.peers.split(",");
+    const wrong = peers.find((name) => !/^parley(@.+)?$/.test(name));
+    if (wrong !== undefined) throw new Error(`Cannot attack "${wrong}"`);
+    const seconds = values.seconds ?? (values.quick ? "5" : "20");
+    const [beside = 0] = readNumbers(seconds, 1, 3_600);
+    return {
+      peers,
+      times: timesFor(beside * 1_000),
+      cells: cellsOf({
+        kinds: readWords(values.only, FOES.map(({ kind }) => kind)),
+        transports: readWords(values.transports, TRANSPORTS),
+        addresses: readNumbers(values.addresses, 1, 200),
+      }),
+      busy: values.busy,
+      repeatStolen: readNumbers(values["repeat-stolen"], 0, 100)[0]!,
+    };
+  } catch (error) {
+    console.error((error as Error).message.split("\n")[0]);
+    Deno.exit(2);
   }
-  const delays = chat.delays.splice(0);
-  const stolen = await stolenMs() - stolenBefore;
-  const expected = chat.said * (PEOPLE / ROOMS - 1);
-  const [p50, p99, most] = [0.5, 0.99, 1].map((at) => quantile(delays, at));
-  console.log(
-    `${name}: ${delays.length} deliveries of ${expected}, p50 ${
-      p50!.toFixed(2)
-    } ms, p99 ${p99!.toFixed(2)} ms, most ${most!.toFixed(2)} ms; memory at ` +
-      `most ${
-        (peakBytes / 2 ** 20).toFixed(0)
-      } MiB; the host took ${stolen} ms`,
-  );
-  return { p50: p50!, p99: p99! };
 }
 
-/**
- * How long the host of this machine has kept the processors from it so far, in
- * milliseconds. A part of the run with more than a few hundred proves nothing.
- */
-async function stolenMs(): Promise<number> {
-  const stat = await Deno.readTextFile("/proc/stat");
-  return Number(stat.split(/\s+/)[8]) * 10; // of the first line, all processors
+/** The parts before the attack are shorter. */
+function timesFor(beside: number): Times {
+  return {
+    settle: Math.min(2_000, beside / 4),
+    alone: Math.max(3_000, beside * 0.3),
+    beside,
+  };
 }
 
-function fail(error: unknown): never {
-  console.error(error);
-  cleanUp();
-  Deno.exit(1);
+/** The attacks to measure: of everything if a list is empty. */
+function cellsOf(
+  { kinds, transports, addresses }: {
+    kinds: readonly string[];
+    transports: readonly Transport[];
+    addresses: readonly number[];
+  },
+): Cell[] {
+  const wanted = FOES.filter(({ kind }) => {
+    return kinds.length === 0 || kinds.includes(kind);
+  });
+  return wanted.flatMap((foe) => {
+    const over = transports.length > 0
+      ? foe.over.filter((one) => transports.includes(one))
+      : foe.over.slice(0, foe.usual ?? 1);
+    const from = foe.addresses === undefined ? addresses : [foe.addresses];
+    return over.flatMap((transport) =>
+      from.map((count) => ({ foe, transport, addresses: count }))
+    );
+  });
 }
 
-const decoder = new TextDecoder();
+function readWords<Word extends string>(
+  text: string,
+  known: readonly Word[],
+): Word[] {
+  return text.split(",").filter(Boolean).map((name) => {
+    const word = known.find((one) => one === name);
+    if (word) return word;
+    throw new Error(`Cannot use "${name}": there is ${known.join(", ")}`);
+  });
+}
+
+function readNumbers(text: string, least: number, most: number): number[] {
+  return text.split(",").map((word) => {
+    const number = Number(word);
+    if (Number.isInteger(number) && number >= least && number <= most) {
+      return number;
+    }
+    throw new Error(`Cannot use "${word}": a number is ${least} to ${most}`);
+  });
+}
 
 if (import.meta.main) {
-  const [port] = Deno.args;
-  if (port !== undefined) await beFoes(Number(port));
-  else {
-    await measureAll().catch(fail);
+  const options = readOptions(Deno.args);
+  Deno.addSignalListener("SIGINT", () => {
     cleanUp();
-    Deno.exit();
+    Deno.exit(130);
+  });
+  try {
+    await measureAll(options);
+  } finally {
+    cleanUp();
   }
+  Deno.exit();
 }

@@ -19,7 +19,6 @@ import {
   deriveKeys,
   ITERATIONS,
   type Keys,
-  Login,
   verifierOf,
 } from "../../core/scram.ts";
 import { BenchServer } from "../peers/bench_server.ts";
@@ -44,11 +43,7 @@ const SALT = "c2FsdHNhbHRzYWx0c2FsdA==";
 /** Logs in, and stays. */
 async function logIn(port: number, name: string, keys: Keys): Promise<Client> {
   const client = await Client.connect(port);
-  const login = new Login(name);
-  const { body } = await client.ask("LOGIN", [name], login.first);
-  const proof = await login.prove(decoder.decode(body), keys);
-  const proved = await client.ask("PROVE", [name], proof);
-  login.check(decoder.decode(proved.body));
+  await client.logIn(name, keys);
   return client;
 }
 
@@ -114,7 +109,7 @@ class CrowdProcess implements Disposable {
 }
 
 async function measure(): Promise<void> {
-  await using server = await BenchServer.start("--no-limits");
+  await using server = await BenchServer.start({ args: ["--no-limits"] });
   const { port } = server;
   await signUpAll(port);
   using people = new CrowdProcess(port);
@@ -166,8 +161,10 @@ async function startChat(
 ): Promise<{ stop(): void }> {
   const clients: Client[] = [];
   for (let index = 0; index <= LISTENERS; index++) {
-    const client = await Client.connect(port, ({ body }) => {
-      heard(performance.now() - Number(decoder.decode(body)));
+    const client = await Client.connect(port, {
+      onForward({ body }) {
+        heard(performance.now() - Number(decoder.decode(body)));
+      },
     });
     await client.ask("REGISTER", [`guest${index}`]);
     await client.ask("JOIN", [ROOM]);

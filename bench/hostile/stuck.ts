@@ -2,6 +2,8 @@
  * A room of a hundred that is told as much as it can take, with and without one
  * member that has stopped reading.
  *
+ *     deno run -A bench/hostile/stuck.ts
+ *
  * @module
  */
 import {
@@ -11,7 +13,8 @@ import {
   type Frame,
   FrameDecoder,
 } from "../../protocol.ts";
-import type { BenchServer } from "../peers/bench_server.ts";
+import { BenchServer } from "../peers/bench_server.ts";
+import { cleanUp } from "../peers/processes.ts";
 
 const MEMBERS = 100;
 const MESSAGES = 30_000;
@@ -19,12 +22,10 @@ const AT_ONCE = 300;
 const BODY_BYTES = 100;
 const ROOM = "#full";
 
-/** Measures both, twice, and tells; each on a server that `start` starts. */
-export async function measureFullRoom(
-  start: () => Promise<BenchServer>,
-): Promise<void> {
+/** Measures both, twice, and tells; each on a server of its own. */
+async function measure(): Promise<void> {
   for (const stuck of [0, 1, 0, 1]) {
-    await using server = await start();
+    await using server = await BenchServer.start();
     const { perSecond, longestMs } = await tell(server.port, stuck);
     console.log(
       `a room of ${MEMBERS}, ${stuck} stuck: ${
@@ -132,5 +133,13 @@ class Member implements Disposable {
     for (let at = 0; at < bytes.length;) {
       at += await this.#conn.write(bytes.subarray(at));
     }
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await measure();
+  } finally {
+    cleanUp();
   }
 }

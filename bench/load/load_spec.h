@@ -102,13 +102,13 @@ static void read_spec(void) {
 }
 
 /*
- * The name of a connection: five letters of an alphabet without i, l and o, so
- * that no two look alike to a server that minds, and all are of one length.
+ * The name of a connection: five letters of an alphabet without i, l, o, m and w,
+ * so that no two look alike to a server that minds, and all are of one length.
  */
 static void write_name(char out[6], long number) {
-  static const char LETTERS[] = "abcdefghjkmnpqrstuvwxyz";
+  static const char LETTERS[] = "abcdefghjknpqrstuvxyz";
   out[0] = 'u';
-  for (int i = 4; i > 0; i--, number /= 23) out[i] = LETTERS[number % 23];
+  for (int i = 4; i > 0; i--, number /= 21) out[i] = LETTERS[number % 21];
   out[5] = 0;
 }
 

@@ -39,8 +39,7 @@ export async function startServer(
   });
   const stop = async () => {
     await child.end();
-    await Deno.remove(dir, { recursive: true }).catch(() => {});
-    temporary.delete(dir);
+    await removeTempDir(dir);
   };
   try {
     const conn = await connectWhenListening(place.port, child);
@@ -69,7 +68,13 @@ export class Child {
 
   constructor(
     [program, ...args]: string[],
-    options: { name: string; cwd: string; unprivileged: boolean },
+    options: {
+      name: string;
+      cwd: string;
+      unprivileged: boolean;
+      /** A file in `cwd` for its output; without one, the output is dropped. */
+      log?: string;
+    },
   ) {
     this.#name = options.name;
     const nobody = options.unprivileged && Deno.uid() === 0;
@@ -77,8 +82,9 @@ export class Child {
       // The limit of open files is the one thing that Deno cannot raise itself.
       args: [
         "-c",
-        'ulimit -n "$(ulimit -Hn)"; exec "$@"',
+        'ulimit -n "$(ulimit -Hn)"; to=$1; shift; exec "$@" > "$to"',
         "sh",
+        options.log ?? "/dev/null",
         program!,
         ...args,
       ],
@@ -115,6 +121,12 @@ export class Child {
     } catch {
       // It has ended already.
     }
+  }
+
+  /** Asks it to stop, and waits until it has. */
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.#process.status;
   }
 
   async end(): Promise<void> {
@@ -181,6 +193,12 @@ export async function makeTempDir(): Promise<string> {
   const dir = await Deno.makeTempDir({ prefix: "parley-bench-" });
   temporary.add(dir);
   return dir;
+}
+
+/** Removes a folder of {@linkcode makeTempDir} before the bench ends. */
+export async function removeTempDir(dir: string): Promise<void> {
+  await Deno.remove(dir, { recursive: true }).catch(() => {});
+  temporary.delete(dir);
 }
 
 /** Runs `action` in {@linkcode cleanUp}, when no process runs any more. */

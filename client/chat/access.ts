@@ -7,28 +7,41 @@
  *
  * @module
  */
-import type { ChatError } from "../../protocol.ts";
-import type { Requester } from "../../core/net/connection.ts";
+import { dirname } from "node:path";
+import type { ChatError, ErrorCode } from "../../protocol.ts";
+import {
+  Connection,
+  inTime,
+  type Requester,
+} from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
-import { sanitize } from "../../core/text/sanitize.ts";
+import type { Stream } from "../../core/net/stream.ts";
 import { hasAccount } from "../../core/text/sentences.ts";
 import {
-  type Bytes,
+  Login,
   MAX_PASSWORD_BYTES,
   preparePassword,
   ScramError,
 } from "../../core/scram.ts";
 import { ownerOf, SignIn, type Way } from "../../core/sign_in.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { EXIT, Failure, systemReason } from "../view/failure.ts";
+import {
+  EXIT,
+  Failure,
+  PASSWORD_FILE_ADVICE,
+  systemReason,
+} from "../view/failure.ts";
+import { tell } from "../view/view.ts";
 
 /** See the top of the file. */
 export class Access {
   /** Registers with what was asked here. */
   readonly signIn: SignIn;
-  readonly #firstWay: Way;
+  #firstWay: Way;
   readonly #file: string | undefined;
   readonly #terminal: Terminal | undefined;
+  #inFile: string | undefined; // the password; a pipe can be read only once
+  #chosen = false; // at a question, how to register
 
   /**
    * Asks nothing yet.
@@ -53,6 +66,38 @@ export class Access {
     return this.#terminal !== undefined;
   }
 
+  /** Where to ask for what a password file would answer; undefined if there is one. */
+  get #asker(): Terminal | undefined {
+    return this.#file === undefined ? this.#terminal : undefined;
+  }
+
+  /**
+   * The password of the password file; undefined if there is no such file. A
+   * guest needs it too: the name may turn out to have an account.
+   *
+   * @throws {Failure} If the file or its password is unusable.
+   */
+  async readFile(): Promise<string | undefined> {
+    if (this.#file === undefined) return undefined;
+    return this.#inFile ??= await passwordIn(this.#file);
+  }
+
+  /** Asks how to register, if the command line leaves it open. */
+  async choose(): Promise<void> {
+    const terminal = this.#asker;
+    const isOpen = this.#firstWay === "guest" || this.#chosen;
+    if (!terminal || !isOpen) return;
+    this.#chosen = true;
+    this.#firstWay = await askWay(terminal, WAYS);
+    this.signIn.use(this.#firstWay);
+  }
+
+  /** Whether {@linkcode prepare} is about to ask for the password of an account. */
+  get asksForLogin(): boolean {
+    const { needsPassword, way } = this.signIn;
+    return needsPassword && way === "login" && this.#asker !== undefined;
+  }
+
   /**
    * Gets the password, if it is clear that one is needed: before connecting,
    * since the server does not wait for a user who types.
@@ -63,13 +108,13 @@ export class Access {
   async prepare(name: string): Promise<boolean> {
     const { signIn } = this;
     if (!signIn.needsPassword) return true;
-    if (this.#file !== undefined) {
-      signIn.use(signIn.way, await passwordIn(this.#file));
-      return true;
-    }
-    const password = signIn.way === "signup"
-      ? await this.#askNewPassword(name)
-      : await this.#ask(`Password for ${name}: `);
+    const isNew = signIn.way === "signup";
+    const inFile = await this.readFile();
+    if (inFile !== undefined && isNew) await this.#checkFile(name, inFile);
+    const password = inFile ??
+      (isNew
+        ? await this.#askNewPassword(name)
+        : await this.#ask(`Password for ${name}: `));
     if (password === undefined) signIn.use(this.#firstWay);
     else signIn.use(signIn.way, password);
     return password !== undefined;
@@ -85,6 +130,7 @@ export class Access {
    */
   async overcome(error: ChatError): Promise<boolean> {
     const { signIn } = this;
+    const terminal = this.#asker;
     signIn.use(signIn.way); // forgets the password
     const owner = ownerOf(error);
     if (owner !== undefined && signIn.way === "guest") {
@@ -92,17 +138,18 @@ export class Access {
         throw needsPassword(error);
       }
       signIn.use("login");
-      if (this.#file === undefined) {
-        this.#terminal?.print(`* ${sanitize(hasAccount(owner))}\n`);
-      }
+      if (terminal) tell(terminal, "note", hasAccount(owner));
       return true;
     }
-    const terminal = this.#file === undefined ? this.#terminal : undefined;
-    if (!terminal || !CURABLE.has(error.code)) return false;
+    const isCurable = CURABLE.has(error.code) ||
+      (this.#chosen && error.code === NO_ACCOUNT);
+    if (!terminal || !isCurable) return false;
     const left = error.headers["attempts-left"];
     const attempts = left === undefined ? "" : `. Attempts left: ${left}`;
-    terminal.print(`! ${sanitize(errorText(error) + attempts)}\n`);
-    signIn.use(error.code === 110 ? await askWay(terminal) : "login");
+    tell(terminal, "error", errorText(error) + attempts);
+    if (error.code === NO_ACCOUNT) await this.choose();
+    else if (error.code !== 110) signIn.use("login");
+    else signIn.use(await askWay(terminal, ACCOUNT_WAYS));
     return true;
   }
 
@@ -119,68 +166,131 @@ export class Access {
     return true;
   }
 
+  /** @throws {Failure} If a new account cannot have the password of the file. */
+  async #checkFile(name: string, password: string): Promise<void> {
+    const { checkNewPassword } = await import("../../core/new_password.ts");
+    try {
+      checkNewPassword(name, password);
+    } catch (cause) {
+      throw cause instanceof ScramError ? unusable(cause, this.#file) : cause;
+    }
+  }
+
   /** The password that was typed twice; undefined if none was. */
   async #askNewPassword(name: string): Promise<string | undefined> {
+    const { checkNewPassword } = await import("../../core/new_password.ts");
     for (;;) {
-      const password = await this.#ask(`New password for ${name}: `);
+      const password = await this.#ask(
+        `New password for ${name}: `,
+        (typed) => checkNewPassword(name, typed),
+      );
       if (password === undefined) return undefined;
       if (await this.#ask("Repeat the password: ") === password) {
         return password;
       }
-      this.#terminal?.print(
-        "! The two passwords are different. Type both again; " +
-          "an empty line cancels.\n",
-      );
+      if (this.#terminal) tell(this.#terminal, "error", DIFFERENT_PASSWORDS);
     }
   }
 
-  /** Asks until the password can be used; undefined if none is typed. */
-  async #ask(question: string): Promise<string | undefined> {
+  /**
+   * Asks until the password can be used; undefined if none is typed.
+   *
+   * @param check Throws a {@linkcode ScramError} if it cannot.
+   */
+  async #ask(
+    question: string,
+    check: (typed: string) => void = preparePassword,
+  ): Promise<string | undefined> {
     if (!this.#terminal) throw needsPassword();
     for (;;) {
       const typed = await this.#terminal.askSecret(question);
-      if (typed === undefined || typed === "") return undefined;
-      const password = preparedOr(typed);
-      if (typeof password === "string") return password;
-      this.#terminal.print(`! ${password.message}\n`);
+      if (!typed) return undefined;
+      try {
+        check(typed);
+        return preparePassword(typed);
+      } catch (error) {
+        if (!(error instanceof ScramError)) throw error;
+        tell(this.#terminal, "error", error.message);
+      }
     }
   }
 }
+
+/**
+ * Asks the server whether an account can be signed in to, so that no user types a
+ * password in vain.
+ *
+ * @throws {ChatError} 112 if the account is locked, 121 if there is none.
+ * @throws {ConnectionError} If the server does not answer.
+ */
+export async function checkLogin(stream: Stream, name: string): Promise<void> {
+  const connection = new Connection(stream);
+  const reading = readAll(connection).catch(() => {}); // the request fails too
+  try {
+    const { first } = new Login(name);
+    const asking = connection.request("LOGIN", [name], {}, first);
+    await inTime("sign in", connection, asking);
+  } finally {
+    connection.close();
+    await reading;
+  }
+}
+
+async function readAll(connection: Connection): Promise<void> {
+  for await (const batch of connection.batches()) Array.from(batch);
+}
+
+const DIFFERENT_PASSWORDS = "The two passwords are different. " +
+  "Type both again; an empty line cancels.";
 
 /** The refusals that a user can do something about. */
 const CURABLE = new Set<number>([110, 111, 113]);
 
-/** Asks how to register where guests are not allowed. */
-function askWay(terminal: Terminal): Promise<Way> {
+const NO_ACCOUNT: ErrorCode = 121;
+
+/** Asks how to register; Enter alone registers a guest, if that is allowed. */
+function askWay(terminal: Terminal, ways: typeof WAYS): Promise<Way> {
+  const guest = ways["3"] === undefined ? "" : ", 3 Guest";
   return askUntil(
     terminal,
-    "1 Sign up, 2 Sign in: ",
+    `1 Sign up, 2 Sign in${guest}`,
+    guest && "3",
     (answer) =>
-      WAYS[answer] ??
-        new Error("Type 1 to create an account, or 2 to sign in"),
+      ways[answer] ??
+        new Error(
+          "Type 1 to create an account, or 2 to sign in" +
+            (guest && ", or 3 to join without an account"),
+        ),
   );
 }
 
-const WAYS: Partial<Record<string, Way>> = { "1": "signup", "2": "login" };
+const ACCOUNT_WAYS: Partial<Record<string, Way>> = {
+  "1": "signup",
+  "2": "login",
+};
+const WAYS: typeof ACCOUNT_WAYS = { ...ACCOUNT_WAYS, "3": "guest" };
 
 /**
- * Asks until `read` makes something of the answer other than an error.
+ * Asks until `read` makes something of the answer other than an error. Enter
+ * alone answers `normal`.
  *
  * @throws {Failure} If the input ends.
  */
 export async function askUntil<T>(
   terminal: Terminal,
   question: string,
+  normal: string,
   read: (answer: string) => T | Error,
 ): Promise<T> {
+  const hint = normal === "" ? "" : ` [${normal}]`;
   for (;;) {
-    const answer = await terminal.ask(question);
+    const answer = await terminal.ask(`${question}${hint}: `);
     if (answer === undefined) {
       throw new Failure(EXIT.failed, "Nothing was entered");
     }
-    const value = read(answer.trim());
+    const value = read(answer.trim() || normal);
     if (!(value instanceof Error)) return value;
-    terminal.print(`! ${value.message}\n`);
+    tell(terminal, "error", value.message);
   }
 }
 
@@ -189,31 +299,16 @@ function needsPassword(cause?: ChatError): Failure {
   return new Failure(
     cause ? EXIT.refused : EXIT.usage,
     `${why}Cannot ask for a password: the input is not a terminal`,
-    { advice: "Put it into a file and add --password-file FILE.", cause },
+    { advice: PASSWORD_FILE_ADVICE, cause },
   );
 }
 
-function preparedOr(typed: string): string | ScramError {
-  try {
-    return preparePassword(typed);
-  } catch (error) {
-    if (error instanceof ScramError) return error;
-    throw error;
-  }
-}
-
-/** A password file holds one line; in bytes. */
-const MAX_FILE_BYTES = 8_192;
+/** A password file holds one line; in characters. */
+const MAX_FILE_LENGTH = 8_192;
 
 /** @throws {Failure} If the file or its password is unusable. */
 async function passwordIn(path: string): Promise<string> {
-  const text = await readPasswordFile(path);
-  const password = preparedOr(text.replace(/\r?\n$/, ""));
-  if (typeof password === "string") return password;
-  throw new Failure(EXIT.usage, `${password.message} (in ${path})`);
-}
-
-async function readPasswordFile(path: string): Promise<string> {
+  const { keepsModes, openToOthers } = await import("../../platform/modes.ts");
   const cannot = (why: string, options = {}) =>
     new Failure(
       EXIT.usage,
@@ -227,16 +322,23 @@ async function readPasswordFile(path: string): Promise<string> {
     if (info.isCharDevice || info.isBlockDevice) {
       throw cannot("it is a device");
     }
-    if (info.mode !== null && (info.mode & 0o077) !== 0) {
-      const advice = info.isFile ? `Run: chmod 600 ${path}` : ""; // or a pipe
+    if (openToOthers(info.mode)) {
+      const hasModes = keepsModes(dirname(path));
+      const advice = info.isFile ? howToClose(path, hasModes) : ""; // or a pipe
       throw cannot("other users can read it", { advice });
     }
-    const bytes = await readStart(file, MAX_FILE_BYTES + 1);
-    if (bytes.length <= MAX_FILE_BYTES) return strictDecoder.decode(bytes);
-    const limit = MAX_PASSWORD_BYTES.toLocaleString("en");
-    throw cannot(`it has over ${limit} bytes`);
+    let text = "";
+    const strict = new TextDecoderStream("utf-8", { fatal: true });
+    for await (const part of file.readable.pipeThrough(strict)) {
+      text += part;
+      if (text.length <= MAX_FILE_LENGTH) continue;
+      const limit = MAX_PASSWORD_BYTES.toLocaleString("en");
+      throw cannot(`it has over ${limit} bytes`);
+    }
+    return preparePassword(text.replace(/\r?\n$/, ""));
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
+    if (cause instanceof ScramError) throw unusable(cause, path);
     // Other bytes would all be read as U+FFFD: many files, one password.
     const why = cause instanceof TypeError
       ? "it is not UTF-8"
@@ -245,16 +347,14 @@ async function readPasswordFile(path: string): Promise<string> {
   }
 }
 
-/** The first bytes of a file; of one without end too. */
-async function readStart(file: Deno.FsFile, most: number): Promise<Bytes> {
-  const buffer = new Uint8Array(most);
-  let length = 0;
-  while (length < most) {
-    const count = await file.read(buffer.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  return buffer.subarray(0, length);
+/** What a user does about a file that others can read. */
+function howToClose(path: string, hasModes: boolean): string {
+  return hasModes
+    ? `Run: chmod 600 ${path}`
+    : "The disk has no permissions. Put the file into your home folder.";
 }
 
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+/** The error about a password that is in the file at `path`. */
+function unusable({ message }: ScramError, path = ""): Failure {
+  return new Failure(EXIT.usage, `${message} (in ${path})`);
+}

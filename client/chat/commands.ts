@@ -3,8 +3,8 @@
  * there are, is decided in core/text/typed_line.ts.
  *
  * Lines run in their order: at once, or, while the connection is lost, after it
- * is back. A command that needs no server runs at once in any case; so does
- * quitting.
+ * is back. A command that needs no server runs at once in any case, also while
+ * messages wait for a limit of the server; so does quitting.
  *
  * @module
  */
@@ -24,7 +24,11 @@ import {
   usageHelp,
 } from "../../core/text/typed_line.ts";
 import type { Direct } from "../direct/direct.ts";
-import type { Terminal } from "../../terminal/terminal.ts";
+import {
+  EchoError,
+  type Line,
+  type Terminal,
+} from "../../terminal/terminal.ts";
 import { WINDOW_MESSAGES } from "./pipe.ts";
 import type { Session } from "./session.ts";
 
@@ -42,7 +46,7 @@ export async function runTypedLines(
   terminal: Terminal,
   first: string,
 ): Promise<void> {
-  const { readable, writable } = new TransformStream<string, string>(
+  const { readable, writable } = new TransformStream<Line, Line>(
     undefined,
     { highWaterMark: MAX_QUEUED },
   );
@@ -51,29 +55,41 @@ export async function runTypedLines(
   const readLines = async () => {
     const writer = writable.getWriter();
     for (;;) {
-      const line = await terminal.read();
-      if (line === undefined) break;
-      if (session.away && isLocal(session, line)) {
+      const typed = await terminal.read();
+      if (typed === undefined) break;
+      const line = terminal.kind === "plain" ? session.read(typed) : typed;
+      if (line === undefined) continue;
+      if (session.waits && isLocal(session, line)) {
         await runLine(session, line);
         continue;
       }
-      if (session.away) session.note(`Queued: ${line}`);
-      session.queued++;
+      if (session.away && terminal.kind === "plain") {
+        session.note(`Queued: ${line.text}`);
+      }
+      session.queue.push(line.text);
+      if (session.away || isBusy) session.drawPending();
       writer.write(line).catch(() => {}); // if it fails, so has runLines
       await writer.ready;
     }
-    if (session.away && terminal.kind === "raw") await session.logout(); // Ctrl-D
+    if (session.waits && terminal.kind === "raw") await session.logout(); // Ctrl-D
     writer.close().catch(() => {});
   };
 
+  let isBusy = true; // with a line
   const runLines = async () => {
     try {
-      await runLine(session, first);
+      await runLine(session, { text: first, pasted: false });
+      session.messages.showHeld();
       session.prompt();
+      isBusy = false;
       for await (const line of readable) {
         await session.present;
-        session.queued--;
+        isBusy = true;
+        session.queue.shift();
+        session.drawPending();
         await runTyped(session, terminal, line);
+        isBusy = false;
+        session.drawPending();
       }
       await session.server.settled(0);
     } catch (error) {
@@ -87,13 +103,13 @@ export async function runTypedLines(
 async function runTyped(
   session: Session,
   terminal: Terminal,
-  line: string,
+  line: Line,
 ): Promise<void> {
-  const { kind } = parseLine(line);
+  const { kind } = parseLine(line.text, line.pasted);
   const isHeard = session.room !== undefined || session.direct.opened?.current;
   const isSent = kind === "private" || (kind === "message" && isHeard);
   if (!isSent && terminal.kind === "raw") {
-    session.show({ kind: "echo", text: session.promptText + line });
+    session.show({ kind: "echo", text: session.promptText + line.text });
   } else if (!isSent) {
     await session.server.settled(0); // keeps the output in the order of the lines
   }
@@ -102,8 +118,8 @@ async function runTyped(
 }
 
 /** Whether `line` needs no server. */
-function isLocal(session: Session, line: string): boolean {
-  const typed = parseLine(line);
+function isLocal(session: Session, line: Line): boolean {
+  const typed = parseLine(line.text, line.pasted);
   switch (typed.kind) {
     case "nothing":
       return session.room !== undefined;
@@ -121,8 +137,8 @@ function isLocal(session: Session, line: string): boolean {
 }
 
 /** Runs a typed line. Shows what the server refuses. */
-export async function runLine(session: Session, line: string): Promise<void> {
-  const typed = parseLine(line);
+export async function runLine(session: Session, line: Line): Promise<void> {
+  const typed = parseLine(line.text, line.pasted);
   const room = session.room;
   const direct = session.direct.opened;
   try {
@@ -132,9 +148,15 @@ export async function runLine(session: Session, line: string): Promise<void> {
         return;
       case "message":
         if (direct?.current) return direct.message("", typed.text);
+        if (session.expelledFrom) {
+          return session.showError(
+            `Not sent: you are no longer in ${session.expelledFrom}. ` +
+              "Type /join ROOM to choose a room.",
+          );
+        }
         return room
           ? session.sendTo(room, typed.text)
-          : await session.join(line);
+          : await session.join(line.text);
       case "private":
         return session.sendTo(typed.to, typed.text);
       case "invalid":
@@ -142,7 +164,9 @@ export async function runLine(session: Session, line: string): Promise<void> {
       case "command": {
         const run: RunCommand<Session> = RUN[typed.name];
         const result = await run(session, typed.rest);
-        if (result === "usage") session.showError(usageHelp(typed.name));
+        if (result === "usage") {
+          session.showError(usageHelp(typed.name, typed.rest));
+        }
       }
     }
   } catch (error) {
@@ -162,19 +186,12 @@ const RUN = {
       ? session.history(rest === "" ? undefined : Number(rest))
       : "usage",
   ignore,
-  unignore(session, rest): void | "usage" {
-    if (targetKind(rest) !== "user") return "usage";
-    session.messages.ignore(rest, false);
-    session.note(`Showing ${rest}'s messages again`);
-  },
+  unignore,
   call,
-  accept: (session, rest) =>
-    onName(session, rest, (direct) => direct.accept(rest)),
-  decline: (session, rest) =>
-    onName(session, rest, (direct) => direct.decline(rest)),
+  accept: onName("accept"),
+  decline: onName("decline"),
   direct,
-  hangup: (session, rest) =>
-    onName(session, rest, (direct) => direct.hangUp(rest)),
+  hangup: onName("hangUp"),
   listen,
   send,
   get,
@@ -189,13 +206,30 @@ const RUN = {
 } as const satisfies Readonly<Record<CommandName, RunCommand<Session>>>;
 
 function ignore(session: Session, rest: string): void | "usage" {
+  const { ignored } = session.messages;
   if (rest === "") {
-    const names = session.messages.ignored.join(", ");
+    const names = ignored.names.join(", ");
     return session.note(names ? `Ignored: ${names}` : "No user is ignored");
   }
   if (targetKind(rest) !== "user") return "usage";
-  session.messages.ignore(rest, true);
-  session.note(`Hiding ${rest}'s messages; /unignore ${rest} ends that`);
+  if (isOwn(session, rest)) {
+    return session.note("Cannot hide your own messages");
+  }
+  const why = ignored.change(rest, true);
+  const until = why === "" ? "" : ", until you quit";
+  session.note(
+    `Hiding ${rest}'s messages${until}; /unignore ${rest} ends that`,
+  );
+  if (why !== "") session.note(`Cannot remember it: ${why}`);
+}
+
+function unignore(session: Session, rest: string): void | "usage" {
+  const { ignored } = session.messages;
+  if (targetKind(rest) !== "user") return "usage";
+  if (!ignored.has(rest)) return session.note(`${rest} is not ignored`);
+  const why = ignored.change(rest, false);
+  session.note(`Showing ${rest}'s messages again`);
+  if (why !== "") session.note(`Cannot remember it: ${why}`);
 }
 
 async function call(session: Session, rest: string): Promise<void | "usage"> {
@@ -213,13 +247,13 @@ async function direct(session: Session, rest: string): Promise<void> {
 }
 
 /** Does something with the call or session of a name, or of no name. */
-async function onName(
-  session: Session,
-  rest: string,
-  run: (direct: Direct) => void | Promise<void>,
-): Promise<void | "usage"> {
-  if (rest !== "" && targetKind(rest) !== "user") return "usage";
-  await run(await session.direct.open());
+function onName(
+  action: keyof Pick<Direct, "accept" | "decline" | "hangUp">,
+): RunCommand<Session> {
+  return async (session, rest): Promise<void | "usage"> => {
+    if (rest !== "" && targetKind(rest) !== "user") return "usage";
+    await (await session.direct.open())[action](rest);
+  };
 }
 
 function listen(session: Session, rest: string): void | "usage" {
@@ -233,6 +267,7 @@ function listen(session: Session, rest: string): void | "usage" {
 }
 
 async function send(session: Session, rest: string): Promise<void | "usage"> {
+  const { splitWords } = await import("../../platform/shell_words.ts");
   const [name = "", ...paths] = splitWords(rest) ?? [];
   if (targetKind(name) !== "user" || paths.length === 0) return "usage";
   if (isOwn(session, name)) return session.note(SENT_TO_SELF);
@@ -240,6 +275,7 @@ async function send(session: Session, rest: string): Promise<void | "usage"> {
 }
 
 async function get(session: Session, rest: string): Promise<void | "usage"> {
+  const { splitWords } = await import("../../platform/shell_words.ts");
   const [name = "", ...paths] = splitWords(rest) ?? [];
   if (targetKind(name) !== "user" || paths.length > 1) return "usage";
   if (isOwn(session, name)) return session.note("Cannot get from yourself");
@@ -249,21 +285,27 @@ async function get(session: Session, rest: string): Promise<void | "usage"> {
 async function cancel(session: Session, rest: string): Promise<void | "usage"> {
   if (!/^\d{0,9}$/.test(rest)) return "usage";
   const { files } = await session.direct.open();
-  const number = rest === "" ? files.only : Number(rest);
-  if (number === undefined) files.showAll();
-  else files.cancel(number);
+  files.cancel(rest === "" ? undefined : Number(rest));
 }
+
+const SIGN_UP_BY_FILE =
+  "Start the client with --signup and --password-file FILE.";
 
 async function signUp(session: Session): Promise<void> {
   const { access, server, name } = session;
   if (access.signIn.owned) return session.note(alreadyAccount(name));
   if (!access.asks) {
     return session.showError(
-      "Cannot ask for a password: the input is not a terminal. " +
-        "Start the client with --signup and --password-file FILE.",
+      `Cannot ask for a password: the input is not a terminal. ${SIGN_UP_BY_FILE}`,
     );
   }
-  const done = await access.signUpHere(server, name);
+  let done: boolean;
+  try {
+    done = await access.signUpHere(server, name);
+  } catch (error) {
+    if (!(error instanceof EchoError)) throw error;
+    return session.showError(`${error.message}. ${SIGN_UP_BY_FILE}`);
+  }
   session.note(
     done
       ? accountCreated(name)
@@ -274,32 +316,3 @@ async function signUp(session: Session): Promise<void> {
 function isOwn(session: Session, name: string): boolean {
   return lookAlike(name) === lookAlike(session.name);
 }
-
-/**
- * The words of `text`, as a shell splits them: a name with spaces has quotes, or
- * `\` before each space. Any other `\` stays: it separates folders on Windows.
- *
- * @returns Undefined if a quote is not closed.
- */
-export function splitWords(text: string): string[] | undefined {
-  const words: string[] = [];
-  let rest = text.trimStart();
-  while (rest !== "") {
-    const [whole = ""] = WORD.exec(rest) ?? [];
-    if (whole === "") return undefined;
-    words.push(whole.replace(PART, unquoted));
-    rest = rest.slice(whole.length);
-    if (rest !== "" && !/^\s/.test(rest)) return undefined;
-    rest = rest.trimStart();
-  }
-  return words;
-}
-
-function unquoted(part: string): string {
-  if (part.startsWith("'")) return part.slice(1, -1);
-  if (part.startsWith('"')) return part.slice(1, -1).replaceAll('\\"', '"');
-  return part.replace(/\\([\s"'])/, "$1");
-}
-
-const PART = /"(?:\\"|[^"])*"|'[^']*'|\\[\s"']|[^\s"']/g;
-const WORD = new RegExp(`^(?:${PART.source})+`);

@@ -8,7 +8,6 @@
  * @module
  */
 import { isRoomName, isUserName } from "../../protocol.ts";
-import type { Requester } from "../../core/net/connection.ts";
 import { listPeople, listRooms } from "../../core/requests.ts";
 import { COMMANDS, findCommand } from "../../core/text/typed_line.ts";
 import type { Session } from "./session.ts";
@@ -33,13 +32,12 @@ export function wantedWord(line: string, choosing = false): Wanted {
     const match = pattern.exec(line);
     if (!match) continue;
     const [, before = "", name = ""] = match;
+    if (choosing && kind === "user" && before === "") {
+      return { kind: "room", part: name, before, after: "" };
+    }
     return { kind, part: before + name, before, after };
   }
-  const part = /\S*$/.exec(line)![0]; // matches always
-  if (part === "") return { kind: "nothing", part, before: "", after: "" };
-  if (choosing) return { kind: "room", part, before: "", after: "" };
-  const after = part === line ? ": " : " ";
-  return { kind: "user", part, before: "", after };
+  return { kind: "nothing", part: "", before: "", after: "" };
 }
 
 /** The first word after a command, as the usage of the command has it. */
@@ -63,6 +61,11 @@ export async function complete(
   line: string,
 ): Promise<[candidates: string[], part: string]> {
   if (!session) return [[], line];
+  const [, typed = "", path] = /^\s*\/(\S+)\s+\S+\s([^]*)$/.exec(line) ?? [];
+  if (path !== undefined && findCommand(typed) === "send") {
+    const { completePath } = await import("../files/typed_paths.ts");
+    return await completePath(path);
+  }
   const wanted = wantedWord(line, session.room === undefined);
   const names = await namesOf(session, wanted.kind);
   return [matching(names, wanted), wanted.part];
@@ -85,10 +88,9 @@ async function namesOf(
 ): Promise<string[]> {
   if (kind === "command") return Object.keys(COMMANDS);
   if (kind === "nothing") return [];
-  // After a reconnect the user does not wait for the names any more.
-  const server: Requester = {
-    request: (verb, args = []) => session.server.requestNow(verb, args),
-  };
+  // This connection alone: after a reconnect the user does not wait any more.
+  const server = session.server.registered;
+  if (!server) return [];
   if (kind === "room") {
     return (await listRooms(server)).map(({ name }) => name)
       .filter(isRoomName).map((name) => name.slice(1));
@@ -104,4 +106,6 @@ const PATTERNS: readonly [RegExp, Wanted["kind"], after: string][] = [
   [/^(@)(\S*)$/, "user", ": "],
   [/\s(@)(\S*)$/, "user", " "],
   [/(?:^|\s)(#)(\S*)$/, "room", " "],
+  [/^()(\S+)$/, "user", ": "],
+  [/\s()(\S+)$/, "user", " "],
 ];

@@ -6,8 +6,10 @@
  *
  * @module
  */
-import { type Files, isTold } from "../files/files.ts";
-import type { Transfer } from "../files/transfer.ts";
+import type { Output } from "../../terminal/output.ts";
+import { isTold } from "../files/files.ts";
+import type { PeerFiles } from "../files/peer_files.ts";
+import type { Outcome } from "../files/transfer.ts";
 import type { Session } from "./session.ts";
 
 /** One transfer of files, after which the program ends. */
@@ -25,20 +27,20 @@ export type TransferTask =
   };
 
 /**
- * Sends, or waits for an offer and receives.
+ * Sends, or waits for an offer and receives, with the paths to `results`.
  *
  * @returns Whether everything arrived. If not, the user was told why.
  */
 export async function runTransfer(
   session: Session,
   task: TransferTask,
+  results: Output,
 ): Promise<boolean> {
   const direct = await session.direct.open();
   if (task.kind === "send") {
     const sent = await direct.send(task.user, task.paths);
     try {
-      await sent?.ended;
-      return sent !== undefined;
+      return (await sent?.ended)?.missing.count === 0;
     } catch (error) {
       if (!isTold(error)) throw error;
       return false;
@@ -46,30 +48,43 @@ export async function runTransfer(
   }
   const from = task.user === undefined ? "" : ` from ${task.user}`;
   session.note(`Waiting for files${from}`);
-  const paths = await firstReceived(direct.files);
-  for (const path of paths) console.log(path);
-  return paths.length > 0;
+  const received = await firstReceived(direct.taken);
+  for (const path of received?.paths ?? []) results.write(`${path}\n`);
+  if (!received) session.showError("Nothing was received");
+  return received?.missing.count === 0;
 }
 
 /**
- * The paths of the first transfer that is complete; none, if all accepted
- * transfers failed. There may be several: a sender that was killed calls again
- * before this side knows.
+ * The first transfer that is done; undefined if there was none in the sessions
+ * that were accepted, and all of them have ended or their offers failed. There may
+ * be several: a sender that was killed calls again before this side knows.
  */
-function firstReceived(files: Files): Promise<readonly string[]> {
+async function firstReceived(
+  sessions: ReadableStream<PeerFiles>,
+): Promise<Outcome | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<
-    readonly string[]
+    Outcome | undefined
   >();
   let running = 0;
-  const follow = ({ ended }: Transfer) => {
+  const follow = async (session: PeerFiles) => {
     running++;
-    files.transfers.accepted.then(follow);
-    ended.then(resolve, (error) => {
-      running--;
-      if (!isTold(error)) reject(error);
-      else if (running === 0) resolve([]);
-    });
+    try {
+      const transfer = await session.offered;
+      const outcome = await transfer?.ended;
+      if (outcome) return resolve(outcome);
+    } catch (error) {
+      if (!isTold(error)) return reject(error);
+    }
+    if (--running === 0) resolve(undefined);
   };
-  files.transfers.accepted.then(follow);
-  return promise;
+  const reader = sessions.getReader();
+  const reading = (async () => {
+    for (let next; !(next = await reader.read()).done;) follow(next.value);
+  })();
+  try {
+    return await promise;
+  } finally {
+    reader.cancel();
+    await reading;
+  }
 }

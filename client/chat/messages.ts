@@ -4,29 +4,52 @@
  *
  * @module
  */
-import { type ChatMessage, textOf } from "../../core/frames.ts";
+import { type ChatMessage, type Presence, textOf } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
+import { sanitizeName } from "../../core/text/sanitize.ts";
+import { CAME_WHILE_AWAY, namesText } from "../../core/text/sentences.ts";
 import type { Item } from "../view/view.ts";
+import type { IgnoredUsers } from "./ignored_users.ts";
 
-/** Above this, messages that wait for a connection are only counted. */
-const MAX_UNSENT_SHOWN = 20;
+/** Of so many rooms the oldest message is known: ten times as many as allowed. */
+const MAX_ROOMS = 1_000;
+
+/** Limit of characters in private messages that are held back. */
+const MAX_HELD_CHARACTERS = 1_000_000;
+
+/** About how much memory a message takes beside its text, in characters. */
+const MESSAGE_CHARACTERS = 200;
 
 /** The messages of one session. */
 export class Messages {
   /** The user who last sent us a private message. */
   lastSender: string | undefined;
+  /** Whether that was in a direct session, which no server can read. */
+  repliesDirectly = false;
+  /** Whether another user did so before, since this was last reset. */
+  contested = false;
+  /** The users whose messages are hidden. */
+  readonly ignored: IgnoredUsers;
   readonly #echo: boolean;
   readonly #show: (item: Item) => void;
-  readonly #ignored = new Set<string>();
   readonly #oldest = new Map<string, number>(); // id that was shown, by room
+  #held: ChatMessage[] | undefined = []; // until they are shown
+  #heldCharacters = 0; // in them
 
   /**
    * Nothing is shown yet.
    *
    * @param echo Whether our own messages are shown.
    */
-  constructor(echo: boolean, show: (item: Item) => void) {
+  constructor(
+    { echo, ignored, show }: {
+      readonly echo: boolean;
+      readonly ignored: IgnoredUsers;
+      show(item: Item): void;
+    },
+  ) {
     this.#echo = echo;
+    this.ignored = ignored;
     this.#show = show;
   }
 
@@ -40,7 +63,7 @@ export class Messages {
     if (this.ignores(from)) return;
     const isPrivate = !isRoom && to !== "ALL";
     const isForUs = isPrivate && !isSent;
-    if (isForUs) this.lastSender = from;
+    if (isForUs) this.answerTo(from);
     if (own && !this.#echo && !old) return;
     this.#show({
       kind: "message",
@@ -48,20 +71,35 @@ export class Messages {
       from: isPrivate && isSent ? "you" : from,
       to: isForUs ? "you" : to,
       text,
+      own,
       ...(old ? { old } : {}),
     });
   }
 
   /**
-   * The messages among `requests` that are not sent yet, a line each, as many as
-   * fit a screen. None if our own messages are not shown.
+   * Holds a private message back until {@linkcode showHeld}; too many of them are
+   * shown at once.
    */
-  unsent(requests: readonly Request[]): string[] {
-    if (!this.#echo) return [];
-    const sends = requests.filter(({ verb }) => verb === "SEND");
-    const lines = sends.slice(0, MAX_UNSENT_SHOWN).map(typedAs);
-    const more = sends.length - lines.length;
-    return more > 0 ? [...lines, `And ${more} more`] : lines;
+  hold(message: ChatMessage): void {
+    this.#heldCharacters += message.text.length + MESSAGE_CHARACTERS;
+    if (this.#heldCharacters > MAX_HELD_CHARACTERS) this.showHeld();
+    if (this.#held) this.#held.push(message);
+    else this.show(message);
+  }
+
+  /** Shows, after the history of the room, what came while the user was away. */
+  showHeld(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (held.length > 0) this.#show({ kind: "note", text: CAME_WHILE_AWAY });
+    for (const message of held) this.show(message);
+  }
+
+  /** A `/reply` answers `sender` from now on, `directly` or by the server. */
+  answerTo(sender: string, directly = false): void {
+    this.contested ||= sender !== (this.lastSender ?? sender);
+    this.lastSender = sender;
+    this.repliesDirectly = directly;
   }
 
   /** The id of the oldest message of `room` that was shown. */
@@ -74,30 +112,36 @@ export class Messages {
     this.#oldest.clear();
   }
 
-  /** Whether the messages of `user` are hidden from now on. */
-  ignore(user: string, ignored: boolean): void {
-    if (ignored) this.#ignored.add(user.toLowerCase());
-    else this.#ignored.delete(user.toLowerCase());
-  }
-
   /** Whether the messages of `user` are hidden. */
   ignores(user: string): boolean {
-    return this.#ignored.has(user.toLowerCase());
-  }
-
-  /** The users whose messages are hidden, in lower case. */
-  get ignored(): string[] {
-    return [...this.#ignored].sort();
+    return this.ignored.has(user);
   }
 
   #mark(room: string, id: number): void {
     const key = room.toLowerCase();
     this.#oldest.set(key, Math.min(id, this.#oldest.get(key) ?? Infinity));
+    const [first] = this.#oldest.keys();
+    if (this.#oldest.size > MAX_ROOMS) this.#oldest.delete(first!);
   }
 }
 
-/** A SEND as the line that waits for it. */
-function typedAs({ args: [target = ""], body }: Request): string {
+/** A SEND as it is typed in `room`. */
+export function typedAs(
+  { args: [target = ""], body }: Request,
+  room: string | undefined,
+): string {
   const text = textOf({ body });
-  return `Queued: ${target.startsWith("#") ? text : `@${target}: ${text}`}`;
+  if (target === room) return text;
+  return target.startsWith("#") ? `${target}: ${text}` : `@${target}: ${text}`;
+}
+
+/** Users who joined, left or went offline, as a line. */
+export function presenceText(presence: Presence): string {
+  const { kind, users, from, room, reason } = presence;
+  const names = namesText(users.map(sanitizeName));
+  const address = from === undefined ? "" : ` <${from}>`;
+  if (kind !== "offline") {
+    return `${names} ${kind} ${sanitizeName(room)}${address}`;
+  }
+  return `${names} went offline${reason ? ` (${reason})` : ""}`;
 }

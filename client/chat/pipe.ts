@@ -10,6 +10,7 @@
  */
 import { type ChatError, concat } from "../../protocol.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
+import { inUtf8 } from "../../terminal/lines.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { Session } from "./session.ts";
@@ -35,12 +36,17 @@ export async function sendLines(
 ): Promise<void> {
   const most = chat.maxBodyBytes;
   let number = 0;
-  for await (const lines of splitLines(Deno.stdin.readable, most)) {
+  const input = inUtf8(Deno.stdin.readable);
+  for await (const lines of splitLines(input, most)) {
     for (const text of lines) {
       number++;
       if (!(text instanceof Uint8Array)) {
         const why = `it has ${text.bytes} bytes, the limit is ${most}`;
-        refusals.tell(number, why);
+        refusals.tell(number, why, `over the limit of ${most} bytes`);
+        continue;
+      }
+      if (text.includes(NUL)) {
+        refusals.tell(number, "it is no text: it has a NUL character");
         continue;
       }
       await server.settled(
@@ -53,22 +59,44 @@ export async function sendLines(
   await server.settled(0);
 }
 
-/** Tells which lines of a pipe were not sent, by their numbers. */
+/**
+ * Tells which lines of a pipe were not sent, by their numbers: for each reason
+ * the first at once, and the others in one line at the end.
+ */
 export class Refusals {
-  /** How many there are. */
-  count = 0;
+  /** Whether there is one, or something else went wrong. */
+  failed = false;
   /** The line number of each request. */
   readonly numbers = new WeakMap<Request, number>();
+  readonly #others = new Map<string, number[]>(); // by reason
 
   /** Tells that a request was refused. */
   readonly add = (request: Request, error: ChatError): void =>
     this.tell(this.numbers.get(request) ?? 0, errorText(error));
 
-  /** Tells why a line was not sent. */
-  readonly tell = (number: number, why: string): void => {
-    this.count++;
+  /** Tells why a line was not sent; `kind` is what other lines may share. */
+  tell(number: number, why: string, kind = why): void {
+    this.failed = true;
+    const others = this.#others.get(kind);
+    if (others) return void others.push(number);
+    if (this.#others.size < MAX_REASONS) this.#others.set(kind, []);
     console.error(sanitize(`Cannot send line ${number}: ${why}`));
-  };
+  }
+
+  /** Tells of a failure that is not one of a line. */
+  tellOf(fault: string): void {
+    this.failed = true;
+    console.error(sanitize(fault));
+  }
+
+  /** Tells, at the end, of the lines that shared a reason with an earlier one. */
+  tellOthers(): void {
+    for (const [kind, numbers] of this.#others) {
+      if (numbers.length === 0) continue;
+      console.error(sanitize(`Nor ${numbersText(numbers)}: ${kind}`));
+    }
+    this.#others.clear();
+  }
 
   /** Tells which lines may have been sent, and were not answered. */
   tellLost(requests: readonly Request[]): void {
@@ -79,6 +107,12 @@ export class Refusals {
   }
 }
 
+/** So many reasons are counted; lines of further ones are all told. */
+const MAX_REASONS = 100;
+
+/** So many ranges of line numbers are told, and how many lines more. */
+const MAX_RANGES = 10;
+
 /** Line numbers in words, as in `lines 3 to 9 and 12`. */
 export function numbersText(numbers: readonly number[]): string {
   const ranges: [first: number, last: number][] = [];
@@ -87,9 +121,12 @@ export function numbersText(numbers: readonly number[]): string {
     if (range && range[1] === number - 1) range[1] = number;
     else ranges.push([number, number]);
   }
-  const words = ranges.map(([first, last]) =>
+  const words = ranges.slice(0, MAX_RANGES).map(([first, last]) =>
     first === last ? `${first}` : `${first} to ${last}`
   );
+  const more = ranges.slice(MAX_RANGES)
+    .reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  if (more > 0) words.push(`${more.toLocaleString("en")} more`);
   const text = words.join(", ").replace(/, (?!.*, )/, " and ");
   return `line${numbers.length === 1 ? "" : "s"} ${text}`;
 }
@@ -104,23 +141,19 @@ export async function* splitLines(
 ): AsyncGenerator<InputLine[], void, void> {
   let parts: Uint8Array[] = [];
   let held = 0;
-  let last: number | undefined;
   const add = (part: Uint8Array) => {
+    if (part.length === 0) return;
     held += part.length;
-    last = part.at(-1) ?? last;
     // One more than the limit: for a CR that turns out to end the line.
-    if (held <= maxBytes + 1) parts.push(part.slice());
-    else parts = [];
+    if (held > maxBytes + 1) parts = [];
+    parts.push(part.slice());
   };
   const finish = (): InputLine => {
-    const bytes = last === CR ? held - 1 : held;
-    const line = bytes > maxBytes
-      ? { bytes }
-      : concat(parts).subarray(0, bytes);
+    const line = concat(parts); // of one that is too long, the end
+    const bytes = line.at(-1) === CR ? held - 1 : held;
     parts = [];
     held = 0;
-    last = undefined;
-    return line;
+    return bytes > maxBytes ? { bytes } : line.subarray(0, bytes);
   };
   for await (const chunk of input) {
     const lines: InputLine[] = [];
@@ -135,5 +168,6 @@ export async function* splitLines(
   if (held > 0) yield [finish()];
 }
 
+const NUL = 0;
 const LF = 0x0a;
 const CR = 0x0d;

@@ -9,41 +9,48 @@
  *
  * @module
  */
-import { ChatError, type Frame, header } from "../../protocol.ts";
+import { ChatError, type Frame, header, targetKind } from "../../protocol.ts";
 import { type ChatMessage, type Presence, timeOf } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
-import { errorText } from "../../core/net/connection_error.ts";
+import {
+  adviceOn,
+  errorText,
+  withAdvice,
+} from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/commands.ts";
 import { listRooms } from "../../core/requests.ts";
-import type { JoinedRoom } from "../../core/resume.ts";
-import { ChatSession, type SessionView } from "../../core/session.ts";
+import { ChatSession } from "../../core/session.ts";
+import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,
+  awayText,
+  COURSE_WORDS,
   invalidRoom,
-  namesText,
+  MISSED_DELETED,
   operatorNotice,
   RECONNECTING,
   RESTARTED,
-  TRYING_AGAIN,
 } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
-import type { DirectParts } from "../direct/direct.ts";
+import { withReceiver } from "../../core/text/typed_line.ts";
+import type { DirectOwner, DirectSettings } from "../direct/direct.ts";
 import { LazyDirect } from "../direct/lazy_direct.ts";
-import { failureOf } from "../view/failure.ts";
-import type { Terminal } from "../../terminal/terminal.ts";
+import type { Line, Terminal } from "../../terminal/terminal.ts";
+import { pendingRows } from "../view/rows.ts";
 import type { Item, View } from "../view/view.ts";
 import type { Access } from "./access.ts";
-import { Messages } from "./messages.ts";
+import { IgnoredUsers } from "./ignored_users.ts";
+import { Messages, presenceText, typedAs } from "./messages.ts";
 
 /** More rooms are only counted: a choice has to fit a screen. */
 const MAX_ROOMS_SHOWN = 50;
 
+/** More lines that were not sent are only counted. */
+const MAX_UNSENT_SHOWN = 20;
+
 /** How many older messages are shown at a time. */
 const OLDER_MESSAGES = 20;
-
-/** Where files go, and what others can get. */
-export type SessionFiles = Omit<DirectParts["files"], "me">;
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
@@ -57,18 +64,21 @@ export interface SessionParts {
   readonly access: Access;
   /** The name to register. */
   readonly name: string;
-  /** Whether our own messages are shown when they are sent. Default true. */
-  readonly echo?: boolean;
+  /** Whose messages are hidden. Default: nobody's, and nothing is remembered. */
+  readonly ignored?: IgnoredUsers;
   /** Calls and files. Default: we can be called, and others can get nothing. */
-  readonly direct?:
-    & Pick<DirectParts, "hostname">
-    & { readonly listens: boolean; readonly files: SessionFiles };
-  /** Gets messages that were refused, which are shown otherwise. */
+  readonly direct?: DirectSettings;
+  /**
+   * For a pipe, which knows what it said: gets what was refused of it. Otherwise
+   * that is shown, and so are our own messages when they are sent.
+   */
   readonly refused?: (request: Request, error: ChatError) => void;
 }
 
 /** See the top of the file. */
-export class Session implements CommandClient {
+export class Session implements CommandClient, DirectOwner {
+  /** See {@linkcode DirectOwner}. */
+  readonly cancelAdvice = "/cancel";
   readonly isWeb = false;
   /** To the server. */
   readonly server: ReconnectingConnection;
@@ -82,13 +92,17 @@ export class Session implements CommandClient {
   readonly chat: ChatSession;
   readonly #terminal: Terminal;
   readonly #view: View;
-  readonly #refused: (request: Request, error: ChatError) => void;
+  readonly #refused: ((request: Request, error: ChatError) => void) | undefined;
+  #wasInRoom = false;
+  #transfers: readonly string[] = []; // as rows
   #present = Promise.withResolvers<void>();
-  #reconnects = false; // and has not yet
   /** Typed lines that wait for the server. */
-  queued = 0;
+  readonly queue: string[] = [];
   /** Whether the user has quit. */
   leaving = false;
+  /** The current room, if it does not let us in again; until the user chooses. */
+  expelledFrom: string | undefined;
+  readonly #repeated = new WeakSet<Request>(); // their answers may be incomplete
   #lastEvent = { at: new Date(0), text: "" };
 
   /** In no room, and not registered. */
@@ -97,26 +111,14 @@ export class Session implements CommandClient {
     this.access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
-    this.#refused = parts.refused ?? ((_, error) => this.explain(error));
-    this.messages = new Messages(
-      parts.echo ?? true,
-      (item) => this.show(item),
-    );
-    this.#view.me = parts.name;
-    this.direct = new LazyDirect({
-      request: (verb, args, headers) =>
-        this.server.request(verb, args, headers).catch((error) => {
-          throw failureOf(error);
-        }),
-      me: () => this.name,
-      ignores: (name) => this.messages.ignores(name),
-      ...parts.direct,
-      files: { ...parts.direct?.files, me: parts.name },
+    this.#refused = parts.refused;
+    this.messages = new Messages({
+      echo: this.#refused === undefined,
+      ignored: parts.ignored ?? new IgnoredUsers(),
       show: (item) => this.show(item),
-      flushed: () => this.#terminal.flushed(),
-      explain: (error) => this.explain(error),
-      prompt: () => this.prompt(),
-    }, parts.direct?.listens ?? true);
+    });
+    this.#view.me = parts.name;
+    this.direct = new LazyDirect(this, parts.direct ?? {});
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
@@ -132,17 +134,44 @@ export class Session implements CommandClient {
 
   /** The room that plain lines go to; undefined in none. */
   get room(): string | undefined {
+    if (this.expelledFrom !== undefined) return undefined;
     return this.chat.rooms.at(-1)?.name;
   }
 
-  /** The user who last sent us a private message. */
-  get lastSender(): string | undefined {
-    return this.messages.lastSender;
+  /** A line is begun: a `/reply` is for the user who has written last by now. */
+  begin(): (line: Line) => Line {
+    const { lastSender, repliesDirectly } = this.messages;
+    return (line) => {
+      if (line.pasted) return line;
+      const text = withReceiver(line.text, lastSender, repliesDirectly);
+      return { ...line, text };
+    };
+  }
+
+  /**
+   * A line of a terminal that does not tell when it was begun. A `/reply` is
+   * refused once if another user has written since the line before.
+   */
+  read(line: Line): Line | undefined {
+    const { contested, lastSender } = this.messages;
+    this.messages.contested = false;
+    const read = this.begin()(line);
+    if (!contested || read.text === line.text) return read;
+    this.showError(
+      `Not sent: ${lastSender} has written meanwhile. ` +
+        `/reply sends to ${lastSender} now; @NAME: TEXT to any user.`,
+    );
+    return undefined;
   }
 
   /** Whether the client is reconnecting. */
   get away(): boolean {
     return this.server.away;
+  }
+
+  /** Whether what is typed waits for the server for longer than a moment. */
+  get waits(): boolean {
+    return this.away || this.server.slowed;
   }
 
   /** Resolves as soon as we are registered. */
@@ -152,11 +181,22 @@ export class Session implements CommandClient {
 
   /** Connects, and stays until the end; reads no faster than can be shown. */
   run(): Promise<void> {
-    return this.chat.run(() => this.#terminal.flushed());
+    return this.chat.run(() => {
+      this.drawPending();
+      return this.flushed();
+    });
+  }
+
+  /** Waits while the terminal is too far behind. */
+  flushed(): Promise<void> {
+    return this.#terminal.flushed();
   }
 
   /** Shows `item`. */
   show(item: Item): void {
+    if (item.kind === "message" && item.direct && item.to === "you") {
+      this.messages.answerTo(item.from, true);
+    }
     this.#terminal.print(this.#view.format(item));
   }
 
@@ -167,11 +207,7 @@ export class Session implements CommandClient {
 
   /** Shows what went wrong, and what the user can do. */
   explain(error: ChatError): void {
-    const retry = error.headers["retry-after"];
-    const advice = retry === undefined
-      ? ADVICE[error.code] ?? ""
-      : `Try again in ${retry} s.`;
-    this.showError(`${errorText(error)}. ${advice}`.trim());
+    this.showError(withAdvice(errorText(error), adviceOn(error)));
   }
 
   /** Shows what went wrong. */
@@ -187,8 +223,9 @@ export class Session implements CommandClient {
   /** Sends without waiting: what becomes of it is shown when it is known. */
   sendTo(target: string, text: string): void {
     const fault = this.chat.faultOf(text);
-    if (fault === undefined) this.server.post("SEND", [target], {}, text);
-    else this.showError(`${fault}.`);
+    if (fault !== undefined) return this.showError(`${fault}.`);
+    this.server.post("SEND", [target], {}, text);
+    this.drawPending();
   }
 
   /** Makes `word` the current room, and joins it if need be. */
@@ -196,14 +233,18 @@ export class Session implements CommandClient {
     const name = roomNamed(word);
     if (!name) return this.showError(invalidRoom(word));
     const known = this.chat.find(name);
-    if (known) return this.#makeCurrent(known);
+    if (known) {
+      if (name === this.room) this.note(`You are in ${name} already`);
+      return this.#makeCurrent(known);
+    }
     await this.chat.join(name, (_, old) => this.#showOld(old));
   }
 
   /** Leaves a room; out of the last one, shows which there are. */
   async leave(word: string | undefined = this.room): Promise<void> {
-    const room = roomNamed(word ?? "");
-    if (!room) throw new ChatError(109, "you are in no room");
+    if (!word) throw new ChatError(109, "you are in no room");
+    const room = roomNamed(word);
+    if (!room) return this.showError(invalidRoom(word));
     await this.server.request("LEAVE", [room]);
     if (!this.room) await this.showRooms();
   }
@@ -211,6 +252,7 @@ export class Session implements CommandClient {
   /** Shows which rooms there are, and how many are in each. */
   async showRooms(): Promise<void> {
     const rooms = await listRooms(this.server);
+    this.note("Rooms, and how many users are in each:");
     for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
       this.show({ kind: "room", name, members: `${members}` });
     }
@@ -250,16 +292,68 @@ export class Session implements CommandClient {
   /** Signs out. The line ends with the server's answer, or at once. */
   async logout(): Promise<void> {
     this.leaving = true;
-    if (this.server.away) this.server.close();
-    else await this.server.request("LOGOUT");
+    if (this.waits) this.server.close();
+    else {
+      const close = () => this.server.close(); // a server may refuse even that
+      await this.server.request("LOGOUT").catch(close);
+    }
   }
 
-  /** At the end: tells how many messages wait for a connection, in vain. */
-  noteUnsent(): void {
-    const sends = this.server.parked.filter(({ verb }) => verb === "SEND");
-    const count = this.queued + sends.length;
-    if (!this.away || count === 0) return;
-    this.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);
+  /** Draws the rows of transfers above the prompt. */
+  drawTransfers(rows: readonly string[]): void {
+    this.#transfers = rows;
+    this.drawPending();
+  }
+
+  /** Draws what was typed and waits, above the prompt. */
+  drawPending(): void {
+    const { kind, columns } = this.#terminal;
+    const waiting = kind === "raw" ? this.#pending().map(([line]) => line) : [];
+    this.#terminal.status([
+      ...this.#transfers,
+      ...pendingRows(waiting, columns),
+    ]);
+  }
+
+  /** Messages without an answer. */
+  get #unsent(): Request[] {
+    return this.server.unanswered.filter(({ verb }) => verb === "SEND");
+  }
+
+  /** What was typed and waits; whether the server may have it. */
+  #pending(): [line: string, sent: boolean][] {
+    return [
+      ...this.#unsent.map((one): [string, boolean] => [
+        typedAs(one, this.room),
+        one.sent === true,
+      ]),
+      ...this.queue.map((line): [string, boolean] => [line, false]),
+    ];
+  }
+
+  /**
+   * At the end: shows what waits for the server in vain, and what was typed and
+   * not entered.
+   */
+  noteUnsent(typed: string): void {
+    if (this.leaving && !this.away && this.#unsent.length === 0) return;
+    const pending = this.#pending();
+    const count = pending.length;
+    if (count > 0) {
+      this.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);
+    }
+    if (typed !== "") pending.push([typed, false]);
+    this.#noteAll(
+      pending.map(([line, sent]) =>
+        `${sent ? "Not answered" : "Not sent"}: ${line}`
+      ),
+    );
+  }
+
+  #noteAll(lines: readonly string[]): void {
+    for (const line of lines.slice(0, MAX_UNSENT_SHOWN)) this.note(line);
+    const more = lines.length - MAX_UNSENT_SHOWN;
+    if (more > 0) this.note(`And ${more} more`);
   }
 
   /** Shows the prompt that fits. */
@@ -271,59 +365,82 @@ export class Session implements CommandClient {
   /** What stands before what is typed. */
   get promptText(): string {
     const direct = this.direct.opened?.current;
-    if (direct) return `direct ${sanitizeName(direct.name)}> `;
+    const me = sanitizeName(this.name);
+    if (direct) return `${me} direct ${sanitizeName(direct.name)}> `;
     const away = this.away ? " (offline)" : "";
-    return `${sanitizeName(this.room ?? "room")}${away}> `;
+    return `${me} ${sanitizeName(this.room ?? "room")}${away}> `;
   }
 
   /** What becomes of what the server sends. */
   #handlers(): SessionView {
     return {
-      registered: () => this.#view.me = this.name,
+      registered: (again) => this.#registered(again),
       lost: (why) => this.#lost(why),
-      refused: (why) => this.showError(`${errorText(why)}. ${TRYING_AGAIN}`),
-      reconnected: () => this.note("Reconnected"),
-      resumed: () => this.#resumed(),
-      message: (message, request) =>
-        this.messages.show(message, { isSent: request !== undefined }),
-      notSent: this.#refused,
-      presence: (presence, at) => this.#event(at, presenceText(presence)),
-      notice: (text) => this.note(operatorNotice(text)),
+      refused: (why) => this.showError(`${errorText(why)}. Trying again.`),
+      slowed: (text) => this.note(text),
+      message: (message, request) => this.#message(message, request),
+      stored: (message) => this.messages.hold(message),
+      notSent: (request, error) => this.#notSent(request, error),
+      presence: (presence, at) => this.#presence(presence, at),
+      notice: (text, at) => this.note(operatorNotice(text, at)),
       call: (frame) => this.direct.receive(frame),
       joined: (room, answer, again) => {
         if (!again) this.#joined(room, answer);
       },
-      left: (room) => {
-        this.#event(new Date(), `you left ${room}`);
+      left: (room, at) => {
+        this.#event(at, `you left ${room}`);
         this.prompt();
       },
-      expelled: (_, error) => this.explain(error),
+      expelled: ({ name }, error) => {
+        if (name === this.room) this.expelledFrom = name;
+        this.explain(error);
+      },
       restarted: () => {
         this.messages.restart();
         this.note(RESTARTED);
       },
+      missedDeleted: () => this.note(MISSED_DELETED),
       missedMore: ({ name }) =>
         this.note(`More messages were sent in ${name}; /history shows them`),
       accountLost: () => this.note(accountLost(this.name)),
     };
   }
 
-  #resumed(): void {
+  #registered(again: boolean): void {
+    this.#view.me = this.name;
     this.#present.resolve();
-    if (this.#reconnects) this.prompt();
-    this.#reconnects = false;
+    if (!again) return;
+    this.note("Reconnected");
+    this.prompt();
   }
 
   /** Tells the user, and what waits to be sent. */
   #lost(why: Error): void {
     this.#present = Promise.withResolvers();
     if (this.leaving) return this.server.close();
-    this.#reconnects = true;
     this.showError(`${why.message}. ${RECONNECTING}`);
-    for (const line of this.messages.unsent(this.server.parked)) {
-      this.note(line);
+    for (const request of this.server.unanswered) this.#repeated.add(request);
+    if (this.#terminal.kind === "plain" && !this.#refused) {
+      this.#noteAll(this.#pending().map(([line]) => `Queued: ${line}`));
     }
     this.prompt();
+    this.drawPending();
+  }
+
+  /** What was refused is shown again: its line has gone from the screen. */
+  #notSent(request: Request, error: ChatError): void {
+    if (this.#refused) return this.#refused(request, error);
+    this.explain(error);
+    this.note(`Not sent: ${typedAs(request, this.room)}`);
+  }
+
+  #message(message: ChatMessage, request: Request | undefined): void {
+    this.messages.show(message, { isSent: request !== undefined });
+    const isAway = message.recipients === 0 &&
+      targetKind(message.to) === "user";
+    if (request && isAway && !this.#repeated.has(request)) {
+      this.note(awayText(message.to));
+    }
   }
 
   #showOld(old: readonly ChatMessage[]): void {
@@ -335,6 +452,8 @@ export class Session implements CommandClient {
     const members = header(answer, "members");
     const others = members ? ` (${members} here)` : "";
     this.#event(timeOf(answer), `you joined ${room.name}${others}`);
+    if (!this.#wasInRoom && !this.#refused) this.note(COURSE_WORDS);
+    this.#wasInRoom = true;
     this.#makeCurrent(room);
   }
 
@@ -347,28 +466,19 @@ export class Session implements CommandClient {
     this.show({ kind: "event", at, text });
   }
 
+  #presence(presence: Presence, at: Date): void {
+    const { messages } = this;
+    const users = presence.users.filter((user) => !messages.ignores(user));
+    if (users.length === 0) return;
+    this.#event(at, presenceText({ ...presence, users }));
+  }
+
   #makeCurrent(room: JoinedRoom): void {
     if (this.direct.opened) this.direct.opened.current = undefined;
+    this.expelledFrom = undefined;
     this.chat.use(room);
     this.prompt();
   }
 }
-
-/** Users who joined, left or went offline, as a line. */
-function presenceText({ kind, users, room, reason }: Presence): string {
-  const names = namesText(users.map(sanitizeName));
-  if (kind !== "offline") return `${names} ${kind} ${sanitizeName(room)}`;
-  return `${names} went offline${reason ? ` (${reason})` : ""}`;
-}
-
-/** What to do about an error that does not end the session. */
-const ADVICE: Partial<Record<number, string>> = {
-  102: "/who all shows who is connected.",
-  105: "The server may be of another version.",
-  106: "Send it in parts.",
-  118: "@NAME: TEXT sends a private message through the server.",
-  109: "/rooms shows the rooms; /join ROOM joins one.",
-  120: "You can still read. Ask the operator.",
-};
 
 const SAME_EVENT_MS = 1_000;

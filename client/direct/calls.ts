@@ -1,14 +1,16 @@
 /**
  * Signalling of direct sessions: CALL, ACCEPT and DECLINE, outgoing and incoming.
- * A call that is accepted becomes an {@linkcode EstablishedCall}: a rendezvous,
- * and the key agreement to prove there.
+ * A call that is accepted becomes a {@linkcode Rendezvous}, which its
+ * owner disposes of.
  *
  * The server and the callers are not trusted: a malformed frame is ignored, an
  * unknown answer is declined, and only {@linkcode MAX_RINGING} calls ring at once.
+ * Calls without end are declined only a few times a minute.
  * Two users who call each other at the same time have two calls.
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import type { AnsweredVerb } from "../../core/net/connection.ts";
 import {
   ChatError,
@@ -30,19 +32,17 @@ import {
 import { Rendezvous } from "./rendezvous.ts";
 import { numberOf } from "../../core/frames.ts";
 import type { Announced } from "../files/transfer.ts";
+import { DeclineLimit } from "../../core/requests.ts";
 import type { Bytes } from "../../core/scram.ts";
 
 /** How long a call rings, in milliseconds. */
 const RING_MS = 60_000;
 
 /** Limit of incoming calls that ring. */
-const MAX_RINGING = 8;
+const MAX_RINGING = 16;
 
 /** So many answered calls are remembered, for repeated frames. */
 const MAX_SETTLED = 100;
-
-/** Limit of DECLINE requests that the server has not answered. */
-const MAX_DECLINING = 100;
 
 /** The purpose of a call. */
 export type Offer =
@@ -66,14 +66,6 @@ export interface Call {
   readonly ended: AbortSignal;
 }
 
-/** A call that was accepted. Its owner disposes of the rendezvous. */
-export interface EstablishedCall {
-  /** The other user. */
-  readonly name: string;
-  readonly rendezvous: Rendezvous;
-  readonly agreement: Agreement;
-}
-
 /** What {@linkcode Calls} needs. */
 export interface CallsParts {
   /** Sends a request to the server. */
@@ -84,13 +76,17 @@ export interface CallsParts {
   ): Promise<unknown>;
   /** The reason to decline any call of `name`, if there is one. */
   refusal(name: string): string | undefined;
+  /** The server has passed on a call of ours. */
+  passed?(name: string, offer: Offer): void;
   /** Gets each incoming call. */
   rings(call: Call): void;
+  /** Milliseconds that never jump. Tests pass their own. */
+  now?(): number;
   /** The only address to listen on. Default: all of this computer. */
   readonly hostname?: string | undefined;
 }
 
-/** An incoming call that rings. */
+/** An incoming call that rings, or was accepted. */
 interface Incoming {
   readonly call: Call;
   end(why: string): void;
@@ -108,12 +104,13 @@ interface Accepted {
 }
 
 /** All calls of one user. */
-export class Calls implements Disposable {
+export class Calls {
   readonly #parts: CallsParts;
   readonly #incoming = new Map<string, Incoming>(); // by session
   readonly #outgoing = new Map<string, Outgoing>(); // by session
-  readonly #settled = new Map<string, Rendezvous | undefined>(); // by session
-  #declining = 0;
+  /** By session: those that were answered; undefined for an outgoing one. */
+  readonly #settled = new Map<string, Incoming | undefined>();
+  readonly #refused = new DeclineLimit();
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
@@ -135,7 +132,7 @@ export class Calls implements Disposable {
     name: string,
     offer: Offer,
     signal: AbortSignal,
-  ): Promise<EstablishedCall> {
+  ): Promise<Rendezvous> {
     const pair = await newKeyPair();
     const session = crypto.getRandomValues(new Uint8Array(SESSION_BYTES));
     await using open = new AsyncDisposableStack();
@@ -146,12 +143,12 @@ export class Calls implements Disposable {
       Commit: (await commitmentTo(pair.publicKey)).toHex(),
       ...offerHeaders(offer),
     };
-    const answer = await this.#ring(id, { name, headers, signal });
+    const answer = await this.#ring(id, { name, offer, headers, signal });
     const keys = { session, pair, theirs: answer.key };
     const agreement = new Agreement({ role: "caller", ...keys });
     rendezvous.agree(agreement, answer.candidates);
     open.move(); // to our caller
-    return { name, rendezvous, agreement };
+    return rendezvous;
   }
 
   /**
@@ -160,7 +157,7 @@ export class Calls implements Disposable {
    * @throws {ChatError} If it does not ring any more, or the caller is gone.
    * @throws {Failure} If this computer cannot listen.
    */
-  async accept(call: Call): Promise<EstablishedCall> {
+  async accept(call: Call): Promise<Rendezvous> {
     const { name, session: id, commit: theirs, candidates } = call;
     if (!this.#incoming.has(id)) {
       throw new ChatError(118, `${name} has ended the call`);
@@ -170,14 +167,15 @@ export class Calls implements Disposable {
     const session = Uint8Array.fromHex(id);
     const agreement = new Agreement({ role: "called", session, pair, theirs });
     await using open = new AsyncDisposableStack();
-    const rendezvous = open.use(this.#rendezvousFor(call));
+    open.defer(() => this.#sendDecline(name, id, "cannot be reached directly"));
+    const rendezvous = open.use(new Rendezvous(this.#parts));
     rendezvous.agree(agreement, candidates);
-    this.#settle(id, rendezvous);
+    this.#settle(id, { call, end: (why) => rendezvous.cancel(why) });
     const Key = pair.publicKey.toHex();
     const headers = { ...headersOf(id, rendezvous), Key };
     await this.#parts.request("ACCEPT", [name], headers);
     open.move(); // to our caller
-    return { name, rendezvous, agreement };
+    return rendezvous;
   }
 
   /** Declines a call, if it still rings. */
@@ -197,28 +195,12 @@ export class Calls implements Disposable {
     else if (frame.verb === "DECLINE") this.#declined(name, session, frame);
   }
 
-  /** @throws {Failure} If this computer cannot listen; the caller is told. */
-  #rendezvousFor({ name, session }: Call): Rendezvous {
-    try {
-      return new Rendezvous(this.#parts);
-    } catch (error) {
-      this.#sendDecline(name, session, "cannot be reached directly");
-      throw error;
-    }
-  }
-
-  /** Ends all calls. */
-  [Symbol.dispose](): void {
-    const why = new ChatError(118, "you left");
-    for (const call of this.ringing) this.decline(call, "left");
-    for (const { answer } of this.#outgoing.values()) answer.reject(why);
-  }
-
   /** Sends CALL, and waits for ACCEPT; sends DECLINE if it gives up. */
   async #ring(
     id: string,
-    { name, headers, signal }: {
+    { name, offer, headers, signal }: {
       name: string;
+      offer: Offer;
       headers: Headers;
       signal: AbortSignal;
     },
@@ -226,24 +208,22 @@ export class Calls implements Disposable {
     signal.throwIfAborted();
     const answer = Promise.withResolvers<Accepted>();
     this.#outgoing.set(id, { name, answer });
-    const giveUp = (reason: string, error: unknown) => {
-      this.#sendDecline(name, id, reason);
-      answer.reject(error);
-    };
-    const stop = () => giveUp("canceled by the caller", signal.reason);
-    const timer = setTimeout(
-      () => giveUp("there was no answer", unanswered(name)),
-      RING_MS,
-    );
-    signal.addEventListener("abort", stop, { once: true });
+    const called = this.#parts.request("CALL", [name], headers);
+    const late = AbortSignal.timeout(RING_MS);
+    const gaveUp = AbortSignal.any([signal, late]);
     try {
-      const called = this.#parts.request("CALL", [name], headers);
-      const [accepted] = await Promise.all([answer.promise, called]);
+      const passed = called.then(() => this.#parts.passed?.(name, offer));
+      const both = Promise.all([answer.promise, passed]);
+      const [accepted] = await abortable(both, gaveUp);
       signal.throwIfAborted(); // we ended the call while it was accepted
       return accepted;
+    } catch (error) {
+      if (!gaveUp.aborted) throw error;
+      const isLate = late.aborted;
+      const why = isLate ? "there was no answer" : "cancelled by the caller";
+      this.#sendDecline(name, id, why);
+      throw isLate ? unanswered(name) : error;
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
       this.#outgoing.delete(id);
     }
   }
@@ -256,7 +236,7 @@ export class Calls implements Disposable {
     const isFull = this.#incoming.size >= MAX_RINGING;
     const refusal = this.#parts.refusal(name) ??
       (isFull ? "too many calls" : undefined);
-    if (refusal) return this.#sendDecline(name, session, refusal);
+    if (refusal) return this.#refuse(name, session, refusal);
     const ended = new AbortController();
     const end = (why: string) => {
       clearTimeout(late);
@@ -279,7 +259,7 @@ export class Calls implements Disposable {
     const calling = this.#outgoing.get(session);
     const key = keyOf(frame, "key");
     if (!calling || !key || lookAlike(calling.name) !== lookAlike(name)) {
-      return this.#sendDecline(name, session, "there is no such call");
+      return this.#refuse(name, session, "there is no such call");
     }
     this.#outgoing.delete(session); // only the first answer counts
     this.#settle(session, undefined);
@@ -293,31 +273,32 @@ export class Calls implements Disposable {
     if (calling && isFrom(calling.name)) {
       calling.answer.reject(new ChatError(118, `${name} declined: ${reason}`));
     }
-    const ended = `${name} ended the call: ${reason}`;
-    const ringing = this.#incoming.get(session);
-    if (ringing && isFrom(ringing.call.name)) ringing.end(ended);
-    this.#settled.get(session)?.cancel(ended);
+    const incoming = this.#incoming.get(session) ?? this.#settled.get(session);
+    if (!incoming || !isFrom(incoming.call.name)) return;
+    const isOffer = incoming.call.offer.purpose === "file";
+    incoming.end(`${name} ended the ${isOffer ? "offer" : "call"}: ${reason}`);
   }
 
-  #settle(session: string, rendezvous: Rendezvous | undefined): void {
-    this.#settled.set(session, rendezvous);
+  #settle(session: string, answered: Incoming | undefined): void {
+    this.#settled.set(session, answered);
     const [oldest] = this.#settled.keys();
     if (this.#settled.size > MAX_SETTLED) this.#settled.delete(oldest!);
   }
 
-  /**
-   * Errors do not matter: the other user may be gone. The limit is for a server
-   * that floods us with calls.
-   */
+  /** Declines unasked. */
+  #refuse(name: string, session: string, reason: string): void {
+    const isAllowed = this.#refused.allows(this.#parts.now?.());
+    if (isAllowed) this.#sendDecline(name, session, reason);
+  }
+
+  /** Errors do not matter: the other user may be gone. */
   #sendDecline(name: string, session: string, reason: string): void {
-    if (this.#declining >= MAX_DECLINING) return;
-    this.#declining++;
     const headers = { Session: session, Reason: reason };
     this.#parts.request("DECLINE", [name], headers).catch((error) => {
       if (!(error instanceof ChatError || error instanceof Failure)) {
         throw error;
       }
-    }).finally(() => this.#declining--);
+    });
   }
 }
 

@@ -10,6 +10,11 @@
  * @module
  */
 import { BlockList, isIP } from "node:net";
+import {
+  type Interface,
+  rankAddresses,
+  systemInterfaces,
+} from "../../platform/addresses.ts";
 import { type Endpoint, endpointText, parseAddress } from "../trust/address.ts";
 
 /** Limit of candidates that are offered, and dialled. */
@@ -27,25 +32,20 @@ function parseCandidate(text: string): Endpoint | undefined {
 
 /**
  * The candidates to offer for a port: all addresses of this computer that others
- * can reach, or `only` that one.
+ * can reach, the likely ones first, or `only` that one.
  */
-export function ownCandidates(port: number, only?: string): Endpoint[] {
+export function ownCandidates(
+  port: number,
+  only?: string,
+  interfaces: () => readonly Interface[] = systemInterfaces,
+): Endpoint[] {
   if (only !== undefined) return [{ hostname: only, port }];
-  const addresses = systemAddresses()
+  const addresses = rankAddresses(interfaces())
+    .map(({ address }) => address)
     .filter((address) => !isUnusable(address) && !isLocal(address));
+  // If the system tells none, the server tells the other side our address.
   const told = addresses.length > 0 ? addresses : ["127.0.0.1"];
   return told.slice(0, MAX_CANDIDATES).map((hostname) => ({ hostname, port }));
-}
-
-/** All addresses of this computer, IPv4 first. */
-function systemAddresses(): string[] {
-  try {
-    return Deno.networkInterfaces()
-      .toSorted((a, b) => a.family.localeCompare(b.family))
-      .map(({ address }) => address);
-  } catch {
-    return []; // not permitted; the server tells the other side our address
-  }
 }
 
 /**

@@ -35,8 +35,8 @@ export interface ChannelKeys {
 /** The head of a record: its kind, and the length of what follows. */
 const HEAD_BYTES = 4;
 
-const FIRST_BUFFER_BYTES = 4_096;
-const LARGEST_BUFFER_BYTES = 1024 * 1024;
+/** A read takes up to so many bytes; the longest record is shorter. */
+const BUFFER_BYTES = 1024 * 1024;
 
 const DATA = 1;
 const END = 2;
@@ -75,11 +75,12 @@ interface Queued extends PromiseWithResolvers<void> {
 /** A decrypted record, the end, or a keepalive. */
 type Opened = Bytes | typeof END | typeof KEEPALIVE;
 
-/** A record in encryption; `parts` once that is done. */
+/** A record in encryption. */
 interface Sealing {
+  readonly head: Bytes;
+  readonly sealed: Promise<ArrayBuffer>;
+  /** Of both together. */
   readonly bytes: number;
-  readonly done: Promise<void>;
-  parts?: readonly Bytes[];
 }
 
 /** An encrypted connection of records. */
@@ -228,10 +229,7 @@ export class Channel implements AsyncDisposable {
           sealing.push(next);
         }
         if (sealing.length === 0) return;
-        await sealing[0]!.done;
-        const ready = takeReady(sealing);
-        await this.#write(ready.flatMap(({ parts }) => parts!));
-        for (const { bytes } of ready) inFlight -= bytes;
+        inFlight -= await this.#write(takeJoined(sealing));
       }
     } catch (error) {
       this.abort(error);
@@ -247,27 +245,28 @@ export class Channel implements AsyncDisposable {
     const head = headOf(kind, record.length + TAG_BYTES);
     const sealed = sending.seal(head, record);
     resolve();
-    const sealing: Sealing = {
-      bytes: HEAD_BYTES + record.length + TAG_BYTES,
-      done: sealed.then((buffer) => {
-        sealing.parts = [head, new Uint8Array(buffer)];
-      }),
-    };
-    return sealing;
+    return { head, sealed, bytes: HEAD_BYTES + record.length + TAG_BYTES };
   }
 
-  /** Joins them in one buffer that is reused: fresh memory costs time. */
-  async #write(parts: readonly Bytes[]): Promise<void> {
-    this.#wrote = true;
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
+  /**
+   * Joins them in one buffer that is reused: fresh memory costs time.
+   *
+   * @returns How many bytes they were.
+   */
+  async #write(joined: readonly Sealing[]): Promise<number> {
+    const length = joined.reduce((sum, { bytes }) => sum + bytes, 0);
     if (length > this.#joined.length) this.#joined = new Uint8Array(length);
     let at = 0;
-    for (const part of parts) {
-      this.#joined.set(part, at);
-      at += part.length;
-      release(part);
+    for (const { head, sealed, bytes } of joined) {
+      const body = new Uint8Array(await sealed);
+      this.#joined.set(head, at);
+      this.#joined.set(body, at + HEAD_BYTES);
+      at += bytes;
+      release(body);
     }
+    this.#wrote = true;
     await writeAll(this.#stream, this.#joined.subarray(0, length));
+    return length;
   }
 
   /** Starts to decrypt the next records. */
@@ -337,12 +336,12 @@ function keepFreedMemory(): void {
   new ArrayBuffer(4 * 1024 * 1024).transfer(0);
 }
 
-/** Takes the encrypted ones from the front, as many as share a write. */
-function takeReady(sealing: Sealing[]): Sealing[] {
-  let bytes = 0;
-  const end = sealing.findIndex((one, index) => {
-    bytes += one.bytes;
-    return !one.parts || (index > 0 && bytes > MAX_JOINED_BYTES);
+/** Takes from the front as many as share a write. */
+function takeJoined(sealing: Sealing[]): Sealing[] {
+  let joined = 0;
+  const end = sealing.findIndex(({ bytes }, index) => {
+    joined += bytes;
+    return index > 0 && joined > MAX_JOINED_BYTES;
   });
   return sealing.splice(0, end < 0 ? sealing.length : end);
 }
@@ -381,31 +380,24 @@ export function release(bytes: Bytes): void {
 
 /**
  * Bytes in, sealed records out, however the bytes were cut. Nothing in here is
- * authenticated yet. It starts small, and grows while reads fill it.
+ * authenticated yet.
  */
 class RecordBuffer {
-  #buffer: Bytes = new Uint8Array(FIRST_BUFFER_BYTES);
+  readonly #buffer: Bytes = new Uint8Array(BUFFER_BYTES);
   #start = 0; // before it: already returned
   #end = 0; // after it: not yet received
-  #filled = false; // by the last read
 
-  /** Where to write the next bytes. Never empty. */
+  /** Where to write the next bytes, when all complete records were returned. */
   space(): Bytes {
-    const held = this.#buffer.subarray(this.#start, this.#end);
-    const size = this.#wantedSize(held.length);
-    if (size !== this.#buffer.length) this.#buffer = new Uint8Array(size);
-    if (this.#start > 0 || this.#buffer.buffer !== held.buffer) {
-      this.#buffer.set(held);
-    }
+    this.#buffer.copyWithin(0, this.#start, this.#end);
+    this.#end -= this.#start;
     this.#start = 0;
-    this.#end = held.length;
     return this.#buffer.subarray(this.#end);
   }
 
   /** Reports that `count` bytes were written to {@linkcode space}. */
   received(count: number): void {
     this.#end += count;
-    this.#filled = this.#end === this.#buffer.length;
   }
 
   /**
@@ -431,15 +423,6 @@ class RecordBuffer {
     const most = MAX_RECORD_BYTES + TAG_BYTES;
     if (length >= TAG_BYTES && length <= most) return length;
     throw tampered(`a record of ${length} bytes`);
-  }
-
-  #wantedSize(held: number): number {
-    const { length } = this.#buffer;
-    const grown = this.#filled
-      ? Math.min(4 * length, LARGEST_BUFFER_BYTES)
-      : length;
-    if (held < HEAD_BYTES) return grown;
-    return Math.max(grown, HEAD_BYTES + this.#announced());
   }
 }
 

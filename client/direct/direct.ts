@@ -8,36 +8,39 @@
  *
  * @module
  */
-import { ChatError, type Frame, lookAlike } from "../../protocol.ts";
+import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
+import { type ChatError, type Frame, lookAlike } from "../../protocol.ts";
 import type { Audience, DirectTalk } from "./direct_talk.ts";
-import {
-  DirectSessions,
-  type OutgoingCall,
-  withName,
-} from "./direct_sessions.ts";
-import { Failure } from "../view/failure.ts";
+import { DirectSessions, withName } from "./direct_sessions.ts";
+import { failureOf } from "../view/failure.ts";
 import { FileFailure } from "../files/records.ts";
 import type { PeerFiles } from "../files/peer_files.ts";
 import type { Transfer } from "../files/transfer.ts";
-import { amountText } from "../files/words.ts";
+import { amountText, withSeenBlanks } from "../files/words.ts";
 import { Files, type FilesParts, isTold } from "../files/files.ts";
-import type { Call, CallsParts, Offer } from "./calls.ts";
+import type { Item } from "../view/view.ts";
+import type { Call, Offer } from "./calls.ts";
 
-/** What {@linkcode Direct} needs. */
-export interface DirectParts
-  extends Audience, Pick<CallsParts, "request" | "hostname"> {
+/** Calls and files of a user. */
+export interface DirectSettings {
+  /** The only address for direct connections. Default: all of this computer. */
+  readonly hostname?: string | undefined;
+  /** Whether users can call us. Default true. */
+  readonly listens?: boolean;
+  /** Where files are stored, and which are shared. */
+  readonly files?: Omit<FilesParts, "me" | "show"> | undefined;
+}
+
+/** The session with the server that a {@linkcode Direct} is part of. */
+export interface DirectOwner extends Audience {
+  show(item: Item): void;
   /** Our name. */
-  me(): string;
-  /** Whether the user hides messages of `name`. */
-  ignores(name: string): boolean;
-  /** Whether users can call us. */
-  listens(): boolean;
-  /** Shows an error of the server or the other side. */
-  explain(error: ChatError): void;
+  readonly name: string;
+  readonly server: Pick<ReconnectingConnection, "request">;
+  readonly direct: { readonly listening: boolean };
+  readonly messages: { ignores(name: string): boolean };
   /** Draws the prompt, which has changed. */
   prompt(): void;
-  /** Where files are stored, and which are shared. */
-  readonly files: Omit<FilesParts, "show">;
 }
 
 /** All direct sessions and calls of one user. */
@@ -46,24 +49,41 @@ export class Direct {
   current: DirectTalk | undefined;
   /** The files that are sent and received. */
   readonly files: Files;
-  readonly #parts: DirectParts;
+  /** Those of each call that was accepted without a question; for one reader. */
+  readonly taken: ReadableStream<PeerFiles>;
+  readonly #owner: DirectOwner;
+  readonly #accepts: FilesParts["accepts"];
   readonly #sessions: DirectSessions;
+  /** Of offers that ring, and of calls by users whose names are numbers. */
+  readonly #numbers = new WeakMap<Call, number>();
+  #taken!: ReadableStreamDefaultController<PeerFiles>; // set by the constructor
 
-  constructor(parts: DirectParts) {
-    this.#parts = parts;
-    this.files = new Files({ ...parts.files, show: parts.show });
+  constructor(owner: DirectOwner, { hostname, files }: DirectSettings) {
+    this.#owner = owner;
+    this.#accepts = files?.accepts;
+    this.taken = new ReadableStream({
+      start: (taken) => void (this.#taken = taken),
+    });
+    const show = owner.show.bind(owner);
+    this.files = new Files({ ...files, me: owner.name, show });
     this.#sessions = new DirectSessions({
-      request: parts.request,
-      hostname: parts.hostname,
+      hostname,
+      request: (verb, args, headers) =>
+        owner.server.request(verb, args, headers).catch((error) => {
+          throw failureOf(error);
+        }),
       // A user we ignore must not learn that.
       refusal: (name) =>
-        parts.listens() && !parts.ignores(name)
+        owner.direct.listening && !owner.messages.ignores(name)
           ? undefined
           : "this user takes no calls",
+      passed: (name, { purpose }) => {
+        if (purpose !== "chat") return; // files tell it themselves
+        owner.note(`Calling ${name}. /hangup ${name} ends the call.`);
+      },
       rings: (call) => this.#rings(call),
-      talk: (name, announced) => this.files.transfers.withPeer(name, announced),
-      audience: () => parts,
-      missed: (_, error) => this.#missed(error),
+      transfers: this.files.transfers,
+      audience: () => owner,
     });
   }
 
@@ -74,18 +94,16 @@ export class Direct {
 
   /** Calls a user. The result is shown when it is known. */
   call(name: string): void {
-    const talks = this.#sessions.talks.values();
-    const talk = withName(talks.filter(({ forFiles }) => !forFiles), name);
-    if (talk) {
-      const text = talk.broken
+    const known = withName(this.#chats(), name);
+    if (known?.ringing) {
+      return this.#owner.note(`You are already calling ${name}`);
+    }
+    if (known) {
+      const text = known.broken
         ? `Reconnecting to ${name}. /hangup ${name} ends that session.`
         : `You already have a direct session with ${name}`;
-      return this.#note(text);
+      return this.#owner.note(text);
     }
-    if (withName(this.#chatCalls(), name)) {
-      return this.#note(`You are already calling ${name}`);
-    }
-    this.#note(`Calling ${name}. /hangup ${name} ends the call.`);
     this.#sessions.call(name);
   }
 
@@ -105,7 +123,7 @@ export class Direct {
       return transfer;
     } catch (error) {
       if (!(error instanceof FileFailure)) throw error;
-      this.#error(error.message);
+      this.#owner.showError(error.message);
       return undefined;
     }
   }
@@ -120,42 +138,56 @@ export class Direct {
   }
 
   /**
-   * Accepts a call or an offer of files; without a name, the only one. An offer
-   * may be named by its number.
+   * Accepts the call and the offers of a user; without a name, the only one there
+   * is. An offer may be named by its number.
    */
   async accept(name: string): Promise<void> {
-    const offered = this.#offerOf(name);
-    if (offered !== undefined) return await this.files.accept(offered);
-    const call = this.#incomingCall(name, "/accept");
-    if (!call) return;
-    this.#note(`Connecting to ${call.name} directly`);
-    this.#sessions.answer(call);
+    for (const one of this.#waiting(name, "/accept")) {
+      if ("role" in one) await this.files.accept(one);
+      else {
+        this.#owner.note(`Connecting to ${one.name} directly`);
+        this.#sessions.answer(one, this.#numbers.get(one));
+      }
+    }
   }
 
-  /** Declines it; as with {@linkcode accept}. */
+  /** Declines as {@linkcode accept} accepts. */
   decline(name: string): void {
-    const offered = this.#offerOf(name);
-    if (offered !== undefined) return this.files.cancel(offered);
-    const call = this.#incomingCall(name, "/decline");
-    if (!call) return;
-    this.#sessions.calls.decline(call, "not now");
-    const { purpose } = call.offer;
-    const what = purpose === "file" ? call.offer.name : "the call";
-    this.#note(`You declined ${what} from ${call.name}`);
+    for (const one of this.#waiting(name, "/decline")) {
+      if ("role" in one) this.files.transfers.end(one);
+      else {
+        this.#sessions.calls.decline(one, "not now");
+        this.#owner.note(`You declined ${titleOf(one)} from ${one.name}`);
+      }
+    }
   }
 
   /** Ends a session or an outgoing call; without a name, the only one. */
   async hangUp(name: string): Promise<void> {
-    const { talks, outgoing } = this.#sessions;
-    const all = [...talks, ...outgoing];
-    const one = this.#pick(all, name, "There is no direct session", "/hangup");
-    if (!one) return;
-    if ("stop" in one) {
-      one.stop.abort(new ChatError(118, `you ended the call to ${one.name}`));
-    } else {
-      await one.end();
-      this.#note(`The direct session with ${one.name} is over`);
+    const all = [...this.#sessions.talks];
+    const { current } = this;
+    const isMeant = name === "" || withName(current ? [current] : [], name);
+    if (current && isMeant && !all.includes(current)) {
+      this.#leave(current); // the other side has ended it
+      return this.#owner.note(
+        `The direct session with ${current.name} is over`,
+      );
     }
+    const one = this.#pick(all, name, NO_SESSION, "/hangup");
+    if (!one) return;
+    const wasOpen = !one.ringing;
+    this.#leave(one); // the next line must not wait for the end
+    await one.end(`you ended the call to ${one.name}`);
+    if (wasOpen) {
+      this.#owner.note(`The direct session with ${one.name} is over`);
+    }
+  }
+
+  /** Plain lines go to the room again, if they went to `one`. */
+  #leave(one: DirectTalk): void {
+    if (this.current !== one) return;
+    this.current = undefined;
+    this.#owner.prompt();
   }
 
   /** Sends a message in a session; without a name, in the current or only one. */
@@ -167,7 +199,7 @@ export class Direct {
   switch(name: string): void {
     if (this.current && name === "") this.current = undefined;
     else this.current = this.#wanted(name) ?? this.current;
-    this.#parts.prompt();
+    this.#owner.prompt();
   }
 
   /** Ends all sessions and calls. */
@@ -178,53 +210,53 @@ export class Direct {
   #rings(call: Call): void {
     const { name, offer } = call;
     const answer = this.#ownAnswer(call);
-    if (answer === "yes") return void this.#sessions.answer(call);
+    if (answer === "yes") {
+      const { talk } = this.#sessions.answer(call);
+      const offers = offer.purpose === "file" && offer.files > 0;
+      if (offers) this.#taken.enqueue(talk);
+      return;
+    }
     if (answer) return this.#sessions.calls.decline(call, answer.why);
-    const ours = withName(this.#chatCalls(), name);
+    const calling = this.#chats().filter((one) => one.ringing);
+    const ours = withName(calling, name);
     if (ours && offer.purpose === "chat") return this.#callBoth(call, ours);
     call.ended.addEventListener("abort", () => {
       const { message }: ChatError = call.ended.reason;
-      if (message !== "") this.#note(message);
+      if (message !== "") this.#owner.note(message);
     });
     if (offer.purpose === "file") {
       return this.#sessions.own(this.#tellOffer(call, offer));
     }
-    this.#note(
+    const one = NUMBER.test(name) ? this.#newNumber(call) : name;
+    this.#owner.note(
       `${name} calls you from ${call.from}: a direct session, encrypted, ` +
-        `without the server. /accept ${name} or /decline ${name}`,
+        `without the server. /accept ${one} or /decline ${one}`,
     );
   }
 
   /** The answer, if the user need not be asked. */
   #ownAnswer({ name, offer }: Call): "yes" | { why: string } | undefined {
-    const { shared, accepts } = this.#parts.files;
+    const { shared } = this.files.transfers;
     const isWanted = offer.purpose === "file" && offer.files === 0;
-    if (isWanted && !shared) return { why: "this user shares nothing" };
-    const isTaken = offer.purpose === "file" && accepts?.(name);
+    if (isWanted && !shared) return { why: "this user shares no files" };
+    const isTaken = offer.purpose === "file" && this.#accepts?.(name);
     if (!isWanted && !isTaken) {
-      return accepts && { why: "this user waits for something else" };
+      return this.#accepts && { why: "this user waits for something else" };
     }
     const why = this.#sessions.busyReason;
     return why === undefined ? "yes" : { why };
   }
 
   /** Two users call each other: the call to the greater name is kept. */
-  #callBoth(call: Call, ours: OutgoingCall): void {
-    if (lookAlike(this.#parts.me()) < lookAlike(call.name)) return;
-    ours.stop.abort(new ChatError(118, ""));
+  #callBoth(call: Call, ours: DirectTalk): void {
+    if (lookAlike(this.#owner.name) < lookAlike(call.name)) return;
+    this.#sessions.own(ours.end());
     this.#sessions.answer(call);
   }
 
-  /** Outgoing calls that are not for files. */
-  #chatCalls(): Iterable<OutgoingCall> {
-    const { outgoing } = this.#sessions;
-    return outgoing.values().filter(({ forFiles }) => !forFiles);
-  }
-
-  /** Shows why a call failed, unless we ended it. */
-  #missed(error: ChatError | Failure): void {
-    if (error instanceof Failure) this.#error(error.message);
-    else if (error.message !== "") this.#parts.explain(error);
+  /** Sessions, and our calls that ring, that are not for files. */
+  #chats(): IteratorObject<DirectTalk> {
+    return this.#sessions.talks.values().filter(({ forFiles }) => !forFiles);
   }
 
   async #list(name: string, talk: PeerFiles): Promise<void> {
@@ -232,48 +264,82 @@ export class Direct {
       await this.files.list(talk, name);
     } catch (error) {
       if (!isTold(error)) throw error;
-      this.#error(`Cannot list what ${name} shares: ${error.message}`);
+      this.#owner.showError(
+        `Cannot list what ${name} shares: ${error.message}`,
+      );
     }
   }
 
   async #tellOffer(
-    { name }: Call,
+    call: Call,
     offer: Offer & { purpose: "file" },
   ): Promise<void> {
+    const { name } = call;
     const room = await this.files.transfers.roomFor(offer.size);
+    if (call.ended.aborted) return; // which was told
+    const number = this.#newNumber(call);
     const amount = amountText(offer.files, offer.size);
-    this.#note(`${name} offers ${offer.name} (${amount}; ${room})`);
-    this.#note(`Type /accept ${name} or /decline ${name}`);
+    const title = withSeenBlanks(offer.name);
+    this.#owner.note(`${name} offers ${title} (${amount}; ${room})`);
+    const isOnly = this.#ofUser(name).length < 2;
+    const isNumber = NUMBER.test(name);
+    const one = isOnly && !isNumber ? name : number;
+    const all = isOnly || isNumber
+      ? ""
+      : `; /accept ${name} or /decline ${name} for all`;
+    this.#owner.note(`Type /accept ${one} or /decline ${one}${all}`);
   }
 
-  /** The number of an offer, given by number or by name, or the only one. */
-  #offerOf(name: string): number | undefined {
+  /** What was shown of a user's calls and offers; without a name, of all users. */
+  #ofUser(name: string): (Call | Transfer)[] {
     const { offers } = this.files.transfers;
-    const byNumber = offers.find(({ number }) => `${number}` === name);
-    if (byNumber) return byNumber.number;
-    const isMeant = (who: string) =>
-      name === "" || lookAlike(who) === lookAlike(name);
-    const [first, second] = offers.filter(({ peer }) => isMeant(peer));
-    const { ringing } = this.#sessions.calls;
-    const isCall = ringing.some((call) => isMeant(call.name));
-    return second || isCall ? undefined : first?.number;
+    const ringing = this.#sessions.calls.ringing
+      .filter((call) => call.offer.purpose === "chat" || this.#numberOf(call));
+    return [...ringing, ...offers].filter((one) =>
+      name === "" || lookAlike(userOf(one)) === lookAlike(name)
+    );
+  }
+
+  /** What an answer means; shows a note if that is not clear. */
+  #waiting(name: string, command: string): (Call | Transfer)[] {
+    const all = this.#ofUser("");
+    const numbered = all.find((one) => `${this.#numberOf(one)}` === name);
+    const called = all.filter((one) => userOf(one) === name); // "7" is a name too
+    const isClear = called.length === 0 || called.includes(numbered!);
+    if (numbered && isClear) return [numbered];
+    const found = numbered ? [] : this.#ofUser(name);
+    if (found.length === 1 || (name !== "" && found.length > 1)) return found;
+    const names = [...new Set(all.map(userOf))].join(", ");
+    const choices = (numbered ? [numbered, ...called] : all).map((one) => {
+      const number = one === numbered ? undefined : this.#numberOf(one);
+      const what = number ?? userOf(one);
+      return `${command} ${what} (${titleOf(one)} from ${userOf(one)})`;
+    });
+    this.#owner.note(
+      all.length === 0
+        ? "There is no call and no offer to answer"
+        : name === "" || numbered
+        ? `Which one? ${choices.join(", ")}`
+        : `There is none with ${name}, only with ${names}`,
+    );
+    return [];
+  }
+
+  #newNumber(call: Call): number {
+    const number = ++this.files.transfers.lastNumber;
+    this.#numbers.set(call, number);
+    return number;
+  }
+
+  #numberOf(one: Call | Transfer): number | undefined {
+    return "role" in one ? one.number : this.#numbers.get(one);
   }
 
   /** The session with `name`; without a name, the current or only one. */
   #wanted(name: string): DirectTalk | undefined {
     if (name === "" && this.current) return this.current;
-    const none = "There is no direct session. /call NAME starts one.";
-    return this.#pick([...this.#sessions.talks], name, none, "/direct");
-  }
-
-  #incomingCall(name: string, command: string): Call | undefined {
-    const { ringing } = this.#sessions.calls;
-    return this.#pick(
-      ringing,
-      name,
-      "There is no call and no offer to answer",
-      command,
-    );
+    const open = [...this.#sessions.talks].filter((one) => !one.ringing);
+    return this.#pick(open, name, NO_SESSION, "/direct");
   }
 
   /** The one with `name`, or the only one; shows a note if that is not clear. */
@@ -287,20 +353,28 @@ export class Direct {
     if (found) return found;
     if (name === "" && all.length === 1) return all[0];
     const names = all.map((one) => one.name).join(", ");
-    if (all.length === 0) this.#note(none);
-    else if (name === "") this.#note(`Which one? ${command} ${names}`);
-    else this.#note(`There is none with ${name}, only with ${names}`);
+    if (all.length === 0) this.#owner.note(none);
+    else if (name === "") this.#owner.note(`Which one? ${command} ${names}`);
+    else this.#owner.note(`There is none with ${name}, only with ${names}`);
     return undefined;
   }
-
-  #note(text: string): void {
-    this.#parts.show({ kind: "note", text });
-  }
-
-  #error(text: string): void {
-    this.#parts.show({ kind: "error", text });
-  }
 }
+
+const NO_SESSION = "There is no direct session. /call NAME starts one.";
+
+/** Whose call or offer it is. */
+function userOf(one: Call | Transfer): string {
+  return "role" in one ? one.peer : one.name;
+}
+
+/** What a user calls it. */
+function titleOf(one: Call | Transfer): string {
+  if ("role" in one) return one.contents.title;
+  return one.offer.purpose === "file" ? one.offer.name : "the call";
+}
+
+/** A user's name that looks like the number of an offer. */
+const NUMBER = /^\d+$/;
 
 /** What a call is for that lists the files that the other side shares. */
 const SHARED_FILES = { title: "/", size: 0, files: 0 };

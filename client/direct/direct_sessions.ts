@@ -7,24 +7,13 @@
  *
  * @module
  */
-import { ChatError, lookAlike } from "../../protocol.ts";
-import {
-  atMost,
-  type Audience,
-  DirectTalk,
-  type DirectTalkOptions,
-} from "./direct_talk.ts";
-import { EXIT, Failure } from "../view/failure.ts";
-import type { PeerFiles } from "../files/peer_files.ts";
-import type { Announced, Transfer } from "../files/transfer.ts";
-import {
-  type Call,
-  Calls,
-  type CallsParts,
-  type EstablishedCall,
-  type Offer,
-} from "./calls.ts";
-import { calledName } from "../files/transfers.ts";
+import { lookAlike } from "../../protocol.ts";
+import { atMost, type Audience, DirectTalk } from "./direct_talk.ts";
+import { PeerFiles } from "../files/peer_files.ts";
+import type { Transfer } from "../files/transfer.ts";
+import { type Call, Calls, type CallsParts, type Offer } from "./calls.ts";
+import type { Rendezvous } from "./rendezvous.ts";
+import { calledName, type Transfers } from "../files/transfers.ts";
 
 /** How long the end may wait for the other sides, in milliseconds. */
 const END_MS = 1_000;
@@ -34,32 +23,16 @@ const MAX_RUNNING = 32;
 
 /** What {@linkcode DirectSessions} needs, beside what calls need. */
 export interface DirectSessionsParts extends CallsParts {
-  /** The files between us and `name`; see `Transfers.withPeer`. */
-  talk(name: string, announced?: Announced): PeerFiles;
+  /** The files of all sessions. */
+  readonly transfers: Transfers;
   /** Where a session with `name` is shown. */
   audience(name: string): Audience;
-  /** A call to `name`, or one that was accepted, has failed. */
-  missed(name: string, error: ChatError | Failure): void;
-}
-
-/** What a session starts with. */
-interface SessionStart extends DirectTalkOptions {
-  /** The other user. */
-  readonly name: string;
-}
-
-/** An outgoing call that rings. */
-export interface OutgoingCall extends SessionStart {
-  /** Ends the call; the message of its reason is shown, unless empty. */
-  readonly stop: AbortController;
 }
 
 /** All direct sessions of one user. */
 export class DirectSessions implements AsyncDisposable {
   readonly calls: Calls;
-  /** Outgoing calls that ring. */
-  readonly outgoing = new Set<OutgoingCall>();
-  /** The open sessions, the newest last. */
+  /** The open sessions and our calls that ring, the newest last. */
   readonly talks = new Set<DirectTalk>();
   readonly #parts: DirectSessionsParts;
   readonly #running = new Set<Promise<void>>();
@@ -76,30 +49,34 @@ export class DirectSessions implements AsyncDisposable {
 
   /** Calls a user, to chat. */
   call(name: string): void {
-    const talk = this.#parts.talk(name);
-    this.#ring({ name, talk }, { purpose: "chat" });
+    this.#ring(name, this.#filesWith(name), { purpose: "chat" });
   }
 
-  /** Accepts a call. `over` resolves when its session is over. */
+  /**
+   * Accepts a call; what it offers gets `number`, if it has one. `over` resolves
+   * when its session is over.
+   */
   answer(
     call: Call,
+    number?: number,
   ): { readonly talk: PeerFiles; readonly over: Promise<void> } {
     const { name, offer } = call;
     const forFiles = offer.purpose === "file";
-    const offered = forFiles && offer.files > 0 ? offer : undefined;
-    const talk = this.#parts.talk(name, offered);
-    const established = this.calls.accept(call);
-    const over = this.#run({ name, talk, forFiles }, established);
-    this.own(over);
-    return { talk, over };
+    const offered = forFiles && offer.files > 0
+      ? { ...offer, number }
+      : undefined;
+    const talk = new PeerFiles(this.#parts.transfers, name, offered);
+    const audience = this.#parts.audience(name);
+    const isOffered = offered !== undefined;
+    const start = { name, talk, forFiles, isOffered, ours: false };
+    const session = new DirectTalk(start, audience);
+    return { talk, over: this.#run(session, this.calls.accept(call)) };
   }
 
   /** The files with `name`: of the open session, or of a new one. */
   talkWith(name: string): PeerFiles {
-    const open = this.talks.values().filter(({ lasting }) => lasting);
-    const calling = this.outgoing.values().filter(({ forFiles }) => forFiles);
-    const known = withName(open, name) ?? withName(calling, name);
-    return known?.talk ?? this.#parts.talk(name);
+    const lasting = this.talks.values().filter((one) => one.lasting);
+    return withName(lasting, name)?.talk ?? this.#filesWith(name);
   }
 
   /**
@@ -111,14 +88,12 @@ export class DirectSessions implements AsyncDisposable {
     talk: PeerFiles,
     { contents, settled }: Pick<Transfer, "contents" | "settled">,
   ): void {
-    const known = [...this.talks, ...this.outgoing];
-    if (known.some((one) => one.talk === talk)) return;
+    if (this.talks.values().some((one) => one.talk === talk)) return;
     const { title, size, files } = contents;
-    const start = { name, talk, forFiles: true };
-    const calling = this.#ring(start, {
+    const session = this.#ring(name, talk, {
       ...{ purpose: "file", name: calledName(title), size, files },
     });
-    this.own(this.#endAfter(calling, settled));
+    this.own(endAfter(session, settled));
   }
 
   /** The end awaits `task`. */
@@ -133,56 +108,41 @@ export class DirectSessions implements AsyncDisposable {
   }
 
   async #endAll(): Promise<void> {
-    this.calls[Symbol.dispose]();
-    for (const { stop } of this.outgoing) stop.abort(new ChatError(118, ""));
+    for (const call of this.calls.ringing) this.calls.decline(call, "left");
     await Promise.all(Array.from(this.talks, (one) => one.end()));
     await Promise.all(this.#running);
   }
 
+  #filesWith(name: string): PeerFiles {
+    return new PeerFiles(this.#parts.transfers, name);
+  }
+
   /** Calls, and runs the session that results. */
-  #ring(start: SessionStart, offer: Offer): OutgoingCall {
-    const calling = { ...start, stop: new AbortController() };
-    this.outgoing.add(calling);
-    const { signal } = calling.stop;
-    const established = this.calls.call(start.name, offer, signal)
-      .finally(() => this.outgoing.delete(calling));
-    this.own(this.#run(calling, established));
-    return calling;
+  #ring(name: string, talk: PeerFiles, offer: Offer): DirectTalk {
+    const forFiles = offer.purpose === "file";
+    const start = { name, talk, forFiles, ours: true };
+    const session = new DirectTalk(start, this.#parts.audience(name));
+    this.#run(session, this.calls.call(name, offer, session.stop.signal));
+    return session;
   }
 
-  /** Runs one session, from the call to the end. */
-  async #run(
-    start: SessionStart | OutgoingCall,
-    established: Promise<EstablishedCall>,
-  ): Promise<void> {
-    const { name, talk, forFiles } = start;
-    const stop = "stop" in start ? start.stop : undefined;
-    try {
-      const call = await established;
-      const audience = this.#parts.audience(call.name);
-      const session = new DirectTalk(call, audience, start);
-      this.talks.add(session);
-      if (stop?.signal.aborted) this.own(session.end());
-      await session.run();
-      this.talks.delete(session);
-    } catch (error) {
-      if (!(error instanceof ChatError || error instanceof Failure)) {
-        throw error;
-      }
-      await talk.end(new Failure(EXIT.failed, error.message || "you left"));
-      const isTold = stop && forFiles; // by what becomes of the files
-      if (!isTold) this.#parts.missed(name, error);
-    }
+  #run(session: DirectTalk, accepted: Promise<Rendezvous>): Promise<void> {
+    this.talks.add(session);
+    const over = session.run(accepted)
+      .finally(() => this.talks.delete(session));
+    this.own(over);
+    return over;
   }
+}
 
-  async #endAfter(calling: OutgoingCall, use: Promise<void>): Promise<void> {
-    const { stop, talk } = calling;
-    await use;
-    await talk.idle();
-    stop.abort(new ChatError(118, "you ended the call")); // if it rings
-    const session = this.talks.values().find((one) => one.talk === talk);
-    await session?.end();
-  }
+/** Ends a session after its files. */
+async function endAfter(
+  session: DirectTalk,
+  use: Promise<void>,
+): Promise<void> {
+  await use;
+  await session.talk.idle();
+  await session.end("you ended the call");
 }
 
 /** The one with `name`, or a look-alike. */

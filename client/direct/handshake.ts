@@ -243,7 +243,8 @@ async function read(stream: ByteStream, length: number): Promise<Bytes> {
   return bytes;
 }
 
-function wrongPeer(why: string): Failure {
+/** The error of a connection that is not to the other side of the call. */
+export function wrongPeer(why: string): Failure {
   return new Failure(EXIT.refused, `wrong peer: ${why}`);
 }
 

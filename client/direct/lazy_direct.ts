@@ -5,19 +5,21 @@
  * @module
  */
 import type { Frame } from "../../protocol.ts";
-import type { Direct, DirectParts } from "./direct.ts";
+import type { Direct, DirectOwner, DirectSettings } from "./direct.ts";
 
 export class LazyDirect {
   /** Whether users can call us. */
   listening: boolean;
   /** Undefined until it is loaded. */
   opened: Direct | undefined;
-  readonly #parts: Omit<DirectParts, "listens">;
+  readonly #owner: DirectOwner;
+  readonly #settings: DirectSettings;
   #opening: Promise<Direct> | undefined;
 
-  constructor(parts: Omit<DirectParts, "listens">, listening: boolean) {
-    this.#parts = parts;
-    this.listening = listening;
+  constructor(owner: DirectOwner, settings: DirectSettings) {
+    this.#owner = owner;
+    this.#settings = settings;
+    this.listening = settings.listens ?? true;
   }
 
   /** Handles a frame of another user, in order. */
@@ -29,10 +31,9 @@ export class LazyDirect {
 
   /** Loads it, once. */
   open(): Promise<Direct> {
-    return this.#opening ??= import("./direct.ts").then(({ Direct }) => {
-      const listens = () => this.listening;
-      return this.opened = new Direct({ ...this.#parts, listens });
-    });
+    return this.#opening ??= import("./direct.ts").then(({ Direct }) =>
+      this.opened = new Direct(this.#owner, this.#settings)
+    );
   }
 
   /** Ends all sessions. */

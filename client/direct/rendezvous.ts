@@ -11,17 +11,22 @@
  *
  * @module
  */
-import { abortable } from "@std/async/abortable";
 import { CLOCK } from "../../core/net/backoff.ts";
-import {
-  type Endpoint,
-  endpointText,
-  whyUnreachable,
-} from "../trust/address.ts";
-import { EXIT, Failure } from "../view/failure.ts";
+import { listenEverywhere, type PortListener } from "../../platform/listen.ts";
+import { mayBeAllowed } from "../../platform/network_advice.ts";
+import { EVERYWHERE, SYSTEM, type System } from "../../platform/system.ts";
+import { errorCode } from "../../platform/system_error.ts";
+import { type Endpoint, endpointText, tune } from "../trust/address.ts";
+import { whyUnreachable } from "../trust/unreachable.ts";
+import { EXIT, Failure, systemReason } from "../view/failure.ts";
 import { ownCandidates } from "./candidates.ts";
-import type { Channel } from "./channel.ts";
-import { type Agreement, type Handshake, handshake } from "./handshake.ts";
+import { type Channel, lost } from "./channel.ts";
+import {
+  type Agreement,
+  type Handshake,
+  handshake,
+  wrongPeer,
+} from "./handshake.ts";
 
 /** Time limit of a handshake, in milliseconds. */
 export const HANDSHAKE_MS = 5_000;
@@ -29,8 +34,21 @@ export const HANDSHAKE_MS = 5_000;
 /** Limit of incoming connections in their handshake. */
 export const MAX_PENDING = 8;
 
-/** How long both sides try to connect, in milliseconds. */
+/**
+ * How long both sides try to connect for the first time, in milliseconds: a firewall
+ * may ask one of the two users first.
+ */
+export const FIRST_RENDEZVOUS_MS = 60_000;
+
+/** The same for later attempts. */
 export const RENDEZVOUS_MS = 15_000;
+
+/**
+ * How long to wait for an answer, in milliseconds, before a candidate is dialled
+ * again: the system itself would try less and less often, and a firewall may let us
+ * through as soon as its user has answered.
+ */
+const DIAL_AGAIN_MS = 5_000;
 
 /** Pause after accept failed, such as for too many open files. */
 const ACCEPT_RETRY_MS = 1_000;
@@ -50,42 +68,60 @@ export class NoConnection extends Failure {
 export class Rendezvous implements AsyncDisposable {
   /** Where this side listens. */
   readonly candidates: readonly Endpoint[];
-  readonly #timeoutMs: number;
-  readonly #listeners: Deno.TcpListener[];
+  readonly #timeoutMs: number | undefined;
+  readonly #againMs: number;
+  readonly #connect: typeof Deno.connect;
+  readonly #system: System;
+  readonly #listeners: PortListener[];
   readonly #stop = new AbortController();
-  readonly #agreed = Promise.withResolvers<Agreement>();
   readonly #incoming = new Set<AbortController>(); // in their handshake
-  readonly #dialling = new Set<AbortController>();
   readonly #running = new Set<Promise<void>>();
   readonly #attempts = new Map<string, string>(); // candidate and outcome
+  #dialling = new AbortController(); // ends when a channel is there, or too late
+  #agreement: Agreement | undefined; // until then nothing is accepted
   #theirs: readonly Endpoint[] = [];
   #round = 0; // the number of channels so far
   #chosen: number | undefined; // the round of the channel, while it holds
   #channel: Channel | undefined;
+  #warned = false; // of a wrong key
   #isNew = false; // `connect` has not returned it yet
-  #arrived = Promise.withResolvers<void>();
 
   /**
    * Listens on a port that the system chooses, of all addresses of this computer
-   * or of `hostname` only. {@linkcode connect} gives up after `timeoutMs`.
+   * or of `hostname` only.
    *
    * @throws {Failure} If the system refuses.
    */
-  constructor({ hostname, timeoutMs = RENDEZVOUS_MS }: {
+  constructor({ hostname, timeoutMs, againMs, connect, system }: {
     readonly hostname?: string | undefined;
+    /** When {@linkcode connect} gives up. Default: the times above. */
     readonly timeoutMs?: number;
+    /** When a candidate is dialled again. Default: after five seconds. */
+    readonly againMs?: number;
+    /** Default: `Deno.connect`. */
+    readonly connect?: typeof Deno.connect;
+    /** Default: the one that runs this. */
+    readonly system?: System;
   }) {
     this.#timeoutMs = timeoutMs;
+    this.#againMs = againMs ?? DIAL_AGAIN_MS;
+    this.#connect = connect ?? Deno.connect;
+    this.#system = system ?? SYSTEM;
     this.#listeners = listen(hostname);
     const { port } = this.#listeners[0]!.addr; // there is one, or it has thrown
     this.candidates = ownCandidates(port, hostname);
-    for (const listener of this.#listeners) this.#run(this.#accept(listener));
   }
 
   /** Sets the key agreement, and the candidates of the other side. */
   agree(agreement: Agreement, theirs: readonly Endpoint[]): void {
     this.#theirs = theirs;
-    this.#agreed.resolve(agreement);
+    this.#agreement = agreement;
+    for (const listener of this.#listeners) this.#run(this.#accept(listener));
+  }
+
+  /** The verification code; empty until there was a channel. */
+  get code(): string {
+    return this.#agreement?.code ?? "";
   }
 
   /**
@@ -115,21 +151,27 @@ export class Rendezvous implements AsyncDisposable {
 
   #end(why: Failure): void {
     this.#stop.abort(why);
-    dropAll(this.#dialling);
-    dropAll(this.#incoming);
-    this.#arrived.resolve();
+    this.#dialling.abort();
   }
 
   async #dialBothWays(): Promise<void> {
     this.#stop.signal.throwIfAborted();
     this.#chosen = undefined; // the caller has lost it
     this.#attempts.clear();
-    this.#arrived = Promise.withResolvers();
-    const late = setTimeout(this.#arrived.resolve, this.#timeoutMs);
-    for (const candidate of this.#theirs) this.#run(this.#dial(candidate));
-    await this.#arrived.promise;
-    clearTimeout(late);
-    dropAll(this.#dialling);
+    this.#dialling = new AbortController();
+    const { signal } = this.#dialling;
+    const usualMs = this.#timeoutMs ?? RENDEZVOUS_MS;
+    const isFirst = this.#timeoutMs === undefined && this.#round === 0;
+    const longestMs = isFirst ? FIRST_RENDEZVOUS_MS : usualMs;
+    const silent = `no answer within ${longestMs / 1_000} seconds`;
+    for (const one of this.#theirs) {
+      this.#attempts.set(endpointText(one), silent);
+      this.#run(this.#dial(one, signal));
+    }
+    await CLOCK.sleep(usualMs, signal);
+    // The user is told of an attack soon.
+    if (!this.#warned) await CLOCK.sleep(longestMs - usualMs, signal);
+    this.#dialling.abort();
     this.#stop.signal.throwIfAborted();
     if (!this.#isNew) throw new NoConnection(this.#outcomes());
   }
@@ -143,26 +185,36 @@ export class Rendezvous implements AsyncDisposable {
     return [...tried, `no incoming connection on ${own}`];
   }
 
-  async #dial(candidate: Endpoint): Promise<void> {
-    const dropping = new AbortController();
-    this.#dialling.add(dropping);
-    const text = endpointText(candidate);
-    const late = `no answer within ${this.#timeoutMs / 1_000} seconds`;
-    this.#attempts.set(text, late);
-    try {
-      const { signal } = dropping;
-      const conn = await Deno.connect({ ...candidate, signal });
-      await this.#handshake(conn, { dialled: true, dropping });
-    } catch (error) {
-      const isNews = this.#dialling.has(dropping); // or it was not needed
-      if (isNews) this.#attempts.set(text, whyUnreachable(error)[0]);
-    } finally {
-      this.#dialling.delete(dropping);
+  /** Dials, again and again until there is an answer. */
+  async #dial(candidate: Endpoint, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const late = AbortSignal.timeout(this.#againMs);
+      const either = AbortSignal.any([signal, late]);
+      try {
+        const conn = await this.#connect({ ...candidate, signal: either });
+        return await this.#handshake(conn, { dialled: true, signal });
+      } catch (error) {
+        if (signal.aborted) return; // it was not needed
+        if (error === late.reason) continue;
+        this.#failed(endpointText(candidate), error);
+        const code = errorCode(error, this.#system);
+        if (!mayBeAllowed(code, this.#system)) return;
+      }
+      await CLOCK.sleep(this.#againMs, signal);
     }
   }
 
+  /** Remembers why an attempt failed. */
+  #failed(attempt: string, error: unknown): void {
+    this.#attempts.set(
+      attempt,
+      whyUnreachable(error, { system: this.#system })[0],
+    );
+    if (isWarning(error)) this.#warned = true;
+  }
+
   /** Accepts until the rendezvous is over. */
-  async #accept(listener: Deno.TcpListener): Promise<void> {
+  async #accept(listener: PortListener): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
         this.#run(this.#receive(await listener.accept()));
@@ -181,12 +233,12 @@ export class Rendezvous implements AsyncDisposable {
       this.#incoming.delete(oldest!); // there are many
       oldest!.abort();
     }
+    const signal = AbortSignal.any([dropping.signal, this.#stop.signal]);
     try {
-      await this.#handshake(conn, { dialled: false, dropping });
+      await this.#handshake(conn, { dialled: false, signal });
     } catch (error) {
       // Some other program; only a wrong key is worth telling.
-      if (!(error instanceof Failure) || error.advice === "") return;
-      this.#attempts.set("Incoming connection", error.message);
+      if (isWarning(error)) this.#failed("Incoming connection", error);
     } finally {
       this.#incoming.delete(dropping);
     }
@@ -194,59 +246,50 @@ export class Rendezvous implements AsyncDisposable {
 
   /**
    * Makes `conn` the channel, if the handshake succeeds and it is the first. Drops
-   * it when `dropping` aborts, or after {@linkcode HANDSHAKE_MS}.
+   * it when `signal` aborts, or after {@linkcode HANDSHAKE_MS}.
    */
   async #handshake(
     conn: Deno.TcpConn,
-    { dialled, dropping }: { dialled: boolean; dropping: AbortController },
+    { dialled, signal }: { dialled: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const { signal } = dropping;
+    const late = AbortSignal.timeout(HANDSHAKE_MS);
+    const dropped = AbortSignal.any([signal, late]);
     const close = () => conn[Symbol.dispose](); // also twice
-    conn.setNoDelay(true);
-    conn.setKeepAlive(true);
-    signal.addEventListener("abort", close);
-    const timer = setTimeout(() => dropping.abort(noProof()), HANDSHAKE_MS);
-    const release = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", close);
-    };
+    dropped.addEventListener("abort", close);
     let chosen = false;
     const choose = (theirs: number, both: number) => {
-      if (signal.aborted || !this.#needs(theirs)) return false;
+      const isNeeded = this.#chosen === undefined ||
+        theirs > this.#chosen; // the peer has lost the last one
+      if (dropped.aborted || !isNeeded) return false;
       this.#chosen = both;
-      release();
-      dropAll(this.#dialling);
       return chosen = true;
     };
     try {
-      const agreement = await abortable(this.#agreed.promise, signal);
+      tune(conn);
+      dropped.throwIfAborted();
+      const agreement = this.#agreement!; // we dial and accept only with one
       const options = { agreement, dialled, round: this.#round, choose };
-      this.#take(await handshake(conn, options));
+      const made = await handshake(conn, options);
+      dropped.removeEventListener("abort", close);
+      this.#take(made);
     } catch (error) {
       close();
       if (chosen) this.#chosen = undefined;
-      throw signal.aborted ? signal.reason : error;
-    } finally {
-      release();
+      if (!late.aborted) throw error;
+      throw wrongPeer(`no proof within ${HANDSHAKE_MS / 1_000} seconds`);
     }
-  }
-
-  /** Whether there is no channel, or the peer has lost the last one. */
-  #needs(theirs: number): boolean {
-    if (this.#stop.signal.aborted) return false;
-    return this.#chosen === undefined || theirs > this.#chosen;
   }
 
   #take({ channel, round }: Handshake): void {
     if (this.#stop.signal.aborted) {
       return void channel.abort(this.#stop.signal.reason);
     }
-    this.#channel?.abort(replaced());
+    this.#channel?.abort(lost(": the other side has reconnected"));
     this.#channel = channel;
     this.#isNew = true;
     this.#chosen = round;
     this.#round = round + 1;
-    this.#arrived.resolve();
+    this.#dialling.abort();
   }
 
   /** Owns `task`, which never rejects. */
@@ -256,9 +299,9 @@ export class Rendezvous implements AsyncDisposable {
   }
 }
 
-function dropAll(connections: Set<AbortController>): void {
-  for (const connection of connections) connection.abort();
-  connections.clear();
+/** Whether the user must know of it: a client showed a wrong key. */
+function isWarning(error: unknown): boolean {
+  return error instanceof Failure && error.advice !== "";
 }
 
 /**
@@ -266,12 +309,12 @@ function dropAll(connections: Set<AbortController>): void {
  *
  * @throws {Failure} If the system, or Deno's permissions, refuse.
  */
-function listen(hostname: string | undefined): Deno.TcpListener[] {
+function listen(hostname: string | undefined): PortListener[] {
   try {
     if (hostname !== undefined) return [Deno.listen({ hostname, port: 0 })];
-    return listenEverywhere();
+    return listenOnBoth();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = systemReason(cause);
     throw new Failure(
       EXIT.failed,
       `Cannot listen for a direct connection: ${why}`,
@@ -280,28 +323,10 @@ function listen(hostname: string | undefined): Deno.TcpListener[] {
   }
 }
 
-function listenEverywhere(): Deno.TcpListener[] {
-  let six: Deno.TcpListener;
+function listenOnBoth(): PortListener[] {
   try {
-    six = Deno.listen({ hostname: "::", port: 0 });
+    return listenEverywhere({ port: 0 });
   } catch {
-    return [Deno.listen({ hostname: "0.0.0.0", port: 0 })]; // without IPv6
+    return [Deno.listen({ hostname: EVERYWHERE, port: 0 })]; // without IPv6
   }
-  try {
-    const { port } = six.addr;
-    return [six, Deno.listen({ hostname: "0.0.0.0", port })];
-  } catch {
-    return [six]; // it takes IPv4 too, where that port counts as in use
-  }
-}
-
-function noProof(): Failure {
-  const why = `no proof within ${HANDSHAKE_MS / 1_000} seconds`;
-  return new Failure(EXIT.refused, `wrong peer: ${why}`);
-}
-
-function replaced(): Failure {
-  return new Failure(EXIT.failed, "The other side has reconnected", {
-    passing: true,
-  });
 }

@@ -4,7 +4,8 @@
  *
  * What is offered is found first. Each file is compared with that when it is
  * opened and again after its last byte, so a file that changes while it is sent
- * ends the transfer instead of arriving as a mixture.
+ * does not arrive as a mixture: it does not arrive. The others do, and both users
+ * are told; so it is with what cannot be read.
  *
  * No link inside a folder is followed, and only files and folders are sent: a
  * link can lead anywhere, and a device has no end. A path that the user typed
@@ -12,19 +13,21 @@
  *
  * @module
  */
-import { createHash, type Hash } from "node:crypto";
 import { basename, join, resolve, sep } from "node:path";
+import { whileHeld } from "../../platform/held_files.ts";
+import { SYSTEM, type System } from "../../platform/system.ts";
 import { systemReason } from "../view/failure.ts";
-import { titleOf } from "./names.ts";
+import { namesOn, titleOf } from "./names.ts";
 import {
+  type Disk,
   type Entry,
   FileFailure,
   inRecords,
+  Lines,
   MAX_FILES,
+  MAX_FOLDERS,
   MAX_PATHS_LENGTH,
   pathParts,
-  PIECE_BYTES,
-  sizeOf,
 } from "./records.ts";
 
 /** A file to be sent, or with `/` at the end of its path an empty folder. */
@@ -61,9 +64,18 @@ export class Outgoing {
   readonly sources: FileSource[] = [];
   /** The sum of their sizes, in bytes. */
   size = 0;
-  /** How many links, devices and the like were left out. */
-  leftOut = 0;
+  /** Why files, links and devices of its folders are not among them. */
+  readonly omitted = new Lines();
+  /** What turned out to be changed, or not to be read, while it was sent. */
+  readonly failed = new Map<FileSource, FileFailure>();
+  readonly #titles: string[] = []; // of the items
+  readonly #folders = new Set<string>();
   #pathsLength = 0;
+
+  /** How many files, links and devices of its folders are not among them. */
+  get leftOut(): number {
+    return this.omitted.count;
+  }
 
   /** How many files, empty folders included. */
   get files(): number {
@@ -72,31 +84,74 @@ export class Outgoing {
 
   /** As people say it: `a.txt and 2 more`. */
   get title(): string {
-    const items = Map.groupBy(this.sources, ({ item }) => item).values();
-    return titleOf(
-      [...items.map(([first]) => first!.path.replace(/\/.*/s, "/"))],
-    );
+    return titleOf(this.#titles);
+  }
+
+  /** Why something of it does not arrive. */
+  get missing(): Lines {
+    const missing = new Lines();
+    missing.addAll(this.omitted);
+    for (const { message } of this.failed.values()) missing.add(message);
+    return missing;
+  }
+
+  /** The names that are changed on the receiver's disk. */
+  async renamedOn(disk: Disk): Promise<Lines> {
+    const renamed = new Lines();
+    const items = Map.groupBy(this.sources, ({ item }) => item).values()
+      .map((files, index) => {
+        const title = this.#titles[index]!.replace(/\/$/, "");
+        return { title, files };
+      });
+    for (const { changes } of await namesOn(disk, [...items])) {
+      renamed.addAll(changes);
+    }
+    return renamed;
   }
 
   /**
-   * Adds a file, or an empty folder.
+   * Adds a file, or an empty folder. A path that is too long is left out.
    *
-   * @throws {FileFailure} If its path is too deep, or there are too many.
+   * @throws {FileFailure} If there are too many.
    */
   add(source: FileSource): void {
     const { path, size } = source;
-    if (!pathParts(path)) {
-      throw new FileFailure(`Cannot send "${path}": the path is too deep`);
-    }
+    if (!pathParts(path)) return this.omitPath(path);
     this.#pathsLength += path.length;
+    this.#countFolders(source);
     if (this.files === MAX_FILES || this.#pathsLength > MAX_PATHS_LENGTH) {
-      throw new FileFailure(
-        `Cannot send more than ${MAX_FILES} files at once: pack them first`,
-      );
+      throw tooMany(MAX_FILES, "files");
+    }
+    if (this.#folders.size > MAX_FOLDERS) throw tooMany(MAX_FOLDERS, "folders");
+    if (source.item !== this.sources.at(-1)?.item) {
+      this.#titles.push(path.replace(/\/.*/s, "/"));
     }
     this.sources.push(source);
     this.size += size;
   }
+
+  /** Those that the receiver will count, see `MAX_FOLDERS`. */
+  #countFolders({ item, path }: FileSource): void {
+    const endBefore = (end: number) => path.lastIndexOf("/", end - 1);
+    let end = endBefore(path.length - 1); // behind which an empty folder ends
+    for (; end > 0; end = endBefore(end)) {
+      const folder = `${item}/${path.slice(0, end)}`;
+      if (this.#folders.has(folder)) return;
+      this.#folders.add(folder);
+    }
+  }
+
+  /** Leaves out a path that no receiver takes. */
+  omitPath(path: string): void {
+    const why = "the path is too long or too deep";
+    this.omitted.add(`Cannot send "${path}": ${why}`);
+  }
+}
+
+function tooMany(most: number, what: string): FileFailure {
+  return new FileFailure(
+    `Cannot send more than ${most} ${what} at once: pack them first`,
+  );
 }
 
 /**
@@ -140,30 +195,64 @@ interface Place {
   readonly location: string;
 }
 
+/** Adds what is in a folder; what cannot be sent is left out. */
 async function addFolder(found: Outgoing, place: Place): Promise<void> {
-  const entries = await Array.fromAsync(Deno.readDir(place.location));
-  // The same order after a break: what was sent is compared by position.
-  entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  if (!pathParts(place.path)) return found.omitPath(place.path);
   const before = found.files;
-  for (const { name, isDirectory, isFile } of entries) {
+  for (const { name, isDirectory, isFile } of await entriesOf(place, found)) {
     const path = `${place.path}/${name}`;
     const location = join(place.location, name);
     const inside = { item: place.item, path, location };
     if (isDirectory) await addFolder(found, inside);
-    else if (isFile) found.add(diskFile(inside, await Deno.lstat(location)));
-    else found.leftOut++;
+    else if (isFile) await addFile(found, inside);
+    else found.omitted.add(`Cannot send "${path}": it is a link or a device`);
   }
   if (found.files > before) return;
   const empty = { ...place, path: `${place.path}/` };
-  found.add(diskFile(empty, { size: 0, mtime: null }));
+  found.add(diskFile(empty, { size: 0, mtime: null, mode: null }));
+}
+
+/** Always in the same order: what was sent before a break is compared by it. */
+async function entriesOf(
+  place: Place,
+  { omitted }: Outgoing,
+): Promise<Deno.DirEntry[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(place.location));
+    return entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  } catch (error) {
+    if (!place.path.includes("/")) throw error; // nothing of it can be sent
+    omitted.add(unreadable(place, error).message);
+    return [];
+  }
+}
+
+async function addFile(found: Outgoing, place: Place): Promise<void> {
+  try {
+    const info = await Deno.lstat(place.location);
+    if (info.isFile) Deno.openSync(place.location).close(); // it can be read
+    found.add(diskFile(place, info));
+  } catch (error) {
+    if (error instanceof FileFailure) throw error;
+    found.omitted.add(unreadable(place, error).message);
+  }
 }
 
 /** What tells whether a file is as it was offered. */
-type FileState = Pick<Deno.FileInfo, "size" | "mtime">;
+type FileState = Pick<Deno.FileInfo, "size" | "mtime" | "mode">;
 
-function diskFile(place: Place, { size, mtime }: FileState): FileSource {
-  const open = () => openOnDisk(place, { size, mtime });
-  return { ...place, size, open };
+function diskFile(place: Place, state: FileState): FileSource {
+  const { size, mtime, mode } = state;
+  const open = () => openOnDisk(place, state);
+  const modified = mtime?.getTime();
+  const executable = ((mode ?? 0) & OWNER_RUNS) !== 0;
+  return {
+    ...place,
+    size,
+    modified,
+    executable: executable || undefined,
+    open,
+  };
 }
 
 /**
@@ -171,10 +260,7 @@ function diskFile(place: Place, { size, mtime }: FileState): FileSource {
  * calls that wait: one for each file is enough for others to get their turn, and
  * a folder of small files takes a fifth of the time.
  */
-async function openOnDisk(
-  file: Place,
-  offered: FileState,
-): Promise<OpenFile> {
+async function openOnDisk(file: Place, offered: FileState): Promise<OpenFile> {
   const { location } = file;
   const check = (info: Deno.FileInfo) => {
     const isSame = info.isFile && info.size === offered.size &&
@@ -187,28 +273,28 @@ async function openOnDisk(
     const before = Deno.lstatSync(location);
     check(before);
     if (Deno.realPathSync(location) !== location) throw changed(file);
-    const handle = await Deno.open(location);
-    const info = handle.statSync();
-    if (info.ino === before.ino && info.dev === before.dev) {
-      return {
-        async read(place) {
-          try {
-            // Small pieces at once, which is cheaper than to wait for them.
-            const isSmall = place.length <= SMALL_BYTES;
-            return isSmall ? handle.readSync(place) : await handle.read(place);
-          } catch (error) {
-            throw unreadable(file, error);
-          }
-        },
-        check: () => check(handle.statSync()),
-        [Symbol.dispose]: () => handle.close(),
-      };
+    const handle = await whileHeld(() => Deno.open(location));
+    const { ino, dev } = handle.statSync();
+    if (ino !== before.ino || dev !== before.dev) {
+      handle.close();
+      throw changed(file);
     }
-    handle.close();
+    return {
+      async read(place) {
+        try {
+          // Small pieces at once, which is cheaper than to wait for them.
+          const isSmall = place.length <= SMALL_BYTES;
+          return isSmall ? handle.readSync(place) : await handle.read(place);
+        } catch (error) {
+          throw unreadable(file, error);
+        }
+      },
+      check: () => check(handle.statSync()),
+      [Symbol.dispose]: () => handle.close(),
+    };
   } catch (error) {
     throw unreadable(file, error);
   }
-  throw changed(file);
 }
 
 /** What a shared folder has. */
@@ -225,8 +311,9 @@ export interface Listing {
  * What is asked for is found by going down from the folder, part by part, and
  * must lie exactly where its path says: a link anywhere on the way leads
  * somewhere else, and then there is no such file. That is checked again when
- * the file is opened. The peer is never told whether something exists that is
- * not shared.
+ * the file is opened. Only the form of letters may differ: macOS takes them
+ * apart, and keyboards do not. The peer is never told whether something exists
+ * that is not shared.
  */
 export class SharedFolder {
   /** Where it is, without any link on the way. */
@@ -262,11 +349,10 @@ export class SharedFolder {
    */
   async find(path: string): Promise<Outgoing> {
     const none = new FileFailure(`Nothing called "${path}" is shared`);
-    const parts = pathParts(path.replaceAll("\\", "/"));
+    const parts = askedParts(path);
     if (!parts) throw none;
-    const location = join(this.location, ...parts);
-    const found = await Deno.realPath(location).catch(() => undefined);
-    if (found !== location) throw none;
+    const location = await this.#locate(parts);
+    if (location === undefined) throw none;
     const outgoing = await readable(location);
     const inside = this.location + sep;
     const isInside = outgoing.sources.every(({ location }) =>
@@ -274,6 +360,19 @@ export class SharedFolder {
     );
     if (!isInside) throw none; // a link was put there meanwhile
     return outgoing;
+  }
+
+  /** Where it is, if no link is on the way to it. */
+  async #locate(parts: readonly string[]): Promise<string | undefined> {
+    const location = join(this.location, ...parts);
+    if (await isAt(location)) return location;
+    let known = this.location;
+    for (const part of parts) {
+      const name = await nameIn(known, part);
+      if (name === undefined) return undefined;
+      known = join(known, name);
+    }
+    return await isAt(known) ? known : undefined;
   }
 
   /** What it has, by path; of many, the first. */
@@ -285,6 +384,43 @@ export class SharedFolder {
     ));
     const [entries = []] = inRecords(named);
     return { entries, more: files.length - entries.length };
+  }
+}
+
+/**
+ * The parts of a path that a peer asks for. On disks of Windows `:` separates a
+ * file from its hidden streams: `a.pdf:Zone.Identifier` says where it is from.
+ *
+ * @returns Undefined if nothing that is shared is called so.
+ */
+export function askedParts(
+  path: string,
+  system: System = SYSTEM,
+): string[] | undefined {
+  const parts = pathParts(path.replaceAll("\\", "/"));
+  const isOfStream = system === "windows" && path.includes(":");
+  return isOfStream ? undefined : parts;
+}
+
+/** Whether something is there, and the path to it has no link. */
+async function isAt(location: string): Promise<boolean> {
+  return await Deno.realPath(location).catch(() => undefined) === location;
+}
+
+/** What is called `asked` in a folder, maybe with letters of another form. */
+async function nameIn(
+  folder: string,
+  asked: string,
+): Promise<string | undefined> {
+  const meant = asked.normalize("NFC");
+  if (meant === asked.normalize("NFD")) return asked; // it has one form only
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(folder));
+    const names = entries.map(({ name }) => name)
+      .filter((name) => name.normalize("NFC") === meant);
+    return names.find((name) => name === asked) ?? names[0];
+  } catch {
+    return undefined; // there is no such folder
   }
 }
 
@@ -300,88 +436,22 @@ async function readable(location: string): Promise<Outgoing> {
   }
 }
 
-/** The bytes of an item's files, one after the other, as if they were one. */
-export class ItemReader implements Disposable {
-  /** The sum of their sizes. */
-  readonly size: number;
-  /** Of the bytes that were skipped; the sender adds what it sends. */
-  hash: Hash = createHash("sha256");
-  readonly #sources: readonly FileSource[];
-  #next = 0;
-  #open: { source: FileSource; file: OpenFile; left: number } | undefined;
-
-  /** Opens nothing yet. */
-  constructor(sources: readonly FileSource[]) {
-    this.#sources = sources.filter(({ path }) => !path.endsWith("/"));
-    this.size = sizeOf(sources);
-  }
-
-  /**
-   * Fills `buffer`, across the ends of files.
-   *
-   * @returns How many bytes; fewer than asked for only at the end of all.
-   * @throws {FileFailure} If a file is not what was offered.
-   */
-  async fill(buffer: Uint8Array): Promise<number> {
-    let filled = 0;
-    while (filled < buffer.length) {
-      const open = this.#open ??= await this.#openNext();
-      if (!open) break;
-      const wanted = Math.min(buffer.length - filled, open.left);
-      if (wanted === 0) {
-        open.file.check();
-        this[Symbol.dispose]();
-        continue;
-      }
-      const place = buffer.subarray(filled, filled + wanted);
-      const count = await open.file.read(place);
-      if (count === null) throw changed(open.source);
-      open.left -= count;
-      filled += count;
-    }
-    return filled;
-  }
-
-  /** Reads the first `bytes`, of which there are as many; their hash. */
-  async skip(bytes: number, signal: AbortSignal): Promise<string> {
-    const buffer = new Uint8Array(PIECE_BYTES);
-    for (let left = bytes; left > 0;) {
-      signal.throwIfAborted();
-      const count = await this.fill(buffer.subarray(0, left));
-      this.hash.update(buffer.subarray(0, count));
-      left -= count;
-    }
-    return this.hash.copy().digest("hex");
-  }
-
-  /** Goes back to the first byte. */
-  restart(): void {
-    this[Symbol.dispose]();
-    this.#next = 0;
-    this.hash = createHash("sha256");
-  }
-
-  /** Closes what is open. */
-  [Symbol.dispose](): void {
-    this.#open?.file[Symbol.dispose]();
-    this.#open = undefined;
-  }
-
-  async #openNext() {
-    const source = this.#sources[this.#next++];
-    if (!source) return undefined;
-    return { source, file: await source.open(), left: source.size };
-  }
-}
-
-function changed({ path }: Pick<Entry, "path">): FileFailure {
+/** @returns The failure of a file that is not what was offered. */
+export function changed({ path }: Pick<Entry, "path">): FileFailure {
   return new FileFailure(`"${path}" changed while it was sent`);
 }
 
-function unreadable({ path }: Place, cause: unknown): FileFailure {
+function unreadable(
+  { path }: Pick<Entry, "path">,
+  cause: unknown,
+): FileFailure {
   if (cause instanceof FileFailure) return cause;
-  const reason = systemReason(cause);
+  // The system's names are bytes, and Deno's are not: this one leads nowhere.
+  const isLost = path.includes("\ufffd") &&
+    cause instanceof Deno.errors.NotFound;
+  const reason = isLost ? "its name is not UTF-8" : systemReason(cause);
   return new FileFailure(`Cannot read "${path}": ${reason}`, { cause });
 }
 
+const OWNER_RUNS = 0o100;
 const SMALL_BYTES = 16_384;

@@ -7,10 +7,10 @@
  *
  * @module
  */
-import { atHome } from "./downloads.ts";
+import { meantPaths } from "./typed_paths.ts";
 import { Failure } from "../view/failure.ts";
 import { findFiles } from "./file_source.ts";
-import { FileFailure } from "./records.ts";
+import { FileFailure, type Lines } from "./records.ts";
 import type { PeerFiles } from "./peer_files.ts";
 import type { Outgoing } from "./file_source.ts";
 import type { Transfer } from "./transfer.ts";
@@ -19,9 +19,12 @@ import {
   bytesText,
   describe,
   endText,
+  missingText,
   progressBar,
   progressOf,
+  renamedText,
   servedText,
+  withSeenBlanks,
 } from "./words.ts";
 import {
   Transfers,
@@ -38,8 +41,6 @@ const MAX_BARS = 5;
 
 /** So many files of an offer, or of a shared folder, are named. */
 const MAX_NAMED = 20;
-
-const USUAL_COLUMNS = 80;
 
 /** What {@linkcode Files} works with. */
 export interface FilesParts extends Omit<TransfersParts, "observer"> {
@@ -69,18 +70,17 @@ export class Files implements TransfersObserver {
    * @throws {FileFailure} If one cannot be sent.
    */
   async find(paths: readonly string[]): Promise<Outgoing> {
-    return await findFiles(paths.map(atHome));
+    return await findFiles(paths.flatMap(meantPaths));
   }
 
   /** Offers what was found, and says so. */
   send(files: PeerFiles, outgoing: Outgoing): Transfer {
     const transfer = files.send(outgoing);
     const { number, peer, contents: { title, files: count, size } } = transfer;
-    const amount = amountText(count, size);
-    const links = outgoing.leftOut > 0
-      ? `; ${outgoing.leftOut} links and devices left out`
-      : "";
-    this.#note(`[${number}] Offering ${title} (${amount}${links}) to ${peer}`);
+    const { leftOut, omitted } = outgoing;
+    const amount = amountText(count, size, leftOut);
+    this.#note(`[${number}] Offering ${title} (${amount}) to ${peer}`);
+    this.#noteLines(omitted);
     return transfer;
   }
 
@@ -97,31 +97,24 @@ export class Files implements TransfersObserver {
   }
 
   /** Takes an offer, if there is room for it. */
-  async accept(number: number): Promise<void> {
-    const offer = this.transfers.offers.find((one) => one.number === number);
-    if (!offer) {
-      return this.#error(`Cannot accept ${number}: there is no such offer`);
-    }
+  async accept(offer: Transfer): Promise<void> {
     const lacking = await this.transfers.accept(offer);
     if (lacking === undefined) return;
+    const { number } = offer;
     this.#error(
       `${lacking}. Make room and /accept ${number} again, or /decline ${number}`,
     );
   }
 
-  /** Ends a transfer, or declines an offer. */
-  cancel(number: number): void {
-    const { all } = this.transfers;
-    const transfer = all.find((one) => one.number === number);
-    if (transfer) return this.transfers.end(transfer);
+  /** Ends a transfer; without a number the only one, or shows all. */
+  cancel(number?: number): void {
+    const [meant, other] = this.transfers.all.filter((one) =>
+      number === undefined || one.number === number
+    );
+    if (meant && !other) return this.transfers.end(meant);
+    if (number === undefined) return this.showAll();
     const why = "there is no such transfer. Type /files";
     this.#error(`Cannot cancel ${number}: ${why}`);
-  }
-
-  /** The number of the only transfer, if there is one only. */
-  get only(): number | undefined {
-    const [first, second] = this.transfers.all;
-    return second ? undefined : first?.number;
   }
 
   /** Shows everything that has not ended. */
@@ -139,9 +132,9 @@ export class Files implements TransfersObserver {
   /** See {@linkcode TransfersObserver}. */
   async asks(offer: Transfer): Promise<void> {
     const { number, peer, contents } = offer;
-    const { title, files, size, items = [] } = contents;
+    const { title, files, size, items = [], leftOut } = contents;
     const room = await this.transfers.roomFor(size);
-    const amount = amountText(files, size);
+    const amount = amountText(files, size, leftOut);
     this.#note(`${peer} offers ${title} (${amount}; ${room})`);
     if (items.length > 1) {
       const lines = items.slice(0, MAX_NAMED)
@@ -162,13 +155,20 @@ export class Files implements TransfersObserver {
     const text = endText(transfer, this.#parts.me, tookMs);
     if (state.type !== "done") return this.#error(text);
     this.#note(text);
-    const lines = state.paths.slice(0, MAX_NAMED);
-    this.#noteList(lines, state.paths.length - lines.length);
+    const { paths, missing, renamed } = state;
+    const named = paths.slice(0, MAX_NAMED);
+    this.#noteList(named, paths.length - named.length);
+    for (const why of missing.first) this.#error(missingText(transfer, why));
+    if (missing.count > missing.first.length) {
+      this.#error(`${missing.count} did not arrive`);
+    }
+    if (renamed.count > 0) this.#note(renamedText(transfer));
+    this.#noteLines(renamed);
   }
 
   /** Draws the bars; or says in words, now and then, how far everything is. */
   moved(transfers: readonly Transfer[], now: number): void {
-    const { draw, columns = () => USUAL_COLUMNS } = this.#parts;
+    const { draw, columns = () => 80 } = this.#parts;
     const moving = transfers.filter(({ state: { type } }) =>
       type === "running" || type === "paused"
     );
@@ -185,17 +185,21 @@ export class Files implements TransfersObserver {
     for (const transfer of moving) this.#note(describe(transfer));
   }
 
+  #noteLines({ first, count }: Lines): void {
+    this.#noteList(first, count - first.length);
+  }
+
   #noteList(lines: readonly string[], more: number): void {
     for (const line of lines) this.#note(`  ${line}`);
     if (more > 0) this.#note(`  and ${more} more`);
   }
 
   #note(text: string): void {
-    this.#parts.show({ kind: "note", text });
+    this.#parts.show({ kind: "note", text: withSeenBlanks(text) });
   }
 
   #error(text: string): void {
-    this.#parts.show({ kind: "error", text });
+    this.#parts.show({ kind: "error", text: withSeenBlanks(text) });
   }
 }
 

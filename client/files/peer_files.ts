@@ -14,147 +14,66 @@
  */
 import { Failure } from "../view/failure.ts";
 import {
-  BadRecord,
   type ControlOf,
   DATA,
   decodeControl,
   encodeControl,
   FileFailure,
-  MAX_FILES,
-  MAX_PATHS_LENGTH,
+  Lines,
   readData,
 } from "./records.ts";
 import type { OfferedItem } from "./names.ts";
+import { MAX_UNDER_WAY, PeerConnection } from "./peer_connection.ts";
 import { Receiving } from "./receiving.ts";
-import {
-  newId,
-  Sending,
-  type SendingOptions,
-  type SendRecord,
-} from "./sending.ts";
-import type { Listing, Outgoing, SharedFolder } from "./file_source.ts";
+import { newId, type Sending, type SendRecord } from "./sending.ts";
+import type { Listing, Outgoing } from "./file_source.ts";
 import {
   type Announced,
-  type Attempt,
-  type Effect,
   Transfer,
+  type TransferEnd,
   type TransferEvent,
   type TransferOptions,
+  type TransferState,
 } from "./transfer.ts";
+import type { Transfers } from "./transfers.ts";
 import type { Bytes } from "../../core/scram.ts";
 
-/** So many offers, and so many requests, of one side may be under way. */
-export const MAX_UNDER_WAY = 16;
-
-/** All transfers of the user, which those with one peer belong to. */
-export interface TransfersOwner {
-  /** The user's name. */
-  readonly me: string;
-  /** What peers may get; undefined: nothing. */
-  readonly shared: SharedFolder | undefined;
-  /** Where received files go. */
-  readonly folder: string;
-  /** The number of the newest transfer, from 1. */
-  lastNumber: number;
-  /** There is a new transfer, of these files. */
-  began(transfer: Transfer, files: PeerFiles): void;
-  /**
-   * An offer waits: apply `accepted` or `cancelled`. It has to agree with what
-   * was `announced`, if anything was.
-   */
-  decide(transfer: Transfer, announced: Announced | undefined): Promise<void>;
-  /** The state of a transfer is another. */
-  changed(transfer: Transfer): void;
-}
-
-/** What answers a request. */
-type Answer = Receiving | Listing;
-
 /** Begins a transfer on a connection. */
-type Begin = (transfer: Transfer, connection: Connection) => Promise<void>;
-
-/** One connection, and what is under way on it. */
-class Connection {
-  readonly send: SendRecord;
-  readonly begun = new Set<Transfer>();
-  readonly sendings = new Map<number, Sending>();
-  readonly receivings = new Map<number, Receiving>();
-  readonly requests = new Map<number, PromiseWithResolvers<Answer>>();
-  /** The requests of the peer that are not answered. */
-  readonly serving = new Set<Promise<void>>();
-  #lastTransfer = 0;
-  #lastRequest = 0;
-
-  constructor(send: SendRecord) {
-    this.send = send;
-  }
-
-  /** An offer, which {@linkcode run} makes. */
-  prepare(outgoing: Outgoing, about: Pick<SendingOptions, "id" | "answers">) {
-    const transfer = ++this.#lastTransfer;
-    return new Sending({ transfer, outgoing, send: this.send, ...about });
-  }
-
-  /** Makes an offer, and carries it to its end; see {@linkcode Sending.run}. */
-  async run(sending: Sending): Promise<void> {
-    this.sendings.set(sending.transfer, sending);
-    try {
-      await sending.run();
-    } finally {
-      this.sendings.delete(sending.transfer);
-    }
-  }
-
-  /**
-   * Asks for something of the peer's shared folder, or what it has.
-   *
-   * @throws {FileFailure} If there is no such thing.
-   */
-  async ask(
-    asked: { type: "get"; path: string } | { type: "list" },
-  ): Promise<Answer> {
-    const request = ++this.#lastRequest;
-    const answer = Promise.withResolvers<Answer>();
-    this.requests.set(request, answer);
-    answer.promise.catch(() => {}); // it may be closed while this is sent
-    try {
-      await this.send(encodeControl({ ...asked, request }));
-      return await answer.promise;
-    } finally {
-      this.requests.delete(request);
-    }
-  }
-}
+type Begin = (transfer: Transfer, connection: PeerConnection) => Promise<void>;
 
 /** See the top of the file. */
 export class PeerFiles {
-  readonly #owner: TransfersOwner;
+  /** Whether anything was ever sent or received. */
+  used = false;
+  readonly #owner: Transfers;
   readonly #peer: string;
   #announced: Announced | undefined; // until the first offer
   /** All that have not ended, the oldest first, and what begins each. */
   readonly #transfers = new Map<Transfer, Begin | undefined>();
   readonly #tasks = new Set<Promise<void>>();
-  #connection: Connection | undefined;
-  #connected = Promise.withResolvers<void>();
-  #over: FileFailure | undefined;
-  #used = false;
+  #connection: PeerConnection | undefined;
+  #connected = Promise.withResolvers<PeerConnection>();
+  readonly #offeredFirst = Promise.withResolvers<Transfer | undefined>();
 
-  /** If the session was opened for files, the call has `announced` them. */
-  constructor(owner: TransfersOwner, peer: string, announced?: Announced) {
+  /**
+   * If the session was opened for files, the call has `announced` them, and the
+   * first offer has to agree with that.
+   */
+  constructor(owner: Transfers, peer: string, announced?: Announced) {
     this.#owner = owner;
     this.#peer = peer;
     this.#announced = announced;
   }
 
-  /** Whether anything was ever sent or received. */
-  get used(): boolean {
-    return this.#used;
+  /** The first offer of the peer; undefined if the session ended without one. */
+  get offered(): Promise<Transfer | undefined> {
+    return this.#offeredFirst.promise;
   }
 
   /** There is a connection: continues everything. */
   connect(send: SendRecord): void {
-    this.#connection = new Connection(send);
-    this.#connected.resolve();
+    this.#connection = new PeerConnection(send);
+    this.#connected.resolve(this.#connection);
     this.#begin();
   }
 
@@ -174,11 +93,15 @@ export class PeerFiles {
     const control = decodeControl(record);
     switch (control.type) {
       case "offer":
-        return await this.#offerBegins(connection, control);
-      case "manifest":
-        await receivings.get(control.transfer)?.receive(control);
-        return await this.#listed(connection, control.transfer);
+        return await connection.takeOffer(control);
+      case "manifest": {
+        const receiving = await connection.takeManifest(control);
+        if (!receiving) return;
+        const request = requests.get(receiving.offer.answers ?? 0);
+        return request ? request.resolve(receiving) : this.#offered(receiving);
+      }
       case "begin":
+      case "missing":
       case "end":
       case "withdraw":
         return await receivings.get(control.transfer)?.receive(control);
@@ -214,11 +137,12 @@ export class PeerFiles {
 
   /** There will be no other: ends everything. Partial files stay. */
   async end(reason: Failure): Promise<void> {
+    await this.disconnect(reason); // first, or partial files would be removed
     const error = new FileFailure(reason.message, { cause: reason });
-    this.#over = error;
     this.#applyToAll({ type: "failed", error });
-    await this.disconnect(reason);
-    this.#connected.resolve();
+    this.#connected.promise.catch(() => {}); // list() may not have been called
+    this.#connected.reject(error);
+    this.#offeredFirst.resolve(undefined);
     await Promise.all(this.#tasks);
   }
 
@@ -235,11 +159,11 @@ export class PeerFiles {
     return this.#add(
       { role: "send", id, contents: outgoing },
       async (transfer, connection) => {
-        const sending = connection.prepare(outgoing, { id });
+        const { sending, sent } = connection.offer(outgoing, { id });
         transfer.apply({ type: "offered", attempt: sending });
         sending.accepted.then(() => transfer.apply({ type: "accepted" }));
-        await connection.run(sending);
-        transfer.apply({ type: "finished", paths: [] });
+        await sent;
+        transfer.apply(await sentOutcome(outgoing, sending));
       },
     );
   }
@@ -255,11 +179,15 @@ export class PeerFiles {
         }
         if (!isCalled(receiving, path)) {
           const why = `"${receiving.title}" was sent instead of "${path}"`;
-          await receiving.cancel(new FileFailure(why));
-          throw new FileFailure(why);
+          const failure = new FileFailure(why);
+          await receiving.cancel(failure);
+          throw failure;
         }
+        const { state } = transfer;
+        if (state.type === "failed") return await receiving.cancel(state.error);
         transfer.contents = receiving;
         transfer.apply({ type: "offered", attempt: receiving });
+        await this.#owner.decide(transfer);
       },
     );
   }
@@ -271,9 +199,8 @@ export class PeerFiles {
    * @throws {Failure} If the connection breaks.
    */
   async list(): Promise<Listing> {
-    while (!this.#connection && !this.#over) await this.#connected.promise;
-    if (!this.#connection) throw this.#over;
-    const answer = await this.#connection.ask({ type: "list" });
+    const connection = this.#connection ?? await this.#connected.promise;
+    const answer = await connection.ask({ type: "list" });
     if (!(answer instanceof Receiving)) return answer;
     const failure = new FileFailure("Requested a list, but received files");
     await answer.cancel(failure);
@@ -281,27 +208,36 @@ export class PeerFiles {
   }
 
   #add(
-    parts: Omit<TransferOptions, "number" | "peer" | "changed" | "act">,
+    parts: Omit<TransferOptions, "number" | "peer" | "changed">,
     begin?: Begin,
+    number = ++this.#owner.lastNumber,
   ): Transfer {
     const transfer = new Transfer({
       ...parts,
-      number: ++this.#owner.lastNumber,
+      number,
       peer: this.#peer,
-      changed: (transfer) => this.#changed(transfer),
-      act: (...effect) => this.#act(...effect),
+      changed: (transfer, before) => this.#changed(transfer, before),
     });
     this.#transfers.set(transfer, begin);
-    this.#used = true;
+    this.used = true;
     this.#owner.began(transfer, this);
     this.#begin();
     return transfer;
   }
 
-  #changed(transfer: Transfer): void {
-    if (transfer.isOver) this.#transfers.delete(transfer);
+  /** Tells that the state is another, and does what it asks for. */
+  #changed(transfer: Transfer, before: TransferState): void {
+    const { state, isOver } = transfer;
+    if (isOver) this.#transfers.delete(transfer);
     this.#owner.changed(transfer);
-    if (transfer.isOver) this.#begin(); // there is room for another
+    if (isOver) this.#begin(); // there is room for another
+    if (state.type === "running" && state.attempt instanceof Receiving) {
+      this.#run(transfer, this.#receive(transfer, state.attempt));
+    }
+    const attempt = "attempt" in before ? before.attempt : undefined;
+    if (attempt && state.type === "failed") {
+      this.#run(transfer, attempt.cancel(state.error));
+    }
   }
 
   #applyToAll(event: TransferEvent): void {
@@ -324,17 +260,6 @@ export class PeerFiles {
     }
   }
 
-  #act(transfer: Transfer, effect: Effect, attempt?: Attempt): void {
-    const { state } = transfer;
-    if (effect === "decide") {
-      this.#run(transfer, this.#owner.decide(transfer, undefined));
-    } else if (effect === "receive" && attempt instanceof Receiving) {
-      this.#run(transfer, this.#receive(transfer, attempt));
-    } else if (effect === "cancel" && attempt && state.type === "failed") {
-      this.#run(transfer, attempt.cancel(state.error));
-    }
-  }
-
   /** Has `task` awaited in the end; what fails in it may end the transfer. */
   #run(transfer: Transfer, task: Promise<void>): void {
     const running = task.catch((error) => {
@@ -347,61 +272,32 @@ export class PeerFiles {
 
   async #receive(transfer: Transfer, receiving: Receiving): Promise<void> {
     const { me, folder } = this.#owner;
-    const { finished } = transfer;
-    const people = { sender: this.#peer, receiver: me };
+    const destination = { folder, sender: this.#peer, receiver: me };
     try {
-      const paths = await receiving.accept({ folder, people, finished });
-      transfer.apply({ type: "finished", paths });
+      const finished = transfer.finished;
+      const paths = await receiving.accept(destination, finished);
+      const { missing, renamed } = receiving;
+      transfer.apply({
+        ...{ type: "done", missing, renamed },
+        paths: paths.filter((path) => path !== ""),
+      });
     } finally {
       transfer.finished = receiving.finished;
     }
   }
 
-  /** An offer begins; its manifest follows. */
-  async #offerBegins(
-    { receivings, send }: Connection,
-    offer: ControlOf<"offer">,
-  ): Promise<void> {
-    const receiving = new Receiving(offer, send);
-    const { transfer } = offer;
-    if (offer.files === 0 || receivings.has(transfer)) {
-      throw new BadRecord("an offer of nothing, or twice");
-    }
-    const others = receivings.values();
-    const files = others.reduce((sum, one) => sum + one.files, offer.files);
-    if (receivings.size >= MAX_UNDER_WAY || files > MAX_FILES) {
-      return await receiving.cancel(tooMuch());
-    }
-    receivings.set(transfer, receiving);
-    const forget = () => void receivings.delete(transfer);
-    receiving.outcome.then(forget, forget);
-  }
-
-  /** Some of a manifest was received, or all of it. */
-  async #listed(
-    { receivings, requests }: Connection,
-    transfer: number,
-  ): Promise<void> {
-    const receiving = receivings.get(transfer);
-    const all = receivings.values();
-    const length = all.reduce((sum, one) => sum + one.pathsLength, 0);
-    if (length > MAX_PATHS_LENGTH) return await receiving?.cancel(tooMuch());
-    if (!receiving?.listed) return;
-    const request = requests.get(receiving.answers ?? 0);
-    if (request) request.resolve(receiving);
-    else this.#offered(receiving);
-  }
-
   #offered(receiving: Receiving): void {
-    const { id } = receiving;
+    const { id } = receiving.offer;
     const known = this.#transfers.keys().find((one) => one.id === id);
     if (known && !continues(known, receiving)) {
       const why = "It was offered before with other contents";
       return void receiving.cancel(new FileFailure(why));
     }
     const state = { type: "offered", attempt: receiving } as const;
+    const about = { role: "receive", id, contents: receiving, state } as const;
     const transfer = known ??
-      this.#add({ role: "receive", id, contents: receiving, state });
+      this.#add(about, undefined, this.#announced?.number);
+    this.#offeredFirst.resolve(transfer);
     // The sender may withdraw it before it is accepted.
     this.#run(transfer, receiving.outcome.then(() => {}));
     if (known) known.apply({ type: "offered", attempt: receiving });
@@ -413,7 +309,7 @@ export class PeerFiles {
 
   /** Answers a request for what is shared. */
   async #answer(
-    connection: Connection,
+    connection: PeerConnection,
     asked: ControlOf<"get" | "list">,
   ): Promise<void> {
     const { send, serving } = connection;
@@ -421,7 +317,7 @@ export class PeerFiles {
     const { shared } = this.#owner;
     const isClosed = () => this.#connection !== connection;
     try {
-      if (!shared) throw new FileFailure("Nothing is shared here");
+      if (!shared) throw new FileFailure("This user shares no files");
       if (serving.size >= MAX_UNDER_WAY) {
         throw new FileFailure("Too many requests at once; try again later");
       }
@@ -445,35 +341,39 @@ export class PeerFiles {
   }
 
   async #serve(
-    connection: Connection,
+    connection: PeerConnection,
     outgoing: Outgoing,
     request: number,
   ): Promise<void> {
     const about = { id: newId(), answers: request };
-    const sending = connection.prepare(outgoing, about);
-    const sent = connection.run(sending); // before it can be cancelled
+    const { sending, sent } = connection.offer(outgoing, about);
     const state = { type: "running", attempt: sending } as const;
     const transfer = this.#add({ role: "serve", contents: outgoing, state });
-    try {
-      await sent;
-      transfer.apply({ type: "finished", paths: [] });
-    } catch (error) {
-      const { message } = error as Error; // the cast: nothing else is thrown
-      transfer.apply({ type: "failed", error: new FileFailure(message) });
+    await sent.catch((error: Error) => {
+      const failure = new FileFailure(error.message);
+      transfer.apply({ type: "failed", error: failure });
       throw error;
-    }
+    });
+    transfer.apply(await sentOutcome(outgoing, sending));
   }
 }
 
-function tooMuch(): FileFailure {
-  return new FileFailure("Too much is offered at once; try again later");
+/** What there is of files that were sent. */
+async function sentOutcome(
+  outgoing: Outgoing,
+  { disk }: Sending,
+): Promise<TransferEnd> {
+  const renamed = disk ? await outgoing.renamedOn(disk) : new Lines();
+  const { missing } = outgoing;
+  return { type: "done", paths: [], missing, renamed };
 }
 
-/** Whether what is offered is called what was asked for. */
+/** Whether what is offered is called what was asked for, in any form of letters. */
 function isCalled({ items }: Receiving, path: string): boolean {
   const [item, ...others] = items;
   const wanted = path.split(/[\\/]/).findLast((part) => part !== "");
-  return others.length === 0 && item?.title === wanted;
+  return others.length === 0 && wanted !== undefined &&
+    item?.title.normalize("NFC") === wanted.normalize("NFC");
 }
 
 /** Whether an offer is that of `transfer`, after a break. */

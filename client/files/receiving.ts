@@ -9,8 +9,15 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { itemsOf, type OfferedItem, titleOf } from "./names.ts";
-import { PartialFile, type People } from "./partial_file.ts";
+import { diskOf } from "./downloads.ts";
+import {
+  ItemList,
+  type ItemNames,
+  namesOn,
+  type OfferedItem,
+  titleOf,
+} from "./names.ts";
+import { type Destination, PartialFile } from "./partial_file.ts";
 import {
   BadRecord,
   type Control,
@@ -18,6 +25,7 @@ import {
   encodeControl,
   type Entry,
   FileFailure,
+  Lines,
   MAX_PATHS_LENGTH,
   sizeOf,
 } from "./records.ts";
@@ -27,37 +35,31 @@ import type { Bytes } from "../../core/scram.ts";
 /** The sender is told how much was received after so many bytes. */
 const TELL_EVERY_BYTES = 256 * 1_024;
 
-/** How an offer is accepted. */
-export interface Acceptance {
-  /** Where the files go. */
-  readonly folder: string;
-  readonly people: People;
-  /** The paths of the first items, if they were received before a break. */
-  readonly finished?: readonly string[];
-}
-
 /** See the top of the file. */
 export class Receiving {
-  /** The sender's number for it on the connection. */
-  readonly transfer: number;
-  /** The same after a break. */
-  readonly id: string;
+  /** The first record; its `id` is the same after a break. */
+  readonly offer: ControlOf<"offer">;
   /** How many files, empty folders included. */
   readonly files: number;
   /** The sum of their sizes, in bytes. */
   readonly size: number;
-  /** Which of our requests it answers, if one. */
-  readonly answers: number | undefined;
   /** What is offered, once all of the manifest was received. */
   items: readonly OfferedItem[] = [];
+  /** As people say it: `a.txt and 2 more`. */
+  title: string = titleOf([]);
   /** How long all paths of the manifest are, in UTF-16 units. */
   pathsLength = 0;
   /** The paths of the items that are whole. */
-  readonly finished: string[] = [];
+  readonly finished: string[] = []; // empty for a file that does not arrive
+  /** Why something does not arrive. */
+  readonly missing = new Lines();
+  /** The names that are changed on this disk. */
+  readonly renamed = new Lines();
   readonly #send: SendRecord;
-  #entries: Entry[] = []; // until all are there
-  #listed = 0;
-  #acceptance: Acceptance | undefined;
+  #list = new ItemList(); // what was received of the manifest
+  #listed = 0; // entries of it
+  #destination: Destination | undefined; // once it was accepted
+  #names: ItemNames[] = []; // what they are called here
   #partial: PartialFile | undefined;
   #begun = false;
   #before = 0; // bytes from before a break, those of finished items included
@@ -66,27 +68,30 @@ export class Receiving {
   #keep = true; // the partial file, if it ends now
   readonly #stop = new AbortController();
   readonly #done = Promise.withResolvers<readonly string[]>();
+  /** What {@linkcode accept} resolves or rejects with, accepted or not. */
+  readonly outcome = this.#done.promise;
 
   constructor(offer: ControlOf<"offer">, send: SendRecord) {
-    this.transfer = offer.transfer;
-    this.id = offer.id;
+    this.offer = offer;
     this.files = offer.files;
     this.size = offer.size;
-    this.answers = offer.answers;
     this.#send = send;
-    this.#done.promise.catch(() => {}); // accept() is told
+    this.outcome.catch(() => {}); // accept() is told
   }
 
-  /** As people say it: `a.txt and 2 more`. */
-  get title(): string {
-    return titleOf(
-      this.items.map(({ title, isFolder }) => isFolder ? `${title}/` : title),
-    );
+  /** How many folders were received so far, besides the empty ones. */
+  get folders(): number {
+    return this.#list.folders;
+  }
+
+  /** How many files, links and devices of its folders are not offered. */
+  get leftOut(): number {
+    return this.offer.leftOut ?? 0;
   }
 
   /** Whether all of the manifest was received. */
   get listed(): boolean {
-    return this.#listed === this.files;
+    return this.items.length > 0;
   }
 
   /** How many bytes were received, those from before a break included. */
@@ -94,38 +99,42 @@ export class Receiving {
     return this.#before + this.#got;
   }
 
-  /** What {@linkcode accept} resolves or rejects with, accepted or not. */
-  get outcome(): Promise<readonly string[]> {
-    return this.#done.promise;
-  }
-
   /**
    * Receives what is offered.
    *
+   * @param finished The paths of the first items, if a break came after them.
    * @returns The path of each item, once all are whole.
    * @throws {FileFailure} If it cannot be written, or is not what was offered.
    * @throws What {@linkcode abort} was given.
    */
-  async accept(acceptance: Acceptance): Promise<readonly string[]> {
-    this.#acceptance = acceptance;
-    const item = this.finished.push(...acceptance.finished ?? []);
+  async accept(
+    destination: Destination,
+    finished: readonly string[] = [],
+  ): Promise<readonly string[]> {
+    this.#destination = destination;
+    const item = this.finished.push(...finished);
     this.#before = sizeOf(this.items.slice(0, item));
     await this.#guard(async () => {
+      const disk = await diskOf(destination.folder);
+      this.#names = await namesOn(disk, this.items);
+      this.#stop.signal.throwIfAborted();
+      for (const { changes } of this.#names) this.renamed.addAll(changes);
       await this.#openPartial();
       const { offset, hash } =
         await this.#partial?.beginning(this.#stop.signal) ?? NOTHING;
-      const { transfer } = this;
-      this.#tell({ type: "accept", transfer, item, offset, hash });
+      const { transfer } = this.offer;
+      this.#tell({ type: "accept", transfer, item, offset, hash, disk });
       if (!this.#partial) this.#finish();
     });
-    return await this.#done.promise;
+    return await this.outcome;
   }
 
   /** Declines or stops it, and tells the sender; may `keep` the partial file. */
   async cancel(failure: FileFailure, keep = false): Promise<void> {
     if (this.#stop.signal.aborted) return;
-    const type = this.#acceptance ? "stop" : "decline";
-    this.#tell({ type, transfer: this.transfer, reason: failure.message });
+    const type = this.#destination ? "stop" : "decline";
+    const { transfer } = this.offer;
+    this.#tell({ type, transfer, reason: failure.message });
     await this.#end(failure, keep);
   }
 
@@ -139,9 +148,11 @@ export class Receiving {
     if (this.#stop.signal.aborted) return; // on its way when it ended
     switch (control.type) {
       case "manifest":
-        return this.#list(control.entries);
+        return this.#addToList(control.entries);
       case "begin":
         return this.#begin(control.offset);
+      case "missing":
+        return await this.#guard(() => this.#leaveOut(control));
       case "end":
         return await this.#guard(() => this.#endItem(control.hash));
       case "withdraw":
@@ -156,29 +167,45 @@ export class Receiving {
       const partial = this.#begun ? this.#partial : undefined;
       if (!partial) throw new BadRecord("data before they were accepted");
       await partial.write(bytes);
-      this.#got += bytes.length;
-      if (this.#got - this.#told < TELL_EVERY_BYTES) return;
-      this.#told = this.#got;
-      this.#tell({ type: "got", transfer: this.transfer, bytes: this.#got });
+      this.#count(bytes.length);
     });
   }
 
-  #list(entries: readonly Entry[]): void {
+  #count(bytes: number): void {
+    this.#got += bytes;
+    if (this.#got - this.#told < TELL_EVERY_BYTES) return;
+    this.#told = this.#got;
+    const { transfer } = this.offer;
+    this.#tell({ type: "got", transfer, bytes: this.#got });
+  }
+
+  async #leaveOut({ reason, file }: ControlOf<"missing">): Promise<void> {
+    this.missing.add(reason);
+    if (file === undefined) return;
+    const partial = this.#begun ? this.#partial : undefined;
+    if (!partial) throw new BadRecord("a missing file before the beginning");
+    this.#count(await partial.leaveOut(file));
+  }
+
+  #addToList(entries: readonly Entry[]): void {
     if (this.listed || entries.length === 0) {
       throw new BadRecord("a manifest that continues after its end");
     }
     for (const { path } of entries) this.pathsLength += path.length;
-    this.#entries.push(...entries);
     this.#listed += entries.length;
     if (this.#listed > this.files || this.pathsLength > MAX_PATHS_LENGTH) {
       throw new BadRecord("a manifest of more files than were offered");
     }
-    if (!this.listed) return;
-    this.items = itemsOf(this.#entries);
-    this.#entries = [];
-    if (sizeOf(this.items) !== this.size) {
+    this.#list.add(entries);
+    if (this.#listed < this.files) return;
+    const { items } = this.#list;
+    if (sizeOf(items) !== this.size) {
       throw new BadRecord("sizes that do not add up");
     }
+    this.items = items;
+    this.title = titleOf(
+      items.map(({ title, isFolder }) => isFolder ? `${title}/` : title),
+    );
   }
 
   #begin(offset: number): void {
@@ -201,11 +228,12 @@ export class Receiving {
 
   /** Opens the partial file of the next item, if there is one. */
   async #openPartial(): Promise<void> {
-    const item = this.items[this.finished.length];
-    const { folder, people } = this.#acceptance!; // or nothing would come
+    const index = this.finished.length;
+    const [item, names] = [this.items[index], this.#names[index]];
     this.#partial = undefined;
-    if (!item) return;
-    const partial = await PartialFile.open(item, folder, people);
+    if (!item || !names) return;
+    const destination = this.#destination!; // or nothing would come
+    const partial = await PartialFile.open(item, names, destination);
     this.#partial = partial;
     if (!this.#stop.signal.aborted) return;
     await this.#leave(partial); // it ended just now, without this file
@@ -213,7 +241,7 @@ export class Receiving {
   }
 
   #finish(): void {
-    this.#tell({ type: "done", transfer: this.transfer });
+    this.#tell({ type: "done", transfer: this.offer.transfer });
     this.#done.resolve(this.finished);
   }
 

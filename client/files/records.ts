@@ -35,6 +35,9 @@ export const PIECE_BYTES = 262_144;
 /** Most files in one offer, empty folders included. */
 export const MAX_FILES = 100_000;
 
+/** Most folders in one offer, besides the empty ones. */
+export const MAX_FOLDERS = 100_000;
+
 /** Most entries in one record. */
 export const MAX_ENTRIES = 500;
 
@@ -88,12 +91,7 @@ export class BadRecord extends Error {
 
 /** A whole number from 0 to `most`. */
 export function count(most: number = Number.MAX_SAFE_INTEGER) {
-  return v.pipe(
-    v.number(),
-    v.safeInteger(),
-    v.minValue(0),
-    v.maxValue(most),
-  );
+  return v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(most));
 }
 
 /** A text of at most `longest` UTF-16 units. */
@@ -107,19 +105,25 @@ export function list<T extends v.GenericSchema>(most: number, item: T) {
   return v.pipe(v.array(v.any()), v.maxLength(most), v.array(item));
 }
 
+/** What a `Date` takes, in whole milliseconds. */
+export function time() {
+  const most = 8.64e15;
+  return v.pipe(v.number(), v.integer(), v.minValue(-most), v.maxValue(most));
+}
+
 function hex(length: number) {
   return v.pipe(v.string(), v.length(length), v.regex(/^[0-9a-f]*$/));
 }
 
-/** `json` as `schema` has it; `what` is what it should be. */
+/** `json`, as text or UTF-8, as `schema` has it; `what` is what it should be. */
 export function parse<T extends v.GenericSchema>(
   schema: T,
-  json: string,
+  json: string | Uint8Array,
   what: string,
 ): v.InferOutput<T> {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = JSON.parse(typeof json === "string" ? json : decoder.decode(json));
   } catch (cause) {
     throw new BadRecord(`${what} that is no JSON`, { cause });
   }
@@ -143,6 +147,10 @@ const ENTRY = v.pipe(
     ),
     /** In bytes. */
     size: count(),
+    /** When it was last changed, in milliseconds since 1970. */
+    modified: v.optional(time()),
+    /** Whether its owner may run it. */
+    executable: v.optional(v.boolean()),
   }),
   v.check(({ path, size }) => !path.endsWith("/") || size === 0),
 );
@@ -162,6 +170,8 @@ const CONTROLS = v.variant("type", [
     size: count(),
     /** Which `get` it answers, if one. */
     answers: v.optional(count()),
+    /** How many files, links and devices of its folders are not offered. */
+    leftOut: v.optional(count()),
   }),
   /** Some entries of the manifest. */
   control("manifest", { transfer, entries: list(MAX_ENTRIES, ENTRY) }),
@@ -171,11 +181,22 @@ const CONTROLS = v.variant("type", [
     item: count(MAX_FILES),
     offset: count(),
     hash: hex(64),
+    /** What it is written to. Only a receiver that says so knows `missing`. */
+    disk: v.optional(v.picklist(["linux", "darwin", "windows"])),
   }),
   /** Data follow from there: 0 if the beginnings differ. */
   control("begin", { transfer, offset: count() }),
   /** So many bytes were received since `begin`. */
   control("got", { transfer, bytes: count() }),
+  /**
+   * Why something does not arrive; with `file`, one of the item's entries, whose
+   * bytes count as sent.
+   */
+  control("missing", {
+    transfer,
+    reason,
+    file: v.optional(count(MAX_FILES)),
+  }),
   /** An item is whole; its hash. */
   control("end", { transfer, hash: hex(64) }),
   /** Everything is whole, has the right hashes and its name. */
@@ -220,6 +241,38 @@ export type ControlOf<T extends Control["type"]> = Extract<
   { type: T }
 >;
 
+/** What a disk needs of names: that of these systems. */
+export type Disk = NonNullable<ControlOf<"accept">["disk"]>;
+
+/** Lines to be shown, of which only the first are kept. */
+export class Lines {
+  readonly first: string[] = [];
+  count = 0;
+  #length = 0;
+
+  /** @param line Made only if it is kept. */
+  add(line: string | (() => string)): void {
+    this.count++;
+    if (this.first.length === MAX_LINES || this.#length > MAX_LINES_LENGTH) {
+      return;
+    }
+    const text = typeof line === "string" ? line : line();
+    this.#length += text.length;
+    this.first.push(text);
+  }
+
+  addAll({ first, count }: Lines): void {
+    for (const line of first) this.add(line);
+    this.count += count - first.length;
+  }
+}
+
+/** So many files that did not arrive, or changed names, are told. */
+const MAX_LINES = 1_000;
+
+/** Together so many UTF-16 units of them, and one line. */
+const MAX_LINES_LENGTH = 262_144;
+
 /** Whether it is one of those here. */
 export function isFileRecord(record: Uint8Array): boolean {
   return record[0] === CONTROL || record[0] === DATA;
@@ -229,14 +282,14 @@ export function isFileRecord(record: Uint8Array): boolean {
 export function* inRecords(entries: Iterable<Entry>): Generator<Entry[]> {
   let group: Entry[] = [];
   let length = 0;
-  for (const { item, path, size } of entries) {
+  for (const { item, path, size, modified, executable } of entries) {
     const isFull = group.length === MAX_ENTRIES ||
       length + path.length > MAX_RECORD_PATHS_LENGTH;
     if (isFull) {
       yield group;
       [group, length] = [[], 0];
     }
-    group.push({ item, path, size });
+    group.push({ item, path, size, modified, executable });
     length += path.length;
   }
   if (group.length > 0) yield group;
@@ -270,9 +323,7 @@ export function writeDataHead(record: Bytes, transfer: number): void {
  *
  * @throws {BadRecord} If it is cut, or has too many.
  */
-export function readData(
-  record: Bytes,
-): { transfer: number; bytes: Bytes } {
+export function readData(record: Bytes): { transfer: number; bytes: Bytes } {
   const length = record.length - DATA_HEAD_BYTES;
   if (length < 0 || length > PIECE_BYTES) {
     throw new BadRecord("a data record of a wrong length");
@@ -290,15 +341,7 @@ export function readData(
  * @throws {BadRecord} If it is none, or over a limit.
  */
 export function decodeControl(record: Uint8Array): Control {
-  return parse(CONTROLS, textOf(record), "a control record");
-}
-
-function textOf(record: Uint8Array): string {
-  try {
-    return decoder.decode(record.subarray(1));
-  } catch (cause) {
-    throw new BadRecord("a control record that is no UTF-8", { cause });
-  }
+  return parse(CONTROLS, record.subarray(1), "a control record");
 }
 
 /**

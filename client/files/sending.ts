@@ -12,11 +12,13 @@
  * @module
  */
 import { abortable } from "@std/async/abortable";
-import { ItemReader, type Outgoing } from "./file_source.ts";
+import type { Outgoing } from "./file_source.ts";
+import { ItemReader, type MissingFile } from "./item_reader.ts";
 import {
   type Control,
   type ControlOf,
   DATA_HEAD_BYTES,
+  type Disk,
   encodeControl,
   FileFailure,
   inRecords,
@@ -38,16 +40,11 @@ const BLOCK_BYTES = 4 * PIECE_BYTES;
 /** Sends a record to the peer; resolves when more may be sent. */
 export type SendRecord = (record: Bytes) => Promise<void>;
 
-/** What a {@linkcode Sending} works with. */
-export interface SendingOptions {
-  /** Its number on the connection. */
-  readonly transfer: number;
-  /** The same after a break; see {@linkcode newId}. */
-  readonly id: string;
+/** What a {@linkcode Sending} offers, and how. */
+export interface SendingOptions
+  extends Pick<ControlOf<"offer">, "transfer" | "id" | "answers"> {
   readonly outgoing: Outgoing;
   readonly send: SendRecord;
-  /** Which request it answers, if one. */
-  readonly answers?: number | undefined;
 }
 
 /** An id that nobody can guess. */
@@ -63,11 +60,12 @@ export function windowOf(size: number): number {
 
 /** See the top of the file. */
 export class Sending {
-  /** This client's number for it on the connection. */
-  readonly transfer: number;
+  /** What the receiver writes to, if it has accepted and says so. */
+  disk: Disk | undefined;
   /** Resolves if the receiver accepts it. */
   readonly accepted: Promise<unknown>;
   readonly #options: SendingOptions;
+  readonly #transfer: number;
   readonly #stop = new AbortController();
   readonly #answered = Promise.withResolvers<ControlOf<"accept">>();
   readonly #done = Promise.withResolvers<void>();
@@ -80,7 +78,7 @@ export class Sending {
   /** Sends nothing yet. */
   constructor(options: SendingOptions) {
     this.#options = options;
-    this.transfer = options.transfer;
+    this.#transfer = options.transfer;
     this.#window = windowOf(options.outgoing.size);
     this.accepted = this.#answered.promise;
   }
@@ -104,7 +102,7 @@ export class Sending {
       await this.#sendItems(from);
       await abortable(this.#done.promise, signal);
     } catch (error) {
-      if (error instanceof FileFailure && !signal.aborted) this.cancel(error);
+      if (error instanceof FileFailure) this.cancel(error);
       throw error;
     }
   }
@@ -129,10 +127,12 @@ export class Sending {
 
   /** Withdraws the offer, also while it is sent, and tells the receiver. */
   cancel(failure: FileFailure): Promise<void> {
-    const reason = failure.message;
-    this.#tell({ type: "withdraw", transfer: this.transfer, reason })
-      .catch(() => {}); // the reader finds out that the connection is broken
-    this.abort(failure);
+    if (!this.#stop.signal.aborted) {
+      this.abort(failure);
+      const reason = failure.message;
+      this.#tell({ type: "withdraw", transfer: this.#transfer, reason })
+        .catch(() => {}); // the reader finds out that the connection is broken
+    }
     return Promise.resolve();
   }
 
@@ -144,7 +144,10 @@ export class Sending {
   async #offer(): Promise<void> {
     const { transfer, id, outgoing, answers } = this.#options;
     const { files, size, sources } = outgoing;
-    await this.#tell({ type: "offer", transfer, id, files, size, answers });
+    const leftOut = outgoing.leftOut || undefined;
+    await this.#tell({
+      ...{ type: "offer", transfer, id, files, size, answers, leftOut },
+    });
     for (const entries of inRecords(sources)) {
       this.#stop.signal.throwIfAborted();
       await this.#tell({ type: "manifest", transfer, entries });
@@ -152,32 +155,46 @@ export class Sending {
   }
 
   async #sendItems(accept: ControlOf<"accept">): Promise<void> {
-    const { outgoing: { sources } } = this.#options;
+    const { sources, failed, omitted } = this.#options.outgoing;
+    this.disk = accept.disk;
     const items = [...Map.groupBy(sources, ({ item }) => item).values()];
-    this.#before = sizeOf(items.splice(0, accept.item).flat());
+    const finished = items.splice(0, accept.item).flat();
+    this.#before = sizeOf(finished);
+    for (const reason of omitted.first) await this.#tellMissing(reason);
+    for (const source of finished) {
+      await this.#tellMissing(failed.get(source)?.message);
+    }
     for (const [index, sources] of items.entries()) {
-      using item = new ItemReader(sources);
+      using item = new ItemReader(sources, this.disk && failed);
       if (index === 0) await this.#begin(item, accept);
       await this.#sendBytes(item);
+      if (index === items.length - 1) this.#checkSome();
       const hash = item.hash.digest("hex");
-      await this.#tell({ type: "end", transfer: this.transfer, hash });
+      await this.#tell({ type: "end", transfer: this.#transfer, hash });
     }
   }
 
+  /** @throws {FileFailure} If nothing at all arrives. */
+  #checkSome(): void {
+    const { files, failed } = this.#options.outgoing;
+    const [failure] = failed.values();
+    if (failure && failed.size === files) throw failure;
+  }
+
   /** Continues behind what the receiver has, if its bytes are the same. */
-  async #begin(
-    item: ItemReader,
-    accept: ControlOf<"accept">,
-  ): Promise<void> {
+  async #begin(item: ItemReader, accept: ControlOf<"accept">): Promise<void> {
     let { offset } = accept;
     const isThere = offset <= item.size;
-    const hash = isThere && await item.skip(offset, this.#stop.signal);
-    if (hash !== accept.hash) {
+    const begun = isThere && await item.skip(offset, this.#stop.signal);
+    const isSame = begun && begun.hash === accept.hash;
+    if (!isSame) {
       item.restart();
       offset = 0;
     }
     this.#before += offset;
-    await this.#tell({ type: "begin", transfer: this.transfer, offset });
+    await this.#tell({ type: "begin", transfer: this.#transfer, offset });
+    if (!isSame) return;
+    for (const missing of begun.missing) await this.#leaveOut(missing);
   }
 
   async #sendBytes(item: ItemReader): Promise<void> {
@@ -187,18 +204,34 @@ export class Sending {
     let [block, other] = [new Uint8Array(length), new Uint8Array(length)];
     let filling = item.fill(block.subarray(DATA_HEAD_BYTES));
     try {
-      for (let count; (count = await filling) > 0;) {
+      for (;;) {
+        const { count, missing } = await filling;
+        if (count === 0 && !missing) break;
         filling = item.fill(other.subarray(DATA_HEAD_BYTES));
         filling.catch(() => {}); // the next round is told
         item.hash.update(
           block.subarray(DATA_HEAD_BYTES, DATA_HEAD_BYTES + count),
         );
         await this.#sendPieces(block, count);
+        if (missing) await this.#leaveOut(missing);
         [block, other] = [other, block];
       }
     } finally {
       await filling.catch(() => {}); // nothing is closed while it is read
     }
+  }
+
+  async #leaveOut({ reason, file, bytes }: MissingFile): Promise<void> {
+    this.#sent += bytes;
+    await this.#tellMissing(reason, file);
+  }
+
+  /** Tells a receiver that understands it. */
+  async #tellMissing(reason?: string, file?: number): Promise<void> {
+    if (reason === undefined || !this.disk) return;
+    this.#stop.signal.throwIfAborted();
+    const transfer = this.#transfer;
+    await this.#tell({ type: "missing", transfer, reason, file });
   }
 
   /**
@@ -210,7 +243,7 @@ export class Sending {
     for (let at = 0; at < count; at += PIECE_BYTES) {
       const bytes = Math.min(PIECE_BYTES, count - at);
       const record = block.subarray(at, at + DATA_HEAD_BYTES + bytes);
-      writeDataHead(record, this.transfer);
+      writeDataHead(record, this.#transfer);
       await this.#roomFor(bytes);
       await this.#options.send(record);
     }

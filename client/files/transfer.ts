@@ -1,13 +1,13 @@
 /**
  * One transfer, from the offer to its end, over as many connections as that
- * takes: its state machine. Events go in, and effects come out, which
- * peer_files.ts carries out. Nothing here waits, reads or writes.
+ * takes: its state machine. Events go in; peer_files.ts carries out what a new
+ * state asks for. Nothing here waits, reads or writes.
  *
- *     new ── offered ─> offered ── accepted ─> running ── finished ─> done
- *                                                │  ▲
- *                                   disconnected ▼  │ accepted
- *                                               paused
- *     failed, cancelled: from every state but done ─> failed
+ *     offered ── accepted ─> running ── done ─> done
+ *                              │  ▲
+ *                 disconnected ▼  │ accepted
+ *                             paused
+ *     failed: from every state but done ─> failed
  *
  * When a connection breaks, a transfer that was accepted pauses. On the next
  * connection the sender offers it again under the same id (a `get` is requested
@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { type FileFailure } from "./records.ts";
+import type { FileFailure, Lines } from "./records.ts";
 import type { OfferedItem } from "./names.ts";
 import type { Receiving } from "./receiving.ts";
 import type { Sending } from "./sending.ts";
@@ -31,16 +31,32 @@ export type Role = "send" | "receive" | "get" | "serve";
 
 /** Where a transfer is. */
 export type TransferState =
-  /** Not offered: there is no connection, or too much is under way. */
-  | { readonly type: "new" }
-  /** The receiver has not answered; without an attempt, the connection broke. */
+  /**
+   * The receiver has not answered. Without an attempt it is not offered now:
+   * there is no connection, or too much is under way.
+   */
   | { readonly type: "offered"; readonly attempt: Attempt | undefined }
   | { readonly type: "running"; readonly attempt: Attempt }
   /** Accepted, but no bytes move; with an attempt, it is being resumed. */
   | { readonly type: "paused"; readonly attempt: Attempt | undefined }
-  /** Whole. `paths` are where the items are, if they were received. */
-  | { readonly type: "done"; readonly paths: readonly string[] }
+  | TransferEnd;
+
+/** How a transfer ended. */
+export type TransferEnd =
+  /** Complete, or but for what is `missing`. */
+  | ({ readonly type: "done" } & Outcome)
+  /** Not possible, or not wanted; the peer is told why. */
   | { readonly type: "failed"; readonly error: FileFailure };
+
+/** What there is of a transfer that is done. */
+export interface Outcome {
+  /** Where the items are, if they were received. */
+  readonly paths: readonly string[];
+  /** Why something of it did not arrive. */
+  readonly missing: Lines;
+  /** The names that are changed on the receiver's disk. */
+  readonly renamed: Lines;
+}
 
 /** What happens to a transfer. */
 export type TransferEvent =
@@ -49,57 +65,34 @@ export type TransferEvent =
   /** The receiver wants it, perhaps again. */
   | { readonly type: "accepted" }
   | { readonly type: "disconnected" }
-  | { readonly type: "finished"; readonly paths: readonly string[] }
-  | { readonly type: "failed"; readonly error: FileFailure }
-  /** The user does not want it; the peer is to be told. */
-  | { readonly type: "cancelled"; readonly error: FileFailure };
+  | TransferEnd;
 
-/**
- * What is to be done about an event: find out whether the user wants it, take
- * what the sender sends, or tell the peer that it has ended.
- */
-export type Effect = "decide" | "receive" | "cancel";
-
-/** The next state, and what is to be done. Pure. */
+/** The next state. Pure. */
 export function step(
   role: Role,
   state: TransferState,
   event: TransferEvent,
-): readonly [state: TransferState, effect?: Effect | undefined] {
-  if (state.type === "done") return [state];
-  if (state.type === "failed") {
-    // The offer was on its way when the user cancelled.
-    return event.type === "offered" ? [state, "cancel"] : [state];
-  }
-  const isPaused = state.type === "paused";
+): TransferState {
+  if (state.type === "done" || state.type === "failed") return state;
   switch (event.type) {
     case "offered": {
       const { attempt } = event;
-      if (isPaused && role === "receive") {
-        return [{ type: "running", attempt }, "receive"];
-      }
-      const type = isPaused ? "paused" : "offered";
-      // What is got may have changed since it was requested.
-      return [{ type, attempt }, role === "get" ? "decide" : undefined];
+      if (state.type !== "paused") return { type: "offered", attempt };
+      // The user has accepted it; but what is got may have changed since.
+      return { type: role === "receive" ? "running" : "paused", attempt };
     }
     case "accepted": {
-      if (state.type !== "offered" && !isPaused) return [state];
       const { attempt } = state;
-      if (!attempt) return [{ type: "paused", attempt }];
-      const receives = role === "receive" || role === "get";
-      return [{ type: "running", attempt }, receives ? "receive" : undefined];
+      if (state.type === "running") return state;
+      if (!attempt) return { type: "paused", attempt };
+      return { type: "running", attempt };
     }
     case "disconnected": {
-      if (state.type === "new") return [state];
       const type = state.type === "offered" ? "offered" : "paused";
-      return [{ type, attempt: undefined }];
+      return { type, attempt: undefined };
     }
-    case "finished":
-      return [{ type: "done", paths: event.paths }];
-    case "failed":
-      return [{ type: "failed", error: event.error }];
-    case "cancelled":
-      return [{ type: "failed", error: event.error }, "cancel"];
+    default:
+      return event;
   }
 }
 
@@ -111,7 +104,9 @@ export interface Contents {
   readonly files: number;
   /** The sum of their sizes, in bytes. */
   readonly size: number;
-  /** What is received, with safe names. */
+  /** How many files, links and devices are known not to be among them. */
+  readonly leftOut?: number;
+  /** What is received. */
   readonly items?: readonly OfferedItem[];
 }
 
@@ -123,6 +118,8 @@ export interface Announced {
   readonly size: number;
   /** Their number; 0 asks for a shared file instead. */
   readonly files: number;
+  /** What the user calls the offer, if it was shown with a number. */
+  readonly number?: number | undefined;
 }
 
 /** What a {@linkcode Transfer} begins with. */
@@ -136,10 +133,8 @@ export interface TransferOptions {
   readonly id?: string;
   readonly contents: Contents;
   readonly state?: TransferState;
-  /** Is told after each change of the state. */
-  changed(transfer: Transfer): void;
-  /** Carries out an effect, after that. */
-  act(transfer: Transfer, effect: Effect, attempt: Attempt | undefined): void;
+  /** Is told after each change of the state, which was `before`. */
+  changed(transfer: Transfer, before: TransferState): void;
 }
 
 /** A transfer and its state. */
@@ -155,22 +150,21 @@ export class Transfer {
   readonly meter: Meter = new Meter();
   /** When it first ran, by the clock of the observer. */
   ranAt: number | undefined;
-  /** The paths of what was received; rejects with a {@linkcode FileFailure}. */
-  readonly ended: Promise<readonly string[]>;
-  readonly #ended = Promise.withResolvers<readonly string[]>();
-  readonly #options: TransferOptions;
+  readonly #ended = Promise.withResolvers<Outcome>();
+  /** What there is of it; rejects with a {@linkcode FileFailure}. */
+  readonly ended = this.#ended.promise;
+  readonly #changed: TransferOptions["changed"];
   #state: TransferState;
   #moved = 0; // when it last ran
 
   constructor(options: TransferOptions) {
-    this.#options = options;
+    this.#changed = options.changed;
     this.number = options.number;
     this.peer = options.peer;
     this.role = options.role;
     this.id = options.id;
     this.contents = options.contents;
-    this.#state = options.state ?? { type: "new" };
-    this.ended = this.#ended.promise;
+    this.#state = options.state ?? { type: "offered", attempt: undefined };
     this.ended.catch(() => {}); // the observer is told
   }
 
@@ -199,21 +193,16 @@ export class Transfer {
     return state.type === "running" ? state.attempt.moved : this.#moved;
   }
 
-  /** Takes an event, and has its effect carried out. */
+  /** Takes an event. */
   apply(event: TransferEvent): void {
     const before = this.#state;
-    const [state, effect] = step(this.role, before, event);
+    const state = step(this.role, before, event);
+    if (state === before) return;
     this.#moved = state.type === "done" ? this.contents.size : this.moved;
     this.#state = state;
-    if (state !== before) {
-      if (state.type === "done") this.#ended.resolve(state.paths);
-      if (state.type === "failed") this.#ended.reject(state.error);
-      this.#options.changed(this);
-    }
-    if (!effect) return;
-    const last = "attempt" in before ? before.attempt : undefined;
-    const attempt = event.type === "offered" ? event.attempt : last;
-    this.#options.act(this, effect, attempt);
+    if (state.type === "done") this.#ended.resolve(state);
+    if (state.type === "failed") this.#ended.reject(state.error);
+    this.#changed(this, before);
   }
 }
 
@@ -227,9 +216,8 @@ export class Meter {
   /** Notes that `moved` bytes are there, `at` a time in milliseconds. */
   note(moved: number, at: number): void {
     this.#samples.push({ at, moved });
-    while (
-      this.#samples.length > 2 && this.#samples[1]!.at < at - RATE_OVER_MS
-    ) {
+    const since = at - RATE_OVER_MS;
+    while (this.#samples.length > 2 && this.#samples[1]!.at < since) {
       this.#samples.shift();
     }
   }

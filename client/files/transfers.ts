@@ -10,7 +10,6 @@
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { downloadsFolder, freeBytes } from "./downloads.ts";
 import { FileFailure } from "./records.ts";
-import { PeerFiles, type TransfersOwner } from "./peer_files.ts";
 import type { SharedFolder } from "./file_source.ts";
 import type { Announced, Transfer } from "./transfer.ts";
 import { bytesText } from "./words.ts";
@@ -20,8 +19,8 @@ const TELL_EVERY_MS = 250;
 
 /** Shows transfers; each is told what happens, and only that. */
 export interface TransfersObserver {
-  /** There is a new transfer, of these files. */
-  began(transfer: Transfer, files: PeerFiles): void;
+  /** There is a new transfer; `files` are all with its peer, a `PeerFiles`. */
+  began(transfer: Transfer, files: object): void;
   /** The user has to accept it or to end it; resolves when that was shown. */
   asks(transfer: Transfer): Promise<void>;
   /** Why an offer is not accepted. That it failed is told too. */
@@ -53,29 +52,23 @@ export interface TransfersParts {
 }
 
 /** See the top of the file. */
-export class Transfers implements TransfersOwner {
+export class Transfers {
+  /** The user's name. */
   readonly me: string;
+  /** What peers may get; undefined: nothing. */
   readonly shared: SharedFolder | undefined;
+  /** The number of the newest transfer, from 1. */
+  lastNumber = 0;
   readonly #parts: TransfersParts;
   readonly #clock: Clock;
   readonly #all = new Set<Transfer>();
-  lastNumber = 0;
   #ticking: Disposable | undefined;
-  #accepted = Promise.withResolvers<Transfer>();
 
   constructor(parts: TransfersParts) {
     this.me = parts.me;
     this.shared = parts.shared;
     this.#parts = parts;
     this.#clock = parts.clock ?? CLOCK;
-  }
-
-  /**
-   * The files between the user and `peer`, for one direct session. If it was
-   * opened for files, the first offer has to agree with what was `announced`.
-   */
-  withPeer(peer: string, announced?: Announced): PeerFiles {
-    return new PeerFiles(this, peer, announced);
   }
 
   /** All that have not ended, the oldest first. */
@@ -88,11 +81,6 @@ export class Transfers implements TransfersOwner {
     return this.all.filter(waitsForUser);
   }
 
-  /** The next offer that is accepted. */
-  get accepted(): Promise<Transfer> {
-    return this.#accepted.promise;
-  }
-
   /**
    * Accepts an offer, if there is room for it.
    *
@@ -101,20 +89,15 @@ export class Transfers implements TransfersOwner {
   async accept(offer: Transfer): Promise<string | undefined> {
     const lacking = await this.#lackOfRoom(offer);
     if (lacking !== undefined) return lacking;
-    if (waitsForUser(offer)) {
-      this.#accepted.resolve(offer);
-      this.#accepted = Promise.withResolvers();
-    }
     offer.apply({ type: "accepted" });
     return undefined;
   }
 
   /** Ends a transfer, or declines an offer; the peer is told why. */
   end(transfer: Transfer, why?: string): void {
-    const { sends, state: { type } } = transfer;
-    const verb = type === "offered" && !sends ? "declined" : "cancelled it";
+    const verb = waitsForUser(transfer) ? "declined" : "cancelled it";
     const error = new FileFailure(why ?? `${this.me} ${verb}`);
-    transfer.apply({ type: "cancelled", error });
+    transfer.apply({ type: "failed", error });
   }
 
   /** How much room there is for files of `size` bytes, in words. */
@@ -134,12 +117,16 @@ export class Transfers implements TransfersOwner {
     return (this.#parts.freeBytes ?? freeBytes)(this.folder);
   }
 
-  /** See {@linkcode TransfersOwner}. */
+  /**
+   * Accepts an offer, ends it, or has the user asked. It has to agree with what
+   * was `announced`, if anything was.
+   */
   async decide(offer: Transfer, announced?: Announced): Promise<void> {
     const { observer, accepts } = this.#parts;
     if (offer.isOver) return; // by the observer, which was told of it
-    if (announced && !agrees(offer, announced)) {
-      observer.refused(offer, whatChanged(offer, announced));
+    const changed = announced && whatChanged(offer, announced);
+    if (changed) {
+      observer.refused(offer, changed);
       return this.end(offer);
     }
     const isWanted = offer.role === "get" || announced || accepts?.(offer.peer);
@@ -158,15 +145,15 @@ export class Transfers implements TransfersOwner {
       `${this.folder} has room for ${bytesText(free)}`;
   }
 
-  /** See {@linkcode TransfersOwner}. */
-  began(transfer: Transfer, files: PeerFiles): void {
+  /** There is a new transfer. */
+  began(transfer: Transfer, files: object): void {
     this.#all.add(transfer);
     this.#ticking ??= this.#clock.every(TELL_EVERY_MS, () => this.#tick());
     this.#parts.observer.began(transfer, files);
     this.#tick();
   }
 
-  /** See {@linkcode TransfersOwner}. */
+  /** The state of a transfer is another. */
   changed(transfer: Transfer): void {
     const now = this.#clock.now();
     if (transfer.state.type === "running") transfer.ranAt ??= now;
@@ -194,14 +181,14 @@ function waitsForUser({ role, state }: Transfer): boolean {
   return role === "receive" && state.type === "offered";
 }
 
-/** Whether an offer is what the server said it would be. */
-function agrees({ contents }: Transfer, announced: Announced): boolean {
-  return calledName(announced.name) === calledName(contents.title) &&
-    announced.size === contents.size && announced.files === contents.files;
-}
-
-function whatChanged({ peer, contents }: Transfer, told: Announced): string {
-  const { title, size } = contents;
+/** Why an offer is not what the server said it would be; undefined if it is. */
+function whatChanged(
+  { peer, contents: { title, size, files } }: Transfer,
+  told: Announced,
+): string | undefined {
+  const agrees = calledName(told.name) === calledName(title) &&
+    told.size === size && told.files === files;
+  if (agrees) return undefined;
   return `${peer} offers ${title} (${bytesText(size)}), but the call was for ` +
     `${told.name} (${bytesText(told.size)}): the server changed it, and the ` +
     "offer is declined";

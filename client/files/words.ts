@@ -10,7 +10,7 @@ import { format as bytesText } from "@std/fmt/bytes";
 import { format as formatDuration } from "@std/fmt/duration";
 import stringWidth from "string-width";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { cut } from "./names.ts";
+import { shorten } from "../view/rows.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** Bars are as wide as the screen leaves them, up to so many columns. */
@@ -21,9 +21,16 @@ const NARROWEST_TITLE = 8;
 
 export { bytesText };
 
-/** How much it is: `3.4 MB`, or `120 files, 3 GB`. */
-export function amountText(files: number, size: number): string {
-  return files > 1 ? `${files} files, ${bytesText(size)}` : bytesText(size);
+/** How much it is: `3.4 MB`, or `120 files, 3 GB; 2 left out`. */
+export function amountText(files: number, size: number, leftOut = 0): string {
+  const bytes = bytesText(size);
+  const amount = files > 1 ? `${files} files, ${bytes}` : bytes;
+  return leftOut > 0 ? `${amount}; ${leftOut} left out` : amount;
+}
+
+/** A text with a name in it: one of blank braille would be an empty line. */
+export function withSeenBlanks(text: string): string {
+  return text.replaceAll("\u2800", "<U+2800>");
 }
 
 /** A peer gets something that the user shares. */
@@ -38,19 +45,38 @@ export function endText(
   tookMs: number,
 ): string {
   const { sends, peer, contents, state } = transfer;
-  const { title, files, size } = contents;
+  const way = `${contents.title} ${sends ? "to" : "from"} ${peer}`;
   if (state.type === "failed") {
     const { message } = state.error;
     const us = `${me} `;
     const why = message.startsWith(us)
       ? `you ${message.slice(us.length)}`
       : message;
-    return `${title} ${sends ? "to" : "from"} ${peer}: ${why}`;
+    return `${way}: ${why}`;
   }
-  const what = `${amountText(files, size)} in ${durationText(tookMs)}`;
-  return sends
-    ? `Sent ${title} to ${peer} (${what})`
-    : `Received ${title} from ${peer} (${what})`;
+  const verb = sends ? "Sent" : "Received";
+  const time = durationText(tookMs);
+  const { count = 0 } = state.type === "done" ? state.missing : {};
+  if (count > 0) {
+    return `${verb} ${way} in ${time}, but for ${count} that did not arrive`;
+  }
+  const amount = amountText(contents.files, contents.size);
+  return `${verb} ${way} (${amount} in ${time})`;
+}
+
+/** Why something did not arrive, in the words of the sender. */
+export function missingText(
+  { sends, peer }: Pick<Transfer, "sends" | "peer">,
+  why: string,
+): string {
+  if (sends) return why;
+  const isUsual = why.startsWith("Cannot ");
+  return isUsual ? `${peer} c${why.slice(1)}` : `${peer}: ${why}`;
+}
+
+/** Whose disk has changed the names of a transfer. */
+export function renamedText({ sends, peer }: Transfer): string {
+  return `Names changed on ${sends ? `${peer}'s` : "this"} disk:`;
 }
 
 /** How it is: `[1] a.txt to bob: 45%, 1.2 GB of 2.4 GB, 210 MB/s, 6s left`. */
@@ -63,8 +89,8 @@ export function describe(transfer: Transfer): string {
 /** How far it is, or what it waits for. */
 export function stateText(transfer: Transfer): string {
   const { sends, peer, state: { type }, role } = transfer;
-  if (role === "get" && type === "new") return `waiting for ${peer}`;
-  if (type === "new" || type === "offered") {
+  if (type === "offered") {
+    if (role === "get") return `waiting for ${peer}`;
     return `waiting for ${sends ? peer : "you"} to accept`;
   }
   const text = progressText(progressOf(transfer));
@@ -128,10 +154,4 @@ function speedOf({ moved, size, rate }: Progress): string[] {
   if (rate < 1) return ["stalled"];
   const left = durationText((size - moved) / rate * 1_000);
   return [`${bytesText(Math.round(rate))}/s`, `${left} left`];
-}
-
-/** At most `columns` wide; a longer one ends in `…`. */
-function shorten(text: string, columns: number): string {
-  if (stringWidth(text) <= columns) return text;
-  return `${cut(text, columns - 1, stringWidth)}…`;
 }

@@ -6,24 +6,20 @@
  * program, on a WebSocket of its own; see core/page_talk.ts.
  *
  * It listens on this computer alone, where other users and other pages may be
- * too. They do not know the address: a key in it works once, and then a cookie
- * stands for it, which only pages of this address send.
+ * too; page_keys.ts keeps them out.
  *
  * @module
  */
 import { abortable } from "@std/async/abortable";
-import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
-import type { IncomingMessage } from "node:http";
+import { Buffer } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Settings } from "../../web/serve/assets.ts";
-import {
-  type Guard,
-  type Reply,
-  startWeb,
-  type Visitor,
-} from "../../web/serve/serve.ts";
+import { startWeb } from "../../web/serve/serve.ts";
+import { withAdvice } from "../../core/net/connection_error.ts";
 import { type ByteStream, writeAll } from "../../core/net/stream.ts";
 import type { SocketWire } from "../../web/serve/socket.ts";
+import { HOST, type PageKeys, pageKeys, SOCKETS } from "./page_keys.ts";
+import { MAX_MESSAGE_BYTES } from "./page_link.ts";
 import type { pageFiles } from "./page_session.ts";
 
 /** What {@linkcode serveLocally} needs. */
@@ -33,7 +29,7 @@ export interface LocalOptions {
   /**
    * Connects to a server.
    *
-   * @throws {Error} With a message for the user.
+   * @throws {Error} With a message for the user, and perhaps with advice.
    */
   dial(server: string, port: string, signal: AbortSignal): Promise<ByteStream>;
   /** Sends and receives files. */
@@ -49,29 +45,24 @@ export interface LocalOptions {
 export interface LocalPage extends AsyncDisposable {
   /** Where it is; it works once. */
   readonly address: string;
+  /** Resolves when a browser has used the address. */
+  readonly opened: Promise<void>;
 }
 
 /** Serves the page on a free port of this computer. */
 export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
-  const key = randomWord();
+  const { key, proof, guard, opened } = pageKeys(() => web.port);
   const ending = new AbortController();
   const relays = new Set<Promise<void>>();
   const web = await startWeb({
     hostname: HOST,
     port: 0,
     settings: { ...options.settings, local: true },
-    guard: keyGuard(key, () => web.port),
-    sockets: ["/ws", "/files"],
-    async take(request, { pathname }) {
-      const [, read] = /^\/files\/(\d{1,15})$/.exec(pathname) ?? [];
-      const wasAsked = read !== undefined &&
-        await options.files.take(Number(read), request);
-      return wasAsked
-        ? { status: 204, text: "" }
-        : { status: 404, text: "This was not asked for\n" };
-    },
-    welcome: (wire, visitor) => {
-      const relay = serve(wire, visitor, options, ending.signal)
+    guard,
+    sockets: SOCKETS,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    welcome: (wire, { url }) => {
+      const relay = serve(wire, url, { ...options, proof }, ending.signal)
         .catch((bug) => console.error("Serving the page failed:", bug))
         .finally(() => relays.delete(relay));
       relays.add(relay);
@@ -79,6 +70,7 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
   });
   return {
     address: `http://${HOST}:${web.port}/?key=${key}`,
+    opened,
     async [Symbol.asyncDispose]() {
       web[Symbol.dispose]();
       ending.abort();
@@ -87,94 +79,22 @@ export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
   };
 }
 
-/** Opens the system's browser, if there is one. */
-export async function openBrowser(address: string): Promise<void> {
-  const [program, ...args] = OPENERS[Deno.build.os] ?? ["xdg-open"];
-  try {
-    await new Deno.Command(program, {
-      args: [...args, address],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      detached: true, // the browser outlives this program
-    }).spawn().status;
-  } catch {
-    // There is no such program.
-  }
-}
-
-/** What opens addresses, by system; the others have what Linux has. */
-const OPENERS: Partial<Record<string, readonly [string, ...string[]]>> = {
-  darwin: ["open"],
-  windows: ["rundll32", "url.dll,FileProtocolHandler"],
-};
-
-const HOST = "127.0.0.1";
-
-/** Accepts the key, once, or the cookie that was set for it. */
-function keyGuard(key: string, port: () => number): Guard {
-  const pass = randomWord();
-  let spent = false;
-  return (request, url) => {
-    const { host = "" } = request.headers;
-    // Cookies are shared by all ports, so the port is in its name.
-    const cookie = `parley-${port()}`;
-    if (host !== `${HOST}:${port()}`) return REFUSED;
-    const given = url.pathname === "/" ? url.searchParams.get("key") : null;
-    const known = isSame(cookieOf(request, cookie), pass);
-    if (given === null) return known ? undefined : REFUSED;
-    const fits = isSame(given, key) && !spent;
-    if (!known && !fits) return REFUSED;
-    spent ||= fits;
-    return {
-      status: 303,
-      text: "",
-      headers: {
-        "Location": "/",
-        "Set-Cookie": `${cookie}=${pass}; HttpOnly; SameSite=Strict; Path=/`,
-      },
-    };
-  };
-}
-
-function cookieOf({ headers }: IncomingMessage, name: string): string {
-  const cookies = (headers.cookie ?? "").split("; ");
-  const found = cookies.find((cookie) => cookie.startsWith(`${name}=`));
-  return found?.slice(name.length + 1) ?? "";
-}
-
-/** Compares in constant time. */
-function isSame(given: string, secret: string): boolean {
-  if (given.length !== secret.length) return false; // the length is not secret
-  const encoder = new TextEncoder();
-  const [a, b] = [encoder.encode(given), encoder.encode(secret)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
-
-/** 128 random bits. */
-function randomWord(): string {
-  return crypto.getRandomValues(new Uint8Array(16)).toHex();
-}
-
-const REFUSED: Reply = {
-  status: 403,
-  text: "Only the user who started this program can open the page, and its " +
-    "address works once. Start client.ts --gui again\n",
-};
+/** What a WebSocket needs. */
+type Served = LocalOptions & Pick<PageKeys, "proof">;
 
 /** Serves one WebSocket of a page, until it is closed or `signal` aborts. */
 async function serve(
   page: SocketWire,
-  { path, query }: Visitor,
-  options: LocalOptions,
+  { pathname, searchParams: query }: URL,
+  options: Served,
   signal: AbortSignal,
 ): Promise<void> {
   const close = () => page.close();
   signal.addEventListener("abort", close);
   try {
     if (signal.aborted) return;
-    if (path !== "/files") await carry(page, query, options, signal);
-    else await options.files.attend(page, query.get("name") ?? "");
+    if (pathname !== "/files") await carry(page, query, options, signal);
+    else await options.files(page, query.get("name") ?? "");
   } finally {
     signal.removeEventListener("abort", close);
     page.close();
@@ -185,7 +105,7 @@ async function serve(
 async function carry(
   page: SocketWire,
   query: URLSearchParams,
-  { dial, lastWordsMs = LAST_WORDS_MS }: LocalOptions,
+  { dial, proof, lastWordsMs = LAST_WORDS_MS }: Served,
   signal: AbortSignal,
 ): Promise<void> {
   const [host, port] = [query.get("server"), query.get("port")];
@@ -193,10 +113,12 @@ async function carry(
   try {
     server = await dial(host ?? "", port ?? "", signal);
   } catch (error) {
-    return await tell(page, error as Error); // the cast: nothing else is thrown
+    // The cast: nothing else is thrown.
+    return await tell(page, proof, error as Error);
   }
   const over = new AbortController();
   try {
+    await page.write(proof);
     const sent = pass(page, server);
     const both = Promise.all([sent, pass(server, page)]);
     const late = sent.then(() =>
@@ -215,10 +137,18 @@ async function carry(
 const LAST_WORDS_MS = 5_000;
 
 /** Says why there is no connection, and waits until the page has read it. */
-async function tell(page: SocketWire, { message }: Error): Promise<void> {
-  await page.closeWrite(message);
+async function tell(
+  page: SocketWire,
+  proof: Uint8Array,
+  { message, advice = "" }: Error & { readonly advice?: string },
+): Promise<void> {
+  const text = withAdvice(message, advice);
+  await page.write(Buffer.concat([proof, encoder.encode(text)]));
+  await page.closeWrite();
   while (await page.read(new Uint8Array(1_024)) !== null);
 }
+
+const encoder = new TextEncoder();
 
 /** Passes on bytes, no faster than they are taken, and the end. */
 async function pass(from: ByteStream, to: ByteStream): Promise<void> {

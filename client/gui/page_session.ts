@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import { isDeepStrictEqual } from "node:util";
 import type { AnsweredVerb } from "../../core/net/connection.ts";
 import { SENT_TO_SELF } from "../../core/text/sentences.ts";
@@ -19,28 +20,32 @@ import {
   type Headers,
   lookAlike,
 } from "../../protocol.ts";
-import type {
-  DroppedFile,
-  FromPage,
-  ShownTransfer,
-} from "../../core/page_talk.ts";
+import type { FromPage, ShownTransfer } from "../../core/page_talk.ts";
 import type { Call } from "../direct/calls.ts";
 import { DirectSessions } from "../direct/direct_sessions.ts";
 import type { Audience } from "../direct/direct_talk.ts";
 import { BadRecord, FileFailure } from "../files/records.ts";
-import type { PeerFiles } from "../files/peer_files.ts";
 import { Outgoing, type SharedFolder } from "../files/file_source.ts";
 import type { Announced, Transfer } from "../files/transfer.ts";
 import { Transfers, type TransfersObserver } from "../files/transfers.ts";
-import { amountText, endText, servedText, stateText } from "../files/words.ts";
+import {
+  amountText,
+  endText,
+  missingText,
+  renamedText,
+  servedText,
+  stateText,
+} from "../files/words.ts";
 import { EXIT, Failure } from "../view/failure.ts";
-import type { Item } from "../view/view.ts";
-import type { ByteStream } from "../../core/net/stream.ts";
-import { droppedFile, Reads } from "./page_drop.ts";
+import type { SocketWire } from "../../web/serve/socket.ts";
+import { droppedFile } from "./page_drop.ts";
 import { PageLink } from "./page_link.ts";
 
 /** So many files that were received are named by their paths. */
 const MAX_NAMED = 3;
+
+/** So many files that did not arrive, or changed names, are listed. */
+const MAX_LISTED = 100;
 
 /** How files of pages are dealt with. */
 export interface PageFilesOptions {
@@ -54,26 +59,21 @@ export interface PageFilesOptions {
   readonly hostname?: string | undefined;
 }
 
-/** Serves the files of any number of pages. */
-export function pageFiles(options: PageFilesOptions) {
-  const reads = new Reads();
-  return {
-    /** See {@linkcode Reads.take}. */
-    take: (read: number, bytes: AsyncIterable<Uint8Array>) =>
-      reads.take(read, bytes),
-    /** Serves the page of `me`, until it is gone or `wire` is closed. */
-    async attend(wire: ByteStream, me: string): Promise<void> {
-      const link = new PageLink(wire);
-      await using session = new PageSession({ ...options, link, me, reads });
-      try {
-        for await (const message of link.heard()) session.hear(message);
-      } catch (error) {
-        if (!(error instanceof BadRecord)) throw error;
-        console.error(
-          `Cannot continue with a page: it sent ${error.message}. Reload it.`,
-        );
-      }
-    },
+/** Serves the files of a page of `me`, until it is gone or `wire` is closed. */
+export function pageFiles(
+  options: PageFilesOptions,
+): (wire: SocketWire, me: string) => Promise<void> {
+  return async (wire, me) => {
+    const link = new PageLink(wire);
+    await using session = new PageSession({ ...options, link, me });
+    try {
+      for await (const message of link.heard()) session.hear(message);
+    } catch (error) {
+      if (!(error instanceof BadRecord)) throw error;
+      console.error(
+        `Cannot continue with a page: it sent ${error.message}. Reload it.`,
+      );
+    }
   };
 }
 
@@ -82,7 +82,6 @@ interface PageSessionOptions extends PageFilesOptions {
   readonly link: PageLink;
   /** The name of the page's user. */
   readonly me: string;
-  readonly reads: Reads;
 }
 
 /** The files of one page, as long as it is open. */
@@ -94,7 +93,7 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   readonly #sessions: DirectSessions;
   readonly #cards: Cards;
   readonly #rooms = new WeakMap<Transfer, string>(); // that there is for offers
-  readonly #unwanted = new WeakSet<PeerFiles>(); // answered, and then ended
+  readonly #unwanted = new WeakSet<object>(); // answered, and then ended
   #lastRequest = 0;
 
   constructor(options: PageSessionOptions) {
@@ -107,48 +106,42 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       request: (verb, args, headers) => this.#request(verb, args, headers),
       refusal: () => listens ? undefined : "this user takes no calls",
       rings: (call) => this.#rings(call),
-      talk: (name, announced) => this.#transfers.withPeer(name, announced),
+      transfers: this.#transfers,
       audience: (name) => this.#audience(name),
-      missed: (name, { message }) => {
-        if (message !== "") this.#tell(name, message, true);
-      },
     });
   }
 
   /** Takes what the page tells. */
   hear(message: FromPage): void {
     switch (message.type) {
-      case "frame": {
-        const { verb, args, headers } = message;
-        const body = new Uint8Array();
-        return this.#sessions.calls.receive({ verb, args, headers, body });
-      }
+      case "frame":
+        return this.#sessions.calls.receive({ ...message, body: NO_BODY });
       case "answer":
         return this.#answered(message);
       case "send":
         return this.#send(message);
       case "accept":
-        return this.#sessions.own(this.#accept(message.transfer));
+        return this.#cards.get(message.transfer)?.accept();
       case "end":
-        return this.#end(message.transfer);
-      case "unreadable":
-        return this.#options.reads.fail(message.read);
+        return this.#cards.get(message.transfer)?.end();
     }
   }
 
   /** The page is gone: ends everything, and says so to the peers. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const gone = new Failure(EXIT.failed, "The page was closed");
-    this.#gone.abort(gone);
-    for (const { reject } of this.#requests.values()) reject(gone);
+    this.#gone.abort(new Failure(EXIT.failed, "The page was closed"));
     await this.#sessions[Symbol.asyncDispose]();
   }
 
   /** See {@linkcode TransfersObserver}. */
-  began(transfer: Transfer, files: PeerFiles): void {
+  began(transfer: Transfer, files: object): void {
     if (this.#unwanted.has(files)) return this.#transfers.end(transfer);
     const answer = this.#cards.numberOf(files);
-    this.#cards.put({ kind: "transfer", shows: transfer }, answer);
+    this.#cards.put({
+      shows: transfer,
+      accept: () => this.#sessions.own(this.#accept(transfer)),
+      end: () => this.#transfers.end(transfer),
+    }, answer);
     if (transfer.role !== "serve") return;
     this.#tell(transfer.peer, servedText(transfer));
   }
@@ -167,15 +160,20 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   /** See {@linkcode TransfersObserver}. */
   ended(transfer: Transfer, tookMs: number): void {
     const { peer, state } = transfer;
-    const paths = state.type === "done" ? state.paths : [];
-    const named = paths.slice(0, MAX_NAMED).join(", ");
-    const left = paths.length - MAX_NAMED;
-    const more = left > 0 ? ` and ${left} more` : "";
-    const where = named === "" ? "" : `: ${named}${more}`;
     const number = this.#cards.numberOf(transfer);
     if (number !== undefined) this.#cards.drop(number);
-    const text = endText(transfer, this.#options.me, tookMs) + where;
-    this.#tell(peer, text, state.type === "failed");
+    const text = endText(transfer, this.#options.me, tookMs);
+    if (state.type !== "done") return this.#tell(peer, text, true);
+    const { paths, missing, renamed } = state;
+    const where = firstOf(paths, paths.length, MAX_NAMED, ", ");
+    this.#tell(peer, where === "" ? text : `${text}: ${where}`);
+    if (missing.count > 0) {
+      const reasons = missing.first.map((why) => missingText(transfer, why));
+      this.#tell(peer, firstOf(reasons, missing.count), true);
+    }
+    if (renamed.count === 0) return;
+    const names = firstOf(renamed.first, renamed.count);
+    this.#tell(peer, `${renamedText(transfer)} ${names}`, false, false);
   }
 
   /** See {@linkcode TransfersObserver}. */
@@ -194,72 +192,64 @@ class PageSession implements AsyncDisposable, TransfersObserver {
       return this.#sessions.calls.decline(call, "takes files alone");
     }
     if (offer.files === 0) return this.#serve(call);
-    const card = { kind: "call", call, offer } as const;
-    const number = this.#cards.put(card);
+    const number = this.#cards.put({
+      shows: call,
+      accept: () => this.#sessions.own(this.#answer(number, call, offer)),
+      end: () => this.#sessions.calls.decline(call, "not now"),
+    });
     call.ended.addEventListener("abort", () => {
-      const isOpen = this.#cards.get(number) === card; // it was not accepted
+      const isOpen = this.#cards.get(number)?.shows === call; // not accepted
       if (isOpen) this.#cards.drop(number);
       const { message }: ChatError = call.ended.reason;
       if (message !== "") this.#tell(call.name, message);
     });
-    this.#sessions.own(this.#ask(number, card));
+    this.#sessions.own(this.#ask(number, call, offer));
   }
 
   /** The caller wants what the user shares. */
   #serve(call: Call): void {
     const why = this.#options.shared
       ? this.#sessions.busyReason
-      : "this user shares nothing";
+      : "this user shares no files";
     if (why !== undefined) this.#sessions.calls.decline(call, why);
     else this.#sessions.answer(call);
   }
 
-  async #ask(number: number, card: CallCard): Promise<void> {
-    const room = await this.#transfers.roomFor(card.offer.size);
-    if (this.#cards.get(number) !== card) return; // it no longer rings
-    this.#cards.show(number, callLook(card, room));
+  async #ask(number: number, call: Call, offer: Announced): Promise<void> {
+    const room = await this.#transfers.roomFor(offer.size);
+    if (this.#cards.get(number)?.shows !== call) return; // it no longer rings
+    this.#cards.show(number, callLook(call, offer, room));
   }
 
-  async #accept(number: number): Promise<void> {
-    const card = this.#cards.get(number);
-    if (card?.kind === "call") await this.#answer(number, card);
-    if (card?.kind !== "transfer") return;
-    const lacking = await this.#transfers.accept(card.shows);
-    if (lacking !== undefined) this.#tell(card.shows.peer, lacking, true);
+  async #accept(transfer: Transfer): Promise<void> {
+    const lacking = await this.#transfers.accept(transfer);
+    if (lacking !== undefined) this.#tell(transfer.peer, lacking, true);
   }
 
-  async #answer(number: number, card: CallCard): Promise<void> {
-    const { talk, over } = this.#sessions.answer(card.call);
-    this.#cards.put({ kind: "answer", shows: talk }, number);
-    this.#cards.show(number, callLook(card));
+  async #answer(number: number, call: Call, offer: Announced): Promise<void> {
+    const { talk, over } = this.#sessions.answer(call);
+    const end = () => {
+      this.#unwanted.add(talk);
+      this.#cards.drop(number);
+    };
+    this.#cards.put({ shows: talk, accept() {}, end }, number);
+    this.#cards.show(number, callLook(call, offer));
     await over;
-    if (this.#cards.get(number)?.kind !== "answer") return;
+    if (this.#cards.get(number)?.shows !== talk) return;
     this.#cards.drop(number); // no connection, or the caller left
-    const { call: { name }, offer } = card;
+    const { name } = call;
     this.#tell(name, `${offer.name} from ${name} did not arrive`, true);
   }
 
-  #end(number: number): void {
-    const card = this.#cards.get(number);
-    switch (card?.kind) {
-      case "call":
-        return this.#sessions.calls.decline(card.call, "not now");
-      case "answer":
-        this.#unwanted.add(card.shows);
-        return this.#cards.drop(number);
-      case "transfer":
-        return this.#transfers.end(card.shows);
-    }
-  }
-
-  #send({ drop, to, files }: FromPage & { type: "send" }): void {
+  #send(message: FromPage & { type: "send" }): void {
+    const { drop, to } = message;
     const { link, me } = this.#options;
     const forget = () => link.say({ type: "forget", drop });
     try {
       if (lookAlike(to) === lookAlike(me)) {
         throw new FileFailure(SENT_TO_SELF);
       }
-      const outgoing = this.#outgoing(drop, files);
+      const outgoing = this.#outgoing(message);
       const talk = this.#sessions.talkWith(to);
       const transfer = talk.send(outgoing);
       this.#sessions.use(to, talk, transfer);
@@ -272,20 +262,24 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   }
 
   /** @throws {FileFailure} If the files cannot be sent. */
-  #outgoing(drop: number, files: readonly DroppedFile[]): Outgoing {
-    const { link, reads } = this.#options;
+  #outgoing(
+    { drop, files, leftOut = [] }: FromPage & { type: "send" },
+  ): Outgoing {
+    const { link } = this.#options;
+    const { signal } = this.#gone;
     const outgoing = new Outgoing();
     for (const [file, dropped] of files.entries()) {
-      const fill = (place: Uint8Array, from: number) => {
-        const piece = { drop, file, from, to: from + place.length };
-        const ask = (read: number) =>
-          link.say({ type: "read", read, ...piece });
-        return reads.fill(place, ask, this.#gone.signal);
-      };
-      outgoing.add(droppedFile(dropped, fill));
+      outgoing.add(
+        droppedFile(
+          dropped,
+          (buffer, from) => link.read(buffer, { drop, file, from }, signal),
+        ),
+      );
     }
-    if (files.length > 0) return outgoing;
-    throw new FileFailure("Cannot send an empty list of files");
+    for (const why of leftOut) outgoing.omitted.add(why);
+    if (outgoing.files > 0) return outgoing;
+    const [why = "Cannot send an empty list of files"] = outgoing.omitted.first;
+    throw new FileFailure(why);
   }
 
   /** Has the page ask the server. */
@@ -294,13 +288,11 @@ class PageSession implements AsyncDisposable, TransfersObserver {
     args: readonly string[],
     headers: Headers,
   ): Promise<void> {
-    const { signal } = this.#gone;
-    if (signal.aborted) return Promise.reject(signal.reason);
     const request = ++this.#lastRequest;
     const asked = Promise.withResolvers<void>();
     this.#requests.set(request, asked);
     this.#options.link.say({ type: "request", request, verb, args, headers });
-    return asked.promise;
+    return abortable(asked.promise, this.#gone.signal);
   }
 
   #answered({ request, code, reason }: FromPage & { type: "answer" }): void {
@@ -313,10 +305,11 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   /** What is told besides files, and of the connection. */
   #audience(name: string): Audience {
     return {
-      show: (item) => {
-        const isNews = item.kind !== "note"; // notes: how the connection is
-        this.#tell(name, wordsOf(item), item.kind === "error", isNews);
-      },
+      cancelAdvice: "press Cancel",
+      show: ({ from, text }) => this.#tell(name, `${from} (direct): ${text}`),
+      note: (text) => this.#tell(name, text, false, false), // of the connection
+      showError: (text) => this.#tell(name, text, true),
+      explain: ({ message }) => this.#tell(name, message, true),
       flushed: () => this.#options.link.flushed(),
     };
   }
@@ -324,6 +317,18 @@ class PageSession implements AsyncDisposable, TransfersObserver {
   #tell(peer: string, text: string, failed = false, news = true): void {
     this.#options.link.say({ type: "told", peer, text, failed, news });
   }
+}
+
+/** The first of `lines`, and how many of the `count` are not among them. */
+function firstOf(
+  lines: readonly string[],
+  count: number,
+  most = MAX_LISTED,
+  separator = "; ",
+): string {
+  const named = lines.slice(0, most);
+  const more = count - named.length;
+  return named.join(separator) + (more > 0 ? ` and ${more} more` : "");
 }
 
 /** What the server has answered; or that it has not. */
@@ -334,22 +339,16 @@ function refusal(code: number | undefined, reason: string): Error {
     : new Failure(EXIT.failed, reason);
 }
 
-/** What a direct session shows, for a page that has no place for all of it. */
-function wordsOf(item: Item): string {
-  if (item.kind === "message") return `${item.from} (direct): ${item.text}`;
-  return item.kind === "room" ? item.name : item.text;
+/** What there is under a number, and what the user's answers to it do. */
+interface Card {
+  /**
+   * A peer that calls to send files; when the call was answered, the files that
+   * will be offered; or a transfer.
+   */
+  readonly shows: object;
+  accept(): void;
+  end(): void;
 }
-
-/** What there is under a number. */
-type Card =
-  /** A peer calls, to send files. */
-  | { readonly kind: "call"; readonly call: Call; readonly offer: Announced }
-  /** The user has accepted the call, and its files were not offered yet. */
-  | { readonly kind: "answer"; readonly shows: PeerFiles }
-  | { readonly kind: "transfer"; readonly shows: Transfer };
-
-/** A {@linkcode Card} of a call. */
-type CallCard = Card & { readonly kind: "call" };
 
 /** How a card looks. */
 export type Look = Omit<ShownTransfer, "transfer">;
@@ -377,10 +376,8 @@ export class Cards {
   }
 
   /** Where a transfer is, or the answer that leads to files. */
-  numberOf(shown: Transfer | PeerFiles): number | undefined {
-    return this.#all.entries().find(([, card]) =>
-      card.kind !== "call" && card.shows === shown
-    )?.[0];
+  numberOf(shown: object): number | undefined {
+    return this.#all.entries().find(([, card]) => card.shows === shown)?.[0];
   }
 
   /**
@@ -407,11 +404,11 @@ export class Cards {
  * A call as it looks: while it rings, with the `room` that there is, in words;
  * or when it was answered.
  */
-function callLook({ call, offer }: CallCard, room?: string): Look {
-  const rest = room ?? `connecting to ${call.name}`;
+function callLook({ name }: Call, offer: Announced, room?: string): Look {
+  const rest = room ?? `connecting to ${name}`;
   return {
     sends: false,
-    peer: call.name,
+    peer: name,
     title: offer.name,
     part: 0,
     state: room === undefined ? "waiting" : "offered",
@@ -425,18 +422,20 @@ function transferLook(
   room: string | undefined,
 ): Look {
   const { sends, peer, contents, state: { type }, moved } = transfer;
-  const { title, files, size } = contents;
+  const { title, files, size, leftOut } = contents;
   const part = size === 0 ? 0 : Math.min(1, moved / size);
   const look = { sends, peer, title, part };
   const text = stateText(transfer);
   if (type === "paused") return { ...look, state: "paused", text };
-  if (type !== "new" && type !== "offered") {
+  if (type !== "offered") {
     return { ...look, state: "moving", text };
   }
-  const amount = amountText(files, size);
+  const amount = amountText(files, size, leftOut);
   if (room !== undefined) {
     return { ...look, state: "offered", text: `${amount}; ${room}` };
   }
   const words = sends ? `${amount}; ${text}` : amount;
   return { ...look, state: "waiting", text: words };
 }
+
+const NO_BODY = new Uint8Array();

@@ -90,7 +90,7 @@ export class TypedServers {
     const accepted = await isAccepted(found, terminal);
     this.#isAsking = false;
     if (!accepted) return;
-    trust.accept(found.identity);
+    trust.accepted = found.identity;
     terminal.print("* Now join again on the page.\n");
   }
 
@@ -115,7 +115,6 @@ function endpointOf(server: string, port: string): Endpoint {
   throw new Failure(EXIT.usage, message);
 }
 
-/** Fits into the end of a WebSocket, as it is shown on the page. */
 const ANSWER_FIRST =
   "The server's certificate is unknown. Answer on the terminal that " +
   "opened this page, then join again";

@@ -4,7 +4,7 @@
  * @module
  */
 import { abortable } from "@std/async/abortable";
-import { lookup } from "node:dns/promises";
+import { EVERYWHERE, EVERYWHERE_6 } from "../../platform/system.ts";
 import { DEFAULT_PORT } from "../../protocol.ts";
 import { EXIT, Failure } from "../view/failure.ts";
 
@@ -26,19 +26,23 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Whether traffic to it stays on this computer. */
-export function isLoopback(hostname: string): boolean {
-  return /^(localhost|127(\.\d+){3}|::1)$/i.test(hostname);
-}
-
-/** Reads `host`, `host:port`, `[v6]:port` or a bare v6 address. */
+/**
+ * Reads `host`, `host:port`, `[v6]:port` or a bare v6 address. The addresses that mean
+ * all of a server, `0.0.0.0` and `::`, are this computer: Windows connects to neither.
+ */
 export function parseAddress(word: string): Address | undefined {
-  const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(.*))?$/.exec(word) ??
-    [];
-  if (bracketed) return checked(bracketed, bracketedPort);
-  if (word.split(":").length > 2) return checked(word, undefined);
-  const [hostname = "", port] = word.split(":");
-  return checked(hostname, port);
+  const [, bracketed, host = word, portText] =
+    /^(?:\[([^\]]+)\]|([^:]*))(?::([^:]*))?$/.exec(word) ?? [];
+  const written = bracketed ?? host;
+  const hostname = written === EVERYWHERE
+    ? "127.0.0.1"
+    : written === EVERYWHERE_6
+    ? "::1"
+    : written;
+  if (!/^[A-Za-z0-9._:%-]+$/.test(hostname)) return undefined;
+  if (portText === undefined) return { hostname, port: undefined };
+  const port = parsePort(portText);
+  return port === undefined ? undefined : { hostname, port };
 }
 
 /** Reads a port to connect to: 1 to 65535. */
@@ -59,24 +63,42 @@ export function addressText(server: Endpoint): string {
   return port === DEFAULT_PORT ? hostname : endpointText(server);
 }
 
-/** Connects to one address of a host. May throw any error. */
+/** Connects to a server. May throw any error. */
 export type Connect<T> = (
-  address: Deno.ConnectOptions & { readonly signal: AbortSignal },
+  server: Endpoint & { readonly signal: AbortSignal },
 ) => Promise<T>;
 
-/** Connects without TLS. */
+/**
+ * Connects without TLS. If the host has several addresses, Deno 2.9.6 tries the next
+ * one after 250 ms, IPv6 and IPv4 in turn, and takes the first that connects (RFC
+ * 8305): a server may listen on IPv4 only, and of its addresses some lead nowhere.
+ */
 export async function connectTcp(
-  address: Parameters<Connect<Deno.TcpConn>>[0],
+  server: Parameters<Connect<Deno.TcpConn>>[0],
 ): Promise<Deno.TcpConn> {
-  const conn = await Deno.connect(address);
-  conn.setNoDelay(true);
-  conn.setKeepAlive(true); // notices when the other side lost power
+  const conn = await Deno.connect(server);
+  tune(conn);
   return conn;
 }
 
 /**
- * Tries every address of the host: "localhost" is often ::1 first, while the
- * server may listen on IPv4 only.
+ * Makes `conn` send at once what is written, and notice when the other side lost
+ * power. macOS refuses both when the other side has closed the connection already:
+ * what it sent before, such as that the server is full, can still be read.
+ */
+export function tune(
+  conn: Pick<Deno.TcpConn, "setNoDelay" | "setKeepAlive">,
+): void {
+  try {
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+  } catch {
+    // Reading tells the end.
+  }
+}
+
+/**
+ * Connects in time.
  *
  * @throws {Failure} With advice what to check; or the one that `connect` throws.
  */
@@ -87,67 +109,19 @@ export async function dial<T>(
 ): Promise<T> {
   const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
   const both = AbortSignal.any([signal, deadline]);
-  let failure: unknown = new Error("it has no address");
   try {
-    const found = await abortable(lookup(hostname, { all: true }), both);
-    for (const { address } of found) {
-      try {
-        return await connect({ hostname: address, port, signal: both });
-      } catch (error) {
-        failure = error;
-        if (both.aborted || error instanceof Failure) break;
-      }
-    }
+    return await abortable(connect({ hostname, port, signal: both }), both);
   } catch (error) {
-    failure = error;
+    signal.throwIfAborted();
+    if (error instanceof Failure) throw error;
+    const cause = deadline.aborted ? deadline.reason : error;
+    const { whyUnreachable } = await import("./unreachable.ts");
+    const withinMs = CONNECT_TIMEOUT_MS;
+    const [why, advice] = whyUnreachable(cause, { hostname, withinMs });
+    throw new Failure(
+      EXIT.unreachable,
+      `Cannot connect to ${hostname} port ${port}: ${why}`,
+      { advice, passing: true, cause },
+    );
   }
-  signal.throwIfAborted();
-  if (failure instanceof Failure) throw failure;
-  const cause = deadline.aborted ? deadline.reason : failure;
-  const [why, advice] = whyUnreachable(cause);
-  throw new Failure(
-    EXIT.unreachable,
-    `Cannot connect to ${hostname} port ${port}: ${why}`,
-    { advice, passing: true, cause },
-  );
-}
-
-/** Why connecting failed, and what to check. */
-export function whyUnreachable(
-  cause: unknown,
-): [why: string, advice: string] {
-  const code = cause instanceof Error && "code" in cause ? cause.code : "";
-  if (cause instanceof Deno.errors.ConnectionRefused) {
-    return [
-      "connection refused",
-      "Check that the server is running, and that this is its port. " +
-      "It prints the command to connect when it starts.",
-    ];
-  }
-  if (cause instanceof DOMException && cause.name === "TimeoutError") {
-    return [
-      `no answer within ${CONNECT_TIMEOUT_MS / 1_000} seconds`,
-      "Check the address, and whether a firewall blocks the port.",
-    ];
-  }
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return [
-      "unknown host",
-      "Check the spelling, or use the address that the server printed.",
-    ];
-  }
-  return [
-    cause instanceof Error ? cause.message : String(cause),
-    "Check the address, and that both computers are on the same network.",
-  ];
-}
-
-function checked(
-  hostname: string,
-  port: string | undefined,
-): Address | undefined {
-  if (!/^[A-Za-z0-9._:%-]+$/.test(hostname)) return undefined;
-  if (port === undefined) return { hostname, port: undefined };
-  const number = parsePort(port);
-  return number === undefined ? undefined : { hostname, port: number };
 }

@@ -22,20 +22,24 @@
  */
 import { abortable } from "@std/async/abortable";
 import { createHash, X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { isIP } from "node:net";
 import { connect as connectNode, type TLSSocket } from "node:tls";
 import { type Connect, connectTcp, dial, type Endpoint } from "./address.ts";
+import { duplexOf } from "./tcp_duplex.ts";
 import { EXIT, Failure, systemReason } from "../view/failure.ts";
+import { tell } from "../view/view.ts";
 import {
   type Identity,
   type KnownServers,
   serverText,
 } from "./known_servers.ts";
+import { printError } from "../../terminal/errors.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { type ByteStream, chunkReader } from "../../core/net/stream.ts";
 
 /** Where the user is asked. */
-export type Questioner = Pick<Terminal, "ask" | "print">;
+export type Questioner = Pick<Terminal, "kind" | "columns" | "ask" | "print">;
 
 /** Settings of {@linkcode Trust}. */
 export interface TrustOptions {
@@ -71,15 +75,17 @@ export class UnknownCertificate extends Failure {
 
 /** The trust in one server, for as long as the program runs. */
 export class Trust {
+  /** The certificate that the server must have from now on. */
+  accepted: Identity | undefined;
   readonly #options: TrustOptions;
-  #accepted: Identity | undefined; // for as long as the program runs
   #isSigned = false;
+  #wasTold = false;
 
   constructor(options: TrustOptions) {
     const { fingerprint } = options;
     this.#options = options;
     if (fingerprint !== undefined) {
-      this.#accepted = { fingerprint, key: undefined };
+      this.accepted = { fingerprint, key: undefined };
     }
   }
 
@@ -92,25 +98,28 @@ export class Trust {
     const name = serverText(server);
     const { caFile, known } = this.#options;
     const mayAsk = () => caFile === undefined && !this.#isSigned;
-    if (mayAsk()) this.#accepted ??= known.find(name);
-    if (this.#accepted) return await this.#dialAccepted(server, signal);
+    if (mayAsk()) this.accepted ??= known.find(name);
+    if (this.accepted) return await this.#dialAccepted(server, signal);
     try {
       const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
-      const connect = signed(server.hostname, authorities);
-      const stream = await dial(server, signal, connect);
+      const stream = await dial(server, signal, signed(authorities));
       this.#isSigned = true;
       return stream;
     } catch (error) {
       if (!(error instanceof UntrustedCertificate)) throw error;
       if (!mayAsk()) throw untrusted(name, error);
     }
-    const found = await dial(server, signal, shown(server.hostname));
+    const found = await dial(server, signal, shown);
     found.stream.close(); // the server need not wait while the user reads
     const unknown = new UnknownCertificate(name, identityOf(found.certificate));
     const { terminal } = this.#options;
     if (!terminal) throw unknown;
-    if (!await isAccepted(unknown, terminal)) throw notAccepted();
-    this.accept(unknown.identity);
+    if (known.fault !== "") tell(terminal, "error", known.fault);
+    if (!await isAccepted(unknown, terminal)) {
+      const message = "Not connected: the certificate was not accepted";
+      throw new Failure(EXIT.protocol, message);
+    }
+    this.accepted = unknown.identity;
     return await this.#dialAccepted(server, signal);
   }
 
@@ -120,33 +129,30 @@ export class Trust {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const name = serverText(server);
-    const accepted = this.#accepted!; // set by the caller
-    const connect = shown(server.hostname);
-    const { stream, certificate } = await dial(server, signal, connect);
+    const accepted = this.accepted!; // set by the caller
+    const { stream, certificate } = await dial(server, signal, shown);
     const found = identityOf(certificate);
     const isSame = found.fingerprint === accepted.fingerprint;
     if (!isSame && !isRenewed(accepted, found, certificate)) {
       stream.close();
       throw this.#changed(name, found);
     }
-    this.#remember(name, found);
+    await this.#remember(name, found);
     return stream;
   }
 
-  /** From now on the server must have this certificate. */
-  accept(identity: Identity): void {
-    this.#accepted = identity;
-  }
-
   /** Stores the accepted certificate, unless it is stored already. */
-  #remember(name: string, found: Identity): void {
-    this.#accepted = found;
+  async #remember(name: string, found: Identity): Promise<void> {
+    this.accepted = found;
     const { known, terminal } = this.#options;
     const old = known.find(name);
     if (old?.fingerprint === found.fingerprint && old.key === found.key) return;
-    if (known.remember(name, found)) return;
-    const where = known.path ?? "no folder for settings";
-    terminal?.print(`! Cannot remember the certificate: ${where}\n`);
+    const why = known.remember(name, found);
+    if (why === "" || this.#wasTold) return;
+    this.#wasTold = true; // there is a next attempt at each connection
+    const text = `Cannot remember the certificate: ${why}`;
+    if (terminal) tell(terminal, "error", text);
+    else await printError(text);
   }
 
   #changed(name: string, found: Identity): Failure {
@@ -171,11 +177,13 @@ export async function isAccepted(
   { server, identity }: UnknownCertificate,
   terminal: Questioner,
 ): Promise<boolean> {
-  terminal.print(
-    `* The certificate of ${server} is unknown, and not signed by a trusted authority.\n` +
-      "* Its SHA-256 fingerprint (the server prints it when it starts):\n\n" +
-      `  ${withColons(identity.fingerprint)}\n\n`,
-  );
+  for (
+    const text of [
+      `The certificate of ${server} is unknown, and not signed by a trusted authority.`,
+      "Its SHA-256 fingerprint (the server prints it when it starts):",
+    ]
+  ) tell(terminal, "note", text);
+  terminal.print(`\n  ${withColons(identity.fingerprint)}\n\n`);
   for (;;) {
     const answer = await terminal.ask(
       "Does the server show this fingerprint? (yes/no) ",
@@ -227,11 +235,6 @@ function readAuthorities(path: string): string {
   throw new Failure(EXIT.usage, `${what}: it has no certificate (PEM)`);
 }
 
-function notAccepted(): Failure {
-  const message = "Not connected: the certificate was not accepted";
-  return new Failure(EXIT.protocol, message);
-}
-
 function untrusted(name: string, cause: UntrustedCertificate): Failure {
   const advice = "This may be an attack. Nothing was sent. Ask the operator.";
   const message = `Cannot trust ${name}: ${cause.message}`;
@@ -248,21 +251,16 @@ interface Shown {
 }
 
 /**
- * Connects to the server `name`, whose certificate must be signed by an authority
- * that this computer trusts, or by one of `authorities` (PEM).
+ * Connects to a server whose certificate must be signed by an authority that this
+ * computer trusts, or by one of `caCerts` (PEM).
  */
-function signed(
-  name: string,
-  authorities: readonly string[],
-): Connect<ByteStream> {
-  return async (address) => {
-    const tcp = await connectTcp(address);
-    const conn = await Deno.startTls(tcp, {
-      hostname: name,
-      caCerts: [...authorities],
-    });
+function signed(caCerts: string[]): Connect<ByteStream> {
+  return async (server) => {
+    const tcp = await connectTcp(server);
+    const hostname = server.hostname.replace(/%.*$/, ""); // no certificate has a zone
+    const conn = await Deno.startTls(tcp, { hostname, caCerts });
     try {
-      await abortable(conn.handshake(), address.signal);
+      await abortable(conn.handshake(), server.signal);
       return conn;
     } catch (error) {
       conn.close();
@@ -271,39 +269,28 @@ function signed(
   };
 }
 
-/** Connects to `name` whatever its certificate is, and sends nothing. */
-function shown(name: string): Connect<Shown> {
-  return async ({ hostname, port, signal }) => {
-    const socket = connectNode({
-      host: hostname ?? name,
-      port,
-      servername: isIP(name) ? "" : name,
-      rejectUnauthorized: false, // see the top of the file
-    });
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true);
-    try {
-      await abortable(handshake(socket), signal);
-      const { raw } = socket.getPeerCertificate();
-      return { stream: streamOf(socket), certificate: readable(raw) };
-    } catch (error) {
-      socket.destroy();
-      throw explained(error);
-    }
-  };
-}
-
-function handshake(socket: TLSSocket): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  socket.once("secureConnect", resolve);
-  socket.on("error", reject); // a later error makes reads and writes reject
-  return promise;
+/** Connects whatever the certificate is, and sends nothing. */
+async function shown(server: Parameters<Connect<Shown>>[0]): Promise<Shown> {
+  const { hostname, signal } = server;
+  const socket = connectNode({
+    socket: duplexOf(await connectTcp(server)),
+    servername: isIP(hostname) ? "" : hostname,
+    rejectUnauthorized: false, // see the top of the file
+  });
+  try {
+    socket.on("error", () => {}); // later, reads and writes reject with it
+    await once(socket, "secureConnect", { signal });
+    const { raw } = socket.getPeerCertificate();
+    return { stream: streamOf(socket), certificate: readable(raw) };
+  } catch (error) {
+    socket.destroy();
+    throw explained(error);
+  }
 }
 
 /** @throws {Failure} If it is not of version 3: see the top of the file. */
 function readable(der: Uint8Array): X509Certificate {
-  const version = VERSION_3.every((byte, i) => contentOf(der)[i] === byte);
-  if (version) return new X509Certificate(der);
+  if (VERSION_3.test(der.toHex())) return new X509Certificate(der);
   throw new Failure(
     EXIT.protocol,
     "Cannot trust the server: its certificate is not of version 3",
@@ -314,16 +301,11 @@ function readable(der: Uint8Array): X509Certificate {
   );
 }
 
-/** The content of the two sequences that a certificate starts with (DER). */
-function contentOf(der: Uint8Array): Uint8Array {
-  const header = (at: number) =>
-    2 + (der[at + 1]! < 128 ? 0 : der[at + 1]! & 127);
-  const outer = header(0);
-  return der.subarray(outer + header(outer));
-}
-
-/** The first field of a certificate of version 3: `[0] INTEGER 2`. */
-const VERSION_3 = [0xa0, 3, 2, 1, 2];
+/**
+ * How a certificate of version 3 starts (DER, in hexadecimal): two sequences,
+ * each with its length, and the field `[0] INTEGER 2`.
+ */
+const VERSION_3 = /^(30([0-7].|81..|82.{4}|83.{6})){2}a003020102/;
 
 /** A connection of node:tls, with the interface of Deno's. */
 function streamOf(socket: TLSSocket): ByteStream {

@@ -6,17 +6,23 @@
  *
  * A reader sees who wrote a line. A message starts with its time and its sender;
  * a line of the program starts with `* `, `! ` or ` * `; every further line of a
- * message, from the sender or from wrapping, starts with `  | `. So no message
- * can look like a line of the program.
+ * message starts with `  | `. So no message can look like a line of the program.
+ *
+ * The terminal wraps a message, so that a copy of an address or of code is right.
+ * Texts of the program are wrapped between words; the terminal wraps a longer word.
+ * Only where it would begin a row with what looks like a line of the program, a
+ * text is broken.
  *
  * Plain output has one record a line, always names the room, and does not wrap:
  * for pipes and for screen readers.
  *
  * @module
  */
-import stringWidth from "string-width";
+import { graphemes, width, wrap } from "../../terminal/columns.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import { mentions, nameHash, textParts } from "../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../core/text/sanitize.ts";
+import { lookAlike } from "../../protocol.ts";
 
 /** Something to show. */
 export type Item =
@@ -37,6 +43,8 @@ export interface Message {
   readonly to: string;
   /** May have line breaks. */
   readonly text: string;
+  /** Whether we sent it; false under our name is an earlier user of it. */
+  readonly own?: boolean;
   /** Whether it is from the history: shown dim, and no bell. */
   readonly old?: boolean;
   /** Whether it came in a direct session, without the server. */
@@ -66,7 +74,7 @@ export const NAME_COLORS: readonly number[] = [
 ];
 
 /** What stands before each further line of a message. */
-export const HANGING = "  | ";
+const HANGING = "  | ";
 
 /** Formats items. It tells when the day changes. */
 export class View {
@@ -75,18 +83,18 @@ export class View {
   /** The room whose messages need not name it. */
   room: string | undefined;
   readonly #options: ViewOptions;
-  readonly #now: () => Date;
   #day: string;
+  #told = -Infinity; // when a message to us was last shown, in milliseconds
 
   /** The first item is expected to be of today. */
   constructor(options: ViewOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => new Date());
     this.#day = dayOf(this.#now());
   }
 
   /** The lines of `item`, each with its LF, and a bell where one is due. */
-  format(item: Item): string {
+  format(whole: Item): string {
+    const item = this.#options.plain ? whole : shortened(whole);
     switch (item.kind) {
       case "message":
         return this.#newDay(item.at) + this.#message(item);
@@ -99,7 +107,7 @@ export class View {
       case "error":
         return this.#painted(this.#rows("! ", item.text), "31");
       case "echo": // a command that was typed, after its prompt
-        return this.#painted(this.#rows("", item.text), DIM);
+        return this.#painted(this.#lines("", item.text), DIM);
       case "room": {
         const name = sanitizeName(item.name.replace(/^#/, ""));
         return sanitize(` * ${name} <${item.members}>`) + "\n";
@@ -109,18 +117,31 @@ export class View {
 
   #message(message: Message): string {
     const head = this.#head(message);
-    const rows = this.#rows(head.plain, message.text);
+    const rows = this.#lines(head.plain, message.text);
     if (message.old) return this.#painted(rows, DIM);
     const told = message.from !== this.me && message.from !== "you" &&
       (message.to === "you" || mentions(message.text, this.me));
     const body = rows.join("").slice(head.plain.length);
-    const bell = told && !this.#options.plain ? "\x07" : "";
-    return head.colored + this.#marked(body) + bell;
+    return head.colored + this.#marked(body) + (told ? this.#bell() : "");
+  }
+
+  /** One bell for messages in a row, as those that a reconnect brings. */
+  #bell(): string {
+    const now = this.#now().getTime();
+    const again = Math.abs(now - this.#told) < SAME_BELL_MS;
+    this.#told = now;
+    return again || this.#options.plain ? "" : "\x07";
+  }
+
+  #now(): Date {
+    return this.#options.now?.() ?? new Date();
   }
 
   #head(message: Message): { plain: string; colored: string } {
     const time = timeOf(message.at);
-    const from = sanitizeName(message.from);
+    const isNamesake = message.own === false &&
+      lookAlike(message.from) === lookAlike(this.me);
+    const from = sanitizeName(message.from) + (isNamesake ? " (earlier)" : "");
     const to = sanitizeName(message.to);
     const isRoom = to.startsWith("#");
     const isCurrent = to.toLowerCase() === this.room?.toLowerCase();
@@ -136,7 +157,7 @@ export class View {
     };
   }
 
-  /** Mentions in inverse video; a mention that was wrapped is not found. */
+  /** Mentions in inverse video. */
   #marked(text: string): string {
     if (!this.#options.colors) return text;
     return textParts(text, this.me).map((part) =>
@@ -144,15 +165,35 @@ export class View {
     ).join("");
   }
 
-  /** `text` after `head`, as rows that fit, each with its LF. */
+  /** A text of the program after `head`, as rows that fit, each with its LF. */
   #rows(head: string, text: string): string[] {
-    if (this.#options.plain) return [`${head}${sanitize(text)}\n`];
+    return this.#hung(
+      head,
+      sanitize(text, { lines: true }),
+      (line, first, columns) => {
+        const rest = columns - HANGING.length;
+        return wrap(line, first, rest).flatMap((row, index) =>
+          guarded(row, index === 0 ? first : rest, columns)
+        );
+      },
+    );
+  }
+
+  /** The lines of a user after `head`, for the terminal to wrap. */
+  #lines(head: string, text: string): string[] {
+    const shown = sanitize(text, { lines: true, tabs: !this.#options.plain });
+    return this.#hung(head, shown, guarded);
+  }
+
+  #hung(
+    head: string,
+    text: string,
+    cut: (line: string, first: number, columns: number) => string[],
+  ): string[] {
+    if (this.#options.plain) return [`${head}${text.replaceAll("\n", "␤")}\n`];
     const columns = Math.max(this.#options.columns(), MIN_COLUMNS);
-    const safe = sanitize(text, { lines: true });
-    const first = columns - width(head);
-    const rest = columns - HANGING.length;
-    const rows = safe.split("\n").flatMap((line, index) =>
-      wrap(line, index === 0 ? first : rest, rest)
+    const rows = text.split("\n").flatMap((line, index) =>
+      cut(line, columns - width(index === 0 ? head : HANGING), columns)
     );
     return rows.map((row, index) => (index ? HANGING : head) + row + "\n");
   }
@@ -177,53 +218,115 @@ export class View {
   }
 }
 
+/** A server may send 16 MiB as one text, which would stop the screen for long. */
+function shortened(item: Item): Item {
+  if (item.kind === "room" || item.text.length <= MAX_SHOWN) return item;
+  const more = (item.text.length - MAX_SHOWN).toLocaleString("en");
+  const text = `${item.text.slice(0, MAX_SHOWN)}\n[${more} more characters]`;
+  return { ...item, text };
+}
+
+/** Shows a text of the program where there is no session yet; sanitized. */
+export function tell(
+  terminal: Pick<Terminal, "kind" | "columns" | "print">,
+  kind: "note" | "error",
+  text: string,
+): void {
+  const plain = terminal.kind === "plain";
+  const columns = () => terminal.columns;
+  terminal.print(
+    new View({ plain, colors: false, columns }).format({ kind, text }),
+  );
+}
+
 /** The colour of a name: the same on every terminal. */
 export function colorOf(name: string): number {
   return NAME_COLORS[nameHash(name) % NAME_COLORS.length]!;
 }
 
 /**
- * `line` cut into rows of at most `first`, then `rest` columns: between words
- * where that is possible, never within what is seen as one character.
+ * `line`, broken where a terminal would begin a row with what looks like a line
+ * of the program.
+ *
+ * @param left Columns that are left of the first row.
  */
-export function wrap(line: string, first: number, rest: number): string[] {
-  if (width(line) <= first) return [line];
-  const rows: string[] = [];
-  let row = "";
-  let left = first;
-  const nextRow = (start: string) => {
-    rows.push(row);
-    row = start;
-    left = rest - width(start);
-  };
-  for (const word of line.match(/ *[^ ]+| +$/g) ?? []) {
-    const bare = word.trimStart();
-    if (width(word) <= left) {
-      row += word;
-      left -= width(word);
-    } else if (width(bare) <= rest) {
-      nextRow(bare);
-    } else {
-      for (const { segment } of graphemes.segment(word)) {
-        if (width(segment) > left && (row !== "" || left < rest)) nextRow("");
-        row += segment;
-        left -= width(segment);
-      }
-    }
+function guarded(line: string, left: number, columns: number): string[] {
+  if (line.length <= 4 * columns) { // for a longer one that were a second pass
+    const tabs = line.split("\t").length - 1;
+    if (width(line) + tabs * TAB <= left) return [line];
   }
-  return [...rows, row];
+  const likeOurs = likeOursIn(line);
+  const rows: string[] = [];
+  let start = 0;
+  for (const { segment, index } of graphemes.segment(line)) {
+    // A tab goes to the next stop, and never wraps: behind a full row it takes
+    // nothing, and what follows it begins the next row.
+    const isTab = segment === "\t";
+    const taken = width(segment);
+    if (isTab ? left <= 0 : taken > left) {
+      if (likeOurs(index)) {
+        rows.push(line.slice(start, index));
+        start = index;
+        left = columns - HANGING.length;
+      } else if (!isTab) left = columns;
+    }
+    const toStop = Math.min(TAB - (columns - left) % TAB, left - 1);
+    left -= isTab ? Math.max(toStop, 0) : taken;
+  }
+  return [...rows, line.slice(start)];
 }
+
+/**
+ * Whether `line` looks like a line of the program from an index on; indexes only
+ * rise. A run of blanks is looked through once: a row may begin at each of them.
+ */
+function likeOursIn(line: string): (index: number) => boolean {
+  let end = -1; // of the blanks that were looked through
+  let last = -1; // where in them, or behind, the last such beginning is
+  return (index) => {
+    if (index <= end) return index <= last;
+    BLANKS.lastIndex = index;
+    BLANKS.test(line); // matches always, perhaps nothing
+    end = BLANKS.lastIndex;
+    for (last = end; last >= index; last--) {
+      LIKE_OURS.lastIndex = last;
+      if (LIKE_OURS.test(line)) return true;
+    }
+    return false;
+  };
+}
+
+/** Most UTF-16 units of one text that a screen shows. */
+const MAX_SHOWN = 262_144;
 
 const DIM = "2";
 const BOLD = "1";
 const MIN_COLUMNS = 20; // narrower, rows break rather than shrink
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-// deno-lint-ignore no-control-regex -- ASCII, where length is width
-const ASCII = /^[\x00-\x7f]*$/;
 
-function width(text: string): number {
-  return ASCII.test(text) ? text.length : stringWidth(text);
-}
+/** Columns from one tab stop to the next. */
+const TAB = 8;
+
+/** Messages to us within this time ring once. */
+const SAME_BELL_MS = 1_000;
+
+/** Characters that take no columns. */
+const UNSEEN = String.raw`\p{Cf}\p{Default_Ignorable_Code_Point}`;
+const TWO_DIGITS = String.raw`(?:\p{Nd}[${UNSEEN}]*){2}`;
+const COLON = String.raw`[\p{P}\p{S}][${UNSEEN}]*`;
+
+const BLANKS = new RegExp(String.raw`[\s\u2800${UNSEEN}]*`, "vy");
+
+/**
+ * How lines of the program and messages of other users begin, behind blanks; also
+ * with signs and digits that look alike.
+ */
+const LIKE_OURS = new RegExp(
+  String
+    .raw`(?:[*!ǃ[[\p{P}\p{S}]--\p{ASCII}]][${UNSEEN}]*|` +
+    String
+      .raw`${TWO_DIGITS}${COLON}${TWO_DIGITS}${COLON}${TWO_DIGITS})[\s\u2800]`,
+  "vy",
+);
 
 function two(value: number): string {
   return value < 10 ? `0${value}` : `${value}`;

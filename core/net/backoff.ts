@@ -22,6 +22,12 @@ export const LONGEST_PAUSE_MS = 30_000;
 /** Longest wait that a server can ask for, in milliseconds. */
 export const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 
+/** A longer wait for the server's rate limit is told, in milliseconds. */
+export const QUIET_WAIT_MS = 5_000;
+
+/** A message that would wait longer is refused, in milliseconds. */
+export const LONGEST_SEND_WAIT_MS = 60_000;
+
 /** A clock and its timers. */
 export interface Clock {
   /** Milliseconds since the epoch. They go on while the computer sleeps. */
@@ -37,13 +43,12 @@ export const CLOCK: Clock = {
   now: Date.now,
   async sleep(ms, signal) {
     if (signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = () => resolve();
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener("abort", wake);
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", resolve);
     await promise;
     clearTimeout(timer);
-    signal.removeEventListener("abort", wake);
+    signal.removeEventListener("abort", resolve);
   },
   every(ms, task) {
     const timer = setInterval(task, ms);
@@ -76,7 +81,18 @@ export function isWorthRetrying(
 ): error is Error {
   if (!(error instanceof ChatError)) return isPassing(error);
   const ours = error.code === 104 && awayMs < NAME_HELD_MS;
-  return ours || error.code === SERVER_FULL || PASSING.has(error.code);
+  const isLocked = error.code === 112 && retryAfterMs(error) > 0; // by others
+  return ours || isLocked || error.code === SERVER_FULL ||
+    PASSING.has(error.code);
+}
+
+/**
+ * Whether the first registration may succeed later: a client that does not answer
+ * has the name, and the server is about to end it. It may be our own dead one.
+ */
+export function isNameToBeFree(error: unknown): error is ChatError {
+  return error instanceof ChatError && error.code === 104 &&
+    retryAfterMs(error) > 0;
 }
 
 const SERVER_FULL: ErrorCode = 114;

@@ -32,12 +32,14 @@ import {
   type ServerVerb,
 } from "../../protocol.ts";
 import {
+  adviceOn,
   closed,
   ConnectionError,
   type ConnectionErrorKind,
   errorOf,
   errorText,
 } from "./connection_error.ts";
+import { retryAfterMs } from "./backoff.ts";
 import { type Stream, writeAll } from "./stream.ts";
 
 /** A request that the server answers. */
@@ -51,6 +53,8 @@ export interface Request {
   readonly args: readonly string[];
   /** Empty if the request has none. */
   readonly body: Uint8Array;
+  /** Whether it was ever written, so that the server may have it. */
+  readonly sent?: boolean;
 }
 
 /** The answer to a request. */
@@ -81,12 +85,25 @@ export interface PendingRequest extends Request {
   readonly headers?: Headers;
   /** Whether it is sent again on the next connection, if need be. */
   readonly lasting?: boolean;
-  /** Whether it was ever written, so that the server may have it. */
+  /** It is refused if the server has it wait for longer, in milliseconds. */
+  readonly longestWaitMs?: number;
+  /** See {@linkcode Request}. */
   sent?: boolean;
   /** Gets the answer, whose bodies belong to the receiver. */
   resolve?(answer: Answer): void;
   /** Gets an ERROR, or why there will be no answer. */
   reject?(error: Error): void;
+}
+
+/** Makes a {@linkcode Requester.request} whose requests are sent by `send`. */
+export function requestBy(
+  send: (request: PendingRequest) => void,
+): Requester["request"] {
+  return (verb, args = [], headers = {}, body) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    send({ verb, args, headers, body: bytesOf(body), resolve, reject });
+    return promise;
+  };
 }
 
 /** A frame, and the request that it answers. */
@@ -99,11 +116,13 @@ export interface Event {
 
 /**
  * Whether the server has rate-limited a request that will be sent again. Its
- * sender is not told.
+ * sender is not told. After a longer wait the user may not want it any more: it
+ * is refused.
  */
 export function isPostponed({ frame, request }: Event): boolean {
-  return request?.lasting === true && frame.verb === "ERROR" &&
-    Number(frame.args[0]) === RATE_LIMITED;
+  if (!request?.lasting || frame.verb !== "ERROR") return false;
+  if (Number(frame.args[0]) !== RATE_LIMITED) return false;
+  return retryAfterMs(errorOf(frame)) <= (request.longestWaitMs ?? Infinity);
 }
 
 const RATE_LIMITED: ErrorCode = 108;
@@ -111,6 +130,8 @@ const REMOVED: ErrorCode = 117;
 
 /** One connection, from its opening to its end. */
 export class Connection implements Requester {
+  /** See {@linkcode Requester}. */
+  readonly request: Requester["request"] = requestBy((one) => this.send(one));
   readonly #stream: Stream;
   readonly #pending: PendingRequest[] = [];
   #answered = 0; // of #pending, before they are cut off
@@ -133,30 +154,17 @@ export class Connection implements Requester {
     return this.#pending.slice(this.#answered).filter((one) => one.lasting);
   }
 
-  /** Sends a request; after the end it only counts as unanswered. */
+  /** Sends a request; after the end, a lasting one only counts as unanswered. */
   send(request: PendingRequest): void {
+    if (this.#closed && !request.lasting) {
+      return request.reject?.(this.#end ?? closed());
+    }
     this.#pending.push(request);
     if (this.#closed) return;
     request.sent = true;
     const { verb, args, headers, body } = request;
     const hasBody = body.length > 0 || verb === "SEND";
     this.#write(encode(verb, args, headers, hasBody ? body : undefined));
-  }
-
-  /** See {@linkcode Requester}. */
-  request(
-    verb: AnsweredVerb,
-    args: readonly string[] = [],
-    headers: Headers = {},
-    body?: Uint8Array | string,
-  ): Promise<Answer> {
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    if (this.#closed) reject(this.#end ?? closed());
-    else {
-      const bytes = bytesOf(body);
-      this.send({ verb, args, headers, body: bytes, resolve, reject });
-    }
-    return promise;
   }
 
   /**
@@ -279,7 +287,7 @@ export class Connection implements Requester {
     if (!end) throw this.#foreign(errorText(error));
     const [kind, message, advice] = end;
     throw new ConnectionError(kind, `${message}: ${errorText(error)}`, {
-      advice,
+      advice: adviceOn(error) || advice,
       passing: error.code !== REMOVED,
       cause: error,
     });
@@ -307,8 +315,11 @@ export class Connection implements Requester {
       "protocol",
       `Cannot understand the server: ${why}`,
       {
-        advice: "Is this the address and the port of a parley server, " +
-          "and do both sides have the same version?",
+        advice: why.includes('"HTTP/')
+          ? "This is the port of a web page. Open it in a browser, or use the " +
+            "other port that the server prints when it starts."
+          : "Is this the address and the port of a parley server, " +
+            "and do both sides have the same version?",
         passing,
       },
     );
@@ -368,10 +379,11 @@ const ENDS: Partial<Record<ErrorCode, End>> = {
   114: ["refused", "Cannot register", "Try again later, or ask the operator."],
   115: ["removed", "Connection lost", "This side read too slowly."],
   116: ["removed", "Connection lost", "This side was idle too long."],
+  // By the operator, or because the user has signed in elsewhere.
   [REMOVED]: [
     "removed",
     "Removed by the server",
-    "Connect again, or ask the operator.",
+    "If you did not expect that, ask the operator.",
   ],
 };
 
@@ -389,4 +401,30 @@ const NOTHING = new Uint8Array();
 /** A body as bytes; empty if there is none. */
 export function bytesOf(body: Uint8Array | string | undefined): Uint8Array {
   return typeof body === "string" ? encoder.encode(body) : body ?? NOTHING;
+}
+
+/** How long the server may take to register or sign out, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** Closes the connection if the server takes too long for its answer. */
+export async function inTime<T>(
+  deed: string,
+  connection: { close(reason: ConnectionError): void },
+  answer: Promise<T>,
+): Promise<T> {
+  const seconds = ANSWER_TIMEOUT_MS / 1_000;
+  const error = new ConnectionError(
+    "protocol",
+    `Cannot ${deed}: no answer within ${seconds} seconds`,
+    {
+      advice: "Is this the address and the port of a parley server?",
+      passing: true,
+    },
+  );
+  const timer = setTimeout(() => connection.close(error), ANSWER_TIMEOUT_MS);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+  }
 }

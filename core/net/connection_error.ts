@@ -79,18 +79,55 @@ export function errorText({ code, message }: ChatError): string {
 }
 
 /**
- * Any error as a sentence without a code, with when to try again. A reason that
- * is a sentence stands alone.
+ * Any error as sentences without a code, with what the user can do. A reason
+ * that is a sentence stands alone.
  */
 export function inWords(error: Error): string {
   // What ended a connection is told better by the server's own error.
   const told = error.cause instanceof ChatError ? error.cause : error;
+  const { advice = "" } = error instanceof ConnectionError ? error : {};
   const { message } = told;
-  if (!(told instanceof ChatError)) return message;
+  if (!(told instanceof ChatError)) return withAdvice(message, advice);
   const text = ERRORS[told.code] ?? `Error ${told.code}`;
-  const retry = told.headers["retry-after"];
-  const isTold = retry === undefined || told.code === 112; // by its reason
-  const advice = isTold ? "" : `. Try again in ${retry} s`;
   const stands = message === text || message.startsWith("Cannot ");
-  return `${stands ? message : `${text}: ${message}`}${advice}`;
+  return withAdvice(
+    stands ? message : `${text}: ${message}`,
+    adviceOn(told) || advice,
+  );
+}
+
+/** `text` with a full stop, unless it has one, and `advice` behind it. */
+export function withAdvice(text: string, advice: string): string {
+  return `${text}${/[.!?]$/.test(text) ? "" : "."} ${advice}`.trim();
+}
+
+/** What a user can do about a refusal; empty if its reason says it. */
+export function adviceOn({ code, headers }: ChatError): string {
+  const seconds = Number(headers["retry-after"]);
+  if (!(seconds > 0)) return ADVICE[code] ?? "";
+  const isTold = code === 104 || code === 112 || code === 117;
+  return isTold ? "" : `Try again in ${timeText(seconds * 1_000)}.`;
+}
+
+/** For errors that do not end the session. */
+const ADVICE: Partial<Record<number, string>> = {
+  102: "/who all shows who is connected.",
+  105: "The server may be of another version.",
+  106: "Send it in parts.",
+  109: "/rooms shows the rooms; /join ROOM joins one.",
+  118: "@NAME: TEXT sends a private message through the server.",
+  120: "You can still read.",
+};
+
+/** A time in milliseconds as words, such as "10 minutes"; rounded up. */
+export function timeText(ms: number): string {
+  let [count, unit] = [Math.ceil(ms / 1_000), "second"];
+  // What is left of two hours after a moment is two hours, and not 120 minutes.
+  for (
+    const [next, size] of [["minute", 60], ["hour", 60], ["day", 24]] as const
+  ) {
+    if (count < 2 * size && count !== size) break;
+    [count, unit] = [Math.ceil(count / size), next];
+  }
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }

@@ -6,18 +6,24 @@
  * connection, the owner's {@linkcode Owner.resume}, and the unanswered requests
  * in their order. Requests made meanwhile wait for that. To repeat a request is
  * harmless: a SEND has a Key by which the server recognizes it, and all other
- * requests can be repeated. A request that the server rate-limits (108) is
- * sent once more after the time that the server told, together with the
- * requests after it, so that their order stays.
+ * requests can be repeated. A request that the server rate-limits (108) for a
+ * short time is sent once more after it, together with the messages after it, so
+ * that their order stays. A request that sends and leaves nothing overtakes
+ * messages that wait.
  *
  * Some losses end it: a refused or removed client, a first registration that
- * fails, another protocol.
+ * fails (but once, if the name is about to be free), another protocol.
  *
  * @module
  */
-import { ChatError, type Frame, type Headers } from "../../protocol.ts";
 import {
-  type Answer,
+  ChatError,
+  type Frame,
+  header,
+  type Headers,
+  lookAlike,
+} from "../../protocol.ts";
+import {
   type AnsweredVerb,
   bytesOf,
   Connection,
@@ -25,6 +31,7 @@ import {
   isPostponed,
   type PendingRequest,
   type Request,
+  requestBy,
   type Requester,
 } from "./connection.ts";
 import type { Stream } from "./stream.ts";
@@ -37,10 +44,12 @@ import {
 import {
   CLOCK,
   type Clock,
+  isNameToBeFree,
   isWorthRetrying,
-  LONGEST_RETRY_AFTER_MS,
+  LONGEST_SEND_WAIT_MS,
   PASSING,
   pauseBefore,
+  QUIET_WAIT_MS,
   retryAfterMs,
 } from "./backoff.ts";
 import {
@@ -71,6 +80,8 @@ export interface ReconnectingOptions {
   dial(signal: AbortSignal): Promise<Stream>;
   /** How long it tries to reconnect, in milliseconds. Default: no limit. */
   readonly giveUpAfterMs?: number;
+  /** Whether all waits for a limit of the server. Default: no longer than a user. */
+  readonly patient?: boolean;
   /** Tests pass their own. */
   readonly clock?: Clock;
   /** From 0 to 1; what pauses have of chance. Tests pass their own. */
@@ -93,34 +104,49 @@ export interface Owner {
   lost(why: Error): void;
   /** The server refuses to reconnect us, and that may last; once for each code. */
   refused?(why: ChatError): void;
+  /** Messages wait for longer than a moment; `why` has the time. */
+  slowed?(why: ChatError): void;
 }
 
 /** See the top of the file. */
 export class ReconnectingConnection implements Disposable, Requester {
+  /** See {@linkcode Requester}; however many connections the answer takes. */
+  readonly request: Requester["request"] = requestBy((one) => this.#ask(one));
+  /** How many of them are answered. */
+  answered = 0;
+  /** The connection on which requests are sent at once, if there is one. */
+  registered: Connection | undefined;
+  /** The pause that the server has asked for before the next attempt. */
+  retryAfterMs = 0;
   readonly #options: ReconnectingOptions;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   readonly #keys = randomWord();
   #connection: Connection | undefined; // registering, or registered
-  #registered = false;
   #lostAt: number | undefined; // while it tries to reconnect
   #refusal = 0; // its code, of the last one that was told
-  #wasRegistered = false; // ever
-  #registeredAt = 0; // the last time
+  #registeredAt: number | undefined; // the last time
   #answeredBefore = 0; // when it registered
   #attempt = 0;
-  #retryAfterMs = 0; // as the server has asked
   #pauseOver: AbortController | undefined; // while it pauses
   #parked: PendingRequest[] = []; // wait for a connection, or for their turn
   #postponed: PendingRequest[] = []; // rate-limited by the server
   #resumeAt = 0; // about
   #pauses = 0; // of the rate limit that are not over
-  #asked = 0;
-  #answered = 0;
+  #toldUntil = 0; // when the wait is over that the owner was told of
+  #asked = 0; // requests that were ever made; postponed ones count again
   #unsettled = 0; // requests of which nothing is certain yet
   #bytes = 0; // in them
   #settling: PromiseWithResolvers<void> | undefined; // the next request
   #end: Error | undefined;
+
+  /**
+   * How many requests were sent, while registered; postponed ones count again.
+   * The answer to one that waits here has a later place than what comes now.
+   */
+  get asked(): number {
+    return this.#asked - this.#parked.length;
+  }
 
   /** Nothing happens before {@linkcode batches} is gone through. */
   constructor(options: ReconnectingOptions) {
@@ -128,24 +154,9 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#clock = options.clock ?? CLOCK;
   }
 
-  /** How many requests were ever made; postponed ones count again. */
-  get asked(): number {
-    return this.#asked;
-  }
-
-  /** How many of them are answered. */
-  get answered(): number {
-    return this.#answered;
-  }
-
-  /** Whether requests are sent at once. */
-  get registered(): boolean {
-    return this.#registered;
-  }
-
   /** Whether it was ever registered. */
   get wasRegistered(): boolean {
-    return this.#wasRegistered;
+    return this.#registeredAt !== undefined;
   }
 
   /** Whether the connection is lost and there is no other yet. */
@@ -153,9 +164,16 @@ export class ReconnectingConnection implements Disposable, Requester {
     return this.#lostAt !== undefined;
   }
 
-  /** Requests that wait to be sent, or sent again; after the end, in vain. */
-  get parked(): readonly Request[] {
-    return this.#parked;
+  /** Whether messages wait for the server's rate limit, as the owner was told. */
+  get slowed(): boolean {
+    return this.#postponed.length > 0 &&
+      this.#clock.now() < this.#toldUntil;
+  }
+
+  /** Requests without an answer, in their order; after the end, in vain. */
+  get unanswered(): readonly Request[] {
+    const sent = this.registered?.unanswered ?? [];
+    return [...this.#postponed, ...sent, ...this.#parked];
   }
 
   /** Makes a request whose answer comes among the events alone. */
@@ -168,49 +186,18 @@ export class ReconnectingConnection implements Disposable, Requester {
     return this.#ask({ verb, args, headers, body: bytesOf(body) });
   }
 
-  /** See {@linkcode Requester}; however many connections the answer takes. */
-  request(
-    verb: AnsweredVerb,
-    args: readonly string[] = [],
-    headers: Headers = {},
-    body?: Uint8Array | string,
-  ): Promise<Answer> {
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const request = { verb, args, headers, body: bytesOf(body) };
-    this.#ask({ ...request, resolve, reject });
-    return promise;
-  }
-
-  /**
-   * Makes a request whose answer is of no use later.
-   *
-   * @throws {ConnectionError} Also if the connection is lost before the answer.
-   */
-  async requestNow(
-    verb: AnsweredVerb,
-    args: readonly string[],
-  ): Promise<Answer> {
-    if (!this.#connection || !this.#registered) throw closed();
-    return await this.#connection.request(verb, args);
-  }
-
   /**
    * Waits until at most so many requests, and bytes in them, are unanswered.
    *
    * @throws {ConnectionError} If it ended before.
    */
   async settled(requests: number, bytes = Infinity): Promise<void> {
-    const isOver = () => this.#unsettled <= requests && this.#bytes <= bytes;
-    do {
-      if (this.#stop.signal.aborted) throw this.#end ?? closed();
+    while (!this.#stop.signal.aborted) {
+      if (this.#unsettled <= requests && this.#bytes <= bytes) return;
       this.#settling ??= Promise.withResolvers();
-      if (!isOver()) await this.#settling.promise;
-    } while (!isOver());
-  }
-
-  /** Does not reconnect before `ms` have passed: the server has asked for it. */
-  waitBeforeReconnecting(ms: number): void {
-    this.#retryAfterMs = ms;
+      await this.#settling.promise;
+    }
+    throw this.#end ?? closed();
   }
 
   /** Reconnects now, if it pauses before the next attempt. */
@@ -219,18 +206,23 @@ export class ReconnectingConnection implements Disposable, Requester {
   }
 
   /**
-   * Settles the first request that waits, may have reached the server, and that
-   * `isStored` recognizes in what the server has. `stored` becomes its answer.
+   * Settles the first SEND that waits, may have reached the server, and is the
+   * message that the server has `stored`. That becomes its answer.
+   *
+   * @returns Whether there was one.
    */
-  settleStored(
-    stored: Frame,
-    isStored: (request: Request) => boolean,
-  ): void {
-    const at = this.#parked.findIndex((one) => one.sent && isStored(one));
+  settleStored(stored: Frame): boolean {
+    const room = lookAlike(header(stored, "to") ?? "");
+    const at = this.#parked.findIndex(({ sent, verb, args: [to = ""], body }) =>
+      sent && verb === "SEND" && lookAlike(to) === room &&
+      body.length === stored.body.length &&
+      body.every((byte, index) => byte === stored.body[index])
+    );
     const [request] = at < 0 ? [] : this.#parked.splice(at, 1);
-    if (!request) return;
+    if (!request) return false;
     this.#settle(request);
     request.resolve?.({ ...stored, messages: [] });
+    return true;
   }
 
   /**
@@ -269,7 +261,10 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#end ??= reason;
     this.#stop.abort();
     this.#connection?.close(reason);
-    this.#refuseAll();
+    this.#settling?.resolve();
+    for (const { reject } of [...this.#postponed, ...this.#parked]) {
+      reject?.(this.#end ?? closed());
+    }
   }
 
   /** As {@linkcode close}. */
@@ -291,7 +286,7 @@ export class ReconnectingConnection implements Disposable, Requester {
     const registering = this.#register(owner, connection);
     try {
       for await (const batch of connection.batches()) {
-        yield this.#counted(batch);
+        yield this.#counted(batch, owner);
       }
     } catch (error) {
       // A server that refuses and closes at once has said why before.
@@ -300,7 +295,7 @@ export class ReconnectingConnection implements Disposable, Requester {
       checking[Symbol.dispose](); // no browser has to know `using`
       connection.close();
       await registering;
-      this.#registered = false;
+      this.registered = undefined;
       const unanswered = [...this.#takePostponed(), ...connection.unanswered];
       this.#parked = [...unanswered, ...this.#parked];
     }
@@ -315,12 +310,11 @@ export class ReconnectingConnection implements Disposable, Requester {
     try {
       await owner.resume(connection);
       for (const request of this.#parked.splice(0)) connection.send(request);
-      this.#registered = true;
-      this.#wasRegistered = true;
+      this.registered = connection;
       this.#lostAt = undefined;
       this.#registeredAt = this.#clock.now();
-      this.#answeredBefore = this.#answered;
-      this.#retryAfterMs = 0;
+      this.#answeredBefore = this.answered;
+      this.retryAfterMs = 0;
       owner.resumed();
       return undefined;
     } catch (error) {
@@ -333,16 +327,15 @@ export class ReconnectingConnection implements Disposable, Requester {
   /** @throws {unknown} `error`, if another attempt does not cure it. */
   async #pause(error: unknown, owner: Owner): Promise<void> {
     const now = this.#clock.now();
-    if (
-      !this.#wasRegistered ||
-      !isWorthRetrying(error, now - (this.#lostAt ?? now))
-    ) {
+    if (this.#registeredAt === undefined) {
+      if (this.#attempt > 0 || !isNameToBeFree(error)) throw error;
+      owner.refused?.(error);
+    } else if (!isWorthRetrying(error, now - (this.#lostAt ?? now))) {
       throw error;
-    }
-    if (this.#lostAt === undefined) {
+    } else if (this.#lostAt === undefined) {
       this.#lostAt = now;
       const stayed = now - this.#registeredAt >= STAYED_MS;
-      if (stayed || this.#answered > this.#answeredBefore) this.#attempt = 0;
+      if (stayed || this.answered > this.#answeredBefore) this.#attempt = 0;
       this.#refusal = 0;
       owner.lost(error);
     } else if (
@@ -353,10 +346,12 @@ export class ReconnectingConnection implements Disposable, Requester {
       owner.refused?.(error);
     }
     const { giveUpAfterMs = Infinity, random } = this.#options;
-    const told = Math.max(this.#retryAfterMs, retryAfterMs(error));
+    const told = Math.max(this.retryAfterMs, retryAfterMs(error));
     const pause = pauseBefore(this.#attempt++, told, random);
-    this.#retryAfterMs = 0;
-    if (now + pause - this.#lostAt > giveUpAfterMs) throw givenUp(error);
+    this.retryAfterMs = 0;
+    if (now + pause - (this.#lostAt ?? now) > giveUpAfterMs) {
+      throw givenUp(error);
+    }
     this.#pauseOver = new AbortController();
     const signals = [this.#stop.signal, this.#pauseOver.signal];
     await this.#clock.sleep(pause, AbortSignal.any(signals));
@@ -372,11 +367,14 @@ export class ReconnectingConnection implements Disposable, Requester {
   }
 
   /** The events; the answers among them are counted. */
-  *#counted(batch: Iterable<Event>): Generator<Event, void, void> {
+  *#counted(
+    batch: Iterable<Event>,
+    owner: Owner,
+  ): Generator<Event, void, void> {
     for (const event of batch) {
       const { request } = event;
       if (request && isPostponed(event)) {
-        this.#postpone(request, event.frame);
+        this.#postpone(request, errorOf(event.frame), owner);
         continue;
       }
       if (request?.lasting) this.#settle(request);
@@ -386,12 +384,15 @@ export class ReconnectingConnection implements Disposable, Requester {
   }
 
   /** Sends nothing more until the time that the server has told is over. */
-  #postpone(request: PendingRequest, frame: Frame): void {
+  #postpone(request: PendingRequest, why: ChatError, owner: Owner): void {
     this.#postponed.push(request);
-    this.#answered++;
+    this.answered++;
     const now = this.#clock.now();
-    const told = retryAfterMs(errorOf(frame)) || LEAST_RETRY_AFTER_MS;
-    const until = now + Math.min(told, LONGEST_RETRY_AFTER_MS);
+    const until = now + (retryAfterMs(why) || LEAST_RETRY_AFTER_MS);
+    if (until - Math.max(now, this.#toldUntil) > QUIET_WAIT_MS) {
+      this.#toldUntil = until;
+      owner.slowed?.(why);
+    }
     if (until <= this.#resumeAt) return;
     this.#resumeAt = until;
     this.#pauses++;
@@ -406,8 +407,8 @@ export class ReconnectingConnection implements Disposable, Requester {
    * way has to be answered first, since it may be postponed too.
    */
   #resume(): void {
-    const connection = this.#connection;
-    if (!connection || !this.#registered || this.#pauses > 0) return;
+    const connection = this.registered;
+    if (!connection || this.#pauses > 0) return;
     if (connection.unanswered.length > 0) return;
     const waiting = [...this.#takePostponed(), ...this.#parked.splice(0)];
     for (const request of waiting) connection.send(request);
@@ -422,40 +423,47 @@ export class ReconnectingConnection implements Disposable, Requester {
   #ask(request: PendingRequest): Request {
     this.#asked++;
     this.#unsettled++;
-    const key = request.verb === "SEND" ? { Key: this.#nextKey() } : {};
+    // A Key differs from all others of this user, in other runs too.
+    const key = request.verb === "SEND"
+      ? { Key: `${this.#keys}-${this.#asked.toString(36)}` }
+      : {};
     const headers = { ...request.headers, ...key };
-    const lasting: PendingRequest = { ...request, headers, lasting: true };
+    const { patient = false } = this.#options;
+    const longestMs = request.verb === "SEND"
+      ? LONGEST_SEND_WAIT_MS
+      : QUIET_WAIT_MS;
+    const longestWaitMs = patient ? Infinity : longestMs;
+    const lasting = { ...request, headers, lasting: true, longestWaitMs };
     this.#bytes += lasting.body.length;
     if (this.#stop.signal.aborted) lasting.reject?.(this.#end ?? closed());
-    else if (
-      this.#connection && this.#registered && this.#postponed.length === 0
-    ) {
-      this.#connection.send(lasting);
+    else if (this.registered && !this.#isBehind(lasting)) {
+      this.registered.send(lasting);
     } else this.#parked.push(lasting);
     return lasting;
   }
 
-  /** Rejects everything that waits. */
-  #refuseAll(): void {
-    const end = this.#end ?? closed();
-    const requests = [...this.#postponed, ...this.#parked];
-    this.#settling?.resolve();
-    for (const { reject } of requests) reject?.(end);
-  }
-
-  /** Differs from all other keys of this user, in other runs too. */
-  #nextKey(): string {
-    return `${this.#keys}-${this.#asked.toString(36)}`;
+  /** Whether a request has to wait for those that wait for the rate limit. */
+  #isBehind({ verb }: Request): boolean {
+    if (this.#postponed.length === 0) return false;
+    return IN_ORDER.has(verb) ||
+      [...this.#postponed, ...this.#parked].some(({ verb }) => verb !== "SEND");
   }
 
   #settle({ body }: Request): void {
-    this.#answered++;
+    this.answered++;
     this.#unsettled--;
     this.#bytes -= body.length;
     this.#settling?.resolve();
     this.#settling = undefined;
   }
 }
+
+/** What overtakes no message: it would be lost, or refused. */
+const IN_ORDER: ReadonlySet<AnsweredVerb> = new Set([
+  "SEND",
+  "LEAVE",
+  "LOGOUT",
+]);
 
 function idle(): ConnectionError {
   const seconds = (PING_AFTER_MS + GIVE_UP_AFTER_MS) / 1_000;

@@ -6,10 +6,9 @@
  * a visible mark: ␛ for the control characters that have a picture, `<U+202E>`
  * for the others. No character disappears silently.
  *
- * Invisible characters stay where scripts need them: joiners within emoji and
- * within words of Arabic and the scripts of India, variation selectors after
- * what they vary. The flags made of tag characters (Scotland) are not worth the
- * exception, and are shown as marks.
+ * What languages need stays, though it is invisible: joiners and non-joiners,
+ * marks of direction, variation selectors, and the tags of a flag. Names have
+ * none of these, so there they are marks too.
  *
  * All text from outside goes through here, the server's too: a server may be
  * hostile.
@@ -22,33 +21,57 @@ export const MAX_COMBINING_MARKS = 6;
 
 /**
  * `text` on one line. With `lines`, its line breaks (LF, and a CR before it)
- * stay; without, they are shown as ␤. A tab becomes four spaces.
+ * stay; without, they are shown as ␤. With `tabs` tabs stay; without, they are
+ * four spaces.
  */
 export function sanitize(
   text: string,
-  options: { lines?: boolean } = {},
+  options: { lines?: boolean; tabs?: boolean } = {},
 ): string {
-  const { lines = false } = options;
+  const { lines = false, tabs = false } = options;
   if ((lines ? PLAIN_LINES : PLAIN).test(text)) return text;
-  return text
-    .replaceAll("\r\n", "\n")
-    .replace(TOO_MANY_MARKS, (marks) => {
-      const shown = [...marks].slice(0, MAX_COMBINING_MARKS);
-      return `${shown.join("")}<+${[...marks].length - shown.length} marks>`;
-    })
-    .replace(suspicious ??= createSuspicious(), (char) => {
-      if (char === "\n") return lines ? char : "␤";
-      return char === "\t" ? "    " : mark(char);
-    });
+  return limitMarks(text.replaceAll("\r\n", "\n")).replace(UNSEEN, (found) => {
+    if (found === "\n") return lines ? found : "␤";
+    if (found === "\t") return tabs ? found : "    ";
+    return NEEDED.test(found) ? found : mark(found);
+  });
 }
 
 /**
- * The name of a user or a room, as {@linkcode sanitize} gives it. It is never
- * empty or invisible: spaces of any kind become marks.
+ * The name of a user or a room. It is never empty, and each of its characters is
+ * seen: spaces of any kind become marks too.
  */
 export function sanitizeName(name: string): string {
-  const shown = sanitize(name).replace(/[\s\u2800]/gu, mark);
+  if (/^[\x21-\x7e]+$/.test(name)) return name;
+  const shown = limitMarks(name)
+    .replace(UNSEEN, (found) => Array.from(found, mark).join(""))
+    .replace(/[\s\u2800]/gu, mark);
   return shown === "" ? "<no name>" : shown;
+}
+
+/** `line` without what stands unseen before its first word. */
+export function withoutLead(line: string): string {
+  return line.replace(LEAD, "");
+}
+
+/** Whether a line has nothing that is seen, and means nothing. */
+export function isBlank(line: string): boolean {
+  return withoutLead(line) === "";
+}
+
+/**
+ * What a keyboard (an arrow key is `ESC [ A`) or a paste puts before a word
+ * unseen: it makes no line public.
+ */
+const LEAD =
+  // deno-lint-ignore no-control-regex -- the sequences themselves
+  /^(?:\x1b[[O](?:[0-9;]*[A-Za-z~])?|[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\ufffc])+/u;
+
+function limitMarks(text: string): string {
+  return text.replace(TOO_MANY_MARKS, (marks) => {
+    const shown = [...marks].slice(0, MAX_COMBINING_MARKS);
+    return `${shown.join("")}<+${[...marks].length - shown.length} marks>`;
+  });
 }
 
 /** The visible mark for a character that must not reach the terminal. */
@@ -65,38 +88,15 @@ const PLAIN_LINES = /^[\x20-\x7e\n]*$/;
 
 const TOO_MANY_MARKS = new RegExp(`\\p{M}{${MAX_COMBINING_MARKS + 1},}`, "gu");
 
-/** Scripts whose words need joiners and non-joiners. */
-const JOINING = "[" + [
-  "Arab,Syrc,Mong,Nkoo,Deva,Beng,Guru,Gujr,Orya,Taml,Telu,Knda,Mlym,Sinh",
-  "Khmr,Mymr,Tibt",
-].join(",").split(",").map((script) => `\\p{scx=${script}}`).join("") + "]";
-
-/** Invisible characters where they belong. */
-const NEEDED = [
-  String.raw`(?<=\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]?)\u200d` +
-  String.raw`(?=\p{Extended_Pictographic})`,
-  String.raw`(?<=\p{Extended_Pictographic})[\ufe0e\ufe0f]`,
-  String.raw`(?<=[0-9#*])\ufe0f(?=\u20e3)`, // keycaps
-  String.raw`(?<=\p{Script=Han})[\u{e0100}-\u{e01ef}]`,
-  String.raw`(?<=\p{Script=Mongolian})[\u180b-\u180d]`,
-  String.raw`(?<=${JOINING})[\u200c\u200d](?=${JOINING})`,
-].map((place) => `(?!${place})`).join("");
-
 /**
  * Characters that are obeyed or cannot be seen: controls, formats but the
  * signs that Arabic and others write before numbers, separators of lines,
- * whatever Unicode ignores by default, and halves of surrogate pairs.
+ * whatever Unicode ignores by default, and halves of surrogate pairs. The tags
+ * of a flag are found at once.
  */
-function createSuspicious(): RegExp {
-  return new RegExp(
-    NEEDED +
-      String
-        .raw`(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])` +
-      String
-        .raw`[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]`,
-    "gu",
-  );
-}
+const UNSEEN =
+  /(?<=\u{1f3f4})[\u{e0030}-\u{e007a}]{3,6}\u{e007f}|(?![\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Created for the first text that needs it: that takes milliseconds. */
-let suspicious: RegExp | undefined;
+/** Those of them that languages need, and the tags of a flag. */
+const NEEDED =
+  /^(?:[\u200c-\u200f\u180b-\u180d\u180f\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|[\u{e0030}-\u{e007a}]{3,6}\u{e007f})$/u;

@@ -19,16 +19,23 @@ export const SENT_TO_SELF = "Cannot send to yourself";
 /** After why the connection was lost. */
 export const RECONNECTING = "Reconnecting. What you type is sent after that.";
 
-/** After why the server refuses to reconnect a client, for now. */
-export const TRYING_AGAIN = "Trying again.";
+/** A message waits for a limit of the server; `reason` says which. */
+export function slowedText(reason: string, time: string): string {
+  return `${reason}. Trying again in ${time}.`;
+}
 
 /** After a reconnect to a server that counts messages anew. */
 export const RESTARTED =
-  "The server has restarted: earlier messages are gone there";
+  "The server has restarted with another history; messages above may be gone there";
 
-/** A notice of the operator. */
-export function operatorNotice(text: string): string {
-  return `The operator says: ${text}`;
+/** After a reconnect to a server that has deleted what was sent meanwhile. */
+export const MISSED_DELETED =
+  "Some messages that were sent while you were away are no longer stored";
+
+/** A notice of the operator, and when it was sent if that is known. */
+export function operatorNotice(text: string, at?: Date): string {
+  const time = at ? ` (${at.toTimeString().slice(0, 5)})` : "";
+  return `The operator says${time}: ${text}`;
 }
 
 /** After a reconnect to a server that has forgotten the account of `name`. */
@@ -47,10 +54,29 @@ export function hasAccount(owner: string): string {
     "If it is yours, sign in; if not, choose another name.";
 }
 
+/** To a user who signs in as `name`. */
+export function noAccount(name: string): string {
+  return `${name} has no account. ` +
+    "Choose Sign up to create it, or Guest to join without one.";
+}
+
 /** After a sign-up. */
 export function accountCreated(name: string): string {
-  return `You now have the account ${name}. Signing in needs your password.`;
+  return `Registered. You now have the account ${name}. ` +
+    "Signing in needs your password.";
 }
+
+/** To a user who joins the first room. */
+export const COURSE_WORDS =
+  "LIST shows who is here, LEAVE leaves the room, LOGOUT quits.";
+
+/** To the sender of a private message to an account that is away. */
+export function awayText(name: string): string {
+  return `${name} is away, and gets the message at the next sign-in`;
+}
+
+/** Above private messages that came while the user was away. */
+export const CAME_WHILE_AWAY = "While you were away:";
 
 /** `users` as a text: the first of them by name, and how many more. */
 export function namesText(users: readonly string[]): string {

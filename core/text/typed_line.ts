@@ -17,6 +17,7 @@
  */
 import { nearest } from "./nearest.ts";
 import { targetKind } from "../../protocol.ts";
+import { withoutLead } from "./sanitize.ts";
 
 /** The meaning of a typed line. */
 export type TypedLine =
@@ -43,6 +44,8 @@ export interface Command {
   readonly usage: string;
   /** What it does, beginning with a verb. */
   readonly help: string;
+  /** Whether only `/help all` shows it: the help has to fit a screen. */
+  readonly more?: true;
   /** Whether it runs while the connection to the server is lost. */
   readonly offline?: true;
   /** The web client's answer, if only the terminal client has the command. */
@@ -51,15 +54,18 @@ export interface Command {
 
 const NO_DIRECT_SESSIONS =
   "The web client has no direct sessions. Use the terminal client.";
-const DROP_FILES = "To send files in the web client, drop them on a name.";
-const USE_CARDS = "Files have buttons in the web client. Use those.";
+const DROP_FILES =
+  'To send files in the web client, drop them on a name, or use "Send files" ' +
+  "in a private conversation.";
+const USE_CARDS =
+  "The web client shows offers and transfers, with buttons, above the message box.";
 
 /** Every command by its first name, in the order of the help. */
 export const COMMANDS = {
   help: {
     aliases: ["h", "?"],
-    usage: "[COMMAND]",
-    help: "Show the commands, or one of them",
+    usage: "[COMMAND | all]",
+    help: "Show the commands, one of them, or all",
     offline: true,
   },
   join: {
@@ -76,12 +82,12 @@ export const COMMANDS = {
   list: {
     aliases: ["names"],
     usage: "",
-    help: "Show the names of the users in the room (LIST)",
+    help: "Show the users in the room, and their addresses (LIST)",
   },
   who: {
     aliases: ["w"],
     usage: "[ROOM | all]",
-    help: "Show the users in a room, or all users, and their addresses",
+    help: "Show the users in a room, or all users",
   },
   msg: {
     aliases: ["m"],
@@ -100,19 +106,18 @@ export const COMMANDS = {
   },
   ignore: {
     usage: "[NAME]",
-    help: "Hide a user's messages; without NAME, show the hidden users",
+    help: "Hide a user's messages; alone: show who is hidden",
     offline: true,
-    terminalOnly: "Only the terminal client can hide a user's messages.",
   },
   unignore: {
+    more: true,
     usage: "NAME",
     help: "Show a user's messages again",
     offline: true,
-    terminalOnly: "Only the terminal client can hide a user's messages.",
   },
   call: {
     usage: "NAME",
-    help: "Call a user to a direct session: encrypted, without the server",
+    help: "Call a user to an encrypted session without the server",
     terminalOnly: NO_DIRECT_SESSIONS,
   },
   accept: {
@@ -122,6 +127,7 @@ export const COMMANDS = {
     terminalOnly: USE_CARDS,
   },
   decline: {
+    more: true,
     usage: "[NAME | NUMBER]",
     help: "Decline a call, or files that are offered",
     offline: true,
@@ -130,7 +136,7 @@ export const COMMANDS = {
   direct: {
     aliases: ["d"],
     usage: "[@NAME] [TEXT]",
-    help: "Send TEXT directly; without it, switch to the session, or back",
+    help: "Send TEXT directly, or switch to the session and back",
     offline: true,
     terminalOnly: NO_DIRECT_SESSIONS,
   },
@@ -141,6 +147,7 @@ export const COMMANDS = {
     terminalOnly: NO_DIRECT_SESSIONS,
   },
   listen: {
+    more: true,
     usage: "[on | off]",
     help: "Allow calls, or refuse them",
     offline: true,
@@ -153,18 +160,21 @@ export const COMMANDS = {
     terminalOnly: DROP_FILES,
   },
   get: {
+    more: true,
     usage: "NAME [FILE]",
     help: "Get a file or folder that a user shares; without FILE, list them",
     offline: true,
     terminalOnly: "Only the terminal client can get shared files.",
   },
   files: {
+    more: true,
     usage: "",
     help: "Show the files that are being sent and received",
     offline: true,
     terminalOnly: USE_CARDS,
   },
   cancel: {
+    more: true,
     usage: "[NUMBER]",
     help: "Cancel a transfer; give its number if there are several",
     offline: true,
@@ -175,12 +185,17 @@ export const COMMANDS = {
     help: "Create an account for your name, with a password",
   },
   clear: {
+    more: true,
     usage: "",
     help: "Clear the screen",
     offline: true,
     terminalOnly: "Only the terminal client can clear the screen.",
   },
-  ping: { usage: "", help: "Measure how long the server takes to answer" },
+  ping: {
+    more: true,
+    usage: "",
+    help: "Measure how long the server takes to answer",
+  },
   quit: {
     aliases: ["exit", "logout", "q"],
     usage: "",
@@ -207,39 +222,95 @@ export type RunCommand<Client> = (
   rest: string,
 ) => Promise<void | "usage"> | void | "usage" | "kept";
 
-/** Reads a typed line. A line may have line breaks: pastes do. */
-export function parseLine(line: string): TypedLine {
-  const words = line.trimStart(); // a space must not make a line public
+/**
+ * Reads a typed line. A line may have line breaks: pastes do.
+ *
+ * @param pasted Whether it begins with a paste of several lines. Then it is
+ * text, whatever it looks like.
+ */
+export function parseLine(line: string, pasted = false): TypedLine {
+  const words = withoutLead(line).replace(/^[\uff20\ufe6b]/, "@")
+    .replace(/^\uff0f/, "/");
   if (words === "") return { kind: "nothing" };
+  if (pasted) return { kind: "message", text: line };
   if (words.startsWith("//")) return { kind: "message", text: words.slice(1) };
   const course = WORDS.get(words.trimEnd());
   if (course) return { kind: "command", name: course, rest: "" };
   if (words.startsWith("/")) return parseCommand(words);
-  if (words.startsWith("@")) return parsePrivate(words);
+  if (words.startsWith("@")) return parsePrivate(words.slice(1));
   return { kind: "message", text: line };
 }
 
 function parseCommand(line: string): TypedLine {
   const [, typed = "", rest = ""] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
   const name = findCommand(typed.toLowerCase());
-  if (name) return { kind: "command", name, rest: rest.trim() };
-  const help = `${unknown(typed)} To send text that begins with /, type //.`;
+  const isPaste = rest.includes("\n"); // which has spaces of its own
+  if (name) {
+    return { kind: "command", name, rest: isPaste ? rest : rest.trim() };
+  }
+  const text = rest === "" ? typed : `${typed} …`;
+  const help = `${unknown(typed)} To send it as text, type //${text}`;
   return { kind: "invalid", help };
 }
 
 function unknown(typed: string): string {
-  const near = nearestCommand(typed.toLowerCase());
+  const names = [...NAMES.keys()].filter((one) => one.length > 1);
+  const near = nearest(typed.toLowerCase(), names);
   const guess = near ? `Did you mean /${near}?` : "Type /help.";
   return `Unknown command "/${typed}". ${guess}`;
 }
 
-function parsePrivate(line: string): TypedLine {
-  const [, to = "", text = ""] = /^@([^\s:]*):?\s*([^]*)$/.exec(line) ?? [];
-  const kind = targetKind(to);
-  if (text.trim() === "" || (kind !== "user" && kind !== "all")) {
-    return { kind: "invalid", help: PRIVATE_HELP };
+function parsePrivate(typed: string): TypedLine {
+  const read = readPrivate(typed);
+  if (!read) return { kind: "invalid", help: PRIVATE_HELP };
+  const { to, text } = read;
+  // "@bob @carol: x" is meant for both; "@bob: @carol is here" for bob.
+  const isAddressed = /[:\uff1a]/.test(
+    typed.replace(/^@/, "").charAt(to.length),
+  );
+  const several = isAddressed ? ADDRESS : SECOND_NAME;
+  if (several.test(text)) {
+    const help = "Nothing was sent: a private message goes to one user. " +
+      `Type a line for each. /msg ${to} TEXT sends any text to ${to} alone.`;
+    return { kind: "invalid", help };
   }
   return { kind: "private", to, text };
+}
+
+/**
+ * Reads what follows `@` or `/msg`; undefined if a name or the text is missing.
+ * Of a text of several lines, one space separates it: more are its indentation.
+ */
+export function readPrivate(
+  typed: string,
+): { to: string; text: string } | undefined {
+  const [, to = "", text = ""] =
+    /^@?([^\s:\uff1a]*)[:\uff1a]?(?:[^\S\n](?=.*\n)|\s*)([^]*)$/.exec(typed) ??
+      [];
+  const kind = targetKind(to);
+  const isRead = text.trim() !== "" && (kind === "user" || kind === "all");
+  return isRead ? { to, text } : undefined;
+}
+
+/** The beginning of a text that names another user, and one that addresses it. */
+const SECOND_NAME = /^(?:(?:and|[,;&+])\s*)*[@\uff20\ufe6b][A-Za-z0-9]/i;
+const ADDRESS = /^(?:(?:and|[,;&+])\s*)*[@\uff20\ufe6b][A-Za-z0-9]+[:\uff1a]/i;
+
+/**
+ * `line` with the receiver of a `/reply` in it: the user who had written last
+ * when the line was begun. A user who writes later must not get it, and of a
+ * message of a direct session the server must not read the answer: `directly`.
+ */
+export function withReceiver(
+  line: string,
+  lastSender: string | undefined,
+  directly = false,
+): string {
+  const typed = parseLine(line);
+  const isReply = typed.kind === "command" && typed.name === "reply";
+  if (!isReply || typed.rest === "" || lastSender === undefined) return line;
+  const command = directly ? "/direct @" : "/msg ";
+  return `${command}${lastSender} ${typed.rest}`;
 }
 
 /** The command with this name or alias, in lower case and without `/`. */
@@ -247,19 +318,23 @@ export function findCommand(name: string): CommandName | undefined {
   return NAMES.get(name);
 }
 
-/** What may have been meant by `name`: at most two mistakes away. */
-export function nearestCommand(name: string): string | undefined {
-  return nearest(name, [...NAMES.keys()].filter((one) => one.length > 1));
-}
-
 /** A command as it is typed, such as `/join ROOM`. */
 export function usageOf(name: CommandName): string {
   return `/${name} ${COMMANDS[name].usage}`.trim();
 }
 
-/** What a client shows when the words after a command do not fit. */
-export function usageHelp(name: CommandName): string {
-  return `Usage: ${usageOf(name)}`;
+/** What a client shows when `rest`, the words after a command, does not fit. */
+export function usageHelp(name: CommandName, rest: string): string {
+  const { usage }: Command = COMMANDS[name];
+  const least = wordsIn(usage.replaceAll(/\[.*?\]|\.{3}/g, ""));
+  const wrong = wordsIn(rest) < least
+    ? "Missing argument"
+    : `Cannot use "${rest.slice(0, 40)}"`;
+  return `${wrong}. Usage: ${usageOf(name)}`;
+}
+
+function wordsIn(text: string): number {
+  return text.match(/\S+/g)?.length ?? 0;
 }
 
 /**
@@ -279,20 +354,23 @@ export function helpLines(typed: string, { web = false } = {}): string[] {
       ...(others ? [`Also: ${others}`] : []),
     ];
   }
-  if (word !== "") return [unknown(word)];
+  const all = word === "all";
+  if (word !== "" && !all) return [unknown(word)];
   // The cast: these are the keys of that very table.
   const names = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
-    const { terminalOnly }: Command = COMMANDS[name];
-    return !web || terminalOnly === undefined;
+    const { more, terminalOnly }: Command = COMMANDS[name];
+    return (all || !more) && (!web || terminalOnly === undefined);
   });
   return [
     row("TEXT", "Send a message to the room"),
     row("@NAME: TEXT", "Send a private message; @ALL: to all users"),
     ...names.map((name) => row(usageOf(name), COMMANDS[name].help)),
     row("//TEXT", "Send a message that begins with /"),
-    web
-      ? row("Alt+Up, Alt+Down", "Switch the conversation")
-      : row("Tab, Up, Ctrl-D", "Complete a name; show the last line; quit"),
+    web ? row("Alt+Up, Alt+Down", "Switch the conversation") : row(
+      "Tab, Up, Ctrl-D",
+      "Complete a name; last line; quit (on an empty line)",
+    ),
+    ...(all ? [] : [row("/help all", "Show the other commands too")]),
   ];
 }
 

@@ -3,28 +3,52 @@
  *
  * Only the owner knows the password: the database stores a SCRAM verifier. After
  * three wrong passwords in a row the account is locked for that address for a
- * while (lockouts.ts). A sign-in to an account that does not exist fails in the
- * same way, and takes as long, as one with a wrong password.
+ * while (lockouts.ts). That a name has an account is not secret.
  *
  * @module
  */
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
-import { ChatError, lookAlike } from "../../protocol.ts";
+import type { Network } from "../../core/net/ip_address.ts";
+import { ChatError, isUserName, lookAlike } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
-import { Lockouts, MAX_FAILURES } from "./lockouts.ts";
+import { type ListedLock, lockedOut, Lockouts } from "./lockouts.ts";
 import { NameMap } from "../chat/names.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
 import {
   type Challenge,
   challenge,
-  fakeVerifier,
-  type Hashes,
+  nodeCrypto,
   parseVerifier,
   prove,
   type Verifier,
-} from "../../core/scram_server.ts";
+} from "./scram.ts";
 
 /** Limit of accounts on one server. */
 export const MAX_ACCOUNTS = 100_000;
+
+/**
+ * Limit of the accounts of one address that were never used after their first
+ * day.
+ */
+export const MAX_UNUSED_PER_ADDRESS = 1_000;
+
+/** Limit of all accounts of one address. */
+export const MAX_ACCOUNTS_PER_ADDRESS = 5_000;
+
+/** An account that is used later than this after its creation is in use. */
+export const FIRST_DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** Settings of {@linkcode Accounts}. */
+export interface AccountOptions {
+  /** Default {@linkcode MAX_ACCOUNTS}. */
+  readonly maxAccounts?: number;
+  /** Default {@linkcode MAX_ACCOUNTS_PER_ADDRESS}. */
+  readonly maxPerAddress?: number;
+  /** Default {@linkcode MAX_UNUSED_PER_ADDRESS}. */
+  readonly maxUnusedPerAddress?: number;
+  /** Milliseconds since the epoch; default: the clock of the computer. */
+  readonly now?: () => number;
+}
 
 /** A name that has an owner. */
 export interface Account {
@@ -38,73 +62,88 @@ export interface Account {
   readonly seen: number;
   /** In milliseconds since the epoch. */
   readonly createdAt: number;
+  /** The network that it was created from; empty for accounts from before. */
+  readonly network: string;
+  /** Whether its owner has signed in after its first day. */
+  readonly isUsed: boolean;
 }
 
 /** An account to be created. */
 export type NewAccount =
-  & Pick<Account, "name" | "since" | "keyScope">
+  & Pick<Account, "name" | "since" | "keyScope" | "network">
   & { readonly verifier: string };
 
 /** A LOGIN that waits for its PROVE. */
 export interface PendingLogin {
   /** As the client wrote it. */
   readonly name: string;
-  /** The client's address, without the port. */
+  /** The client's address without the port; or a session that it has proved. */
   readonly address: string;
   readonly challenge: Challenge;
-  readonly verifier: Verifier;
-  /** Undefined if there is none; the client must not notice that. */
-  readonly account: Account | undefined;
-}
-
-/** A successful sign-in. */
-export interface Proved {
   readonly account: Account;
-  /** The server's final message, which proves that it has the verifier. */
-  readonly signature: string;
 }
 
 /** All accounts of one database. */
 export class Accounts {
   readonly #database: Database;
   readonly #lockouts: Lockouts;
-  readonly #maxAccounts: number;
-  readonly #secret: Uint8Array;
-  readonly #names = new NameMap<string>(); // saves a query for each guest
+  readonly #options: Required<AccountOptions>;
+  readonly #counts = new Map<string, { all: number; unused: number }>(); // by network
+  readonly #names = new NameMap<string>({ findsSimilar: true }); // saves a query for each guest
   readonly #byName: StatementSync;
   readonly #byLook: StatementSync;
   readonly #all: StatementSync;
   readonly #insert: StatementSync;
   readonly #see: StatementSync;
+  readonly #use: StatementSync;
+  readonly #delete: StatementSync;
 
   /** A lock lasts for `lockoutMs`; Infinity: until the operator ends it. */
   constructor(
     database: Database,
     lockoutMs: number,
-    maxAccounts: number = MAX_ACCOUNTS,
+    options: AccountOptions = {},
   ) {
-    this.#maxAccounts = maxAccounts;
+    this.#options = {
+      maxAccounts: MAX_ACCOUNTS,
+      maxPerAddress: MAX_ACCOUNTS_PER_ADDRESS,
+      maxUnusedPerAddress: MAX_UNUSED_PER_ADDRESS,
+      now: Date.now,
+      ...options,
+    };
     this.#database = database;
-    this.#lockouts = new Lockouts(database, { lockoutMs, now: Date.now });
-    this.#secret = secretOf(database);
+    const { now } = this.#options;
+    this.#lockouts = new Lockouts(database, { lockoutMs, now });
     this.#byName = database.prepare("SELECT * FROM accounts WHERE key = ?");
     this.#byLook = database.prepare(
       "SELECT * FROM accounts WHERE look_alike = ?",
     );
     this.#all = database.prepare("SELECT * FROM accounts ORDER BY key");
     this.#insert = database.prepare(
-      "INSERT INTO accounts (key, look_alike, name, verifier, created_at, since, seen, key_scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO accounts (key, look_alike, name, verifier, created_at, since, seen, key_scope, network, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
     );
     this.#see = database.prepare(
       "UPDATE accounts SET seen = ? WHERE key = ? AND seen < ?",
     );
-    for (const { name } of this.all()) this.#names.add(name, name);
+    this.#use = database.prepare(
+      "UPDATE accounts SET used = 1 WHERE key = ? AND used = 0",
+    );
+    this.#delete = database.prepare("DELETE FROM accounts WHERE key = ?");
+    for (const { name, network, isUsed } of this.all()) {
+      this.#names.add(name, name);
+      this.#count(network, { all: 1, unused: isUsed ? 0 : 1 });
+    }
   }
 
   /** The account of that name, or of a look-alike. */
   named(name: string): Account | undefined {
     const row = this.#row(name);
-    return row && accountOf(row);
+    return row && this.#accountOf(row);
+  }
+
+  /** The name of an account that is similar to `name`. */
+  similar(name: string): string | undefined {
+    return this.#names.similar(name);
   }
 
   /** Whether this account already has this verifier. */
@@ -119,52 +158,91 @@ export class Accounts {
 
   /** All accounts, sorted by name. */
   all(): Account[] {
-    return this.#all.all().map(accountOf);
+    return this.#all.all().map((row) => this.#accountOf(row));
   }
 
   /**
    * Creates an account; resolves when it is stored.
    *
-   * @throws {ChatError} 113 if it exists, 119 if it cannot be stored or the limit
+   * @throws {ChatError} 113 if it exists, 119 if it cannot be stored or a limit
    * is reached.
    */
-  async create(account: NewAccount): Promise<Account> {
-    const { name, verifier, since, keyScope } = account;
-    const createdAt = Date.now();
-    await this.#database.write(() => {
+  create(account: NewAccount): Promise<Account> {
+    const { name, verifier, since, keyScope, network } = account;
+    const createdAt = this.#options.now();
+    return this.#database.write(() => {
       if (this.#stored(name)) throw exists(name);
-      if (this.#names.size >= this.#maxAccounts) {
-        throw tooMany(this.#maxAccounts);
-      }
-      const key = name.toLowerCase();
+      this.#checkLimits(network);
       this.#insert.run(
-        ...[key, lookAlike(name), name, verifier, createdAt],
-        ...[since, since, keyScope],
+        ...[keyOf(account), lookAlike(name), name, verifier, createdAt],
+        ...[since, since, keyScope, network],
       );
+    }, () => {
+      this.#names.add(name, name);
+      this.#count(network, { all: 1, unused: 1 });
+      const account = { name, since, keyScope, seen: since, createdAt };
+      return { ...account, network, isUsed: false };
     });
-    this.#names.add(name, name);
-    return { name, since, keyScope, seen: since, createdAt };
+  }
+
+  /** Stores that the owner has used the account, if its first day is over. */
+  async used(account: Account): Promise<void> {
+    const ageMs = this.#options.now() - account.createdAt;
+    if (account.isUsed || ageMs <= FIRST_DAY_MS) return;
+    await this.#database.write(
+      () => this.#use.run(keyOf(account)).changes > 0,
+      (isThere) =>
+        isThere && this.#count(account.network, { all: 0, unused: -1 }),
+    ).catch(unlessNotStored); // then the next time
+  }
+
+  /**
+   * Deletes an account, with its locks; resolves when that is stored. The name is
+   * free, and messages stay.
+   *
+   * @throws {ChatError} 119 if that cannot be stored; then the account is there.
+   */
+  async delete({ name }: Account): Promise<void> {
+    const account = this.named(name);
+    if (!account) return;
+    const deleting = this.#database.write(
+      () => this.#delete.run(keyOf(account)),
+      () => {
+        this.#names.delete(account.name);
+        const unused = account.isUsed ? 0 : -1;
+        this.#count(account.network, { all: -1, unused });
+      },
+    );
+    await Promise.all([deleting, this.#lockouts.deleted(keyOf(account))]);
+  }
+
+  /** The error 112 for a sign-in as `name`, if the account is locked for it. */
+  locked(
+    account: Account,
+    name: string,
+    address: string,
+  ): ChatError | undefined {
+    const lock = this.#lockouts.lockOf(keyOf(account), address);
+    return lock && lockedOut(name, lock);
   }
 
   /**
    * Starts a sign-in with the client's first message.
    *
    * @throws {ChatError} 105 if the message is malformed, 112 if the account is
-   * locked for the address.
+   * locked for the address, 121 if there is no account.
    */
   begin(name: string, address: string, message: string): PendingLogin {
     const row = this.#row(name);
-    const account = row && accountOf(row);
-    const locked = this.#lockouts.remainingMs(lockKey(name, account), address);
-    if (locked > 0) throw lockedOut(name, locked);
-    // Computed in any case: the time must not tell whether the account exists.
-    const fake = fakeVerifier(this.#secret, lookAlike(name), HASHES);
-    const verifier = row ? parseVerifier(String(row["verifier"])) : fake;
+    if (!row) throw noAccount(name);
+    const account = this.#accountOf(row);
+    const locked = this.locked(account, name, address);
+    if (locked) throw locked;
+    const verifier = this.#verifierOf(row);
     return {
       name,
       address,
       challenge: challenge(name, { message, verifier }),
-      verifier,
       account,
     };
   }
@@ -172,50 +250,124 @@ export class Accounts {
   /**
    * Completes a sign-in with the client's final message.
    *
+   * @returns The account, and the server's final message, which proves that the
+   * server has the verifier.
    * @throws {ChatError} 105 if the message is malformed, 111 if the password is
-   * wrong, 112 if that locks the account.
+   * wrong, 112 if that locks the account, 121 if the account is deleted by now.
    */
   async prove(
-    { name, address, challenge, verifier, account }: PendingLogin,
+    login: PendingLogin,
     message: string,
-  ): Promise<Proved> {
-    const key = lockKey(name, account);
-    const locked = this.#lockouts.remainingMs(key, address);
-    if (locked > 0) throw lockedOut(name, locked); // by another connection
-    const signature = prove(challenge, message, { verifier, hashes: HASHES });
-    if (signature && account) {
+  ): Promise<{ account: Account; signature: string }> {
+    const { name, address, challenge } = login;
+    const account = this.#stillThere(login);
+    const key = keyOf(account);
+    const locked = this.locked(account, name, address);
+    if (locked) throw locked; // by another connection
+    const signature = prove(challenge, message);
+    if (signature) {
       await this.#lockouts.succeeded(key, address);
-      return { account: this.named(account.name) ?? account, signature };
+      return { account: this.#stillThere(login), signature };
     }
     const left = await this.#lockouts.failed(key, address);
-    if (left === 0) {
-      throw lockedOut(name, this.#lockouts.remainingMs(key, address));
-    }
+    const lock = left === 0 && this.#lockouts.lockOf(key, address);
+    if (lock) throw lockedOut(name, lock);
     throw new ChatError(111, `Cannot sign in as "${name}": wrong password`, {
       headers: { "Attempts-left": left },
     });
   }
 
+  /** @throws {ChatError} 121 if the account was deleted meanwhile. */
+  #stillThere({ name, account }: PendingLogin): Account {
+    const found = this.named(account.name);
+    // The name may have another owner by now.
+    if (found?.keyScope === account.keyScope) return found;
+    throw noAccount(name);
+  }
+
   /** Stores that the owner has received everything up to `id`. */
   async received({ name, seen }: Account, id: number): Promise<void> {
     if (id <= seen) return;
-    try {
-      await this.#database.write(() =>
-        this.#see.run(id, name.toLowerCase(), id)
-      );
-    } catch (error) {
-      // Then messages are forwarded once more, which is better than lost.
-      if (!(error instanceof ChatError)) throw error;
-    }
+    const key = name.toLowerCase();
+    const storing = this.#database.write(() => this.#see.run(id, key, id));
+    // Otherwise messages are forwarded once more, which is better than lost.
+    await storing.catch(unlessNotStored);
   }
 
   /**
    * Ends the locks of an account.
    *
-   * @returns The number of addresses that were locked.
+   * @returns The number of addresses that had failed for it.
    */
-  unlock(name: string): Promise<number> {
-    return this.#lockouts.clear(lockKey(name, this.named(name)));
+  unlock(account: Account): Promise<number> {
+    return this.#lockouts.clear(keyOf(account));
+  }
+
+  /**
+   * Ends the locks of a network, and of all networks in it.
+   *
+   * @returns The number of accounts for which it had failed.
+   */
+  unlockNetwork(network: Network): Promise<number> {
+    return this.#lockouts.clearNetwork(network);
+  }
+
+  /** All locks that hold. */
+  locks(): ListedLock[] {
+    return this.#lockouts.list();
+  }
+
+  /** @throws {ChatError} 119 if a limit forbids one more of the network. */
+  #checkLimits(network: string): void {
+    const { maxAccounts, maxPerAddress, maxUnusedPerAddress } = this.#options;
+    const { all, unused } = this.#counts.get(network) ?? { all: 0, unused: 0 };
+    if (this.#names.size >= maxAccounts) {
+      throw tooMany(
+        maxAccounts,
+        "the limit of",
+        `accounts is reached; ${ASK}`,
+      );
+    }
+    if (all >= maxPerAddress) {
+      throw tooMany(
+        maxPerAddress,
+        "limit for your address:",
+        `accounts; ${ASK}`,
+      );
+    }
+    if (unused < maxUnusedPerAddress) return;
+    const what = "accounts that were not used after their first day";
+    const next = `${what}; use one of them, or ${ASK}`;
+    throw tooMany(maxUnusedPerAddress, "limit for your address:", next);
+  }
+
+  #count(network: string, change: { all: number; unused: number }): void {
+    const known = this.#counts.get(network) ?? { all: 0, unused: 0 };
+    const all = known.all + change.all;
+    const unused = known.unused + change.unused;
+    if (all > 0) this.#counts.set(network, { all, unused });
+    else this.#counts.delete(network);
+  }
+
+  /** @throws {ChatError} 119 if it is not as it was stored. */
+  #accountOf(row: Row): Account {
+    const name = String(row["name"]);
+    if (!isUserName(name)) throw this.#database.damage.ofRow();
+    return {
+      name,
+      since: Number(row["since"]),
+      keyScope: String(row["key_scope"]),
+      seen: Number(row["seen"]),
+      createdAt: Number(row["created_at"]),
+      network: String(row["network"]),
+      isUsed: row["used"] === 1,
+    };
+  }
+
+  /** @throws {ChatError} 119 if it is not as it was stored. */
+  #verifierOf(row: Row): Verifier {
+    const { damage } = this.#database;
+    return damage.readRow(() => parseVerifier(String(row["verifier"])));
   }
 
   #row(name: string): Row | undefined {
@@ -228,75 +380,30 @@ export class Accounts {
   }
 }
 
-/** Without the wait of WebCrypto, which takes ten times as long. */
-const HASHES: Hashes = {
-  hmacSha256: (key, text) =>
-    nodeCrypto().createHmac("sha256", key).update(text).digest(),
-  sha256: (bytes) => nodeCrypto().createHash("sha256").update(bytes).digest(),
-};
-
-/** Takes some 30 ms the first time: too long during a chat, or at the start. */
-function nodeCrypto() {
-  return globalThis.process.getBuiltinModule("node:crypto");
-}
-
 type Row = Record<string, SQLOutputValue>;
 
-function accountOf(row: Row): Account {
-  return {
-    name: String(row["name"]),
-    since: Number(row["since"]),
-    keyScope: String(row["key_scope"]),
-    seen: Number(row["seen"]),
-    createdAt: Number(row["created_at"]),
-  };
+/** The key of an account in the tables. */
+function keyOf({ name }: Pick<Account, "name">): string {
+  return name.toLowerCase();
 }
 
-/** The key under which wrong passwords are counted. */
-function lockKey(name: string, account: Account | undefined): string {
-  return account?.name.toLowerCase() ?? lookAlike(name);
+function noAccount(name: string): ChatError {
+  return new ChatError(121, `Cannot sign in: ${name} has no account`);
 }
 
-/** The secret that fake verifiers are made from; it never leaves the database. */
-function secretOf(database: Database): Uint8Array {
-  const row = database.prepare(
-    "SELECT value FROM secrets WHERE name = 'accounts'",
-  ).get();
-  return row!["value"] as Uint8Array; // a BLOB that the schema puts there
+const ASK = "ask the operator to delete some";
+
+function tooMany(limit: number, which: string, what: string): ChatError {
+  const why = `${which} ${limit} ${what}`;
+  return new ChatError(119, `Cannot create an account: ${why}`, {
+    headers: { Limit: limit },
+  });
 }
 
 /** The error for a name that has an account. */
 export function exists(name: string): ChatError {
   return new ChatError(
     113,
-    `Cannot sign up as "${name}": this name (or a similar one) has an account`,
-  );
-}
-
-function tooMany(limit: number): ChatError {
-  return new ChatError(
-    119,
-    `Cannot create an account: the limit of ${limit} accounts is reached`,
-    { headers: { Limit: limit } },
-  );
-}
-
-function lockedOut(name: string, forMs: number): ChatError {
-  const what =
-    `Cannot sign in as "${name}" from your address: ${MAX_FAILURES} wrong passwords in a row`;
-  if (forMs === Infinity) {
-    return new ChatError(
-      112,
-      `${what}; only the operator can unlock the account`,
-    );
-  }
-  const minutes = Math.ceil(forMs / 60_000);
-  const wait = minutes === 1 ? "1 minute" : `${minutes} minutes`;
-  return new ChatError(
-    112,
-    `${what}; try again in ${wait}, or ask the operator to unlock the account`,
-    {
-      headers: { "Retry-after": Math.ceil(forMs / 1_000) },
-    },
+    `Cannot sign up as "${name}": this name (or a similar one) has an account; sign in, or choose another name`,
   );
 }

@@ -1,28 +1,30 @@
 /**
- * Bans: names and addresses that the operator refuses.
+ * Bans: names and networks that the operator refuses.
  *
  * They are held in memory, where each new client is checked, and stored: they
- * survive a restart. A ban of a name covers its look-alikes.
+ * survive a restart.
  *
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import { ChatError, isUserName } from "../../protocol.ts";
-import type { Database } from "../journal/database.ts";
-import { NameMap } from "../chat/names.ts";
+import { ChatError } from "../../protocol.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
+import type { Database } from "../journal/database.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
+import {
+  type Measure,
+  Measures,
+  storedTarget,
+  type Target,
+  targetText,
+} from "./targets.ts";
+import { timeText } from "../../core/net/connection_error.ts";
 
-/** What can be banned. */
-export interface BanTarget {
-  readonly kind: "name" | "address";
-  /** A user's name, or an address without a port; IPv6 in brackets. */
-  readonly value: string;
-}
+/** Limit of the bans that hold. */
+export const MAX_BANS = 10_000;
 
 /** One ban. */
-export interface Ban extends BanTarget {
-  /** In milliseconds since the epoch. */
-  readonly since: number;
+export interface Ban extends Measure {
   /** May be empty. */
   readonly reason: string;
 }
@@ -30,53 +32,56 @@ export interface Ban extends BanTarget {
 /** All bans of one database. */
 export class Bans {
   readonly #database: Database;
-  readonly #names = new NameMap<Ban>();
-  readonly #addresses = new Map<string, Ban>();
+  readonly #bans: Measures<Ban>;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
+  readonly #now: () => number;
 
-  constructor(database: Database) {
+  /** @param now Milliseconds since the epoch. Tests pass their own. */
+  constructor(database: Database, now: () => number = Date.now) {
     this.#database = database;
+    this.#now = now;
+    this.#bans = new Measures(now, MAX_BANS);
     this.#put = database.prepare(
-      "INSERT OR REPLACE INTO bans (kind, value, since, reason) VALUES (?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO bans (kind, value, since, until, reason) " +
+        "VALUES (?, ?, ?, ?, ?)",
     );
     this.#delete = database.prepare(
       "DELETE FROM bans WHERE kind = ? AND value = ?",
     );
-    const rows = database.prepare("SELECT * FROM bans ORDER BY since").all();
-    for (const { kind, value, since, reason } of rows) {
-      this.#hold({
-        kind: kind === "name" ? "name" : "address",
-        value: String(value),
-        since: Number(since),
-        reason: sanitize(String(reason)), // it goes into a head, and the file can be edited
-      });
-    }
+    this.#load();
   }
 
-  /** The ban that covers `target`. */
-  find({ kind, value }: BanTarget): Ban | undefined {
-    return kind === "name"
-      ? this.#names.get(value)
-      : this.#addresses.get(value);
+  /** The ban that covers `target`, unless it has ended. */
+  find(target: Target): Ban | undefined {
+    return this.#bans.find(target);
   }
 
   /** The error for a client that a ban covers. */
-  refusal(target: BanTarget): ChatError | undefined {
+  refusal(target: Target): ChatError | undefined {
     const ban = this.find(target);
     if (!ban) return undefined;
     const what = ban.kind === "name"
       ? `the name "${ban.value}"`
-      : `the address ${ban.value}`;
+      : targetText(ban);
     const why = ban.reason === "" ? "" : ` (${ban.reason})`;
+    const leftMs = ban.until - this.#now();
+    const time = leftMs === Infinity ? "" : ` for ${timeText(leftMs)}`;
     return new ChatError(
       117,
-      `Cannot use this server: ${what} is banned${why}`,
+      `Cannot use this server: ${what} is banned${time}${why}`,
+      time ? { headers: { "Retry-after": Math.ceil(leftMs / 1_000) } } : {},
     );
   }
 
+  /** All that have not ended. */
   all(): Ban[] {
-    return [...this.#names.values(), ...this.#addresses.values()];
+    return this.#bans.all();
+  }
+
+  /** Whether there are too many for one of `target`. */
+  isFullFor(target: Target): boolean {
+    return this.#bans.isFullFor(target);
   }
 
   /**
@@ -86,13 +91,10 @@ export class Bans {
    * @throws {ChatError} 119 if it cannot be stored; then it ends with the server.
    */
   add(ban: Ban): Promise<void> {
-    const before = this.find(ban);
-    if (before) this.#release(before);
-    this.#hold(ban);
-    return this.#database.write(() => {
-      if (before) this.#delete.run(before.kind, before.value);
-      this.#put.run(ban.kind, ban.value, ban.since, ban.reason);
-    });
+    const gone = this.#bans.replacedBy(ban);
+    for (const one of gone) this.#bans.delete(one);
+    this.#bans.add(ban);
+    return this.#store(gone, [ban]);
   }
 
   /**
@@ -101,37 +103,51 @@ export class Bans {
    * @throws {ChatError} 119 if it cannot be stored; then a restart brings it back.
    */
   remove(ban: Ban): Promise<void> {
-    this.#release(ban);
-    return this.#database.write(() =>
-      void this.#delete.run(ban.kind, ban.value)
-    );
+    this.#bans.delete(ban);
+    return this.#store([ban], []);
   }
 
-  #hold(ban: Ban): void {
-    if (ban.kind === "name") this.#names.add(ban.value, ban);
-    else this.#addresses.set(ban.value, ban);
+  /**
+   * What is stored, also bans that ended: perhaps only the clock is wrong at the
+   * moment. Versions before stored single addresses of IPv6.
+   */
+  #load(): void {
+    const rows = this.#database.prepare("SELECT * FROM bans ORDER BY since")
+      .all();
+    const replaced: Target[] = [];
+    const replacing: Ban[] = [];
+    for (const row of rows) {
+      const { value, since, until, reason } = row;
+      const target = storedTarget(row);
+      if (!target) continue;
+      const before = this.#bans.get(target);
+      const ban: Ban = {
+        ...target,
+        since: Number(since),
+        until: Math.max(
+          until === null ? Infinity : Number(until),
+          before?.until ?? 0,
+        ),
+        reason: sanitize(String(reason)), // it goes into a head
+      };
+      if (before) this.#bans.delete(before);
+      this.#bans.add(ban);
+      if (ban.value === value) continue;
+      replaced.push({ kind: ban.kind, value: String(value) });
+      replacing.push(ban);
+    }
+    if (replaced.length === 0) return;
+    // If that fails, the next start does it.
+    this.#store(replaced, replacing).catch(unlessNotStored);
   }
 
-  #release({ kind, value }: Ban): void {
-    if (kind === "name") this.#names.delete(value);
-    else this.#addresses.delete(value);
+  #store(gone: readonly Target[], come: readonly Ban[]): Promise<void> {
+    return this.#database.write(() => {
+      for (const { kind, value } of gone) this.#delete.run(kind, value);
+      for (const { kind, value, since, until, reason } of come) {
+        const end = until === Infinity ? null : until;
+        this.#put.run(kind, value, since, end, reason);
+      }
+    });
   }
-}
-
-/** Reads a name, or an address with or without a port. */
-export function parseTarget(word: string): BanTarget | undefined {
-  if (isUserName(word)) return { kind: "name", value: word };
-  const bare = word.replace(/^\[(.*)\](:\d+)?$/, "$1")
-    .replace(/^([\d.]+):\d+$/, "$1")
-    .replace(/^::ffff:(?=\d+\.)/i, "");
-  // URL writes an address in its one normal form. It also takes 10.1 for an
-  // address, which is refused here.
-  const host = /^[\d.]+$/.test(bare)
-    ? bare
-    : /^[\da-f:.]+$/i.test(bare)
-    ? `[${bare}]`
-    : "";
-  const value = URL.parse(`http://${host}`)?.hostname;
-  const isAddress = value !== undefined && (value === bare || host !== bare);
-  return isAddress ? { kind: "address", value } : undefined;
 }

@@ -1,34 +1,73 @@
 /**
  * Lockouts: too many wrong passwords lock an account for a while.
  *
- * A lock holds for the pair of an account and an address: a stranger cannot lock
- * out the owner. An address that has locked many accounts is locked for all of
- * them. The counts are held in memory, where parallel guesses are counted at
- * once, and stored: they survive a restart. Over {@linkcode MAX_LOCKOUTS} the
- * oldest counts that are no locks are forgotten.
+ * A lock holds for the pair of an account and a network, which is an IPv4 address
+ * or 64 bits of IPv6: a stranger cannot lock out the owner. A client with the
+ * token of the owner's session counts as a network of its own. A network that has
+ * locked many accounts, or has failed for very many, is locked for all accounts;
+ * so no network fills the table with its failures.
+ *
+ * The counts are held in memory, where parallel guesses are counted at once, and
+ * stored: they survive a restart. Over {@linkcode MAX_LOCKOUTS} the oldest counts
+ * that are no locks are forgotten.
  *
  * @module
  */
 import type { StatementSync } from "node:sqlite";
+import {
+  covers,
+  type Network,
+  networkOf,
+  parseNetwork,
+} from "../../core/net/ip_address.ts";
 import { ChatError } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
+import { timeText } from "../../core/net/connection_error.ts";
 
 /** Wrong passwords in a row that lock an account. */
 export const MAX_FAILURES = 3;
 
-/** Locked accounts after which an address is locked for all accounts. */
-export const MAX_LOCKED_PER_ADDRESS = 100;
+/** Locked accounts after which a network is locked for all accounts. */
+export const MAX_LOCKED_PER_NETWORK = 100;
 
-/** Limit of stored pairs of account and address. */
+/** Accounts with wrong passwords after which it is, too. */
+export const MAX_PAIRS_PER_NETWORK = 1_000;
+
+/** Limit of stored pairs of account and network. */
 export const MAX_LOCKOUTS = 100_000;
+
+/** What locks: failures for the account, or those of a network for many. */
+export interface Lock {
+  readonly kind: "account" | "session" | "locked" | "pairs";
+  /** How long it lasts, in milliseconds; Infinity until the operator ends it. */
+  readonly leftMs: number;
+}
+
+/** A lock as the operator sees it. */
+export interface ListedLock {
+  /** In lower case; undefined for all accounts. */
+  readonly account: string | undefined;
+  /** A network, or `session` and a token. */
+  readonly address: string;
+  readonly leftMs: number;
+}
 
 /** Wrong passwords in a row. */
 interface Failures {
   readonly account: string;
+  /** A network, or `session` and a token. */
   readonly address: string;
   readonly count: number;
   /** Time of the last one, in milliseconds since the epoch. */
   readonly at: number;
+}
+
+/** The failures of one network, the newest last. */
+interface Share {
+  readonly pairs: Set<Failures>;
+  /** Those that lock their accounts. */
+  readonly locked: Set<Failures>;
 }
 
 /** Settings of {@linkcode Lockouts}. */
@@ -41,12 +80,19 @@ export interface LockoutOptions {
   readonly maxLockouts?: number;
 }
 
-/** The lockouts of one database. */
+/**
+ * The lockouts of one database. An `address` is an address without a port, or
+ * `session` and a token.
+ */
 export class Lockouts {
   readonly #database: Database;
   readonly #options: Required<LockoutOptions>;
-  readonly #failures = new Map<string, Failures>(); // the newest last
-  readonly #locked = new Map<string, Set<Failures>>(); // by address
+  // The newest last; apart, so that counts are found that can be forgotten.
+  readonly #counts = new Map<string, Failures>();
+  readonly #locks = new Map<string, Failures>();
+  readonly #shares = new Map<string, Share>(); // by network
+  /** Accounts that no lock of a network concerns, until the server stops. */
+  readonly #freed = new Set<string>();
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
 
@@ -59,25 +105,18 @@ export class Lockouts {
     this.#delete = database.prepare(
       "DELETE FROM lockouts WHERE account = ? AND address = ?",
     );
-    const rows = database.prepare("SELECT * FROM lockouts ORDER BY at").all();
-    for (const { account, address, failures, at } of rows) {
-      this.#hold({
-        account: String(account),
-        address: String(address),
-        count: Number(failures),
-        at: Number(at),
-      });
-    }
+    this.#load();
   }
 
-  /** How long the account stays locked for the address, in milliseconds. */
-  remainingMs(account: string, address: string): number {
-    const failures = this.#current(account, address);
-    if (failures && isLock(failures)) return this.#leftOf(failures);
-    const locked = this.#locked.get(address);
-    if (!locked || locked.size < MAX_LOCKED_PER_ADDRESS) return 0;
-    const [oldest] = locked;
-    return Math.max(0, this.#leftOf(oldest!)); // there are many
+  /** What locks the account for the address; undefined if nothing does. */
+  lockOf(account: string, address: string): Lock | undefined {
+    const network = networkOf(address);
+    const failures = this.#current(account, network);
+    if (failures && isLock(failures)) {
+      const kind = isSession(network) ? "session" : "account";
+      return { kind, leftMs: this.#leftOf(failures) };
+    }
+    return this.#freed.has(account) ? undefined : this.#lockOfAll(network);
   }
 
   /**
@@ -86,104 +125,234 @@ export class Lockouts {
    * @returns The attempts left.
    */
   async failed(account: string, address: string): Promise<number> {
-    const count = 1 + (this.#current(account, address)?.count ?? 0);
-    const at = this.#options.now();
-    this.#drop(account, address);
-    const forgotten = this.#makeRoom();
-    this.#hold({ account, address, count, at });
-    await this.#store(() => {
-      for (const old of forgotten) this.#delete.run(old.account, old.address);
-      this.#put.run(account, address, count, at);
-    });
+    const network = networkOf(address);
+    const count = 1 + (this.#current(account, network)?.count ?? 0);
+    const failures = { account, address: network, count, at: this.#now() };
+    // Of sessions, only the newest of an account can still be used.
+    const before = this.#failuresOf(account, network);
+    if (before) this.#drop(before);
+    const surplus = this.#surplus();
+    for (const one of surplus) this.#drop(one);
+    this.#hold(failures);
+    const gone = before ? [before, ...surplus] : surplus;
+    await this.#store(gone, [failures]);
     return Math.max(0, MAX_FAILURES - count);
   }
 
   /** The right password resets the count. */
   async succeeded(account: string, address: string): Promise<void> {
-    if (!this.#drop(account, address)) return;
-    await this.#store(() => this.#delete.run(account, address));
+    const network = networkOf(address);
+    const failures = this.#failuresOf(account, network);
+    if (failures?.address === network) await this.#forget([failures]);
   }
 
   /**
-   * Ends the locks of an account.
+   * Ends the locks of an account, and lets its owner sign in from networks that
+   * are locked for all accounts.
    *
-   * @returns The number of addresses that were locked.
+   * @returns How many addresses had failed for it.
    */
   async clear(account: string): Promise<number> {
-    const cleared = [...this.#failures.values()]
-      .filter((failures) => failures.account === account);
-    for (const one of cleared) this.#drop(one.account, one.address);
-    await this.#store(() => {
-      for (const one of cleared) this.#delete.run(one.account, one.address);
-    });
+    const cleared = this.#all().filter((one) => one.account === account);
+    this.#freed.add(account);
+    await this.#forget(cleared);
     return cleared.length;
+  }
+
+  /**
+   * Ends all locks of a network and of those in it.
+   *
+   * @returns How many accounts it had failed for.
+   */
+  async clearNetwork(network: Network): Promise<number> {
+    const cleared = this.#all().filter(({ address }) => {
+      const part = parseNetwork(address);
+      return part !== undefined && covers(network, part);
+    });
+    await this.#forget(cleared);
+    return cleared.length;
+  }
+
+  /** An account is deleted: nothing of it is left for the next of that name. */
+  async deleted(account: string): Promise<void> {
+    await this.clear(account);
+    this.#freed.delete(account);
+  }
+
+  /** All locks that hold, those of whole networks first. */
+  list(): ListedLock[] {
+    const networks = this.#shares.keys().map((address) => {
+      const leftMs = this.#lockOfAll(address)?.leftMs ?? 0;
+      return { account: undefined, address, leftMs };
+    });
+    const accounts = this.#locks.values().map((failures) => {
+      const { account, address } = failures;
+      return { account, address, leftMs: this.#leftOf(failures) };
+    });
+    return [...networks, ...accounts].filter(({ leftMs }) => leftMs > 0);
+  }
+
+  /** What is stored; networks are stored as addresses by versions before. */
+  #load(): void {
+    const rows = this.#database.prepare("SELECT * FROM lockouts ORDER BY at")
+      .all();
+    const replaced: Failures[] = [];
+    const replacing: Failures[] = [];
+    for (const { account, address, failures, at } of rows) {
+      const stored = {
+        account: String(account),
+        address: String(address),
+        count: Number(failures),
+        at: Number(at),
+      };
+      const network = networkOf(stored.address);
+      const before = this.#failuresOf(stored.account, network);
+      if (before) this.#drop(before);
+      const count = Math.max(stored.count, before?.count ?? 0);
+      const held = { ...stored, address: network, count };
+      this.#hold(held);
+      if (network === stored.address) continue;
+      replaced.push(stored);
+      replacing.push(held);
+    }
+    // If that fails, the next start does it.
+    if (replaced.length > 0) this.#store(replaced, replacing);
+  }
+
+  #all(): Failures[] {
+    return [...this.#counts.values(), ...this.#locks.values()];
+  }
+
+  #now(): number {
+    return this.#options.now();
   }
 
   #hold(failures: Failures): void {
     const { account, address } = failures;
-    this.#failures.set(keyOf(account, address), failures);
-    if (!isLock(failures)) return;
-    const locked = this.#locked.get(address) ?? new Set();
-    this.#locked.set(address, locked.add(failures));
+    const list = isLock(failures) ? this.#locks : this.#counts;
+    list.set(keyOf(account, address), failures);
+    if (isSession(address)) return;
+    const share = this.#shares.get(address) ??
+      { pairs: new Set(), locked: new Set() };
+    this.#shares.set(address, share);
+    share.pairs.add(failures);
+    if (isLock(failures)) share.locked.add(failures);
   }
 
-  /** @returns Whether there was a count. */
-  #drop(account: string, address: string): boolean {
-    const key = keyOf(account, address);
-    const failures = this.#failures.get(key);
-    if (!failures) return false;
-    this.#failures.delete(key);
-    const locked = this.#locked.get(address);
-    if (locked?.delete(failures) && locked.size === 0) {
-      this.#locked.delete(address);
-    }
-    return true;
+  #drop(failures: Failures): void {
+    const { account, address } = failures;
+    this.#counts.delete(keyOf(account, address));
+    this.#locks.delete(keyOf(account, address));
+    const share = this.#shares.get(address);
+    share?.locked.delete(failures);
+    share?.pairs.delete(failures);
+    if (share?.pairs.size === 0) this.#shares.delete(address);
   }
 
-  /** The failures that have not expired. */
-  #current(account: string, address: string): Failures | undefined {
-    const failures = this.#failures.get(keyOf(account, address));
-    return failures && this.#leftOf(failures) > 0 ? failures : undefined;
+  #failuresOf(account: string, network: string): Failures | undefined {
+    const key = keyOf(account, network);
+    return this.#counts.get(key) ?? this.#locks.get(key);
+  }
+
+  /** The failures that have not expired, and are of this very session. */
+  #current(account: string, network: string): Failures | undefined {
+    const failures = this.#failuresOf(account, network);
+    const counts = failures?.address === network && this.#leftOf(failures) > 0;
+    return counts ? failures : undefined;
+  }
+
+  /** What locks a network for all accounts. */
+  #lockOfAll(network: string): Lock | undefined {
+    const share = this.#shares.get(network);
+    if (!share) return undefined;
+    const locked = this.#leftOfMany(share.locked, MAX_LOCKED_PER_NETWORK);
+    if (locked > 0) return { kind: "locked", leftMs: locked };
+    const pairs = this.#leftOfMany(share.pairs, MAX_PAIRS_PER_NETWORK);
+    return pairs > 0 ? { kind: "pairs", leftMs: pairs } : undefined;
+  }
+
+  /** How long there are still so many; 0 if there are fewer. */
+  #leftOfMany(failures: Set<Failures>, many: number): number {
+    if (failures.size < many) return 0;
+    const [last] = failures.values().drop(failures.size - many);
+    return Math.max(0, this.#leftOf(last!)); // there are many
   }
 
   /** How long it still counts. A clock that is set back does not prolong it. */
   #leftOf({ at }: Failures): number {
-    const { lockoutMs, now } = this.#options;
-    return Math.min(at + lockoutMs - now(), lockoutMs);
+    const { lockoutMs } = this.#options;
+    return Math.min(at + lockoutMs - this.#now(), lockoutMs);
   }
 
-  /** Removes expired counts, and one more if the limit is reached. */
-  #makeRoom(): Failures[] {
-    const forgotten: Failures[] = [];
-    for (const failures of this.#failures.values()) {
-      if (this.#leftOf(failures) > 0) break;
-      forgotten.push(failures);
-    }
-    if (this.#failures.size - forgotten.length >= this.#options.maxLockouts) {
-      const [oldest] = this.#failures.values();
-      // Locks stay: or guesses at other names would end them.
-      const one = this.#failures.values().find((one) => !isLock(one));
-      forgotten.push(one ?? oldest!); // there are many
-    }
-    for (const one of forgotten) this.#drop(one.account, one.address);
-    return forgotten;
+  /** Expired counts, and one more if the limit is reached. */
+  #surplus(): Failures[] {
+    const old = [this.#counts, this.#locks].flatMap((list) =>
+      list.values().take(MAX_EXPIRED)
+        .filter((one) => this.#leftOf(one) <= 0).toArray()
+    );
+    const count = this.#counts.size + this.#locks.size - old.length;
+    if (count < this.#options.maxLockouts) return old;
+    // Locks stay: or guesses at other names would end them.
+    const [oldest = this.#locks.values().next().value] = this.#counts.values();
+    return [...old, oldest!]; // there are many
+  }
+
+  async #forget(failures: readonly Failures[]): Promise<void> {
+    if (failures.length === 0) return;
+    for (const one of failures) this.#drop(one);
+    await this.#store(failures, []);
   }
 
   /** A lock that cannot be stored holds until a restart. */
-  async #store(change: () => void): Promise<void> {
-    try {
-      await this.#database.write(change);
-    } catch (error) {
-      if (!(error instanceof ChatError)) throw error;
-    }
+  async #store(
+    gone: readonly Failures[],
+    come: readonly Failures[],
+  ): Promise<void> {
+    await this.#database.write(() => {
+      for (const { account, address } of gone) {
+        this.#delete.run(account, address);
+      }
+      for (const { account, address, count, at } of come) {
+        this.#put.run(account, address, count, at);
+      }
+    }).catch(unlessNotStored);
   }
 }
+
+/** The error for a sign-in as `name`, which `lock` forbids. */
+export function lockedOut(name: string, { kind, leftMs }: Lock): ChatError {
+  const passes = leftMs < Infinity;
+  const isAll = kind === "locked" || kind === "pairs";
+  const what = isAll ? "your address" : "the account";
+  const next = passes
+    ? `try again in ${timeText(leftMs)}, or ask the operator to unlock ${what}`
+    : `only the operator can unlock ${what}`;
+  return new ChatError(
+    112,
+    `Cannot sign in as "${name}" from your address: ${WHY[kind]}; ${next}`,
+    { headers: { "Retry-after": passes ? Math.ceil(leftMs / 1_000) : [] } },
+  );
+}
+
+const WHY: Readonly<Record<Lock["kind"], string>> = {
+  account: `${MAX_FAILURES} wrong passwords in a row`,
+  session: `${MAX_FAILURES} wrong passwords in a row with your session`,
+  locked: `${MAX_LOCKED_PER_NETWORK} accounts are locked for it`,
+  pairs: `wrong passwords for ${MAX_PAIRS_PER_NETWORK} accounts`,
+};
+
+/** Limit of the expired counts that one failure removes. */
+const MAX_EXPIRED = 100;
 
 function isLock({ count }: Failures): boolean {
   return count >= MAX_FAILURES;
 }
 
-/** Neither part has a space. */
+function isSession(address: string): boolean {
+  return address.startsWith("session ");
+}
+
+/** All sessions of an account have one key. */
 function keyOf(account: string, address: string): string {
-  return `${account} ${address}`;
+  return `${account} ${isSession(address) ? "session" : address}`;
 }

@@ -16,8 +16,6 @@ export interface Draft {
   readonly body: Uint8Array;
   /** Unique; makes it safe to repeat the draft. */
   readonly key?: string;
-  /** The length that a two-socket client gave, if it is not that of `body`. */
-  readonly declaredLength?: number;
 }
 
 /** Messages of one sender to one target, in the order of their ids. */
@@ -32,8 +30,6 @@ export interface Batch {
   readonly at: number;
   /** UTF-8, borrowed until they are delivered. */
   readonly bodies: readonly Uint8Array[];
-  /** The length that a two-socket client gave to its one message here. */
-  readonly declaredLength?: number;
 }
 
 /** The batch that `drafts` become: they are to one target. */
@@ -41,10 +37,8 @@ export function batchOf(
   drafts: readonly Draft[],
   { from, firstId, at }: Pick<Batch, "from" | "firstId" | "at">,
 ): Batch {
-  const { to, declaredLength } = drafts[0]!; // a batch has one
-  const bodies = drafts.map(({ body }) => body);
-  const batch = { from, to, firstId, at, bodies };
-  return declaredLength === undefined ? batch : { ...batch, declaredLength };
+  const { to } = drafts[0]!; // a batch has one
+  return { from, to, firstId, at, bodies: drafts.map(({ body }) => body) };
 }
 
 /**
@@ -76,12 +70,11 @@ export function batchEnd(
   first: number,
   known: (key: string) => unknown,
 ): number {
-  const { to, key, declaredLength } = drafts[first]!; // the caller has looked
-  if (declaredLength !== undefined) return first + 1;
+  const { to, key } = drafts[first]!; // the caller has looked
   const keys = new Set([key]);
   for (let end = first + 1; end < drafts.length; end++) {
     const next = drafts[end]!;
-    if (next.to !== to || next.declaredLength !== undefined) return end;
+    if (next.to !== to) return end;
     const { key } = next;
     if (key === undefined) continue;
     if (keys.has(key) || known(key)) return end;
@@ -95,7 +88,7 @@ export function batchEnd(
  * each one ends. Encoded once for all receivers.
  */
 export function encodeForwards(batch: Batch): Series {
-  const time = timeText(batch.at);
+  const time = isoTime(batch.at);
   return encodeSeries(
     `FORWARD ${batch.from}\nTo: ${batch.to}\nId: `,
     batch.firstId,
@@ -105,8 +98,7 @@ export function encodeForwards(batch: Batch): Series {
 }
 
 /** What {@linkcode encodeSents} tells a sender. */
-export interface Sent
-  extends Omit<Batch, "from" | "bodies" | "declaredLength"> {
+export interface Sent extends Omit<Batch, "from" | "bodies"> {
   /** How many messages there are. */
   readonly count: number;
   /** How many users each was queued for. */
@@ -115,9 +107,7 @@ export interface Sent
 
 /** The SENT frames for a batch, back to back. */
 export function encodeSents(sent: Sent): Uint8Array {
-  const end = `\nTime: ${
-    timeText(sent.at)
-  }\nRecipients: ${sent.recipients}\n\n`;
+  const end = `\nTime: ${isoTime(sent.at)}\nRecipients: ${sent.recipients}\n\n`;
   const bodies = Array<Uint8Array>(sent.count).fill(NO_BODY);
   const prefix = `SENT ${sent.to}\nId: `;
   return encodeSeries(prefix, sent.firstId, bodies, () => end).bytes;
@@ -226,7 +216,7 @@ const [ZERO, NINE] = [0x30, 0x39];
 let lastTime = { at: NaN, text: "" };
 
 /** `at`, in milliseconds since the epoch, as the wire has it. */
-function timeText(at: number): string {
+function isoTime(at: number): string {
   if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
   return lastTime.text;
 }

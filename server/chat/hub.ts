@@ -1,8 +1,8 @@
 /**
  * The chat itself: the connected users, their rooms, and who receives a message.
  *
- * Plain synchronous state: no sockets, no clock, no await, and so no races. Each
- * user has a {@linkcode Peer}, which queues what the user is sent.
+ * Plain synchronous state: no sockets, no await, and so no races. Each user has
+ * a {@linkcode Peer}, which queues what the user is sent.
  *
  * @module
  */
@@ -11,16 +11,15 @@ import {
   DEFAULT_ROOM,
   encode,
   isRoomName,
-  lookAlike,
   targetKind,
 } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
 import { NameMap, type NameRules, printable, UserNames } from "./names.ts";
-import { type Change, Presence } from "./presence.ts";
+import { AT_ONCE, type Change, Presence } from "./presence.ts";
+import type { ShareLimits } from "./shares.ts";
+import { isDefaultRoom, ROOM_LIMITS, RoomShares } from "./room_shares.ts";
+import { Muting } from "./muting.ts";
 import type { Delivery, Output, Peer, Reader, Room, User } from "./user.ts";
-
-/** Limit of the rooms with members, and of those with history. */
-export const MAX_ROOMS = 10_000;
 
 /** Limit of the rooms of one user. */
 export const MAX_ROOMS_PER_USER = 100;
@@ -31,34 +30,73 @@ export interface RoomHistory {
   readonly lastId: number;
   /** The name of the room with history that is `name` or looks like it. */
   roomName(name: string): string | undefined;
-  /** How many rooms have history. */
-  readonly roomCount: number;
   /** All rooms with history, by name. */
   rooms(): Iterable<string>;
+  /** Stores that users of other networks have joined a room with history. */
+  share(room: string): void;
+  /** Deletes the history of a room, at once. */
+  forget(room: string): Promise<void>;
 }
 
 /** See the top of the file. */
 export class Hub implements Output {
   /** The names of users. */
   readonly names: UserNames;
-  readonly #users = new NameMap<User>();
+  /** Which rooms exist, and for whom they count. */
+  readonly shares: RoomShares;
+  /** Marks users who cannot send. */
+  readonly muting: Muting;
+  /** Tells rooms of joins and leaves. */
+  readonly presence: Presence;
+  /** The time, as the wire has it. */
+  readonly time: () => string;
+  readonly #users = new NameMap<User>({ findsSimilar: true });
   readonly #rooms = new NameMap<Room>();
   // The same by their exact names, by which messages find their receivers.
   readonly #userBy = new Map<string, User>();
   readonly #roomBy = new Map<string, Room>();
-  readonly #presence = new Presence();
-  readonly #muted = new NameMap<string>();
+  readonly #log: (line: string, remote: string) => void;
   #closed = false;
 
   /**
    * An empty chat. `owned` gives the name with an account that is a name or looks
-   * like it; `refusal` gives the error for a banned name.
+   * like it, `similar` one that is only similar to it; `refusal` gives the error
+   * for a banned name; `muting` marks who cannot send; `log` gets a line for each
+   * user that joins or leaves a room, and where that user is; `now` gives
+   * milliseconds since the epoch; `roomLimits` are those of the rooms that exist;
+   * `changesAtOnce` is how often the users of a network join and leave before that
+   * is told less often.
    */
-  constructor({ owned = () => undefined, refusal = () => undefined }: Partial<
-    Pick<NameRules, "owned" | "refusal">
-  > = {}) {
+  constructor(
+    {
+      owned = () => undefined,
+      similar = () => undefined,
+      refusal = () => undefined,
+      muting = new Muting(),
+      log = () => {},
+      now = Date.now,
+      roomLimits = ROOM_LIMITS,
+      changesAtOnce = AT_ONCE,
+    }:
+      & Partial<Pick<NameRules, "owned" | "similar" | "refusal">>
+      & {
+        muting?: Muting;
+        log?: (line: string, remote: string) => void;
+        now?: () => number;
+        roomLimits?: ShareLimits;
+        changesAtOnce?: number;
+      } = {},
+  ) {
+    this.shares = new RoomShares(roomLimits, now);
+    this.time = () => new Date(now()).toISOString();
+    this.presence = new Presence(this.time, changesAtOnce);
+    this.muting = muting;
+    this.#log = log;
     const isConnected = (name: string) => this.userNamed(name) !== undefined;
-    this.names = new UserNames({ owned, refusal, isConnected });
+    this.names = new UserNames({
+      ...{ owned, refusal, isConnected },
+      similar: (name) => this.#users.similar(name) ?? similar(name),
+    });
   }
 
   /** All connected users. */
@@ -84,27 +122,21 @@ export class Hub implements Output {
   /** Adds a user under a reserved name. */
   enter(name: string, peer: Peer): User {
     this.names.release(name);
-    const muted = this.#muted.get(name) !== undefined;
+    const muted = this.muting.entered(name, peer.remote);
     const user: User = { name, peer, rooms: new Map(), muted };
     this.#users.add(name, user);
     this.#userBy.set(name, user);
     return user;
   }
 
-  /**
-   * Removes the user from all rooms, which are told the `reason`.
-   *
-   * @returns The rooms that were left.
-   */
-  exit(user: User, reason: string): Room[] {
-    if (this.#users.get(user.name) !== user) return [];
+  /** Removes the user from all rooms, which are told the `reason`. Idempotent. */
+  exit(user: User, reason: string): void {
+    if (this.#users.get(user.name) !== user) return;
     this.#users.delete(user.name);
     this.#userBy.delete(user.name);
-    const left = [...user.rooms.keys()];
-    for (const room of left) {
+    for (const room of [...user.rooms.keys()]) {
       this.#remove(room, user, { kind: "offline", reason });
     }
-    return left;
   }
 
   /**
@@ -123,9 +155,15 @@ export class Hub implements Output {
         { headers: { Limit: MAX_ROOMS_PER_USER } },
       );
     }
-    const joined = room ?? this.#create(name, history);
+    const { network, remote } = user.peer;
+    const joined = room ?? this.#create(name, network, history);
     joined.members.add(user);
     user.rooms.set(joined, history.lastId);
+    if (this.shares.join(joined.name, network)) history.share(joined.name);
+    this.#log(
+      `${user.name} joined room [${joined.name.slice(1)}] from <${remote}>`,
+      remote,
+    );
     this.#announce(joined, user, { kind: "joined" });
     return joined;
   }
@@ -149,9 +187,7 @@ export class Hub implements Output {
    * user who is not connected; 120 if the sender is muted.
    */
   checkTarget(user: User, word: string): string {
-    if (user.muted) {
-      throw new ChatError(120, "Cannot send: the operator has muted you");
-    }
+    if (user.muted !== undefined) this.muting.check(user, "send");
     if (this.#roomBy.get(word)?.members.has(user)) return word;
     if (this.#userBy.has(word)) return word;
     if (word.startsWith("#")) {
@@ -183,41 +219,17 @@ export class Hub implements Output {
    */
   deliver(batch: Batch, forwards: Uint8Array): Delivery {
     const sender = this.#userBy.get(batch.from);
-    const acknowledged: Promise<boolean>[] = [];
+    const acknowledged: (Promise<boolean> | false)[] = [];
     const congested: Reader[] = [];
     let recipients = 0;
     for (const user of this.#receivers(batch.to)) {
       if (user === sender && batch.to !== user.name) continue;
-      recipients++;
       const acknowledgement = user.peer.forward(batch, forwards);
-      if (acknowledgement) acknowledged.push(acknowledgement);
+      if (acknowledgement !== undefined) acknowledged.push(acknowledgement);
+      if (acknowledgement !== false) recipients++;
       if (user.peer.congested) congested.push(user.peer);
     }
     return { recipients, acknowledged, congested };
-  }
-
-  /** Mutes users of that name, also those who register later. */
-  mute(name: string): void {
-    if (this.#muted.get(name) === undefined) this.#muted.add(name, name);
-    this.#markMuted();
-  }
-
-  /**
-   * Unmutes a name.
-   *
-   * @returns The name as it was muted; undefined if it was not.
-   */
-  unmute(name: string): string | undefined {
-    const muted = this.#muted.get(name);
-    if (muted === undefined) return undefined;
-    this.#muted.delete(muted);
-    this.#markMuted();
-    return muted;
-  }
-
-  /** The names that are muted. */
-  mutes(): MapIterator<string> {
-    return this.#muted.values();
   }
 
   /** Sends a notice of the operator to all users. */
@@ -234,18 +246,6 @@ export class Hub implements Output {
     for (const user of this.#users.values()) user.peer.notify(notice);
   }
 
-  /** Tells crowded rooms of joins and leaves; the ticks of start.ts call it. */
-  tellGathered(): void {
-    this.#presence.tellGathered();
-  }
-
-  /** Marks the users, so that a SEND needs no search. */
-  #markMuted(): void {
-    for (const user of this.#users.values()) {
-      user.muted = this.#muted.get(user.name) !== undefined;
-    }
-  }
-
   #receivers(to: string): Iterable<User> {
     const room = this.#roomBy.get(to);
     if (room) return room.members;
@@ -258,20 +258,10 @@ export class Hub implements Output {
     return similar ? [similar] : [];
   }
 
-  #create(name: string, history: RoomHistory): Room {
-    const isDefault = lookAlike(name) === lookAlike(DEFAULT_ROOM);
-    const known = isDefault ? DEFAULT_ROOM : history.roomName(name);
-    // A room with history counts already among those.
-    const count = known ? this.#rooms.size : history.roomCount;
-    const limited = Math.max(this.#rooms.size, count) >= MAX_ROOMS;
-    if (limited && !isDefault) {
-      throw new ChatError(
-        109,
-        `Cannot create ${name}: the limit of ${MAX_ROOMS} rooms is reached`,
-        { headers: { Limit: MAX_ROOMS } },
-      );
-    }
+  #create(name: string, network: string, history: RoomHistory): Room {
+    const known = isDefaultRoom(name) ? DEFAULT_ROOM : history.roomName(name);
     const room = { name: known ?? name, members: new Set<User>() };
+    this.shares.open(room.name, network, history);
     this.#rooms.add(room.name, room);
     this.#roomBy.set(room.name, room);
     return room;
@@ -287,14 +277,17 @@ export class Hub implements Output {
   #remove(room: Room, user: User, change: Change): void {
     room.members.delete(user);
     user.rooms.delete(room);
+    const { remote } = user.peer;
+    this.#log(`${user.name} left room [${room.name.slice(1)}]`, remote);
     if (room.members.size > 0) return this.#announce(room, user, change);
     this.#rooms.delete(room.name);
     this.#roomBy.delete(room.name);
-    this.#presence.forget(room);
+    this.presence.forget(room);
+    this.shares.empty(room.name);
   }
 
   #announce(room: Room, user: User, change: Change): void {
-    if (!this.#closed) this.#presence.announce(room, user, change);
+    if (!this.#closed) this.presence.announce(room, user, change);
   }
 }
 

@@ -2,6 +2,12 @@
  * Tells the members of a room that users join and leave: at once, or once a
  * second in a crowded room, where each join would be told to a crowd.
  *
+ * Users of one network who join and leave without end would fill the screens of
+ * all others, also with names that say something. So a network has
+ * {@linkcode AT_ONCE} changes, and then one in two seconds. Beyond that its
+ * changes are told every {@linkcode BUSY_TICKS} seconds, without those that came
+ * to nothing.
+ *
  * @module
  */
 import { encode } from "../../protocol.ts";
@@ -9,6 +15,15 @@ import type { Room, User } from "./user.ts";
 
 /** A room with more members is told once a second. */
 export const QUIET_ROOM_MEMBERS = 100;
+
+/** Changes of one network that are told at once; a class has far fewer. */
+export const AT_ONCE = 200;
+
+/** Changes that a network earns in a tick. */
+const EARNED = 1 / 2;
+
+/** Ticks between two reports of the changes of a network that has used up its own. */
+export const BUSY_TICKS = 10;
 
 /** How a user joined or left. */
 export interface Change {
@@ -18,22 +33,49 @@ export interface Change {
 }
 
 /** Users that joined or left since it was last told, by name. */
-type Gathered = Map<string, { kind: Change["kind"]; remote: string }>;
+type Gathered = Map<string, Gathering>;
+
+/** What became of one user. */
+interface Gathering {
+  readonly kind: Change["kind"];
+  readonly remote: string;
+  /** The tick in which it is told. */
+  readonly due: number;
+}
 
 /** See the top of the file. */
 export class Presence {
-  readonly #gathered = new Map<Room, Gathered>(); // of crowded rooms
+  readonly #gathered = new Map<Room, Gathered>();
+  readonly #spent = new Map<string, number>(); // changes, by network
+  readonly #time: () => string;
+  readonly #atOnce: number;
+  #tick = 0;
 
-  /** Tells the other members, or gathers it in a crowded room. */
+  /**
+   * `time` gives the time as the wire has it; `atOnce` is in place of
+   * {@linkcode AT_ONCE}.
+   */
+  constructor(time: () => string, atOnce: number = AT_ONCE) {
+    this.#time = time;
+    this.#atOnce = atOnce;
+  }
+
+  /** Tells the other members, or gathers it to be told later. */
   announce(room: Room, user: User, { kind, reason }: Change): void {
-    const { remote } = user.peer;
+    const { network, remote } = user.peer;
+    const spent = this.#spent.get(network) ?? 0;
+    const busy = spent + 1 > this.#atOnce;
+    if (!busy) this.#spent.set(network, spent + 1);
     const known = this.#gathered.get(room);
-    if (known || room.members.size > QUIET_ROOM_MEMBERS) {
+    const isAlone = room.members.size === (room.members.has(user) ? 1 : 0);
+    if (isAlone && !known) return; // no members to tell
+    if (known || busy || room.members.size > QUIET_ROOM_MEMBERS) {
       const gathered: Gathered = known ?? new Map();
       const before = gathered.get(user.name)?.kind;
       const undone = before && (before === "joined") !== (kind === "joined");
+      const due = busy ? this.#tick - this.#tick % BUSY_TICKS + BUSY_TICKS : 0;
       if (undone) gathered.delete(user.name);
-      else gathered.set(user.name, { kind, remote });
+      else gathered.set(user.name, { kind, remote, due });
       this.#gathered.set(room, gathered);
       return;
     }
@@ -43,19 +85,27 @@ export class Presence {
       From: kind === "joined" ? remote : undefined,
       Reason: reason,
       Members: room.members.size,
+      Time: this.#time(),
     });
     for (const member of room.members) {
       if (member !== user) member.peer.notify(notice);
     }
   }
 
-  /** Tells crowded rooms what was gathered. */
+  /** Tells what was gathered and is due; the ticks of start.ts call it. */
   tellGathered(): void {
-    const crowded = [...this.#gathered];
+    this.#tick++;
+    for (const [network, spent] of this.#spent) {
+      if (spent > EARNED) this.#spent.set(network, spent - EARNED);
+      else this.#spent.delete(network);
+    }
+    const rooms = [...this.#gathered];
     this.#gathered.clear(); // an exit while this is told is told next
-    for (const [room, gathered] of crowded) {
+    for (const [room, gathered] of rooms) {
+      const [due, later] = parted(gathered, this.#tick);
+      if (later.size > 0) this.#gathered.set(room, later);
       for (const kind of ["joined", "left", "offline"] as const) {
-        const lines = [...gathered]
+        const lines = [...due]
           .filter(([, event]) => event.kind === kind)
           .map(([name, { remote }]) => `${name} ${remote}\n`);
         if (lines.length === 0) continue;
@@ -63,6 +113,7 @@ export class Presence {
           Room: room.name,
           Count: lines.length,
           Members: room.members.size,
+          Time: this.#time(),
         }, lines.join(""));
         for (const member of room.members) member.peer.notify(notice);
       }
@@ -73,4 +124,13 @@ export class Presence {
   forget(room: Room): void {
     this.#gathered.delete(room);
   }
+}
+
+/** What is due in `tick`, and the rest. */
+function parted(gathered: Gathered, tick: number): [Gathered, Gathered] {
+  const { due = [], later = [] } = Object.groupBy(
+    gathered,
+    ([, event]) => event.due > tick ? "later" : "due",
+  );
+  return [new Map(due), new Map(later)];
 }

@@ -20,6 +20,8 @@ export interface Reader {
 export interface Peer extends Reader {
   /** `address:port` of the client. */
   readonly remote: string;
+  /** The network of the client, for which the user's rooms count. */
+  readonly network: string;
   readonly kind: UserKind;
 
   /** Queues a NOTICE. `bytes` are shared. */
@@ -29,9 +31,12 @@ export interface Peer extends Reader {
    * Queues a batch: as `forwards`, which are shared, or made from `batch`.
    *
    * @returns If the client acknowledges messages: whether it acknowledges all
-   * of these.
+   * of these; `false` itself if it cannot be sent any of them.
    */
-  forward(batch: Batch, forwards: Uint8Array): Promise<boolean> | undefined;
+  forward(
+    batch: Batch,
+    forwards: Uint8Array,
+  ): Promise<boolean> | false | undefined;
 }
 
 /** A registered user. */
@@ -41,8 +46,18 @@ export interface User {
   readonly peer: Peer;
   /** The user's rooms, and the newest message when each was joined. */
   readonly rooms: Map<Room, number>;
-  /** Whether the operator has muted the user. */
-  muted: boolean;
+  /** Why the user cannot send; undefined if the user can. */
+  muted: string | undefined;
+}
+
+/** These rules say which users cannot send. `remote` is `address:port` of the client. */
+export interface MuteRules {
+  /** A user enters. @returns Why the user cannot send; undefined if the user can. */
+  entered(name: string, remote: string): string | undefined;
+  /** The same for a user who is connected. */
+  reason(name: string, remote: string): string | undefined;
+  /** A user takes a name, and does not prove to be the one who had it before. */
+  newcomer(name: string): void;
 }
 
 /** A room with members. */
@@ -58,9 +73,24 @@ export interface Delivery {
   /** How many users it was queued for. */
   readonly recipients: number;
   /** One for each two-socket user: whether it acknowledged every message. */
-  readonly acknowledged: readonly Promise<boolean>[];
+  readonly acknowledged: readonly (Promise<boolean> | false)[];
   /** The receivers that read more slowly than they are sent to. */
   readonly congested: readonly Reader[];
+}
+
+/** For whom a room counts. */
+export interface RoomOwner {
+  /** The network of the user who created it; empty if that is not known. */
+  readonly network: string;
+  /** Whether users of other networks have joined it. */
+  readonly isShared: boolean;
+}
+
+/** A room with history, as a journal has stored it. */
+export interface StoredRoom extends RoomOwner {
+  readonly name: string;
+  /** The time of its newest message, in milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Where a journal hands on what it stored, in the order of ids. */
@@ -69,20 +99,12 @@ export interface Output {
   deliver(batch: Batch, forwards: Uint8Array): Delivery;
 }
 
-/** Logs that a user joined a room. */
-export function logJoined(
-  user: User,
-  room: string,
-  { log }: { readonly log: (line: string) => void },
-): void {
-  log(`${user.name} joined room [${room.slice(1)}] from <${user.peer.remote}>`);
-}
-
-/** Logs that a user left a room. */
-export function logLeft(
-  user: User,
-  room: string,
-  { log }: { readonly log: (line: string) => void },
-): void {
-  log(`${user.name} left room [${room.slice(1)}]`);
+/** What a journal tells of rooms, and asks. */
+export interface RoomKeeper {
+  /** Rooms with history, the one whose newest message is oldest first. */
+  restore(rooms: Iterable<StoredRoom>): void;
+  /** For whom a room counts whose first message is stored. */
+  ownerOf(room: string): RoomOwner | undefined;
+  /** The room has history from now on, or has none any more. */
+  keep(room: string, hasHistory: boolean): void;
 }

@@ -11,7 +11,8 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ChatError } from "../../protocol.ts";
-import { failure, openFile } from "./database_file.ts";
+import { Damage } from "./damage.ts";
+import { failure, openFile, reclaim, share } from "./database_file.ts";
 
 /** A change that waits for its commit. */
 interface Writer {
@@ -27,6 +28,8 @@ interface Writer {
 export class Database implements Disposable {
   readonly #db: DatabaseSync;
   readonly #log: (line: string) => void;
+  /** What becomes of damaged pages and rows. */
+  readonly damage: Damage;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #savepoint: StatementSync;
@@ -37,12 +40,18 @@ export class Database implements Disposable {
 
   /**
    * Opens the file at `path`, or makes it; `:memory:` is none. `log` gets a line
-   * when storing begins to fail, and when it works again.
+   * when storing begins to fail, and when it works again; and once an hour if the
+   * file is damaged. `now` gives milliseconds that never jump.
    *
    * @throws {StartError} If it cannot be used, and why.
    */
-  constructor(path: string, log: (line: string) => void = () => {}) {
+  constructor(
+    path: string,
+    log: (line: string) => void = () => {},
+    now: () => number = performance.now.bind(performance),
+  ) {
     this.#log = log;
+    this.damage = new Damage(log, now);
     this.#db = openFile(path);
     this.#begin = this.prepare("BEGIN IMMEDIATE");
     this.#commit = this.prepare("COMMIT");
@@ -50,9 +59,12 @@ export class Database implements Disposable {
     this.#release = this.prepare("RELEASE change");
   }
 
-  /** Prepares a statement, to be kept and used again. */
+  /**
+   * Prepares a statement, to be kept and used again. It throws a ChatError 119 if
+   * it cannot read the file, because that is damaged or its disk fails.
+   */
   prepare(sql: string): StatementSync {
-    return this.#db.prepare(sql);
+    return this.damage.guarded(this.#db.prepare(sql));
   }
 
   /**
@@ -90,6 +102,16 @@ export class Database implements Disposable {
     });
   }
 
+  /** Lets other connections read the file while `task` runs. */
+  async share<T>(task: () => Promise<T>): Promise<T> {
+    share(this.#db);
+    try {
+      return await task();
+    } finally {
+      if (this.#db.isOpen) reclaim(this.#db);
+    }
+  }
+
   /** Commits what is queued, and closes the file. Idempotent. */
   close(): void {
     if (!this.#db.isOpen) return;
@@ -118,9 +140,12 @@ export class Database implements Disposable {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       const why = failure(error);
       if (why === undefined) throw error; // a bug of ours
-      if (!this.#failing) this.#log(`Cannot store anything: ${why}`);
-      this.#failing = true;
-      for (const writer of writers) writer.fail(notStored(why, error));
+      const damage = this.damage.ofChange(error);
+      if (!this.#failing && !damage) this.#log(`Cannot store anything: ${why}`);
+      this.#failing ||= !damage;
+      for (const writer of writers) {
+        writer.fail(damage ?? notStored(why, error));
+      }
       return;
     }
     if (this.#failing) this.#log("Storage works again");
@@ -128,7 +153,8 @@ export class Database implements Disposable {
   }
 
   /**
-   * Makes one change of a transaction, or none of it, and says whether it did.
+   * Makes one change of a transaction, or none of it, and says whether it did. A
+   * change that meets a damaged page fails alone.
    *
    * @throws What keeps the whole transaction from being stored.
    */
@@ -137,9 +163,11 @@ export class Database implements Disposable {
     try {
       writer.change();
     } catch (error) {
-      if (!this.#db.isTransaction || failure(error)) throw error;
+      const damage = this.damage.ofChange(error);
+      const isLost = !damage && failure(error) !== undefined;
+      if (!this.#db.isTransaction || isLost) throw error;
       this.#db.exec("ROLLBACK TO change; RELEASE change");
-      writer.fail(error);
+      writer.fail(damage ?? error);
       return false;
     }
     this.#release.run();

@@ -5,24 +5,29 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
+import { isFolder } from "../../platform/local_path.ts";
+import { ChatError } from "../../protocol.ts";
+import { IN_MEMORY } from "./journal.ts";
 import { MIGRATIONS } from "./schema.ts";
 import { StartError } from "./start_error.ts";
 
 /** Marks a file as ours: `Prly` in ASCII. */
 const APPLICATION_ID = 0x50726c79;
 
-/** The path that means: no file. */
-export const IN_MEMORY = ":memory:";
+/** Why what is on a damaged page cannot be read or stored. */
+export const DAMAGED =
+  "the server's file is damaged; the operator must restore a backup";
 
 /** What of SQLite's results is not our fault, by its primary code. */
 const FAILURES: Readonly<Record<number, string>> = {
+  5: "another program writes to the server's file",
   7: "the server is out of memory",
   8: "the server may not write to its file",
   10: "the server's disk fails",
-  11: "the server's file is damaged",
+  11: DAMAGED,
   13: "the server's disk is full",
   14: "the server cannot open its file",
-  26: "the server's file is damaged",
+  26: DAMAGED,
 };
 
 /** Why nothing can be stored, if that is what `error` of SQLite says. */
@@ -30,11 +35,18 @@ export function failure(error: unknown): string | undefined {
   return FAILURES[resultCode(error)];
 }
 
+/** A damaged page. */
+export const CORRUPT = 11;
+const BUSY = 5;
 const READ_ONLY = 8;
 const IO_ERROR = 10;
 
-/** SQLite's primary result code, or NaN if it is none of its errors. */
+/**
+ * SQLite's primary result code, also of an error of ours that has it as its
+ * cause; NaN if there is none.
+ */
 function resultCode(error: unknown): number {
+  if (error instanceof ChatError) return resultCode(error.cause);
   if (!(error instanceof Error) || !("errcode" in error)) return NaN;
   return Number(error.errcode) & 0xff;
 }
@@ -51,17 +63,20 @@ export function openFile(path: string): DatabaseSync {
     db = new DatabaseSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
-      throw cannotUse(path, error.message, ELSEWHERE);
+      throw cannotUse(path, NO_PERMISSION, ALLOW);
     }
     throw notOpened(path); // SQLite itself does not say why
   }
   try {
-    lock(db);
+    db.exec(`PRAGMA busy_timeout = ${PATIENCE_MS}`);
     check(db, path);
+    lock(db, path);
     prepare(db);
+    db.exec("PRAGMA busy_timeout = 0"); // from now on, users would wait
     return db;
   } catch (error) {
     db.close();
+    if (resultCode(error) === READ_ONLY) removeEmptyWal(path);
     if (error instanceof StartError) throw error;
     throw notUsed(path, error as Error); // SQLite throws no other
   }
@@ -76,14 +91,54 @@ function create(path: string): void {
   }
 }
 
+/** A program that reads the file, or a server that stops, has so long to end. */
+const PATIENCE_MS = 4_000;
+
+/** Removes what SQLite leaves beside a file that it may only read. */
+function removeEmptyWal(path: string): void {
+  try {
+    if (Deno.statSync(`${path}-wal`).size > 0) return;
+    for (const end of ["-wal", "-shm"]) Deno.removeSync(`${path}${end}`);
+  } catch {
+    // There is none, or it may not be removed: it is empty, and harms nothing.
+  }
+}
+
 /** Takes the file for this process, until it closes it or ends. */
-function lock(db: DatabaseSync): void {
+function lock(db: DatabaseSync, path: string): void {
+  try {
+    db.prepare("PRAGMA journal_mode = WAL").run();
+    share(db); // a WAL that begins shared can be shared again later
+    setLocking(db, "EXCLUSIVE");
+    const version = number(db, VERSION);
+    db.prepare(`${VERSION} = ${version}`).run(); // fails if we may not write
+  } catch (error) {
+    if (resultCode(error) !== BUSY) throw error;
+    // A server would not even let us read.
+    const advice = `close that program, or ${ELSEWHERE}`;
+    throw cannotUse(path, "another program reads it", advice);
+  }
+}
+
+/** Lets other connections read the file; see {@linkcode reclaim}. */
+export function share(db: DatabaseSync): void {
+  setLocking(db, "NORMAL");
+}
+
+/** Takes a shared file back, unless another program uses it by now. */
+export function reclaim(db: DatabaseSync): void {
+  try {
+    setLocking(db, "EXCLUSIVE");
+  } catch (error) {
+    if (resultCode(error) !== BUSY) throw error;
+    db.exec("PRAGMA locking_mode = NORMAL");
+  }
+}
+
+/** A change of the mode has its effect with the next change of the file. */
+function setLocking(db: DatabaseSync, mode: "EXCLUSIVE" | "NORMAL"): void {
   for (
-    const sql of [
-      "PRAGMA locking_mode = EXCLUSIVE",
-      "BEGIN EXCLUSIVE",
-      "COMMIT",
-    ]
+    const sql of [`PRAGMA locking_mode = ${mode}`, "BEGIN IMMEDIATE", "COMMIT"]
   ) {
     db.prepare(sql).run(); // `exec` would not give SQLite's result code
   }
@@ -104,7 +159,9 @@ function check(db: DatabaseSync, path: string): void {
 
 /** Sets up the file, and brings it to the present schema. */
 function prepare(db: DatabaseSync): void {
-  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  db.exec("PRAGMA synchronous = NORMAL");
+  // After a large transaction, or a backup, the WAL becomes small again.
+  db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`);
   const version = number(db, VERSION);
   if (version === MIGRATIONS.length) return;
   db.exec(`
@@ -116,6 +173,9 @@ function prepare(db: DatabaseSync): void {
 }
 
 const VERSION = "PRAGMA user_version";
+
+/** The WAL stays as long as that; a checkpoint comes every 4 MB. */
+const WAL_BYTES = 8 * 1024 * 1024;
 
 /** The number that a query gives. */
 function number(db: DatabaseSync, sql: string): number {
@@ -135,7 +195,21 @@ const FOUND: Readonly<Record<number, { why: string; advice: string }>> = {
     advice: `put a copy in its place, or ${ELSEWHERE}`,
   },
   26: { why: "it is not a database", advice: ELSEWHERE },
+  7: { why: "the server is out of memory", advice: "end other programs" },
+  10: { why: "its disk fails", advice: `check the disk, or ${ELSEWHERE}` },
+  13: { why: "its disk is full", advice: `make room, or ${ELSEWHERE}` },
 };
+
+/**
+ * What else SQLite says where locks do not work: IOERR_RDLOCK,
+ * IOERR_CHECKRESERVEDLOCK, IOERR_LOCK, IOERR_SHMLOCK, IOERR_SHMMAP and PROTOCOL.
+ */
+const LOCK_CODES = new Set([2_314, 3_594, 3_850, 5_130, 5_386, 15]);
+const NO_LOCKS =
+  "its disk cannot lock files; a network drive may be the reason";
+const AT_HOME = "choose a file on a disk of this computer with --db";
+const ALLOW = "start the server with `deno run -A server.ts`, or see " +
+  "--allow-read and --allow-write in docs/security.md";
 const ASK = `see to its permissions, or ${ELSEWHERE}`;
 
 function cannotUse(
@@ -165,15 +239,9 @@ function notOpened(path: string): StartError {
   return cannotUse(path, NOT_ALLOWED, ASK);
 }
 
-const NOT_ALLOWED = "this system does not let us write there";
-
-function isFolder(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false; // it is missing, or out of our reach: no use as a folder
-  }
-}
+/** Why a file cannot be written: the operating system, and Deno. */
+export const NOT_ALLOWED = "the system does not let the server write there";
+export const NO_PERMISSION = "the server has no permission to write there";
 
 /** SQLite itself takes a lock that it cannot get for an error of the disk. */
 function isWritable(path: string): boolean {
@@ -185,13 +253,32 @@ function isWritable(path: string): boolean {
   }
 }
 
+/** A server that runs has written to its file. */
+function isEmpty(path: string): boolean {
+  try {
+    return Deno.statSync(path).size === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether locks do not work on the disk of `path`, as `cause` tells. */
+function cannotLock(path: string, cause: Error): boolean {
+  if (resultCode(cause) === BUSY) return isEmpty(path);
+  return "errcode" in cause && LOCK_CODES.has(Number(cause.errcode)) &&
+    isWritable(path);
+}
+
 /** What SQLite found when it first looked into the file, in our terms. */
 function notUsed(path: string, cause: Error): StartError {
+  if (cannotLock(path, cause)) {
+    return cannotUse(path, NO_LOCKS, AT_HOME, { cause });
+  }
   const code = resultCode(cause);
-  const known = FOUND[code];
-  if (known) return cannotUse(path, known.why, known.advice, { cause });
   if (code === READ_ONLY || code === IO_ERROR && !isWritable(path)) {
     return cannotUse(path, NOT_ALLOWED, ASK, { cause });
   }
+  const known = FOUND[code];
+  if (known) return cannotUse(path, known.why, known.advice, { cause });
   return cannotUse(path, failure(cause) ?? cause.message, ASK, { cause });
 }

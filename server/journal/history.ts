@@ -9,15 +9,20 @@
  * @module
  */
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
+import { ChatError, isText } from "../../protocol.ts";
 import { type Batch, encodeForwards, unpackBodies } from "../chat/batch.ts";
 import type { Database } from "./database.ts";
-import { meantFor, type Missed, type Page } from "./journal.ts";
+import {
+  folded,
+  framesOf,
+  meantFor,
+  type Missed,
+  NOTHING_FOUND,
+  type Page,
+} from "./journal.ts";
 
-/** Number of heads that a replay holds for all targets together. */
-const HELD_HEADS = 500;
-
-/** Least number of heads that are held for each target. */
-const LEAST_HELD = 20;
+/** Number of batches whose heads a replay reads at once: 0.2 ms. */
+const HEADS_AT_ONCE = 64;
 
 /** A batch without its messages. */
 export interface Head extends Pick<Batch, "firstId" | "at" | "from" | "to"> {
@@ -25,50 +30,79 @@ export interface Head extends Pick<Batch, "firstId" | "at" | "from" | "to"> {
   readonly lastId: number;
 }
 
-/** The messages for one target that a user may have missed. */
-interface Source {
-  readonly target: string;
-  /** First ids are greater: what was read, or is of no use. */
-  after: number;
-  /** What was read of it and not used yet, oldest first. */
-  heads: Head[];
-  /** Whether there may be more. */
-  more: boolean;
+/** A head, and how much is stored with it. */
+export interface SizedHead extends Head {
+  /** About how much its bodies and its row take. */
+  readonly bytes: number;
 }
 
-/** See the top of the file. Deletes inside of `Database.write`. */
+/** Of a row without its bodies, in the table and the index. */
+const ROW_BYTES = 80;
+
+/**
+ * See the top of the file. Deletes inside of `Database.write`. All that reads
+ * throws a ChatError 119 if the file is damaged there.
+ */
 export class MessageTable {
+  readonly #database: Database;
   readonly #newestOf: StatementSync;
   readonly #one: StatementSync;
+  readonly #nextOf: StatementSync;
   readonly #headsOf: StatementSync;
   readonly #holding: StatementSync;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
   readonly #keepLastId: StatementSync;
   readonly #lastId: StatementSync;
-  readonly #rooms: StatementSync;
+  readonly #oldestId: StatementSync;
+  readonly #timeOf: StatementSync;
+  #knownOldest = 0;
+  readonly #newestOfRooms: StatementSync;
+  readonly #deleteOf: StatementSync;
 
   constructor(database: Database) {
+    this.#database = database;
     const prepare = (sql: string) => database.prepare(sql);
     const heads = "SELECT first_id, count, at, sender, target FROM messages";
     this.#newestOf = prepare(
       `${heads} WHERE target = ? AND first_id < ? ORDER BY first_id DESC`,
     );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
+    this.#nextOf = prepare(
+      "SELECT min(first_id) AS id FROM messages WHERE target = ? AND first_id > ?",
+    );
     this.#headsOf = prepare(
-      `${heads} WHERE target = ? AND first_id > ? AND first_id <= ? ORDER BY first_id LIMIT ?`,
+      `${heads} WHERE target = ? AND first_id >= ? AND first_id < ?
+       ORDER BY first_id LIMIT ${HEADS_AT_ONCE}`,
     );
-    this.#holding = prepare(
-      "SELECT max(first_id) AS first_id FROM messages WHERE first_id <= ?",
-    );
-    this.#oldest = prepare(`${heads} ORDER BY first_id`);
+    this.#holding = prepare(`
+      SELECT ifnull((SELECT max(first_id) FROM messages
+                     WHERE target = ?1 AND first_id <= ?2),
+                    (SELECT min(first_id) FROM messages
+                     WHERE target = ?1 AND first_id > ?2)) AS id`);
+    // SQLite knows the lengths without reading the bodies.
+    this.#oldest = prepare(`
+      SELECT first_id, count, at, sender, target,
+             length(bodies) + ifnull(length(lengths), 0) AS bytes
+      FROM messages ORDER BY first_id`);
     this.#delete = prepare("DELETE FROM messages WHERE first_id <= ?");
     this.#keepLastId = prepare("INSERT OR REPLACE INTO last_id VALUES (1, ?)");
     this.#lastId = prepare(`
       SELECT max(ifnull((SELECT first_id + count - 1 FROM messages
                          ORDER BY first_id DESC LIMIT 1), 0),
                  ifnull((SELECT id FROM last_id), 0)) AS id`);
-    this.#rooms = prepare(ROOMS);
+    this.#oldestId = prepare("SELECT min(first_id) AS id FROM messages");
+    this.#timeOf = prepare(
+      "SELECT at FROM messages WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1",
+    );
+    this.#newestOfRooms = prepare(`
+      ${ROOMS} SELECT name, first_id, at FROM room JOIN messages
+        ON first_id = (SELECT max(first_id) FROM messages WHERE target = name)
+      ORDER BY first_id`);
+    this.#deleteOf = prepare(`
+      DELETE FROM messages WHERE first_id IN (
+        SELECT first_id FROM messages WHERE target = ? AND first_id <= ?
+        LIMIT ?)`);
   }
 
   /** See Journal.history; messages after `newestId` are still to be delivered. */
@@ -77,74 +111,75 @@ export class MessageTable {
     { limit, after = 0, before = Infinity }: Page,
     newestId: number,
   ): AsyncGenerator<Uint8Array> {
-    const parts: Parameters<MessageTable["framesOf"]>[] = [];
-    let end = Math.min(before, newestId + 1);
+    const end = Math.min(before, newestId + 1);
+    const firstIds: number[] = [];
     let missing = limit;
-    for (const head of this.#newestOf.iterate(room, end)) {
-      const { firstId, lastId } = headOf(head);
-      end = Math.min(lastId + 1, end);
-      const least = Math.max(after, firstId - 1, end - 1 - missing);
-      if (least + 1 >= end) break;
-      parts.unshift([firstId, least, end]);
-      missing -= end - 1 - least;
+    for (const row of this.#newestOf.iterate(room, end)) {
+      const { firstId, lastId } = headOf(row);
+      if (missing <= 0 || lastId <= after) break;
+      firstIds.unshift(firstId);
+      missing -= Math.min(lastId + 1, end) - firstId;
     }
-    for (const part of parts) yield* this.framesOf(...part);
+    const surplus = Math.max(0, -missing); // in the oldest batch
+    const least = Math.max(after, (firstIds[0] ?? 0) - 1 + surplus);
+    for (const firstId of firstIds) yield* this.#framesOf(firstId, least, end);
   }
 
   /**
-   * See Journal.missed. Each target has its own list of batches, and which
-   * of them is the busy one is not known before. So a few heads of each are held, and a
-   * list is read on only when those are used up.
+   * See Journal.missed. What is meant for the user is found through the index by
+   * target: to read every message would take too long in a busy server. The next
+   * batches of all targets are known, and the oldest of them is read.
    */
-  async *missed(
-    query: Missed,
-    nextTurn: () => Promise<void>,
-  ): AsyncGenerator<Uint8Array> {
-    const sources = Array.from(targetsOf(query), ([target, since]): Source => ({
-      target,
-      after: this.#firstIdOf(Math.max(query.after, since)) - 1,
-      heads: [],
-      more: true,
-    }));
-    const most = Math.max(LEAST_HELD, Math.ceil(HELD_HEADS / sources.length));
+  async *missed(asked: Missed): AsyncGenerator<Uint8Array> {
+    const query = folded(asked);
+    const { user, rooms, upTo } = query;
+    const queues = [user, "ALL", ...rooms.keys()].map((to) => {
+      const after = Math.max(query.after, meantFor(query, { from: "", to }));
+      if (after >= upTo) return { to, next: Infinity };
+      return { to, next: idOf(this.#holding.get(to, after + 1)) };
+    });
     for (;;) {
-      for (const source of sources) this.#readOn(source, query.upTo, most);
-      if (sources.every(({ heads }) => heads.length === 0)) return;
-      const unread = sources.filter(({ more }) => more);
-      const end = Math.min(...unread.map(({ after }) => after)); // or Infinity
-      const heads = sources.flatMap((source) => takeUpTo(source, end))
-        .sort((a, b) => a.firstId - b.firstId);
-      for (const head of heads) {
+      const [oldest, second] = twoOldest(queues);
+      if (!oldest || oldest.next > upTo) return;
+      const end = Math.min(second?.next ?? Infinity, upTo + 1);
+      const rows = this.#headsOf.all(oldest.to, oldest.next, end);
+      let found = false;
+      for (const row of rows) {
+        const head = headOf(row);
         const after = Math.max(query.after, meantFor(query, head));
-        yield* this.framesOf(head.firstId, after, query.upTo + 1);
+        const frames = this.#framesOf(head.firstId, after, upTo + 1);
+        yield* frames;
+        found ||= frames.length > 0;
       }
-      await nextTurn();
+      if (!found) yield NOTHING_FOUND;
+      const read = rows.length < HEADS_AT_ONCE
+        ? end - 1
+        : headOf(rows.at(-1)!).firstId;
+      oldest.next = idOf(this.#nextOf.get(oldest.to, read));
     }
   }
 
-  /** The frames of a batch, of the messages with ids between two others. */
-  framesOf(firstId: number, after: number, before: number): Uint8Array[] {
-    if (after + 1 >= before) return [];
-    const row = this.#one.get(firstId);
-    if (!row) return [];
-    const batch = batchOf(row);
-    const start = Math.max(0, after + 1 - firstId);
-    const bodies = batch.bodies.slice(start, before - firstId);
-    if (bodies.length === 0) return [];
-    const part = { ...batch, firstId: firstId + start, bodies };
-    const { bytes, ends } = encodeForwards(part);
-    return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
-  }
-
   /** All batches, the oldest first. */
-  *oldestFirst(): Generator<Head> {
-    for (const row of this.#oldest.iterate()) yield headOf(row);
+  *oldestFirst(): Generator<SizedHead> {
+    for (const row of this.#oldest.iterate()) {
+      yield { ...headOf(row), bytes: Number(row["bytes"]) + ROW_BYTES };
+    }
   }
 
-  /** Deletes all batches up to one, of those that were stored up to `lastId`. */
-  deleteThrough(firstId: number, lastId: number): void {
-    this.#keepLastId.run(lastId); // they may be the last that there are
+  /** Deletes all batches up to one. */
+  deleteThrough(firstId: number): void {
+    this.#keepLastId.run(this.lastId()); // they may be the last that there are
     this.#delete.run(firstId);
+  }
+
+  /**
+   * Deletes batches for one target that begin at an id at most.
+   *
+   * @returns Whether there may be more than the `limit` of them.
+   */
+  deleteOf(target: string, upTo: number, limit: number): boolean {
+    this.#keepLastId.run(this.lastId());
+    return this.#deleteOf.run(target, upTo, limit).changes === limit;
   }
 
   /** The newest id that was ever given. */
@@ -152,28 +187,59 @@ export class MessageTable {
     return Number(this.#lastId.get()?.["id"]);
   }
 
+  /**
+   * A time that is certainly over: that of a message which was sent `beforeMs`
+   * before the newest. What was sent later may have the time of a clock that was
+   * wrong for a while. Undefined without messages.
+   */
+  believedTime(beforeMs: number): number | undefined {
+    const timeOf = (id: number) => Number(this.#timeOf.get(id)?.["at"]);
+    const [oldest, last] = [this.oldestId(), this.lastId()];
+    if (oldest > last) return undefined;
+    const newest = timeOf(last);
+    for (let back = 1;; back *= 2) { // there may be a million in that time
+      const id = Math.max(oldest, last - back);
+      if (timeOf(id) <= newest - beforeMs) return timeOf(id);
+      if (id === oldest) return newest;
+    }
+  }
+
+  /**
+   * The id of the oldest message; without messages, that of the next. If its page
+   * is damaged, it is what it was before: users still register.
+   */
+  oldestId(): number {
+    try {
+      const id = this.#oldestId.get()?.["id"] ?? this.lastId() + 1;
+      return this.#knownOldest = Number(id);
+    } catch (error) {
+      if (!(error instanceof ChatError) || !this.#knownOldest) throw error;
+      return this.#knownOldest;
+    }
+  }
+
   /** Whether there are messages for that target. */
   has(target: string): boolean {
     return this.#newestOf.get(target, Number.MAX_SAFE_INTEGER) !== undefined;
   }
 
-  /** The rooms of which there are messages. */
-  rooms(): string[] {
-    return this.#rooms.all().map((row) => String(row["name"]));
+  /** The newest batch of each room, the oldest first. */
+  newestOfRooms(): { name: string; firstId: number; at: number }[] {
+    return this.#newestOfRooms.all().map((row) => ({
+      name: String(row["name"]),
+      firstId: Number(row["first_id"]),
+      at: Number(row["at"]),
+    }));
   }
 
-  /** The first id of the batch that has `id`; the nearest before if it is gone. */
-  #firstIdOf(id: number): number {
-    return Number(this.#holding.get(id)?.["first_id"] ?? 0);
-  }
-
-  /** Reads on if nothing is left of what was read. */
-  #readOn(source: Source, upTo: number, most: number): void {
-    if (!source.more || source.heads.length > 0) return;
-    const { target, after } = source;
-    source.heads = this.#headsOf.all(target, after, upTo, most).map(headOf);
-    source.more = source.heads.length === most;
-    source.after = source.heads.at(-1)?.firstId ?? after;
+  #framesOf(firstId: number, after: number, before: number): Uint8Array[] {
+    if (after + 1 >= before) return [];
+    const row = this.#one.get(firstId);
+    if (!row) return [];
+    const batch = batchOf(row);
+    if (!batch) throw this.#database.damage.ofRow();
+    const series = encodeForwards(batch);
+    return framesOf({ firstId, ...series }, after, before);
   }
 }
 
@@ -185,29 +251,47 @@ const ROOMS = `
     SELECT (SELECT min(target) FROM messages
             WHERE target > name AND target < '$')
     FROM room WHERE name IS NOT NULL
-  )
-  SELECT name FROM room WHERE name IS NOT NULL`;
+  )`;
 
-/** Takes the heads up to an id. */
-function takeUpTo({ heads }: Source, end: number): Head[] {
-  const later = heads.findIndex(({ firstId }) => firstId > end);
-  return heads.splice(0, later < 0 ? heads.length : later);
+/**
+ * The batch of a whole row; undefined if it is not as it was stored. SQLite does
+ * not check what is inside of a page, and frames are made of this.
+ */
+function batchOf(row: Record<string, SQLOutputValue>): Batch | undefined {
+  const head = headOf(row);
+  const { lengths, bodies: all } = row;
+  const packed = lengths === null || lengths instanceof Uint8Array;
+  if (!packed || !(all instanceof Uint8Array)) return undefined;
+  if ([head.from, head.to].some((name) => !/^[!-~]{1,64}$/.test(name))) {
+    return undefined;
+  }
+  if (Number.isNaN(new Date(head.at).getTime())) return undefined;
+  const bodies = unpackBodies({ lengths, bodies: all });
+  const bytes = bodies.reduce((sum, { length }) => sum + length, 0);
+  const isWhole = bodies.length === head.lastId - head.firstId + 1 &&
+    bytes === all.length && bodies.every(isText);
+  return isWhole ? { ...head, bodies } : undefined;
 }
 
-/** What may have been meant for the user, and after which id. */
-function targetsOf(query: Missed): Map<string, number> {
-  const { user, since, rooms, alone } = query;
-  return new Map([
-    [user, since],
-    ...(alone ? [] : [["ALL", since] as const]),
-    ...rooms,
-  ]);
+/** The id that a row has; Infinity if there is none. */
+function idOf(row: Record<string, SQLOutputValue> | undefined): number {
+  return Number(row?.["id"] ?? Infinity);
 }
 
-// The table is STRICT: its values have the types that schema.ts declares.
-type Row = Record<string, SQLOutputValue>;
+/** Those of which the next is oldest. */
+function twoOldest<T extends { readonly next: number }>(
+  queues: readonly T[],
+): [T | undefined, T | undefined] {
+  let oldest: T | undefined;
+  let second: T | undefined;
+  for (const queue of queues) {
+    if (!oldest || queue.next < oldest.next) [oldest, second] = [queue, oldest];
+    else if (!second || queue.next < second.next) second = queue;
+  }
+  return [oldest, second];
+}
 
-function headOf(row: Row): Head {
+function headOf(row: Record<string, SQLOutputValue>): Head {
   const firstId = Number(row["first_id"]);
   return {
     firstId,
@@ -215,18 +299,5 @@ function headOf(row: Row): Head {
     at: Number(row["at"]),
     from: String(row["sender"]),
     to: String(row["target"]),
-  };
-}
-
-function batchOf(row: Row): Batch {
-  const lengths = row["lengths"] as Uint8Array | null;
-  const bodies = row["bodies"] as Uint8Array;
-  const declaredLength = row["declared_length"];
-  return {
-    ...headOf(row),
-    bodies: unpackBodies({ lengths, bodies }),
-    ...(declaredLength === null
-      ? {}
-      : { declaredLength: Number(declaredLength) }),
   };
 }

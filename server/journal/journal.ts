@@ -8,8 +8,11 @@
  *
  * @module
  */
-import type { Batch, Draft } from "../chat/batch.ts";
-import type { Delivery, Output } from "../chat/user.ts";
+import type { Batch, Draft, Series } from "../chat/batch.ts";
+import type { Delivery, Output, RoomKeeper } from "../chat/user.ts";
+
+/** In place of the database file: there is none. */
+export const IN_MEMORY = ":memory:";
 
 /** Time for which a key is known, in milliseconds. */
 export const KEY_LIFE_MS = 24 * 60 * 60 * 1_000;
@@ -62,7 +65,22 @@ export interface Missed {
   readonly alone?: boolean;
 }
 
-/** After which id the messages of a batch were meant for the user. */
+/**
+ * The empty frame in what a user missed: a part of the messages was read, and has
+ * nothing for the user. So a search is no longer without others than an answer is.
+ */
+export const NOTHING_FOUND: Uint8Array<ArrayBuffer> = new Uint8Array();
+
+/** The same with rooms in lower case: a new user may have made a room of another case. */
+export function folded(query: Missed): Missed {
+  const rooms = Array.from(
+    query.rooms,
+    ([room, id]) => [room.toLowerCase(), id] as const,
+  );
+  return { ...query, rooms: new Map(rooms) };
+}
+
+/** After which id the messages of a batch were meant for the user; see {@linkcode folded}. */
 export function meantFor(
   query: Missed,
   batch: Pick<Batch, "from" | "to">,
@@ -71,7 +89,24 @@ export function meantFor(
   if (batch.to.toLowerCase() === user) return query.since;
   if (batch.from.toLowerCase() === user) return Infinity;
   if (batch.to === "ALL") return query.alone ? Infinity : query.since;
-  return query.rooms.get(batch.to) ?? Infinity;
+  return query.rooms.get(batch.to.toLowerCase()) ?? Infinity;
+}
+
+/** After which id a user may have missed something. */
+export function missedAfter(
+  { after, since, rooms }: Missed,
+): number {
+  return Math.max(after, Math.min(since, ...rooms.values()));
+}
+
+/** The frames of a batch that have ids between two others. */
+export function framesOf(
+  { bytes, ends, firstId }: Series & Pick<Batch, "firstId">,
+  after: number,
+  before: number,
+): Uint8Array[] {
+  return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end))
+    .slice(Math.max(0, after + 1 - firstId), Math.max(0, before - firstId));
 }
 
 /**
@@ -87,14 +122,24 @@ export function forgetOldest<K>(map: Map<K, unknown>, limit: number): void {
 
 /** See the top of the file. */
 export interface Journal {
+  /**
+   * A random word, made with the journal. Under another one, ids say nothing about
+   * messages of this journal.
+   */
+  readonly id: string;
+
+  /** The id of the oldest message that is stored; of the next if there are none. */
+  readonly oldestId: number;
+
   /** The id of the newest message that was handed on; 0 before the first. */
   readonly lastId: number;
 
   /**
-   * Hands on to `output` from now on, batch by batch, in the order of ids. Call
-   * it once, before the first message.
+   * Hands on to `output` from now on, batch by batch, in the order of ids, and
+   * tells `rooms` which rooms have history. Call it once, before the first
+   * message.
    */
-  connect(output: Output): void;
+  connect(output: Output, rooms?: RoomKeeper): void;
 
   /**
    * Stores `drafts` in their order, as messages of `from`, hands them on, and
@@ -116,17 +161,29 @@ export interface Journal {
    */
   history(room: string, page: Page): AsyncIterable<Uint8Array>;
 
-  /** FORWARD frames that a user should have had, oldest first, some at a time. */
+  /**
+   * FORWARD frames that a user should have had, oldest first, and
+   * {@linkcode NOTHING_FOUND} now and then. They are made as they are taken.
+   */
   missed(query: Missed): AsyncIterable<Uint8Array>;
 
   /** The name of the room that is `name` or looks like it, if it has history. */
   roomName(name: string): string | undefined;
 
-  /** How many rooms have history. */
-  readonly roomCount: number;
-
   /** The rooms with history, by name. */
   rooms(): Iterable<string>;
+
+  /** Stores that users of other networks have joined a room with history. */
+  share(room: string): void;
+
+  /**
+   * Forgets all messages to a room, whose history is empty at once, or to a user.
+   * Resolves when that is stored.
+   *
+   * @throws {ChatError} 119 if it cannot be stored: then a restart may bring back
+   * a part of them.
+   */
+  forget(target: string): Promise<void>;
 
   /** Begins to delete what is too old. Call it each second. */
   tidy(): void;

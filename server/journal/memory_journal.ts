@@ -7,61 +7,84 @@
  *
  * @module
  */
+import { Deque } from "@std/data-structures/deque";
 import { isRoomName } from "../../protocol.ts";
 import {
+  folded,
   forgetOldest,
+  framesOf,
   type Journal,
   KEY_LIFE_MS,
   meantFor,
   type Missed,
+  missedAfter,
   NOT_DELIVERED,
+  NOTHING_FOUND,
   type Page,
   type Stored,
 } from "./journal.ts";
 import { NameMap } from "../chat/names.ts";
-import type { Output } from "../chat/user.ts";
-import { batchOf, divide, type Draft, encodeForwards } from "../chat/batch.ts";
+import type { Output, RoomKeeper } from "../chat/user.ts";
+import {
+  type Batch,
+  batchOf,
+  divide,
+  type Draft,
+  encodeForwards,
+  type Series,
+} from "../chat/batch.ts";
 
 /** How much the journal holds, in bytes. */
 export const MAX_JOURNAL_BYTES = 64 * 1024 * 1024;
 
 const MAX_KEYS = 100_000;
+
+/** Limits of what a replay reads at once, in records and in bytes: 0.2 ms. */
+const RECORDS_AT_ONCE = 256;
+const BYTES_AT_ONCE = 64 * 1024;
+
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
 
 /** A batch that was handed on. */
-interface StoredBatch {
-  readonly from: string;
-  readonly to: string;
-  readonly firstId: number;
-  readonly forwards: Uint8Array;
-  readonly ends: readonly number[];
-}
+interface StoredBatch extends Series, Pick<Batch, "from" | "to" | "firstId"> {}
 
 /** See the top of the file. */
 export class MemoryJournal implements Journal {
+  readonly id: string = crypto.randomUUID().replaceAll("-", "");
   readonly #maxBytes: number;
   readonly #now: () => number;
-  readonly #records = new Queue<StoredBatch>();
+  readonly #records = new Deque<StoredBatch>();
   readonly #rooms = new NameMap<
-    { name: string; records: Queue<StoredBatch> }
+    { name: string; records: Deque<StoredBatch> }
   >();
   readonly #keys = new Map<string, Stored>();
   #output: Output | undefined;
+  #keeper: RoomKeeper | undefined;
   #bytes = 0;
   #lastId = 0;
 
   /** `now` gives milliseconds since the epoch; tests pass their own. */
-  constructor({ maxBytes = MAX_JOURNAL_BYTES, now = Date.now } = {}) {
+  constructor(
+    { maxBytes = MAX_JOURNAL_BYTES, now = Date.now }: {
+      maxBytes?: number | undefined;
+      now?: () => number;
+    } = {},
+  ) {
     this.#maxBytes = maxBytes;
     this.#now = now;
+  }
+
+  get oldestId(): number {
+    return this.#records.at(0)?.firstId ?? this.#lastId + 1;
   }
 
   get lastId(): number {
     return this.#lastId;
   }
 
-  connect(output: Output): void {
+  connect(output: Output, rooms?: RoomKeeper): void {
     this.#output = output;
+    this.#keeper = rooms; // it begins empty
   }
 
   append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
@@ -77,57 +100,63 @@ export class MemoryJournal implements Journal {
     return known && known.at > this.#now() - KEY_LIFE_MS ? known : undefined;
   }
 
-  async *history(room: string, page: Page): AsyncGenerator<Uint8Array> {
-    const { limit, after = 0, before = Infinity } = page;
-    const frames: Uint8Array[] = [];
-    const records =
-      this.#rooms.get(room)?.records.newestFirst((record) =>
-        record.firstId < before
-      ) ?? [];
-    for (const record of records) {
-      if (record.firstId + record.ends.length <= after + 1) break;
-      for (let i = record.ends.length; i-- > 0;) {
-        const id = record.firstId + i;
-        if (id <= after || frames.length >= limit) break;
-        if (id < before) frames.push(frame(record, i));
-      }
-      if (frames.length >= limit) break;
+  async *history(
+    room: string,
+    { limit, after = 0, before = Infinity }: Page,
+  ): AsyncGenerator<Uint8Array> {
+    const parts: Uint8Array[][] = [];
+    let missing = limit;
+    for (const record of newestFirst(this.#rooms.get(room)?.records, before)) {
+      if (missing <= 0 || lastIdOf(record) <= after) break;
+      const frames = framesOf(record, after, before).slice(-missing);
+      parts.push(frames);
+      missing -= frames.length;
     }
-    yield* frames.reverse();
+    yield* parts.reverse().flat();
   }
 
-  async *missed(query: Missed): AsyncGenerator<Uint8Array> {
-    const frames: Uint8Array[] = [];
-    for (const record of this.#records.newestFirst()) {
-      if (record.firstId + record.ends.length <= query.after + 1) break;
-      const since = meantFor(query, record);
-      for (let i = record.ends.length; i-- > 0;) {
-        const id = record.firstId + i;
-        if (id <= Math.max(query.after, since)) break;
-        if (id <= query.upTo) frames.push(frame(record, i));
-      }
+  async *missed(asked: Missed): AsyncGenerator<Uint8Array> {
+    const query = folded(asked);
+    for (let id = missedAfter(query) + 1; id <= query.upTo;) {
+      // At once: the oldest may be forgotten while a frame is taken.
+      const records = this.#someFrom(id);
+      if (records.length === 0) return;
+      const frames = records.flatMap((record) => {
+        const after = Math.max(query.after, meantFor(query, record));
+        return framesOf(record, after, query.upTo + 1);
+      });
+      yield* frames.length > 0 ? frames : [NOTHING_FOUND];
+      id = Math.max(id, lastIdOf(records.at(-1)!)) + 1;
     }
-    yield* frames.reverse();
   }
 
   roomName(name: string): string | undefined {
     return this.#rooms.get(name)?.name;
   }
 
-  get roomCount(): number {
-    return this.#rooms.size;
-  }
-
   *rooms(): Iterable<string> {
     for (const { name } of this.#rooms.values()) yield name;
   }
 
-  tidy(): void {
-    for (const [key, { at }] of this.#keys) {
-      if (at > this.#now() - KEY_LIFE_MS) return; // as are all after it
-      this.#keys.delete(key);
+  forget(target: string): Promise<void> {
+    const room = this.#rooms.get(target);
+    const records = room?.records ?? this.#records;
+    if (room) {
+      this.#rooms.delete(room.name);
+      this.#keeper?.keep(room.name, false);
     }
+    for (let i = 0; i < records.length; i++) {
+      const record = records.at(i)!; // it keeps its place, empty
+      if (!room && record.to.toLowerCase() !== target.toLowerCase()) continue;
+      this.#bytes -= record.bytes.buffer.byteLength;
+      Object.assign(record, FORGOTTEN);
+    }
+    return Promise.resolve();
   }
+
+  share(): void {} // a restart forgets everything
+
+  tidy(): void {} // what is over a limit is forgotten at once
 
   /** Stores a batch, and hands it on. */
   #appendBatch(from: string, drafts: readonly Draft[]): Stored {
@@ -135,7 +164,7 @@ export class MemoryJournal implements Journal {
     const batch = batchOf(drafts, { from, firstId, at });
     const { bytes, ends } = encodeForwards(batch);
     this.#lastId += count;
-    this.#keep({ from, to: batch.to, firstId, forwards: bytes, ends });
+    this.#keep({ from, to: batch.to, firstId, bytes, ends });
     const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
     const stored = { count, firstId, at, delivery };
     this.#remember(drafts, stored);
@@ -143,28 +172,47 @@ export class MemoryJournal implements Journal {
   }
 
   #keep(record: StoredBatch): void {
-    this.#records.push(record);
+    this.#records.pushBack(record);
     this.#bytes += heldBytes(record);
-    if (isRoomName(record.to)) this.#roomRecords(record.to).push(record);
+    if (isRoomName(record.to)) this.#roomRecords(record.to).pushBack(record);
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
   }
 
-  #roomRecords(name: string): Queue<StoredBatch> {
+  #roomRecords(name: string): Deque<StoredBatch> {
     const known = this.#rooms.get(name);
     if (known) return known.records;
-    const room = { name, records: new Queue<StoredBatch>() };
+    const room = { name, records: new Deque<StoredBatch>() };
     this.#rooms.add(name, room);
+    this.#keeper?.keep(name, true);
     return room.records;
   }
 
   #forgetOldest(): void {
-    const oldest = this.#records.shift();
+    const oldest = this.#records.popFront();
     if (!oldest) return;
     this.#bytes -= heldBytes(oldest);
     const room = this.#rooms.get(oldest.to);
     if (!isRoomName(oldest.to) || !room) return;
-    room.records.shift(); // the oldest of all is the oldest of its room
-    if (room.records.size === 0) this.#rooms.delete(room.name);
+    room.records.popFront(); // the oldest of all is the oldest of its room
+    if (room.records.length > 0) return;
+    this.#rooms.delete(room.name);
+    this.#keeper?.keep(room.name, false);
+  }
+
+  /** Some records, from the one that has a message or the first after it. */
+  #someFrom(id: number): StoredBatch[] {
+    const some: StoredBatch[] = [];
+    let bytes = 0;
+    let index = numberBefore(this.#records, id);
+    const holder = this.#records.at(index - 1);
+    if (index > 0 && lastIdOf(holder!) >= id) index--;
+    while (some.length < RECORDS_AT_ONCE && bytes < BYTES_AT_ONCE) {
+      const record = this.#records.at(index++);
+      if (!record) return some;
+      some.push(record);
+      bytes += record.bytes.length;
+    }
+    return some;
   }
 
   /** Keeps the keys of a batch, with the answer to a repeated one. */
@@ -183,47 +231,35 @@ export class MemoryJournal implements Journal {
   }
 }
 
+/** What stays of a record whose room is forgotten: messages to no target. */
+const FORGOTTEN = { to: "", bytes: new Uint8Array(), ends: [] };
+
 /** What a record keeps from being freed, in bytes. */
-function heldBytes({ forwards }: StoredBatch): number {
-  return forwards.buffer.byteLength + RECORD_OVERHEAD_BYTES;
+function heldBytes({ bytes }: StoredBatch): number {
+  return bytes.buffer.byteLength + RECORD_OVERHEAD_BYTES;
 }
 
-function frame({ forwards, ends }: StoredBatch, index: number): Uint8Array {
-  return forwards.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
+function lastIdOf({ firstId, ends }: StoredBatch): number {
+  return firstId + ends.length - 1;
 }
 
-/** First in, first out, in constant time however long it is. */
-class Queue<T> {
-  #items: (T | undefined)[] = [];
-  #first = 0;
+/** Backwards, from the last that begins before an id. */
+function* newestFirst(
+  records: Deque<StoredBatch> | undefined,
+  before: number,
+): Generator<StoredBatch> {
+  if (!records) return;
+  let index = numberBefore(records, before);
+  while (index-- > 0) yield records.at(index)!;
+}
 
-  get size(): number {
-    return this.#items.length - this.#first;
+/** How many begin before an id; a search finds it. */
+function numberBefore(records: Deque<StoredBatch>, id: number): number {
+  let [low, high] = [0, records.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (records.at(middle)!.firstId < id) low = middle + 1;
+    else high = middle;
   }
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  shift(): T | undefined {
-    const item = this.#items[this.#first];
-    this.#items[this.#first] = undefined; // or it would be kept alive
-    if (this.#first < this.#items.length) this.#first++;
-    if (this.#first * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#first);
-      this.#first = 0;
-    }
-    return item;
-  }
-
-  /** Backwards, from the last of those at the front for which `old` holds. */
-  *newestFirst(old: (item: T) => boolean = () => true): Generator<T> {
-    let [low, high] = [this.#first, this.#items.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (old(this.#items[middle]!)) low = middle + 1;
-      else high = middle;
-    }
-    for (let i = low; i-- > this.#first;) yield this.#items[i]!;
-  }
+  return low;
 }

@@ -21,7 +21,7 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL,
     sender TEXT NOT NULL COLLATE NOCASE,
     target TEXT NOT NULL COLLATE NOCASE,
-    declared_length INTEGER, -- as a two-socket client gave it, if it differs
+    declared_length INTEGER, -- NULL; once as a two-socket client gave it
     lengths BLOB, -- of the bodies, 32 bits each; NULL if there is only one
     bodies BLOB NOT NULL -- back to back
   ) STRICT;
@@ -79,4 +79,38 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, value)
   ) STRICT, WITHOUT ROWID;
   `,
+  "DROP TABLE secrets;",
+  `
+  CREATE TABLE journal (
+    id TEXT NOT NULL -- a random word: other files have other messages
+  ) STRICT;
+  INSERT INTO journal VALUES (lower(hex(randomblob(16))));
+  `,
+  "ALTER TABLE bans ADD COLUMN until INTEGER; -- NULL: until it is removed",
+  `
+  -- What is known of rooms with history. One without a row is of no address.
+  CREATE TABLE rooms (
+    name TEXT PRIMARY KEY COLLATE NOCASE,
+    network TEXT NOT NULL, -- of the user who created it; empty: of no address
+    shared INTEGER NOT NULL DEFAULT 0, -- 1: users of other addresses joined it
+    forgotten INTEGER NOT NULL DEFAULT 0 -- messages up to this id do not count
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE accounts ADD COLUMN network TEXT NOT NULL DEFAULT ''; -- it signed up from
+  ALTER TABLE accounts ADD COLUMN used INTEGER NOT NULL DEFAULT 1; -- 0: not after its first day
+  `,
+  "ALTER TABLE visits ADD COLUMN network TEXT NOT NULL DEFAULT ''; -- its client's",
+  `
+  CREATE TABLE mutes (
+    kind TEXT NOT NULL CHECK (kind IN ('name', 'address')),
+    value TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER, -- NULL: until it is removed
+    places TEXT NOT NULL, -- JSON: pairs of a network of the name, and since when
+    allowed TEXT NOT NULL, -- JSON: names that may send, as they look
+    PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  "ALTER TABLE visits ADD COLUMN secure INTEGER NOT NULL DEFAULT 0; -- 1: its token went over TLS alone",
 ];

@@ -11,7 +11,6 @@
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import { isRoomName } from "../../protocol.ts";
 import {
   type Batch,
   batchOf,
@@ -20,10 +19,11 @@ import {
   encodeForwards,
   packBodies,
 } from "../chat/batch.ts";
-import { NameMap } from "../chat/names.ts";
-import type { Output } from "../chat/user.ts";
+import type { Output, RoomKeeper } from "../chat/user.ts";
 import type { Database } from "./database.ts";
+import { ageClock, BELIEVED_AFTER_MS } from "./age_clock.ts";
 import { MessageTable } from "./history.ts";
+import { RoomTable } from "./rooms.ts";
 import {
   forgetOldest,
   type Journal,
@@ -39,10 +39,10 @@ import { type Keep, type Keyed, keyedOf, Retention } from "./retention.ts";
 export interface SqliteJournalOptions {
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
-  /** Milliseconds since the epoch, by which messages grow old. */
-  readonly ageNow?: () => number;
-  /** Lets other users have a turn during a long replay. */
-  readonly nextTurn?: () => Promise<void>;
+  /** Milliseconds that never jump; see age_clock.ts. */
+  readonly steady?: () => number;
+  /** Gets a line when messages are deleted, and when they are not for now. */
+  readonly log?: (line: string) => void;
 }
 
 /** Limit of the messages with a key whose number of recipients is known. */
@@ -56,17 +56,16 @@ interface Fresh {
 
 /** See the top of the file. */
 export class SqliteJournal implements Journal {
+  readonly id: string;
   readonly #database: Database;
   readonly #now: () => number;
   readonly #ageNow: () => number;
   readonly #messages: MessageTable;
-  readonly #nextTurn: () => Promise<void>;
+  readonly #rooms: RoomTable;
   readonly #retention: Retention;
   readonly #insert: StatementSync;
   readonly #findKey: StatementSync;
   readonly #insertKey: StatementSync;
-  readonly #rooms = new NameMap<string>(); // that have history
-  readonly #targets = new Set<string>(); // rooms by their very names
   readonly #recipients = new Map<number, number>(); // by id, of those with keys
   #output: Output | undefined;
   #lastId: number;
@@ -75,15 +74,19 @@ export class SqliteJournal implements Journal {
 
   constructor(
     database: Database,
-    { now = Date.now, ageNow = now, nextTurn = immediate, ...keep }:
-      & Keep
-      & SqliteJournalOptions,
+    {
+      now = Date.now,
+      steady = performance.now.bind(performance),
+      log = () => {},
+      ...keep
+    }: Keep & SqliteJournalOptions,
   ) {
     this.#database = database;
     this.#now = now;
-    this.#ageNow = ageNow;
+    this.id = String(database.prepare("SELECT id FROM journal").get()!["id"]);
     this.#messages = new MessageTable(database);
-    this.#nextTurn = nextTurn;
+    const start = this.#messages.believedTime(BELIEVED_AFTER_MS);
+    this.#ageNow = ageClock({ wall: now, steady, start });
     this.#insert = database.prepare(
       "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)",
     );
@@ -93,26 +96,30 @@ export class SqliteJournal implements Journal {
     this.#insertKey = database.prepare(
       "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
     );
-    for (const room of this.#messages.rooms()) this.#addTarget(room);
+    this.#rooms = new RoomTable(database, this.#messages);
     this.#lastId = this.#storedId = this.#committedId = this.#messages.lastId();
     this.#retention = new Retention(database, this.#messages, {
       ...keep,
-      ageNow,
-      lastId: () => this.#lastId,
-      storedId: () => this.#storedId,
+      now,
+      ageNow: this.#ageNow,
+      log,
       deleted: (rooms) => {
-        for (const room of rooms) this.#removeTarget(room);
-        this.tidy(); // there may be more
+        for (const room of rooms) this.#rooms.drop(room);
       },
     });
+  }
+
+  get oldestId(): number {
+    return this.#messages.oldestId();
   }
 
   get lastId(): number {
     return this.#lastId;
   }
 
-  connect(output: Output): void {
+  connect(output: Output, rooms?: RoomKeeper): void {
     this.#output = output;
+    this.#rooms.connect(rooms);
   }
 
   async append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
@@ -138,30 +145,34 @@ export class SqliteJournal implements Journal {
   }
 
   history(room: string, page: Page): AsyncGenerator<Uint8Array> {
-    return this.#messages.page(room, page, this.#lastId);
+    const after = Math.max(page.after ?? 0, this.#rooms.forgottenTo(room));
+    return this.#messages.page(room, { ...page, after }, this.#lastId);
   }
 
   missed(query: Missed): AsyncGenerator<Uint8Array> {
-    return this.#messages.missed(query, this.#nextTurn);
+    const rooms = this.#rooms.remembered(query.rooms);
+    return this.#messages.missed({ ...query, rooms });
   }
 
   roomName(name: string): string | undefined {
-    return this.#rooms.get(name);
-  }
-
-  get roomCount(): number {
-    return this.#rooms.size;
+    return this.#rooms.nameOf(name);
   }
 
   rooms(): Iterable<string> {
-    return this.#rooms.values();
+    return this.#rooms.names();
+  }
+
+  share(room: string): void {
+    this.#rooms.share(room);
+  }
+
+  forget(target: string): Promise<void> {
+    return this.#rooms.forget(target, this.#lastId);
   }
 
   tidy(): void {
-    const { dueId, dueAt } = this.#retention;
-    if (this.#lastId >= dueId || this.#ageNow() > dueAt) {
-      this.#retention.begin();
-    }
+    this.#retention.begin();
+    this.#rooms.deleteForgotten();
   }
 
   #known(key: string): Keyed | undefined {
@@ -174,10 +185,11 @@ export class SqliteJournal implements Journal {
     const at = this.#now();
     const firstId = this.#storedId + 1;
     const batch = batchOf(drafts, { from, firstId, at });
-    const { to, bodies, declaredLength = null } = batch;
+    const { to, bodies } = batch;
+    if (this.#isNewRoom(to)) this.#rooms.begin(to);
     const packed = packBodies(bodies);
     this.#insert.run(
-      ...[firstId, bodies.length, at, from, to, declaredLength],
+      ...[firstId, bodies.length, at, from, to, null],
       ...[packed.lengths, packed.bodies],
     );
     const keyed: number[] = [];
@@ -194,17 +206,15 @@ export class SqliteJournal implements Journal {
   /** Hands on, right after the commit; what the sender is answered. */
   #handOn(parts: readonly (Fresh | Keyed)[]): Stored[] {
     this.#committedId = this.#storedId; // of the whole transaction
-    const stored = parts.map((part) =>
+    return parts.map((part) =>
       "batch" in part ? this.#deliver(part) : this.#repeat(part)
     );
-    this.tidy();
-    return stored;
   }
 
   #deliver({ batch, keyed }: Fresh): Stored {
     const { firstId, at, to } = batch;
     const count = batch.bodies.length;
-    if (!this.#targets.has(to)) this.#addTarget(to);
+    if (this.#isNewRoom(to)) this.#rooms.add(to);
     this.#lastId = firstId + count - 1;
     const { bytes } = encodeForwards(batch);
     const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
@@ -212,15 +222,8 @@ export class SqliteJournal implements Journal {
     return { count, firstId, at, delivery };
   }
 
-  #addTarget(to: string): void {
-    if (!isRoomName(to)) return;
-    this.#targets.add(to);
-    if (!this.#rooms.get(to)) this.#rooms.add(to, to);
-  }
-
-  #removeTarget(to: string): void {
-    this.#targets.delete(to);
-    this.#rooms.delete(to);
+  #isNewRoom(target: string): boolean {
+    return target.startsWith("#") && !this.#rooms.targets.has(target);
   }
 
   #remember(id: number, recipients: number): void {
@@ -235,43 +238,4 @@ export class SqliteJournal implements Journal {
     const delivery = { ...NOT_DELIVERED, recipients };
     return { count: 1, firstId: id, at, delivery };
   }
-}
-
-function immediate(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** How long a jump forward lasts before anything is old because of it. */
-export const BELIEVED_AFTER_MS = 60 * 60 * 1_000;
-
-/** Less is no jump: clocks are set a little all the time. */
-const JUMP_MS = 60_000;
-
-/**
- * A clock by which messages grow old: milliseconds since the epoch, as `wall` has
- * them but for jumps. `steady` are milliseconds that never jump. It notices a
- * jump only when it is called, so call it often.
- *
- * A computer's clock can be wrong for a moment, and messages must not be deleted
- * for that. So a jump forward counts only when it has lasted for an hour; a
- * computer that slept is such a case, and deletes a little later. A jump back
- * counts at once, since it deletes nothing.
- */
-export function ageClock(
-  wall: () => number = Date.now,
-  steady: () => number = () => performance.now(),
-): () => number {
-  let believed = wall() - steady();
-  let jumpedAt: number | undefined;
-  return () => {
-    const now = steady();
-    const ahead = wall() - now - believed;
-    if (ahead <= JUMP_MS) jumpedAt = undefined;
-    else jumpedAt ??= now;
-    if (jumpedAt === undefined || now - jumpedAt >= BELIEVED_AFTER_MS) {
-      believed += ahead;
-      jumpedAt = undefined;
-    }
-    return now + believed;
-  };
 }

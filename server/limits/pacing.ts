@@ -13,41 +13,41 @@
  *
  * @module
  */
-import { type RateKind, type Rates, TURN_MS } from "./rates.ts";
-
-/** The largest burst is what the rate allows in this time. */
-export const BURST_SECONDS = 20;
-
-/** The rates of an address, as a multiple of those of a connection. */
-export const ADDRESS_SHARE = 10;
-
-/** A longer wait is refused with `Retry-after` instead, in milliseconds. */
-export const MAX_WAIT_MS = 5_000;
+import { type DebtQueue, Debts } from "./debts.ts";
+import { type Rate, type RateKind, TURN_MS } from "./rates.ts";
+import type {
+  Debt,
+  RestTiming,
+  Source,
+  TurnQueue,
+  WorkTiming,
+} from "./timing.ts";
+import { overShare, type StoredRate } from "./stored.ts";
 
 /** A client that sends more bytes than this floods. */
 export const FLOOD_RATE: Rate = { perSecond: 16 * 1024, burst: 64 * 1024 };
 
-/** The shortest pause, in milliseconds: to wake up for each frame costs more. */
-const MIN_PAUSE_MS = 100;
+/** A client that sends less than this talks, whatever others of its address send. */
+const TALK_RATE: Rate = { perSecond: 256, burst: 4 * 1024 };
 
-/** How fast a {@linkcode TokenBucket} fills and how much it holds, in tokens; Infinity for no limit. */
-export interface Rate {
-  readonly perSecond: number;
-  readonly burst: number;
-}
+/** After this time an address has its share again, however much it took. */
+export const MAX_BUSY_MS = 1_000;
+
+/** Time that a read takes before and after its frames, in milliseconds: measured. */
+export const READ_MS = 0.015;
 
 /**
  * Allows bursts of `burst`, and `perSecond` in the long run. It can be overdrawn:
  * `take` always takes, and the debt is paid before the next one. Nothing is
  * refused, however large it is.
  */
-export class TokenBucket {
-  readonly rate: Rate;
+export class TokenBucket<R extends Rate = Rate> {
+  readonly rate: R;
   #tokens: number;
   #filledAt: number;
 
   /** It is full at `now`. */
-  constructor(rate: Rate, now: number) {
+  constructor(rate: R, now: number) {
     this.rate = rate;
     this.#tokens = rate.burst;
     this.#filledAt = now;
@@ -60,11 +60,11 @@ export class TokenBucket {
     return this.#tokens >= 0;
   }
 
-  /** How long until the debt is paid, in milliseconds. */
-  waitMs(now: number): number {
-    if (this.#tokens >= 0) return 0;
+  /** How long until the debt is paid and `cost` is there, in milliseconds. */
+  waitMs(now: number, cost = 0): number {
+    if (this.#tokens >= cost) return 0;
     this.#fill(now);
-    return Math.max(0, -this.#tokens / this.rate.perSecond * 1_000);
+    return Math.max(0, (cost - this.#tokens) / this.rate.perSecond * 1_000);
   }
 
   /** Whether it is full. */
@@ -87,44 +87,83 @@ const KINDS: readonly RateKind[] = ["messages", "bytes", "joins", "requests"];
 /** One bucket for each rate. */
 export type Buckets = Readonly<Record<RateKind, TokenBucket>>;
 
-/** Where frames come from; a connection is one. */
-export interface Source {
-  /** When the client last gave a sign of life. */
-  idleSince: number;
-  /** Answers, which are made no faster than the client reads them. */
-  readonly outbox: { readonly behind: boolean; belowLimit(): Promise<void> };
+/** What all connections of an address share. */
+export interface Shared {
+  /**
+   * `time` has milliseconds of the server, `flood` bytes that the address sends,
+   * `stored` bytes to be stored, see stored.ts.
+   */
+  readonly buckets: Buckets & {
+    readonly time?: TokenBucket;
+    readonly flood: TokenBucket;
+    readonly stored?: TokenBucket<StoredRate>;
+  };
+  readonly debtQueue: DebtQueue;
 }
 
-/** What {@linkcode Pace.rest} waits with. */
-export interface Timing {
-  /** Milliseconds that never jump. */
-  readonly now: () => number;
-  /** Calls `action` once after `ms`, unless the result is disposed before. */
-  readonly after: (ms: number, action: () => void) => Disposable;
-  /** Lets all other connections have a turn. */
-  readonly nextTurn: () => Promise<void>;
+/** The time that one connection takes from the share of its address. */
+export class Work {
+  /** The client never waits: its acknowledgements would be late. */
+  isExempt = false;
+  readonly #time: TokenBucket | undefined;
+  #beganAt = Infinity;
+  #left: TurnQueue | undefined; // when it ends
+
+  /** `time` has the share, in milliseconds; without it there is no limit. */
+  constructor(time: TokenBucket | undefined) {
+    this.#time = time;
+  }
+
+  /** Resolves when work may begin; undefined if that is now. {@linkcode end} it. */
+  begin({ now, network, turns }: WorkTiming): Promise<void> | undefined {
+    if (!this.#time) return undefined;
+    const at = now();
+    if (!this.isExempt && this.#time.waitMs(at) > 0) {
+      return turns.enter(network).then(() => {
+        this.#left = turns;
+        this.#beganAt = now();
+      });
+    }
+    turns.servedAt = this.#beganAt = at;
+    return undefined;
+  }
+
+  /** Ends it, before anything is waited for. Idempotent. */
+  end(now: () => number): void {
+    if (!this.#time) return;
+    const at = now();
+    const ms = Math.max(0, at - this.#beganAt + READ_MS); // none: -Infinity
+    const left = MAX_BUSY_MS - this.#time.waitMs(at);
+    this.#time.take(Math.min(ms, left / 1_000 * this.#time.rate.perSecond), at);
+    this.#beganAt = Infinity;
+    this.#left?.leave(ms);
+    this.#left = undefined;
+  }
 }
 
 /** The rates of one connection, and its turns. */
 export class Pace {
+  /** The time that it takes. */
+  readonly work: Work;
+  /** How it pays what it owes. */
+  readonly debts: Debts;
   readonly #own: Buckets;
-  readonly #shared: Buckets;
+  readonly #shared: Shared["buckets"];
   readonly #flood: TokenBucket;
+  readonly #talk: TokenBucket;
   #received = 0; // in bytes
   #messages = 0; // not yet counted for the address
   #counted = false; // something since it was last within its rates
   #turnAt = 0; // since when it has kept the server busy
-  #refusal: { readonly debt: Debt; readonly until: number } | undefined;
-  #knows108 = true;
-  #sharesDebt = true; // waits for the debt of its address
-  #stopped = false;
-  #wake: (() => void) | undefined; // ends the pause that it is in
 
-  /** `shared` are the rates of its address. */
-  constructor(rates: Rates, shared: Buckets, now: number) {
-    this.#own = bucketsOf(rates, 1, now);
-    this.#shared = shared;
+  /** Its `own` rates, and those that it has together with its address. */
+  constructor(own: Buckets, { buckets, debtQueue }: Shared, now: number) {
+    this.work = new Work(buckets.time);
+    this.debts = new Debts(this, debtQueue);
+    this.#own = own;
+    this.#shared = buckets;
     this.#flood = new TokenBucket(FLOOD_RATE, now);
+    this.#talk = new TokenBucket(TALK_RATE, now);
   }
 
   /** Notes that frames have arrived. */
@@ -141,39 +180,11 @@ export class Pace {
   }
 
   /** Waits until the client may go on; undefined if that is now. */
-  rest(source: Source, timing: Timing): Promise<void> | undefined {
+  rest(source: Source, timing: RestTiming): Promise<void> | undefined {
     this.#counted = false; // what follows is a rest
     source.idleSince = timing.now(); // the server was busy
     if (!this.#isDue(source, source.idleSince)) return undefined;
     return this.#rest(source, timing);
-  }
-
-  /**
-   * The debt for which requests must be refused now, if they must. A refusal
-   * lasts as long as the first one said: otherwise later requests would overtake
-   * those refused.
-   */
-  refusing(now: () => number): Debt | undefined {
-    if (!this.#refusal) return undefined;
-    const { debt, until } = this.#refusal;
-    const at = now();
-    return this.#isRefusing(at) ? { ...debt, waitMs: until - at } : undefined;
-  }
-
-  /**
-   * From now on the client waits and is not refused: two-socket clients do not
-   * know error 108. One that is `exempt` does not wait for its address either:
-   * other clients would make its acknowledgements late.
-   */
-  neverRefuse({ exempt }: { exempt: boolean }): void {
-    this.#knows108 = false;
-    this.#sharesDebt = !exempt;
-  }
-
-  /** Ends the pause that the client is in, and all waiting. */
-  stop(): void {
-    this.#stopped = true;
-    this.#wake?.();
   }
 
   /** Counts a message. @returns Whether the connection's rate allows it. */
@@ -191,19 +202,41 @@ export class Pace {
     this.#shared[kind].take(cost, now);
   }
 
+  /**
+   * Counts messages that are to be stored, and the `bytes` of their texts. What is
+   * refused does not count: one that floods leaves room for a short message.
+   *
+   * @throws {ChatError} 108 if the address is over its share of what is stored;
+   * 102 for a two-socket client.
+   */
+  countStored(messages: number, bytes: number, now: number): void {
+    const { stored } = this.#shared;
+    if (!stored) return;
+    const cost = messages * stored.rate.messageBytes + bytes;
+    const waitMs = stored.waitMs(now, Math.min(cost, stored.rate.burst));
+    if (waitMs > 0) throw overShare(stored.rate, waitMs, this.debts.knows108);
+    stored.take(cost, now);
+  }
+
   /** Counts the bytes of a read, `total` so far, and the messages in it. */
   countRead(total: number, now: number): void {
     const bytes = total - this.#received;
     this.#received = total;
     this.count("bytes", bytes, now);
     this.#flood.take(bytes, now);
+    this.#talk.take(bytes, now);
+    this.#shared.flood.take(bytes, now);
     this.#shared.messages.take(this.#messages, now);
     this.#messages = 0;
   }
 
-  /** Whether it sends so much that it must wait for slow receivers. */
+  /**
+   * Whether it must wait for slow receivers: it sends too much, or its address does
+   * and it does more than talk.
+   */
   floods(now: number): boolean {
-    return this.#flood.waitMs(now) > 0;
+    return this.#flood.waitMs(now) > 0 ||
+      this.#shared.flood.waitMs(now) > 0 && this.#talk.waitMs(now) > 0;
   }
 
   /** Whether the connection or its address owes anything. */
@@ -211,12 +244,12 @@ export class Pace {
     return this.waitMs(now) > 0 || this.addressOwes(now).waitMs > 0;
   }
 
-  /** How long until the connection owes nothing, in milliseconds. */
+  /** See {@linkcode Debtor}. */
   waitMs(now: number): number {
     return longest(this.#own, now).waitMs;
   }
 
-  /** How long until the address owes nothing, and what it owes. */
+  /** See {@linkcode Debtor}. */
   addressOwes(now: number): Debt {
     return longest(this.#shared, now);
   }
@@ -225,56 +258,17 @@ export class Pace {
     return outbox.behind || now - this.#turnAt > TURN_MS || this.owes(now);
   }
 
-  async #rest(source: Source, timing: Timing): Promise<void> {
+  async #rest(source: Source, timing: RestTiming): Promise<void> {
     await source.outbox.belowLimit();
     source.idleSince = timing.now(); // it was late with reading answers
-    if (this.owes(source.idleSince)) await this.#payDebt(source, timing);
+    if (this.owes(source.idleSince)) {
+      await this.debts.pay(source, timing);
+      this.#turnAt = source.idleSince;
+    }
     if (source.idleSince - this.#turnAt <= TURN_MS) return;
     await timing.nextTurn();
     this.#turnAt = timing.now();
   }
-
-  /**
-   * Waits until the client is within its rates again. If its address is over
-   * them for long, requests are refused instead: a client that waits without an
-   * answer takes the connection for dead.
-   */
-  async #payDebt(source: Source, timing: Timing): Promise<void> {
-    while (!this.#stopped) {
-      const at = source.idleSince = this.#turnAt = timing.now(); // the server waits
-      const debt = this.addressOwes(at);
-      if (debt.waitMs > MAX_WAIT_MS && this.#knows108) {
-        this.#refusal ??= { debt, until: at + debt.waitMs };
-      }
-      const shared = this.#sharesDebt && !this.#isRefusing(at);
-      const waitMs = Math.max(this.waitMs(at), shared ? debt.waitMs : 0);
-      if (waitMs === 0) return;
-      const pauseMs = Math.min(Math.max(waitMs, MIN_PAUSE_MS), MAX_WAIT_MS);
-      await this.#pause(pauseMs, timing);
-    }
-  }
-
-  /** Waits, and no longer than the session lasts. */
-  async #pause(ms: number, { after }: Timing): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    using _timer = after(ms, resolve);
-    await promise;
-    this.#wake = undefined;
-  }
-
-  #isRefusing(now: number): boolean {
-    if (this.#refusal && now >= this.#refusal.until) this.#refusal = undefined;
-    return this.#refusal !== undefined;
-  }
-}
-
-/** What a connection or an address owes to one of its rates. */
-export interface Debt {
-  readonly kind: RateKind;
-  readonly perSecond: number;
-  /** How long until it is paid, in milliseconds; 0 without a debt. */
-  readonly waitMs: number;
 }
 
 /** The debt that takes longest to pay. */
@@ -289,20 +283,3 @@ function longest(buckets: Buckets, now: number): Debt {
 }
 
 const NO_DEBT: Debt = { kind: "messages", perSecond: Infinity, waitMs: 0 };
-
-/** Full buckets, with a multiple of the rates of one connection. */
-export function bucketsOf(rates: Rates, share: number, now: number): Buckets {
-  const bucket = (kind: RateKind) =>
-    new TokenBucket(rateOf(rates[kind] * share), now);
-  return {
-    messages: bucket("messages"),
-    bytes: bucket("bytes"),
-    joins: bucket("joins"),
-    requests: bucket("requests"),
-  };
-}
-
-/** A rate with its burst. */
-export function rateOf(perSecond: number): Rate {
-  return { perSecond, burst: perSecond * BURST_SECONDS };
-}

@@ -3,13 +3,20 @@
  *
  *     listener → accept → Wire → Connection → serve
  *
+ * While users chat, connections wait to be served, and the addresses take turns:
+ * an address that connects without a pause does not hold up others. Connections are
+ * accepted at once, or the system's queue would be full: a client whose first packet
+ * is dropped tries again after a second, and then after three.
+ *
  * A listener needs no more than `accept`: TCP and TLS end up in the same sessions.
  * A WebSocket, which no listener accepts, is given to {@linkcode Acceptor.welcome}.
  *
  * @module
  */
-import { type Clock, throttledLog } from "./clock.ts";
-import { Connection, type Transport, type Wire } from "./connection.ts";
+import { networkOf } from "../../core/net/ip_address.ts";
+import { SYSTEM, type System } from "../../platform/system.ts";
+import { type Clock, nextTurn, throttledLog } from "./clock.ts";
+import { Connection, hostOf, type Transport, type Wire } from "./connection.ts";
 
 /** Where peers connect; a `Deno.TcpListener` is one. */
 export interface Listener {
@@ -31,8 +38,14 @@ export interface AcceptedConn extends Wire {
 export interface AcceptorOptions {
   /** Serves one connection, until it has ended. */
   serve(connection: Connection): Promise<void>;
-  /** Resolves when the next connection may be accepted; undefined if at once. */
-  admit(): Promise<void> | undefined;
+  /**
+   * Resolves when a connection of a network may be served; undefined if at once.
+   */
+  admit(network: string): Promise<void> | undefined;
+  /** How many connections of one address may wait for that. */
+  readonly maxWaitingPerAddress: number;
+  /** How many connections may wait for that. */
+  readonly maxWaiting: number;
   readonly clock: Clock;
   /** Unread bytes over which a connection ends; default: see outbox.ts. */
   readonly maxOutboxBytes?: number | undefined;
@@ -42,7 +55,23 @@ export interface AcceptorOptions {
 export interface TlsListener extends Listener {
   /** Where it listens. */
   readonly port: number;
+  /** Limits what it accepts from now on. */
+  limit(limits: TlsLimits): void;
 }
+
+/** What TLS waits for. */
+export interface TlsLimits {
+  /** Resolves when a handshake for a network may begin, or its client `isGone`. */
+  turn(network: string, isGone: () => boolean): Promise<void>;
+  /**
+   * What counts bytes of a new connection from `host` that are no text. It resolves
+   * when more may be read; undefined if that is now.
+   */
+  meter(host: string): (bytes: number) => Promise<void> | undefined;
+}
+
+/** Time for which connections are accepted before others have a turn, in milliseconds. */
+const ACCEPTING_MS = 0.5;
 
 /** See the top of the file. */
 export class Acceptor implements AsyncDisposable {
@@ -51,6 +80,9 @@ export class Acceptor implements AsyncDisposable {
   readonly #listeners: Listener[] = [];
   readonly #accepting: Promise<void>[] = [];
   readonly #sessions = new Set<Promise<void>>();
+  /** How many connections wait, by network. */
+  readonly #waiting = new Map<string, number>();
+  #allWaiting = 0;
   readonly #closing = new AbortController();
 
   constructor(options: AcceptorOptions) {
@@ -96,51 +128,64 @@ export class Acceptor implements AsyncDisposable {
 
   async #acceptAll(listener: Listener, transport: Transport): Promise<void> {
     const { signal } = this.#closing;
-    for await (const conn of accepted(listener, this.#complain, signal)) {
-      if (signal.aborted || !sendsAtOnce(conn)) {
-        conn.close();
+    const { now } = this.#options.clock;
+    let turnAt = now();
+    while (!signal.aborted) {
+      let conn: AcceptedConn | undefined;
+      try {
+        conn = await listener.accept();
+        conn.setNoDelay(); // the outbox joins what is small
+      } catch (error) {
+        conn?.close(); // it was reset before: some systems refuse then
+        if (signal.aborted || conn || isGoneBefore(error)) continue;
+        // Out of descriptors, perhaps. The cast: `accept` throws nothing else.
+        const why = (error as Error).message;
+        this.#complain(`Cannot accept a connection: ${why}`);
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
         continue;
       }
-      this.welcome(conn, conn.remoteAddr, transport);
-      await this.#options.admit();
+      this.#serve(conn, transport);
+      if (now() - turnAt < ACCEPTING_MS) continue;
+      await nextTurn();
+      turnAt = now();
     }
   }
-}
 
-/** Turns Nagle's algorithm off: the outbox joins what is small. */
-function sendsAtOnce(conn: AcceptedConn): boolean {
-  try {
-    conn.setNoDelay();
-    return true;
-  } catch {
-    return false; // it was reset before: some systems refuse then
+  /** Serves a connection now, or when it is admitted. */
+  #serve(conn: AcceptedConn, transport: Transport): void {
+    const network = networkOf(hostOf(addressOf(conn.remoteAddr)));
+    const waiting = this.#waiting.get(network) ?? 0;
+    const { admit, maxWaiting, maxWaitingPerAddress } = this.#options;
+    if (waiting >= maxWaitingPerAddress || this.#allWaiting >= maxWaiting) {
+      return conn.close(); // it would be refused
+    }
+    const turn = admit(network);
+    if (!turn) return this.welcome(conn, conn.remoteAddr, transport);
+    this.#count(network, 1);
+    turn.then(() => {
+      this.#count(network, -1);
+      this.welcome(conn, conn.remoteAddr, transport);
+    });
+  }
+
+  #count(network: string, change: 1 | -1): void {
+    const waiting = (this.#waiting.get(network) ?? 0) + change;
+    this.#allWaiting += change;
+    if (waiting > 0) this.#waiting.set(network, waiting);
+    else this.#waiting.delete(network);
   }
 }
 
 const ACCEPT_RETRY_MS = 1_000;
 
-/** Accepts until `signal` aborts; goes on after it was out of descriptors. */
-async function* accepted(
-  listener: Listener,
-  complain: (line: string) => void,
-  signal: AbortSignal,
-): AsyncGenerator<AcceptedConn, void, void> {
-  while (!signal.aborted) {
-    try {
-      yield await listener.accept();
-    } catch (error) {
-      if (signal.aborted) return; // the listener was closed
-      if (isGoneBefore(error)) continue;
-      // The cast: `accept` throws nothing else.
-      complain(`Cannot accept a connection: ${(error as Error).message}`);
-      await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-    }
-  }
-}
-
-/** Whether the client was gone before: then the next one need not wait. */
-function isGoneBefore(error: unknown): boolean {
-  return error instanceof Deno.errors.NotConnected ||
+/**
+ * Whether `accept` failed as the client was gone before: then the next one need not
+ * wait. Deno's build for Windows finds no address of such a client, which is EINVAL;
+ * elsewhere that may be the listener's fault, and last.
+ */
+export function isGoneBefore(error: unknown, system: System = SYSTEM): boolean {
+  return system === "windows" && error instanceof TypeError ||
+    error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.ConnectionAborted ||
     error instanceof Deno.errors.ConnectionReset;
 }

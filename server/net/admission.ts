@@ -4,18 +4,21 @@
  *
  * A registration costs ten times as much as a message, and a whole class
  * registers at once. So while users chat, registrations are admitted in small
- * portions, in the order in which they came, with a pause after each portion.
- * While no user chats, no connection waits.
+ * portions, with a pause after each portion. Those of one address are admitted in
+ * the order in which they came, and the addresses take turns: an address that
+ * connects without a pause delays only its own. While no user chats, no
+ * connection waits.
  *
  * @module
  */
 import { CLOCK, type Clock, nextTurn } from "./clock.ts";
+import { RoundRobin } from "./round_robin.ts";
 
 /** Time in which registrations are admitted without a pause, in milliseconds. */
 const PORTION_MS = 0.5;
 
-/** Length of a pause, in milliseconds; a timer takes one more. */
-export const PAUSE_MS = 1;
+/** Length of a pause without an option, in milliseconds; a timer takes one more. */
+export const PAUSE_MS = 2;
 
 /** Users count as chatting for this time after a message, in milliseconds. */
 const CHAT_MS = 1_000;
@@ -24,7 +27,8 @@ const CHAT_MS = 1_000;
 export class Admission implements AsyncDisposable {
   readonly #lastId: () => number;
   readonly #clock: Clock;
-  #waiting: (() => void)[] = [];
+  readonly #pauseMs: number;
+  readonly #waiting = new RoundRobin();
   #admitting: Promise<void> | undefined;
   #knownId: number;
   #chatAt = -Infinity;
@@ -32,38 +36,44 @@ export class Admission implements AsyncDisposable {
   #disposed = false;
 
   /** `lastId` gives the id of the newest message: it changes while users chat. */
-  constructor(lastId: () => number, clock: Clock = CLOCK) {
+  constructor(
+    lastId: () => number,
+    clock: Clock = CLOCK,
+    pauseMs: number = PAUSE_MS,
+  ) {
     this.#lastId = lastId;
     this.#clock = clock;
+    this.#pauseMs = pauseMs;
     this.#knownId = lastId();
   }
 
-  /** Resolves when the caller is admitted; undefined if that is at once. */
-  pass(): Promise<void> | undefined {
-    const free = this.#waiting.length === 0 && !this.#isChat();
+  /**
+   * Resolves when the caller is admitted; undefined if that is at once. For `of`
+   * see {@linkcode RoundRobin.wait}.
+   */
+  pass(of?: unknown): Promise<void> | undefined {
+    const free = this.#waiting.isEmpty && !this.#isChat();
     if (free || this.#disposed) return undefined;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push(resolve);
+    const turn = this.#waiting.wait(of);
     this.#admitting ??= this.#admit();
-    return promise;
+    return turn;
   }
 
   /** Resolves when nothing is left of it, not even a timer. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#waiting.release();
     this.#endPause?.();
     await this.#admitting;
   }
 
   async #admit(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (!this.#waiting.isEmpty) {
       const startedAt = this.#clock.now();
 
       while (
-        this.#waiting.length > 0 && this.#clock.now() - startedAt < PORTION_MS
+        this.#clock.now() - startedAt < PORTION_MS && this.#waiting.next()
       ) {
-        this.#waiting.shift()!(); // there is one
         await nextTurn(); // it registers, and other connections are read
       }
       if (this.#isChat()) await this.#pause();
@@ -82,7 +92,7 @@ export class Admission implements AsyncDisposable {
     if (this.#disposed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#endPause = resolve;
-    using _timer = this.#clock.after(PAUSE_MS, resolve);
+    using _timer = this.#clock.after(this.#pauseMs, resolve);
     await promise;
   }
 }

@@ -70,7 +70,15 @@ export function nextTurn(): Promise<void> {
 export async function openTurns(): Promise<Disposable> {
   const opened = new DisposableStack();
   try {
-    const echo = opened.use(await Echo.open());
+    const hostname = "127.0.0.1";
+    using listener = Deno.listen({ hostname, port: 0 });
+    const { port } = listener.addr;
+    const sender = opened.use(await Deno.connect({ hostname, port }));
+    const receiver = opened.use(await listener.accept());
+    const isOwn = receiver.remoteAddr.port === sender.localAddr.port;
+    if (!isOwn) return opened; // another program connected first
+    sender.setNoDelay();
+    const echo = new Echo(sender, receiver);
     echoes.add(echo);
     opened.defer(() => echoes.delete(echo));
   } catch {
@@ -80,33 +88,16 @@ export async function openTurns(): Promise<Disposable> {
 }
 
 /** A connection of the server to itself. */
-class Echo implements Disposable {
+class Echo {
   readonly #sender: Deno.TcpConn;
   readonly #receiver: Deno.TcpConn;
   readonly #buffer = new Uint8Array(1);
   #turn: Promise<void> | undefined;
 
-  private constructor(sender: Deno.TcpConn, receiver: Deno.TcpConn) {
+  /** Takes both ends, and does not close them. */
+  constructor(sender: Deno.TcpConn, receiver: Deno.TcpConn) {
     this.#sender = sender;
     this.#receiver = receiver;
-  }
-
-  /** @throws If it cannot be opened, or another program took the other end. */
-  static async open(): Promise<Echo> {
-    using opened = new DisposableStack();
-    const hostname = "127.0.0.1";
-    using listener = Deno.listen({ hostname, port: 0 });
-    const { port } = listener.addr;
-    const sender = opened.use(await Deno.connect({ hostname, port }));
-    const receiver = opened.use(await listener.accept());
-    if (receiver.remoteAddr.port !== sender.localAddr.port) {
-      throw new Error(
-        "Cannot connect to itself: another program connected first",
-      );
-    }
-    sender.setNoDelay();
-    opened.move();
-    return new Echo(sender, receiver);
   }
 
   /** Resolves in the next turn, which is the same for all that wait. */
@@ -114,18 +105,12 @@ class Echo implements Disposable {
     return this.#turn ??= this.#receive();
   }
 
-  /** Ends it, and all waiting. */
-  [Symbol.dispose](): void {
-    this.#sender.close();
-    this.#receiver.close();
-  }
-
   async #receive(): Promise<void> {
     try {
       const received = this.#receiver.read(this.#buffer);
       await Promise.all([received, this.#sender.write(WORD)]);
     } catch {
-      // Disposed: there was a turn.
+      // Closed: there was a turn.
     }
     this.#turn = undefined;
   }

@@ -29,6 +29,8 @@ export interface Wire extends Source, Sink {
   closeWrite(): Promise<void>;
   /** Ends both directions at once. Throws if called twice. */
   close(): void;
+  /** Called with what it waits for that does not count as the client's time. */
+  onTurn?: (turn: Promise<void>) => void;
 }
 
 /** TCP alone, or with TLS around it. */
@@ -111,6 +113,11 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Why it ended; undefined while it has not. */
   get ending(): Ending | undefined {
     return this.#ending;
+  }
+
+  /** See {@linkcode Wire}. */
+  set onTurn(onTurn: (turn: Promise<void>) => void) {
+    this.#wire.onTurn = onTurn;
   }
 
   /** Allows bodies up to `bytes`, from the next frame on. */

@@ -62,16 +62,6 @@ export interface OutboxOwner {
   lost(cause: unknown): void;
 }
 
-/** What has something to write and waits until it may begin. */
-export interface DueWriter {
-  /** How much is queued, in bytes. */
-  readonly queuedBytes: number;
-  /** What it writes first: readers of the same piece are one audience. */
-  readonly nextPiece: Uint8Array | undefined;
-  /** Begins to write, unless it has begun already. */
-  begin(): void;
-}
-
 /**
  * Decides when outboxes begin to write. A write takes 10 µs. After a message to a
  * large room many are due in one turn, of which only the first are begun in it:
@@ -81,23 +71,23 @@ export interface DueWriter {
  */
 export class WriteScheduler {
   readonly #clock: Clock;
-  #dueNow: DueWriter[] = [];
+  #dueNow: Outbox[] = [];
   /** Those that were too many for one turn. */
-  #dueLater: DueWriter[] = [];
+  #dueLater: Outbox[] = [];
 
   constructor(clock: Clock = CLOCK) {
     this.#clock = clock;
   }
 
   /** Has `writer` begin at the end of this turn, or in one of the next. */
-  add(writer: DueWriter): void {
+  add(writer: Outbox): void {
     if (this.#dueNow.push(writer) === 1) setImmediate(this.#writeDue);
   }
 
   readonly #writeDue = (): void => {
     const due = this.#dueNow;
     this.#dueNow = [];
-    const later: DueWriter[] = [];
+    const later: Outbox[] = [];
     for (const audience of audiencesOf(due)) {
       const end = this.#clock.now() + PORTION_MS;
       for (const writer of audience) {
@@ -128,7 +118,7 @@ export class WriteScheduler {
 export const SCHEDULER = new WriteScheduler();
 
 /** The readers of the same piece, together; the smallest audience first. */
-function audiencesOf(due: DueWriter[]): DueWriter[][] {
+function audiencesOf(due: Outbox[]): Outbox[][] {
   if (due.length <= FEW) return [due];
   const byPiece = Map.groupBy(due, (writer) => writer.nextPiece);
   return [...byPiece.values()].sort((a, b) => a.length - b.length);
@@ -145,7 +135,7 @@ export interface OutboxOptions {
 }
 
 /** See the top of the file. */
-export class Outbox implements DueWriter {
+export class Outbox {
   /** How many bytes were written so far. */
   written = 0;
   readonly #sink: Sink;
@@ -212,17 +202,17 @@ export class Outbox implements DueWriter {
     return this.#bytes - this.#answerBytes;
   }
 
-  /** See {@linkcode DueWriter}. */
+  /** How much is queued or being written, in bytes. */
   get queuedBytes(): number {
     return this.#bytes;
   }
 
-  /** See {@linkcode DueWriter}. */
+  /** What is written first: readers of the same piece are one audience. */
   get nextPiece(): Uint8Array | undefined {
     return this.#queue[this.#next];
   }
 
-  /** See {@linkcode DueWriter}. */
+  /** Begins to write, unless it has begun already. */
   begin(): void {
     if (this.#due) this.#goOn();
     this.#due = false;
@@ -235,7 +225,12 @@ export class Outbox implements DueWriter {
 
   /** Whether the server reads no more requests: too much is unread. */
   get behind(): boolean {
-    return this.#bytes > HIGH_WATER_BYTES && !this.#hurried && !this.#closed;
+    return this.isOver(HIGH_WATER_BYTES);
+  }
+
+  /** Whether more than `bytes` are unread, and what follows can wait. */
+  isOver(bytes: number): boolean {
+    return this.#bytes > bytes && !this.#hurried && !this.#closed;
   }
 
   /** Whether a flooding sender waits for relief. */
@@ -262,8 +257,8 @@ export class Outbox implements DueWriter {
    * Resolves when the queue is short again, or when it is closed or hurried:
    * answers are made no faster than the client reads them.
    */
-  async belowLimit(): Promise<void> {
-    while (this.behind) await this.#change();
+  async belowLimit(bytes: number = HIGH_WATER_BYTES): Promise<void> {
+    while (this.isOver(bytes)) await this.#change();
   }
 
   /** Ends all waiting, now and later; what is queued is still sent. */

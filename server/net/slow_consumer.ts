@@ -9,7 +9,7 @@
  * @module
  */
 import { ChatError } from "../../protocol.ts";
-import { STALL } from "./outbox.ts";
+import { type Outbox, STALL } from "./outbox.ts";
 
 /** Milliseconds until a client that takes nothing is disconnected. */
 export const STUCK_MS = 15_000;
@@ -20,15 +20,8 @@ const SLOW_CHECKS = 2;
 /** Taking less in a second is slow, in bytes. */
 const LITTLE_BYTES = STALL.bytes / STALL.ms * 1_000;
 
-/** What is checked; an outbox is one. */
-export interface Unread {
-  /** How many bytes were taken so far. */
-  readonly written: number;
-  /** How many unread bytes count against the client. */
-  readonly unreadBytes: number;
-  /** Whether nothing is unread. */
-  readonly empty: boolean;
-}
+/** What is checked of an outbox. */
+export type Unread = Pick<Outbox, "written" | "unreadBytes" | "empty">;
 
 /** See the top of the file. */
 export class SlowConsumerDetector {

@@ -1,11 +1,13 @@
 /**
  * TLS around a TCP connection.
  *
- * Not `Deno.listenTls`: what it accepts cannot be closed while the peer stalls
- * the handshake, or takes nothing any more (Deno 2.9.6), so that each hostile
- * peer would hold a socket for as long as it likes. Nor a server of node:net,
- * which accepts no connection any more once it was out of file descriptors. Here the
- * TCP connection stays ours, and node:tls does the talking over it.
+ * The server does not use `Deno.listenTls` (Deno 2.9.6). That computes a handshake
+ * before the server can ask whose it is. What it accepts cannot be closed while the
+ * peer stalls the handshake, or takes nothing any more: each hostile peer would hold
+ * a socket without limit. The server uses no server of node:net either. That accepts
+ * all that come at once, whatever waits, and none any more once it was out of file
+ * descriptors. Here the server owns the TCP connection, and node:tls encrypts: see
+ * tls_engine.ts.
  *
  * The TLS handshake begins when a connection is first read or written. A client
  * with a slow handshake does not delay other connections.
@@ -14,51 +16,74 @@
  *
  * @module
  */
-import { Duplex } from "node:stream";
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import { chunkReader, type Stream, writeAll } from "../../core/net/stream.ts";
+import process from "node:process";
+import { createSecureContext, type SecureContext } from "node:tls";
+import { networkOf } from "../../core/net/ip_address.ts";
+import type { PortListener } from "../../platform/listen.ts";
 import { ChatError } from "../../protocol.ts";
+import { RecordPace } from "../../tls/records.ts";
+import type { AcceptedConn, TlsLimits, TlsListener } from "./acceptor.ts";
 import { TLS_HANDSHAKE } from "./connection.ts";
-import type { AcceptedConn, TlsListener } from "./acceptor.ts";
+import { TlsEngine } from "./tls_engine.ts";
 
-/** A certificate and its private key, both in PEM. */
-export interface TlsIdentity {
-  /** The chain, the server's own first. */
-  readonly cert: string;
-  readonly key: string;
+/** A certificate and its key. */
+type Pem = { readonly cert: string; readonly key: string };
+
+/** A listener that can be given another certificate. */
+export interface RenewableListener extends TlsListener {
+  /** Clients that connect from now on see this certificate. */
+  renew(pem: Pem): void;
 }
 
-/** Adds TLS to what `listener` accepts; from then on this closes the listener. */
+/**
+ * Adds TLS to what `listener` accepts; from then on this closes the listener. Both
+ * are in PEM: the chain, the server's own certificate first, and its key.
+ */
 export function withTls(
-  listener: Deno.TcpListener,
-  { cert, key }: TlsIdentity,
-): TlsListener {
-  const context = createSecureContext({ cert, key });
+  listener: PortListener,
+  { cert, key }: Pem,
+): RenewableListener {
+  let context = createSecureContext({ cert, key });
+  let limits: TlsLimits | undefined;
   return {
     port: listener.addr.port,
-    accept: async () => new TlsWire(await listener.accept(), context),
+    accept: async () => new TlsWire(await listener.accept(), context, limits),
     close: () => listener.close(),
+    limit: (given) => limits = given,
+    renew: ({ cert, key }) => context = createSecureContext({ cert, key }),
   };
 }
 
 /**
- * A wire with TLS around what goes over a TCP connection.
+ * A wire with TLS around what goes over a TCP connection. It reads when it is read:
+ * what its reader has no room for stays with the sender.
  *
- * A peer that does not speak TLS is answered without, or it would not know what
- * to make of the answer: reading throws 103 once, and from then on what is
- * written goes out as it is, and what comes is dropped.
+ * A peer that does not speak TLS gets an answer without TLS, which it can read:
+ * reading throws 103 once. From then on what is written goes out as it is, and what
+ * comes is dropped.
  */
 export class TlsWire implements AcceptedConn {
+  /** Called with the wait for the turn of its handshake. */
+  onTurn?: (turn: Promise<void>) => void;
   readonly #conn: Deno.TcpConn;
   readonly #context: SecureContext;
+  readonly #limits: TlsLimits | undefined;
   #opening: Promise<Opened> | undefined;
-  #socket: TLSSocket | undefined;
+  #opened: Opened | undefined;
+  #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  #smallReads = 0; // in a row
   #isPlain = false;
+  #isClosed = false;
 
   /** Takes over `conn`. */
-  constructor(conn: Deno.TcpConn, context: SecureContext) {
+  constructor(
+    conn: Deno.TcpConn,
+    context: SecureContext,
+    limits?: TlsLimits,
+  ) {
     this.#conn = conn;
     this.#context = context;
+    this.#limits = limits;
   }
 
   /** Where the peer is. */
@@ -72,7 +97,7 @@ export class TlsWire implements AcceptedConn {
   }
 
   /**
-   * Reads into `buffer`; says how many bytes, or null at the end.
+   * Reads into `buffer`; says how many bytes, or null at the end. One read at a time.
    *
    * @throws {ChatError} 103 if the peer does not speak TLS, once.
    * @throws {Deno.errors.InvalidData} If its TLS cannot be understood.
@@ -81,108 +106,120 @@ export class TlsWire implements AcceptedConn {
     if (this.#isPlain) {
       return await this.#conn.read(buffer) === null ? null : 0;
     }
-    const { read } = await this.#open();
-    return await read(buffer);
+    const opened = this.#opened ?? await this.#open();
+    for (;;) {
+      const count = opened.engine.take(buffer);
+      if (count > 0) return count;
+      if (opened.engine.isEnded) return null;
+      await this.#receiveMore(opened);
+    }
   }
 
   /** Writes all of `bytes`, and says how many that are. */
-  async write(bytes: Uint8Array): Promise<number> {
-    if (this.#isPlain) return await this.#conn.write(bytes);
-    const { socket } = await this.#open();
-    await new Promise<void>((resolve, reject) => {
-      socket.write(bytes, (error) => error ? reject(error) : resolve());
-    });
-    return bytes.length;
+  write(bytes: Uint8Array): Promise<number> {
+    if (this.#isPlain) return this.#conn.write(bytes);
+    if (this.#opened) return this.#opened.engine.write(bytes);
+    return this.#open().then(({ engine }) => engine.write(bytes));
   }
 
   /** Ends our direction; the peer can still send. */
   async closeWrite(): Promise<void> {
-    const socket = this.#socket;
-    if (!socket) return await this.#conn.closeWrite();
-    if (socket.destroyed) return; // then `end` would not call back
-    await new Promise<void>((resolve) => {
-      socket.once("close", resolve);
-      socket.end(resolve);
-    });
+    if (this.#opened) await this.#opened.engine.end();
+    else await this.#conn.closeWrite();
   }
 
   /** Ends both directions at once. Throws if called twice. */
   close(): void {
+    this.#isClosed = true;
     this.#conn.close();
-    setImmediate(() => this.#socket?.destroy()); // it may not have started yet
+    // Later: node:tls may not have started yet.
+    setImmediate(() => this.#opened?.engine.destroy());
   }
 
   #open(): Promise<Opened> {
     return this.#opening ??= this.#begin();
   }
 
-  /** Looks at what comes first, and begins to talk if it is TLS. */
+  /** Checks what comes first, and completes the handshake if it is TLS. */
   async #begin(): Promise<Opened> {
-    const first = new Uint8Array(READ_BYTES);
-    const count = await this.#conn.read(first);
-    if (count !== null && first[0] !== TLS_HANDSHAKE) {
+    const first = await this.#readMore();
+    if (first && first[0] !== TLS_HANDSHAKE) {
       this.#isPlain = true;
       throw new ChatError(103, "Cannot read head: this port is for TLS alone");
     }
-    const begun = count === null ? null : first.subarray(0, count);
-    const socket = new TLSSocket(streamOf(this.#conn, begun), {
-      isServer: true,
-      secureContext: this.#context,
-    });
-    socket.on("error", () => {}); // the read or the write rejects
-    this.#socket = socket;
-    return { socket, read: chunkReader(chunksOf(socket)) };
+    const { hostname } = this.remoteAddr;
+    await this.#turn(networkOf(hostname));
+    if (this.#isClosed) throw new Deno.errors.BadResource("closed");
+    const opened = {
+      engine: new TlsEngine(this.#conn, this.#context),
+      pace: new RecordPace(this.#limits?.meter(hostname)),
+    };
+    this.#opened = opened;
+    await new Promise<void>((resolve) => process.nextTick(resolve)); // node:tls starts
+    this.#receive(opened, first);
+    while (!opened.engine.isSecure && !opened.engine.isEnded) {
+      await this.#receiveMore(opened);
+    }
+    this.#buffer = new Uint8Array(FIRST_BUFFER_BYTES); // a handshake is longer
+    return opened;
+  }
+
+  /** Waits as the pace of the records asks, and takes what comes next. */
+  async #receiveMore(opened: Opened): Promise<void> {
+    const rest = opened.pace.rest();
+    if (rest) await rest;
+    this.#receive(opened, await this.#readMore());
+  }
+
+  /** Waits until the server has time for the handshake. */
+  async #turn(network: string): Promise<void> {
+    const turn = this.#limits?.turn(network, () => this.#isClosed);
+    if (turn) this.onTurn?.(turn);
+    await turn;
+  }
+
+  #receive({ engine, pace }: Opened, bytes: Uint8Array | null): void {
+    if (bytes) pace.came(bytes);
+    pace.gave(engine.receive(bytes));
+    pace.isSecure = engine.isSecure;
+  }
+
+  /** Reads what comes next: valid until the next call; null at the end. */
+  async #readMore(): Promise<Uint8Array | null> {
+    const count = await this.#conn.read(this.#buffer);
+    if (count === null) return null;
+    const bytes = this.#buffer.subarray(0, count);
+    this.#resize(count);
+    return bytes;
+  }
+
+  /** Makes the next buffer fit: while a connection idles, it holds one. */
+  #resize(count: number): void {
+    const size = this.#buffer.length;
+    this.#smallReads = count < size / SMALL_READ ? this.#smallReads + 1 : 0;
+    if (count === size && size < LARGEST_BUFFER_BYTES) {
+      this.#buffer = new Uint8Array(Math.min(4 * size, LARGEST_BUFFER_BYTES));
+    } else if (this.#smallReads >= SMALL_READS && size > FIRST_BUFFER_BYTES) {
+      this.#buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+      this.#smallReads = 0;
+    }
   }
 }
 
-/** What there is once something came. */
+/** What a connection has once its first bytes came. */
 interface Opened {
-  readonly socket: TLSSocket;
-  readonly read: Stream["read"];
+  readonly engine: TlsEngine;
+  readonly pace: RecordPace;
 }
 
-/** @throws {Deno.errors.InvalidData} */
-async function* chunksOf(socket: TLSSocket): AsyncGenerator<Uint8Array> {
-  try {
-    // Otherwise the end of theirs would be the end of ours.
-    yield* socket.iterator({ destroyOnReturn: false });
-  } catch (cause) {
-    if (!isTlsError(cause)) throw cause;
-    throw new Deno.errors.InvalidData("Cannot read TLS", { cause });
-  }
-}
+/** An idle connection holds a buffer of this size. */
+const FIRST_BUFFER_BYTES = 512;
 
-/** Whether TLS is what went wrong, rather than the connection below. */
-function isTlsError(error: unknown): boolean {
-  return error instanceof Error && "code" in error &&
-    String(error.code).startsWith("ERR_SSL");
-}
+/** One record of TLS, with its head and its seal, fits. */
+const LARGEST_BUFFER_BYTES = 17 * 1024;
 
-/** A connection as node:tls wants it, of which `begun` was read before. */
-function streamOf(conn: Deno.TcpConn, begun: Uint8Array | null): Duplex {
-  const buffer = new Uint8Array(READ_BYTES);
-  let isBegun = false;
-  return new Duplex({
-    read() {
-      if (!isBegun) {
-        isBegun = true;
-        // Later: what is broken must not end it before it has started.
-        setImmediate(() => this.push(begun));
-        return;
-      }
-      conn.read(buffer).then(
-        (count) => this.push(count === null ? null : buffer.slice(0, count)),
-        (error) => this.destroy(error),
-      );
-    },
-    write(bytes: Uint8Array, _encoding, done) {
-      writeAll(conn, bytes).then(() => done(), done);
-    },
-    final(done) {
-      conn.closeWrite().then(() => done(), done);
-    },
-  });
-}
+/** A read of less than this part of the buffer is small. */
+const SMALL_READ = 8;
 
-/** What one read may hold: one record of TLS, and a bit. */
-const READ_BYTES = 17 * 1024;
+/** After so many small reads in a row, the buffer is small again. */
+const SMALL_READS = 16;

@@ -5,14 +5,15 @@
  * edits. Otherwise lines are just read and written. The end of the input ends
  * nothing else: a server runs without an operator.
  *
- * A server that is started in the background reads nothing; one that is put
- * there later (Ctrl-Z and `bg`) is stopped by the system, as any program that
- * reads from a terminal.
+ * A server in the background (`&`, or Ctrl-Z and `bg`) serves, and reads nothing
+ * until `fg`: the system stops a program that reads there.
  *
  * @module
  */
 import { dim } from "@std/fmt/colors";
+import { LossyLines } from "../../terminal/output.ts";
 import type { RawOptions, RawTerminal } from "../../terminal/raw_terminal.ts";
+import { HAS_JOBS, SYSTEM } from "../../platform/system.ts";
 
 /** Lines of the log that come within this time take one write. */
 const LOG_MS = 20;
@@ -20,63 +21,79 @@ const LOG_MS = 20;
 /** Of a longer line from a pipe the rest is not read, in characters. */
 const MAX_LINE = 65_536;
 
-/** Characters that a stopped terminal may miss before lines are left out. */
-const MAX_BEHIND = 1024 * 1024;
+/** How often a server in the background asks whether it still is there. */
+const ASK_EVERY_MS = 1_000;
 
 /** What keys do while the operator edits a line. */
 type Keys = Pick<RawOptions, "complete" | "interrupt">;
 
 /** Standard output, and, once lines are read, standard input. */
 export class Screen implements AsyncDisposable {
+  readonly #output = new LossyLines(Deno.stdout);
   #waiting: string[] = []; // to be printed
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #second = NaN;
-  #time = "";
   #terminal: RawTerminal | undefined;
   #closing: PromiseLike<void> | undefined; // the terminal's end
-  #leftOut = 0;
+  #holdsLog = true;
+  #isEnded = false;
 
   /** Prints a line of the log, with its time, soon. */
   log(line: string): void {
-    const now = Math.floor(Date.now() / 1_000);
-    if (now !== this.#second) this.#time = dim(localTime(new Date()));
-    this.#second = now;
-    this.#waiting.push(`${this.#time} ${line}`);
+    this.#waiting.push(`${dim(localTime(new Date()))} ${line}`);
+    if (this.#holdsLog) return;
     this.#timer ??= setTimeout(() => this.#draw(), LOG_MS);
   }
 
   /** Prints text at once, after the log so far. */
   print(text: string): void {
+    if (this.#holdsLog) return this.#output.print(`${text}\n`);
     if (text !== "") this.#waiting.push(text);
     this.#draw();
   }
 
+  /** Prints the log from now on: until here it would stand inside the greeting. */
+  startLog(): void {
+    this.#holdsLog = false;
+    this.#draw();
+  }
+
   /**
-   * The lines that the operator types, to the end of the input. A terminal that
-   * belongs to another program is not read.
+   * The lines that the operator types, to the end of the input. While a terminal
+   * belongs to another program, it is not read.
    */
   async *lines(keys: Keys): AsyncGenerator<string, void, void> {
     const isTerminal = Deno.stdin.isTerminal();
-    if (isTerminal && !await isInForeground()) return;
-    const isDrawn = isTerminal && Deno.stdout.isTerminal() &&
-      Deno.env.get("TERM") !== "dumb";
-    if (isDrawn) return yield* this.#editedLines(keys);
+    while (isTerminal && !await isInForeground()) {
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+      if (!Deno.stdin.isTerminal()) return; // it is gone
+    }
+    const { abilityOf, streamsNow } = await import("../../terminal/open.ts");
+    const ability = abilityOf(streamsNow(), { plain: false }, SYSTEM);
+    const terminal = ability === "drawn"
+      ? await this.#openTerminal(keys)
+      : undefined;
+    if (terminal) return yield* this.#editedLines(terminal);
+    const { openInput } = await import("../../terminal/input.ts");
     const { readLines } = await import("../../terminal/lines.ts");
-    yield* readLines(MAX_LINE);
+    yield* readLines(await openInput(), MAX_LINE);
   }
 
   /** Gives the terminal back, after what is still to be printed. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#draw();
+    this.#isEnded = true;
+    this.startLog();
     await (this.#closing ??= this.#terminal?.[Symbol.asyncDispose]());
     this.#terminal = undefined;
+    this.#output.use(undefined);
     this.#draw();
+    await this.#output.drained();
   }
 
-  async *#editedLines(keys: Keys): AsyncGenerator<string, void, void> {
-    // Only here: to load readline takes as long as to start the server.
+  /** Undefined if the terminal does not obey; then it is read as lines. */
+  async #openTerminal(keys: Keys): Promise<RawTerminal | undefined> {
+    // Only here: no server in the background needs it.
     const { RawTerminal } = await import("../../terminal/raw_terminal.ts");
-    const terminal = new RawTerminal({
+    return await RawTerminal.open({
       ...keys,
       closed: () => {}, // the server goes on
       endOfInput: () =>
@@ -84,13 +101,20 @@ export class Screen implements AsyncDisposable {
       mayResume: isInForeground,
       keepsLines: true,
     });
+  }
+
+  async *#editedLines(
+    terminal: RawTerminal,
+  ): AsyncGenerator<string, void, void> {
     this.#terminal = terminal;
+    if (this.#isEnded) return await this[Symbol.asyncDispose]();
+    this.#output.use(terminal);
     this.print("Type help for commands.");
     terminal.prompt("> ");
     for (;;) {
       const line = await terminal.read();
       if (line === undefined) break; // the terminal is gone
-      yield line;
+      yield line.text;
     }
     await this[Symbol.asyncDispose]();
   }
@@ -103,14 +127,7 @@ export class Screen implements AsyncDisposable {
     if (terminal && this.#closing) return; // it is drawn after the end
     const lines = this.#waiting.map((line) => `${line}\n`);
     this.#waiting = [];
-    if (!terminal) return writeOut(lines.join(""));
-    if (terminal.behind > MAX_BEHIND) { // as over a stalled SSH
-      this.#leftOut += lines.length;
-      return;
-    }
-    if (this.#leftOut > 0) lines.unshift(`(${this.#leftOut} lines left out)\n`);
-    this.#leftOut = 0;
-    terminal.print(lines.join(""));
+    if (lines.length > 0) this.#output.print(lines.join(""));
   }
 }
 
@@ -126,6 +143,18 @@ export function localTime(date: Date): string {
  * ask the operator for it, and all clients would wait.
  */
 async function isInForeground(): Promise<boolean> {
+  if (!HAS_JOBS) return true;
+  const path = "/proc/self/stat";
+  const mayRead = Deno.permissions.querySync({ name: "read", path });
+  try {
+    if (mayRead.state === "granted") {
+      const stat = Deno.readTextFileSync(path);
+      const fields = stat.slice(stat.lastIndexOf(")")).split(" ");
+      return fields[3] === fields[6]; // our process group and the terminal's
+    }
+  } catch {
+    // Not Linux, or not allowed after all. `ps` knows it too, but takes longer.
+  }
   const permission = { name: "run", command: "ps" } as const;
   const { state } = await Deno.permissions.query(permission);
   if (state !== "granted") return true;
@@ -136,23 +165,6 @@ async function isInForeground(): Promise<boolean> {
     const state = new TextDecoder().decode(stdout);
     return state === "" || state.includes("+");
   } catch {
-    return true; // there is no ps, as on Windows, which has no jobs either
+    return true; // there is no ps
   }
 }
-
-/**
- * Writes to standard output, unless the terminal is gone: console.log would end
- * the server.
- */
-function writeOut(text: string): void {
-  const bytes = encoder.encode(text);
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += Deno.stdout.writeSync(bytes.subarray(at));
-    }
-  } catch {
-    // Nothing reads it any more.
-  }
-}
-
-const encoder = new TextEncoder();

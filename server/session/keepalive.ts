@@ -1,135 +1,109 @@
 /**
- * Whether the client of one connection is there: it registers in time, it reads
+ * Whether the client of each connection is there: it registers in time, it reads
  * what it is sent, and it breaks its silence with a frame or with a PONG.
- *
- * Values in, values out, the time included, in milliseconds that never jump;
- * the timer in lifecycle.ts asks.
  *
  * @module
  */
 import { ChatError } from "../../protocol.ts";
-import { SlowConsumerDetector, type Unread } from "../net/slow_consumer.ts";
+import type { Context, Session } from "./session.ts";
+import type { Registered } from "./sender.ts";
 
-/** The times of {@linkcode Keepalive}, in milliseconds. */
-export interface KeepaliveSettings {
-  /** A client must register within this time. */
-  readonly registerWithinMs: number;
-  /** An idle client is sent PING after this time. */
-  readonly pingAfterMs: number;
-  /** An idle client is disconnected after this time. */
-  readonly idleAfterMs: number;
-  /** Limit of unread bytes of a slow consumer. */
-  readonly maxUnreadBytes: number;
-}
+/** Number of checks in a second; each connection is in one of them. */
+const CHECKS = 10;
 
-/** What {@linkcode Keepalive.check} looks at. */
-export interface Signs {
-  readonly outbox: Unread & { readonly behind: boolean };
-  /** When the client last gave a sign of life. */
-  idleSince: number;
-}
+/** From one check to the next, in milliseconds. */
+export const CHECK_EVERY_MS = 1_000 / CHECKS;
 
-/** How far a session is; `completing` is one socket of two. */
-export type Progress = "new" | "completing" | "two-socket" | "registered";
+/** A check that is so late was delayed by this computer, in milliseconds. */
+const STOOD_STILL_MS = 5_000;
 
-/** See the top of the file. */
-export class Keepalive {
-  /** When in each second it is checked: from 0 to 1, at random. */
-  readonly phase: number = Math.random();
-  readonly #consumer: SlowConsumerDetector;
-  #openedAt: number;
-  #waiting = false;
-  #pingedAt = -Infinity;
-  #pingedId: number | undefined; // the newest message before an open PING
-  #confirmedId = 0;
+/**
+ * A connection whose name another client asks for is sent PING if it has been
+ * idle for longer than this, in milliseconds: it may be dead.
+ */
+export const ASK_AFTER_MS = 3_000;
 
-  /** For a connection that was opened at `now`. */
-  constructor(now: number) {
-    this.#openedAt = now;
-    this.#consumer = new SlowConsumerDetector(now);
+/** If it stays idle for this time after that PING, it is disconnected. */
+export const ASKED_FOR_MS = 15_000;
+
+/**
+ * Checks all connections once a second: idle clients are sent PING, and clients
+ * that stay idle or stop reading are disconnected.
+ *
+ * The checks are spread over the second. With many connections one check of all
+ * would delay the clients that chat, and all that are disconnected in one moment
+ * would also reconnect in one.
+ */
+export class KeepaliveTimer {
+  readonly #context: Context;
+  #checkedAt: number;
+  #checks = 0;
+
+  /** For the sessions of `context`. */
+  constructor(context: Context) {
+    this.#context = context;
+    this.#checkedAt = context.now();
   }
 
-  /** Whether the client waits for the server to admit it. */
-  get waiting(): boolean {
-    return this.#waiting;
-  }
-
-  /** Waits for admission, which does not count as the client's time. */
-  async admitted(turn: Promise<void>, now: () => number): Promise<void> {
-    const since = now();
-    this.#waiting = true;
-    await turn;
-    this.#waiting = false;
-    this.#openedAt += now() - since;
-  }
-
-  /** Gives the client all its time again: the server itself stood still. */
-  restart(now: number): void {
-    this.#openedAt = now;
-    this.#consumer.restart(now);
-  }
-
-  /** Notes a PING; its PONG confirms all messages up to `lastId`, if given. */
-  pinged(now: number, lastId: number | undefined): void {
-    this.#pingedAt = now;
-    this.#pingedId ??= lastId;
-  }
-
-  /** Notes a PONG. @returns Up to which id it confirms messages. */
-  ponged(): number | undefined {
-    const id = this.#pingedId;
-    this.#pingedId = undefined;
-    if (id !== undefined) this.#confirmedId = id;
-    return id;
-  }
-
-  /** Whether messages up to `lastId` need a PING to be confirmed. */
-  isUnconfirmed(lastId: number): boolean {
-    return this.#pingedId === undefined && lastId > this.#confirmedId;
-  }
-
-  /**
-   * What to do now. Call it each second.
-   *
-   * @returns Why the connection must end, or "ping", or "confirm": a PING if
-   * messages are unconfirmed.
-   */
-  check(
-    signs: Signs,
-    { progress, settings, now }: {
-      progress: Progress;
-      settings: KeepaliveSettings;
-      now: number;
-    },
-  ): ChatError | "ping" | "confirm" | undefined {
-    const { outbox } = signs;
-    const maxBytes = settings.maxUnreadBytes;
-    const took = this.#consumer.check(outbox, { maxBytes, now });
-    if (took instanceof ChatError) return took;
-    // A client that takes a long answer is there, though nothing is read.
-    if (took && outbox.behind) signs.idleSince = now;
-    if (progress === "registered") {
-      return this.#checkIdle(now - signs.idleSince, settings, now);
+  /** Checks the connections of this moment; every {@linkcode CHECK_EVERY_MS}. */
+  check(): void {
+    const { admission, sessions } = this.#context;
+    const now = this.#context.now();
+    const late = now - this.#checkedAt - CHECK_EVERY_MS;
+    this.#checkedAt = now;
+    if (late >= STOOD_STILL_MS) {
+      for (const session of sessions) session.restartTimes(now);
     }
-    // Two-socket clients have no PING.
-    if (this.#waiting || progress === "two-socket") return undefined;
-    const { registerWithinMs, idleAfterMs } = settings;
-    const limitMs = progress === "new" ? registerWithinMs : idleAfterMs;
-    const openMs = now - this.#openedAt;
-    return openMs < limitMs ? undefined : idle("no registration", openMs);
+    const moment = this.#checks++ % CHECKS;
+    for (const session of sessions) {
+      if (Math.floor(session.phase * CHECKS) !== moment) continue;
+      const error = check(session, this.#context);
+      if (!error) continue;
+      // To refuse takes time, as to register does, and many may be due in one
+      // moment: clients that chat do not wait for all of them.
+      const turn = admission.pass(session.address.network);
+      if (turn) turn.then(() => session.refuse(error));
+      else session.refuse(error);
+    }
   }
+}
 
-  #checkIdle(
-    idleMs: number,
-    { pingAfterMs, idleAfterMs }: KeepaliveSettings,
-    now: number,
-  ): ChatError | "ping" | "confirm" | undefined {
-    if (idleMs >= idleAfterMs) return idle("no frame and no PONG", idleMs);
-    const pingedMs = now - this.#pingedAt;
-    if (idleMs >= pingAfterMs && pingedMs > idleMs) return "ping";
-    // It is not idle, but only a PONG says what an account has received.
-    return pingedMs >= pingAfterMs ? "confirm" : undefined;
+/** Sends PING if that is due. @returns Why the connection must end. */
+function check(session: Session, context: Context): ChatError | undefined {
+  const { connection, consumer, state } = session;
+  const { maxUnreadBytes, registerWithinMs, idleAfterMs } = context.settings;
+  const now = context.now();
+  const { outbox } = connection;
+  const took = consumer.check(outbox, { maxBytes: maxUnreadBytes, now });
+  if (took instanceof ChatError) return took;
+  // A client that takes a long answer is there, though nothing is read.
+  if (took && outbox.behind) connection.idleSince = now;
+  if (state.type === "registered") return checkIdle(state, context);
+  // Two-socket clients have no PING.
+  if (state.type === "two-socket" && state.user.user) return undefined;
+  const limitMs = state.type === "new" ? registerWithinMs : idleAfterMs;
+  const openMs = now - session.openedAt;
+  return openMs < limitMs ? undefined : idle("no registration", openMs);
+}
+
+function checkIdle(
+  registered: Registered,
+  { journal, settings, now }: Context,
+): ChatError | undefined {
+  const { pingAfterMs, idleAfterMs } = settings;
+  const { askedAt, connection: { idleSince } } = registered;
+  const idleMs = now() - idleSince;
+  const isDead = askedAt >= idleSince && now() - askedAt >= ASKED_FOR_MS;
+  if (isDead || idleMs >= idleAfterMs) {
+    return idle("no frame and no PONG", idleMs);
   }
+  const pingedMs = now() - registered.pingedAt;
+  const isIdle = idleMs >= pingAfterMs && pingedMs > idleMs;
+  // If it is not idle: only a PONG says what an account has received.
+  const confirms = pingedMs >= pingAfterMs && registered.account &&
+    registered.isUnconfirmed(journal.lastId);
+  if (isIdle || confirms) registered.ping(now(), journal.lastId);
+  return undefined;
 }
 
 function idle(what: string, forMs: number): ChatError {

@@ -1,29 +1,19 @@
 /**
- * Registration: as a guest, by signing up, by signing in; and what the client
- * gets first, which is what its user missed.
+ * Registration: as a guest, and what signing up and signing in (sign_in.ts) have
+ * in common with it. What follows is in enter.ts.
  *
  * A name that has an account is for its owner, who proves it: by LOGIN and PROVE,
  * or over TLS by the token of a session that began so.
  *
  * @module
  */
+import { ChatError, encode, type Frame } from "../../protocol.ts";
+import type { Account } from "../accounts/accounts.ts";
 import {
-  ChatError,
-  encode,
-  type Frame,
-  PROTOCOL,
-  text,
-} from "../../protocol.ts";
-import {
-  type Account,
-  exists,
-  type PendingLogin,
-  type Proved,
-} from "../accounts/accounts.ts";
-import type { ResumableSession } from "../accounts/resume_tokens.ts";
-import { parseVerifier } from "../../core/scram_server.ts";
+  type ResumableSession,
+  RESUME_WINDOW_MS,
+} from "../accounts/resume_tokens.ts";
 import type { Newcomer } from "../chat/names.ts";
-import type { Missed } from "../journal/journal.ts";
 import { hostOf } from "../net/connection.ts";
 import {
   type Answer,
@@ -32,38 +22,49 @@ import {
   type New,
   number,
   type OpenCommand,
-  sendAnswers,
   type Session,
   single,
 } from "./session.ts";
+import { ASK_AFTER_MS, ASKED_FOR_MS } from "./keepalive.ts";
+import { enter } from "./enter.ts";
 import { Registered } from "./sender.ts";
 
-/** The commands of a session that is not registered, by verb. */
-export const REGISTRATIONS = {
-  REGISTER: row([1, Infinity], register),
-  SIGNUP: row([1, 1], signUp),
-  LOGIN: row([1, 1], logIn),
-  PROVE: row([1, 1], prove),
-} as const;
-
-function row(words: OpenCommand["words"], run: OpenCommand["run"]) {
-  return { words, open: true, cost: EXPENSIVE, run: admitted(run) } as const;
+/** A command of a session that is not registered. */
+export function registration(
+  words: OpenCommand["words"],
+  run: OpenCommand["run"],
+): OpenCommand {
+  return { words, open: true, cost: EXPENSIVE, run: admitted(run) };
 }
 
-/** Waits for admission before `run`, unless the connection ends meanwhile. */
+/**
+ * Waits for admission before `run`, unless the connection ends meanwhile. If it
+ * fails, the name that it reserved is free again.
+ */
 function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
   return async (session, context, frame) => {
-    const turn = context.admission.pass();
-    if (turn) await session.keepalive.admitted(turn, context.now);
-    return hasEnded(session) ? undefined : run(session, context, frame);
+    const turn = context.admission.pass(session.address.network);
+    if (turn) await session.wait(turn, context.now);
+    if (session.hasEnded) return undefined;
+    try {
+      return await run(session, context, frame);
+    } catch (error) {
+      release(session, context);
+      const { state } = session;
+      if (state.type === "new" && error instanceof ChatError) {
+        state.refusal = error;
+      }
+      throw error;
+    }
   };
 }
 
-function hasEnded({ connection }: Session): boolean {
-  return connection.ending !== undefined;
-}
-
-function register(session: Session, context: Context, frame: Frame): Answer {
+/** REGISTER: as a guest, with a resume token, or as one of two sockets. */
+export function register(
+  session: Session,
+  context: Context,
+  frame: Frame,
+): Answer {
   const state = unregistered(session, "register");
   const [name = "", ...rest] = frame.args;
   state.isTwoSocket = name === "TOSEND" || name === "TORECV";
@@ -79,21 +80,24 @@ async function registerName(
   context: Context,
   { name, frame }: { name: string; frame: Frame },
 ): Promise<undefined> {
-  const { accounts, hub, resumables } = context;
-  const after = number(frame, "after");
-  const token = single(frame, "token");
-  const resumed = token === undefined
+  const { hub, journal, resumables } = context;
+  const after = afterOf(frame, journal);
+  const resumed = resumables.find(name, single(frame, "token") ?? "");
+  const retryAfter = resumed || context.accounts.loaded?.named(name)
     ? undefined
-    : resumables.find(name, token);
-  const account = accounts.named(name);
-  // Under the very name of an account only its owner has a resumable session; one
-  // under a similar name can be that of a guest from before the account. Without
-  // TLS the token is no proof: others could have read it.
-  const isOwner = account && session.connection.transport === "TLS" &&
-    resumed?.key === account.name.toLowerCase();
-  if (!isOwner) refuseGuest(context, name, account);
+    : await askHolder(session, context, name);
+  if (session.hasEnded) return;
+  const account = context.accounts.loaded?.named(name);
+  const claim = { name, account, resumed };
+  // A token that ever went over the network without TLS is no proof.
+  const isProof = resumed?.secure && session.isSecure;
+  if (!isProof || !sessionOfOwner(claim)) {
+    refuseGuest(session, context, claim);
+  }
+  if (!resumed) refuseStranger(session, context, name);
   replace(resumed?.connection);
-  hub.names.reserve(name, session.connection);
+  const isOwn = account !== undefined || resumed !== undefined;
+  hub.names.reserve(name, session.connection, { retryAfter, isOwn });
   await enter(session, context, {
     name: account?.name ?? name,
     resumed,
@@ -103,17 +107,119 @@ async function registerName(
   });
 }
 
-/** @throws {ChatError} 110 if the client must sign in. */
-function refuseGuest(
-  { hub, settings }: Context,
+/** @throws {ChatError} 104 if the name is kept, see {@linkcode keptFor}. */
+export function refuseStranger(
+  session: Session,
+  context: Context,
   name: string,
-  account: Account | undefined,
 ): void {
+  const kept = keptFor(session, context, name);
+  if (kept) throw kept;
+}
+
+/**
+ * While a guest can resume a session, its name is for its token, and for clients
+ * of its address. Others would get the messages to that guest, and could take the
+ * names of a whole class while the server restarts.
+ *
+ * @returns The error for the client of another address.
+ */
+function keptFor(
+  { address }: Session,
+  { accounts, hub, now, resumables }: Context,
+  name: string,
+): ChatError | undefined {
+  const lost = resumables.newest(name);
+  if (!lost || lost.connection || accounts.loaded?.named(name)) {
+    return undefined;
+  }
+  if (lost.network === address.network) return undefined;
+  const leftMs = lost.goneAt + RESUME_WINDOW_MS - now();
+  if (leftMs <= 0) return undefined;
+  return hub.names.kept(name, Math.ceil(leftMs / 1_000) + 1); // it is checked each second
+}
+
+/**
+ * Asks the client that has a name whether it is there, if it is idle: it may be
+ * the dead connection of the very user who wants the name.
+ *
+ * @returns If it does not answer: in how many seconds the name is free at latest.
+ */
+export async function askHolder(
+  session: Session,
+  { after, hub, now, settings }: Context,
+  name: string,
+): Promise<number | undefined> {
+  const holder = hub.userNamed(name)?.peer;
+  if (!(holder instanceof Registered)) return undefined;
+  if (now() - holder.connection.idleSince < ASK_AFTER_MS) return undefined;
+  // Other addresses must not make a client lose its name that hung for a moment.
+  const isOwn = holder.network === session.address.network;
+  const { idleSince } = holder.connection;
+  await session.wait(holder.ask(after, isOwn), now);
+  if (holder.connection.idleSince > idleSince) return undefined; // it is there
+  const freeAt = isOwn
+    ? holder.askedAt + ASKED_FOR_MS
+    : idleSince + settings.idleAfterMs;
+  return Math.ceil((freeAt - now()) / 1_000) + 1; // it is checked each second
+}
+
+/** What a client claims, and what the server knows of it. */
+interface Claim {
+  readonly name: string;
+  readonly account: Account | undefined;
+  /** The session of its token. */
+  readonly resumed: ResumableSession | undefined;
+}
+
+/**
+ * The session, if it is one of the owner. Under the very name of an account only
+ * the owner has one; one under a similar name can be that of a guest from before.
+ */
+function sessionOfOwner(
+  { account, resumed }: Claim,
+): ResumableSession | undefined {
+  const key = account?.name.toLowerCase();
+  return resumed?.key === key ? resumed : undefined;
+}
+
+/**
+ * For what wrong passwords lock an account: a session of the owner, or an address.
+ * A thief of the token can lock the session; the owner then has the address.
+ */
+export function addressOf(
+  { connection }: Session,
+  { accounts }: Context,
+  claim: Claim,
+): string {
+  const host = hostOf(connection.remote);
+  const { name, account } = claim;
+  const own = sessionOfOwner(claim);
+  if (!account || !own) return host;
+  const session = `session ${own.token}`;
+  return accounts.loaded?.locked(account, name, session) ? host : session;
+}
+
+/** @throws {ChatError} 110 if the client must sign in; 112 if it cannot now. */
+function refuseGuest(
+  session: Session,
+  context: Context,
+  claim: Claim,
+): void {
+  const { accounts, hub, settings } = context;
+  const { name, account } = claim;
   if (!account && !settings.requireLogin) return;
   hub.names.check(name);
+  const address = addressOf(session, context, claim);
+  const locked = account && accounts.loaded?.locked(account, name, address);
+  if (locked) {
+    const Suggestion = hub.names.freeName(name);
+    const headers = { ...locked.headers, Suggestion };
+    throw new ChatError(112, locked.message, { headers });
+  }
   const why = account
     ? "this name (or a similar one) has an account; sign in"
-    : "guests are not allowed; sign in";
+    : "guests are not allowed; sign in or sign up";
   throw new ChatError(110, `Cannot register as "${name}": ${why}`, {
     headers: account
       ? { Account: account.name, Suggestion: hub.names.freeName(name) }
@@ -121,210 +227,13 @@ function refuseGuest(
   });
 }
 
-async function signUp(
-  session: Session,
-  context: Context,
+/** The newest message that the client has, if it is one of this journal. */
+export function afterOf(
   frame: Frame,
-): Promise<Uint8Array | undefined> {
-  const { accounts, hub } = context;
-  const { state } = session;
-  const [word = ""] = frame.args;
-  const user = state.type === "registered" ? state : undefined;
-  const name = user?.user.name ?? word;
-  if (name.toLowerCase() !== word.toLowerCase()) {
-    throw new ChatError(105, `Cannot sign up as "${word}": you are ${name}`);
-  }
-  hub.names.check(name);
-  const verifier = bodyText(frame);
-  parseVerifier(verifier);
-  if (user?.account && accounts.has(name, verifier)) { // it asks once more
-    return registered(user, context);
-  }
-  if (hub.names.owned(name) !== undefined) throw exists(name);
-  if (user) return await signUpUser(session, context, { user, verifier });
-  hub.names.reserve(name, session.connection);
-  const account = await createReserved(session, context, { name, verifier });
-  if (hasEnded(session)) hub.names.release(name);
-  else await enter(session, context, { name, account, deed: "signed up" });
-  return undefined;
-}
-
-/** Makes an account for a guest. */
-async function signUpUser(
-  { address, connection }: Session,
-  context: Context,
-  { user, verifier }: { user: Registered; verifier: string },
-): Promise<Uint8Array> {
-  address.countSignUp(context.now());
-  const { user: { name }, resumable: { since, token } } = user;
-  const keyScope = token; // the keys of the guest's messages stay valid
-  const account = { name, verifier, since, keyScope };
-  user.account = await context.accounts.create(account);
-  context.log(`${name} signed up from <${connection.remote}>`);
-  return registered(user, context);
-}
-
-/** Makes an account for a name that is reserved until then. */
-async function createReserved(
-  { address }: Session,
-  { accounts, hub, journal, resumables, now }: Context,
-  { name, verifier }: { name: string; verifier: string },
-): Promise<Account> {
-  const keyScope = crypto.randomUUID();
-  const since = journal.lastId;
-  try {
-    address.countSignUp(now());
-    await resumables.forget(name); // of a guest, who must not resume as its owner
-    return await accounts.create({ name, verifier, since, keyScope });
-  } catch (error) {
-    hub.names.release(name);
-    throw error;
-  }
-}
-
-function logIn(session: Session, context: Context, frame: Frame): Uint8Array {
-  const state = unregistered(session, "sign in");
-  if (state.login) {
-    throw new ChatError(
-      105,
-      `Cannot sign in: the LOGIN of ${state.login.name} waits for its PROVE`,
-    );
-  }
-  const name = frame.args[0]!;
-  context.hub.names.check(name);
-  const address = hostOf(session.connection.remote);
-  state.login = context.accounts.begin(name, address, bodyText(frame));
-  return encode("CHALLENGE", [name], {}, state.login.challenge.message);
-}
-
-async function prove(
-  session: Session,
-  context: Context,
-  frame: Frame,
-): Promise<undefined> {
-  const state = unregistered(session, "sign in");
-  const { login } = state;
-  state.login = undefined; // a challenge is good for one answer
-  if (!login) throw new ChatError(105, "Cannot prove anything before LOGIN");
-  if (login.name !== frame.args[0]) {
-    throw new ChatError(105, `Cannot prove: the LOGIN was of ${login.name}`);
-  }
-  const { hub, resumables } = context;
+  { id }: { id: string },
+): number | undefined {
   const after = number(frame, "after");
-  const token = single(frame, "token") ?? "";
-  const { account, signature } = await checkProof(session, context, {
-    login,
-    message: bodyText(frame),
-  });
-  if (hasEnded(session)) return;
-  const { name } = account;
-  const resumed = resumables.find(name, token);
-  replace(resumables.newest(name)?.connection);
-  replace(hub.names.newcomer(name)); // another client that proved it a moment ago
-  hub.names.reserve(name, session.connection);
-  const deed = "signed in";
-  await enter(session, context, {
-    name,
-    resumed,
-    account,
-    after,
-    signature,
-    deed,
-  });
-}
-
-/** Checks a proof, and logs wrong ones. */
-async function checkProof(
-  { connection: { remote } }: Session,
-  { accounts, log }: Context,
-  { login, message }: { login: PendingLogin; message: string },
-): Promise<Proved> {
-  try {
-    return await accounts.prove(login, message);
-  } catch (error) {
-    const code = error instanceof ChatError ? error.code : undefined;
-    if (code === 111) log(`${login.name}: wrong password from <${remote}>`);
-    if (code === 112) log(`${login.name}: temporarily locked at <${remote}>`);
-    throw error;
-  }
-}
-
-/** A user that may enter, and how. */
-interface Entry {
-  /** Reserved for the session. */
-  readonly name: string;
-  /** The session that is resumed; without, a new one starts. */
-  readonly resumed?: ResumableSession | undefined;
-  readonly account: Account | undefined;
-  /** The newest message that the client says it has. */
-  readonly after?: number | undefined;
-  /** The server's answer to a proof. */
-  readonly signature?: string;
-  /** What the user did, for the log. */
-  readonly deed: string;
-}
-
-/** Enters the chat, and sends what was missed. */
-async function enter(
-  session: Session,
-  context: Context,
-  entry: Entry,
-): Promise<void> {
-  const { journal, settings } = context;
-  const { name, signature, deed } = entry;
-  const { connection } = session;
-  reserve(session, name);
-  const resumable = entry.resumed ?? await startSession(session, context, name);
-  const banned = context.bans.refusal({ kind: "name", value: name }); // by now
-  if (hasEnded(session) || banned) {
-    resumable.goneAt = context.now();
-    release(session, context);
-    if (banned) throw banned;
-    return;
-  }
-  const user = new Registered(session, context, { ...entry, resumable });
-  session.state = user;
-  resumable.connection = connection;
-  resumable.goneAt = Infinity;
-  connection.maxBodyBytes = settings.maxBodyBytes;
-  context.log(`${name} ${deed} from <${connection.remote}>`);
-  const upTo = journal.lastId;
-  connection.outbox.answer(registered(user, context, signature));
-  await replay(user, context, { entry, upTo });
-  user.release();
-}
-
-/** Sends what the user has missed, up to an id. */
-async function replay(
-  { connection, resumable }: Registered,
-  { accounts, journal, now }: Context,
-  { entry, upTo }: { entry: Entry; upTo: number },
-): Promise<void> {
-  const { account, after } = entry;
-  // A greater id is that of another server, or of a database that is gone.
-  const known = after !== undefined && after <= upTo ? after : undefined;
-  if (account && known !== undefined) await accounts.received(account, known);
-  const missed = missedBy(resumable, entry, known);
-  if (!missed) return;
-  await sendAnswers(connection, now, journal.missed({ ...missed, upTo }));
-}
-
-/** Starts a resumable session under a reserved name, or releases the name. */
-async function startSession(
-  session: Session,
-  context: Context,
-  name: string,
-): Promise<ResumableSession> {
-  try {
-    return await context.resumables.begin(name, context.journal.lastId);
-  } catch (error) {
-    release(session, context);
-    throw error;
-  }
-}
-
-function reserve({ state }: Session, name: string): void {
-  if (state.type === "new") state.reserved = name;
+  return (single(frame, "journal") ?? id) === id ? after : undefined;
 }
 
 /** Releases the name that is reserved for the session, if there is one. */
@@ -334,79 +243,58 @@ export function release({ state }: Session, { hub }: Context): void {
   state.reserved = undefined;
 }
 
-/**
- * What the user gets first. A guest whose client does not know its last message
- * gets nothing; an account gets what was sent to it alone since the last message
- * that it has certainly received.
- */
-function missedBy(
-  { rooms, since: guestSince }: ResumableSession,
-  { name, resumed, account }: Entry,
-  after: number | undefined,
-): Omit<Missed, "upTo"> | undefined {
-  if (account) {
-    const { since, seen } = account;
-    if (after !== undefined) return { after, user: name, since, rooms };
-    return { after: seen, user: name, since, rooms: new Map(), alone: true };
-  }
-  if (!resumed || after === undefined) return undefined;
-  return { after, user: name, since: guestSince, rooms };
-}
-
-function registered(
-  { user, resumable }: Registered,
-  { journal, settings }: Context,
-  signature?: string,
-): Uint8Array {
-  return encode("REGISTERED", [user.name], {
-    Server: settings.software,
-    Protocol: PROTOCOL,
-    "Max-body": settings.maxBodyBytes,
-    Token: resumable.token,
-    "Last-id": journal.lastId,
-  }, signature);
-}
-
 /** Ends a connection, dead or alive, for which there is a newer one. */
-function replace(connection: Newcomer | undefined): void {
+export function replace(connection: Newcomer | undefined): void {
   connection?.end(
     new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
   );
 }
 
 /** @throws {ChatError} 105 if the session has a user. */
-function unregistered({ state }: Session, deed: string): New {
+export function unregistered({ state }: Session, deed: string): New {
   if (state.type === "new") return state;
   const { name } = state.user;
-  throw new ChatError(105, `Cannot ${deed}: you are ${name}`);
-}
-
-/** @throws {ChatError} 107 if the body is not UTF-8. */
-function bodyText(frame: Frame): string {
-  const body = text(frame.body);
-  if (body !== undefined) return body;
-  throw new ChatError(107, "Cannot read a body that is not UTF-8");
+  throw new ChatError(
+    105,
+    `Cannot ${deed}: you are ${name} already; send LOGOUT, and connect again`,
+  );
 }
 
 async function registerTwoSocket(
   session: Session,
-  { accounts, twoSocketUsers, settings, resumables }: Context,
+  context: Context,
   [role, name, ...rest]: readonly string[],
-): Promise<Uint8Array> {
+): Promise<undefined> {
+  const { accounts, settings, resumables, log, now } = context;
+  const twoSocketUsers = await context.twoSocketUsers.load();
+  if (session.hasEnded) return;
   if (name === undefined || rest.length > 0) {
     throw new ChatError(100, "Cannot register: a name is one word");
   }
   if (settings.requireLogin) {
-    throw new ChatError(110, "Cannot register: guests are not allowed");
+    throw new ChatError(
+      110,
+      "Cannot register: guests are not allowed; sign in or sign up",
+    );
   }
-  if (accounts.named(name)) {
+  if (accounts.loaded?.named(name)) {
     throw new ChatError(100, "Cannot register: the name has an account");
   }
+  const kept = keptFor(session, context, name);
+  if (kept) throw new ChatError(100, kept.message);
   const which = role === "TOSEND" ? "TOSEND" : "TORECV";
   const user = twoSocketUsers.register(which, name, session.connection);
   session.state = { type: "two-socket", user, role: which };
-  session.pace.neverRefuse({ exempt: which === "TORECV" });
+  session.openedAt = now(); // the other socket has all of its time
+  session.pace.debts.neverRefuse({ exempt: which === "TORECV" });
+  session.pace.work.isExempt = which === "TORECV";
   session.connection.maxBodyBytes = settings.maxBodyBytes;
   await resumables.forget(name); // of a guest, whose messages these are not
-  return encode("REGISTERED", [which, name]);
+  if (session.hasEnded) return;
+  session.connection.outbox.answer(encode("REGISTERED", [which, name]));
+  user.registered();
+  const other = which === "TOSEND" ? "TORECV" : "TOSEND";
+  const part = user.user ? `completes ${other}` : `waits for ${other}`;
+  const { remote } = session.connection;
+  log(`${name} registered from <${remote}>, ${which} ${part}`, remote);
 }

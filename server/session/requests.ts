@@ -14,103 +14,138 @@ import {
   header,
   type Headers,
   type RequestVerb,
+  type ServerVerb,
+  startLine,
   targetKind,
 } from "../../protocol.ts";
 import { encodeSents } from "../chat/batch.ts";
-import { logJoined, logLeft, type Room, type User } from "../chat/user.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
+import type { User } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
+  type Answer,
   type Command,
   type Context,
   EXPENSIVE,
+  malformed,
   number,
-  sendAnswers,
+  type OpenCommand,
+  type Session,
+  type UserCommand,
 } from "./session.ts";
-import { REGISTRATIONS } from "./register.ts";
+import { makeAnswer, sendAnswers } from "./answers.ts";
+import { register, registration } from "./register.ts";
 import { type Registered, send } from "./sender.ts";
 import type { Hub } from "../chat/hub.ts";
 
 /** All commands, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
-  ...REGISTRATIONS,
+  REGISTER: registration([1, Infinity], register),
+  SIGNUP: registration([1, 1], signingIn("signUp")),
+  LOGIN: registration([1, 1], signingIn("logIn")),
+  PROVE: registration([1, 1], signingIn("prove")),
   JOIN: { words: [1, 1], kind: "joins", run: join },
   LEAVE: { words: [1, 1], kind: "joins", run: leave },
   ROOMS: { words: [0, 0], cost: EXPENSIVE, run: rooms },
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
-  SEND: {
-    words: [1, 1],
-    kind: "messages",
-    drafts: true,
-    run: send,
-    refused: answerRepeated,
-  },
+  SEND: { words: [1, 1], kind: "messages", run: send },
   HISTORY: { words: [1, 1], cost: EXPENSIVE, run: history },
-  CALL: { words: [1, 1], cost: EXPENSIVE, run: call },
-  ACCEPT: { words: [1, 1], run: accept },
-  DECLINE: { words: [1, 1], run: decline },
+  CALL: {
+    words: [1, 1],
+    cost: EXPENSIVE,
+    run: passOn("CALL", "CALLING", (frame, From) => ({
+      From,
+      Address: addresses(frame),
+      Commit: one(frame, "Commit"),
+      ...purpose(frame),
+    })),
+  },
+  ACCEPT: {
+    words: [1, 1],
+    run: passOn("ACCEPT", "ACCEPTED", (frame, From) => ({
+      From,
+      Address: addresses(frame),
+      Key: one(frame, "Key"),
+    })),
+  },
+  DECLINE: {
+    words: [1, 1],
+    run: passOn("DECLINE", "DECLINED", (frame) => ({
+      Reason: maybe(frame, "Reason"),
+    })),
+  },
   PING: { words: [0, 0], always: true, run: () => encode("PONG") },
   PONG: { words: [0, 0], always: true, run: pong },
   LOGOUT: { words: [0, 0], always: true, run: logout },
   RECEIVED: { words: [0, 1], run: refuseReceived },
 };
 
+/** A command of sign_in.ts, which is loaded with the first one. */
+function signingIn(name: "signUp" | "logIn" | "prove"): OpenCommand["run"] {
+  return async (session, context, frame) => {
+    const commands = await import("./sign_in.ts");
+    const accounts = await context.accounts.load();
+    if (session.hasEnded) return undefined;
+    return await commands[name](session, context, { accounts, frame });
+  };
+}
+
 async function join(
-  registered: Registered,
-  context: Context,
+  { user, resumable }: Registered,
+  { hub, journal, resumables }: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  const { hub, journal } = context;
-  const { user } = registered;
   const roomsBefore = user.rooms.size;
   const room = hub.join(user, frame.args[0]!, journal);
   const answer = encode("JOINED", [room.name], {
     Members: room.members.size,
     "Last-id": journal.lastId,
+    Time: hub.time(),
   });
-  if (user.rooms.size > roomsBefore) {
-    logJoined(user, room.name, context);
-    await storeMembership(registered, context, room);
-  }
-  return answer;
-}
-
-/** @throws {ChatError} 119 if it cannot be stored; then the user has left. */
-async function storeMembership(
-  { user, resumable }: Registered,
-  context: Context,
-  room: Room,
-): Promise<void> {
-  const since = user.rooms.get(room)!; // just joined
+  if (user.rooms.size === roomsBefore) return answer;
   try {
-    await context.resumables.joined(resumable, room.name, since);
-  } catch (error) {
-    if (user.rooms.has(room)) {
-      context.hub.leave(user, room.name);
-      logLeft(user, room.name, context);
-    }
+    const since = user.rooms.get(room)!; // just joined
+    await resumables.joined(resumable, room.name, since);
+    return answer;
+  } catch (error) { // it cannot be stored
+    if (user.rooms.has(room)) hub.leave(user, room.name);
     throw error;
   }
 }
 
 async function leave(
   { user, resumable }: Registered,
+  { hub, resumables }: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const room = hub.leave(user, frame.args[0]!);
+  await resumables.left(resumable, [room.name]);
+  return encode("LEFT", [room.name], { Time: hub.time() });
+}
+
+function rooms(
+  user: Registered,
+  context: Context,
+): Promise<Uint8Array> {
+  const { hub, journal, now, roomList } = context;
+  const make = () => {
+    const rooms = hub.list(journal);
+    const lines = rooms.map(({ name, members }) => `${name} ${members}\n`);
+    const bytes = encode("ROOMS", [], {}, lines.join(""));
+    return { bytes, lines: lines.length };
+  };
+  return makeAnswer(user, context, () => roomList.at(now(), make));
+}
+
+function who(
+  user: Registered,
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  const room = context.hub.leave(user, frame.args[0]!);
-  logLeft(user, room.name, context); // now: the session may end meanwhile
-  await context.resumables.left(resumable, [room.name]);
-  return encode("LEFT", [room.name]);
+  return makeAnswer(user, context, () => whoIn(context, frame));
 }
 
-function rooms(_user: Registered, { hub, journal }: Context): Uint8Array {
-  const lines = hub.list(journal).map((room) =>
-    `${room.name} ${room.members}\n`
-  );
-  return encode("ROOMS", [], {}, lines.join(""));
-}
-
-function who(_user: Registered, { hub }: Context, frame: Frame): Uint8Array {
+function whoIn({ hub }: Context, frame: Frame): Uint8Array {
   const word = frame.args[0]!;
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
@@ -120,6 +155,41 @@ function who(_user: Registered, { hub }: Context, frame: Frame): Uint8Array {
     ({ name, peer }) => `${name} ${peer.remote} ${peer.kind}\n`,
   );
   return encode("WHO", [all ? "ALL" : room?.name ?? word], {}, lines.join(""));
+}
+
+/**
+ * Answers a frame that is refused: a SEND that is stored already as it was
+ * answered then, and a browser over HTTP.
+ *
+ * @throws {ChatError} The `error`, for any other frame.
+ */
+export function answerRefused(
+  session: Session,
+  context: Context,
+  { frame, error }: { frame?: Frame | undefined; error: ChatError },
+): Answer {
+  const { state } = session;
+  if (state.type === "registered" && frame?.verb === "SEND") {
+    return answerRepeated(state, context, { frame, error });
+  }
+  const line = frame ? startLine(frame) : `${error.headers["For"]}`;
+  if (state.type !== "new" || !HTTP_REQUEST.test(line)) throw error;
+  return answerHttp(session, context, frame);
+}
+
+/** No command of ours: the methods of HTTP (RFC 9110), and what follows them. */
+const HTTP_REQUEST =
+  /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) \S+ HTTP\/1\.[01]$/;
+
+async function answerHttp(
+  { connection }: Session,
+  { page }: Context,
+  frame: Frame | undefined,
+): Promise<undefined> {
+  const host = frame && header(frame, "host");
+  const { httpAnswer } = await import("../net/http_answer.ts");
+  const why = "Cannot read head: it is HTTP, and this is the port of the chat";
+  connection.end(new ChatError(103, why), httpAnswer({ host, page }));
 }
 
 /**
@@ -133,10 +203,8 @@ function answerRepeated(
   { journal }: Context,
   { frame, error }: { frame: Frame; error: ChatError },
 ): Uint8Array {
-  const to = frame.args[0];
-  if (!MAY_CHANGE.has(error.code) || to === undefined || !targetKind(to)) {
-    throw error;
-  }
+  const to = frame.args[0]!; // without a target it is another error
+  if (!MAY_CHANGE.has(error.code) || !targetKind(to)) throw error;
   const key = registered.keyOf(frame);
   const stored = key === undefined ? undefined : journal.repeated(key);
   if (!stored) throw error;
@@ -148,10 +216,11 @@ function answerRepeated(
 const MAY_CHANGE: ReadonlySet<number> = new Set([102, 109, 120]);
 
 async function history(
-  { connection }: Registered,
-  { hub, journal, settings, now }: Context,
+  user: Registered,
+  context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
+  const { hub, journal, settings } = context;
   const room = frame.args[0]!;
   const after = number(frame, "after");
   const before = number(frame, "before");
@@ -162,30 +231,38 @@ async function history(
     ...(after === undefined ? {} : { after }),
     ...(before === undefined ? {} : { before }),
   });
-  const sent = await sendAnswers(connection, now, frames);
+  const sent = await sendAnswers(user, context, frames);
   return encode("HISTORY", [name], { Count: sent });
 }
 
 /** A client that answers a PING has everything that was sent before it. */
 async function pong(
-  { account, keepalive }: Registered,
+  registered: Registered,
   { accounts }: Context,
 ): Promise<undefined> {
-  const id = keepalive.ponged();
-  if (account && id !== undefined) await accounts.received(account, id);
+  const { account } = registered;
+  const id = registered.ponged();
+  if (account && id !== undefined) await accounts.loaded?.received(account, id);
 }
 
-/** Ends the connection. The client has everything that could be sent to it. */
+/**
+ * Ends the session, also if that cannot be stored, and then the connection. The
+ * client has everything that could be sent to it.
+ */
 async function logout(
-  { connection, account, caughtUp }: Registered,
-  { accounts, journal }: Context,
+  registered: Registered,
+  { accounts, journal, resumables }: Context,
 ): Promise<undefined> {
+  const { connection, account } = registered;
+  await resumables.end(registered.resumable).catch(unlessNotStored);
+  if (connection.ending !== undefined) return; // it was lost meanwhile
+  const { caughtUp } = registered;
   const { lastId } = journal;
   connection.outbox.answer(encode("BYE"));
   connection.end("logged out");
   if (!account || !caughtUp) return;
   await connection.outbox.flushed();
-  if (connection.outbox.empty) await accounts.received(account, lastId);
+  if (connection.outbox.empty) await accounts.loaded?.received(account, lastId);
 }
 
 function refuseReceived(): never {
@@ -200,51 +277,25 @@ export const MAX_ADDRESSES = 8;
 // the form that it has there: no user gets another user's bytes under the server's
 // name. Whether a call is answered, and in time, is left to the clients.
 
-function call(
-  { user }: Registered,
-  { hub }: Context,
-  frame: Frame,
-): Uint8Array {
-  if (user.muted) {
-    throw new ChatError(120, "Cannot call: the operator has muted you");
-  }
-  const to = otherUser(user, hub, frame);
-  to.peer.notify(encode("CALL", [user.name], {
-    Session: one(frame, "Session"),
-    From: user.peer.remote,
-    Address: addresses(frame),
-    Commit: one(frame, "Commit"),
-    ...purpose(frame),
-  }));
-  return encode("CALLING", [to.name]);
-}
-
-function accept(
-  { user }: Registered,
-  { hub }: Context,
-  frame: Frame,
-): Uint8Array {
-  const to = otherUser(user, hub, frame);
-  to.peer.notify(encode("ACCEPT", [user.name], {
-    Session: one(frame, "Session"),
-    From: user.peer.remote,
-    Address: addresses(frame),
-    Key: one(frame, "Key"),
-  }));
-  return encode("ACCEPTED", [to.name]);
-}
-
-function decline(
-  { user }: Registered,
-  { hub }: Context,
-  frame: Frame,
-): Uint8Array {
-  const to = otherUser(user, hub, frame);
-  to.peer.notify(encode("DECLINE", [user.name], {
-    Session: one(frame, "Session"),
-    Reason: maybe(frame, "Reason"),
-  }));
-  return encode("DECLINED", [to.name]);
+/** What passes a request on as `verb`, and answers with `answer`. */
+function passOn(
+  verb: RequestVerb,
+  answer: ServerVerb,
+  headersOf: (frame: Frame, from: string) => Headers,
+): UserCommand["run"] {
+  return ({ user, remote, address }, { hub, now }, frame) => {
+    if (verb === "CALL") hub.muting.check(user, "call");
+    const to = otherUser(user, hub, frame);
+    const Session = one(frame, "Session");
+    const all = { Session, ...headersOf(frame, remote) };
+    // The only text of a user in them: one who is muted answers without.
+    const headers = hub.muting.isMuted(user)
+      ? { ...all, Reason: undefined }
+      : all;
+    if (verb === "CALL") address.calls.count(to.name, now());
+    to.peer.notify(encode(verb, [user.name], headers));
+    return encode(answer, [to.name]);
+  };
 }
 
 /** @throws {ChatError} 102 if there is no such user, 118 if it cannot do it. */
@@ -274,27 +325,23 @@ function addresses(frame: Frame): string[] {
   const found = frame.headers.filter(([name]) => name === "address")
     .map(([, value]) => value);
   if (found.length > MAX_ADDRESSES) {
-    throw wrong(`over ${MAX_ADDRESSES} of Address`);
+    throw malformed(`over ${MAX_ADDRESSES} of Address`);
   }
   if (found.every((value) => FORMS.Address.test(value))) return found;
-  throw wrong("Address is no address:port");
+  throw malformed("Address is no address:port");
 }
 
 /** @throws {ChatError} 105 if the header is missing, or of the wrong form. */
 function one(frame: Frame, name: keyof typeof FORMS): string {
   const value = maybe(frame, name);
   if (value !== undefined) return value;
-  throw wrong(`${name} is missing`);
+  throw malformed(`${name} is missing`);
 }
 
 function maybe(frame: Frame, name: keyof typeof FORMS): string | undefined {
   const value = header(frame, name.toLowerCase());
   if (value === undefined || FORMS[name].test(value)) return value;
-  throw wrong(`${name} is of the wrong form`);
-}
-
-function wrong(why: string): ChatError {
-  return new ChatError(105, `Cannot do that: ${why}`);
+  throw malformed(`${name} is of the wrong form`);
 }
 
 /** The form of each header. Heads have no control characters at all. */

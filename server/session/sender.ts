@@ -9,37 +9,31 @@
  *
  * @module
  */
-import { ChatError, encodeError, type Frame, isText } from "../../protocol.ts";
+import {
+  ChatError,
+  encode,
+  encodeError,
+  type Frame,
+  isText,
+  isUserName,
+} from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/resume_tokens.ts";
 import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Peer, User } from "../chat/user.ts";
 import type { Journal, Stored } from "../journal/journal.ts";
+import type { Address, LimitedConnection } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
+import type { Clock } from "../net/clock.ts";
+import type { Floods } from "./floods.ts";
+import { PongWait } from "./pong.ts";
 import type { Connection } from "../net/connection.ts";
-import type { Keepalive } from "./keepalive.ts";
-
-/** The parts of a session that stay when its state changes. */
-export interface SessionParts {
-  readonly connection: Connection;
-  /** Its rates and turns. */
-  readonly pace: Pace;
-  readonly keepalive: Keepalive;
-}
-
-/** The parts of the server that a user needs. */
-export interface UserContext {
-  readonly hub: Hub;
-  readonly journal: Journal;
-  /** Milliseconds that never jump. */
-  readonly now: () => number;
-}
 
 /** The command SEND: checks it, and makes a draft of it. */
 export function send(
   registered: Registered,
-  { hub }: Pick<UserContext, "hub">,
+  { hub }: { readonly hub: Hub },
   frame: Frame,
 ): undefined {
   const to = hub.checkTarget(registered.user, frame.args[0]!); // a SEND has one
@@ -49,44 +43,59 @@ export function send(
   registered.add(frame, to);
 }
 
+const PING = encode("PING");
+
+/** What registered users share. */
+interface Shared {
+  readonly floods: Floods | undefined;
+  readonly hub: Hub;
+  readonly journal: Journal;
+  readonly now: () => number;
+}
+
 /** The state of a session whose user is registered. */
 export class Registered implements Peer {
   readonly type = "registered";
   readonly user: User;
   readonly connection: Connection;
-  readonly keepalive: Keepalive;
+  readonly address: Address;
   /** What the user can resume with its token. */
   readonly resumable: ResumableSession;
   /** Undefined for a guest. */
   account: Account | undefined;
-  readonly #pace: Pace;
-  readonly #journal: Journal;
-  readonly #now: () => number;
+  /** When it was last sent PING. */
+  pingedAt = -Infinity;
+  /** When it was last sent PING because another client asks for its name. */
+  askedAt = -Infinity;
+  readonly pace: Pace;
+  readonly #shared: Shared;
   #drafts: Draft[] = [];
   /** The words of the last draft, if it has no key; and its target. */
   #words: readonly string[] | undefined;
   #to = "";
   #held: Uint8Array[] | undefined = []; // until what was missed is sent
   #heldBytes = 0;
+  #pingedId: number | undefined; // the newest message before an open PING
+  #confirmedId = 0;
+  readonly #pong = new PongWait();
 
   /** Enters the hub under a reserved name. */
   constructor(
-    parts: SessionParts,
-    context: UserContext,
-    { name, account, resumable }: {
-      name: string;
-      account: Account | undefined;
-      resumable: ResumableSession;
+    { address, connection, pace }: LimitedConnection & {
+      connection: Connection;
     },
+    shared: Shared,
+    { name, account, resumable }:
+      & Pick<Registered, "account" | "resumable">
+      & { name: string },
   ) {
-    this.connection = parts.connection;
-    this.keepalive = parts.keepalive;
+    this.connection = connection;
+    this.address = address;
     this.account = account;
     this.resumable = resumable;
-    this.user = context.hub.enter(name, this);
-    this.#pace = parts.pace;
-    this.#journal = context.journal;
-    this.#now = context.now;
+    this.user = shared.hub.enter(name, this);
+    this.pace = pace;
+    this.#shared = shared;
   }
 
   get kind(): "account" | "guest" {
@@ -95,6 +104,10 @@ export class Registered implements Peer {
 
   get remote(): string {
     return this.connection.remote;
+  }
+
+  get network(): string {
+    return this.address.network;
   }
 
   get congested(): boolean {
@@ -128,6 +141,42 @@ export class Registered implements Peer {
     this.#held = undefined;
   }
 
+  /** Sends PING: its PONG confirms all messages up to `lastId`. */
+  ping(now: number, lastId: number): void {
+    this.pingedAt = now;
+    if (this.caughtUp) this.#pingedId ??= lastId;
+    this.connection.outbox.answer(PING);
+  }
+
+  /**
+   * Sends PING for a client that asks for the name; resolves with a PONG, or when
+   * that is late. All clients that ask meanwhile wait for the same promise. If it
+   * `isOwn`, a client of the same network asks, and the name is soon free.
+   */
+  ask(after: Clock["after"], isOwn: boolean): Promise<void> {
+    const isFirst = isOwn && this.askedAt < this.connection.idleSince;
+    if (isFirst) this.askedAt = this.#shared.now();
+    if (isFirst || !isOwn && !this.#pong.isOpen) {
+      this.ping(this.#shared.now(), this.#shared.journal.lastId);
+    }
+    return this.#pong.wait(after);
+  }
+
+  /** Notes a PONG. @returns Up to which id it confirms messages. */
+  ponged(): number | undefined {
+    this.#pong.answered();
+    this.askedAt = -Infinity;
+    const id = this.#pingedId;
+    this.#pingedId = undefined;
+    if (id !== undefined) this.#confirmedId = id;
+    return id;
+  }
+
+  /** Whether messages up to `lastId` need a PING to be confirmed. */
+  isUnconfirmed(lastId: number): boolean {
+    return this.#pingedId === undefined && lastId > this.#confirmedId;
+  }
+
   /** Adds a SEND to the drafts; `to` is its target, which was checked. */
   add(frame: Frame, to: string): void {
     const key = this.keyOf(frame);
@@ -151,9 +200,9 @@ export class Registered implements Peer {
   }
 
   /**
-   * Stores the drafts, if there are any, which delivers them, and answers SENT. A flood then waits
-   * for slow receivers, and so goes as fast as they read; a user who chats never
-   * waits for others.
+   * Stores the drafts, if there are any, which delivers them, and answers SENT. A
+   * flood then waits for slow receivers, and so goes as fast as they read; a user
+   * who chats never waits for others.
    */
   flush(): Promise<void> | undefined {
     return this.#drafts.length === 0 ? undefined : this.#flush(this.#drafts);
@@ -162,17 +211,25 @@ export class Registered implements Peer {
   async #flush(drafts: readonly Draft[]): Promise<void> {
     this.#drafts = [];
     this.#words = undefined;
+    const { outbox, idleSince } = this.connection; // which is about now
+    const floods = this.pace.floods(idleSince)
+      ? this.#shared.floods
+      : undefined;
+    if (floods) await floods.pass(this.network);
     const stored = await this.#append(drafts);
-    const { outbox } = this.connection;
+    floods?.stored(drafts.length);
     let draft = 0;
     for (const { firstId, at, count, delivery } of stored) {
       const { to } = drafts[draft]!; // as many as were stored
-      const { recipients } = delivery;
-      outbox.answer(encodeSents({ to, firstId, at, count, recipients }));
+      const { recipients, acknowledged } = delivery;
+      if (acknowledged[0] === false && isUserName(to)) {
+        const refusal = encodeError(notShown(to), `SEND ${to}`);
+        for (let i = 0; i < count; i++) outbox.answer(refusal);
+      } else outbox.answer(encodeSents({ to, firstId, at, count, recipients }));
       draft += count;
     }
     const slow = new Set(stored.flatMap(({ delivery }) => delivery.congested));
-    if (slow.size > 0 && this.#pace.floods(this.#now())) {
+    if (slow.size > 0 && this.pace.floods(this.#shared.now())) {
       await Promise.all(Array.from(slow, (reader) => reader.relief()));
     }
   }
@@ -199,7 +256,9 @@ export class Registered implements Peer {
   /** Stores drafts; answers each with the reason if they cannot be stored. */
   async #append(drafts: readonly Draft[]): Promise<readonly Stored[]> {
     try {
-      return await this.#journal.append(this.user.name, drafts);
+      const bytes = drafts.reduce((sum, { body }) => sum + body.length, 0);
+      this.pace.countStored(drafts.length, bytes, this.#shared.now());
+      return await this.#shared.journal.append(this.user.name, drafts);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       for (const { to } of drafts) {
@@ -209,4 +268,9 @@ export class Registered implements Peer {
       return [];
     }
   }
+}
+
+function notShown(to: string): ChatError {
+  const why = "its end looks like a message of another user";
+  return new ChatError(102, `Cannot send to the program of ${to}: ${why}`);
 }

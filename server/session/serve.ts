@@ -9,13 +9,14 @@
  */
 import { ChatError, type Frame } from "../../protocol.ts";
 import { overRate } from "../limits/limits.ts";
-import type { Timing } from "../limits/pacing.ts";
+import type { RestTiming, WorkTiming } from "../limits/timing.ts";
 import type { Connection } from "../net/connection.ts";
 import { nextTurn } from "../net/clock.ts";
 import type { Answer, Command, Context, Session } from "./session.ts";
-import { closeSession, hasManyRefused, openSession } from "./lifecycle.ts";
+import { giveAnswer } from "./answers.ts";
+import { mayWait, openSession } from "./lifecycle.ts";
 import type { Registered } from "./sender.ts";
-import { COMMANDS } from "./requests.ts";
+import { answerRefused, COMMANDS } from "./requests.ts";
 
 /**
  * Serves one connection, from the first byte to the last. Whatever a client does
@@ -26,19 +27,23 @@ export async function serve(
   context: Context,
 ): Promise<void> {
   await using _closing = connection;
-  const { after, now } = context;
+  const { after, limits, now, sessions, turns } = context;
   const session = openSession(connection, context);
-  const { pace } = session;
+  const { address, admitted, pace } = session;
+  if (!admitted) address.refused++;
   try {
-    if (!session.admitted && hasManyRefused(context)) return;
-    const timing = { now, after, nextTurn };
+    if (!admitted && !mayWait(session, context)) return;
+    const timing = { now, after, nextTurn, turns, network: address.network };
     for await (const frames of connection) {
       pace.heard(connection, now());
+      const turn = pace.work.begin(timing);
+      if (turn) await session.wait(turn, now);
       for (const frame of frames) {
         if (connection.ending !== undefined) continue; // thrown away
         const answered = handle(session, context, frame);
-        if (answered) await answered;
-        if (pace.mustRest(connection, now)) await rest(session, timing);
+        if (answered || pace.mustRest(connection, now)) {
+          await pause(session, timing, answered);
+        }
       }
       pace.countRead(connection.received, connection.idleSince);
       await rest(session, timing);
@@ -48,13 +53,30 @@ export async function serve(
     connection.end("server error");
     throw bug;
   } finally {
-    closeSession(session, context);
+    pace.work.end(now);
+    sessions.delete(session);
+    if (admitted) limits.leave(session);
+    else address.refused--;
   }
 }
 
+/** Waits within a read: for an answer, and until the client may go on. */
+async function pause(
+  session: Session,
+  timing: RestTiming & WorkTiming,
+  answered: Promise<void> | undefined,
+): Promise<void> {
+  session.pace.work.end(timing.now); // others have their turn meanwhile
+  await answered;
+  await rest(session, timing);
+  const turn = session.pace.work.begin(timing);
+  if (turn) await session.wait(turn, timing.now);
+}
+
 /** Ends a portion of SENDs, and waits until the client may go on. */
-async function rest(session: Session, timing: Timing): Promise<void> {
+async function rest(session: Session, timing: RestTiming): Promise<void> {
   const flushed = flush(session);
+  session.pace.work.end(timing.now);
   if (flushed) await flushed;
   const resting = session.pace.rest(session.connection, timing);
   if (resting) await resting;
@@ -73,58 +95,71 @@ function handle(
     return undefined;
   }
   if (state.type === "two-socket") {
-    pace.count("messages", 1, context.now());
-    return answer(session, () => state.user.obey(state.role, frame), frame);
-  }
-  const command = gate(session, context, frame);
-  if (command instanceof ChatError) {
-    return refuse(session, context, command, frame);
-  }
-  const registered = state as Registered; // unless the command is open: gate()
-  if (command.open || !command.drafts) {
-    pace.count(command.kind ?? "requests", command.cost ?? 1, context.now());
-    return answer(
-      session,
-      () =>
-        command.open
-          ? command.run(session, context, frame)
-          : command.run(registered, context, frame),
-      frame,
-    );
+    const { kind, exempt } = state.user.judge(state.role, frame);
+    pace.count(kind, 1, context.now());
+    pace.debts.neverRefuse({ exempt });
+    pace.work.isExempt = exempt;
+    return answer(session, () => {
+      const { verb, body } = frame;
+      if (verb === "SEND") pace.countStored(1, body.length, context.now());
+      return state.user.obey(state.role, frame);
+    }, frame);
   }
   try {
-    command.run(registered, context, frame);
+    const command = gate(session, context, frame);
+    if (command.open || frame.verb !== "SEND") {
+      return obey(session, context, frame, command);
+    }
+    // A draft, which is answered when all drafts are stored.
+    command.run(state as Registered, context, frame); // see gate()
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    return refuse(session, context, error, frame, () => {
-      if (!command.refused) throw error;
-      return command.refused(registered, context, { frame, error });
-    });
+    return refuse(session, context, error, frame);
   }
   pace.countMessage(connection.idleSince);
   return undefined;
 }
 
+/** Runs a command that is answered at once, which is any but SEND. */
+function obey(
+  session: Session,
+  context: Context,
+  frame: Frame,
+  command: Command,
+): Promise<void> {
+  const { pace, state } = session;
+  pace.count(command.kind ?? "requests", command.cost ?? 1, context.now());
+  return answer(
+    session,
+    () =>
+      command.open
+        ? command.run(session, context, frame)
+        : command.run(state as Registered, context, frame), // see gate()
+    frame,
+  );
+}
+
 /** A Map: a verb that a client chose could be a property of every object. */
 const BY_VERB: ReadonlyMap<string, Command> = new Map(Object.entries(COMMANDS));
 
-/** Checks what every command requires. */
+/** Checks what every command requires. @throws {ChatError} If it is missing. */
 function gate(
   { pace, state }: Session,
   { now }: Context,
   { verb, args }: Frame,
-): Command | ChatError {
+): Command {
   const command = BY_VERB.get(verb);
-  const debt = command?.always ? undefined : pace.refusing(now);
-  if (debt) return overRate(debt);
+  const { debts } = pace;
+  const debt = !command?.always && debts.refusal && debts.refusing(now);
+  if (debt) throw overRate(debt);
   if (!command) {
     const known = [...BY_VERB.keys()].join(", ");
-    return new ChatError(105, `Cannot do that: the commands are ${known}`);
+    throw new ChatError(105, `Cannot do that: the commands are ${known}`);
   }
   const { words } = command; // not taken apart: an iterator for each SEND
   if (args.length >= words[0] && args.length <= words[1]) {
     if (command.open || state.type === "registered") return command;
-    return new ChatError(101, "Cannot do that before REGISTER");
+    throw new ChatError(101, "Cannot do that before REGISTER");
   }
   const [least, most] = words;
   const found = `${args.length} words after ${verb}`;
@@ -133,21 +168,19 @@ function gate(
     : least === most
     ? `${least}`
     : `${least} to ${most}`;
-  return new ChatError(105, `Cannot do that: ${found} instead of ${wanted}`);
+  throw new ChatError(105, `Cannot do that: ${found} instead of ${wanted}`);
 }
 
 /** Refuses a frame, which counts as a request whatever it was to be. */
 function refuse(
   session: Session,
-  { now }: Context,
+  context: Context,
   error: ChatError,
   frame?: Frame,
-  run: () => Answer = () => {
-    throw error;
-  },
 ): Promise<void> {
-  session.pace.count("requests", 1, now());
-  return answer(session, run, frame);
+  session.pace.count("requests", 1, context.now());
+  const refused = { frame, error };
+  return answer(session, () => answerRefused(session, context, refused), frame);
 }
 
 /** Answers a frame, or refuses it, after the SENDs before it are answered. */
@@ -161,7 +194,7 @@ async function answer(
   if (session.connection.ending !== undefined) return; // meanwhile
   try {
     const bytes = await run();
-    if (bytes) session.connection.outbox.answer(bytes);
+    if (bytes) giveAnswer(session, bytes);
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
     session.refuse(error, frame);

@@ -15,24 +15,26 @@ import {
   type Frame,
   startLine,
 } from "../../protocol.ts";
+import type { Lazy } from "../../core/lazy.ts";
 import type { Accounts, PendingLogin } from "../accounts/accounts.ts";
 import type { Address, LimitedConnection, Limits } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
-import {
-  Keepalive,
-  type KeepaliveSettings,
-  type Progress,
-} from "./keepalive.ts";
-import type { Registered, SessionParts } from "./sender.ts";
+import { SlowConsumerDetector } from "../net/slow_consumer.ts";
+import type { Registered } from "./sender.ts";
 import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
 import type { Bans } from "../accounts/bans.ts";
+import type { Mutes } from "../accounts/mutes.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Admission } from "../net/admission.ts";
-import { type Clock, nextTurn } from "../net/clock.ts";
-import { type RateKind, TURN_MS } from "../limits/rates.ts";
+import type { Clock } from "../net/clock.ts";
+import type { Page } from "../net/http_answer.ts";
+import type { Turns } from "../net/turns.ts";
+import type { RateKind } from "../limits/rates.ts";
+import type { LongList } from "./answers.ts";
+import type { Floods } from "./floods.ts";
 
 /** A session that has no user. */
 export interface New {
@@ -41,6 +43,8 @@ export interface New {
   login?: PendingLogin | undefined;
   /** The name that the hub has reserved for it. */
   reserved?: string | undefined;
+  /** Why it could not register or sign in, the last time. */
+  refusal?: ChatError;
   /** Its last REGISTER was that of a two-socket client. */
   isTwoSocket?: boolean;
 }
@@ -56,12 +60,17 @@ export interface TwoSocket {
 export type State = New | Registered | TwoSocket;
 
 /** See the top of the file. */
-export class Session implements SessionParts {
+export class Session {
   readonly connection: Connection;
   readonly pace: Pace;
   /** What it shares with all connections of its address. */
   readonly address: Address;
-  readonly keepalive: Keepalive;
+  /** When in each second it is checked: from 0 to 1, at random. */
+  readonly phase: number = Math.random();
+  /** Finds out whether the client reads. */
+  readonly consumer: SlowConsumerDetector;
+  /** Since when it could register; Infinity while it waits for the server. */
+  openedAt: number;
   state: State = { type: "new" };
   /** Whether it counts as one of the connections that the limits allow. */
   admitted = false;
@@ -75,7 +84,8 @@ export class Session implements SessionParts {
     this.connection = connection;
     this.address = address;
     this.pace = pace;
-    this.keepalive = new Keepalive(now);
+    this.consumer = new SlowConsumerDetector(now);
+    this.openedAt = now;
   }
 
   /** The name of its user, who is registered or has one of two sockets. */
@@ -83,16 +93,37 @@ export class Session implements SessionParts {
     return this.state.type === "new" ? undefined : this.state.user.name;
   }
 
-  /** For {@linkcode Keepalive.check}. */
-  get progress(): Progress {
-    const { state } = this;
-    if (state.type !== "two-socket") return state.type;
-    return state.user.user ? "two-socket" : "completing";
+  /** Whether it goes over TLS: no third party can read it. */
+  get isSecure(): boolean {
+    return this.connection.transport === "TLS";
+  }
+
+  /** Whether its connection is over, or about to be. */
+  get hasEnded(): boolean {
+    return this.connection.ending !== undefined;
+  }
+
+  /** Waits for the server, which does not count as the client's time. */
+  async wait(turn: Promise<void>, now: () => number): Promise<void> {
+    const openMs = now() - this.openedAt;
+    this.openedAt = Infinity;
+    await turn;
+    this.openedAt = now() - openMs;
+  }
+
+  /** Gives the client all its time again: the server itself stood still. */
+  restartTimes(now: number): void {
+    this.connection.idleSince = now;
+    this.openedAt = Math.max(this.openedAt, now);
+    this.consumer.restart(now);
   }
 
   /** Answers `frame`, if there is one, with `error`; ends if that closes. */
   refuse(error: ChatError, frame?: Frame): void {
-    const { connection, state } = this;
+    const { connection, pace, state } = this;
+    if (state.type === "two-socket" && frame) { // which was taken for a message
+      pace.count("requests", 1, connection.idleSince);
+    }
     // Two-socket clients compare the whole frame, and know no headers.
     const bare = state.type === "two-socket" ||
       state.type === "new" && state.isTwoSocket;
@@ -111,24 +142,34 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  readonly accounts: Accounts;
-  readonly bans: Bans;
+  /** Loaded if there are any, as are bans and mutes. */
+  readonly accounts: Lazy<Accounts>;
+  readonly bans: Lazy<Bans>;
+  readonly mutes: Lazy<Mutes>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */
-  readonly twoSocketUsers: TwoSocketUsers;
+  readonly twoSocketUsers: Lazy<TwoSocketUsers>;
   readonly limits: Limits;
+  /** Where floods wait to be stored; undefined without a file. */
+  readonly floods: Floods | undefined;
+  /** Where clients over their share of time wait, and what takes long. */
+  readonly turns: Turns;
+  /** The answer to ROOMS. */
+  readonly roomList: LongList;
   /** The sessions of all open connections. */
   readonly sessions: Set<Session>;
   readonly settings: Settings;
-  /** Writes a line of the server's log. */
-  readonly log: (line: string) => void;
+  /** Where the web client is; set when it is served. */
+  page?: Page;
+  /** Writes a line of the log about the client at `remote`. */
+  readonly log: (line: string, remote: string) => void;
   /** The same for a line that could come many times a second. */
   readonly logThrottled: (line: string) => void;
 }
 
 /** What an operator, or a test, can set. */
-export interface Settings extends KeepaliveSettings {
+export interface Settings {
   /** The server's name and version, for REGISTERED. */
   readonly software: string;
   /** Longest body of a registered user, in bytes. */
@@ -137,6 +178,14 @@ export interface Settings extends KeepaliveSettings {
   readonly history: number;
   /** Whether guests are refused. */
   readonly requireLogin: boolean;
+  /** A client must register within this time, in milliseconds. */
+  readonly registerWithinMs: number;
+  /** An idle client is sent PING after this time, in milliseconds. */
+  readonly pingAfterMs: number;
+  /** An idle client is disconnected after this time, in milliseconds. */
+  readonly idleAfterMs: number;
+  /** Limit of unread bytes of a slow consumer. */
+  readonly maxUnreadBytes: number;
 }
 
 /** The cost of a command with a long answer, or much work. */
@@ -170,49 +219,12 @@ export interface OpenCommand extends Row {
 /** A command of a registered user. */
 export interface UserCommand extends Row {
   readonly open?: false;
-  /**
-   * `run` only makes a draft, which is answered when all drafts are stored. All
-   * other commands wait for that before they run.
-   */
-  readonly drafts?: true;
   /** @throws {ChatError} The answer, if it cannot be done. */
   run(user: Registered, context: Context, frame: Frame): Answer;
-  /** The answer if `run` throws `error`; it may throw that again. */
-  refused?(
-    user: Registered,
-    context: Context,
-    refusal: { readonly frame: Frame; readonly error: ChatError },
-  ): Uint8Array;
 }
 
 /** One command. */
 export type Command = OpenCommand | UserCommand;
-
-/**
- * Sends frames no faster than the client reads them, and not all in one turn,
- * until the connection ends.
- *
- * @returns How many were sent.
- */
-export async function sendAnswers(
-  connection: Connection,
-  now: () => number,
-  frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): Promise<number> {
-  const { outbox } = connection;
-  let sent = 0;
-  let turnAt = now();
-  for await (const frame of frames) {
-    if (connection.ending !== undefined) break;
-    outbox.answer(frame);
-    sent++;
-    await outbox.belowLimit();
-    if (now() - turnAt < TURN_MS) continue;
-    await nextTurn();
-    turnAt = now();
-  }
-  return sent;
-}
 
 /**
  * The value of a header that is there once; `name` is in lower case.
@@ -221,7 +233,7 @@ export async function sendAnswers(
  */
 export function single(frame: Frame, name: string): string | undefined {
   const [value, again] = frame.headers.filter(([key]) => key === name);
-  if (again) throw malformed(name, "is there twice");
+  if (again) throw malformed(`${capitalized(name)} is there twice`);
   return value?.[1];
 }
 
@@ -234,10 +246,14 @@ export function number(frame: Frame, name: string): number | undefined {
   const value = single(frame, name);
   if (value === undefined) return undefined;
   if (/^\d{1,15}$/.test(value)) return Number(value);
-  throw malformed(name, "is not a whole number");
+  throw malformed(`${capitalized(name)} is not a whole number`);
 }
 
-function malformed(name: string, why: string): ChatError {
-  const shown = name[0]!.toUpperCase() + name.slice(1); // none is empty
-  return new ChatError(105, `Cannot do that: ${shown} ${why}`);
+function capitalized(name: string): string {
+  return name[0]!.toUpperCase() + name.slice(1); // none is empty
+}
+
+/** The error for a request whose headers are wrong. */
+export function malformed(why: string): ChatError {
+  return new ChatError(105, `Cannot do that: ${why}`);
 }

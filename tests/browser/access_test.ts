@@ -1,24 +1,12 @@
 /** Everybody can use the page: by keyboard, by ear, on any screen. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Browser } from "playwright-core";
-import {
-  hasChromium,
-  launchBrowser,
-  Person,
-  SCREENS,
-  violations,
-} from "../tools/browser.ts";
-import {
-  RawClient,
-  serveWebSockets,
-  startTestServer,
-} from "../tools/net/raw_client.ts";
+import { logIn, signedUp } from "../tools/account_tools.ts";
+import { hasChromium, Person, SCREENS, violations } from "../tools/browser.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { serveWebSockets, startTestServer } from "../tools/net/test_server.ts";
+import { fileBrowser } from "./scene.ts";
 
-let browser: Browser;
-Deno.test.beforeAll(async () => {
-  if (hasChromium) browser = await launchBrowser();
-});
-Deno.test.afterAll(async () => await browser?.close());
+const browser = fileBrowser();
 
 /** A test in the browser, which goes on between tests: it is no leak. */
 function pageTest(
@@ -49,7 +37,7 @@ function pageTest(
 for (const [screen, options] of SCREENS) {
   pageTest(`axe finds nothing wrong on ${screen}`, async (server, url) => {
     using bob = await RawClient.enter(server.port, "bob", "#default", "#lab");
-    await using alice = await Person.open(browser, url, options);
+    await using alice = await Person.open(browser(), url, options);
     const { page } = alice;
     const check = async (state: string) =>
       assertEquals(await violations(alice), [], state);
@@ -59,6 +47,7 @@ for (const [screen, options] of SCREENS) {
     await check("the form of somebody who signs up");
     await page.getByText("Guest", { exact: true }).click();
     await page.getByRole("textbox", { name: "Name" }).fill("bob");
+    await bob.ask("PING\n\n"); // he is there, or the name would soon be free
     await alice.click("Join");
     await page.getByRole("button", { name: "Join as bob2" }).waitFor();
     await check("the form with a name in use");
@@ -80,7 +69,9 @@ for (const [screen, options] of SCREENS) {
     await alice.say("/help");
     await page.getByText("Send a private message, as").first().waitFor();
     await alice.say("/send bob a.txt");
-    await page.getByText("Cannot send files: this page has no program")
+    await page.getByText(
+      "Cannot send or receive files: this page has no program",
+    )
       .waitFor();
     await check("what a command answers, and a hint");
     if ((options.viewport?.width ?? 0) < 1000) {
@@ -103,6 +94,93 @@ for (const [screen, options] of SCREENS) {
 }
 
 pageTest(
+  "a user who is banned is told the reason, and again at the next try",
+  async (server, url) => {
+    await using alice = await Person.enter(browser(), url, "alice");
+    const { page } = alice;
+    const reason = "Cannot use this server: " +
+      'the name "alice" is banned for 10 minutes (spam). ' +
+      "If you did not expect that, ask the operator.";
+
+    await server.console.run("ban alice 10m spam");
+    await page.locator("#banner-text").getByText(reason, { exact: true })
+      .waitFor();
+    await alice.click("Back to the start");
+    await page.getByRole("button", { name: "Join", exact: true }).click();
+
+    await page.locator("#entrance").getByText(reason, { exact: true })
+      .waitFor();
+  },
+);
+
+pageTest(
+  "a name that is in use is told with what to do",
+  async (server, url) => {
+    using _bob = await RawClient.enter(server.port, "bob");
+    await using alice = await Person.open(browser(), url);
+    const { page } = alice;
+    await page.getByRole("textbox", { name: "Name" }).fill("bob");
+    await alice.click("Join");
+
+    await page.getByText(
+      'Cannot use the name "bob": this name (or a similar one) is in use. ' +
+        "Choose another name.",
+      { exact: true },
+    ).waitFor();
+    await page.getByRole("button", { name: "Join as bob2" }).waitFor();
+  },
+);
+
+pageTest(
+  "a private message to no user is refused with what to do",
+  async (_, url) => {
+    await using alice = await Person.enter(browser(), url, "alice");
+
+    await alice.say("@nobody: hello");
+
+    await alice.page.locator(".refused")
+      .getByText(/^Not sent\. .*\. \/who all shows who is connected\./)
+      .waitFor();
+  },
+);
+
+pageTest(
+  "a user whose account is locked is told so before the password is asked for",
+  async (server, url) => {
+    (await signedUp(server.port, "alice")).close();
+    for (const _attempt of [1, 2, 3]) {
+      using _wrong = await logIn(server.port, "alice", { password: "wrong" });
+    }
+    await using alice = await Person.open(browser(), url);
+    const { page } = alice;
+    await page.getByRole("textbox", { name: "Name" }).fill("alice");
+    await alice.click("Join");
+
+    await page.getByText(/3 wrong passwords in a row; try again/).waitFor();
+
+    assertEquals(await page.locator("#password").isVisible(), false);
+    await alice.click("Join as alice2");
+    await page.getByRole("heading", { name: "#default" }).waitFor();
+  },
+);
+
+pageTest(
+  "a user whose name is held by a connection that may be dead is told so",
+  async (server, url) => {
+    using _dead = await RawClient.enter(server.port, "alice");
+    const [session] = server.context.sessions;
+    session!.connection.idleSince -= 10_000;
+    await using alice = await Person.open(browser(), url);
+    const { page } = alice;
+    await page.getByRole("textbox", { name: "Name" }).fill("alice");
+    await alice.click("Join");
+
+    await page.getByText(/does not answer; it is free in 14 seconds/).first()
+      .waitFor();
+  },
+);
+
+pageTest(
   "long names and long lists fit on a narrow screen",
   async (server, url) => {
     using others = new DisposableStack();
@@ -112,7 +190,7 @@ pageTest(
     }
     const name = "W".repeat(32);
     const viewport = { width: 320, height: 640 };
-    await using person = await Person.enter(browser, url, name, { viewport });
+    await using person = await Person.enter(browser(), url, name, { viewport });
     const { page } = person;
 
     await person.say("W".repeat(1_000));
@@ -133,7 +211,7 @@ pageTest(
 
 pageTest("everything can be done by keyboard", async (server, url) => {
   using bob = await RawClient.enter(server.port, "bob", "#lab");
-  await using alice = await Person.open(browser, url);
+  await using alice = await Person.open(browser(), url);
   const { page } = alice;
   const { keyboard } = page;
 
@@ -163,7 +241,7 @@ pageTest(
     using bob = await RawClient.enter(server.port, "bob", "#default");
     await bob.say("#default", "old news");
     await bob.next("SENT");
-    await using alice = await Person.enter(browser, url, "alice");
+    await using alice = await Person.enter(browser(), url, "alice");
     await alice.sees("old news");
 
     await bob.say("#default", "fresh news");
@@ -178,7 +256,7 @@ pageTest(
   "what was not seen is counted, and what is for us stands out",
   async (server, url) => {
     using bob = await RawClient.enter(server.port, "bob", "#default", "#lab");
-    await using alice = await Person.enter(browser, url, "alice");
+    await using alice = await Person.enter(browser(), url, "alice");
     const { page } = alice;
     await page.getByRole("button", { name: /^#lab/ }).click();
     await page.getByRole("heading", { name: "#lab" }).waitFor();
@@ -203,7 +281,7 @@ pageTest(
 pageTest(
   "an account is made, left, and come back to with its password",
   async (_, url) => {
-    await using alice = await Person.enter(browser, url, "alice");
+    await using alice = await Person.enter(browser(), url, "alice");
     const { page } = alice;
     await alice.click("Create an account");
     const dialog = page.getByRole("dialog");
@@ -225,5 +303,106 @@ pageTest(
     await page.getByRole("heading", { name: "#default" }).waitFor();
 
     assertEquals(await page.locator("#standing").innerText(), "account");
+
+    await alice.click("Disconnect");
+    await page.getByLabel("Name").fill("bob");
+    await page.getByLabel("Sign in").check();
+    await password.fill("correct horse");
+    await alice.click("Join");
+    await error.getByText(
+      "bob has no account. Choose Sign up to create it, or Guest to join without one.",
+    ).waitFor();
   },
 );
+
+pageTest(
+  "a password that is easily guessed makes no account, and its user is told why",
+  async (server, url) => {
+    await using alice = await Person.open(browser(), url);
+    const { page } = alice;
+    const loaded: string[] = [];
+    page.on("request", (one) => loaded.push(new URL(one.url()).pathname));
+    const error = page.locator("#entrance-error");
+    const type = async (password: string, repeated = password) => {
+      await page.locator("#password").fill(password);
+      await page.locator("#repeat").fill(repeated);
+      await alice.click("Join");
+    };
+    await page.getByLabel("Name").fill("alice");
+    await page.getByLabel("Sign up").check();
+    assertEquals(loaded.filter((path) => path.includes("password")), []);
+
+    await type("secret");
+    await error.getByText(
+      "Cannot use the password: it has 6 characters, and needs at least 8. " +
+        "Choose another, such as three words",
+    ).waitFor();
+    const focused = await page.evaluate("document.activeElement.id");
+    await type("Password1");
+    await error.getByText("many people use it").waitFor();
+    await type("correct horse", "correct house");
+    await error.getByText("The two passwords are different").waitFor();
+    assertEquals((await server.context.accounts.load()).all(), []);
+    await type("correct horse");
+    await page.locator("#standing").getByText("account").waitFor();
+
+    assertEquals(focused, "password");
+    assertEquals((await server.context.accounts.load()).all().length, 1);
+    assertEquals(loaded.filter((path) => path.includes("password")), [
+      "/core/new_password.ts",
+      "/core/common_passwords.ts",
+    ]);
+    await alice.click("Disconnect");
+    await page.locator("#entrance").waitFor();
+    assertEquals(await page.getByLabel("Sign in").isChecked(), true);
+  },
+);
+
+pageTest(
+  "a guest who creates an account is told what is wrong with the password",
+  async (server, url) => {
+    await using alice = await Person.enter(browser(), url, "alice");
+    const { page } = alice;
+    await alice.click("Create an account");
+    for (const id of ["#own-password", "#own-repeat"]) {
+      await page.locator(id).fill("alicealice");
+    }
+    await alice.click("Create account");
+
+    await page.locator("#own-error").getByText("it is only your name")
+      .waitFor();
+    assertEquals((await server.context.accounts.load()).all(), []);
+  },
+);
+
+for (const path of ["/core/new_password.ts", "/core/common_passwords.ts"]) {
+  pageTest(
+    `a user who signs up while ${path} does not come is told the next step`,
+    async (server, url) => {
+      await using alice = await Person.open(browser(), url);
+      const { page } = alice;
+      const told =
+        "Cannot check the password: the server did not send the list. Reload the page.";
+      await page.route(`**${path}`, (route) => route.abort());
+      await page.getByLabel("Name").fill("alice");
+      await page.getByLabel("Sign up").check();
+      await page.locator("#password").fill("correct horse");
+      await page.locator("#repeat").fill("correct horse");
+
+      await alice.click("Join");
+
+      await page.locator("#entrance-error").getByText(told).waitFor();
+      assertEquals((await server.context.accounts.load()).all(), []);
+
+      await page.getByLabel("Guest").check();
+      await alice.click("Join");
+      await page.getByRole("heading", { name: "#default" }).waitFor();
+      await alice.click("Create an account");
+      for (const id of ["#own-password", "#own-repeat"]) {
+        await page.locator(id).fill("correct horse");
+      }
+      await alice.click("Create account");
+      await page.locator("#own-error").getByText(told).waitFor();
+    },
+  );
+}

@@ -1,29 +1,17 @@
-/** What others send is text and never markup, whoever they are. */
+/** Messages of other users and of servers are text and never markup. */
 import { assertEquals } from "@std/assert";
-import type { Browser } from "playwright-core";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { pageFiles } from "../../client/gui/page_session.ts";
 import { serveLocally } from "../../client/gui/local.ts";
-import {
-  hasChromium,
-  launchBrowser,
-  pageTest,
-  Person,
-} from "../tools/browser.ts";
+import { pageTest, Person } from "../tools/browser.ts";
 import { type FakePeer, FakeServer } from "../tools/client_tools.ts";
-import {
-  RawClient,
-  serveWebSockets,
-  startTestServer,
-} from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { serveWebSockets, startTestServer } from "../tools/net/test_server.ts";
+import { fileBrowser } from "./scene.ts";
 
-let browser: Browser;
-Deno.test.beforeAll(async () => {
-  if (hasChromium) browser = await launchBrowser();
-});
-Deno.test.afterAll(async () => await browser?.close());
+const browser = fileBrowser();
 
-/** What would run, load, lead away or turn around if it were more than text. */
+/** Texts that would run, load, lead away or turn around if they were markup. */
 const INJECTIONS: readonly string[] = [
   "<script>globalThis.pwned=1</script>",
   "<img src=x onerror=globalThis.pwned=1>",
@@ -52,7 +40,7 @@ const INJECTIONS: readonly string[] = [
   "\u{e0041}\u{e0042} tags",
 ];
 
-/** What must hold, whatever was shown. */
+/** Checks that nothing on the page is more than text. */
 async function checkHarmless({ page, complaints }: Person): Promise<void> {
   const found = await page.evaluate(`({
     pwned: "pwned" in globalThis,
@@ -62,20 +50,25 @@ async function checkHarmless({ page, complaints }: Person): Promise<void> {
     handlers: [...document.querySelectorAll("*")].flatMap((one) =>
       one.getAttributeNames().filter((name) => name.startsWith("on"))),
     links: [...document.links].map(({ protocol }) => protocol),
-    turned: /[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]/
+    turned: /[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u200b\\u202a-\\u202e\\u2060-\\u2069\\ufeff]/
       .test(document.documentElement.innerText),
+    unseen: [...document.querySelectorAll(
+      "#sidebar ul, #people, #title, #messages .who, #messages .avatar"
+    )].filter((one) => /[\\u200c-\\u200f\\ufe0f]/.test(one.textContent)).length,
   })`) as {
     pwned: boolean;
     tags: string[];
     handlers: string[];
     links: string[];
     turned: boolean;
+    unseen: number;
   };
   assertEquals(found.pwned, false);
   assertEquals(found.tags.filter((tag) => !HARMLESS.includes(tag)), []);
   assertEquals(found.handlers, []);
   assertEquals(found.links.filter((link) => !/^https?:$/.test(link)), []);
   assertEquals(found.turned, false, "characters that are obeyed");
+  assertEquals(found.unseen, 0, "names with what cannot be seen");
   assertEquals(complaints, []);
 }
 
@@ -91,7 +84,7 @@ pageTest(
     try {
       using mallory = await RawClient.enter(server.port, "mallory", "#default");
       await using alice = await Person.enter(
-        browser,
+        browser(),
         `http://127.0.0.1:${web.port}/`,
         "alice",
       );
@@ -118,7 +111,7 @@ pageTest(
   },
 );
 
-/** Whatever may stand in a word of a head: nothing that ends it, or a line. */
+/** The same texts as words of a head: without spaces, ends of lines, controls. */
 const WORDS = INJECTIONS.map((text) =>
   // deno-lint-ignore no-control-regex -- they are no head at all
   text.replaceAll(/[\x00-\x1f\x7f\u2028\u2029 ]/g, "").slice(0, 300)
@@ -163,7 +156,7 @@ function forward(from: string, to: string, id: number): string {
   return withBody(head, INJECTIONS.join("\n"));
 }
 
-/** What comes by itself: to us and to all, comings and goings, the operator. */
+/** Frames that no user has asked for: messages, presence, and notices. */
 const NEWS =
   WORDS.map((word, index) =>
     forward(word, "alice", 100 + 2 * index) +
@@ -180,7 +173,7 @@ pageTest("a hostile server cannot say more than text either", async () => {
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
     files: pageFiles({}),
   });
-  await using alice = await Person.open(browser, local.address);
+  await using alice = await Person.open(browser(), local.address);
   await alice.click("Join");
   using peer = await server.accept();
   const attacking = attack(peer);

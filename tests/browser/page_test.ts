@@ -1,25 +1,21 @@
 /** The page in a real browser: people who talk, with pages and terminals. */
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
-import type { Browser } from "playwright-core";
 import {
-  FOREIGN_HOST,
-  hasChromium,
-  launchBrowser,
-  Person,
-} from "../tools/browser.ts";
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertMatch,
+} from "@std/assert";
+import { FOREIGN_HOST, hasChromium, Person } from "../tools/browser.ts";
 import { ClientProcess } from "../tools/client_tools.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
 import {
-  RawClient,
   serveWebSockets,
   startTestServer,
   type TestServer,
-} from "../tools/net/raw_client.ts";
+} from "../tools/net/test_server.ts";
+import { fileBrowser } from "./scene.ts";
 
-let browser: Browser;
-Deno.test.beforeAll(async () => {
-  if (hasChromium) browser = await launchBrowser();
-});
-Deno.test.afterAll(async () => await browser?.close());
+const browser = fileBrowser();
 
 /** A test in the browser, which goes on between tests: it is no leak. */
 function pageTest(name: string, test: (room: Place) => Promise<void>): void {
@@ -30,7 +26,7 @@ function pageTest(name: string, test: (room: Place) => Promise<void>): void {
     sanitizeResources: false,
     async fn() {
       const server = startTestServer();
-      const web = await serveWebSockets(server);
+      const web = await serveWebSockets(server, [FOREIGN_HOST]);
       const people = new AsyncDisposableStack();
       try {
         await test({ server, url: `http://127.0.0.1:${web.port}/`, people });
@@ -43,17 +39,17 @@ function pageTest(name: string, test: (room: Place) => Promise<void>): void {
   });
 }
 
-/** Where a test takes place. */
+/** The place of a test. */
 interface Place {
   readonly server: TestServer;
   readonly url: string;
-  /** Those who leave at its end. */
+  /** The users who leave at its end. */
   readonly people: AsyncDisposableStack;
 }
 
-/** Somebody comes in, and leaves at the end of the test. */
+/** A user joins, and leaves at the end of the test. */
 async function enter({ url, people }: Place, name: string): Promise<Person> {
-  const person = people.use(await Person.enter(browser, url, name));
+  const person = people.use(await Person.enter(browser(), url, name));
   people.defer(() => assertEquals(person.complaints, [], name));
   return person;
 }
@@ -87,6 +83,29 @@ pageTest(
   },
 );
 
+for (const width of [721, 1_000, 1_100]) {
+  pageTest(
+    `${width} px wide, a page shows all that its fields ask for`,
+    async ({ url, people }) => {
+      const viewport = { width, height: 700 };
+      const alice = people.use(
+        await Person.enter(browser(), url, "alice", { viewport }),
+      );
+
+      const spare = await alice.page.evaluate(`((field) => {
+      const style = getComputedStyle(field);
+      const canvas = document.createElement("canvas").getContext("2d");
+      canvas.font = style.font;
+      return field.clientWidth - parseFloat(style.paddingLeft) -
+        parseFloat(style.paddingRight) -
+        canvas.measureText(field.placeholder).width;
+    })(document.getElementById("room"))`);
+
+      assertGreater(Number(spare), 0);
+    },
+  );
+}
+
 pageTest(
   "who comes in sees what was said, and where that is new begins",
   async (place) => {
@@ -116,7 +135,7 @@ pageTest(
   "a name in use is refused with another that is free",
   async (place) => {
     await enter(place, "alice");
-    const other = place.people.use(await Person.open(browser, place.url));
+    const other = place.people.use(await Person.open(browser(), place.url));
 
     await other.page.getByRole("textbox", { name: "Name" }).fill("alice");
     await other.click("Join");
@@ -204,7 +223,7 @@ pageTest(
   "without a page that can be trusted there are guests, and a word why",
   async (place) => {
     const url = place.url.replace("127.0.0.1", FOREIGN_HOST);
-    const alice = place.people.use(await Person.open(browser, url));
+    const alice = place.people.use(await Person.open(browser(), url));
 
     const hint = await alice.page.locator("#no-accounts").innerText();
     await alice.comeIn("alice");
@@ -222,7 +241,7 @@ pageTest(
     const alice = await enter(place, "alice");
     const { page } = alice;
     using bob = await RawClient.enter(place.server.port, "bob", "#default");
-    const toEnd = page.getByRole("button", { name: "New messages" });
+    const toEnd = page.locator("#to-end");
 
     for (let number = 1; number <= 15; number++) {
       await bob.say("#default", `number ${number}\nwith\nfour\nlines`);
@@ -232,15 +251,17 @@ pageTest(
     const hidden = await toEnd.isHidden();
     await page.locator("#messages").hover();
     await page.mouse.wheel(0, -500);
-    await toEnd.waitFor();
+    await toEnd.getByText("To the end ↓").waitFor();
     await bob.say("#default", "one more");
-    await page.locator("#messages").getByText("one more")
-      .waitFor({ state: "attached" });
-    const stays = await toEnd.isVisible();
+    await toEnd.getByText("1 new ↓").waitFor();
+    const title = await page.title();
     await toEnd.click();
     await toEnd.waitFor({ state: "hidden" });
+    await page.waitForFunction("document.title === 'Parley'");
 
-    assertEquals([hidden, stays], [true, true]);
+    assertEquals([hidden, title], [true, "(1) Parley"]);
+    const rows = await page.locator("#messages > *").allInnerTexts();
+    assertMatch(rows[rows.indexOf("New") + 1] ?? "", /one more/);
     const distance = await page.evaluate(
       `(({ scrollHeight, scrollTop, clientHeight }) =>
     scrollHeight - scrollTop - clientHeight)(document.getElementById("scroller"))`,

@@ -1,23 +1,15 @@
 /** The page comes back: nothing is lost, said twice or out of order. */
 import { assert, assertEquals } from "@std/assert";
-import type { Browser } from "playwright-core";
-import {
-  hasChromium,
-  launchBrowser,
-  pageTest,
-  Person,
-} from "../tools/browser.ts";
+import { pageTest, Person } from "../tools/browser.ts";
 import { quietServer } from "../tools/client_tools.ts";
 import { FaultProxy, newSeed, seeded } from "../tools/net/fault_proxy.ts";
-import { RawClient, serveWebSockets } from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { serveWebSockets } from "../tools/net/test_server.ts";
 import { Process } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { fileBrowser } from "./scene.ts";
 
-let browser: Browser;
-Deno.test.beforeAll(async () => {
-  if (hasChromium) browser = await launchBrowser();
-});
-Deno.test.afterAll(async () => await browser?.close());
+const browser = fileBrowser();
 
 /** A server process with a page, which keeps its messages in `folder`. */
 async function startProcess(folder: string) {
@@ -36,14 +28,16 @@ pageTest(
     const first = await startProcess(folder.path);
     await using proxy = await FaultProxy.open({ target: first.web });
     const url = `http://127.0.0.1:${proxy.port}/`;
-    await using alice = await Person.enter(browser, url, "alice");
-    await using bob = await Person.enter(browser, url, "bob");
+    await using alice = await Person.enter(browser(), url, "alice");
+    await using bob = await Person.enter(browser(), url, "bob");
     await alice.say("before");
     await bob.sees("before");
 
     proxy.refuses = true;
     await first.process.stop("SIGKILL");
-    await alice.page.getByText("Reconnecting").waitFor();
+    await alice.page.getByText(
+      /^Connection lost: the server closed it\. Reconnecting\. What you type/,
+    ).waitFor();
     for (const text of ["one", "two", "three"]) await alice.say(text);
     await bob.say("four");
     const second = await startProcess(folder.path);
@@ -59,7 +53,7 @@ pageTest(
     const heard = (await bob.messages()).map((one) =>
       one.replace("You", "bob")
     );
-    await using carol = await Person.enter(browser, url, "carol");
+    await using carol = await Person.enter(browser(), url, "carol");
     await carol.sees("four");
 
     assertEquals(said.toSorted(), [
@@ -90,8 +84,8 @@ pageTest(
     });
     const url = `http://127.0.0.1:${proxy.port}/`;
     try {
-      await using alice = await Person.enter(browser, url, "alice");
-      await using bob = await Person.enter(browser, url, "bob");
+      await using alice = await Person.enter(browser(), url, "alice");
+      await using bob = await Person.enter(browser(), url, "bob");
       using terry = await RawClient.enter(server.port, "terry", "#default");
 
       proxy.bytesPerCut = 3_000;

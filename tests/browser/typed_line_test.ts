@@ -1,29 +1,21 @@
-/** A typed line means the same in the terminal client and in the web client. */
+/** A typed line means the same on a terminal, with `--plain` and in the web client. */
 import { assert, assertEquals } from "@std/assert";
-import type { Browser } from "playwright-core";
-import {
-  hasChromium,
-  launchBrowser,
-  pageTest,
-  Person,
-} from "../tools/browser.ts";
-import { ClientProcess } from "../tools/client_tools.ts";
-import {
-  RawClient,
-  serveWebSockets,
-  startTestServer,
-} from "../tools/net/raw_client.ts";
+import { pageTest, Person } from "../tools/browser.ts";
+import { ClientProcess, TmuxScreen } from "../tools/client_tools.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { serveWebSockets, startTestServer } from "../tools/net/test_server.ts";
+import { TYPED_LINES } from "../core/text/typed_lines.ts";
+import { fileBrowser } from "./scene.ts";
+import { hasTmux } from "../tools/system/programs.ts";
 
-let browser: Browser;
-Deno.test.beforeAll(async () => {
-  if (hasChromium) browser = await launchBrowser();
-});
-Deno.test.afterAll(async () => await browser?.close());
+const browser = fileBrowser();
 
 /** A user of one of the clients. */
 interface Typist extends AsyncDisposable {
   /** Types a line, and Enter. */
   type(line: string): Promise<void>;
+  /** Types a line without Enter, and Enter later, if the client can tell. */
+  begin?(line: string): Promise<() => Promise<void>>;
   /** Waits until the client shows a text that begins like this. */
   sees(text: string): Promise<void>;
   /** Waits until a private message of a user is there. */
@@ -34,7 +26,23 @@ interface Typist extends AsyncDisposable {
 const CLIENTS: Readonly<
   Record<string, (ports: { tcp: number; web: number }) => Promise<Typist>>
 > = {
-  async "terminal client"({ tcp }) {
+  async "terminal"({ tcp }) {
+    const screen = await TmuxScreen.open(200);
+    await screen.client("alice", "127.0.0.1", "--port", `${tcp}`);
+    await screen.until("#default>");
+    return {
+      type: (line) => screen.line(line),
+      begin: async (line) => {
+        await screen.type(line);
+        await screen.until(`> ${line}`);
+        return () => screen.keys("Enter");
+      },
+      sees: async (text) => void await screen.until(text),
+      hears: async (user) => void await screen.until(`${user} -> you: `),
+      [Symbol.asyncDispose]: () => screen[Symbol.asyncDispose](),
+    };
+  },
+  async "terminal with --plain"({ tcp }) {
     const client = new ClientProcess([
       ...["alice", "127.0.0.1", "--port", `${tcp}`, "--plain"],
     ]);
@@ -48,13 +56,18 @@ const CLIENTS: Readonly<
   },
   async "web client"({ web }) {
     const url = `http://127.0.0.1:${web}/`;
-    const person = await Person.enter(browser, url, "alice");
+    const person = await Person.enter(browser(), url, "alice");
     const shown = person.page.locator("#messages, #toasts");
     return {
       async type(line) {
         await person.say(line);
         // The next frame may show another conversation, with its own draft.
         await person.page.evaluate("new Promise(requestAnimationFrame)");
+      },
+      begin: async (line) => {
+        const field = person.page.locator("#text");
+        await field.fill(line);
+        return () => field.press("Enter");
       },
       sees: (text) => shown.getByText(text).first().waitFor(),
       hears: (user) =>
@@ -68,7 +81,7 @@ const CLIENTS: Readonly<
   },
 };
 
-/** What alice types, with bob and eve in her room. */
+/** The clients of a test: alice types, with bob and eve in her room. */
 interface Scene {
   readonly alice: Typist;
   readonly bob: RawClient;
@@ -78,6 +91,7 @@ interface Scene {
 for (const [client, open] of Object.entries(CLIENTS)) {
   const lineTest = (name: string, test: (scene: Scene) => Promise<void>) =>
     pageTest(`${client}: ${name}`, async () => {
+      if (client === "terminal" && !hasTmux) return;
       const server = startTestServer();
       const web = await serveWebSockets(server);
       try {
@@ -98,29 +112,31 @@ for (const [client, open] of Object.entries(CLIENTS)) {
     assert(message.endsWith(`\n\n${text}`), message);
   };
 
-  for (
-    const line of [
-      ...["@bob: secret", "@bob secret", "@bob:secret", " @bob secret"],
-      ...["\u00a0@bob secret", " /msg bob secret", "\u00a0/msg bob secret"],
-    ]
-  ) {
-    lineTest(
-      `${JSON.stringify(line)} is private`,
-      async ({ alice, bob, eve }) => {
-        await alice.type(line);
-        await alice.type("@ALL: the end");
+  lineTest("each line of the table does what it says", async (scene) => {
+    const { alice, bob, eve } = scene;
+    for (const [index, row] of TYPED_LINES.entries()) {
+      const { line, hint } = row;
+      const end = `the end of line ${index}`;
+      await alice.type("/join default");
+      await alice.type(line);
+      if (hint !== undefined) await alice.sees(hint);
+      await alice.type(`@ALL: ${end}`);
 
-        const message = await bob.next("FORWARD");
-        assert(/\nTo: bob\n/.test(message), message);
-        assert(message.endsWith("\n\nsecret"), message);
-        await readsNext(eve, "the end");
-      },
-    );
-  }
+      for (
+        const [reader, text] of [[bob, row.bob], [eve, undefined]] as const
+      ) {
+        const said = text ?? row.room;
+        for (const next of [...(said === undefined ? [] : [said]), end]) {
+          const message = await reader.next("FORWARD");
+          assertEquals(message.slice(message.indexOf("\n\n") + 2), next, line);
+        }
+      }
+    }
+  });
 
   lineTest("commands run and are not published", async ({ alice, eve }) => {
     await alice.type("LIST");
-    await alice.sees("In #default (3): ");
+    await alice.sees("In #default (3):");
     await alice.type("/help");
     await alice.sees("Send a private message, as @NAME: TEXT does");
     await alice.type("/help nosuch");
@@ -137,27 +153,6 @@ for (const [client, open] of Object.entries(CLIENTS)) {
   });
 
   lineTest(
-    "an unknown command and a wrong format get a hint and are not published",
-    async ({ alice, eve }) => {
-      await alice.type("/jion #lab");
-      await alice.sees('Unknown command "/jion". Did you mean /join?');
-      await alice.type("@bob:");
-      await alice.sees("To send a private message: @NAME: TEXT");
-      await alice.type("/msg bob");
-      await alice.sees("Usage: /msg NAME TEXT");
-      await alice.type("the end");
-
-      await readsNext(eve, "the end");
-    },
-  );
-
-  lineTest("//text sends /text", async ({ alice, eve }) => {
-    await alice.type("//help");
-
-    await readsNext(eve, "/help");
-  });
-
-  lineTest(
     "/reply answers the last private message",
     async ({ alice, bob, eve }) => {
       await alice.type("/reply too early");
@@ -170,6 +165,34 @@ for (const [client, open] of Object.entries(CLIENTS)) {
       const message = await bob.next("FORWARD");
       assert(message.endsWith("\n\nyes?"), message);
       await readsNext(eve, "the end");
+    },
+  );
+
+  lineTest(
+    "/reply goes to the user who had written when it was begun",
+    async ({ alice, bob, eve }) => {
+      await bob.say("alice", "shall we meet?");
+      await alice.hears("bob");
+      if (alice.begin) {
+        const enter = await alice.begin("/reply yes, at eight");
+        await eve.say("alice", "homework?");
+        await alice.hears("eve");
+        await enter();
+      } else {
+        await eve.say("alice", "homework?");
+        await alice.hears("eve");
+        await alice.type("/reply yes, at eight");
+        await alice.sees("Not sent: eve has written meanwhile.");
+      }
+      await alice.type("@ALL: the end");
+      await alice.type("/reply yours, too");
+
+      if (alice.begin) {
+        assert((await bob.next("FORWARD")).endsWith("\n\nyes, at eight"));
+      }
+      await readsNext(bob, "the end");
+      await readsNext(eve, "the end");
+      await readsNext(eve, "yours, too");
     },
   );
 

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { Order } from "../../core/order.ts";
+import { assert, assertEquals } from "@std/assert";
+import { MAX_KNOWN, Order } from "../../core/order.ts";
 
 /** An order, and the ids it has shown. */
 function createOrder(maxBytes?: number) {
@@ -125,7 +125,7 @@ Deno.test("Order begins anew when the ids do", () => {
   for (const id of [1, 2, 3]) order.add(entry(id), 0);
 
   order.hold();
-  order.restart(0);
+  order.restart();
   for (const id of [1, 2]) order.add(entry(id), 0);
   order.release(0);
 
@@ -139,4 +139,53 @@ Deno.test("Order shows everything when nothing more will come", () => {
   order.flush();
 
   assertEquals(shown, [2]);
+});
+
+Deno.test("Order forgets ids when a server never answers, and goes on", () => {
+  const { order, shown } = createOrder(1_000);
+  order.hold();
+  for (let id = 1; id <= 1.5 * MAX_KNOWN; id++) {
+    order.add({ id, bytes: 100, show() {} }, 0);
+  }
+  let known = 0;
+  for (let id = 1; id <= 1.5 * MAX_KNOWN; id++) {
+    if (order.knows(id)) known++;
+  }
+
+  assert(known <= MAX_KNOWN, `${known} ids`);
+  order.release(0);
+  const last = 1.5 * MAX_KNOWN + 1;
+  order.add({ id: last, bytes: 100, show: () => void shown.push(last) }, 0);
+  assertEquals(shown, [last]);
+});
+
+Deno.test("Order finds the place of what comes in the wrong order without a search of all", () => {
+  const { order } = createOrder();
+  let reads = 0;
+  const count = 2_000;
+  const shown: number[] = [];
+  order.hold();
+  for (let number = count; number > 0; number--) {
+    order.add({
+      get id() {
+        return number;
+      },
+      bytes: 10,
+      show: () => void shown.push(number),
+    }, 0);
+  }
+  const find = Array.prototype.findLastIndex;
+  Array.prototype.findLastIndex = function (...args) {
+    reads += this.length;
+    return find.apply(this, args);
+  };
+  try {
+    order.add({ id: 0.5, bytes: 10, show() {} }, 0);
+  } finally {
+    Array.prototype.findLastIndex = find;
+  }
+  order.release(0);
+
+  assertEquals(reads, 0);
+  assertEquals(shown, Array.from({ length: count }, (_, i) => i + 1));
 });

@@ -104,8 +104,10 @@ async function type(session: Session, chance: Chance): Promise<void> {
   session.server.settled(-1).catch(() => resolve()); // which is never before
   await Promise.race([session.present, over]);
   try {
-    await runLine(session, "/join default");
-    while (!chance.once(30)) await runLine(session, chance.pick(TYPED));
+    await runLine(session, { text: "/join default", pasted: false });
+    while (!chance.once(30)) {
+      await runLine(session, { text: chance.pick(TYPED), pasted: false });
+    }
     await session.logout();
   } catch (error) {
     endOf(error);

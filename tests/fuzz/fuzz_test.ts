@@ -7,12 +7,14 @@ import { stormClient } from "./client.ts";
 import { meetHostileServer } from "./process.ts";
 import { stormServer } from "./server.ts";
 import { Chance, hostileRequest } from "./hostile_frames.ts";
-import { join, startTestServer } from "../tools/net/raw_client.ts";
+import { join } from "../tools/net/raw_client.ts";
+import { enough } from "../tools/system/amounts.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 import { NO_RATES } from "../../server/limits/rates.ts";
 
 const STORMS = [
-  { kind: "frames", count: 5_000 },
-  { kind: "noise", count: 50_000 },
+  { kind: "frames", count: enough(enough(5_000)) },
+  { kind: "noise", count: enough(50_000) },
 ] as const;
 
 for (const { kind, count } of STORMS) {

@@ -4,14 +4,16 @@ import { Access } from "../../client/chat/access.ts";
 import type { Requester } from "../../core/net/connection.ts";
 import { ConnectionError } from "../../core/net/connection_error.ts";
 import { ChatError } from "../../protocol.ts";
-import { makeAccount } from "../tools/account_tools.ts";
+import { begin, makeAccount } from "../tools/account_tools.ts";
 import {
   ClientProcess,
   quietServer,
   recordingTerminal,
   runClient,
 } from "../tools/client_tools.ts";
+import { FaultProxy } from "../tools/net/fault_proxy.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
+import { needs } from "../tools/system/skips.ts";
 
 /** A file with `text`, which nobody else can read; gone with the scope. */
 async function passwordFile(text: string | Uint8Array, mode = 0o600) {
@@ -42,6 +44,38 @@ Deno.test("--signup and then --login come in with a password from a file", async
   assertMatch(await bob.next("FORWARD alice"), /as a guest\?$/);
 });
 
+const TOO_EASY: readonly [why: string, text: string, told: RegExp][] = [
+  ["too short", "secret", /^Cannot use .*: it has 6 characters, and needs at/],
+  ["a common one", "Password1", /^Cannot use .*: many people use it, and/],
+  ["the name", "alicealice", /^Cannot use .*: it is only your name\. Choose/],
+];
+
+for (const [why, text, told] of TOO_EASY) {
+  Deno.test(`a password file for a new account whose password is ${why} is refused`, async () => {
+    await using server = quietServer();
+    await using file = await passwordFile(text);
+    const where = ["alice", `127.0.0.1:${server.port}`];
+    for (const more of [[], ["--plain"]]) {
+      const args = [...where, "--signup", "--password-file", file.path];
+
+      const { code, err } = await runClient([...args, ...more]);
+
+      assertEquals(code, 2);
+      assertMatch(err, told);
+      assertEquals(err.includes(`(in ${file.path})`), true);
+      assertEquals(err.includes(text), false);
+    }
+    assertEquals((await server.context.accounts.load()).all(), []);
+
+    // Who has an account signs in with any password.
+    await makeAccount(server.port, "alice", text);
+    const { code } = await runClient([
+      ...[...where, "--login", "--password-file", file.path],
+    ]);
+    assertEquals(code, 0);
+  });
+}
+
 Deno.test("a wrong password from a file ends with code 4, and is not shown", async () => {
   await using server = quietServer();
   await makeAccount(server.port, "alice");
@@ -62,6 +96,32 @@ Deno.test("a wrong password from a file ends with code 4, and is not shown", asy
   for (const { out, err } of answers) {
     assertEquals(`${out}${err}`.includes("secret"), false);
   }
+});
+
+Deno.test("wrong passwords of others do not end the client of the owner, nor lose what waits", async () => {
+  await using server = quietServer();
+  await using proxy = await FaultProxy.open({ target: server.port });
+  await makeAccount(server.port, "dora", "secret");
+  await using file = await passwordFile("secret");
+  using bob = await RawClient.enter(server.port, "bob", "#default");
+  const args = ["dora", `127.0.0.1:${proxy.port}`, "--password-file"];
+  await using dora = new ClientProcess([...args, file.path]);
+  await dora.type("before\n");
+  assertMatch(await bob.next("FORWARD dora"), /before$/);
+
+  for (const _try of [1, 2, 3]) {
+    using wrong = await RawClient.connect(server.port);
+    const { prove } = await begin(wrong, "dora", { password: "wrong" });
+    assertMatch(await wrong.ask(prove), /^ERROR 11[12] /);
+  }
+  proxy.refuses = true;
+  proxy.cutAll();
+  await bob.next("NOTICE offline");
+  await dora.type("my important message\n");
+  proxy.refuses = false;
+
+  assertMatch(await bob.next("FORWARD dora"), /my important message$/);
+  assertEquals((await dora.end()).code, 0);
 });
 
 Deno.test("without a terminal, an account needs --password-file, and is told so", async () => {
@@ -85,7 +145,7 @@ Deno.test("without a terminal, an account needs --password-file, and is told so"
 Deno.test("--signup of a name that is taken says how to log in", async () => {
   await using server = quietServer();
   await makeAccount(server.port, "alice");
-  await using file = await passwordFile("secret");
+  await using file = await passwordFile("secret words");
   const args = ["alice", `127.0.0.1:${server.port}`, "--signup"];
 
   const { code, err } = await runClient(
@@ -94,6 +154,25 @@ Deno.test("--signup of a name that is taken says how to log in", async () => {
 
   assertEquals(code, 4);
   assertMatch(err, /ERROR 113 .*\nAdd --login and --password-file FILE/);
+});
+
+Deno.test("--login of a name without an account says what to do instead", async () => {
+  await using server = quietServer();
+  await using file = await passwordFile("secret");
+  const args = ["bob", `127.0.0.1:${server.port}`, "--login"];
+
+  const { code, err } = await runClient(
+    [...args, "--password-file", file.path],
+  );
+
+  assertEquals(
+    [code, err],
+    [
+      4,
+      "ERROR 121 No account: Cannot sign in: bob has no account\n" +
+      "Add --signup to create the account, or leave out --login to join as a guest.\n",
+    ],
+  );
 });
 
 Deno.test("/signup without a terminal says why it cannot", async () => {
@@ -140,39 +219,61 @@ for (const [why, text, said] of UNUSABLE) {
   });
 }
 
-Deno.test({
-  name: "a password file that others can read, or that is none, is refused",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using file = await passwordFile("secret", 0o644);
-    await using pipe = await passwordFile("");
-    await Deno.remove(pipe.path);
-    const mkfifo = new Deno.Command("mkfifo", {
-      args: ["-m", "644", pipe.path],
-    });
-    assertEquals((await mkfifo.output()).code, 0);
-    // Both ends, so that nobody waits for the other one.
-    using _ends = await Deno.open(pipe.path, { read: true, write: true });
-    const told = async (path: string) => {
-      const args = ["alice", "127.0.0.1:1", "--login", "--password-file", path];
-      const { code, err } = await runClient(args);
-      return [code, ...err.replaceAll(path, "FILE").split("\n").slice(0, -1)];
-    };
-    const what = "Cannot use the password file FILE";
+Deno.test(
+  needs("mode that says who may read a file", {
+    name: "a password file that others can read, or that is none, is refused",
+    fn: async () => {
+      await using file = await passwordFile("secret", 0o644);
+      await using pipe = await passwordFile("");
+      await Deno.remove(pipe.path);
+      const mkfifo = new Deno.Command("mkfifo", {
+        args: ["-m", "644", pipe.path],
+      });
+      assertEquals((await mkfifo.output()).code, 0);
+      // Both ends, so that nobody waits for the other one.
+      using _ends = await Deno.open(pipe.path, { read: true, write: true });
+      const told = async (path: string) => {
+        const args = [
+          "alice",
+          "127.0.0.1:1",
+          "--login",
+          "--password-file",
+          path,
+        ];
+        const { code, err } = await runClient(args);
+        return [code, ...err.replaceAll(path, "FILE").split("\n").slice(0, -1)];
+      };
+      const what = "Cannot use the password file FILE";
 
-    assertEquals(await told(file.path), [
-      2,
-      `${what}: other users can read it`,
-      "Run: chmod 600 FILE",
-    ]);
-    assertEquals(await told(pipe.path), [
-      2,
-      `${what}: other users can read it`,
-    ]);
-    assertEquals(await told("/nowhere"), [2, `${what}: there is no such file`]);
-    assertEquals(await told("/"), [2, `${what}: it is a folder`]);
-    assertEquals(await told("/dev/null"), [2, `${what}: it is a device`]);
-  },
+      assertEquals(await told(file.path), [
+        2,
+        `${what}: other users can read it`,
+        "Run: chmod 600 FILE",
+      ]);
+      assertEquals(await told(pipe.path), [
+        2,
+        `${what}: other users can read it`,
+      ]);
+      assertEquals(await told("/nowhere"), [
+        2,
+        `${what}: there is no such file`,
+      ]);
+      assertEquals(await told("/"), [2, `${what}: it is a folder`]);
+      assertEquals(await told("/dev/null"), [2, `${what}: it is a device`]);
+    },
+  }),
+);
+
+Deno.test("a password file that is none ends a guest too, before it connects", async () => {
+  await using server = quietServer();
+  const args = ["al", `127.0.0.1:${server.port}`, "--password-file", "/nosuch"];
+
+  const { code, err } = await runClient(args, "hello\n");
+
+  assertEquals([code, err], [
+    2,
+    "Cannot use the password file /nosuch: there is no such file\n",
+  ]);
 });
 
 Deno.test("--login and --signup together are a mistake", async () => {
@@ -258,7 +359,7 @@ function lettingIn(token: string): Requester {
 }
 
 Deno.test("Access owns its account until a server lets it in without its token", async () => {
-  await using file = await passwordFile("secret");
+  await using file = await passwordFile("secret words");
   const access = new Access({
     way: "signup",
     passwordFile: file.path,
@@ -281,7 +382,7 @@ Deno.test("a client that does not know whether a SIGNUP was done can sign in wit
     passwordFile: undefined,
     terminal: {
       ...recordingTerminal(() => {}),
-      askSecret: () => Promise.resolve("secret"),
+      askSecret: () => Promise.resolve("secret words"),
     },
   });
   const signing = Promise.withResolvers<void>();

@@ -1,14 +1,26 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { EXIT } from "../../client/view/failure.ts";
 import {
   ClientProcess,
   FakeServer,
   quietServer,
   runClient,
 } from "../tools/client_tools.ts";
+import { settingsIn, tempFolder } from "../tools/temp.ts";
+import { needs } from "../tools/system/skips.ts";
 
 /** A receiver that prints one record a line. */
-async function receiver(name: string, port: number): Promise<ClientProcess> {
-  const client = new ClientProcess([name, `127.0.0.1:${port}`, "--plain"]);
+async function receiver(
+  name: string,
+  port: number,
+  env: Record<string, string> = {},
+): Promise<ClientProcess> {
+  const client = new ClientProcess([name, `127.0.0.1:${port}`, "--plain"], env);
   await client.until("you joined #default");
   return client;
 }
@@ -136,23 +148,28 @@ Deno.test("client --plain reads lines as a person types them", async () => {
 
   assertEquals(code, 0);
   assertEquals(
-    out.replace(/\d\d:\d\d:\d\d/g, "TT").replace(/:\d+ guest/g, ":1 guest"),
+    out.replace(/\d\d:\d\d:\d\d/g, "TT").replace(/:\d+( guest|>)/g, ":1$1"),
     [
       "* Welcome, alice. Type /help for commands.",
       "TT * you joined #default (1 here)",
+      "* LIST shows who is here, LEAVE leaves the room, LOGOUT quits.",
       "TT #default alice: hello",
       '! ERROR 102 Unable to send: no user "nobody" is connected. ' +
       "/who all shows who is connected.",
+      "* Not sent: @nobody: hi",
       '! To send a private message: @NAME: TEXT, as in "@bob: hi"; to all users: ' +
       '"@ALL: hi". Names have 1 to 32 letters and digits. Nothing was sent.',
-      '! Unknown command "/jion". Did you mean /join? To send text that begins with /, type //.',
+      '! Unknown command "/jion". Did you mean /join? To send it as text, type //jion …',
       "TT * you joined #lab (1 here)",
       "TT #lab alice: /slash",
-      "* In #lab (1): alice",
+      "* In #lab (1):",
+      "*   alice <127.0.0.1:1>",
+      "* Rooms, and how many users are in each:",
       " * default <1>",
       " * lab <1>",
       "TT * you left #lab",
       "TT * you left #default",
+      "* Rooms, and how many users are in each:",
       " * default <0>",
       " * lab <0>",
       "* Type the name of a room to join or create it; Enter: default.",
@@ -170,7 +187,9 @@ Deno.test("client --plain reads lines as a person types them", async () => {
 
 Deno.test("client shows presence, private messages and messages to all", async () => {
   await using server = quietServer();
-  await using bob = await receiver("bob", server.port);
+  using folder = tempFolder();
+  const env = settingsIn(folder.path);
+  await using bob = await receiver("bob", server.port, env);
   await using alice = await receiver("alice", server.port);
 
   await bob.until("* alice joined #default");
@@ -183,9 +202,11 @@ Deno.test("client shows presence, private messages and messages to all", async (
   await bob.type("/ignore alice\n");
   await bob.until("Hiding alice");
   await alice.type("unheard\n@bob: unheard\n/leave\n");
-  await bob.until("* alice left #default");
+  await alice.until("* you left #default");
 
-  assert(!(await bob.end()).out.includes("unheard"));
+  const { out } = await bob.end();
+  assert(!out.includes("unheard"));
+  assert(!out.includes("alice left"));
 });
 
 const USAGE_ERRORS: Record<string, string[]> = {
@@ -196,9 +217,41 @@ const USAGE_ERRORS: Record<string, string[]> = {
   'Cannot use --color "red"': ["alice", "--color", "red"],
   'Cannot use --room "a b"': ["alice", "--room", "a b"],
   'Cannot use server "a b"': ["alice", "a b"],
-  'Cannot use server "host:x"': ["alice", "host:x"],
+  'Cannot use port "x": it must be a number from 1 to 65535': [
+    "alice",
+    "host:x",
+  ],
   'Unexpected argument "c". See --help.': ["a", "b", "c"],
-  'Unexpected argument "19898". Write --port 19898.': ["a", "b", "19898"],
+  'Unexpected argument "127.0.0.1": a name is one word of letters and digits, as in BobSmith. See --help.':
+    ["Bob", "Smith", "127.0.0.1", "--port", "17500"],
+  'Cannot use port "175oo": it must be a number from 1 to 65535': [
+    "a",
+    "127.0.0.1",
+    "175oo",
+  ],
+  'Cannot use port "98989": it must be a number from 1 to 65535': [
+    "a",
+    "b",
+    "98989",
+  ],
+  'Cannot use --port "-1": it must be a number from 1 to 65535': [
+    "a",
+    "127.0.0.1",
+    "--port",
+    "-1",
+  ],
+  'Unexpected argument "b.c". See --help.': ["a", "127.0.0.1", "1", "b.c"],
+  "Cannot use both port 1 and port 3": ["a", "b", "3", "--port", "1"],
+  'Cannot use the name "bo_b!": a name has 1 to 32 letters (A-Z, a-z) and digits. Choose another name, such as bob.':
+    ["bo_b!"],
+  'Cannot use the name "two words": a name has 1 to 32 letters': ["two words"],
+  'Cannot use the name "two␤words": a name has': ["two\nwords", "b"],
+  'Cannot use the name "josé": a name has 1 to 32': ["josé", "127.0.0.1"],
+  'Cannot use the name "a.b": a name has 1 to 32': ["a.b", "127.0.0.1"],
+  'Cannot use the name "All": it is reserved; choose another name': [
+    "All",
+    "b",
+  ],
   "Cannot use both port 1 and port 2": ["a", "b:2", "--port", "1"],
   "Cannot ask for a name": [],
 };
@@ -220,8 +273,16 @@ Deno.test("client --help and --version say what they are asked", async () => {
   assertEquals([help.code, version.code], [0, 0]);
   assertStringIncludes(
     help.out,
-    "Usage: deno run -A client.ts [NAME] [SERVER]",
+    "Usage: deno run -A client.ts [NAME] [SERVER [PORT]]",
   );
+  assertStringIncludes(
+    help.out,
+    "\n\nExamples:\n  deno run -A client.ts alice 192.168.1.5\n",
+  );
+  for (const code of Object.values(EXIT)) {
+    assert(new RegExp(`\n.* {2,}${code}  \\w`).test(help.out), `no ${code}`);
+  }
+  assert(help.out.split("\n").every((line) => line.length <= 80), help.out);
   assert(/^parley \d+\.\d+\.\d+\n$/.test(version.out), version.out);
 });
 
@@ -241,14 +302,29 @@ Deno.test("client exits with 3 when nobody listens or the host is unknown", asyn
   assertStringIncludes(unknown.err, "Cannot connect to no.such.host.invalid");
 });
 
+for (const address of ["fe80::1", "FE80::fc:ff:fe00:1", "fe9a::1"]) {
+  Deno.test(`client says what to add to ${address}`, async () => {
+    const { code, err } = await runClient(["alice", address, "--port", "9"]);
+
+    assertEquals(code, 3);
+    assert(
+      err.startsWith(
+        `Cannot connect to ${address} port 9: the address is link-local, ` +
+          "and needs a network interface\nAdd % and the interface of this " +
+          `computer that leads there, such as ${address}%`,
+      ),
+      err,
+    );
+  });
+}
+
 Deno.test("client exits with 4 when its name is taken, and says what to type", async () => {
   await using server = quietServer();
   await using alice = await receiver("alice", server.port);
 
   const taken = await runClient(["Alice", `127.0.0.1:${server.port}`]);
-  const malformed = await runClient(["al-ice", `127.0.0.1:${server.port}`]);
 
-  assertEquals([taken.code, malformed.code], [4, 4]);
+  assertEquals(taken.code, 4);
   assertStringIncludes(
     taken.err,
     'ERROR 104 Name in use: Cannot use the name "Alice"',
@@ -257,7 +333,15 @@ Deno.test("client exits with 4 when its name is taken, and says what to type", a
     /Try: deno run -A client.ts \w+ 127\.0\.0\.1:\d+/.test(taken.err),
     taken.err,
   );
-  assertStringIncludes(malformed.err, "ERROR 100 Malformed username: ");
+
+  const again = await runClient([
+    ...["Alice", "127.0.0.1", "--port", `${server.port}`],
+  ]);
+
+  assertMatch(
+    again.err,
+    /Try: deno run -A client.ts \w+ 127\.0\.0\.1 --port \d+\n/,
+  );
   assertEquals((await alice.end()).code, 0);
 });
 
@@ -290,13 +374,13 @@ const SERVERS: readonly [
     "too many who come",
     "ERROR 108 Slow down\nRetry-after: 7\n\n",
     4,
-    "Try again in 7 s.",
+    "Try again in 7 seconds.",
   ],
   [
     "a full house",
     "ERROR 114 Server full\nRetry-after: 9\n\n",
     4,
-    "Try again in 9 s.",
+    "Try again in 9 seconds.",
   ],
   [
     "an account's name",
@@ -355,16 +439,26 @@ Deno.test("client shows nothing that a hostile server says to the terminal", asy
   assertStringIncludes(err, "Removed by the server: ERROR 117 Removed: enough");
 });
 
-Deno.test("client ends on signals with the codes that shells expect", async () => {
-  await using server = quietServer();
-  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-    await using client = await receiver("alice", server.port);
+Deno.test(
+  needs("signals between programs", {
+    name: "client ends on signals with the codes that shells expect",
+    fn: async () => {
+      await using server = quietServer();
+      for (
+        const [signal, code] of [
+          ...[["SIGINT", 130], ["SIGTERM", 143]] as const,
+          ...(Deno.build.os === "windows" ? [] : [["SIGHUP", 129]] as const),
+        ]
+      ) {
+        await using client = await receiver("alice", server.port);
 
-    client.kill(signal);
+        client.kill(signal);
 
-    assertEquals((await client.end()).code, code);
-  }
-});
+        assertEquals((await client.ended()).code, code);
+      }
+    },
+  }),
+);
 
 Deno.test("client --color always colours what it prints, also to a pipe", async () => {
   await using server = quietServer();
@@ -378,16 +472,21 @@ Deno.test("client --color always colours what it prints, also to a pipe", async 
   assertStringIncludes(out, "\x1b[0m: hello\n");
 });
 
-Deno.test("client ends quietly when nobody reads its output", async () => {
+Deno.test("client ends quietly when nobody reads its output, a pipe after its last line", async () => {
   await using server = quietServer();
   await using bob = await receiver("bob", server.port);
+  await using carol = await receiver("carol", server.port);
   await using alice = new ClientProcess(["alice", `127.0.0.1:${server.port}`]);
   await alice.until("you joined");
 
   await alice.closeOutput();
+  await carol.closeOutput();
   await bob.type("anybody?\n");
-  await bob.until("* alice went offline");
+  await bob.until("* carol went offline");
+  await alice.type("still here\n");
+  await bob.until("alice: still here\n");
   const { code, err } = await alice.end();
 
   assertEquals([code, err], [0, ""]);
+  assertEquals((await carol.end()).code, 0);
 });

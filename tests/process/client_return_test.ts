@@ -7,7 +7,9 @@ import {
   quietServer,
 } from "../tools/client_tools.ts";
 import { FaultProxy } from "../tools/net/fault_proxy.ts";
-import { lastingPort, RawClient } from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { lastingPort, startTestServer } from "../tools/net/test_server.ts";
+import { tempFolder } from "../tools/temp.ts";
 
 const AT = "2026-11-21T07:32:56.120Z";
 
@@ -16,10 +18,14 @@ async function letIn(
   peer: FakePeer,
   token: string,
   lastId: number,
+  { journal = "j1", oldestId = 1 } = {},
 ): Promise<Record<string, string>> {
   assertEquals(await peer.request(), "REGISTER alice");
   const { headers } = peer;
-  await peer.say(`REGISTERED alice\nToken: ${token}\nLast-id: ${lastId}\n\n`);
+  await peer.say(
+    `REGISTERED alice\nToken: ${token}\nJournal: ${journal}\n` +
+      `Oldest-id: ${oldestId}\nLast-id: ${lastId}\n\n`,
+  );
   return { ...headers };
 }
 
@@ -55,7 +61,8 @@ Deno.test("a client that reconnects shows once, in order, what is replayed, stor
   await peer.say(forward(8, "eight")); // ours may have come before it
   peer.hangUp();
   using again = await server.accept();
-  assertEquals(await letIn(again, "t1", 9), { token: "t1", after: "5" });
+  const came = { token: "t1", after: "5", journal: "j1" };
+  assertEquals(await letIn(again, "t1", 9), came);
   await again.say(forward(6, "six") + forward(8, "eight"));
   assertEquals(await again.request(), "JOIN #lab");
   await again.say("JOINED #lab\nLast-id: 11\n\n" + forward(12, "twelve"));
@@ -158,9 +165,6 @@ Deno.test("a server that forgot the visit has the message already that was not a
   lost.hangUp();
   using again = await server.accept();
   await letIn(again, "t2", 7);
-  assertEquals(await again.request(), "HISTORY #lab"); // is it the same server?
-  assertEquals(again.headers, { limit: "1", after: "4", before: "6" });
-  await again.say(forward(5, "five") + "HISTORY #lab\nCount: 1\n\n");
   assertEquals(await again.request(), "JOIN #lab");
   await again.say("JOINED #lab\nLast-id: 7\n\n");
   assertEquals(await again.request(), "HISTORY #lab");
@@ -184,9 +188,11 @@ Deno.test("a server that forgot the visit has the message already that was not a
 });
 
 for (
-  const [why, lastId, probes] of [
-    ["whose ids are lower", 2, false],
-    ["whose message of that id is another", 9, true],
+  const [why, token, lastId, journal] of [
+    ["that forgot the session, with another journal", "t2", 9, "j2"],
+    ["that knows the session, with another journal", "t1", 9, "j2"],
+    ["with another journal and lower ids", "t2", 2, "j2"],
+    ["with an old copy of its file", "t1", 4, "j1"],
   ] as const
 ) {
   Deno.test(`a server ${why} has begun anew`, async () => {
@@ -196,14 +202,7 @@ for (
 
     peer.hangUp();
     using again = await server.accept();
-    await letIn(again, "t2", lastId);
-    if (probes) {
-      assertEquals(await again.request(), "HISTORY #lab");
-      await again.say(
-        forward(5, "other").replace(AT, "2026-11-21T08:00:00.000Z") +
-          "HISTORY #lab\nCount: 1\n\n",
-      );
-    }
+    await letIn(again, token, lastId, { journal });
     assertEquals(await again.request(), "JOIN #lab");
     await again.say(`JOINED #lab\nLast-id: ${lastId}\n\n`);
     assertEquals(await again.request(), "HISTORY #lab");
@@ -216,18 +215,60 @@ for (
   });
 }
 
-Deno.test("a client that reconnects to a room full of news fetches it page by page", async () => {
-  await using server = quietServer();
-  await using proxy = await FaultProxy.open({ target: server.port });
-  await using alice = new Pupil("alice", "#lab", proxy.port);
+for (
+  const [oldestId, token, gap] of [
+    [7, "t1", true],
+    [9, "t2", true],
+    [10, "t1", true], // nothing is left
+    [6, "t1", false], // all of it is there
+    [1, "t2", false],
+  ] as const
+) {
+  const whether = gap ? "a" : "no";
+  Deno.test(`a client that has 5 shows ${whether} gap if the oldest message is ${oldestId}`, async () => {
+    using server = new FakeServer();
+    const { alice, peer } = await entered(server);
+    await using _alice = alice;
+
+    peer.hangUp();
+    using again = await server.accept();
+    await letIn(again, token, 9, { oldestId });
+    assertEquals(await again.request(), "JOIN #lab");
+    await again.say("JOINED #lab\nLast-id: 9\n\n");
+    assertEquals(await again.request(), "HISTORY #lab");
+    assertEquals(again.headers["after"], "5");
+    await again.say("HISTORY #lab\nCount: 0\n\n" + forward(10, "ten"));
+    await alice.saw(2);
+
+    assertEquals(alice.seen, ["bob: five", "bob: ten"]);
+    const notes = alice.notes.join("");
+    assertEquals(/no longer stored/.test(notes), gap, notes);
+    assertEquals(/has restarted/.test(notes), false, notes);
+  });
+}
+
+/** Alice, who has lost the server after a message of bob, and bob. */
+async function cutOff(port: number) {
+  await using stack = new AsyncDisposableStack();
+  const proxy = stack.use(await FaultProxy.open({ target: port }));
+  const alice = stack.use(new Pupil("alice", "#lab", proxy.port));
   await alice.enter();
-  using bob = await RawClient.enter(server.port, "bob", "#lab");
+  const bob = stack.use(await RawClient.enter(port, "bob", "#lab"));
   await bob.say("#lab", "before");
   await alice.saw(1);
-
   proxy.refuses = true;
   proxy.cutAll();
   await alice.isAway;
+  const all = stack.move();
+  const dispose = () => all.disposeAsync();
+  return { proxy, alice, bob, [Symbol.asyncDispose]: dispose };
+}
+
+Deno.test("a client that reconnects to a room full of news fetches it page by page", async () => {
+  await using server = quietServer();
+  await using away = await cutOff(server.port);
+  const { proxy, alice, bob } = away;
+
   for (let i = 0; i < 2_500; i++) await bob.say("#lab", `no ${i}`);
   for (let i = 0; i < 2_501;) {
     if ((await bob.frame()).startsWith("SENT")) i++;
@@ -239,6 +280,31 @@ Deno.test("a client that reconnects to a room full of news fetches it page by pa
     "bob: before",
     ...Array.from({ length: 2_500 }, (_, i) => `bob: no ${i}`),
   ]);
+});
+
+Deno.test("a client that was away while messages were deleted shows the gap, and the rest", async () => {
+  using folder = tempFolder();
+  await using server = startTestServer({
+    db: `${folder.path}/chat.db`,
+    keep: { forMs: Infinity, messages: 3 },
+  });
+  await using away = await cutOff(server.port);
+  const { proxy, alice, bob } = away;
+
+  for (const text of ["a", "b", "c", "d", "e"]) {
+    await bob.say("#lab", text);
+    await bob.next("SENT");
+  }
+  const { journal } = server.context;
+  while (journal.oldestId < 4) {
+    journal.tidy();
+    await bob.ask("PING\n\n");
+  }
+  proxy.refuses = false;
+  await alice.saw(4);
+
+  assertEquals(alice.seen, ["bob: before", "bob: c", "bob: d", "bob: e"]);
+  assertMatch(alice.notes.join(""), /\* Some messages .* no longer stored/);
 });
 
 Deno.test("a client that reconnects to a restarted server sees all users and their messages", async () => {

@@ -1,6 +1,7 @@
 /** A thousand clients at once on one running server. */
 import { assert, assertEquals } from "@std/assert";
-import { RawClient, startTestServer } from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 import { NO_RATES } from "../../server/limits/rates.ts";
 
 const MEMBERS = 1_000;

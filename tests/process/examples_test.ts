@@ -3,10 +3,12 @@
  * other side.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { ClientProcess, quietServer } from "../tools/client_tools.ts";
 import { Process } from "../tools/server_process.ts";
+import { needs } from "../tools/system/skips.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The small server, and the port it listens on. */
 async function smallServer() {
@@ -92,21 +94,26 @@ Deno.test("the small client chats on the server, and both clients see the same",
   );
 });
 
-Deno.test("Ctrl-C of the small client is a goodbye, and that of the server too", async () => {
-  await using server = await smallServer();
-  await using alice = await smallClient("alice", server.at);
-  await using bob = await smallClient("bob", server.at);
+Deno.test(
+  needs("signals between programs", {
+    name: "Ctrl-C of the small client is a goodbye, and that of the server too",
+    fn: async () => {
+      await using server = await smallServer();
+      await using alice = await smallClient("alice", server.at);
+      await using bob = await smallClient("bob", server.at);
 
-  bob.kill("SIGINT");
-  await alice.until("* offline #default bob 1 logged out");
-  await alice.type("still here\n/ROOMS\n");
-  await alice.until("* #default 1");
-  const code = await server.stop("SIGINT");
-  await alice.until("* closing");
-  const end = await alice.end();
+      bob.kill("SIGINT");
+      await alice.until("* offline #default bob 1 logged out");
+      await alice.type("still here\n/ROOMS\n");
+      await alice.until("* #default 1");
+      const code = await server.stop("SIGINT");
+      await alice.until("* closing");
+      const end = await alice.end();
 
-  assertEquals([code, end.code], [0, 1]);
-});
+      assertEquals([code, end.code], [0, 1]);
+    },
+  }),
+);
 
 Deno.test("a client that is killed frees its name, and harms nobody", async () => {
   await using server = await smallServer();

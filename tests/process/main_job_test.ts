@@ -4,11 +4,14 @@
  */
 import { assertEquals } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
+import { fileURLToPath } from "node:url";
 import { startServer } from "../../server/start.ts";
-import { listenHere } from "../tools/net/raw_client.ts";
+import { openStorage } from "../../server/storage.ts";
+import { listenHere } from "../tools/net/test_server.ts";
+import { tempFolder } from "../tools/temp.ts";
 
 const RECEIVERS = 10;
-const root = new URL("../..", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const SCRIPTS = [
   "The quick brown fox — “so to speak” — jumps over the lazy dog.",
@@ -74,8 +77,10 @@ async function receive(
 
 for (const [what, lines] of [["a book", book()], ["a log", log()]] as const) {
   Deno.test(`${what} of ${lines.length} lines arrives whole at ten clients`, async () => {
+    using folder = tempFolder();
     await using server = startServer({
       tcp: listenHere(),
+      storage: openStorage({ db: `${folder.path}/chat.db`, log: () => {} }),
       log: () => {},
     });
     const ready = Array.from(

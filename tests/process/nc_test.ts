@@ -1,6 +1,7 @@
 /** Frames typed by hand into netcat, with the line ends of telnet. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { RawClient, startTestServer, steady } from "../tools/net/raw_client.ts";
+import { RawClient, steady } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 
 /** Whether OpenBSD's nc is here, whose -N ends its direction with its input. */
 const HERE = hasNetcat();
@@ -35,8 +36,8 @@ Deno.test({
     assertEquals(
       steady(answers),
       "REGISTERED alice\nServer: S\nProtocol: parley/1\nMax-body: 65536\n" +
-        "Token: T\nLast-id: 0\n\n" +
-        "JOINED #default\nMembers: 2\nLast-id: 0\n\n" +
+        "Token: T\nJournal: J\nOldest-id: 1\nLast-id: 0\n\n" +
+        "JOINED #default\nMembers: 2\nLast-id: 0\nTime: T\n\n" +
         "SENT #default\nId: 1\nTime: T\nRecipients: 1\n\n" +
         "ROOMS\nContent-length: 11\n\n#default 2\n" +
         "PONG\n\n",

@@ -1,39 +1,38 @@
-/** The page with exactly the permissions that docs/security.md names. */
+/** The page with the permissions of the tasks, and those of docs/security.md. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { quietServer } from "../tools/client_tools.ts";
 import { hashOf, noise, snapshot } from "../tools/file_tools.ts";
-import { cookieOf, PagePlayer, servePage } from "../tools/page_player.ts";
+import {
+  openAddress,
+  openPageSocket,
+  PagePlayer,
+  servePage,
+} from "../tools/page_player.ts";
 import {
   denoDir,
   permissionsOf,
   readUntil,
   run,
 } from "../tools/permissions.ts";
-import { SocketWithHeaders, within } from "../tools/net/raw_client.ts";
+import { within } from "../tools/net/within.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { needs } from "../tools/system/skips.ts";
+import { SYSTEM } from "../../platform/system.ts";
 
 const decoder = new TextDecoder();
 
-/** The further permissions of the page in docs/security.md. */
-const PAGE_ENV = "WS_NO_BUFFER_UTIL";
-
-/** The permissions of a task, and those of the page. */
-function withPage(task: "server" | "client", home: string): string[] {
-  return permissionsOf(task, home).map((one) =>
-    one.startsWith("--allow-env") ? `${one},${PAGE_ENV}` : one
-  );
-}
+/** The environment of a user before a screen. */
+const DESKTOP = { DISPLAY: ":0", SSH_CONNECTION: "", WSL_DISTRO_NAME: "" };
 
 /** Comes in over a WebSocket, and gives what is answered. */
-async function register(
-  url: string,
-  headers: Record<string, string> = {},
-): Promise<string> {
-  const socket = new SocketWithHeaders(url, { headers });
+async function register(socket: WebSocket): Promise<string> {
   socket.binaryType = "arraybuffer";
   const { promise, resolve } = Promise.withResolvers<string>();
   socket.onopen = () => socket.send("REGISTER alice\n\n");
-  socket.onmessage = ({ data }) => resolve(decoder.decode(data));
+  socket.onmessage = ({ data }) => {
+    const text = decoder.decode(data);
+    if (text.includes(" ")) resolve(text); // the first word is the program's
+  };
   socket.onclose = ({ reason }) => resolve(`closed: ${reason}`);
   const answer = await within(promise, () => "an answer");
   socket.close();
@@ -48,10 +47,10 @@ async function end(child: Deno.ChildProcess): Promise<string> {
   return decoder.decode(stderr);
 }
 
-Deno.test("server.ts --web needs one variable more", async () => {
+Deno.test("server.ts --web needs no more than its task allows", async () => {
   using folder = tempFolder();
   const args = ["--host", "127.0.0.1", "--port", "0", "--web-port", "0"];
-  const permissions = withPage("server", folder.path);
+  const permissions = permissionsOf("server", folder.path);
 
   const server = run("server", { permissions, args, cwd: folder.path });
   const url = await within(
@@ -59,7 +58,7 @@ Deno.test("server.ts --web needs one variable more", async () => {
     () => "the page",
   );
   const page = await (await fetch(`http:${url}`)).text();
-  const answer = await register(`ws:${url}ws`);
+  const answer = await register(new WebSocket(`ws:${url}ws`));
   const complaints = await end(server);
 
   assertStringIncludes(page, "<title>Parley</title>");
@@ -74,10 +73,13 @@ async function openPage(
   const opener = `${home}/xdg-open`;
   await Deno.writeTextFile(opener, "#!/bin/sh\n", { mode: 0o755 });
   const program = run("client", {
-    permissions: [...withPage("client", home), "--allow-run=xdg-open"],
+    permissions: [...permissionsOf("client", home), "--allow-run=xdg-open"],
     args: ["--gui", "--direct-host", "127.0.0.1"],
     cwd: home,
-    env: { PATH: home, HOME: home, XDG_CONFIG_HOME: "", DENO_DIR: denoDir },
+    env: {
+      ...{ PATH: home, HOME: home, XDG_CONFIG_HOME: "", DENO_DIR: denoDir },
+      ...DESKTOP,
+    },
   });
   const address = await within(
     readUntil(program.stdout, /(http:\S+)\n/),
@@ -86,67 +88,79 @@ async function openPage(
   return { program, address };
 }
 
-Deno.test("client.ts --gui needs one variable more, and to run the system's opener", async () => {
-  using folder = tempFolder();
-  await using server = quietServer();
-  const { program, address } = await openPage(folder.path);
-  const { host } = new URL(address);
-  const answer = await register(
-    `ws://${host}/ws?server=127.0.0.1&port=${server.port}`,
-    { Cookie: await cookieOf({ address }) },
-  );
-  const complaints = await end(program);
-
-  assert(answer.startsWith("REGISTERED alice\n"), answer);
-  assertEquals(complaints, "");
-});
-
-Deno.test("files to and from the page of client.ts --gui need nothing besides", async () => {
-  using hers = tempFolder();
-  using his = tempFolder();
-  await using server = quietServer();
-  await using page = await servePage({ folder: his.path });
-  const { program, address } = await openPage(hers.path);
-  const [photo, notes] = [noise(100_000), noise(1_000)];
-  {
-    await using alice = await PagePlayer.enter(
-      { address },
-      server.port,
-      "alice",
-    );
-    await using bob = await PagePlayer.enter(page, server.port, "bob");
-
-    alice.drop("bob", { photo });
-    bob.say({ type: "accept", transfer: await bob.card("offered") });
-    await alice.told("Sent photo to bob (100 kB in ");
-    bob.drop("alice", { notes });
-    alice.say({ type: "accept", transfer: await alice.card("offered") });
-    await alice.told(`: ${hers.path}/Downloads/notes`);
-  }
-  const complaints = await end(program);
-
-  assertEquals(complaints, "");
-  assertEquals(snapshot(his.path), { photo: hashOf(photo) });
-  assertEquals(snapshot(`${hers.path}/Downloads`), { notes: hashOf(notes) });
-});
-
-for (
-  const [program, args] of [
-    ["server", ["--host", "127.0.0.1", "--port", "0", "--web-port", "0"]],
-    ["client", ["--gui"]],
-  ] as const
-) {
-  Deno.test(`the page of ${program}.ts without ${PAGE_ENV} says what is missing`, async () => {
+Deno.test(needs("xdg-open", {
+  name: "client.ts --gui needs besides to run the system's opener",
+  fn: async () => {
     using folder = tempFolder();
+    await using server = quietServer();
+    const { program, address } = await openPage(folder.path);
+    const path = `/ws?server=127.0.0.1&port=${server.port}`;
+    const entry = await openAddress({ address });
+    const answer = await register(openPageSocket({ address }, path, entry));
+    const complaints = await end(program);
 
-    const child = run(program, { args, cwd: folder.path });
-    await child.stdin.close();
-    const { code, stderr } = await within(child.output(), () => "the end");
+    assert(answer.startsWith("REGISTERED alice\n"), answer);
+    assertEquals(complaints, "");
+  },
+}));
 
-    assertEquals(code, 2);
-    assertStringIncludes(
-      decoder.decode(stderr),
-      `env access to "${PAGE_ENV}", run again with the --allow-env flag`,
-    );
+Deno.test(needs("xdg-open", {
+  name: "files to and from the page of client.ts --gui need nothing besides",
+  fn: async () => {
+    using hers = tempFolder();
+    using his = tempFolder();
+    await using server = quietServer();
+    await using page = await servePage({ folder: his.path });
+    const { program, address } = await openPage(hers.path);
+    const [photo, notes] = [noise(100_000), noise(1_000)];
+    {
+      await using alice = await PagePlayer.enter(
+        { address },
+        server.port,
+        "alice",
+      );
+      await using bob = await PagePlayer.enter(page, server.port, "bob");
+
+      alice.drop("bob", { photo });
+      bob.say({ type: "accept", transfer: await bob.card("offered") });
+      await alice.told("Sent photo to bob (100 kB in ");
+      bob.drop("alice", { notes });
+      alice.say({ type: "accept", transfer: await alice.card("offered") });
+      await alice.told(`: ${hers.path}/Downloads/notes`);
+    }
+    const complaints = await end(program);
+
+    assertEquals(complaints, "");
+    assertEquals(snapshot(his.path), { photo: hashOf(photo) });
+    assertEquals(snapshot(`${hers.path}/Downloads`), { notes: hashOf(notes) });
+  },
+}));
+
+Deno.test("client.ts --gui with the task's permissions says that it opens no browser", async () => {
+  using folder = tempFolder();
+  const child = run("client", {
+    args: ["--gui"],
+    cwd: folder.path,
+    env: {
+      ...DESKTOP,
+      ...{ HOME: folder.path, XDG_CONFIG_HOME: "", DENO_DIR: denoDir },
+    },
   });
-}
+
+  const [address, why] = await within(
+    readUntil(
+      child.stdout,
+      /(http:\S+\n[^]*Cannot open a browser: .*)\n/,
+    ).then((said) => said.split(/\n[^]*: /)),
+    () => "what is said",
+  );
+  const complaints = await end(child);
+
+  assert(address?.startsWith("http://127.0.0.1:"), address);
+  const what = SYSTEM === "windows" ? "for it" : "to run xdg-open";
+  assertEquals(
+    why,
+    `the program was started without permission ${what}. Open the address above.`,
+  );
+  assertEquals(complaints, "");
+});

@@ -1,12 +1,14 @@
 /** Each program with exactly the permissions that its task gives it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { X509Certificate } from "node:crypto";
 import {
   ClientProcess,
-  hasTmux,
   quietServer,
   TmuxScreen,
 } from "../tools/client_tools.ts";
+import { settingsPath } from "../../client/trust/settings_file.ts";
+import type { System } from "../../platform/system.ts";
 import { snapshot, writeFiles } from "../tools/file_tools.ts";
 import {
   denoDir,
@@ -14,12 +16,13 @@ import {
   readUntil,
   run,
 } from "../tools/permissions.ts";
-import { within } from "../tools/net/raw_client.ts";
+import { within } from "../tools/net/within.ts";
 import { HERE } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { startTlsServer } from "../tools/net/tls_tools.ts";
+import { hasTmux } from "../tools/system/programs.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const decoder = new TextDecoder();
 
 Deno.test("server and client need no more than their tasks allow", async () => {
@@ -39,8 +42,9 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   await lines.write(new TextEncoder().encode("hello\n"));
   await lines.close();
   const said = await within(client.output(), () => "the client");
-  server.kill("SIGTERM");
-  await server.stdin.close();
+  const commands = server.stdin.getWriter();
+  await commands.write(new TextEncoder().encode("stop\n"));
+  await commands.close();
   const log = await within(server.output(), () => "the end of the server");
 
   assertEquals([said.code, decoder.decode(said.stderr)], [0, ""]);
@@ -49,9 +53,66 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
 });
 
+Deno.test("backup needs no more than the server's task allows", async () => {
+  using folder = tempFolder();
+  const args = ["--host", "127.0.0.1", "--port", "0"];
+  const server = run("server", { args, cwd: folder.path });
+  const lines = server.stdin.getWriter();
+
+  await lines.write(new TextEncoder().encode("backup copy.db\nstop\n"));
+  await lines.close();
+  const { stdout } = await within(server.output(), () => "the server");
+
+  const path = Deno.realPathSync(`${folder.path}/copy.db`);
+  assertStringIncludes(decoder.decode(stdout), `accounts to ${path} (`);
+});
+
+Deno.test("backup to another folder says which permissions are missing", async () => {
+  using folder = tempFolder();
+  using other = tempFolder();
+  const args = ["--host", "127.0.0.1", "--port", "0"];
+  const server = run("server", { args, cwd: folder.path });
+  const lines = server.stdin.getWriter();
+
+  const line = `backup ${other.path}/copy.db\nstop\n`;
+  await lines.write(new TextEncoder().encode(line));
+  await lines.close();
+  const { stdout } = await within(server.output(), () => "the server");
+
+  assertStringIncludes(
+    decoder.decode(stdout),
+    `Cannot back up to ${other.path}/copy.db: the server has no permission to ` +
+      "write there. Choose a path in the server's folder, or start the server " +
+      "with --allow-read and --allow-write for that folder.",
+  );
+});
+
+Deno.test("a database in another folder without permission says how to start", async () => {
+  using folder = tempFolder();
+  using other = tempFolder();
+  const db = `${other.path}/chat.db`;
+
+  const server = run("server", {
+    args: ["--host", "127.0.0.1", "--port", "0", "--db", db],
+    cwd: folder.path,
+  });
+  await server.stdin.close();
+  const { code, stderr } = await within(server.output(), () => "the server");
+
+  assertEquals(
+    [code, decoder.decode(stderr)],
+    [
+      2,
+      `Cannot use the file ${db}: the server has no permission to write there; ` +
+      "start the server with `deno run -A server.ts`, or see --allow-read and " +
+      "--allow-write in docs/security.md\n",
+    ],
+  );
+});
+
 /** What each needs from the beginning; the rest is for more than to talk. */
 const AT_START = {
-  server: ["net", "read", "write", "sys"], // and env, on a terminal
+  server: ["net", "read", "write"], // and env, on a terminal
   client: ["net", "env"],
 } as const;
 
@@ -75,39 +136,131 @@ for (const program of ["server", "client"] as const) {
 
       assertEquals(told.includes("    at "), false, "no stack");
       assert([2, 3].includes(code), `it ended with ${code}: ${told}`);
-      assert(told.includes(`run again with the --allow-${missing} flag`), told);
+      assert(told.includes(`--allow-${missing}`), told);
     });
   }
 }
+
+Deno.test("server.ts without --allow-sys serves, and says that it does not know its addresses", async () => {
+  using folder = tempFolder();
+  const server = run("server", {
+    permissions: permissionsOf("server", folder.path)
+      .filter((one) => !one.startsWith("--allow-sys")),
+    args: ["--port", "0"],
+    cwd: folder.path,
+  });
+
+  const told = await within(
+    readUntil(server.stdout, /NAME (127\.0\.0\.1 [^]*--allow-sys\S+)/),
+    () => "the server",
+  );
+  server.kill("SIGTERM");
+  await server.stdin.close();
+  await server.output();
+
+  assertStringIncludes(told, "The addresses of this computer are not known");
+});
+
+/** What systems say about their users, and where a client then reads and writes. */
+const USERS: readonly [
+  what: string,
+  System,
+  variables: Record<string, string>,
+  paths: string[],
+][] = [
+  ["Linux", "linux", { HOME: "/home/al" }, [
+    "/home/al/Downloads/notes",
+    "/home/al/.config/parley/known_servers",
+  ]],
+  ["XDG", "linux", { HOME: "/home/al", XDG_CONFIG_HOME: "/etc/al" }, [
+    "/home/al/Downloads/notes",
+    "/etc/al/parley/known_servers",
+  ]],
+  ["macOS", "darwin", { HOME: "/Users/al" }, [
+    "/Users/al/Downloads/notes",
+    "/Users/al/Library/Application Support/parley/known_servers",
+  ]],
+  ["Windows", "windows", {
+    USERPROFILE: "C:\\Users\\al ice",
+    APPDATA: "C:\\Users\\al ice\\AppData\\Roaming",
+    OneDrive: "C:\\Users\\al ice\\OneDrive - School",
+  }, [
+    "C:/Users/al ice/OneDrive - School/Downloads/notes",
+    "C:/Users/al ice/Downloads/notes",
+    "C:/Users/al ice/AppData/Roaming/parley/known_servers",
+  ]],
+  ["Windows without APPDATA", "windows", { USERPROFILE: "C:\\Users\\al" }, [
+    "C:/Users/al/Downloads/notes",
+    "C:/Users/al/AppData/Roaming/parley/known_servers",
+  ]],
+];
+
+for (const [what, system, variables, paths] of USERS) {
+  Deno.test(`the client's task allows what it reads and writes: ${what}`, () => {
+    const own = (path: string) => path.replaceAll("\\", "/");
+    const variable = (name: string) => variables[name];
+    const known = settingsPath("known_servers", { system, variable });
+    assertEquals(own(known ?? ""), paths.at(-1));
+    const given = permissionsOf("client", "", variables);
+    for (const kind of ["read", "write"]) {
+      const [list = ""] = given.filter((one) =>
+        one.startsWith(`--allow-${kind}=`)
+      );
+      const folders = own(list).slice(`--allow-${kind}=`.length).split(",");
+      for (const path of paths) {
+        assert(
+          folders.some((folder) => path.startsWith(`${folder}/`)),
+          `${path} is in ${folders}`,
+        );
+      }
+    }
+  });
+}
+
+/** Somebody at home in `home`, by the variables of Linux or of Windows. */
+const AT_HOME = {
+  linux: (home: string) => ({ HOME: home, XDG_CONFIG_HOME: "" }),
+  windows: (home: string) => ({
+    ...{ HOME: "", XDG_CONFIG_HOME: "" },
+    ...{ USERPROFILE: home, APPDATA: `${home}/AppData` },
+  }),
+} as const;
 
 /** A client of somebody at home in `home`, with the task's permissions. */
 function personAt(
   home: string,
   args: readonly string[],
-  without = "none",
+  { without = "none", like = "linux" as keyof typeof AT_HOME } = {},
 ): ClientProcess {
-  const permissions = permissionsOf("client", home)
+  const variables = AT_HOME[like](home);
+  const permissions = permissionsOf("client", home, variables)
     .filter((one) => !one.startsWith(`--allow-${without}`));
-  const env = { HOME: home, XDG_CONFIG_HOME: "", DENO_DIR: denoDir };
+  const env = { ...variables, DENO_DIR: denoDir };
   return new ClientProcess([...args], env, { permissions });
 }
 
-for (const [how, without] of [["", "none"], [", and not even sys", "sys"]]) {
+for (
+  const [how, options] of [
+    ["", {}],
+    [", and not even sys", { without: "sys" }],
+    [" where only Windows says what is home", { like: "windows" }],
+  ] as const
+) {
   Deno.test(`a direct session and a file need no more than the task allows${how}`, async () => {
     using hers = tempFolder();
     using his = tempFolder();
     writeFiles(`${hers.path}/Downloads`, { notes: 100_000 });
     await using server = quietServer();
     const to = [`127.0.0.1:${server.port}`, "--plain"];
-    await using alice = personAt(hers.path, ["alice", ...to], without);
-    await using bob = personAt(his.path, ["bob", ...to], without);
+    await using alice = personAt(hers.path, ["alice", ...to], options);
+    await using bob = personAt(his.path, ["bob", ...to], options);
     await Promise.all([alice, bob].map((one) => one.until("you joined")));
 
     await alice.type("/call bob\n");
     await bob.until("alice calls you");
     await bob.type("/accept\n");
     await Promise.all([alice, bob].map((one) => one.until("Compare this")));
-    await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);
+    await alice.type(`/send bob ${hers.path}/Downloads/n*\n`);
     await bob.until("/accept 1 or /decline 1");
     await bob.type("/accept 1\n");
     await alice.until("Sent notes to bob");
@@ -145,8 +298,10 @@ for (const missing of ["read", "write"]) {
     writeFiles(`${hers.path}/Downloads`, { notes: 1_000 });
     await using server = quietServer();
     const to = [`127.0.0.1:${server.port}`, "--plain"];
-    await using alice = personAt(hers.path, ["alice", ...to], missing);
-    await using bob = personAt(his.path, ["bob", ...to], missing);
+    await using alice = personAt(hers.path, ["alice", ...to], {
+      without: missing,
+    });
+    await using bob = personAt(his.path, ["bob", ...to], { without: missing });
     await Promise.all([alice, bob].map((one) => one.until("you joined")));
 
     await alice.type(`/send bob ${hers.path}/Downloads/notes\n`);

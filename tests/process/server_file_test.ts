@@ -8,12 +8,13 @@ import { Database } from "../../server/journal/database.ts";
 import { MIGRATIONS } from "../../server/journal/schema.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { noPermissions, Process } from "../tools/server_process.ts";
+import { needs } from "../tools/system/skips.ts";
 import { tempFolder } from "../tools/temp.ts";
 
 const LOCAL = ["--host", "127.0.0.1", "--port", "0"];
 const ELSEWHERE = "choose another file with --db";
 const NOT_ALLOWED =
-  `this system does not let us write there; see to its permissions, or ${ELSEWHERE}`;
+  `the system does not let the server write there; see to its permissions, or ${ELSEWHERE}`;
 
 /** Makes a file that cannot be used. */
 type Make = (file: string, folder: string) => void;
@@ -117,3 +118,29 @@ function contentsOf(folder: string): string[] {
     return `${name} ${size} ${mtime?.getTime()}`;
   });
 }
+
+Deno.test(needs("shell sh", {
+  name: "a server whose database another program synchronizes warns once",
+  async fn() {
+    using folder = tempFolder();
+    const home = Deno.realPathSync(folder.path);
+    Deno.mkdirSync(`${home}/Dropbox`);
+    const info = new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json"],
+    });
+    const { stdout } = await info.output();
+    const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+    await using server = new Process(
+      [...LOCAL, "--db", `${home}/Dropbox/parley.db`],
+      { before: `export DENO_DIR='${denoDir}' HOME='${home}'` },
+    );
+
+    await server.out.until(
+      /parley\.db\n\nWarning: Dropbox synchronizes the folder of this file, which can damage the file\. Choose another folder with --db\.\n\n/,
+    );
+
+    await server.type("stop\n");
+    assertEquals(await server.exitCode(), 0);
+    assertEquals(server.out.text.split("Warning: Dropbox").length, 2);
+  },
+}));

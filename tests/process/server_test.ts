@@ -1,9 +1,12 @@
 /** server.ts as people run it: a process with options, a greeting and an end. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "../tools/account_tools.ts";
-import { RawClient, within } from "../tools/net/raw_client.ts";
+import { newCertificate } from "../tools/net/tls_tools.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { within } from "../tools/net/within.ts";
 import { HERE, Process, RUN, SERVER } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { needs } from "../tools/system/skips.ts";
 
 const decoder = new TextDecoder();
 
@@ -55,41 +58,128 @@ Deno.test("server.ts greets with a line for each address of the machine", async 
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`server.ts says goodbye and exits 0 on ${signal}`, async () => {
-    await using server = new Process(HERE);
-    const port = await server.port();
-    using alice = await RawClient.enter(port, "alice", "#room1");
-    using _silent = await RawClient.connect(port);
-    await server.out.until(
-      /alice joined room \[room1\] from <127\.0\.0\.1:\d+>\n/,
-    );
+  Deno.test(
+    needs("signals between programs", {
+      name: `server.ts says goodbye and exits 0 on ${signal}`,
+      fn: async () => {
+        await using server = new Process(HERE);
+        const port = await server.port();
+        using alice = await RawClient.enter(port, "alice", "#room1");
+        using _silent = await RawClient.connect(port);
+        await server.out.until(
+          /alice joined room \[room1\] from <127\.0\.0\.1:\d+>\n/,
+        );
 
-    const [code, rest] = await Promise.all([
-      server.stop(signal),
-      alice.rest(),
-    ]);
+        const [code, rest] = await Promise.all([
+          server.stop(signal),
+          alice.rest(),
+        ]);
 
-    assertEquals(code, 0);
-    assertEquals(rest, "NOTICE closing\nRetry-after: 5\n\n");
-  });
+        assertEquals(code, 0);
+        assertEquals(rest, "NOTICE closing\nRetry-after: 5\n\n");
+      },
+    }),
+  );
 }
 
-Deno.test({
-  name:
-    "server.ts takes its leave also if the end of its terminal is told twice",
-  ignore: Deno.build.os === "windows", // which has no such signal
-  async fn() {
-    await using server = new Process(HERE);
-    using alice = await RawClient.enter(await server.port(), "alice");
+for (
+  const [how, before] of [
+    ["is told that its terminal is gone", ""],
+    ["was started with nohup", 'trap "" HUP'],
+    ["has no standard input, output or error", "exec <&- 2>/dev/full"],
+  ] as const
+) {
+  Deno.test(needs("signals between programs", {
+    name: `server.ts goes on when it ${how}`,
+    fn: async () => {
+      await using server = new Process(HERE, { before, files: 64 });
+      const port = await server.port();
+      using alice = await RawClient.enter(port, "alice");
+      const isTold = !how.startsWith("has no");
 
-    const once = server.stop("SIGHUP");
-    await server.out.until(/^Shutting down$/m);
-    const twice = server.stop("SIGHUP");
-    const ends = await Promise.all([once, twice]);
+      if (isTold) server.kill("SIGHUP");
+      else await server.out.close();
+      const crowd = await Promise.all(
+        Array.from({ length: 100 }, () => RawClient.connect(port)),
+      );
+      for (const client of crowd) client.close();
+      if (isTold) server.kill("SIGHUP");
+      using bob = await RawClient.enter(port, "bob");
 
-    assertEquals(ends, [0, 0]);
-    assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
+      for (const user of [alice, bob]) {
+        assertEquals(await user.ask("PING\n\n"), "PONG\n\n");
+      }
+      assertEquals(await server.stop("SIGTERM"), 0);
+    },
+  }));
+}
+
+Deno.test(needs("signals between programs", {
+  name: "server.ts takes up a renewed certificate on SIGHUP, and no bad one",
+  fn: async () => {
+    using folder = tempFolder();
+    const [cert, key] = [`${folder.path}/cert.pem`, `${folder.path}/key.pem`];
+    const [first, second, third] = await Promise.all(
+      [1, 2, 3].map(newCertificate),
+    );
+    const store = (pem: { cert: string; key: string }) => {
+      Deno.writeTextFileSync(cert, pem.cert);
+      Deno.writeTextFileSync(key, pem.key);
+    };
+    store(first!);
+    const options = ["--tls", "--tls-port", "0", "--cert", cert, "--key", key];
+    await using server = new Process([...HERE, ...options, "--web-port", "0"]);
+    const [, port] = await server.out.until(/on port (\d+) with TLS/);
+    const [, page = ""] = await server.out.until(/(https:\S+)/);
+    const accepts = async (cert: string) => {
+      using client = await RawClient.connectTls(Number(port), cert);
+      assertMatch(await client.ask("PING\n\n"), /^ERROR 101 /);
+      using http = Deno.createHttpClient({ caCerts: [cert] });
+      const response = await fetch(page, { client: http, method: "HEAD" });
+      assertEquals(response.status, 200);
+    };
+    using alice = await RawClient.connectTls(Number(port), first!.cert);
+    await alice.comeIn("alice");
+
+    store(second!);
+    server.kill("SIGHUP");
+    await server.out.until(
+      new RegExp(
+        ` Certificate read again from ${cert}: ${second!.fingerprint}\n`,
+      ),
+    );
+    await accepts(second!.cert);
+    const bad: readonly [pem: { cert: string; key: string }, why: RegExp][] = [
+      [{ ...third!, key: first!.key }, /the key in .* is of another certi/],
+      [{ cert: "", key: "" }, /there is no certificate in it/],
+    ];
+    for (const [pem, why] of bad) {
+      store(pem);
+      server.kill("SIGHUP");
+      const [line] = await server.out.until(
+        new RegExp(`.*${why.source}.*\\n`),
+      );
+      assertMatch(
+        line,
+        / Cannot use .*The certificate before stays in use\.\n/,
+      );
+      await accepts(second!.cert);
+    }
+    assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
   },
+}));
+
+Deno.test("server.ts tells a browser on the port of the chat where the page is", async () => {
+  await using server = new Process([...HERE, "--web-port", "0"]);
+  const port = await server.port();
+  const [, page] = await server.out.until(/(http:\S+)/);
+
+  const answer = await fetch(`http://127.0.0.1:${port}/`);
+
+  assertEquals(
+    [answer.status, await answer.text()],
+    [400, `This is the port of the chat. The web page is at ${page}\n`],
+  );
 });
 
 Deno.test("server.ts logs with the time who comes and goes", async () => {
@@ -118,23 +208,24 @@ Deno.test("server.ts logs with the time who comes and goes", async () => {
   }
 });
 
-Deno.test({
-  name: "server.ts goes on when it is out of file descriptors",
-  ignore: Deno.build.os === "windows", // which has no ulimit
-  fn: async () => {
-    await using server = new Process(HERE, { files: 64 });
-    const port = await server.port();
+Deno.test(
+  needs("ulimit", {
+    name: "server.ts goes on when it is out of file descriptors",
+    fn: async () => {
+      await using server = new Process(HERE, { files: 64 });
+      const port = await server.port();
 
-    const crowd = await Promise.all(
-      Array.from({ length: 100 }, () => RawClient.connect(port)),
-    );
-    await server.err.until(/Cannot accept a connection/);
-    for (const client of crowd) client.close();
-    using alice = await RawClient.enter(port, "alice");
+      const crowd = await Promise.all(
+        Array.from({ length: 100 }, () => RawClient.connect(port)),
+      );
+      await server.err.until(/Cannot accept a connection/);
+      for (const client of crowd) client.close();
+      using alice = await RawClient.enter(port, "alice");
 
-    assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
-  },
-});
+      assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+    },
+  }),
+);
 
 Deno.test("server.ts takes --history and --max-body", async () => {
   await using server = new Process([...HERE, "--history", "1", "--max-body=7"]);
@@ -163,7 +254,7 @@ Deno.test("server.ts takes --require-login and --lockout", async () => {
     using _login = await logIn(port, "alice", { password: "wrong" });
   }
   using third = await logIn(port, "alice", { password: "wrong" });
-  assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*in 120 minutes/);
+  assertMatch(third.answer, /^ERROR 112 Locked out\n[^]*in 2 hours/);
 });
 
 Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", async () => {
@@ -174,9 +265,11 @@ Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", 
 
   const port = await server.port();
   await server.out.until(/Messages[^]*\n\n/);
+  const path = RegExp.escape(db.replaceAll("\\", "/"));
 
   assertMatch(
-    server.out.text.replace(/parley [\d.]+/, "parley V"),
+    server.out.text.replace(/parley [\d.]+/, "parley V")
+      .replaceAll("\\", "/"),
     new RegExp(
       `^parley V\nListening on port ${port}, and on port (\\d+) with TLS\\. ` +
         "To connect, run:\n\n" +
@@ -184,8 +277,8 @@ Deno.test("server.ts greets with --tls, the fingerprint, and where its key is", 
         "Without --tls, others on the network can read the traffic\\.\n" +
         "Certificate fingerprint \\(compare with the client\\):\n\n" +
         "  ([0-9A-F]{2}:){31}[0-9A-F]{2}\n\n" +
-        `The certificate was created now and is stored in ${db}-tls\\.pem\n` +
-        `Messages and accounts are stored in ${db}\n\n$`,
+        `The certificate was created now and is stored in ${path}-tls\\.pem\n` +
+        `Messages and accounts are stored in ${path}\n\n$`,
     ),
   );
 });
@@ -205,20 +298,25 @@ Deno.test("server.ts --no-plain listens with TLS alone", async () => {
   );
 });
 
-Deno.test("server.ts goes on over TLS when it was out of file descriptors", async () => {
-  const options = ["--tls", "--tls-port", "0", "--no-plain"];
-  await using server = new Process([...HERE, ...options], { files: 64 });
-  const port = await server.port();
+Deno.test(
+  needs("ulimit", {
+    name: "server.ts goes on over TLS when it was out of file descriptors",
+    fn: async () => {
+      const options = ["--tls", "--tls-port", "0", "--no-plain"];
+      await using server = new Process([...HERE, ...options], { files: 64 });
+      const port = await server.port();
 
-  const crowd = await Promise.all(
-    Array.from({ length: 100 }, () => RawClient.connect(port)),
-  );
-  await server.err.until(/Cannot accept a connection/);
-  for (const client of crowd) client.close();
-  using alice = await RawClient.connect(port);
+      const crowd = await Promise.all(
+        Array.from({ length: 100 }, () => RawClient.connect(port)),
+      );
+      await server.err.until(/Cannot accept a connection/);
+      for (const client of crowd) client.close();
+      using alice = await RawClient.connect(port);
 
-  assertMatch(await alice.ask("REGISTER alice\n\n"), /^ERROR 103 /);
-});
+      assertMatch(await alice.ask("REGISTER alice\n\n"), /^ERROR 103 /);
+    },
+  }),
+);
 
 Deno.test("server.ts takes limits, and keeps with --no-limits those that protect it", async () => {
   const options = ["--max-connections", "3", "--connects-per-second", "1"];
@@ -316,14 +414,11 @@ for (const [why, ...args] of MISTAKES) {
   });
 }
 
-Deno.test("server.ts takes a negative value for the value that it is", async () => {
-  const { code, err } = await run("--lockout", "-5m");
+Deno.test("server.ts says with which option a port is given", async () => {
+  const { code, err } = await run("9898");
 
   assertEquals(code, 2);
-  assertEquals(
-    err,
-    'Cannot use --lockout "-5m": it must be a time such as 90s, 15m, 2h or 30d, or forever\n',
-  );
+  assertEquals(err, 'Unexpected argument "9898". Use --port 9898.\n');
 });
 
 Deno.test("server.ts --help says every option", async () => {

@@ -6,6 +6,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { headerOf, RawClient } from "../tools/net/raw_client.ts";
 import { Process } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { needs } from "../tools/system/skips.ts";
 
 const LOCAL = ["--host", "127.0.0.1"];
 
@@ -127,55 +128,56 @@ Deno.test("answered messages survive SIGKILL in a flood, and repeated ones are s
   assertEquals(bob.heard, history);
 });
 
-Deno.test({
-  name:
-    "a full disk refuses what it cannot store, loses nothing, and is used again",
-  ignore: Deno.build.os !== "linux", // for prlimit
-  fn: async () => {
-    using folder = tempFolder();
-    const file = ["--db", `${folder.path}/chat.db`];
-    const sent: string[] = [];
-    {
-      const options = [...LOCAL, "--port", "0", ...file];
-      await using server = new Process(options, { fileKb: 1_024 });
-      const port = await server.port();
-      const { client: alice } = await enter(port, "alice");
-      const { client: bob } = await enter(port, "bob");
-      using _alice = alice;
-      using _bob = bob;
-      await alice.next("NOTICE joined");
-      const hearing = collect(bob);
+Deno.test(
+  needs("prlimit", {
+    name:
+      "a full disk refuses what it cannot store, loses nothing, and is used again",
+    fn: async () => {
+      using folder = tempFolder();
+      const file = ["--db", `${folder.path}/chat.db`];
+      const sent: string[] = [];
+      {
+        const options = [...LOCAL, "--port", "0", ...file];
+        await using server = new Process(options, { fileKb: 1_024 });
+        const port = await server.port();
+        const { client: alice } = await enter(port, "alice");
+        const { client: bob } = await enter(port, "bob");
+        using _alice = alice;
+        using _bob = bob;
+        await alice.next("NOTICE joined");
+        const hearing = collect(bob);
 
-      let answer = "SENT";
-      for (let i = 0; answer.startsWith("SENT"); i++) {
-        const body = `${i} `.padEnd(4_000, "x");
-        await alice.say("#r", body);
-        answer = await alice.frame();
-        if (answer.startsWith("SENT")) {
-          sent.push(`${headerOf(answer, "Id")} ${body}`);
+        let answer = "SENT";
+        for (let i = 0; answer.startsWith("SENT"); i++) {
+          const body = `${i} `.padEnd(4_000, "x");
+          await alice.say("#r", body);
+          answer = await alice.frame();
+          if (answer.startsWith("SENT")) {
+            sent.push(`${headerOf(answer, "Id")} ${body}`);
+          }
         }
+        assertMatch(
+          answer,
+          /^ERROR 119 Not stored\nFor: SEND #r\nReason: Cannot store that: the server's disk .+\n\n$/,
+        );
+        assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+        assertEquals(await wholeHistoryBy(alice), sent);
+
+        await server.makeRoom();
+        await alice.say("#r", "after");
+        const after = await alice.frame();
+        assertEquals(headerOf(after, "Id"), `${sent.length + 1}`);
+        sent.push(`${sent.length + 1} after`);
+        await server.out.until(/Storage works again/);
+        await server.stop("SIGKILL");
+        assertEquals(idsAndBodies(await hearing), sent);
       }
-      assertMatch(
-        answer,
-        /^ERROR 119 Not stored\nFor: SEND #r\nReason: Cannot store that: the server's disk .+\n\n$/,
-      );
-      assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
-      assertEquals(await wholeHistoryBy(alice), sent);
+      await using server = new Process([...LOCAL, "--port", "0", ...file]);
 
-      await server.makeRoom();
-      await alice.say("#r", "after");
-      const after = await alice.frame();
-      assertEquals(headerOf(after, "Id"), `${sent.length + 1}`);
-      sent.push(`${sent.length + 1} after`);
-      await server.out.until(/Storage works again/);
-      await server.stop("SIGKILL");
-      assertEquals(idsAndBodies(await hearing), sent);
-    }
-    await using server = new Process([...LOCAL, "--port", "0", ...file]);
-
-    assertEquals(await wholeHistory(await server.port()), sent);
-  },
-});
+      assertEquals(await wholeHistory(await server.port()), sent);
+    },
+  }),
+);
 
 /** The history of #r, of fewer messages than one page. */
 async function wholeHistoryBy(client: RawClient): Promise<string[]> {
@@ -196,7 +198,7 @@ Deno.test("a second server on the same file says so, and exits 2", async () => {
   await using second = new Process([...LOCAL, "--port", "0", ...file]);
 
   await second.err.until(/another server uses it; .*--db\n/);
-  const code = await second.stop("SIGCONT"); // which ends nothing
+  const code = await second.exitCode();
 
   assertEquals(code, 2);
   assertEquals(second.err.text.trim().split("\n").length, 1);

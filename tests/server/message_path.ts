@@ -9,8 +9,10 @@
  * @module
  */
 import { Session } from "node:inspector/promises";
-import { RawClient, startTestServer } from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { TestClock } from "../tools/test_clock.ts";
 
 /** A file on the way, from the top. */
 export interface PathFile {
@@ -35,7 +37,8 @@ const ROOT = new URL("../../", import.meta.url);
 /** Measures each way; by the name of the message. */
 export async function measurePaths(): Promise<Map<string, PathFile[]>> {
   using folder = tempFolder();
-  await using server = startTestServer({ db: `${folder.path}/chat.db` });
+  const clock = new TestClock(); // stands: no client takes more than its time
+  await using server = startTestServer({ db: `${folder.path}/chat.db`, clock });
   using alice = await RawClient.enter(server.port, "alice", "#r");
   using bob = await RawClient.enter(server.port, "bob", "#r");
   const coverage = new Session();

@@ -1,7 +1,14 @@
 /** Command lines that are read by a table of options, and what comes from it. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   OPTIONS as CLIENT_OPTIONS,
+  readOptions as readClientOptions,
   USAGE as CLIENT_USAGE,
 } from "../../client/options.ts";
 import {
@@ -18,11 +25,15 @@ import {
   parseOptions,
   port,
   readDuration,
+  readSize,
+  several,
   text,
   UsageError,
   writeDuration,
+  writeSize,
 } from "../../terminal/options.ts";
 import { defaultOf, helpText } from "../../terminal/usage.ts";
+import type { System } from "../../platform/system.ts";
 import { generatedIn, TABLES } from "../tools/docs.ts";
 
 const OPTIONS = {
@@ -35,6 +46,22 @@ const OPTIONS = {
   "long-name-that-needs-a-line": count([1, 3], undefined, "A `number`"),
   ...ABOUT,
 } as const satisfies OptionTable;
+
+Deno.test("parseOptions() reads a quoted folder as shells of Windows complete it", async () => {
+  const args = ["--tls", '--cert=C:\\my files"', 'D:\\a b"', '"x"', 'say "x"'];
+  const read = async (system: System) => {
+    const parsed = await parseOptions(OPTIONS, args, system);
+    assert(typeof parsed === "object");
+    return [parsed.values.cert, ...parsed.rest];
+  };
+
+  assertEquals(await read("windows"), [
+    ...["C:\\my files\\", "D:\\a b\\", '"x"', 'say "x"'],
+  ]);
+  assertEquals(await read("linux"), [
+    ...['C:\\my files"', 'D:\\a b"', '"x"', 'say "x"'],
+  ]);
+});
 
 Deno.test("parseOptions() gives each option its value or its default", async () => {
   const parsed = await parseOptions(OPTIONS, ["a", "--tls", "--cert=x"]);
@@ -54,6 +81,36 @@ Deno.test("parseOptions() sets the flag that an option implies", async () => {
 
   assert(typeof parsed === "object");
   assertEquals([parsed.values.web, parsed.values["web-port"]], [true, 0]);
+});
+
+const NAMES = {
+  web: flag("Serve the web client"),
+  name: several(text("NAME", undefined, "A name of it", { implies: "web" })),
+} as const satisfies OptionTable;
+
+for (
+  const [names, web, ...args] of [
+    [[], false],
+    [["a"], true, "--name", "a"],
+    [["b", "12", "b"], true, "--name=b", "--name", "12", "--name", "b"],
+  ] as const
+) {
+  Deno.test(`parseOptions() gives ${names.length} values for ${names.length} times --name`, async () => {
+    const parsed = await parseOptions(NAMES, args);
+    assert(typeof parsed === "object");
+
+    const list: readonly string[] = parsed.values.name;
+    assertEquals(list, names);
+    assertEquals(parsed.values.web, web);
+  });
+}
+
+Deno.test("parseOptions() takes no empty value among several", async () => {
+  await assertRejects(
+    () => parseOptions(NAMES, ["--name", "a", "--name="]),
+    UsageError,
+    "Cannot use --name without a value: write --name NAME",
+  );
 });
 
 Deno.test("parseOptions() gives the arguments that belong to no option", async () => {
@@ -87,6 +144,11 @@ const MISTAKES: readonly [message: string, ...args: string[]][] = [
     'Cannot use --port "-1": it must be a number from 0 to 65535',
     ...["--port", "-1"],
   ],
+  ['Cannot use "-1": no such option. See --help.', "--web", "-1"],
+  [
+    'Cannot use --port "70000": it must be a number from 0 to 65535',
+    ...["--port", "70000"],
+  ],
   ['Cannot use --color "red": it must be auto or never', "--color", "red"],
   ["Cannot use --cert without --tls", "--cert", "x"],
   ["Cannot use --cert without --tls", "--cert", "x", "--tls=false"],
@@ -104,6 +166,73 @@ for (const [message, ...args] of MISTAKES) {
     );
 
     assertEquals(error.message, message);
+  });
+}
+
+const WHERE: readonly [
+  typed: string,
+  name: string | undefined,
+  hostname: string | undefined,
+  port: number | undefined,
+  others: string,
+][] = [
+  ["", undefined, undefined, undefined, ""],
+  ["alice", "alice", undefined, undefined, ""],
+  ["alice lab1 --plain", "alice", "lab1", undefined, "--plain"],
+  ["127.0.0.1", undefined, "127.0.0.1", undefined, ""],
+  ["localhost --tls", undefined, "localhost", undefined, "--tls"],
+  ["10.0.0.5:9000", undefined, "10.0.0.5", 9000, ""],
+  ["[::1]:9000", undefined, "::1", 9000, ""],
+  ["fe80::1%eth0", undefined, "fe80::1%eth0", undefined, ""],
+  ["127.0.0.1 9898", undefined, "127.0.0.1", 9898, ""],
+  ["alice 127.0.0.1 9898", "alice", "127.0.0.1", 9898, ""],
+  ["alice 127.0.0.1 --room lab 1", "alice", "127.0.0.1", 1, "--room lab"],
+  ["alice 9898", "alice", undefined, 9898, ""],
+  ["10.0.0.5 alice 9000", "alice", "10.0.0.5", 9000, ""],
+  ["NAME 10.0.0.5 --port 7", undefined, "10.0.0.5", 7, "--port 7"],
+  [
+    "bob 10.0.0.5 --receive --from bob",
+    ...["bob", "10.0.0.5"] as const,
+    undefined,
+    "--receive --from bob",
+  ],
+  [
+    "bob 10.0.0.5 9898 --send al",
+    "bob",
+    "10.0.0.5",
+    undefined,
+    "9898 --send al",
+  ],
+];
+
+for (const [typed, name, hostname, port, others] of WHERE) {
+  Deno.test(`client.ts ${typed} is understood`, async () => {
+    const options = await readClientOptions(typed.split(" ").filter(Boolean));
+
+    assert(typeof options === "object");
+    assertEquals(
+      [options.name, options.hostname, options.port, options.others.join(" ")],
+      [name, hostname, port, others],
+    );
+  });
+}
+
+for (
+  const [table, typed, meant] of [
+    [CLIENT_OPTIONS, "--rom", "--room"],
+    [CLIENT_OPTIONS, "--ROOM", "--room"],
+    [CLIENT_OPTIONS, "--password", "--password-file"],
+    [CLIENT_OPTIONS, "--form", "--from"],
+    [SERVER_OPTIONS, "--hist", "--history"],
+    [SERVER_OPTIONS, "--no-lim", "--no-limits"],
+    [SERVER_OPTIONS, "--hots", "--host"],
+  ] as const
+) {
+  Deno.test(`${typed} suggests ${meant}`, async () => {
+    const error = await assertRejects(() => parseOptions(table, [typed, "x"]));
+
+    assert(error instanceof UsageError);
+    assertStringIncludes(error.message, `Did you mean ${meant}? See --help.`);
   });
 }
 
@@ -149,7 +278,7 @@ for (const [program, table] of Object.entries<OptionTable>(PROGRAMS)) {
         assert(other === undefined || other in table, `${name}: ${other}`);
       }
       const { default: value } = option;
-      if (isFlag(option) || value === undefined) continue;
+      if (isFlag(option) || value === undefined || option.repeats) continue;
       assertEquals(option.read(defaultOf(option)), value);
     }
   });
@@ -193,5 +322,40 @@ Deno.test("readDuration() reads nothing else", () => {
   ];
   for (const text of [...wrong, `${"9".repeat(7)}s`, "15m\n", "toString"]) {
     assertEquals(readDuration(text), undefined, text);
+  }
+});
+
+Deno.test("readSize() reads a number and a unit, and unlimited", () => {
+  const sizes = {
+    "10kB": 10_000,
+    "500MB": 500_000_000,
+    "2GB": 2_000_000_000,
+    "2GiB": 2_147_483_648,
+    "64MiB": 67_108_864,
+    "3TB": 3_000_000_000_000,
+    "unlimited": Infinity,
+  };
+  for (const [word, bytes] of Object.entries(sizes)) {
+    assertEquals(readSize(word), bytes);
+    assertEquals(writeSize(bytes), word);
+  }
+  assertEquals(readSize("2gb"), 2_000_000_000);
+});
+
+Deno.test("readSize() reads nothing else", () => {
+  for (const word of ["", "2", "GB", "2 GB", "-1GB", "1.5GB", "2G", "2GB\n"]) {
+    assertEquals(readSize(word), undefined, word);
+  }
+});
+
+Deno.test("--keep-bytes says what it takes", async () => {
+  const must =
+    "it must be a size such as 500MB, 2GB or 2GiB, at least 10MB, or unlimited";
+  for (const word of ["5", "9MB", "much"]) {
+    await assertRejects(
+      () => parseOptions(SERVER_OPTIONS, ["--keep-bytes", word]),
+      UsageError,
+      `Cannot use --keep-bytes "${word}": ${must}`,
+    );
   }
 });

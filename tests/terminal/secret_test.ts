@@ -34,7 +34,10 @@ Deno.test("SecretLine knows Ctrl-C, and Ctrl-D where nothing was typed", () => {
 });
 
 Deno.test("SecretLine takes no keys for letters", () => {
-  assertEquals(typed("a\x1b[A\x1b[1;5C\x1bOPb\x1b[3~\t\x01\0c\r").text, "abc");
+  assertEquals(
+    typed("a\x1b[A\x1b[[A\x1b[1;5C\x1bOPb\x1b[3~\t\x01\0c\r").text,
+    "abc",
+  );
 });
 
 Deno.test("SecretLine takes every script, and spaces", () => {

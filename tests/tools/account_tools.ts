@@ -4,24 +4,15 @@
  *
  * @module
  */
-import { createHash, createHmac } from "node:crypto";
 import { assertMatch } from "@std/assert";
 import {
   deriveKeys,
   ITERATIONS as FULL_ITERATIONS,
-  type Keys,
   Login,
   parseChallenge,
   verifierOf,
 } from "../../core/scram.ts";
-import type { Hashes } from "../../core/scram_server.ts";
 import { bytes, RawClient } from "./net/raw_client.ts";
-
-/** What SCRAM needs on a server. */
-export const HASHES: Hashes = {
-  hmacSha256: (key, text) => createHmac("sha256", key).update(text).digest(),
-  sha256: (bytes) => createHash("sha256").update(bytes).digest(),
-};
 
 /** The fewest iterations that the server accepts. */
 const ITERATIONS = 4_096;
@@ -82,11 +73,14 @@ export async function begin(
   { password = "pencil", headers = "" } = {},
 ): Promise<Begun> {
   const login = new Login(name);
-  const answer = await client.ask(request(`LOGIN ${name}`, login.first));
+  const answer = await client.ask(
+    request(`LOGIN ${name}`, login.first, /^Token:.*\n/.exec(headers)?.[0]),
+  );
   assertMatch(answer, new RegExp(`^CHALLENGE ${name}\n`));
   const challenge = bodyOf(answer);
   const { salt } = parseChallenge(challenge);
-  const proof = await login.prove(challenge, await cheapKeys(password, salt));
+  const keys = await deriveKeys(password, salt, ITERATIONS);
+  const proof = await login.prove(challenge, keys);
   return { prove: request(`PROVE ${name}`, proof, headers), login };
 }
 
@@ -105,11 +99,6 @@ export async function logIn(
 /** The body of a frame. */
 export function bodyOf(frame: string): string {
   return frame.slice(frame.indexOf("\n\n") + 2);
-}
-
-/** Wrong for an account that does not exist, which asks for many rounds. */
-function cheapKeys(password: string, salt: string): Promise<Keys> {
-  return deriveKeys(password, salt, ITERATIONS);
 }
 
 /** An ERROR as it is expected. */

@@ -8,9 +8,10 @@ import {
   type Browser,
   type BrowserContextOptions,
   chromium,
+  type LaunchOptions,
   type Page,
 } from "playwright-core";
-import { PATIENCE_MS } from "./net/raw_client.ts";
+import { PATIENCE_MS } from "./net/within.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -22,8 +23,9 @@ export const hasChromium: boolean = await Deno.stat(CHROMIUM)
 export const FOREIGN_HOST = "parley.test";
 
 /** Starts a browser, one for all tests of a file. */
-export function launchBrowser(): Promise<Browser> {
+export function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
   return chromium.launch({
+    ...options,
     executablePath: CHROMIUM,
     args: [
       "--headless",
@@ -131,11 +133,9 @@ export class Person implements AsyncDisposable {
   async messages(): Promise<string[]> {
     return await this.page.locator("#messages > .message").evaluateAll(
       (all) => {
-        let name = "";
         return all.map((one) => {
-          const who = one.querySelector(".who, .unseen")?.textContent ?? "";
-          name = who.replace(/: $/, "");
-          return `${name}: ${one.querySelector(".text")?.textContent}`;
+          const who = one.querySelector(".who")?.textContent;
+          return `${who}: ${one.querySelector(".text")?.textContent}`;
         });
       },
     );

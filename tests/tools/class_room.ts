@@ -12,7 +12,8 @@ import { CLOCK, type Clock } from "../../core/net/backoff.ts";
 import { Session } from "../../client/chat/session.ts";
 import { View } from "../../client/view/view.ts";
 import { guestAccess, recordingTerminal } from "./client_tools.ts";
-import { headerOf, RawClient, within } from "./net/raw_client.ts";
+import { headerOf, RawClient } from "./net/raw_client.ts";
+import { within } from "./net/within.ts";
 
 /** The size of the class, and how many messages each client sends. */
 export interface ClassOptions {

@@ -4,15 +4,18 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { Access } from "../../client/chat/access.ts";
 import { Failure, failureOf } from "../../client/view/failure.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
 import { startServer } from "../../server/start.ts";
-import { listenHere, PATIENCE_MS, within } from "./net/raw_client.ts";
+import { listenHere } from "./net/test_server.ts";
+import { WINDOWS_DENO } from "./system/programs.ts";
+import { PATIENCE_MS, within } from "./net/within.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -41,6 +44,7 @@ export function quietServer(port = 0): ReturnType<typeof startServer> {
 export function recordingTerminal(print: (text: string) => void): Terminal {
   return {
     kind: "plain",
+    typed: "",
     columns: Infinity,
     print,
     flushed: () => Promise.resolve(),
@@ -94,7 +98,10 @@ export class FakePeer implements Disposable {
 
   /** Sends `text`, byte for byte. */
   async say(text: string): Promise<void> {
-    await this.#conn.write(encoder.encode(text));
+    const bytes = encoder.encode(text);
+    for (let at = 0; at < bytes.length;) {
+      at += await this.#conn.write(bytes.subarray(at));
+    }
   }
 
   /** Ends the connection, once the client has what was sent. */
@@ -109,7 +116,14 @@ export class FakePeer implements Disposable {
 
   async *#read(): AsyncGenerator<string> {
     const incoming = new FrameDecoder({ maxBodyBytes: 1024 * 1024 });
-    for await (const batch of frames(this.#conn, incoming)) {
+    const chunks = {
+      read: (buffer: Uint8Array) =>
+        this.#conn.read(buffer).catch((error) => {
+          if (error instanceof Deno.errors.ConnectionReset) return null;
+          throw error;
+        }),
+    };
+    for await (const batch of frames(chunks, incoming)) {
       for (const frame of batch) {
         if (frame instanceof ChatError) throw frame;
         this.headers = Object.fromEntries(frame.headers);
@@ -133,6 +147,8 @@ export interface RunOptions {
   readonly permissions?: readonly string[];
   /** Default: `client.ts`. */
   readonly script?: string;
+  /** Deno's build for Windows runs it, see tests/windows/. */
+  readonly windows?: boolean;
   /** The longest file it may write, in the blocks of `ulimit -f`. */
   readonly fileBlocks?: number;
 }
@@ -155,10 +171,17 @@ export class ClientProcess implements AsyncDisposable {
   constructor(
     args: string[],
     env: Record<string, string> = {},
-    { permissions = ["-A"], script = "client.ts", fileBlocks }: RunOptions = {},
+    {
+      permissions = ["-A"],
+      script = "client.ts",
+      windows = false,
+      fileBlocks,
+    }: RunOptions = {},
   ) {
-    const run = ["run", "--no-prompt", ...permissions, root + script];
-    const command = [Deno.execPath(), ...run, ...args];
+    const deno = windows ? WINDOWS_DENO : Deno.execPath();
+    const path = windows ? script : root + script;
+    const run = ["run", "--no-prompt", ...permissions, path];
+    const command = [deno, ...run, ...args];
     const limited = ["sh", "-c", LIMITED, `${fileBlocks}`, ...command];
     const [program = "", ...rest] = fileBlocks ? limited : command;
     this.#child = new Deno.Command(program, {
@@ -230,6 +253,11 @@ export class ClientProcess implements AsyncDisposable {
   /** Ends its input, and waits for its end. */
   async end(): Promise<Result> {
     await this.#input.close().catch(() => {}); // it may be gone already
+    return await this.ended();
+  }
+
+  /** Waits for its end while its input stays open, as after a signal. */
+  async ended(): Promise<Result> {
     await this.#finished;
     const { code } = await this.#child.status;
     return { code, out: this.#out, err: this.#err };
@@ -284,13 +312,12 @@ export async function runClient(
   return await client.end();
 }
 
-/** Whether tmux is installed; without it, the tests on a terminal are skipped. */
-export const hasTmux = await new Deno.Command("tmux", { args: ["-V"] })
-  .output().then(({ success }) => success, () => false);
-
 /** A shell on a terminal that tmux draws. */
 export class TmuxScreen implements AsyncDisposable {
   readonly #socket = `parley-${crypto.randomUUID()}`;
+  /** The id of the shell's process, and of the session of all it starts. */
+  #shell = "";
+  #isGone = false;
 
   private constructor() {}
 
@@ -300,6 +327,7 @@ export class TmuxScreen implements AsyncDisposable {
     const size = ["-x", `${columns}`, "-y", "24"];
     const shell = `exec env PS1='$ ' TZ=UTC bash --norc --noprofile`;
     await screen.#tmux("new-session", "-d", ...size, "-c", root, shell);
+    screen.#shell = (await screen.#tmux("display", "-p", "#{pane_pid}")).trim();
     await screen.until("$");
     return screen;
   }
@@ -350,8 +378,8 @@ export class TmuxScreen implements AsyncDisposable {
 
   /** Sends a signal to the program that runs on the terminal. */
   async kill(signal: Deno.Signal): Promise<void> {
-    const shell = (await this.#tmux("display", "-p", "#{pane_pid}")).trim();
-    const children = new Deno.Command("pgrep", { args: ["-P", shell] });
+    const args = ["-P", this.#shell];
+    const children = new Deno.Command("pgrep", { args });
     const { stdout } = await children.output();
     Deno.kill(Number(decoder.decode(stdout)), signal);
   }
@@ -382,8 +410,17 @@ export class TmuxScreen implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** The terminal goes away. */
+  async hangUp(): Promise<void> {
     await this.#tmux("kill-server");
+    this.#isGone = true;
+  }
+
+  /** Ends all that runs on it; a server would go on without its terminal. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isGone) await this.hangUp();
+    const args = ["-KILL", "--session", this.#shell];
+    await new Deno.Command("pkill", { args }).output();
   }
 
   async #tmux(...args: string[]): Promise<string> {

@@ -13,6 +13,8 @@ import {
 import { PeerFiles } from "../../client/files/peer_files.ts";
 import { Receiving } from "../../client/files/receiving.ts";
 import type { Transfer } from "../../client/files/transfer.ts";
+import { Transfers } from "../../client/files/transfers.ts";
+import { CLOCK } from "../../core/net/backoff.ts";
 import { EXIT, Failure } from "../../client/view/failure.ts";
 import type { Bytes } from "../../core/scram.ts";
 
@@ -27,24 +29,27 @@ export interface PeerFilesParts {
 
 /** Files of one user, whose offers the test answers. */
 export function peerFiles(parts: PeerFilesParts = {}): PeerFiles {
-  return new PeerFiles({
+  const transfers = new Transfers({
     me: "bob",
     shared: parts.shared,
-    get folder(): string {
-      throw new Error("the test accepts");
+    observer: {
+      began: (transfer) => {
+        if (transfer.role === "serve") parts.served?.(transfer);
+      },
+      asks: () => Promise.resolve(),
+      refused() {},
+      ended() {},
+      moved() {},
     },
-    lastNumber: 0,
-    began: (transfer) => {
-      if (transfer.role === "serve") parts.served?.(transfer);
-    },
-    changed() {},
-    decide: (transfer) => {
-      const { state } = transfer;
-      const attempt = "attempt" in state ? state.attempt : undefined;
-      if (attempt instanceof Receiving) parts.offered?.(attempt, transfer);
-      return Promise.resolve();
-    },
-  }, "alice");
+    clock: { ...CLOCK, every: () => ({ [Symbol.dispose]() {} }) },
+  });
+  transfers.decide = (transfer) => {
+    const { state } = transfer;
+    const attempt = "attempt" in state ? state.attempt : undefined;
+    if (attempt instanceof Receiving) parts.offered?.(attempt, transfer);
+    return Promise.resolve();
+  };
+  return new PeerFiles(transfers, "alice");
 }
 
 /** What a {@linkcode Pair} can be told. */
@@ -53,6 +58,8 @@ export interface PairOptions {
   readonly shared?: SharedFolder;
   /** Sees each record of alice before bob does; may change it. */
   readonly tamper?: (record: Bytes) => Bytes;
+  /** Sees each record of bob before alice does; may change it. */
+  readonly answers?: (record: Bytes) => Bytes;
 }
 
 /** Alice and bob, with a connection that carries one record after the other. */
@@ -71,14 +78,17 @@ export class Pair implements AsyncDisposable {
   readonly #toBob: Wire;
   readonly #toAlice: Wire;
 
-  constructor({ shared, tamper = (record) => record }: PairOptions = {}) {
+  constructor(
+    { shared, tamper = (record) => record, answers = (record) => record }:
+      PairOptions = {},
+  ) {
     this.#toBob = new Wire((record) => {
       this.sent += record.length;
       this.#onSent(this.sent);
       return this.bob.receive(tamper(record));
     }, (error) => this.#break(error));
     this.#toAlice = new Wire(
-      (record) => this.alice.receive(record),
+      (record) => this.alice.receive(answers(record)),
       (error) => this.#break(error),
     );
     this.alice = peerFiles({
@@ -144,7 +154,7 @@ export class Pair implements AsyncDisposable {
     const receiving = await this.offered();
     return await Promise.allSettled([
       sending,
-      receiving.accept({ folder, people: PEOPLE }),
+      receiving.accept({ folder, ...PEOPLE }),
     ]);
   }
 
@@ -256,4 +266,13 @@ export function snapshot(folder: string, inside = ""): Record<string, string> {
 /** SHA-256, as sha256sum prints it. */
 export function hashOf(bytes: Bytes): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/**
+ * Makes a link; Windows wants to know what to. Wine reports success, but makes none:
+ * that is an error here.
+ */
+export function link(target: string, path: string, type: "file" | "dir"): void {
+  Deno.symlinkSync(target, path, { type });
+  Deno.lstatSync(path);
 }

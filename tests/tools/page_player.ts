@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
 import type {
   DroppedFile,
   FromPage,
@@ -17,7 +16,8 @@ import {
 } from "../../client/gui/page_session.ts";
 import { encode } from "../../protocol.ts";
 import { type LocalPage, serveLocally } from "../../client/gui/local.ts";
-import { RawClient, SocketWithHeaders, within } from "./net/raw_client.ts";
+import { RawClient, SocketWithHeaders } from "./net/raw_client.ts";
+import { within } from "./net/within.ts";
 
 /** Serves a page whose files go to `parts.folder`, on this computer alone. */
 export function servePage(parts: PageFilesOptions = {}): Promise<LocalPage> {
@@ -28,14 +28,39 @@ export function servePage(parts: PageFilesOptions = {}): Promise<LocalPage> {
   });
 }
 
-/** Opens the address of a page; the cookie that it gives. */
-export async function cookieOf(
+/** What a page has, once its address was opened. */
+export interface Entry {
+  /** The cookie, as it is sent; empty if the address was opened before. */
+  readonly cookie: string;
+  /** With it the page opens WebSockets; the program does not give it twice. */
+  readonly word: string;
+  /** The first message of the program. */
+  readonly proof: string;
+}
+
+/** Opens the address of a page. */
+export async function openAddress(
   { address }: Pick<LocalPage, "address">,
-): Promise<string> {
+): Promise<Entry> {
   const response = await fetch(address, { redirect: "manual" });
   await response.body?.cancel();
   const [cookie = ""] = response.headers.getSetCookie();
-  return cookie.replace(/;.*/, "");
+  const [, words = ""] = (response.headers.get("Location") ?? "").split("#");
+  const [word, proof] = [words.slice(0, 32), words.slice(32)];
+  return { cookie: cookie.replace(/;.*/, ""), word, proof };
+}
+
+/** Opens a WebSocket as a page does; `path` has a query. */
+export function openPageSocket(
+  { address }: Pick<LocalPage, "address">,
+  path: string,
+  { cookie, word }: Pick<Entry, "cookie" | "word">,
+): WebSocket {
+  const url = `ws://${new URL(address).host}${path}&key=${word}`;
+  const headers = { Cookie: cookie };
+  const socket = new SocketWithHeaders(url, { headers });
+  socket.binaryType = "arraybuffer";
+  return socket;
 }
 
 /** What a test drops: the bytes of files by their paths; null: unreadable. */
@@ -56,7 +81,6 @@ export class PagePlayer implements AsyncDisposable {
   readonly #reading: Promise<void>;
   readonly #asked: number[] = []; // requests that the server answers in order
   readonly #drops = new Map<number, Dropped>();
-  readonly #posting = new Set<Promise<void>>();
   readonly #closed = Promise.withResolvers<void>();
   #changed = Promise.withResolvers<void>();
   #lastDrop = 0;
@@ -74,12 +98,8 @@ export class PagePlayer implements AsyncDisposable {
     this.#socket = socket;
     this.#server = server;
     const decoder = new TextDecoder();
-    let rest = "";
-    socket.onmessage = ({ data }) => {
-      const lines = (rest + decoder.decode(data, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#hear(JSON.parse(line));
-    };
+    socket.onmessage = ({ data }) =>
+      this.#hear(JSON.parse(decoder.decode(data)));
     socket.onclose = () => this.#closed.resolve();
     this.#reading = this.#read();
   }
@@ -91,12 +111,10 @@ export class PagePlayer implements AsyncDisposable {
     name: string,
   ): Promise<PagePlayer> {
     const { host } = new URL(page.address);
-    const cookie = await cookieOf(page);
+    const entry = await openAddress(page);
+    const { cookie } = entry;
     const server = await RawClient.enter(port, name);
-    const socket = new SocketWithHeaders(`ws://${host}/files?name=${name}`, {
-      headers: { Cookie: cookie },
-    });
-    socket.binaryType = "arraybuffer";
+    const socket = openPageSocket(page, `/files?name=${name}`, entry);
     const { promise: open, resolve, reject } = Promise.withResolvers<void>();
     socket.onopen = () => resolve();
     socket.onerror = () => reject(new Error("Cannot open the WebSocket"));
@@ -104,9 +122,10 @@ export class PagePlayer implements AsyncDisposable {
     return new PagePlayer({ host, cookie, socket, server });
   }
 
-  /** Tells the program. */
-  say(message: FromPage): void {
-    this.#socket.send(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
+  /** Tells the program; with the bytes of a piece. */
+  say(message: FromPage, bytes?: Uint8Array<ArrayBuffer>): void {
+    const json = JSON.stringify(message);
+    this.#socket.send(bytes ? new Blob([json, "\n", bytes]) : json);
   }
 
   /** Sends text that is no message of a page. */
@@ -189,7 +208,6 @@ export class PagePlayer implements AsyncDisposable {
     await this.closed();
     this.#server.close();
     await this.#reading;
-    await Promise.all(this.#posting);
   }
 
   #hear(message: ToPage): void {
@@ -219,11 +237,7 @@ export class PagePlayer implements AsyncDisposable {
 
   #handOver({ read, drop, file, from, to }: ToPage & { type: "read" }): void {
     const bytes = Object.values(this.#drops.get(drop) ?? {})[file];
-    if (!bytes) return this.say({ type: "unreadable", read });
-    const posting = this.post(`/files/${read}`, bytes.slice(from, to))
-      .then((status) => assertEquals(status, 204))
-      .finally(() => this.#posting.delete(posting));
-    this.#posting.add(posting);
+    this.say({ type: "piece", read }, bytes?.slice(from, to));
   }
 
   /** Passes on what the server sends about files. */

@@ -17,12 +17,13 @@ import { pageFiles } from "../../client/gui/page_session.ts";
 import type { FromPage, ShownTransfer, ToPage } from "../../core/page_talk.ts";
 import { serveLocally } from "../../client/gui/local.ts";
 import { Person } from "./browser.ts";
-import { startTestServer, type TestServer, within } from "./net/raw_client.ts";
+import { startTestServer, type TestServer } from "./net/test_server.ts";
+import { within } from "./net/within.ts";
 
 type Told<T extends FromPage["type"]> = Extract<FromPage, { type: T }>;
 
 /** See the top of the file. */
-export class FakeProgram implements AsyncDisposable {
+export class FakeProgram {
   /** The name that the page has told, once it has. */
   readonly opened: Promise<string>;
   /** Whether the page has closed the connection. */
@@ -30,20 +31,9 @@ export class FakeProgram implements AsyncDisposable {
   readonly #open = Promise.withResolvers<string>();
   readonly #end = Promise.withResolvers<void>();
   #socket: WebSocketRoute | undefined;
-  /** The longest message of the WebSocket so far, in bytes. */
-  longest = 0;
-  #unfinished = "";
   readonly #told: FromPage[] = [];
-  readonly #bodies = new Map<string, Uint8Array>();
+  readonly #pieces = new Map<number, Uint8Array>();
   #changed = Promise.withResolvers<void>();
-  readonly #server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    async (request) => {
-      this.#bodies.set(new URL(request.url).pathname, await request.bytes());
-      this.#wake();
-      return new Response(null, { status: 204 });
-    },
-  );
 
   constructor() {
     this.opened = this.#open.promise;
@@ -54,27 +44,17 @@ export class FakeProgram implements AsyncDisposable {
   async attach(page: Page): Promise<void> {
     await page.routeWebSocket(/\/files\?/, (socket) => {
       this.#socket = socket;
-      socket.onMessage((data) => {
-        this.longest = Math.max(this.longest, data.length);
-        this.#hear(`${data}`);
-      });
+      socket.onMessage((data) => this.#hear(Buffer.from(data)));
       socket.onClose(() => this.#end.resolve());
       const { searchParams } = new URL(socket.url());
       this.#open.resolve(searchParams.get("name") ?? "");
     });
-    await page.route(/\/files\/\d+$/, async (route) => {
-      const url = new URL(route.request().url());
-      url.port = `${this.#server.addr.port}`;
-      await route.continue({ url: url.href });
-    });
   }
 
-  /** Sends a message in pieces of at most `pieceBytes`. */
-  tell(messages: ToPage | readonly ToPage[], pieceBytes = Infinity): void {
-    const lines = [messages].flat().map((one) => `${JSON.stringify(one)}\n`);
-    const bytes = Buffer.from(lines.join(""));
-    for (let at = 0; at < bytes.length; at += pieceBytes) {
-      this.#socket?.send(bytes.subarray(at, at + pieceBytes));
+  /** Sends messages. */
+  tell(...messages: ToPage[]): void {
+    for (const one of messages) {
+      this.#socket?.send(Buffer.from(JSON.stringify(one)));
     }
   }
 
@@ -92,23 +72,24 @@ export class FakeProgram implements AsyncDisposable {
     return this.#told.splice(at, 1)[0] as Told<T>;
   }
 
-  /** Waits until the page has sent the bytes of a file to `path`. */
-  async body(path: string): Promise<Uint8Array> {
-    const body = await this.#until(
-      () => this.#bodies.get(path),
-      (body) => body !== undefined,
+  /** Waits for the bytes of a piece. */
+  async piece(read: number): Promise<Uint8Array> {
+    const bytes = await this.#until(
+      () => this.#pieces.get(read),
+      (bytes) => bytes !== undefined,
     );
-    return body!;
+    return bytes!;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
-  }
-
-  #hear(text: string): void {
-    const lines = (this.#unfinished + text).split("\n");
-    this.#unfinished = lines.pop()!;
-    for (const line of lines) this.#told.push(JSON.parse(line));
+  #hear(message: Buffer): void {
+    const end = message.indexOf("\n");
+    const json = end < 0 ? message : message.subarray(0, end);
+    const said: FromPage = JSON.parse(`${json}`);
+    this.#told.push(said);
+    if (said.type === "piece") {
+      const bytes = end < 0 ? [] : message.subarray(end + 1);
+      this.#pieces.set(said.read, new Uint8Array(bytes));
+    }
     this.#wake();
   }
 
@@ -146,7 +127,7 @@ export async function withProgram(
     dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
     files: pageFiles({}), // which it never uses
   });
-  await using program = new FakeProgram();
+  const program = new FakeProgram();
   await using alice = await Person.open(browser, local.address, {
     ...options,
     prepare: (page) => program.attach(page),

@@ -1,7 +1,8 @@
 /** Programs with exactly the permissions that their tasks give them. */
+import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const decoder = new TextDecoder();
 
 /** Where Deno keeps modules: at home, unless it is told. */
@@ -10,16 +11,21 @@ export const { denoDir }: { denoDir: string } = JSON.parse(decoder.decode(
     .output()).stdout,
 ));
 
-/** The permissions that a task gives to a user whose home folder is `home`. */
+/**
+ * The permissions that a task gives to a user whose home folder is `home`, and
+ * whose environment has `variables`.
+ */
 export function permissionsOf(
   task: "server" | "client",
   home: string,
+  variables: Readonly<Record<string, string>> = { HOME: home },
 ): string[] {
-  return config.tasks[task].command.replaceAll('"', "").replaceAll(
-    "$HOME",
-    home,
-  )
-    .split(" ").filter((word) => word.startsWith("--allow-"));
+  const words = config.tasks[task].command.matchAll(/"([^"]*)"|\S+/g);
+  return Array.from(words, ([word, quoted]) => quoted ?? word)
+    .filter((word) => word.startsWith("--allow-"))
+    .map((word) =>
+      word.replace(/\$(\w+)/g, (_, name) => variables[name] ?? "")
+    );
 }
 
 /** Runs a program in `cwd` with `permissions`, by default those of its task. */

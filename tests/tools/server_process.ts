@@ -1,9 +1,13 @@
 /** The server as a process. */
+import { fileURLToPath } from "node:url";
 import { dirname } from "node:path";
-import { within } from "./net/raw_client.ts";
+import { within } from "./net/within.ts";
+import { WINDOWS_DENO } from "./system/programs.ts";
 
 /** The script. */
-export const SERVER = new URL("../../server.ts", import.meta.url).pathname;
+export const SERVER = fileURLToPath(
+  new URL("../../server.ts", import.meta.url),
+);
 
 /** What `deno` is told to run it. */
 export const RUN = ["run", "-A", "--cached-only", SERVER];
@@ -38,6 +42,11 @@ class Output {
     }
   }
 
+  /** Reads no more: the process cannot write any more. */
+  async close(): Promise<void> {
+    await this.#reader.cancel();
+  }
+
   async toEnd(): Promise<void> {
     for (;;) {
       const { value, done } = await this.#reader.read();
@@ -51,16 +60,20 @@ class Output {
 interface Setting {
   /** Another script in its place; it runs in its own folder. */
   readonly script?: string;
+  /** Deno's build for Windows runs it, see tests/windows/. */
+  readonly windows?: boolean;
   /** It can have only so many open files. */
   readonly files?: number;
   /** It can write only files of so many KiB. */
   readonly fileKb?: number;
+  /** What the shell does before it becomes the server, as `exec 2>&-`. */
+  readonly before?: string;
   /** File permissions bind it, also when root runs it. */
   readonly permissions?: boolean;
 }
 
-/** Makes file permissions bind root. */
-const OBEDIENT = [
+/** The start of a command line that makes file permissions bind root. */
+export const OBEDIENT: readonly string[] = [
   "setpriv",
   "--bounding-set=-dac_override,-dac_read_search",
   "--inh-caps=-dac_override,-dac_read_search",
@@ -90,21 +103,28 @@ export class Process implements AsyncDisposable {
 
   /** See {@linkcode Setting}. */
   constructor(args: readonly string[], setting: Setting = {}) {
-    const { files, fileKb, permissions, script: other } = setting;
+    const { before, files, fileKb, permissions, script: other, windows } =
+      setting;
+    const run = other ? ["run", "-A", "--cached-only", other] : RUN;
     const server = [
       ...(permissions && Deno.uid() === 0 ? OBEDIENT : []),
-      Deno.execPath(),
-      ...(other ? ["run", "-A", "--cached-only", other] : RUN),
+      ...(windows
+        ? [WINDOWS_DENO, ...run.with(-1, "server.ts")]
+        : [Deno.execPath(), ...run]),
       ...args,
     ];
     const script = [
       ...(files ? [`ulimit -n ${files}`] : []),
       // Without a signal: what is written beyond fails, as on a full disk.
       ...(fileKb ? [`trap "" XFSZ; ulimit -S -f ${2 * fileKb}`] : []), // x 512 B
-      'exec "$@"',
+      ...(before ? [before] : []),
     ];
-    this.#child = new Deno.Command("sh", {
-      args: ["-c", script.join("; "), "sh", ...server],
+    const limited = [...script, 'exec "$@"'].join("; ");
+    const [program = "", ...rest] = script.length > 0
+      ? ["sh", "-c", limited, "sh", ...server]
+      : server;
+    this.#child = new Deno.Command(program, {
+      args: rest,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -150,6 +170,11 @@ export class Process implements AsyncDisposable {
       () => `the exit after "${this.out.text}"`,
     );
     return (await this.#child.status).code;
+  }
+
+  /** Sends a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
   }
 
   /** Sends a signal and waits for the end; returns the exit code. */

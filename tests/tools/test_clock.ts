@@ -1,4 +1,6 @@
 /** Time in a test's hands: it stands still until the test moves it. */
+import type { Clock as ClientClock } from "../../core/net/backoff.ts";
+import { CHECK_EVERY_MS } from "../../core/net/keepalive.ts";
 import { type Clock, nextTurn } from "../../server/net/clock.ts";
 
 /** A clock whose timers run when the test lets their time come. */
@@ -34,6 +36,21 @@ export class TestClock implements Clock {
   }
 }
 
+/** Lets `setTimeout` wait for the time of `clock`, until the result is disposed. */
+export function timersOn(clock: TestClock): Disposable {
+  const { setTimeout, clearTimeout } = globalThis;
+  const timers: Disposable[] = [];
+  Object.assign(globalThis, {
+    setTimeout: (action: () => void, ms = 0) =>
+      timers.push(clock.after(ms, action)),
+    clearTimeout: (id: number) => timers[id - 1]?.[Symbol.dispose](),
+  });
+  return {
+    [Symbol.dispose]: () =>
+      void Object.assign(globalThis, { setTimeout, clearTimeout }),
+  };
+}
+
 /** Lets time pass whenever a timer waits for it, until `task` is done. */
 export async function passWhileWaiting<T>(
   clock: TestClock,
@@ -51,4 +68,36 @@ export async function passWhileWaiting<T>(
 /** Resolves when everything has run that can in one round of the event loop. */
 export function round(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A clock of a client that the test moves; nobody sleeps longer than a moment. */
+export class FakeClock implements ClientClock {
+  /** How long everybody wanted to sleep. */
+  readonly slept: number[] = [];
+  #now = 1_000_000;
+  readonly #tasks = new Set<() => void>();
+
+  readonly now = () => this.#now;
+
+  sleep(ms: number): Promise<void> {
+    this.slept.push(ms);
+    this.#now += ms;
+    return Promise.resolve();
+  }
+
+  every(_ms: number, task: () => void): Disposable {
+    this.#tasks.add(task);
+    return { [Symbol.dispose]: () => void this.#tasks.delete(task) };
+  }
+
+  /** Lets `seconds` pass, with a check in each. */
+  pass(seconds: number): void {
+    for (let i = 0; i < seconds; i++) this.jump(CHECK_EVERY_MS);
+  }
+
+  /** Lets time pass without a check before its end. */
+  jump(ms: number): void {
+    this.#now += ms;
+    for (const task of [...this.#tasks]) task();
+  }
 }

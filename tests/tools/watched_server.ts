@@ -8,7 +8,7 @@
  * @module
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { within } from "./net/raw_client.ts";
+import { within } from "./net/within.ts";
 import { SERVER } from "./server_process.ts";
 
 /** Options for a server that only this computer can reach. */

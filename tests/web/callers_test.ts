@@ -1,22 +1,17 @@
 /** Connections to the page that are no WebSockets: how many there can be. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
 import { certificateFor } from "../../server/certificate.ts";
 import { Callers } from "../../web/serve/callers.ts";
 import { startWeb, type Web } from "../../web/serve/serve.ts";
-import {
-  startTestServer,
-  type TestServer,
-  within,
-} from "../tools/net/raw_client.ts";
+import { UPGRADE } from "../tools/net/ask_http.ts";
+import { startTestServer, type TestServer } from "../tools/net/test_server.ts";
+import { within } from "../tools/net/within.ts";
 
-/** What a request for nothing is answered, and nothing after it. */
-const REQUEST = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n";
+/** The answer to a request for nothing, and nothing after it. */
+const REQUEST = "GET /nothing HTTP/1.1\r\nHost: [::1]\r\n\r\n";
 
-const UPGRADE = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n" +
-  "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const OPEN = ["GET /ws HTTP/1.1", "Host: [::1]", ...UPGRADE, "", ""]
+  .join("\r\n");
 
 /** Connects to the page; with TLS, if there is a certificate. */
 async function connect(
@@ -53,7 +48,7 @@ async function openWeb(
   const web = await startWeb({
     hostname: "127.0.0.1",
     port: 0,
-    maxCallers: 3,
+    callers: { total: 3, perAddress: 3 },
     ...(tls ? { tls } : {}),
     welcome: (wire, { address }) => welcome(wire, address),
   });
@@ -64,62 +59,62 @@ async function openWeb(
   };
 }
 
-/** A connection from `address`, as far as it is counted. */
-function fakeSocket(remoteAddress: string, remotePort: number) {
-  const socket = new EventEmitter();
+/** A connection, as far as it is counted. */
+function fakeCaller() {
   const fake = {
-    remoteAddress,
-    remotePort,
     destroyed: false,
-    destroy: () => {
-      fake.destroyed = true;
-      socket.emit("close");
-    },
-    once: (name: string, act: () => void) => socket.once(name, act),
-    close: () => socket.emit("close"),
+    destroy: () => void (fake.destroyed = true),
   };
-  // The cast: nothing else of a socket is used.
-  return fake as typeof fake & Socket;
+  return fake;
+}
+
+/** Adds so many connections from an address. */
+function add(callers: Callers, host: string, count: number) {
+  return Array.from({ length: count }, () => {
+    const caller = fakeCaller();
+    callers.add(caller, host);
+    return caller;
+  });
+}
+
+/** Which of them were ended. */
+function ended(callers: readonly { destroyed: boolean }[]): boolean[] {
+  return callers.map(({ destroyed }) => destroyed);
 }
 
 Deno.test("the address with most connections loses the oldest, and no other loses any", () => {
-  const callers = new Callers(4);
-  const few = [fakeSocket("10.0.0.1", 1), fakeSocket("10.0.0.1", 2)];
-  const many = [3, 4, 5, 6, 7].map((port) => fakeSocket("10.0.0.2", port));
+  const callers = new Callers({ total: 4, perAddress: 10 });
 
-  for (const one of [...few, ...many]) callers.add(one);
+  const few = add(callers, "10.0.0.1", 2);
+  const many = add(callers, "10.0.0.2", 5);
 
-  assertEquals(few.map(({ destroyed }) => destroyed), [false, false]);
-  assertEquals(
-    many.map(({ destroyed }) => destroyed),
-    [true, true, true, false, false],
-  );
+  assertEquals(ended(few), [false, false]);
+  assertEquals(ended(many), [true, true, true, false, false]);
 });
 
-Deno.test("closed connections and WebSockets do not count, and a port may come again", () => {
-  const callers = new Callers(2);
-  const stays = fakeSocket("10.0.0.1", 1);
-  callers.add(stays);
+Deno.test("an address above its own limit loses its oldest, however much room there is", () => {
+  const callers = new Callers({ total: 100, perAddress: 2 });
+
+  const few = add(callers, "10.0.0.1", 2);
+  const many = add(callers, "10.0.0.2", 3);
+
+  assertEquals(ended(few), [false, false]);
+  assertEquals(ended(many), [true, false, false]);
+});
+
+Deno.test("connections that were removed do not count", () => {
+  const callers = new Callers({ total: 2, perAddress: 2 });
+  const stays = add(callers, "10.0.0.1", 1);
   for (let count = 0; count < 5; count++) {
-    const closed = fakeSocket("10.0.0.1", 2);
-    callers.add(closed);
-    closed.close();
-    const upgraded = fakeSocket("10.0.0.1", 3);
-    callers.add(upgraded);
-    callers.release(upgraded);
-    const stale = fakeSocket("10.0.0.1", 4); // whose end comes too late
-    callers.add(stale);
-    callers.add(fakeSocket("10.0.0.1", 4));
-    stale.close();
-    callers.release(fakeSocket("10.0.0.1", 4));
-    upgraded.close();
+    const [gone] = add(callers, "10.0.0.1", 1);
+    callers.remove(gone!, "10.0.0.1");
+    callers.remove(gone!, "10.0.0.1");
   }
 
-  assertEquals(stays.destroyed, false);
-  callers.add(fakeSocket("10.0.0.1", 5));
-  assertEquals(stays.destroyed, false);
-  callers.add(fakeSocket("10.0.0.1", 6));
-  assertEquals(stays.destroyed, true);
+  add(callers, "10.0.0.1", 1);
+  assertEquals(ended(stays), [false]);
+  add(callers, "10.0.0.1", 1);
+  assertEquals(ended(stays), [true]);
 });
 
 for (const way of ["HTTP", "HTTPS"]) {
@@ -138,7 +133,7 @@ for (const way of ["HTTP", "HTTPS"]) {
     );
     const sockets = [await open(), await open(), await open()];
     const answers = [];
-    for (const one of sockets) answers.push(await ask(one, UPGRADE));
+    for (const one of sockets) answers.push(await ask(one, OPEN));
     const ended = await ask(silent, "");
     const kept = [await open(), await open(), await open()];
     for (const one of kept) answers.push(await ask(one, REQUEST));

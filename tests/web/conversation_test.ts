@@ -8,6 +8,9 @@ import {
 import { presenceOf } from "../../core/frames.ts";
 import { bytes } from "../tools/net/raw_client.ts";
 
+/** All but alice are news to her. */
+const others = (name: string) => name !== "alice";
+
 Deno.test("of what one says oneself no more is kept than of what others say", () => {
   const room = new Conversation("room", "#default");
   const at = new Date(0);
@@ -24,7 +27,7 @@ Deno.test("of what one says oneself no more is kept than of what others say", ()
     room.add({ id: 1, at, from: "alice", text: "", own: true }),
     undefined,
   );
-  assertEquals(room.complete, false);
+  assertEquals(room.hasOlder, true);
 });
 
 Deno.test("a message that waits to be sent is never dropped", () => {
@@ -59,6 +62,7 @@ Deno.test("long messages are dropped before they fill the memory, but for the la
 
 Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () => {
   const room = new Conversation("room", "#default");
+  const at = new Date(0);
   const joined = (...names: readonly string[]) => ({
     verb: "NOTICE" as const,
     args: ["joined"],
@@ -66,10 +70,10 @@ Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () =
     body: bytes(names.map((name) => `${name} 127.0.0.1:1\n`).join("")),
   });
 
-  room.notePresence(presenceOf(joined("alice"))!, "alice");
+  room.notePresence(presenceOf(joined("alice"))!, others, at);
   const before = room.entries.length;
   const crowd = presenceOf(joined("bob", "alice", "carol"))!;
-  room.notePresence(crowd, "alice");
+  room.notePresence(crowd, others, at);
 
   assertEquals(before, 0);
   assertEquals(room.entries.map(({ text }) => text), ["bob, carol joined"]);
@@ -90,6 +94,34 @@ Deno.test("events are told in one line, but those that stand apart", () => {
     person.entries.map(({ text }) => text),
     ["one · two", "a.txt is here", "b.txt is here", "three"],
   );
+});
+
+Deno.test("a clock that is wrong dates nothing: the server's times and the order do", () => {
+  const room = new Conversation("room", "#default");
+  const monday = new Date(2020, 10, 30, 23, 59);
+  const tuesday = new Date(2020, 11, 1, 0, 1);
+  const said = { from: "bob", text: "hi", own: false };
+  const carol = {
+    ...{ kind: "joined", users: ["carol"], room: "#default" } as const,
+    ...{ members: 3, reason: "" },
+  };
+
+  room.add({ ...said, id: 1, at: monday });
+  room.notePresence(carol, others, monday);
+  room.note("answer", "In #default (3): ...");
+  room.notePresence({ ...carol, kind: "left" }, others, monday);
+  room.notePresence(carol, others, tuesday);
+  room.note("event", "x.txt is here");
+  room.note("error", "the ids begin again");
+
+  assertEquals(room.entries.map(({ text, at }) => [text, at]), [
+    ["hi", monday],
+    ["carol joined", monday],
+    ["In #default (3): ...", monday],
+    ["carol left", monday],
+    ["carol joined · x.txt is here", tuesday],
+    ["the ids begin again", tuesday],
+  ]);
 });
 
 Deno.test("of what is noted no more is kept than of what is said", () => {

@@ -2,25 +2,36 @@
  * The page as it is served: its files and no others, the headers that protect
  * it, and who may open a WebSocket.
  */
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { certificateFor } from "../../server/certificate.ts";
-import { invitation } from "../../web/serve/invite.ts";
-import { startWeb } from "../../web/serve/serve.ts";
 import {
-  RawClient,
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
+import { certificateFor } from "../../server/certificate.ts";
+import { PATIENCE } from "../../web/serve/requests.ts";
+import { startWeb } from "../../web/serve/serve.ts";
+import { ask, UPGRADE } from "../tools/net/ask_http.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import {
   serveWebSockets,
   startTestServer,
   type TestServer,
   useWebSockets,
-  within,
-} from "../tools/net/raw_client.ts";
-import { HERE, Process, SERVER } from "../tools/server_process.ts";
-import { tempFolder } from "../tools/temp.ts";
+} from "../tools/net/test_server.ts";
+import { within } from "../tools/net/within.ts";
 
 useWebSockets();
 
-/** What one path may weigh with all the others, as it is sent, in bytes. */
-const MAX_PAGE_BYTES = 60_000;
+/**
+ * Limit of the files that the page loads by itself, together, in bytes as they
+ * are sent. Those for `--gui` count too.
+ */
+const MAX_PAGE_BYTES = 61_499; // rounded, 61 KB
+
+/** The same for files that it loads when its user does something. */
+const MAX_LATER_BYTES = 6_000;
 
 /** The page of a server, without the server. */
 async function withPage(
@@ -36,7 +47,7 @@ async function withPage(
   }
 }
 
-/** What a file of the page names: other files of it. */
+/** The other files of the page that a file names. */
 function namedIn(text: string, url: URL): string[] {
   const found = text.matchAll(
     /(?:src|href)="([^"]+)"|\bfrom "([^"]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)/gm,
@@ -47,53 +58,61 @@ function namedIn(text: string, url: URL): string[] {
   );
 }
 
-/** A request, byte for byte; gives what is answered until the end. */
-async function ask(port: number, lines: readonly string[]): Promise<string> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  const request = [...lines, `Host: 127.0.0.1:${port}`, "", ""].join("\r\n");
-  await conn.write(new TextEncoder().encode(request));
-  let text = "";
-  for await (const chunk of conn.readable) {
-    text += new TextDecoder().decode(chunk);
-    if (text.startsWith("HTTP/1.1 101")) break; // which has no end
-  }
-  return text;
+/** The files among them that are loaded later, by a function. */
+function laterIn(text: string, url: URL): string[] {
+  const found = text.matchAll(/\bawait import\("([^"]+)"\)/g);
+  return Array.from(found, ([, name]) => new URL(name!, url).pathname);
 }
 
-const UPGRADE = [
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-];
-
-Deno.test("the page names all of its files, and they are under 60 KB as they are sent", async () => {
-  await withPage(async (origin) => {
-    const seen = new Map<string, string>();
-    const open = ["/"];
-    let sent = 0;
-    for (let path; (path = open.pop()) !== undefined;) {
-      const url = new URL(path, origin);
-      const response = await fetch(url, {
-        headers: { "Accept-Encoding": "identity" },
-      });
-      assertEquals(response.status, 200, path);
-      const text = await response.text();
-      seen.set(path, response.headers.get("Content-Type") ?? "");
-      const zipped = await fetch(url, { method: "HEAD" });
-      assertEquals(zipped.headers.get("Content-Encoding"), "gzip");
-      sent += Number(zipped.headers.get("Content-Length"));
-      for (const name of namedIn(text, url)) {
-        if (!seen.has(name) && !open.includes(name)) open.push(name);
-      }
+/**
+ * Loads files of the page and those that they load by themselves, and adds these.
+ *
+ * @param types Gets the media type of each.
+ * @returns The bytes that were sent, and the files that are loaded later.
+ */
+async function load(
+  origin: string,
+  paths: Set<string>,
+  types: Map<string, string>,
+): Promise<{ sent: number; later: Set<string> }> {
+  const later = new Set<string>();
+  let sent = 0;
+  for (const path of paths) { // which grows
+    const url = new URL(path, origin);
+    const response = await fetch(url, {
+      headers: { "Accept-Encoding": "identity" },
+    });
+    assertEquals(response.status, 200, path);
+    const text = await response.text();
+    types.set(path, response.headers.get("Content-Type") ?? "");
+    const zipped = await fetch(url, { method: "HEAD" });
+    assertEquals(zipped.headers.get("Content-Encoding"), "gzip");
+    sent += Number(zipped.headers.get("Content-Length"));
+    const asked = laterIn(text, url);
+    for (const name of asked) later.add(name);
+    for (const name of namedIn(text, url)) {
+      if (!asked.includes(name) && !types.has(name)) paths.add(name);
     }
+  }
+  return { sent, later };
+}
 
-    assert(seen.has("/protocol.ts") && seen.has("/ui/page.ts"));
-    assert(seen.has("/ui/files.ts"), "what is loaded only with --gui");
-    assertEquals(seen.get("/protocol.ts"), "text/javascript; charset=utf-8");
-    assertEquals(seen.get("/style/style.css"), "text/css; charset=utf-8");
-    assertEquals(seen.get("/icon.svg"), "image/svg+xml; charset=utf-8");
-    assertLess(sent, MAX_PAGE_BYTES);
+Deno.test("the page names all of its files, and they are at most 61 KB as they are sent", async () => {
+  await withPage(async (origin) => {
+    const types = new Map<string, string>();
+    const page = await load(origin, new Set(["/"]), types);
+    const atOnce = [...page.later].filter((path) => types.has(path));
+    const signUp = await load(origin, page.later, types);
+
+    assert(types.has("/protocol.ts") && types.has("/ui/page.ts"));
+    assert(types.has("/ui/files.ts"), "what is loaded only with --gui");
+    assertEquals(types.get("/protocol.ts"), "text/javascript; charset=utf-8");
+    assertEquals(types.get("/style/style.css"), "text/css; charset=utf-8");
+    assertEquals(types.get("/icon.svg"), "image/svg+xml; charset=utf-8");
+    assertLess(page.sent, MAX_PAGE_BYTES);
+    assertEquals(atOnce, []); // nothing that is for later is loaded at once, too
+    assert(types.has("/core/common_passwords.ts"), "what is for a sign-up");
+    assertLess(signUp.sent, MAX_LATER_BYTES);
   });
 });
 
@@ -287,7 +306,7 @@ Deno.test("with a certificate the page and its WebSockets are behind TLS", async
     port: web.port,
     caCerts: [cert],
   });
-  const lines = ["GET /ws HTTP/1.1", "Host: x", ...UPGRADE, "", ""];
+  const lines = ["GET /ws HTTP/1.1", "Host: localhost", ...UPGRADE, "", ""];
   await conn.write(new TextEncoder().encode(lines.join("\r\n")));
   const buffer = new Uint8Array(1_024);
   const count = await conn.read(buffer) ?? 0;
@@ -299,65 +318,99 @@ Deno.test("with a certificate the page and its WebSockets are behind TLS", async
   );
 });
 
-Deno.test("an invitation has every address, and a code for one that others reach", () => {
-  const where = { port: 8080, secure: false };
-  const addresses = ["127.0.0.1", "192.168.1.5", "fe80::1"];
+for (
+  const [what, request, answer] of [
+    [
+      "a page",
+      "GET / HTTP/1.1\r\nHost: HOST",
+      /^HTTP\/1.1 307 .*\nLocation: https:\/\/HOST\/\r/ms,
+    ],
+    [
+      "a path with a query",
+      "GET /chat?x=1 HTTP/1.1\r\nHost: chat.example:8080",
+      /^HTTP\/1.1 307 .*\nLocation: https:\/\/chat\.example:8080\/chat\?x=1\r/ms,
+    ],
+    [
+      "a WebSocket",
+      `GET /ws HTTP/1.1\r\nHost: HOST\r\n${UPGRADE.join("\r\n")}`,
+      /^HTTP\/1.1 307 /,
+    ],
+    ["a host that is none", "GET / HTTP/1.1\r\nHost: a b", /^HTTP\/1.1 400 /],
+    ["something else", "REGISTER alice\n", /^HTTP\/1.1 400 /],
+  ] as const
+) {
+  Deno.test(`${what} at http:// on the port of https:// is answered ${answer.source.slice(11, 14)}`, async () => {
+    const { cert, key } = await certificateFor({ db: ":memory:" });
+    const hostname = "127.0.0.1";
+    using web = await startWeb({
+      hostname,
+      port: 0,
+      tls: { cert, key },
+      welcome: () => {},
+    });
+    using silent = await Deno.connect({ hostname, port: web.port });
+    using conn = await Deno.connect({ hostname, port: web.port });
+    const host = `${hostname}:${web.port}`;
 
-  const plain = invitation({ ...where, addresses, draws: false });
-  const drawn = invitation({ ...where, addresses, draws: true });
-  const alone = invitation({
-    ...where,
-    addresses: ["127.0.0.1"],
-    draws: true,
+    for (const byte of `${request.replace("HOST", host)}\r\n\r\n`) {
+      await conn.write(new TextEncoder().encode(byte)); // the first one is alone
+    }
+    const text = await new Response(conn.readable).text();
+
+    assertMatch(text.replaceAll(host, "HOST"), answer);
+    web[Symbol.dispose]();
+    assertEquals(await silent.read(new Uint8Array(1)), null);
   });
+}
 
-  assertEquals(
-    plain,
-    "In a browser, on a phone for example:\n\n" +
-      "  http://127.0.0.1:8080/\n  http://192.168.1.5:8080/\n" +
-      "  http://[fe80::1]:8080/\n",
-  );
-  assertMatch(drawn, /█ ▄▄▄▄▄ █/);
-  assertEquals(alone.includes("█"), false);
+for (
+  const begin of ["", "G", "GET / HTTP/1.1\r\nHost: a\r\n", "\x16\x03\x01"]
+) {
+  Deno.test(`a client that sends ${JSON.stringify(begin)} to https:// and then nothing is disconnected`, async () => {
+    const { cert, key } = await certificateFor({ db: ":memory:" });
+    using web = await startWeb({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert, key },
+      patience: { ...PATIENCE, firstMs: 50 },
+      welcome: () => {},
+    });
+    const { port } = web;
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+
+    await conn.write(new TextEncoder().encode(begin));
+
+    const read = conn.read(new Uint8Array(1));
+    assertEquals(await within(read, () => "it is open"), null);
+  });
+}
+
+Deno.test("the page is served on a second address, until the end", async () => {
+  const web = await startWeb({
+    ...{ hostname: "::1", alsoOn: "127.0.0.1", port: 0, welcome: () => {} },
+  });
+  const { port } = web;
+
+  for (const host of ["[::1]", "127.0.0.1"]) {
+    const response = await fetch(`http://${host}:${port}/`);
+    assertMatch(await response.text(), /<title>Parley<\/title>/);
+  }
+  web[Symbol.dispose]();
+
+  for (const hostname of ["::1", "127.0.0.1"]) {
+    await assertRejects(() => Deno.connect({ hostname, port }));
+  }
 });
 
-Deno.test("server.ts --web says where the page is, and serves it", async () => {
-  await using server = new Process([...HERE, "--web-port", "0"]);
-  const [, url = ""] = await server.out.until(/(http:\S+)/);
-
-  const response = await fetch(url);
-
-  assertMatch(await response.text(), /<title>Parley<\/title>/);
-  assertEquals(await server.stop("SIGTERM"), 0);
-});
-
-Deno.test("server.ts --web with a port in use says so, and exits 2", async () => {
+Deno.test("the page is on no address if the second one cannot be used", async () => {
   using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using server = new Process([
-    ...HERE,
-    "--web",
-    "--web-port",
-    `${other.addr.port}`,
-  ]);
+  const { port } = other.addr;
 
-  assertEquals(await server.exitCode(), 2);
-  assertMatch(server.err.text, /^Cannot listen on .* with --web-port\n$/m);
-});
+  await assertRejects(() =>
+    startWeb({
+      ...{ hostname: "::1", alsoOn: "127.0.0.1", port, welcome: () => {} },
+    })
+  );
 
-Deno.test("a bundle of server.ts serves the page from an empty folder", async () => {
-  using folder = tempFolder();
-  const script = `${folder.path}/server.js`;
-  const bundle = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "-q", "-o", script, SERVER],
-    cwd: new URL("../..", import.meta.url).pathname,
-  }).output();
-  assertEquals(bundle.code, 0, new TextDecoder().decode(bundle.stderr));
-  await using server = new Process([...HERE, "--web-port", "0"], { script });
-  const [, url = ""] = await server.out.until(/(http:\S+)/);
-
-  const page = await (await fetch(url)).text();
-  const protocol = await (await fetch(`${url}protocol.ts`)).text();
-
-  assertMatch(page, /<title>Parley<\/title>/);
-  assertMatch(protocol, /^export class FrameDecoder/m);
+  await assertRejects(() => Deno.connect({ hostname: "::1", port }));
 });

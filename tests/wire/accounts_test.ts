@@ -10,18 +10,13 @@ import {
   signUp,
   verifierFor,
 } from "../tools/account_tools.ts";
-import {
-  headerOf,
-  RawClient,
-  sent,
-  startTestServer,
-  steady,
-} from "../tools/net/raw_client.ts";
+import { headerOf, RawClient, sent, steady } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 import { startTlsServer } from "../tools/net/tls_tools.ts";
 
 /** What follows REGISTERED and the name. */
-const WELCOME =
-  "Server: S\nProtocol: parley/1\nMax-body: 65536\nToken: T\nLast-id: 0\n";
+const WELCOME = "Server: S\nProtocol: parley/1\nMax-body: 65536\nToken: T\n" +
+  "Journal: J\nOldest-id: 1\nLast-id: 0\n";
 
 Deno.test("SIGNUP makes an account and lets its owner in", async () => {
   await using server = startTestServer();
@@ -93,7 +88,7 @@ Deno.test("SIGNUP refuses what has an account, is in use, or is no name", async 
       error(
         "113 Account exists",
         `SIGNUP ${name}`,
-        `Cannot sign up as "${name}": this name (or a similar one) has an account`,
+        `Cannot sign up as "${name}": this name (or a similar one) has an account; sign in, or choose another name`,
       ),
     );
   }
@@ -207,7 +202,7 @@ Deno.test("--require-login lets in accounts only", async () => {
     error(
       "110 Login required",
       "REGISTER eve",
-      'Cannot register as "eve": guests are not allowed; sign in',
+      'Cannot register as "eve": guests are not allowed; sign in or sign up',
     ),
   );
   assertMatch(await eve.ask("REGISTER a-b\n\n"), /^ERROR 100 /);
@@ -239,13 +234,14 @@ Deno.test("the token of an account's visit is enough over TLS, where nobody else
 
 Deno.test("a challenge that was left unanswered hinders nobody", async () => {
   await using server = startTestServer();
+  (await signedUp(server.port, "alice")).close();
   using eve = await RawClient.connect(server.port);
   await begin(eve, "alice");
 
   assertMatch(await eve.ask("REGISTER eve\n\n"), /^REGISTERED eve\n/);
   assertMatch(
     await eve.ask(request("PROVE alice", "c=biws,r=x,p=x")),
-    /^ERROR 105 Unknown command\nFor: PROVE alice\nReason: Cannot sign in: you are eve\n/,
+    /^ERROR 105 Unknown command\nFor: PROVE alice\nReason: Cannot sign in: you are eve already; send LOGOUT, and connect again\n/,
   );
 });
 
@@ -266,8 +262,8 @@ Deno.test("a guest who lost the name to an account cannot come back by token", a
   await using server = startTestServer();
   using guest = await RawClient.connect(server.port);
   const token = headerOf(await guest.ask("REGISTER alice\n\n"), "Token");
-  await guest.ask("LOGOUT\n\n");
-  assertEquals(await guest.rest(), "");
+  guest.close();
+  await server.logged("alice disconnected");
   (await signedUp(server.port, "alice")).close();
 
   using again = await RawClient.connect(server.port);
@@ -282,8 +278,8 @@ Deno.test("a token for a look-alike does not open an account", async () => {
   await using server = startTestServer();
   using guest = await RawClient.connect(server.port);
   const token = headerOf(await guest.ask("REGISTER a1ice\n\n"), "Token");
-  await guest.ask("LOGOUT\n\n");
-  assertEquals(await guest.rest(), "");
+  guest.close();
+  await server.logged("a1ice disconnected");
   (await signedUp(server.port, "alice")).close();
 
   using again = await RawClient.connect(server.port);
@@ -317,19 +313,19 @@ Deno.test("an account's Key means the same at every login", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice", "#lab");
   await alice.say("#lab", "once", "Key: k1\n");
-  assertEquals(steady(await alice.frame()), sent("#lab", 1, 0));
+  assertEquals(steady(await alice.next("SENT")), sent("#lab", 1, 0));
   assertMatch(await alice.ask(await signUp("alice")), /^REGISTERED /);
   await alice.say("#lab", "twice", "Key: k2\n");
-  assertEquals(steady(await alice.frame()), sent("#lab", 2, 0));
+  assertEquals(steady(await alice.next("SENT")), sent("#lab", 2, 0));
   using other = await RawClient.enter(server.port, "other", "#lab");
 
   using again = await logIn(server.port, "alice");
   await again.client.send("JOIN #lab\n\n");
   await again.client.next("JOINED");
   await again.client.say("#lab", "another body", "Key: k1\n");
-  assertEquals(steady(await again.client.frame()), sent("#lab", 1, 0));
+  assertEquals(steady(await again.client.next("SENT")), sent("#lab", 1, 0));
   await again.client.say("#lab", "twice", "Key: k2\n");
-  assertEquals(steady(await again.client.frame()), sent("#lab", 2, 0));
+  assertEquals(steady(await again.client.next("SENT")), sent("#lab", 2, 0));
   await other.say("#lab", "mine", "Key: k1\n");
   assertEquals(steady(await other.next("SENT")), sent("#lab", 3, 1));
 });

@@ -6,9 +6,9 @@ import {
   headerOf,
   RawClient,
   sent,
-  startTestServer,
   steady,
 } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 
 Deno.test("a message to an account that is away waits for its login", async () => {
   await using server = startTestServer();
@@ -17,7 +17,7 @@ Deno.test("a message to an account that is away waits for its login", async () =
   using bob = await RawClient.enter(server.port, "bob");
 
   await bob.say("a1ice", "are you there?");
-  assertEquals(steady(await bob.frame()), sent("Alice", 1, 0));
+  assertEquals(steady(await bob.next("SENT")), sent("Alice", 1, 0));
   await bob.say("carol", "and you?");
   assertMatch(await bob.frame(), /^ERROR 102 Unable to send\n/);
   using alice = await logIn(server.port, "alice");
@@ -207,3 +207,42 @@ Deno.test("messages to a guest are not sent to the next guest of the name", asyn
     assertEquals(await idsHeard(alice.client), []);
   }
 });
+
+/** Registers, with more headers. */
+async function enter(port: number, name: string, headers = "") {
+  const client = await RawClient.connect(port);
+  return { client, answer: await client.ask(`REGISTER ${name}\n${headers}\n`) };
+}
+
+for (const own of [true, false]) {
+  const whose = own ? "the server's" : "another";
+  Deno.test(`After with ${whose} Journal replays ${own ? "all" : "nothing"}`, async () => {
+    await using server = startTestServer();
+    using bob = await RawClient.enter(server.port, "bob", "#r");
+    const { client: old, answer: before } = await enter(server.port, "alice");
+    const token = headerOf(before, "Token");
+    await old.ask("JOIN #r\n\n");
+    await bob.next("NOTICE joined");
+    old.close();
+    await bob.next("NOTICE offline");
+    await bob.say("#r", "missed");
+    await bob.next("SENT");
+    const id = own ? server.context.journal.id : "0".repeat(32);
+
+    const { client, answer } = await enter(
+      server.port,
+      "alice",
+      `Token: ${token}\nAfter: 0\nJournal: ${id}\n`,
+    );
+    using _client = client;
+    await bob.say("alice", "new");
+
+    assertEquals(headerOf(answer, "Token"), token);
+    assertEquals(headerOf(answer, "Journal"), server.context.journal.id);
+    const missed = own ? [forward("bob", "#r", 1, "missed")] : [];
+    assertEquals((await client.frames(missed.length + 1)).map(steady), [
+      ...missed,
+      forward("bob", "alice", 2, "new"),
+    ]);
+  });
+}

@@ -2,7 +2,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { request, verifierFor } from "../tools/account_tools.ts";
 import { Database } from "../../server/journal/database.ts";
-import { bytes, RawClient, startTestServer } from "../tools/net/raw_client.ts";
+import { bytes, RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 import { tempFolder } from "../tools/temp.ts";
 
 /** A server that was told so in an earlier life. */
@@ -11,7 +12,7 @@ function serverWithBan(kind: "name" | "address", value: string) {
   const db = `${folder.path}/chat.db`;
   {
     using database = new Database(db);
-    database.prepare("INSERT INTO bans VALUES (?, ?, 0, 'spam')")
+    database.prepare("INSERT INTO bans VALUES (?, ?, 0, 'spam', NULL)")
       .run(kind, value);
   }
   const server = startTestServer({ db });

@@ -1,6 +1,7 @@
 /** CALL, ACCEPT and DECLINE on the wire: who is told what, and what is refused. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { RawClient, startTestServer } from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 
 const SESSION = "0123456789abcdef".repeat(2);
 const KEY = "fedcba9876543210".repeat(4);
@@ -138,4 +139,24 @@ Deno.test("a muted user cannot call, but can answer", async () => {
     "DECLINED bob\n\n",
   );
   assertEquals(await bob.frame(), `DECLINE alice\nSession: ${SESSION}\n\n`);
+});
+
+Deno.test("what a muted user declines has no Reason", async () => {
+  await using server = startTestServer();
+  using alice = await RawClient.enter(server.port, "alice");
+  using bob = await RawClient.enter(server.port, "bob");
+  const decline = `DECLINE bob\nSession: ${SESSION}\nReason: you fool\n\n`;
+  await server.console.run("mute alice");
+
+  assertEquals(await alice.ask(decline), "DECLINED bob\n\n");
+  const muted = await bob.next("DECLINE");
+  await server.console.run("unmute alice");
+  assertEquals(await alice.ask(decline), "DECLINED bob\n\n");
+  const unmuted = await bob.next("DECLINE");
+
+  const bare = `DECLINE alice\nSession: ${SESSION}\n`;
+  assertEquals([muted, unmuted], [
+    `${bare}\n`,
+    `${bare}Reason: you fool\n\n`,
+  ]);
 });

@@ -1,49 +1,32 @@
 /** LOGIN and PROVE on the wire: wrong passwords, locks, and messages out of turn. */
-import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import {
   begin,
-  bodyOf,
   error,
   logIn,
   request,
   signedUp,
 } from "../tools/account_tools.ts";
-import {
-  headerOf,
-  RawClient,
-  startTestServer,
-} from "../tools/net/raw_client.ts";
+import { headerOf, RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 
-Deno.test("an unknown account is challenged, and fails as a wrong password does", async () => {
+Deno.test("LOGIN of a name without an account gets 121, however often, and locks nothing", async () => {
   await using server = startTestServer();
+  const first = (name: string) => `n,,n=${name},r=${"x".repeat(20)}`;
+  const refused = error(
+    "121 No account",
+    "LOGIN alice",
+    "Cannot sign in: alice has no account",
+  );
+  using eve = await RawClient.connect(server.port);
+  for (const body of ["", ...Array(4).fill(first("alice"))]) {
+    assertEquals(await eve.ask(request("LOGIN alice", body)), refused);
+  }
   (await signedUp(server.port, "alice")).close();
-  const told = async (name: string) => {
-    const answers: string[] = [];
-    for (const _try of [1, 2, 3]) {
-      using login = await logIn(server.port, name, { password: "wrong" });
-      answers.push(login.answer.replaceAll(name, "NAME"));
-    }
-    using client = await RawClient.connect(server.port);
-    const line = request(`LOGIN ${name}`, `n,,n=${name},r=${"x".repeat(20)}`);
-    answers.push((await client.ask(line)).replaceAll(name, "NAME"));
-    return answers.map((answer) => answer.replace(/\d{3}\n\n$/, "N\n\n"));
-  };
 
-  assertEquals(await told("nobody"), await told("alice"));
-});
-
-Deno.test("an unknown account is challenged with the same salt every time", async () => {
-  await using server = startTestServer();
-  const challenged = async (name: string) => {
-    using client = await RawClient.connect(server.port);
-    const first = `n,,n=${name},r=${"x".repeat(20)}`;
-    const body = bodyOf(await client.ask(request(`LOGIN ${name}`, first)));
-    return body.replace(/^r=[^,]+/, "");
-  };
-
-  assertEquals(await challenged("nobody"), await challenged("Nobody"));
-  assertNotEquals(await challenged("nobody"), await challenged("somebody"));
-  assertMatch(await challenged("nobody"), /^,s=[^,]{22}==,i=600000$/);
+  using alice = await logIn(server.port, "a1ice", { password: "wrong" });
+  assertEquals(headerOf(alice.answer, "Attempts-left"), "2");
+  assertMatch(await eve.ask("REGISTER eve\n\n"), /^REGISTERED eve\n/);
 });
 
 Deno.test("the third wrong password in a row locks the account for that address", async () => {
@@ -191,7 +174,10 @@ Deno.test("PROVE is for the LOGIN before it, and for that once", async () => {
   assertMatch(await alice.ask(recorded.prove), /^REGISTERED alice\n/);
   assertEquals(
     await alice.ask(recorded.prove),
-    refused("PROVE alice", "Cannot sign in: you are alice"),
+    refused(
+      "PROVE alice",
+      "Cannot sign in: you are alice already; send LOGOUT, and connect again",
+    ),
   );
   await begin(eve, "alice");
   assertEquals(
@@ -221,17 +207,135 @@ Deno.test("LOGIN is for somebody who is nobody yet, and one at a time", async ()
   assertMatch(await bob.ask(prove), /^REGISTERED alice\n/);
   assertEquals(
     await bob.ask(request("LOGIN bob", first("bob"))),
-    error("105 Unknown command", "LOGIN bob", "Cannot sign in: you are alice"),
+    error(
+      "105 Unknown command",
+      "LOGIN bob",
+      "Cannot sign in: you are alice already; send LOGOUT, and connect again",
+    ),
   );
   using eve = await RawClient.connect(server.port);
-  for (const body of ["", "alice", first("bob"), `p=x${first("eve")}`]) {
+  for (const body of ["", "alice", first("bob"), `p=x${first("alice")}`]) {
     assertMatch(
-      await eve.ask(request("LOGIN eve", body)),
-      /^ERROR 105 Unknown command\nFor: LOGIN eve\nReason: Cannot /,
+      await eve.ask(request("LOGIN alice", body)),
+      /^ERROR 105 Unknown command\nFor: LOGIN alice\nReason: Cannot /,
     );
   }
   assertMatch(
     await eve.ask(request("LOGIN admin", first("admin"))),
     /^ERROR 100 Malformed username\n/,
   );
+});
+
+/** A server on which alice has an account that is locked for this address. */
+async function lockedServer() {
+  const server = startTestServer({ lockoutMs: 900_000 });
+  const alice = await signedUp(server.port, "alice");
+  const token = await tokenOf(alice, server.port);
+  await guess(server.port, 3);
+  return { server, token };
+}
+
+/** The token of a new session of alice. */
+async function tokenOf(client: RawClient, port: number): Promise<string> {
+  client.close();
+  using again = await logIn(port, "alice");
+  return headerOf(again.answer, "Token");
+}
+
+/** Signs in with a wrong password. @returns The codes. */
+async function guess(port: number, times: number, headers = "") {
+  const codes: string[] = [];
+  for (let i = 0; i < times; i++) {
+    using wrong = await RawClient.connect(port);
+    const options = { password: "wrong", headers };
+    const { prove } = await begin(wrong, "alice", options);
+    codes.push((await wrong.ask(prove)).slice(6, 9));
+  }
+  return codes;
+}
+
+const FIRST = `n,,n=alice,r=${"x".repeat(20)}`;
+
+for (const name of ["alice", "a1ice"]) {
+  Deno.test(`a client that asks for ${name} is told at REGISTER that the account is locked`, async () => {
+    const { server } = await lockedServer();
+    await using _server = server;
+    using client = await RawClient.connect(server.port);
+
+    const answer = await client.ask(`REGISTER ${name}\n\n`);
+
+    assertMatch(answer, /^ERROR 112 Locked out\nFor: REGISTER \w+\n/);
+    assertMatch(answer, /in 15 minutes[^]*\nRetry-after: \d+\n/);
+    assertEquals(headerOf(answer, "Suggestion"), `${name}2`);
+    assertMatch(await client.ask("REGISTER bob\n\n"), /^REGISTERED bob\n/);
+  });
+}
+
+Deno.test("a lock that strangers caused does not hold for the token of the owner's session", async () => {
+  const { server, token } = await lockedServer();
+  await using _server = server;
+  using client = await RawClient.connect(server.port);
+  const headers = `Token: ${token}\n`;
+
+  const refused = await client.ask(`REGISTER alice\n${headers}\n`);
+  assertMatch(refused, /^ERROR 110 Login required\n/);
+  const { prove } = await begin(client, "alice", { headers });
+  const answer = await client.ask(prove);
+
+  assertMatch(answer, /^REGISTERED alice\n/);
+  assertEquals(headerOf(answer, "Token"), token);
+  using other = await RawClient.connect(server.port);
+  assertMatch(
+    await other.ask(request("LOGIN alice", FIRST)),
+    /^ERROR 112 Locked out\n/,
+  );
+});
+
+Deno.test("with the token of a session three wrong passwords lock the account for that session", async () => {
+  const { server, token } = await lockedServer();
+  await using _server = server;
+  const headers = `Token: ${token}\n`;
+
+  assertEquals(await guess(server.port, 3, headers), ["111", "111", "112"]);
+
+  using client = await RawClient.connect(server.port);
+  for (const one of [headers, `Token: ${"0".repeat(32)}\n`]) {
+    assertMatch(
+      await client.ask(request("LOGIN alice", FIRST, one)),
+      /^ERROR 112 Locked out\n/,
+    );
+  }
+});
+
+Deno.test("who has stolen the token cannot lock the owner out", async () => {
+  await using server = startTestServer({ lockoutMs: 900_000 });
+  const alice = await signedUp(server.port, "alice");
+  const headers = `Token: ${await tokenOf(alice, server.port)}\n`;
+  assertEquals(await guess(server.port, 3, headers), ["111", "111", "112"]);
+  using client = await RawClient.connect(server.port);
+
+  const refused = await client.ask(`REGISTER alice\n${headers}\n`);
+  assertMatch(refused, /^ERROR 110 Login required\n/);
+  const { prove } = await begin(client, "alice", { headers });
+
+  assertMatch(await client.ask(prove), /^REGISTERED alice\n/);
+});
+
+Deno.test("the token of a guest whose name looks like that of the account opens no lock", async () => {
+  await using server = startTestServer({ lockoutMs: 900_000 });
+  using guest = await RawClient.connect(server.port);
+  const token = headerOf(await guest.ask("REGISTER a1ice\n\n"), "Token");
+  guest.close();
+  await server.logged("a1ice disconnected");
+  (await signedUp(server.port, "alice")).close();
+  await guess(server.port, 3);
+  using client = await RawClient.connect(server.port);
+
+  for (const name of ["alice", "a1ice"]) {
+    const first = FIRST.replace("alice", name);
+    const answer = await client.ask(
+      request(`LOGIN ${name}`, first, `Token: ${token}\n`),
+    );
+    assertMatch(answer, /^ERROR 112 Locked out\n/);
+  }
 });

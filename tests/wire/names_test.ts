@@ -2,16 +2,17 @@
  * Names that could be taken for others, through the wire and in every way in:
  * reserved words however they are written, and look-alikes of somebody.
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { UserNames } from "../../server/chat/names.ts";
+import { ChatError } from "../../protocol.ts";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { request, signedUp, signUp } from "../tools/account_tools.ts";
 import {
   forward,
-  fullServerTest,
   headerOf,
   RawClient,
-  startTestServer,
   steady,
 } from "../tools/net/raw_client.ts";
+import { fullServerTest, startTestServer } from "../tools/net/test_server.ts";
 
 /** Reserved words, and what somebody may take for one. */
 const RESERVED = [
@@ -19,6 +20,7 @@ const RESERVED = [
   ...["TOSEND", "ToSend", "tosend", "T0SEND", "t0send"],
   ...["TORECV", "torecv", "T0recv"],
   ...["SERVER", "server", "System", "SYSTEM", "ADMIN", "Admin", "admin"],
+  ...["you", "You", "Y0U"], // clients show it for their own user
 ];
 
 /** All ways to come in under a name. */
@@ -51,7 +53,7 @@ for (const [verb, frame] of WAYS) {
   );
 }
 
-for (const name of ["Ali", "ALI", "AII", "Allan", "server1", "toSender"]) {
+for (const name of ["Ali", "ALI", "AII", "Allan", "serverless1", "toSender"]) {
   Deno.test(`${name} is a name like any other beside ALL`, async () => {
     await using server = startTestServer();
     using client = await RawClient.connect(server.port);
@@ -162,3 +164,16 @@ fullServerTest(
     assertMatch(await bob.ask("ROOMS\n\n"), /\n\n#default 0\n#Pool 1\n$/);
   },
 );
+
+Deno.test("an account that was called you before keeps its name", () => {
+  const rules = {
+    refusal: () => undefined,
+    isConnected: () => false,
+    similar: () => undefined,
+  };
+  const names = (owned?: string) =>
+    new UserNames({ ...rules, owned: () => owned });
+
+  names("you").check("you");
+  assertThrows(() => names().check("you"), ChatError, 'names like "you" are');
+});

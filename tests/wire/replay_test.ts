@@ -10,7 +10,8 @@ import {
 } from "@std/assert";
 import { bodyOf, makeAccount, request } from "../tools/account_tools.ts";
 import { runClient } from "../tools/client_tools.ts";
-import { RawClient, startTestServer } from "../tools/net/raw_client.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
 import { tempFolder } from "../tools/temp.ts";
 
 /** What was heard of one connection. */

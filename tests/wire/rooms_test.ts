@@ -3,12 +3,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import {
   bytes,
   forward,
-  fullServerTest,
   headerOf,
   RawClient,
-  startTestServer,
   steady,
 } from "../tools/net/raw_client.ts";
+import { fullServerTest, startTestServer } from "../tools/net/test_server.ts";
 
 Deno.test("JOIN is answered with who is there, and the others are told", async () => {
   await using server = startTestServer();
@@ -18,11 +17,12 @@ Deno.test("JOIN is answered with who is there, and the others are told", async (
   const first = await alice.ask("JOIN #default\n\n");
   const second = await bob.ask("JOIN #default\n\n");
 
-  assertEquals(first, "JOINED #default\nMembers: 1\nLast-id: 0\n\n");
-  assertEquals(second, "JOINED #default\nMembers: 2\nLast-id: 0\n\n");
+  const rest = "Last-id: 0\nTime: T\n\n";
+  assertEquals(steady(first), `JOINED #default\nMembers: 1\n${rest}`);
+  assertEquals(steady(second), `JOINED #default\nMembers: 2\n${rest}`);
   assertEquals(
-    await alice.frame(),
-    `NOTICE joined\nRoom: #default\nUser: bob\nFrom: ${bob.address}\nMembers: 2\n\n`,
+    steady(await alice.frame()),
+    `NOTICE joined\nRoom: #default\nUser: bob\nFrom: ${bob.address}\nMembers: 2\nTime: T\n\n`,
   );
 });
 
@@ -43,11 +43,12 @@ Deno.test("LEAVE is answered LEFT, and the others are told", async () => {
   using bob = await RawClient.enter(server.port, "bob", "#r");
   await alice.next("NOTICE joined");
 
-  assertEquals(await bob.ask("LEAVE #R\n\n"), "LEFT #r\n\n");
+  const left = await bob.ask("LEAVE #R\n\n");
 
+  assertEquals(steady(left), "LEFT #r\nTime: T\n\n");
   assertEquals(
-    await alice.frame(),
-    "NOTICE left\nRoom: #r\nUser: bob\nMembers: 1\n\n",
+    steady(await alice.frame()),
+    "NOTICE left\nRoom: #r\nUser: bob\nMembers: 1\nTime: T\n\n",
   );
 });
 
@@ -293,27 +294,30 @@ fullServerTest(
     await using server = startTestServer();
     using watcher = await RawClient.enter(server.port, "watcher", "#r");
     using crowd = new DisposableStack();
-    for (let i = 1; i < 100; i++) {
-      crowd.use(await RawClient.enter(server.port, `u${i}`, "#r"));
-    }
-    const single = await watcher.frames(99);
+    const enter = async (name: string) =>
+      crowd.use(await RawClient.enter(server.port, name, "#r"));
+    const first = Array.from({ length: 98 }, (_, i) => enter(`u${i + 1}`));
+    await Promise.all(first); // one after the other, they may be idle too long
+    await enter("u99");
+    let single = "";
+    for (let i = 1; i < 100; i++) single = await watcher.next("NOTICE joined");
 
     const late: RawClient[] = [];
     for (const name of ["x", "y", "z"]) {
-      late.push(crowd.use(await RawClient.enter(server.port, name, "#r")));
+      late.push(await enter(name));
     }
     // Whether a tick falls between them is chance: gather until all are told.
     let told = "";
     while (told.split("\n").length <= 3) {
-      const notice = await watcher.frame();
+      const notice = await watcher.next("NOTICE joined");
       assertMatch(
         notice,
-        /^NOTICE joined\nRoom: #r\nCount: \d\nMembers: 10\d\nContent-length: /,
+        /^NOTICE joined\nRoom: #r\nCount: \d\nMembers: 10\d\nTime: .+\nContent-length: /,
       );
       told += notice.split("\n\n")[1];
     }
 
-    assertMatch(single[98]!, /^NOTICE joined\nRoom: #r\nUser: u99\nFrom: /);
+    assertMatch(single, /^NOTICE joined\nRoom: #r\nUser: u99\nFrom: /);
     assertEquals(
       told,
       ["x", "y", "z"].map((name, i) => `${name} ${late[i]!.address}\n`).join(

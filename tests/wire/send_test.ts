@@ -3,14 +3,13 @@ import { assertEquals, assertMatch } from "@std/assert";
 import {
   bytes,
   forward,
-  fullServerTest,
   headerOf,
   join,
   RawClient,
   sent,
-  startTestServer,
   steady,
 } from "../tools/net/raw_client.ts";
+import { fullServerTest, startTestServer } from "../tools/net/test_server.ts";
 import { NO_RATES } from "../../server/limits/rates.ts";
 
 Deno.test("SEND to a room goes to its other members, the same bytes to all", async () => {

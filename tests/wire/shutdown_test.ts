@@ -1,21 +1,22 @@
 /** Stopping: NOTICE closing to everybody, and the end, on a clock that the tests hold. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LAST_FRAME_MS } from "../../server/net/connection.ts";
-import type { ServerOptions } from "../../server/start.ts";
+import { PAUSE_MS } from "../../server/session/two_socket.ts";
 import { round, TestClock } from "../tools/test_clock.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
 import {
   fullServerTest,
   lastingPort,
   listenHere,
-  RawClient,
   startTestServer,
-  within,
-} from "../tools/net/raw_client.ts";
+  type TestOptions,
+} from "../tools/net/test_server.ts";
+import { within } from "../tools/net/within.ts";
 
 const CLOSING = "NOTICE closing\nRetry-after: 5\n\n";
 
 /** A server whose time stands still, so that it waits for nothing to pass. */
-function startFrozen(options: ServerOptions = {}) {
+function startFrozen(options: TestOptions = {}) {
   const clock = new TestClock();
   const server = startTestServer({ ...options, clock });
   /** Disposes the server; `until` waits for that, and fails if it hangs. */
@@ -137,6 +138,7 @@ fullServerTest(
     const line = `SEND #r\nContent-length: 60000\n\n${"x".repeat(60_000)}`;
     const flooding = flood.send(line.repeat(500)).catch(() => {});
     await carol.out.send("SEND dave\nContent-length: 2\n\nhi"); // never RECEIVED
+    clock.pass(PAUSE_MS);
     await dave.in.frame();
     const asking = stuck.send("HISTORY #r\nLimit: 1000\n\n".repeat(500))
       .catch(() => {});

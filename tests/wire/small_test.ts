@@ -2,7 +2,7 @@
  * The small server of examples/: the tests of the wire, for what it can do. A
  * test of what it cannot do is a `fullServerTest`.
  */
-import { useSmallServer } from "../tools/net/raw_client.ts";
+import { useSmallServer } from "../tools/net/test_server.ts";
 
 useSmallServer();
 

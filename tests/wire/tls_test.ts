@@ -1,7 +1,20 @@
 /** TLS on the wire: the same sessions, and what goes wrong before there is one. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { once } from "node:events";
+import { connect as connectOver } from "node:tls";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { DEFAULT_RATES } from "../../server/limits/rates.ts";
+import { nextTurn } from "../../server/net/clock.ts";
+import { withTls } from "../../server/net/tls.ts";
+import { connectFrom } from "../tools/net/connect_from.ts";
 import { RawClient, steady } from "../tools/net/raw_client.ts";
-import { enterTls, startTlsServer } from "../tools/net/tls_tools.ts";
+import { listenHere } from "../tools/net/test_server.ts";
+import {
+  enterTls,
+  newCertificate,
+  startTlsServer,
+} from "../tools/net/tls_tools.ts";
+import { within } from "../tools/net/within.ts";
+import { passWhileWaiting, TestClock } from "../tools/test_clock.ts";
 
 Deno.test("who comes over TLS and who comes without sit in the same room", async () => {
   await using server = await startTlsServer();
@@ -71,6 +84,33 @@ Deno.test("large bodies pass TLS both ways as they are", async () => {
   await sending;
 });
 
+for (
+  const [what, bytes, owed] of [["one byte", 1, true], [
+    "a line",
+    60,
+    false,
+  ]] as const
+) {
+  Deno.test(`records of ${what} are ${owed ? "" : "not "}slowed down`, async () => {
+    const clock = new TestClock();
+    await using server = await startTlsServer({ clock });
+    using alice = await enterTls(server, "alice");
+    const count = 15_000;
+    const head = `SEND nobody\nContent-length: ${bytes * count}\n\n`;
+    const piece = new TextEncoder().encode("x".repeat(bytes));
+
+    const acting = (async () => {
+      await alice.send(head);
+      for (let i = 0; i < count; i++) await alice.send(piece);
+      await alice.next("ERROR");
+      assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+    })();
+    await passWhileWaiting(clock, acting);
+
+    assertEquals(clock.now() > 3_000, owed, `after ${clock.now()} ms`);
+  });
+}
+
 Deno.test("a handshake that stalls is given up in time, and keeps nobody waiting", async () => {
   await using server = await startTlsServer({ registerWithinMs: 1 });
   using silent = await RawClient.connect(server.tlsPort);
@@ -89,6 +129,73 @@ Deno.test("a handshake that stalls is given up in time, and keeps nobody waiting
   assertEquals([await silent.rest(), await half.rest()], ["", ""]);
 });
 
+Deno.test("an address that connects too often is told so fifty times, and then gets no handshake", async () => {
+  const rates = { ...DEFAULT_RATES, connects: 1 }; // 20 at once, and one
+  await using server = await startTlsServer({ rates, clock: new TestClock() });
+  const { certificate: { cert }, tlsPort: port } = server;
+  const connect = () =>
+    Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [cert] });
+  const answers: string[] = [];
+
+  for (let count = 0; count < 21 + 51; count++) {
+    using conn = await connect();
+    answers.push(count < 21 ? "" : await new Response(conn.readable).text());
+  }
+
+  assert(answers.slice(21).every((one) => one.startsWith("ERROR 108 ")));
+  await assertRejects(async () => {
+    using conn = await connect();
+    await conn.handshake();
+  });
+  const elsewhere = await connectFrom("127.0.0.2", port);
+  const secure = connectOver({
+    socket: elsewhere,
+    ca: cert,
+    host: "127.0.0.1",
+  });
+  await within(once(secure, "secureConnect"), () => "a handshake");
+  secure.destroy();
+});
+
+Deno.test("a handshake is computed when its turn comes", async () => {
+  const certificate = await newCertificate();
+  // A copy, as the program has one.
+  const listener = { ...withTls(listenHere(), certificate) };
+  const turn = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  listener.limit({
+    turn: () => {
+      asked.resolve();
+      return turn.promise;
+    },
+    meter: () => () => undefined,
+  });
+  const accepted = listener.accept();
+  const state = { done: false };
+  const connecting = Deno.connectTls({
+    hostname: "127.0.0.1",
+    port: listener.port,
+    caCerts: [certificate.cert],
+  });
+  const shaken = connecting.then((conn) => conn.handshake()).then(() =>
+    state.done = true
+  );
+  const wire = await accepted;
+  const read = wire.read(new Uint8Array(1));
+
+  await asked.promise;
+  for (let round = 0; round < 100; round++) await nextTurn();
+  const before = state.done;
+  turn.resolve();
+  await within(shaken, () => "the handshake");
+
+  assertEquals(before, false);
+  (await connecting).close();
+  assertEquals(await read, null);
+  wire.close();
+  listener.close();
+});
+
 Deno.test("who speaks no TLS on its port is answered without", async () => {
   await using server = await startTlsServer();
   using alice = await RawClient.connect(server.tlsPort);
@@ -100,7 +207,10 @@ Deno.test("who speaks no TLS on its port is answered without", async () => {
     "ERROR 103 Header Incomplete\n" +
       "Reason: Cannot read head: this port is for TLS alone\n\n",
   );
-  await server.logged(`<${alice.address}> disconnected: header incomplete`);
+  await server.logged(
+    `<${alice.address}> disconnected: header incomplete ` +
+      "(Cannot read head: this port is for TLS alone)",
+  );
 });
 
 Deno.test("broken TLS is the end of that connection alone", async () => {
@@ -126,7 +236,10 @@ Deno.test("TLS on the port without it is answered with a readable error", async 
     "ERROR 103 Header Incomplete\nReason: Cannot read head: it is TLS, " +
       "and this port is without TLS\n\n",
   );
-  await server.logged(`<${alice.address}> disconnected: header incomplete`);
+  await server.logged(
+    `<${alice.address}> disconnected: header incomplete ` +
+      "(Cannot read head: it is TLS, and this port is without TLS)",
+  );
 });
 
 Deno.test("a server that ends says so over TLS", async () => {

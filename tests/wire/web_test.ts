@@ -2,7 +2,7 @@
  * What the server answers, once more, to peers that come over WebSockets: the
  * tests of the wire, with another wire.
  */
-import { useWebSockets } from "../tools/net/raw_client.ts";
+import { useWebSockets } from "../tools/net/test_server.ts";
 
 useWebSockets();
 

@@ -8,10 +8,12 @@ export interface ParseOptions {
   boolean?: readonly string[];
   /** Those of them that may be said with `--no-`. */
   negatable?: readonly string[];
+  /** Options that give a list: a value each time that they are given. */
+  collect?: readonly string[];
   /** Values of the options that are not given. */
   default?: Readonly<Record<string, string | boolean>>;
   /** Other names of options. */
-  alias?: Readonly<Record<string, string>>;
+  alias?: Readonly<Record<string, string | readonly string[]>>;
   /** Is given what nobody asked for; false keeps it out of the result. */
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }

@@ -12,6 +12,9 @@
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
 import { gzipSync } from "node:zlib";
+import commonPasswords from "../../core/common_passwords.ts" with {
+  type: "text",
+};
 import commands from "../../core/commands.ts" with { type: "text" };
 import frames from "../../core/frames.ts" with { type: "text" };
 import backoff from "../../core/net/backoff.ts" with { type: "text" };
@@ -22,12 +25,13 @@ import connectionError from "../../core/net/connection_error.ts" with {
 import keepalive from "../../core/net/keepalive.ts" with { type: "text" };
 import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
+import newPassword from "../../core/new_password.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
-import resume from "../../core/resume.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
+import addresses from "../../core/text/addresses.ts" with { type: "text" };
 import marks from "../../core/text/marks.ts" with { type: "text" };
 import nearest from "../../core/text/nearest.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
@@ -36,13 +40,19 @@ import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
 import icon from "../page/icon.svg" with { type: "text" };
 import index from "../page/index.html" with { type: "text" };
+import calls from "../page/model/calls.ts" with { type: "text" };
 import chat from "../page/model/chat.ts" with { type: "text" };
 import chosen from "../page/model/chosen.ts" with { type: "text" };
 import conversation from "../page/model/conversation.ts" with { type: "text" };
+import conversations from "../page/model/conversations.ts" with {
+  type: "text",
+};
+import sending from "../page/model/sending.ts" with { type: "text" };
 import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
+import storage from "../page/model/storage.ts" with { type: "text" };
+import stored from "../page/model/stored.ts" with { type: "text" };
 import typed from "../page/model/typed.ts" with { type: "text" };
-import calls from "../page/net/calls.ts" with { type: "text" };
 import socket from "../page/net/socket.ts" with { type: "text" };
 import chatStyle from "../page/style/chat.css" with { type: "text" };
 import filesStyle from "../page/style/files.css" with { type: "text" };
@@ -62,11 +72,20 @@ import transfers from "../page/ui/transfers.ts" with { type: "text" };
 
 export type { Settings };
 
-/** Comments that have lines of their own, a third of what would be sent. */
-const COMMENTS = /^[ \t]*(?:\/\*[^]*?\*\/[ \t]*|\/\/.*)$/gm;
+/** Comments on lines of their own or at their ends, a third of what would be sent. */
+const COMMENTS = /^[ \t]*(?:\/\*[^]*?\*\/[ \t]*|\/\/.*)$| +\/\/ .*$/gm;
 
 /** Space around lines, which types leave behind. No string spans lines. */
 const SPACE = /^\s+|[ \t]+$/gm;
+
+/**
+ * Line breaks where no statement ends, or where one needs no semicolon or comma;
+ * and the spaces before a brace at the end of a line.
+ */
+const BREAKS = / (?=\{\n)|(?<=[{,([])\n|,?\n(?=[})\]])/g;
+
+/** The same in styles, with the spaces there. A selector has none behind a colon. */
+const STYLE_BREAKS = /(?<=[:,;{}])\s+|\s+(?=[{}])|;(?=\s*\})/g;
 
 /** A file as it is sent. */
 export interface Asset {
@@ -99,22 +118,33 @@ function inFolder(
     .map(([name, text]) => [`${folder}/${name}.${ending}`, text]);
 }
 
+/** One file: it is a quarter smaller than four. The last one wins. */
+const CHAT_STYLES = [chatStyle, filesStyle, messagesStyle, widths];
+
 /** Paths as the sources name each other. */
 const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
-  ...inFolder("/core", "ts", { commands, frames, order, requests, resume }),
+  ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { scram, session, sign_in: signIn }),
+  ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
+  ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { backoff, connection, keepalive }),
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { reconnecting, stream }),
   ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
-  ...inFolder("/core/text", "ts", { typed_line: typedLine }),
-  ...inFolder("/model", "ts", { chat, chosen, conversation, settings, typed }),
-  ...inFolder("/net", "ts", { calls, socket }),
-  ...inFolder("/style", "css", { chat: chatStyle, files: filesStyle, style }),
-  ...inFolder("/style", "css", { messages: messagesStyle, widths }),
+  ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
+  ...inFolder("/model", "ts", {
+    calls,
+    chat,
+    chosen,
+    conversation,
+    conversations,
+  }),
+  ...inFolder("/model", "ts", { sending, settings, storage, stored, typed }),
+  ...inFolder("/net", "ts", { socket }),
+  ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
   ...inFolder("/ui", "ts", { messages, news, page, sidebar, transfers }),
 ];
@@ -126,18 +156,33 @@ const TYPES: Readonly<Record<string, string>> = {
   ts: "text/javascript",
 };
 
+/** A script without its types, and without the spaces that they leave behind. */
+function withoutTypes(text: string): string {
+  const script = stripTypeScriptTypes(text);
+  return script.replaceAll(
+    / {2,}/g,
+    (run, at) => text.startsWith(run, at) ? run : " ",
+  );
+}
+
+/** A file of this ending without what only its readers need. */
+function shortened(text: string, kind: string): string {
+  if (kind === "") {
+    return text.replaceAll(/<!--[^]*?-->/g, "").replaceAll(SPACE, "");
+  }
+  const script = kind === "ts" ? withoutTypes(text) : text;
+  return script.replaceAll(COMMENTS, "").replaceAll(SPACE, "")
+    .replaceAll(kind === "css" ? STYLE_BREAKS : BREAKS, "");
+}
+
 function asset(path: string, text: string): Asset {
   const [, kind = ""] = path.split(".");
-  const script = kind === "ts" ? stripTypeScriptTypes(text) : text;
-  const content = kind === ""
-    ? text
-    : script.replaceAll(COMMENTS, "").replaceAll(SPACE, "");
-  const bytes = new TextEncoder().encode(content);
+  const bytes = new TextEncoder().encode(shortened(text, kind));
   const hash = createHash("sha256").update(bytes).digest("base64url");
   return {
     type: `${TYPES[kind] ?? "text/html"}; charset=utf-8`,
     bytes,
-    gzipped: gzipSync(bytes),
+    gzipped: gzipSync(bytes, { level: 9 }),
     etag: `"${hash}"`,
   };
 }

@@ -1,65 +1,75 @@
 /**
- * A limit on connections that are no WebSocket, or none yet. Above the limit,
- * the address with most connections loses its oldest.
+ * A limit on connections that are no WebSocket, or none yet: in total, and of one
+ * address. An address that opens more loses its own oldest; above the total, the
+ * address with most connections loses its oldest.
  *
- * A browser needs a few connections for moments. An address that opens more and
- * more ends its own oldest ones, so there is room for all others. The server
- * counts WebSockets with its other connections.
+ * A browser needs a few connections for moments, so there is room for all. The
+ * server counts WebSockets with its other connections.
  *
  * @module
  */
-import type { Socket } from "node:net";
 
-/** Limit of connections that are no WebSocket. */
-export const MAX_CALLERS = 2_000;
+/** Limits of connections that are no WebSocket. */
+export interface CallerLimits {
+  /** In total. */
+  readonly total: number;
+  /** From one address: 40 browsers have 6 each. */
+  readonly perAddress: number;
+}
+
+/** The limits without an option. */
+export const CALLER_LIMITS: CallerLimits = { total: 2_000, perAddress: 256 };
+
+/** A connection, as far as it is counted. */
+export interface Caller {
+  /** Ends it at once. */
+  destroy(): void;
+}
 
 /** See the top of the file. */
 export class Callers {
-  readonly #max: number;
-  /** By address, and there by port, the oldest first. */
-  readonly #sockets = new Map<string, Map<number, Socket>>();
+  readonly #limits: CallerLimits;
+  readonly #byNetwork = new Map<string, Set<Caller>>(); // the oldest first
   #count = 0;
 
-  /** @param max How many connections there may be. */
-  constructor(max: number = MAX_CALLERS) {
-    this.#max = max;
+  constructor(limits: CallerLimits = CALLER_LIMITS) {
+    this.#limits = limits;
   }
 
-  /** Takes a connection that was just accepted, until it is closed. */
-  add(socket: Socket): void {
-    const { remoteAddress = "", remotePort = 0 } = socket;
-    this.#drop(remoteAddress, remotePort); // a socket that is gone and was not removed yet
-    const sockets = this.#sockets.get(remoteAddress) ?? new Map();
-    this.#sockets.set(remoteAddress, sockets.set(remotePort, socket));
+  /** Counts a connection, until it is removed. `network` is that of its address. */
+  add(caller: Caller, network: string): void {
+    const { total, perAddress } = this.#limits;
+    const own = this.#byNetwork.get(network) ?? new Set();
+    this.#byNetwork.set(network, own.add(caller));
     this.#count++;
-    socket.once("close", () => {
-      // Another one may have come from this port since it was released.
-      if (sockets.get(remotePort) === socket) {
-        this.#drop(remoteAddress, remotePort);
-      }
-    });
-    if (this.#count > this.#max) this.#endOne();
+    if (own.size > perAddress) this.#endOldest(network, own);
+    else if (this.#count > total) this.#endOldest(...this.#largest());
   }
 
-  /** Stops counting a connection: it is a WebSocket now. */
-  release({ remoteAddress = "", remotePort = 0 }: Socket): void {
-    this.#drop(remoteAddress, remotePort);
+  /** Counts it no more: it is closed, or a WebSocket now. Idempotent. */
+  remove(caller: Caller, network: string): void {
+    const own = this.#byNetwork.get(network);
+    if (!own?.delete(caller)) return;
+    this.#count--;
+    if (own.size === 0) this.#byNetwork.delete(network);
   }
 
-  #endOne(): void {
-    const [address, sockets] = Array.from(this.#sockets)
-      .reduce((most, one) => one[1].size > most[1].size ? one : most);
-    for (const [port, socket] of sockets) {
-      this.#drop(address, port);
-      socket.destroy();
-      return; // the oldest is the first
+  /** Ends all connections. */
+  endAll(): void {
+    for (const own of this.#byNetwork.values()) {
+      for (const caller of own) caller.destroy();
     }
   }
 
-  #drop(address: string, port: number): void {
-    const sockets = this.#sockets.get(address);
-    if (!sockets?.delete(port)) return;
-    this.#count--;
-    if (sockets.size === 0) this.#sockets.delete(address);
+  #endOldest(network: string, [oldest]: Iterable<Caller>): void {
+    if (!oldest) return;
+    this.remove(oldest, network);
+    oldest.destroy();
+  }
+
+  #largest(): [network: string, own: Set<Caller>] {
+    return this.#byNetwork.entries().reduce((most, one) =>
+      one[1].size > most[1].size ? one : most
+    );
   }
 }

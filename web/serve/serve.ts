@@ -8,55 +8,71 @@
  *
  * @module
  */
+import type { Buffer } from "node:buffer";
 import { once } from "node:events";
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { WebSocketServer } from "ws";
+import { networkOf } from "../../core/net/ip_address.ts";
+import {
+  type Answer,
+  fileAnswer,
+  NOT_FOUND,
+  type Reply,
+  textAnswer,
+} from "./answer.ts";
 import { type Asset, assetsWith, type Settings } from "./assets.ts";
-import { Callers } from "./callers.ts";
+import { type CallerLimits, Callers } from "./callers.ts";
+import { paceFrames } from "./frames.ts";
+import type { Asked } from "./head.ts";
+import type { Meter } from "./meter.ts";
+import { namesOf, refusal } from "./origin.ts";
+import { beginsTls, redirection } from "./redirect.ts";
+import {
+  type Answerer,
+  answerRequests,
+  MAX_REQUESTS,
+  PATIENCE,
+  type Patience,
+} from "./requests.ts";
+import { secured } from "./secure.ts";
 import { MAX_MESSAGE_BYTES, SocketWire } from "./socket.ts";
+import { limited, whileOpen } from "./waiting.ts";
+
+export type { Reply };
 
 /** What {@linkcode startWeb} needs. */
 export interface WebOptions {
   /** Address to listen on. */
   readonly hostname: string;
+  /** Another address to listen on, with the same port; default: none. */
+  readonly alsoOn?: string | undefined;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
   /** Certificate and key as PEM: then it speaks HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Names by which browsers reach it, besides those of the certificate. */
+  readonly names?: readonly string[];
   /** What the page is told; default: web/page/model/settings.ts. */
   readonly settings?: Settings;
-  /** Which requests are answered; default: all from a page served here. */
+  /** Which requests are answered of those from a page served here. */
   readonly guard?: Guard;
-  /** Limit of connections that are no WebSocket. */
-  readonly maxCallers?: number;
+  /** Counts the clients; default: none does. */
+  readonly meter?: Meter;
+  /** Limits of connections that are no WebSocket. */
+  readonly callers?: CallerLimits;
+  /** Limits of waiting. */
+  readonly patience?: Patience;
   /** The paths of WebSockets; default: `/ws` alone. */
   readonly sockets?: readonly string[];
-  /**
-   * Takes what a page served here posts, and gives the answer. Default: POST is
-   * refused.
-   */
-  readonly take?: (request: IncomingMessage, url: URL) => Promise<Reply>;
+  /** Longest message of a WebSocket, in bytes; default 64 KiB. */
+  readonly maxMessageBytes?: number;
   /** Takes over a WebSocket, and closes it at the end. */
-  welcome(wire: SocketWire, visitor: Visitor): void;
-}
-
-/** The opener of a WebSocket. */
-export interface Visitor {
-  /** Its address. */
-  readonly address: Deno.NetAddr;
-  /** The path of the WebSocket. */
-  readonly path: string;
-  /** The query of its request. */
-  readonly query: URLSearchParams;
+  welcome(
+    wire: SocketWire,
+    request: { readonly address: Deno.NetAddr; readonly url: URL },
+  ): void;
 }
 
 /**
@@ -64,20 +80,7 @@ export interface Visitor {
  *
  * @returns Another answer; undefined if the request passes.
  */
-export type Guard = (
-  request: IncomingMessage,
-  url: URL,
-) => Reply | undefined;
-
-/** An answer without a file. */
-export interface Reply {
-  /** The HTTP status. */
-  readonly status: number;
-  /** What the user reads. */
-  readonly text: string;
-  /** In addition to the headers of every answer. */
-  readonly headers?: OutgoingHttpHeaders;
-}
+export type Guard = (request: Asked, url: URL) => Reply | undefined;
 
 /**
  * A running web server. Dispose to stop it: that closes all connections at once,
@@ -86,6 +89,8 @@ export interface Reply {
 export interface Web extends Disposable {
   /** The port it listens on. */
   readonly port: number;
+  /** Shows another certificate to browsers that connect from now on. */
+  renew(tls: NonNullable<WebOptions["tls"]>): void;
 }
 
 /**
@@ -94,211 +99,195 @@ export interface Web extends Disposable {
  * @throws {Error} If the port is in use; its `code` is then `EADDRINUSE`.
  */
 export async function startWeb(options: WebOptions): Promise<Web> {
-  const { tls, hostname, port } = options;
-  const assets = assetsWith(options.settings);
-  const server: Server = tls
-    ? createSecureServer({ ...PATIENCE, ...tls })
-    : createServer(PATIENCE);
-  server.on("request", async (request, response) => {
-    try {
-      await respond(request, response, assets, options);
-    } catch (bug) {
-      console.error("A request failed:", bug);
-      say(response, BROKEN);
-    }
-  });
-  const callers = new Callers(options.maxCallers);
-  server.on("connection", (socket) => callers.add(socket));
-  carryWebSockets(server, callers, options);
-  server.listen({ host: hostname, port, backlog: BACKLOG });
-  await once(server, "listening");
-  return {
+  const { tls, hostname, alsoOn } = options;
+  const site = new Site(options);
+  if (tls) site.renew(tls);
+  using listening = new DisposableStack(); // ends it if the rest fails
+  listening.defer(() => site.endAll());
+  let { port } = options;
+  for (const host of alsoOn === undefined ? [hostname] : [hostname, alsoOn]) {
+    const server = createServer(
+      { allowHalfOpen: true, noDelay: true },
+      (socket) => site.welcome(socket),
+    );
+    server.listen({ host, port, backlog: BACKLOG });
+    await once(server, "listening");
+    listening.defer(() => server.close());
     // The cast: that is what a server on a port has.
-    port: (server.address() as AddressInfo).port,
-    [Symbol.dispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
-/** Turns requests for WebSockets into wires. */
-function carryWebSockets(
-  server: Server,
-  callers: Callers,
-  { guard, welcome, sockets: paths = ["/ws"] }: WebOptions,
-): void {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false, // memory for each peer, and the texts are short
-    maxPayload: MAX_MESSAGE_BYTES,
-  });
-  server.on("upgrade", (request, socket: Duplex, head) => {
-    try {
-      const url = urlOf(request);
-      const elsewhere = paths.includes(url.pathname) ? undefined : NOT_FOUND;
-      const reply = elsewhere ?? refusal(request) ?? guard?.(request, url);
-      if (reply) return refuse(socket, reply);
-      const address = addressOf(request);
-      sockets.handleUpgrade(request, socket, head, (opened) => {
-        callers.release(request.socket);
-        const { pathname: path, searchParams: query } = url;
-        welcome(new SocketWire(opened), { address, path, query });
-      });
-    } catch (bug) {
-      console.error("A WebSocket failed:", bug);
-      socket.destroy();
-    }
-  });
-}
-
-/** Why a request does not come from a page served here. */
-function refusal({ headers }: IncomingMessage): Reply | undefined {
-  const { origin, host = "" } = headers;
-  // Only browsers send Origin, and only in them a page can act for a user.
-  if (origin === undefined) return undefined;
-  const ours = URL.parse(`http://${host}`)?.host;
-  if (ours !== undefined && hostOf(origin) === ours) return undefined;
+    port = (server.address() as AddressInfo).port;
+  }
+  const all = listening.move();
   return {
-    status: 403,
-    text: `Cannot do this for a page of ${origin}: this is ${host}\n`,
+    port,
+    renew: (pem) => site.renew(pem),
+    [Symbol.dispose]: () => all.dispose(),
   };
 }
 
-/** Answers a request. */
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  assets: ReadonlyMap<string, Asset>,
-  { guard, take }: WebOptions,
-): Promise<void> {
-  const url = urlOf(request);
-  const asset = assets.get(url.pathname);
-  const refused = guard?.(request, url);
-  if (refused) say(response, refused);
-  else if (take && request.method === "POST") {
-    say(response, refusal(request) ?? await take(request, url));
-  } else if (asset) give(asset, request, response);
-  else say(response, NOT_FOUND);
-}
+/** What is served, and to whom. */
+class Site {
+  readonly #options: WebOptions;
+  readonly #assets: ReadonlyMap<string, Asset>;
+  readonly #callers: Callers;
+  readonly #patience: Patience;
+  readonly #sockets: WebSocketServer;
+  readonly #maxMessageBytes: number;
+  #names: ReadonlySet<string>;
+  #context: SecureContext | undefined;
 
-/** Answers with a file. */
-function give(
-  asset: Asset,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return say(response, NOT_ALLOWED);
+  constructor(options: WebOptions) {
+    this.#options = options;
+    this.#assets = assetsWith(options.settings);
+    this.#callers = new Callers(options.callers);
+    this.#patience = options.patience ?? PATIENCE;
+    this.#names = namesOf(options);
+    this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false, // memory for each peer, and the texts are short
+      maxPayload: this.#maxMessageBytes,
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: this.#maxMessageBytes / MIN_PIECE_BYTES,
+      autoPong: !options.meter, // paceFrames() answers pings
+      maxPendingAutoPongs: MAX_PENDING_PONGS,
+    });
   }
-  const zips = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
-  const isPart = /css|javascript/.test(asset.type); // no page by itself
-  const headers = {
-    ...HEADERS,
-    ...(isPart ? {} : POLICY),
-    "ETag": asset.etag,
-    "Vary": "Accept-Encoding",
-    "Content-Type": asset.type,
-    ...(zips ? { "Content-Encoding": "gzip" } : {}),
-  };
-  if (request.headers["if-none-match"] === asset.etag) {
-    response.writeHead(304, headers).end();
-    return;
+
+  /** From now on it speaks HTTPS, with this certificate. */
+  renew({ cert, key }: NonNullable<WebOptions["tls"]>): void {
+    this.#context = createSecureContext({ cert, key });
+    this.#names = namesOf({ ...this.#options, cert });
   }
-  const bytes = zips ? asset.gzipped : asset.bytes;
-  response.writeHead(200, { ...headers, "Content-Length": bytes.length });
-  response.end(request.method === "HEAD" ? undefined : bytes);
+
+  /** Serves a connection that was just accepted, unless there are too many. */
+  welcome(socket: Socket): void {
+    socket.on("error", () => {}); // its end follows
+    const { remoteAddress: hostname, remotePort: port = 0 } = socket;
+    const { meter } = this.#options;
+    // Without an address, it was reset before.
+    if (hostname === undefined || meter?.countConnection(hostname) === false) {
+      return void socket.destroy();
+    }
+    const network = networkOf(hostname);
+    this.#callers.add(socket, network);
+    socket.once("close", () => this.#callers.remove(socket, network));
+    const address = { transport: "tcp", hostname, port } as const;
+    this.#serve({ socket, address, network }).catch((bug) => {
+      console.error("A connection to the page failed:", bug);
+      socket.destroy();
+    });
+  }
+
+  /** Ends all connections but WebSockets. */
+  endAll(): void {
+    this.#callers.endAll();
+  }
+
+  async #serve(visit: Visit): Promise<void> {
+    const { socket, address: { hostname } } = visit;
+    const { meter } = this.#options;
+    const isGone = () => socket.destroyed;
+    const common = {
+      patience: this.#patience,
+      countRequest: () => meter?.countRequest(hostname) ?? 0,
+      turn: () => meter?.turn(hostname, isGone),
+    };
+    const answerer: Answerer = {
+      ...common,
+      maxRequests: MAX_REQUESTS,
+      answer: (asked) => this.#answer(asked),
+      upgrade: (asked, stream, rest) =>
+        this.#upgrade(visit, asked, stream, rest),
+    };
+    if (!this.#context) return await answerRequests(socket, answerer);
+    const { firstMs } = this.#patience;
+    const isTls = await limited(socket, firstMs, beginsTls(socket));
+    if (isTls === undefined) return void socket.destroy();
+    if (!isTls) {
+      const redirecting = { ...common, maxRequests: 1, answer: redirection };
+      return await answerRequests(socket, redirecting);
+    }
+    if (meter) await whileOpen(socket, meter.handshake(hostname, isGone));
+    if (socket.destroyed) return;
+    const secure = secured(socket, this.#context, meter?.frames(hostname));
+    await answerRequests(secure, answerer);
+  }
+
+  /** The answer; undefined if a WebSocket is to be opened. */
+  #answer(asked: Asked): Answer | undefined {
+    const { guard, sockets = ["/ws"] } = this.#options;
+    const url = urlOf(asked);
+    const isSocket = asksForSocket(asked);
+    const elsewhere = isSocket && !sockets.includes(url.pathname)
+      ? NOT_FOUND
+      : undefined;
+    const refused = elsewhere ?? guard?.(asked, url) ??
+      refusal(asked.headers, this.#names);
+    if (refused) return textAnswer(asked, refused);
+    if (isSocket) return undefined;
+    return fileAnswer(asked, this.#assets.get(url.pathname));
+  }
+
+  /** Turns a connection into a WebSocket; `ws` refuses what is none. */
+  #upgrade(
+    { socket, address, network }: Visit,
+    asked: Asked,
+    stream: Duplex,
+    rest: Buffer,
+  ): void {
+    const { meter, welcome } = this.#options;
+    const url = urlOf(asked);
+    this.#sockets.handleUpgrade(asked, stream, rest, (opened) => {
+      const { hostname } = address;
+      this.#callers.remove(socket, network);
+      meter?.uncountConnection(hostname);
+      const wire = new SocketWire(opened);
+      if (meter) {
+        const maxMessageBytes = this.#maxMessageBytes;
+        paceFrames(opened, stream, {
+          meter: meter.frames(hostname),
+          maxMessageBytes,
+        });
+      }
+      welcome(wire, { address, url });
+    });
+  }
 }
 
-/** Sends an answer without a file. */
-function say(response: ServerResponse, { status, text, headers }: Reply): void {
-  response.writeHead(status, {
-    ...HEADERS,
-    ...POLICY,
-    "Content-Type": "text/plain; charset=utf-8",
-    ...headers,
-  });
-  response.end(text);
+/** A connection, and where it is from. */
+interface Visit {
+  readonly socket: Socket;
+  readonly address: Deno.NetAddr;
+  /** See {@linkcode networkOf}. */
+  readonly network: string;
 }
 
-/** The same, to a request for a WebSocket. */
-function refuse(socket: Duplex, { status, text }: Reply): void {
-  const length = new TextEncoder().encode(text).length;
-  socket.on("error", () => {}); // the peer may be gone
-  socket.end(
-    `HTTP/1.1 ${status} Refused\r\nConnection: close\r\n` +
-      `Content-Type: text/plain; charset=utf-8\r\n` +
-      `Content-Length: ${length}\r\n\r\n${text}`,
-    () => socket.destroy(),
-  );
+/** Whether a request is for a WebSocket; `ws` checks the rest of it. */
+function asksForSocket({ headers: { connection, upgrade } }: Asked): boolean {
+  return upgrade?.toLowerCase() === "websocket" &&
+    /\bupgrade\b/i.test(connection ?? "");
 }
 
 /** The path that was asked for. Anything else leads to an invalid one. */
-function urlOf({ url = "" }: IncomingMessage): URL {
+function urlOf({ url }: Asked): URL {
   const base = "http://here";
   const parsed = url.startsWith("/") ? URL.parse(url, base) : null;
   return parsed?.origin === base ? parsed : new URL("/invalid", base);
 }
 
-/** Host and port of an origin, without a default port. */
-function hostOf(origin: string): string | undefined {
-  return URL.parse(origin.replace(/^https:/, "http:"))?.host;
-}
+/** Frames of one message; browsers send whole messages. */
+const MAX_FRAGMENTS = 128;
 
-function addressOf({ socket }: IncomingMessage): Deno.NetAddr {
-  const { remoteAddress = "unknown", remotePort = 0 } = socket;
-  return { transport: "tcp", hostname: remoteAddress, port: remotePort };
-}
+/**
+ * A frame comes in pieces, as the system reads them; those of the longest message
+ * have so many bytes in the mean. `ws` holds each piece, with about 475 bytes
+ * beside its own.
+ */
+const MIN_PIECE_BYTES = 64;
 
-/** How long a client may take, in milliseconds. */
-const PATIENCE = {
-  handshakeTimeout: 10_000,
-  headersTimeout: 10_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 5_000,
-};
+/** Pings that could not be answered yet. */
+const MAX_PENDING_PONGS = 60;
 
 /** Connections that can wait to be accepted, for a class that starts at once. */
 const BACKLOG = 4_096;
-
-/**
- * For pages. A page can load and connect to what is served here, and nothing
- * else; an inline script does not run.
- */
-const POLICY = {
-  "Content-Security-Policy": [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-  ].join("; "),
-  "Referrer-Policy": "no-referrer",
-};
-
-/** For every answer. */
-const HEADERS = {
-  "Cache-Control": "no-cache", // ask whether it has changed
-  "Cross-Origin-Resource-Policy": "same-origin",
-  "X-Content-Type-Options": "nosniff",
-};
-
-const NOT_FOUND: Reply = {
-  status: 404,
-  text: "Not found. The chat is at /\n",
-};
-
-const BROKEN: Reply = { status: 500, text: "Internal error\n" };
-
-const NOT_ALLOWED: Reply = {
-  status: 405,
-  text: "Use GET or HEAD\n",
-  headers: { Allow: "GET, HEAD" },
-};

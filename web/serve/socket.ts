@@ -8,47 +8,30 @@
  *
  * @module
  */
+import { on } from "node:events";
 import type { WebSocket } from "ws";
-import type { ByteStream } from "../../core/net/stream.ts";
+import { type ByteStream, chunkReader } from "../../core/net/stream.ts";
 
 /** Longest message of a WebSocket, in bytes; a frame may take several. */
 export const MAX_MESSAGE_BYTES = 65_536;
 
+/** When the messages end; and they are taken from the peer one at a time. */
+const MESSAGES = { close: ["close"], highWaterMark: 1, lowWaterMark: 1 };
+
 /** See the top of the file. */
 export class SocketWire implements ByteStream {
+  /** What comes, message by message; read either these or the bytes. */
+  readonly messages: AsyncGenerator<Uint8Array, void, void>;
+  /** See {@linkcode ByteStream}. One read at a time. */
+  readonly read: ByteStream["read"];
   readonly #socket: WebSocket;
-  #unread: Uint8Array[] = [];
-  #ended = false;
-  #changed = Promise.withResolvers<void>();
 
   /** Takes over `socket`, which was just opened. */
   constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.on("message", (data) => {
-      if (data.length === 0) return;
-      socket.pause();
-      this.#unread.push(data);
-      this.#wake();
-    });
-    socket.on("close", () => this.#end());
-    socket.on("error", () => this.#end()); // a frame that is none, or a reset
-  }
-
-  /** See {@linkcode ByteStream}. One read at a time. */
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#unread.length === 0) {
-      if (this.#ended) return null;
-      await this.#changed.promise;
-    }
-    const [first] = this.#unread as [Uint8Array]; // there is one
-    const taken = first.subarray(0, buffer.length);
-    buffer.set(taken);
-    if (taken.length < first.length) {
-      this.#unread[0] = first.subarray(taken.length);
-    } else if (this.#unread.shift() && this.#unread.length === 0) {
-      this.#socket.resume();
-    }
-    return taken.length;
+    this.messages = messagesOf(on(socket, "message", MESSAGES));
+    this.read = chunkReader(this.messages);
+    socket.on("error", () => {}); // ends the messages; it may come after that
   }
 
   /** See {@linkcode ByteStream}. Rejects when the peer is gone. */
@@ -61,38 +44,24 @@ export class SocketWire implements ByteStream {
     return promise;
   }
 
-  /** See {@linkcode ByteStream}. `reason` is for the user; a long one is cut. */
-  closeWrite(reason?: string): Promise<void> {
-    if (reason === undefined) this.#socket.close(1000);
-    else this.#socket.close(REASON_CODE, shortened(reason));
+  /** See {@linkcode ByteStream}. */
+  closeWrite(): Promise<void> {
+    this.#socket.close(1000);
     return Promise.resolve();
   }
 
   /** See {@linkcode ByteStream}. Idempotent. */
   close(): void {
     this.#socket.terminate();
-    this.#end();
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
   }
 }
 
-/** An own close code: the page may show its reason to the user. */
-const REASON_CODE = 4000;
-
-/** Limit of the reason in a close frame, in bytes (RFC 6455, 5.5). */
-const MAX_REASON_BYTES = 123;
-
-function shortened(reason: string): string {
-  const bytes = new Uint8Array(MAX_REASON_BYTES);
-  const { read } = new TextEncoder().encodeInto(reason, bytes);
-  return reason.slice(0, read);
+async function* messagesOf(
+  events: ReturnType<typeof on>,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for await (const [message] of events) yield message;
+  } catch {
+    // A frame that is none, or a reset.
+  }
 }

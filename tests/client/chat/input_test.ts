@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import { matching, wantedWord } from "../../../client/chat/completion.ts";
-import { MAX_PASTE, PasteFilter, withBreaks } from "../../../terminal/paste.ts";
 import { numbersText, splitLines } from "../../../client/chat/pipe.ts";
 
 const WANTED: readonly [
@@ -43,47 +42,6 @@ Deno.test("matching() completes ALL only in capitals", () => {
 Deno.test("wantedWord() means rooms in the chooser", () => {
   assertEquals(wantedWord("la", true).kind, "room");
   assertEquals(wantedWord("@la", true).kind, "user");
-});
-
-Deno.test("PasteFilter finds the same pastes wherever the keys are cut", () => {
-  const typed =
-    "ab\x1b[A\x1b[200~one\r\ntwo\x1b[31m\r\n\x1b[201~c\x1b[200~\x1b[201~\x1b[2~d";
-  for (let size = 1; size <= typed.length; size++) {
-    const filter = new PasteFilter();
-    let keys = "";
-    let pastes = "";
-    for (let at = 0; at < typed.length; at += size) {
-      for (const part of filter.feed(typed.slice(at, at + size))) {
-        if (part.pasted) pastes += part.text;
-        else keys += part.text;
-      }
-    }
-    assertEquals(keys, "ab\x1b[Ac\x1b[2~d");
-    assertEquals(pastes, "one␤two␛[31m");
-  }
-});
-
-Deno.test("PasteFilter takes a paste up to its limit", () => {
-  const filter = new PasteFilter();
-
-  const parts = ["\x1b[200~", "x".repeat(MAX_PASTE + 1), "y", "\x1b[201~"]
-    .flatMap((text) => [...filter.feed(text)]);
-
-  assertEquals(parts.length, 1);
-  assertEquals(parts[0]!.text.length, MAX_PASTE);
-});
-
-Deno.test("a paste keeps its tabs, and loses what web pages hide in texts", () => {
-  const pasted = [...new PasteFilter().feed(
-    "\x1b[200~all:\n\tmake so\u00adft\ufeff\x1b[201~",
-  )];
-
-  assertEquals(pasted, [{ pasted: true, text: "all:␤␉make soft" }]);
-  assertEquals(withBreaks(pasted[0]!.text), "all:\n\tmake soft");
-});
-
-Deno.test("withBreaks() gives a paste its line breaks back", () => {
-  assertEquals(withBreaks("one␤two"), "one\ntwo");
 });
 
 Deno.test("splitLines() finds the same lines wherever the input is cut", async () => {

@@ -1,8 +1,9 @@
 /** Files as a person deals with them: what is shown, asked and answered. */
+import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { Files, type FilesParts } from "../../../client/files/files.ts";
-import type { PeerFiles } from "../../../client/files/peer_files.ts";
+import { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Announced } from "../../../client/files/transfer.ts";
 import type { Clock } from "../../../core/net/backoff.ts";
 import { snapshot, Wire, writeFiles } from "../../tools/file_tools.ts";
@@ -44,6 +45,12 @@ class Person {
       clock,
       ...parts,
     });
+  }
+
+  /** Accepts an offer. */
+  async accept(wanted: number): Promise<void> {
+    const { offers } = this.files.transfers;
+    await this.files.accept(offers.find(({ number }) => number === wanted)!);
   }
 
   /** Waits until a line with `text` was shown, and gives it. */
@@ -90,8 +97,11 @@ Deno.test("an offer is shown with its size and the room, accepted, and told when
   writeFiles(from.path, { "notes.pdf": 3_400_000 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path);
-  const toBob = alice.files.transfers.withPeer("bob");
-  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
+  await using _line = connected(
+    toBob,
+    new PeerFiles(bob.files.transfers, "alice"),
+  );
 
   const outgoing = await alice.files.find([`${from.path}/notes.pdf`]);
   const transfer = alice.files.send(toBob, outgoing);
@@ -100,11 +110,11 @@ Deno.test("an offer is shown with its size and the room, accepted, and told when
     /^note: alice offers notes\.pdf \(3\.4 MB; [\d.]+ [kMGT]B free\)$/,
   );
   await bob.until("Type /accept 1 or /decline 1");
-  await bob.files.accept(1);
+  await bob.accept(1);
   await transfer.ended;
 
   await bob.until("Received notes.pdf from alice (3.4 MB in 1s)");
-  await bob.until(`  ${to.path}/notes.pdf`);
+  await bob.until(`  ${join(to.path, "notes.pdf")}`);
   await alice.until("Sent notes.pdf to bob (3.4 MB in 1s)");
   assertEquals(snapshot(to.path), snapshot(from.path));
   assertEquals([alice.ticks, bob.ticks], [[], []]);
@@ -117,8 +127,11 @@ Deno.test("an offer of several files names them", async () => {
   writeFiles(from.path, { a: 1, "b/c": 20, "b/d": 30 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path);
-  const toBob = alice.files.transfers.withPeer("bob");
-  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
+  await using _line = connected(
+    toBob,
+    new PeerFiles(bob.files.transfers, "alice"),
+  );
 
   const paths = [`${from.path}/a`, `${from.path}/b`];
   alice.files.send(toBob, await alice.files.find(paths));
@@ -128,13 +141,39 @@ Deno.test("an offer of several files names them", async () => {
   assertEquals(bob.lines.slice(1, 3), ["note:   a  1 B", "note:   b  50 B"]);
 });
 
+Deno.test("names of blank braille are seen in an offer", async () => {
+  using from = tempFolder();
+  using to = tempFolder();
+  writeFiles(from.path, { "\u2800": 1, "\u2800\u2800": 2 });
+  const alice = new Person("alice", to.path);
+  const bob = new Person("bob", to.path);
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
+  await using _line = connected(
+    toBob,
+    new PeerFiles(bob.files.transfers, "alice"),
+  );
+
+  const paths = [`${from.path}/\u2800`, `${from.path}/\u2800\u2800`];
+  alice.files.send(toBob, await alice.files.find(paths));
+  await bob.until("/decline 1");
+
+  assertMatch(bob.lines[0]!, /offers <U\+2800> and 1 more/);
+  assertEquals(bob.lines.slice(1, 3), [
+    "note:   <U+2800>  1 B",
+    "note:   <U+2800><U+2800>  2 B",
+  ]);
+});
+
 Deno.test("an offer that is declined is told to both", async () => {
   using from = tempFolder();
   writeFiles(from.path, { a: 1 });
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", from.path);
-  const toBob = alice.files.transfers.withPeer("bob");
-  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
+  await using _line = connected(
+    toBob,
+    new PeerFiles(bob.files.transfers, "alice"),
+  );
 
   alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
   await bob.until("/decline 1");
@@ -142,8 +181,8 @@ Deno.test("an offer that is declined is told to both", async () => {
 
   assertEquals(await bob.until("error"), "error: a from alice: you declined");
   assertEquals(await alice.until("error"), "error: a to bob: bob declined");
-  await bob.files.accept(1);
-  await bob.until("Cannot accept 1: there is no such offer");
+  bob.files.cancel(1);
+  await bob.until("Cannot cancel 1: there is no such transfer");
 });
 
 for (
@@ -158,10 +197,10 @@ for (
     writeFiles(from.path, { a: 5 });
     const alice = new Person("alice", from.path);
     const bob = new Person("bob", `${from.path}/to`);
-    const toBob = alice.files.transfers.withPeer("bob");
+    const toBob = new PeerFiles(alice.files.transfers, "bob");
     await using _line = connected(
       toBob,
-      bob.files.transfers.withPeer("alice", told),
+      new PeerFiles(bob.files.transfers, "alice", told),
     );
 
     alice.files.send(toBob, await alice.files.find([`${from.path}/a`]));
@@ -177,11 +216,11 @@ Deno.test("what the server said, and was right, needs no second answer; what fol
   writeFiles(from.path, { a: 5, b: 6 });
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", `${from.path}/to`);
-  const toBob = alice.files.transfers.withPeer("bob");
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
   const told = { name: "a", size: 5, files: 1 };
   await using _line = connected(
     toBob,
-    bob.files.transfers.withPeer("alice", told),
+    new PeerFiles(bob.files.transfers, "alice", told),
   );
 
   for (const name of ["a", "b"]) {
@@ -203,8 +242,11 @@ Deno.test("an offer for which there is no room is told so, and not accepted", as
   huge.close();
   const alice = new Person("alice", from.path);
   const bob = new Person("bob", from.path);
-  const toBob = alice.files.transfers.withPeer("bob");
-  await using _line = connected(toBob, bob.files.transfers.withPeer("alice"));
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
+  await using _line = connected(
+    toBob,
+    new PeerFiles(bob.files.transfers, "alice"),
+  );
 
   alice.files.send(toBob, await alice.files.find([`${from.path}/huge`]));
 
@@ -213,7 +255,7 @@ Deno.test("an offer for which there is no room is told so, and not accepted", as
     /huge \(8\.8 TB; no room: [\d.]+ [kMGT]?B free\)$/,
   );
   await bob.until("/accept 1");
-  await bob.files.accept(1);
+  await bob.accept(1);
   assertMatch(
     await bob.until("Cannot accept"),
     /^error: Cannot accept huge: it needs 8\.8 TB, and .* has room for .* Make room and \/accept 1 again, or \/decline 1$/,
@@ -227,8 +269,8 @@ Deno.test("transfers have a bar each; where nothing is drawn, a line now and the
   writeFiles(from.path, { a: 9_000_000 });
   const alice = new Person("alice", to.path);
   const bob = new Person("bob", to.path, { draw: undefined });
-  const toBob = alice.files.transfers.withPeer("bob");
-  const line = connected(toBob, bob.files.transfers.withPeer("alice"));
+  const toBob = new PeerFiles(alice.files.transfers, "bob");
+  const line = connected(toBob, new PeerFiles(bob.files.transfers, "alice"));
   const outgoing = await alice.files.find([`${from.path}/a`]);
   const transfer = alice.files.send(toBob, outgoing);
   await bob.until("/accept 1");
@@ -236,7 +278,7 @@ Deno.test("transfers have a bar each; where nothing is drawn, a line now and the
   alice.tick(250);
   alice.files.showAll();
   bob.files.showAll();
-  await bob.files.accept(1);
+  await bob.accept(1);
   bob.tick(10_000);
   await line[Symbol.asyncDispose]();
   await transfer.settled;

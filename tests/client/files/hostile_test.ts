@@ -8,12 +8,20 @@ import {
   decodeControl,
   FileFailure,
   MAX_FILES,
+  MAX_FOLDERS,
 } from "../../../client/files/records.ts";
 import type { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Receiving } from "../../../client/files/receiving.ts";
 import type { Bytes } from "../../../core/scram.ts";
-import { hashOf, peerFiles, PEOPLE, snapshot } from "../../tools/file_tools.ts";
+import {
+  hashOf,
+  link,
+  peerFiles,
+  PEOPLE,
+  snapshot,
+} from "../../tools/file_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
+import { needs } from "../../tools/system/skips.ts";
 
 /** Bob, and what a stranger says to him byte for byte. */
 class Victim {
@@ -47,7 +55,7 @@ class Victim {
     ...entries: object[]
   ): Promise<() => Promise<string>> {
     await this.hear(offer(entries), manifest(entries));
-    const accepted = this.offers[0]!.accept({ folder, people: PEOPLE });
+    const accepted = this.offers[0]!.accept({ folder, ...PEOPLE });
     const said = accepted.then(() => "done", (error) => {
       assert(error instanceof FileFailure);
       return error.message;
@@ -233,12 +241,48 @@ Deno.test("lists whose names fill the memory together are declined", async () =>
     }
   }
 
-  assertEquals(bob.offers.map(({ transfer }) => transfer), [1]);
+  assertEquals(bob.offers.map(({ offer }) => offer.transfer), [1]);
   const declined = bob.answers.map((one) =>
     one.type === "decline" && one.transfer
   );
   assertEquals(declined, [2, 3]);
 });
+
+/** So many files, each in thirty folders of its own. */
+function deepFiles(count: number, item = 0): object[] {
+  return Array.from({ length: count }, (_, number) => {
+    const folders = Array.from(
+      { length: 30 },
+      (_, level) => number * 30 + level,
+    );
+    return entry(`d/${folders.join("/")}/x`, 0, item);
+  });
+}
+
+for (const offers of [1, 4, 16]) {
+  Deno.test(`folders that fill the memory are declined, in ${offers} offers`, async () => {
+    const bob = new Victim();
+    const files = Math.ceil(110_000 / 30 / offers);
+    let taken = 0;
+    for (let transfer = 1; transfer <= offers; transfer++) {
+      const id = `${transfer}`.padStart(32, "0");
+      await bob.hear(offer([], { transfer, files, id }));
+      const entries = deepFiles(files);
+      while (entries.length > 0 && bob.answers.length === 0) {
+        const some = entries.splice(0, 100);
+        await bob.hear({ ...manifest(some), transfer });
+        taken += some.length;
+      }
+    }
+
+    assertEquals(bob.answers.map(({ type }) => type), ["decline"]);
+    assert(taken * 30 < MAX_FOLDERS + 2 * 3_000, `${taken} were taken`);
+    const [answer] = bob.answers;
+    const why = answer?.type === "decline" ? answer.reason : "";
+    const many = offers > 1;
+    assert(why.startsWith(many ? "Too much" : "It has more than 100000"), why);
+  });
+}
 
 Deno.test("whoever sends more than was offered is stopped, and nothing is left", async () => {
   using to = tempFolder();
@@ -276,14 +320,14 @@ Deno.test("a file with another hash never gets its name", async () => {
   assertEquals(snapshot(to.path), {});
 });
 
-Deno.test("names of any kind become safe ones, and what were two files stay two", async () => {
+Deno.test("names of any kind stay where they can, and what were two files stay two", async () => {
   using to = tempFolder();
   const bob = new Victim();
   const hash = hashOf(new Uint8Array());
   const names = ["CON", ".hidden", "a\u202eb", "x:y", "same", "SAME", "t. "];
   const entries = names.map((name, item) => entry(name, 0, item));
-  entries.push(entry("d/nul.txt", 0, names.length));
-  entries.push(entry("d/Q?", 0, names.length), entry("d/q*", 0, names.length));
+  const inside = [".env", "aux.c", "می\u200cخواهم", "q\u2066", "q\u2067"];
+  entries.push(...inside.map((name) => entry(`d/${name}`, 0, names.length)));
   const end = await bob.accept(to.path, ...entries);
 
   for (let item = 0; item <= names.length; item++) {
@@ -291,28 +335,50 @@ Deno.test("names of any kind become safe ones, and what were two files stay two"
   }
 
   assertEquals(await end(), "done");
-  assertEquals(Object.keys(snapshot(to.path)).sort(), [
-    ...["SAME", "_CON", "_hidden", "a_b", "d/", "d/Q_", "d/_nul.txt"],
-    ...["d/q_ (2)", "same", "t", "x_y"],
-  ]);
-});
-
-Deno.test("a link that waits where a part is to be written is not followed", async () => {
-  using to = tempFolder();
-  using outside = tempFolder();
-  const bob = new Victim();
-  const end = await bob.accept(to.path, entry("d/sub/x", 3));
-  await bob.offers[0]!.abort(new FileFailure("cut"));
-  await end();
-  const [part = ""] = Object.keys(snapshot(to.path));
-  Deno.removeSync(`${to.path}/${part}sub`);
-  Deno.symlinkSync(outside.path, `${to.path}/${part}sub`);
-
-  const again = await new Victim().accept(to.path, entry("d/sub/x", 3));
-
+  const isWindows = Deno.build.os === "windows";
+  const own = isWindows
+    ? ["SAME (2)", "_CON", "d/_aux.c", "t", "x_y"]
+    : ["SAME", "CON", "d/aux.c", "t. ", "x:y"];
   assertEquals(
-    await again(),
-    'Cannot write "d": something of that name is in the way',
+    Object.keys(snapshot(to.path)).sort(),
+    [
+      ...["_hidden", "a_b", "d/", "d/.env", "d/q_", "d/q_ (2)", "same"],
+      ...["d/می\u200cخواهم", ...own],
+    ].sort(),
   );
-  assertEquals(snapshot(outside.path), {});
+  const changes = bob.offers[0]!.renamed.first;
+  for (
+    const [name, safe] of [
+      ...[[".hidden", "_hidden"], ["a\u202eb", "a_b"]],
+      ...[["d/q\u2066", "d/q_"], ["d/q\u2067", "d/q_ (2)"]],
+      ...(isWindows ? [["CON", "_CON"], ["t. ", "t"], ["x:y", "x_y"]] : []),
+      ...(isWindows ? [["d/aux.c", "d/_aux.c"]] : []),
+    ]
+  ) {
+    assert(changes.includes(`"${name}" is called "${safe}"`), name);
+  }
+  assertEquals(changes.length, isWindows ? 8 : 4);
 });
+
+Deno.test(needs("links", {
+  name: "a link that waits where a part is to be written is not followed",
+  async fn() {
+    using to = tempFolder();
+    using outside = tempFolder();
+    const bob = new Victim();
+    const end = await bob.accept(to.path, entry("d/sub/x", 3));
+    await bob.offers[0]!.abort(new FileFailure("cut"));
+    await end();
+    const [part = ""] = Object.keys(snapshot(to.path));
+    Deno.removeSync(`${to.path}/${part}sub`, { recursive: true });
+    link(outside.path, `${to.path}/${part}sub`, "dir");
+
+    const again = await new Victim().accept(to.path, entry("d/sub/x", 3));
+
+    assertEquals(
+      await again(),
+      'Cannot write "d": something else is in the place of sub',
+    );
+    assertEquals(snapshot(outside.path), {});
+  },
+}));

@@ -1,12 +1,11 @@
 /** Files between two people whose connection breaks and comes back. */
+import { join } from "node:path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import { FileFailure } from "../../../client/files/records.ts";
 import { findFiles, SharedFolder } from "../../../client/files/file_source.ts";
-import {
-  MAX_UNDER_WAY,
-  type PeerFiles,
-} from "../../../client/files/peer_files.ts";
+import { MAX_UNDER_WAY } from "../../../client/files/peer_connection.ts";
+import { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Transfer } from "../../../client/files/transfer.ts";
 import { Transfers } from "../../../client/files/transfers.ts";
 import {
@@ -49,7 +48,7 @@ class Side {
         moved() {},
       },
     });
-    this.files = this.transfers.withPeer(peer);
+    this.files = new PeerFiles(this.transfers, peer);
   }
 
   async send(...paths: string[]): Promise<Transfer> {
@@ -203,7 +202,7 @@ Deno.test("an offer that nobody has answered yet is not asked twice after a brea
   await two.bob.accept(offer);
 
   await sending.ended;
-  assertEquals(await offer.ended, [`${to.path}/a`]);
+  assertEquals((await offer.ended).paths, [join(to.path, "a")]);
 });
 
 Deno.test("what is got of a shared folder goes on after a break", async () => {
@@ -220,9 +219,9 @@ Deno.test("what is got of a shared folder goes on after a break", async () => {
   two.cutAfter = 5_000_000;
 
   const got = two.alice.files.get("a");
-  const paths = await got.ended;
+  const { paths } = await got.ended;
 
-  assertEquals(paths, [`${to.path}/a`]);
+  assertEquals(paths, [join(to.path, "a")]);
   assert(moved > 4_000_000, `${moved} bytes were there when it broke`);
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
@@ -337,7 +336,7 @@ Deno.test("what is got waits for no answer of the user", async () => {
   const got = two.alice.files.get("notes.txt");
 
   assertEquals(two.alice.transfers.offers, []);
-  assertEquals(got.state, { type: "new" });
+  assertEquals(got.state, { type: "offered", attempt: undefined });
   await two.alice.files.end(LOST);
   await got.settled;
 });

@@ -1,21 +1,23 @@
 /** A shared folder: what is in it can be got, and nothing else. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
-import { MAX_UNDER_WAY } from "../../../client/files/peer_files.ts";
+import { MAX_UNDER_WAY } from "../../../client/files/peer_connection.ts";
 import {
   type Control,
   decodeControl,
   encodeControl,
   FileFailure,
 } from "../../../client/files/records.ts";
-import { SharedFolder } from "../../../client/files/file_source.ts";
+import { askedParts, SharedFolder } from "../../../client/files/file_source.ts";
 import {
+  link,
   Pair,
   peerFiles,
   PEOPLE,
   snapshot,
   writeFiles,
 } from "../../tools/file_tools.ts";
+import { CAN_LINK, needs } from "../../tools/system/skips.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 const LOST = new Failure(EXIT.failed, "Direct connection lost");
@@ -40,7 +42,7 @@ Deno.test("a file and a folder of what is shared can be got", async () => {
 
   for (const path of ["notes.txt", "sub", "sub/a.txt"]) {
     const receiving = await pair.get(path);
-    await receiving.accept({ folder: to.path, people: PEOPLE });
+    await receiving.accept({ folder: to.path, ...PEOPLE });
   }
 
   const files = snapshot(shared.location);
@@ -50,6 +52,62 @@ Deno.test("a file and a folder of what is shared can be got", async () => {
     ...files,
   });
   assertEquals(pair.served.length, 3);
+});
+
+Deno.test("what is shared can be got by any form of its letters", async () => {
+  using bobs = tempFolder();
+  using to = tempFolder();
+  const apart = "re\u0301sume\u0301"; // as macOS has it
+  writeFiles(bobs.path, {
+    [`${apart}/${apart}.pdf`]: "cv",
+    [`${apart}/\ud55c.txt`]: "as keyboards have it",
+  });
+  const shared = await SharedFolder.open(bobs.path);
+  await using pair = new Pair({ shared });
+
+  for (const name of [`${apart}.pdf`, "\ud55c.txt"]) {
+    for (const form of ["NFC", "NFD"]) {
+      const path = `${apart}/${name}`.normalize(form);
+      const receiving = await pair.get(path);
+      await receiving.accept({ folder: to.path, ...PEOPLE });
+    }
+  }
+
+  assertEquals(Object.keys(snapshot(to.path)).sort(), [
+    ...[`${apart} (2).pdf`, `${apart}.pdf`],
+    ...["\ud55c (2).txt", "\ud55c.txt"],
+  ]);
+});
+
+Deno.test(needs("links", {
+  name: "a link is not followed, whatever form the letters of its name have",
+  async fn() {
+    using bobs = folders();
+    const shared = await SharedFolder.open(`${bobs.path}/shared`);
+    const apart = "cle\u0301s";
+    link(`${bobs.path}/secrets`, `${shared.location}/${apart}`, "dir");
+    await using pair = new Pair({ shared });
+
+    for (const form of ["NFC", "NFD"]) {
+      const path = `${apart}/key`.normalize(form);
+      await assertRejects(() => pair.get(path), FileFailure, "Nothing called");
+    }
+  },
+}));
+
+Deno.test("askedParts() refuses the streams of files on Windows", () => {
+  const cases: readonly [path: string, others: string[] | undefined][] = [
+    ["a.pdf:Zone.Identifier", ["a.pdf:Zone.Identifier"]],
+    ["a.pdf::$DATA", ["a.pdf::$DATA"]],
+    ["sub\\10:30.txt", ["sub", "10:30.txt"]],
+    ["../a:b", undefined],
+  ];
+  for (const [path, others] of cases) {
+    assertEquals(askedParts(path, "linux"), others);
+    assertEquals(askedParts(path, "darwin"), others);
+    assertEquals(askedParts(path, "windows"), undefined);
+  }
+  assertEquals(askedParts("sub\\a.txt", "windows"), ["sub", "a.txt"]);
 });
 
 Deno.test("what is shared is listed", async () => {
@@ -65,6 +123,28 @@ Deno.test("what is shared is listed", async () => {
   ]);
   assertEquals(more, 0);
 });
+
+Deno.test(needs("shell sh", {
+  name:
+    "one folder that cannot be read does not end the list of what is shared",
+  async fn() {
+    using bobs = folders();
+    const shared = await SharedFolder.open(`${bobs.path}/shared`);
+    await new Deno.Command("sh", {
+      args: [
+        "-c",
+        'cd "$1" && mkdir "$(printf "caf\\351")"',
+        "sh",
+        shared.location,
+      ],
+    }).output();
+    await using pair = new Pair({ shared });
+
+    const { entries } = await pair.alice.list();
+
+    assertEquals(entries.map(({ path }) => path), ["notes.txt", "sub/a.txt"]);
+  },
+}));
 
 Deno.test("a list that is long is cut, and says so", async () => {
   using bobs = tempFolder();
@@ -104,10 +184,12 @@ for (const path of TRICKS) {
     using bobs = folders();
     const { path: top } = bobs;
     const shared = await SharedFolder.open(`${top}/shared`);
-    Deno.symlinkSync(`${top}/secret.txt`, `${top}/shared/link.txt`);
-    Deno.symlinkSync(`${top}/secrets`, `${top}/shared/links`);
-    Deno.symlinkSync("..", `${top}/shared/up`);
-    Deno.symlinkSync("notes.txt", `${top}/shared/inside.txt`);
+    if (CAN_LINK) { // without links there is nothing of these names
+      link(`${top}/secret.txt`, `${top}/shared/link.txt`, "file");
+      link(`${top}/secrets`, `${top}/shared/links`, "dir");
+      link("..", `${top}/shared/up`, "dir");
+      link("notes.txt", `${top}/shared/inside.txt`, "file");
+    }
     await using pair = new Pair({ shared });
 
     for (const tried of [path, `${top}/secret.txt`]) {
@@ -121,44 +203,50 @@ for (const path of TRICKS) {
   });
 }
 
-Deno.test("a folder that is got leaves out the links in it", async () => {
-  using bobs = folders();
-  using to = tempFolder();
-  const shared = await SharedFolder.open(`${bobs.path}/shared`);
-  Deno.symlinkSync(`${bobs.path}/secrets`, `${shared.location}/sub/links`);
-  Deno.symlinkSync(`${bobs.path}/secret.txt`, `${shared.location}/sub/link`);
-  await using pair = new Pair({ shared });
+Deno.test(needs("links", {
+  name: "a folder that is got leaves out the links in it",
+  async fn() {
+    using bobs = folders();
+    using to = tempFolder();
+    const shared = await SharedFolder.open(`${bobs.path}/shared`);
+    link(`${bobs.path}/secrets`, `${shared.location}/sub/links`, "dir");
+    link(`${bobs.path}/secret.txt`, `${shared.location}/sub/link`, "file");
+    await using pair = new Pair({ shared });
 
-  const receiving = await pair.get("sub");
-  await receiving.accept({ folder: to.path, people: PEOPLE });
+    const receiving = await pair.get("sub");
+    await receiving.accept({ folder: to.path, ...PEOPLE });
 
-  assertEquals(Object.keys(snapshot(to.path)), ["sub/", "sub/a.txt"]);
-});
+    assertEquals(Object.keys(snapshot(to.path)), ["sub/", "sub/a.txt"]);
+  },
+}));
 
-Deno.test("a link that takes a file's place after it was offered is not followed", async () => {
-  using bobs = folders();
-  using to = tempFolder();
-  const shared = await SharedFolder.open(`${bobs.path}/shared`);
-  await using pair = new Pair({ shared });
+Deno.test(needs("links", {
+  name: "a link that takes a file's place after it was offered is not followed",
+  async fn() {
+    using bobs = folders();
+    using to = tempFolder();
+    const shared = await SharedFolder.open(`${bobs.path}/shared`);
+    await using pair = new Pair({ shared });
 
-  const receiving = await pair.get("sub");
-  const info = Deno.statSync(`${shared.location}/sub/a.txt`);
-  Deno.renameSync(`${shared.location}/sub`, `${bobs.path}/moved`);
-  Deno.symlinkSync(`${bobs.path}/moved`, `${shared.location}/sub`);
-  Deno.utimeSync(`${bobs.path}/moved/a.txt`, info.atime!, info.mtime!);
-  const got = receiving.accept({ folder: to.path, people: PEOPLE });
+    const receiving = await pair.get("sub");
+    const info = Deno.statSync(`${shared.location}/sub/a.txt`);
+    Deno.renameSync(`${shared.location}/sub`, `${bobs.path}/moved`);
+    link(`${bobs.path}/moved`, `${shared.location}/sub`, "dir");
+    Deno.utimeSync(`${bobs.path}/moved/a.txt`, info.atime!, info.mtime!);
+    const got = receiving.accept({ folder: to.path, ...PEOPLE });
 
-  const error = await assertRejects(() => got, FileFailure);
-  assertEquals(error.message, '"sub/a.txt" changed while it was sent');
-  assert(!("sub/" in snapshot(to.path)));
-});
+    const error = await assertRejects(() => got, FileFailure);
+    assertEquals(error.message, '"sub/a.txt" changed while it was sent');
+    assert(!("sub/" in snapshot(to.path)));
+  },
+}));
 
 Deno.test("who shares nothing says so", async () => {
   await using pair = new Pair();
 
   for (const asking of [() => pair.get("x"), () => pair.alice.list()]) {
     const error = await assertRejects(asking, FileFailure);
-    assertEquals(error.message, "Nothing is shared here");
+    assertEquals(error.message, "This user shares no files");
   }
 });
 

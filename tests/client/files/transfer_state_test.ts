@@ -1,10 +1,9 @@
 /** The state machine of a transfer: what each event does in each state. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { FileFailure } from "../../../client/files/records.ts";
+import { FileFailure, Lines } from "../../../client/files/records.ts";
 import { Receiving } from "../../../client/files/receiving.ts";
 import {
   type Attempt,
-  type Effect,
   type Role,
   step,
   Transfer,
@@ -24,15 +23,16 @@ const [FIRST, SECOND]: readonly Attempt[] = [1, 2].map(() =>
 ) as [Attempt, Attempt];
 const error = new FileFailure("why");
 
+const OUTCOME = { paths: ["a"], missing: new Lines(), renamed: new Lines() };
+
 /** States by their names; `-` without an attempt. */
 const STATES: Record<string, TransferState> = {
-  new: { type: "new" },
   offered: { type: "offered", attempt: FIRST! },
   "offered-": { type: "offered", attempt: undefined },
   running: { type: "running", attempt: FIRST! },
   paused: { type: "paused", attempt: FIRST! },
   "paused-": { type: "paused", attempt: undefined },
-  done: { type: "done", paths: ["a"] },
+  done: { type: "done", ...OUTCOME },
   failed: { type: "failed", error },
 };
 
@@ -46,9 +46,8 @@ const EVENTS: Record<TransferEvent["type"], TransferEvent> = {
   offered: { type: "offered", attempt: SECOND! },
   accepted: { type: "accepted" },
   disconnected: { type: "disconnected" },
-  finished: { type: "finished", paths: ["a"] },
+  done: { type: "done", ...OUTCOME },
   failed: { type: "failed", error },
-  cancelled: { type: "cancelled", error },
 };
 
 /** What is expected of every role; else a role's own row stands below. */
@@ -58,25 +57,22 @@ const ROWS: readonly [
   next: Readonly<Record<string, string>>,
 ][] = [
   ["offered", ["send"], {
-    new: "offered",
     "offered-": "offered",
     "paused-": "paused",
     done: "done",
-    failed: "failed cancel",
+    failed: "failed",
   }],
   ["offered", ["receive"], {
     "offered-": "offered",
-    "paused-": "running receive",
-    failed: "failed cancel",
+    "paused-": "running",
+    failed: "failed",
   }],
   ["offered", ["get"], {
-    new: "offered decide",
-    "offered-": "offered decide",
-    "paused-": "paused decide",
-    failed: "failed cancel",
+    "offered-": "offered",
+    "paused-": "paused",
+    failed: "failed",
   }],
   ["accepted", ["send"], {
-    new: "new",
     offered: "running",
     "offered-": "paused-",
     running: "running",
@@ -85,38 +81,28 @@ const ROWS: readonly [
     failed: "failed",
   }],
   ["accepted", ["receive", "get"], {
-    offered: "running receive",
+    offered: "running",
     "offered-": "paused-",
     running: "running",
-    paused: "running receive",
+    paused: "running",
     failed: "failed",
   }],
   ["disconnected", ["send", "receive", "get", "serve"], {
-    new: "new",
     offered: "offered-",
     running: "paused-",
     paused: "paused-",
     done: "done",
     failed: "failed",
   }],
-  ["finished", ["send", "receive", "get", "serve"], {
+  ["done", ["send", "receive", "get", "serve"], {
     running: "done",
     failed: "failed",
   }],
   ["failed", ["send", "receive", "get", "serve"], {
-    new: "failed",
     offered: "failed",
     running: "failed",
     paused: "failed",
     done: "done",
-  }],
-  ["cancelled", ["send", "receive", "get", "serve"], {
-    new: "failed cancel",
-    offered: "failed cancel",
-    running: "failed cancel",
-    paused: "failed cancel",
-    done: "done",
-    failed: "failed",
   }],
 ];
 
@@ -124,8 +110,7 @@ for (const [event, roles, next] of ROWS) {
   for (const role of roles) {
     Deno.test(`a transfer to ${role}: what "${event}" does in each state`, () => {
       const found = Object.keys(next).map((name) => {
-        const [state, effect] = step(role, STATES[name]!, EVENTS[event]);
-        return [name, effect ? `${nameOf(state)} ${effect}` : nameOf(state)];
+        return [name, nameOf(step(role, STATES[name]!, EVENTS[event]))];
       });
 
       assertEquals(Object.fromEntries(found), next);
@@ -133,38 +118,29 @@ for (const [event, roles, next] of ROWS) {
   }
 }
 
-/** A transfer whose effects are kept. */
+/** A transfer whose changes are kept. */
 function transferOf(role: Role, state: TransferState) {
-  const effects: [effect: Effect, attempt: Attempt | undefined][] = [];
-  const states: string[] = [];
+  const changes: (readonly [before: string, now: string])[] = [];
   const transfer = new Transfer({
     number: 1,
     peer: "bob",
     role,
     contents: { title: "a", files: 1, size: 5 },
     state,
-    changed: (one) => void states.push(one.state.type),
-    act: (_, ...effect) => void effects.push(effect),
+    changed: (one, before) =>
+      void changes.push([nameOf(before), nameOf(one.state)]),
   });
-  return { transfer, effects, states };
+  return { transfer, changes };
 }
 
-Deno.test("Transfer has an effect carried out with the attempt that it is about", async () => {
-  const { transfer, effects, states } = transferOf(
-    "receive",
-    STATES["paused-"]!,
-  );
+Deno.test("Transfer tells each change of its state, and no other event", async () => {
+  const { transfer, changes } = transferOf("receive", STATES["paused-"]!);
 
   transfer.apply(EVENTS.offered);
-  transfer.apply(EVENTS.cancelled);
+  transfer.apply(EVENTS.failed);
   transfer.apply(EVENTS.offered);
 
-  assertEquals(effects, [
-    ["receive", SECOND],
-    ["cancel", SECOND],
-    ["cancel", SECOND],
-  ]);
-  assertEquals(states, ["running", "failed"]);
+  assertEquals(changes, [["paused-", "running"], ["running", "failed"]]);
   await assertRejects(() => transfer.ended, FileFailure, "why");
 });
 
@@ -176,7 +152,7 @@ Deno.test("Transfer keeps how much has moved while it is paused", () => {
   const running = transfer.moved;
   transfer.apply(EVENTS.disconnected);
   const paused = transfer.moved;
-  transfer.apply(EVENTS.finished);
+  transfer.apply(EVENTS.done);
 
   assertEquals([running, paused, transfer.moved], [3, 3, 5]);
 });

@@ -1,5 +1,6 @@
 /** Files on their way between two people, without a network. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   DATA,
@@ -17,6 +18,7 @@ import {
   snapshot,
   writeFiles,
 } from "../../tools/file_tools.ts";
+import { enough } from "../../tools/system/amounts.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 for (
@@ -32,7 +34,7 @@ for (
 
     assertEquals(ends, [
       { status: "fulfilled", value: undefined },
-      { status: "fulfilled", value: [`${to.path}/notes.pdf`] },
+      { status: "fulfilled", value: [join(to.path, "notes.pdf")] },
     ]);
     assertEquals(snapshot(to.path), { "notes.pdf": hashOf(noise(size)) });
   });
@@ -54,14 +56,16 @@ Deno.test("several files and a folder arrive in one transfer", async () => {
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
 
-Deno.test("a folder of 10,000 small files arrives in few records", async () => {
+const SMALL_FILES = enough(10_000);
+
+Deno.test(`a folder of ${SMALL_FILES} small files arrives in few records`, async () => {
   using from = tempFolder();
   using to = tempFolder();
   await using pair = new Pair();
   let records = 0;
   pair.onSent(() => records++);
   const name = (number: number) => `many/${number % 100}/${number}.txt`;
-  const numbers = Array.from({ length: 10_000 }, (_, number) => number);
+  const numbers = Array.from({ length: SMALL_FILES }, (_, number) => number);
   writeFiles(
     from.path,
     Object.fromEntries(numbers.map((one) => [name(one), `file ${one}`])),
@@ -85,7 +89,7 @@ Deno.test("an existing file is never overwritten: a number is added", async () =
 
   assertEquals(got, {
     status: "fulfilled",
-    value: [`${to.path}/notes (3).pdf`, `${to.path}/d (2)`],
+    value: [join(to.path, "notes (3).pdf"), join(to.path, "d (2)")],
   });
   const old = hashOf(new TextEncoder().encode("old"));
   const fresh = hashOf(new TextEncoder().encode("new"));
@@ -143,7 +147,7 @@ Deno.test("transfers run beside each other, in both directions", async () => {
     const outgoing = await findFiles([`${from.path}/${name}`]);
     running.push(pair.send(outgoing));
     const receiving = await pair.offered();
-    running.push(receiving.accept({ folder: to.path, people: PEOPLE }));
+    running.push(receiving.accept({ folder: to.path, ...PEOPLE }));
   }
   await Promise.all(running);
 
@@ -223,7 +227,7 @@ Deno.test("items that are whole are not sent again after a break", async () => {
   using to = tempFolder();
   writeFiles(from.path, { "a": 2_000_000, "b": 2_000_000 });
   const outgoing = await findFiles([`${from.path}/a`, `${from.path}/b`]);
-  const people = PEOPLE;
+  const destination = { folder: to.path, ...PEOPLE };
   let finished: readonly string[] = [];
   {
     await using pair = new Pair();
@@ -232,19 +236,19 @@ Deno.test("items that are whole are not sent again after a break", async () => {
     });
     const sending = pair.send(outgoing);
     const receiving = await pair.offered();
-    const accepted = receiving.accept({ folder: to.path, people });
+    const accepted = receiving.accept(destination);
     await Promise.allSettled([sending, accepted]);
     finished = receiving.finished;
   }
-  assertEquals(finished, [`${to.path}/a`]);
+  assertEquals(finished, [join(to.path, "a")]);
 
   await using pair = new Pair();
   const sending = pair.send(outgoing);
   const receiving = await pair.offered();
-  const got = await receiving.accept({ folder: to.path, people, finished });
+  const got = await receiving.accept(destination, finished);
   await sending;
 
-  assertEquals(got, [`${to.path}/a`, `${to.path}/b`]);
+  assertEquals(got, [join(to.path, "a"), join(to.path, "b")]);
   assertEquals(snapshot(to.path), snapshot(from.path));
   assert(pair.sent < 1_500_000);
 });
@@ -257,12 +261,9 @@ Deno.test("a transfer of which only the last word was lost ends at once", async 
   const sending = pair.send(await findFiles([`${from.path}/a`]));
   const receiving = await pair.offered();
 
-  const finished = [`${to.path}/a`];
-  const accepted = receiving.accept({
-    folder: to.path,
-    people: PEOPLE,
-    finished,
-  });
+  const finished = [join(to.path, "a")];
+  const destination = { folder: to.path, ...PEOPLE };
+  const accepted = receiving.accept(destination, finished);
 
   assertEquals(await accepted, finished);
   await sending;

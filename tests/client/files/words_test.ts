@@ -1,12 +1,18 @@
 /** How far transfers are, and where files go. */
 import { assert, assertEquals } from "@std/assert";
-import { downloadsFolder, freeBytes } from "../../../client/files/downloads.ts";
+import {
+  diskOf,
+  downloadsFolder,
+  freeBytes,
+} from "../../../client/files/downloads.ts";
 import { Meter } from "../../../client/files/transfer.ts";
 import {
   durationText,
+  missingText,
   progressBar,
   progressText,
 } from "../../../client/files/words.ts";
+import type { System } from "../../../platform/system.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 const HALF = { title: "notes.pdf", moved: 5e8, size: 1e9, rate: 2e8 };
@@ -76,33 +82,88 @@ Deno.test("durationText() leaves out what is nothing", () => {
 });
 
 const SETTINGS = 'XDG_DESKTOP_DIR="$HOME/Desktop"\nXDG_DOWNLOAD_DIR="';
+const ANN = { USERPROFILE: "C:\\Users\\ann", OneDrive: "D:\\OneDrive" };
+const AT_HOME = "C:\\Users\\ann\\Downloads";
+const MOVED = "D:\\OneDrive\\Downloads";
 const PLACES: readonly [
   what: string,
   folder: string,
+  system: System,
   variables: Record<string, string>,
-  files?: Record<string, string>,
+  disk?: { files?: Record<string, string>; folders?: readonly string[] },
 ][] = [
-  ["at home", "/home/ann/Downloads", { HOME: "/home/ann" }],
-  ["at home on Windows", "/u/ann/Downloads", { USERPROFILE: "/u/ann" }],
-  ["nowhere without a home", ".", {}],
-  ["as the desktop is set to", '/home/a$n/get"it', { HOME: "/home/a$n" }, {
-    "/home/a$n/.config/user-dirs.dirs": `${SETTINGS}$HOME/get\\"it"\n`,
+  ["at home", "/home/ann/Downloads", "linux", { HOME: "/home/ann" }],
+  ["nowhere without a home", ".", "linux", {}],
+  [
+    "as the desktop is set to",
+    '/home/a$n/get"it',
+    "linux",
+    { HOME: "/home/a$n" },
+    {
+      files: {
+        "/home/a$n/.config/user-dirs.dirs": `${SETTINGS}$HOME/get\\"it"\n`,
+      },
+    },
+  ],
+  ["as set to elsewhere", "/data", "linux", {
+    HOME: "/h",
+    XDG_CONFIG_HOME: "/c",
+  }, {
+    files: { "/c/user-dirs.dirs": `${SETTINGS}/data"\n` },
   }],
-  ["as set to elsewhere", "/data", { HOME: "/h", XDG_CONFIG_HOME: "/c" }, {
-    "/c/user-dirs.dirs": `${SETTINGS}/data"\n`,
+  [
+    "at home on macOS, whatever Linux is set to",
+    "/Users/ann/Downloads",
+    "darwin",
+    { HOME: "/Users/ann" },
+    { files: { "/Users/ann/.config/user-dirs.dirs": `${SETTINGS}/data"\n` } },
+  ],
+  ["at home on Windows", AT_HOME, "windows", ANN, {
+    folders: [AT_HOME, MOVED],
   }],
+  ["in OneDrive, when it was moved there", MOVED, "windows", ANN, {
+    folders: [MOVED],
+  }],
+  ["at home on Windows, when it is nowhere", AT_HOME, "windows", ANN],
+  [
+    "in the home folder of Windows, not in that of Git Bash",
+    AT_HOME,
+    "windows",
+    { HOME: "H:\\", USERPROFILE: ANN.USERPROFILE },
+  ],
 ];
 
-for (const [what, folder, variables, files = {}] of PLACES) {
+for (const [what, folder, system, variables, disk = {}] of PLACES) {
   Deno.test(`downloadsFolder() is ${what}`, () => {
+    const { files = {}, folders = [] } = disk;
+
     const found = downloadsFolder({
+      system,
       variable: (name) => variables[name],
       text: (path) => files[path],
+      isFolder: (path) => folders.includes(path),
     });
 
     assertEquals(found, folder);
   });
 }
+
+Deno.test("diskOf() finds what a disk needs of names, and leaves nothing there", async () => {
+  using folder = tempFolder();
+  Deno.writeTextFileSync(`${folder.path}/x`, "");
+  const isSame = await Deno.stat(`${folder.path}/X`).then(
+    () => true,
+    () => false,
+  );
+  const others = isSame ? "darwin" : "linux";
+
+  const disk = await diskOf(`${folder.path}/not/yet`);
+
+  assertEquals(disk, Deno.build.os === "windows" ? "windows" : others);
+  const made = `${folder.path}/not/yet`;
+  const left = disk === "windows" ? [] : Array.from(Deno.readDirSync(made));
+  assertEquals(left, []);
+});
 
 Deno.test("freeBytes() knows the disk of a folder that is not there yet", async () => {
   using folder = tempFolder();
@@ -110,4 +171,17 @@ Deno.test("freeBytes() knows the disk of a folder that is not there yet", async 
   const free = await freeBytes(`${folder.path}/not/yet`);
 
   assert(free !== undefined && free > 0);
+});
+
+Deno.test("missingText() tells a receiver that the words are the sender's", () => {
+  const cannot = 'Cannot send "d/link": it is a link or a device';
+  const changed = '"d/a" changed while it was sent';
+  const said = (sends: boolean) =>
+    [cannot, changed].map((why) => missingText({ sends, peer: "alice" }, why));
+
+  assertEquals(said(true), [cannot, changed]);
+  assertEquals(said(false), [
+    'alice cannot send "d/link": it is a link or a device',
+    'alice: "d/a" changed while it was sent',
+  ]);
 });

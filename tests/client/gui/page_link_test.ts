@@ -1,11 +1,10 @@
-/** What a page and its program say: lines however they are cut, and pieces. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+/** What a page and its program say: messages, and pieces of files. */
+import { assertEquals, assertRejects } from "@std/assert";
 import { BadRecord } from "../../../client/files/records.ts";
 import { Cards, type Look } from "../../../client/gui/page_session.ts";
-import { Reads } from "../../../client/gui/page_drop.ts";
 import { PageLink } from "../../../client/gui/page_link.ts";
+import type { Stream } from "../../../core/net/stream.ts";
 import type { FromPage, ToPage } from "../../../core/page_talk.ts";
-import { replay } from "../../tools/direct_tools.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
 const MESSAGES: readonly FromPage[] = [
@@ -25,33 +24,36 @@ const MESSAGES: readonly FromPage[] = [
   },
   { type: "accept", transfer: 7 },
   { type: "end", transfer: 8 },
-  { type: "unreadable", read: 9 },
 ];
 
-async function hear(
-  said: Uint8Array<ArrayBuffer>,
-  pieceBytes?: number,
-): Promise<FromPage[]> {
-  const options = pieceBytes === undefined ? {} : { pieceBytes };
-  return await Array.fromAsync(new PageLink(replay(said, options)).heard());
+/** A link to a page that sends `messages`, and reads at once. */
+function linkTo(
+  messages: readonly string[],
+  { write = (bytes) => Promise.resolve(bytes.length), ...options }: {
+    write?: Stream["write"];
+    pieceMs?: number;
+  } = {},
+): PageLink {
+  const said = (async function* () {
+    for (const message of messages) yield bytes(message);
+  })();
+  return new PageLink({ messages: said, write }, options);
 }
 
-Deno.test("messages of a page are read, wherever their bytes are cut", async () => {
-  const said = bytes(
-    MESSAGES.map((one) => `${JSON.stringify(one)}\n`).join(""),
-  );
+async function hear(...messages: string[]): Promise<FromPage[]> {
+  return await Array.fromAsync(linkTo(messages).heard());
+}
 
-  for (const pieceBytes of [1, 2, 3, 7, 64, 65_536]) {
-    assertEquals(await hear(said, pieceBytes), MESSAGES);
-  }
-});
+Deno.test("messages of a page are read", async () => {
+  const said = MESSAGES.map((one) => JSON.stringify(one));
 
-Deno.test("an unfinished line is not heard", async () => {
-  assertEquals(await hear(bytes('{"type":"accept","transfer":7}')), []);
+  assertEquals(await hear(...said), MESSAGES);
 });
 
 for (
   const line of [
+    "",
+    '{"type":"accept"',
     '{"type":"accept"}',
     '{"type":"accept","transfer":-1}',
     '{"type":"accept","transfer":"7"}',
@@ -63,14 +65,13 @@ for (
   ]
 ) {
   Deno.test(`no page says ${line}`, async () => {
-    await assertRejects(() => hear(bytes(`${line}\n`)), BadRecord);
+    await assertRejects(() => hear(line), BadRecord);
   });
 }
 
 Deno.test("a program with much to send waits for the page, one with little does not", async () => {
   const taken = Promise.withResolvers<void>();
-  const link = new PageLink({
-    ...replay(new Uint8Array()),
+  const link = linkTo([], {
     write: (bytes) => taken.promise.then(() => bytes.length),
   });
   const say = (text: string) =>
@@ -91,10 +92,7 @@ Deno.test("a program with much to send waits for the page, one with little does 
 });
 
 Deno.test("no program waits for a page that is gone", async () => {
-  const link = new PageLink({
-    ...replay(new Uint8Array()),
-    write: () => Promise.reject(new Error("gone")),
-  });
+  const link = linkTo([], { write: () => Promise.reject(new Error("gone")) });
 
   const text = "much".repeat(300_000);
   link.say({ type: "told", peer: "bob", text, failed: false, news: true });
@@ -102,30 +100,15 @@ Deno.test("no program waits for a page that is gone", async () => {
   await link.flushed();
 });
 
-Deno.test("a line without end is not waited for", async () => {
-  const endless = {
-    ...replay(new Uint8Array()),
-    read: (buffer: Uint8Array) => Promise.resolve(buffer.fill(0x20).length),
-  };
-
-  await assertRejects(
-    () => Array.fromAsync(new PageLink(endless).heard()),
-    BadRecord,
-    "a line without end",
-  );
-});
-
 Deno.test("a slow page is told less often how far it is, and of all else at once", async () => {
   const taken = Promise.withResolvers<number>();
   const told: ToPage[] = [];
-  const slow = {
-    ...replay(new Uint8Array()),
-    write(line: Uint8Array) {
-      told.push(JSON.parse(new TextDecoder().decode(line)));
+  const link = linkTo([], {
+    write(message) {
+      told.push(JSON.parse(new TextDecoder().decode(message)));
       return taken.promise;
     },
-  };
-  const link = new PageLink(slow);
+  });
   const cards = new Cards(link);
   const look: Look = {
     ...{ sends: true, peer: "bob", title: "x".repeat(40_000) },
@@ -155,68 +138,71 @@ Deno.test("a slow page is told less often how far it is, and of all else at once
 });
 
 const HERE = new AbortController().signal;
+const PLACE = { drop: 1, file: 0, from: 0 };
 
-/** Asks for as many bytes as fit into `place`. */
-function ask(reads: Reads, place: Uint8Array, gone = HERE): Promise<void> {
-  return reads.fill(place, () => {}, gone);
-}
-
-async function* pieces(...all: string[]): AsyncGenerator<Uint8Array> {
-  for (const piece of all) yield bytes(piece);
+/** The first piece that was asked for, with these bytes. */
+function piece(bytes: string): string {
+  return `{"type":"piece","read":1}\n${bytes}`;
 }
 
 Deno.test("a piece that was asked for fills its place", async () => {
-  const reads = new Reads();
+  const asked: string[] = [];
+  const link = linkTo([piece("he\nlo")], {
+    write(message) {
+      asked.push(new TextDecoder().decode(message));
+      return Promise.resolve(message.length);
+    },
+  });
   const place = new Uint8Array(5);
 
-  const filling = ask(reads, place);
-  const wasAsked = await reads.take(1, pieces("he", "", "llo"));
+  const filling = link.read(place, { drop: 2, file: 3, from: 4 }, HERE);
+  const others = await Array.fromAsync(link.heard());
   await filling;
 
-  assert(wasAsked);
-  assertEquals(place, bytes("hello"));
+  assertEquals(asked, [
+    '{"type":"read","read":1,"drop":2,"file":3,"from":4,"to":9}',
+  ]);
+  assertEquals(place, bytes("he\nlo"));
+  assertEquals(others, []);
 });
 
 for (
-  const [what, ...said] of [["too few", "hell"], ["too many", "hell", "o!"]]
+  const [what, said] of [
+    ["too few", "hell"],
+    ["too many", "hello!"],
+    ["no", ""],
+  ] as const
 ) {
   Deno.test(`${what} bytes are no piece, and harm nobody`, async () => {
-    const reads = new Reads();
-    const filling = ask(reads, new Uint8Array(5));
+    const link = linkTo([piece(said)]);
+    const place = new Uint8Array(5);
+    const filling = link.read(place, PLACE, HERE);
 
     await Promise.all([
       assertRejects(() => filling, RangeError),
-      reads.take(1, pieces(...said)),
+      Array.fromAsync(link.heard()),
     ]);
+    assertEquals(place, new Uint8Array(5));
   });
 }
 
-Deno.test("bytes that come too late, or that nobody asked for, are told apart", async () => {
-  const reads = new Reads();
+Deno.test("bytes that come too late, or that nobody asked for, are dropped", async () => {
+  const link = linkTo([piece("x"), '{"type":"piece","read":7}\nx'], {
+    pieceMs: 1,
+  });
   const place = new Uint8Array(1);
-  const filling = ask(reads, place);
-  reads.fail(1);
-  await assertRejects(() => filling);
+  await assertRejects(() => link.read(place, PLACE, HERE));
 
-  const late = await reads.take(1, pieces("x"));
-  const unknown = await reads.take(2, pieces("x"));
-
-  assertEquals([late, unknown], [true, false]);
+  assertEquals(await Array.fromAsync(link.heard()), []);
   assertEquals(place, new Uint8Array(1));
 });
 
-Deno.test("a page that hands nothing over is not waited for", async () => {
-  const reads = new Reads({ handOverMs: 1 });
-
-  await assertRejects(() => ask(reads, new Uint8Array(1)));
-});
-
 Deno.test("a reader that waits for a piece is told when the page goes, or is gone", async () => {
-  const reads = new Reads();
+  const link = linkTo([]);
   const going = new AbortController();
-  const filling = ask(reads, new Uint8Array(1), going.signal);
+  const filling = link.read(new Uint8Array(1), PLACE, going.signal);
   going.abort();
 
   await assertRejects(() => filling);
-  await assertRejects(() => ask(reads, new Uint8Array(1), going.signal));
+  await assertRejects(() => link.read(new Uint8Array(1), PLACE, going.signal));
 });

@@ -15,7 +15,7 @@ import { snapshot, writeFiles } from "../../tools/file_tools.ts";
 import {
   startTestServer,
   type TestServer,
-} from "../../tools/net/raw_client.ts";
+} from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 let browser: Browser;

@@ -1,11 +1,14 @@
 /** The file of known servers: what is written there, and what is read. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   KnownServers,
   knownServersPath,
   readFingerprint,
   serverText,
 } from "../../../client/trust/known_servers.ts";
+import type { Surroundings } from "../../../platform/local_path.ts";
+import type { System } from "../../../platform/system.ts";
+import { needs } from "../../tools/system/skips.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 const A = "a".repeat(64);
@@ -21,7 +24,7 @@ Deno.test("a server is remembered in a file for its owner alone", () => {
   const written = new KnownServers(path)
     .remember("host:9899", { fingerprint: A, key: B });
 
-  assert(written);
+  assertEquals(written, "");
   assertEquals(new KnownServers(path).find("host:9899"), {
     fingerprint: A,
     key: B,
@@ -65,12 +68,14 @@ Deno.test("lines written by hand are read, and what is no entry is passed over",
 Deno.test("several clients that remember at once lose nothing", async () => {
   using folder = tempFolder();
   const path = `${folder.path}/known_servers`;
+  // A name that is longer than a page of memory: another program may read a part.
+  const host = "h".repeat(9_000);
   const script = (client: number) =>
     `import { KnownServers } from ${JSON.stringify(MODULE)};
     const known = new KnownServers(${JSON.stringify(path)});
     for (let i = 0; i < 100; i++) {
       const fingerprint = "${client}".repeat(64);
-      known.remember("host${client}:" + i, { fingerprint, key: fingerprint });
+      known.remember("${host}${client}:" + i, { fingerprint, key: fingerprint });
     }`;
 
   const clients = [1, 2, 3, 4].map((client) =>
@@ -83,44 +88,85 @@ Deno.test("several clients that remember at once lose nothing", async () => {
   const expected = [1, 2, 3, 4].flatMap((client) =>
     Array.from({ length: 100 }, (_, i) => {
       const hash = `${client}`.repeat(64);
-      return `host${client}:${i} ${hash} ${hash}`;
+      return `${host}${client}:${i} ${hash} ${hash}`;
     })
   );
-  assertEquals(lines, ["", ...expected.sort()]);
+  assert(
+    lines.join() === ["", ...expected.sort()].join(),
+    "a line is missing or broken",
+  );
 });
 
 Deno.test("where nothing can be written, nothing is remembered and nothing breaks", () => {
   using folder = tempFolder();
   Deno.writeTextFileSync(`${folder.path}/file`, "");
-  for (const path of [undefined, `${folder.path}/file/known_servers`]) {
+  const below = `${folder.path}/file/known_servers`;
+  for (
+    const [path, why, fault] of [
+      [undefined, "there is no home folder", ""],
+      [below, `${below}: something of that name is in the way`, ""],
+      [
+        folder.path,
+        `${folder.path}: `, // systems have other reasons for it
+        `Cannot read ${folder.path}: it is a folder`,
+      ],
+    ]
+  ) {
     const known = new KnownServers(path);
 
-    assertEquals(known.remember("h:1", { fingerprint: A, key: B }), false);
+    const said = known.remember("h:1", { fingerprint: A, key: B });
+    assertStringIncludes(said, why!);
     assertEquals(known.find("h:1"), undefined);
+    assertEquals(known.fault.slice(0, fault!.length), fault);
+    assertEquals(known.fault === "", fault === "");
   }
 });
 
+/** A system with these variables and no others. */
+function on(system: System, variables: Record<string, string>): Surroundings {
+  return { system, variable: (name) => variables[name] };
+}
+
 Deno.test("the file is where each system keeps settings", () => {
-  const env = (vars: Record<string, string>) => (name: string) => vars[name];
-  const home = env({ HOME: "/home/a" });
+  const home = { HOME: "/home/a" };
 
   assertEquals(
-    knownServersPath("linux", home),
+    knownServersPath(on("linux", home)),
     "/home/a/.config/parley/known_servers",
   );
   assertEquals(
-    knownServersPath("linux", env({ HOME: "/h", XDG_CONFIG_HOME: "/x" })),
+    knownServersPath(on("linux", { HOME: "/h", XDG_CONFIG_HOME: "/x" })),
     "/x/parley/known_servers",
   );
   assertEquals(
-    knownServersPath("darwin", home),
+    knownServersPath(on("darwin", home)),
     "/home/a/Library/Application Support/parley/known_servers",
   );
   assertEquals(
-    knownServersPath("windows", env({ APPDATA: "C:\\Users\\a\\Roaming" })),
+    knownServersPath(on("windows", { APPDATA: "C:\\Users\\a\\Roaming" })),
     "C:\\Users\\a\\Roaming\\parley\\known_servers",
   );
-  assertEquals(knownServersPath("linux", env({})), undefined);
+  assertEquals(
+    knownServersPath(on("windows", { USERPROFILE: "C:\\Users\\a" })),
+    "C:\\Users\\a\\AppData\\Roaming\\parley\\known_servers",
+  );
+});
+
+Deno.test("the file is in no folder that is empty or relative", () => {
+  for (const system of ["linux", "darwin", "windows"] as const) {
+    for (const none of [undefined, "", ".", "here", "~", "C:here"]) {
+      const surroundings = { system, variable: () => none };
+      assertEquals(knownServersPath(surroundings), undefined, none);
+    }
+  }
+  assertEquals(
+    knownServersPath(on("linux", { HOME: "/h", XDG_CONFIG_HOME: "x" })),
+    "/h/.config/parley/known_servers",
+  );
+  assertEquals(
+    knownServersPath(on("windows", { APPDATA: "x", USERPROFILE: "C:\\a" })),
+    "C:\\a\\AppData\\Roaming\\parley\\known_servers",
+  );
 });
 
 Deno.test("serverText() and readFingerprint() take what people write", () => {
@@ -155,3 +201,33 @@ Deno.test("the file that 16bfe57 wrote is read, and only ever appended to", () =
 
   assertEquals(Deno.readTextFileSync(path), `${before}other:1 ${A}\n`);
 });
+
+Deno.test(needs("program that keeps a file from all others", {
+  name: "a server is remembered when the program ends that holds the file",
+  async fn() {
+    using folder = tempFolder();
+    const path = `${folder.path}\\known_servers`;
+    const command = `ping -n 2 127.0.0.1 > ${path}`; // writes for a second
+    const holder = new Deno.Command("cmd", { args: ["/c", command] }).spawn();
+    const isHeld = () => {
+      try {
+        Deno.openSync(path, { write: true }).close();
+        return false;
+      } catch (error) {
+        return error instanceof Error && "code" in error &&
+          error.code === "EBUSY";
+      }
+    };
+    while (!isHeld()) await new Promise((resolve) => setTimeout(resolve));
+
+    const written = new KnownServers(path)
+      .remember("host:1", { fingerprint: A, key: B });
+
+    assertEquals(written, "");
+    assertEquals((await holder.status).success, true);
+    assertEquals(new KnownServers(path).find("host:1"), {
+      fingerprint: A,
+      key: B,
+    });
+  },
+}));

@@ -6,17 +6,27 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { X509Certificate } from "node:crypto";
+import { dirname } from "node:path";
 import { KnownServers } from "../../../client/trust/known_servers.ts";
-import { identityOf, Trust } from "../../../client/trust/trust.ts";
+import {
+  identityOf,
+  Trust,
+  UnknownCertificate,
+} from "../../../client/trust/trust.ts";
+import { systemInterfaces, withZone } from "../../../platform/addresses.ts";
 import { certificateFor } from "../../../server/certificate.ts";
+import { withTls } from "../../../server/net/tls.ts";
 import {
   ClientProcess,
   type Result,
   runClient,
 } from "../../tools/client_tools.ts";
 import { FaultProxy } from "../../tools/net/fault_proxy.ts";
-import { lastingPort, RawClient } from "../../tools/net/raw_client.ts";
-import { tempFolder } from "../../tools/temp.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { lastingPort } from "../../tools/net/test_server.ts";
+import { settingsPath } from "../../../client/trust/settings_file.ts";
+import { SYSTEM } from "../../../platform/system.ts";
+import { settingsIn, tempFolder } from "../../tools/temp.ts";
 import {
   enterTls,
   Interceptor,
@@ -29,14 +39,19 @@ import { version1Server } from "../../tools/net/version1.ts";
 /** Settings of a client that nobody has used yet. */
 function newSettings() {
   const folder = tempFolder();
-  const file = `${folder.path}/parley/known_servers`;
+  const env = settingsIn(folder.path);
+  const surroundings = {
+    system: SYSTEM,
+    variable: (name: string) => env[name],
+  };
+  const file = settingsPath("known_servers", surroundings)!;
   return {
-    env: { XDG_CONFIG_HOME: folder.path },
+    env,
     /** What is in the file of known servers. */
     known: () => Deno.readTextFileSync(file),
     /** Writes into it. */
     know(line: string) {
-      Deno.mkdirSync(`${folder.path}/parley`, { recursive: true });
+      Deno.mkdirSync(dirname(file), { recursive: true });
       Deno.writeTextFileSync(file, `${line}\n`);
     },
     [Symbol.dispose]: () => folder[Symbol.dispose](),
@@ -364,6 +379,50 @@ for (const fingerprint of [undefined, "0".repeat(64)]) {
     enough.abort(new Error("enough"));
 
     await assertRejects(() => dialling, Error, "enough");
+  });
+}
+
+const LINK_LOCAL = systemInterfaces()
+  .find(({ address }) => address.startsWith("fe80:"));
+
+for (const isKnown of [true, false]) {
+  const what = isKnown ? "reached" : "shown to the user";
+  Deno.test({
+    name: `a server at a link-local address is ${what} over TLS${
+      LINK_LOCAL ? "" : " (skipped: this computer has no such address)"
+    }`,
+    ignore: !LINK_LOCAL,
+    async fn() {
+      const certificate = await newCertificate();
+      const tcp = Deno.listen({ hostname: "::", port: 0 });
+      const listener = withTls(tcp, certificate);
+      const fingerprint = fingerprintOf(certificate).replaceAll(":", "")
+        .toLowerCase();
+      const trust = new Trust({
+        fingerprint: isKnown ? fingerprint : undefined,
+        caFile: undefined,
+        known: new KnownServers(undefined),
+        terminal: undefined,
+      });
+      const serving = (async () => {
+        for (let count = isKnown ? 1 : 2; count > 0; count--) {
+          const conn = await listener.accept();
+          await conn.read(new Uint8Array(10)).catch(() => {}); // refused, perhaps
+          conn.close();
+        }
+      })();
+
+      const to = { hostname: withZone(LINK_LOCAL!), port: listener.port };
+      const dialling = trust.dial(to, new AbortController().signal);
+
+      if (isKnown) (await dialling).close();
+      else {
+        const error = await assertRejects(() => dialling, UnknownCertificate);
+        assertEquals(error.identity.fingerprint, fingerprint);
+      }
+      await serving;
+      listener.close();
+    },
   });
 }
 

@@ -19,7 +19,7 @@ for (const code of [108, 114, 119] as const) {
   });
 }
 
-for (const code of [100, 105, 107, 109, 113, 115, 118, 120] as const) {
+for (const code of [100, 105, 107, 109, 113, 115, 118, 120, 121] as const) {
   Deno.test(`an ERROR ${code} is not worth another attempt`, () => {
     assertEquals(isWorthRetrying(error(code), 0), false);
   });

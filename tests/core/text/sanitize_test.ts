@@ -1,5 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { MAX_COMBINING_MARKS, sanitize } from "../../../core/text/sanitize.ts";
+import {
+  MAX_COMBINING_MARKS,
+  sanitize,
+  sanitizeName,
+} from "../../../core/text/sanitize.ts";
+
+/** The tags after the flag: gbsct and gbwls, and their end. */
+const SCOTLAND = "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
+const WALES = "\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}";
 
 const SHOWN: readonly [why: string, text: string, shown: string][] = [
   ["leaves ASCII alone", "hello, <world> & ~", "hello, <world> & ~"],
@@ -21,14 +29,33 @@ const SHOWN: readonly [why: string, text: string, shown: string][] = [
   ],
   [
     "shows zero-width characters",
-    "a\u200bb\u2060c\u200e",
-    "a<U+200B>b<U+2060>c<U+200E>",
+    "a\u200bb\u2060c\u00ad",
+    "a<U+200B>b<U+2060>c<U+00AD>",
   ],
-  ["shows a joiner between letters", "al\u200dice", "al<U+200D>ice"],
+  ["keeps joiners", "al\u200dice al\u200cice", "al\u200dice al\u200cice"],
+  [
+    "keeps marks of direction",
+    "\u200eabc\u200f (C++\u200e)",
+    "\u200eabc\u200f (C++\u200e)",
+  ],
+  [
+    "keeps flags of regions",
+    `🏴${SCOTLAND} 🏴${WALES}`,
+    `🏴${SCOTLAND} 🏴${WALES}`,
+  ],
+  [
+    "shows tags that are no flag",
+    `x${SCOTLAND} 🏴\u{e0067}\u{e0062}`,
+    "x<U+E0067><U+E0062><U+E0073><U+E0063><U+E0074><U+E007F> 🏴<U+E0067><U+E0062>",
+  ],
   ["shows separators of lines", "a\u2028b\u2029c", "a<U+2028>b<U+2029>c"],
   ["shows tags and BOMs", "\ufeff\u{e0041}", "<U+FEFF><U+E0041>"],
   ["shows letters that are blank", "\u3164\u115f", "<U+3164><U+115F>"],
-  ["shows a selector that selects nothing", "a\ufe0f", "a<U+FE0F>"],
+  [
+    "keeps selectors",
+    "⚠\ufe0e a\ufe0f 葛\u{e0100}",
+    "⚠\ufe0e a\ufe0f 葛\u{e0100}",
+  ],
   ["shows half a surrogate pair", "a\ud800b", "a<U+D800>b"],
   ["keeps emoji together", "👨‍👩‍👧 👩🏽‍💻 ❤️ 1️⃣", "👨‍👩‍👧 👩🏽‍💻 ❤️ 1️⃣"],
   ["keeps the joiners of Persian and Hindi", "می‌خواهم क्‍ष", "می‌خواهم क्‍ष"],
@@ -44,6 +71,27 @@ Deno.test("sanitize() keeps line breaks when lines are wanted, and no lone CR", 
   assertEquals(lines, "one\ntwo\nthree␍four");
 });
 
+Deno.test("sanitize() keeps tabs for a page, and no other control", () => {
+  const text = "all:\n\tcc\u0008\n\t\techo\r\n";
+
+  assertEquals(
+    sanitize(text, { lines: true, tabs: true }),
+    "all:\n\tcc␈\n\t\techo\n",
+  );
+  assertEquals(sanitize("a\tb", { tabs: true }), "a\tb");
+});
+
+Deno.test("sanitizeName() shows whatever cannot be seen in a name", () => {
+  assertEquals(
+    sanitizeName(`al\u200dice\u200c\u200f\ufe0f 🏴${SCOTLAND}\u2800`),
+    "al<U+200D>ice<U+200C><U+200F><U+FE0F><U+0020>🏴" +
+      "<U+E0067><U+E0062><U+E0073><U+E0063><U+E0074><U+E007F><U+2800>",
+  );
+  assertEquals(sanitizeName("\u001b[2Jx\n"), "␛[2Jx␊");
+  assertEquals(sanitizeName("#lab_1"), "#lab_1");
+  assertEquals(sanitizeName(""), "<no name>");
+});
+
 Deno.test("sanitize() shows so many marks over a letter, and counts the others", () => {
   const full = "e" + "\u0301".repeat(MAX_COMBINING_MARKS);
 
@@ -56,7 +104,7 @@ Deno.test("sanitize() lets nothing through that a terminal obeys, and changes no
     if (code >= 0x40000 && code < 0xe0000) continue; // unassigned
     const shown = sanitize(`a${String.fromCodePoint(code)}b`);
     assert(
-      !/[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2066-\u2069]/u.test(
+      !/[\p{Cc}\p{Zl}\p{Zp}\u200b\u202a-\u202e\u2066-\u2069]/u.test(
         shown,
       ),
       shown,

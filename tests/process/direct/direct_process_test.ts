@@ -11,6 +11,7 @@ import {
   connectDirectly as connect,
   directClient as client,
 } from "../../tools/direct_tools.ts";
+import { needs } from "../../tools/system/skips.ts";
 
 Deno.test("two people talk directly, see the same digits, and hang up", async () => {
   await using server = quietServer();
@@ -22,11 +23,12 @@ Deno.test("two people talk directly, see the same digits, and hang up", async ()
   await bob.until("alice -> you (direct): hi bob");
   await bob.type("/direct\nhi alice\n");
   await alice.until("bob -> you (direct): hi alice");
-  await bob.type("/hangup\n");
-  await alice.until("bob ended the direct session");
-  await bob.until("The direct session with alice is over");
+  await alice.type("/hangup\n");
+  await bob.until("alice ended the direct session");
   await bob.type("is anybody there?\n");
   await bob.until("Not sent: the direct session with alice is over");
+  await bob.type("/hangup\nback in the room\n");
+  await alice.until("#default bob: back in the room");
 
   assertMatch(hers!, /^\d{3} \d{3}$/);
   assertEquals(hers, his);
@@ -34,6 +36,25 @@ Deno.test("two people talk directly, see the same digits, and hang up", async ()
   assertEquals([a.code, b.code], [0, 0]);
   assertStringIncludes(a.out, "you -> bob (direct): hi bob");
   assert(!a.out.includes("is anybody there"));
+});
+
+Deno.test("/reply answers a message of a direct session in it, and not through the server", async () => {
+  await using server = quietServer();
+  await using alice = client("alice", server.port);
+  await using bob = client("bob", server.port);
+  await using carol = client("carol", server.port);
+  await connect(alice, bob);
+  await carol.type("@alice: hello\n");
+  await alice.until("carol -> you: hello");
+  await bob.type("/direct @alice a secret\n");
+  await alice.until("bob -> you (direct): a secret");
+
+  await alice.type("/reply not now\n"); // carol has written before
+  await alice.type("/reply ours alone\n");
+
+  await bob.until("alice -> you (direct): ours alone");
+  await alice.end();
+  assert(!carol.out.includes("ours alone"));
 });
 
 Deno.test("two who call each other at once have one session", async () => {
@@ -96,7 +117,7 @@ Deno.test("a user who is called can decline, not listen, ignore, or be gone", as
   await alice.type("/call deaf\n");
   await deaf.until("alice calls you");
   await alice.type("/hangup deaf\n");
-  await deaf.until("alice ended the call: canceled by the caller");
+  await deaf.until("alice ended the call: cancelled by the caller");
   await bob.type("/ignore alice\n");
   await bob.until("Hiding alice");
   await alice.type("/call bob\n");
@@ -136,47 +157,50 @@ Deno.test("a client that cannot listen is told so, as is its caller, and both ch
   assertEquals(b.out.split("Cannot listen for").length, 3);
 });
 
-Deno.test("three who call at once are answered one by one, and do not mix", async () => {
-  await using server = quietServer();
-  await using bob = client("bob", server.port);
-  await bob.until("you joined");
-  await using a = client("ann", server.port);
-  await using b = client("ben", server.port);
-  await using c = client("cem", server.port);
-  const callers = { ann: a, ben: b, cem: c };
-  for (const [name, one] of Object.entries(callers)) {
-    await one.until("you joined");
-    await one.type("/call bob\n");
-    await bob.until(`${name} calls you`);
-  }
-
-  await bob.type("/accept\n");
-  await bob.until("Which one? /accept ann, ben, cem");
-  for (const name of ["cem", "ann", "ben"] as const) {
-    await bob.type(`/accept ${name}\n`);
-    await callers[name].until("Compare this");
-    await bob.until(`Direct session with ${name}.`);
-  }
-  for (const [name, one] of Object.entries(callers)) {
-    await bob.type(`/direct @${name} for ${name}\n`);
-    await one.until(`bob -> you (direct): for ${name}`);
-    await one.type(`/direct from ${name}\n`);
-    await bob.until(`${name} -> you (direct): from ${name}`);
-  }
-  await bob.type("/hangup ben\n");
-  await b.until("bob ended the direct session");
-  await bob.type("/direct @cem bye\n");
-  await c.until("bob -> you (direct): bye");
-
-  for (const [name, one] of Object.entries(callers)) {
-    for (const other of Object.keys(callers)) {
-      assertEquals(one.out.includes(`for ${other}`), name === other);
+Deno.test(needs("threads for the pipes of four programs", {
+  name: "three who call at once are answered one by one, and do not mix",
+  async fn() {
+    await using server = quietServer();
+    await using bob = client("bob", server.port);
+    await bob.until("you joined");
+    await using a = client("ann", server.port);
+    await using b = client("ben", server.port);
+    await using c = client("cem", server.port);
+    const callers = { ann: a, ben: b, cem: c };
+    for (const [name, one] of Object.entries(callers)) {
+      await one.until("you joined");
+      await one.type("/call bob\n");
+      await bob.until(`${name} calls you`);
     }
-  }
-});
+
+    await bob.type("/accept\n");
+    await bob.until("Which one? /accept ann (the call from ann), /accept ben");
+    for (const name of ["cem", "ann", "ben"] as const) {
+      await bob.type(`/accept ${name}\n`);
+      await callers[name].until("Compare this");
+      await bob.until(`Direct session with ${name}.`);
+    }
+    for (const [name, one] of Object.entries(callers)) {
+      await bob.type(`/direct @${name} for ${name}\n`);
+      await one.until(`bob -> you (direct): for ${name}`);
+      await one.type(`/direct from ${name}\n`);
+      await bob.until(`${name} -> you (direct): from ${name}`);
+    }
+    await bob.type("/hangup ben\n");
+    await b.until("bob ended the direct session");
+    await bob.type("/direct @cem bye\n");
+    await c.until("bob -> you (direct): bye");
+
+    for (const [name, one] of Object.entries(callers)) {
+      for (const other of Object.keys(callers)) {
+        assertEquals(one.out.includes(`for ${other}`), name === other);
+      }
+    }
+  },
+}));
 
 for (const how of ["/quit", "SIGINT", "the end of the input"] as const) {
-  Deno.test(`a user who leaves by ${how} ends the direct session`, async () => {
+  const fn = async () => {
     await using server = quietServer();
     await using bob = client("bob", server.port);
     await using alice = client("alice", server.port);
@@ -184,11 +208,18 @@ for (const how of ["/quit", "SIGINT", "the end of the input"] as const) {
 
     if (how === "/quit") await alice.type("/quit\n");
     if (how === "SIGINT") alice.kill(how);
-    const { code } = await alice.end();
+    const { code } = how === "SIGINT" ? await alice.ended() : await alice.end();
     await bob.until("alice ended the direct session");
     await bob.type("/hangup\n");
     await bob.until("There is no direct session");
 
     assertEquals(code, how === "SIGINT" ? 130 : 0);
-  });
+  };
+  const test = {
+    name: `a user who leaves by ${how} ends the direct session`,
+    fn,
+  };
+  Deno.test(
+    how === "SIGINT" ? needs("signals between programs", test) : test,
+  );
 }

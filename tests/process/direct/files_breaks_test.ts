@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DirectTalk } from "../../../client/direct/direct_talk.ts";
 import { Files } from "../../../client/files/files.ts";
-import type { PeerFiles } from "../../../client/files/peer_files.ts";
+import { PeerFiles } from "../../../client/files/peer_files.ts";
 import type { Agreement } from "../../../client/direct/handshake.ts";
 import { Rendezvous } from "../../../client/direct/rendezvous.ts";
 import { agreements, receiveAll } from "../../tools/direct_tools.ts";
@@ -21,6 +21,7 @@ class Side {
   /** Bytes of records that it has sent. */
   sent = 0;
   readonly #conversation: DirectTalk;
+  readonly #rendezvous: Rendezvous;
 
   constructor(
     name: string,
@@ -34,22 +35,29 @@ class Side {
       if ("text" in item) this.lines.push(String(item.text));
     };
     this.files = new Files({ me: name, folder, show, accepts: () => true });
-    this.talk = this.files.transfers.withPeer("peer");
+    this.talk = new PeerFiles(this.files.transfers, "peer");
     const connect = this.talk.connect.bind(this.talk);
     this.talk.connect = (say) =>
       connect((record) => {
         this.sent += record.length;
         return say(record);
       });
-    this.#conversation = new DirectTalk(
-      { name: "peer", rendezvous, agreement },
-      { show, flushed: () => Promise.resolve() },
-      { talk: this.talk },
-    );
+    const audience = {
+      show,
+      note: (text: string) => show({ text }),
+      showError: (text: string) => show({ text }),
+      cancelAdvice: "/cancel",
+      explain: ({ message }: Error) => show({ text: message }),
+      flushed: () => Promise.resolve(),
+    };
+    const ours = agreement.role === "caller";
+    const start = { name: "peer", talk: this.talk, ours, forFiles: false };
+    this.#conversation = new DirectTalk(start, audience);
+    this.#rendezvous = rendezvous;
   }
 
   run(): Promise<void> {
-    return this.#conversation.run();
+    return this.#conversation.run(Promise.resolve(this.#rendezvous));
   }
 
   say(text: string): void {

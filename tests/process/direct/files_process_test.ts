@@ -1,5 +1,6 @@
 /** Files between real clients, on a real server. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
 import {
   ClientProcess,
   quietServer,
@@ -10,6 +11,7 @@ import { connectDirectly } from "../../tools/direct_tools.ts";
 import { snapshot, writeFiles } from "../../tools/file_tools.ts";
 import { Relay } from "../../tools/net/relay.ts";
 import { tempFolder } from "../../tools/temp.ts";
+import { needs } from "../../tools/system/skips.ts";
 
 /** A client that speaks directly on this computer alone. */
 function client(name: string, port: number, ...more: string[]): ClientProcess {
@@ -58,40 +60,41 @@ Deno.test("an offer that is declined, and one to nobody, are told", async () => 
   await alice.until("* No transfers");
 });
 
-Deno.test({
-  name:
-    "what the disk does not take ends the transfer for both; the part stays",
-  ignore: Deno.build.os === "windows", // which has no ulimit
-  async fn() {
-    using from = tempFolder();
-    using to = tempFolder();
-    writeFiles(from.path, { a: 30_000_000, b: "b" });
-    await using server = quietServer();
-    const args = [`127.0.0.1:${server.port}`, "--direct-host", "127.0.0.1"];
-    await using alice = await terminal("alice", server.port);
-    await using bob = new ClientProcess(
-      ["bob", ...args, "--plain", "--downloads", to.path],
-      {},
-      { fileBlocks: 16_384 }, // 8 or 16 MiB
-    );
-    await bob.until("you joined #default");
+Deno.test(
+  needs("ulimit", {
+    name:
+      "what the disk does not take ends the transfer for both; the part stays",
+    async fn() {
+      using from = tempFolder();
+      using to = tempFolder();
+      writeFiles(from.path, { a: 30_000_000, b: "b" });
+      await using server = quietServer();
+      const args = [`127.0.0.1:${server.port}`, "--direct-host", "127.0.0.1"];
+      await using alice = await terminal("alice", server.port);
+      await using bob = new ClientProcess(
+        ["bob", ...args, "--plain", "--downloads", to.path],
+        {},
+        { fileBlocks: 16_384 }, // 8 or 16 MiB
+      );
+      await bob.until("you joined #default");
 
-    await alice.type(`/send bob ${from.path}/a\n`);
-    await bob.until("/accept alice");
-    await bob.type("/accept alice\n");
-    const why = 'Cannot write "a": file too large';
-    await bob.until(`! a from alice: ${why}`);
-    await alice.until(`! a to bob: ${why}`);
-    const [part = "", ...others] = Object.keys(snapshot(to.path));
-    await alice.type(`/send bob ${from.path}/b\n`);
-    await bob.until("alice offers b ");
-    await bob.type("/accept alice\n");
-    await alice.until("Sent b to bob");
+      await alice.type(`/send bob ${from.path}/a\n`);
+      await bob.until("/accept alice");
+      await bob.type("/accept alice\n");
+      const why = 'Cannot write "a": file too large';
+      await bob.until(`! a from alice: ${why}`);
+      await alice.until(`! a to bob: ${why}`);
+      const [part = "", ...others] = Object.keys(snapshot(to.path));
+      await alice.type(`/send bob ${from.path}/b\n`);
+      await bob.until("alice offers b ");
+      await bob.type("/accept alice\n");
+      await alice.until("Sent b to bob");
 
-    assertMatch(part, /^a\.[0-9a-f]{8}\.part$/);
-    assertEquals(others, []);
-  },
-});
+      assertMatch(part, /^a\.[0-9a-f]{8}\.part$/);
+      assertEquals(others, []);
+    },
+  }),
+);
 
 Deno.test("in an open session files go over it, both ways, and it stays", async () => {
   using from = tempFolder();
@@ -189,7 +192,7 @@ Deno.test("a shared folder is listed and got from, and nothing outside of it", a
   );
   await bob.type("/get alice\n");
   await bob.until(
-    "Cannot list what alice shares: alice declined: this user shares nothing",
+    "Cannot list what alice shares: alice declined: this user shares no files",
   );
 
   assertEquals(Object.keys(snapshot(to.path)), ["notes.txt"]);
@@ -209,13 +212,72 @@ Deno.test("in pipes, one transfer is sent and received, and both end with 0", as
   const [a, b] = await Promise.all([alice.end(), bob.end()]);
 
   assertEquals([a.code, a.out], [0, ""]);
-  assertEquals([b.code, b.out], [0, `${to.path}/a b\n${to.path}/d\n`]);
+  const places = ["a b", "d"].map((name) => `${join(to.path, name)}\n`);
+  assertEquals([b.code, b.out], [0, places.join("")]);
   assertMatch(
     b.err,
     /Received a b and 1 more from alice \(2 files, 2 MB in \d+s\)/,
   );
   assertEquals(snapshot(to.path), snapshot(from.path));
 });
+
+Deno.test(needs("file names with a line break", {
+  name:
+    "what does not arrive of a folder, and each changed name, is told to both, and scripts end with 1",
+  fn: async () => {
+    using from = tempFolder();
+    using to = tempFolder();
+    const names = [
+      "a",
+      ".env",
+      "aux.c",
+      "می\u200cخواهم",
+      "👩\u200d👧.txt",
+      "old",
+    ];
+    const files = names.map((name): [string, number] => [`d/${name}`, 300_000]);
+    writeFiles(from.path, Object.fromEntries(files));
+    const expected = snapshot(from.path);
+    writeFiles(from.path, { "d/locked/x": 1, "d/secret": 2, "d/a\nb": 3 });
+    Deno.symlinkSync("a", `${from.path}/d/link`);
+    const time = new Date("2001-02-03T04:05:06Z");
+    Deno.utimeSync(`${from.path}/d/old`, time, time);
+    await using server = quietServer();
+    const downloads = ["--downloads", to.path];
+    await using bob = client("bob", server.port, "--receive", ...downloads);
+    await bob.untilError("Waiting for files");
+
+    const host = ["--direct-host", "127.0.0.1", "--send", "bob"];
+    const denied = ["locked", "secret"].map((name) => `${from.path}/d/${name}`);
+    await using alice = new ClientProcess(
+      ["alice", `127.0.0.1:${server.port}`, ...host, `${from.path}/d`],
+      {},
+      { permissions: ["-A", `--deny-read=${denied.join()}`] },
+    );
+    const [a, b] = await Promise.all([alice.end(), bob.end()]);
+
+    assertEquals([a.code, b.code], [1, 1], a.err + b.err);
+    assertEquals(b.out, `${join(to.path, "d")}\n`);
+    for (
+      const [{ err }, cannot] of [[a, "Cannot"], [b, "alice cannot"]] as const
+    ) {
+      const why = "the program was started without permission for it";
+      assert(err.includes(`! ${cannot} read "d/locked": ${why}\n`), err);
+      assert(err.includes(`! ${cannot} read "d/secret": ${why}\n`), err);
+      assert(
+        err.includes(`! ${cannot} send "d/link": it is a link or a device\n`),
+        err,
+      );
+      assert(err.includes("but for 3 that did not arrive\n"), err);
+      assert(err.includes('*   "d/a␤b" is called "d/a_b"\n'), err);
+    }
+    assert(a.err.includes("Names changed on bob's disk:"), a.err);
+    assert(b.err.includes("Names changed on this disk:"), b.err);
+    const { "d/a_b": _, ...arrived } = snapshot(to.path);
+    assertEquals(arrived, { ...expected, "d/locked/": "" });
+    assertEquals(Deno.statSync(`${to.path}/d/old`).mtime, time);
+  },
+}));
 
 Deno.test("in pipes, whoever is not meant is declined, and failures end with 1", async () => {
   using from = tempFolder();

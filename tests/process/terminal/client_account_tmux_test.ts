@@ -2,12 +2,10 @@
 import { assertEquals } from "@std/assert";
 import { startServer } from "../../../server/start.ts";
 import { makeAccount } from "../../tools/account_tools.ts";
-import { hasTmux, quietServer, TmuxScreen } from "../../tools/client_tools.ts";
-import {
-  lastingPort,
-  listenHere,
-  RawClient,
-} from "../../tools/net/raw_client.ts";
+import { quietServer, TmuxScreen } from "../../tools/client_tools.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { lastingPort, listenHere } from "../../tools/net/test_server.ts";
+import { hasTmux } from "../../tools/system/programs.ts";
 
 const ON_TERMINAL = { ignore: !hasTmux };
 
@@ -23,6 +21,10 @@ Deno.test(
     await screen.until("you joined #default");
     await screen.line("/signup");
     await screen.until("New password for alice:");
+    await screen.line("sesame");
+    await screen.until("! Cannot use the password: it has 6 characters, and");
+    await screen.until(/^New password for alice:$/m);
+    await screen.keys("C-l");
     await screen.line("sesame one");
     await screen.until("Repeat the password:");
     await screen.line("sesame two");
@@ -31,7 +33,7 @@ Deno.test(
     await screen.line("sesame one");
     await screen.until(/cancels\.\n(.*\n)*.*New.*\n.*Repeat the password:$/);
     await screen.line("sesame one");
-    await screen.until("* You now have the account alice.");
+    await screen.until("* Registered. You now have the account alice.");
     await screen.keys("Up");
     await screen.until("#default> /signup");
     await screen.keys("Enter");
@@ -48,7 +50,7 @@ Deno.test(
     await screen.line("sesame one");
     await screen.until("* Welcome, alice.");
     await screen.line("/list");
-    await screen.until("* In #default (1): alice");
+    await screen.until("* In #default (1):");
     await screen.line("LOGOUT");
     await screen.until("code 0");
 
@@ -63,6 +65,12 @@ Deno.test(
     await screen.until(/ERROR 112 Locked out[^]*15 minutes/);
     await screen.until("code 4");
     assertEquals((await screen.everything()).includes("sesame"), false);
+    for (const way of [[], ["--login"]]) {
+      await screen.client("alice", address, ...way);
+      await screen.until(/ERROR 112 Locked out[^]*15 minutes/);
+      await screen.until("code 4");
+      assertEquals((await screen.everything()).includes("Password for"), false);
+    }
   },
 );
 
@@ -75,11 +83,11 @@ Deno.test(
     const signUp = async () => {
       await screen.line("/signup");
       await screen.until(/New password for alice:$/);
-      await screen.line("sesame");
+      await screen.line("sesame street");
       await screen.until(/Repeat the password:$/);
-      await screen.line("sesame");
+      await screen.line("sesame street");
       await screen.until(
-        /Signing in needs your password\.\n(.*\n)*#default>$/,
+        /Signing in needs your password\.\n(.*\n)*.*#default>$/,
       );
     };
 
@@ -114,11 +122,11 @@ Deno.test(
     await screen.until("! Type 1 to create an account");
     await screen.line("1");
     await screen.until("New password for alice:");
-    await screen.line("sesame");
+    await screen.line("sesame street");
     await screen.until("Repeat the password:");
-    await screen.line("sesame");
+    await screen.line("sesame street");
     await screen.until(
-      /^\* Welcome, alice\..*\n\* You now have the account alice\./m,
+      /^\* Welcome, alice\..*\n\* Registered\. You now have the account alice\./m,
     );
     await screen.keys("C-d");
     await screen.until("code 0");
@@ -139,9 +147,23 @@ Deno.test(
     await screen.line("alice");
     await screen.until("Server [127.0.0.1]:");
     await screen.line("");
+    await screen.until("3 Guest [3]:");
+    await screen.line("");
     await screen.until("Password for alice:");
     await screen.line("");
     await screen.until("Name [alice2]:");
+    await screen.line("nobody");
+    await screen.until(/: nobody\n1 Sign up, 2 Sign in, 3 Guest \[3\]:$/);
+    await screen.line("2");
+    await screen.until(
+      /! ERROR 121 No account.*\n(.*\n)?1 Sign up, 2 .*\[3\]:$/,
+    );
+    await screen.line("1");
+    await screen.until("New password for nobody:");
+    await screen.line("");
+    await screen.until(/Name.*:$/);
+    await screen.line("alice2");
+    await screen.until(/: alice2\n1 Sign up, 2 Sign in, 3 Guest \[3\]:$/);
     await screen.line("");
     await screen.until("* Welcome, alice2.");
   },
@@ -192,12 +214,12 @@ Deno.test(
     await screen.until("New password for alice:");
     await screen.type("sesamx");
     await screen.keys("BSpace");
-    await screen.line("e");
+    await screen.line("e street");
     await screen.until("Repeat the password:");
     await bob.say("#default", "while you type");
     await screen.until("while you type");
-    await screen.line("sesame");
-    await screen.until("* You now have the account alice.");
+    await screen.line("sesame street");
+    await screen.until("* Registered. You now have the account alice.");
     await screen.line("shown again");
     await bob.next("FORWARD alice");
     await screen.until("shown again");

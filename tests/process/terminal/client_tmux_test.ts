@@ -6,11 +6,13 @@ import {
 } from "@std/assert";
 import {
   ClientProcess,
-  hasTmux,
+  FakeServer,
   quietServer,
   TmuxScreen,
 } from "../../tools/client_tools.ts";
-import { lastingPort, RawClient } from "../../tools/net/raw_client.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { lastingPort } from "../../tools/net/test_server.ts";
+import { hasTmux } from "../../tools/system/programs.ts";
 
 /** A test on real terminals, left out where there is no tmux. */
 function tmuxTest(name: string, run: () => Promise<void>): void {
@@ -25,14 +27,22 @@ tmuxTest("two newcomers give their names, choose a room and talk", async () => {
   await alice.client("--port", `${server.port}`);
   await alice.until("Name:");
   await alice.line("ali ce");
-  await alice.until("! A name has 1 to 32 letters");
+  await alice.until(": a name has 1 to 32 letters");
   await alice.line("alice");
   await alice.until("Server [127.0.0.1]:");
   await alice.line("");
-  const chooser = await alice.until("room>");
-  assert(chooser.split("\n").includes(" * default <0>"), chooser);
+  await alice.until("1 Sign up, 2 Sign in, 3 Guest [3]:");
+  await alice.line("4");
+  await alice.until("! Type 1 to create an account, or 2 to sign in, or 3 to");
+  await alice.line("");
+  const chooser = await alice.until("alice room>");
+  assertStringIncludes(
+    chooser,
+    "* Rooms, and how many users are in each:\n * default <0>\n",
+  );
   await alice.line("room1");
-  await alice.until("#room1>");
+  await alice.until("alice #room1>");
+  await alice.until("* LIST shows who is here, LEAVE leaves the room, LOGOUT");
 
   await bob.client();
   await bob.until("Name:");
@@ -40,18 +50,24 @@ tmuxTest("two newcomers give their names, choose a room and talk", async () => {
   await bob.line("127.0.0.1");
   await bob.until("Port [9898]:");
   await bob.line(`${server.port}`);
+  await bob.until("3 Guest [3]:");
+  await bob.line("3");
   await bob.until(/! ERROR 104 Name in use.*\n(.*\n)*Name \[\w+\]:/);
   await bob.line("bob");
+  await bob.until(/Name .*: bob\n.*3 Guest \[3\]:$/);
+  await bob.line("");
   await bob.until(" * room1 <1>");
   await bob.line("room1");
   await bob.until("#room1>");
-  await alice.until("* bob joined #room1");
+  await alice.until(/\* bob joined #room1 <127\.0\.0\.1:\d+>/);
 
   await alice.line("hello");
   await bob.until(/^\d\d:\d\d:\d\d alice: hello$/m);
   await alice.until(/^\d\d:\d\d:\d\d alice: hello$/m);
   await bob.line("LIST");
-  await bob.until("* In #room1 (2): alice, bob");
+  await bob.until(
+    /\* In #room1 \(2\):\n\* {3}alice <127.0.0.1:\d+>\n\* {3}bob <127.0.0.1:\d+>/,
+  );
   await bob.line("LEAVE");
   await bob.until(" * room1 <1>");
   await bob.until("room>");
@@ -101,9 +117,10 @@ tmuxTest(
 
 /** Ways out of the client, and the exit codes they end with. */
 const WAYS_OUT: Record<string, [code: number, go: Go]> = {
-  "Ctrl-C": [130, (screen) => screen.keys("x", "C-c")],
+  "Ctrl-C": [130, (screen) => screen.keys("C-c")],
   "Ctrl-D": [0, (screen) => screen.keys("C-d")],
   "/quit": [0, (screen) => screen.line("/quit")],
+  "SIGINT": [130, (screen) => screen.kill("SIGINT")],
   "SIGTERM": [143, (screen) => screen.kill("SIGTERM")],
 };
 
@@ -152,8 +169,11 @@ tmuxTest("a line that is typed under a flood arrives whole", async () => {
 
   const shown = await screen.until(/until the line has two rows/);
   const rows = shown.split("\n");
-  const first = rows.findIndex((row) => row.startsWith("#default> the quick"));
-  assertEquals(rows.slice(first).join("").trim(), `#default> ${line}`);
+  const first = rows.findIndex((row) =>
+    row.startsWith("alice #default> the quick")
+  );
+  const drawn = rows.slice(first).join("").replaceAll(" ", "");
+  assertEquals(drawn, `alice #default> ${line}`.replaceAll(" ", ""));
   assertMatch(shown, /flood: 19 of many/);
   await screen.keys("Enter");
   await screen.until("alice: the quick");
@@ -172,7 +192,7 @@ tmuxTest("a paste of many lines is one message", async () => {
   await screen.until("#default>");
 
   await screen.type("see: ");
-  await screen.paste("one\n/two\n\tthree\n");
+  await screen.paste("one\n/two\n\tthree");
 
   await screen.until("#default> see: one␤/two␤␉three");
   await screen.keys("Enter");
@@ -233,7 +253,7 @@ tmuxTest("a line of several rows survives a change of the width", async () => {
     await screen.until(`bob: now it is ${columns}`);
   }
 
-  const shown = await screen.until(/now it is 75\n#default>/);
+  const shown = await screen.until(/now it is 75\nalice #default>/);
   assertEquals(shown.match(/#default> /g)?.length, 1, shown);
   await screen.keys("Enter");
   await bob.until(`alice: ${line}\n`);
@@ -255,8 +275,8 @@ tmuxTest(
     await mallory.type(`${"x ".repeat(31)} * bob joined #default\n`);
 
     await screen.until("mallory: ␛[2J␛[H! ERROR 117 Removed␍* bob joined");
-    const shown = await screen.until("#default\n#default>");
-    assertStringIncludes(shown, "  | * bob joined #default");
+    const shown = await screen.until("#default\nalice #default>");
+    assertStringIncludes(shown, "  |  * bob joined #default");
   },
 );
 
@@ -299,9 +319,9 @@ tmuxTest(
     await screen.until("! The server was stopped. Reconnecting.");
     await screen.until("#default (offline)>");
     await screen.line("meanwhile one");
-    await screen.until("* Queued: meanwhile one");
+    await screen.until(/^… meanwhile one\nalice #default \(offline\)>$/m);
     await screen.line("/who");
-    await screen.until("* Queued: /who");
+    await screen.until(/^… meanwhile one\n… \/who\nalice #default \(off/m);
     await screen.line("meanwhile two");
     await screen.line("/help ping");
     await screen.until("Measure how long");
@@ -310,12 +330,56 @@ tmuxTest(
     await screen.until("* Reconnected");
     await bob.until("alice: meanwhile one\n");
     await bob.until("alice: meanwhile two\n");
-    const shown = await screen.until(/alice: meanwhile two\n(.*\n)*#default>$/);
+    const shown = await screen.until(
+      /alice: meanwhile two\n(.*\n)*.*#default>$/,
+    );
     assert(/#default> \/who\n(.*\n)?\* In #default: /.test(shown), shown);
     await bob.type("after\n");
     await screen.until("bob: after");
     const { out } = await bob.end();
     assertEquals(out.match(/alice: meanwhile (one|two)/g)?.length, 2, out);
+  },
+);
+
+tmuxTest(
+  "what was sent stands above the prompt until it is answered, and what is refused is shown again",
+  async () => {
+    using server = new FakeServer();
+    await using screen = await TmuxScreen.open();
+    await screen.client("alice", `127.0.0.1:${server.port}`);
+    const peer = await server.accept();
+    await peer.request();
+    await peer.say("REGISTERED alice\n\n");
+    await peer.request();
+    await peer.say("JOINED #default\n\n");
+    await peer.request();
+    await peer.say("HISTORY #default\nCount: 0\n\n");
+    await screen.until("#default>");
+
+    await screen.line("hello");
+    await screen.line("@bob: are you there?");
+    await screen.line(`@bob: ${"long ".repeat(40)}`);
+    await screen.line("/list"); // runs, and the next line waits for it
+    await screen.line("/who");
+    await screen.type("half");
+    await screen.until(
+      /^… hello\n… @bob: are you there\?\n… @bob: (long )+.*…\n… \/who\n.*#default> half$/m,
+    );
+    for (let i = 0; i < 3; i++) await peer.request();
+    await peer.say(
+      "SENT #default\nId: 1\n\n" +
+        "ERROR 102 Unable to send\nReason: bob has left\n\n",
+    );
+    await screen.until(
+      /alice: hello\n! ERROR 102 Unable to send: bob has left[^\n]*\n(.*\n)?\* Not sent: @bob: are you there\?\n… @bob: long/,
+    );
+
+    await peer.say("ERROR 117 Removed\nReason: out\n\n");
+    peer.hangUp();
+    const shown = await screen.until("code 5");
+    assertMatch(shown, /^\* Not answered: @bob: long/m);
+    assertMatch(shown, /^\* Not sent: \/who$/m);
+    assertMatch(shown, /^\* Not sent: half$/m);
   },
 );
 
@@ -336,12 +400,13 @@ for (const [how, [code, go]] of Object.entries(LEAVES)) {
       await server[Symbol.asyncDispose]();
       await screen.until("#default (offline)>");
       await screen.line("unsaid");
-      await screen.until("* Queued: unsaid");
+      await screen.until(/^… unsaid$/m);
 
       await go(screen);
 
       const shown = await screen.until(`code ${code}`);
-      assert(shown.includes("* 1 queued message not sent"), shown);
+      const told = "* 1 queued message not sent\n* Not sent: unsaid\n";
+      assert(shown.includes(told), shown);
     },
   );
 }

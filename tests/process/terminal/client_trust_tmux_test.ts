@@ -2,10 +2,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import { startServer } from "../../../server/start.ts";
-import { hasTmux, TmuxScreen } from "../../tools/client_tools.ts";
-import { lastingPort } from "../../tools/net/raw_client.ts";
+import { TmuxScreen } from "../../tools/client_tools.ts";
+import { lastingPort } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
 import { startTlsServer } from "../../tools/net/tls_tools.ts";
+import { hasTmux } from "../../tools/system/programs.ts";
 
 const ON_TERMINAL = { ignore: !hasTmux };
 
@@ -67,8 +68,11 @@ Deno.test(
     await using screen = await TmuxScreen.open(100);
     const warning = /\* Connection not encrypted; others on the network/g;
 
-    // This computer too, but not by a name that says so.
-    await screen.client("alice", `0.0.0.0:${server.port}`);
+    // This computer too, but not by an address that says so.
+    const own = Deno.networkInterfaces().find(({ family, address }) =>
+      family === "IPv4" && !address.startsWith("127.")
+    );
+    await screen.client("alice", `${own!.address}:${server.port}`);
     await screen.until("you joined #default");
     await screen.line("/rooms");
     const shown = await screen.until(" * default <1>");

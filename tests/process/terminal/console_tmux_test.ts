@@ -1,8 +1,9 @@
 /** The operator's console on a terminal, which it shares with the log. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { hasTmux, TmuxScreen } from "../../tools/client_tools.ts";
+import { TmuxScreen } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { HERE, RUN } from "../../tools/server_process.ts";
+import { hasTmux, shellCommand } from "../../tools/system/programs.ts";
 
 /** A test on a real terminal, left out where there is no tmux. */
 function tmuxTest(name: string, run: () => Promise<void>): void {
@@ -10,7 +11,7 @@ function tmuxTest(name: string, run: () => Promise<void>): void {
   Deno.test({ name: name + why, ignore: !hasTmux, fn: run });
 }
 
-const COMMAND = [Deno.execPath(), ...RUN, ...HERE].join(" ");
+const COMMAND = shellCommand(Deno.execPath(), ...RUN, ...HERE);
 
 /** Starts a server on the terminal, and waits for its prompt; gives its port. */
 async function serve(screen: TmuxScreen): Promise<number> {
@@ -63,13 +64,16 @@ async function settings(screen: TmuxScreen): Promise<string> {
 }
 
 tmuxTest(
-  "Ctrl-C on the operator's terminal ends the server as a signal does",
+  "Ctrl-C clears a half-typed line of the operator, and on an empty one ends the server as a signal does",
   async () => {
     await using screen = await TmuxScreen.open();
     const port = await serve(screen);
     using alice = await RawClient.enter(port, "alice");
     await screen.until(/ alice registered .*\n>$/);
 
+    await screen.type("kick alice");
+    await screen.keys("C-c");
+    await screen.until(/ alice registered .*\n>$/);
     await screen.keys("C-c");
 
     assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
@@ -78,14 +82,20 @@ tmuxTest(
   },
 );
 
-tmuxTest("a server whose terminal goes away takes its leave", async () => {
-  let alice: RawClient;
-  {
-    await using screen = await TmuxScreen.open();
-    alice = await RawClient.enter(await serve(screen), "alice");
-  }
-  using _alice = alice;
+tmuxTest("a server whose terminal goes away goes on", async () => {
+  await using screen = await TmuxScreen.open();
+  await screen.line(`clear; sh -c 'echo "pid $$"; exec "$@"' sh ${COMMAND}`);
+  const shown = await screen.until(/^>$/m);
+  const port = Number(/Listening on port (\d+)\./.exec(shown)![1]);
+  const pid = Number(/pid (\d+)/.exec(shown)![1]);
+  await screen.hangUp();
 
+  using alice = await RawClient.enter(port, "alice", "#r");
+  using bob = await RawClient.enter(port, "bob", "#r");
+  await bob.say("#r", "x");
+
+  assertMatch(await alice.next("FORWARD"), /\n\nx$/);
+  Deno.kill(pid, "SIGTERM");
   assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
 });
 
@@ -114,19 +124,56 @@ tmuxTest(
   },
 );
 
+for (const how of ["started with &", "put there with Ctrl-Z and bg"]) {
+  tmuxTest(
+    `a server in the background, ${how}, serves, and reads again after fg`,
+    async () => {
+      await using screen = await TmuxScreen.open();
+      const isStarted = how.includes("&");
+      const port = isStarted ? await start(screen, "&") : await serve(screen);
+      if (!isStarted) {
+        await screen.type("use");
+        await screen.until(/^> use$/m);
+        await screen.keys("C-z");
+        await screen.until("Stopped");
+        await screen.line("bg");
+      }
+
+      using alice = await RawClient.enter(port, "alice");
+      await screen.until(/ alice registered /);
+      await screen.line("echo $((40 + 2)); jobs");
+      await screen.until(/^42\n.* Running /m);
+      assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+
+      await screen.line("fg");
+      await screen.until(isStarted ? /^>$/m : /^> use$/m);
+      await screen.line(isStarted ? "users" : "rs");
+      await screen.until(/^1 user:\n {2}alice .*\n>$/m);
+      await screen.keys("C-z");
+      await screen.until(/Stopped[^]*\$$/);
+      await screen.line("bg");
+      await screen.until(/ &\n(.*\n)*\$$/);
+      await screen.line("kill %1");
+      assertEquals(await alice.rest(), "NOTICE closing\nRetry-after: 5\n\n");
+      await screen.line('wait %1; echo "ended $?"');
+      await screen.until("ended 0");
+    },
+  );
+}
+
 tmuxTest(
-  "a server that is started in the background is not stopped by its terminal",
+  "Ctrl-Z without a shell that stops the server changes nothing",
   async () => {
     await using screen = await TmuxScreen.open();
-    const port = await start(screen, "&");
+    await screen.line(`exec ${COMMAND}`);
+    await screen.until(/^>$/m);
+    await screen.type("use");
+    await screen.until(/^> use$/m);
 
-    using alice = await RawClient.enter(port, "alice");
-    await screen.until(/ alice registered /);
-    await screen.line("users; jobs");
+    await screen.keys("C-z", "Tab");
+    await screen.until(/^> users$/m);
+    await screen.keys("Enter");
 
-    await screen.until(/ Running /);
-    assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
-    await screen.line("kill %1");
-    await alice.rest();
+    await screen.until(/^> users\nNo users are connected\n>$/m);
   },
 );

@@ -1,20 +1,24 @@
 /** Direct sessions as two people see them, each on a terminal. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { hasTmux, quietServer, TmuxScreen } from "../../tools/client_tools.ts";
+import { quietServer, TmuxScreen } from "../../tools/client_tools.ts";
+import { hasTmux } from "../../tools/system/programs.ts";
+
+/** The screen of a user in #lab. */
+async function inLab(name: string, port: number): Promise<TmuxScreen> {
+  const screen = await TmuxScreen.open(100);
+  const direct = ["--room", "lab", "--direct-host", "127.0.0.1"];
+  await screen.client(name, `127.0.0.1:${port}`, ...direct);
+  await screen.until("#lab>");
+  return screen;
+}
 
 Deno.test({
   name: "on a terminal: a call, the digits, a prompt of its own, and back",
   ignore: !hasTmux, // apt install tmux
   async fn() {
     await using server = quietServer();
-    await using hers = await TmuxScreen.open(100);
-    await using his = await TmuxScreen.open(100);
-    const address = `127.0.0.1:${server.port}`;
-    const direct = ["--room", "lab", "--direct-host", "127.0.0.1"];
-    await hers.client("alice", address, ...direct);
-    await his.client("bob", address, ...direct);
-    await hers.until("#lab>");
-    await his.until("#lab>");
+    await using hers = await inLab("alice", server.port);
+    await using his = await inLab("bob", server.port);
 
     await hers.line("/call bob");
     await his.until("alice calls you from 127.0.0.1:");
@@ -38,5 +42,41 @@ Deno.test({
     assertMatch(mine, /\d/);
     assertEquals(mine.replace(/\s+/, " "), yours?.replace(/\s+/, " "));
     assert(!screen.includes("alice: psst"), "nothing of it went to the room");
+  },
+});
+
+Deno.test({
+  name:
+    "on a terminal: after /hangup the next line goes to the room, and to nobody if the other side ended it",
+  ignore: !hasTmux,
+  async fn() {
+    await using server = quietServer();
+    await using hers = await inLab("alice", server.port);
+    await using his = await inLab("bob", server.port);
+
+    for (const command of ["/hangup", "/hangup bob", "/hangup"]) {
+      await hers.line("/clear");
+      await his.line("/clear");
+      await hers.line("/call bob");
+      await his.until("alice calls you from 127.0.0.1:");
+      await his.line("/accept");
+      await hers.until("Compare this");
+      await hers.line("/direct");
+      await hers.until("direct bob>");
+      if (command === "/hangup") {
+        await hers.line("secret");
+        await his.until("alice -> you (direct): secret");
+      } else {
+        await his.line("/hangup");
+        await hers.until("bob ended the direct session");
+        await hers.line("secret");
+        await hers.until("! Not sent: the direct session with bob is over.");
+      }
+      await hers.line(command);
+      await hers.until(/#lab> *$/);
+      await hers.line("to all of you");
+      await his.until("alice: to all of you");
+    }
+    assert(!(await his.everything()).includes("alice: secret"));
   },
 });

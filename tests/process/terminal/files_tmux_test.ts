@@ -2,11 +2,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   ClientProcess,
-  hasTmux,
   quietServer,
   TmuxScreen,
 } from "../../tools/client_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
+import { hasTmux } from "../../tools/system/programs.ts";
 
 Deno.test({
   name: "a bar stands above the prompt while a file travels, and goes with it",
@@ -38,8 +38,41 @@ Deno.test({
     bob.kill("SIGCONT");
     await bob.until("big from alice: alice cancelled it");
 
-    assertMatch(running, /\[1\] big to bob .*\n#default> half a li$/);
+    assertMatch(running, /\[1\] big to bob .*\nalice #default> half a li$/);
     assert(!after.includes("[1] big to bob ["), after);
     assertEquals(Array.from(Deno.readDirSync(to.path)), []);
+  },
+});
+
+Deno.test({
+  name: "Tab completes the paths of files, and dragged paths are found",
+  ignore: !hasTmux, // needs tmux
+  async fn() {
+    using from = tempFolder();
+    Deno.writeTextFileSync(`${from.path}/my notes (1).txt`, "a");
+    Deno.writeTextFileSync(`${from.path}/price 5$ & more.txt`, "b");
+    await using server = quietServer();
+    const host = [`127.0.0.1:${server.port}`, "--direct-host", "127.0.0.1"];
+    await using bob = new ClientProcess(["bob", ...host, "--plain"]);
+    await bob.until("you joined #default");
+    await using screen = await TmuxScreen.open(120);
+    await screen.client("alice", ...host, "--room", "default");
+    await screen.until("you joined #default");
+
+    await screen.type(`/send bob ${from.path}/my`);
+    await screen.keys("Tab");
+    await screen.until(`${from.path}/my\\ notes\\ \\(1\\).txt`);
+    await screen.keys("Enter");
+    await bob.until("alice offers my notes (1).txt (1 B; ");
+    await screen.line(
+      `/send bob ${from.path}/price\\ 5\\$\\ \\&\\ more.txt`,
+    );
+    await bob.until("alice offers price 5$ & more.txt (1 B; ");
+    await screen.line(`/send bob file://${from.path}/my%20notes%20(1).txt`);
+    await screen.until(/3\] Offering my notes \(1\)\.txt/);
+    await screen.line(`/send bob ${from.path}/*.txt`);
+    await bob.until("alice offers my notes (1).txt and 1 more (2 files, 2 B; ");
+    await screen.line(`/send bob ${from.path}/*.none`);
+    await screen.until("no file fits this pattern");
   },
 });

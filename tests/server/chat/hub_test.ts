@@ -3,34 +3,42 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import {
   Hub,
-  MAX_ROOMS,
   MAX_ROOMS_PER_USER,
   type RoomHistory,
 } from "../../../server/chat/hub.ts";
-import { QUIET_ROOM_MEMBERS } from "../../../server/chat/presence.ts";
+import { Muting } from "../../../server/chat/muting.ts";
+import {
+  BUSY_TICKS,
+  QUIET_ROOM_MEMBERS,
+} from "../../../server/chat/presence.ts";
 import type { Peer, User } from "../../../server/chat/user.ts";
 import type { Batch } from "../../../server/chat/batch.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
 const NO_HISTORY: RoomHistory = {
   lastId: 0,
-  roomCount: 0,
   roomName: () => undefined,
   rooms: () => [],
+  share: () => {},
+  forget: () => Promise.resolve(),
 };
+
+const TIME = "2026-11-21T07:32:56.120Z";
 
 /** A peer that remembers what it was told. */
 class FakePeer implements Peer {
   readonly kind = "guest";
   readonly remote: string;
+  readonly network: string;
   congested = false;
   /** First lines and heads of what came. */
   readonly told: string[] = [];
   /** Called at every NOTICE. */
   onNotice: () => void = () => {};
 
-  constructor(remote: string) {
+  constructor(remote: string, network = "10.0.0.1") {
     this.remote = remote;
+    this.network = network;
   }
 
   relief(): Promise<void> {
@@ -81,6 +89,26 @@ Deno.test("Hub keeps a reserved name, and its look-alikes, until it is released"
   assertEquals(taken, [104, 104, 104, 104]);
 });
 
+Deno.test("Hub suggests free names to a class that all type the same name", () => {
+  const hub = new Hub();
+  hub.names.reserve("student");
+
+  const suggested = Array.from({ length: 39 }, () => {
+    const { headers } = assertThrows(
+      () => hub.names.reserve("student"),
+      ChatError,
+    );
+    const name = String(headers["Suggestion"]);
+    hub.names.reserve(name);
+    return name;
+  });
+
+  assertEquals(
+    suggested,
+    Array.from({ length: 39 }, (_, i) => `student${i + 2}`),
+  );
+});
+
 Deno.test("Hub delivers to a room, a user, ALL, and never to the sender but by name", () => {
   const hub = new Hub();
   const alice = enter(hub, "alice", "#r");
@@ -113,18 +141,22 @@ Deno.test("Hub says who of the receivers is congested", () => {
 });
 
 Deno.test("Hub takes a user out of every room once", () => {
-  const hub = new Hub();
+  const log: string[] = [];
+  const hub = new Hub({
+    log: (line) => void log.push(line),
+    now: () => Date.parse(TIME),
+  });
   const alice = enter(hub, "alice", "#a", "#b");
   const bob = enter(hub, "bob", "#b");
   bob.peer.told.length = 0;
+  log.length = 0;
 
-  const left = hub.exit(alice.user, "why");
-  const again = hub.exit(alice.user, "why");
+  hub.exit(alice.user, "why");
+  hub.exit(alice.user, "why");
 
-  assertEquals(left.map(({ name }) => name), ["#a", "#b"]);
-  assertEquals(again, []);
+  assertEquals(log, ["alice left room [a]", "alice left room [b]"]);
   assertEquals(bob.peer.told, [
-    "NOTICE offline\nRoom: #b\nUser: alice\nReason: why\nMembers: 1\n\n",
+    `NOTICE offline\nRoom: #b\nUser: alice\nReason: why\nMembers: 1\nTime: ${TIME}\n\n`,
   ]);
   assertEquals(hub.roomNamed("#a"), undefined);
 });
@@ -164,32 +196,25 @@ Deno.test("Hub gives a room the name under which it has history", () => {
   assert(hub.roomNamed("#OLD") === room);
 });
 
-Deno.test("Hub limits the rooms of one user, and those of all", () => {
-  const hub = new Hub();
-  for (let i = 0; i < MAX_ROOMS / MAX_ROOMS_PER_USER; i++) {
-    const { user } = enter(hub, `u${i}x`);
-    for (let j = 0; j < MAX_ROOMS_PER_USER; j++) {
-      hub.join(user, `#r-${i}-${j}`, NO_HISTORY);
-    }
-    assertEquals(code(() => hub.join(user, "#more", NO_HISTORY)), 109);
-  }
-  const { user } = enter(hub, "late");
-
-  assertEquals(code(() => hub.join(user, "#more", NO_HISTORY)), 109);
-  assertEquals(hub.join(user, "#r-0-0", NO_HISTORY).members.size, 2);
-});
-
-Deno.test("Hub makes no more rooms than can have history, but #default always", () => {
+Deno.test("Hub limits the rooms of one user", () => {
   const hub = new Hub();
   const { user } = enter(hub, "alice");
-  const full = { ...NO_HISTORY, roomCount: MAX_ROOMS };
+  for (let i = 0; i < MAX_ROOMS_PER_USER; i++) {
+    hub.join(user, `#r-${i}`, NO_HISTORY);
+  }
 
-  assertEquals(code(() => hub.join(user, "#new", full)), 109);
-  assertEquals(
-    hub.join(user, "#old", { ...full, roomName: () => "#old" }).name,
-    "#old",
-  );
-  assertEquals(hub.join(user, "#default", full).name, "#default");
+  assertEquals(code(() => hub.join(user, "#more", NO_HISTORY)), 109);
+  assertEquals(hub.join(user, "#r-0", NO_HISTORY).members.size, 1);
+});
+
+Deno.test("Hub makes no more rooms than there can be, but #default always", () => {
+  const hub = new Hub({ roomLimits: { perAddress: 10, total: 2 } });
+  const { user } = enter(hub, "alice", "#a", "#b");
+
+  assertEquals(code(() => hub.join(user, "#new", NO_HISTORY)), 109);
+  assertEquals(hub.join(user, "#default", NO_HISTORY).name, "#default");
+  hub.leave(user, "#a");
+  assertEquals(hub.join(user, "#new", NO_HISTORY).name, "#new");
 });
 
 /** A room of just so many that presence is gathered. */
@@ -198,7 +223,7 @@ function crowd(hub: Hub): { user: User; peer: FakePeer }[] {
     { length: QUIET_ROOM_MEMBERS + 2 },
     (_, i) => enter(hub, `u${i}x`, "#r"),
   );
-  hub.tellGathered();
+  hub.presence.tellGathered();
   for (const { peer } of members) peer.told.length = 0;
   return members;
 }
@@ -216,7 +241,7 @@ Deno.test("Hub tells up to a hundred members at once, and gathers from then on",
 });
 
 Deno.test("Hub gathers who came and went, and tells it in one NOTICE a kind", () => {
-  const hub = new Hub();
+  const hub = new Hub({ now: () => Date.parse(TIME) });
   const [one, two, three] = crowd(hub);
 
   enter(hub, "new1x", "#r");
@@ -224,15 +249,15 @@ Deno.test("Hub gathers who came and went, and tells it in one NOTICE a kind", ()
   hub.leave(two!.user, "#r");
   hub.exit(three!.user, "why");
   const before = one!.peer.told.length;
-  hub.tellGathered();
-  hub.tellGathered();
+  hub.presence.tellGathered();
+  hub.presence.tellGathered();
 
   const size = QUIET_ROOM_MEMBERS + 2;
   assertEquals(before, 0);
   assertEquals(one!.peer.told, [
-    `NOTICE joined\nRoom: #r\nCount: 2\nMembers: ${size}\nContent-length: 34\n\nnew1x host:new1x\nnew2x host:new2x\n`,
-    `NOTICE left\nRoom: #r\nCount: 1\nMembers: ${size}\nContent-length: 13\n\nu1x host:u1x\n`,
-    `NOTICE offline\nRoom: #r\nCount: 1\nMembers: ${size}\nContent-length: 13\n\nu2x host:u2x\n`,
+    `NOTICE joined\nRoom: #r\nCount: 2\nMembers: ${size}\nTime: ${TIME}\nContent-length: 34\n\nnew1x host:new1x\nnew2x host:new2x\n`,
+    `NOTICE left\nRoom: #r\nCount: 1\nMembers: ${size}\nTime: ${TIME}\nContent-length: 13\n\nu1x host:u1x\n`,
+    `NOTICE offline\nRoom: #r\nCount: 1\nMembers: ${size}\nTime: ${TIME}\nContent-length: 13\n\nu2x host:u2x\n`,
   ]);
 });
 
@@ -244,7 +269,7 @@ Deno.test("Hub leaves out who came and went within the second", () => {
   hub.exit(user, "");
   hub.leave(two!.user, "#r");
   hub.join(two!.user, "#r", NO_HISTORY);
-  hub.tellGathered();
+  hub.presence.tellGathered();
 
   assertEquals(one!.peer.told, []);
 });
@@ -256,8 +281,8 @@ Deno.test("Hub tells also of those who go while others are told", () => {
   two!.peer.onNotice = () => hub.exit(two!.user, "too slow");
 
   hub.exit(four!.user, "gone");
-  hub.tellGathered();
-  hub.tellGathered();
+  hub.presence.tellGathered();
+  hub.presence.tellGathered();
 
   for (const { peer } of [one!, three!]) {
     const told = peer.told.join("");
@@ -266,33 +291,96 @@ Deno.test("Hub tells also of those who go while others are told", () => {
   }
 });
 
-Deno.test("Hub refuses what a muted user sends, under any look-alike, until that ends", () => {
-  const hub = new Hub();
-  const { user: bob } = enter(hub, "Bob", "#r");
-  const { user: carol } = enter(hub, "carol", "#r");
+Deno.test("Hub tells what users of one network do without end every ten seconds, as it came out", () => {
+  const hub = new Hub({ now: () => Date.parse(TIME), changesAtOnce: 3 });
+  const { peer } = enter(hub, "alice", "#r");
+  const { user } = enter(hub, "eve", "#r");
+  const told = () => peer.told.splice(0).map((frame) => frame.split("\n", 3));
+  hub.leave(user, "#r");
+  const atOnce = told();
 
-  hub.mute("b0b");
+  hub.join(user, "#r", NO_HISTORY); // the fourth, with alice's own
+  hub.leave(user, "#r"); // comes to nothing
+  hub.join(user, "#r", NO_HISTORY);
+  const other = new FakePeer("host:bob", "10.0.0.2");
+  hub.names.reserve("bob");
+  hub.join(hub.enter("bob", other), "#r", NO_HISTORY);
+  hub.presence.tellGathered();
+  const afterOne = told();
+  for (let tick = 2; tick < BUSY_TICKS; tick++) hub.presence.tellGathered();
+  const afterNine = told();
+  hub.presence.tellGathered();
+  const afterTen = told();
 
-  assertEquals(code(() => hub.checkTarget(bob, "#r")), 120);
-  assertEquals(hub.checkTarget(carol, "bob"), "Bob");
-  assertEquals([...hub.mutes()], ["b0b"]);
-  assertEquals(hub.unmute("BOB"), "b0b");
-  assertEquals(hub.checkTarget(bob, "#r"), "#r");
-  assertEquals(hub.unmute("bob"), undefined);
+  assertEquals(atOnce, [
+    ["NOTICE joined", "Room: #r", "User: eve"],
+    ["NOTICE left", "Room: #r", "User: eve"],
+  ]);
+  assertEquals(afterOne, [["NOTICE joined", "Room: #r", "Count: 1"]]); // bob
+  assertEquals(afterNine, []);
+  assertEquals(afterTen, [["NOTICE joined", "Room: #r", "Count: 1"]]);
 });
 
-Deno.test("Hub mutes who comes in later, or again", () => {
-  const hub = new Hub();
-  hub.mute("bob");
-  hub.mute("bob");
+Deno.test("Hub tells a network's changes at once again after a pause", () => {
+  const hub = new Hub({ changesAtOnce: 2 });
+  const { peer } = enter(hub, "alice", "#r");
+  const { user } = enter(hub, "eve", "#r");
+  hub.presence.tellGathered();
+  hub.presence.tellGathered();
+  peer.told.length = 0;
+
+  hub.leave(user, "#r");
+  const first = peer.told.length;
+  hub.join(user, "#r", NO_HISTORY);
+
+  assertEquals([first, peer.told.length], [1, 1]);
+});
+
+/** Mutes of the test, by name. */
+function mutes(...names: string[]) {
+  const muted = new Set(names);
+  const reason = (name: string) =>
+    muted.has(name) ? "you are muted" : undefined;
+  return {
+    muted,
+    muting: new Muting({ reason, entered: reason, newcomer: () => {} }),
+  };
+}
+
+Deno.test("Hub refuses what a muted user sends, until that ends by itself", () => {
+  const { muted, ...rules } = mutes();
+  const hub = new Hub(rules);
+  const { user: bob } = enter(hub, "bob", "#r");
+  const { user: carol } = enter(hub, "carol", "#r");
+
+  muted.add("bob");
+  hub.muting.mark(hub.users());
+
+  const error = assertThrows(() => hub.checkTarget(bob, "#r"), ChatError);
+  assertEquals([error.code, error.message], [
+    120,
+    "Cannot send: you are muted",
+  ]);
+  assertThrows(() => hub.muting.check(bob, "call"), ChatError, "Cannot call");
+  assertEquals(hub.checkTarget(carol, "bob"), "bob");
+  muted.delete("bob");
+  assertEquals(hub.checkTarget(bob, "#r"), "#r");
+  assertEquals(bob.muted, undefined);
+});
+
+Deno.test("Hub asks for each user who enters, also again", () => {
+  const hub = new Hub(mutes("bob"));
 
   const { user } = enter(hub, "bob");
   hub.exit(user, "gone");
-  const { user: again } = enter(hub, "b0b");
+  const { user: again } = enter(hub, "bob");
+  const { user: carol } = enter(hub, "carol");
 
-  assertEquals([user.muted, again.muted], [true, true]);
-  hub.unmute("bob");
-  assert(!again.muted);
+  assertEquals([user, again, carol].map(({ muted }) => muted), [
+    "you are muted",
+    "you are muted",
+    undefined,
+  ]);
 });
 
 Deno.test("Hub tells everybody what the operator says", () => {

@@ -1,21 +1,28 @@
 /** A clock that jumps, and what grows old by it. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { Database } from "../../../server/journal/database.ts";
-import { IN_MEMORY } from "../../../server/journal/database_file.ts";
+import { IN_MEMORY } from "../../../server/journal/journal.ts";
 import { MAX_KEYED } from "../../../server/journal/retention.ts";
 import {
   ageClock,
   BELIEVED_AFTER_MS,
-  SqliteJournal,
-} from "../../../server/journal/sqlite_journal.ts";
-import { bytes, told } from "../../tools/net/raw_client.ts";
+} from "../../../server/journal/age_clock.ts";
+import { SqliteJournal } from "../../../server/journal/sqlite_journal.ts";
+import { bytes, RawClient, told } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
+import { tempFolder } from "../../tools/temp.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Two clocks in the test's hand, and the one that is made of them. */
-function clocks() {
+function clocks(start?: number) {
   const time = { wall: 1_000_000_000_000, steady: 5 };
-  const now = ageClock(() => time.wall, () => time.steady);
+  const now = ageClock({
+    wall: () => time.wall,
+    steady: () => time.steady,
+    start,
+  });
   return {
     time,
     now,
@@ -64,6 +71,29 @@ Deno.test("ageClock() follows a jump forward that lasts", () => {
   assertEquals(now(), time.wall);
 });
 
+Deno.test("ageClock() begins with an earlier time, and follows a clock that is steady", () => {
+  const start = 1_000_000_000_000 - 31 * DAY_MS;
+  const { time, now, pass } = clocks(start);
+
+  pass(BELIEVED_AFTER_MS / 2);
+  const early = now();
+  time.wall += 365 * DAY_MS; // now the hour begins again
+  now();
+  pass(BELIEVED_AFTER_MS - 1);
+  const late = now();
+  pass(1);
+
+  assertEquals(early, start + BELIEVED_AFTER_MS / 2);
+  assertEquals(late, start + 1.5 * BELIEVED_AFTER_MS - 1);
+  assertEquals(now(), time.wall);
+});
+
+Deno.test("ageClock() begins with no later time than the clock has", () => {
+  const { time, now } = clocks(1_000_000_000_000 + 31 * DAY_MS);
+
+  assertEquals(now(), time.wall);
+});
+
 Deno.test("ageClock() goes back at once", () => {
   const { time, now } = clocks();
 
@@ -75,14 +105,15 @@ Deno.test("ageClock() goes back at once", () => {
 /** A journal that keeps everything for 30 days, and its clocks. */
 function openJournal() {
   const database = new Database(IN_MEMORY);
-  const { time, now, pass } = clocks();
+  const { time, pass } = clocks();
   const journal = new SqliteJournal(
     database,
     {
       forMs: 30 * DAY_MS,
       messages: Infinity,
+      bytes: Infinity,
       now: () => time.wall,
-      ageNow: now,
+      steady: () => time.steady,
     },
   );
   return {
@@ -150,4 +181,62 @@ Deno.test("a journal forgets keys when a million messages have followed", async 
   await opened.tidy();
 
   assertEquals(journal.repeated("k"), undefined);
+});
+
+/**
+ * A file of three messages of some ages in days; what a server with the default
+ * `--keep` has of it after it has tidied, and what it has logged.
+ */
+async function restarted(days: readonly [number, number, number]) {
+  using folder = tempFolder();
+  const db = `${folder.path}/chat.db`;
+  {
+    await using server = startTestServer({ db });
+    using bob = await RawClient.enter(server.port, "bob", "#r");
+    for (const text of ["x", "y", "z"]) {
+      await bob.say("#r", text);
+      await bob.next("SENT");
+    }
+  }
+  const file = new DatabaseSync(db);
+  const older = file.prepare(
+    "UPDATE messages SET at = at - ? WHERE first_id = ?",
+  );
+  days.forEach((age, index) => older.run(age * DAY_MS, index + 1));
+  file.close();
+  await using server = startTestServer({ db });
+  using bob = await RawClient.enter(server.port, "bob", "#r");
+  server.context.journal.tidy();
+  await bob.say("#r", "later"); // is committed after what is deleted
+  await bob.next("SENT");
+  await bob.send("HISTORY #r\n\n");
+  const found = await bob.next("HISTORY");
+  return { count: /Count: (\d+)/.exec(found)?.[1], log: server.log };
+}
+
+for (const days of [31, 365, 20_000]) {
+  Deno.test(`a server whose clock is ${days} days ahead deletes nothing, and says why`, async () => {
+    const { count, log } = await restarted([days, days, days]);
+
+    assertEquals(count, "4");
+    assertMatch(
+      log.join("\n"),
+      /Nothing older than 30d is deleted yet: [^]*newest message/,
+    );
+  });
+}
+
+for (const days of [[31, 31, 0], [31, 0, 0]] as const) { // the last: just now
+  Deno.test(`a server that starts twice with a clock ahead deletes nothing: ${days}`, async () => {
+    const { count } = await restarted([...days]);
+
+    assertEquals(count, "4");
+  });
+}
+
+Deno.test("a server deletes at once what is old beside its other messages, and says so", async () => {
+  const { count, log } = await restarted([32, 1, 0]);
+
+  assertEquals(count, "3");
+  assertMatch(log.join("\n"), /Deleted 1 message older than 30d/);
 });

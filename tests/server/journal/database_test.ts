@@ -6,10 +6,13 @@ import { Database } from "../../../server/journal/database.ts";
 import { StartError } from "../../../server/journal/start_error.ts";
 import { MIGRATIONS } from "../../../server/journal/schema.ts";
 import { tempFolder } from "../../tools/temp.ts";
+import { needs } from "../../tools/system/skips.ts";
 
 /** Changes one ban, and gives all there are. */
 function bans(database: Database) {
-  const insert = database.prepare("INSERT INTO bans VALUES ('name', ?, 0, '')");
+  const insert = database.prepare(
+    "INSERT INTO bans VALUES ('name', ?, 0, '', NULL)",
+  );
   const select = database.prepare("SELECT value FROM bans ORDER BY value");
   return {
     add: (name: string) => void insert.run(name),
@@ -130,20 +133,21 @@ Deno.test("a file of the schema's next version is refused, and left as it is", (
   assertEquals(Deno.readFileSync(file), before);
 });
 
-Deno.test({
-  name: "a new file is for nobody else to read, nor what stands beside it",
-  ignore: Deno.build.os === "windows", // which has no such permissions
-  fn: async () => {
-    using folder = tempFolder();
-    using database = new Database(`${folder.path}/chat.db`);
-    await database.write(() => {});
+Deno.test(
+  needs("mode that says who may read a file", {
+    name: "a new file is for nobody else to read, nor what stands beside it",
+    fn: async () => {
+      using folder = tempFolder();
+      using database = new Database(`${folder.path}/chat.db`);
+      await database.write(() => {});
 
-    for (const { name } of Deno.readDirSync(folder.path)) {
-      const { mode } = Deno.statSync(`${folder.path}/${name}`);
-      assertEquals(mode! & 0o777, 0o600, name);
-    }
-  },
-});
+      for (const { name } of Deno.readDirSync(folder.path)) {
+        const { mode } = Deno.statSync(`${folder.path}/${name}`);
+        assertEquals(mode! & 0o777, 0o600, name);
+      }
+    },
+  }),
+);
 
 /** Paths that cannot be used; each is made in a folder of its own. */
 const UNUSABLE: readonly [what: string, why: string, make: Make][] = [
@@ -166,7 +170,7 @@ const UNUSABLE: readonly [what: string, why: string, make: Make][] = [
   ["a file in no folder", "there is no folder", (f) => `${f}/none/chat.db`],
   [
     "a file where we may not write",
-    "this system does not let us write there",
+    "the system does not let the server write there",
     () => {
       return "/sys/chat.db"; // which not even root may make
     },

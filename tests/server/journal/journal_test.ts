@@ -1,5 +1,5 @@
 /** What every journal does: order, pages, keys, and what was missed. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   type Journal,
   KEY_LIFE_MS,
@@ -13,7 +13,7 @@ import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import type { Batch, Draft } from "../../../server/chat/batch.ts";
 import { bytes, told } from "../../tools/net/raw_client.ts";
 
-const KEEP = { forMs: Infinity, messages: Infinity };
+const KEEP = { forMs: Infinity, messages: Infinity, bytes: Infinity };
 
 /** Makes a journal, and what it stands on. */
 type Make = (now: () => number) => { journal: Journal } & Disposable;
@@ -26,7 +26,7 @@ const JOURNALS: readonly [name: string, make: Make][] = [
   ["SqliteJournal", (now) => {
     const database = new Database(":memory:");
     return {
-      journal: new SqliteJournal(database, { ...KEEP, now }),
+      journal: new SqliteJournal(database, { ...KEEP, now, steady: now }),
       [Symbol.dispose]: () => database.close(),
     };
   }],
@@ -120,6 +120,19 @@ for (const [name, make] of JOURNALS) {
       [["#r", 1, 2], ["bob", 3, 1], ["#r", 4, 1]],
     );
     assertEquals(journal.lastId, 4);
+  });
+
+  Deno.test(`${name} has an id of its own, and knows its oldest message`, async () => {
+    using arranged = arrange(make);
+    using other = arrange(make);
+    const { journal } = arranged;
+
+    const empty = journal.oldestId;
+    await journal.append("alice", [draft("#r", "a"), draft("#r", "b")]);
+
+    assertMatch(journal.id, /^[0-9a-f]{32}$/);
+    assertEquals(journal.id === other.journal.id, false);
+    assertEquals([empty, journal.oldestId], [1, 1]);
   });
 
   Deno.test(`${name} keeps the bytes though the sender's buffer changes`, async () => {
@@ -272,6 +285,35 @@ for (const [name, make] of JOURNALS) {
     assertEquals(await missed(make, { since: 5 }), ["1", "2", "9", "10"]);
   });
 
+  Deno.test(`${name} says so often when a replay finds nothing, and reads nothing from before the user came`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    const say = async (from: string, to: string, count: number) => {
+      for (let i = 0; i < count; i++) {
+        await journal.append(from, [draft(to, "x")]);
+      }
+    };
+    const replay = async (since: number) => {
+      const rooms = new Map([["#r", since], ["#s", since]]);
+      const upTo = journal.lastId;
+      const query = { after: 0, upTo, user: "alice", since, rooms };
+      return await Array.fromAsync(journal.missed(query));
+    };
+    await say("bob", "#r", 1);
+    await say("alice", "#r", 1_000);
+    await say("alice", "#s", 1_000);
+    await say("bob", "#r", 1);
+
+    const all = await replay(0);
+    const none = await replay(journal.lastId);
+    const last = await replay(journal.lastId - 1);
+
+    assertEquals(told(all), ["1 x", "2002 x"]);
+    assert(all.length - 2 >= 6, `${all.length}`); // at most 256 batches in each
+    assertEquals(none, []);
+    assertEquals(told(last), ["2002 x"]);
+  });
+
   Deno.test(`${name} replays to a user however the case of the name is`, async () => {
     assertEquals(await missed(make, { user: "ALICE" }), [
       "1",
@@ -281,5 +323,59 @@ for (const [name, make] of JOURNALS) {
       "9",
       "10",
     ]);
+  });
+
+  Deno.test(`${name} replays a room that another user wrote in another case`, async () => {
+    const rooms = new Map([["#R", 0], ["#OTHER", 2]]);
+
+    assertEquals(await missed(make, { rooms }), [
+      "1",
+      "2",
+      "3",
+      "4",
+      "5",
+      "9",
+      "10",
+    ]);
+  });
+
+  Deno.test(`${name} forgets a room at once, and what is sent to it later counts`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    const frames = (room: string) =>
+      Array.fromAsync(journal.history(room, { limit: 10 }));
+    const missedOf = (after: number) =>
+      Array.fromAsync(journal.missed({
+        ...{ after, upTo: 100, user: "carol", since: 0 },
+        rooms: new Map([["#r", 0], ["#other", 0]]),
+      }));
+    await journal.append("alice", [draft("#r", "1"), draft("#other", "2")]);
+    await journal.append("bob", [draft("#r", "3")]);
+
+    const forgetting = journal.forget("#r");
+    const atOnce = [...journal.rooms()];
+    const gone = told(await frames("#r"));
+    await forgetting;
+    await journal.append("alice", [draft("#R", "4")]);
+
+    assertEquals(atOnce, ["#other"]);
+    assertEquals(gone, []);
+    assertEquals(told(await frames("#R")), ["4 4"]);
+    assertEquals(told(await frames("#other")), ["2 2"]);
+    assertEquals(told(await missedOf(0)), ["2 2", "4 4"]);
+    assertEquals(journal.roomName("#r"), "#R");
+    assertEquals(journal.lastId, 4);
+  });
+
+  Deno.test(`${name} forgets a room without history, and one again, and nothing happens`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    await journal.append("alice", [draft("#r", "1"), draft("#other", "2")]);
+
+    await journal.forget("#none");
+    await journal.forget("#r");
+    await journal.forget("#r");
+
+    assertEquals([...journal.rooms()], ["#other"]);
   });
 }

@@ -33,6 +33,7 @@ Deno.test("MemoryJournal keeps what fits, the newest, and forgets rooms that are
   );
   assert(kept.length >= 5 && kept.length <= 20, `${kept.length}`);
   assertEquals(kept.at(-1), "101 99");
+  assertEquals(kept[0]?.split(" ")[0], `${journal.oldestId}`);
   assertEquals([...journal.rooms()], ["#r"]);
   assertEquals(journal.roomName("#old"), undefined);
 });

@@ -6,9 +6,9 @@ import {
   headerOf,
   RawClient,
   sent,
-  startTestServer,
   steady,
 } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 const FILE = new URL("../../fixtures/16bfe57/parley.db", import.meta.url);

@@ -19,8 +19,10 @@ function open(path: string, keep: Partial<Keep> = {}) {
   const journal = new SqliteJournal(database, {
     forMs: Infinity,
     messages: Infinity,
+    bytes: Infinity,
     ...keep,
     now: () => clock.now,
+    steady: () => clock.now,
   });
   journal.connect({
     deliver: (_batch, forwards) => {
@@ -56,9 +58,7 @@ Deno.test("SqliteJournal has the very frames, ids and rooms again after a restar
       draft("#Room", ""),
       draft("#Room", "x".repeat(70_000)),
     ]);
-    await opened.journal.append("bob", [
-      { ...draft("#Room", "h\u00e9llo"), declaredLength: 5 },
-    ]);
+    await opened.journal.append("bob", [draft("#Room", "h\u00e9llo")]);
     await opened.journal.append("bob", [draft("alice", "psst")]);
     before = opened.forwarded.slice(0, 2);
   }
@@ -202,13 +202,15 @@ Deno.test("SqliteJournal keeps as many messages as it is told, and the rooms of 
   for (let i = 0; i < 1_000; i++) {
     await journal.append("a", [draft("#r", `${i}`)]);
   }
-  await database.write(() => {}); // so that what is forgotten last is gone
+  journal.tidy();
+  await database.write(() => {}); // so that it is done
 
   assertEquals(
     await historyOf(journal),
     Array.from({ length: 10 }, (_, i) => `${992 + i} ${990 + i}`),
   );
   assertEquals([...journal.rooms()], ["#r"]);
+  assertEquals(journal.oldestId, 992);
 });
 
 Deno.test("SqliteJournal keeps up with many runs a tick", async () => {
@@ -222,6 +224,7 @@ Deno.test("SqliteJournal keeps up with many runs a tick", async () => {
         () => journal.append("a", [draft("#r", "x")]),
       ),
     );
+    journal.tidy();
   }
   await database.write(() => {});
 
@@ -241,7 +244,8 @@ Deno.test("SqliteJournal forgets a long past in pieces, and keeps the rest", asy
     SELECT (SELECT count(*) FROM messages) AS runs,
            (SELECT count(*) FROM keys) AS keys`);
 
-  await journal.append("a", [draft("#r", "kept", "k")]); // which tidies
+  await journal.append("a", [draft("#r", "kept", "k")]);
+  journal.tidy();
   const left: number[] = [];
   do {
     await database.write(() => {});
@@ -261,9 +265,11 @@ Deno.test("SqliteJournal forgets a long past in pieces, and keeps the rest", asy
 Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", async () => {
   using folder = tempFolder();
   const file = `${folder.path}/chat.db`;
+  let id = "";
   {
     using opened = open(file, { forMs: 30 * DAY_MS });
     const { journal, database, clock } = opened;
+    id = journal.id;
     await journal.append("a", [draft("#r", "x", "k")]);
     clock.now += 30 * DAY_MS;
     journal.tidy();
@@ -279,7 +285,7 @@ Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", 
   using opened = open(file);
   const { journal, database } = opened;
 
-  assertEquals(journal.lastId, 1);
+  assertEquals([journal.id, journal.oldestId, journal.lastId], [id, 2, 1]);
   assertEquals((await journal.append("a", [draft("#r", "y")]))[0]?.firstId, 2);
   assertEquals(database.prepare("SELECT * FROM keys").all(), []);
 });
@@ -294,6 +300,7 @@ Deno.test("SqliteJournal reads history as it is taken, without what is deleted m
   const frames = journal.history("#r", { limit: 3 });
   const first = await frames.next();
   await journal.append("a", [draft("#r", "d"), draft("#r", "e")]);
+  journal.tidy();
   await database.write(() => {}); // so that the oldest two are gone
   const rest = await Array.fromAsync(frames);
 
@@ -358,29 +365,6 @@ Deno.test("SqliteJournal replays a hundred rooms as MemoryJournal does", async (
     assert(expected.length > 10);
     assertEquals(told(got), told(expected));
   }
-});
-
-Deno.test("SqliteJournal lets others have their turn during a long replay", async () => {
-  using opened = open(":memory:");
-  const { journal } = opened;
-  for (let i = 0; i < 2_000; i++) {
-    const from = i === 0 || i === 1_999 ? "bob" : "alice"; // who reads it
-    await journal.append(from, [draft(`#r${i % 2}`, "x")]);
-  }
-  const rooms = new Map([["#r0", 0], ["#r1", 0]]);
-  const query = { after: 0, upTo: 2_000, user: "alice", since: 0, rooms };
-  let turns = 0;
-  let others = setImmediate(function take() {
-    turns++;
-    others = setImmediate(take);
-  });
-
-  const turnsAt: number[] = [];
-  for await (const _ of journal.missed(query)) turnsAt.push(turns);
-  clearImmediate(others);
-
-  assertEquals(turnsAt.length, 2);
-  assert(turnsAt[1]! - turnsAt[0]! >= 4, `${turnsAt}`);
 });
 
 Deno.test("SqliteJournal refuses when its file is closed, and nothing breaks", async () => {

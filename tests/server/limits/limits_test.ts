@@ -7,8 +7,12 @@ import {
   overRate,
   SIGN_UPS,
 } from "../../../server/limits/limits.ts";
-import { ADDRESS_SHARE, BURST_SECONDS } from "../../../server/limits/pacing.ts";
-import { DEFAULT_RATES, NO_RATES } from "../../../server/limits/rates.ts";
+import {
+  ADDRESS_SHARE,
+  BURST_SECONDS,
+  DEFAULT_RATES,
+  NO_RATES,
+} from "../../../server/limits/rates.ts";
 
 const RATES = { messages: 1, bytes: 10, joins: 1, requests: 1, connects: 1 };
 const MOST_MESSAGES = RATES.messages * BURST_SECONDS;
@@ -57,7 +61,8 @@ for (
   const [one, other, same] of [
     ["[2001:db8:1:2::7]", "[2001:db8:1:2:ffff::8]", true],
     ["[2001:db8:1:2::7]", "[2001:db8:1:3::7]", false],
-    ["[::1]", "[::2]", true],
+    ["[::1]", "[::2]", false], // one of them is this computer itself
+    ["[::2]", "[::3]", true],
     ["[1::2]", "[1:0:0:0:5::]", true],
     ["[::a:0:0:0:1]", "[::b:0:0:0:1]", false],
     ["[::a:0:0:0:1]", "[::a:0:0:0:2]", true],
@@ -198,4 +203,30 @@ Deno.test("a client that sends little talks, one that sends much floods for a wh
 
   assertEquals([talks, pace.floods(0)], [false, true]);
   assertEquals(pace.floods(10_000), false);
+});
+
+Deno.test("many connections of an address flood together, and who talks beside them does not", () => {
+  const limits = new Limits();
+  const foes = Array.from(
+    { length: 300 },
+    () => enter(limits, "10.0.0.1").pace,
+  );
+  const classmate = enter(limits, "10.0.0.1").pace;
+  const other = enter(limits, "10.0.0.2").pace;
+  const last = foes.at(-1)!; // there are 300
+  let talked = 0;
+
+  for (let second = 0; second < 5; second++) {
+    const now = second * 1_000;
+    const total = (second + 1) * 15_000; // each below its own rate
+    for (const foe of foes) foe.countRead(total, now);
+    other.countRead(total, now);
+    classmate.countRead(talked += 200, now);
+  }
+
+  assertEquals([last.floods(4_000), last.owes(4_000)], [true, false]);
+  assertEquals([classmate, other].map((pace) => pace.floods(4_000)), [
+    false,
+    false,
+  ]);
 });

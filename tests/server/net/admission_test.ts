@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Admission, PAUSE_MS } from "../../../server/net/admission.ts";
 import { round, TestClock } from "../../tools/test_clock.ts";
-import { within } from "../../tools/net/raw_client.ts";
+import { within } from "../../tools/net/within.ts";
 
 /** An admission control whose clock and talk are the test's. */
 function arrange() {
@@ -126,4 +126,22 @@ Deno.test("an admission that is disposed lets all newcomers through, in a pause 
   await Promise.all(waiting);
   assertEquals(admission.pass(), undefined);
   assertEquals(clock.waiting, 0, "a timer is left");
+});
+
+/** Has newcomers of these addresses pass; returns the order. */
+async function turns(comers: string): Promise<string> {
+  const { clock, state, admission } = arrange();
+  await using _admission = admission;
+  state.lastId++;
+  let order = "";
+  for (const comer of comers) {
+    admission.pass(comer)?.then(() => order += comer);
+  }
+  for (; order.length < comers.length; await round()) clock.pass(PAUSE_MS);
+  return order;
+}
+
+Deno.test("an address that comes without a pause delays only its own", async () => {
+  assertEquals(await turns("aaaaaaab"), "aabaaaaa"); // the first found none
+  assertEquals(await turns("aaaabbbcc"), "aabcabcab");
 });

@@ -8,7 +8,8 @@ import {
 } from "../../../server/net/outbox.ts";
 import { WriteScheduler } from "../../../server/net/outbox.ts";
 import { round, TestClock } from "../../tools/test_clock.ts";
-import { bytes, within } from "../../tools/net/raw_client.ts";
+import { bytes } from "../../tools/net/raw_client.ts";
+import { within } from "../../tools/net/within.ts";
 
 const decoder = new TextDecoder();
 

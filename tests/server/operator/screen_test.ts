@@ -1,18 +1,47 @@
-/** The operator's terminal when nothing reads it any more. */
-import { assertEquals } from "@std/assert";
-import { RawClient, within } from "../../tools/net/raw_client.ts";
+/** The operator's terminal: the greeting, and when nothing reads it any more. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { Screen } from "../../../server/operator/screen.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { within } from "../../tools/net/within.ts";
 import { HERE, RUN } from "../../tools/server_process.ts";
+import { hasScript, shellCommand } from "../../tools/system/programs.ts";
 
-/** Whether there is a `script`, which runs a program on a terminal. */
-const hasScript = await new Deno.Command("script", { args: ["--version"] })
-  .output().then(({ success }) => success, () => false);
+Deno.test("a user who connects at once does not break the greeting", async () => {
+  const { write } = Deno.stdout;
+  let text = "";
+  Deno.stdout.write = (bytes) => {
+    text += new TextDecoder().decode(bytes);
+    return Promise.resolve(bytes.length);
+  };
+  try {
+    await using screen = new Screen();
+    screen.print("Listening");
+    screen.log("alice connected");
+    screen.print("The page is at");
+    screen.startLog();
+    screen.log("bob connected");
+    screen.print("Users: 2");
+  } finally {
+    Deno.stdout.write = write;
+  }
+
+  assertMatch(
+    text,
+    /^Listening\nThe page is at\n.* alice connected\n.* bob connected\nUsers: 2\n$/,
+  );
+});
 
 Deno.test({
   name: "a terminal that nothing reads stops no server, and misses lines" +
     (hasScript ? "" : " (left out: there is no script)"),
   ignore: !hasScript,
   async fn() {
-    const server = [Deno.execPath(), ...RUN, ...HERE, "--no-limits"].join(" ");
+    const server = shellCommand(
+      Deno.execPath(),
+      ...RUN,
+      ...HERE,
+      "--no-limits",
+    );
     const child = new Deno.Command("script", {
       args: ["-qec", server, "/dev/null"],
       stdin: "piped",

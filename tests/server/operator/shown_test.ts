@@ -12,8 +12,9 @@ import { type Item, View } from "../../../client/view/view.ts";
 import { FakeServer } from "../../tools/client_tools.ts";
 import { newSeed } from "../../tools/net/fault_proxy.ts";
 import { FOUL_TEXTS } from "../../fuzz/hostile_frames.ts";
-import { startTestServer } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
 import { checkShown } from "../../tools/shown.ts";
+import { hasScript } from "../../tools/system/programs.ts";
 
 const SEED = newSeed();
 
@@ -83,6 +84,7 @@ Deno.test("there is always something to see of a name, in one word", () => {
     fc.property(anything, (name) => {
       const shown = sanitizeName(name);
       checkShown(shown);
+      assert(!/\p{Default_Ignorable_Code_Point}/u.test(shown), "all of it");
       assert(/^\S+$/.test(shown.replace("<no name>", "-")), "it is one word");
       assert(/[^\p{Z}\u2800]/u.test(shown), "it can be seen");
     }),
@@ -106,10 +108,6 @@ Deno.test("whatever is typed at a server, its console answers harmlessly", async
     { seed: SEED, numRuns: 500 },
   );
 });
-
-/** Whether there is a `script`, which runs a program on a terminal. */
-const hasScript = await new Deno.Command("script", { args: ["--version"] })
-  .output().then(({ success }) => success, () => false);
 
 /** What the client itself draws a screen with. */
 // deno-lint-ignore no-control-regex -- these are what is meant

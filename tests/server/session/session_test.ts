@@ -2,37 +2,45 @@
  * Sessions on sockets that the test plays itself: what a bug in one of them
  * does, and what happens between two of its awaits.
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { deriveKeys, Login, parseChallenge } from "../../../core/scram.ts";
 import { ChatError } from "../../../protocol.ts";
-import type { Journal } from "../../../server/journal/journal.ts";
+import { Limits } from "../../../server/limits/limits.ts";
+import { MAX_REFUSED_PER_ADDRESS } from "../../../server/session/lifecycle.ts";
+import {
+  type Journal,
+  NOTHING_FOUND,
+} from "../../../server/journal/journal.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { bodyOf, request, verifierFor } from "../../tools/account_tools.ts";
-import { arrange, type FakeWire, turn } from "../../tools/net/fake_peers.ts";
-import { bytes } from "../../tools/net/raw_client.ts";
+import {
+  arrange,
+  type FakeWire,
+  send,
+  turn,
+} from "../../tools/net/fake_peers.ts";
 
 /** A journal that asks `journal`, made to be changed. */
 function relayed(journal: Journal): Journal {
   return {
+    id: "j",
+    get oldestId() {
+      return journal.oldestId;
+    },
     get lastId() {
       return journal.lastId;
     },
-    get roomCount() {
-      return journal.roomCount;
-    },
-    connect: (output) => journal.connect(output),
+    connect: (output, rooms) => journal.connect(output, rooms),
     append: (from, drafts) => journal.append(from, drafts),
     repeated: (key) => journal.repeated(key),
     history: (room, page) => journal.history(room, page),
     missed: (query) => journal.missed(query),
     roomName: (name) => journal.roomName(name),
     rooms: () => journal.rooms(),
+    share: (room) => journal.share(room),
+    forget: (room) => journal.forget(room),
     tidy: () => journal.tidy(),
   };
-}
-
-function send(target: string, body: string): string {
-  return `SEND ${target}\nContent-length: ${bytes(body).length}\n\n${body}`;
 }
 
 Deno.test("a bug in one session ends that session, with its error, and no other", async () => {
@@ -98,6 +106,38 @@ Deno.test("a session that ends while its SENDs wait does nothing afterwards", as
   assertEquals([...hub.users()], []);
 });
 
+Deno.test("a replay that finds nothing ends with its connection, and the user leaves at once", async () => {
+  let searched = 0;
+  const { hub, connect } = arrange((journal) => ({
+    ...relayed(journal),
+    async *missed() {
+      for (;; searched++) {
+        await turn();
+        yield NOTHING_FOUND;
+      }
+    },
+  }));
+  const first = connect();
+  first.wire.say("REGISTER alice\n\n");
+  await first.wire.heard("REGISTERED");
+  const token = /Token: (\S+)/.exec(first.wire.got)![1];
+  first.wire.end();
+  await first.done;
+
+  const second = connect();
+  second.wire.say(`REGISTER alice\nToken: ${token}\nAfter: 0\n\n`);
+  while (searched === 0) await turn();
+  const before = [...hub.users()].length;
+  second.connection.lost();
+  const after = [...hub.users()].length;
+  const { length } = second.wire.got;
+  second.wire.end();
+  await second.done;
+
+  assertEquals([before, after], [1, 0]);
+  assertEquals(second.wire.got.length, length);
+});
+
 Deno.test("a session that ends during a long answer is sent no more of it", async () => {
   let taken = 0;
   const { connect } = arrange((journal) => ({
@@ -122,6 +162,28 @@ Deno.test("a session that ends during a long answer is sent no more of it", asyn
   await alice.done;
 
   assertEquals(taken - takenBefore, 1); // it was asked for already
+});
+
+Deno.test("of a long answer that its client does not read, the server holds one long message", async () => {
+  const { connect } = arrange((journal) => ({
+    ...relayed(journal),
+    async *history() {
+      for (let i = 0; i < 100; i++) yield new Uint8Array(60_000);
+    },
+  }));
+  const alice = connect();
+  alice.wire.say("REGISTER alice\n\nJOIN #r\n\n");
+  await alice.wire.heard("JOINED");
+  alice.wire.stuck = true;
+
+  alice.wire.say("HISTORY #r\n\n");
+  while (alice.connection.outbox.empty) await turn();
+  for (let i = 0; i < 10; i++) await turn();
+
+  assertEquals(alice.connection.outbox.queuedBytes, 60_000);
+  alice.connection.end("gone");
+  alice.wire.end();
+  await alice.done;
 });
 
 Deno.test("a thousand peers that do not read can all be given up at once", async () => {
@@ -172,7 +234,7 @@ Deno.test("members that stay in a room are told in a sensible order of those giv
     alice.wire.say(send("#r", "x".repeat(2_000)));
     await alice.wire.heard(`Id: ${i + 1}\n`);
   }
-  await alice.wire.heard("Members: 1\n\n");
+  await alice.wire.heard("Members: 1\nTime: ");
   for (const { wire } of [alice, ...stuck]) wire.close();
   await Promise.all([alice, ...stuck].map(({ done }) => done));
 
@@ -246,8 +308,14 @@ Deno.test("a newer login takes the name over while the visit of the older is bei
   const { visits, saving, saved } = slowVisits();
   const { context, hub, connect } = arrange(undefined, visits);
   const verifier = await verifierFor("pencil");
-  const account = { name: "alice", verifier, since: 0, keyScope: "k" };
-  await context.accounts.create(account);
+  const account = {
+    name: "alice",
+    verifier,
+    since: 0,
+    keyScope: "k",
+    network: "n",
+  };
+  await (await context.accounts.load()).create(account);
   const logIns = [connect(), connect(), connect()];
   const proofs = await Promise.all(logIns.map(({ wire }) => prove(wire)));
 
@@ -291,10 +359,11 @@ Deno.test("a user who is banned while the resumable session is stored is not reg
 
   wire.say("REGISTER alice\n\n");
   await saving.promise;
-  await context.bans.add({
+  await (await context.bans.load()).add({
     kind: "name",
     value: "alice",
     since: 0,
+    until: Infinity,
     reason: "spam",
   });
   saved.resolve();
@@ -317,7 +386,7 @@ async function inLine(request: string) {
   const ahead = arranged.context.admission.pass();
   newcomer.wire.say(request);
   const session = [...arranged.context.sessions].at(-1)!; // the last to come
-  while (!session.keepalive.waiting) await Promise.resolve(); // within this turn
+  while (session.openedAt < Infinity) await Promise.resolve(); // within this turn
   const end = async () => {
     alice.wire.end();
     newcomer.wire.end();
@@ -333,10 +402,10 @@ Deno.test("the time that a newcomer has to wait in line is not its own", async (
   const { newcomer, wait, end } = await inLine(login);
 
   wait(11_000);
-  await newcomer.wire.heard("CHALLENGE bob");
+  await newcomer.wire.heard("ERROR 121"); // is answered, and not registered
   wait(9_900);
   await newcomer.connection.outbox.flushed();
-  assertEquals(newcomer.wire.got.includes("ERROR"), false);
+  assertEquals(newcomer.wire.got.includes("ERROR 116"), false);
   wait(1_100);
 
   await newcomer.wire.heard("ERROR 116");
@@ -354,4 +423,31 @@ Deno.test("a newcomer whose connection ends in line does not come in", async () 
   assertEquals(context.resumables.newest("bob"), undefined);
   assertEquals(newcomer.wire.got, "");
   await end();
+});
+
+Deno.test("refused connections of one address leave others the time to read why", async () => {
+  const { context, clock, connect } = arrange();
+  const full = { ...context, limits: new Limits({ maxConnections: 0 }) };
+  const from = (host: string) => {
+    const state = { ...connect(undefined, full, host), hasEnded: false };
+    state.done.then(() => state.hasEnded = true);
+    return state;
+  };
+  const foes = Array.from({ length: 150 }, () => from("10.0.0.66"));
+  await turn();
+  const bob = from("10.0.0.1");
+  await turn();
+
+  const waiting = foes.filter(({ hasEnded }) => !hasEnded);
+  assertEquals(waiting.length, MAX_REFUSED_PER_ADDRESS);
+  assertEquals(bob.hasEnded, false);
+  assertMatch(bob.wire.got, /^ERROR 114 Server full\n/);
+  for (const { wire } of [...waiting, bob]) wire.end();
+  while (clock.waiting > 0) clock.pass(1_000);
+  await Promise.all([...foes, bob].map(({ done }) => done));
+  const again = from("10.0.0.66");
+  await turn();
+  assertEquals(again.hasEnded, false);
+  again.wire.end();
+  await again.done;
 });

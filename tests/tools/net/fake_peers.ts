@@ -5,24 +5,29 @@
 import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
+import { Mutes } from "../../../server/accounts/mutes.ts";
+import { Lazy } from "../../../core/lazy.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/session.ts";
 import { Database } from "../../../server/journal/database.ts";
-import { IN_MEMORY } from "../../../server/journal/database_file.ts";
+import { IN_MEMORY } from "../../../server/journal/journal.ts";
 import { Hub } from "../../../server/chat/hub.ts";
 import { Limits } from "../../../server/limits/limits.ts";
 import { MemoryJournal } from "../../../server/journal/memory_journal.ts";
 import { MAX_UNREAD_BYTES, NO_RATES } from "../../../server/limits/rates.ts";
+import { LongList } from "../../../server/session/answers.ts";
 import { serve } from "../../../server/session/serve.ts";
 import {
   CHECK_EVERY_MS,
   KeepaliveTimer,
-} from "../../../server/session/lifecycle.ts";
+} from "../../../server/session/keepalive.ts";
 import { Admission } from "../../../server/net/admission.ts";
+import { Turns } from "../../../server/net/turns.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { TestClock } from "../test_clock.ts";
-import { join, within } from "./raw_client.ts";
+import { bytes, join } from "./raw_client.ts";
+import { within } from "./within.ts";
 
 const decoder = new TextDecoder();
 
@@ -96,6 +101,10 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
+function lazy<T>(make: () => T): Lazy<T> {
+  return new Lazy(() => Promise.resolve(make()));
+}
+
 /** What a server's sessions share; a journal of the test's if it gives one. */
 export function arrange(
   wrap: (journal: Journal) => Journal = (journal) => journal,
@@ -103,24 +112,34 @@ export function arrange(
 ) {
   const hub = new Hub();
   const journal = wrap(new MemoryJournal());
-  journal.connect(hub);
-  const log: string[] = [];
+  journal.connect(hub, hub.shares);
   const clock = new TestClock();
   const database = new Database(IN_MEMORY);
   const context: Context = {
     hub,
     journal,
-    accounts: new Accounts(database, 0),
-    bans: new Bans(database),
-    twoSocketUsers: new TwoSocketUsers({
-      hub,
-      journal,
-      acknowledgeWithinMs: 1_000,
-      after: clock.after,
-      entered: () => {},
-    }),
+    accounts: lazy(() => new Accounts(database, 0)),
+    bans: lazy(() => new Bans(database)),
+    mutes: lazy(() =>
+      new Mutes(database, {
+        users: () => [],
+        accountSince: () => undefined,
+        log: () => {},
+      })
+    ),
+    twoSocketUsers: lazy(() =>
+      new TwoSocketUsers({
+        hub,
+        journal,
+        acknowledgeWithinMs: 1_000,
+        ...{ after: clock.after, now: clock.now },
+      })
+    ),
     resumables,
     limits: new Limits({ rates: NO_RATES, maxConnectionsPerAddress: 2_000 }),
+    floods: undefined,
+    turns: new Turns(clock, turn),
+    roomList: new LongList(),
     admission: new Admission(() => journal.lastId, clock),
     sessions: new Set(),
     settings: {
@@ -135,14 +154,18 @@ export function arrange(
     },
     now: clock.now,
     after: clock.after,
-    log: (line) => void log.push(line),
-    logThrottled: (line) => void log.push(line),
+    log: () => {},
+    logThrottled: () => {},
   };
   let port = 0;
-  const connect = (maxOutboxBytes?: number, shared: Context = context) => {
+  const connect = (
+    maxOutboxBytes?: number,
+    shared: Context = context,
+    host = "127.0.0.1",
+  ) => {
     const wire = new FakeWire();
     const connection = new Connection(wire, {
-      remote: `127.0.0.1:${++port}`,
+      remote: `${host}:${++port}`,
       now: 0,
       ...(maxOutboxBytes ? { maxOutboxBytes } : {}),
     });
@@ -156,5 +179,10 @@ export function arrange(
       keepalive.check();
     }
   };
-  return { context, clock, hub, log, connect, wait };
+  return { context, clock, hub, connect, wait };
+}
+
+/** A SEND of `body` to `target`, as it goes over the wire. */
+export function send(target: string, body: string): string {
+  return `SEND ${target}\nContent-length: ${bytes(body).length}\n\n${body}`;
 }

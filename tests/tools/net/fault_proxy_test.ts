@@ -1,7 +1,8 @@
 /** The proxy that breaks connections, between two plain sockets. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { FaultProxy, type FaultProxyOptions } from "./fault_proxy.ts";
-import { bytes, within } from "./raw_client.ts";
+import { bytes } from "./raw_client.ts";
+import { within } from "./within.ts";
 
 const decoder = new TextDecoder();
 

@@ -1,77 +1,18 @@
 /**
- * Tools for the wire tests: a client that knows nothing but bytes, and a server on
- * a free port that keeps its log.
+ * Tools for the wire tests: a client that knows nothing but bytes.
  *
- * The client cuts frames by itself and not with protocol.ts, so that a mistake
- * in there cannot hide itself. A wait for something that does not come fails after
- * {@linkcode PATIENCE_MS}, and says what came instead.
+ * It cuts frames by itself and not with protocol.ts, so that a mistake in there
+ * cannot hide itself.
  *
  * @module
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { serve } from "../../../examples/server.ts";
-import {
-  type Server,
-  type ServerOptions,
-  startServer,
-} from "../../../server/start.ts";
-import { startWeb, type Web } from "../../../web/serve/serve.ts";
-import { consoleOf } from "../operator.ts";
-import { SocketConn } from "./socket_conn.ts";
-
-/** What a {@linkcode RawClient} speaks over; a `Deno.TcpConn` is one. */
-type Conn = Pick<
-  Deno.Conn<Deno.NetAddr>,
-  "read" | "write" | "closeWrite" | "close" | "localAddr"
->;
-
-/** Whether servers are those of examples/. */
-let small = false;
-
-/** From now on, the tests of this file run against the small server. */
-export function useSmallServer(): void {
-  small = true;
-}
-
-/** A test of what server.ts can do, and the server of examples/ cannot. */
-export function fullServerTest(
-  name: string,
-  test: () => Promise<void>,
-): void {
-  if (!small) Deno.test(name, test);
-}
-
-/** Whether servers are reached over WebSockets. */
-let overWebSockets = false;
-
-/** From now on, the tests of this file run over WebSockets and not over TCP. */
-export function useWebSockets(): void {
-  overWebSockets = true;
-}
-
-/** Whether a peer can end its direction and still hear: over TCP alone. */
-export function canHalfClose(): boolean {
-  return !overWebSockets;
-}
-
-/** Where servers serve their WebSockets, by their ports. */
-const webs = new Map<number, Promise<Web>>();
-
-async function dial(port: number): Promise<Conn> {
-  const web = await webs.get(port);
-  if (web) return await SocketConn.connect(web.port);
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  conn.setNoDelay();
-  return conn;
-}
-
-/** After so long a test that waits in vain fails, in milliseconds. */
-export const PATIENCE_MS = 20_000;
+import { type Conn, dial } from "./test_server.ts";
+import { within } from "./within.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** `text` in UTF-8. */
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
@@ -88,157 +29,6 @@ export function join(...parts: (Uint8Array | string)[]): Uint8Array {
   return whole;
 }
 
-/** `promise`, or an error if it takes too long. */
-export async function within<T>(
-  promise: Promise<T>,
-  what: () => string,
-  ms: number = PATIENCE_MS,
-): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`Cannot wait any longer: ${what()}`)),
-    ms,
-  );
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A server on a free port, and the lines of its log. */
-export interface TestServer extends Server {
-  /** What its operator can type. */
-  readonly console: ReturnType<typeof consoleOf>;
-  /** What was logged so far. */
-  readonly log: readonly string[];
-  /** Resolves with the first line that has `part` in it. */
-  logged(part: string): Promise<string>;
-  /**
-   * Resolves when only `count` of the accepted connections are left; no connection
-   * that began before one of them may still be under way.
-   */
-  onlyConnected(count: number): Promise<void>;
-}
-
-/** Listens on this computer alone, on a free port unless told otherwise. */
-export function listenHere(port = 0): Deno.TcpListener {
-  return Deno.listen({ hostname: "127.0.0.1", port, tcpBacklog: 4_096 });
-}
-
-/**
- * A port for a server that restarts: below those that the system gives to programs
- * that ask for any port, so that no program gets it meanwhile.
- */
-export function lastingPort(): number {
-  for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    try {
-      listenHere(port).close();
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-}
-
-/** The server of examples/, which has no console and no web client. */
-function startSmallServer(
-  options: ServerOptions & { readonly tcp: Deno.TcpListener },
-): Server {
-  const { tcp, log } = options;
-  const served = serve(tcp, log);
-  const cannot = (): never => {
-    throw new TypeError("The small server cannot do that: fullServerTest");
-  };
-  return {
-    port: tcp.addr.port,
-    file: undefined,
-    tlsPort: undefined,
-    get context() {
-      return cannot();
-    },
-    welcome: cannot,
-    async [Symbol.asyncDispose]() {
-      tcp.close();
-      await served;
-    },
-  };
-}
-
-/** Starts a server that prints nothing. */
-export function startTestServer(options: ServerOptions = {}): TestServer {
-  const log: string[] = [];
-  const waiting = new Set<() => void>();
-  const start = small ? startSmallServer : startServer;
-  const server = start({
-    software: "parley 1.2.3",
-    log: (line) => {
-      log.push(line);
-      for (const look of waiting) look();
-    },
-    ...options,
-    tcp: options.tcp ?? listenHere(),
-  });
-  const until = async <T>(
-    look: () => T | undefined,
-    what: string,
-  ): Promise<T> => {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const lookAgain = () => {
-      const found = look();
-      if (found !== undefined) resolve(found);
-    };
-    waiting.add(lookAgain);
-    lookAgain();
-    try {
-      return await within(promise, () => `${what} in ${log.join("\n")}`);
-    } finally {
-      waiting.delete(lookAgain);
-    }
-  };
-  const web = overWebSockets ? serveWebSockets(server) : undefined;
-  if (web) webs.set(server.port, web);
-  return {
-    port: server.port,
-    file: server.file,
-    tlsPort: server.tlsPort,
-    get context() {
-      return server.context;
-    },
-    console: consoleOf(server),
-    welcome: server.welcome,
-    async [Symbol.asyncDispose]() {
-      webs.delete(server.port);
-      (await web)?.[Symbol.dispose]();
-      await server[Symbol.asyncDispose]();
-    },
-    log,
-    logged: (part) =>
-      until(() => log.find((line) => line.includes(part)), `"${part}"`),
-    async onlyConnected(count) {
-      const connected = () =>
-        log.filter((line) => COME.test(line)).length -
-        log.filter((line) => GONE.test(line)).length;
-      const are = () => connected() === count || undefined;
-      await until(are, `${count} connected`);
-    },
-  };
-}
-
-/** What the log says of who comes, and of who goes. */
-const COME = /^<[^>]+> connected/;
-const GONE = /^<[^>]+>(?: [^ ]+)? disconnected: /;
-
-/** Serves the page, and WebSockets into the same sessions. */
-export function serveWebSockets({ welcome }: Server): Promise<Web> {
-  return startWeb({
-    hostname: "127.0.0.1",
-    port: 0,
-    welcome: (wire, { address }) => welcome(wire, address),
-  });
-}
-
 /** A connection that speaks bytes. */
 export class RawClient implements Disposable {
   readonly #conn: Conn;
@@ -252,8 +42,9 @@ export class RawClient implements Disposable {
     this.#conn = conn;
   }
 
-  static async connect(port: number): Promise<RawClient> {
-    return new RawClient(await dial(port));
+  /** Connects from `from`, such as 127.0.0.2, or from this computer itself. */
+  static async connect(port: number, from?: string): Promise<RawClient> {
+    return new RawClient(await dial(port, from));
   }
 
   /** Connects with TLS to a server that has `cert`. */
@@ -444,6 +235,7 @@ export function steady(frame: string): string {
   return frame
     .replaceAll(/^Time: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/gm, "Time: T")
     .replaceAll(/^Token: [0-9a-f]{32}$/gm, "Token: T")
+    .replaceAll(/^Journal: [0-9a-f]{32}$/gm, "Journal: J")
     .replaceAll(/^Server: parley(?:-example)? \d+\.\d+\.\d+$/gm, "Server: S");
 }
 
@@ -466,7 +258,7 @@ export function sent(to: string, id: number, recipients: number): string {
 
 /** Ids and bodies of FORWARD frames. */
 export function told(frames: readonly Uint8Array[]): string[] {
-  return frames.map((frame) => {
+  return frames.filter(({ length }) => length > 0).map((frame) => {
     const [, id, body] = /\nId: (\d+)\n[^]*?\n\n([^]*)$/.exec(
       decoder.decode(frame),
     ) ?? [];

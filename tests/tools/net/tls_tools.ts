@@ -10,13 +10,13 @@ import type {
   TlsListener,
 } from "../../../server/net/acceptor.ts";
 import { withTls } from "../../../server/net/tls.ts";
-import type { ServerOptions } from "../../../server/start.ts";
+import { RawClient } from "./raw_client.ts";
 import {
   listenHere,
-  RawClient,
   startTestServer,
+  type TestOptions,
   type TestServer,
-} from "./raw_client.ts";
+} from "./test_server.ts";
 
 /** A certificate that a server makes, unlike all others. */
 export function newCertificate(): Promise<Certificate> {
@@ -30,7 +30,7 @@ export type TlsTestServer = TestServer & {
 };
 
 /** What {@linkcode startTlsServer} may be told. */
-export interface TlsServerOptions extends ServerOptions {
+export interface TlsServerOptions extends TestOptions {
   /** Where to listen for TLS; default: on any free port. */
   readonly tlsPort?: number;
   /** Default: one like no other. */

@@ -4,9 +4,11 @@
  */
 import { assertEquals } from "@std/assert";
 import { makeOwner, resetAfter, WAYS } from "./abnormal.ts";
-import { RawClient, startTestServer } from "../../tools/net/raw_client.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
 import { WatchedServer } from "../../tools/watched_server.ts";
+import { needs } from "../../tools/system/skips.ts";
 
 for (const [what, act] of WAYS) {
   Deno.test(`nothing is left of a client that ${what}, not even a timer`, async () => {
@@ -40,42 +42,49 @@ function checkOrderOfComingAndGoing(log: readonly string[]): void {
   assertEquals([...inside], []);
 }
 
-Deno.test("a connection that is reset before it is accepted delays no other", async () => {
-  await using server = await WatchedServer.start(["--db", ":memory:"]);
+Deno.test(needs("signals between programs", {
+  name: "a connection that is reset before it is accepted delays no other",
+  fn: async () => {
+    await using server = await WatchedServer.start(["--db", ":memory:"]);
 
-  Deno.kill(server.pid, "SIGSTOP");
-  for (let i = 0; i < 50; i++) await resetAfter(server.port, "");
-  Deno.kill(server.pid, "SIGCONT");
-  using client = await RawClient.enter(server.port, "alice");
+    Deno.kill(server.pid, "SIGSTOP");
+    for (let i = 0; i < 50; i++) await resetAfter(server.port, "");
+    Deno.kill(server.pid, "SIGCONT");
+    using client = await RawClient.enter(server.port, "alice");
 
-  assertEquals(await client.ask("PING\n\n"), "PONG\n\n");
-  assertEquals(server.errors, "");
-});
+    assertEquals(await client.ask("PING\n\n"), "PONG\n\n");
+    assertEquals(server.errors, "");
+  },
+}));
 
-Deno.test("nothing is left of ten thousand abnormal connections, not even an open file", async () => {
-  using folder = tempFolder();
-  await using server = await WatchedServer.start([
-    "--no-limits",
-    ...["--db", `${folder.path}/chat.db`],
-  ]);
-  await makeOwner(server.port);
-  await server.untilNobodyIsHere();
-  const files = await server.openFiles();
-  let next = 0;
+Deno.test(needs("/proc", {
+  name:
+    "nothing is left of ten thousand abnormal connections, not even an open file",
+  fn: async () => {
+    using folder = tempFolder();
+    await using server = await WatchedServer.start([
+      "--no-limits",
+      ...["--db", `${folder.path}/chat.db`],
+    ]);
+    await makeOwner(server.port);
+    await server.untilNobodyIsHere();
+    const files = await server.openFiles();
+    let next = 0;
 
-  await Promise.all(Array.from({ length: 50 }, async () => {
-    while (next < 10_000) {
-      const i = next++;
-      const [what, act] = WAYS[i % WAYS.length]!;
-      await act(server.port, `u${i}`).catch((cause) => {
-        throw new Error(`Number ${i}, who ${what}`, { cause });
-      });
-    }
-  }));
-  await server.untilNobodyIsHere();
-  while (await server.openFiles() > files) await server.ask("rooms");
+    await Promise.all(Array.from({ length: 50 }, async () => {
+      while (next < 10_000) {
+        const i = next++;
+        const [what, act] = WAYS[i % WAYS.length]!;
+        await act(server.port, `u${i}`).catch((cause) => {
+          throw new Error(`Number ${i}, who ${what}`, { cause });
+        });
+      }
+    }));
+    await server.untilNobodyIsHere();
+    while (await server.openFiles() > files) await server.ask("rooms");
 
-  assertEquals(await server.ask("rooms"), ["  #default  0"]);
-  const code = await server.stop();
-  assertEquals([code, server.errors], [0, ""]);
-});
+    assertEquals(await server.ask("rooms"), ["  #default  0"]);
+    const code = await server.stop();
+    assertEquals([code, server.errors], [0, ""]);
+  },
+}));

@@ -5,17 +5,18 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LAST_FRAME_MS } from "../../../server/net/connection.ts";
 import { SIGN_UPS } from "../../../server/limits/limits.ts";
-import { ADDRESS_SHARE, BURST_SECONDS } from "../../../server/limits/pacing.ts";
-import { DEFAULT_RATES, NO_RATES } from "../../../server/limits/rates.ts";
+import {
+  ADDRESS_SHARE,
+  BURST_SECONDS,
+  DEFAULT_RATES,
+  NO_RATES,
+} from "../../../server/limits/rates.ts";
 import { signedUp, signUp } from "../../tools/account_tools.ts";
 import { passWhileWaiting, TestClock } from "../../tools/test_clock.ts";
 import { runClient } from "../../tools/client_tools.ts";
-import {
-  headerOf,
-  RawClient,
-  startTestServer,
-  within,
-} from "../../tools/net/raw_client.ts";
+import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
+import { within } from "../../tools/net/within.ts";
 
 /** What `count` clients are asked to do at the same time. */
 function all<T>(count: number, task: (i: number) => Promise<T>): Promise<T[]> {
@@ -370,7 +371,7 @@ Deno.test("an address makes so many accounts, and attempts in vain do not count"
 
   for (const answer of [asStranger, asGuest]) {
     assertMatch(answer, /^ERROR 108 Slow down\nFor: SIGNUP \w+\n/);
-    assertMatch(answer, /\nLimit: 200\nRetry-after: \d+\n\n$/);
+    assertMatch(answer, /\nLimit: 60\nRetry-after: \d+\n\n$/);
   }
   assertMatch(await stranger.ask("REGISTER bob\n\n"), /^REGISTERED bob\n/);
 });

@@ -1,6 +1,7 @@
 /** What silence leads to: the deadline of registration, PING, and 116. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { RawClient, startTestServer } from "../../tools/net/raw_client.ts";
+import { RawClient, steady } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
 
 const IDLE = /^ERROR 116 Idle\nReason: .+\n\n$/;
 
@@ -69,8 +70,8 @@ Deno.test("a client that does not answer PING is told 116 and leaves its rooms",
 
   assertMatch(rest, /^PING\n\nERROR 116 Idle\nReason: .+\n\n$/);
   assertEquals(
-    told,
-    "NOTICE offline\nRoom: #r\nUser: alice\nReason: idle\nMembers: 1\n\n",
+    steady(told),
+    "NOTICE offline\nRoom: #r\nUser: alice\nReason: idle\nMembers: 1\nTime: T\n\n",
   );
 });
 

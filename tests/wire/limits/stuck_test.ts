@@ -1,10 +1,7 @@
 /** One who has stopped reading costs nobody else anything. */
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  headerOf,
-  RawClient,
-  startTestServer,
-} from "../../tools/net/raw_client.ts";
+import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
+import { startTestServer } from "../../tools/net/test_server.ts";
 import { NO_RATES } from "../../../server/limits/rates.ts";
 
 const READERS = 98;

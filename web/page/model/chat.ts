@@ -1,87 +1,88 @@
 /**
- * The chat of the page: which conversations there are, and what belongs into
- * each. Nothing is drawn here; the watcher is told that something has changed.
+ * The chat of the page: what belongs into which conversation, and what the user
+ * does there. Nothing is drawn here; the watcher is told that something has
+ * changed.
  *
  * core/session.ts knows what frames mean, and resumes after a lost connection.
  *
  * @module
  */
 import { type CommandClient, roomNamed } from "../../../core/commands.ts";
-import { type ChatMessage, numberOf, timeOf } from "../../../core/frames.ts";
+import { type ChatMessage, numberOf } from "../../../core/frames.ts";
 import type { Stream } from "../../../core/net/stream.ts";
 import {
   ConnectionError,
   inWords,
 } from "../../../core/net/connection_error.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
-import { listPeople, listRooms } from "../../../core/requests.ts";
-import { ChatSession, type SessionView } from "../../../core/session.ts";
+import type { ToPage } from "../../../core/page_talk.ts";
+import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
+import { ChatSession, type Resumable } from "../../../core/session.ts";
+import type { SessionView } from "../../../core/session_view.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
   accountLost,
   invalidRoom,
+  MISSED_DELETED,
   NAME_RULE,
   operatorNotice,
   RESTARTED,
 } from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
-import { type Carrier, takeCall } from "../net/calls.ts";
-import { Conversation, type Entry } from "./conversation.ts";
+import { takeCall } from "./calls.ts";
+import type { Conversation, Entry } from "./conversation.ts";
+import { Conversations } from "./conversations.ts";
+import { settle } from "./sending.ts";
+import type { Carrier, Watcher } from "./watcher.ts";
 
-/** How many older messages are fetched at a time. */
+/** Limit of older messages that are fetched at a time. */
 const EARLIER = 100;
 
-/** Draws, and tells the user. */
-export interface Watcher {
-  /** Something has changed. */
-  changed(): void;
-  /** Another user has sent a message; `calls` if it is above all for us. */
-  said(conversation: Conversation, entry: Entry, calls: boolean): void;
-  /** Something is noted in a conversation, which is news. */
-  noted(conversation: Conversation, text: string): void;
-  /** Something that belongs to no conversation. */
-  told(text: string): void;
-  /** The user wants to create an account. */
-  signUp(): void;
-}
+const MANY_USERS = "Too many users have written: the oldest private messages " +
+  "are not shown any more";
 
-/** What a {@linkcode Chat} is made of; `dial` connects to the server. */
+/** The parts of a {@linkcode Chat}; `dial` connects to the server. */
 type ChatParts = Pick<Chat, "signIn" | "watcher"> & {
   readonly dial: (signal: AbortSignal) => Promise<Stream>;
   readonly name: string;
+  /** The session of the page before this one, if that had one. */
+  readonly session?: Resumable | undefined;
 };
 
 /** See the top of the file. */
 export class Chat implements CommandClient {
   readonly isWeb = true;
-  /** Those that we are in, in their order. */
-  conversations: Conversation[] = [];
-  /** The one that is shown. */
-  current: Conversation;
-  /** Whether the user sees it. */
+  /** The conversations that we are in. */
+  readonly conversations: Conversations = new Conversations();
+  /** The conversation that is shown. */
+  current: Conversation = this.conversations.all;
+  /** Whether the user is at the page. */
   attentive = true;
+  /** Whether the newest message of the current conversation is in sight. */
+  atEnd = true;
   /** All rooms, when the list was last requested. */
   rooms: readonly { name: string; members: number }[] = [];
   state: "connecting" | "connected" | "reconnecting" | "ended" = "connecting";
-  /** Why it reconnects, or why it has ended. */
+  /** The reason why it reconnects or has ended. */
   why = "";
-  /** How we registered. */
+  /** The way in which we registered. */
   readonly signIn: SignIn;
-  /** To the server. */
+  /** The connections to the server. */
   readonly server: ReconnectingConnection;
-  /** What carries files, if something does. */
+  /** The module that carries files, if the page has one. */
   carrier: Carrier | undefined;
   /** The sender of the last private message to us. */
   lastSender: string | undefined;
   readonly watcher: Watcher;
+  /** Whose messages are hidden, by what the names look like. */
+  readonly ignored: Map<string, string> = new Map();
+  readonly declines: DeclineLimit = new DeclineLimit();
   readonly #session: ChatSession;
-  readonly #all = new Conversation("all", "ALL");
+  #opening: Conversation | undefined; // is shown once we are in it
 
-  constructor({ dial, name, signIn, watcher }: ChatParts) {
+  constructor({ dial, name, signIn, watcher, session }: ChatParts) {
     this.signIn = signIn;
-    this.current = this.#all;
-    this.conversations.push(this.#all);
     this.watcher = watcher;
     this.server = new ReconnectingConnection({ dial });
     this.#session = new ChatSession({
@@ -89,7 +90,24 @@ export class Chat implements CommandClient {
       signIn,
       me: name,
       view: this.#handlers(),
-    });
+    }, session);
+  }
+
+  /** Whether there is no connection, for now or for good. */
+  get isAway(): boolean {
+    return this.state === "reconnecting" || this.state === "ended";
+  }
+
+  /** Hides the messages of a user, and of similar names, or shows them again. */
+  ignore(name: string, ignored: boolean): void {
+    if (ignored) this.ignored.set(lookAlike(name), name);
+    else this.ignored.delete(lookAlike(name));
+    this.watcher.ignored?.([...this.ignored.values()]);
+  }
+
+  /** Whether messages of this user are hidden. */
+  ignores(name: string): boolean {
+    return this.ignored.has(lookAlike(name));
   }
 
   /** Our name. */
@@ -97,14 +115,14 @@ export class Chat implements CommandClient {
     return this.#session.me;
   }
 
+  /** The state that another page needs to resume the session. */
+  get resumable(): Resumable | undefined {
+    return this.#session.resumable;
+  }
+
   /** The room that is shown, with `#`; undefined if it is no room. */
   get room(): string | undefined {
     return this.current.kind === "room" ? this.current.target : undefined;
-  }
-
-  /** Whether we were ever registered. */
-  get wasRegistered(): boolean {
-    return this.server.wasRegistered;
   }
 
   /**
@@ -126,93 +144,113 @@ export class Chat implements CommandClient {
     }
   }
 
-  /** Whether it is our name. */
+  /** Whether `name` is our name. */
   isMe(name: string): boolean {
     return lookAlike(name) === lookAlike(this.me);
   }
 
-  /** Rooms, all users, single users; those of a kind as they came. */
-  get sorted(): Conversation[] {
-    const kinds = ["room", "all", "user"];
-    return [...this.conversations].sort((a, b) =>
-      kinds.indexOf(a.kind) - kinds.indexOf(b.kind)
-    );
-  }
-
-  /** How many messages were not seen. */
-  get unread(): number {
-    return this.conversations.reduce((sum, { unread }) => sum + unread, 0);
-  }
-
-  /** Whether a message of ours has no answer yet. */
-  get waiting(): boolean {
-    return this.conversations.some(({ waits }) => waits);
-  }
-
-  /** Shows a conversation. */
+  /** Shows a conversation; one with unread messages from the first of them on. */
   show(conversation: Conversation): void {
+    this.#opening = undefined;
     if (conversation !== this.current) {
       if (this.current.unread === 0) this.current.newAfter = undefined;
+      this.current.readAbove = !this.atEnd;
       this.current = conversation;
-      if (conversation.kind !== "user") this.refreshPeople(conversation);
+      this.atEnd = conversation.unread === 0 && !conversation.readAbove;
+      this.refreshPeople(conversation);
     }
-    this.see();
+    this.watcher.changed();
   }
 
-  /** The user sees what is shown. */
+  /** The user types: no answer may change what is shown now. */
+  typed(): void {
+    this.#opening = undefined;
+  }
+
+  /** The user sees what is shown, if the end of it is in sight. */
   see(): void {
-    if (!this.attentive) return;
-    this.current.unread = 0;
-    this.current.called = false;
+    const { current } = this;
+    if (!this.#sees(current) || current.unread === 0) return;
+    current.unread = 0;
+    current.called = false;
+    this.watcher.seen?.(current);
     this.watcher.changed();
   }
 
   /**
-   * Joins a room, making it if there is none, or shows it if we are in it.
+   * Joins a room, making it if there is none, and shows it. Without a connection
+   * that is later, unless the user types: no sentence must end in another room.
    *
    * @param word With or without `#`.
+   * @param quietly Whether it is not to be shown.
    */
-  async join(word: string): Promise<void> {
+  async join(word: string, { quietly = false } = {}): Promise<void> {
     const name = roomNamed(word);
-    if (!name) return this.told(invalidRoom(word));
-    const known = this.#find("room", name);
-    if (known) return this.show(known);
-    const room = new Conversation("room", name);
-    this.conversations.push(room); // before the first message in it comes
+    if (!name) return this.watcher.told(invalidRoom(word));
+    const room = this.conversations.open("room", name); // before messages come
+    if (this.#session.find(name)) return this.show(room);
+    const isLater = !quietly && this.isAway;
+    if (isLater && this.current.draft === "") this.#opening = room;
+    else if (!quietly && !isLater) this.show(room);
     await this.#try(async () => {
       try {
         await this.#session.join(name, (_, old) => {
-          room.complete = old.length === 0;
           for (const message of old) this.#add(room, message);
         });
       } catch (error) {
-        this.#drop(room);
-        throw error;
+        return this.#expelled(room, error);
       }
+      if (this.#opening === room) this.show(room);
+      else if (isLater) this.watcher.told(`You joined ${room.target}`, true);
       this.refreshRooms();
+      this.#checkOlder(room);
     });
   }
 
-  /** Leaves a room, or closes a private conversation. */
+  /**
+   * Leaves a room, or closes a private conversation. It stays if the user has
+   * typed there before the server has answered.
+   */
   async leave(conversation: Conversation): Promise<void> {
+    const { draft, target } = conversation;
     await this.#try(async () => {
-      if (conversation.kind === "room") {
-        await this.server.request("LEAVE", [conversation.target]);
+      if (this.#session.find(target)) {
+        await this.server.request("LEAVE", [target]);
       }
-      this.#drop(conversation);
+      if (["", draft].includes(conversation.draft)) this.#drop(conversation);
+      else conversation.note("event", `You left ${target}`);
       this.refreshRooms();
     });
   }
 
   /** Shows the conversation with a user. */
   talkTo(name: string): void {
-    if (isUserName(name)) return this.show(this.#person(name));
-    this.told(NAME_RULE);
+    if (isUserName(name)) {
+      return this.show(this.conversations.open("user", name));
+    }
+    this.watcher.told(NAME_RULE);
   }
 
-  /** Sends a message to the conversation that is shown; false if it is too long. */
-  send(text: string): boolean {
-    return this.#send(this.current, text);
+  /** Sends a message; false if it is too long. */
+  send(text: string, conversation: Conversation = this.current): boolean {
+    const fault = this.#session.faultOf(text);
+    if (fault !== undefined) {
+      this.watcher.told(fault);
+      return false;
+    }
+    const entry = conversation.addOwn(text);
+    conversation.newAfter = undefined;
+    const args = [conversation.target];
+    const answer = this.server.request("SEND", args, {}, text);
+    settle(this, { conversation, entry, answer });
+    this.watcher.changed();
+    return true;
+  }
+
+  /** Sends a message again that was refused. */
+  sendAgain(conversation: Conversation, entry: Entry): void {
+    conversation.takeBack(entry);
+    this.send(entry.text, conversation);
   }
 
   /**
@@ -220,17 +258,15 @@ export class Chat implements CommandClient {
    * the message is too long.
    */
   sendTo(name: string, text: string): void | "kept" {
-    const to = name.toUpperCase() === "ALL" ? this.#all : this.#person(name);
-    if (!this.#send(to, text)) return "kept";
+    const { conversations } = this;
+    const to = name.toUpperCase() === "ALL"
+      ? conversations.all
+      : conversations.open("user", name);
+    if (!this.send(text, to)) return "kept";
     this.show(to);
   }
 
-  /** Tells something that belongs to no conversation. */
-  told(text: string): void {
-    this.watcher.told(text);
-  }
-
-  /** Shows what a command found out. */
+  /** Shows the result of a command. */
   answer(lines: readonly string[]): void {
     const text = lines.join("\n");
     this.current.note("answer", text);
@@ -244,7 +280,17 @@ export class Chat implements CommandClient {
     await this.#try(() =>
       this.#session.older(room.target, range, (old) => {
         for (const message of old) room.add(message, { earlier: true });
-        if (old.length < EARLIER) room.complete = true;
+        room.hasOlder = old.length === EARLIER;
+      })
+    );
+  }
+
+  /** Asks for one message more: the server chose how many it gave on joining. */
+  async #checkOlder(room: Conversation): Promise<void> {
+    const range = { most: 1, before: room.oldest };
+    await this.#try(() =>
+      this.#session.older(room.target, range, (old) => {
+        room.hasOlder = old.length > 0;
       })
     );
   }
@@ -265,9 +311,11 @@ export class Chat implements CommandClient {
 
   /** Requests the list of users in a conversation. */
   async refreshPeople(conversation: Conversation): Promise<void> {
-    if (!this.server.registered || conversation.kind === "user") return;
+    const { kind, target } = conversation;
+    const isMine = kind === "all" || this.#session.find(target);
+    if (!this.server.registered || !isMine) return;
     await this.#try(async () =>
-      conversation.setPeople(await listPeople(this.server, conversation.target))
+      conversation.setPeople(await listPeople(this.server, target))
     );
   }
 
@@ -277,38 +325,29 @@ export class Chat implements CommandClient {
     this.watcher.changed();
   }
 
-  /**
-   * Notes something in the conversation with a user.
-   *
-   * @param note With `news`, the user is told of it now.
-   */
-  note(
-    name: string,
-    { kind, text, news }: {
-      kind: "event" | "error";
-      text: string;
-      news: boolean;
-    },
-  ): void {
-    const person = this.#person(name);
-    person.note(kind, text, { apart: true });
+  /** Notes something about files, which the user is told now if it is news. */
+  note({ peer, text, failed, news }: ToPage & { type: "told" }): void {
+    const person = this.conversations.open("user", peer);
+    person.note(failed ? "error" : "event", text, { apart: true });
     if (news && !this.#sees(person)) person.count(person.end, true);
     if (news) this.watcher.noted(person, text);
+    this.#limit();
     this.watcher.changed();
   }
 
   /** Disconnects. */
   logout(): void {
     this.carrier?.leave();
-    if (!this.server.registered) return this.server.close();
-    this.server.request("LOGOUT").catch(() => {}); // it is over anyway
+    const { server } = this;
+    if (!server.registered || server.slowed) return server.close();
+    server.request("LOGOUT").catch(() => server.close());
   }
 
   /** Tells what went wrong, unless the banner tells it. */
   explain(error: unknown): void {
     if (error instanceof ConnectionError) return;
     // The cast: nothing throws anything else.
-    this.told(inWords(error as Error));
+    this.watcher.told(inWords(error as Error));
   }
 
   /** Does `task`, tells what went wrong, and has the result drawn. */
@@ -321,58 +360,70 @@ export class Chat implements CommandClient {
     this.watcher.changed();
   }
 
-  /** What becomes of what the server sends; each batch of it is drawn once. */
+  /** Handles each thing that the server sends; a batch is drawn once. */
   #handlers(): SessionView {
     const { changed, told } = this.watcher;
     return {
       lost: (why) => {
         this.state = "reconnecting";
-        this.why = inWords(why);
+        this.why = `${why.message}.`; // no advice: the page itself reconnects
         changed();
       },
       refused: (why) => {
         this.why = inWords(why);
+        if (!this.server.wasRegistered) told(`${this.why} Trying again.`);
         changed();
       },
-      resumed: () => {
+      registered: () => {
         this.state = "connected";
+        this.why = "";
         this.carrier?.arrived();
         changed();
         this.refreshRooms();
         this.refreshPeople(this.current);
       },
+      slowed: (text) => this.current.note("event", text, { apart: true }),
       message: (message, request) => {
-        if (!request) this.#message(message); // #send() places its own
+        if (!request) this.#message(message); // send() places its own
       },
-      presence: (presence) => {
-        const room = this.#find("room", presence.room);
-        room?.notePresence(presence, this.me);
+      presence: (presence, at) => {
+        const room = this.conversations.find("room", presence.room);
+        // A crowded room reports us, too.
+        const news = (name: string) => name !== this.me && !this.ignores(name);
+        this.conversations.list.filter((one) =>
+          one === room || one.kind === "user"
+        )
+          .forEach((one) => one.notePresence(presence, news, at));
       },
-      notice: (text) => {
-        const line = operatorNotice(text);
-        this.current.note("event", line); // to be read later as well
+      notice: (text, at) => {
+        const line = operatorNotice(text, at);
+        this.current.note("event", line, { apart: true }); // to be read later
         told(line);
       },
-      call: (frame) =>
-        takeCall(frame, { carrier: this.carrier, server: this.server, told }),
+      call: (frame) => takeCall(this, frame),
       joined: ({ name, since }, answer, again) => {
-        const room = this.#find("room", name);
+        const room = this.conversations.find("room", name);
         if (!room) return;
         room.members = numberOf(answer, "members") ?? (room.members || 1);
         if (again) return;
         room.target = name;
-        room.since = since;
-        room.newAfter = since;
-        this.show(room);
+        room.since ||= since; // what a reload has missed is new
+        if (room.unread === 0) room.newAfter = room.since;
+        if (room === this.current) this.refreshPeople(room);
       },
       expelled: ({ name }, error) => {
-        const room = this.#find("room", name);
-        if (room) this.#drop(room);
-        this.explain(error);
+        const room = this.conversations.find("room", name);
+        if (room) this.#expelled(room, error);
       },
-      restarted: (last) => this.#restarted(last),
+      restarted: () => {
+        for (const conversation of this.conversations.list) {
+          conversation.restart(0);
+        }
+        this.#noteGap("error", RESTARTED);
+      },
+      missedDeleted: () => this.#noteGap("event", MISSED_DELETED),
       missedMore: ({ name }) =>
-        this.#find("room", name)?.note(
+        this.conversations.find("room", name)?.note(
           "event",
           "More messages were sent than are shown here",
         ),
@@ -382,83 +433,68 @@ export class Chat implements CommandClient {
 
   #message(message: ChatMessage): void {
     const { to, from } = message;
+    const isPrivate = !to.startsWith("#") && to !== "ALL";
+    if (
+      isPrivate && this.ignores(from) && !this.conversations.find("user", from)
+    ) return;
     const conversation = to.startsWith("#")
-      ? this.#find("room", to)
+      ? this.conversations.find("room", to)
       : to === "ALL"
-      ? this.#all
-      : this.#person(from);
-    if (conversation) this.#add(conversation, message);
+      ? this.conversations.all
+      : this.conversations.open("user", from);
+    if (!conversation) return;
+    this.#add(conversation, message);
+    this.#limit();
+  }
+
+  /** Closes conversations over the limits. */
+  #limit(): void {
+    for (const one of this.conversations.limit(this.current)) {
+      this.watcher.seen?.(one);
+      if (one.unread > 0) this.watcher.told(MANY_USERS, true);
+    }
   }
 
   /** Adds a message; it is news unless it is ours or was sent before we joined. */
   #add(conversation: Conversation, message: ChatMessage): void {
     const { id = 0, from, text, own } = message;
     const entry = conversation.add(message);
-    if (!entry || own) return;
-    if (conversation.kind === "user") this.lastSender = from;
+    if (!entry || own || this.ignores(from)) return;
+    if (conversation.kind === "user") {
+      conversation.gone = false;
+      this.lastSender = from;
+    }
     if (conversation.kind === "room" && id <= conversation.since) return;
     const calls = conversation.kind === "user" || mentions(text, this.me);
     if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
     this.watcher.said(conversation, entry, calls);
   }
 
-  /** Whether the user sees it now. */
+  /** Whether the user sees what comes now. */
   #sees(conversation: Conversation): boolean {
-    return conversation === this.current && this.attentive;
+    return conversation === this.current && this.attentive && this.atEnd;
   }
 
-  #restarted(last: number): void {
-    for (const conversation of this.conversations) {
-      conversation.restart(last);
-      if (conversation.entries.length > 0) {
-        conversation.note("error", RESTARTED);
-      }
+  /** Notes in each conversation what may be missing after what it has. */
+  #noteGap(kind: "event" | "error", text: string): void {
+    for (const conversation of this.conversations.list) {
+      if (conversation.entries.length === 0) continue;
+      conversation.note(kind, text, { apart: true });
     }
   }
 
-  #send(conversation: Conversation, text: string): boolean {
-    const fault = this.#session.faultOf(text);
-    if (fault !== undefined) {
-      this.told(fault);
-      return false;
-    }
-    const entry = conversation.addOwn(text);
-    conversation.newAfter = undefined;
-    const { target } = conversation;
-    this.server.request("SEND", [target], {}, text).then(
-      (sent) =>
-        conversation.settle(entry, {
-          id: numberOf(sent, "id"),
-          at: timeOf(sent),
-          from: this.me,
-        }),
-      (error) => conversation.refuse(entry, inWords(error)),
-    ).then(() => this.watcher.changed());
-    this.watcher.changed();
-    return true;
-  }
-
-  #find(kind: "room" | "user", name: string): Conversation | undefined {
-    const wanted = lookAlike(name);
-    return this.conversations.find((one) =>
-      one.kind === kind && lookAlike(one.target) === wanted
-    );
-  }
-
-  /** The conversation with a user, which begins now at the latest. */
-  #person(name: string): Conversation {
-    const known = this.#find("user", name);
-    if (known) return known;
-    const person = new Conversation("user", name);
-    person.complete = true; // the server has no history of private messages
-    this.conversations.push(person);
-    return person;
+  /** A room refuses us; it stays if the user is writing there. */
+  #expelled(room: Conversation, error: unknown): void {
+    if (error instanceof ConnectionError) return; // all stays, to be read
+    if (room.draft === "") this.#drop(room);
+    else room.note("error", inWords(error as Error)); // nothing else is thrown
+    this.explain(error);
   }
 
   #drop(conversation: Conversation): void {
-    this.conversations = this.conversations.filter((one) =>
-      one !== conversation
-    );
-    if (this.current === conversation) this.show(this.sorted[0] ?? this.#all);
+    const { conversations } = this;
+    conversations.remove(conversation);
+    if (this.current !== conversation) return;
+    this.show(conversations.sorted[0] ?? conversations.all);
   }
 }

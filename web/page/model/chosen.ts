@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What a user has chosen to send: files and folders that were dropped, or files
- * that were picked. Folders are walked here, because only a page can read what
- * was dropped on it.
+ * The files that a user has chosen to send: dropped files and folders, or picked
+ * files. Folders are walked here, because only a page can read what was dropped
+ * on it.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import type { DroppedFile } from "../../../core/page_talk.ts";
 /** Limit of files and empty folders in one drop. */
 export const MAX_FILES = 100_000;
 
-/** What was chosen. */
+/** A file or folder that was chosen. */
 export type Thing = File | FileSystemEntry;
 
 /** A file with its content; an empty folder has none. */
 export type Chosen = DroppedFile & { readonly file: File | undefined };
 
-/** What was dropped. Call it during the event: afterwards it is gone. */
+/** All that was dropped. Call it during the event: afterwards the data is gone. */
 export function thingsIn(dropped: DataTransfer | null): Thing[] {
   const items = [...dropped?.items ?? []];
   return items.filter(({ kind }) => kind === "file")
@@ -27,14 +27,34 @@ export function thingsIn(dropped: DataTransfer | null): Thing[] {
     .filter((thing) => thing !== null);
 }
 
+/** The files to be sent, and the reasons why others cannot be. */
+export interface Found {
+  readonly files: readonly Chosen[];
+  readonly leftOut: readonly string[];
+}
+
 /**
  * All files, folders walked, in order.
  *
- * @throws {Error} If there are too many, or one cannot be read.
+ * @throws {Error} If there are too many.
  */
-export async function filesIn(things: readonly Thing[]): Promise<Chosen[]> {
+export async function filesIn(things: readonly Thing[]): Promise<Found> {
   let left = MAX_FILES;
+  const leftOut: string[] = [];
   const walk = async (
+    thing: Thing,
+    item: number,
+    path: string,
+  ): Promise<Chosen[]> => {
+    try {
+      return await list(thing, item, path);
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      leftOut.push(error.message);
+      return [];
+    }
+  };
+  const list = async (
     thing: Thing,
     item: number,
     path: string,
@@ -65,17 +85,21 @@ export async function filesIn(things: readonly Thing[]): Promise<Chosen[]> {
       : await read<File>(path, (resolve, reject) =>
         // The cast: an entry that is no folder is a file.
         (thing as FileSystemFileEntry).file(resolve, reject));
-    return [{ item, path, size: file.size, file }];
+    const { size, lastModified: modified } = file;
+    return [{ item, path, size, modified, file }];
   };
   const lists = things.map((thing, item) => walk(thing, item, thing.name));
-  return (await Promise.all(lists)).flat();
+  return { files: (await Promise.all(lists)).flat(), leftOut };
 }
+
+/** A file or a folder that the browser cannot read. */
+class Unreadable extends Error {}
 
 function isFolder(thing: Thing): thing is FileSystemDirectoryEntry {
   return "isDirectory" in thing && thing.isDirectory;
 }
 
-/** What a function with two callbacks gives. */
+/** The result of a function with two callbacks. */
 async function read<T>(
   path: string,
   start: (resolve: (got: T) => void, reject: ErrorCallback) => void,
@@ -85,7 +109,7 @@ async function read<T>(
   } catch (cause) {
     // The cast: browsers reject with nothing else.
     const { message } = cause as DOMException;
-    throw new Error(`Cannot read ${path}: ${message}`, { cause });
+    throw new Unreadable(`Cannot read "${path}": ${message}`, { cause });
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import type { ChatMessage, Presence } from "../../../core/frames.ts";
 import type { Person } from "../../../core/requests.ts";
+import { lookAlike } from "../../../protocol.ts";
 import { namesText } from "../../../core/text/sentences.ts";
 
 /** Limit of stored entries; older ones are fetched again. */
@@ -19,7 +20,7 @@ export const MAX_KEPT = 5_000;
 /** Limit of stored characters of messages; the last message always stays. */
 export const MAX_KEPT_CHARACTERS = 16_000_000;
 
-/** What a conversation is with. */
+/** The kinds of a conversation. */
 export type ConversationKind = "room" | "user" | "all";
 
 /** Something that a conversation shows. */
@@ -34,7 +35,7 @@ export interface Entry {
   from: string;
   text: string;
   readonly own: boolean;
-  /** Why a message was not sent, if it was refused. */
+  /** The reason why a message was refused. */
   why?: string;
   /** Events that are told in one line. */
   folded?: readonly string[];
@@ -42,29 +43,39 @@ export interface Entry {
 
 /** See the top of the file. */
 export class Conversation {
-  /** What SEND names: `#room`, a user, or `ALL`. */
+  /** The target of SEND: `#room`, a user, or `ALL`. */
   target: string;
   readonly kind: ConversationKind;
-  /** In the order in which they are shown. */
+  /** The entries, in the order in which they are shown. */
   readonly entries: Entry[] = [];
   /** The members' names, by the names in lower case. */
   readonly people: Map<string, string> = new Map();
-  /** How many members there are, as the server counts them. */
+  /** The number of members, as the server counts them. */
   members = 0;
-  /** How many messages the user has not seen. */
+  /** The number of messages that the user has not seen. */
   unread = 0;
-  /** Whether one of them mentions the user, or is private. */
+  /** Whether an unseen message mentions the user, or is private. */
   called = false;
   /** Entries after this place are new. */
   newAfter: number | undefined;
-  /** Messages after this id are for this user; see Joined in core/resume.ts. */
+  /** Messages after this id are for this user; see `JoinedRoom` in core/. */
   since = 0;
-  /** Whether the server has no older messages. */
-  complete = false;
-  /** What is typed and not sent. */
+  /** Whether the server is known to have older messages of this room. */
+  hasOlder = false;
+  /** Whether the user was above the end when another conversation was shown. */
+  readAbove = false;
+  /** The text that is typed and not sent. */
   draft = "";
+  /** The first line of a paste of several lines. */
+  pasted = "";
+  /** Whether the user of a private conversation is known to be away. */
+  gone = false;
+  /** Whether the user has written here. */
+  mine = false;
+  /** The sender of the last private message when the draft was begun. */
+  begun: { readonly lastSender: string | undefined } | undefined;
   readonly #known = new Set<number>();
-  #base = 0; // what is added to ids to give places
+  #base = 0; // ids plus this number are places
   #droppedTo = 0; // messages up to this id are no longer stored
   #characters = 0; // of the messages
 
@@ -76,6 +87,11 @@ export class Conversation {
   /** Whether the message with this id is here, or was. */
   knows(id: number): boolean {
     return this.#known.has(id) || id <= this.#droppedTo;
+  }
+
+  /** The number of stored characters of messages. */
+  get characters(): number {
+    return this.#characters;
   }
 
   /** The smallest id that is stored. */
@@ -110,13 +126,13 @@ export class Conversation {
     this.#known.add(id);
     const place = this.#base + id;
     const entry = this.#insert("message", { id, place, at, from, text, own });
-    if (!earlier) this.#dropOld();
+    if (!earlier) this.shrink();
     return entry;
   }
 
   /** Takes an own message, which has no place yet. */
-  addOwn(text: string): Entry {
-    return this.#insert("message", { place: Infinity, text, own: true });
+  addOwn(text: string, at: Date = new Date()): Entry {
+    return this.#insert("message", { place: Infinity, at, text, own: true });
   }
 
   /**
@@ -131,34 +147,37 @@ export class Conversation {
     if (this.knows(id)) return;
     this.#known.add(id);
     this.#place(Object.assign(entry, { id, at, from }), this.#base + id);
-    this.#dropOld();
+    this.shrink();
   }
 
-  /** Marks an own message as not sent. */
-  refuse(entry: Entry, why: string): void {
+  /** Marks an own message as not sent; it stays behind what is at `place`. */
+  refuse(entry: Entry, why: string, place: number = this.end): void {
     this.#remove(entry);
-    this.#place(Object.assign(entry, { why }), this.end);
+    this.#place(Object.assign(entry, { why }), place);
   }
 
   /**
-   * Takes an event, an error, or what a command found out. Events that follow
-   * each other are one entry, unless they are `apart`.
+   * Takes an event, an error, or what a command found out. Events of a day that
+   * follow each other are one entry, unless they are `apart`. The clock of the
+   * page may be wrong: what has no time of the server has that of the entry above.
    */
   note(
     kind: Exclude<Entry["kind"], "message">,
     text: string,
-    { apart = false } = {},
+    { apart = false, at }: { apart?: boolean; at?: Date } = {},
   ): void {
     const last = this.entries.findLast(({ place }) => place < Infinity);
+    const when = at ?? last?.at ?? new Date();
     const folds = kind === "event" && !apart;
-    if (folds && last?.folded) {
+    const sameDay = last?.at.toDateString() === when.toDateString();
+    if (folds && last?.folded && sameDay) {
       last.folded = [...last.folded.slice(1 - MAX_FOLDED), text];
       last.text = last.folded.join(" · ");
       return;
     }
-    const entry = this.#insert(kind, { place: this.end, text });
+    const entry = this.#insert(kind, { place: this.end, at: when, text });
     if (folds) entry.folded = [text];
-    this.#dropOld();
+    this.shrink();
   }
 
   /**
@@ -179,7 +198,41 @@ export class Conversation {
     this.#known.clear();
     this.#droppedTo = 0;
     this.since = since;
-    this.complete = true; // the server does not know the messages above
+    this.hasOlder = false; // the server does not know the messages above
+  }
+
+  /**
+   * The user has typed or pasted, and the draft is `text` now.
+   *
+   * @param inserted What was put in; only a paste has more than a line break.
+   */
+  type(text: string, inserted = ""): void {
+    this.draft = text;
+    const isFirst = text.trimStart().startsWith(inserted.trimStart());
+    if (text === "") {
+      this.pasted = "";
+      this.begun = undefined;
+    }
+    if (isFirst && /\n[^]|[^]\n/.test(inserted)) {
+      [this.pasted = ""] = inserted.trim().split("\n", 1);
+    }
+  }
+
+  /** Whether `text` begins with pasted lines: it is sent as it is. */
+  isPaste(text: string): boolean {
+    return this.pasted !== "" && text.trimStart().startsWith(this.pasted);
+  }
+
+  /** Notes that the user that it is with has gone, or is back, if that is new. */
+  noteGone(gone: boolean, text: string, at?: Date): void {
+    if (this.gone === gone) return;
+    this.gone = gone;
+    this.note("event", text, at && { at });
+  }
+
+  /** Takes back an own message that was refused. */
+  takeBack(entry: Entry): void {
+    this.#remove(entry);
   }
 
   /** Replaces who is here. */
@@ -190,18 +243,31 @@ export class Conversation {
   }
 
   /**
-   * Keeps who is here, and notes who joined or left. A crowded room reports `me`
-   * too, which is no news.
+   * Keeps who is here, and notes who joined or left, of those who are `news`. A
+   * private conversation takes that of any room.
    */
-  notePresence({ kind, users, members }: Presence, me: string): void {
+  notePresence(
+    { kind, users, members }: Presence,
+    news: (name: string) => boolean,
+    at: Date,
+  ): void {
+    if (this.kind === "user") {
+      const target = lookAlike(this.target);
+      const name = users.find((one) => lookAlike(one) === target);
+      const gone = kind === "offline";
+      const did = gone ? "went offline" : "is back";
+      if (name && kind !== "left") this.noteGone(gone, `${name} ${did}`, at);
+      return;
+    }
     for (const name of users) {
       if (kind === "joined") this.people.set(name.toLowerCase(), name);
       else this.people.delete(name.toLowerCase());
     }
     this.members = members ?? this.members;
-    const others = users.filter((name) => name !== me);
+    const others = users.filter(news);
     const did = kind === "offline" ? "went offline" : kind;
-    if (others.length > 0) this.note("event", `${namesText(others)} ${did}`);
+    if (others.length === 0) return;
+    this.note("event", `${namesText(others)} ${did}`, { at });
   }
 
   /** Makes an entry; without a sender and of now, unless it is told otherwise. */
@@ -211,6 +277,7 @@ export class Conversation {
   ): Entry {
     const defaults = { id: undefined, at: new Date(), from: "", own: false };
     const entry = { ...defaults, ...parts, kind };
+    this.mine ||= entry.own;
     this.#place(entry, entry.place);
     return entry;
   }
@@ -229,10 +296,11 @@ export class Conversation {
     this.#characters -= lengthOf(entry);
   }
 
-  #dropOld(): void {
+  /** Drops the oldest entries until so many characters of messages are left. */
+  shrink(characters = MAX_KEPT_CHARACTERS): void {
     while (
       this.entries.length > MAX_KEPT ||
-      (this.#characters > MAX_KEPT_CHARACTERS && this.entries.length > 1)
+      (this.#characters > characters && this.entries.length > 1)
     ) {
       const [oldest] = this.entries;
       if (!oldest || oldest.place === Infinity) return; // still to be sent
@@ -241,7 +309,7 @@ export class Conversation {
       if (id === undefined) continue;
       this.#known.delete(id);
       this.#droppedTo = Math.max(this.#droppedTo, id);
-      this.complete = false;
+      this.hasOlder = this.kind === "room";
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the program that serves the page tells it. `server.ts --web` serves
+ * The settings that the serving program gives the page. `server.ts --web` serves
  * this file; `client.ts --gui` serves a module of its own in its place.
  *
  * @module
@@ -13,11 +13,11 @@ export interface Settings {
    */
   readonly local: boolean;
   /** The user's name, if the command line has it. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The server's address, if the command line has it. */
-  readonly server?: string;
+  readonly server?: string | undefined;
   /** The server's port, if the command line has it. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Whether the program connects to the server with TLS. */
   readonly tls?: boolean;
 }

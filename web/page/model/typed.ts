@@ -12,18 +12,24 @@ import {
   type RunCommand,
   usageHelp,
   type WebCommandName,
+  withReceiver,
 } from "../../../core/text/typed_line.ts";
-import { alreadyAccount } from "../../../core/text/sentences.ts";
-import { lookAlike } from "../../../protocol.ts";
+import { alreadyAccount, invalidRoom } from "../../../core/text/sentences.ts";
+import { isUserName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "./chat.ts";
 
 /**
  * Runs a typed line.
  *
+ * @param lastSender The sender of the last private message when the line was begun.
  * @returns Whether it was taken; if not, it should stay to be corrected.
  */
-export function runLine(chat: Chat, line: string): boolean {
-  const typed = parseLine(line);
+export function runLine(
+  chat: Chat,
+  line: string,
+  lastSender: string | undefined,
+): boolean {
+  const typed = parseLine(withReceiver(line, lastSender));
   switch (typed.kind) {
     case "nothing":
       return false;
@@ -32,17 +38,19 @@ export function runLine(chat: Chat, line: string): boolean {
     case "private":
       return chat.sendTo(typed.to, typed.text) !== "kept";
     case "invalid":
-      chat.told(typed.help);
+      chat.watcher.told(typed.help);
       return false;
   }
   const { name, rest } = typed;
   const { terminalOnly }: Command = COMMANDS[name];
   if (terminalOnly !== undefined) {
-    chat.told(OF_FILES.has(name) && !chat.carrier ? NO_PROGRAM : terminalOnly);
+    chat.watcher.told(
+      OF_FILES.has(name) && !chat.carrier ? NO_PROGRAM : terminalOnly,
+    );
     return true;
   }
   const check = (result: void | "usage" | "kept") => {
-    if (result === "usage") chat.told(usageHelp(name));
+    if (result === "usage") chat.watcher.told(usageHelp(name, rest));
     return result === undefined;
   };
   // The cast: all commands but those of the terminal are there.
@@ -52,28 +60,54 @@ export function runLine(chat: Chat, line: string): boolean {
   return true;
 }
 
-/** What a page says that cannot send or receive files. */
+/** The answer of a page that cannot send or receive files. */
 export const NO_PROGRAM =
-  "Cannot send files: this page has no program for it. " +
+  "Cannot send or receive files: this page has no program for it. " +
   "Start deno run -A client.ts --gui on this computer.";
 
 const OF_FILES = new Set(["send", "get", "files", "cancel"]);
 
+/** Tells why a command failed; its line stays to be corrected. */
+function keep({ watcher }: Chat, why: string): "kept" {
+  watcher.told(why);
+  return "kept";
+}
+
 /** Every command of the web client. */
 const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
   ...SHARED_COMMANDS,
-  join: (chat, rest) => rest === "" ? "usage" : chat.join(rest),
-  leave(chat, rest): Promise<void> | void {
-    const wanted = roomNamed(rest);
-    const room = rest === "" ? chat.current : chat.conversations.find((one) => {
-      return wanted && lookAlike(one.target) === lookAlike(wanted);
-    });
+  join(chat, rest) {
+    if (rest === "") return "usage";
+    return roomNamed(rest) ? chat.join(rest) : keep(chat, invalidRoom(rest));
+  },
+  leave(chat, rest) {
+    const room = rest === ""
+      ? chat.current
+      : chat.conversations.find("room", roomNamed(rest) ?? "");
     if (room && room.kind !== "all") return chat.leave(room);
-    chat.told(rest === "" ? "You are in no room" : `You are not in ${rest}`);
+    return keep(
+      chat,
+      rest === "" ? "You are in no room" : `You are not in ${rest}`,
+    );
   },
   rooms: (chat) => chat.showRooms(),
+  ignore(chat, rest) {
+    const names = [...chat.ignored.values()].join(", ");
+    if (!rest) return chat.answer([`Ignored: ${names || "no users"}`]);
+    if (!isUserName(rest)) return "usage";
+    if (chat.isMe(rest)) return keep(chat, "You cannot ignore yourself");
+    chat.ignore(rest, true);
+    chat.answer([`Hiding ${rest}'s messages; /unignore ${rest} ends that`]);
+  },
+  unignore(chat, rest): void | "usage" | "kept" {
+    if (!rest) return "usage";
+    const was = chat.ignored.get(lookAlike(rest));
+    if (was === undefined) return keep(chat, `${rest} is not ignored`);
+    chat.ignore(was, false);
+    chat.answer([`Showing ${was}'s messages again`]);
+  },
   signup(chat) {
-    if (chat.signIn.owned) chat.told(alreadyAccount(chat.me));
+    if (chat.signIn.owned) chat.watcher.told(alreadyAccount(chat.me));
     else chat.watcher.signUp();
   },
   quit: (chat) => chat.logout(),

@@ -3,19 +3,51 @@
  * A WebSocket of the browser as the stream that core/net/ runs over. Where a
  * message begins and ends means nothing.
  *
+ * The program behind a page of `client.ts --gui` gives it two words, see
+ * client/gui/page_keys.ts: with the first one the page opens its WebSockets, and
+ * the program's first message begins with the second. All tabs of this port have
+ * them.
+ *
  * @module
  */
-import type { Stream } from "../../../core/net/stream.ts";
+import { chunkReader, type Stream } from "../../../core/net/stream.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";
+import { settings } from "../model/settings.ts";
+import { recall, remember } from "../model/storage.ts";
 
 /** The other side takes messages twice as long; in bytes. */
 const PIECE_BYTES = 32_768;
 
-/** The close code whose reason is for the user; see web/serve/socket.ts. */
-const REASON_CODE = 4000;
+/** The key under which a browser stores the two words. */
+const WORDS = "parley-words";
 
-/** How long opening may take, in milliseconds. */
-const OPEN_TIMEOUT_MS = 10_000;
+/**
+ * Limit of the time that opening takes, in milliseconds. A program answers after
+ * 10 seconds at the latest.
+ */
+const OPEN_TIMEOUT_MS = settings.local ? 15_000 : 10_000;
+
+/** The two words, each of 32 digits. */
+const words = location.hash.slice(1) || `${recall("localStorage", WORDS)}`;
+
+/**
+ * Stores words that the program knows. Any page and any message can have a link
+ * to this page with others.
+ */
+function keepWords(): void {
+  if (location.hash && remember("localStorage", WORDS, words)) {
+    history.replaceState(null, "", "/"); // a reload finds them where they are
+  }
+}
+
+/** A new WebSocket. */
+export function newSocket(address: URL): WebSocket {
+  const url = new URL(address);
+  if (settings.local) url.searchParams.set("key", words.slice(0, 32));
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  return socket;
+}
 
 /**
  * Opens a WebSocket.
@@ -26,88 +58,66 @@ export async function openSocket(
   url: URL,
   signal: AbortSignal,
 ): Promise<Stream> {
-  const socket = new WebSocket(url);
+  const socket = newSocket(url);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const giveUp = () => reject(lost("Cannot reach the server"));
   const timeout = AbortSignal.timeout(OPEN_TIMEOUT_MS);
   AbortSignal.any([signal, timeout]).addEventListener("abort", giveUp);
-  socket.onopen = () => resolve();
-  socket.onclose = giveUp;
+  if (settings.local) {
+    socket.onmessage = ({ data }) => {
+      const text = new TextDecoder().decode(data);
+      const isOurs = text.slice(0, 32) === words.slice(32);
+      if (isOurs) keepWords();
+      if (!isOurs) reject(gone("Another program has the port of this page"));
+      else if (text.length > 32) reject(lost(text.slice(32)));
+      else resolve();
+    };
+    socket.onclose = () =>
+      reject(gone("Cannot reach the program of this page"));
+  } else {
+    socket.onopen = () => resolve();
+    socket.onclose = giveUp;
+  }
   try {
     await promise;
-    return new SocketStream(socket);
+    return streamOf(socket);
   } catch (error) {
     socket.close();
     throw error;
   }
 }
 
-/** Sends bytes in messages that the other side takes. */
-export function sendInPieces(
-  socket: WebSocket,
-  bytes: Uint8Array<ArrayBuffer>,
-): void {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    socket.send(bytes.slice(at, at + PIECE_BYTES));
-  }
+/** A socket that was just opened. Browsers read without backpressure. */
+function streamOf(socket: WebSocket): Stream {
+  const messages = new ReadableStream<Uint8Array>({
+    start(controller) {
+      socket.onmessage = ({ data }) => controller.enqueue(new Uint8Array(data));
+      socket.onclose = () => controller.close();
+    },
+    cancel() {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    },
+  }).getReader(); // not every browser can iterate over a stream
+  return {
+    // The cast: a result without a value is the end.
+    read: chunkReader({
+      next: () => messages.read() as Promise<IteratorResult<Uint8Array>>,
+    }),
+    write(bytes) {
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        socket.send(bytes.slice(at, at + PIECE_BYTES));
+      }
+      return Promise.resolve(bytes.length); // the browser buffers them
+    },
+    close: () => void messages.cancel().catch(() => {}), // it may have ended
+  };
 }
 
-/** See the top of the file. Browsers read without backpressure. */
-class SocketStream implements Stream {
-  readonly #socket: WebSocket;
-  #unread: Uint8Array[] = [];
-  #ended = false;
-  #error: ConnectionError | undefined;
-  #changed = Promise.withResolvers<void>();
-
-  /** Owns `socket`, which was just opened. */
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => {
-      if (!(data instanceof ArrayBuffer) || data.byteLength === 0) return;
-      this.#unread.push(new Uint8Array(data));
-      this.#changed.resolve();
-    };
-    socket.onclose = ({ code, reason }) => {
-      if (code === REASON_CODE && reason !== "") this.#error = lost(reason);
-      this.#end();
-    };
-  }
-
-  /** One read at a time. */
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#unread.length === 0) {
-      if (this.#error) throw this.#error;
-      if (this.#ended) return null;
-      await this.#changed.promise;
-      this.#changed = Promise.withResolvers();
-    }
-    const [first] = this.#unread as [Uint8Array]; // there is one
-    const taken = first.subarray(0, buffer.length);
-    buffer.set(taken);
-    if (taken.length === first.length) this.#unread.shift();
-    else this.#unread[0] = first.subarray(taken.length);
-    return taken.length;
-  }
-
-  /** Writes all of `bytes`; the browser buffers them. */
-  write(bytes: Uint8Array): Promise<number> {
-    // The cast: what core/ encodes is never shared memory.
-    sendInPieces(this.#socket, bytes as Uint8Array<ArrayBuffer>);
-    return Promise.resolve(bytes.length);
-  }
-
-  /** See {@linkcode Stream}. Idempotent. */
-  close(): void {
-    this.#socket.close();
-    this.#end();
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#changed.resolve();
-  }
+/** The program of a page does not come back on its port. */
+function gone(message: string): ConnectionError {
+  const advice = "Close the page, and start client.ts --gui again";
+  return new ConnectionError("lost", `${message}. ${advice}`);
 }
 
 function lost(message: string): ConnectionError {

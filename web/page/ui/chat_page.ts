@@ -10,21 +10,42 @@ import { sanitize } from "../../../core/text/sanitize.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
 import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
-import { DEFAULT_ROOM } from "../../../protocol.ts";
+import { DEFAULT_ROOM, lookAlike } from "../../../protocol.ts";
 import { Chat } from "../model/chat.ts";
-import type { Conversation, Entry } from "../model/conversation.ts";
+import type { Conversation } from "../model/conversation.ts";
+import { readStored, restore, type Stored, storedOf } from "../model/stored.ts";
 import { runLine } from "../model/typed.ts";
+import type { Watcher } from "../model/watcher.ts";
 import { openSocket } from "../net/socket.ts";
-import { byId, recall, remember } from "./dom.ts";
+import { byId } from "./dom.ts";
+import { forget, recall, remember } from "../model/storage.ts";
 import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
-import { checkRepeated, type Form, type Goal } from "./form.ts";
-import { MessageList, nameOf, titleOf } from "./messages.ts";
-import { announce, canAskToNotify, notify, toast } from "./news.ts";
+import { checkTyped, type Form, type Goal } from "./form.ts";
+import { MessageList, nameOf } from "./messages.ts";
+import {
+  canAskToNotify,
+  closeNotification,
+  notify,
+  tellNews,
+  tellNoted,
+  toast,
+} from "./news.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
-/** Where the rooms of a tab are stored, for a reload of the page. */
-const ROOMS = "parley-rooms";
+/** The key under which a tab stores the state for the next page. */
+const STORED = "parley-tab";
+
+/** The key under which a browser stores the ignored names. */
+const IGNORED = "parley-ignored";
+
+/** The state that the last page in this tab has stored. */
+export function stored(): Stored | undefined {
+  const found = readStored(recall("sessionStorage", STORED));
+  // Private messages go as soon as the session is over.
+  if (found && !found.session) remember("sessionStorage", STORED, found);
+  return found;
+}
 
 /** A panel that a narrow screen shows in front of the messages. */
 type Panel = "sidebar" | "people";
@@ -41,6 +62,11 @@ export class ChatPage {
   readonly #text = byId("text", HTMLTextAreaElement);
   readonly #root = byId("chat");
   #drawn: Conversation | undefined;
+  readonly #url: URL;
+  readonly #last: Stored | undefined; // of the last page in this tab
+  #begun = false;
+  #selected = 0; // where what is typed next begins
+  #news: Parameters<Watcher["said"]>[] = []; // to be told with the next drawing
 
   /** @param carrier The module that carries files, if the page has one. */
   constructor(
@@ -49,22 +75,39 @@ export class ChatPage {
     carrier: typeof import("./files.ts") | undefined,
   ) {
     this.#form = form;
+    this.#url = goal.url;
+    const found = stored();
+    const isOurs = found && found.url === `${goal.url}` &&
+      lookAlike(found.name) === lookAlike(goal.name);
+    const last = this.#last = isOurs ? found : undefined;
+    forget("sessionStorage", STORED); // a copy of the tab must not have it
     this.#chat = new Chat({
       ...goal,
+      session: last?.session,
       dial: (signal) => openSocket(goal.url, signal),
       watcher: {
         changed: () => this.#schedule(),
-        said: (...news) => this.#announce(...news),
-        noted: (...news) => this.#noted(...news),
-        told: toast,
+        said: (...news) => this.#news.push(news),
+        seen: ({ target }) => closeNotification(target),
+        ignored: (names) => remember("localStorage", IGNORED, names),
+        noted: (...news) => tellNoted(this.#chat, ...news),
+        told: (text, passing) => {
+          if (this.#chat.server.wasRegistered) toast(text, passing);
+          else form.tell(text);
+        },
         signUp: () => this.#signUp(),
       },
     });
     if (carrier) {
-      this.#files = new carrier.Files(this.#chat, () => this.#schedule());
+      this.#files = new carrier.Files(this.#chat);
       this.#chat.carrier = this.#files;
       byId("about-files").textContent = "Drop files on a name to send them.";
     }
+    const ignored = recall("localStorage", IGNORED);
+    if (Array.isArray(ignored)) {
+      ignored.forEach((one) => this.#chat.ignore(`${one}`, true));
+    }
+    if (last) restore(this.#chat, last);
     takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
@@ -76,10 +119,15 @@ export class ChatPage {
     const chat = this.#chat;
     try {
       await chat.run();
-      if (chat.wasRegistered) this.#close();
-      else this.#form.show();
+      if (!chat.server.wasRegistered) return this.#form.show();
+      forget("sessionStorage", STORED); // hidden after Disconnect, it stored it
+      this.#close();
     } catch (error) {
-      if (chat.wasRegistered) return; // the messages stay there to be read
+      if (chat.server.wasRegistered) { // the messages stay there to be read
+        if (!chat.attentive) notify(ENDED, chat.why, ENDED, () => {});
+        return;
+      }
+      if (this.#last) remember("sessionStorage", STORED, this.#last);
       this.#end.abort();
       if (!(error instanceof Error)) throw error;
       this.#form.refuse(error);
@@ -109,16 +157,27 @@ export class ChatPage {
       event.preventDefault();
       this.#send();
     });
-    this.#on(this.#text, "input", () => this.#fitText());
+    this.#on(this.#text, "beforeinput", () => {
+      this.#selected = this.#text.selectionStart;
+    });
+    this.#on(this.#text, "input", () => this.#type());
     this.#on(document, "visibilitychange", () => this.#attend());
     this.#on(window, "focus", () => this.#attend());
     this.#on(window, "blur", () => this.#attend());
     this.#on(window, "online", () => this.#chat.server.hurry());
     this.#on(window, "beforeunload", (event) => {
-      const isBusy = this.#chat.waiting || this.#files?.isBusy;
-      if (isBusy) event.preventDefault();
+      const isBusy = this.#chat.conversations.waits || this.#files?.isBusy;
+      if (isBusy || !this.#store()) event.preventDefault();
     });
-    this.#on(window, "pagehide", () => this.#files?.leave());
+    this.#on(window, "pagehide", () => {
+      this.#store();
+      this.#files?.leave();
+      this.#files?.end();
+    });
+    this.#on(window, "pageshow", ({ persisted }) => {
+      // The browser has kept the page, but not its connections.
+      if (persisted && this.#chat.server.registered) this.#files?.arrived();
+    });
     this.#listenToDialog();
   }
 
@@ -136,8 +195,9 @@ export class ChatPage {
       "own": () => this.#signUp(),
       "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
       "banner-button": () => {
-        if (this.#chat.state === "ended") this.#close();
-        else this.#chat.server.hurry();
+        if (this.#chat.state !== "ended") return this.#chat.server.hurry();
+        this.#store();
+        this.#close();
       },
     };
     for (const [id, act] of Object.entries(buttons)) {
@@ -147,17 +207,18 @@ export class ChatPage {
 
   #listenToKeys(): void {
     this.#on(this.#text, "keydown", (event) => {
-      const sends = event.key === "Enter" && !event.shiftKey;
-      if (!sends || event.isComposing) return;
+      const sends = event.key === "Enter" && !event.shiftKey && !isTouched();
+      if (!sends || isComposing(event)) return;
       event.preventDefault();
       this.#send();
     });
     this.#on(document, "keydown", (event) => {
+      if (isComposing(event)) return;
       if (event.key === "Escape") this.#open(undefined);
       const step = event.altKey ? STEPS[event.key] : undefined;
       if (step === undefined) return;
       event.preventDefault();
-      const all = this.#chat.sorted;
+      const all = this.#chat.conversations.sorted;
       const at = all.indexOf(this.#chat.current) + step;
       const next = all.at(at % all.length);
       if (next) this.#chat.show(next);
@@ -175,7 +236,7 @@ export class ChatPage {
       submit.disabled = true;
       problem.hidden = true;
       try {
-        checkRepeated(first, second);
+        await checkTyped(this.#chat.me, first, second);
         await this.#chat.signUp(first.value);
         first.value = second.value = "";
         dialog.close();
@@ -196,14 +257,33 @@ export class ChatPage {
     byId("own-dialog", HTMLDialogElement).showModal();
   }
 
+  /** Takes what is typed into the conversation that is shown. */
+  #type(): void {
+    const { value, selectionEnd } = this.#text;
+    const { lastSender } = this.#chat;
+    const drawn = this.#drawn;
+    drawn?.type(value, value.slice(this.#selected, selectionEnd));
+    if (drawn && value !== "") drawn.begun ??= { lastSender };
+    this.#selected = 0; // programs that type tell no beginning
+    this.#chat.typed();
+    this.#fitText();
+  }
+
   /** Sends what is typed, or runs it. */
   #send(): void {
+    const chat = this.#chat;
     const text = this.#text.value;
-    if (this.#chat.state === "ended") return;
-    if (!runLine(this.#chat, text)) return;
+    const drawn = this.#drawn;
+    if (!drawn || chat.state === "ended") return;
+    const { lastSender } = drawn.begun ?? chat;
+    const isTaken = drawn.isPaste(text)
+      ? chat.send(text, drawn)
+      : runLine(chat, text, lastSender);
+    if (!isTaken) return;
     this.#text.value = "";
+    drawn.type("");
     this.#fitText();
-    this.#messages.follow();
+    chat.atEnd = true;
   }
 
   /** For browsers that do not fit the height by themselves. */
@@ -230,35 +310,20 @@ export class ChatPage {
   /** The user came to the page, or went away. */
   #attend(): void {
     const chat = this.#chat;
+    // Phones end a hidden page without a word.
+    if (document.hidden) this.#store();
+    else forget("sessionStorage", STORED);
     chat.attentive = !document.hidden && document.hasFocus();
     if (!chat.attentive) return;
     chat.server.hurry();
-    if (this.#messages.atEnd) chat.see();
+    chat.see();
     chat.refreshRooms();
   }
 
-  #announce(conversation: Conversation, entry: Entry, calls: boolean): void {
-    const { current, attentive } = this.#chat;
-    if (conversation !== current && !calls) return;
-    const text = entry.text.slice(0, 300);
-    const where = titleOf(conversation);
-    const isElsewhere = conversation !== current;
-    announce(`${entry.from}${isElsewhere ? ` ${where}` : ""}: ${text}`);
-    if (!attentive && calls) {
-      this.#notify(conversation, `${entry.from} ${where}`, text);
-    }
-  }
-
-  #noted(conversation: Conversation, text: string): void {
-    if (conversation === this.#chat.current) announce(text);
-    else toast(text);
-    if (this.#chat.attentive) return;
-    this.#notify(conversation, `Files ${titleOf(conversation)}`, text);
-  }
-
-  #notify(conversation: Conversation, title: string, text: string): void {
-    const show = () => this.#chat.show(conversation);
-    notify(title, text, conversation.target, show);
+  /** Stores what the next page in this tab goes on with; false if it cannot. */
+  #store(): boolean {
+    const stored = storedOf(this.#chat, this.#url);
+    return remember("sessionStorage", STORED, stored);
   }
 
   async #askToNotify(): Promise<void> {
@@ -272,7 +337,10 @@ export class ChatPage {
     this.#drawing = true;
     const draw = () => {
       this.#drawing = false;
-      if (!this.#end.signal.aborted && this.#chat.wasRegistered) this.#draw();
+      const isOver = this.#end.signal.aborted;
+      if (isOver || !this.#chat.server.wasRegistered) return;
+      if (!this.#begun) this.#begin();
+      if (!this.#root.hidden) this.#draw();
     };
     // A hidden page gets no animation frames, but its title counts.
     if (document.hidden) setTimeout(draw);
@@ -281,50 +349,56 @@ export class ChatPage {
 
   #draw(): void {
     const chat = this.#chat;
-    if (this.#root.hidden) this.#begin();
     if (this.#drawn !== chat.current) this.#switch();
     drawMe(chat);
     this.#sidebar.draw();
     this.#messages.draw();
-    this.#files?.draw();
     this.#drawTop();
     this.#drawBanner();
-    const { unread } = chat;
-    document.title = unread > 0 ? `(${unread}) Parley` : "Parley";
+    tellNews(chat, this.#news.splice(0));
+    const { unread } = chat.conversations;
+    const count = unread > 0 ? `(${unread}) ` : "";
+    document.title = `${count}${chat.isAway ? "Offline – " : ""}Parley`;
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
     byId("own").hidden = !canUseAccounts || chat.signIn.owned;
-    const rooms = chat.conversations.filter(({ kind }) => kind === "room");
-    remember("sessionStorage", ROOMS, rooms.map(({ target }) => target));
   }
 
-  /** Shows the chat for the first time, and joins the rooms. */
+  /** Joins the rooms, and shows the chat when the user can write to the first. */
   async #begin(): Promise<void> {
+    this.#begun = true;
+    const chat = this.#chat;
+    const rooms = chat.conversations.sorted.filter(({ kind }) =>
+      kind === "room"
+    );
+    const [first = DEFAULT_ROOM, ...others] = rooms.map(({ target }) => target);
+    await chat.join(first, { quietly: rooms.length > 0 });
     this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
-    const stored = recall("sessionStorage", ROOMS);
-    const rooms = Array.isArray(stored) ? stored.map(String) : [];
-    const [first = DEFAULT_ROOM, ...others] = rooms; // is shown, and so joined last
-    for (const room of [...others, first]) await this.#chat.join(room);
+    this.#schedule();
+    await Promise.all(others.map((one) => chat.join(one, { quietly: true })));
   }
 
   /** Another conversation is shown, with what was typed there. */
   #switch(): void {
     const { current } = this.#chat;
-    if (this.#drawn) this.#drawn.draft = this.#text.value;
     this.#text.value = current.draft;
     this.#fitText();
     this.#drawn = current;
-    const isTyped = matchMedia("(pointer: fine)").matches;
-    if (isTyped && !document.querySelector("dialog[open]")) this.#text.focus();
+    if (!isTouched() && !document.querySelector("dialog[open]")) {
+      this.#text.focus();
+    }
   }
 
   #drawTop(): void {
     const { current, state } = this.#chat;
-    const { kind, target, members } = current;
+    const { kind, target, members, gone } = current;
     const name = nameOf(current);
-    const subtitles = { all: "connected now", user: "private" };
+    const subtitles = {
+      all: "connected now",
+      user: gone ? "private, away" : "private",
+    };
     byId("title").textContent = name;
     byId("subtitle").textContent = kind === "room"
       ? peopleHere(members)
@@ -341,9 +415,9 @@ export class ChatPage {
   #drawBanner(): void {
     const { state, why } = this.#chat;
     const banner = byId("banner");
-    banner.hidden = state === "connected" || state === "connecting";
+    banner.hidden = !this.#chat.isAway;
     const isAway = state === "reconnecting";
-    const text = `${sanitize(why)}.${isAway ? ` ${RECONNECTING}` : ""}`;
+    const text = `${sanitize(why)} ${isAway ? RECONNECTING : ""}`.trim();
     const shown = byId("banner-text");
     if (shown.textContent !== text) shown.textContent = text;
     byId("banner-button").textContent = isAway
@@ -362,6 +436,18 @@ export class ChatPage {
     target.addEventListener(type, listener as EventListener, { signal });
   }
 }
+
+/** Whether the keyboard is on a screen, where Enter makes a line. */
+function isTouched(): boolean {
+  return matchMedia("(pointer: coarse)").matches;
+}
+
+/** Whether a key belongs to an input method; Safari tells it by 229 alone. */
+function isComposing({ isComposing, keyCode }: KeyboardEvent): boolean {
+  return isComposing || keyCode === 229;
+}
+
+const ENDED = "Parley is disconnected";
 
 /** Alt and an arrow go to the next conversation, or the one before. */
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };

@@ -1,9 +1,8 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * Making elements, and what a browser stores. Everything that is shown is set as
- * text or as a property, and never parsed as markup. So no message can be more
- * than text.
+ * Making elements. Everything that is shown is set as text or as a property, and
+ * never parsed as markup. So no message can be more than text.
  *
  * @module
  */
@@ -43,24 +42,3 @@ export function arrange(parent: Element, children: readonly Node[]): void {
     else parent.insertBefore(child, at);
   }
 }
-
-/** What the browser has stored under `key`; undefined if it has not, or cannot. */
-export function recall(kind: Store, key: string): unknown {
-  try {
-    return JSON.parse(globalThis[kind].getItem(key) ?? "");
-  } catch {
-    return undefined; // another program may have written it
-  }
-}
-
-/** Stores `value` under `key`, unless the browser stores nothing. */
-export function remember(kind: Store, key: string, value: unknown): void {
-  try {
-    globalThis[kind].setItem(key, JSON.stringify(value));
-  } catch {
-    // Then the user types it again.
-  }
-}
-
-/** For all tabs and for long, or for one tab. */
-type Store = "localStorage" | "sessionStorage";

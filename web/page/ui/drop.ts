@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * Files that are dragged over the chat and dropped: on a user they are sent;
- * anywhere else the page says what to do. Text can still be dragged into the
- * composer.
+ * Files that are dragged over the chat and dropped, or pasted: on a user they
+ * are sent; anywhere else the page says what to do. Text can still be dragged
+ * into the composer.
  *
  * @module
  */
-import { sanitize } from "../../../core/text/sanitize.ts";
+import { sanitizeName } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import { NO_PROGRAM } from "../model/typed.ts";
 import { byId } from "./dom.ts";
@@ -15,7 +15,7 @@ import type { Files } from "./files.ts";
 import { toast } from "./news.ts";
 
 /**
- * Takes files that are dropped.
+ * Takes files that are dropped or pasted.
  *
  * @param files Undefined if the page has no program that carries files.
  * @param signal Ends it.
@@ -35,25 +35,35 @@ export function takeDrops(
   root.addEventListener("dragover", (event) => {
     if (!files || !hasFiles(event)) return;
     const [element, user = ""] = placeOf(event, chat);
-    const label = `Drop to send to ${sanitize(user)}`;
+    const label = `Drop to send to ${sanitizeName(user)}`;
     mark(chat.isMe(user) ? undefined : element, label);
   }, { signal });
-  root.addEventListener("drop", (event) => {
-    if (!hasFiles(event)) return;
-    mark();
+  const take = (event: Event, data: DataTransfer | null) => {
     const [, user] = placeOf(event, chat);
     if (!files) toast(NO_PROGRAM);
     else if (user === undefined) toast(NO_USER);
-    else files.drop(user, event.dataTransfer);
+    else files.drop(user, data);
+  };
+  root.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    mark();
+    take(event, event.dataTransfer);
+  }, { signal });
+  root.addEventListener("paste", (event) => {
+    const data = event.clipboardData;
+    // Office programs add a picture to the text that they copy.
+    if (data?.types.includes("Files") && !data.types.includes("text/plain")) {
+      take(event, data);
+    }
   }, { signal });
   root.addEventListener("dragleave", ({ relatedTarget }) => {
     if (relatedTarget === null) mark(); // it left the page
   }, { signal });
 }
 
-/** Which user a drop is for, and the element that shows it; nothing: for none. */
+/** The user that a drop is for, and the element that shows it; or nothing. */
 function placeOf(
-  { target }: DragEvent,
+  { target }: Event,
   { current }: Chat,
 ): [] | [element: HTMLElement, user: string] {
   if (!(target instanceof Node)) return [];

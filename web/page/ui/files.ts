@@ -6,8 +6,7 @@
  * see core/page_talk.ts. This page stands between that program and the server.
  * It forwards what they tell each other, and hands over the bytes of files that
  * were dropped on it. The program has served this page, so its messages are
- * trusted here; what it passes on from other users is sanitized where it is
- * shown.
+ * trusted here; texts of other users are sanitized where they are shown.
  *
  * A page that a server serves does not load this: it has no such program.
  *
@@ -21,12 +20,12 @@ import type {
 } from "../../../core/page_talk.ts";
 import { ChatError, type Frame, header } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
+import type { Carrier } from "../model/watcher.ts";
 import { type Chosen, filesIn, type Thing, thingsIn } from "../model/chosen.ts";
-import type { Carrier } from "../net/calls.ts";
-import { sendInPieces } from "../net/socket.ts";
+import { newSocket } from "../net/socket.ts";
 import { byId } from "./dom.ts";
 import { announce, notify, toast } from "./news.ts";
-import { TransferList } from "./transfers.ts";
+import { TransferCard } from "./transfers.ts";
 
 /** A message of the program, by its type. */
 type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
@@ -34,17 +33,18 @@ type Told<T extends ToPage["type"]> = Extract<ToPage, { type: T }>;
 /** A search through folders that takes longer is told, in milliseconds. */
 const SLOW_SEARCH_MS = 1_000;
 
-/** How many ringing calls are known, the newest. */
+/** Limit of ringing calls that are known, the newest. */
 const MAX_RINGING = 100;
+
+const ENDED = "The program that carries files has ended. Start it again.";
 
 const SEARCHING = "Searching the folders. The files are offered after that.";
 
 /** See the top of the file. */
 export class Files implements Carrier {
   readonly #chat: Chat;
-  readonly #changed: () => void;
-  #program: Program | undefined;
-  readonly #transfers = new Map<number, ShownTransfer>();
+  #program: WebSocket | undefined; // to it
+  readonly #cards = new Map<number, TransferCard>();
   readonly #drops = new Map<number, readonly Chosen[]>();
   #lastDrop = 0;
   /**
@@ -53,44 +53,41 @@ export class Files implements Carrier {
    * server.
    */
   readonly #ringing = new Map<string, string>();
-  readonly #list = new TransferList((type, transfer) =>
-    this.#program?.tell({ type, transfer })
-  );
 
-  /** @param changed Runs when there is something to draw. */
-  constructor(chat: Chat, changed: () => void) {
+  constructor(chat: Chat) {
     this.#chat = chat;
-    this.#changed = changed;
   }
 
   /** Whether a file is offered, or on its way. */
   get isBusy(): boolean {
-    return this.#transfers.size > 0;
-  }
-
-  /** Shows the transfers there are now. */
-  draw(): void {
-    this.#list.draw(this.#transfers);
+    return this.#cards.size > 0;
   }
 
   /** See {@linkcode Carrier}. */
   arrived(): void {
-    if (this.#program) return;
-    const program: Program = new Program(
-      this.#chat.me,
-      (message) => this.#hear(message, program),
-      () => this.#lost(program),
-    );
+    if (this.#program && this.#program.readyState <= WebSocket.OPEN) return;
+    const url = new URL("/files", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.searchParams.set("name", this.#chat.me);
+    const program = newSocket(url);
+    const decoder = new TextDecoder();
+    program.onmessage = ({ data }) =>
+      this.#hear(JSON.parse(decoder.decode(data)), program);
+    program.onclose = () => {
+      this.end();
+      // A page that has lost the server too tries again with it.
+      if (this.#chat.server.registered) toast(ENDED);
+    };
     this.#program = program;
   }
 
   /** See {@linkcode Carrier}. */
   take(frame: Frame): boolean {
-    if (!this.#program?.isOpen) return false;
+    if (!isOpen(this.#program)) return false;
     const { verb, args, headers } = frame;
     const [name = ""] = args;
     this.#noteCall(verb, name, header(frame, "session") ?? "");
-    this.#program.tell({ type: "frame", verb, args, headers });
+    tell(this.#program, { type: "frame", verb, args, headers });
     return true;
   }
 
@@ -105,9 +102,12 @@ export class Files implements Carrier {
 
   /** See {@linkcode Carrier}. */
   end(): void {
-    this.#program?.close();
+    const program = this.#program;
     this.#program = undefined;
-    this.#forget();
+    if (program) program.onmessage = program.onclose = null;
+    program?.close();
+    for (const number of this.#cards.keys()) this.#remove(number);
+    this.#drops.clear();
   }
 
   /** Sends what is dropped. */
@@ -124,14 +124,14 @@ export class Files implements Carrier {
   }
 
   async #send(to: string, things: readonly Thing[]): Promise<void> {
-    const slow = setTimeout(() => toast(SEARCHING), SLOW_SEARCH_MS);
+    const slow = setTimeout(() => toast(SEARCHING, true), SLOW_SEARCH_MS);
     try {
       if (this.#chat.isMe(to)) throw new Error(SENT_TO_SELF);
-      const files = await filesIn(things);
+      const { files, leftOut } = await filesIn(things);
       if (files.length === 0) {
-        throw new Error("Cannot send that: it is no file");
+        throw new Error(leftOut[0] ?? "Cannot send that: it is no file");
       }
-      if (!this.#program?.isOpen) {
+      if (!isOpen(this.#program)) {
         throw new Error(
           "Cannot send files: the program that carries them is away. " +
             "Try again when you are connected.",
@@ -139,8 +139,8 @@ export class Files implements Carrier {
       }
       const drop = ++this.#lastDrop;
       this.#drops.set(drop, files);
-      const told = files.map(({ item, path, size }) => ({ item, path, size }));
-      this.#program.tell({ type: "send", drop, to, files: told });
+      const told = files.map(({ file: _, ...one }) => one);
+      tell(this.#program, { type: "send", drop, to, files: told, leftOut });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       toast(error.message);
@@ -157,8 +157,7 @@ export class Files implements Carrier {
   }
 
   /** Takes what `program` says. */
-  #hear(message: ToPage, program: Program): void {
-    if (program !== this.#program) return; // it said this before we closed it
+  #hear(message: ToPage, program: WebSocket): void {
     switch (message.type) {
       case "request":
         this.#ask(message, program);
@@ -169,53 +168,59 @@ export class Files implements Carrier {
       case "transfer":
         return this.#show(message);
       case "over":
-        this.#transfers.delete(message.transfer);
-        return this.#changed();
+        return this.#remove(message.transfer);
       case "forget":
         this.#drops.delete(message.drop);
         return;
-      case "told": {
-        const { peer, failed, text, news } = message;
-        const kind = failed ? "error" : "event";
-        return this.#chat.note(peer, { kind, text, news });
-      }
+      case "told":
+        return this.#chat.note(message);
     }
+  }
+
+  #remove(number: number): void {
+    this.#cards.get(number)?.remove();
+    this.#cards.delete(number);
   }
 
   async #ask(
     { request, verb, args, headers }: Told<"request">,
-    program: Program,
+    program: WebSocket,
   ): Promise<void> {
     const [name = ""] = args;
     this.#noteCall(verb, name, `${headers["Session"]}`);
     try {
       await this.#chat.server.request(verb, args, headers);
-      program.tell({ type: "answer", request });
+      tell(program, { type: "answer", request });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const code = error instanceof ChatError ? { code: error.code } : {};
-      program.tell({ type: "answer", request, reason: error.message, ...code });
+      tell(program, {
+        type: "answer",
+        request,
+        reason: error.message,
+        ...code,
+      });
     }
   }
 
   async #read(
     { read, drop, file, from, to }: Told<"read">,
-    program: Program,
+    program: WebSocket,
   ): Promise<void> {
-    const body = this.#drops.get(drop)?.[file]?.file?.slice(from, to);
-    try {
-      if (!body) throw new TypeError("No such file");
-      await fetch(`/files/${read}`, { method: "POST", body });
-    } catch {
-      program.tell({ type: "unreadable", read });
-    }
+    const piece = this.#drops.get(drop)?.[file]?.file?.slice(from, to);
+    // A file that has changed or is gone cannot be read.
+    const bytes = await piece?.arrayBuffer().catch(() => undefined);
+    tell(program, { type: "piece", read }, bytes);
   }
 
   #show(transfer: ShownTransfer): void {
     const { transfer: number, peer, title, state, text } = transfer;
-    const before = this.#transfers.get(number)?.state;
-    this.#transfers.set(number, transfer);
-    this.#changed();
+    const act = (type: "accept" | "end") =>
+      tell(this.#program, { type, transfer: number });
+    const card = this.#cards.get(number) ?? new TransferCard(act);
+    const before = card.state;
+    this.#cards.set(number, card);
+    card.update(transfer);
     if (state !== "offered" || before === state) return;
     announce(`${peer} offers ${title}: ${text}`);
     if (this.#chat.attentive) return;
@@ -223,66 +228,20 @@ export class Files implements Carrier {
     const what = `${title}: ${text}`;
     notify(`Files from ${peer}`, what, `files ${number}`, show);
   }
-
-  #lost(program: Program): void {
-    if (program !== this.#program) return; // we have closed it
-    this.#program = undefined;
-    this.#forget();
-    toast("The program that carries files has ended. Start it again.");
-  }
-
-  #forget(): void {
-    this.#transfers.clear();
-    this.#drops.clear();
-    this.#changed();
-  }
 }
 
-/**
- * The WebSocket to the program; core/page_talk.ts has its messages. It is not
- * opened again once it ends.
- */
-class Program {
-  readonly #socket: WebSocket;
+/** Whether messages reach the program. */
+function isOpen(program: WebSocket | undefined): boolean {
+  return program?.readyState === WebSocket.OPEN;
+}
 
-  /** Connects as the user `name`. */
-  constructor(
-    name: string,
-    heard: (message: ToPage) => void,
-    ended: () => void,
-  ) {
-    const url = new URL("/files", location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    url.searchParams.set("name", name);
-    this.#socket = new WebSocket(url);
-    this.#socket.binaryType = "arraybuffer";
-    const decoder = new TextDecoder();
-    let unfinished = ""; // line
-    this.#socket.onmessage = ({ data }) => {
-      const text = typeof data === "string"
-        ? data
-        : decoder.decode(data, { stream: true });
-      const lines = (unfinished + text).split("\n");
-      unfinished = lines.pop() ?? "";
-      for (const line of lines) heard(JSON.parse(line));
-    };
-    this.#socket.onclose = ended;
-  }
-
-  /** Whether messages reach the program. */
-  get isOpen(): boolean {
-    return this.#socket.readyState === WebSocket.OPEN;
-  }
-
-  /** Sends a message, unless the program is gone. */
-  tell(message: FromPage): void {
-    if (!this.isOpen) return;
-    const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
-    sendInPieces(this.#socket, bytes);
-  }
-
-  /** Ends it. Idempotent. */
-  close(): void {
-    this.#socket.close();
-  }
+/** Sends a message, with the bytes of a piece, unless the program is gone. */
+function tell(
+  program: WebSocket | undefined,
+  message: FromPage,
+  bytes?: ArrayBuffer,
+): void {
+  const json = JSON.stringify(message);
+  if (!isOpen(program)) return;
+  program?.send(bytes ? new Blob([json, "\n", bytes]) : json);
 }

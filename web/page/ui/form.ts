@@ -8,23 +8,28 @@
  */
 import { sanitize } from "../../../core/text/sanitize.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
-import { preparePassword, ScramError } from "../../../core/scram.ts";
 import {
   canUseAccounts,
   ownerOf,
   SignIn,
   type Way,
 } from "../../../core/sign_in.ts";
-import { hasAccount, NAME_RULE } from "../../../core/text/sentences.ts";
+import {
+  hasAccount,
+  NAME_RULE,
+  noAccount,
+} from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
 import { settings } from "../model/settings.ts";
-import { byId, recall, remember } from "./dom.ts";
+import type { Stored } from "../model/stored.ts";
+import { byId } from "./dom.ts";
+import { recall, remember } from "../model/storage.ts";
 
-/** Which name to register, and where. */
+/** The name to register, and the server. */
 export interface Goal {
   readonly name: string;
   readonly signIn: SignIn;
-  /** Of the WebSocket. */
+  /** The address of the WebSocket. */
   readonly url: URL;
 }
 
@@ -73,7 +78,7 @@ export class Form {
     });
   }
 
-  /** Shows it; with why, if something went wrong. */
+  /** Shows the form, with an error if there is one. */
   show(error?: string): void {
     byId("entrance").hidden = false;
     this.#busy(false);
@@ -81,17 +86,37 @@ export class Form {
     this.#name.focus();
   }
 
-  /** Puts it away, with the passwords. */
+  /** Goes on with the session of the last page in this tab, if there is one. */
+  resume(stored: Stored | undefined): void {
+    if (!stored?.session || this.#enter.disabled) return;
+    const { name, url, owned } = stored;
+    const signIn = new SignIn();
+    signIn.owned = owned;
+    this.#name.value = name;
+    this.#busy(true);
+    this.#submit({ name, signIn, url: new URL(url) });
+  }
+
+  /** Puts it away, with the passwords. After a sign-up, the next step is to sign in. */
   hide(): void {
+    if (this.#way === "signup") this.#way = "login";
     byId("entrance").hidden = true;
     this.#password.value = "";
     this.#repeat.value = "";
     this.#explain();
   }
 
-  /** Shows why the server refuses the user, and what to do about it. */
+  /** Shows the reason why the user waits. */
+  tell(text: string): void {
+    this.#explain(text);
+  }
+
+  /** Shows why the server refuses the user, and the next step. */
   refuse(error: Error): void {
-    this.show(inWords(error));
+    const isSignUp = error instanceof ChatError && error.code === 113;
+    if (isSignUp) this.#way = "login";
+    const isName = error instanceof ChatError && error.code === 104;
+    this.show(inWords(error) + (isName ? " Choose another name." : ""));
     const owner = ownerOf(error);
     if (owner !== undefined && canUseAccounts) {
       this.#way = "login";
@@ -104,7 +129,7 @@ export class Form {
       this.#explain(`Wrong password. Attempts left: ${left}`);
     }
     if (error.code === 111) this.#password.focus();
-    if (error.code === 113) this.#way = "login";
+    if (error.code === 121) this.#explain(noAccount(this.#name.value.trim()));
     const free = `${error.headers["suggestion"] ?? ""}`;
     if (!isUserName(free)) return;
     this.#suggestion.hidden = false;
@@ -112,7 +137,7 @@ export class Form {
     this.#suggestion.textContent = `Join as ${free}`;
   }
 
-  #go(): void {
+  async #go(): Promise<void> {
     const name = this.#name.value.trim();
     if (!isUserName(name)) {
       const isReserved = /^[A-Za-z0-9]{1,32}$/.test(name);
@@ -122,24 +147,26 @@ export class Form {
       );
     }
     const way = this.#way;
+    this.#explain();
+    this.#busy(true);
     try {
-      if (way === "signup") checkRepeated(this.#password, this.#repeat);
+      if (way === "signup") {
+        await checkTyped(name, this.#password, this.#repeat);
+      }
       const signIn = new SignIn();
       signIn.use(way, way === "guest" ? undefined : this.#password.value);
       const url = this.#url();
-      this.#explain();
-      this.#busy(true);
       const typed = { server: this.#server.value, port: this.#port.value };
       remember("localStorage", REMEMBERED, { name, ...typed });
       this.#submit({ name, signIn, url });
     } catch (error) {
-      if (!(error instanceof ScramError)) throw error;
+      // The cast: nothing throws anything else.
+      this.refuse(error as Error);
       this.#password.focus();
-      this.#explain(error.message);
     }
   }
 
-  /** Where the WebSocket is. */
+  /** The address of the WebSocket. */
   #url(): URL {
     const url = new URL("/ws", location.href);
     url.protocol = url.protocol.replace("http", "ws");
@@ -182,12 +209,18 @@ export class Form {
   }
 }
 
-/** @throws {ScramError} If the password was not typed twice, or is not legal. */
-export function checkRepeated(
+/** @throws {Error} If a new account cannot have the password, typed twice. */
+export async function checkTyped(
+  name: string,
   password: HTMLInputElement,
   repeat: HTMLInputElement,
-): void {
-  preparePassword(password.value);
-  if (password.value === repeat.value) return;
-  throw new ScramError("The two passwords are different");
+): Promise<void> {
+  const module = await import("../../../core/new_password.ts").catch(() => {
+    throw new Error(NOT_LOADED);
+  });
+  module.checkRepeated(name, password.value, repeat.value);
 }
+
+/** A browser may not ask again for a script that did not come. */
+const NOT_LOADED =
+  "Cannot check the password: the server did not send the list. Reload the page";

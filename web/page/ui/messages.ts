@@ -9,13 +9,25 @@
  * @module
  */
 import { nameHash, textParts } from "../../../core/text/marks.ts";
-import { sanitize } from "../../../core/text/sanitize.ts";
+import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
 
 /** Entries that are shown at first, and that are added at a time. */
 const PAGE = 100;
+
+/** A longer message shows its beginning first, in UTF-16 units. */
+const MAX_CHARACTERS = 5_000;
+
+/** So does one of more lines. */
+const LINES = /^(?:[^\n]*\n){0,99}[^\n]*/;
+
+/** A longer message is laid out only in sight, in UTF-16 units. */
+const LONG = 1_000;
+
+/** Entries that are shown above the first new one. */
+const CONTEXT = 20;
 
 /** Messages of one user within so many milliseconds are one group. */
 const GROUP_MS = 5 * 60_000;
@@ -34,14 +46,14 @@ export class MessageList {
   #shown: Conversation | undefined;
   #count = PAGE; // of the entries, the last ones
   #lastTotal = 0;
-  #atEnd = true;
   #top = 0; // scrolled to, before
   #fetching = false;
   readonly #elements = new WeakMap<
     Entry,
     { readonly look: string; readonly element: HTMLElement }
   >();
-  readonly #days = new Map<string, HTMLElement>();
+  readonly #days = new WeakMap<Entry, HTMLElement>(); // above them
+  readonly #places = new WeakMap<Conversation, Place>();
   readonly #newMark = make("li", { className: "new" }, "New");
 
   /** @param signal Ends it. */
@@ -57,25 +69,12 @@ export class MessageList {
     signal.addEventListener("abort", () => watcher.disconnect());
   }
 
-  /** Whether the newest message is in sight. */
-  get atEnd(): boolean {
-    return this.#atEnd;
-  }
-
-  /** Goes to the end with the next draw, to show an own message. */
-  follow(): void {
-    this.#atEnd = true;
-  }
-
   /** Shows what there is now. */
   draw(): void {
     const { current } = this.#chat;
-    if (current !== this.#shown) {
-      this.#shown = current;
-      this.#count = PAGE;
-      this.#atEnd = true;
-      this.#scroller.ariaLabel = `Messages ${titleOf(current)}`;
-    } else if (!this.#atEnd) {
+    const isOpened = current !== this.#shown;
+    if (isOpened) this.#open(current);
+    if (!this.#chat.atEnd) {
       // A user who reads above keeps the place while messages come below.
       this.#count += Math.max(0, current.entries.length - this.#lastTotal);
     } else {
@@ -83,21 +82,49 @@ export class MessageList {
     }
     this.#lastTotal = current.entries.length;
     const hidden = Math.max(0, current.entries.length - this.#count);
-    this.#earlier.hidden = hidden === 0 &&
-      (current.kind !== "room" || current.complete);
-    this.#empty.hidden = current.entries.length > 0;
+    this.#earlier.hidden = hidden === 0 && !current.hasOlder;
+    this.#empty.hidden = current.entries.length > 0 || !this.#earlier.hidden;
     this.#empty.textContent = EMPTY[current.kind];
     arrange(this.#list, this.#rows(current, hidden));
+    if (isOpened && !this.#chat.atEnd) {
+      const place = this.#places.get(current);
+      if (!place) this.#newMark.scrollIntoView();
+      else this.#scroller.scrollTop += topOf(place.row) - place.top;
+      this.#chat.atEnd = this.#left < NEAR_END;
+    }
     this.#stay();
+    this.#chat.see();
+  }
+
+  /** Turns to another conversation: to where the user has read above its end. */
+  #open(conversation: Conversation): void {
+    const top = topOf(this.#scroller);
+    const row = [...this.#list.children].find((one) =>
+      one.getBoundingClientRect().bottom > top
+    );
+    if (this.#shown?.readAbove && row) {
+      const [count, total] = [this.#count, this.#lastTotal];
+      this.#places.set(this.#shown, { row, top: topOf(row), count, total });
+    }
+    const { unread, readAbove, entries } = conversation;
+    if (!readAbove) this.#places.delete(conversation);
+    const place = this.#places.get(conversation);
+    this.#shown = conversation;
+    this.#count = place?.count ?? Math.max(PAGE, unread + CONTEXT);
+    this.#lastTotal = place?.total ?? entries.length;
+    this.#scroller.ariaLabel = `Messages ${titleOf(conversation)}`;
   }
 
   #rows(conversation: Conversation, hidden: number): HTMLElement[] {
     const rows: HTMLElement[] = [];
     let isNew = false;
+    let last = "";
     let before: Entry | undefined;
     for (const entry of conversation.entries.slice(hidden)) {
+      if (this.#chat.ignores(entry.from)) continue;
       const day = dayOf(entry.at);
-      if (!before || dayOf(before.at) !== day) rows.push(this.#day(day));
+      if (day !== last) rows.push(this.#day(entry, day));
+      last = day;
       if (!isNew && isAfter(entry, conversation.newAfter)) {
         isNew = true;
         rows.push(this.#newMark);
@@ -116,7 +143,7 @@ export class MessageList {
     const known = this.#elements.get(entry);
     if (known?.look === look) return known.element;
     const element = entry.kind === "message"
-      ? messageElement(entry, { first, me: this.#chat.me })
+      ? this.#message(entry, first)
       : entry.kind === "answer"
       ? answerElement(text)
       : make("li", { className: CLASSES[entry.kind] }, sanitize(text));
@@ -124,33 +151,73 @@ export class MessageList {
     return element;
   }
 
-  #day(day: string): HTMLElement {
-    const known = this.#days.get(day);
-    if (known) return known;
+  /**
+   * A message; one that was refused has a button that sends it again, and a
+   * long one a button that shows all of it.
+   */
+  #message(entry: Entry, first: boolean): HTMLElement {
+    const { me, current } = this.#chat;
+    const element = messageElement(entry, { first, me });
+    const meta = element.querySelector(".meta")!; // it has one
+    const add = (text: string, onclick: () => void) => {
+      const button = make("button", { className: "again", onclick }, text);
+      meta.append(" ", button);
+      return button;
+    };
+    if (entry.why !== undefined) {
+      add("Send again", () => this.#chat.sendAgain(current, entry));
+    }
+    if (!beginning(entry.text).isAll) {
+      const button = add("Show all", () => {
+        const { scrollTop } = this.#scroller;
+        const words = wordsElement(sanitized(entry.text), entry.own ? "" : me);
+        element.querySelector(".text")?.replaceWith(words);
+        button.remove();
+        this.#scroller.scrollTop = scrollTop; // what is read stays in sight
+        this.#chat.atEnd = this.#left < NEAR_END;
+        this.#scroller.focus();
+      });
+    }
+    return element;
+  }
+
+  /** The heading above the first entry of a day. */
+  #day(entry: Entry, day: string): HTMLElement {
+    const known = this.#days.get(entry);
+    if (known?.textContent === day) return known;
     const element = make("li", { className: "day" }, day);
-    this.#days.set(day, element);
+    this.#days.set(entry, element);
     return element;
   }
 
   #scrolled(): void {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    const chat = this.#chat;
+    const { scrollTop } = this.#scroller;
     // Only scrolling up leaves the end: the end moves when a message comes.
-    if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.#atEnd = true;
-    else if (scrollTop < this.#top) this.#atEnd = false;
+    if (this.#left < NEAR_END) chat.atEnd = true;
+    else if (scrollTop < this.#top) chat.atEnd = false;
     this.#top = scrollTop;
-    this.#toEnd.hidden = this.#atEnd;
-    if (scrollTop === 0 && !this.#atEnd) this.#showEarlier();
-    if (this.#atEnd) this.#chat.see();
+    this.#toEnd.hidden = chat.atEnd;
+    if (scrollTop === 0 && !chat.atEnd) this.#showEarlier();
+    chat.see();
+  }
+
+  /** The height of the messages below those in sight, in pixels. */
+  get #left(): number {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight;
   }
 
   /** Keeps the end in sight if it was. */
   #stay(): void {
-    if (this.#atEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#toEnd.hidden = this.#atEnd;
+    const { atEnd, current: { unread } } = this.#chat;
+    if (atEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#toEnd.hidden = atEnd;
+    this.#toEnd.textContent = unread > 0 ? `${unread} new ↓` : "To the end ↓";
   }
 
   #goToEnd(): void {
-    this.#atEnd = true;
+    this.#chat.atEnd = true;
     this.draw();
     this.#scroller.focus();
   }
@@ -164,7 +231,7 @@ export class MessageList {
     this.#fetching = false;
     if (conversation !== this.#chat.current) return;
     const fromEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop;
-    this.#atEnd = false;
+    this.#chat.atEnd = false;
     this.#lastTotal = conversation.entries.length;
     this.#count += PAGE;
     this.draw();
@@ -173,12 +240,28 @@ export class MessageList {
   }
 }
 
-/** What a conversation is called. */
-export function nameOf({ kind, target }: Conversation): string {
-  return kind === "all" ? "All users" : sanitize(target);
+/** The place where a user reads a conversation, above its end. */
+interface Place {
+  /** The first row in sight. */
+  readonly row: Element;
+  /** Its distance from the top, in pixels. */
+  readonly top: number;
+  /** The number of entries that are shown, the last ones. */
+  readonly count: number;
+  /** The number of all entries. */
+  readonly total: number;
 }
 
-/** The same, after what is in it. */
+function topOf(element: Element): number {
+  return element.getBoundingClientRect().top;
+}
+
+/** The name of a conversation. */
+export function nameOf({ kind, target }: Conversation): string {
+  return kind === "all" ? "All users" : sanitizeName(target);
+}
+
+/** The name of a conversation, after a noun for its content. */
 export function titleOf(conversation: Conversation): string {
   const word = { all: "to", room: "in", user: "with" }[conversation.kind];
   return `${word} ${nameOf(conversation)}`;
@@ -194,19 +277,28 @@ function messageElement(
     : id === undefined
     ? "waiting"
     : "";
-  const name = own ? "You" : sanitize(from);
-  const sender = make("span", { className: first && !own ? "who" : "unseen" });
-  sender.append(first && !own ? name : `${name}: `);
-  colour(sender, from);
+  const name = sanitizeName(own ? me : from);
+  const who = make(
+    "span",
+    { className: "who", ariaHidden: "true" },
+    own ? "You" : name,
+  );
+  colour(who, from);
+  // Screen readers read this, and it is copied.
+  const head = make("span", { className: "unseen" }, `${name} ${timeOf(at)}: `);
   const time = make("time", { dateTime: at.toISOString() }, timeOf(at));
   time.title = at.toLocaleString();
+  time.ariaHidden = "true";
   const meta = make("span", { className: "meta" }, time);
   if (state === "waiting") meta.replaceChildren("sending…");
   if (why !== undefined) meta.replaceChildren(`Not sent. ${sanitize(why)}`);
-  const words = make("div", { className: "text", dir: "auto" });
-  words.append(...textNodes(text, own ? "" : me));
-  const bubble = make("div", { className: "bubble" }, sender, words, meta);
-  const classes = ["message", own ? "own" : "", first ? "first" : "", state];
+  const { shown, isAll } = beginning(text);
+  const words = wordsElement(isAll ? shown : `${shown} …`, own ? "" : me);
+  const bubble = make("div", { className: "bubble" }, who, head, words, meta);
+  const classes = [
+    ...["message", own ? "own" : "", first ? "first" : "", state],
+    text.length > LONG ? "long" : "",
+  ];
   return make(
     "li",
     { className: classes.filter(Boolean).join(" ") },
@@ -216,18 +308,39 @@ function messageElement(
 }
 
 /**
- * The text of a message; a link shows where it leads.
+ * What is shown of a text until the user asks for all, sanitized. A hundred of
+ * the longest messages would stop the page for a minute.
+ */
+function beginning(text: string): { shown: string; isAll: boolean } {
+  const start = text.slice(0, MAX_CHARACTERS);
+  // Half a character is left out.
+  const clean = sanitized(start.replace(/[\ud800-\udbff]$/, ""));
+  const lines = LINES.exec(clean)![0]; // matches always
+  const shown = lines.slice(0, MAX_CHARACTERS);
+  return { shown, isAll: start === text && shown === clean };
+}
+
+function sanitized(text: string): string {
+  return sanitize(text, { lines: true, tabs: true });
+}
+
+/**
+ * A sanitized text of a message; a link shows where it leads.
  *
  * @param me The name whose mentions are marked; empty in own messages.
  */
-function textNodes(text: string, me: string): (Node | string)[] {
-  return textParts(sanitize(text, { lines: true }), me).map((part) => {
+function wordsElement(text: string, me: string): HTMLElement {
+  const nodes = textParts(text, me).map((part) => {
     if (part.kind === "link") {
       const rel = "noopener noreferrer nofollow";
       return make("a", { href: part.href, target: "_blank", rel }, part.text);
     }
     return part.kind === "mention" ? make("mark", {}, part.text) : part.text;
   });
+  const words = make("div", { className: "text" }, ...nodes);
+  // An element that has it looks at all its children for each that comes.
+  words.dir = "auto";
+  return words;
 }
 
 /** Gives `element` the colour of a name. */
@@ -237,14 +350,14 @@ export function colour(element: HTMLElement, name: string): void {
 
 /** A circle with the first letter of a name. */
 export function avatar(name: string): HTMLElement {
-  const letter = sanitize(name).slice(0, 1);
+  const letter = sanitizeName(name).slice(0, 1);
   const looks = { className: "avatar", ariaHidden: "true" };
   const circle = make("span", looks, letter);
   colour(circle, name);
   return circle;
 }
 
-/** What a command found out, line by line. */
+/** The result of a command, line by line. */
 function answerElement(text: string): HTMLElement {
   const rows = sanitize(text, { lines: true }).split("\n").map((row) =>
     make("div", {}, row)
@@ -269,11 +382,14 @@ function isAfter(
   return place !== undefined && kind === "message" && !own && its > place;
 }
 
+/** A day, with the year if it is not this one. */
 function dayOf(at: Date): string {
+  const isThisYear = at.getFullYear() === new Date().getFullYear();
   return at.toLocaleDateString(undefined, {
     weekday: "long",
     day: "numeric",
     month: "long",
+    ...(isThisYear ? {} : { year: "numeric" }),
   });
 }
 
@@ -287,7 +403,7 @@ function timeOf(at: Date): string {
 /** The classes of events and errors. */
 const CLASSES = { event: "event", error: "fault" };
 
-/** What a conversation without messages shows. */
+/** The text that a conversation without messages shows. */
 const EMPTY: Readonly<Record<Conversation["kind"], string>> = {
   room: "No messages yet. Say hello!",
   user: "Private messages. The server can read them.",

@@ -11,7 +11,7 @@ import { Form } from "./form.ts";
 
 const chatPage = import("./chat_page.ts");
 
-/** What carries files, with `--gui`. */
+/** The module that carries files, with `--gui`. */
 const files = settings.local ? import("./files.ts") : undefined;
 
 // A file that is dropped must not replace the page.
@@ -32,3 +32,7 @@ const form = new Form(async (goal) => {
   }
 });
 form.show();
+chatPage.then(
+  ({ stored }) => form.resume(stored()),
+  () => {}, // the form says so when it is sent
+);

@@ -1,12 +1,12 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What stands beside the messages: the conversations, the rooms that the user
- * can join, and the members.
+ * The lists beside the messages: the conversations, the rooms that the user can
+ * join, and the members.
  *
  * @module
  */
-import { sanitize } from "../../../core/text/sanitize.ts";
+import { sanitizeName } from "../../../core/text/sanitize.ts";
 import { lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
@@ -41,7 +41,7 @@ export class Sidebar {
   }
 
   #drawConversations(): void {
-    const { sorted, current } = this.#chat;
+    const { conversations: { sorted }, current } = this.#chat;
     const listed = Map.groupBy(sorted, ({ kind }) => kind === "user");
     for (const [id, isUser] of [["rooms", false], ["private", true]] as const) {
       const rows = (listed.get(isUser) ?? []).map((one) => {
@@ -62,12 +62,14 @@ export class Sidebar {
 
   #drawOthers(): void {
     const { conversations, rooms } = this.#chat;
-    const mine = new Set(conversations.map(({ target }) => lookAlike(target)));
+    const mine = new Set(
+      conversations.list.map(({ target }) => lookAlike(target)),
+    );
     const others = rooms.filter(({ name }) => !mine.has(lookAlike(name)));
     byId("others-heading").hidden = others.length === 0;
     list(byId("others"), others, ({ name, members }) => {
       const join = () => this.#chat.join(name);
-      const item = this.#item(`other ${name}`, sanitize(name), join);
+      const item = this.#item(`other ${name}`, sanitizeName(name), join);
       item.setInside(members);
       return item.row;
     });
@@ -84,7 +86,7 @@ export class Sidebar {
       user: "Private messages with",
     }[current.kind];
     list(byId("people"), names, (name) => {
-      const shown = sanitize(name) + (name === me ? " (you)" : "");
+      const shown = sanitizeName(name) + (name === me ? " (you)" : "");
       const talk = () => this.#chat.talkTo(name);
       return this.#item(`person ${name}`, shown, talk, name).row;
     });
@@ -141,11 +143,13 @@ class Item {
   }
 
   update(
-    { kind, unread, called, members }: Conversation,
+    { kind, unread, called, members, gone }: Conversation,
     isCurrent: boolean,
   ): void {
     this.#button.ariaCurrent = `${isCurrent}`;
     this.#button.classList.toggle("unread", unread > 0);
+    this.#button.classList.toggle("gone", gone);
+    this.#button.title = gone ? "Away" : "";
     this.#badge.hidden = unread === 0;
     this.#badge.classList.toggle("called", called);
     this.#badge.textContent = unread > 999 ? "999+" : `${unread}`;
@@ -155,7 +159,7 @@ class Item {
   }
 }
 
-/** How many users are in a room, in words. */
+/** The number of users in a room, in words. */
 export function peopleHere(count: number): string {
   return count === 1 ? "1 person here" : `${count} people here`;
 }
@@ -177,9 +181,9 @@ function list<T>(
 /** Shows the user's own name and state. */
 export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
-  picture.textContent = sanitize(chat.me).slice(0, 1);
+  picture.textContent = sanitizeName(chat.me).slice(0, 1);
   colour(picture, chat.me);
-  byId("me").textContent = byId("me").title = sanitize(chat.me);
+  byId("me").textContent = byId("me").title = sanitizeName(chat.me);
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.signIn.owned

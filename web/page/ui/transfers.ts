@@ -1,53 +1,19 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The transfers of files: a card for each, above the composer, in every
- * conversation.
+ * A transfer of files: a card above the composer, in every conversation.
  *
  * @module
  */
-import { sanitize } from "../../../core/text/sanitize.ts";
+import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import type { ShownTransfer } from "../../../core/page_talk.ts";
-import { arrange, byId, make } from "./dom.ts";
+import { byId, make } from "./dom.ts";
 
-/** Accepts a transfer, or declines or cancels it. */
-type Act = (type: "accept" | "end", transfer: number) => void;
-
-/** See the top of the file. */
-export class TransferList {
-  readonly #act: Act;
-  readonly #region = byId("files");
-  readonly #list = byId("transfers");
-  readonly #cards = new Map<number, Card>();
-
-  /** @param act Runs when the user has pressed a button. */
-  constructor(act: Act) {
-    this.#act = act;
-  }
-
-  /** Shows the transfers there are now. */
-  draw(transfers: ReadonlyMap<number, ShownTransfer>): void {
-    const focused = document.activeElement;
-    for (const [number, transfer] of transfers) {
-      const card = this.#cards.get(number) ?? new Card(number, this.#act);
-      this.#cards.set(number, card);
-      card.update(transfer);
-    }
-    for (const number of this.#cards.keys()) {
-      if (!transfers.has(number)) this.#cards.delete(number);
-    }
-    const cards = [...this.#cards.values()];
-    const loses = this.#list.contains(focused) &&
-      !cards.some(({ row }) => row.contains(focused));
-    arrange(this.#list, cards.map(({ row }) => row));
-    this.#region.hidden = cards.length === 0;
-    if (loses) (cards[0]?.row ?? byId("text")).focus();
-  }
-}
-
-/** One transfer. It keeps the focus while other transfers change. */
-class Card {
-  readonly row: HTMLElement;
+/** See the top of the file. It keeps the focus while other cards change. */
+export class TransferCard {
+  /** The state of the transfer, as it was shown last. */
+  state: ShownTransfer["state"] | undefined;
+  readonly #row: HTMLElement;
   readonly #title = make("strong", { className: "name", dir: "auto" });
   readonly #peer = make("span", { className: "peer" });
   readonly #text = make("p", { className: "hint", dir: "auto" });
@@ -55,10 +21,11 @@ class Card {
   readonly #accept = button("primary");
   readonly #end = button("text-button");
 
-  constructor(number: number, act: Act) {
-    this.#accept.onclick = () => act("accept", number);
-    this.#end.onclick = () => act("end", number);
-    this.row = make(
+  /** @param act Runs when the user accepts it, or declines or cancels it. */
+  constructor(act: (type: "accept" | "end") => void) {
+    this.#accept.onclick = () => act("accept");
+    this.#end.onclick = () => act("end");
+    this.#row = make(
       "li",
       { className: "transfer", tabIndex: -1 },
       make("div", { className: "what" }, this.#title, this.#peer),
@@ -66,13 +33,17 @@ class Card {
       this.#progress,
       make("div", { className: "acts" }, this.#accept, this.#end),
     );
+    byId("transfers").append(this.#row);
+    byId("files").hidden = false;
   }
 
+  /** Shows the transfer as it is now. */
   update({ sends, peer, title, state, text, part }: ShownTransfer): void {
     const name = sanitize(title);
-    const whose = `${sends ? "to" : "from"} ${sanitize(peer)}`;
+    const whose = `${sends ? "to" : "from"} ${sanitizeName(peer)}`;
     const isOffer = state === "offered";
     const ends = isOffer ? "Decline" : "Cancel";
+    this.state = state;
     this.#title.textContent = this.#title.title = name;
     this.#peer.textContent = whose;
     this.#text.textContent = sanitize(text);
@@ -83,10 +54,20 @@ class Card {
     this.#accept.textContent = "Accept";
     this.#end.textContent = ends;
     this.#end.ariaLabel = `${ends} ${name} ${whose}`;
-    this.row.classList.toggle("offered", isOffer);
+    this.#row.classList.toggle("offered", isOffer);
     // Not to the other button: a key pressed twice must not cancel.
-    if (!isOffer && document.activeElement === this.#accept) this.row.focus();
+    if (!isOffer && document.activeElement === this.#accept) this.#row.focus();
     this.#accept.hidden = !isOffer;
+  }
+
+  /** Removes the card; a focus in it goes to the next card, or to the composer. */
+  remove(): void {
+    const list = byId("transfers");
+    const hasFocus = this.#row.contains(document.activeElement);
+    this.#row.remove();
+    byId("files").hidden = list.childElementCount === 0;
+    const next = list.querySelector("li") ?? byId("text");
+    if (hasFocus) next.focus();
   }
 }
 

@@ -1,0 +1,55 @@
+/**
+ * What a session tells the client that draws it. Both clients implement this;
+ * nothing else in which they differ is known to the session.
+ *
+ * @module
+ */
+import type { ChatError, Frame } from "../protocol.ts";
+import type { ChatMessage, Presence } from "./frames.ts";
+import type { Request } from "./net/connection.ts";
+
+/** A room that we are in. */
+export interface JoinedRoom {
+  /** As the server has it, with `#`. */
+  readonly name: string;
+  /** Newer messages are ours to get; older ones we have, or never will. */
+  since: number;
+}
+
+/** What a client draws. */
+export interface SessionView {
+  /** The connection is lost, and the client tries to reconnect. */
+  lost(why: Error): void;
+  /** The server refuses to reconnect us, for now and for a new reason. */
+  refused?(why: ChatError): void;
+  /** Messages of ours wait for longer than a moment: what the user is told. */
+  slowed(text: string): void;
+  /** We are registered, or `again`; what was missed and held is shown next. */
+  registered(again: boolean): void;
+  /** A message; `request` is the SEND of ours that it comes from, if it is one. */
+  message(message: ChatMessage, request: Request | undefined): void;
+  /** A private message that came while we were away. Default: as any other. */
+  stored?(message: ChatMessage): void;
+  /** A message of ours was refused. */
+  notSent?(request: Request, error: ChatError): void;
+  /** Users joined, left, or went offline. */
+  presence(presence: Presence, at: Date): void;
+  /** The operator sends a notice to all users; `at` if it is stored. */
+  notice(text: string, at?: Date): void;
+  /** A CALL, ACCEPT or DECLINE of another user. */
+  call(frame: Frame): void;
+  /** We are in a room; `again` after a reconnect. */
+  joined(room: JoinedRoom, answer: Frame, again: boolean): void;
+  /** We have left a room, named as the server names it. */
+  left?(room: string, at: Date): void;
+  /** A room that we were in does not let us in again. */
+  expelled(room: JoinedRoom, error: ChatError): void;
+  /** The server has another journal, whose ids begin anew. */
+  restarted(): void;
+  /** Some of what was missed may have been deleted by the server. */
+  missedDeleted(): void;
+  /** More messages of a room were missed than are shown. */
+  missedMore(room: JoinedRoom): void;
+  /** The server has forgotten our account. */
+  accountLost(): void;
+}

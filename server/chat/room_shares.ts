@@ -1,0 +1,170 @@
+/**
+ * Which rooms exist, and which of them gives way when there are too many.
+ *
+ * A room counts for the network of the user who created it, and exists while it
+ * has members or history. A network that has its share of rooms gets a new one
+ * in the place of the one of its own that is empty for longest, if no user was in
+ * that for a day, and if no user of another network has ever joined it. If the
+ * total is reached, the empty room that gives way is one of the network that has
+ * most rooms. `#default` counts for no network.
+ *
+ * @module
+ */
+import { ChatError, DEFAULT_ROOM, lookAlike } from "../../protocol.ts";
+import { NameMap } from "./names.ts";
+import { unlessNotStored } from "./not_stored.ts";
+import { type ShareLimits, Shares } from "./shares.ts";
+import type { RoomKeeper, RoomOwner, StoredRoom } from "./user.ts";
+
+/** Limits of the rooms that exist. */
+export const ROOM_LIMITS: ShareLimits = { perAddress: 500, total: 10_000 };
+
+/** A room does not give way to its own network so soon, in milliseconds. */
+export const ROOM_REST_MS = 24 * 60 * 60 * 1_000;
+
+/** Where the history of rooms is deleted. */
+type Forgetful = { forget(room: string): Promise<void> };
+
+/** A room that exists. */
+interface Room extends RoomOwner {
+  readonly name: string;
+  isShared: boolean;
+  hasMembers: boolean;
+  hasHistory: boolean;
+  /** When its last member left, in milliseconds since the epoch. */
+  emptySince: number;
+}
+
+/** See the top of the file. */
+export class RoomShares implements RoomKeeper {
+  readonly #now: () => number;
+  readonly #rooms = new NameMap<Room>();
+  readonly #shares: Shares<Room>;
+  // Those that ended a moment ago: a message to one may be on its way to the file.
+  readonly #ended = new Map<string, Room>();
+
+  /** No rooms; `now` gives milliseconds since the epoch. */
+  constructor(limits: ShareLimits, now: () => number) {
+    this.#shares = new Shares(limits);
+    this.#now = now;
+  }
+
+  /** Adds rooms with history, the one whose newest message is oldest first. */
+  restore(rooms: Iterable<StoredRoom>): void {
+    for (const { name, network, isShared, at } of rooms) {
+      if (isDefaultRoom(name) || this.#rooms.get(name)) continue;
+      this.#add({ name, network, isShared, emptySince: at, hasHistory: true });
+    }
+  }
+
+  /**
+   * A room without members gets its first one, from `network`. If it is a new
+   * one, others give way to it, and lose their `history`.
+   *
+   * @throws {ChatError} 109 if none can give way.
+   */
+  open(name: string, network: string, history: Forgetful): void {
+    if (isDefaultRoom(name)) return;
+    const known = this.#rooms.get(name);
+    if (!known) this.#makeWay(name, network, history);
+    const room = known ?? this.#add({ name, network, emptySince: Infinity });
+    room.hasMembers = true;
+    this.#shares.setIdle(room, false);
+  }
+
+  /** A user joins a room with members. @returns Whether that makes it shared. */
+  join(name: string, network: string): boolean {
+    const room = this.#rooms.get(name);
+    const isOwned = room && !room.isShared && room.network !== "";
+    if (!isOwned || room.network === network) return false;
+    room.isShared = true;
+    return room.hasHistory;
+  }
+
+  /** The last member left. */
+  empty(name: string): void {
+    const room = this.#rooms.get(name);
+    if (!room) return;
+    room.hasMembers = false;
+    room.emptySince = this.#now();
+    if (room.hasHistory) this.#shares.setIdle(room, true);
+    else this.#end(room);
+  }
+
+  /** Whose room it is; undefined if no network is known for it. */
+  ownerOf(name: string): RoomOwner | undefined {
+    return this.#rooms.get(name) ?? this.#ended.get(name);
+  }
+
+  /** The room has history from now on, or has none any more. */
+  keep(name: string, hasHistory: boolean): void {
+    if (isDefaultRoom(name)) return;
+    const room = this.#rooms.get(name);
+    if (room) room.hasHistory = hasHistory;
+    if (room && !hasHistory && !room.hasMembers) this.#end(room);
+    if (room || !hasHistory) return;
+    const { network = "", isShared = false } = this.#ended.get(name) ?? {};
+    const emptySince = this.#now();
+    this.#add({ name, network, isShared, emptySince, hasHistory });
+  }
+
+  /** Forgets what ended some time ago. Call it each second. */
+  tidy(): void {
+    this.#ended.clear();
+  }
+
+  /** Adds one without members. */
+  #add(room: Pick<Room, "name" | "network" | "emptySince"> & Partial<Room>) {
+    const added: Room = {
+      ...{ isShared: false, hasMembers: false, hasHistory: false },
+      ...room,
+    };
+    this.#rooms.add(added.name, added);
+    this.#shares.add(added);
+    this.#shares.setIdle(added, true);
+    return added;
+  }
+
+  #end(room: Room): void {
+    this.#rooms.delete(room.name);
+    this.#shares.delete(room);
+    this.#ended.set(room.name, room);
+  }
+
+  #makeWay(name: string, network: string, history: Forgetful): void {
+    for (;;) {
+      const over = this.#shares.over(network);
+      if (!over) return;
+      const room = over.isShare
+        ? Iterator.from(over.idle).find(({ isShared }) => !isShared)
+        : Iterator.from(over.idle).next().value;
+      const rests = over.isShare && room &&
+        this.#now() - room.emptySince < ROOM_REST_MS;
+      if (!room || rests) throw tooMany(name, over);
+      this.#rooms.delete(room.name);
+      this.#shares.delete(room);
+      // What cannot be deleted now is there again after a restart.
+      history.forget(room.name).catch(unlessNotStored);
+    }
+  }
+}
+
+/** Whether it is the room that always exists. */
+export function isDefaultRoom(name: string): boolean {
+  return name.length === DEFAULT_ROOM.length &&
+    lookAlike(name) === DEFAULT_LOOK;
+}
+
+const DEFAULT_LOOK = lookAlike(DEFAULT_ROOM);
+
+function tooMany(
+  name: string,
+  { limit, isShare }: { limit: number; isShare: boolean },
+): ChatError {
+  const why = isShare
+    ? `limit for your address: ${limit} rooms; a room that is empty for a day gives way`
+    : `the limit of ${limit} rooms is reached; ask the operator to delete some`;
+  return new ChatError(109, `Cannot create ${name}: ${why}`, {
+    headers: { Limit: limit },
+  });
+}

@@ -1,0 +1,237 @@
+/**
+ * The operator's commands about what users own: accounts and the history of rooms.
+ *
+ * @module
+ */
+import { ChatError, isRoomName, isUserName } from "../../protocol.ts";
+import { readDuration } from "../../terminal/options.ts";
+import {
+  covers,
+  type Network,
+  networkText,
+  parseNetwork,
+} from "../../core/net/ip_address.ts";
+import { type Account, FIRST_DAY_MS } from "../accounts/accounts.ts";
+import { parseTarget, targetText } from "../accounts/targets.ts";
+import type { Session } from "../session/session.ts";
+import {
+  counted,
+  type Desk,
+  end,
+  list,
+  noAccount,
+  noTarget,
+  quoted,
+  warning,
+  type Words,
+} from "./desk.ts";
+import { localTime } from "./screen.ts";
+
+/** Lists the accounts. */
+export async function accounts({ accounts, hub }: Desk): Promise<string> {
+  const rows = (await accounts.load()).all().map((account) => {
+    const { name, createdAt, network, isUsed } = account;
+    const isHere = hub.userNamed(name)?.name === name;
+    return [
+      name,
+      `since ${localTime(new Date(createdAt))}`,
+      network === "" ? "" : `from ${network}`,
+      isHere ? "connected" : isUsed ? "" : unusedText(createdAt),
+    ];
+  });
+  return list("account", rows) ?? "No accounts";
+}
+
+/** Of an account that was not signed in to after its first day. */
+function unusedText(createdAt: number): string {
+  return Date.now() - createdAt <= FIRST_DAY_MS
+    ? "new"
+    : "no sign-in after the first day";
+}
+
+/**
+ * Ends locks after wrong passwords: those of an account, or of a network, which
+ * also gets its shares again.
+ */
+export async function unblock(desk: Desk, { first }: Words): Promise<string> {
+  const accounts = await desk.accounts.load();
+  const target = parseTarget(first);
+  if (!target) return noTarget("unblock", first);
+  const network = target.kind === "address" ? parseNetwork(first) : undefined;
+  if (network) return await unblockNetwork(desk, network, targetText(target));
+  const account = accounts.named(first);
+  if (!account) return noAccount("unblock", first);
+  const { name } = account;
+  const locked = accounts.locks().filter((lock) => lock.account === undefined)
+    .map(({ address }) => address);
+  const count = await accounts.unlock(account);
+  if (locked.length === 0) {
+    return count > 0
+      ? `Unlocked ${name}`
+      : `Cannot unblock ${name}: no wrong password was entered`;
+  }
+  return `Unlocked ${name}, also where all accounts are locked: ` +
+    `${locked.slice(0, 3).join(", ")}${locked.length > 3 ? ", …" : ""}. ` +
+    `To unlock the others there, type: unblock ${locked[0]}`;
+}
+
+async function unblockNetwork(
+  desk: Desk,
+  network: Network,
+  text: string,
+): Promise<string> {
+  const { limits, now } = desk;
+  const accounts = await desk.accounts.load();
+  const given = limits.giveShares(network, now());
+  const count = await accounts.unlockNetwork(network);
+  if (count + given === 0) {
+    return `Cannot unblock ${text}: no wrong password was entered there, and ` +
+      "no share is used up. Type bans to see all.";
+  }
+  const whose = count > 0 ? `, for ${counted(count, "account")}` : "";
+  return `Unlocked ${text}${whose}` +
+    (given > 0 ? ". It gets its shares again." : "");
+}
+
+/**
+ * Deletes an account: its name is free, and nothing of its owner reaches the next
+ * one. What it sent to rooms stays. For an address and a time it deletes all that
+ * were created there within this time.
+ */
+export async function deleteAccount(
+  desk: Desk,
+  { first, rest }: Words,
+): Promise<string> {
+  const network = isUserName(first) ? undefined : parseNetwork(first);
+  if (network) return await deleteFrom(desk, network, rest);
+  const account = (await desk.accounts.load()).named(first);
+  if (!account) return noAccount("delete", first);
+  const { name } = account;
+  if (name.toLowerCase() !== first.toLowerCase()) { // it cannot be undone
+    return `${noAccount("delete", first)} Did you mean ${name}?`;
+  }
+  if (rest !== "") {
+    return `Cannot delete ${name}: a time is only for an address. ` +
+      `Type: delete ${name}`;
+  }
+  const deleted = await deleteOne(desk, account);
+  if (typeof deleted === "string") return deleted;
+  const { count, storing } = deleted;
+  const gone = count === 0 ? "" : ` and ended ${counted(count, "connection")}`;
+  return `Deleted the account ${name}${gone}. The name is free. ` +
+    `Messages to ${name} are deleted; those in rooms stay.` +
+    await warning(storing, RETURNING);
+}
+
+/** Those that an address has created lately: it has perhaps squatted names. */
+async function deleteFrom(
+  desk: Desk,
+  network: Network,
+  time: string,
+): Promise<string> {
+  const place = networkText(network);
+  const ms = readDuration(time);
+  if (ms === undefined) {
+    return `Cannot delete the accounts from ${place}: a time is missing. ` +
+      `To delete those that were created in the last hour, type: delete ${place} 1h`;
+  }
+  const after = Date.now() - ms;
+  const meant = (await desk.accounts.load()).all().filter((account) =>
+    account.createdAt >= after && isFrom(account.network, network)
+  );
+  const done = await Promise.all(meant.map((one) => deleteOne(desk, one)));
+  const failure = done.find((one) => typeof one === "string");
+  const deleted = done.filter((one) => typeof one !== "string");
+  const ended = deleted.reduce((sum, { count }) => sum + count, 0);
+  const gone = ended === 0 ? "" : ` and ended ${counted(ended, "connection")}`;
+  return `Deleted ${counted(deleted.length, "account")} from ${place}${gone}.` +
+    (failure === undefined ? "" : `\n${failure}`) +
+    await warning(Promise.all(deleted.map((one) => one.storing)), RETURNING);
+}
+
+const RETURNING = "messages may return when the server restarts";
+
+/** Whether an owner's network, which may be empty, is one of `network`. */
+function isFrom(owner: string, network: Network): boolean {
+  const own = parseNetwork(owner);
+  return own !== undefined && covers(network, own);
+}
+
+/** How many connections that ended; a text if it could not be done: why. */
+async function deleteOne(
+  desk: Desk,
+  account: Account,
+): Promise<{ count: number; storing: Promise<unknown> } | string> {
+  const { journal, resumables } = desk;
+  const { name } = account;
+  try {
+    await (await desk.accounts.load()).delete(account);
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error;
+    return `Cannot delete ${name}: ${error.message}`;
+  }
+  const error = new ChatError(
+    117,
+    `Cannot stay connected: the operator deleted the account "${name}"`,
+  );
+  const count = end(desk, (one) => isOf(one, account) ? error : undefined);
+  const key = name.toLowerCase();
+  const storing = Promise.all([
+    resumables.endThose((session) => session.key === key),
+    journal.forget(name),
+  ]);
+  return { count, storing };
+}
+
+/** Whether a session is of the owner of the account, or about to be. */
+function isOf({ name, state }: Session, account: Account): boolean {
+  const coming = state.type === "new"
+    ? [state.reserved, state.login?.account.name]
+    : [name];
+  return coming.some((one) =>
+    one?.toLowerCase() === account.name.toLowerCase()
+  );
+}
+
+/**
+ * Deletes the history of a room; its members stay in it. For an address it
+ * empties all rooms without members that were created there.
+ */
+export async function forget(
+  { hub, journal }: Desk,
+  { first }: Words,
+): Promise<string> {
+  const network = parseNetwork(first);
+  if (network) return await forgetFrom(hub, journal, network);
+  const room = first.startsWith("#") ? first : `#${first}`;
+  const name = isRoomName(room) ? journal.roomName(room) : undefined;
+  if (name === undefined) {
+    return `Cannot forget ${
+      quoted(first)
+    }: no room of that name has messages. ` +
+      "Type rooms to see all.";
+  }
+  const members = hub.roomNamed(name)?.members.size ?? 0;
+  const storing = journal.forget(name);
+  const stay = members === 0
+    ? ""
+    : `; ${counted(members, "user")} ${members === 1 ? "stays" : "stay"} in it`;
+  return `Deleted the messages of ${name}${stay}` +
+    await warning(storing, "a part of them returns when the server restarts");
+}
+
+async function forgetFrom(
+  hub: Desk["hub"],
+  journal: Desk["journal"],
+  network: Network,
+): Promise<string> {
+  const meant = Array.from(journal.rooms()).filter((name) =>
+    hub.roomNamed(name) === undefined &&
+    isFrom(hub.shares.ownerOf(name)?.network ?? "", network)
+  );
+  const storing = Promise.all(meant.map((name) => journal.forget(name)));
+  return `Deleted the messages of ${counted(meant.length, "room")} from ${
+    networkText(network)
+  }: those without members` +
+    await warning(storing, "a part of them returns when the server restarts");
+}

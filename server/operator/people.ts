@@ -1,0 +1,262 @@
+/**
+ * The operator's commands about users: kick, ban and mute, and what undoes them.
+ *
+ * @module
+ */
+import { sanitize } from "../../core/text/sanitize.ts";
+import {
+  covers,
+  networkText,
+  parseAddress,
+  parseNetwork,
+} from "../../core/net/ip_address.ts";
+import { ChatError } from "../../protocol.ts";
+import { readDuration } from "../../terminal/options.ts";
+import { MAX_BANS } from "../accounts/bans.ts";
+import { becauseOf, MAX_MUTES, type Mutes } from "../accounts/mutes.ts";
+import {
+  type Measure,
+  parseTarget,
+  type Target,
+  targetText,
+} from "../accounts/targets.ts";
+import { timeText } from "../../core/net/connection_error.ts";
+import { hostOf } from "../net/connection.ts";
+import type { User } from "../chat/user.ts";
+import type { Session } from "../session/session.ts";
+import {
+  counted,
+  type Desk,
+  doubt,
+  end,
+  list,
+  LIST_USERS,
+  noTarget,
+  quoted,
+  readTerm,
+  tooLong,
+  tooMany,
+  warning,
+  type Words,
+} from "./desk.ts";
+import { localTime } from "./screen.ts";
+
+/** Limit of the locks, and of the used shares, that are listed. */
+const MAX_SHOWN = 100;
+
+/** Disconnects a user, or all connections of an address or a network. */
+export function kick(desk: Desk, { first, rest }: Words): string {
+  const user = desk.hub.userNamed(first);
+  const network = user ? undefined : parseNetwork(first);
+  if (!user && !network) {
+    return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
+  }
+  const long = tooLong("kick", rest);
+  if (long) return long;
+  const isMeant = ({ name, connection }: Session) => {
+    if (!network) return name === user?.name;
+    const address = parseAddress(hostOf(connection.remote));
+    return address !== undefined && covers(network, address);
+  };
+  const why = rest === "" ? "" : ` (${sanitize(rest)})`;
+  const error = new ChatError(
+    117,
+    `Cannot stay connected: the operator disconnected you${why}`,
+  );
+  const count = end(desk, (session) => isMeant(session) ? error : undefined);
+  const name = user?.name ?? networkText(network!); // one of the two is there
+  if (network && count === 0) {
+    return `Cannot kick ${name}: no connection comes from there. ${LIST_USERS}`;
+  }
+  const [time = ""] = rest.split(/\s/, 1);
+  return (user
+    ? `Disconnected ${name}`
+    : `Disconnected ${name}: ${counted(count, "connection")}`) +
+    (readDuration(time) === undefined
+      ? ""
+      : `, who may return at once. To refuse ${name}, type: ban ${name} ${time}`);
+}
+
+/** Bans a target, and ends its connections. */
+export async function ban(
+  desk: Desk,
+  { first, rest }: Words,
+): Promise<string> {
+  const target = parseTarget(first);
+  if (!target) return noTarget("ban", first);
+  const term = readTerm("ban", rest);
+  if (typeof term === "string") return term;
+  const bans = await desk.bans.load();
+  const accounts = await desk.accounts.load();
+  if (bans.isFullFor(target)) return tooMany("ban", MAX_BANS);
+  const since = Date.now();
+  const until = since + term.ms;
+  const { reason } = term;
+  const storing = bans.add({ ...target, since, until, reason });
+  const count = end(desk, (session) => bans.refusal(targetIn(session, target)));
+  // Of a session from before a restart, only the network is known.
+  const ending = desk.resumables.endThose(({ name, network, host = network }) =>
+    bans.find({ kind: "name", value: name }) !== undefined ||
+    bans.find({ kind: "address", value: host }) !== undefined
+  );
+  const gone = count === 0 ? "" : ` and ended ${counted(count, "connection")}`;
+  const isUnknown = target.kind === "name" && count === 0 &&
+    !accounts.named(target.value);
+  // A client does not tell on which interface it is.
+  const zone = first.includes("%") ? ", on every interface" : "";
+  return `Banned ${targetText(target)}${zone}${timeOf(term)}${gone}` +
+    (isUnknown ? ". No user or account has that name now." : "") +
+    doubt(`ban ${target.value}`, term) +
+    await warning(
+      Promise.all([storing, ending]),
+      "the ban is lost when the server stops",
+    );
+}
+
+/** Removes a ban. */
+export async function unban(desk: Desk, { first }: Words): Promise<string> {
+  const target = parseTarget(first);
+  if (!target) return noTarget("unban", first);
+  const bans = await desk.bans.load();
+  const ban = bans.find(target);
+  if (!ban || isWider(ban, target)) {
+    const why = ban
+      ? `${
+        targetText(ban)
+      } is banned. To remove that ban, type: unban ${ban.value}`
+      : "there is no such ban. Type bans to see all.";
+    return `Cannot unban ${targetText(target)}: ${why}`;
+  }
+  const storing = bans.remove(ban);
+  return `Removed the ban of ${targetText(ban)}` +
+    await warning(storing, "the ban returns when the server restarts");
+}
+
+/**
+ * Lists the bans, the mutes, the locks after wrong passwords, and the addresses
+ * that have used up a share.
+ */
+export async function bans(
+  { accounts, bans, limits, mutes, now: uptime }: Desk,
+): Promise<string> {
+  const allBans = (await bans.load()).all();
+  const banned = allBans.map((ban) => [...rowOf(ban), ban.reason]);
+  const muted = (await mutes.load()).all().map(rowOf);
+  const now = Date.now();
+  const locks = (await accounts.load()).locks();
+  const locked = locks.slice(0, MAX_SHOWN).map(
+    ({ account, address, leftMs }) => [
+      account ?? "all accounts",
+      `at ${/^session /.test(address) ? "a session" : address}`,
+      untilText(now + leftMs),
+    ],
+  );
+  const more = locks.length - locked.length;
+  if (more > 0) locked.push([`and ${more} more`, "", ""]);
+  const used = limits.usedShares(uptime()).map(({ network, what, leftMs }) => [
+    network,
+    what,
+    untilText(now + leftMs),
+  ]);
+  const lists = [
+    list("ban", banned),
+    list("mute", muted),
+    list("lock", locked, locks.length),
+    list("used share", used.slice(0, MAX_SHOWN), used.length),
+  ].filter((text) => text !== undefined);
+  return lists.join("\n") || "No bans, mutes or locks";
+}
+
+/** Mutes a target. */
+export async function mute(
+  desk: Desk,
+  { first, rest }: Words,
+): Promise<string> {
+  const { hub } = desk;
+  const mutes = await desk.mutes.load();
+  const target = parseTarget(first);
+  if (!target) return noTarget("mute", first);
+  const term = readTerm("mute", rest);
+  if (typeof term === "string") return term;
+  if (term.reason !== "") {
+    return `Cannot mute ${targetText(target)} for ${quoted(term.reason)}: ` +
+      "it is no time such as 90s, 10m or 2h. " +
+      "Usage: mute NAME|ADDRESS|PREFIX [TIME]";
+  }
+  if (mutes.isFullFor(target)) return tooMany("mute", MAX_MUTES);
+  const storing = mutes.add(target, Date.now() + term.ms);
+  hub.muting.mark(hub.users());
+  const name = hub.userNamed(target.value)?.name ?? target.value;
+  return `Muted ${targetText({ ...target, value: name })}${timeOf(term)}` +
+    aboutMute(hub, mutes, target) +
+    await warning(storing, "the mute is lost when the server stops");
+}
+
+/** Whom a new mute concerns. */
+function aboutMute(
+  hub: Desk["hub"],
+  mutes: Mutes,
+  { kind, value }: Target,
+): string {
+  if (kind === "name" && !hub.userNamed(value)) {
+    return ". No user has that name now; the next one is muted.";
+  }
+  const isConcerned = ({ name, peer }: User) =>
+    mutes.of(name, peer.remote)?.mute.value === value;
+  const concerned = kind === "name"
+    ? ". New names from that address are muted, too"
+    : `: ${counted(hub.users().filter(isConcerned).toArray().length, "user")}`;
+  return `${concerned}. To let one of them send, type: unmute NAME`;
+}
+
+/** Removes a mute, or lets a name send in spite of another mute. */
+export async function unmute(
+  desk: Desk,
+  { first }: Words,
+): Promise<string> {
+  const { hub } = desk;
+  const target = parseTarget(first);
+  if (!target) return noTarget("unmute", first);
+  const mutes = await desk.mutes.load();
+  const { removed, allowedBy, storing } = mutes.remove(target);
+  hub.muting.mark(hub.users());
+  const because = allowedBy
+    .map((mute) => becauseOf({ mute, isOther: mute.kind === "name" }).trim());
+  if (removed || because.length > 0) {
+    const others = because.length === 0
+      ? ""
+      : `, who was muted ${because.join(" and ")}`;
+    return `Unmuted ${targetText(removed ?? target)}${others}` +
+      await warning(storing, "the mute returns when the server restarts");
+  }
+  return `Cannot unmute ${targetText(target)}: it is not muted. ` +
+    "Type bans to see the mutes.";
+}
+
+/** The target of a ban that would refuse this session. */
+function targetIn(session: Session, { kind }: Target): Target {
+  const value = kind === "name"
+    ? session.name ?? ""
+    : hostOf(session.connection.remote);
+  return { kind, value };
+}
+
+/** Whether a measure found for a target is of a network around it. */
+function isWider(measure: Measure, target: Target): boolean {
+  return measure.kind === "address" && measure.value !== target.value;
+}
+
+/** Behind what was done: for how long. */
+function timeOf({ ms }: { readonly ms: number }): string {
+  return ms === Infinity ? "" : ` for ${timeText(ms)}`;
+}
+
+function rowOf({ value, since, until }: Measure): string[] {
+  const start = `since ${localTime(new Date(since))}`;
+  return [value, `${start} ${untilText(until)}`.trimEnd()];
+}
+
+/** A time in milliseconds since the epoch; empty if it never comes. */
+function untilText(time: number): string {
+  return time === Infinity ? "" : `until ${localTime(new Date(time))}`;
+}

@@ -1,0 +1,125 @@
+/**
+ * How a user enters the chat: with a session, new or resumed, and with what the
+ * user missed. register.ts has decided before that the user may enter.
+ *
+ * @module
+ */
+import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import { hostOf } from "../net/connection.ts";
+import { sendAnswers } from "./answers.ts";
+import { Registered } from "./sender.ts";
+import type { Context, Session } from "./session.ts";
+
+/** A user that may enter, and how. */
+export interface Entry {
+  /** Reserved for the session. */
+  readonly name: string;
+  /** The session that is resumed; without, a new one starts. */
+  readonly resumed?: ResumableSession | undefined;
+  readonly account: Account | undefined;
+  /** The newest message that the client says it has. */
+  readonly after?: number | undefined;
+  /** The server's answer to a proof. */
+  readonly signature?: string;
+  /** What the user did, for the log. */
+  readonly deed: string;
+}
+
+/** Enters the chat, and sends what was missed. */
+export async function enter(
+  session: Session,
+  context: Context,
+  entry: Entry,
+): Promise<void> {
+  const { accounts, journal, resumables, settings } = context;
+  const { name, signature, deed } = entry;
+  const { address, connection, state } = session;
+  if (state.type === "new") state.reserved = name;
+  const resumable = entry.resumed ??
+    await resumables.begin(
+      name,
+      journal.lastId,
+      address.network,
+      session.isSecure,
+    );
+  if (!session.isSecure) await resumables.expose(resumable);
+  if (entry.account) await accounts.loaded?.used(entry.account);
+  const banned = context.bans.loaded?.refusal({ kind: "name", value: name }); // by now
+  if (session.hasEnded || banned) {
+    resumables.lose(resumable, context.now());
+    if (banned) throw banned;
+    return;
+  }
+  const isProved = entry.resumed !== undefined || signature !== undefined;
+  if (!isProved) context.hub.muting.newcomer(name);
+  const user = new Registered(session, context, { ...entry, resumable });
+  session.state = user;
+  resumables.resume(resumable, connection, address.network);
+  resumable.host = hostOf(connection.remote);
+  connection.maxBodyBytes = settings.maxBodyBytes;
+  const { remote } = connection;
+  context.log(`${name} ${deed} from <${remote}>`, remote);
+  const upTo = journal.lastId;
+  connection.outbox.answer(registered(user, context, signature));
+  try {
+    await replay(user, context, { entry, upTo });
+  } catch (error) { // what was missed cannot be read; the chat goes on
+    if (!(error instanceof ChatError)) throw error;
+    user.notify(encode("NOTICE", ["server"], {}, error.message));
+  }
+  user.release();
+}
+
+/**
+ * Sends what the user has missed, up to an id. A guest whose client does not know
+ * its last message gets nothing; an account gets what was sent to it alone since
+ * the last message that it has certainly received.
+ */
+async function replay(
+  user: Registered,
+  context: Context,
+  { entry, upTo }: { entry: Entry; upTo: number },
+): Promise<void> {
+  const { accounts, journal } = context;
+  const { resumable } = user;
+  const { account, name, resumed } = entry;
+  // A greater id is that of another server, or of a database that is gone.
+  const isKnown = entry.after !== undefined && entry.after <= upTo;
+  const after = isKnown ? entry.after : account?.seen;
+  if (after === undefined || !account && !resumed) return;
+  if (account && isKnown) await accounts.loaded?.received(account, after);
+  const { since } = account ?? resumable;
+  // Another user may have made a room again, with a name that looks alike.
+  const rooms = Array.from(
+    isKnown ? resumable.rooms : [],
+    ([room, id]) => [journal.roomName(room) ?? room, id] as const,
+  );
+  const missed = journal.missed({
+    user: name,
+    since,
+    after,
+    upTo,
+    rooms: new Map(rooms),
+    alone: !isKnown,
+  });
+  await sendAnswers(user, context, missed);
+}
+
+/** The answer that tells a user what the session is. */
+export function registered(
+  { user, resumable }: Registered,
+  { journal, settings }: Context,
+  signature?: string,
+): Uint8Array {
+  return encode("REGISTERED", [user.name], {
+    Server: settings.software,
+    Protocol: PROTOCOL,
+    "Max-body": settings.maxBodyBytes,
+    Token: resumable.token,
+    Journal: journal.id,
+    "Oldest-id": journal.oldestId,
+    "Last-id": journal.lastId,
+  }, signature);
+}

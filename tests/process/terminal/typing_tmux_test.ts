@@ -1,0 +1,344 @@
+/** Keys, pastes and wide letters on a real terminal. */
+import { assert, assertEquals } from "@std/assert";
+import {
+  FakeServer,
+  quietServer,
+  TmuxScreen,
+} from "../../tools/client_tools.ts";
+import { RawClient } from "../../tools/net/raw_client.ts";
+import { within } from "../../tools/net/within.ts";
+import { hasScript, hasTmux } from "../../tools/system/programs.ts";
+
+/** A test on real terminals, left out where there is no tmux. */
+function tmuxTest(name: string, run: () => Promise<void>): void {
+  const why = hasTmux ? "" : " (left out: there is no tmux)";
+  Deno.test({ name: name + why, ignore: !hasTmux, fn: run });
+}
+
+/** Alice on a terminal, and bob, who gets what is really sent. */
+class Pair implements AsyncDisposable {
+  readonly screen: TmuxScreen;
+  readonly bob: RawClient;
+  readonly #server: ReturnType<typeof quietServer>;
+
+  private constructor(
+    screen: TmuxScreen,
+    bob: RawClient,
+    server: ReturnType<typeof quietServer>,
+  ) {
+    this.screen = screen;
+    this.bob = bob;
+    this.#server = server;
+  }
+
+  static async meet(columns: number, ...options: string[]): Promise<Pair> {
+    const server = quietServer();
+    const bob = await RawClient.enter(server.port, "bob", "#default");
+    const screen = await TmuxScreen.open(columns);
+    await screen.client("alice", `127.0.0.1:${server.port}`, ...options);
+    await bob.next("NOTICE joined");
+    return new Pair(screen, bob, server);
+  }
+
+  /** The next message of alice, without its head. */
+  async heard(): Promise<{ to: string; text: string }> {
+    const frame = await this.bob.next("FORWARD alice");
+    const end = frame.indexOf("\n\n");
+    const to = /^To: (.*)$/m.exec(frame.slice(0, end))![1]!;
+    return { to, text: frame.slice(end + 2) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.screen[Symbol.asyncDispose]();
+    this.bob.close();
+    await this.#server[Symbol.asyncDispose]();
+  }
+}
+
+/** What a user sees as one character. */
+const THINGS: Record<string, string> = {
+  "a family": "👨‍👩‍👧‍👦",
+  "a flag": "🇫🇷",
+  "a skin tone": "👍🏽",
+  "a decomposed é": "e\u0301",
+  "a syllable of jamo": "\u1112\u1161\u11ab",
+  "an Arabic letter with a vowel": "\u0628\u0650",
+};
+
+tmuxTest("a key acts on what a user sees as one character", async () => {
+  await using pair = await Pair.meet(80);
+  const { screen } = pair;
+  await screen.until("#default>");
+
+  for (const [what, thing] of Object.entries(THINGS)) {
+    await screen.type(`x${thing}`);
+    await screen.keys("BSpace");
+    await screen.type(`${thing}z`);
+    await screen.keys("Left", "Left");
+    await screen.type("y");
+    await screen.keys("Right");
+    await screen.type("!");
+    await screen.keys("Home", "Right", "Right", "DC", "End", "Enter");
+
+    assertEquals((await pair.heard()).text, "xy!z", what);
+  }
+});
+
+const PASTES = [
+  "// main.c\nint main(void);\n",
+  "@Override\n\tpublic String toString()",
+  "/quit\nis how to leave",
+  "\u200fשלום\nthe flag of Scotland: 🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+  "so\u00adft\nand\u200bhidden\ufeff",
+  "a ␤ and a ␉\n\nstay",
+  "  indented\n\tby a tab",
+];
+
+for (const options of [[], ["--plain"]]) {
+  tmuxTest(
+    `a paste of several lines is one message, byte for byte (${options})`,
+    async () => {
+      await using pair = await Pair.meet(80, ...options);
+      const { screen } = pair;
+
+      for (const text of PASTES) {
+        await screen.paste(text);
+        await screen.keys("Enter");
+        assertEquals(await pair.heard(), { to: "#default", text });
+      }
+      await screen.type("\u2800");
+      await screen.paste("@bob: x\ny");
+      await screen.keys("Enter");
+      assertEquals((await pair.heard()).to, "#default");
+      await screen.type("@bob: ");
+      await screen.paste("\tone\n/two\n");
+      await screen.keys("Enter");
+      assertEquals(await pair.heard(), { to: "bob", text: "\tone\n/two\n" });
+      await screen.paste("@bob: copied as a whole line\n");
+      await screen.keys("Enter");
+      assertEquals((await pair.heard()).to, "bob");
+    },
+  );
+}
+
+tmuxTest("a wide letter at the edge leaves no stale row", async () => {
+  await using pair = await Pair.meet(40);
+  const { screen, bob } = pair;
+  await screen.until("#default>");
+  const first = "0123456789".repeat(3).slice(7); // up to the last column
+
+  await screen.type(`${first}漢字👩‍🚀`);
+  await screen.until(/漢字/);
+  for (const text of ["one", "two"]) {
+    await bob.say("#default", text);
+    await screen.until(`bob: ${text}\nalice #default> ${first}`);
+  }
+  await screen.keys("BSpace", "BSpace", "BSpace");
+  await screen.until(new RegExp(`#default> ${first}$`));
+  await screen.type("x");
+  await screen.until(new RegExp(`#default> ${first}x$`));
+  await screen.type("y");
+  await screen.until(new RegExp(`#default> ${first}x\ny$`));
+  await screen.keys("BSpace", "BSpace", "Enter");
+
+  assertEquals((await pair.heard()).text, first);
+  const all = await screen.everything();
+  assertEquals(all.match(/#default> ?/g)?.length, 1, all);
+  assertEquals(all.match(/漢/g), null, all);
+});
+
+tmuxTest("a huge paste that is not sent is drawn in part", async () => {
+  await using pair = await Pair.meet(80);
+  const { screen, bob } = pair;
+  await screen.until("#default>");
+  const text = Array.from({ length: 300 }, (_, i) => `line ${i} of the file`)
+    .join("\n");
+
+  await screen.paste(text);
+  await screen.until("line 299 of the file");
+  for (let i = 0; i < 5; i++) {
+    await bob.say("#default", `message ${i}`);
+    await screen.until(`bob: message ${i}\n`);
+  }
+  await screen.keys("Home");
+  await screen.until("#default> line 0 of the file␤line 1 of");
+  await screen.keys("End");
+  await screen.until(/line 299 of the file$/);
+
+  const all = await screen.everything();
+  assertEquals(all.match(/line 299 of the file/g)?.length, 1, all);
+  await screen.keys("Enter");
+  assertEquals((await pair.heard()).text, text);
+});
+
+tmuxTest("a terminal of one column is survived", async () => {
+  await using pair = await Pair.meet(60);
+  const { screen, bob } = pair;
+  await screen.until("#default>");
+  await screen.type("漢字 and more");
+  await screen.until("漢字 and more");
+
+  for (const columns of [1, 2, 60]) {
+    await screen.resize(columns);
+    await bob.say("#default", `hello at ${columns}`);
+    await screen.type(`${columns}`);
+  }
+
+  await screen.until(/bob: hello at 60\nalice #default> 漢字 and more1260$/);
+  await screen.keys("Enter");
+  assertEquals((await pair.heard()).text, "漢字 and more1260");
+});
+
+tmuxTest(
+  "Ctrl-C clears what is typed, Up brings it back, and on an empty line it quits",
+  async () => {
+    await using pair = await Pair.meet(80);
+    const { screen } = pair;
+    await screen.until("#default>");
+
+    await screen.paste("several\nlines");
+    await screen.keys("C-c");
+    await screen.until(/#default>$/);
+    await screen.type("a long text that I want to copy");
+    await screen.keys("C-c");
+    await screen.until(/#default>$/);
+    await screen.keys("Up");
+    await screen.until(/#default> a long text that I want to copy$/);
+    await screen.keys("Up", "Enter");
+    assertEquals((await pair.heard()).text, "several\nlines");
+
+    await screen.type("x");
+    await screen.keys("C-c", "C-c");
+    await screen.until("code 130");
+  },
+);
+
+tmuxTest("a copy of an address and of code is right", async () => {
+  await using pair = await Pair.meet(40);
+  const { screen, bob } = pair;
+  await screen.until("#default>");
+  const address = `http://127.0.0.1/${"a-long-path/".repeat(10)}?q=1`;
+  const code = "for (let i = 0; i < 10; i++) console.log(i, i + i); // to 18";
+  const command = "sudo apt-get install -y build-essential git tmux chromium";
+
+  await bob.say("#default", `see ${address} there`);
+  await bob.say("#default", `code:\n${code}\n${code}`);
+  await bob.say("#default", command);
+  await bob.say("#default", "the end");
+  await screen.until("bob: the end");
+
+  const all = await screen.everything();
+  assert(all.includes(`bob: see ${address} there\n`), all);
+  assert(all.includes(`\n  | ${code}\n  | ${code}\n`), all);
+  assert(all.includes(`bob: ${command}\n`), all);
+});
+
+tmuxTest("why a program ends is wrapped between words", async () => {
+  await using screen = await TmuxScreen.open(40);
+
+  await screen.client("alice", "127.0.0.1:1");
+
+  await screen.until(
+    "Cannot connect to 127.0.0.1 port 1:\nconnection refused\n" +
+      "Check that the server is running, and\nthat this is its port. It prints the\n" +
+      "command to connect when it starts.\ncode 3",
+  );
+  await screen.line(`clear; ${Deno.execPath()} run -A server.ts --port 99999`);
+  await screen.until(
+    /^Cannot use --port "99999": it must be a\nnumber from 0 to 65535$/m,
+  );
+});
+
+Deno.test({
+  name: "Ctrl-Z where no shell does job control leaves the terminal usable" +
+    (hasScript ? "" : " (left out: there is no script)"),
+  ignore: !hasScript,
+  async fn() {
+    await using server = quietServer();
+    using bob = await RawClient.enter(server.port, "bob", "#default");
+    const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
+    await using child = new Deno.Command("script", {
+      args: [
+        "-qec",
+        `exec ${client.join(" ")} 127.0.0.1:${server.port}`,
+        "/dev/null",
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      cwd: new URL("../../..", import.meta.url),
+      env: { TERM: "xterm-256color" },
+    }).spawn();
+    const output = child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    const keys = child.stdin.getWriter();
+    const type = (text: string) => keys.write(new TextEncoder().encode(text));
+    let shown = "";
+    const until = async (wanted: string, from: number) => {
+      while (!shown.includes(wanted, from)) {
+        const { value } = await within(output.read(), () => shown);
+        shown += value ?? "";
+      }
+      return shown.indexOf(wanted, from) + wanted.length;
+    };
+
+    const ready = await until("#default> ", 0);
+    await type("half\x1a");
+    const stopped = await until("\x1b[?2004l", ready);
+    await until("#default> half", await until("\x1b[?2004h", stopped));
+    await type("y\x7f a line\r");
+
+    assert((await bob.next("FORWARD alice")).endsWith("half a line"), shown);
+    await type("\x03");
+    while (!(await output.read()).done);
+    await keys.close().catch(() => {}); // it has ended
+    assertEquals((await child.status).code, 130);
+  },
+});
+
+Deno.test({
+  name: "a reconnect rings once, however many missed messages are to us" +
+    (hasScript ? "" : " (left out: there is no script)"),
+  ignore: !hasScript,
+  async fn() {
+    using server = new FakeServer();
+    const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
+    const child = new Deno.Command("script", {
+      args: [
+        "-qec",
+        `${client.join(" ")} 127.0.0.1:${server.port}`,
+        "/dev/null",
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      cwd: new URL("../../..", import.meta.url),
+      env: { TERM: "xterm-256color" },
+    }).spawn();
+    const output = new Response(child.stdout).text();
+    const registered = async (lastId: number) => {
+      const peer = await server.accept();
+      assertEquals(await peer.request(), "REGISTER alice");
+      await peer.say(`REGISTERED alice\nToken: t\nLast-id: ${lastId}\n\n`);
+      return peer;
+    };
+    const first = await registered(0);
+    first.hangUp();
+    using peer = await registered(8);
+    for (let id = 1; id <= 8; id++) {
+      await peer.say(
+        `FORWARD bob\nTo: alice\nId: ${id}\nContent-length: 1\n\n${id}`,
+      );
+    }
+    await peer.say("ERROR 117 Removed\nReason: done\n\n");
+
+    const shown = await output;
+    await child.stdin.close().catch(() => {}); // it may be gone already
+    await child.status;
+    for (let id = 1; id <= 8; id++) {
+      assert(
+        shown.includes(`: ${id}\n`) || shown.includes(`: ${id}\r\n`),
+        shown,
+      );
+    }
+    assertEquals(shown.split("\x07").length - 1, 1);
+  },
+});

@@ -1,0 +1,26 @@
+/** A wait that fails, and says what it waited for. */
+import { SYSTEM } from "../../../platform/system.ts";
+
+/**
+ * After so long a test that waits in vain fails, in milliseconds. On a busy machine
+ * with Wine, one turn of a server with a hundred connections may take a second.
+ */
+export const PATIENCE_MS = SYSTEM === "windows" ? 60_000 : 20_000;
+
+/** `promise`, or an error if it takes too long. */
+export async function within<T>(
+  promise: Promise<T>,
+  what: () => string,
+  ms: number = PATIENCE_MS,
+): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`Cannot wait any longer: ${what()}`)),
+    ms,
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Tests that a system cannot run, each with what the system lacks. The table has all
+ * of it, so that it tells what is tested on some systems only.
+ *
+ * With RUN_SKIPPED=1 such a test runs and has to fail: one that passes is not to be
+ * skipped.
+ *
+ * @module
+ */
+import { SYSTEM, type System } from "../../../platform/system.ts";
+import { within } from "../net/within.ts";
+
+/**
+ * Whether this user can make links. On Windows that needs a setting for developers,
+ * and Wine makes none, but reports success.
+ */
+export const CAN_LINK: boolean = SYSTEM !== "windows" || canLink();
+
+function canLink(): boolean {
+  const path = Deno.makeTempDirSync({ prefix: "parley-test-" });
+  try {
+    Deno.symlinkSync("nowhere", `${path}/link`, { type: "file" });
+    return Deno.lstatSync(`${path}/link`).isSymlink;
+  } catch {
+    return false;
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+}
+
+/**
+ * Whether a test can write to four programs whose output it reads. On Windows, Deno
+ * reads and writes the pipes of programs in threads, of which it has four a processor:
+ * eight pipes that are read leave none to write. Seen with Deno 2.9.6, two processors.
+ */
+const WRITES_TO_FOUR = SYSTEM !== "windows" ||
+  navigator.hardwareConcurrency > 2;
+
+/** What tests need, and the systems that do not have it. */
+const LACKED_BY = {
+  "/dev/full": ["darwin", "windows"],
+  "/proc": ["darwin", "windows"],
+  "file names with a line break": ["windows"],
+  "links": CAN_LINK ? [] : ["windows"],
+  "mode that says who may read a file": ["windows"],
+  "shell sh": ["windows"],
+  "signals between programs": ["windows"],
+  "named pipes in folders": ["windows"],
+  "names that are not UTF-8": ["darwin", "windows"],
+  "program that keeps a file from all others": ["darwin", "linux"],
+  "pseudo-terminals of Linux": ["darwin", "windows"],
+  "prlimit": ["darwin", "windows"],
+  "threads for the pipes of four programs": WRITES_TO_FOUR ? [] : ["windows"],
+  "ulimit": ["windows"],
+  "xdg-open": ["darwin", "windows"],
+} as const satisfies Record<string, readonly System[]>;
+
+/** What Wine has, as it finds Linux's files at such paths, but Windows does not. */
+const WINE_HAS: readonly string[] = ["/dev/full"];
+
+/** Whether skipped tests run, and have to fail. */
+const RUN_SKIPPED = Deno.env.get("RUN_SKIPPED") === "1";
+
+/** After so long a skipped test that hangs has failed, in milliseconds. */
+const HANGS_MS = 60_000;
+
+/** A test, or a step of one. */
+interface Test<T> {
+  name: string;
+  fn: (t: T) => void | Promise<void>;
+  ignore?: boolean;
+  sanitizeExit?: boolean;
+  sanitizeOps?: boolean;
+  sanitizeResources?: boolean;
+}
+
+/** `test`, skipped where the system does not have `what`; its name then says so. */
+export function needs<T>(
+  what: keyof typeof LACKED_BY,
+  test: Test<T>,
+): Test<T> {
+  const systems: readonly System[] = LACKED_BY[what];
+  if (!systems.includes(SYSTEM)) return test;
+  const name = `${test.name} (skipped: ${SYSTEM} has no ${what})`;
+  if (RUN_SKIPPED && !WINE_HAS.includes(what)) {
+    return failing({ ...test, name });
+  }
+  return { ...test, name, ignore: true };
+}
+
+/** A test that passes if `test` fails, or hangs. */
+function failing<T>({ name, fn }: Test<T>): Test<T> {
+  return {
+    name,
+    fn: async (t) => {
+      const passed = await within(Promise.try(fn, t), () => name, HANGS_MS)
+        .then(() => true, () => false);
+      if (passed) throw new Error("Cannot skip this test: it passes");
+    },
+    sanitizeExit: false, // a test that fails leaves things open
+    sanitizeOps: false,
+    sanitizeResources: false,
+  };
+}
