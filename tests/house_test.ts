@@ -102,6 +102,14 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     ...["server/accounts", "server/limits", "server/net"],
     ...["server/journal", "server/chat", ...PROTOCOL],
   ],
+  "server/cluster/presence": [
+    ...["server/cluster", "server/limits", "server/net", "server/chat"],
+    ...PROTOCOL,
+  ],
+  "server/cluster": [
+    ...["server/limits", "server/net", "server/journal", "server/chat"],
+    ...SYSTEMS,
+  ],
   "server/operator": [
     ...["server/session", "server/accounts", "server/limits", "server/net"],
     ...["server/journal", "server/chat", "terminal", ...SYSTEMS],
@@ -243,6 +251,8 @@ const LOADED_LATER = [
   "server/accounts/lockouts.ts",
   "server/accounts/mutes.ts",
   "server/accounts/scram.ts",
+  "server/chat/elsewhere.ts",
+  "server/cluster/presence/presence.ts",
   "server/journal/sqlite_journal.ts",
   "server/operator/console.ts",
   "server/session/sign_in.ts",
