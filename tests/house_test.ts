@@ -91,7 +91,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "core": PROTOCOL,
   "platform": PROTOCOL,
   "terminal": SYSTEMS,
-  "tls": [],
+  "tls": ["core/net"],
 
   "server/chat": PROTOCOL,
   "server/journal": ["server/chat", ...SYSTEMS],
