@@ -28,6 +28,7 @@ type Forgetful = { forget(room: string): Promise<void> };
 /** A room that exists. */
 interface Room extends RoomOwner {
   readonly name: string;
+  network: string;
   isShared: boolean;
   hasMembers: boolean;
   hasHistory: boolean;
@@ -111,16 +112,24 @@ export class RoomShares implements RoomKeeper {
     return this.#rooms.get(name) ?? this.#ended.get(name);
   }
 
-  /** The room has history from now on, or has none any more. */
-  keep(name: string, hasHistory: boolean): void {
+  /** See {@linkcode RoomKeeper}. */
+  keep(name: string, hasHistory: boolean, owner?: RoomOwner): void {
     if (isDefaultRoom(name)) return;
     const room = this.#rooms.get(name);
     if (room) room.hasHistory = hasHistory;
     if (room && !hasHistory && !room.hasMembers) this.#end(room);
+    if (room && owner) this.#give(room, owner);
     if (room || !hasHistory) return;
-    const { network = "", isShared = false } = this.#ended.get(name) ?? {};
+    const { network = "", isShared = false } = owner ?? this.#ended.get(name) ??
+      {};
     const emptySince = this.#now();
     this.#add({ name, network, isShared, emptySince, hasHistory });
+  }
+
+  /** See {@linkcode RoomKeeper}. */
+  share(name: string): void {
+    const room = this.#rooms.get(name);
+    if (room) room.isShared = true;
   }
 
   /** Forgets what ended some time ago. Call it each second. */
@@ -142,6 +151,17 @@ export class RoomShares implements RoomKeeper {
 
   #isFree(name: string): boolean {
     return this.#elsewhere.get(name) === undefined;
+  }
+
+  /** It has another owner than was known here: the one that is stored. */
+  #give(room: Room, { network, isShared }: RoomOwner): void {
+    room.isShared ||= isShared;
+    if (room.network === network) return;
+    this.#shares.delete(room);
+    room.network = network;
+    this.#shares.add(room);
+    const isIdle = !room.hasMembers && room.hasHistory;
+    this.#shares.setIdle(room, isIdle && this.#isFree(room.name));
   }
 
   #end(room: Room): void {

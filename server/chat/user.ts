@@ -170,6 +170,11 @@ export interface RoomKeeper {
   restore(rooms: Iterable<StoredRoom>): void;
   /** For whom a room counts whose first message is stored. */
   ownerOf(room: string): RoomOwner | undefined;
-  /** The room has history from now on, or has none any more. */
-  keep(room: string, hasHistory: boolean): void;
+  /**
+   * The room has history from now on, or has none any more. With history it is
+   * the room of `owner`, if that is known.
+   */
+  keep(room: string, hasHistory: boolean, owner?: RoomOwner): void;
+  /** Users of other networks have joined the room. */
+  share(room: string): void;
 }

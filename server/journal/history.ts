@@ -12,7 +12,12 @@ import { isUtf8 } from "node:buffer";
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import { release, spend } from "../../core/net/memory.ts";
 import { ChatError } from "../../protocol.ts";
-import { type Batch, encodeForwards, unpackBodies } from "../chat/batch.ts";
+import {
+  type Batch,
+  encodeForwards,
+  LENGTH_BYTES,
+  type PackedBodies,
+} from "../chat/batch.ts";
 import type { Database } from "./database.ts";
 import {
   folded,
@@ -282,6 +287,19 @@ function batchOf(row: Record<string, SQLOutputValue>): Batch | undefined {
   const isWhole = bodies.length === head.lastId - head.firstId + 1 &&
     bytes === all.length && bodies.every(isUtf8);
   return isWhole ? { ...head, bodies } : undefined;
+}
+
+/** The opposite of `packBodies`. */
+function unpackBodies({ lengths, bodies }: PackedBodies): Uint8Array[] {
+  if (!lengths) return [bodies];
+  const view = new DataView(lengths.buffer, lengths.byteOffset, lengths.length);
+  const unpacked: Uint8Array[] = [];
+  for (let at = 0, i = 0; i < lengths.length; i += LENGTH_BYTES) {
+    const end = at + view.getUint32(i);
+    unpacked.push(bodies.subarray(at, end));
+    at = end;
+  }
+  return unpacked;
 }
 
 /** The id that a row has; Infinity if there is none. */
