@@ -30,6 +30,8 @@ export interface Subjects {
   readonly stored: string;
   /** Behind it, a server's name: its heartbeats. */
   readonly heartbeat: string;
+  /** Who is where. */
+  readonly here: string;
   /** Behind it, a server's name: who uses that name answers. */
   readonly name: string;
 }
@@ -41,6 +43,7 @@ export function subjectsOf(cluster: string): Subjects {
     log: `${cluster}.log.`,
     stored: `${cluster}.rep.`,
     heartbeat: `${cluster}.hb.`,
+    here: `${cluster}.here`,
     name: `${cluster}.name.`,
   };
 }
