@@ -44,7 +44,7 @@ class Play {
       stays: [],
       stayed: true,
       forgotten: [],
-      wasBanned: false,
+      notes: [],
       ...more,
     };
     this.history.sessions.push(session);
@@ -98,7 +98,9 @@ function play(change: (parts: Parts) => void = () => {}): Play {
   play.show(ann, 1, 2);
   play.show(bob, 1, 2, 3, 4, 5, 7);
   play.show(eve, 5, 6, 7);
-  for (const one of eve.receipts) Object.assign(one, { id: undefined });
+  for (const one of eve.receipts) {
+    Object.assign(one, { id: undefined, to: undefined });
+  }
   const ann2 = play.session("ann.2", { after: 4, owned: true });
   play.show(ann2, 5, 6);
 
@@ -134,6 +136,7 @@ interface Parts {
   readonly ann2: Session;
 }
 
+const bobs = { what: "ban", name: "bob", server: "s1" } as const;
 const banned = { what: "ban", name: "mallory", server: "s1" } as const;
 
 /** The rules that a history breaks, each once. */
@@ -441,7 +444,15 @@ for (const [what, rules, more] of DIFFERING) {
 
 Deno.test("a forgotten session or an unanswered ban excuses what follows from it", () => {
   const excused = play(({ play, bob, ann2 }) => {
-    Object.assign(bob, { forgotten: [30], wasBanned: true });
+    bob.forgotten.push(30);
+    play.history.measures.push(
+      { ...bobs, wanted: true, at: 28, outcome: { kind: "done", at: 29 } },
+      { ...bobs, wanted: false, at: 29, outcome: { kind: "done", at: 30 } },
+      {
+        ...{ ...bobs, what: "mute", wanted: false, at: 31 },
+        outcome: { kind: "refused", at: 32, code: 0 },
+      },
+    );
     bob.receipts.splice(2, 1); // a private message
     ann2.upTo = 5; // it was gone before the last one
     ann2.stayed = false;

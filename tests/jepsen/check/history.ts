@@ -39,9 +39,10 @@ export interface Message {
 }
 
 /** A message that was shown to a client. */
-export interface Receipt extends Omit<Message, "id"> {
-  /** Undefined for a two-socket client, which is told none. */
+export interface Receipt extends Pick<Message, "from" | "text"> {
+  /** Undefined for a two-socket client, which is told neither this nor `to`. */
   readonly id: number | undefined;
+  readonly to: string | undefined;
   readonly at: number;
   /** It came while its account was away, and is shown before all others. */
   readonly stored: boolean;
@@ -78,8 +79,8 @@ export interface Session {
   stayed: boolean;
   /** When the server had forgotten its resumable session. */
   readonly forgotten: number[];
-  /** Whether its name was banned for a time, which ends resumable sessions. */
-  wasBanned: boolean;
+  /** What became of its connections and its rooms; only told, never checked. */
+  readonly notes: (readonly [at: number, text: string])[];
 }
 
 /** Somebody who had a name, as far as answers prove it. */

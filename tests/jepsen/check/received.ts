@@ -73,7 +73,7 @@ function* checkReceipts(
       continue;
     }
     const isSame = message?.text === text && same(message.from, from) &&
-      same(message.to, to);
+      (to === undefined || same(message.to, to));
     if (!isSame) {
       yield {
         rule: "received as it is stored",
@@ -151,12 +151,21 @@ function* checkComplete(
 
 /** What a session was shown before and after a message that it was not shown. */
 function around(session: Session, id: number): [number, string][] {
-  const { key, receipts } = session;
+  const { key, receipts, notes } = session;
   const before = receipts.findLast((one) => (one.id ?? id) < id);
   const after = receipts.find((one) => (one.id ?? id) > id);
-  return [before, after].filter((one) => one !== undefined)
-    .map((one) => [one.at, `${key} was shown ${worded(one)}`]);
+  const shown = [before, after].filter((one) => one !== undefined)
+    .map((
+      one,
+    ): [number, string] => [one.at, `${key} was shown ${worded(one)}`]);
+  const until = after?.at ?? Infinity;
+  const last = notes.filter(([at]) => at <= until).slice(-MAX_NOTES)
+    .map(([at, text]): [number, string] => [at, `${key}: ${text}`]);
+  return [...shown, ...last];
 }
+
+/** So many of the last notes are told. */
+const MAX_NOTES = 8;
 
 /** A two-socket client misses nothing between two messages that it got. */
 function* checkClassic(
@@ -222,5 +231,6 @@ function* checkAccounts(
 }
 
 function worded({ id, from, to, text }: Message | Receipt): string {
-  return `${id === undefined ? "" : `${id} `}${from} > ${to} ${shown(text)}`;
+  const number = id === undefined ? "" : `${id} `;
+  return `${number}${from}${to === undefined ? "" : ` > ${to}`} ${shown(text)}`;
 }

@@ -131,7 +131,7 @@ function* checkMeasures(
   { measures, servers }: History,
 ): Generator<Violation> {
   for (const what of ["ban", "mute"] as const) {
-    const those = byName(measures.filter((one) => one.what === what));
+    const those = byName(effective(measures, what));
     for (const own of those.values()) {
       // What was given in vain may hold at any time after that.
       const isCertain = own.every(({ outcome }) => outcome.kind === "done");
@@ -152,6 +152,16 @@ function* checkMeasures(
   }
   yield* checkAgreed(servers, "bans");
   yield* checkAgreed(servers, "mutes");
+}
+
+/** Those that may have an effect: what was refused has none. */
+function effective(
+  measures: readonly Measure[],
+  what: Measure["what"],
+): Measure[] {
+  return measures.filter((one) =>
+    one.what === what && one.outcome.kind !== "refused"
+  );
 }
 
 function measureLine(
@@ -185,7 +195,7 @@ function* checkAgreed(
 function* checkEntries(
   { measures, entries }: History,
 ): Generator<Violation> {
-  const bans = byName(measures.filter(({ what }) => what === "ban"));
+  const bans = byName(effective(measures, "ban"));
   for (const { client, name, server, at, done } of entries) {
     const own = bans.get(name.toLowerCase()) ?? [];
     // The last one that was answered before it asked, with none since.
@@ -208,11 +218,17 @@ function* checkEntries(
   }
 }
 
-/** A run is shorter than the five minutes of a resumable session. */
-function* checkForgotten({ sessions }: History): Generator<Violation> {
-  for (const { key, name, forgotten, wasBanned } of sessions) {
+/**
+ * A run is shorter than the five minutes of a resumable session; a ban ends it
+ * earlier.
+ */
+function* checkForgotten(
+  { sessions, measures }: History,
+): Generator<Violation> {
+  for (const { key, name, forgotten } of sessions) {
     const [at] = forgotten;
-    if (at === undefined || wasBanned) continue;
+    if (at === undefined) continue;
+    if (measures.some((one) => one.wanted && same(one.name, name))) continue;
     yield {
       rule: "a resumable session survives",
       what: `the resume token of ${key} (${name}) was forgotten`,
