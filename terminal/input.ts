@@ -44,6 +44,7 @@ export async function openLines(screen: LineScreen): Promise<TypedLines> {
 /** Lines that the system edits and shows, unless they are hidden. */
 class SystemLines implements TypedLines {
   #isHidden = false;
+  #wasHidden = false;
   readonly #input: AsyncIterable<Uint8Array>;
   readonly #setRaw: (isRaw: boolean) => void;
 
@@ -59,17 +60,18 @@ class SystemLines implements TypedLines {
     if (isHidden === this.#isHidden) return;
     this.#setRaw(isHidden);
     this.#isHidden = isHidden;
+    this.#wasHidden = true;
   }
 
   close(): void {
     this.hide(false);
   }
 
-  /** A hidden line ends with the key itself, which is CR. */
+  /** A hidden line ends with the key itself, which is CR; it may be read later. */
   [Symbol.asyncIterator](): AsyncIterator<Line, void, void> {
     return readTypedLines(
       this.#input,
-      (text) => this.#isHidden ? text.replaceAll("\r", "\n") : text,
+      (text) => this.#wasHidden ? text.replaceAll("\r", "\n") : text,
     );
   }
 }

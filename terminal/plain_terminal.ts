@@ -5,6 +5,7 @@
  */
 import { openLines } from "./input.ts";
 import {
+  areTerminalsWritten,
   Output,
   type OutputClosed,
   type Sink,
@@ -50,6 +51,8 @@ export class PlainTerminal implements Terminal {
   readonly #done = Promise.withResolvers<undefined>();
   readonly #readers: ((line: Line | undefined) => void)[] = [];
   #isReading = false;
+  #hidden: TypedLines | undefined; // while what is typed is not shown
+  #secrets = 0; // that are asked for
   #typed: Promise<TypedLines> | undefined;
   #lines: AsyncIterator<Line, void, void> | undefined;
 
@@ -96,25 +99,51 @@ export class PlainTerminal implements Terminal {
     return await promise;
   }
 
-  /** The system edits no line that it does not show: {@linkcode SecretLine} does. */
+  /**
+   * The system edits no line that it does not show: {@linkcode SecretLine} does.
+   * What is typed is hidden before the question is seen, and until a caller that
+   * asks again at once has done so: a user may type on without a look.
+   */
   async askSecret(question: string): Promise<string | undefined> {
-    this.#output.write(question);
-    await terminalsWritten("unlimited");
+    this.#secrets += 1;
+    try {
+      if (!this.#hidden) await this.#hide();
+      this.#output.write(question);
+      const keys = await this.read();
+      if (keys === undefined) return undefined;
+      const line = new SecretLine();
+      line.feed(keys.text);
+      return line.text;
+    } finally {
+      this.#secrets -= 1;
+    }
+  }
+
+  async #hide(): Promise<void> {
     const typed = await this.#open();
+    await terminalsWritten("unlimited");
     try {
       typed.hide(true);
     } catch (cause) {
-      this.#output.write("\n");
       throw new EchoError(cause);
     }
-    const keys = await this.read();
-    await terminalsWritten("unlimited");
-    typed.hide(false);
-    this.#output.write("\n");
-    if (keys === undefined) return undefined;
-    const line = new SecretLine();
-    line.feed(keys.text);
-    return line.text;
+    this.#hidden = typed;
+  }
+
+  /** Shows what is typed, unless a password is asked for again. */
+  async #show(): Promise<void> {
+    do {
+      const written = this.#output.flushed()
+        .then(() => terminalsWritten("unlimited"));
+      if (!await Promise.race([written, this.#done.promise])) return;
+    } while (!areTerminalsWritten());
+    if (this.#secrets > 0) return;
+    try {
+      this.#hidden?.hide(false);
+    } catch {
+      // The terminal is gone.
+    }
+    this.#hidden = undefined;
   }
 
   clear(): void {}
@@ -136,7 +165,10 @@ export class PlainTerminal implements Terminal {
     while (this.#readers.length > 0) {
       const next = this.#lines.next().then(({ value }) => value ?? undefined);
       const line = await Promise.race([next, this.#done.promise]);
+      const isHidden = line !== undefined && this.#hidden !== undefined;
+      if (isHidden) this.#output.write("\n"); // Enter was not shown either
       this.#readers.pop()!(line);
+      if (isHidden) await this.#show();
     }
     this.#isReading = false;
   }
@@ -145,6 +177,7 @@ export class PlainTerminal implements Terminal {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#done.resolve(undefined);
     await this.#giveBack();
+    if (this.#hidden) this.#output.write("\n");
     this.status([]);
     if (this.#options.marks) {
       if (HAS_JOBS) Deno.removeSignalListener("SIGCONT", this.#markPastes);

@@ -54,6 +54,7 @@ export async function signUp(
   });
   if (user) {
     user.account = account;
+    hub.elsewhere?.changed(user.user);
     const { remote } = session.connection;
     context.log(`${name} signed up from <${remote}>`, remote);
     return registered(user, context);

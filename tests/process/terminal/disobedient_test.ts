@@ -7,8 +7,7 @@ import { makeAccount } from "../../tools/account_tools.ts";
 import { quietServer } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { HERE } from "../../tools/server_process.ts";
-import { tempFolder } from "../../tools/temp.ts";
-import { denoCache, Pty, type PtyOptions, ptyTest } from "./pty.ts";
+import { denoCache, Pty, ptyTest, runAfter } from "./pty.ts";
 
 /** Makes the modes of a terminal as they are where it is none. */
 const NO_MODES = `
@@ -31,21 +30,6 @@ const NO_TTY = `${NO_MODES}
   (await import("node:module")).syncBuiltinESMExports?.();
 `;
 
-/** Runs a program of ours after `stub`. */
-async function run(
-  stub: string,
-  args: readonly string[],
-  options?: PtyOptions,
-): Promise<Pty> {
-  using folder = tempFolder();
-  const preload = `${folder.path}/preload.ts`;
-  await Deno.writeTextFile(preload, stub);
-  const how = ["run", "-qA", "--cached-only", "--preload", preload];
-  const pty = await Pty.run([Deno.execPath(), ...how, ...args], options);
-  await pty.until(/\S/);
-  return pty;
-}
-
 for (const [what, stub] of Object.entries({ NO_MODES, NO_TTY })) {
   ptyTest(
     `a client whose terminal does not obey (${what}) chats line by line`,
@@ -53,7 +37,7 @@ for (const [what, stub] of Object.entries({ NO_MODES, NO_TTY })) {
       await using server = quietServer();
       using bob = await RawClient.enter(server.port, "bob", "#default");
       const address = `127.0.0.1:${server.port}`;
-      await using alice = await run(stub, ["client.ts", "alice", address]);
+      await using alice = await runAfter(stub, ["client.ts", "alice", address]);
       await alice.until(/you joined #default/);
 
       alice.type("héllo 你 👍\n");
@@ -78,7 +62,7 @@ for (const [what, stub] of Object.entries({ NO_MODES, NO_TTY })) {
       await makeAccount(server.port, "alice");
       const address = `127.0.0.1:${server.port}`;
       const args = ["client.ts", "alice", address, "--login"];
-      await using alice = await run(stub, args);
+      await using alice = await runAfter(stub, args);
 
       await alice.until(
         /Cannot ask for a password: this terminal would show what is typed\r\nPut it into a file and add --password-file FILE\.\r\n/,
@@ -91,7 +75,7 @@ for (const [what, stub] of Object.entries({ NO_MODES, NO_TTY })) {
   ptyTest(
     `a server whose console does not obey (${what}) reads commands line by line`,
     async () => {
-      await using console = await run(stub, ["server.ts", ...HERE]);
+      await using console = await runAfter(stub, ["server.ts", ...HERE]);
       const [, port] = await console.until(/Listening on port (\d+)/);
       using alice = await RawClient.enter(Number(port), "alice");
       await console.until(/alice registered/);
@@ -123,7 +107,7 @@ for (const plain of [[], ["--plain"]]) {
       using bob = await RawClient.enter(server.port, "bob", "#default");
       const address = `127.0.0.1:${server.port}`;
       const args = ["client.ts", "alice", address, ...plain];
-      await using alice = await run(NON_BLOCKING, args);
+      await using alice = await runAfter(NON_BLOCKING, args);
       await alice.until(/you joined #default/);
       await bob.next("NOTICE joined");
 
@@ -145,7 +129,7 @@ ptyTest(
   "a client that was stopped from outside takes the terminal again",
   async () => {
     await using server = quietServer();
-    await using alice = await run("", [
+    await using alice = await runAfter("", [
       ...["client.ts", "alice", `127.0.0.1:${server.port}`],
     ]);
     await alice.until(/you joined #default/);
@@ -175,7 +159,7 @@ ptyTest(
   `;
     await using server = quietServer();
     const args = ["client.ts", "alice", `127.0.0.1:${server.port}`];
-    await using alice = await run(stub, args);
+    await using alice = await runAfter(stub, args);
     await alice.until(/> $/);
     alice.text = "";
 

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { PATIENCE_MS, within } from "../../tools/net/within.ts";
 import { SERVER } from "../../tools/server_process.ts";
 import { needs } from "../../tools/system/skips.ts";
+import { tempFolder } from "../../tools/temp.ts";
 
 /** A test on a {@linkcode Pty}, where the system has it. */
 export function ptyTest(name: string, fn: () => Promise<void>): void {
@@ -76,6 +77,21 @@ export interface PtyOptions {
 interface Size {
   readonly rows: number;
   readonly cols: number;
+}
+
+/** Runs a program of ours after `stub`. */
+export async function runAfter(
+  stub: string,
+  args: readonly string[],
+  options?: PtyOptions,
+): Promise<Pty> {
+  using folder = tempFolder();
+  const preload = `${folder.path}/preload.ts`;
+  await Deno.writeTextFile(preload, stub);
+  const how = ["run", "-qA", "--cached-only", "--preload", preload];
+  const pty = await Pty.run([Deno.execPath(), ...how, ...args], options);
+  await pty.until(/\S/);
+  return pty;
 }
 
 /** A program on a terminal. */
