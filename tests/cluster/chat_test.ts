@@ -54,14 +54,17 @@ natsTest(
     assertMatch(await classic.next("ERROR"), /^ERROR 100/);
 
     // The server of a user dies: the others are told, and the name is free.
-  servers[0]!.kill("SIGKILL");
-  await bob.next("NOTICE offline");
-  await other.send("REGISTER alice\n\n");
-  await other.next("REGISTERED");
-  await other.send("HISTORY #one\n\n");
-  assertEquals(valueOf(await other.next("FORWARD"), "Id"), valueOf(sent, "Id"));
+    servers[0]!.kill("SIGKILL");
+    await bob.next("NOTICE offline");
+    await other.send("REGISTER alice\n\n");
+    await other.next("REGISTERED");
+    await other.send("HISTORY #one\n\n");
+    assertEquals(
+      valueOf(await other.next("FORWARD"), "Id"),
+      valueOf(sent, "Id"),
+    );
 
-  await servers[1]!.type("cluster\n");
+    await servers[1]!.type("cluster\n");
     const [shown] = await servers[1]!.out.until(
       /s1 \(this server\)[^]*Hash.*\n/,
     );
