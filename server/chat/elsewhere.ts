@@ -15,7 +15,7 @@
 import type { Hub } from "./hub.ts";
 import { NameMap } from "./names.ts";
 import type { Change } from "./presence.ts";
-import type { Elsewhere, Room, User, UserElsewhere } from "./user.ts";
+import type { Elsewhere, Room, Signal, User, UserElsewhere } from "./user.ts";
 
 /** The word for all users, which is used like the name of a room. */
 const ALL = "ALL";
@@ -23,7 +23,7 @@ const ALL = "ALL";
 /** What happens on this server, to be told to the others. */
 export type Told = Pick<
   Elsewhere,
-  "entered" | "exited" | "joined" | "left" | "changed" | "closing"
+  "entered" | "exited" | "joined" | "left" | "changed" | "closing" | "pass"
 >;
 
 /** The members of a room, or all users, on the other servers. */
@@ -117,6 +117,10 @@ export class UsersElsewhere implements Elsewhere {
   left(user: User, room: Room): void {
     this.#countHere(room.name, user, -1);
     this.#told.left(user, room);
+  }
+
+  pass(user: UserElsewhere, signal: Signal): void {
+    this.#told.pass(user, signal);
   }
 
   changed(user: User): void {

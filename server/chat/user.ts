@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Headers } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
 
 /** How a user registered, as WHO lists it. */
@@ -88,6 +89,14 @@ export interface Mover {
   readonly peer: Pick<Peer, "remote" | "network">;
 }
 
+/** What one user sends another, of which nothing is stored: see requests.ts. */
+export interface Signal {
+  readonly verb: "CALL" | "ACCEPT" | "DECLINE";
+  /** The name of the user who sends it. */
+  readonly from: string;
+  readonly headers: Headers;
+}
+
 /** A user of another server of the chat. */
 export interface UserElsewhere {
   readonly name: string;
@@ -119,6 +128,8 @@ export interface Elsewhere {
   roomName(name: string): string | undefined;
   /** All rooms with members there, by name. */
   rooms(): Iterable<string>;
+  /** Passes a signal on to a user there; it may be lost. */
+  pass(user: UserElsewhere, signal: Signal): void;
   /** A user enters here. */
   entered(user: User): void;
   /** A user leaves the chat here; call it before the user leaves the rooms. */

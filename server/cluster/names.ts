@@ -34,6 +34,8 @@ export interface Subjects {
   readonly here: string;
   /** Behind it, a server's name: who uses that name answers. */
   readonly name: string;
+  /** Who is where. */
+  readonly here: string;
 }
 
 /** The subjects of the cluster of that name. */
@@ -45,5 +47,6 @@ export function subjectsOf(cluster: string): Subjects {
     heartbeat: `${cluster}.hb.`,
     here: `${cluster}.here`,
     name: `${cluster}.name.`,
+    here: `${cluster}.here`,
   };
 }

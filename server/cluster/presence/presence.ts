@@ -6,6 +6,7 @@
  *     delta  what has changed, numbered
  *     ask    for all facts, by a server that misses a delta or has another digest
  *     piece  of all facts
+ *     signal from a user to a user of another server
  *     bye    the server stops
  *
  * The users of a server that is gone have {@linkcode MOVE_MS} to come back on
@@ -19,6 +20,7 @@
  * @module
  */
 import { networkOf } from "../../../core/net/ip_address.ts";
+import { encode } from "../../../protocol.ts";
 import { type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
 import type { Hub } from "../../chat/hub.ts";
 import type { ConnectionsElsewhere, Limits } from "../../limits/limits.ts";
@@ -190,8 +192,16 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
       known.endedSince = frame.since;
       return;
     }
+    if (frame.kind === "signal") return this.#signal(frame);
     known.peer ??= this.#newPeer(known, frame);
     known.peer.hear(frame);
+  }
+
+  #signal({ of, to, signal }: Frame & { kind: "signal" }): void {
+    const { hub, server } = this.#options;
+    const user = of === server ? hub.userNamed(to) : undefined;
+    const { verb, from, headers } = signal;
+    user?.peer.notify(encode(verb, [from], headers));
   }
 
   #hearOwn({ epoch, since }: Frame): void {

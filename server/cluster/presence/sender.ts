@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Room, User } from "../../chat/user.ts";
+import type { Room, Signal, User, UserElsewhere } from "../../chat/user.ts";
 import type { Told } from "../../chat/elsewhere.ts";
 import type { Clock } from "../../net/clock.ts";
 import { type Change, Facts } from "./facts.ts";
@@ -83,6 +83,12 @@ export class PresenceSender implements Told, Disposable {
 
   changed({ name, peer }: User): void {
     this.#change(["=", name, peer.remote, peer.kind]);
+  }
+
+  pass({ name, server }: UserElsewhere, signal: Signal): void {
+    if (this.#closed) return;
+    this.#flush(); // the other server knows the user from whom it is
+    this.#send({ kind: "signal", of: server, to: name, signal });
   }
 
   /** Tells that the users move to other servers, and from now on nothing. */
