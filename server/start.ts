@@ -271,7 +271,7 @@ function createContext(
   const logLine = logLines.log.bind(logLines);
   const parts = lazyParts({
     ...{ clock, database, isLimited, log: logLine },
-    ...{ hub: () => hub, journal: () => journal },
+    ...{ entries: storage?.entries, context: () => context },
     lockoutMs: options.lockoutMs,
     acknowledgeWithinMs: options.acknowledgeWithinMs,
   });
@@ -279,13 +279,14 @@ function createContext(
   const journal = storage?.journal ??
     new MemoryJournal({ maxBytes: options.keep?.bytes });
   journal.connect(hub, hub.shares);
-  return {
+  const context: Context = {
     hub,
     journal,
     ...parts,
     admission: new Admission(() => journal.lastId, clock),
     log: logLine,
     resumables: new ResumableSessions(storage?.resumables, {
+      ...storage?.membership,
       now: now(),
       limits: sharedIf(isLimited, SESSION_LIMITS),
     }),
@@ -299,6 +300,7 @@ function createContext(
     logThrottled: throttledLog(log, now),
     settings: { ...DEFAULT_SETTINGS, ...options },
   };
+  return context;
 }
 
 function createHub(

@@ -113,4 +113,6 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   "ALTER TABLE visits ADD COLUMN secure INTEGER NOT NULL DEFAULT 0; -- 1: its token went over TLS alone",
+  "CREATE INDEX accounts_by_network ON accounts (network, used); -- how many it has",
+  "ALTER TABLE visits ADD COLUMN server TEXT NOT NULL DEFAULT ''; -- whose client has it",
 ];

@@ -12,6 +12,7 @@ import type { Account } from "../accounts/accounts.ts";
 import {
   type ResumableSession,
   RESUME_WINDOW_MS,
+  signedInElsewhere,
 } from "../accounts/resume_tokens.ts";
 import type { Newcomer } from "../chat/names.ts";
 import { hostOf } from "../net/connection.ts";
@@ -245,9 +246,7 @@ export function release({ state }: Session, { hub }: Context): void {
 
 /** Ends a connection, dead or alive, for which there is a newer one. */
 export function replace(connection: Newcomer | undefined): void {
-  connection?.end(
-    new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
-  );
+  connection?.end(signedInElsewhere());
 }
 
 /** @throws {ChatError} 105 if the session has a user. */
