@@ -33,6 +33,8 @@ export interface LazyPartsOptions {
   readonly isLimited: boolean;
   /** Default {@linkcode DEFAULT_LOCKOUT_MS}. */
   readonly lockoutMs: number | undefined;
+  /** The other servers, if there are others. */
+  readonly cluster: Context["cluster"];
   /** Default: see two_socket.ts. */
   readonly acknowledgeWithinMs: number | undefined;
 }
@@ -43,7 +45,7 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
   const entriesOf = (file: Database) => options.entries ?? file;
   const accounts = new Lazy(async () => {
     const { Accounts } = await import("./accounts/accounts.ts");
-    const { expelOwner } = await import("./session/expel.ts");
+    const { expelOwner } = await import("./operator/expel.ts");
     const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
     const limits = { maxUnusedPerAddress: Infinity, maxPerAddress: Infinity };
     const file = await database();
@@ -58,7 +60,7 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
     accounts,
     bans: new Lazy(async () => {
       const { Bans } = await import("./accounts/bans.ts");
-      const { expelBanned } = await import("./session/expel.ts");
+      const { expelBanned } = await import("./operator/expel.ts");
       const file = await database();
       return new Bans(file, Date.now, {
         entries: entriesOf(file),
@@ -87,8 +89,11 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       const { TwoSocketUsers } = await import("./session/two_socket.ts");
       const { acknowledgeWithinMs, clock: { after, now } } = options;
       const { hub, journal } = context();
+      const { cluster } = options;
       return new TwoSocketUsers({
         ...{ hub, journal, acknowledgeWithinMs, after, now },
+        claim: cluster &&
+          ((name, lost) => cluster.claim(name, { takesOver: false, lost })),
       });
     }),
   };

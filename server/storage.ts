@@ -8,9 +8,10 @@
 import { ResumableSessionTable } from "./accounts/session_table.ts";
 import { Database } from "./journal/database.ts";
 import { explained } from "./journal/database_file.ts";
-import type { Journal } from "./journal/journal.ts";
-import type { Keep } from "./journal/retention.ts";
+import { IN_MEMORY, type Journal } from "./journal/journal.ts";
 import type { Log } from "./journal/log.ts";
+import type { Keep } from "./journal/retention.ts";
+import { StartError } from "./journal/start_error.ts";
 import { SqliteJournal } from "./journal/sqlite_journal.ts";
 import { DEFAULT_KEEP } from "./limits/rates.ts";
 import { CLOCK, type Clock } from "./net/clock.ts";
@@ -26,17 +27,17 @@ export interface StorageOptions {
   readonly log?: (line: string) => void;
   /** What waits are measured by; tests give their own. */
   readonly clock?: Clock;
-  /** How it takes part in a chat of several servers; default: it is alone. */
-  readonly membership?: Membership;
+  /** The open file, and the log that orders its entries with other servers. */
+  readonly shared?: SharedLog | undefined;
 }
 
-/** How a server takes part in a chat of several. */
-export interface Membership {
+/** A log that is applied to a database, which this closes. */
+export interface SharedLog {
+  readonly database: Database;
+  readonly entries: Log;
   /** The name of this server; the others have other names. */
   readonly server: string;
-  /** The log that orders what all of them store. */
-  entriesOf(database: Database): Log;
-  /** Whether another server serves its users now. */
+  /** Whether another server serves its users, as far as the log is applied. */
   isUp(server: string): boolean;
 }
 
@@ -45,16 +46,18 @@ export type ReadAtStart = "accounts" | "bans" | "mutes";
 
 /** An open file. */
 export interface Storage extends Disposable {
-  readonly file: string;
+  /** Undefined if all is in memory. */
+  readonly file: string | undefined;
   readonly keep: Keep;
   readonly database: Database;
   /** Orders the entries of all that is stored. */
   readonly entries: Log;
+  /** The log, if it is that of several servers. */
+  readonly shared: SharedLog | undefined;
   readonly journal: Journal;
-  readonly membership: Membership | undefined;
   readonly resumables: ResumableSessionTable;
   readonly floods: Floods;
-  /** Whether a table has rows, or other servers can give it some. */
+  /** Whether a table has rows. */
   has(table: ReadAtStart): boolean;
   /** Copies the file to a new one; returns what the operator is told. */
   backup(to: string): Promise<string>;
@@ -68,30 +71,23 @@ export interface Storage extends Disposable {
  * @throws {StartError} If it cannot be used, and why.
  */
 export function openStorage(
-  {
-    db,
-    keep,
-    log = console.log,
-    clock = CLOCK,
-    membership,
-  }: StorageOptions,
+  { db, keep, log = console.log, clock = CLOCK, shared }: StorageOptions,
 ): Storage {
   using opened = new DisposableStack();
-  const database = opened.use(new Database(db, log));
+  const database = opened.use(shared?.database ?? new Database(db, log));
+  if (!shared) checkAlone(database, db);
+  const entries = shared?.entries ?? database;
   const { bytes = DEFAULT_KEEP.bytes } = keep ?? {};
   const whole = { ...DEFAULT_KEEP, ...keep, bytes };
   try {
-    const entries = membership?.entriesOf(database) ?? database;
     const journal = new SqliteJournal(database, { ...whole, log, entries });
     const resumables = new ResumableSessionTable(database, entries);
     opened.move();
     return {
-      ...{ file: db, keep: whole, database, entries, journal, resumables },
-      membership,
+      file: db === IN_MEMORY ? undefined : db,
+      ...{ keep: whole, database, entries, shared, journal, resumables },
       floods: new Floods(() => journal.lastId, clock),
-      // What others have not stored yet is applied here, too.
       has: (table) =>
-        membership !== undefined ||
         database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
       async backup(to) {
         const { backUp } = await import("./journal/backup.ts");
@@ -103,4 +99,13 @@ export function openStorage(
   } catch (error) {
     throw explained(db, error);
   }
+}
+
+/** @throws {StartError} If the file is that of a server of a cluster. */
+function checkAlone(database: Database, db: string): void {
+  if (!database.prepare("SELECT 1 FROM cluster").get()) return;
+  throw new StartError(
+    `Cannot use the file ${db} without --nats: it belongs to a chat on several ` +
+      "servers; start the server with --nats, or choose another file with --db",
+  );
 }

@@ -14,7 +14,11 @@ import { ChatError } from "../../protocol.ts";
 import type { SessionChangedEntry, SessionEntry } from "../journal/entries.ts";
 import { type ShareLimits, Shares } from "../chat/shares.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import type { ResumableSessionTable, SessionKeeper } from "./session_table.ts";
+import type {
+  ResumableSession,
+  ResumableSessionTable,
+  SessionKeeper,
+} from "./session_table.ts";
 
 /** A session of another server is forgotten here so much later: it does that. */
 const GRACE_MS = 60_000;
@@ -34,37 +38,6 @@ export const SESSION_LIMITS: ShareLimits = {
 
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
-
-/** One user's session, over one connection or several in turn. */
-export interface ResumableSession {
-  /** The user's name in lower case: each has one session. */
-  readonly key: string;
-  /** The resume token. */
-  readonly token: string;
-  /** The newest message there was when it began. */
-  readonly since: number;
-  /**
-   * The rooms it is in, or was in when its connection was lost, and the newest
-   * message when each was joined.
-   */
-  readonly rooms: Map<string, number>;
-  /** The user's name as the user writes it; in lower case since a restart. */
-  readonly name: string;
-  /** The network for which it counts: that of its last client. */
-  network: string;
-  /** The connection that has it now. */
-  connection: { end(error: ChatError): void } | undefined;
-  /** The address of its last connection; undefined since a restart. */
-  host: string | undefined;
-  /** When its connection was lost, by the server's clock. */
-  goneAt: number;
-  /** Its token went over TLS alone: no third party can have it. */
-  secure: boolean;
-  /** The server whose connection has it, or had it last. */
-  server: string;
-  /** Its token is worth nothing any more. */
-  hasEnded: boolean;
-}
 
 /** Settings of {@linkcode ResumableSessions}. */
 export interface SessionOptions {

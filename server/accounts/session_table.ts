@@ -1,5 +1,5 @@
 /**
- * The table of resumable sessions; in files its name is `visits`.
+ * Resumable sessions, and their table; in files its name is `visits`.
  *
  * @module
  */
@@ -11,7 +11,38 @@ import type {
   SessionsEndedEntry,
 } from "../journal/entries.ts";
 import type { Append, Log } from "../journal/log.ts";
-import type { ResumableSession } from "./resume_tokens.ts";
+import type { ChatError } from "../../protocol.ts";
+
+/** One user's session, over one connection or several in turn. */
+export interface ResumableSession {
+  /** The user's name in lower case: each has one session. */
+  readonly key: string;
+  /** The resume token. */
+  readonly token: string;
+  /** The newest message there was when it began. */
+  readonly since: number;
+  /**
+   * The rooms it is in, or was in when its connection was lost, and the newest
+   * message when each was joined.
+   */
+  readonly rooms: Map<string, number>;
+  /** The user's name as the user writes it; in lower case since a restart. */
+  readonly name: string;
+  /** The network for which it counts: that of its last client. */
+  network: string;
+  /** The connection that has it now. */
+  connection: { end(error: ChatError): void } | undefined;
+  /** The address of its last connection; undefined since a restart. */
+  host: string | undefined;
+  /** When its connection was lost, by the server's clock. */
+  goneAt: number;
+  /** Its token went over TLS alone: no third party can have it. */
+  secure: boolean;
+  /** The server whose connection has it, or had it last. */
+  server: string;
+  /** Its token is worth nothing any more. */
+  hasEnded: boolean;
+}
 
 /** What holds the sessions in memory, and is told when the table has changed. */
 export interface SessionKeeper {

@@ -41,6 +41,7 @@ export class RoomShares implements RoomKeeper {
   readonly #now: () => number;
   readonly #rooms = new NameMap<Room>();
   readonly #shares: Shares<Room>;
+  readonly #elsewhere = new NameMap<true>(); // have members on other servers
   // Those that ended a moment ago: a message to one may be on its way to the file.
   readonly #ended = new Map<string, Room>();
 
@@ -88,8 +89,22 @@ export class RoomShares implements RoomKeeper {
     if (!room) return;
     room.hasMembers = false;
     room.emptySince = this.#now();
-    if (room.hasHistory) this.#shares.setIdle(room, true);
+    if (room.hasHistory) this.#shares.setIdle(room, this.#isFree(name));
     else this.#end(room);
+  }
+
+  /**
+   * A room has members on other servers of the chat from now on, or none any more:
+   * meanwhile it gives way to no other.
+   */
+  occupy(name: string, isOccupied: boolean): void {
+    if (isDefaultRoom(name)) return;
+    if (isOccupied) this.#elsewhere.add(name, true);
+    else this.#elsewhere.delete(name);
+    const room = this.#rooms.get(name);
+    if (!room || room.hasMembers) return;
+    if (!isOccupied) room.emptySince = this.#now();
+    this.#shares.setIdle(room, !isOccupied);
   }
 
   /** Whose room it is; undefined if no network is known for it. */
@@ -130,8 +145,12 @@ export class RoomShares implements RoomKeeper {
     };
     this.#rooms.add(added.name, added);
     this.#shares.add(added);
-    this.#shares.setIdle(added, true);
+    this.#shares.setIdle(added, this.#isFree(added.name));
     return added;
+  }
+
+  #isFree(name: string): boolean {
+    return this.#elsewhere.get(name) === undefined;
   }
 
   /** It has another owner than was known here: the one that is stored. */
@@ -141,7 +160,8 @@ export class RoomShares implements RoomKeeper {
     this.#shares.delete(room);
     room.network = network;
     this.#shares.add(room);
-    this.#shares.setIdle(room, !room.hasMembers && room.hasHistory);
+    const isIdle = !room.hasMembers && room.hasHistory;
+    this.#shares.setIdle(room, isIdle && this.#isFree(room.name));
   }
 
   #end(room: Room): void {

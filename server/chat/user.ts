@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Headers } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
 
 /** How a user registered, as WHO lists it. */
@@ -66,6 +67,91 @@ export interface Room {
   readonly name: string;
   /** In the order of joining. */
   readonly members: Set<User>;
+}
+
+/** What the hub asks about the messages of rooms; a journal is one. */
+export interface RoomHistory {
+  /** The id of the newest message anywhere. */
+  readonly lastId: number;
+  /** The name of the room with history that is `name` or looks like it. */
+  roomName(name: string): string | undefined;
+  /** All rooms with history, by name. */
+  rooms(): Iterable<string>;
+  /** Stores that users of other networks have joined a room with history. */
+  share(room: string): void;
+  /** Deletes the history of a room, at once. */
+  forget(room: string): Promise<void>;
+}
+
+/** A user who joins or leaves, as others are told of it. */
+export interface Mover {
+  readonly name: string;
+  readonly peer: Pick<Peer, "remote" | "network">;
+}
+
+/** What one user sends another, of which nothing is stored: see requests.ts. */
+export interface Signal {
+  readonly verb: "CALL" | "ACCEPT" | "DECLINE";
+  /** The name of the user who sends it. */
+  readonly from: string;
+  readonly headers: Headers;
+}
+
+/** A user of another server of the chat. */
+export interface UserElsewhere {
+  readonly name: string;
+  /** The name of that server. */
+  readonly server: string;
+  readonly peer: Pick<Peer, "remote" | "network" | "kind">;
+  /** The names of the user's rooms. */
+  rooms(): string[];
+}
+
+/**
+ * The users of the other servers of the chat; a lone server has none. A user who
+ * moves between servers can be here and there for a moment, and counts once.
+ */
+export interface Elsewhere {
+  /** The user there of that name, or of one that looks like it. */
+  named(name: string): UserElsewhere | undefined;
+  /** A name there that is similar to `name`. */
+  similar(name: string): string | undefined;
+  /** How many there are in a room, or in all for `ALL`, who are not here too. */
+  count(room: string): number;
+  /**
+   * A message was queued for the users here, who acknowledge it or not: a sender
+   * with a two-socket client there is told.
+   *
+   * @returns How many users there it is for.
+   */
+  delivered(batch: Batch, acknowledged: Delivery["acknowledged"]): number;
+  /**
+   * For each server with two-socket receivers of a message that was sent here:
+   * whether all of them acknowledge it.
+   */
+  acknowledged(to: string, firstId: number): Promise<boolean>[];
+  /** Those whom {@linkcode Elsewhere.count} counts. */
+  members(room: string): Iterable<UserElsewhere>;
+  /** Whether a user of that very name is in the room there. */
+  isIn(room: string, name: string): boolean;
+  /** The name of a room with members there that is `name` or looks like it. */
+  roomName(name: string): string | undefined;
+  /** All rooms with members there, by name. */
+  rooms(): Iterable<string>;
+  /** Passes a signal on to a user there; it may be lost. */
+  pass(user: UserElsewhere, signal: Signal): void;
+  /** A user enters here. */
+  entered(user: User): void;
+  /** A user leaves the chat here; call it before the user leaves the rooms. */
+  exited(user: User, reason: string): void;
+  /** A user joins a room here. */
+  joined(user: User, room: Room): void;
+  /** A user leaves a room here, and stays. */
+  left(user: User, room: Room): void;
+  /** A user here has another kind. */
+  changed(user: User): void;
+  /** This server stops: its users move to others. */
+  closing(): void;
 }
 
 /** Result of handing on a batch. */

@@ -13,7 +13,7 @@ import {
 } from "../../core/net/ip_address.ts";
 import { type Account, FIRST_DAY_MS } from "../accounts/accounts.ts";
 import { parseTarget, targetText } from "../accounts/targets.ts";
-import { expelOwner } from "../session/expel.ts";
+import { expelOwner } from "./expel.ts";
 import {
   counted,
   type Desk,
@@ -30,7 +30,8 @@ import { localTime } from "./screen.ts";
 export async function accounts({ accounts, hub }: Desk): Promise<string> {
   const rows = (await accounts.load()).all().map((account) => {
     const { name, createdAt, network, isUsed } = account;
-    const isHere = hub.userNamed(name)?.name === name;
+    const user = hub.userNamed(name) ?? hub.elsewhere?.named(name);
+    const isHere = user?.name === name;
     return [
       name,
       `since ${localTime(new Date(createdAt))}`,
@@ -190,7 +191,8 @@ export async function forget(
     }: no room of that name has messages. ` +
       "Type rooms to see all.";
   }
-  const members = hub.roomNamed(name)?.members.size ?? 0;
+  const here = hub.roomNamed(name);
+  const members = here ? hub.members(here) : hub.elsewhere?.count(name) ?? 0;
   const storing = journal.forget(name);
   const stay = members === 0
     ? ""
@@ -206,6 +208,7 @@ async function forgetFrom(
 ): Promise<string> {
   const meant = Array.from(journal.rooms()).filter((name) =>
     hub.roomNamed(name) === undefined &&
+    hub.elsewhere?.roomName(name) === undefined &&
     isFrom(hub.shares.ownerOf(name)?.network ?? "", network)
   );
   const storing = Promise.all(meant.map((name) => journal.forget(name)));

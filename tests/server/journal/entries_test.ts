@@ -1,6 +1,6 @@
 /** Entries: what one server did is the same on another, whenever it is applied. */
 import { assertEquals, assertMatch } from "@std/assert";
-import type { Database } from "../../../server/journal/database.ts";
+import { Database } from "../../../server/journal/database.ts";
 import { startServer } from "../../../server/start.ts";
 import { openStorage } from "../../../server/storage.ts";
 import { NO_RATES } from "../../../server/limits/rates.ts";
@@ -15,15 +15,11 @@ const HOUR = 3_600_000;
 
 /** A server with a file in `folder` that takes part in `log`. */
 async function start(log: SharedLog, path: string, isAlone = false) {
-  let database: Database | undefined;
+  const database = new Database(path);
+  const entries = log.join(database, isAlone);
   const storage = openStorage({
-    db: path,
-    log: () => {},
-    membership: {
-      server: path,
-      isUp: () => true,
-      entriesOf: (opened) => log.join(database = opened, isAlone),
-    },
+    ...{ db: path, log: () => {} },
+    shared: { database, entries, server: path, isUp: () => true },
   });
   const options = {
     ...{ log: () => {}, rates: NO_RATES, tcp: listenHere() },
@@ -38,7 +34,7 @@ async function start(log: SharedLog, path: string, isAlone = false) {
     mutes: await mutes.load(),
   };
   return {
-    ...{ server, context, ...loaded, port: server.port, database: database! },
+    ...{ server, context, ...loaded, port: server.port, database },
     run: consoleOf(server).run,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

@@ -9,7 +9,7 @@ import type { Account } from "../accounts/accounts.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { Target } from "../accounts/targets.ts";
 import { hostOf } from "../net/connection.ts";
-import type { Context, Session } from "./session.ts";
+import type { Context, Session } from "../session/session.ts";
 
 /** What was ended. */
 export interface Expelled {
