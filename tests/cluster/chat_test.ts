@@ -133,6 +133,36 @@ natsTest("accounts, bans and locks are those of all servers", async (nats) => {
 });
 
 natsTest(
+  "without most of NATS, users read; what they send is refused or undecided, and the server lives",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const server = scope.use(start(nats, 0));
+    const port = await server.port();
+    const alice = scope.use(await RawClient.enter(port, "alice", "#one"));
+    const bob = scope.use(await RawClient.enter(port, "bob", "#one"));
+    await alice.send("SEND #one\nContent-length: 5\n\nhello");
+    await alice.next("SENT");
+    await nats.kill(1);
+    await nats.kill(2);
+
+    await alice.send("SEND #one\nKey: k1\nContent-length: 4\n\nheld");
+    await bob.send("HISTORY #one\n\nWHO #one\n\n");
+    await bob.next("FORWARD");
+    assertMatch(await bob.next("WHO"), /alice/);
+    await server.type("ban carol\n"); // an entry for which no client waits
+    const rest = await alice.rest().catch((error: Error) => error.message);
+    assert(!rest.includes("SENT"), rest);
+    await server.out.until(/Cannot store that|Cannot say whether/);
+
+    nats.run(1);
+    nats.run(2);
+    await server.out.until(/The log takes entries again/);
+    await bob.send("SEND #one\nContent-length: 3\n\nnow");
+    await bob.next("SENT");
+  },
+);
+
+natsTest(
   "a server that cannot follow the log stops in words, with its own exit code",
   async (nats) => {
     await using server = start(nats, 0, "--cluster", "other");
