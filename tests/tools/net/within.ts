@@ -1,11 +1,10 @@
 /** A wait that fails, and says what it waited for. */
-import { SYSTEM } from "../../../platform/system.ts";
 
 /**
- * After so long a test that waits in vain fails, in milliseconds. On a busy machine
- * with Wine, one turn of a server with a hundred connections may take a second.
+ * After so long a test that waits in vain fails, in milliseconds. Long, as no test
+ * that passes waits for it: on a busy machine a program may take 20 s to start.
  */
-export const PATIENCE_MS = SYSTEM === "windows" ? 60_000 : 20_000;
+export const PATIENCE_MS = 60_000;
 
 /** `promise`, or an error if it takes too long. */
 export async function within<T>(
