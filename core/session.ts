@@ -116,6 +116,7 @@ export class ChatSession implements Owner {
     this.me = me;
     this.order.hold();
     if (!resumable) return;
+    this.#startedAfter = 0; // what it missed has its place in the order
     this.#token = resumable.token;
     this.#journal = resumable.journal;
     this.#absences = resumable.absences;
@@ -165,6 +166,9 @@ export class ChatSession implements Owner {
   /** Takes what the server has sent. */
   receive({ frame, request }: Event): void {
     switch (frame.verb) {
+      case "REGISTERED": // which FORWARDs can follow at once
+        this.#startedAfter ??= numberOf(frame, "last-id") ?? 0;
+        break;
       case "FORWARD":
       case "SENT":
         this.#take(frame, request);
@@ -251,7 +255,6 @@ export class ChatSession implements Owner {
     const lastId = numberOf(registered, "last-id") ?? 0;
     const isOwner = way === "login" && this.signIn.owned;
     if (before === undefined) {
-      this.#startedAfter = lastId;
       if (!isOwner) this.#absences = [{ after: 0, upTo: lastId }];
       return this.order.startAfter(lastId);
     }

@@ -91,16 +91,27 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "core": PROTOCOL,
   "platform": PROTOCOL,
   "terminal": SYSTEMS,
-  "tls": [],
+  "tls": ["core/net"],
 
   "server/chat": PROTOCOL,
   "server/journal": ["server/chat", ...SYSTEMS],
   "server/net": ["server/journal", "server/chat", "tls", ...SYSTEMS],
   "server/limits": ["server/journal", "server/chat", ...PROTOCOL],
   "server/accounts": ["server/journal", "server/chat", ...PROTOCOL],
+  "server/cluster/log": [
+    ...["server/cluster", "server/journal", "server/chat", ...PROTOCOL],
+  ],
   "server/session": [
     ...["server/accounts", "server/limits", "server/net"],
     ...["server/journal", "server/chat", ...PROTOCOL],
+  ],
+  "server/cluster/presence": [
+    ...["server/cluster", "server/limits", "server/net", "server/chat"],
+    ...PROTOCOL,
+  ],
+  "server/cluster": [
+    ...["server/limits", "server/net", "server/journal", "server/chat"],
+    ...SYSTEMS,
   ],
   "server/operator": [
     ...["server/session", "server/accounts", "server/limits", "server/net"],
@@ -243,6 +254,10 @@ const LOADED_LATER = [
   "server/accounts/lockouts.ts",
   "server/accounts/mutes.ts",
   "server/accounts/scram.ts",
+  "server/chat/elsewhere.ts",
+  "server/cluster/log/replicated_log.ts",
+  "server/cluster/nats.ts",
+  "server/cluster/presence/presence.ts",
   "server/journal/sqlite_journal.ts",
   "server/operator/console.ts",
   "server/session/sign_in.ts",

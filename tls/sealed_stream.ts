@@ -12,6 +12,7 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { type SecureContext, TLSSocket } from "node:tls";
+import { release } from "../core/net/memory.ts";
 
 /** Writes all of `bytes`, and then calls `done`; never, if it cannot. */
 export type WriteSealed = (bytes: Uint8Array, done: () => void) => void;
@@ -30,13 +31,10 @@ export class SealedStream extends EventEmitter {
   }
 
   write(bytes: Uint8Array, done: () => void): boolean {
-    if (bytes.length < RELEASED_BYTES) this.#write(bytes, done);
-    else {
-      this.#write(bytes, () => {
-        release(bytes);
-        done();
-      });
-    }
+    this.#write(bytes, () => {
+      release(bytes); // a copy, which node:tls has made
+      done();
+    });
     return true;
   }
 
@@ -62,17 +60,4 @@ export function secureServerSide(
     isServer: true,
     secureContext,
   });
-}
-
-/** Less is left to the collector: giving it back takes longer. */
-const RELEASED_BYTES = 4_096;
-
-/**
- * Gives the memory of `bytes` back at once. node:tls makes a copy for each write,
- * and collecting that garbage took a fifth of a busy server's time.
- */
-function release({ buffer, byteLength }: Uint8Array): void {
-  const isOwn = buffer instanceof ArrayBuffer &&
-    buffer.byteLength === byteLength;
-  if (isOwn) buffer.transfer(0);
 }

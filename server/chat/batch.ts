@@ -132,20 +132,8 @@ export function packBodies(bodies: readonly Uint8Array[]): PackedBodies {
   return { lengths, bodies: concat(bodies) };
 }
 
-/** The opposite of {@linkcode packBodies}. */
-export function unpackBodies({ lengths, bodies }: PackedBodies): Uint8Array[] {
-  if (!lengths) return [bodies];
-  const view = new DataView(lengths.buffer, lengths.byteOffset, lengths.length);
-  const unpacked: Uint8Array[] = [];
-  for (let at = 0, i = 0; i < lengths.length; i += LENGTH_BYTES) {
-    const end = at + view.getUint32(i);
-    unpacked.push(bodies.subarray(at, end));
-    at = end;
-  }
-  return unpacked;
-}
-
-const LENGTH_BYTES = 4;
+/** Of each of {@linkcode PackedBodies.lengths}. */
+export const LENGTH_BYTES = 4;
 
 /** Frames back to back, and where in them each one ends. */
 export interface Series {

@@ -17,26 +17,22 @@ import type { Batch } from "./batch.ts";
 import { NameMap, type NameRules, printable, UserNames } from "./names.ts";
 import { AT_ONCE, type Change, Presence } from "./presence.ts";
 import type { ShareLimits } from "./shares.ts";
+import { malformedRoom, notMember, tooManyRooms } from "./room_errors.ts";
 import { isDefaultRoom, ROOM_LIMITS, RoomShares } from "./room_shares.ts";
 import { Muting } from "./muting.ts";
-import type { Delivery, Output, Peer, Reader, Room, User } from "./user.ts";
+import type {
+  Delivery,
+  Elsewhere,
+  Output,
+  Peer,
+  Reader,
+  Room,
+  RoomHistory,
+  User,
+} from "./user.ts";
 
 /** Limit of the rooms of one user. */
 export const MAX_ROOMS_PER_USER = 100;
-
-/** What the hub asks about the messages of rooms; a journal is one. */
-export interface RoomHistory {
-  /** The id of the newest message anywhere. */
-  readonly lastId: number;
-  /** The name of the room with history that is `name` or looks like it. */
-  roomName(name: string): string | undefined;
-  /** All rooms with history, by name. */
-  rooms(): Iterable<string>;
-  /** Stores that users of other networks have joined a room with history. */
-  share(room: string): void;
-  /** Deletes the history of a room, at once. */
-  forget(room: string): Promise<void>;
-}
 
 /** See the top of the file. */
 export class Hub implements Output {
@@ -50,6 +46,8 @@ export class Hub implements Output {
   readonly presence: Presence;
   /** The time, as the wire has it. */
   readonly time: () => string;
+  /** The users of other servers; undefined on a lone server. */
+  elsewhere: Elsewhere | undefined;
   readonly #users = new NameMap<User>({ findsSimilar: true });
   readonly #rooms = new NameMap<Room>();
   // The same by their exact names, by which messages find their receivers.
@@ -89,13 +87,17 @@ export class Hub implements Output {
   ) {
     this.shares = new RoomShares(roomLimits, now);
     this.time = () => new Date(now()).toISOString();
-    this.presence = new Presence(this.time, changesAtOnce);
+    const members = this.members.bind(this);
+    this.presence = new Presence(this.time, changesAtOnce, members);
     this.muting = muting;
     this.#log = log;
-    const isConnected = (name: string) => this.userNamed(name) !== undefined;
     this.names = new UserNames({
-      ...{ owned, refusal, isConnected },
-      similar: (name) => this.#users.similar(name) ?? similar(name),
+      ...{ owned, refusal },
+      isConnected: (name) => this.userNamed(name) !== undefined,
+      isElsewhere: (name) => this.elsewhere?.named(name) !== undefined,
+      similar: (name) =>
+        this.#users.similar(name) ?? this.elsewhere?.similar(name) ??
+          similar(name),
     });
   }
 
@@ -119,6 +121,16 @@ export class Hub implements Output {
     return this.#rooms.get(name);
   }
 
+  /** All rooms with members. */
+  rooms(): MapIterator<Room> {
+    return this.#rooms.values();
+  }
+
+  /** How many users are in a room, those of other servers included. */
+  members(room: Room): number {
+    return room.members.size + (this.elsewhere?.count(room.name) ?? 0);
+  }
+
   /** Adds a user under a reserved name. */
   enter(name: string, peer: Peer): User {
     this.names.release(name);
@@ -126,12 +138,14 @@ export class Hub implements Output {
     const user: User = { name, peer, rooms: new Map(), muted };
     this.#users.add(name, user);
     this.#userBy.set(name, user);
+    this.elsewhere?.entered(user);
     return user;
   }
 
   /** Removes the user from all rooms, which are told the `reason`. Idempotent. */
   exit(user: User, reason: string): void {
     if (this.#users.get(user.name) !== user) return;
+    this.elsewhere?.exited(user, reason);
     this.#users.delete(user.name);
     this.#userBy.delete(user.name);
     for (const room of [...user.rooms.keys()]) {
@@ -149,16 +163,13 @@ export class Hub implements Output {
     const room = this.roomNamed(name);
     if (room && user.rooms.has(room)) return room;
     if (user.rooms.size >= MAX_ROOMS_PER_USER) {
-      throw new ChatError(
-        109,
-        `Cannot join ${name}: you are in ${MAX_ROOMS_PER_USER} rooms, which is the limit`,
-        { headers: { Limit: MAX_ROOMS_PER_USER } },
-      );
+      throw tooManyRooms(name, MAX_ROOMS_PER_USER);
     }
     const { network, remote } = user.peer;
     const joined = room ?? this.#create(name, network, history);
     joined.members.add(user);
     user.rooms.set(joined, history.lastId);
+    this.elsewhere?.joined(user, joined);
     if (this.shares.join(joined.name, network)) history.share(joined.name);
     this.#log(
       `${user.name} joined room [${joined.name.slice(1)}] from <${remote}>`,
@@ -175,6 +186,7 @@ export class Hub implements Output {
    */
   leave(user: User, name: string): Room {
     const room = this.#memberRoom(user, name, "leave");
+    this.elsewhere?.left(user, room);
     this.#remove(room, user, { kind: "left" });
     return room;
   }
@@ -196,21 +208,10 @@ export class Hub implements Output {
     const kind = targetKind(word);
     if (kind === "all") return "ALL";
     const receiver = kind &&
-      (this.#users.get(word)?.name ?? this.names.owned(word));
+      (this.#users.get(word)?.name ?? this.elsewhere?.named(word)?.name ??
+        this.names.owned(word));
     if (receiver !== undefined) return receiver;
     throw new ChatError(102, `no user "${printable(word)}" is connected`);
-  }
-
-  /** All rooms, with those that have only history; the default room is first. */
-  list(history: RoomHistory): { name: string; members: number }[] {
-    const rooms = new Map([[DEFAULT_ROOM, 0]]);
-    for (const room of this.#rooms.values()) {
-      rooms.set(room.name, room.members.size);
-    }
-    for (const name of history.rooms()) {
-      if (!rooms.has(name)) rooms.set(name, 0);
-    }
-    return [...rooms].map(([name, members]) => ({ name, members }));
   }
 
   /**
@@ -229,18 +230,14 @@ export class Hub implements Output {
       if (acknowledgement !== false) recipients++;
       if (user.peer.congested) congested.push(user.peer);
     }
+    recipients += this.elsewhere?.receivers(batch.to) ?? 0;
     return { recipients, acknowledged, congested };
-  }
-
-  /** Sends a notice of the operator to all users. */
-  tellAll(text: string): void {
-    const notice = encode("NOTICE", ["server"], {}, text);
-    for (const user of this.#users.values()) user.peer.notify(notice);
   }
 
   /** Tells all users that the server stops; from now on no exit is told. */
   close(retryAfterSeconds: number): void {
     this.#closed = true;
+    this.elsewhere?.closing();
     const headers = { "Retry-after": retryAfterSeconds };
     const notice = encode("NOTICE", ["closing"], headers);
     for (const user of this.#users.values()) user.peer.notify(notice);
@@ -259,7 +256,9 @@ export class Hub implements Output {
   }
 
   #create(name: string, network: string, history: RoomHistory): Room {
-    const known = isDefaultRoom(name) ? DEFAULT_ROOM : history.roomName(name);
+    const known = isDefaultRoom(name)
+      ? DEFAULT_ROOM
+      : history.roomName(name) ?? this.elsewhere?.roomName(name);
     const room = { name: known ?? name, members: new Set<User>() };
     this.shares.open(room.name, network, history);
     this.#rooms.add(room.name, room);
@@ -271,7 +270,7 @@ export class Hub implements Output {
     const room = this.#rooms.get(name);
     if (room?.members.has(user)) return room;
     if (!isRoomName(name)) throw malformedRoom(name);
-    throw new ChatError(109, `Cannot ${deed} ${name}: you are not in it`);
+    throw notMember(name, deed);
   }
 
   #remove(room: Room, user: User, change: Change): void {
@@ -287,15 +286,8 @@ export class Hub implements Output {
   }
 
   #announce(room: Room, user: User, change: Change): void {
+    // A user who moves between servers stays in the room.
+    if (this.elsewhere?.isIn(room.name, user.name)) return;
     if (!this.#closed) this.presence.announce(room, user, change);
   }
-}
-
-function malformedRoom(name: string): ChatError {
-  return new ChatError(
-    109,
-    `Cannot use the room "${
-      printable(name)
-    }": its name is # and 1 to 32 letters, digits, _ and -`,
-  );
 }

@@ -31,6 +31,8 @@ export interface NameRules {
   refusal(name: string): ChatError | undefined;
   /** Whether a user is connected under that name, or one that looks like it. */
   isConnected(name: string): boolean;
+  /** The same on another server of the chat. */
+  isElsewhere(name: string): boolean;
   /** The name of a connected user, or of an account, that is similar to `name`. */
   similar(name: string): string | undefined;
 }
@@ -59,7 +61,8 @@ export class UserNames {
 
   /**
    * Reserves a name, until it is released or its user enters: for `newcomer`, if
-   * a newer connection may take it over.
+   * a newer connection may take it over. A name that is the user's own may be in
+   * use on another server, from which the user moves.
    *
    * @throws {ChatError} 100, or 104 with a free name as `Suggestion`; 117 if the
    * name is banned.
@@ -70,7 +73,9 @@ export class UserNames {
     { retryAfter, isOwn = false }: Request = {},
   ): void {
     this.check(name, { isOwn });
-    if (this.#isTaken(name)) throw this.#inUse(name, retryAfter);
+    if (this.#isTaken(name) || !isOwn && this.#rules.isElsewhere(name)) {
+      throw this.#inUse(name, retryAfter);
+    }
     const similar = isOwn ? undefined : this.#similar(name);
     if (similar !== undefined) {
       const why = `it looks like "${similar}", the name of another user`;
@@ -143,7 +148,8 @@ export class UserNames {
 
   #isFree(name: string): boolean {
     return isUserName(name) && reservedWord(name) === undefined &&
-      !this.#isTaken(name) && this.owned(name) === undefined &&
+      !this.#isTaken(name) && !this.#rules.isElsewhere(name) &&
+      this.owned(name) === undefined &&
       this.#similar(name) === undefined;
   }
 

@@ -11,7 +11,7 @@
  * @module
  */
 import { encode } from "../../protocol.ts";
-import type { Room, User } from "./user.ts";
+import type { Mover, Room } from "./user.ts";
 
 /** A room with more members is told once a second. */
 export const QUIET_ROOM_MEMBERS = 100;
@@ -49,27 +49,34 @@ export class Presence {
   readonly #spent = new Map<string, number>(); // changes, by network
   readonly #time: () => string;
   readonly #atOnce: number;
+  readonly #members: (room: Room) => number;
   #tick = 0;
 
   /**
    * `time` gives the time as the wire has it; `atOnce` is in place of
-   * {@linkcode AT_ONCE}.
+   * {@linkcode AT_ONCE}; `members` counts those of a room, of all servers.
    */
-  constructor(time: () => string, atOnce: number = AT_ONCE) {
+  constructor(
+    time: () => string,
+    atOnce: number = AT_ONCE,
+    members: (room: Room) => number = ({ members }) => members.size,
+  ) {
     this.#time = time;
     this.#atOnce = atOnce;
+    this.#members = members;
   }
 
   /** Tells the other members, or gathers it to be told later. */
-  announce(room: Room, user: User, { kind, reason }: Change): void {
+  announce(room: Room, user: Mover, { kind, reason }: Change): void {
     const { network, remote } = user.peer;
     const spent = this.#spent.get(network) ?? 0;
     const busy = spent + 1 > this.#atOnce;
     if (!busy) this.#spent.set(network, spent + 1);
     const known = this.#gathered.get(room);
-    const isAlone = room.members.size === (room.members.has(user) ? 1 : 0);
+    const members: ReadonlySet<Mover> = room.members;
+    const isAlone = members.size === (members.has(user) ? 1 : 0);
     if (isAlone && !known) return; // no members to tell
-    if (known || busy || room.members.size > QUIET_ROOM_MEMBERS) {
+    if (known || busy || this.#members(room) > QUIET_ROOM_MEMBERS) {
       const gathered: Gathered = known ?? new Map();
       const before = gathered.get(user.name)?.kind;
       const undone = before && (before === "joined") !== (kind === "joined");
@@ -84,7 +91,7 @@ export class Presence {
       User: user.name,
       From: kind === "joined" ? remote : undefined,
       Reason: reason,
-      Members: room.members.size,
+      Members: this.#members(room),
       Time: this.#time(),
     });
     for (const member of room.members) {
@@ -112,7 +119,7 @@ export class Presence {
         const notice = encode("NOTICE", [kind], {
           Room: room.name,
           Count: lines.length,
-          Members: room.members.size,
+          Members: this.#members(room),
           Time: this.#time(),
         }, lines.join(""));
         for (const member of room.members) member.peer.notify(notice);

@@ -28,6 +28,7 @@ type Forgetful = { forget(room: string): Promise<void> };
 /** A room that exists. */
 interface Room extends RoomOwner {
   readonly name: string;
+  network: string;
   isShared: boolean;
   hasMembers: boolean;
   hasHistory: boolean;
@@ -40,6 +41,7 @@ export class RoomShares implements RoomKeeper {
   readonly #now: () => number;
   readonly #rooms = new NameMap<Room>();
   readonly #shares: Shares<Room>;
+  readonly #elsewhere = new NameMap<true>(); // have members on other servers
   // Those that ended a moment ago: a message to one may be on its way to the file.
   readonly #ended = new Map<string, Room>();
 
@@ -87,8 +89,22 @@ export class RoomShares implements RoomKeeper {
     if (!room) return;
     room.hasMembers = false;
     room.emptySince = this.#now();
-    if (room.hasHistory) this.#shares.setIdle(room, true);
+    if (room.hasHistory) this.#shares.setIdle(room, this.#isFree(name));
     else this.#end(room);
+  }
+
+  /**
+   * A room has members on other servers of the chat from now on, or none any more:
+   * meanwhile it gives way to no other.
+   */
+  occupy(name: string, isOccupied: boolean): void {
+    if (isDefaultRoom(name)) return;
+    if (isOccupied) this.#elsewhere.add(name, true);
+    else this.#elsewhere.delete(name);
+    const room = this.#rooms.get(name);
+    if (!room || room.hasMembers) return;
+    if (!isOccupied) room.emptySince = this.#now();
+    this.#shares.setIdle(room, !isOccupied);
   }
 
   /** Whose room it is; undefined if no network is known for it. */
@@ -96,16 +112,24 @@ export class RoomShares implements RoomKeeper {
     return this.#rooms.get(name) ?? this.#ended.get(name);
   }
 
-  /** The room has history from now on, or has none any more. */
-  keep(name: string, hasHistory: boolean): void {
+  /** See {@linkcode RoomKeeper}. */
+  keep(name: string, hasHistory: boolean, owner?: RoomOwner): void {
     if (isDefaultRoom(name)) return;
     const room = this.#rooms.get(name);
     if (room) room.hasHistory = hasHistory;
     if (room && !hasHistory && !room.hasMembers) this.#end(room);
+    if (room && owner) this.#give(room, owner);
     if (room || !hasHistory) return;
-    const { network = "", isShared = false } = this.#ended.get(name) ?? {};
+    const { network = "", isShared = false } = owner ?? this.#ended.get(name) ??
+      {};
     const emptySince = this.#now();
     this.#add({ name, network, isShared, emptySince, hasHistory });
+  }
+
+  /** See {@linkcode RoomKeeper}. */
+  share(name: string): void {
+    const room = this.#rooms.get(name);
+    if (room) room.isShared = true;
   }
 
   /** Forgets what ended some time ago. Call it each second. */
@@ -121,8 +145,23 @@ export class RoomShares implements RoomKeeper {
     };
     this.#rooms.add(added.name, added);
     this.#shares.add(added);
-    this.#shares.setIdle(added, true);
+    this.#shares.setIdle(added, this.#isFree(added.name));
     return added;
+  }
+
+  #isFree(name: string): boolean {
+    return this.#elsewhere.get(name) === undefined;
+  }
+
+  /** It has another owner than was known here: the one that is stored. */
+  #give(room: Room, { network, isShared }: RoomOwner): void {
+    room.isShared ||= isShared;
+    if (room.network === network) return;
+    this.#shares.delete(room);
+    room.network = network;
+    this.#shares.add(room);
+    const isIdle = !room.hasMembers && room.hasHistory;
+    this.#shares.setIdle(room, isIdle && this.#isFree(room.name));
   }
 
   #end(room: Room): void {

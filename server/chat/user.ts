@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Headers } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
 
 /** How a user registered, as WHO lists it. */
@@ -68,6 +69,81 @@ export interface Room {
   readonly members: Set<User>;
 }
 
+/** What the hub asks about the messages of rooms; a journal is one. */
+export interface RoomHistory {
+  /** The id of the newest message anywhere. */
+  readonly lastId: number;
+  /** The name of the room with history that is `name` or looks like it. */
+  roomName(name: string): string | undefined;
+  /** All rooms with history, by name. */
+  rooms(): Iterable<string>;
+  /** Stores that users of other networks have joined a room with history. */
+  share(room: string): void;
+  /** Deletes the history of a room, at once. */
+  forget(room: string): Promise<void>;
+}
+
+/** A user who joins or leaves, as others are told of it. */
+export interface Mover {
+  readonly name: string;
+  readonly peer: Pick<Peer, "remote" | "network">;
+}
+
+/** What one user sends another, of which nothing is stored: see requests.ts. */
+export interface Signal {
+  readonly verb: "CALL" | "ACCEPT" | "DECLINE";
+  /** The name of the user who sends it. */
+  readonly from: string;
+  readonly headers: Headers;
+}
+
+/** A user of another server of the chat. */
+export interface UserElsewhere {
+  readonly name: string;
+  /** The name of that server. */
+  readonly server: string;
+  readonly peer: Pick<Peer, "remote" | "network" | "kind">;
+  /** The names of the user's rooms. */
+  rooms(): string[];
+}
+
+/**
+ * The users of the other servers of the chat; a lone server has none. A user who
+ * moves between servers can be here and there for a moment, and counts once.
+ */
+export interface Elsewhere {
+  /** The user there of that name, or of one that looks like it. */
+  named(name: string): UserElsewhere | undefined;
+  /** A name there that is similar to `name`. */
+  similar(name: string): string | undefined;
+  /** How many there are in a room, or in all for `ALL`, who are not here too. */
+  count(room: string): number;
+  /** How many there a message to a room, a user or `ALL` is for. */
+  receivers(to: string): number;
+  /** Those whom {@linkcode Elsewhere.count} counts. */
+  members(room: string): Iterable<UserElsewhere>;
+  /** Whether a user of that very name is in the room there. */
+  isIn(room: string, name: string): boolean;
+  /** The name of a room with members there that is `name` or looks like it. */
+  roomName(name: string): string | undefined;
+  /** All rooms with members there, by name. */
+  rooms(): Iterable<string>;
+  /** Passes a signal on to a user there; it may be lost. */
+  pass(user: UserElsewhere, signal: Signal): void;
+  /** A user enters here. */
+  entered(user: User): void;
+  /** A user leaves the chat here; call it before the user leaves the rooms. */
+  exited(user: User, reason: string): void;
+  /** A user joins a room here. */
+  joined(user: User, room: Room): void;
+  /** A user leaves a room here, and stays. */
+  left(user: User, room: Room): void;
+  /** A user here has another kind. */
+  changed(user: User): void;
+  /** This server stops: its users move to others. */
+  closing(): void;
+}
+
 /** Result of handing on a batch. */
 export interface Delivery {
   /** How many users it was queued for. */
@@ -105,6 +181,11 @@ export interface RoomKeeper {
   restore(rooms: Iterable<StoredRoom>): void;
   /** For whom a room counts whose first message is stored. */
   ownerOf(room: string): RoomOwner | undefined;
-  /** The room has history from now on, or has none any more. */
-  keep(room: string, hasHistory: boolean): void;
+  /**
+   * The room has history from now on, or has none any more. With history it is
+   * the room of `owner`, if that is known.
+   */
+  keep(room: string, hasHistory: boolean, owner?: RoomOwner): void;
+  /** Users of other networks have joined the room. */
+  share(room: string): void;
 }

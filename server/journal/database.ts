@@ -7,11 +7,14 @@
  * whatever ended it; when the computer itself goes down, the last moments may be
  * lost, but nothing is damaged (`synchronous = NORMAL`).
  *
+ * On one machine it is the log, too: see log.ts.
+ *
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ChatError } from "../../protocol.ts";
 import { Damage } from "./damage.ts";
+import type { Log } from "./log.ts";
 import { failure, openFile, reclaim, share } from "./database_file.ts";
 
 /** A change that waits for its commit. */
@@ -25,11 +28,13 @@ interface Writer {
 }
 
 /** See the top of the file. */
-export class Database implements Disposable {
+export class Database implements Disposable, Log {
   readonly #db: DatabaseSync;
   readonly #log: (line: string) => void;
   /** What becomes of damaged pages and rows. */
   readonly damage: Damage;
+  /** How many transactions were begun: another number, another transaction. */
+  transactions = 0;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #savepoint: StatementSync;
@@ -102,6 +107,11 @@ export class Database implements Disposable {
     });
   }
 
+  /** See {@linkcode Log}: the order is that of the calls. */
+  readonly register: Log["register"] =
+    (_kind, { change, applied }) => (entry) =>
+      this.write(() => change(entry), (made) => applied(entry, made, true));
+
   /** Lets other connections read the file while `task` runs. */
   async share<T>(task: () => Promise<T>): Promise<T> {
     share(this.#db);
@@ -131,6 +141,7 @@ export class Database implements Disposable {
     const writers = this.#queue;
     this.#queue = [];
     this.#tick = undefined;
+    this.transactions++;
     try {
       this.#begin.run();
       const made = writers.filter((writer) => this.#makeChange(writer));

@@ -66,8 +66,9 @@ export interface Missed {
 }
 
 /**
- * The empty frame in what a user missed: a part of the messages was read, and has
- * nothing for the user. So a search is no longer without others than an answer is.
+ * The empty frame in a history, or in what a user missed: a part of the messages was
+ * read, and nothing is to be sent yet. So a search is no longer without others than
+ * an answer is.
  */
 export const NOTHING_FOUND: Uint8Array<ArrayBuffer> = new Uint8Array();
 
@@ -157,13 +158,15 @@ export interface Journal {
 
   /**
    * FORWARD frames of a room, oldest first: the newest that fit the page as it
-   * is when the first is asked for. They are made as they are taken.
+   * is when the first is asked for, and {@linkcode NOTHING_FOUND} now and then.
+   * They are made as they are taken, and may be spent: see core/net/memory.ts.
    */
   history(room: string, page: Page): AsyncIterable<Uint8Array>;
 
   /**
    * FORWARD frames that a user should have had, oldest first, and
-   * {@linkcode NOTHING_FOUND} now and then. They are made as they are taken.
+   * {@linkcode NOTHING_FOUND} now and then. They are made as they are taken, and
+   * may be spent, too.
    */
   missed(query: Missed): AsyncIterable<Uint8Array>;
 

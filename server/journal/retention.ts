@@ -8,6 +8,8 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError, isRoomName } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import type { Database } from "./database.ts";
+import type { KeysForgottenEntry } from "./entries.ts";
+import type { Append, Log } from "./log.ts";
 import { KEY_LIFE_MS } from "./journal.ts";
 import type { MessageTable, SizedHead } from "./history.ts";
 
@@ -62,8 +64,16 @@ export interface RetentionOptions extends Keep {
   ageNow(): number;
   /** Gets lines about what is deleted. */
   log(line: string): void;
-  /** A part is deleted; these rooms have no messages any more. */
-  deleted(rooms: readonly string[]): void;
+  /** Orders what keys are forgotten: all servers must know the same. */
+  readonly entries: Log;
+  /** This room has no messages any more. */
+  deleted(room: string): void;
+}
+
+/** What has begun, and is not done yet. */
+interface Busy {
+  readonly deleting: boolean;
+  readonly forgetting: boolean;
 }
 
 /** See the top of the file. */
@@ -72,12 +82,12 @@ export class Retention {
   readonly #messages: MessageTable;
   readonly #options: RetentionOptions;
   readonly #keysByAge: StatementSync;
-  readonly #deleteKeys: StatementSync;
+  readonly #forgetKeys: Append<KeysForgottenEntry, void>;
   readonly #used: StatementSync;
   readonly #deleted = new Map<string, number>(); // messages, by the reason
   #toldAt = -Infinity;
   #waits = false; // because of the clock
-  #deleting = false;
+  #busy: Busy = { deleting: false, forgetting: false };
 
   constructor(
     database: Database,
@@ -88,14 +98,20 @@ export class Retention {
     this.#messages = messages;
     this.#options = options;
     this.#keysByAge = database.prepare("SELECT id, at FROM keys ORDER BY id");
-    this.#deleteKeys = database.prepare("DELETE FROM keys WHERE id <= ?");
+    const deleteKeys = database.prepare("DELETE FROM keys WHERE id <= ?");
+    this.#forgetKeys = options.entries.register("keys-forgotten", {
+      change: ({ upTo }) => void deleteKeys.run(upTo),
+      applied: (_entry, _changed, own) => {
+        if (own) this.#goOn({ forgetting: false });
+      },
+    });
     this.#used = database.prepare(USED);
   }
 
   /** Begins to delete what is too old, or too much, if there is anything. */
   begin(): void {
     try {
-      if (!this.#deleting) this.#begin();
+      if (!this.#busy.deleting && !this.#busy.forgetting) this.#begin();
     } catch (error) {
       if (!(error instanceof ChatError)) throw error; // damaged: the log has it
     }
@@ -111,24 +127,24 @@ export class Retention {
       keys.at(-1)!.id < old;
     const batches = this.#oldBatches(keysFirst ? 0 : surplus);
     if (batches.length + keys.length === 0) return;
-    this.#deleting = true;
-    this.#database.write(
-      () => this.#delete(batches.at(-1)?.firstId, keys.at(-1)),
-      () => {
-        this.#deleting = false;
-        for (const { why, firstId, lastId } of batches) {
-          const count = this.#deleted.get(why) ?? 0;
-          this.#deleted.set(why, count + lastId - firstId + 1);
-        }
-        const rooms = new Set(batches.map(({ to }) => to).filter(isRoomName));
-        const gone = [...rooms].filter((room) => !this.#messages.has(room));
-        this.#options.deleted(gone);
-        this.begin(); // there may be more
-      },
-    ).catch((error) => {
+    const key = keys.at(-1);
+    this.#busy = {
+      deleting: batches.length > 0,
+      forgetting: key !== undefined,
+    };
+    Promise.all([
+      key && this.#forgetKeys({ upTo: key.id }),
+      batches.length > 0 && this.#delete(batches),
+    ]).catch((error) => {
       unlessNotStored(error);
-      this.#deleting = false; // the disk is full: later, then
+      this.#busy = { deleting: false, forgetting: false }; // the disk is full: later, then
     });
+  }
+
+  /** There may be more, if all that was begun is done. */
+  #goOn(done: Partial<Busy>): void {
+    this.#busy = { ...this.#busy, ...done };
+    this.begin();
   }
 
   /** The first batches to delete, and why; `surplus` bytes are too many. */
@@ -194,10 +210,21 @@ export class Retention {
     this.#deleted.clear();
   }
 
-  /** Deletes up to a batch, and up to a key. */
-  #delete(firstId: number | undefined, key: Keyed | undefined): void {
-    if (firstId !== undefined) this.#messages.deleteThrough(firstId);
-    if (key) this.#deleteKeys.run(key.id);
+  #delete(batches: readonly (SizedHead & { why: string })[]): Promise<void> {
+    const newest = batches.at(-1)!; // there are some
+    return this.#database.write(() => {
+      this.#messages.deleteThrough(newest.firstId);
+    }, () => {
+      for (const { why, firstId, lastId } of batches) {
+        const count = this.#deleted.get(why) ?? 0;
+        this.#deleted.set(why, count + lastId - firstId + 1);
+      }
+      const rooms = new Set(batches.map(({ to }) => to).filter(isRoomName));
+      for (const room of rooms) {
+        if (!this.#messages.has(room)) this.#options.deleted(room);
+      }
+      this.#goOn({ deleting: false });
+    });
   }
 }
 

@@ -13,7 +13,14 @@ import { NameMap } from "../chat/names.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import type { Database } from "./database.ts";
 import type { MessageTable } from "./history.ts";
-import type { RoomKeeper, StoredRoom } from "../chat/user.ts";
+import type { Append, Log } from "./log.ts";
+import type {
+  HistoryForgottenEntry,
+  OwnedRoom,
+  RoomSharedEntry,
+} from "./entries.ts";
+import type { Draft } from "../chat/batch.ts";
+import type { RoomKeeper, RoomOwner, StoredRoom } from "../chat/user.ts";
 
 /** Limit of the batches that are deleted in one turn; each can have 64 KB. */
 const DELETED_AT_ONCE = 100;
@@ -28,8 +35,8 @@ export class RoomTable {
   /** By name in lower case: messages up to this id do not count. */
   readonly #forgotten = new Map<string, number>();
   readonly #put: StatementSync;
-  readonly #share: StatementSync;
-  readonly #mark: StatementSync;
+  readonly #shared: Append<RoomSharedEntry, void>;
+  readonly #forgotTo: Append<HistoryForgottenEntry, void>;
   readonly #unmark: StatementSync;
   readonly #drop: StatementSync;
   readonly #all: StatementSync;
@@ -37,18 +44,34 @@ export class RoomTable {
   #deleting = false;
 
   /** The table in `database`, whose messages are in `messages`. */
-  constructor(database: Database, messages: MessageTable) {
+  constructor(database: Database, messages: MessageTable, log: Log) {
     this.#database = database;
     this.#messages = messages;
     this.#put = database.prepare(`
       INSERT INTO rooms (name, network, shared) VALUES (?, ?, ?) ON CONFLICT
-      DO UPDATE SET network = excluded.network, shared = excluded.shared`);
-    this.#share = database.prepare(
+      DO UPDATE SET name = excluded.name, network = excluded.network,
+        shared = excluded.shared`);
+    const share = database.prepare(
       "UPDATE rooms SET shared = 1 WHERE name = ?",
     );
-    this.#mark = database.prepare(`
+    this.#shared = log.register("room-shared", {
+      change: ({ room }) => void share.run(room),
+      applied: ({ room }) => this.#keeper?.share(room),
+    });
+    const mark = database.prepare(`
       INSERT INTO rooms (name, network, forgotten) VALUES (?, '', ?)
       ON CONFLICT DO UPDATE SET network = '', forgotten = excluded.forgotten`);
+    this.#forgotTo = log.register("history-forgotten", {
+      change: ({ target }) => {
+        const upTo = messages.lastId();
+        mark.run(target, upTo);
+        return upTo;
+      },
+      applied: ({ target }, upTo) => {
+        this.#forget(target, upTo);
+        this.deleteForgotten();
+      },
+    });
     this.#unmark = database.prepare(
       "UPDATE rooms SET forgotten = 0 WHERE name = ?",
     );
@@ -103,24 +126,37 @@ export class RoomTable {
       });
   }
 
-  /** Inside of a change: the room gets its first message. */
-  begin(room: string): void {
-    const owner = this.#keeper?.ownerOf(room);
-    if (owner) this.#put.run(room, owner.network, Number(owner.isShared));
+  /** Whose the rooms are that get their first messages with these drafts. */
+  ownersOf(drafts: readonly Draft[]): OwnedRoom[] {
+    const rooms = new Set(drafts.map(({ to }) => to));
+    return [...rooms].filter((room) => !this.targets.has(room))
+      .flatMap((room) => {
+        const owner = this.#keeper?.ownerOf(room);
+        if (!owner) return [];
+        const { network, isShared } = owner; // it can have more in it
+        return [{ room, network, isShared }];
+      });
   }
 
-  /** The room has history from now on. */
-  add(room: string): void {
+  /** Inside of a change: the room gets its first message. */
+  begin({ room, network, isShared }: OwnedRoom): void {
+    this.#put.run(room, network, Number(isShared));
+  }
+
+  /** The room has history from now on. `owner` is what {@linkcode begin} stored. */
+  add(room: string, owner?: RoomOwner): void {
+    if (this.#names.get(room)) return; // in another case
     this.targets.add(room);
-    if (this.#names.get(room)) return;
     this.#names.add(room, room);
-    this.#keeper?.keep(room, true);
+    this.#keeper?.keep(room, true, owner);
+    const isShared = this.#keeper?.ownerOf(room)?.isShared;
+    if (isShared && owner?.isShared === false) this.share(room); // by now
   }
 
   /** Users of other networks have joined the room. */
   share(room: string): void {
     // What cannot be stored now is stored with the next such user, perhaps.
-    this.#database.write(() => this.#share.run(room)).catch(unlessNotStored);
+    this.#shared({ room }).catch(unlessNotStored);
   }
 
   /** The messages of the room are deleted: it has no history any more. */
@@ -133,17 +169,16 @@ export class RoomTable {
   }
 
   /**
-   * Forgets the messages to a room, or to a user, up to an id. That holds at once;
-   * resolves when it is stored, and goes on deleting them.
+   * Forgets the messages to a room, or to a user, up to an id. That holds at once,
+   * and when it is stored, up to the newest id there is then; it resolves, and goes
+   * on deleting them.
    *
    * @throws {ChatError} 119 if it cannot be stored: then a restart brings back
    * what is not deleted until then.
    */
-  async forget(target: string, upTo: number): Promise<void> {
-    this.#remove(target);
-    this.#forgotten.set(keyOf(target), upTo);
-    await this.#database.write(() => this.#mark.run(target, upTo));
-    this.deleteForgotten();
+  forget(target: string, upTo: number): Promise<void> {
+    this.#forget(target, upTo);
+    return this.#forgotTo({ target });
   }
 
   /** Deletes what is forgotten. Call it now and then: the disk may be full. */
@@ -161,10 +196,17 @@ export class RoomTable {
     }
   }
 
+  #forget(target: string, upTo: number): void {
+    this.#remove(target);
+    this.#forgotten.set(keyOf(target), upTo);
+  }
+
   #remove(room: string): void {
-    this.targets.delete(room);
-    this.#names.delete(room);
-    this.#keeper?.keep(room, false);
+    const known = this.#names.get(room);
+    if (known === undefined || keyOf(known) !== keyOf(room)) return;
+    this.targets.delete(known);
+    this.#names.delete(known);
+    this.#keeper?.keep(known, false);
   }
 
   /** @returns Whether there is more of the room. */

@@ -113,4 +113,28 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   "ALTER TABLE visits ADD COLUMN secure INTEGER NOT NULL DEFAULT 0; -- 1: its token went over TLS alone",
+  `
+  -- Which log of a cluster is applied, and how far; empty without --nats.
+  CREATE TABLE cluster (
+    mark TEXT NOT NULL, -- of the stream
+    sequence INTEGER NOT NULL, -- of the newest message that is applied
+    hash TEXT NOT NULL, -- of all messages up to it
+    before TEXT NOT NULL -- of all but that one
+  ) STRICT;
+  -- The last life of each server.
+  CREATE TABLE epochs (
+    server TEXT PRIMARY KEY,
+    epoch TEXT NOT NULL,
+    counter INTEGER NOT NULL, -- how many times it has appended
+    open INTEGER NOT NULL -- 0: it was taken for gone
+  ) STRICT, WITHOUT ROWID;
+  -- Which server has the user of a name.
+  CREATE TABLE claims (
+    look_alike TEXT PRIMARY KEY, -- the name as it looks at a glance
+    name TEXT NOT NULL,
+    server TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    id INTEGER NOT NULL -- of that server and epoch
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

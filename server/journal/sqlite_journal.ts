@@ -19,9 +19,11 @@ import {
   encodeForwards,
   packBodies,
 } from "../chat/batch.ts";
-import type { Output, RoomKeeper } from "../chat/user.ts";
+import type { Output, RoomKeeper, RoomOwner } from "../chat/user.ts";
 import type { Database } from "./database.ts";
 import { ageClock, BELIEVED_AFTER_MS } from "./age_clock.ts";
+import type { MessagesEntry } from "./entries.ts";
+import type { Append, Log } from "./log.ts";
 import { MessageTable } from "./history.ts";
 import { RoomTable } from "./rooms.ts";
 import {
@@ -43,6 +45,8 @@ export interface SqliteJournalOptions {
   readonly steady?: () => number;
   /** Gets a line when messages are deleted, and when they are not for now. */
   readonly log?: (line: string) => void;
+  /** Orders the entries; default: the database. */
+  readonly entries?: Log;
 }
 
 /** Limit of the messages with a key whose number of recipients is known. */
@@ -52,12 +56,15 @@ const MAX_RECIPIENTS = 10_000;
 interface Fresh {
   readonly batch: Batch;
   readonly keyed: readonly number[];
+  /** Whose its room is, if the entry says that. */
+  readonly owner: RoomOwner | undefined;
 }
 
 /** See the top of the file. */
 export class SqliteJournal implements Journal {
   readonly id: string;
   readonly #database: Database;
+  readonly #append: Append<MessagesEntry, Stored[]>;
   readonly #now: () => number;
   readonly #ageNow: () => number;
   readonly #messages: MessageTable;
@@ -69,8 +76,8 @@ export class SqliteJournal implements Journal {
   readonly #recipients = new Map<number, number>(); // by id, of those with keys
   #output: Output | undefined;
   #lastId: number;
-  #storedId: number; // the newest, which may still have to be committed
-  #committedId: number; // the newest in the file, handed on or not
+  #storedId: number; // the newest of the transaction that has this number
+  #transaction = 0;
 
   constructor(
     database: Database,
@@ -78,10 +85,18 @@ export class SqliteJournal implements Journal {
       now = Date.now,
       steady = performance.now.bind(performance),
       log = () => {},
+      entries = database,
       ...keep
     }: Keep & SqliteJournalOptions,
   ) {
     this.#database = database;
+    this.#append = entries.register("messages", {
+      change: (entry) => this.#store(entry),
+      applied: (_, parts) => {
+        this.#lastId = this.#storedId; // all of the transaction are handed on now
+        return parts.map((part) => this.#handOn(part));
+      },
+    });
     this.#now = now;
     this.id = String(database.prepare("SELECT id FROM journal").get()!["id"]);
     this.#messages = new MessageTable(database);
@@ -96,16 +111,11 @@ export class SqliteJournal implements Journal {
     this.#insertKey = database.prepare(
       "INSERT OR REPLACE INTO keys VALUES (?,?,?)",
     );
-    this.#rooms = new RoomTable(database, this.#messages);
-    this.#lastId = this.#storedId = this.#committedId = this.#messages.lastId();
+    this.#rooms = new RoomTable(database, this.#messages, entries);
+    this.#lastId = this.#storedId = this.#messages.lastId();
     this.#retention = new Retention(database, this.#messages, {
-      ...keep,
-      now,
-      ageNow: this.#ageNow,
-      log,
-      deleted: (rooms) => {
-        for (const room of rooms) this.#rooms.drop(room);
-      },
+      ...{ ...keep, now, ageNow: this.#ageNow, log, entries },
+      deleted: (room) => this.#rooms.drop(room),
     });
   }
 
@@ -122,25 +132,15 @@ export class SqliteJournal implements Journal {
     this.#rooms.connect(rooms);
   }
 
-  async append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
-    try {
-      return await this.#database.write(
-        () =>
-          divide(
-            drafts,
-            (key) => this.#known(key),
-            (part) => this.#storeBatch(from, part),
-          ),
-        (parts) => this.#handOn(parts),
-      );
-    } catch (error) {
-      this.#storedId = this.#committedId; // others were not used
-      throw error;
-    }
+  append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+    const isNew = drafts.some(({ to }) => this.#isNewRoom(to));
+    const owners = isNew ? this.#rooms.ownersOf(drafts) : undefined;
+    const [at, keysSince] = [this.#now(), this.#ageNow() - KEY_LIFE_MS];
+    return this.#append({ from, at, keysSince, drafts, owners });
   }
 
   repeated(key: string): Stored | undefined {
-    const known = this.#known(key);
+    const known = this.#known(key, this.#ageNow() - KEY_LIFE_MS);
     return known && this.#repeat(known);
   }
 
@@ -175,18 +175,35 @@ export class SqliteJournal implements Journal {
     this.#rooms.deleteForgotten();
   }
 
-  #known(key: string): Keyed | undefined {
-    const row = this.#findKey.get(key, this.#ageNow() - KEY_LIFE_MS);
+  #known(key: string, since: number): Keyed | undefined {
+    const row = this.#findKey.get(key, since);
     return row && keyedOf(row);
   }
 
-  /** This is where messages get their ids and their time. */
-  #storeBatch(from: string, drafts: readonly Draft[]): Fresh {
-    const at = this.#now();
-    const firstId = this.#storedId + 1;
+  /** This is where messages get their ids. What is undone gives its ids back. */
+  #store(entry: MessagesEntry): (Fresh | Keyed)[] {
+    const isSame = this.#transaction === this.#database.transactions;
+    let lastId = isSame ? this.#storedId : this.#lastId;
+    const known = (key: string) => this.#known(key, entry.keysSince);
+    const parts = divide(entry.drafts, known, (drafts) => {
+      const firstId = lastId + 1;
+      lastId += drafts.length;
+      return this.#storeBatch(entry, drafts, firstId);
+    });
+    this.#transaction = this.#database.transactions;
+    this.#storedId = lastId;
+    return parts;
+  }
+
+  #storeBatch(
+    { from, at, owners }: MessagesEntry,
+    drafts: readonly Draft[],
+    firstId: number,
+  ): Fresh {
     const batch = batchOf(drafts, { from, firstId, at });
     const { to, bodies } = batch;
-    if (this.#isNewRoom(to)) this.#rooms.begin(to);
+    const owner = owners?.find(({ room }) => room === to);
+    if (owner) this.#rooms.begin(owner);
     const packed = packBodies(bodies);
     this.#insert.run(
       ...[firstId, bodies.length, at, from, to, null],
@@ -199,23 +216,16 @@ export class SqliteJournal implements Journal {
       this.#insertKey.run(id, at, key);
       keyed.push(id);
     });
-    this.#storedId = firstId + drafts.length - 1;
-    return { batch, keyed };
+    return { batch, keyed, owner };
   }
 
   /** Hands on, right after the commit; what the sender is answered. */
-  #handOn(parts: readonly (Fresh | Keyed)[]): Stored[] {
-    this.#committedId = this.#storedId; // of the whole transaction
-    return parts.map((part) =>
-      "batch" in part ? this.#deliver(part) : this.#repeat(part)
-    );
-  }
-
-  #deliver({ batch, keyed }: Fresh): Stored {
+  #handOn(part: Fresh | Keyed): Stored {
+    if (!("batch" in part)) return this.#repeat(part);
+    const { batch, keyed, owner } = part;
     const { firstId, at, to } = batch;
     const count = batch.bodies.length;
-    if (this.#isNewRoom(to)) this.#rooms.add(to);
-    this.#lastId = firstId + count - 1;
+    if (this.#isNewRoom(to)) this.#rooms.add(to, owner);
     const { bytes } = encodeForwards(batch);
     const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
     for (const id of keyed) this.#remember(id, delivery.recipients);

@@ -8,5 +8,7 @@
 /** The server cannot start; the message is for its operator. */
 export class StartError extends Error {
   /** The class, for logs. */
-  override readonly name = "StartError";
+  override readonly name: string = "StartError";
+  /** The exit code of the server. */
+  readonly exitCode: number = 2;
 }

@@ -92,6 +92,14 @@ export interface UsedShare {
   readonly leftMs: number;
 }
 
+/** The connections of the other servers of a chat. */
+export interface ConnectionsElsewhere {
+  /** How many come from a network. */
+  connectionsFrom(network: string): number;
+  /** So many come from a network to this server now. */
+  counted(network: string, count: number): void;
+}
+
 /** What limits one connection. */
 export interface LimitedConnection {
   readonly address: Address;
@@ -100,6 +108,8 @@ export interface LimitedConnection {
 
 /** The limits of one server. */
 export class Limits {
+  /** Undefined on a lone server. */
+  elsewhere: ConnectionsElsewhere | undefined;
   readonly #options: Required<LimitOptions>;
   readonly #addresses = new Map<string, Address>();
   #connections = 0;
@@ -163,16 +173,21 @@ export class Limits {
   enter({ address }: LimitedConnection, now: number): void {
     const { maxConnections, maxConnectionsPerAddress: most } = this.#options;
     if (this.#connections >= maxConnections) throw full(maxConnections, "");
-    if (address.connections >= most) throw full(most, " from your address");
+    const elsewhere = this.elsewhere?.connectionsFrom(address.network) ?? 0;
+    if (address.connections + elsewhere >= most) {
+      throw full(most, " from your address");
+    }
     address.countConnect(now);
     address.connections++;
     this.#connections++;
+    this.elsewhere?.counted(address.network, address.connections);
   }
 
   /** Counts the end of a connection that was counted. */
   leave({ address }: LimitedConnection): void {
     address.connections--;
     this.#connections--;
+    this.elsewhere?.counted(address.network, address.connections);
   }
 
   /** All shares that are used up. */

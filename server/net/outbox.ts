@@ -8,11 +8,15 @@
  *
  * When a write begins is decided by the {@linkcode WriteScheduler}.
  *
+ * The memory of bytes that were spent (core/net/memory.ts) is given back when they
+ * are written.
+ *
  * A sender of a flood waits for {@linkcode Outbox.relief}, and so goes as fast as
  * its receivers read. It does not wait for one that hardly reads.
  *
  * @module
  */
+import { releaseSpent, restOf } from "../../core/net/memory.ts";
 import { CLOCK, type Clock, nextTurn } from "./clock.ts";
 
 /**
@@ -161,7 +165,8 @@ export class Outbox {
   readonly #wrote = (count: number): void => {
     const bytes = this.#writing!; // one is under way
     this.#taken(count);
-    if (count < bytes.length) return this.#write(bytes.subarray(count));
+    if (count < bytes.length) return this.#write(restOf(bytes, count));
+    releaseSpent(bytes);
     this.#giveScratchBack();
     this.#goOn();
   };
@@ -336,6 +341,7 @@ export class Outbox {
     for (const piece of pieces) {
       buffer.set(piece, at);
       at += piece.length;
+      if (piece.length >= LARGE_BYTES) releaseSpent(piece);
     }
     return buffer.subarray(0, bytes);
   }

@@ -10,7 +10,7 @@
  * @module
  */
 import { OPERATOR } from "../../core/frames.ts";
-import { ChatError } from "../../protocol.ts";
+import { ChatError, encode } from "../../protocol.ts";
 import {
   counted,
   type Desk,
@@ -20,8 +20,10 @@ import {
   table,
   type Words,
 } from "./desk.ts";
+import { listRooms } from "../chat/room_list.ts";
 import { becauseOf } from "../accounts/mutes.ts";
 import { accounts, deleteAccount, forget, unblock } from "./owners.ts";
+import { cluster } from "./cluster_report.ts";
 import { ban, bans, kick, mute, unban, unmute } from "./people.ts";
 
 /** The usage has the arguments: TEXT and [REASON] may have many words. */
@@ -50,6 +52,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
     "NAME|ADDRESS [TIME]",
   ],
   forget: [forget, "Delete the messages of rooms", "ROOM|ADDRESS"],
+  cluster: [cluster, "List the servers of this chat"],
   backup: [backup, "Copy messages and accounts to a file", "FILE"],
   stop: [stop, "Send a notice to all users, and stop"],
 }));
@@ -147,11 +150,20 @@ async function users(desk: Desk): Promise<string> {
       Array.from(rooms.keys(), (room) => room.name).join(" "),
     ];
   });
-  return list("user", rows) ?? "No users are connected";
+  const others = Array.from(
+    hub.elsewhere?.members("ALL") ?? [],
+    ({ name, server, peer, rooms }) => [
+      name,
+      peer.remote,
+      `${peer.kind}, on ${server}`,
+      rooms().join(" "),
+    ],
+  );
+  return list("user", [...rows, ...others]) ?? "No users are connected";
 }
 
 function rooms({ hub, journal }: Desk): string {
-  const rows = hub.list(journal).map(({ name, members }) => {
+  const rows = listRooms(hub, journal).map(({ name, members }) => {
     const { network = "" } = hub.shares.ownerOf(name) ?? {};
     return [name, `${members}`, network === "" ? "" : `from ${network}`];
   });
@@ -176,7 +188,8 @@ async function say(
       : `Sent to ${counted(count, "user")}. Users who reconnect get it, too.`;
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    hub.tellAll(text); // a full disk is worth a notice
+    const notice = encode("NOTICE", ["server"], {}, text);
+    for (const { peer } of hub.users()) peer.notify(notice); // it is worth one
     return `Sent to all users who are connected, and not stored. ${error.message}`;
   }
 }

@@ -31,7 +31,8 @@ import { localTime } from "./screen.ts";
 export async function accounts({ accounts, hub }: Desk): Promise<string> {
   const rows = (await accounts.load()).all().map((account) => {
     const { name, createdAt, network, isUsed } = account;
-    const isHere = hub.userNamed(name)?.name === name;
+    const user = hub.userNamed(name) ?? hub.elsewhere?.named(name);
+    const isHere = user?.name === name;
     return [
       name,
       `since ${localTime(new Date(createdAt))}`,
@@ -211,7 +212,8 @@ export async function forget(
     }: no room of that name has messages. ` +
       "Type rooms to see all.";
   }
-  const members = hub.roomNamed(name)?.members.size ?? 0;
+  const here = hub.roomNamed(name);
+  const members = here ? hub.members(here) : hub.elsewhere?.count(name) ?? 0;
   const storing = journal.forget(name);
   const stay = members === 0
     ? ""
@@ -227,6 +229,7 @@ async function forgetFrom(
 ): Promise<string> {
   const meant = Array.from(journal.rooms()).filter((name) =>
     hub.roomNamed(name) === undefined &&
+    hub.elsewhere?.roomName(name) === undefined &&
     isFrom(hub.shares.ownerOf(name)?.network ?? "", network)
   );
   const storing = Promise.all(meant.map((name) => journal.forget(name)));

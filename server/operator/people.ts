@@ -46,8 +46,15 @@ const MAX_SHOWN = 100;
 
 /** Disconnects a user, or all connections of an address or a network. */
 export function kick(desk: Desk, { first, rest }: Words): string {
-  const user = desk.hub.userNamed(first);
+  const { hub } = desk;
+  const user = hub.userNamed(first);
   const network = user ? undefined : parseNetwork(first);
+  const elsewhere = user ? undefined : hub.elsewhere?.named(first);
+  if (elsewhere) {
+    const { name, server } = elsewhere;
+    return `Cannot kick ${name} here: the user is connected to ${server}. ` +
+      `Type there: kick ${name}`;
+  }
   if (!user && !network) {
     return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
   }
@@ -101,6 +108,7 @@ export async function ban(
   );
   const gone = count === 0 ? "" : ` and ended ${counted(count, "connection")}`;
   const isUnknown = target.kind === "name" && count === 0 &&
+    !desk.hub.elsewhere?.named(target.value) &&
     !accounts.named(target.value);
   // A client does not tell on which interface it is.
   const zone = first.includes("%") ? ", on every interface" : "";
@@ -198,7 +206,8 @@ function aboutMute(
   mutes: Mutes,
   { kind, value }: Target,
 ): string {
-  if (kind === "name" && !hub.userNamed(value)) {
+  const isElsewhere = hub.elsewhere?.named(value) !== undefined;
+  if (kind === "name" && !hub.userNamed(value) && !isElsewhere) {
     return ". No user has that name now; the next one is muted.";
   }
   const isConcerned = ({ name, peer }: User) =>

@@ -20,7 +20,8 @@ import {
 } from "../../protocol.ts";
 import { encodeSents } from "../chat/batch.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import type { User } from "../chat/user.ts";
+import { listRooms } from "../chat/room_list.ts";
+import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
   type Answer,
@@ -98,7 +99,7 @@ async function join(
   const roomsBefore = user.rooms.size;
   const room = hub.join(user, frame.args[0]!, journal);
   const answer = encode("JOINED", [room.name], {
-    Members: room.members.size,
+    Members: hub.members(room),
     "Last-id": journal.lastId,
     Time: hub.time(),
   });
@@ -129,7 +130,7 @@ function rooms(
 ): Promise<Uint8Array> {
   const { hub, journal, now, roomList } = context;
   const make = () => {
-    const rooms = hub.list(journal);
+    const rooms = listRooms(hub, journal);
     const lines = rooms.map(({ name, members }) => `${name} ${members}\n`);
     const bytes = encode("ROOMS", [], {}, lines.join(""));
     return { bytes, lines: lines.length };
@@ -149,12 +150,15 @@ function whoIn({ hub }: Context, frame: Frame): Uint8Array {
   const word = frame.args[0]!;
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
-  const users = all ? hub.users() : room?.members ?? [];
-  const lines = Array.from(
-    users,
-    ({ name, peer }) => `${name} ${peer.remote} ${peer.kind}\n`,
-  );
-  return encode("WHO", [all ? "ALL" : room?.name ?? word], {}, lines.join(""));
+  const { elsewhere } = hub;
+  const target = all ? "ALL" : room?.name ?? elsewhere?.roomName(word) ?? word;
+  const lineOf = ({ name, peer }: Pick<UserElsewhere, "name" | "peer">) =>
+    `${name} ${peer.remote} ${peer.kind}\n`;
+  const lines = [
+    ...Array.from(all ? hub.users() : room?.members ?? [], lineOf),
+    ...Array.from(elsewhere?.members(target) ?? [], lineOf),
+  ];
+  return encode("WHO", [target], {}, lines.join(""));
 }
 
 /**
@@ -279,7 +283,7 @@ export const MAX_ADDRESSES = 8;
 
 /** What passes a request on as `verb`, and answers with `answer`. */
 function passOn(
-  verb: RequestVerb,
+  verb: Signal["verb"],
   answer: ServerVerb,
   headersOf: (frame: Frame, from: string) => Headers,
 ): UserCommand["run"] {
@@ -293,7 +297,9 @@ function passOn(
       ? { ...all, Reason: undefined }
       : all;
     if (verb === "CALL") address.calls.count(to.name, now());
-    to.peer.notify(encode(verb, [user.name], headers));
+    if ("server" in to) {
+      hub.elsewhere?.pass(to, { verb, from: user.name, headers });
+    } else to.peer.notify(encode(verb, [user.name], headers));
     return encode(answer, [to.name]);
   };
 }
@@ -303,8 +309,8 @@ function otherUser(
   user: User,
   hub: Hub,
   { args: [name = ""], verb }: Frame,
-): User {
-  const other = hub.userNamed(name);
+): User | UserElsewhere {
+  const other = hub.userNamed(name) ?? hub.elsewhere?.named(name);
   if (!other) throw new ChatError(102, `no user "${name}" is connected`);
   if (other === user) {
     throw new ChatError(118, `Cannot ${verb} "${name}": that is you`);

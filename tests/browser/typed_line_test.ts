@@ -6,7 +6,7 @@ import { RawClient } from "../tools/net/raw_client.ts";
 import { serveWebSockets, startTestServer } from "../tools/net/test_server.ts";
 import { TYPED_LINES } from "../core/text/typed_lines.ts";
 import { fileBrowser } from "./scene.ts";
-import { hasTmux } from "../tools/system/programs.ts";
+import { isInstalled } from "../tools/system/programs.ts";
 
 const browser = fileBrowser();
 
@@ -91,7 +91,7 @@ interface Scene {
 for (const [client, open] of Object.entries(CLIENTS)) {
   const lineTest = (name: string, test: (scene: Scene) => Promise<void>) =>
     pageTest(`${client}: ${name}`, async () => {
-      if (client === "terminal" && !hasTmux) return;
+      if (client === "terminal" && !isInstalled("tmux")) return;
       const server = startTestServer();
       const web = await serveWebSockets(server);
       try {

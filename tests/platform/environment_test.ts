@@ -10,6 +10,7 @@ import { startTlsServer } from "../tools/net/tls_tools.ts";
 import { within } from "../tools/net/within.ts";
 import { denoDir } from "../tools/permissions.ts";
 import { HERE, noPermissions, OBEDIENT } from "../tools/server_process.ts";
+import { skippedIf } from "../tools/system/skips.ts";
 import { tempFolder } from "../tools/temp.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -117,7 +118,7 @@ async function run(
 
 for (const [what, environment] of Object.entries(ENVIRONMENTS)) {
   const { obedient } = environment;
-  const options = { ignore: obedient === true && noPermissions !== undefined };
+  const skipped = obedient ? noPermissions : undefined;
   const setUp = () => {
     const home = tempFolder();
     const cwd = tempFolder();
@@ -137,66 +138,75 @@ for (const [what, environment] of Object.entries(ENVIRONMENTS)) {
     };
   };
 
-  Deno.test({ name: `server.ts serves when ${what}`, ...options }, async () => {
-    using place = setUp();
-    const args = ["--tls", "--tls-port", "0", ...HERE];
+  Deno.test(
+    skippedIf(skipped, {
+      name: `server.ts serves when ${what}`,
+      fn: async () => {
+        using place = setUp();
+        const args = ["--tls", "--tls-port", "0", ...HERE];
 
-    const { code, out, err } = await run("server", args, {
-      ...place.used,
-      input: "backup copy.db\nstop\n",
-    });
+        const { code, out, err } = await run("server", args, {
+          ...place.used,
+          input: "backup copy.db\nstop\n",
+        });
 
-    assertEquals([code, err], [0, ""]);
-    assertStringIncludes(out, "Shutting down");
-  });
+        assertEquals([code, err], [0, ""]);
+        assertStringIncludes(out, "Shutting down");
+      },
+    }),
+  );
 
-  Deno.test({
-    name: `client.ts /ignore says that it cannot be remembered when ${what}`,
-    ...options,
-  }, async () => {
-    using place = setUp();
-    await using server = quietServer();
-    const args = ["alice", `127.0.0.1:${server.port}`, "--plain"];
+  Deno.test(
+    skippedIf(skipped, {
+      name: `client.ts /ignore says that it cannot be remembered when ${what}`,
+      fn: async () => {
+        using place = setUp();
+        await using server = quietServer();
+        const args = ["alice", `127.0.0.1:${server.port}`, "--plain"];
 
-    const { code, out, err } = await run("client", args, {
-      ...place.used,
-      input: "/ignore bob\n/unignore bob\n",
-    });
+        const { code, out, err } = await run("client", args, {
+          ...place.used,
+          input: "/ignore bob\n/unignore bob\n",
+        });
 
-    assertEquals([code, err], [0, ""]);
-    assertStringIncludes(
-      out,
-      "* Hiding bob's messages, until you quit; /unignore bob ends that\n" +
-        `* Cannot remember it: ${place.why}`,
-    );
-    assertStringIncludes(
-      out,
-      `* Showing bob's messages again\n* Cannot remember it: ${place.why}`,
-    );
-    assertEquals([...Deno.readDirSync(place.cwd.path)], []);
-  });
+        assertEquals([code, err], [0, ""]);
+        assertStringIncludes(
+          out,
+          "* Hiding bob's messages, until you quit; /unignore bob ends that\n" +
+            `* Cannot remember it: ${place.why}`,
+        );
+        assertStringIncludes(
+          out,
+          `* Showing bob's messages again\n* Cannot remember it: ${place.why}`,
+        );
+        assertEquals([...Deno.readDirSync(place.cwd.path)], []);
+      },
+    }),
+  );
 
-  Deno.test({
-    name: `client.ts --tls says that it cannot be remembered when ${what}`,
-    ...options,
-  }, async () => {
-    using place = setUp();
-    await using server = await startTlsServer();
-    const { fingerprint256 } = new X509Certificate(server.certificate.cert);
+  Deno.test(
+    skippedIf(skipped, {
+      name: `client.ts --tls says that it cannot be remembered when ${what}`,
+      fn: async () => {
+        using place = setUp();
+        await using server = await startTlsServer();
+        const { fingerprint256 } = new X509Certificate(server.certificate.cert);
 
-    const { code, err } = await run("client", [
-      ...["alice", `127.0.0.1:${server.tlsPort}`, "--tls"],
-      ...["--fingerprint", fingerprint256],
-    ], { ...place.used, input: "hello\n" });
+        const { code, err } = await run("client", [
+          ...["alice", `127.0.0.1:${server.tlsPort}`, "--tls"],
+          ...["--fingerprint", fingerprint256],
+        ], { ...place.used, input: "hello\n" });
 
-    assertEquals(code, 0, err);
-    assertStringIncludes(
-      err,
-      `Cannot remember the certificate: ${place.why}`,
-    );
-    assertEquals(err.trim().split("\n").length, 1);
-    assertEquals([...Deno.readDirSync(place.cwd.path)], []);
-  });
+        assertEquals(code, 0, err);
+        assertStringIncludes(
+          err,
+          `Cannot remember the certificate: ${place.why}`,
+        );
+        assertEquals(err.trim().split("\n").length, 1);
+        assertEquals([...Deno.readDirSync(place.cwd.path)], []);
+      },
+    }),
+  );
 }
 
 Deno.test("a password file is read, and a file received, when nothing is set", async () => {

@@ -2,15 +2,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { RawClient, steady } from "../tools/net/raw_client.ts";
 import { startTestServer } from "../tools/net/test_server.ts";
+import { needsProgram } from "../tools/system/skips.ts";
 
-/** Whether OpenBSD's nc is here, whose -N ends its direction with its input. */
-const HERE = hasNetcat();
-
-Deno.test({
-  name: `nc talks with CR LF, and gets every answer${
-    HERE ? "" : " (ignored: netcat-openbsd is not installed)"
-  }`,
-  ignore: !HERE,
+Deno.test(needsProgram("nc of OpenBSD", {
+  name: "nc talks with CR LF, and gets every answer",
   fn: async () => {
     await using server = startTestServer();
     using bob = await RawClient.enter(server.port, "bob", "#default");
@@ -44,7 +39,7 @@ Deno.test({
     );
     assertMatch(await bob.next("FORWARD"), /\nContent-length: 5\n\nhello$/);
   },
-});
+}));
 
 /** What nc prints when `typed` is its input. */
 async function netcat(port: number, typed: string): Promise<string> {
@@ -58,14 +53,4 @@ async function netcat(port: number, typed: string): Promise<string> {
   await writer.close();
   const { stdout } = await nc.output();
   return new TextDecoder().decode(stdout);
-}
-
-function hasNetcat(): boolean {
-  try {
-    const { stderr } = new Deno.Command("nc", { args: ["-h"] }).outputSync();
-    return new TextDecoder().decode(stderr).includes("OpenBSD");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

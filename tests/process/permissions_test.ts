@@ -20,7 +20,7 @@ import { within } from "../tools/net/within.ts";
 import { HERE } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { startTlsServer } from "../tools/net/tls_tools.ts";
-import { hasTmux } from "../tools/system/programs.ts";
+import { needsProgram } from "../tools/system/skips.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const decoder = new TextDecoder();
@@ -318,11 +318,8 @@ for (const missing of ["read", "write"]) {
   });
 }
 
-Deno.test({
-  name: `server.ts asks its operator for no permission on a terminal${
-    hasTmux ? "" : " (left out: there is no tmux)"
-  }`,
-  ignore: !hasTmux,
+Deno.test(needsProgram("tmux", {
+  name: "server.ts asks its operator for no permission on a terminal",
   async fn() {
     await using screen = await TmuxScreen.open(200);
     const options = [
@@ -337,4 +334,4 @@ Deno.test({
     await screen.line("stop");
     await screen.until("Shutting down");
   },
-});
+}));

@@ -8,7 +8,7 @@ import { Database } from "../../server/journal/database.ts";
 import { MIGRATIONS } from "../../server/journal/schema.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { noPermissions, Process } from "../tools/server_process.ts";
-import { needs } from "../tools/system/skips.ts";
+import { needs, skippedIf } from "../tools/system/skips.ts";
 import { tempFolder } from "../tools/temp.ts";
 
 const LOCAL = ["--host", "127.0.0.1", "--port", "0"];
@@ -61,12 +61,10 @@ function change(file: string, sql: string): void {
 }
 
 for (const [what, make] of PERMISSIONS) {
-  const why = noPermissions === undefined ? "" : ` (${noPermissions})`;
-  Deno.test({
-    name: `server.ts refuses a file ${what}${why}`,
-    ignore: noPermissions !== undefined,
+  Deno.test(skippedIf(noPermissions, {
+    name: `server.ts refuses a file ${what}`,
     fn: () => refuses(NOT_ALLOWED, make),
-  });
+  }));
 }
 
 for (const [what, why, make] of CONTENTS) {

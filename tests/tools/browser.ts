@@ -12,6 +12,7 @@ import {
   type Page,
 } from "playwright-core";
 import { PATIENCE_MS, within } from "./net/within.ts";
+import { skippedIf } from "./system/skips.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -40,9 +41,9 @@ export function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
 
 /** A test in the browser, which keeps running between tests: that is no leak. */
 export function pageTest(name: string, fn: () => Promise<void>): void {
-  const ignore = !hasChromium;
   const options = { sanitizeOps: false, sanitizeResources: false };
-  Deno.test({ name, ignore, ...options, fn });
+  const why = hasChromium ? undefined : "there is no chromium";
+  Deno.test(skippedIf(why, { name, ...options, fn }));
 }
 
 /** A user with a page, and the errors of that page. */

@@ -54,13 +54,16 @@ export class WatchedServer implements AsyncDisposable {
   #inspector = "";
   #ended = false;
 
-  private constructor(args: readonly string[]) {
+  private constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--cached-only", INSPECT, SERVER, ...HERE, ...args],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", ...env },
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
     this.#reading = Promise.all([this.#readOutput(), this.#readErrors()])
@@ -70,12 +73,20 @@ export class WatchedServer implements AsyncDisposable {
       });
   }
 
-  /** Starts it, and waits until it listens. */
-  static async start(args: readonly string[]): Promise<WatchedServer> {
-    const server = new WatchedServer(args);
-    const line = await server.line(/Listening on port (\d+)\./);
-    server.port = Number(line[1]);
-    return server;
+  /** Starts it, with these variables added, and waits until it listens. */
+  static async start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<WatchedServer> {
+    const server = new WatchedServer(args, env);
+    try {
+      const line = await server.line(/Listening on port (\d+)\./);
+      server.port = Number(line[1]);
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Its process. */
@@ -144,6 +155,11 @@ export class WatchedServer implements AsyncDisposable {
   async openFiles(): Promise<number> {
     const names = await Array.fromAsync(Deno.readDir(`/proc/${this.pid}/fd`));
     return names.length;
+  }
+
+  /** Sends it a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
   }
 
   /** Asks it to end; gives the exit code. */

@@ -1,7 +1,7 @@
 /**
  * Runs the tests with Deno's build for Windows, on Debian with Wine:
  *
- *     deno task test:windows [FILES]
+ *     deno task test:windows [FILES AND FOLDERS]
  *
  * First the tests themselves, all but those of a browser. Then those that are skipped
  * on Windows, which have to fail (see tests/tools/system/skips.ts). Then the files of
@@ -12,12 +12,12 @@
  *
  * @module
  */
+import { dirname } from "node:path/posix";
 import { fileURLToPath } from "node:url";
-
-const TOP = fileURLToPath(new URL("../../", import.meta.url));
+import { type Result, runFolder, type Runner } from "./folder.ts";
 
 /** Deno's build for Windows. */
-const WINDOWS = `${TOP}tests/windows/deno`;
+const WINDOWS = "tests/windows/deno";
 
 /** Tests that run on Linux, with programs on both systems. */
 const MIXED = [
@@ -26,64 +26,91 @@ const MIXED = [
   "tests/windows/mixed_class.ts",
 ];
 
-const ALL = ["tests", ...MIXED];
-
 /** Browsers run on Linux alone. */
-const IGNORED = "--ignore=tests/browser";
+const LINUX_ONLY = "tests/browser";
 
-const RUN = ["test", "-A", "--no-check", "--parallel", "--shuffle"];
+/** A test that is left out says why. */
+const NAMED = /\(skipped: .+\)$/;
 
-/** Runs tests, shows what they print, and gives whether all passed. */
-async function passes(
-  program: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<boolean> {
-  const { success } = await new Deno.Command(program, {
-    args: [...RUN, ...args],
-    cwd: TOP,
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-  }).spawn().status;
-  return success;
+/** A test that is left out on each Windows. */
+const LACKING = /\(skipped: windows has no .+\)$/;
+
+/** The test files at or below `path`. */
+function filesAt(path: string): string[] {
+  if (Deno.statSync(path).isFile) return [path];
+  if (path === LINUX_ONLY) return [];
+  return [...Deno.readDirSync(path)]
+    .filter(({ name, isDirectory }) => isDirectory || name.endsWith("_test.ts"))
+    .flatMap(({ name }) => filesAt(`${path}/${name}`))
+    .sort();
 }
 
-/** The files below `paths` that skip tests. */
-async function skipping(paths: readonly string[]): Promise<string[]> {
-  const found = new Deno.Command("grep", {
-    args: ["-rl", "--include=*_test.ts", "system/skips.ts", ...paths],
-    cwd: TOP,
-  });
-  const { stdout } = await found.output();
-  return new TextDecoder().decode(stdout).split("\n").filter(Boolean);
+/** Runs `files`, as many folders at once as there are processors. */
+async function run(
+  what: string,
+  files: readonly string[],
+  runner: Runner,
+): Promise<Result> {
+  console.log(`\n${what}`);
+  const folders = Map.groupBy(files, (file) => dirname(file)).values();
+  const results: Result[] = [];
+  const work = async () => {
+    for (const folder of folders) results.push(await runFolder(folder, runner));
+  };
+  await Promise.all(
+    Array.from({ length: navigator.hardwareConcurrency }, work),
+  );
+  return {
+    passed: results.every(({ passed }) => passed),
+    ignored: new Map(results.flatMap(({ ignored }) => [...ignored])),
+  };
+}
+
+/** Runs tests on Windows; then those of them that are skipped, which have to fail. */
+async function passOnWindows(files: readonly string[]): Promise<boolean> {
+  const windows = { program: WINDOWS, args: [], env: {} };
+  const { passed, ignored } = await run("Tests on Windows", files, windows);
+  const names = [...ignored.values()].flat();
+  const unnamed = names.filter((name) => !NAMED.test(name));
+  for (const name of unnamed) {
+    console.log(`FAILED: "${name}" is left out, and does not say why`);
+  }
+  const lacking = [...ignored].filter(([, names]) =>
+    names.some((name) => LACKING.test(name))
+  );
+  const again = await run(
+    "Tests that are skipped on Windows; each has to fail there",
+    lacking.map(([file]) => file),
+    {
+      ...windows,
+      args: ["--filter=/ \\(skipped: windows /"],
+      env: { RUN_SKIPPED: "1" },
+    },
+  );
+  return passed && again.passed && unnamed.length === 0;
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const paths = args.length > 0 ? args : ALL;
-  const mixed = paths.filter((path) => path.startsWith("tests/windows/"));
-  const ours = paths.filter((path) => !mixed.includes(path));
   const { code } = await new Deno.Command(WINDOWS, { args: ["--version"] })
     .spawn().status;
   if (code !== 0) return 2;
 
-  let passed = true;
-  if (ours.length > 0) {
-    console.log("\nTests on Windows");
-    passed = await passes(WINDOWS, [IGNORED, ...ours]);
-    const skips = await skipping(ours);
-    if (skips.length > 0) {
-      console.log(
-        "\nTests that are skipped on Windows; each has to fail there",
-      );
-      const args = ["--filter=/ \\(skipped: windows /", ...skips];
-      passed = await passes(WINDOWS, args, { RUN_SKIPPED: "1" }) && passed;
-    }
-  }
-  if (mixed.length > 0) {
-    console.log("\nTests with programs on Windows and on Linux");
-    passed = await passes(Deno.execPath(), mixed) && passed;
-  }
-  return passed ? 0 : 1;
+  const files = args.length > 0
+    ? args.flatMap(filesAt)
+    : [...filesAt("tests"), ...MIXED];
+  const isMixed = (file: string) => MIXED.includes(file);
+  const onWindows = files.filter((file) => !isMixed(file));
+  const mixed = files.filter(isMixed);
+  const results = [await passOnWindows(onWindows)];
+  const linux = { program: Deno.execPath(), args: [], env: {} };
+  results.push(
+    (await run("Tests with programs on Windows and on Linux", mixed, linux))
+      .passed,
+  );
+  return results.every(Boolean) ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.chdir(fileURLToPath(new URL("../../", import.meta.url)));
+  Deno.exit(await main(Deno.args));
+}

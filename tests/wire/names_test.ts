@@ -169,6 +169,7 @@ Deno.test("an account that was called you before keeps its name", () => {
   const rules = {
     refusal: () => undefined,
     isConnected: () => false,
+    isElsewhere: () => false,
     similar: () => undefined,
   };
   const names = (owned?: string) =>

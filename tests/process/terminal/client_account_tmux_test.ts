@@ -5,13 +5,10 @@ import { makeAccount } from "../../tools/account_tools.ts";
 import { quietServer, TmuxScreen } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { lastingPort, listenHere } from "../../tools/net/test_server.ts";
-import { hasTmux } from "../../tools/system/programs.ts";
+import { tmuxTest } from "../../tools/system/skips.ts";
 
-const ON_TERMINAL = { ignore: !hasTmux };
-
-Deno.test(
+tmuxTest(
   "sign up, log out, log in, three wrong passwords, locked",
-  ON_TERMINAL,
   async () => {
     await using server = quietServer();
     await using screen = await TmuxScreen.open(100);
@@ -74,9 +71,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+tmuxTest(
   "an account that a server has not any more is said to be gone, and made again",
-  ON_TERMINAL,
   async () => {
     const { port, ...first } = quietServer(lastingPort());
     await using screen = await TmuxScreen.open(100);
@@ -105,9 +101,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+tmuxTest(
   "--require-login offers to sign up or to sign in",
-  ON_TERMINAL,
   async () => {
     await using server = startServer({
       tcp: listenHere(),
@@ -134,9 +129,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+tmuxTest(
   "somebody else's name can be given up at its password",
-  ON_TERMINAL,
   async () => {
     await using server = quietServer();
     await makeAccount(server.port, "alice");
@@ -169,9 +163,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+tmuxTest(
   "a password is edited unseen, and Ctrl-C leaves its question",
-  ON_TERMINAL,
   async () => {
     await using server = quietServer();
     await makeAccount(server.port, "alice", "p\u00e4ss");
@@ -199,9 +192,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+tmuxTest(
   "a plain terminal shows no password either",
-  ON_TERMINAL,
   async () => {
     await using server = quietServer();
     await using screen = await TmuxScreen.open(100);

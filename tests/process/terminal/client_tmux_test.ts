@@ -12,13 +12,7 @@ import {
 } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { lastingPort } from "../../tools/net/test_server.ts";
-import { hasTmux } from "../../tools/system/programs.ts";
-
-/** A test on real terminals, left out where there is no tmux. */
-function tmuxTest(name: string, run: () => Promise<void>): void {
-  const why = hasTmux ? "" : " (left out: there is no tmux)";
-  Deno.test({ name: name + why, ignore: !hasTmux, fn: run });
-}
+import { tmuxTest } from "../../tools/system/skips.ts";
 
 tmuxTest("two newcomers give their names, choose a room and talk", async () => {
   await using server = quietServer();

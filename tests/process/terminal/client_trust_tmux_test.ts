@@ -6,13 +6,10 @@ import { TmuxScreen } from "../../tools/client_tools.ts";
 import { lastingPort } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
 import { startTlsServer } from "../../tools/net/tls_tools.ts";
-import { hasTmux } from "../../tools/system/programs.ts";
+import { tmuxTest } from "../../tools/system/skips.ts";
 
-const ON_TERMINAL = { ignore: !hasTmux };
-
-Deno.test(
+tmuxTest(
   "an unknown certificate is asked about once, remembered, and refused once it changes",
-  ON_TERMINAL,
   async () => {
     using settings = tempFolder();
     const first = await startTlsServer({ tlsPort: lastingPort() });
@@ -59,9 +56,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+tmuxTest(
   "without TLS a person is told once that others can read the connection, but not of this computer itself",
-  ON_TERMINAL,
   async () => {
     const tcp = Deno.listen({ hostname: "0.0.0.0", port: 0 });
     await using server = startServer({ tcp, log: () => {} });

@@ -3,13 +3,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { TmuxScreen } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { HERE, RUN } from "../../tools/server_process.ts";
-import { hasTmux, shellCommand } from "../../tools/system/programs.ts";
-
-/** A test on a real terminal, left out where there is no tmux. */
-function tmuxTest(name: string, run: () => Promise<void>): void {
-  const why = hasTmux ? "" : " (left out: there is no tmux)";
-  Deno.test({ name: name + why, ignore: !hasTmux, fn: run });
-}
+import { shellCommand } from "../../tools/system/programs.ts";
+import { tmuxTest } from "../../tools/system/skips.ts";
 
 const COMMAND = shellCommand(Deno.execPath(), ...RUN, ...HERE);
 

@@ -1,7 +1,7 @@
 /** Direct sessions as two people see them, each on a terminal. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { quietServer, TmuxScreen } from "../../tools/client_tools.ts";
-import { hasTmux } from "../../tools/system/programs.ts";
+import { needsProgram } from "../../tools/system/skips.ts";
 
 /** The screen of a user in #lab. */
 async function inLab(name: string, port: number): Promise<TmuxScreen> {
@@ -12,9 +12,8 @@ async function inLab(name: string, port: number): Promise<TmuxScreen> {
   return screen;
 }
 
-Deno.test({
+Deno.test(needsProgram("tmux", {
   name: "on a terminal: a call, the digits, a prompt of its own, and back",
-  ignore: !hasTmux, // apt install tmux
   async fn() {
     await using server = quietServer();
     await using hers = await inLab("alice", server.port);
@@ -43,12 +42,11 @@ Deno.test({
     assertEquals(mine.replace(/\s+/, " "), yours?.replace(/\s+/, " "));
     assert(!screen.includes("alice: psst"), "nothing of it went to the room");
   },
-});
+}));
 
-Deno.test({
+Deno.test(needsProgram("tmux", {
   name:
     "on a terminal: after /hangup the next line goes to the room, and to nobody if the other side ended it",
-  ignore: !hasTmux,
   async fn() {
     await using server = quietServer();
     await using hers = await inLab("alice", server.port);
@@ -79,4 +77,4 @@ Deno.test({
     }
     assert(!(await his.everything()).includes("alice: secret"));
   },
-});
+}));

@@ -6,11 +6,10 @@ import {
   TmuxScreen,
 } from "../../tools/client_tools.ts";
 import { tempFolder } from "../../tools/temp.ts";
-import { hasTmux } from "../../tools/system/programs.ts";
+import { needsProgram } from "../../tools/system/skips.ts";
 
-Deno.test({
+Deno.test(needsProgram("tmux", {
   name: "a bar stands above the prompt while a file travels, and goes with it",
-  ignore: !hasTmux, // needs tmux
   async fn() {
     using from = tempFolder();
     using to = tempFolder();
@@ -42,11 +41,10 @@ Deno.test({
     assert(!after.includes("[1] big to bob ["), after);
     assertEquals(Array.from(Deno.readDirSync(to.path)), []);
   },
-});
+}));
 
-Deno.test({
+Deno.test(needsProgram("tmux", {
   name: "Tab completes the paths of files, and dragged paths are found",
-  ignore: !hasTmux, // needs tmux
   async fn() {
     using from = tempFolder();
     Deno.writeTextFileSync(`${from.path}/my notes (1).txt`, "a");
@@ -75,4 +73,4 @@ Deno.test({
     await screen.line(`/send bob ${from.path}/*.none`);
     await screen.until("no file fits this pattern");
   },
-});
+}));

@@ -7,13 +7,7 @@ import {
 } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { within } from "../../tools/net/within.ts";
-import { hasScript, hasTmux } from "../../tools/system/programs.ts";
-
-/** A test on real terminals, left out where there is no tmux. */
-function tmuxTest(name: string, run: () => Promise<void>): void {
-  const why = hasTmux ? "" : " (left out: there is no tmux)";
-  Deno.test({ name: name + why, ignore: !hasTmux, fn: run });
-}
+import { needsProgram, tmuxTest } from "../../tools/system/skips.ts";
 
 /** Alice on a terminal, and bob, who gets what is really sent. */
 class Pair implements AsyncDisposable {
@@ -249,10 +243,8 @@ tmuxTest("why a program ends is wrapped between words", async () => {
   );
 });
 
-Deno.test({
-  name: "Ctrl-Z where no shell does job control leaves the terminal usable" +
-    (hasScript ? "" : " (left out: there is no script)"),
-  ignore: !hasScript,
+Deno.test(needsProgram("script", {
+  name: "Ctrl-Z where no shell does job control leaves the terminal usable",
   async fn() {
     await using server = quietServer();
     using bob = await RawClient.enter(server.port, "bob", "#default");
@@ -293,12 +285,10 @@ Deno.test({
     await keys.close().catch(() => {}); // it has ended
     assertEquals((await child.status).code, 130);
   },
-});
+}));
 
-Deno.test({
-  name: "a reconnect rings once, however many missed messages are to us" +
-    (hasScript ? "" : " (left out: there is no script)"),
-  ignore: !hasScript,
+Deno.test(needsProgram("script", {
+  name: "a reconnect rings once, however many missed messages are to us",
   async fn() {
     using server = new FakeServer();
     const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
@@ -341,4 +331,4 @@ Deno.test({
     }
     assertEquals(shown.split("\x07").length - 1, 1);
   },
-});
+}));

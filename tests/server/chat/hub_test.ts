@@ -1,17 +1,14 @@
 /** The hub: users, rooms and receivers, as state without sockets. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
-import {
-  Hub,
-  MAX_ROOMS_PER_USER,
-  type RoomHistory,
-} from "../../../server/chat/hub.ts";
+import { Hub, MAX_ROOMS_PER_USER } from "../../../server/chat/hub.ts";
 import { Muting } from "../../../server/chat/muting.ts";
 import {
   BUSY_TICKS,
   QUIET_ROOM_MEMBERS,
 } from "../../../server/chat/presence.ts";
-import type { Peer, User } from "../../../server/chat/user.ts";
+import { listRooms } from "../../../server/chat/room_list.ts";
+import type { Peer, RoomHistory, User } from "../../../server/chat/user.ts";
 import type { Batch } from "../../../server/chat/batch.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
@@ -178,7 +175,7 @@ Deno.test("Hub lists rooms with and without members, the default room first", ()
   const history = { ...NO_HISTORY, rooms: () => ["#old", "#b", "#default"] };
 
   assertEquals(
-    hub.list(history).map(({ name, members }) => `${name} ${members}`),
+    listRooms(hub, history).map(({ name, members }) => `${name} ${members}`),
     ["#default 1", "#b 1", "#old 0"],
   );
 });
@@ -381,18 +378,4 @@ Deno.test("Hub asks for each user who enters, also again", () => {
     "you are muted",
     undefined,
   ]);
-});
-
-Deno.test("Hub tells everybody what the operator says", () => {
-  const hub = new Hub();
-  const peers = [enter(hub, "alice", "#r").peer, enter(hub, "bob").peer];
-
-  hub.tellAll("Pause until 10:15 ☕");
-
-  for (const { told } of peers) {
-    assertEquals(
-      told.at(-1),
-      "NOTICE server\nContent-length: 21\n\nPause until 10:15 ☕",
-    );
-  }
 });

@@ -153,3 +153,37 @@ Deno.test("rooms of before a restart count for their addresses, and those withou
   assertEquals(gone[1], "#f1");
   assertEquals(gone.length, 3);
 });
+
+Deno.test("a room with members on another server gives way to no room", () => {
+  const { rooms, clock, gone, open, leave, refused } = arrange();
+  leave("10.0.0.1", "#a", "#b", "#c");
+  rooms.occupy("#A", true);
+  clock.now += ROOM_REST_MS;
+  open("#d", "10.0.0.1");
+  rooms.keep("#d", true);
+
+  const before = [...gone];
+  rooms.occupy("#c", true);
+  const error = refused("#e", "10.0.0.1");
+  rooms.occupy("#c", false);
+  const rests = refused("#e", "10.0.0.1");
+  clock.now += ROOM_REST_MS;
+  open("#e", "10.0.0.1");
+
+  assertEquals(before, ["#b"]);
+  assertEquals([error.code, rests.code], [109, 109]);
+  assertEquals(gone, ["#b", "#c"]);
+});
+
+Deno.test("a room that has members on another server before it has messages stays", () => {
+  const { rooms, clock, gone, open } = arrange({ perAddress: 1, total: 6 });
+  rooms.occupy("#a", true);
+  open("#a", "10.0.0.1");
+  rooms.keep("#a", true);
+  rooms.empty("#a");
+  clock.now += ROOM_REST_MS;
+
+  const error = assertThrows(() => open("#b", "10.0.0.1"), ChatError);
+
+  assertEquals([error.code, gone], [109, []]);
+});

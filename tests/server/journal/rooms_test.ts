@@ -89,6 +89,7 @@ Deno.test("the file has the address of each room with messages, and of no other"
     restore: () => {},
     ownerOf: (room) => ({ network: `of ${room}`, isShared: room === "#b" }),
     keep: (room, hasHistory) => void told.push(`${room} ${hasHistory}`),
+    share: () => {},
   });
   for (const to of ["#a", "#b", "#c", "alice", "ALL"]) {
     await journal.append("bob", [{ to, body: bytes("x") }]);

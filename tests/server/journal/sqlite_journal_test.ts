@@ -1,5 +1,6 @@
 /** The journal in a file: what outlives the process, and what is deleted. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { releaseSpent } from "../../../core/net/memory.ts";
 import type { Draft } from "../../../server/chat/batch.ts";
 import { Database } from "../../../server/journal/database.ts";
 import type { Keep } from "../../../server/journal/retention.ts";
@@ -288,6 +289,40 @@ Deno.test("SqliteJournal deletes what is too old, and never gives an id twice", 
   assertEquals([journal.id, journal.oldestId, journal.lastId], [id, 2, 1]);
   assertEquals((await journal.append("a", [draft("#r", "y")]))[0]?.firstId, 2);
   assertEquals(database.prepare("SELECT * FROM keys").all(), []);
+});
+
+for (const [count, parts] of [[63, 0], [64, 1], [300, 4]] as const) {
+  Deno.test(`SqliteJournal reads a history of ${count} batches with ${parts} pauses before the first`, async () => {
+    using opened = open(":memory:");
+    const { journal } = opened;
+    for (let id = 1; id <= count; id++) {
+      await journal.append("alice", [draft("#r", `${id}`)]);
+    }
+
+    const frames = await Array.fromAsync(journal.history("#r", { limit: 300 }));
+
+    assertEquals(frames.findIndex(({ length }) => length > 0), parts);
+    assertEquals(
+      told(frames),
+      Array.from({ length: count }, (_, at) => `${at + 1} ${at + 1}`),
+    );
+  });
+}
+
+Deno.test("SqliteJournal spends the frames of a history, which share a buffer", async () => {
+  using opened = open(":memory:");
+  const { journal } = opened;
+  const long = "x".repeat(10_000);
+  await journal.append("alice", [draft("#r", long)]);
+  await journal.append("alice", [draft("#r", long), draft("#r", long)]);
+
+  const held: number[] = [];
+  for await (const frame of journal.history("#r", { limit: 3 })) {
+    releaseSpent(frame);
+    held.push(frame.length);
+  }
+
+  assertEquals(held, [0, 10_081, 0]); // the second is of the buffer of the third
 });
 
 Deno.test("SqliteJournal reads history as it is taken, without what is deleted meanwhile", async () => {

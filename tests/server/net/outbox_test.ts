@@ -1,5 +1,6 @@
 /** One peer's outgoing bytes, against a socket that the test holds in hand. */
 import { assert, assertEquals, assertLess } from "@std/assert";
+import { spend } from "../../../core/net/memory.ts";
 import {
   HIGH_WATER_BYTES,
   Outbox,
@@ -91,6 +92,28 @@ Deno.test("Outbox begins with a large piece before the turn ends", () => {
   outbox.push(new Uint8Array(16 * 1024));
 
   assertEquals(sink.writes, 1);
+});
+
+Deno.test("Outbox gives memory back that was spent, when it is written", async () => {
+  const { sink, outbox } = arrange(1_000_000);
+  const alone = new Uint8Array(60_000); // is written as it is
+  const joined = [new Uint8Array(30_000), new Uint8Array(30_000)]; // in one write
+  const shared = new Uint8Array(60_000);
+  for (const piece of [alone, ...joined]) spend(piece);
+  const all = [alone, ...joined, shared];
+  const held = () => all.map(({ buffer }) => buffer.byteLength);
+
+  for (const piece of all) outbox.push(piece);
+  await sink.take(20_000); // a part of the first
+  assertEquals(held(), [60_000, 30_000, 30_000, 60_000]);
+  await sink.take();
+  assertEquals(held(), [0, 0, 0, 60_000]); // the second write has copies
+  await sink.takeAll();
+
+  assertEquals(held(), [0, 0, 0, 60_000]);
+  assertEquals(sink.taken.map(({ length }) => length), [
+    ...[20_000, 40_000, 60_000, 60_000],
+  ]);
 });
 
 /** What a crowd is told: for all of them the same bytes. */

@@ -4,7 +4,8 @@ import { Screen } from "../../../server/operator/screen.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { within } from "../../tools/net/within.ts";
 import { HERE, RUN } from "../../tools/server_process.ts";
-import { hasScript, shellCommand } from "../../tools/system/programs.ts";
+import { shellCommand } from "../../tools/system/programs.ts";
+import { needsProgram } from "../../tools/system/skips.ts";
 
 Deno.test("a user who connects at once does not break the greeting", async () => {
   const { write } = Deno.stdout;
@@ -31,10 +32,8 @@ Deno.test("a user who connects at once does not break the greeting", async () =>
   );
 });
 
-Deno.test({
-  name: "a terminal that nothing reads stops no server, and misses lines" +
-    (hasScript ? "" : " (left out: there is no script)"),
-  ignore: !hasScript,
+Deno.test(needsProgram("script", {
+  name: "a terminal that nothing reads stops no server, and misses lines",
   async fn() {
     const server = shellCommand(
       Deno.execPath(),
@@ -76,4 +75,4 @@ Deno.test({
       output.cancel().catch(() => {}),
     ]);
   },
-});
+}));

@@ -14,7 +14,7 @@ import { newSeed } from "../../tools/net/fault_proxy.ts";
 import { FOUL_TEXTS } from "../../fuzz/hostile_frames.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
 import { checkShown } from "../../tools/shown.ts";
-import { hasScript } from "../../tools/system/programs.ts";
+import { needsProgram } from "../../tools/system/skips.ts";
 
 const SEED = newSeed();
 
@@ -113,10 +113,8 @@ Deno.test("whatever is typed at a server, its console answers harmlessly", async
 // deno-lint-ignore no-control-regex -- these are what is meant
 const DRAWING = /\x1b\[(\d*[A-K]|\?\d+[hl])|\x1b\[[\d;]*m|\x07|\r/g;
 
-Deno.test({
-  name: "the screen gets nothing but what the client itself draws" +
-    (hasScript ? "" : " (left out: there is no script)"),
-  ignore: !hasScript,
+Deno.test(needsProgram("script", {
+  name: "the screen gets nothing but what the client itself draws",
   async fn() {
     using server = new FakeServer();
     const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
@@ -143,7 +141,7 @@ Deno.test({
     assert(shown.includes("last joined #default"), shown);
     checkShown(shown.replaceAll(DRAWING, ""));
   },
-});
+}));
 
 /** Frames that have `text` wherever a head and a body allow it. */
 function framesWith(text: string): string {

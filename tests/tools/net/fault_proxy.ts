@@ -52,8 +52,10 @@ export class FaultProxy implements AsyncDisposable {
   readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #links = new Set<Link>();
   readonly #running = new Set<Promise<unknown>>();
-  #flowing = Promise.resolve();
-  #flow: (() => void) | undefined; // ends a stall
+  readonly #gates: Readonly<Record<Side, Gate>> = {
+    client: new Gate(),
+    server: new Gate(),
+  };
 
   private constructor(server: Server, options: FaultProxyOptions) {
     this.#server = server;
@@ -82,17 +84,19 @@ export class FaultProxy implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Passes nothing on any more, in either direction, until {@linkcode flow}. */
-  stall(): void {
-    if (this.#flow) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    [this.#flowing, this.#flow] = [promise, resolve];
+  /**
+   * Passes nothing on any more until {@linkcode flow}, not even the end of a
+   * connection; with a side, only what is on the way to that side.
+   */
+  stall(towards?: Side): void {
+    for (const side of SIDES) {
+      if (towards === undefined || towards === side) this.#gates[side].close();
+    }
   }
 
   /** Passes on again what came during a stall, and what comes. */
   flow(): void {
-    this.#flow?.();
-    this.#flow = undefined;
+    for (const side of SIDES) this.#gates[side].open();
   }
 
   /** Cuts all connections now. */
@@ -136,36 +140,37 @@ export class FaultProxy implements AsyncDisposable {
     server.on("error", () => {});
     const link = { client, server, isCut: false };
     this.#links.add(link);
-    await Promise.all([
-      this.#pass(link, client, server),
-      this.#pass(link, server, client),
-    ]);
+    await Promise.all([this.#pass(link, "server"), this.#pass(link, "client")]);
     this.#end(link);
   }
 
-  /** Passes on what one side sends, up to its end or the cut. */
-  async #pass(link: Link, from: Socket, to: Socket): Promise<void> {
+  /** Passes on what is for one side, up to its end or the cut. */
+  async #pass(link: Link, towards: Side): Promise<void> {
+    const to = link[towards];
+    const from = towards === "server" ? link.client : link.server;
+    const gate = this.#gates[towards];
     const chance = -Math.log(1 - this.#random());
     let left = Math.ceil(chance * this.bytesPerCut) || 1;
     try {
       // Its default ends both directions with the one that is read.
       for await (const chunk of from.iterator({ destroyOnReturn: false })) {
         const bytes: Uint8Array = chunk.subarray(0, left);
-        await this.#write(to, bytes);
+        await this.#write(to, bytes, gate);
         left -= bytes.length;
         if (left === 0) this.#cut(link);
       }
-      await this.#flowing;
+      await gate.opened;
       to.end();
     } catch {
+      if (!link.isCut) await gate.opened; // a reset does not pass it either
       this.#end(link); // one side is gone, or it was cut: the other goes too
     }
   }
 
-  async #write(to: Socket, bytes: Uint8Array): Promise<void> {
+  async #write(to: Socket, bytes: Uint8Array, gate: Gate): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const piece = bytes.subarray(at, at + this.fragmentBytes);
-      await this.#flowing;
+      await gate.opened;
       if (this.delayMs > 0) await this.#sleep(this.delayMs);
       await new Promise<void>((resolve, reject) =>
         to.write(piece, (error) => error ? reject(error) : resolve())
@@ -186,6 +191,26 @@ export class FaultProxy implements AsyncDisposable {
     link.server.destroy();
   }
 }
+
+/** Holds back what has to wait for it. */
+class Gate {
+  /** Resolves when nothing has to wait. */
+  opened: Promise<void> = Promise.resolve();
+  #open: (() => void) | undefined; // while it is closed
+
+  close(): void {
+    if (this.#open) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    [this.opened, this.#open] = [promise, resolve];
+  }
+
+  open(): void {
+    this.#open?.();
+    this.#open = undefined;
+  }
+}
+
+const SIDES: readonly Side[] = ["client", "server"];
 
 interface Link {
   readonly client: Socket;

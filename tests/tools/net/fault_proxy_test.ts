@@ -120,6 +120,26 @@ Deno.test("FaultProxy holds everything back in a stall, and loses nothing", asyn
   assertEquals(heard.sort(), ["one", "two"]);
 });
 
+Deno.test("FaultProxy can stall one direction alone, up to the end of a connection", async () => {
+  await using pair = await Pair.open();
+  const ended = { known: false };
+
+  pair.proxy.stall("server");
+  await pair.client.write(bytes("one"));
+  await pair.server.write(bytes("two"));
+  assertEquals(await readText(pair.client, 3), "two");
+  await pair.client.closeWrite();
+  const reading = readText(pair.server, 4).then((text) => {
+    ended.known = true;
+    return text;
+  });
+  await throughAnother();
+  assertEquals(ended.known, false);
+  pair.proxy.flow();
+
+  assertEquals(await reading, "one");
+});
+
 /** Resolves when something that came later has passed another proxy. */
 async function throughAnother(): Promise<void> {
   await using _pair = await Pair.open();

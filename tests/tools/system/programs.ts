@@ -17,11 +17,16 @@ export function isInstalled(program: string): boolean {
   }
 }
 
-/** Whether there is a tmux, which draws terminals; without it tests are skipped. */
-export const hasTmux: boolean = isInstalled("tmux");
-
-/** Whether there is a `script`, which runs a program on a terminal. */
-export const hasScript: boolean = isInstalled("script");
+/** Whether OpenBSD's nc is here, whose -N ends its direction with its input. */
+export function hasNetcat(): boolean {
+  try {
+    const { stderr } = new Deno.Command("nc", { args: ["-h"] }).outputSync();
+    return new TextDecoder().decode(stderr).includes("OpenBSD");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
 
 /** What a shell runs as the program and the arguments `words`, spaces included. */
 export function shellCommand(...words: readonly string[]): string {

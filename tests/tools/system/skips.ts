@@ -9,6 +9,7 @@
  */
 import { SYSTEM, type System } from "../../../platform/system.ts";
 import { within } from "../net/within.ts";
+import { hasNetcat, isInstalled } from "./programs.ts";
 
 /**
  * Whether this user can make links. On Windows that needs a setting for developers,
@@ -40,6 +41,7 @@ const WRITES_TO_FOUR = SYSTEM !== "windows" ||
 const LACKED_BY = {
   "/dev/full": ["darwin", "windows"],
   "/proc": ["darwin", "windows"],
+  "/sys": ["darwin", "windows"],
   "file names with a line break": ["windows"],
   "links": CAN_LINK ? [] : ["windows"],
   "mode that says who may read a file": ["windows"],
@@ -54,6 +56,13 @@ const LACKED_BY = {
   "ulimit": ["windows"],
   "xdg-open": ["darwin", "windows"],
 } as const satisfies Record<string, readonly System[]>;
+
+/** Programs that tests run, and whether this computer has them. */
+const PROGRAMS = {
+  "tmux": () => isInstalled("tmux"),
+  "script": () => isInstalled("script"),
+  "nc of OpenBSD": hasNetcat,
+};
 
 /** What Wine has, as it finds Linux's files at such paths, but Windows does not. */
 const WINE_HAS: readonly string[] = ["/dev/full"];
@@ -86,6 +95,31 @@ export function needs<T>(
     return failing({ ...test, name });
   }
   return { ...test, name, ignore: true };
+}
+
+/** `test`, skipped where `why` tells what is not there; its name then says so. */
+export function skippedIf<T>(
+  why: string | undefined,
+  test: Test<T>,
+): Test<T> {
+  if (why === undefined) return test;
+  return { ...test, name: `${test.name} (skipped: ${why})`, ignore: true };
+}
+
+/** A test that runs `program`, skipped where there is none. */
+export function needsProgram<T>(
+  program: keyof typeof PROGRAMS,
+  test: Test<T>,
+): Test<T> {
+  return skippedIf(
+    PROGRAMS[program]() ? undefined : `there is no ${program}`,
+    test,
+  );
+}
+
+/** A test on real terminals, skipped where there is no tmux. */
+export function tmuxTest(name: string, fn: () => Promise<void>): void {
+  Deno.test(needsProgram("tmux", { name, fn }));
 }
 
 /** A test that passes if `test` fails, or hangs. */

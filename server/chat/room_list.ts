@@ -1,0 +1,32 @@
+/**
+ * The list of all rooms, which is made when it is asked for.
+ *
+ * @module
+ */
+import { DEFAULT_ROOM } from "../../protocol.ts";
+import type { Hub } from "./hub.ts";
+import { isDefaultRoom } from "./room_shares.ts";
+import type { RoomHistory } from "./user.ts";
+
+/**
+ * All rooms, with those that have only history, and with those that have members
+ * only on other servers; the default room is first.
+ */
+export function listRooms(
+  hub: Hub,
+  history: RoomHistory,
+): { name: string; members: number }[] {
+  const rooms = new Map([[DEFAULT_ROOM, 0]]);
+  for (const room of hub.rooms()) rooms.set(room.name, hub.members(room));
+  for (const name of hub.elsewhere?.rooms() ?? []) {
+    if (hub.roomNamed(name)) continue;
+    const known = isDefaultRoom(name)
+      ? DEFAULT_ROOM
+      : history.roomName(name) ?? name;
+    rooms.set(known, hub.elsewhere?.count(name) ?? 0);
+  }
+  for (const name of history.rooms()) {
+    if (!rooms.has(name)) rooms.set(name, 0);
+  }
+  return [...rooms].map(([name, members]) => ({ name, members }));
+}

@@ -1,0 +1,175 @@
+/**
+ * Three servers of NATS that work together, on this computer, in a temporary
+ * folder; and tests that need them, which are ignored where there are none.
+ */
+import { fileURLToPath } from "node:url";
+import { within } from "../tools/net/within.ts";
+
+/** How many there are. */
+const SERVERS = 3;
+
+/** How long they may take until they have a leader. */
+const READY_MS = 60_000;
+
+const SCRIPT = fileURLToPath(new URL("nats-server", import.meta.url));
+
+/** The program; or why there is none. */
+const { program, reason } = find();
+
+function find(): { program?: string; reason?: string } {
+  try {
+    const { success, stdout, stderr } = new Deno.Command(SCRIPT, {
+      args: ["--find"],
+      stdin: "null",
+    }).outputSync();
+    const text = new TextDecoder().decode(success ? stdout : stderr).trim();
+    return success ? { program: text } : { reason: text };
+  } catch {
+    return { reason: "no shell runs tests/cluster/nats-server" };
+  }
+}
+
+/** Whether tests can have servers of NATS. */
+export const hasNats: boolean = program !== undefined;
+
+/** A test that gets three servers of NATS, for it alone. */
+export function natsTest(
+  name: string,
+  body: (nats: NatsServers) => Promise<void>,
+): void {
+  Deno.test({
+    name: hasNats ? name : `${name} (skipped: ${reason})`,
+    ignore: !hasNats,
+    async fn() {
+      await using nats = await NatsServers.start();
+      await body(nats);
+    },
+  });
+}
+
+/** Lines for the configuration of a server. */
+export type Extra = (server: number) => string;
+
+/** See the top of the file. */
+export class NatsServers implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #ports: readonly number[];
+  readonly #routes: readonly number[];
+  readonly #extra: Extra;
+  readonly #running = new Map<number, Deno.ChildProcess>();
+
+  /** Starts them, and waits until they have a leader. `extra` has more settings. */
+  static async start(extra: Extra = () => ""): Promise<NatsServers> {
+    const servers = new NatsServers(extra);
+    try {
+      for (let server = 0; server < SERVERS; server++) servers.run(server);
+      await within(servers.#untilReady(), () => "a leader of NATS", READY_MS);
+      return servers;
+    } catch (error) {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  constructor(extra: Extra) {
+    this.#folder = Deno.makeTempDirSync({ prefix: "parley-nats-" });
+    const ports = freePorts(2 * SERVERS);
+    this.#ports = ports.slice(0, SERVERS);
+    this.#routes = ports.slice(SERVERS);
+    this.#extra = extra;
+  }
+
+  /** Where each one listens. */
+  get addresses(): string[] {
+    return this.#ports.map((port) => `nats://127.0.0.1:${port}`);
+  }
+
+  /** The addresses, one of them first: NATS's client begins with it. */
+  from(server: number): string[] {
+    const { addresses } = this;
+    return [...addresses.slice(server), ...addresses.slice(0, server)];
+  }
+
+  /** Starts one. */
+  run(server: number): void {
+    const path = `${this.#folder}/n${server}.conf`;
+    Deno.writeTextFileSync(path, this.#settings(server));
+    const child = new Deno.Command(program!, {
+      args: ["-c", path, "-l", `${this.#folder}/n${server}.log`],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    this.#running.set(server, child);
+  }
+
+  /** Ends one, at once. */
+  async kill(server: number): Promise<void> {
+    const child = this.#running.get(server);
+    this.#running.delete(server);
+    child?.kill("SIGKILL");
+    await child?.status;
+  }
+
+  /** Sends one a signal, such as SIGSTOP. */
+  signal(server: number, signal: Deno.Signal): void {
+    this.#running.get(server)?.kill(signal);
+  }
+
+  /** The number of the server that NATS calls so. */
+  named(name: string): number {
+    return Number(name.slice(1));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(
+      Array.from(this.#running.keys(), (server) => this.kill(server)),
+    );
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
+
+  #settings(server: number): string {
+    const routes = this.#routes.map((port) => `nats://127.0.0.1:${port}`);
+    return `
+      server_name: n${server}
+      listen: "127.0.0.1:${this.#ports[server]}"
+      jetstream { store_dir: "${this.#folder}/n${server}", max_file: 1G }
+      cluster {
+        name: test
+        listen: "127.0.0.1:${this.#routes[server]}"
+        routes: [${routes.join(", ")}]
+      }
+      ${this.#extra(server)}
+    `;
+  }
+
+  async #untilReady(): Promise<void> {
+    const { connect } = await import("@nats-io/transport-node");
+    const { jetstreamManager } = await import("@nats-io/jetstream");
+    for (;;) {
+      try {
+        const connection = await connect({ servers: this.addresses });
+        try {
+          const jsm = await jetstreamManager(connection, { timeout: 500 });
+          await jsm.getAccountInfo();
+          return;
+        } finally {
+          await connection.close();
+        }
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+}
+
+/** Ports that nothing listens on. */
+function freePorts(count: number): number[] {
+  const open = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = open.map(({ addr }) => addr.port);
+  for (const listener of open) listener.close();
+  return ports;
+}

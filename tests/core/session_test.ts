@@ -1,0 +1,86 @@
+/** A session against a server that the test plays: what is shown, and how often. */
+import { assertEquals } from "@std/assert";
+import type { ChatMessage } from "../../core/frames.ts";
+import { ReconnectingConnection } from "../../core/net/reconnecting.ts";
+import { ChatSession, type Resumable } from "../../core/session.ts";
+import type { SessionView } from "../../core/session_view.ts";
+import { SignIn } from "../../core/sign_in.ts";
+import { FakeServer } from "../tools/client_tools.ts";
+
+const AT = "2026-11-21T07:32:56.120Z";
+
+/** alice's session, and what she was shown: stored messages in brackets. */
+function openSession({ port }: FakeServer, resumable?: Resumable) {
+  const shown: string[] = [];
+  const nothing = () => {};
+  const view: SessionView = {
+    ...{ lost: nothing, slowed: nothing, registered: nothing, call: nothing },
+    ...{ presence: nothing, notice: nothing, joined: nothing },
+    ...{ expelled: nothing, restarted: nothing, missedDeleted: nothing },
+    ...{ missedMore: nothing, accountLost: nothing },
+    message: ({ text }: ChatMessage) => void shown.push(text),
+    stored: ({ text }: ChatMessage) => void shown.push(`(${text})`),
+  };
+  const server = new ReconnectingConnection({
+    dial: () => Deno.connect({ hostname: "127.0.0.1", port }),
+    random: () => 0,
+  });
+  const parts = { server, signIn: new SignIn(), view, me: "alice" };
+  const chat = new ChatSession(parts, resumable);
+  const running = chat.run(() => {});
+  return {
+    shown,
+    chat,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await running;
+    },
+  };
+}
+
+/** A private message to alice, as bytes. */
+function forward(id: number, text: string): string {
+  return `FORWARD bob\nTo: alice\nId: ${id}\nTime: ${AT}\n` +
+    `Content-length: ${text.length}\n\n${text}`;
+}
+
+/** REGISTERED, as bytes. */
+function registered(lastId: number): string {
+  return `REGISTERED alice\nToken: t\nJournal: j\nOldest-id: 1\n` +
+    `Last-id: ${lastId}\n\n`;
+}
+
+Deno.test("a message that comes right behind REGISTERED has its place in the order", async () => {
+  using listener = new FakeServer();
+  await using session = openSession(listener);
+  {
+    using first = await listener.accept();
+    await first.request();
+    await first.say(registered(6) + forward(5, "away") + forward(7, "new"));
+    const asking = session.chat.server.request("ROOMS");
+    assertEquals(await first.request(), "ROOMS");
+    await first.say("ROOMS\nContent-length: 0\n\n");
+    await asking;
+    first.hangUp();
+  }
+  using second = await listener.accept();
+  assertEquals(await second.request(), "REGISTER alice");
+
+  assertEquals(second.headers["after"], "7");
+  assertEquals(session.shown, ["(away)", "new"]);
+});
+
+Deno.test("a session that goes on with another one takes no message for one stored before", async () => {
+  using listener = new FakeServer();
+  const resumable = { token: "t", journal: "j", last: 6, absences: [] };
+  await using session = openSession(listener, resumable);
+  using peer = await listener.accept();
+  assertEquals(await peer.request(), "REGISTER alice");
+  await peer.say(registered(7) + forward(7, "missed") + forward(7, "missed"));
+  const asking = session.chat.server.request("ROOMS");
+  assertEquals(await peer.request(), "ROOMS");
+  await peer.say("ROOMS\nContent-length: 0\n\n");
+  await asking;
+
+  assertEquals(session.shown, ["missed"]);
+});
