@@ -31,6 +31,8 @@ export interface JoinOptions {
   readonly cluster: string;
   /** The name of this server; default: that of this computer. */
   readonly server?: string | undefined;
+  /** Whether the log in NATS is lost, and goes on from the database. */
+  readonly renew: boolean;
   /** The database file, or `:memory:`. */
   readonly db: string;
   /** Gets the lines of the log. */
@@ -59,7 +61,7 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
  * @throws {StartError} Why it cannot.
  */
 export async function joinCluster(options: JoinOptions): Promise<Cluster> {
-  const { db, cluster, log } = options;
+  const { db, cluster, renew, log } = options;
   const server = options.server ?? ownName();
   await using opened = new AsyncDisposableStack();
   const database = opened.use(new Database(db, log));
@@ -69,7 +71,7 @@ export async function joinCluster(options: JoinOptions): Promise<Cluster> {
     ClusterError
   >();
   const replicated = opened.use(
-    await openLog({ nats, database, cluster, server, log, fail }),
+    await openLog({ nats, database, cluster, server, renew, log, fail }),
   );
   opened.move(); // the database is that of the storage now
   return new Joined({

@@ -118,8 +118,18 @@ export interface Elsewhere {
   similar(name: string): string | undefined;
   /** How many there are in a room, or in all for `ALL`, who are not here too. */
   count(room: string): number;
-  /** How many there a message to a room, a user or `ALL` is for. */
-  receivers(to: string): number;
+  /**
+   * A message was queued for the users here, who acknowledge it or not: a sender
+   * with a two-socket client there is told.
+   *
+   * @returns How many users there it is for.
+   */
+  delivered(batch: Batch, acknowledged: Delivery["acknowledged"]): number;
+  /**
+   * For each server with two-socket receivers of a message that was sent here:
+   * whether all of them acknowledge it.
+   */
+  acknowledged(to: string, firstId: number): Promise<boolean>[];
   /** Those whom {@linkcode Elsewhere.count} counts. */
   members(room: string): Iterable<UserElsewhere>;
   /** Whether a user of that very name is in the room there. */

@@ -30,8 +30,6 @@ export interface Subjects {
   readonly stored: string;
   /** Behind it, a server's name: its heartbeats. */
   readonly heartbeat: string;
-  /** Who is where. */
-  readonly here: string;
   /** Behind it, a server's name: who uses that name answers. */
   readonly name: string;
   /** Who is where. */
@@ -45,7 +43,6 @@ export function subjectsOf(cluster: string): Subjects {
     log: `${cluster}.log.`,
     stored: `${cluster}.rep.`,
     heartbeat: `${cluster}.hb.`,
-    here: `${cluster}.here`,
     name: `${cluster}.name.`,
     here: `${cluster}.here`,
   };

@@ -258,13 +258,16 @@ export class TwoSocketUser implements Peer {
     const to = this.#checkTarget(this.user, frame.args[0]!);
     const drafts = [{ to, body: frame.body }];
     const [stored] = await journal.append(this.name, drafts).catch(undelivered);
-    const { delivery } = stored!; // one result for one draft
+    const { delivery, firstId } = stored!; // one result for one draft
     const late = Promise.withResolvers<boolean[]>();
     using _timer = this.#context.after(
       ANSWER_WITHIN_MS,
       () => late.resolve([false]),
     );
-    const all = Promise.all(delivery.acknowledged);
+    const all = Promise.all([
+      ...delivery.acknowledged,
+      ...hub.elsewhere?.acknowledged(to, firstId) ?? [],
+    ]);
     const acknowledged = await Promise.race([all, late.promise]);
     const kept = delivery.recipients > 0 || hub.names.owned(to) !== undefined; // for its login
     if (!kept || acknowledged.includes(false)) {
@@ -345,7 +348,8 @@ export class TwoSocketUser implements Peer {
   /** Whether another two-socket user waits for us, with a message to many. */
   #holdsUp({ from, to }: Batch): boolean {
     const { hub } = this.#context;
-    return to !== this.name && hub.userNamed(from)?.peer.kind === "classic";
+    const sender = hub.userNamed(from) ?? hub.elsewhere?.named(from);
+    return to !== this.name && sender?.peer.kind === "classic";
   }
 
   async relief(): Promise<void> {

@@ -57,6 +57,13 @@ export type Frame =
       readonly to: string;
       readonly signal: Signal;
     }
+    /** Whether my two-socket users acknowledge a message of a user of `of`. */
+    | {
+      readonly kind: "ack";
+      readonly of: string;
+      readonly id: number;
+      readonly all: boolean;
+    }
     /** I stop: my users move. */
     | { readonly kind: "bye" }
   );
@@ -106,6 +113,12 @@ export function decodeFrame(bytes: Uint8Array): Frame | string {
     return of === "*" || isServerName(of)
       ? { ...from, kind, of }
       : "it asks no server";
+  }
+  if (kind === "ack") {
+    const { id, all } = found;
+    return isServerName(of) && isCount(id) && typeof all === "boolean"
+      ? { ...from, kind, of, id, all }
+      : "it acknowledges nothing";
   }
   if (kind === "signal") {
     const { to, signal } = found;

@@ -46,6 +46,7 @@ Deno.test("every frame is read as it was written", () => {
     { ...FROM, kind: "ask", of: "*" },
     { ...FROM, kind: "ask", of: "b" },
     { ...FROM, kind: "signal", of: "b", to: "bob", signal: SIGNAL },
+    { ...FROM, kind: "ack", of: "b", id: 7, all: false },
     { ...FROM, kind: "bye" },
   ];
 
@@ -143,6 +144,17 @@ Deno.test("a signal has nothing that no signal has", () => {
   }
   for (const fields of [{ of: "*" }, { to: "#r" }, { to: "ALL" }]) {
     assertEquals(read(SIGNAL, fields), "it has what is no signal");
+  }
+});
+
+Deno.test("an acknowledgement is of one message", () => {
+  const frame = { v: 1, ...FROM, kind: "ack", of: "b", id: 7, all: true };
+  const read = (fields: object) =>
+    decodeFrame(bytes(JSON.stringify({ ...frame, ...fields })));
+
+  assertEquals(typeof read({}), "object");
+  for (const fields of [{ of: "*" }, { id: -1 }, { id: "7" }, { all: 1 }]) {
+    assertEquals(read(fields), "it acknowledges nothing");
   }
 });
 

@@ -7,7 +7,10 @@ import {
 } from "../../../server/cluster/presence/presence.ts";
 import { CLOCK } from "../../../server/net/clock.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
-import { startTestServer } from "../../tools/net/test_server.ts";
+import {
+  startTestServer,
+  type TestServer,
+} from "../../tools/net/test_server.ts";
 
 /** A bus within this process. */
 function localBus(): PresenceOptions["bus"] {
@@ -148,6 +151,52 @@ Deno.test("a call reaches a user of another server, and so does its answer", asy
   assertEquals(refusal, `DECLINE Bob\n${reason}`);
   assertEquals(refused, ["ERROR 118", "ERROR 102"]);
 });
+
+/** What is sent on one server is delivered on the other, as by their log. */
+function share(from: TestServer, to: TestServer): void {
+  const { hub } = from.context;
+  const deliver = hub.deliver.bind(hub);
+  hub.deliver = (batch, forwards) => {
+    to.context.hub.deliver(batch, forwards);
+    return deliver(batch, forwards);
+  };
+}
+
+for (const target of ["bob", "#default", "ALL"]) {
+  Deno.test(`a two-socket sender waits for a two-socket receiver on another server of ${target}`, async () => {
+    await using chat = startTwo();
+    const { one, two } = chat;
+    share(one, two);
+    using watcher = await RawClient.enter(one.port, "watcher", "#default");
+    using alice = await RawClient.classic(one.port, "alice");
+    await watcher.next("NOTICE joined");
+    using bob = await RawClient.classic(two.port, "bob");
+    await watcher.next("NOTICE joined");
+    using _other = await RawClient.enter(two.port, "other", "#default");
+    await watcher.next("NOTICE joined");
+
+    const answers: string[] = [];
+    for (
+      const answer of ["RECEIVED alice\n\n", "ERROR 103 Header Incomplete\n\n"]
+    ) {
+      await alice.out.say(target, "hi");
+      assertMatch(await bob.in.frame(), /^FORWARD alice\n/);
+      await bob.in.send(answer);
+      answers.push(await alice.out.frame());
+    }
+    bob.out.close();
+    await watcher.next("NOTICE offline");
+    await alice.out.say(target, "hi");
+    answers.push(await alice.out.frame());
+
+    const refused = "ERROR 102 Unable to send\n\n";
+    assertEquals(answers, [
+      `SEND ${target}\n\n`,
+      refused,
+      target === "bob" ? refused : `SEND ${target}\n\n`,
+    ]);
+  });
+}
 
 Deno.test("the operator sees the users of all servers, and where they are", async () => {
   await using chat = startTwo();
