@@ -14,6 +14,7 @@ import { subjectsOf } from "./cluster/names.ts";
 import { connectNats, type Nats } from "./cluster/nats.ts";
 import { ClusterPresence } from "./cluster/presence/presence.ts";
 import type { Life } from "./cluster/presence/sender.ts";
+import type { StatementSync } from "node:sqlite";
 import { Database } from "./journal/database.ts";
 import { StartError } from "./journal/start_error.ts";
 import type { ClusterState, Context, Together } from "./session/session.ts";
@@ -85,6 +86,7 @@ class Joined implements Cluster {
   readonly database: Database;
   readonly entries: ReplicatedLog;
   readonly failed: Promise<ClusterError>;
+  readonly #isOpen: StatementSync;
   readonly #cluster: string;
   readonly #log: (line: string) => void;
   #addresses: readonly string[] = [];
@@ -103,6 +105,13 @@ class Joined implements Cluster {
     this.database = database;
     this.entries = replicated;
     this.failed = failed;
+    this.#isOpen = database.prepare(
+      "SELECT 1 FROM epochs WHERE server = ? AND open = 1",
+    );
+  }
+
+  isUp(server: string): boolean {
+    return this.#isOpen.get(server) !== undefined;
   }
 
   async start(context: Context, maxUsers: number): Promise<void> {
@@ -111,7 +120,10 @@ class Joined implements Cluster {
       get addresses() {
         return addresses();
       },
-      gone: ({ server, epoch }) => this.#presence?.gone(server, epoch),
+      gone: ({ server, epoch }) => {
+        context.resumables.serverLost(server, context.now());
+        this.#presence?.gone(server, epoch);
+      },
       restarted: () => this.#presence?.restart(this.#life()),
     });
     const { hub, limits } = context;
@@ -119,6 +131,8 @@ class Joined implements Cluster {
       ...{ bus: this.nats, server: this.server, life: this.#life() },
       subject: subjectsOf(this.#cluster).here,
       ...{ hub, limits, clock: context, maxUsers, log: this.#log },
+      exited: (name, server) =>
+        context.resumables.lostElsewhere(name, server, context.now()),
     });
   }
 
