@@ -6,6 +6,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { headerOf, RawClient } from "../tools/net/raw_client.ts";
+import { within } from "../tools/net/within.ts";
 import type { Message, ServerState } from "./check/history.ts";
 import type { ParleyNode } from "./node.ts";
 
@@ -15,11 +16,16 @@ const NAME = "inspector";
 /** The most messages that HISTORY gives at a time. */
 const PAGE = 1_000;
 
-/** Everything that `node` has. `rooms` are those whose history is asked for. */
+/**
+ * Everything that `node` has, once it has the message with the id `upTo`. `rooms`
+ * are those whose history is asked for.
+ */
 export async function inspect(
   node: ParleyNode,
   rooms: readonly string[],
+  upTo: number,
 ): Promise<ServerState> {
+  await within(untilItHas(node, upTo), () => `id ${upTo} at ${node.name}`);
   const histories = new Map<string, Message[]>();
   using client = await RawClient.enter(node.port, NAME);
   for (const room of rooms) {
@@ -34,6 +40,17 @@ export async function inspect(
     bans: rowsBelow(measures, "ban"),
     mutes: rowsBelow(measures, "mute"),
   };
+}
+
+/** A server of several may be late. */
+async function untilItHas({ port }: ParleyNode, id: number): Promise<void> {
+  for (let last = 0; last < id;) {
+    using client = await RawClient.connect(port);
+    const answer = await client.ask(`REGISTER ${NAME}\n\n`);
+    last = Number(headerOf(answer, "Last-id"));
+    await client.send("LOGOUT\n\n");
+    await client.rest();
+  }
 }
 
 /** All messages of a room, oldest first. */

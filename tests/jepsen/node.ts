@@ -93,6 +93,13 @@ export class ParleyNode implements AsyncDisposable {
     if (code !== 0) this.#options.trouble(this.name, `ended with ${code}`);
   }
 
+  /** Deletes all that it stores; it must be down. */
+  async wipe(): Promise<void> {
+    for await (const { name } of Deno.readDir(this.folder)) {
+      await Deno.remove(`${this.folder}/${name}`, { recursive: true });
+    }
+  }
+
   /** Sends its process a signal: SIGSTOP, or SIGCONT. */
   signal(signal: Deno.Signal): void {
     this.#server?.signal(signal);
