@@ -34,10 +34,13 @@ const USAGE = `Usage: deno task jepsen [--runs NUMBER] [--seed NUMBER] [...]
   --seconds NUMBER  How long clients act in a run (default 120)
   --servers NUMBER  How many Parley servers: 1, or 3 with NATS (default 1)
   --clients NUMBER  How many clients talk (default 60)
+  --save FOLDER     Store the histories of runs that fail there, as JSON
   --only FAULT,...  Only these faults: ${Object.keys(FAULTS).join(", ")}`;
 
 interface Options extends Omit<RunOptions, "clockLibrary" | "nats"> {
   readonly runs: number;
+  /** Where histories are stored, if they are. */
+  readonly save: string | undefined;
 }
 
 async function main(args: string[]): Promise<number> {
@@ -64,6 +67,10 @@ async function main(args: string[]): Promise<number> {
     const violations = check(history);
     if (violations.length === 0) continue;
     failed.push(seed);
+    if (options.save !== undefined) {
+      const file = `${options.save}/history-${seed}.json`;
+      await Deno.writeTextFile(file, JSON.stringify({ violations, history }));
+    }
     console.log(explain(violations, history));
   }
   const { runs } = options;
@@ -76,7 +83,9 @@ async function main(args: string[]): Promise<number> {
 }
 
 function readOptions(args: string[]): Options | undefined {
-  const { _: others, only, ...given } = parseArgs(args, { string: ["only"] });
+  const { _: others, only, save, ...given } = parseArgs(args, {
+    string: ["only", "save"],
+  });
   const values = { ...DEFAULTS, seed: newSeed(), ...given };
   const faults =
     (only === undefined
@@ -89,7 +98,9 @@ function readOptions(args: string[]): Options | undefined {
       Number(value) >= (name === "seed" ? 0 : 1)
     );
   const { seconds, ...rest } = values;
-  return isLegal ? { ...rest, forMs: seconds * 1_000, faults } : undefined;
+  if (!isLegal) return undefined;
+  const folder = save === undefined ? undefined : `${save}`;
+  return { ...rest, forMs: seconds * 1_000, faults, save: folder };
 }
 
 const DEFAULTS = { runs: 1, seconds: 120, servers: 1, clients: 60 };
