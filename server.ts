@@ -23,6 +23,7 @@ import {
 import type { RenewableListener } from "./server/net/tls.ts";
 import { Screen } from "./server/operator/screen.ts";
 import { IN_MEMORY } from "./server/journal/journal.ts";
+import type { Cluster } from "./server/join.ts";
 import type { Server } from "./server/start.ts";
 import type { Storage } from "./server/storage.ts";
 import { StartError } from "./server/journal/start_error.ts";
@@ -61,7 +62,7 @@ async function main(args: string[]): Promise<number> {
       : usageFault(error);
     if (fault === undefined) throw error;
     await printError(fault);
-    return 2;
+    return error instanceof StartError ? error.exitCode : 2;
   } finally {
     await errorsWritten();
   }
@@ -86,10 +87,14 @@ async function run(options: Options): Promise<void> {
   const tls = await openTls(options);
   await checkWebPort(options); // now: the page is loaded after the greeting
   const log = (line: string) => screen.log(line);
-  const storage = await openFile(options, log);
+  const cluster = await openCluster(options, log);
+  if (cluster) opened.use(cluster);
+  const storage = await openFile(options, log, cluster);
   const { startServer } = await import("./server/start.ts");
   const server = opened.use(
-    startServer({ ...options, software: SOFTWARE, storage, tcp, tls, log }),
+    startServer({
+      ...{ ...options, software: SOFTWARE, storage, cluster, tcp, tls, log },
+    }),
   );
   await server.ready;
   const { addressesOf } = await import("./platform/addresses.ts");
@@ -105,10 +110,26 @@ async function run(options: Options): Promise<void> {
   operate(server, screen, stop).catch((bug) => {
     console.error("The console failed:", bug);
   });
-  await stopped;
+  const failure = await Promise.race([stopped, cluster?.failed ?? stopped]);
   signals[Symbol.dispose](); // from now on they end the program at once
   await screen[Symbol.asyncDispose]();
   screen.print("Shutting down");
+  if (failure) throw failure;
+}
+
+/**
+ * Connects to the other servers of the chat, if there are others; only then the
+ * modules for it are loaded.
+ *
+ * @throws {StartError} Why it cannot.
+ */
+async function openCluster(
+  { db, nats }: Options,
+  log: (line: string) => void,
+): Promise<Cluster | undefined> {
+  if (!nats) return undefined;
+  const { joinCluster } = await import("./server/join.ts");
+  return await joinCluster({ ...nats, db, log });
 }
 
 /**
@@ -119,10 +140,11 @@ async function run(options: Options): Promise<void> {
 async function openFile(
   { db, keep }: Options,
   log: (line: string) => void,
+  cluster: Cluster | undefined,
 ): Promise<Storage | undefined> {
-  if (db === IN_MEMORY) return undefined;
+  if (db === IN_MEMORY && !cluster) return undefined;
   const { openStorage } = await import("./server/storage.ts");
-  return openStorage({ db, keep, log });
+  return openStorage({ db, keep, log, shared: cluster });
 }
 
 /**

@@ -29,6 +29,8 @@ export interface LazyPartsOptions {
   readonly isLimited: boolean;
   /** Default {@linkcode DEFAULT_LOCKOUT_MS}. */
   readonly lockoutMs: number | undefined;
+  /** The other servers, if there are others. */
+  readonly cluster: Context["cluster"];
   /** Default: see two_socket.ts. */
   readonly acknowledgeWithinMs: number | undefined;
 }
@@ -62,8 +64,11 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       const { TwoSocketUsers } = await import("./session/two_socket.ts");
       const { acknowledgeWithinMs, clock: { after, now } } = options;
       const [hub, journal] = [options.hub(), options.journal()];
+      const { cluster } = options;
       return new TwoSocketUsers({
         ...{ hub, journal, acknowledgeWithinMs, after, now },
+        claim: cluster &&
+          ((name, lost) => cluster.claim(name, { takesOver: false, lost })),
       });
     }),
   };

@@ -39,6 +39,9 @@ import {
   NO_RATES,
 } from "./limits/rates.ts";
 
+/** In NATS, the chats of one name are one chat. */
+const DEFAULT_CLUSTER = "parley";
+
 /** The port for TLS unless told otherwise. */
 export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 
@@ -122,6 +125,32 @@ export const OPTIONS = {
     [0, MAX_HISTORY],
     DEFAULT_HISTORY,
     "Messages of a room that a user sees after joining",
+  ),
+  nats: text(
+    "ADDRESS,…",
+    undefined,
+    "Share the chat with other servers, over NATS at these addresses: " +
+      "`nats://[USER:PASSWORD@]HOST[:PORT]`, or `tls://`",
+    { otherwise: "this server is alone", group: "Several servers" },
+  ),
+  "nats-creds": text("FILE", undefined, "Credentials for NATS, from `nsc`", {
+    otherwise: "none, or those in `--nats`",
+    requires: ["nats"],
+  }),
+  "nats-ca": text(
+    "FILE",
+    undefined,
+    "PEM file with the certificate that signed those of NATS; implies TLS",
+    { otherwise: "the authorities that Deno knows", requires: ["nats"] },
+  ),
+  cluster: text("NAME", DEFAULT_CLUSTER, "Name of the chat in NATS", {
+    requires: ["nats"],
+  }),
+  "server-name": text(
+    "NAME",
+    undefined,
+    "Name of this server, which no other server of the chat has",
+    { otherwise: "the host name of this computer", requires: ["nats"] },
   ),
   "require-login": flag("Accept only users with an account; no guests", {
     group: "Accounts",
@@ -225,6 +254,13 @@ function optionsOf(values: Values<typeof OPTIONS>) {
       forMs: values.keep,
       messages: values["keep-messages"],
       bytes: values["keep-bytes"],
+    },
+    nats: values.nats === undefined ? undefined : {
+      servers: values.nats.split(",").filter((address) => address !== ""),
+      credentials: values["nats-creds"],
+      ca: values["nats-ca"],
+      cluster: values.cluster,
+      server: values["server-name"],
     },
     history: values.history,
     requireLogin: values["require-login"],

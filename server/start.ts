@@ -46,6 +46,7 @@ import { Admission } from "./net/admission.ts";
 import { Turns } from "./net/turns.ts";
 import { ResumableSessions, SESSION_LIMITS } from "./accounts/resume_tokens.ts";
 import { type LazyParts, lazyParts } from "./lazy_parts.ts";
+import type { Cluster } from "./join.ts";
 import type { Storage } from "./storage.ts";
 import { tlsLimits } from "./tls_limits.ts";
 
@@ -57,6 +58,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
   readonly tls?: TlsListener | undefined;
   /** The file, which the server closes; default: all is lost when it stops. */
   readonly storage?: Storage | undefined;
+  /** The other servers of the chat; default: there are none. */
+  readonly cluster?: Cluster | undefined;
   /** How much is kept in memory without a file; default 64 MiB. */
   readonly keep?: { readonly bytes?: number | undefined };
   /**
@@ -135,7 +138,7 @@ export function startServer(options: ServerOptions = {}): Server {
   }
   const ticking = startTicking(context, { log, logLines });
   const turns = openTurns();
-  const sessions = loadSessions(context, storage);
+  const sessions = loadSessions(context, options);
   const ready = sessions.then(() => {});
   ready.catch(() => {}); // its caller is told
   const acceptor = openAcceptor(options, context, sessions);
@@ -162,6 +165,7 @@ export function startServer(options: ServerOptions = {}): Server {
       await context.floods?.[Symbol.asyncDispose]();
       await acceptor[Symbol.asyncDispose]();
       (await turns)[Symbol.dispose]();
+      await options.cluster?.[Symbol.asyncDispose]();
       storage?.[Symbol.dispose]();
       memory.loaded?.close();
     },
@@ -234,18 +238,23 @@ async function tellUsedShares(
  * cleared. Clients that connect meanwhile wait; the operator does not. What was
  * stored about accounts, bans and mutes is read before the first session.
  */
-async function loadSessions(context: Context, storage: Storage | undefined) {
+async function loadSessions(
+  context: Context,
+  { storage, cluster, maxConnections = MAX_CONNECTIONS }: ServerOptions,
+) {
   const { serve } = await import("./session/serve.ts");
   const { CHECK_EVERY_MS, KeepaliveTimer } = await import(
     "./session/keepalive.ts"
   );
   try {
     for (const table of ["accounts", "bans", "mutes"] as const) {
-      if (storage?.has(table)) await context[table].load();
+      // The log can have entries about what this server has none of yet.
+      if (cluster || storage?.has(table)) await context[table].load();
     }
   } catch (error) {
     throw storage!.explained(error); // it has the tables
   }
+  await cluster?.start(context, maxConnections);
   setImmediate(() => context.accounts.loaded?.prepare()); // before the first chat
   const keepalive = new KeepaliveTimer(context);
   const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
@@ -272,7 +281,7 @@ function createContext(
   const parts = lazyParts({
     ...{ clock, database, isLimited, log: logLine },
     ...{ hub: () => hub, journal: () => journal },
-    lockoutMs: options.lockoutMs,
+    ...{ lockoutMs: options.lockoutMs, cluster: options.cluster },
     acknowledgeWithinMs: options.acknowledgeWithinMs,
   });
   const hub = createHub(parts, logLine, isLimited);
@@ -280,6 +289,7 @@ function createContext(
     new MemoryJournal({ maxBytes: options.keep?.bytes });
   journal.connect(hub, hub.shares);
   return {
+    cluster: options.cluster,
     hub,
     journal,
     ...parts,

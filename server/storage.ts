@@ -8,8 +8,10 @@
 import { ResumableSessionTable } from "./accounts/resume_tokens.ts";
 import { Database } from "./journal/database.ts";
 import { explained } from "./journal/database_file.ts";
-import type { Journal } from "./journal/journal.ts";
+import { IN_MEMORY, type Journal } from "./journal/journal.ts";
+import type { Log } from "./journal/log.ts";
 import type { Keep } from "./journal/retention.ts";
+import { StartError } from "./journal/start_error.ts";
 import { SqliteJournal } from "./journal/sqlite_journal.ts";
 import { DEFAULT_KEEP } from "./limits/rates.ts";
 import { CLOCK, type Clock } from "./net/clock.ts";
@@ -25,6 +27,14 @@ export interface StorageOptions {
   readonly log?: (line: string) => void;
   /** What waits are measured by; tests give their own. */
   readonly clock?: Clock;
+  /** The open file, and the log that orders its entries with other servers. */
+  readonly shared?: SharedLog | undefined;
+}
+
+/** A log that is applied to a database, which this closes. */
+export interface SharedLog {
+  readonly database: Database;
+  readonly entries: Log;
 }
 
 /** Tables that are read at the start if they have rows. */
@@ -32,7 +42,8 @@ export type ReadAtStart = "accounts" | "bans" | "mutes";
 
 /** An open file. */
 export interface Storage extends Disposable {
-  readonly file: string;
+  /** Undefined if all is in memory. */
+  readonly file: string | undefined;
   readonly keep: Keep;
   readonly database: Database;
   readonly journal: Journal;
@@ -52,18 +63,21 @@ export interface Storage extends Disposable {
  * @throws {StartError} If it cannot be used, and why.
  */
 export function openStorage(
-  { db, keep, log = console.log, clock = CLOCK }: StorageOptions,
+  { db, keep, log = console.log, clock = CLOCK, shared }: StorageOptions,
 ): Storage {
   using opened = new DisposableStack();
-  const database = opened.use(new Database(db, log));
+  const database = opened.use(shared?.database ?? new Database(db, log));
+  if (!shared) checkAlone(database, db);
+  const entries = shared?.entries ?? database;
   const { bytes = DEFAULT_KEEP.bytes } = keep ?? {};
   const whole = { ...DEFAULT_KEEP, ...keep, bytes };
   try {
-    const journal = new SqliteJournal(database, { ...whole, log });
+    const journal = new SqliteJournal(database, { ...whole, log, entries });
     const resumables = new ResumableSessionTable(database);
     opened.move();
     return {
-      ...{ file: db, keep: whole, database, journal, resumables },
+      file: db === IN_MEMORY ? undefined : db,
+      ...{ keep: whole, database, journal, resumables },
       floods: new Floods(() => journal.lastId, clock),
       has: (table) =>
         database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
@@ -77,4 +91,13 @@ export function openStorage(
   } catch (error) {
     throw explained(db, error);
   }
+}
+
+/** @throws {StartError} If the file is that of a server of a cluster. */
+function checkAlone(database: Database, db: string): void {
+  if (!database.prepare("SELECT 1 FROM cluster").get()) return;
+  throw new StartError(
+    `Cannot use the file ${db} without --nats: it belongs to a chat on several ` +
+      "servers; start the server with --nats, or choose another file with --db",
+  );
 }

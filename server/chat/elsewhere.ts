@@ -12,19 +12,37 @@
  *
  * @module
  */
+import type { Batch } from "./batch.ts";
 import type { Hub } from "./hub.ts";
 import { NameMap } from "./names.ts";
 import type { Change } from "./presence.ts";
-import type { Elsewhere, Room, User, UserElsewhere } from "./user.ts";
+import type {
+  Delivery,
+  Elsewhere,
+  Room,
+  Signal,
+  User,
+  UserElsewhere,
+} from "./user.ts";
 
 /** The word for all users, which is used like the name of a room. */
 const ALL = "ALL";
 
 /** What happens on this server, to be told to the others. */
-export type Told = Pick<
-  Elsewhere,
-  "entered" | "exited" | "joined" | "left" | "changed" | "closing"
->;
+export interface Told extends
+  Pick<
+    Elsewhere,
+    "entered" | "exited" | "joined" | "left" | "changed" | "closing" | "pass"
+  > {
+  /** Whether those here acknowledge a message of a user of `server`. */
+  acknowledge(
+    server: string,
+    firstId: number,
+    acknowledged: Delivery["acknowledged"],
+  ): void;
+  /** Whether those of `server` acknowledge a message of a user here. */
+  acknowledged(server: string, firstId: number): Promise<boolean>;
+}
 
 /** The members of a room, or all users, on the other servers. */
 interface Place {
@@ -71,10 +89,30 @@ export class UsersElsewhere implements Elsewhere {
     return place ? place.members.size - place.here : 0;
   }
 
-  receivers(to: string): number {
+  delivered(
+    { from, to, firstId }: Batch,
+    acknowledged: Delivery["acknowledged"],
+  ): number {
+    const sender = this.#all.members.get(from.toLowerCase())?.at(-1);
+    if (sender?.peer.kind === "classic" && !this.#isHere(ALL, from)) {
+      this.#told.acknowledge(sender.server, firstId, acknowledged);
+    }
     if (to === ALL || to.startsWith("#")) return this.count(to);
     const user = this.named(to);
     return user && !this.#isHere(ALL, user.name) ? 1 : 0;
+  }
+
+  acknowledged(to: string, firstId: number): Promise<boolean>[] {
+    const user = this.named(to);
+    const users = user ? [user] : this.members(to);
+    const servers = new Set<string>();
+    for (const { peer, server } of users) {
+      if (peer.kind === "classic") servers.add(server);
+    }
+    return Array.from(
+      servers,
+      (server) => this.#told.acknowledged(server, firstId),
+    );
   }
 
   *members(room: string): Generator<UserElsewhere> {
@@ -117,6 +155,10 @@ export class UsersElsewhere implements Elsewhere {
   left(user: User, room: Room): void {
     this.#countHere(room.name, user, -1);
     this.#told.left(user, room);
+  }
+
+  pass(user: UserElsewhere, signal: Signal): void {
+    this.#told.pass(user, signal);
   }
 
   changed(user: User): void {

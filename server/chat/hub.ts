@@ -230,7 +230,7 @@ export class Hub implements Output {
       if (acknowledgement !== false) recipients++;
       if (user.peer.congested) congested.push(user.peer);
     }
-    recipients += this.elsewhere?.receivers(batch.to) ?? 0;
+    recipients += this.elsewhere?.delivered(batch, acknowledged) ?? 0;
     return { recipients, acknowledged, congested };
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Headers } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
 
 /** How a user registered, as WHO lists it. */
@@ -88,6 +89,14 @@ export interface Mover {
   readonly peer: Pick<Peer, "remote" | "network">;
 }
 
+/** What one user sends another, of which nothing is stored: see requests.ts. */
+export interface Signal {
+  readonly verb: "CALL" | "ACCEPT" | "DECLINE";
+  /** The name of the user who sends it. */
+  readonly from: string;
+  readonly headers: Headers;
+}
+
 /** A user of another server of the chat. */
 export interface UserElsewhere {
   readonly name: string;
@@ -109,8 +118,18 @@ export interface Elsewhere {
   similar(name: string): string | undefined;
   /** How many there are in a room, or in all for `ALL`, who are not here too. */
   count(room: string): number;
-  /** How many there a message to a room, a user or `ALL` is for. */
-  receivers(to: string): number;
+  /**
+   * A message was queued for the users here, who acknowledge it or not: a sender
+   * with a two-socket client there is told.
+   *
+   * @returns How many users there it is for.
+   */
+  delivered(batch: Batch, acknowledged: Delivery["acknowledged"]): number;
+  /**
+   * For each server with two-socket receivers of a message that was sent here:
+   * whether all of them acknowledge it.
+   */
+  acknowledged(to: string, firstId: number): Promise<boolean>[];
   /** Those whom {@linkcode Elsewhere.count} counts. */
   members(room: string): Iterable<UserElsewhere>;
   /** Whether a user of that very name is in the room there. */
@@ -119,6 +138,8 @@ export interface Elsewhere {
   roomName(name: string): string | undefined;
   /** All rooms with members there, by name. */
   rooms(): Iterable<string>;
+  /** Passes a signal on to a user there; it may be lost. */
+  pass(user: UserElsewhere, signal: Signal): void;
   /** A user enters here. */
   entered(user: User): void;
   /** A user leaves the chat here; call it before the user leaves the rooms. */

@@ -32,6 +32,8 @@ export interface Subjects {
   readonly heartbeat: string;
   /** Behind it, a server's name: who uses that name answers. */
   readonly name: string;
+  /** Who is where. */
+  readonly here: string;
 }
 
 /** The subjects of the cluster of that name. */
@@ -42,5 +44,6 @@ export function subjectsOf(cluster: string): Subjects {
     stored: `${cluster}.rep.`,
     heartbeat: `${cluster}.hb.`,
     name: `${cluster}.name.`,
+    here: `${cluster}.here`,
   };
 }

@@ -23,6 +23,7 @@ import {
 import { listRooms } from "../chat/room_list.ts";
 import { becauseOf } from "../accounts/mutes.ts";
 import { accounts, deleteAccount, forget, unblock } from "./owners.ts";
+import { cluster } from "./cluster_report.ts";
 import { ban, bans, kick, mute, unban, unmute } from "./people.ts";
 
 /** The usage has the arguments: TEXT and [REASON] may have many words. */
@@ -51,6 +52,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
     "NAME|ADDRESS [TIME]",
   ],
   forget: [forget, "Delete the messages of rooms", "ROOM|ADDRESS"],
+  cluster: [cluster, "List the servers of this chat"],
   backup: [backup, "Copy messages and accounts to a file", "FILE"],
   stop: [stop, "Send a notice to all users, and stop"],
 }));

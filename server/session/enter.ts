@@ -7,10 +7,11 @@
 import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import type { Newcomer } from "../chat/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
 import { Registered } from "./sender.ts";
-import type { Context, Session } from "./session.ts";
+import type { Context, Session, Together } from "./session.ts";
 
 /** A user that may enter, and how. */
 export interface Entry {
@@ -37,6 +38,9 @@ export async function enter(
   const { name, signature, deed } = entry;
   const { address, connection, state } = session;
   if (state.type === "new") state.reserved = name;
+  using held = new DisposableStack();
+  const { cluster } = context;
+  if (cluster) held.use(await claimName(session, cluster, entry));
   const resumable = entry.resumed ??
     await resumables.begin(
       name,
@@ -56,6 +60,7 @@ export async function enter(
   if (!isProved) context.hub.muting.newcomer(name);
   const user = new Registered(session, context, { ...entry, resumable });
   session.state = user;
+  session.claim = held.move();
   resumables.resume(resumable, connection, address.network);
   resumable.host = hostOf(connection.remote);
   connection.maxBodyBytes = settings.maxBodyBytes;
@@ -70,6 +75,23 @@ export async function enter(
     user.notify(encode("NOTICE", ["server"], {}, error.message));
   }
   user.release();
+}
+
+/** Has the name for the user alone, on all servers. */
+function claimName(
+  { connection }: Session,
+  cluster: Together,
+  { name, account, resumed }: Entry,
+): Promise<Disposable> {
+  const takesOver = account !== undefined || resumed !== undefined;
+  return cluster.claim(name, { takesOver, lost: () => replace(connection) });
+}
+
+/** Ends a connection, dead or alive, for which there is a newer one. */
+export function replace(connection: Newcomer | undefined): void {
+  connection?.end(
+    new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
+  );
 }
 
 /**

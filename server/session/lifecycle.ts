@@ -67,6 +67,7 @@ function end(session: Session, context: Context): void {
   if (!session.admitted) return;
   const reason = inWords(connection.ending);
   release(session, context);
+  session.claim?.[Symbol.dispose]();
   if (state.type === "two-socket") {
     context.twoSocketUsers.loaded?.remove(state.user, reason);
   }

@@ -13,7 +13,6 @@ import {
   type ResumableSession,
   RESUME_WINDOW_MS,
 } from "../accounts/resume_tokens.ts";
-import type { Newcomer } from "../chat/names.ts";
 import { hostOf } from "../net/connection.ts";
 import {
   type Answer,
@@ -26,7 +25,7 @@ import {
   single,
 } from "./session.ts";
 import { ASK_AFTER_MS, ASKED_FOR_MS } from "./keepalive.ts";
-import { enter } from "./enter.ts";
+import { enter, replace } from "./enter.ts";
 import { Registered } from "./sender.ts";
 
 /** A command of a session that is not registered. */
@@ -243,13 +242,6 @@ export function release({ state }: Session, { hub }: Context): void {
   state.reserved = undefined;
 }
 
-/** Ends a connection, dead or alive, for which there is a newer one. */
-export function replace(connection: Newcomer | undefined): void {
-  connection?.end(
-    new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
-  );
-}
-
 /** @throws {ChatError} 105 if the session has a user. */
 export function unregistered({ state }: Session, deed: string): New {
   if (state.type === "new") return state;
@@ -290,6 +282,7 @@ async function registerTwoSocket(
   session.pace.work.isExempt = which === "TORECV";
   session.connection.maxBodyBytes = settings.maxBodyBytes;
   await resumables.forget(name); // of a guest, whose messages these are not
+  if (user.claiming) await twoSocketUsers.claimed(user);
   if (session.hasEnded) return;
   session.connection.outbox.answer(encode("REGISTERED", [which, name]));
   user.registered();

@@ -21,7 +21,7 @@ import {
 import { encodeSents } from "../chat/batch.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import { listRooms } from "../chat/room_list.ts";
-import type { User, UserElsewhere } from "../chat/user.ts";
+import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
   type Answer,
@@ -283,7 +283,7 @@ export const MAX_ADDRESSES = 8;
 
 /** What passes a request on as `verb`, and answers with `answer`. */
 function passOn(
-  verb: RequestVerb,
+  verb: Signal["verb"],
   answer: ServerVerb,
   headersOf: (frame: Frame, from: string) => Headers,
 ): UserCommand["run"] {
@@ -297,7 +297,9 @@ function passOn(
       ? { ...all, Reason: undefined }
       : all;
     if (verb === "CALL") address.calls.count(to.name, now());
-    to.peer.notify(encode(verb, [user.name], headers));
+    if ("server" in to) {
+      hub.elsewhere?.pass(to, { verb, from: user.name, headers });
+    } else to.peer.notify(encode(verb, [user.name], headers));
     return encode(answer, [to.name]);
   };
 }
@@ -307,8 +309,8 @@ function otherUser(
   user: User,
   hub: Hub,
   { args: [name = ""], verb }: Frame,
-): User {
-  const other = hub.userNamed(name);
+): User | UserElsewhere {
+  const other = hub.userNamed(name) ?? hub.elsewhere?.named(name);
   if (!other) throw new ChatError(102, `no user "${name}" is connected`);
   if (other === user) {
     throw new ChatError(118, `Cannot ${verb} "${name}": that is you`);

@@ -8,6 +8,7 @@
  * @module
  */
 import { ChatError, type Frame } from "../../protocol.ts";
+import { UndecidedError } from "../journal/undecided_error.ts";
 import { overRate } from "../limits/limits.ts";
 import type { RestTiming, WorkTiming } from "../limits/timing.ts";
 import type { Connection } from "../net/connection.ts";
@@ -51,7 +52,8 @@ export async function serve(
     connection.end("connection closed");
   } catch (bug) {
     connection.end("server error");
-    throw bug;
+    // The client asks again, with the same key: that shows what became of it.
+    if (!(bug instanceof UndecidedError)) throw bug;
   } finally {
     pace.work.end(now);
     sessions.delete(session);

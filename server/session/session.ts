@@ -74,6 +74,8 @@ export class Session {
   state: State = { type: "new" };
   /** Whether it counts as one of the connections that the limits allow. */
   admitted = false;
+  /** Gives its user's name up, on all servers of the chat. */
+  claim: Disposable | undefined;
 
   /** A new one; `now` is in milliseconds that never jump. */
   constructor(
@@ -135,8 +137,68 @@ export class Session {
   }
 }
 
+/** A server that has one chat with others; see server/join.ts. */
+export interface Together {
+  /** The other servers that are there. */
+  readonly others: ClusterState["others"];
+  /**
+   * Claims a name for a user of this server alone; one who owns it `takesOver`
+   * from other servers. Dispose to give it up. `lost` is called when its owner
+   * has signed in on another server.
+   *
+   * @throws {ChatError} 104 if another server has a user of that name, or of one
+   * that looks like it; 119 if the servers cannot agree now.
+   * @throws {UndecidedError} If that is not known.
+   */
+  claim(
+    name: string,
+    options: { readonly takesOver: boolean; lost(): void },
+  ): Promise<Disposable>;
+  /** Tells the others where clients find this server. */
+  announce(addresses: readonly string[]): void;
+  /** For the operator. */
+  state(): ClusterState;
+}
+
+/** How several servers of one chat are. */
+export interface ClusterState {
+  /** The name of this server. */
+  readonly server: string;
+  /** The version of NATS, and whether this server is connected to it. */
+  readonly nats: string;
+  readonly isConnected: boolean;
+  /** Whether the others know this server. */
+  readonly isOpen: boolean;
+  /** Whether the log takes entries. */
+  readonly takesEntries: boolean;
+  /** How far this server has applied the log, and what of it is missing. */
+  readonly sequence: number;
+  readonly hash: string;
+  readonly lag: number;
+  /** Messages in the log that do not count. */
+  readonly refused: number;
+  /** The log in NATS. */
+  readonly stream: {
+    readonly last: number;
+    readonly leader: string | undefined;
+    readonly replicas: ReadonlyMap<string, boolean>;
+  };
+  /** The other servers. */
+  readonly others: readonly {
+    readonly server: string;
+    readonly sequence: number;
+    readonly lag: number;
+    /** Undefined if it is not known yet. */
+    readonly agrees: boolean | undefined;
+    readonly heardMs: number;
+    readonly addresses: readonly string[];
+  }[];
+}
+
 /** What all sessions share. */
 export interface Context extends Clock {
+  /** The other servers of the chat; undefined if this one is alone. */
+  readonly cluster?: Together | undefined;
   /** Users and rooms. */
   readonly hub: Hub;
   /** Messages, which it hands on to the hub. */

@@ -7,13 +7,12 @@
 import { ChatError, encode, type Frame, text } from "../../protocol.ts";
 import { type Account, type Accounts, exists } from "../accounts/accounts.ts";
 import { parseVerifier } from "../accounts/scram.ts";
-import { enter, registered } from "./enter.ts";
+import { enter, registered, replace } from "./enter.ts";
 import {
   addressOf,
   afterOf,
   askHolder,
   refuseStranger,
-  replace,
   unregistered,
 } from "./register.ts";
 import type { Registered } from "./sender.ts";

@@ -65,6 +65,10 @@ export interface TwoSocketContext extends Clock {
   readonly journal: Journal;
   /** A receiver must send RECEIVED within this time, in milliseconds; default 5,000. */
   readonly acknowledgeWithinMs?: number | undefined;
+  /** Has a name for a user on all servers of the chat, if there are others. */
+  readonly claim?:
+    | ((name: string, lost: () => void) => Promise<Disposable>)
+    | undefined;
 }
 
 /** The two-socket users, with those that have one socket so far. */
@@ -99,7 +103,27 @@ export class TwoSocketUsers {
     const user = new TwoSocketUser(name, this.#context, this.#patience);
     this.#users.add(name, user);
     user.take(role, connection);
+    const lost = () => this.remove(user, "name in use");
+    user.claiming = this.#context.claim?.(name, lost);
+    user.claiming?.catch(() => {}); // both sockets are told
     return user;
+  }
+
+  /**
+   * Resolves when the user has its name on all servers.
+   *
+   * @throws {ChatError} 100 if another server has a user of that name, and 119 if
+   * the servers cannot agree; then the user is removed.
+   * @throws {UndecidedError} If that is not known.
+   */
+  async claimed(user: TwoSocketUser): Promise<void> {
+    try {
+      await user.claiming;
+    } catch (cause) {
+      this.remove(user, "name in use");
+      if (!(cause instanceof ChatError) || cause.code !== 104) throw cause;
+      throw new ChatError(100, cause.message, { cause });
+    }
   }
 
   /** Removes the user, and ends both sockets. Idempotent. */
@@ -107,6 +131,7 @@ export class TwoSocketUsers {
     if (this.#users.get(user.name) !== user) return;
     this.#users.delete(user.name);
     this.#context.hub.names.release(user.name);
+    user.claiming?.then((claim) => claim[Symbol.dispose](), () => {});
     user.end(reason);
   }
 }
@@ -126,6 +151,8 @@ export class TwoSocketUser implements Peer {
   readonly kind = "classic";
   /** In the hub, once both sockets are there. */
   user: User | undefined;
+  /** What gives its name up again on all servers, when it has it. */
+  claiming: Promise<Disposable> | undefined;
   readonly #context: TwoSocketContext;
   readonly #patience: Patience;
   readonly #sockets = new Map<Role, Connection>();
@@ -231,13 +258,16 @@ export class TwoSocketUser implements Peer {
     const to = this.#checkTarget(this.user, frame.args[0]!);
     const drafts = [{ to, body: frame.body }];
     const [stored] = await journal.append(this.name, drafts).catch(undelivered);
-    const { delivery } = stored!; // one result for one draft
+    const { delivery, firstId } = stored!; // one result for one draft
     const late = Promise.withResolvers<boolean[]>();
     using _timer = this.#context.after(
       ANSWER_WITHIN_MS,
       () => late.resolve([false]),
     );
-    const all = Promise.all(delivery.acknowledged);
+    const all = Promise.all([
+      ...delivery.acknowledged,
+      ...hub.elsewhere?.acknowledged(to, firstId) ?? [],
+    ]);
     const acknowledged = await Promise.race([all, late.promise]);
     const kept = delivery.recipients > 0 || hub.names.owned(to) !== undefined; // for its login
     if (!kept || acknowledged.includes(false)) {
@@ -318,7 +348,8 @@ export class TwoSocketUser implements Peer {
   /** Whether another two-socket user waits for us, with a message to many. */
   #holdsUp({ from, to }: Batch): boolean {
     const { hub } = this.#context;
-    return to !== this.name && hub.userNamed(from)?.peer.kind === "classic";
+    const sender = hub.userNamed(from) ?? hub.elsewhere?.named(from);
+    return to !== this.name && sender?.peer.kind === "classic";
   }
 
   async relief(): Promise<void> {

@@ -64,8 +64,8 @@ export interface ClusterView {
   readonly addresses: readonly string[];
   /** The servers, or their addresses, are others now. */
   peersChanged?(): void;
-  /** A server has begun an epoch. */
-  up?(origin: Origin): void;
+  /** This server has begun another epoch: the others took it for gone. */
+  restarted?(): void;
   /** A server's epoch is over: it has stopped, or is taken for gone. */
   gone?(origin: Origin): void;
 }
@@ -139,6 +139,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   #ends: StreamEnds;
   #behind = 0;
   #missing = 0;
+  #hasStarted = false;
   #failure: ClusterError | undefined;
   #onProgress = () => {};
 
@@ -160,8 +161,9 @@ export class ReplicatedLog implements Log, AsyncDisposable {
       waiting: (envelope) =>
         envelope.server === server ? this.#writer.waiting(envelope) : undefined,
       up: (origin, lost) => {
-        if (origin.server === server) this.claims.lost(lost);
-        else this.#view.up?.(origin);
+        if (origin.server !== server) return;
+        this.claims.lost(lost);
+        if (this.#hasStarted) setTimeout(() => this.#view.restarted?.());
       },
       gone: (origin) => {
         if (origin.server !== server) this.#view.gone?.(origin);
@@ -241,6 +243,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     await Promise.race([this.#writer.start(), failed]);
     this.#peers.beat();
     this.#rejectStart = () => {};
+    this.#hasStarted = true;
   }
 
   #rejectStart: (error: ClusterError) => void = () => {};

@@ -6,6 +6,7 @@
  * @module
  */
 import { isRoomName, isUserName } from "../../../protocol.ts";
+import type { Signal } from "../../chat/user.ts";
 import { type Change, MAX_ROOMS } from "./facts.ts";
 
 /** Longest message, in bytes. NATS takes 1 MiB, if nobody has changed it. */
@@ -49,6 +50,20 @@ export type Frame =
     }
     /** The server `of`, or each for `*`, shall send all its facts. */
     | { readonly kind: "ask"; readonly of: string }
+    /** A signal for a user of the server `of`. */
+    | {
+      readonly kind: "signal";
+      readonly of: string;
+      readonly to: string;
+      readonly signal: Signal;
+    }
+    /** Whether my two-socket users acknowledge a message of a user of `of`. */
+    | {
+      readonly kind: "ack";
+      readonly of: string;
+      readonly id: number;
+      readonly all: boolean;
+    }
     /** I stop: my users move. */
     | { readonly kind: "bye" }
   );
@@ -99,6 +114,18 @@ export function decodeFrame(bytes: Uint8Array): Frame | string {
       ? { ...from, kind, of }
       : "it asks no server";
   }
+  if (kind === "ack") {
+    const { id, all } = found;
+    return isServerName(of) && isCount(id) && typeof all === "boolean"
+      ? { ...from, kind, of, id, all }
+      : "it acknowledges nothing";
+  }
+  if (kind === "signal") {
+    const { to, signal } = found;
+    return isServerName(of) && isUser(to) && isSignal(signal)
+      ? { ...from, kind, of, to, signal }
+      : "it has what is no signal";
+  }
   if (!isCount(n)) return "it has no number";
   if (kind === "beat") {
     return isText(digest, /^[0-9a-z.]{1,20}$/)
@@ -124,7 +151,7 @@ function isChange(change: unknown): change is Change {
   const [what, key, second, third, rooms, ...rest] = change;
   if (rest.length > 0) return false;
   if (what === "#") return isText(key, WORD) && isCount(second);
-  if (typeof key !== "string" || !isUserName(key)) return false;
+  if (!isUser(key)) return false;
   switch (what) {
     case "+":
       return isPeer(second, third) && Array.isArray(rooms) &&
@@ -145,6 +172,27 @@ const WORD = /^[\x21-\x7e]{1,80}$/;
 
 function isPeer(remote: unknown, kind: unknown): boolean {
   return isText(remote, WORD) && isText(kind, /^(guest|account|classic)$/);
+}
+
+/** Whether it can be sent to a user: requests.ts has the whole form of each. */
+function isSignal(signal: unknown): signal is Signal {
+  if (!isRecord(signal) || !isRecord(signal["headers"])) return false;
+  const { verb, from, headers } = signal;
+  return isText(verb, /^(CALL|ACCEPT|DECLINE)$/) && isUser(from) &&
+    Object.entries(headers).every(([name, value]) =>
+      SIGNAL_HEADERS.test(name) && [value].flat().length <= MAX_VALUES &&
+      [value].flat().every((one) => isText(one, /^\P{Cc}{1,255}$/u))
+    );
+}
+
+const SIGNAL_HEADERS =
+  /^(Session|From|Address|Commit|Key|Purpose|Name|Size|Files|Reason)$/;
+
+/** Limit of the values of one header; a call has so many addresses. */
+const MAX_VALUES = 8;
+
+function isUser(name: unknown): name is string {
+  return typeof name === "string" && isUserName(name);
 }
 
 function isRoom(name: unknown): boolean {

@@ -6,6 +6,8 @@
  *     delta  what has changed, numbered
  *     ask    for all facts, by a server that misses a delta or has another digest
  *     piece  of all facts
+ *     signal from a user to a user of another server
+ *     ack    whether two-socket users acknowledge a message of another server
  *     bye    the server stops
  *
  * The users of a server that is gone have {@linkcode MOVE_MS} to come back on
@@ -19,6 +21,7 @@
  * @module
  */
 import { networkOf } from "../../../core/net/ip_address.ts";
+import { encode } from "../../../protocol.ts";
 import { type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
 import type { Hub } from "../../chat/hub.ts";
 import type { ConnectionsElsewhere, Limits } from "../../limits/limits.ts";
@@ -190,8 +193,22 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
       known.endedSince = frame.since;
       return;
     }
+    if (frame.kind === "signal") return this.#signal(frame);
+    if (frame.kind === "ack") return this.#ack(frame);
     known.peer ??= this.#newPeer(known, frame);
     known.peer.hear(frame);
+  }
+
+  #signal({ of, to, signal }: Frame & { kind: "signal" }): void {
+    const { hub, server } = this.#options;
+    const user = of === server ? hub.userNamed(to) : undefined;
+    const { verb, from, headers } = signal;
+    user?.peer.notify(encode(verb, [from], headers));
+  }
+
+  #ack({ of, server, id, all }: Frame & { kind: "ack" }): void {
+    if (of !== this.#options.server) return;
+    this.#sender.acknowledgements.heard(server, id, all);
   }
 
   #hearOwn({ epoch, since }: Frame): void {
@@ -269,6 +286,7 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
     const { peer, table } = known;
     if (!peer) return;
     peer[Symbol.dispose]();
+    this.#sender.acknowledgements.gone(table.server);
     known.leaving?.timer[Symbol.dispose]();
     known.leaving?.table.clear(reason);
     const timer = this.#options.clock.after(MOVE_MS, () => {

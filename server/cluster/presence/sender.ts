@@ -5,9 +5,16 @@
  *
  * @module
  */
-import type { Room, User } from "../../chat/user.ts";
+import type {
+  Delivery,
+  Room,
+  Signal,
+  User,
+  UserElsewhere,
+} from "../../chat/user.ts";
 import type { Told } from "../../chat/elsewhere.ts";
 import type { Clock } from "../../net/clock.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import { type Change, Facts } from "./facts.ts";
 import { encodeFrame, type Frame, portions } from "./frames.ts";
 
@@ -31,6 +38,8 @@ type Own<F = Frame> = F extends Frame ? Omit<F, "server" | "epoch" | "since">
 
 /** See the top of the file. */
 export class PresenceSender implements Told, Disposable {
+  /** What the others tell of the messages that are sent here. */
+  readonly acknowledgements: Acknowledgements = new Acknowledgements();
   readonly #server: string;
   readonly #clock: Clock;
   readonly #publish: (bytes: Uint8Array) => void;
@@ -83,6 +92,25 @@ export class PresenceSender implements Told, Disposable {
 
   changed({ name, peer }: User): void {
     this.#change(["=", name, peer.remote, peer.kind]);
+  }
+
+  pass({ name, server }: UserElsewhere, signal: Signal): void {
+    if (this.#closed) return;
+    this.#flush(); // the other server knows the user from whom it is
+    this.#send({ kind: "signal", of: server, to: name, signal });
+  }
+
+  async acknowledge(
+    of: string,
+    id: number,
+    acknowledged: Delivery["acknowledged"],
+  ): Promise<void> {
+    const all = !(await Promise.all(acknowledged)).includes(false);
+    if (!this.#closed) this.#send({ kind: "ack", of, id, all });
+  }
+
+  acknowledged(server: string, firstId: number): Promise<boolean> {
+    return this.acknowledgements.of(server, firstId);
   }
 
   /** Tells that the users move to other servers, and from now on nothing. */

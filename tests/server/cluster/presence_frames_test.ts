@@ -1,5 +1,6 @@
 /** What servers send each other about their users, and what is refused. */
 import { assertEquals, assertLess } from "@std/assert";
+import type { Signal } from "../../../server/chat/user.ts";
 import type { Change } from "../../../server/cluster/presence/facts.ts";
 import {
   decodeFrame,
@@ -21,6 +22,16 @@ const CHANGES: Change[] = [
   ["#", "2001:db8:1:2::/64", 3],
 ];
 
+const SIGNAL: Signal = {
+  verb: "CALL",
+  from: "alice",
+  headers: {
+    Session: "1",
+    Address: ["10.0.0.1:1", "[::1]:2"],
+    Name: "h\u00f6",
+  },
+};
+
 /** What decodeFrame() finds in a delta with one change. */
 function withChange(change: unknown): Frame | string {
   const delta = { v: 1, ...FROM, kind: "delta", n: 1, changes: [change] };
@@ -34,6 +45,8 @@ Deno.test("every frame is read as it was written", () => {
     { ...FROM, kind: "piece", n: 3, piece: 0, of: 2, changes: CHANGES },
     { ...FROM, kind: "ask", of: "*" },
     { ...FROM, kind: "ask", of: "b" },
+    { ...FROM, kind: "signal", of: "b", to: "bob", signal: SIGNAL },
+    { ...FROM, kind: "ack", of: "b", id: 7, all: false },
     { ...FROM, kind: "bye" },
   ];
 
@@ -103,6 +116,45 @@ Deno.test("a frame needs all of its fields", () => {
       const found = read({ [field]: value });
       assertEquals(typeof found, "string", `${field}: ${value}`);
     }
+  }
+});
+
+Deno.test("a signal has nothing that no signal has", () => {
+  const frame = { v: 1, ...FROM, kind: "signal", of: "b", to: "bob" };
+  const read = (signal: unknown, fields = {}) =>
+    decodeFrame(bytes(JSON.stringify({ ...frame, signal, ...fields })));
+  const withHeaders = (headers: unknown) => ({ ...SIGNAL, headers });
+
+  assertEquals(typeof read(SIGNAL), "object");
+  const bad = [
+    null,
+    { ...SIGNAL, verb: "FORWARD" },
+    { ...SIGNAL, from: "a b" },
+    withHeaders([]),
+    withHeaders({ "Content-length": "5" }),
+    withHeaders({ Name: "a\nUser: b" }),
+    withHeaders({ Name: "\u009b2J" }),
+    withHeaders({ Name: "x".repeat(256) }),
+    withHeaders({ Name: "" }),
+    withHeaders({ Size: 5 }),
+    withHeaders({ Address: Array(9).fill("10.0.0.1:1") }),
+  ];
+  for (const signal of bad) {
+    assertEquals(read(signal), "it has what is no signal");
+  }
+  for (const fields of [{ of: "*" }, { to: "#r" }, { to: "ALL" }]) {
+    assertEquals(read(SIGNAL, fields), "it has what is no signal");
+  }
+});
+
+Deno.test("an acknowledgement is of one message", () => {
+  const frame = { v: 1, ...FROM, kind: "ack", of: "b", id: 7, all: true };
+  const read = (fields: object) =>
+    decodeFrame(bytes(JSON.stringify({ ...frame, ...fields })));
+
+  assertEquals(typeof read({}), "object");
+  for (const fields of [{ of: "*" }, { id: -1 }, { id: "7" }, { all: 1 }]) {
+    assertEquals(read(fields), "it acknowledges nothing");
   }
 });
 

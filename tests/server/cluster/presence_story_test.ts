@@ -80,7 +80,7 @@ class Story {
   #start(name: string): void {
     this.servers.push(
       new TestServer(name, ++this.#lives, {
-        bus: this.#bus,
+        bus: this.#bus.end(),
         clock: this.#clock,
       }),
     );
@@ -175,8 +175,8 @@ class Story {
   }
 
   #cut(): void {
-    const { end } = this.#pick(this.servers);
-    end.isCut = !end.isCut;
+    const { bus } = this.#pick(this.servers);
+    bus.isCut = !bus.isCut;
   }
 
   #anyone() {

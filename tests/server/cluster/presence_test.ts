@@ -29,7 +29,7 @@ function pair(options: { maxUsers?: number } = {}) {
   const clock = new TestClock();
   const bus = new LossyBus(clock, 1);
   const [one, two] = ["one", "two"].map((name) =>
-    new TestServer(name, 1, { bus, clock, ...options })
+    new TestServer(name, 1, { bus: bus.end(), clock, ...options })
   ) as [TestServer, TestServer]; // as many as names
   clock.pass(SOON);
   return { clock, bus, one, two, servers: [one, two] };
@@ -188,7 +188,7 @@ for (const how of ["killed", "closed", "fenced", "restarted"] as const) {
     two[Symbol.dispose]();
     if (how === "killed") clock.pass(LEASE_MS + 2_000);
     const again = how === "restarted"
-      ? new TestServer("two", 2, { bus, clock })
+      ? new TestServer("two", 2, { bus: bus.end(), clock })
       : one;
     clock.pass(MOVE_MS - 3_000);
     assertEquals(one.namesIn("#r"), ["alice", "bob"]);
@@ -210,7 +210,7 @@ for (const how of ["killed", "closed", "fenced", "restarted"] as const) {
     if (how === "fenced") one.presence.gone("two", two.epoch);
     two[Symbol.dispose]();
     const again = how === "restarted"
-      ? [new TestServer("two", 2, { bus, clock })]
+      ? [new TestServer("two", 2, { bus: bus.end(), clock })]
       : [];
     clock.pass(LEASE_MS + MOVE_MS + 2_000);
 
@@ -261,7 +261,7 @@ Deno.test("a server that joins later gets all users, in bounded messages", () =>
     one.enter(`user${user}`, ...Array.from({ length: 90 }, name));
   }
 
-  const three = new TestServer("three", 1, { bus, clock });
+  const three = new TestServer("three", 1, { bus: bus.end(), clock });
   clock.pass(2_000);
 
   assertEquals(three.presence.servers(), ["one", "two"]);
@@ -351,11 +351,11 @@ Deno.test("a server without the bus takes no other for gone", () => {
   clock.pass(SOON);
   alice.told.length = bob.told.length = 0;
 
-  one.end.isCut = true;
+  one.bus.isCut = true;
   clock.pass(10 * LEASE_MS);
   const [aliceTold, bobTold] = [[...alice.told], [...bob.told]];
   two.leave(bob, "#r");
-  one.end.isCut = false;
+  one.bus.isCut = false;
   clock.pass(5_000);
 
   assertEquals(aliceTold, []);
@@ -381,7 +381,7 @@ Deno.test("a computer that stood still takes no other server for gone", () => {
 Deno.test("two servers of one name are told to the operator", () => {
   const { clock, bus, one } = pair();
 
-  new TestServer("one", 2, { bus, clock });
+  new TestServer("one", 2, { bus: bus.end(), clock });
   clock.pass(3_000);
 
   assertEquals(one.log, [

@@ -14,10 +14,14 @@ import type {
   User,
   UserKind,
 } from "../../../server/chat/user.ts";
-import { ClusterPresence } from "../../../server/cluster/presence/presence.ts";
+import {
+  ClusterPresence,
+  type PresenceOptions,
+} from "../../../server/cluster/presence/presence.ts";
+import { subjectsOf } from "../../../server/cluster/names.ts";
 import { Limits } from "../../../server/limits/limits.ts";
-import type { TestClock } from "../../tools/test_clock.ts";
-import type { End, LossyBus } from "./lossy_bus.ts";
+import type { Clock } from "../../../server/net/clock.ts";
+import type { End } from "./lossy_bus.ts";
 
 /** A journal without messages. */
 export const NO_HISTORY: RoomHistory = {
@@ -87,11 +91,12 @@ export class Observer implements Peer {
 let peers = 0;
 
 /** One server. */
-export class TestServer implements Disposable {
+export class TestServer<B extends PresenceOptions["bus"] = End>
+  implements Disposable {
   readonly hub: Hub;
   readonly limits: Limits;
   readonly presence: ClusterPresence;
-  readonly end: End;
+  readonly bus: B;
   readonly name: string;
   readonly log: string[] = [];
   epoch: string;
@@ -100,19 +105,19 @@ export class TestServer implements Disposable {
     name: string,
     since: number,
     { bus, clock, maxUsers = 1_000 }: {
-      bus: LossyBus;
-      clock: TestClock;
+      bus: B;
+      clock: Clock;
       maxUsers?: number;
     },
   ) {
     this.name = name;
     this.epoch = `${name}-${since}`;
-    this.end = bus.end();
+    this.bus = bus;
     this.hub = new Hub({ changesAtOnce: Infinity, now: clock.now });
     this.limits = new Limits({ maxConnectionsPerAddress: 3 });
     this.presence = new ClusterPresence({
-      ...{ bus: this.end, clock, hub: this.hub, limits: this.limits, maxUsers },
-      subject: "test.here",
+      ...{ bus, clock, hub: this.hub, limits: this.limits, maxUsers },
+      subject: subjectsOf("test").here,
       server: name,
       life: { epoch: this.epoch, since },
       log: (line) => void this.log.push(line),
@@ -159,12 +164,13 @@ export class TestServer implements Disposable {
   /** Ends without a word, as a process that is killed. */
   [Symbol.dispose](): void {
     this.presence[Symbol.dispose]();
-    this.end.isCut = true;
   }
 }
 
 /** Asserts that all servers see the users of all servers, and no others. */
-export function assertOneChat(servers: readonly TestServer[]): void {
+export function assertOneChat(
+  servers: readonly TestServer<PresenceOptions["bus"]>[],
+): void {
   const truth = new Map<string, string[]>([["ALL", []]]);
   for (const { hub } of servers) {
     for (const { name, rooms } of hub.users()) {
