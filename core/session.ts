@@ -423,7 +423,8 @@ export class ChatSession implements Owner {
     if (isStored && this.view.stored) return this.view.stored(message);
     if (isStored) return show();
     const { length } = (request ?? frame).body;
-    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, show };
+    const { own } = message;
+    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, own, show };
     if (request) this.order.addOwn(entry);
     else this.order.add(entry, this.server.asked);
   }
