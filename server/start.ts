@@ -280,15 +280,16 @@ function createContext(
   const logLine = logLines.log.bind(logLines);
   const parts = lazyParts({
     ...{ clock, database, isLimited, log: logLine },
-    ...{ hub: () => hub, journal: () => journal },
+    ...{ entries: storage?.entries, context: () => context },
     ...{ lockoutMs: options.lockoutMs, cluster: options.cluster },
     acknowledgeWithinMs: options.acknowledgeWithinMs,
   });
   const hub = createHub(parts, logLine, isLimited);
+  const shared = storage?.shared;
   const journal = storage?.journal ??
     new MemoryJournal({ maxBytes: options.keep?.bytes });
   journal.connect(hub, hub.shares);
-  return {
+  const context: Context = {
     cluster: options.cluster,
     hub,
     journal,
@@ -296,6 +297,10 @@ function createContext(
     admission: new Admission(() => journal.lastId, clock),
     log: logLine,
     resumables: new ResumableSessions(storage?.resumables, {
+      ...shared && {
+        server: shared.server,
+        isUp: (server) => shared.isUp(server),
+      },
       now: now(),
       limits: sharedIf(isLimited, SESSION_LIMITS),
     }),
@@ -309,6 +314,7 @@ function createContext(
     logThrottled: throttledLog(log, now),
     settings: { ...DEFAULT_SETTINGS, ...options },
   };
+  return context;
 }
 
 function createHub(

@@ -269,19 +269,38 @@ function signed(caCerts: string[]): Connect<ByteStream> {
   };
 }
 
+/** With more text than this waiting, nothing is read. */
+const AHEAD_BYTES = 64 * 1024;
+
+/**
+ * A TLSSocket that was full once loses the end, and is not kept from reading (Deno
+ * 2.9.6): so it is never full, and what is below it waits. The type of node:tls does
+ * not know of this option.
+ */
+const NEVER_FULL = { highWaterMark: Number.MAX_SAFE_INTEGER };
+
 /** Connects whatever the certificate is, and sends nothing. */
 async function shown(server: Parameters<Connect<Shown>>[0]): Promise<Shown> {
   const { hostname, signal } = server;
-  const socket = connectNode({
-    socket: duplexOf(await connectTcp(server)),
+  let socket: TLSSocket | undefined = undefined;
+  let wasRead = () => {};
+  const room = async () => {
+    while (socket && socket.readableLength > AHEAD_BYTES) {
+      await new Promise<void>((resolve) => wasRead = resolve);
+    }
+  };
+  socket = connectNode({
+    socket: duplexOf(await connectTcp(server), room),
     servername: isIP(hostname) ? "" : hostname,
     rejectUnauthorized: false, // see the top of the file
+    ...NEVER_FULL,
   });
   try {
     socket.on("error", () => {}); // later, reads and writes reject with it
     await once(socket, "secureConnect", { signal });
     const { raw } = socket.getPeerCertificate();
-    return { stream: streamOf(socket), certificate: readable(raw) };
+    const stream = streamOf(socket, () => wasRead());
+    return { stream, certificate: readable(raw) };
   } catch (error) {
     socket.destroy();
     throw explained(error);
@@ -307,11 +326,15 @@ function readable(der: Uint8Array): X509Certificate {
  */
 const VERSION_3 = /^(30([0-7].|81..|82.{4}|83.{6})){2}a003020102/;
 
-/** A connection of node:tls, with the interface of Deno's. */
-function streamOf(socket: TLSSocket): ByteStream {
+/** A connection of node:tls, with the interface of Deno's; tells when it was read. */
+function streamOf(socket: TLSSocket, wasRead: () => void): ByteStream {
+  const read = chunkReader(socket.iterator({ destroyOnReturn: false }));
   return {
-    // Asks for a chunk only when it is read: backpressure by TCP.
-    read: chunkReader(socket.iterator({ destroyOnReturn: false })),
+    async read(buffer) {
+      const count = await read(buffer);
+      wasRead();
+      return count;
+    },
     async write(bytes) {
       await new Promise<void>((resolve, reject) => {
         socket.write(bytes, (error) => error ? reject(error) : resolve());

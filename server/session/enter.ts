@@ -6,7 +6,8 @@
  */
 import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
-import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import { signedInElsewhere } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/session_table.ts";
 import type { Newcomer } from "../chat/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
@@ -89,9 +90,7 @@ function claimName(
 
 /** Ends a connection, dead or alive, for which there is a newer one. */
 export function replace(connection: Newcomer | undefined): void {
-  connection?.end(
-    new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
-  );
+  connection?.end(signedInElsewhere());
 }
 
 /**
