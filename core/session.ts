@@ -256,6 +256,8 @@ export class ChatSession implements Owner {
     const isOwner = way === "login" && this.signIn.owned;
     if (before === undefined) {
       if (!isOwner) this.#absences = [{ after: 0, upTo: lastId }];
+      // Stored messages come before PONG. After this, they count as received.
+      else await connection.request("PING");
       return this.order.startAfter(lastId);
     }
     const known = before !== "" && this.#token === before;
