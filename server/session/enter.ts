@@ -131,7 +131,7 @@ async function replay(
 /** The answer that tells a user what the session is. */
 export function registered(
   { user, resumable }: Registered,
-  { journal, settings }: Context,
+  { alternates, journal, settings }: Context,
   signature?: string,
 ): Uint8Array {
   return encode("REGISTERED", [user.name], {
@@ -142,5 +142,6 @@ export function registered(
     Journal: journal.id,
     "Oldest-id": journal.oldestId,
     "Last-id": journal.lastId,
+    Alternate: alternates?.texts,
   }, signature);
 }
