@@ -10,8 +10,11 @@ import { within } from "../tools/net/within.ts";
 import type { Message, ServerState } from "./check/history.ts";
 import type { ParleyNode } from "./node.ts";
 
-/** A name that no client has. */
+/** With the server's name behind it, a name that no client has. */
 const NAME = "inspector";
+
+/** How long a server may be late, in milliseconds. */
+const LATE_MS = 90_000;
 
 /** The most messages that HISTORY gives at a time. */
 const PAGE = 1_000;
@@ -25,9 +28,16 @@ export async function inspect(
   rooms: readonly string[],
   upTo: number,
 ): Promise<ServerState> {
-  await within(untilItHas(node, upTo), () => `id ${upTo} at ${node.name}`);
+  const name = `${NAME}${node.name}`;
+  let answer = "";
+  const heard = (next: string) => void (answer = next);
+  await within(
+    untilItHas(node, { name, upTo, heard }),
+    () => `id ${upTo} at ${node.name}, after ${answer}`,
+    LATE_MS,
+  );
   const histories = new Map<string, Message[]>();
-  using client = await RawClient.enter(node.port, NAME);
+  using client = await RawClient.enter(node.port, name);
   for (const room of rooms) {
     histories.set(room, await historyOf(client, room));
   }
@@ -43,10 +53,18 @@ export async function inspect(
 }
 
 /** A server of several may be late. */
-async function untilItHas({ port }: ParleyNode, id: number): Promise<void> {
-  for (let last = 0; last < id;) {
+async function untilItHas(
+  { port }: ParleyNode,
+  { name, upTo, heard }: {
+    readonly name: string;
+    readonly upTo: number;
+    heard(answer: string): void;
+  },
+): Promise<void> {
+  for (let last = 0; !(last >= upTo);) {
     using client = await RawClient.connect(port);
-    const answer = await client.ask(`REGISTER ${NAME}\n\n`);
+    const answer = await client.ask(`REGISTER ${name}\n\n`);
+    heard(answer);
     last = Number(headerOf(answer, "Last-id"));
     await client.send("LOGOUT\n\n");
     await client.rest();

@@ -92,7 +92,11 @@ async function play(
     [...talkers, ...classics].map((one) => one.saw(LAST, upTo)),
   );
   for (const node of world.nodes) {
-    world.history.servers.push(await inspect(node, ROOMS, upTo));
+    try {
+      world.history.servers.push(await inspect(node, ROOMS, upTo));
+    } catch (error) {
+      world.trouble(node.name, `cannot be inspected: ${error}`);
+    }
   }
   for (const one of classics) one[Symbol.dispose]();
   await Promise.all(classicsLiving);
