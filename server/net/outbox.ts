@@ -166,7 +166,7 @@ export class Outbox {
     const bytes = this.#writing!; // one is under way
     this.#taken(count);
     if (count < bytes.length) return this.#write(restOf(bytes, count));
-    releaseSpent(bytes);
+    if (bytes.length >= LARGE_BYTES) releaseSpent(bytes);
     this.#giveScratchBack();
     this.#goOn();
   };
