@@ -94,6 +94,7 @@ async function run(options: Options): Promise<void> {
   const server = opened.use(
     startServer({
       ...{ ...options, software: SOFTWARE, storage, cluster, tcp, tls, log },
+      alternates: cluster?.alternates,
     }),
   );
   await server.ready;
@@ -104,6 +105,13 @@ async function run(options: Options): Promise<void> {
   if (server.file) await warnOfSync(server.file, screen);
   const web = await openPage(opened, {
     ...{ addresses, server, options, tls, screen },
+  });
+  cluster?.announce({
+    ports: {
+      ...{ tcp: options.plain ? server.port : undefined, tls: server.tlsPort },
+      ...{ [tls ? "https" : "http"]: web?.port },
+    },
+    ...{ addresses, fingerprint: tls?.fingerprint, names: options.webNames },
   });
   screen.startLog();
   renew = () => takeUp(options, { users: [tls, web], log });
