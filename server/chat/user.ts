@@ -144,6 +144,8 @@ export interface Elsewhere {
   entered(user: User): void;
   /** A user leaves the chat here; call it before the user leaves the rooms. */
   exited(user: User, reason: string): void;
+  /** The user has moved to another server, and is about to leave the chat here. */
+  moves(user: User): void;
   /** A user joins a room here. */
   joined(user: User, room: Room): void;
   /** A user leaves a room here, and stays. */

@@ -22,7 +22,7 @@
  */
 import { networkOf } from "../../../core/net/ip_address.ts";
 import { encode } from "../../../protocol.ts";
-import { type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
+import { MOVE_MS, type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
 import type { Hub } from "../../chat/hub.ts";
 import type { ConnectionsElsewhere, Limits } from "../../limits/limits.ts";
 import type { Clock } from "../../net/clock.ts";
@@ -38,9 +38,6 @@ export const BEAT_MS = 1_000;
 
 /** A server that is not heard for so long is gone, in milliseconds. */
 export const LEASE_MS = 6_000;
-
-/** The users of a server that is gone have this time to come back, in milliseconds. */
-export const MOVE_MS = 5_000;
 
 /** Limit of the other servers. */
 export const MAX_SERVERS = 32;
@@ -96,7 +93,7 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
       clock,
       publish: (bytes) => bus.publish(subject, bytes),
     });
-    this.#users = new UsersElsewhere(hub, this.#sender);
+    this.#users = new UsersElsewhere(hub, this.#sender, clock.after);
     limits.elsewhere = this;
     this.#beatAt = clock.now();
     this.#listening = bus.subscribe(subject, ({ bytes }) => this.#hear(bytes));
@@ -142,6 +139,7 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
     this.#listening[Symbol.dispose]();
     this.#beating?.[Symbol.dispose]();
     this.#sender[Symbol.dispose]();
+    this.#users[Symbol.dispose]();
     for (const { peer, leaving } of this.#servers.values()) {
       peer?.[Symbol.dispose]();
       leaving?.timer[Symbol.dispose]();
@@ -271,6 +269,8 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
         break;
       case "-":
         return table.exit(change[1], change[2]);
+      case "~":
+        return table.move(change[1]);
       case ">":
         return table.join(change[1], change[2]);
       case "<":
