@@ -10,21 +10,25 @@ import {
 import { within } from "../tools/net/within.ts";
 import { natsTest } from "./nats_servers.ts";
 
-/** Resolves when all servers see `count` users in the room. */
-async function untilAll(
+/** Resolves when all servers see the users of all in the room. */
+async function untilEqual(
   servers: readonly TestServer<Nats>[],
   room: string,
-  count: number,
 ): Promise<void> {
-  const differ = () =>
-    servers.filter((server) => server.namesIn(room).length !== count);
+  const differ = () => {
+    const users = servers.flatMap(({ hub }) =>
+      [...hub.roomNamed(room)?.members ?? []].map(({ name }) => name)
+    );
+    const all = users.sort().join(" ");
+    return servers.filter((one) => one.namesIn(room).join(" ") !== all);
+  };
   const waiting = (async () => {
     while (differ().length > 0) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   })();
   const names = () => differ().map(({ name }) => name).join(" and ");
-  await within(waiting, () => `${count} users in ${room} on ${names()}`);
+  await within(waiting, () => `all users of ${room} on ${names()}`);
 }
 
 natsTest(
@@ -55,12 +59,12 @@ natsTest(
     const users = enter(first, 0);
     enter(second, 20);
     enter(third, 40);
-    await untilAll(servers, "#r", 60);
+    await untilEqual(servers, "#r");
     await nats.kill(0); // to which the first server is connected
     enter(first, 60);
     enter(second, 80);
     for (const { user } of users) first.hub.exit(user, "logged out");
-    await untilAll(servers, "#r", 80);
+    await untilEqual(servers, "#r");
 
     assertOneChat(servers);
     assertEquals(servers.flatMap(({ log }) => log), []);
