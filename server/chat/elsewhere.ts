@@ -67,6 +67,7 @@ interface Place {
 
 /** A user, and where. */
 interface Entry extends UserElsewhere {
+  readonly table: { readonly isOver: boolean };
   peer: UserElsewhere["peer"];
   /** By the name that the user's server gives. */
   readonly places: Map<string, Place>;
@@ -102,8 +103,13 @@ export class UsersElsewhere implements Elsewhere, Disposable {
     return this.#names.get(name)?.at(-1);
   }
 
+  holds(name: string): boolean {
+    return this.#names.get(name)?.some(({ table }) => !table.isOver) ?? false;
+  }
+
   similar(name: string): string | undefined {
-    return this.#names.similar(name);
+    const found = this.#names.similar(name);
+    return found !== undefined && this.holds(found) ? found : undefined;
   }
 
   count(room: string): number {
@@ -205,6 +211,7 @@ export class UsersElsewhere implements Elsewhere, Disposable {
   keep({ name, server, peer, rooms }: UserElsewhere): void {
     if (this.#kept.size >= MAX_KEPT) return;
     const table = this.table(server);
+    table.isOver = true;
     table.enter(name, peer);
     for (const room of rooms()) table.join(name, room);
     const timer = this.#after(MOVE_MS, () => {
@@ -327,6 +334,8 @@ interface Doing {
 export class Table {
   /** The name of that server. */
   readonly server: string;
+  /** Whether that server is gone, and the users are kept for a while. */
+  isOver = false;
   readonly #doing: Doing;
   readonly #entries = new Map<string, Entry>();
 
@@ -340,7 +349,8 @@ export class Table {
   enter(name: string, peer: UserElsewhere["peer"]): void {
     const places = new Map<string, Place>();
     const rooms = () => [...places.keys()].filter((room) => room !== ALL);
-    const entry = { name, server: this.server, peer, places, rooms };
+    const { server } = this;
+    const entry = { name, server, table: this, peer, places, rooms };
     this.#entries.set(name.toLowerCase(), entry);
     this.#doing.add(entry, ALL);
   }

@@ -4,6 +4,7 @@ import { ChatError } from "../../../protocol.ts";
 import { listRooms } from "../../../server/chat/room_list.ts";
 import { MOVE_MS } from "../../../server/chat/elsewhere.ts";
 import {
+  GONE_MOVE_MS,
   LEASE_MS,
   MAX_SERVERS,
 } from "../../../server/cluster/presence/presence.ts";
@@ -190,8 +191,10 @@ for (const how of ["killed", "closed", "fenced", "restarted"] as const) {
     const again = how === "restarted"
       ? new TestServer("two", 2, { bus: bus.end(), clock })
       : one;
-    clock.pass(MOVE_MS - 3_000);
+    clock.pass(GONE_MOVE_MS - 100);
     assertEquals(one.namesIn("#r"), ["alice", "bob"]);
+    if (how !== "restarted") one.hub.names.reserve("b0b");
+    one.hub.names.release("b0b");
     again.enter("bob", "#r");
     clock.pass(60_000);
 
