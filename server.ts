@@ -291,6 +291,7 @@ async function openPage(
     alsoOn: secondHost(hostname),
     port: webPort,
     names: [...ownNames(hostname), ...webNames],
+    others: () => server.context.alternates?.list() ?? [],
     ...(tls ? { tls } : {}),
     meter: pageMeter(server.context),
     welcome: (wire, { address }) => server.welcome(wire, address, transport),

@@ -14,6 +14,7 @@ import { subjectsOf } from "./cluster/names.ts";
 import { connectNats, type Nats } from "./cluster/nats.ts";
 import { ClusterPresence } from "./cluster/presence/presence.ts";
 import type { Life } from "./cluster/presence/sender.ts";
+import type { StatementSync } from "node:sqlite";
 import { Database } from "./journal/database.ts";
 import { StartError } from "./journal/start_error.ts";
 import type { ClusterState, Context, Together } from "./session/session.ts";
@@ -31,6 +32,8 @@ export interface JoinOptions {
   readonly cluster: string;
   /** The name of this server; default: that of this computer. */
   readonly server?: string | undefined;
+  /** Whether the log in NATS is lost, and goes on from the database. */
+  readonly renew: boolean;
   /** The database file, or `:memory:`. */
   readonly db: string;
   /** Gets the lines of the log. */
@@ -59,7 +62,7 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
  * @throws {StartError} Why it cannot.
  */
 export async function joinCluster(options: JoinOptions): Promise<Cluster> {
-  const { db, cluster, log } = options;
+  const { db, cluster, renew, log } = options;
   const server = options.server ?? ownName();
   await using opened = new AsyncDisposableStack();
   const database = opened.use(new Database(db, log));
@@ -69,7 +72,7 @@ export async function joinCluster(options: JoinOptions): Promise<Cluster> {
     ClusterError
   >();
   const replicated = opened.use(
-    await openLog({ nats, database, cluster, server, log, fail }),
+    await openLog({ nats, database, cluster, server, renew, log, fail }),
   );
   opened.move(); // the database is that of the storage now
   return new Joined({
@@ -83,6 +86,7 @@ class Joined implements Cluster {
   readonly database: Database;
   readonly entries: ReplicatedLog;
   readonly failed: Promise<ClusterError>;
+  readonly #isOpen: StatementSync;
   readonly #cluster: string;
   readonly #log: (line: string) => void;
   #addresses: readonly string[] = [];
@@ -101,6 +105,13 @@ class Joined implements Cluster {
     this.database = database;
     this.entries = replicated;
     this.failed = failed;
+    this.#isOpen = database.prepare(
+      "SELECT 1 FROM epochs WHERE server = ? AND open = 1",
+    );
+  }
+
+  isUp(server: string): boolean {
+    return this.#isOpen.get(server) !== undefined;
   }
 
   async start(context: Context, maxUsers: number): Promise<void> {
@@ -109,7 +120,10 @@ class Joined implements Cluster {
       get addresses() {
         return addresses();
       },
-      gone: ({ server, epoch }) => this.#presence?.gone(server, epoch),
+      gone: ({ server, epoch }) => {
+        context.resumables.serverLost(server, context.now());
+        this.#presence?.gone(server, epoch);
+      },
       restarted: () => this.#presence?.restart(this.#life()),
     });
     const { hub, limits } = context;

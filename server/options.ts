@@ -152,6 +152,10 @@ export const OPTIONS = {
     "Name of this server, which no other server of the chat has",
     { otherwise: "the host name of this computer", requires: ["nats"] },
   ),
+  "renew-log": flag(
+    "Make the log in NATS anew, from this server's file: NATS has lost it",
+    { requires: ["nats"] },
+  ),
   "require-login": flag("Accept only users with an account; no guests", {
     group: "Accounts",
   }),
@@ -261,6 +265,7 @@ function optionsOf(values: Values<typeof OPTIONS>) {
       ca: values["nats-ca"],
       cluster: values.cluster,
       server: values["server-name"],
+      renew: values["renew-log"],
     },
     history: values.history,
     requireLogin: values["require-login"],

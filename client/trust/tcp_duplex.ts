@@ -13,12 +13,18 @@ import { writeAll } from "../../core/net/stream.ts";
 /** What one read may hold: one record of TLS, and a bit. */
 const READ_BYTES = 17 * 1024;
 
-/** Takes over `conn`, and closes it when it is destroyed. */
-export function duplexOf(conn: Deno.TcpConn): Duplex {
+/**
+ * Takes over `conn`, and closes it when it is destroyed. It reads when `room` resolves:
+ * node:tls itself reads on, however much of its text waits.
+ */
+export function duplexOf(
+  conn: Deno.TcpConn,
+  room: () => Promise<void>,
+): Duplex {
   const buffer = new Uint8Array(READ_BYTES);
   return new Duplex({
     read() {
-      conn.read(buffer).then(
+      room().then(() => conn.read(buffer)).then(
         (count) => this.push(count === null ? null : buffer.slice(0, count)),
         (error) => this.destroy(error),
       );

@@ -101,8 +101,7 @@ export class Trust {
     if (mayAsk()) this.accepted ??= known.find(name);
     if (this.accepted) return await this.#dialAccepted(server, signal);
     try {
-      const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
-      const stream = await dial(server, signal, signed(authorities));
+      const stream = await this.#dialSigned(server, signal);
       this.#isSigned = true;
       return stream;
     } catch (error) {
@@ -121,6 +120,43 @@ export class Trust {
     }
     this.accepted = unknown.identity;
     return await this.#dialAccepted(server, signal);
+  }
+
+  /**
+   * Connects to another server, of which the trusted one has told over TLS. It needs
+   * the certificate that was told, or the accepted one, or a signed one if the trusted
+   * server has that. Nobody is asked, and nothing is remembered: what one server says
+   * of another holds as long as this program runs.
+   *
+   * @param told SHA-256 of its certificate; undefined if that was not told.
+   * @throws {Failure} If it cannot connect, or the certificate is another.
+   */
+  async dialTold(
+    server: Endpoint,
+    told: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    if (!this.#isSigned || told !== undefined) {
+      const { stream, certificate } = await dial(server, signal, shown);
+      const { fingerprint } = identityOf(certificate);
+      const isAccepted = fingerprint === this.accepted?.fingerprint;
+      if (fingerprint === told || isAccepted) return stream;
+      stream.close();
+    }
+    if (this.#isSigned) return await this.#dialSigned(server, signal);
+    const message = `Cannot trust ${serverText(server)}: its certificate is ` +
+      "not the one of which the server before has told";
+    throw new Failure(EXIT.protocol, message);
+  }
+
+  /** Connects, and refuses any certificate that no trusted authority signed. */
+  async #dialSigned(
+    server: Endpoint,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    const { caFile } = this.#options;
+    const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
+    return await dial(server, signal, signed(authorities));
   }
 
   /** Connects, and refuses any certificate but the accepted one. */
@@ -269,19 +305,38 @@ function signed(caCerts: string[]): Connect<ByteStream> {
   };
 }
 
+/** With more text than this waiting, nothing is read. */
+const AHEAD_BYTES = 64 * 1024;
+
+/**
+ * A TLSSocket that was full once loses the end, and is not kept from reading (Deno
+ * 2.9.6): so it is never full, and what is below it waits. The type of node:tls does
+ * not know of this option.
+ */
+const NEVER_FULL = { highWaterMark: Number.MAX_SAFE_INTEGER };
+
 /** Connects whatever the certificate is, and sends nothing. */
 async function shown(server: Parameters<Connect<Shown>>[0]): Promise<Shown> {
   const { hostname, signal } = server;
-  const socket = connectNode({
-    socket: duplexOf(await connectTcp(server)),
+  let socket: TLSSocket | undefined = undefined;
+  let wasRead = () => {};
+  const room = async () => {
+    while (socket && socket.readableLength > AHEAD_BYTES) {
+      await new Promise<void>((resolve) => wasRead = resolve);
+    }
+  };
+  socket = connectNode({
+    socket: duplexOf(await connectTcp(server), room),
     servername: isIP(hostname) ? "" : hostname,
     rejectUnauthorized: false, // see the top of the file
+    ...NEVER_FULL,
   });
   try {
     socket.on("error", () => {}); // later, reads and writes reject with it
     await once(socket, "secureConnect", { signal });
     const { raw } = socket.getPeerCertificate();
-    return { stream: streamOf(socket), certificate: readable(raw) };
+    const stream = streamOf(socket, () => wasRead());
+    return { stream, certificate: readable(raw) };
   } catch (error) {
     socket.destroy();
     throw explained(error);
@@ -307,11 +362,15 @@ function readable(der: Uint8Array): X509Certificate {
  */
 const VERSION_3 = /^(30([0-7].|81..|82.{4}|83.{6})){2}a003020102/;
 
-/** A connection of node:tls, with the interface of Deno's. */
-function streamOf(socket: TLSSocket): ByteStream {
+/** A connection of node:tls, with the interface of Deno's; tells when it was read. */
+function streamOf(socket: TLSSocket, wasRead: () => void): ByteStream {
+  const read = chunkReader(socket.iterator({ destroyOnReturn: false }));
   return {
-    // Asks for a chunk only when it is read: backpressure by TCP.
-    read: chunkReader(socket.iterator({ destroyOnReturn: false })),
+    async read(buffer) {
+      const count = await read(buffer);
+      wasRead();
+      return count;
+    },
     async write(bytes) {
       await new Promise<void>((resolve, reject) => {
         socket.write(bytes, (error) => error ? reject(error) : resolve());

@@ -6,7 +6,8 @@
  */
 import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
-import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import { signedInElsewhere } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/session_table.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Newcomer } from "../chat/names.ts";
 import { hostOf } from "../net/connection.ts";
@@ -95,9 +96,7 @@ function claimName(
 
 /** Ends a connection, dead or alive, for which there is a newer one. */
 export function replace(connection: Newcomer | undefined): void {
-  connection?.end(
-    new ChatError(117, "Cannot stay connected: you signed in elsewhere"),
-  );
+  connection?.end(signedInElsewhere());
 }
 
 /**
@@ -138,7 +137,7 @@ async function replay(
 /** The answer that tells a user what the session is. */
 export function registered(
   { user, resumable }: Registered,
-  { journal, settings }: Context,
+  { alternates, journal, settings }: Context,
   signature?: string,
 ): Uint8Array {
   return encode("REGISTERED", [user.name], {
@@ -149,5 +148,6 @@ export function registered(
     Journal: journal.id,
     "Oldest-id": journal.oldestId,
     "Last-id": journal.lastId,
+    Alternate: alternates?.texts,
   }, signature);
 }

@@ -9,10 +9,8 @@
  */
 import { ChatError, encode, type Frame } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
-import {
-  type ResumableSession,
-  RESUME_WINDOW_MS,
-} from "../accounts/resume_tokens.ts";
+import { RESUME_WINDOW_MS } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/session_table.ts";
 import { hostOf } from "../net/connection.ts";
 import {
   type Answer,

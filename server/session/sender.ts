@@ -18,7 +18,7 @@ import {
   isUserName,
 } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
-import type { ResumableSession } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/session_table.ts";
 import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Peer, User } from "../chat/user.ts";

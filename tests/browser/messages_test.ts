@@ -15,7 +15,8 @@ async function openPage(
 ) {
   const local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
-    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    dial: ({ host, port }) =>
+      Deno.connect({ hostname: host, port: Number(port) }),
     files: pageFiles({}),
   });
   const alice = await Person.open(browser(), local.address, {

@@ -40,6 +40,7 @@ class Server implements AsyncDisposable {
     servers: NatsServers,
     name: string,
     database = new Database(":memory:"),
+    renew = false,
   ): Promise<Server> {
     const lines: string[] = [];
     const log = (line: string) => void lines.push(line);
@@ -50,7 +51,7 @@ class Server implements AsyncDisposable {
     const texts: string[] = [];
     try {
       const replicated = await openLog({
-        ...{ nats, database, cluster: "test", server: name, log, fail },
+        ...{ nats, database, cluster: "test", server: name, log, fail, renew },
       });
       const append = replicated.register("room-shared", {
         change: ({ room }) => room,
@@ -280,6 +281,52 @@ natsTest(
     assertStringIncludes(message, "is gone from NATS");
   },
 );
+
+natsTest(
+  "a lost log goes on from the file of one server, when its operator says so",
+  async (nats) => {
+    const databases = [new Database(":memory:"), new Database(":memory:")];
+    {
+      await using a = await Server.start(nats, "a", databases[0]);
+      await using b = await Server.start(nats, "b", databases[1]);
+      await a.append("#one");
+      await b.append("#two");
+      const none = await assertRejects(
+        () => Server.start(nats, "c", new Database(":memory:"), true),
+        StartError,
+      );
+      assertStringIncludes(none.message, "nothing of a log");
+    }
+    // The one that stopped last has read all that there was.
+    const [behind, ahead] = databases.toSorted((left, right) =>
+      sequenceOf(left) - sequenceOf(right)
+    ) as [Database, Database];
+    const there = await assertRejects(
+      () => Server.start(nats, "a", ahead, true),
+      StartError,
+    );
+    assertStringIncludes(there.message, "it is there");
+    const sequence = sequenceOf(ahead);
+    {
+      const log = () => {};
+      await using connection = await connectNats({
+        ...{ servers: nats.addresses, name: "test", log },
+      });
+      await connection.jsm.streams.delete(STREAM);
+    }
+    await using a = await Server.start(nats, "a", ahead, true);
+    await a.append("#three");
+    assertEquals(a.log.status.sequence, sequence + 2); // and its epoch
+    assertEquals(sequenceOf(behind) < sequence, true);
+    const error = await assertRejects(() => Server.start(nats, "b", behind));
+    assertStringIncludes((error as Error).message, "a backup of another");
+  },
+);
+
+function sequenceOf(database: Database): number {
+  const row = database.prepare("SELECT sequence FROM cluster").get();
+  return Number(row?.["sequence"]);
+}
 
 natsTest(
   "a log that begins after what a server has read is refused",

@@ -90,8 +90,9 @@ export class NatsServers implements AsyncDisposable {
     return [...addresses.slice(server), ...addresses.slice(0, server)];
   }
 
-  /** Starts one. */
+  /** Starts one, unless it runs. */
   run(server: number): void {
+    if (this.#running.has(server)) return;
     const path = `${this.#folder}/n${server}.conf`;
     Deno.writeTextFileSync(path, this.#settings(server));
     const child = new Deno.Command(program!, {
@@ -118,7 +119,7 @@ export class NatsServers implements AsyncDisposable {
 
   /** The number of the server that NATS calls so. */
   named(name: string): number {
-    return Number(name.slice(1));
+    return Number(name.slice(1)) - 1;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,7 +132,7 @@ export class NatsServers implements AsyncDisposable {
   #settings(server: number): string {
     const routes = this.#routes.map((port) => `nats://127.0.0.1:${port}`);
     return `
-      server_name: n${server}
+      server_name: n${server + 1}
       listen: "127.0.0.1:${this.#ports[server]}"
       jetstream { store_dir: "${this.#folder}/n${server}", max_file: 1G }
       cluster {

@@ -22,6 +22,7 @@ import { Reader } from "./reader.ts";
 import { Replica } from "./replica.ts";
 import {
   isNotFound,
+  type NewStream,
   openStream,
   type StreamEnds,
   streamEnds,
@@ -54,6 +55,8 @@ export interface ReplicatedLogOptions {
   readonly log: (line: string) => void;
   /** Called once, when this server cannot go on: the chat would differ. */
   readonly fail: (error: ClusterError) => void;
+  /** Whether the log in NATS is lost, and goes on from this database. */
+  readonly renew?: boolean;
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -90,15 +93,31 @@ export async function openLog(
         `"${cluster}" has it; choose one with --server-name`,
     );
   }
-  const known = database.prepare("SELECT mark FROM cluster").get();
+  const known = database.prepare("SELECT * FROM cluster").get();
   if (!known) checkEmpty(database);
-  const mayMake = known === undefined;
-  const ends = await openStream(nats.jsm, subjects, { mayMake, signal });
+  const make = newStream(known, options);
+  const ends = await openStream(nats.jsm, subjects, { make, signal });
   if (!known) await begin(database, ends);
   else if (known["mark"] !== ends.mark) {
     throw new StartError(madeAnew(subjects));
   }
   return new ReplicatedLog(options, subjects, ends);
+}
+
+/** Which stream may be made for a database. */
+function newStream(
+  known: Record<string, unknown> | undefined,
+  { renew = false }: ReplicatedLogOptions,
+): NewStream | undefined {
+  if (!known && renew) {
+    throw new StartError(
+      "Cannot use --renew-log: the file of this server has nothing of a log",
+    );
+  }
+  if (!known) return { mark: crypto.randomUUID(), first: 1, isNeeded: false };
+  if (!renew) return undefined;
+  const first = Number(known["sequence"]) + 1;
+  return { mark: String(known["mark"]), first, isNeeded: true };
 }
 
 /** From now on the database is that of the log; the ids of messages are its. */
@@ -307,6 +326,8 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   #fail(error: ClusterError): void {
     if (this.#failure || this.#scope.disposed) return;
     this.#failure = error;
+    const { sequence } = this.#replica.cursor;
+    this.#options.log(`This server has read the log up to ${sequence}`);
     this.#rejectStart(error);
     this.#onProgress();
     this.#scope.dispose();

@@ -81,22 +81,35 @@ const ABSENT: Readonly<Record<string, unknown>> = {
   subject_transform: undefined,
 };
 
+/** Which stream is made, if there is none. */
+export interface NewStream {
+  /** See {@linkcode StreamEnds}. */
+  readonly mark: string;
+  /** The sequence of its first entry. */
+  readonly first: number;
+  /** Whether there must be none yet. */
+  readonly isNeeded: boolean;
+}
+
 /**
- * Finds the stream and checks it. If there is none and `mayMake`, it is made.
+ * Finds the stream and checks it. If there is none, `make` is made.
  *
- * @throws {StartError} If its settings are others, if there is none, or if NATS
- * has too few servers for it, or does not answer for a minute.
+ * @throws {StartError} If its settings are others, if there is none and none may
+ * be made, or if NATS has too few servers for it, or does not answer for a minute.
  */
 export async function openStream(
   jsm: JetStreamManager,
   subjects: Subjects,
-  { mayMake, signal }: { mayMake: boolean; signal?: AbortSignal | undefined },
+  { make, signal }: {
+    make: NewStream | undefined;
+    signal?: AbortSignal | undefined;
+  },
 ): Promise<StreamEnds> {
   let why = "it does not answer";
   for (const end = performance.now() + WAIT_MS; performance.now() < end;) {
     signal?.throwIfAborted();
     try {
-      return await findOrMake(jsm, subjects, mayMake);
+      return await findOrMake(jsm, subjects, make);
     } catch (error) {
       if (error instanceof StartError) throw error;
       if (NO_REPLICAS.has(codeOf(error))) {
@@ -118,24 +131,30 @@ export async function openStream(
 async function findOrMake(
   jsm: JetStreamManager,
   subjects: Subjects,
-  mayMake: boolean,
+  make: NewStream | undefined,
 ): Promise<StreamEnds> {
   try {
-    return checked(await jsm.streams.info(subjects.stream), subjects);
+    const found = checked(await jsm.streams.info(subjects.stream), subjects);
+    if (!make?.isNeeded) return found;
+    throw new StartError(
+      `Cannot make the stream ${subjects.stream}: it is there. Start without ` +
+        "--renew-log, or delete the stream first; see docs/cluster.md",
+    );
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
-  if (!mayMake) {
+  if (!make) {
     throw new StartError(
       `Cannot find the stream ${subjects.stream}, whose entries this server ` +
         "has: check --cluster and the addresses of --nats; " +
         "if the stream is lost, see docs/cluster.md",
     );
   }
-  const mark = crypto.randomUUID();
+  const { mark, first } = make;
   try {
-    const made = settings(subjects, mark) as StreamConfig;
-    return checked(await jsm.streams.add(made), subjects);
+    const made = { ...settings(subjects, mark), first_seq: first };
+    // The other settings are those that NATS takes by itself.
+    return checked(await jsm.streams.add(made as StreamConfig), subjects);
   } catch (error) {
     if (codeOf(error) !== OTHER_SETTINGS) throw error;
     // Another server made it at the same time, with its own mark.

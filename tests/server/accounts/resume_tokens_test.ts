@@ -10,9 +10,9 @@ import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
 import {
   ResumableSessions,
-  ResumableSessionTable,
   RESUME_WINDOW_MS,
 } from "../../../server/accounts/resume_tokens.ts";
+import { ResumableSessionTable } from "../../../server/accounts/session_table.ts";
 
 const HERE = "10.0.0.1";
 
@@ -106,7 +106,7 @@ Deno.test("ResumableSessions forget one that a newer one of the name has replace
   const first = await visits.begin("alice", 0, HERE);
   const second = await visits.begin("alice", 1, HERE);
 
-  await table.forget([first]);
+  await table.end({ sessions: [[first.key, first.token]] });
   assertEquals(table.load(0).map(({ token }) => token), [second.token]);
 
   await visits.forget("ALICE");
