@@ -1,5 +1,5 @@
 /** Who is where, over real servers of NATS of which one is killed. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { connectNats, type Nats } from "../../server/cluster/nats.ts";
 import { CLOCK } from "../../server/net/clock.ts";
 import {
@@ -7,7 +7,9 @@ import {
   type Observer,
   TestServer,
 } from "../server/cluster/presence_tools.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
 import { within } from "../tools/net/within.ts";
+import { Process } from "../tools/server_process.ts";
 import { natsTest } from "./nats_servers.ts";
 
 /** Resolves when all servers see the users of all in the room. */
@@ -72,5 +74,56 @@ natsTest(
       lines.filter((line) => !/^The connection to NATS/.test(line)),
       [],
     );
+  },
+);
+
+natsTest(
+  "no user is told of a user who moves to another server, dead or alive",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const servers = [0, 1].map((n) =>
+      scope.use(
+        new Process([
+          ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
+          ...["--nats", nats.from(n).join(), "--server-name", `s${n}`],
+        ]),
+      )
+    );
+    const [zero, one] = await Promise.all(
+      servers.map((server) => server.port()),
+    );
+    using bob = await RawClient.enter(one!, "bob", "#one");
+    using carol = await RawClient.enter(zero!, "carol", "#one");
+    using first = await RawClient.connect(zero!);
+    const token = /^Token: (.*)$/m.exec(await first.ask("REGISTER alice\n\n"))
+      ?.[1];
+    await first.send("JOIN #one\n\n");
+    for (const watcher of [bob, carol]) {
+      await watcher.next(
+        `NOTICE joined\nRoom: #one\nUser: alice`,
+      );
+    }
+
+    const moved = await RawClient.connect(one!);
+    await moved.send(`REGISTER alice\nToken: ${token}\n\n`);
+    assertMatch(await moved.frame(), /^REGISTERED alice\n/);
+    await moved.send("JOIN #one\n\n");
+    const joined = await moved.next("JOINED");
+    await first.next("ERROR 117");
+    using back = await RawClient.connect(zero!);
+    await back.send(`REGISTER alice\nToken: ${token}\n\n`);
+    assertMatch(await back.frame(), /^REGISTERED alice\n/);
+    await back.send("JOIN #one\n\n");
+    await back.next("JOINED");
+    moved.close();
+    using _dave = await RawClient.enter(one!, "dave", "#one");
+
+    assertMatch(joined, /^JOINED #one\nMembers: 3\n/);
+    for (const watcher of [bob, carol]) {
+      assertMatch(
+        await watcher.frame(),
+        /^NOTICE joined\nRoom: #one\nUser: dave\n/,
+      );
+    }
   },
 );
