@@ -131,6 +131,8 @@ class Joined implements Cluster {
       ...{ bus: this.nats, server: this.server, life: this.#life() },
       subject: subjectsOf(this.#cluster).here,
       ...{ hub, limits, clock: context, maxUsers, log: this.#log },
+      exited: (name, server) =>
+        context.resumables.lostElsewhere(name, server, context.now()),
     });
   }
 

@@ -139,17 +139,16 @@ export class ResumableSessions implements SessionKeeper {
     this.#drop(session);
   }
 
-  /** The user of that name has left another server: it can be resumed for a while. */
-  lostElsewhere(name: string, now: number): void {
+  /** Another server has lost the user of that name, who can resume for a while. */
+  lostElsewhere(name: string, server: string, now: number): void {
     const session = this.newest(name);
-    if (session && this.#isElsewhere(session)) this.#lost(session, now);
+    if (session) this.#lostBy(server, session, now);
   }
 
-  /** Another server is gone, and with it all its users. */
+  /** Another server is gone, and has lost all its users. */
   serverLost(server: string, now: number): void {
     for (const session of this.#sessions.values()) {
-      const isMeant = session.server === server && this.#isElsewhere(session);
-      if (isMeant) this.#lost(session, now);
+      this.#lostBy(server, session, now);
     }
   }
 
@@ -277,6 +276,11 @@ export class ResumableSessions implements SessionKeeper {
 
   #isElsewhere({ server }: ResumableSession): boolean {
     return server !== this.#server;
+  }
+
+  #lostBy(server: string, session: ResumableSession, now: number): void {
+    const isThere = session.server === server && session.goneAt === Infinity;
+    if (isThere && server !== this.#server) this.#lost(session, now);
   }
 
   #lost(session: ResumableSession, now: number): void {

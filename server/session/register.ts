@@ -132,7 +132,8 @@ function keptFor(
   }
   if (lost.network === address.network) return undefined;
   const leftMs = lost.goneAt + RESUME_WINDOW_MS - now();
-  if (leftMs <= 0) return undefined;
+  // A user who is connected to another server has the name itself.
+  if (leftMs <= 0 || leftMs === Infinity) return undefined;
   return hub.names.kept(name, Math.ceil(leftMs / 1_000) + 1); // it is checked each second
 }
 

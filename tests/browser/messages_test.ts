@@ -214,10 +214,11 @@ pageTest(
     await switchTo(/default/, "#default");
     const first = await inSight();
     await page.locator("#messages").hover();
+    await page.evaluate(`void (globalThis.scrolled = new Promise((done) =>
+      document.getElementById("scroller").onscrollend = done))`);
     await page.mouse.wheel(0, -700);
-    await page.waitForFunction(
-      `document.getElementById("to-end").hidden === false`,
-    );
+    await page.evaluate("scrolled");
+    await page.locator("#to-end").waitFor();
     const before = await inSight();
     await there();
     await switchTo(/default/, "#default");

@@ -65,6 +65,8 @@ export interface PresenceOptions {
   readonly maxUsers: number;
   /** Gets a line for the operator. */
   readonly log: (line: string) => void;
+  /** A user of another server is offline; not called if that server is gone. */
+  exited?(name: string, server: string): void;
 }
 
 /** What is known of another server. */
@@ -275,9 +277,11 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
         for (const room of change[4]) table.join(change[1], room);
         break;
       case "-":
-        return table.exit(change[1], change[2]);
+        table.exit(change[1], change[2]);
+        return this.#options.exited?.(change[1], table.server);
       case "~":
-        return table.move(change[1]);
+        table.move(change[1]);
+        return this.#options.exited?.(change[1], table.server);
       case ">":
         return table.join(change[1], change[2]);
       case "<":

@@ -80,6 +80,7 @@ Deno.test("each way to leave is told with its own notice", () => {
   clock.pass(SOON);
 
   assertEquals(alice.told, ["left #r bob", "offline #r carol"]);
+  assertEquals([one.exited, two.exited], [["carol two"], []]);
 });
 
 Deno.test("a message can be for a user of another server, who counts", () => {

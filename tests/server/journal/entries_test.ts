@@ -291,3 +291,24 @@ Deno.test("no message to one room gets lost, or another id, when two servers sto
   );
   assertEquals(new Set(ids).size, 37);
 });
+
+Deno.test("the name of a guest of another server is kept when that has lost the guest", async () => {
+  using folder = tempFolder();
+  await using servers = await startTwo(folder.path);
+  const { log, one, two } = servers;
+  using _bob = await RawClient.enter(two.port, "bob");
+  using _carol = await RawClient.enter(two.port, "carol");
+  await log.settled();
+  const { resumables, now } = one.context;
+  resumables.lostElsewhere("carol", `${folder.path}/two.db`, now());
+  const ask = async (name: string) => {
+    using client = await RawClient.connect(one.port, "127.0.0.66");
+    return await client.ask(`REGISTER ${name}\n\n`);
+  };
+
+  const [bob, carol] = [await ask("bob"), await ask("carol")];
+
+  // Of bob, the claims of names would say that he is there.
+  assertMatch(bob, /^REGISTERED bob/);
+  assertMatch(carol, /^ERROR 104[^]*\nRetry-after: 30[01]\n/);
+});
