@@ -8,10 +8,8 @@
  *
  * @module
  */
+import { MAX_ROOMS_PER_USER } from "../../chat/room_errors.ts";
 import type { UserKind } from "../../chat/user.ts";
-
-/** Limit of the rooms of one user; see MAX_ROOMS_PER_USER of the hub. */
-export const MAX_ROOMS = 100;
 
 /** One change of the facts, as it is sent. */
 export type Change =
@@ -89,7 +87,9 @@ export class Facts {
         for (const room of user.rooms) this.#noteRoom(user, room, -1);
         return true;
       case ">":
-        if (user.rooms.has(change[2]) || user.rooms.size === MAX_ROOMS) {
+        if (
+          user.rooms.has(change[2]) || user.rooms.size === MAX_ROOMS_PER_USER
+        ) {
           return false;
         }
         user.rooms.add(change[2]);
@@ -151,7 +151,7 @@ export class Facts {
   #enter([, name, remote, kind, rooms]: Change & readonly ["+", ...unknown[]]) {
     const set = new Set(rooms);
     const fits = this.#users.size < this.#max && set.size === rooms.length &&
-      set.size <= MAX_ROOMS;
+      set.size <= MAX_ROOMS_PER_USER;
     if (!fits) return false;
     const user = { name, remote, kind, rooms: set };
     this.#users.set(name.toLowerCase(), user);
