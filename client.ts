@@ -29,7 +29,7 @@ import {
   readOptions,
   USAGE,
 } from "./client/options.ts";
-import { connectTcp, dial } from "./client/trust/address.ts";
+import { connectTcp, dial, endpointText } from "./client/trust/address.ts";
 import {
   KnownServers,
   knownServersPath,
@@ -45,6 +45,7 @@ import {
   systemReason,
 } from "./client/view/failure.ts";
 import { tell, View } from "./client/view/view.ts";
+import type { Place } from "./core/net/alternates.ts";
 import { inTime } from "./core/net/connection.ts";
 import { errorText } from "./core/net/connection_error.ts";
 import { ReconnectingConnection } from "./core/net/reconnecting.ts";
@@ -142,7 +143,7 @@ async function chatInBrowser(
       port,
       tls: tls !== undefined,
     },
-    dial: (server, port, signal) => servers.dial(server, port, signal),
+    dial: (asked, signal) => servers.dial(asked, signal),
     files: pageFiles({
       folder: options.downloads,
       shared: await sharedFolder(options.share),
@@ -197,13 +198,20 @@ async function registerAndChat(setting: Setting): Promise<number> {
 /** The refusals after which another name may help. */
 const OF_NAME = new Set<number>([100, 104, 112]);
 
-/** Connects to the server, through TLS if that is wanted. */
+/**
+ * Connects to the server, or to another one of which it has told; through TLS if
+ * that is wanted.
+ */
 function connect(
   goal: Goal,
   trust: Trust | undefined,
   signal: AbortSignal = new AbortController().signal,
+  other?: Place,
 ): Promise<Stream> {
-  return trust?.dial(goal, signal) ?? dial(goal, signal, connectTcp);
+  if (!trust) return dial(other ?? goal, signal, connectTcp);
+  return other
+    ? trust.dialTold(other, other.sha256, signal)
+    : trust.dial(goal, signal);
 }
 
 /** Prepares for TLS, if it is wanted: only then its modules are loaded. */
@@ -232,7 +240,11 @@ async function runLoops(
   const { access, options, terminal, view, piped, refusals } = setting;
   const { transfer } = options;
   using server = new ReconnectingConnection({
-    dial: (signal) => connect(goal, trust, signal),
+    dial: (signal, other) => connect(goal, trust, signal, other),
+    home: {
+      place: { ...goal, text: endpointText(goal) },
+      way: trust ? "tls" : "tcp",
+    },
     ...(access.asks ? {} : { giveUpAfterMs: PIPE_GIVES_UP_AFTER_MS }),
     // A pipe waits: nothing is left out in the middle.
     patient: piped,

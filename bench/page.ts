@@ -124,7 +124,8 @@ async function openSidebar(page: Page): Promise<void> {
 function startProgram(port: number) {
   return serveLocally({
     settings: { server: "127.0.0.1", port },
-    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    dial: ({ host, port }) =>
+      Deno.connect({ hostname: host, port: Number(port) }),
     files: pageFiles({ hostname: "127.0.0.1" }),
   });
 }

@@ -40,7 +40,8 @@ import {
   type Request,
 } from "./net/connection.ts";
 import { ConnectionError, errorOf, timeText } from "./net/connection_error.ts";
-import type { Owner, ReconnectingConnection } from "./net/reconnecting.ts";
+import type { Owner } from "./net/owner.ts";
+import type { ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
 import { history, type HistoryRange, MAX_HISTORY_BYTES } from "./requests.ts";
 import type { JoinedRoom, SessionView } from "./session_view.ts";
@@ -247,6 +248,7 @@ export class ChatSession implements Owner {
     const { owned, way } = this.signIn;
     const after = Math.max(this.order.last, this.#replayedTo);
     const registered = await this.#register(connection, after);
+    void this.server.tell(registered);
     this.#journal = header(registered, "journal");
     this.#token = header(registered, "token") ?? "";
     this.me = registered.args[0] ?? this.me;
@@ -256,6 +258,8 @@ export class ChatSession implements Owner {
     const isOwner = way === "login" && this.signIn.owned;
     if (before === undefined) {
       if (!isOwner) this.#absences = [{ after: 0, upTo: lastId }];
+      // Stored messages come before PONG. After this, they count as received.
+      else await connection.request("PING");
       return this.order.startAfter(lastId);
     }
     const known = before !== "" && this.#token === before;
@@ -276,9 +280,9 @@ export class ChatSession implements Owner {
   }
 
   /** See {@linkcode Owner}. */
-  resumed(): void {
+  resumed(to?: string): void {
     const { asked } = this.server; // before the view asks for more
-    this.view.registered(this.#lost);
+    this.view.registered(this.#lost, to);
     this.order.release(asked);
     this.#lost = false;
     this.#stopped = undefined;
@@ -423,7 +427,8 @@ export class ChatSession implements Owner {
     if (isStored && this.view.stored) return this.view.stored(message);
     if (isStored) return show();
     const { length } = (request ?? frame).body;
-    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, show };
+    const { own } = message;
+    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, own, show };
     if (request) this.order.addOwn(entry);
     else this.order.add(entry, this.server.asked);
   }
@@ -442,10 +447,11 @@ export class ChatSession implements Owner {
     if (presence) return this.view.presence(presence, timeOf(frame));
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
+    if (kind === "set") return void this.server.tell(frame);
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
-    this.server.retryAfterMs = seconds * 1_000;
+    this.server.leave(seconds * 1_000);
   }
 
   #joined(frame: Frame, request?: Request): void {

@@ -24,8 +24,11 @@ export interface SessionView {
   refused?(why: ChatError): void;
   /** Messages of ours wait for longer than a moment: what the user is told. */
   slowed(text: string): void;
-  /** We are registered, or `again`; what was missed and held is shown next. */
-  registered(again: boolean): void;
+  /**
+   * We are registered, or `again`, and then perhaps `to` another server than before;
+   * what was missed and held is shown next.
+   */
+  registered(again: boolean, to?: string): void;
   /** A message; `request` is the SEND of ours that it comes from, if it is one. */
   message(message: ChatMessage, request: Request | undefined): void;
   /** A private message that came while we were away. Default: as any other. */

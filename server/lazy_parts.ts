@@ -5,9 +5,9 @@
  * @module
  */
 import { Lazy } from "../core/lazy.ts";
-import type { Hub } from "./chat/hub.ts";
+import { unlessNotStored } from "./chat/not_stored.ts";
 import type { Database } from "./journal/database.ts";
-import type { Journal } from "./journal/journal.ts";
+import type { Log } from "./journal/log.ts";
 import { DEFAULT_LOCKOUT_MS } from "./limits/rates.ts";
 import type { Clock } from "./net/clock.ts";
 import type { Context } from "./session/session.ts";
@@ -18,11 +18,15 @@ export type LazyParts = Pick<
   "accounts" | "bans" | "mutes" | "twoSocketUsers"
 >;
 
-/** What the parts work with. The hub and the journal can be made after them. */
+/** What the parts work with. The context can be made after them. */
 export interface LazyPartsOptions {
   readonly database: () => Promise<Database>;
-  readonly hub: () => Hub;
-  readonly journal: () => Journal;
+  /** Orders their entries; undefined: the database. */
+  readonly entries: Log | undefined;
+  readonly context: () => Pick<
+    Context,
+    "hub" | "journal" | "resumables" | "sessions"
+  >;
   readonly clock: Clock;
   readonly log: Context["log"];
   /** Whether an address has a share of the accounts. */
@@ -37,25 +41,46 @@ export interface LazyPartsOptions {
 
 /** Loads nothing yet. */
 export function lazyParts(options: LazyPartsOptions): LazyParts {
-  const { database, isLimited, log } = options;
+  const { database, context, isLimited, log } = options;
+  const entriesOf = (file: Database) => options.entries ?? file;
   const accounts = new Lazy(async () => {
     const { Accounts } = await import("./accounts/accounts.ts");
+    const { expelOwner } = await import("./operator/expel.ts");
     const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
     const limits = { maxUnusedPerAddress: Infinity, maxPerAddress: Infinity };
-    return new Accounts(await database(), lockoutMs, isLimited ? {} : limits);
+    const file = await database();
+    return new Accounts(file, lockoutMs, {
+      ...isLimited ? {} : limits,
+      entries: entriesOf(file),
+      deleted: (account) =>
+        void expelOwner(context(), account).storing.catch(unlessNotStored),
+    });
   });
   return {
     accounts,
     bans: new Lazy(async () => {
       const { Bans } = await import("./accounts/bans.ts");
-      return new Bans(await database());
+      const { expelBanned } = await import("./operator/expel.ts");
+      const file = await database();
+      return new Bans(file, Date.now, {
+        entries: entriesOf(file),
+        enforce: (bans, target) =>
+          void expelBanned(context(), bans, target).storing
+            .catch(unlessNotStored),
+      });
     }),
     mutes: new Lazy(async () => {
       const { Mutes } = await import("./accounts/mutes.ts");
-      return new Mutes(await database(), {
+      const file = await database();
+      return new Mutes(file, {
+        entries: entriesOf(file),
         users: () =>
-          options.hub().users()
+          context().hub.users()
             .map(({ name, peer }) => ({ name, remote: peer.remote })),
+        changed: () => {
+          const { hub } = context();
+          hub.muting.mark(hub.users());
+        },
         accountSince: (name) => accounts.loaded?.named(name)?.createdAt,
         log,
       });
@@ -63,7 +88,7 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
     twoSocketUsers: new Lazy(async () => {
       const { TwoSocketUsers } = await import("./session/two_socket.ts");
       const { acknowledgeWithinMs, clock: { after, now } } = options;
-      const [hub, journal] = [options.hub(), options.journal()];
+      const { hub, journal } = context();
       const { cluster } = options;
       return new TwoSocketUsers({
         ...{ hub, journal, acknowledgeWithinMs, after, now },

@@ -10,7 +10,7 @@
  */
 import { Lazy } from "../core/lazy.ts";
 import type { PortListener } from "../platform/listen.ts";
-import { MAX_BODY_BYTES } from "../protocol.ts";
+import { encode, MAX_BODY_BYTES } from "../protocol.ts";
 import { IN_MEMORY } from "./journal/journal.ts";
 import {
   CLOCK,
@@ -20,7 +20,7 @@ import {
   throttledLog,
 } from "./net/clock.ts";
 import type { Transport, Wire } from "./net/connection.ts";
-import type { Context, Settings } from "./session/session.ts";
+import type { Alternates, Context, Settings } from "./session/session.ts";
 import type { Database } from "./journal/database.ts";
 import { Hub } from "./chat/hub.ts";
 import { Muting } from "./chat/muting.ts";
@@ -74,6 +74,8 @@ export interface ServerOptions extends Partial<Settings>, LimitOptions {
    * times `maxUnreadBytes`, and 8 MiB at least.
    */
   readonly maxOutboxBytes?: number;
+  /** The other servers of the chat, if there are any. */
+  readonly alternates?: Alternates | undefined;
   /** What rates, waits and last words are measured by; tests give their own. */
   readonly clock?: Clock;
   /** Gets the lines of the log; default: they are printed. */
@@ -137,6 +139,7 @@ export function startServer(options: ServerOptions = {}): Server {
     throw storage ? storage.explained(error) : error;
   }
   const ticking = startTicking(context, { log, logLines });
+  const telling = options.alternates?.onChange(() => tellAlternates(context));
   const turns = openTurns();
   const sessions = loadSessions(context, options);
   const ready = sessions.then(() => {});
@@ -153,6 +156,7 @@ export function startServer(options: ServerOptions = {}): Server {
     welcome: (wire, from, transport) => acceptor.welcome(wire, from, transport),
     async [Symbol.asyncDispose]() {
       clearInterval(ticking);
+      telling?.[Symbol.dispose]();
       acceptor.close();
       const served = await sessions.catch(() => undefined);
       clearInterval(served?.checking);
@@ -219,6 +223,12 @@ function startTicking(
   }, TICK_MS);
 }
 
+/** Tells all users of the other servers, with the whole list. */
+function tellAlternates({ alternates, hub }: Context): void {
+  const notice = encode("NOTICE", ["set"], { Alternate: alternates?.texts });
+  for (const { peer } of hub.users()) peer.notify(notice);
+}
+
 /** All users of such an address are refused, and the operator can end that. */
 async function tellUsedShares(
   used: ReturnType<Context["limits"]["toBeTold"]>,
@@ -280,15 +290,16 @@ function createContext(
   const logLine = logLines.log.bind(logLines);
   const parts = lazyParts({
     ...{ clock, database, isLimited, log: logLine },
-    ...{ hub: () => hub, journal: () => journal },
+    ...{ entries: storage?.entries, context: () => context },
     ...{ lockoutMs: options.lockoutMs, cluster: options.cluster },
     acknowledgeWithinMs: options.acknowledgeWithinMs,
   });
   const hub = createHub(parts, logLine, isLimited);
+  const shared = storage?.shared;
   const journal = storage?.journal ??
     new MemoryJournal({ maxBytes: options.keep?.bytes });
   journal.connect(hub, hub.shares);
-  return {
+  const context: Context = {
     cluster: options.cluster,
     hub,
     journal,
@@ -296,6 +307,10 @@ function createContext(
     admission: new Admission(() => journal.lastId, clock),
     log: logLine,
     resumables: new ResumableSessions(storage?.resumables, {
+      ...shared && {
+        server: shared.server,
+        isUp: (server) => shared.isUp(server),
+      },
       now: now(),
       limits: sharedIf(isLimited, SESSION_LIMITS),
     }),
@@ -303,12 +318,14 @@ function createContext(
     floods: storage?.floods,
     turns: new Turns({ now, after: CLOCK.after }, nextTurn),
     roomList: new LongList(),
+    alternates: options.alternates,
     sessions: new Set(),
     now,
     after,
     logThrottled: throttledLog(log, now),
     settings: { ...DEFAULT_SETTINGS, ...options },
   };
+  return context;
 }
 
 function createHub(

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { ResumableSessionTable } from "./accounts/resume_tokens.ts";
+import { ResumableSessionTable } from "./accounts/session_table.ts";
 import { Database } from "./journal/database.ts";
 import { explained } from "./journal/database_file.ts";
 import { IN_MEMORY, type Journal } from "./journal/journal.ts";
@@ -35,6 +35,10 @@ export interface StorageOptions {
 export interface SharedLog {
   readonly database: Database;
   readonly entries: Log;
+  /** The name of this server; the others have other names. */
+  readonly server: string;
+  /** Whether another server serves its users, as far as the log is applied. */
+  isUp(server: string): boolean;
 }
 
 /** Tables that are read at the start if they have rows. */
@@ -46,6 +50,10 @@ export interface Storage extends Disposable {
   readonly file: string | undefined;
   readonly keep: Keep;
   readonly database: Database;
+  /** Orders the entries of all that is stored. */
+  readonly entries: Log;
+  /** The log, if it is that of several servers. */
+  readonly shared: SharedLog | undefined;
   readonly journal: Journal;
   readonly resumables: ResumableSessionTable;
   readonly floods: Floods;
@@ -73,11 +81,11 @@ export function openStorage(
   const whole = { ...DEFAULT_KEEP, ...keep, bytes };
   try {
     const journal = new SqliteJournal(database, { ...whole, log, entries });
-    const resumables = new ResumableSessionTable(database);
+    const resumables = new ResumableSessionTable(database, entries);
     opened.move();
     return {
       file: db === IN_MEMORY ? undefined : db,
-      ...{ keep: whole, database, journal, resumables },
+      ...{ keep: whole, database, entries, shared, journal, resumables },
       floods: new Floods(() => journal.lastId, clock),
       has: (table) =>
         database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,

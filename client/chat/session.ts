@@ -25,6 +25,7 @@ import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,
   awayText,
+  connectedAgain,
   COURSE_WORDS,
   invalidRoom,
   MISSED_DELETED,
@@ -374,7 +375,7 @@ export class Session implements CommandClient, DirectOwner {
   /** What becomes of what the server sends. */
   #handlers(): SessionView {
     return {
-      registered: (again) => this.#registered(again),
+      registered: (again, to) => this.#registered(again, to),
       lost: (why) => this.#lost(why),
       refused: (why) => this.showError(`${errorText(why)}. Trying again.`),
       slowed: (text) => this.note(text),
@@ -406,11 +407,11 @@ export class Session implements CommandClient, DirectOwner {
     };
   }
 
-  #registered(again: boolean): void {
+  #registered(again: boolean, to: string | undefined): void {
     this.#view.me = this.name;
     this.#present.resolve();
     if (!again) return;
-    this.note("Reconnected");
+    this.note(to === undefined ? "Reconnected" : connectedAgain(to));
     this.prompt();
   }
 

@@ -22,16 +22,27 @@ import { HOST, type PageKeys, pageKeys, SOCKETS } from "./page_keys.ts";
 import { MAX_MESSAGE_BYTES } from "./page_link.ts";
 import type { pageFiles } from "./page_session.ts";
 
+/** The server to which a page wants to be connected, in its words. */
+export interface Asked {
+  /** The server that its user typed. */
+  readonly host: string;
+  readonly port: string;
+  /** Another one of which that has told, as `host:port`. */
+  readonly other?: string | undefined;
+  /** The certificate of the other one, by its SHA-256. */
+  readonly told?: string | undefined;
+}
+
 /** What {@linkcode serveLocally} needs. */
 export interface LocalOptions {
   /** The name and the server, if the command line says so. */
   readonly settings: Omit<Settings, "local">;
   /**
-   * Connects to a server.
+   * Connects to a server, or to another one of which it has told the page.
    *
    * @throws {Error} With a message for the user, and perhaps with advice.
    */
-  dial(server: string, port: string, signal: AbortSignal): Promise<ByteStream>;
+  dial(server: Asked, signal: AbortSignal): Promise<ByteStream>;
   /** Sends and receives files. */
   readonly files: ReturnType<typeof pageFiles>;
   /**
@@ -108,10 +119,12 @@ async function carry(
   { dial, proof, lastWordsMs = LAST_WORDS_MS }: Served,
   signal: AbortSignal,
 ): Promise<void> {
-  const [host, port] = [query.get("server"), query.get("port")];
+  const word = (name: string) => query.get(name) ?? undefined;
   let server: ByteStream;
   try {
-    server = await dial(host ?? "", port ?? "", signal);
+    const [host = "", port = ""] = [word("server"), word("port")];
+    const asked = { host, port, other: word("other"), told: word("told") };
+    server = await dial(asked, signal);
   } catch (error) {
     // The cast: nothing else is thrown.
     return await tell(page, proof, error as Error);

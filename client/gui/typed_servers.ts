@@ -17,7 +17,12 @@ import {
 } from "../trust/address.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { EXIT, Failure } from "../view/failure.ts";
-import { type KnownServers, serverText } from "../trust/known_servers.ts";
+import {
+  type KnownServers,
+  readFingerprint,
+  serverText,
+} from "../trust/known_servers.ts";
+import type { Asked } from "./local.ts";
 import type { ByteStream } from "../../core/net/stream.ts";
 import {
   isAccepted,
@@ -51,24 +56,29 @@ export class TypedServers {
   }
 
   /**
-   * Connects to a server.
+   * Connects to a server, or to another one of which it has told: about that one
+   * nobody is asked.
    *
    * @throws {Failure} With a message for the user who typed it.
    */
   async dial(
-    server: string,
-    port: string,
+    { host, port, other, told }: Asked,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    const endpoint = endpointOf(server, port);
+    const endpoint = endpointOf(host, port);
+    const otherEndpoint = other === undefined
+      ? undefined
+      : endpointOf(other, "");
     const { tls, known, terminal } = this.#options;
-    if (!tls) return await dial(endpoint, signal, connectTcp);
+    if (!tls) return await dial(otherEndpoint ?? endpoint, signal, connectTcp);
     const name = serverText(endpoint);
     const trust = this.#trusts.get(name) ??
       new Trust({ ...tls, known, terminal: undefined });
     this.#trusts.set(name, trust);
     try {
-      return await trust.dial(endpoint, signal);
+      if (!otherEndpoint) return await trust.dial(endpoint, signal);
+      const fingerprint = readFingerprint(told ?? "");
+      return await trust.dialTold(otherEndpoint, fingerprint, signal);
     } catch (error) {
       if (error instanceof UnknownCertificate && terminal) {
         this.#ask(trust, error, terminal);

@@ -101,8 +101,7 @@ export class Trust {
     if (mayAsk()) this.accepted ??= known.find(name);
     if (this.accepted) return await this.#dialAccepted(server, signal);
     try {
-      const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
-      const stream = await dial(server, signal, signed(authorities));
+      const stream = await this.#dialSigned(server, signal);
       this.#isSigned = true;
       return stream;
     } catch (error) {
@@ -121,6 +120,43 @@ export class Trust {
     }
     this.accepted = unknown.identity;
     return await this.#dialAccepted(server, signal);
+  }
+
+  /**
+   * Connects to another server, of which the trusted one has told over TLS. It needs
+   * the certificate that was told, or the accepted one, or a signed one if the trusted
+   * server has that. Nobody is asked, and nothing is remembered: what one server says
+   * of another holds as long as this program runs.
+   *
+   * @param told SHA-256 of its certificate; undefined if that was not told.
+   * @throws {Failure} If it cannot connect, or the certificate is another.
+   */
+  async dialTold(
+    server: Endpoint,
+    told: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    if (!this.#isSigned || told !== undefined) {
+      const { stream, certificate } = await dial(server, signal, shown);
+      const { fingerprint } = identityOf(certificate);
+      const isAccepted = fingerprint === this.accepted?.fingerprint;
+      if (fingerprint === told || isAccepted) return stream;
+      stream.close();
+    }
+    if (this.#isSigned) return await this.#dialSigned(server, signal);
+    const message = `Cannot trust ${serverText(server)}: its certificate is ` +
+      "not the one of which the server before has told";
+    throw new Failure(EXIT.protocol, message);
+  }
+
+  /** Connects, and refuses any certificate that no trusted authority signed. */
+  async #dialSigned(
+    server: Endpoint,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    const { caFile } = this.#options;
+    const authorities = caFile === undefined ? [] : [readAuthorities(caFile)];
+    return await dial(server, signal, signed(authorities));
   }
 
   /** Connects, and refuses any certificate but the accepted one. */

@@ -61,6 +61,43 @@ export function closed(): ConnectionError {
   return new ConnectionError("lost", "The connection is closed");
 }
 
+/** Nothing came on the connection for `ms` milliseconds. */
+export function silent(ms: number): ConnectionError {
+  return new ConnectionError(
+    "lost",
+    `Connection lost: the server sent nothing for ${ms / 1_000} seconds`,
+    { advice: "Is this computer still on the network?", passing: true },
+  );
+}
+
+/** A connection to `place` was not opened within `ms` milliseconds. */
+export function late(place: string, ms: number): ConnectionError {
+  return new ConnectionError(
+    "lost",
+    `Cannot connect to ${place}: no answer within ${ms / 1_000} seconds`,
+    { passing: true },
+  );
+}
+
+/** This side has left a server that is about to stop. */
+export function stopping(): ConnectionError {
+  return new ConnectionError("lost", "The server stops", { passing: true });
+}
+
+/** The last attempt to reconnect failed with `error`, and there is no other. */
+export function givenUp(error: Error): ConnectionError {
+  const why = error instanceof ChatError ? errorText(error) : error.message;
+  return new ConnectionError("lost", "Connection lost, and cannot reconnect", {
+    advice: `The last attempt: ${why}`,
+    cause: error,
+  });
+}
+
+/** Whether the operator, or a newer connection of the user, has removed us. */
+export function isRemoval(error: unknown): boolean {
+  return error instanceof ConnectionError && error.kind === "removed";
+}
+
 /** An ERROR frame as the error that it reports. */
 export function errorOf(frame: Frame): ChatError {
   // The cast: a newer server may have codes that we do not, which is harmless

@@ -35,12 +35,18 @@ import {
   type Requester,
 } from "./connection.ts";
 import type { Stream } from "./stream.ts";
+import type { Home, Place } from "./alternates.ts";
+import { Attempts } from "./attempts.ts";
 import {
   closed,
-  ConnectionError,
   errorOf,
-  errorText,
+  givenUp,
+  isRemoval,
+  late,
+  silent,
+  stopping,
 } from "./connection_error.ts";
+import type { Owner } from "./owner.ts";
 import {
   CLOCK,
   type Clock,
@@ -48,7 +54,6 @@ import {
   isWorthRetrying,
   LONGEST_SEND_WAIT_MS,
   PASSING,
-  pauseBefore,
   QUIET_WAIT_MS,
   retryAfterMs,
 } from "./backoff.ts";
@@ -72,12 +77,14 @@ const LEAST_RETRY_AFTER_MS = 1_000;
 /** What a {@linkcode ReconnectingConnection} needs. */
 export interface ReconnectingOptions {
   /**
-   * Connects.
+   * Connects to the server that the user chose, or to another one of its chat.
    *
    * @throws {Error} If that fails; {@linkcode isPassing} tells whether it is
    * tried again.
    */
-  dial(signal: AbortSignal): Promise<Stream>;
+  dial(signal: AbortSignal, other?: Place): Promise<Stream>;
+  /** Where that is. Default: it is not known, and there is no other place. */
+  readonly home?: Home | undefined;
   /** How long it tries to reconnect, in milliseconds. Default: no limit. */
   readonly giveUpAfterMs?: number;
   /** Whether all waits for a limit of the server. Default: no longer than a user. */
@@ -86,26 +93,6 @@ export interface ReconnectingOptions {
   readonly clock?: Clock;
   /** From 0 to 1; what pauses have of chance. Tests pass their own. */
   readonly random?: () => number;
-}
-
-/** The session that a {@linkcode ReconnectingConnection} carries. */
-export interface Owner {
-  /**
-   * Registers on a new connection, and resumes what an earlier one has left.
-   * Other requests wait until this is done; it makes its own on `connection`.
-   *
-   * @throws {ChatError} If the server refuses to register us.
-   * @throws {ConnectionError} If the connection ends before.
-   */
-  resume(connection: Connection): Promise<void>;
-  /** All requests are sent again. */
-  resumed(): void;
-  /** The connection is lost, and the owner is to be reconnected. */
-  lost(why: Error): void;
-  /** The server refuses to reconnect us, and that may last; once for each code. */
-  refused?(why: ChatError): void;
-  /** Messages wait for longer than a moment; `why` has the time. */
-  slowed?(why: ChatError): void;
 }
 
 /** See the top of the file. */
@@ -127,7 +114,7 @@ export class ReconnectingConnection implements Disposable, Requester {
   #refusal = 0; // its code, of the last one that was told
   #registeredAt: number | undefined; // the last time
   #answeredBefore = 0; // when it registered
-  #attempt = 0;
+  readonly #attempts: Attempts;
   #pauseOver: AbortController | undefined; // while it pauses
   #parked: PendingRequest[] = []; // wait for a connection, or for their turn
   #postponed: PendingRequest[] = []; // rate-limited by the server
@@ -152,6 +139,7 @@ export class ReconnectingConnection implements Disposable, Requester {
   constructor(options: ReconnectingOptions) {
     this.#options = options;
     this.#clock = options.clock ?? CLOCK;
+    this.#attempts = new Attempts(options.home);
   }
 
   /** Whether it was ever registered. */
@@ -203,6 +191,21 @@ export class ReconnectingConnection implements Disposable, Requester {
   /** Reconnects now, if it pauses before the next attempt. */
   hurry(): void {
     this.#pauseOver?.abort();
+  }
+
+  /** Takes a REGISTERED or a NOTICE: the server tells of all others of its chat. */
+  tell(frame: Frame): Promise<void> {
+    return this.#attempts.tell(frame);
+  }
+
+  /** The server says that it stops; with another one to go to, we leave it soon. */
+  leave(retryAfterMs: number): void {
+    this.retryAfterMs = retryAfterMs;
+    const ms = this.#attempts.leave(this.#clock.now(), this.#options.random);
+    const connection = this.#connection;
+    if (ms === undefined) return;
+    this.#clock.sleep(ms, this.#stop.signal)
+      .then(() => connection?.close(stopping()));
   }
 
   /**
@@ -274,7 +277,7 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** One connection, from dialling to its end. */
   async *#stay(owner: Owner): AsyncGenerator<Iterable<Event>, void, void> {
-    const stream = await this.#options.dial(this.#stop.signal);
+    const stream = await this.#dial();
     const keepalive = new Keepalive(this.#clock.now);
     const connection = new Connection(keepalive.over(stream));
     this.#connection = connection;
@@ -301,6 +304,21 @@ export class ReconnectingConnection implements Disposable, Requester {
     }
   }
 
+  /** With another server to try, none has as long as it wants. */
+  async #dial(): Promise<Stream> {
+    const { dialMs, elsewhere } = this.#attempts;
+    const { signal } = this.#stop;
+    if (dialMs === undefined) return await this.#options.dial(signal);
+    const deadline = AbortSignal.timeout(dialMs);
+    try {
+      const both = AbortSignal.any([signal, deadline]);
+      return await this.#options.dial(both, elsewhere);
+    } catch (error) {
+      if (signal.aborted || !deadline.aborted) throw error;
+      throw late(elsewhere?.text ?? "the server", dialMs);
+    }
+  }
+
   /**
    * Never rejects: what goes wrong ends the connection.
    *
@@ -315,7 +333,7 @@ export class ReconnectingConnection implements Disposable, Requester {
       this.#registeredAt = this.#clock.now();
       this.#answeredBefore = this.answered;
       this.retryAfterMs = 0;
-      owner.resumed();
+      owner.resumed(this.#attempts.arrived());
       return undefined;
     } catch (error) {
       // The cast: nothing throws anything else.
@@ -328,14 +346,18 @@ export class ReconnectingConnection implements Disposable, Requester {
   async #pause(error: unknown, owner: Owner): Promise<void> {
     const now = this.#clock.now();
     if (this.#registeredAt === undefined) {
-      if (this.#attempt > 0 || !isNameToBeFree(error)) throw error;
+      if (this.#refusal > 0 || !isNameToBeFree(error)) throw error;
+      this.#refusal = error.code;
       owner.refused?.(error);
     } else if (!isWorthRetrying(error, now - (this.#lostAt ?? now))) {
-      throw error;
+      // What is none of our servers does not end us, but a ban holds on all of them.
+      const isOther = this.#lostAt !== undefined && this.#attempts.elsewhere;
+      if (!isOther || isRemoval(error)) throw error;
+      this.#attempts.drop();
     } else if (this.#lostAt === undefined) {
       this.#lostAt = now;
       const stayed = now - this.#registeredAt >= STAYED_MS;
-      if (stayed || this.answered > this.#answeredBefore) this.#attempt = 0;
+      this.#attempts.lost(stayed || this.answered > this.#answeredBefore);
       this.#refusal = 0;
       owner.lost(error);
     } else if (
@@ -346,11 +368,12 @@ export class ReconnectingConnection implements Disposable, Requester {
       owner.refused?.(error);
     }
     const { giveUpAfterMs = Infinity, random } = this.#options;
-    const told = Math.max(this.retryAfterMs, retryAfterMs(error));
-    const pause = pauseBefore(this.#attempt++, told, random);
+    // The cast: nothing throws anything else.
+    const told = Math.max(this.retryAfterMs, retryAfterMs(error as Error));
+    const pause = this.#attempts.next(now, told, random);
     this.retryAfterMs = 0;
     if (now + pause - (this.#lostAt ?? now) > giveUpAfterMs) {
-      throw givenUp(error);
+      throw givenUp(error as Error);
     }
     this.#pauseOver = new AbortController();
     const signals = [this.#stop.signal, this.#pauseOver.signal];
@@ -361,7 +384,9 @@ export class ReconnectingConnection implements Disposable, Requester {
   /** Checks whether the server is there; ends the connection if not. */
   #check(keepalive: Keepalive, connection: Connection): void {
     const next = keepalive.check();
-    if (next === "give up") connection.close(idle());
+    if (next === "give up") {
+      connection.close(silent(PING_AFTER_MS + GIVE_UP_AFTER_MS));
+    }
     if (next !== "ask") return;
     connection.send({ verb: "PING", args: [], body: bytesOf(undefined) });
   }
@@ -464,23 +489,6 @@ const IN_ORDER: ReadonlySet<AnsweredVerb> = new Set([
   "LEAVE",
   "LOGOUT",
 ]);
-
-function idle(): ConnectionError {
-  const seconds = (PING_AFTER_MS + GIVE_UP_AFTER_MS) / 1_000;
-  return new ConnectionError(
-    "lost",
-    `Connection lost: the server sent nothing for ${seconds} seconds`,
-    { advice: "Is this computer still on the network?", passing: true },
-  );
-}
-
-function givenUp(error: Error): ConnectionError {
-  const why = error instanceof ChatError ? errorText(error) : error.message;
-  return new ConnectionError("lost", "Connection lost, and cannot reconnect", {
-    advice: `The last attempt: ${why}`,
-    cause: error,
-  });
-}
 
 /** 64 random bits, in hexadecimal; not every browser has toHex(). */
 function randomWord(): string {

@@ -19,6 +19,11 @@ export const SENT_TO_SELF = "Cannot send to yourself";
 /** After why the connection was lost. */
 export const RECONNECTING = "Reconnecting. What you type is sent after that.";
 
+/** After a reconnect to another server of the chat, at `host:port`. */
+export function connectedAgain(to: string): string {
+  return `Connected again, to ${to}`;
+}
+
 /** A message waits for a limit of the server; `reason` says which. */
 export function slowedText(reason: string, time: string): string {
   return `${reason}. Trying again in ${time}.`;

@@ -11,9 +11,17 @@ import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import type { Network } from "../../core/net/ip_address.ts";
 import { ChatError, isUserName, lookAlike } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
+import type {
+  AccountEntry,
+  AccountLimits,
+  AccountSeenEntry,
+  SignUpEntry,
+} from "../journal/entries.ts";
+import type { Append, Log } from "../journal/log.ts";
 import { type ListedLock, lockedOut, Lockouts } from "./lockouts.ts";
 import { NameMap } from "../chat/names.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
+import { endOf } from "./targets.ts";
 import {
   type Challenge,
   challenge,
@@ -48,6 +56,10 @@ export interface AccountOptions {
   readonly maxUnusedPerAddress?: number;
   /** Milliseconds since the epoch; default: the clock of the computer. */
   readonly now?: () => number;
+  /** Orders the entries; default: the database. */
+  readonly entries?: Log;
+  /** Another server has deleted the account: ends its connections to this one. */
+  deleted?(account: Account): void;
 }
 
 /** A name that has an owner. */
@@ -87,16 +99,18 @@ export interface PendingLogin {
 export class Accounts {
   readonly #database: Database;
   readonly #lockouts: Lockouts;
-  readonly #options: Required<AccountOptions>;
-  readonly #counts = new Map<string, { all: number; unused: number }>(); // by network
+  readonly #now: () => number;
+  readonly #limits: AccountLimits;
   readonly #names = new NameMap<string>({ findsSimilar: true }); // saves a query for each guest
   readonly #byName: StatementSync;
   readonly #byLook: StatementSync;
   readonly #all: StatementSync;
+  readonly #counts: StatementSync;
   readonly #insert: StatementSync;
-  readonly #see: StatementSync;
-  readonly #use: StatementSync;
-  readonly #delete: StatementSync;
+  readonly #signUp: Append<SignUpEntry, Account>;
+  readonly #used: Append<AccountEntry, void>;
+  readonly #seen: Append<AccountSeenEntry, void>;
+  readonly #deleted: Append<AccountEntry, void>;
 
   /** A lock lasts for `lockoutMs`; Infinity: until the operator ends it. */
   constructor(
@@ -104,16 +118,21 @@ export class Accounts {
     lockoutMs: number,
     options: AccountOptions = {},
   ) {
-    this.#options = {
-      maxAccounts: MAX_ACCOUNTS,
-      maxPerAddress: MAX_ACCOUNTS_PER_ADDRESS,
-      maxUnusedPerAddress: MAX_UNUSED_PER_ADDRESS,
-      now: Date.now,
-      ...options,
+    const {
+      maxAccounts = MAX_ACCOUNTS,
+      maxPerAddress = MAX_ACCOUNTS_PER_ADDRESS,
+      maxUnusedPerAddress = MAX_UNUSED_PER_ADDRESS,
+      now = Date.now,
+      entries = database,
+    } = options;
+    this.#limits = {
+      total: endOf(maxAccounts),
+      perAddress: endOf(maxPerAddress),
+      unusedPerAddress: endOf(maxUnusedPerAddress),
     };
     this.#database = database;
-    const { now } = this.#options;
-    this.#lockouts = new Lockouts(database, { lockoutMs, now });
+    this.#now = now;
+    this.#lockouts = new Lockouts(database, { lockoutMs, now, entries });
     this.#byName = database.prepare("SELECT * FROM accounts WHERE key = ?");
     this.#byLook = database.prepare(
       "SELECT * FROM accounts WHERE look_alike = ?",
@@ -122,17 +141,53 @@ export class Accounts {
     this.#insert = database.prepare(
       "INSERT INTO accounts (key, look_alike, name, verifier, created_at, since, seen, key_scope, network, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
     );
-    this.#see = database.prepare(
-      "UPDATE accounts SET seen = ? WHERE key = ? AND seen < ?",
+    this.#counts = database.prepare(`
+      SELECT (SELECT count(*) FROM accounts) AS total, count(*) AS per_address,
+        total(used = 0) AS unused FROM accounts WHERE network = ?`);
+    const use = database.prepare(
+      "UPDATE accounts SET used = 1 WHERE key = ? AND created_at = ?",
     );
-    this.#use = database.prepare(
-      "UPDATE accounts SET used = 1 WHERE key = ? AND used = 0",
+    const see = database.prepare(
+      "UPDATE accounts SET seen = ? WHERE key = ? AND created_at = ? AND seen < ?",
     );
-    this.#delete = database.prepare("DELETE FROM accounts WHERE key = ?");
-    for (const { name, network, isUsed } of this.all()) {
-      this.#names.add(name, name);
-      this.#count(network, { all: 1, unused: isUsed ? 0 : 1 });
-    }
+    const remove = database.prepare("DELETE FROM accounts WHERE key = ?");
+    this.#signUp = entries.register("sign-up", {
+      change: (entry) => this.#insertNew(entry),
+      applied: (entry) => {
+        const { name, since, keyScope, at: createdAt, network } = entry;
+        this.#names.add(name, name);
+        const account = { name, since, keyScope, seen: since, createdAt };
+        return { ...account, network, isUsed: false };
+      },
+    });
+    this.#used = entries.register("account-used", {
+      change: (entry) => void use.run(keyOf(entry), entry.createdAt),
+      applied: () => {},
+    });
+    this.#seen = entries.register("account-seen", {
+      change: (entry) => {
+        const { createdAt, seen } = entry;
+        see.run(seen, keyOf(entry), createdAt, seen);
+      },
+      applied: () => {},
+    });
+    this.#deleted = entries.register("account-deleted", {
+      change: (entry) => {
+        const row = this.#byName.get(keyOf(entry));
+        const account = row && this.#accountOf(row);
+        if (account?.createdAt !== entry.createdAt) return undefined;
+        remove.run(keyOf(entry));
+        this.#lockouts.deleteOf(keyOf(entry));
+        return account;
+      },
+      applied: (_, account, own) => {
+        if (!account) return;
+        this.#names.delete(account.name);
+        this.#lockouts.deleted(keyOf(account));
+        if (!own) options.deleted?.(account);
+      },
+    });
+    for (const { name } of this.all()) this.#names.add(name, name);
   }
 
   /** The account of that name, or of a look-alike. */
@@ -168,32 +223,14 @@ export class Accounts {
    * is reached.
    */
   create(account: NewAccount): Promise<Account> {
-    const { name, verifier, since, keyScope, network } = account;
-    const createdAt = this.#options.now();
-    return this.#database.write(() => {
-      if (this.#stored(name)) throw exists(name);
-      this.#checkLimits(network);
-      this.#insert.run(
-        ...[keyOf(account), lookAlike(name), name, verifier, createdAt],
-        ...[since, since, keyScope, network],
-      );
-    }, () => {
-      this.#names.add(name, name);
-      this.#count(network, { all: 1, unused: 1 });
-      const account = { name, since, keyScope, seen: since, createdAt };
-      return { ...account, network, isUsed: false };
-    });
+    return this.#signUp({ ...account, at: this.#now(), limits: this.#limits });
   }
 
   /** Stores that the owner has used the account, if its first day is over. */
   async used(account: Account): Promise<void> {
-    const ageMs = this.#options.now() - account.createdAt;
+    const ageMs = this.#now() - account.createdAt;
     if (account.isUsed || ageMs <= FIRST_DAY_MS) return;
-    await this.#database.write(
-      () => this.#use.run(keyOf(account)).changes > 0,
-      (isThere) =>
-        isThere && this.#count(account.network, { all: 0, unused: -1 }),
-    ).catch(unlessNotStored); // then the next time
+    await this.#used(entryOf(account)).catch(unlessNotStored); // then the next time
   }
 
   /**
@@ -204,16 +241,7 @@ export class Accounts {
    */
   async delete({ name }: Account): Promise<void> {
     const account = this.named(name);
-    if (!account) return;
-    const deleting = this.#database.write(
-      () => this.#delete.run(keyOf(account)),
-      () => {
-        this.#names.delete(account.name);
-        const unused = account.isUsed ? 0 : -1;
-        this.#count(account.network, { all: -1, unused });
-      },
-    );
-    await Promise.all([deleting, this.#lockouts.deleted(keyOf(account))]);
+    if (account) await this.#deleted(entryOf(account));
   }
 
   /** The error 112 for a sign-in as `name`, if the account is locked for it. */
@@ -286,10 +314,9 @@ export class Accounts {
   }
 
   /** Stores that the owner has received everything up to `id`. */
-  async received({ name, seen }: Account, id: number): Promise<void> {
-    if (id <= seen) return;
-    const key = name.toLowerCase();
-    const storing = this.#database.write(() => this.#see.run(id, key, id));
+  async received(account: Account, id: number): Promise<void> {
+    if (id <= account.seen) return;
+    const storing = this.#seen({ ...entryOf(account), seen: id });
     // Otherwise messages are forwarded once more, which is better than lost.
     await storing.catch(unlessNotStored);
   }
@@ -317,36 +344,34 @@ export class Accounts {
     return this.#lockouts.list();
   }
 
-  /** @throws {ChatError} 119 if a limit forbids one more of the network. */
-  #checkLimits(network: string): void {
-    const { maxAccounts, maxPerAddress, maxUnusedPerAddress } = this.#options;
-    const { all, unused } = this.#counts.get(network) ?? { all: 0, unused: 0 };
-    if (this.#names.size >= maxAccounts) {
-      throw tooMany(
-        maxAccounts,
-        "the limit of",
-        `accounts is reached; ${ASK}`,
-      );
-    }
-    if (all >= maxPerAddress) {
-      throw tooMany(
-        maxPerAddress,
-        "limit for your address:",
-        `accounts; ${ASK}`,
-      );
-    }
-    if (unused < maxUnusedPerAddress) return;
-    const what = "accounts that were not used after their first day";
-    const next = `${what}; use one of them, or ${ASK}`;
-    throw tooMany(maxUnusedPerAddress, "limit for your address:", next);
+  /** Inside of a change: stores an account, or throws why there is none. */
+  #insertNew(entry: SignUpEntry): void {
+    const { name, verifier, since, keyScope, network, at } = entry;
+    if (this.#stored(name)) throw exists(name);
+    this.#checkLimits(entry);
+    this.#insert.run(
+      ...[keyOf(entry), lookAlike(name), name, verifier, at],
+      ...[since, since, keyScope, network],
+    );
   }
 
-  #count(network: string, change: { all: number; unused: number }): void {
-    const known = this.#counts.get(network) ?? { all: 0, unused: 0 };
-    const all = known.all + change.all;
-    const unused = known.unused + change.unused;
-    if (all > 0) this.#counts.set(network, { all, unused });
-    else this.#counts.delete(network);
+  /** @throws {ChatError} 119 if a limit forbids one more of the network. */
+  #checkLimits({ network, limits }: SignUpEntry): void {
+    const { total, perAddress, unusedPerAddress } = limits;
+    const row = this.#counts.get(network);
+    const isReached = (limit: number | null, count: string): limit is number =>
+      limit !== null && Number(row?.[count]) >= limit;
+    if (isReached(total, "total")) {
+      throw tooMany(total, "the limit of", `accounts is reached; ${ASK}`);
+    }
+    const which = "limit for your address:";
+    if (isReached(perAddress, "per_address")) {
+      throw tooMany(perAddress, which, `accounts; ${ASK}`);
+    }
+    if (!isReached(unusedPerAddress, "unused")) return;
+    const what = "accounts that were not used after their first day";
+    const next = `${what}; use one of them, or ${ASK}`;
+    throw tooMany(unusedPerAddress, which, next);
   }
 
   /** @throws {ChatError} 119 if it is not as it was stored. */
@@ -385,6 +410,10 @@ type Row = Record<string, SQLOutputValue>;
 /** The key of an account in the tables. */
 function keyOf({ name }: Pick<Account, "name">): string {
   return name.toLowerCase();
+}
+
+function entryOf({ name, createdAt }: Account): AccountEntry {
+  return { name, createdAt };
 }
 
 function noAccount(name: string): ChatError {

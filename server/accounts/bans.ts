@@ -10,13 +10,19 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError } from "../../protocol.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import type { Database } from "../journal/database.ts";
+import type { BanEntry } from "../journal/entries.ts";
+import type { Append, Log } from "../journal/log.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import {
+  endOf,
+  isSameTarget,
   type Measure,
   Measures,
   storedTarget,
   type Target,
+  targetOf,
   targetText,
+  timeOf,
 } from "./targets.ts";
 import { timeText } from "../../core/net/connection_error.ts";
 
@@ -29,16 +35,30 @@ export interface Ban extends Measure {
   readonly reason: string;
 }
 
+/** Settings of {@linkcode Bans}. */
+export interface BanOptions {
+  /** Orders the entries; default: the database. */
+  readonly entries?: Log;
+  /** Another server has banned `target`: ends its connections to this one. */
+  enforce?(bans: Bans, target: Target): void;
+}
+
 /** All bans of one database. */
 export class Bans {
   readonly #database: Database;
+  readonly #ban: Append<BanEntry, void>;
+  readonly #unban: Append<Target, void>;
   readonly #bans: Measures<Ban>;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #now: () => number;
 
   /** @param now Milliseconds since the epoch. Tests pass their own. */
-  constructor(database: Database, now: () => number = Date.now) {
+  constructor(
+    database: Database,
+    now: () => number = Date.now,
+    { entries = database, enforce }: BanOptions = {},
+  ) {
     this.#database = database;
     this.#now = now;
     this.#bans = new Measures(now, MAX_BANS);
@@ -49,6 +69,28 @@ export class Bans {
     this.#delete = database.prepare(
       "DELETE FROM bans WHERE kind = ? AND value = ?",
     );
+    const values = database.prepare("SELECT value FROM bans WHERE kind = ?");
+    const deleteSame = (target: Target) => {
+      for (const row of values.all(target.kind)) {
+        const one = { kind: target.kind, value: String(row["value"]) };
+        if (isSameTarget(one, target)) this.#delete.run(one.kind, one.value);
+      }
+    };
+    this.#ban = entries.register("ban", {
+      change: ({ gone, ...ban }) => {
+        for (const { kind, value } of gone) this.#delete.run(kind, value);
+        deleteSame(ban); // another server may have banned a look-alike
+        this.#insert({ ...ban, until: timeOf(ban.until) });
+      },
+      applied: ({ gone, ...ban }, _, own) => {
+        this.#hold(gone, { ...ban, until: timeOf(ban.until) });
+        if (!own) enforce?.(this, ban);
+      },
+    });
+    this.#unban = entries.register("unban", {
+      change: deleteSame,
+      applied: (target) => this.#bans.delete(target),
+    });
     this.#load();
   }
 
@@ -91,10 +133,9 @@ export class Bans {
    * @throws {ChatError} 119 if it cannot be stored; then it ends with the server.
    */
   add(ban: Ban): Promise<void> {
-    const gone = this.#bans.replacedBy(ban);
-    for (const one of gone) this.#bans.delete(one);
-    this.#bans.add(ban);
-    return this.#store(gone, [ban]);
+    const gone = this.#bans.replacedBy(ban).map(targetOf);
+    this.#hold(gone, ban);
+    return this.#ban({ ...ban, until: endOf(ban.until), gone });
   }
 
   /**
@@ -104,7 +145,16 @@ export class Bans {
    */
   remove(ban: Ban): Promise<void> {
     this.#bans.delete(ban);
-    return this.#store([ban], []);
+    return this.#unban(targetOf(ban));
+  }
+
+  #hold(gone: readonly Target[], ban: Ban): void {
+    for (const one of [...gone, ban]) this.#bans.delete(one);
+    this.#bans.add(ban);
+  }
+
+  #insert({ kind, value, since, until, reason }: Ban): void {
+    this.#put.run(kind, value, since, endOf(until), reason);
   }
 
   /**
@@ -124,10 +174,7 @@ export class Bans {
       const ban: Ban = {
         ...target,
         since: Number(since),
-        until: Math.max(
-          until === null ? Infinity : Number(until),
-          before?.until ?? 0,
-        ),
+        until: Math.max(timeOf(until), before?.until ?? 0),
         reason: sanitize(String(reason)), // it goes into a head
       };
       if (before) this.#bans.delete(before);
@@ -137,17 +184,10 @@ export class Bans {
       replacing.push(ban);
     }
     if (replaced.length === 0) return;
-    // If that fails, the next start does it.
-    this.#store(replaced, replacing).catch(unlessNotStored);
-  }
-
-  #store(gone: readonly Target[], come: readonly Ban[]): Promise<void> {
-    return this.#database.write(() => {
-      for (const { kind, value } of gone) this.#delete.run(kind, value);
-      for (const { kind, value, since, until, reason } of come) {
-        const end = until === Infinity ? null : until;
-        this.#put.run(kind, value, since, end, reason);
-      }
-    });
+    // No entry: other servers do the same. If it fails, the next start does it.
+    this.#database.write(() => {
+      for (const { kind, value } of replaced) this.#delete.run(kind, value);
+      for (const ban of replacing) this.#insert(ban);
+    }).catch(unlessNotStored);
   }
 }

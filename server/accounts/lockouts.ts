@@ -22,8 +22,15 @@ import {
 } from "../../core/net/ip_address.ts";
 import { ChatError } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
+import type {
+  LocksEndedEntry,
+  Pair,
+  WrongPasswordEntry,
+} from "../journal/entries.ts";
+import type { Append, Log } from "../journal/log.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import { timeText } from "../../core/net/connection_error.ts";
+import { endOf, timeOf } from "./targets.ts";
 
 /** Wrong passwords in a row that lock an account. */
 export const MAX_FAILURES = 3;
@@ -78,6 +85,8 @@ export interface LockoutOptions {
   readonly now: () => number;
   /** Default {@linkcode MAX_LOCKOUTS}. */
   readonly maxLockouts?: number;
+  /** Orders the entries; default: the database. */
+  readonly entries?: Log;
 }
 
 /**
@@ -86,7 +95,9 @@ export interface LockoutOptions {
  */
 export class Lockouts {
   readonly #database: Database;
-  readonly #options: Required<LockoutOptions>;
+  readonly #options: Required<Omit<LockoutOptions, "entries">>;
+  readonly #wrong: Append<WrongPasswordEntry, number>;
+  readonly #ended: Append<LocksEndedEntry, void>;
   // The newest last; apart, so that counts are found that can be forgotten.
   readonly #counts = new Map<string, Failures>();
   readonly #locks = new Map<string, Failures>();
@@ -95,8 +106,12 @@ export class Lockouts {
   readonly #freed = new Set<string>();
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
+  readonly #deleteOf: StatementSync;
 
-  constructor(database: Database, options: LockoutOptions) {
+  constructor(
+    database: Database,
+    { entries = database, ...options }: LockoutOptions,
+  ) {
     this.#database = database;
     this.#options = { maxLockouts: MAX_LOCKOUTS, ...options };
     this.#put = database.prepare(
@@ -105,6 +120,31 @@ export class Lockouts {
     this.#delete = database.prepare(
       "DELETE FROM lockouts WHERE account = ? AND address = ?",
     );
+    this.#deleteOf = database.prepare("DELETE FROM lockouts WHERE account = ?");
+    const ofAccount = database.prepare(
+      "SELECT * FROM lockouts WHERE account = ?",
+    );
+    this.#wrong = entries.register("wrong-password", {
+      change: (entry) => {
+        const key = keyOf(entry.account, entry.address);
+        const same = ofAccount.all(entry.account).map(failuresOf)
+          .filter(({ account, address }) => keyOf(account, address) === key);
+        for (const one of same) this.#delete.run(one.account, one.address);
+        for (const pair of entry.gone) this.#delete.run(...pair);
+        return this.#countOneMore(entry, same);
+      },
+      applied: (entry, count) => this.#count(entry, count),
+    });
+    this.#ended = entries.register("locks-ended", {
+      change: ({ account, gone }) => {
+        if (account !== undefined) this.#deleteOf.run(account);
+        for (const pair of gone) this.#delete.run(...pair);
+      },
+      applied: ({ account, gone }) => {
+        if (account !== undefined) this.#free(account);
+        for (const pair of gone) this.#dropPair(pair);
+      },
+    });
     this.#load();
   }
 
@@ -135,8 +175,15 @@ export class Lockouts {
     for (const one of surplus) this.#drop(one);
     this.#hold(failures);
     const gone = before ? [before, ...surplus] : surplus;
-    await this.#store(gone, [failures]);
-    return Math.max(0, MAX_FAILURES - count);
+    const lockoutMs = endOf(this.#options.lockoutMs);
+    const entry = { account, address: network, at: failures.at, lockoutMs };
+    const counting = this.#wrong({ ...entry, gone: gone.map(pairOf) });
+    // A lock that cannot be stored holds until a restart.
+    const known = await counting.catch((error) => {
+      unlessNotStored(error);
+      return count;
+    });
+    return Math.max(0, MAX_FAILURES - known);
   }
 
   /** The right password resets the count. */
@@ -153,10 +200,9 @@ export class Lockouts {
    * @returns How many addresses had failed for it.
    */
   async clear(account: string): Promise<number> {
-    const cleared = this.#all().filter((one) => one.account === account);
-    this.#freed.add(account);
-    await this.#forget(cleared);
-    return cleared.length;
+    const count = this.#free(account);
+    await this.#ended({ account, gone: [] }).catch(unlessNotStored);
+    return count;
   }
 
   /**
@@ -173,9 +219,14 @@ export class Lockouts {
     return cleared.length;
   }
 
+  /** Inside of a change: the account is deleted. See {@linkcode deleted}. */
+  deleteOf(account: string): void {
+    this.#deleteOf.run(account);
+  }
+
   /** An account is deleted: nothing of it is left for the next of that name. */
-  async deleted(account: string): Promise<void> {
-    await this.clear(account);
+  deleted(account: string): void {
+    this.#free(account);
     this.#freed.delete(account);
   }
 
@@ -198,13 +249,8 @@ export class Lockouts {
       .all();
     const replaced: Failures[] = [];
     const replacing: Failures[] = [];
-    for (const { account, address, failures, at } of rows) {
-      const stored = {
-        account: String(account),
-        address: String(address),
-        count: Number(failures),
-        at: Number(at),
-      };
+    for (const row of rows) {
+      const stored = failuresOf(row);
       const network = networkOf(stored.address);
       const before = this.#failuresOf(stored.account, network);
       if (before) this.#drop(before);
@@ -215,8 +261,57 @@ export class Lockouts {
       replaced.push(stored);
       replacing.push(held);
     }
-    // If that fails, the next start does it.
-    if (replaced.length > 0) this.#store(replaced, replacing);
+    if (replaced.length === 0) return;
+    // No entry: other servers do the same. If it fails, the next start does it.
+    this.#database.write(() => {
+      for (const one of replaced) this.#delete.run(...pairOf(one));
+      for (const one of replacing) this.#insert(one);
+    }).catch(unlessNotStored);
+  }
+
+  #insert({ account, address, count, at }: Failures): void {
+    this.#put.run(account, address, count, at);
+  }
+
+  /** Inside of a change: stores one more than those that still count. */
+  #countOneMore(
+    { account, address, at, lockoutMs }: WrongPasswordEntry,
+    same: readonly Failures[],
+  ): number {
+    const before = same.find((one) =>
+      one.address === address && leftOf(one, timeOf(lockoutMs), at) > 0
+    );
+    const count = 1 + (before?.count ?? 0);
+    this.#insert({ account, address, count, at });
+    return count;
+  }
+
+  /**
+   * So many are stored; guesses that were counted here since then count, too.
+   *
+   * @returns How many count.
+   */
+  #count({ account, address, at, gone }: WrongPasswordEntry, stored: number) {
+    for (const pair of gone) this.#dropPair(pair);
+    const before = this.#failuresOf(account, address);
+    const current = this.#current(account, address);
+    if (before) this.#drop(before);
+    const count = Math.max(stored, current?.count ?? 0);
+    this.#hold({ account, address, count, at: Math.max(at, current?.at ?? 0) });
+    return count;
+  }
+
+  /** Drops what is held of an account. @returns How many addresses had failed. */
+  #free(account: string): number {
+    const held = this.#all().filter((one) => one.account === account);
+    for (const one of held) this.#drop(one);
+    this.#freed.add(account);
+    return held.length;
+  }
+
+  #dropPair([account, address]: Pair): void {
+    const held = this.#failuresOf(account, address);
+    if (held?.address === address) this.#drop(held);
   }
 
   #all(): Failures[] {
@@ -278,10 +373,9 @@ export class Lockouts {
     return Math.max(0, this.#leftOf(last!)); // there are many
   }
 
-  /** How long it still counts. A clock that is set back does not prolong it. */
-  #leftOf({ at }: Failures): number {
-    const { lockoutMs } = this.#options;
-    return Math.min(at + lockoutMs - this.#now(), lockoutMs);
+  /** How long they still count. */
+  #leftOf(failures: Failures): number {
+    return leftOf(failures, this.#options.lockoutMs, this.#now());
   }
 
   /** Expired counts, and one more if the limit is reached. */
@@ -300,23 +394,26 @@ export class Lockouts {
   async #forget(failures: readonly Failures[]): Promise<void> {
     if (failures.length === 0) return;
     for (const one of failures) this.#drop(one);
-    await this.#store(failures, []);
+    await this.#ended({ gone: failures.map(pairOf) }).catch(unlessNotStored);
   }
+}
 
-  /** A lock that cannot be stored holds until a restart. */
-  async #store(
-    gone: readonly Failures[],
-    come: readonly Failures[],
-  ): Promise<void> {
-    await this.#database.write(() => {
-      for (const { account, address } of gone) {
-        this.#delete.run(account, address);
-      }
-      for (const { account, address, count, at } of come) {
-        this.#put.run(account, address, count, at);
-      }
-    }).catch(unlessNotStored);
-  }
+function pairOf({ account, address }: Failures): Pair {
+  return [account, address];
+}
+
+function failuresOf(row: Readonly<Record<string, unknown>>): Failures {
+  return {
+    account: String(row["account"]),
+    address: String(row["address"]),
+    count: Number(row["failures"]),
+    at: Number(row["at"]),
+  };
+}
+
+/** How long they count from `now`. A clock that is set back does not prolong it. */
+function leftOf({ at }: Failures, lockoutMs: number, now: number): number {
+  return Math.min(at + lockoutMs - now, lockoutMs);
 }
 
 /** The error for a sign-in as `name`, which `lock` forbids. */

@@ -17,13 +17,20 @@ import { networkOf } from "../../core/net/ip_address.ts";
 import { lookAlike } from "../../protocol.ts";
 import type { MuteRules } from "../chat/user.ts";
 import type { Database } from "../journal/database.ts";
+import type { MuteEntry } from "../journal/entries.ts";
+import type { Append, Log } from "../journal/log.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import {
+  endOf,
+  isSameName,
+  isSameTarget,
   type Measure,
   Measures,
   storedTarget,
   type Target,
+  targetOf,
   targetText,
+  timeOf,
 } from "./targets.ts";
 import { timeText } from "../../core/net/connection_error.ts";
 
@@ -61,6 +68,10 @@ export interface MuteQuestions {
   log(line: string, remote: string): void;
   /** Milliseconds since the epoch. Default: the computer's clock. */
   now?(): number;
+  /** Another server has changed who can send: all users are to be marked again. */
+  changed?(): void;
+  /** Orders the entries; default: the database. */
+  readonly entries?: Log;
 }
 
 /** What {@linkcode Mutes.remove} did. */
@@ -71,18 +82,21 @@ export interface Unmuted {
   readonly allowedBy: readonly Mute[];
 }
 
-interface Held extends Mute {
-  readonly places: Map<string, number>;
-  readonly allowed: Set<string>;
+/** A mute as it is stored. */
+interface StoredMute extends Mute {
   /** Those of {@linkcode Mute.allowed} that are so until another user has them. */
-  readonly present: Set<string>;
-  /** Other names that it has muted, as they look: perhaps they left since. */
+  readonly present: ReadonlySet<string>;
+}
+
+interface Held extends StoredMute {
+  /** Other names that it has muted here, as they look: perhaps they left since. */
   readonly concerned: Set<string>;
 }
 
 /** All mutes of one database. */
 export class Mutes implements MuteRules {
   readonly #database: Database;
+  readonly #append: Append<MuteEntry, void>;
   readonly #ask: MuteQuestions;
   readonly #now: () => number;
   readonly #mutes: Measures<Held>;
@@ -102,20 +116,20 @@ export class Mutes implements MuteRules {
     this.#delete = database.prepare(
       "DELETE FROM mutes WHERE kind = ? AND value = ?",
     );
+    const ofKind = database.prepare("SELECT * FROM mutes WHERE kind = ?");
+    const { entries = database } = questions;
+    this.#append = entries.register("mute", {
+      change: (entry) => this.#store(entry, ofKind.all(entry.kind)),
+      applied: (entry, mute, own) => {
+        this.#hold(entry, mute);
+        if (own) return;
+        if (entry.muted || entry.allow) questions.changed?.();
+        if (mute && entry.place !== undefined) this.#allowHere(mute, entry);
+      },
+    });
     for (const row of database.prepare("SELECT * FROM mutes").all()) {
-      const target = storedTarget(row);
-      if (!target) continue;
-      const { since, until, places, allowed } = row;
-      this.#hold({
-        ...target,
-        ...database.damage.readRow(() => ({
-          places: new Map<string, number>(JSON.parse(String(places))),
-          ...readAllowed(String(allowed)),
-        })),
-        since: Number(since),
-        until: until === null ? Infinity : Number(until),
-        concerned: new Set(),
-      });
+      const mute = this.#muteOf(row);
+      if (mute) this.#add({ ...mute, concerned: new Set() });
     }
   }
 
@@ -153,7 +167,9 @@ export class Mutes implements MuteRules {
     if (!muted) return undefined;
     const line = `${name} <${remote}> is muted${becauseOf(muted)}`;
     this.#ask.log(line, remote);
-    for (const mute of this.#others(name, remote)) note(mute.concerned, [name]);
+    for (const mute of this.#others(name, remote)) {
+      note(mute.concerned, [lookAlike(name)]);
+    }
     return this.reason(name, remote);
   }
 
@@ -161,10 +177,9 @@ export class Mutes implements MuteRules {
   newcomer(name: string): void {
     const look = lookAlike(name);
     for (const mute of this.#mutes.all()) {
-      if (!mute.present.delete(look)) continue;
-      mute.allowed.delete(look);
+      if (!mute.present.has(look)) continue;
       // What cannot be stored holds until a restart.
-      this.#store([], mute).catch(unlessNotStored);
+      this.#change(mute, { newcomer: look }).catch(unlessNotStored);
     }
   }
 
@@ -187,23 +202,16 @@ export class Mutes implements MuteRules {
   async add(target: Target, until: number): Promise<void> {
     const before = this.#mutes.get(target);
     const isSame = before !== undefined && before.until > this.#now();
-    const gone = this.#mutes.replacedBy(target);
-    for (const one of gone) this.#drop(one);
-    const mute: Held = {
-      ...target,
-      since: this.#now(),
-      until,
-      places: isSame ? before.places : new Map(),
-      allowed: isSame ? before.allowed : new Set(),
-      present: isSame ? before.present : new Set(),
-      concerned: isSame ? before.concerned : new Set(),
-    };
-    this.#hold(mute);
-    const user = target.kind === "name"
-      ? [...this.#ask.users()].find((one) => isSameName(one.name, mute.value))
+    const places = isSame ? before.places : new Map<string, number>();
+    const gone = this.#mutes.replacedBy(target).map(targetOf)
+      .filter((one) => !isSameTarget(one, target));
+    const { kind, value } = target;
+    const user = kind === "name"
+      ? [...this.#ask.users()].find(({ name }) => isSameName(name, value))
       : undefined;
-    const coming = user && this.#came(mute, user.remote);
-    await Promise.all([this.#store(gone, mute), coming]);
+    const place = user && this.#placeOf(value, user.remote, places);
+    const muted = { until: endOf(until) };
+    await this.#change(target, { muted, gone, ...place });
   }
 
   /**
@@ -216,20 +224,12 @@ export class Mutes implements MuteRules {
   remove(target: Target): Unmuted & { storing: Promise<unknown> } {
     const found = this.#mutes.get(target);
     const removed = found && found.until > this.#now() ? found : undefined;
-    if (removed) this.#drop(removed);
+    const removing = removed && this.#change(removed, { muted: "no" });
     const allowedBy = target.kind === "name" ? this.#over(target.value) : [];
-    for (const mute of allowedBy) {
-      note(mute.allowed, [target.value]);
-      mute.present.delete(lookAlike(target.value));
-    }
-    return {
-      removed,
-      allowedBy,
-      storing: Promise.all([
-        removed && this.#store([removed]),
-        ...allowedBy.map((mute) => this.#store([], mute)),
-      ]),
-    };
+    const allow = [lookAlike(target.value)];
+    const allowing = allowedBy.map((mute) => this.#change(mute, { allow }));
+    const storing = Promise.all([removing, ...allowing]);
+    return { removed, allowedBy, storing };
   }
 
   /** The mutes of other targets because of which the name cannot send. */
@@ -265,22 +265,76 @@ export class Mutes implements MuteRules {
 
   /** A muted name came from a network; undefined if it has come from there before. */
   #came(mute: Held, remote: string): Promise<void> | undefined {
-    const network = networkOf(remote);
-    const { places } = mute;
-    if (places.has(network) || places.size >= MAX_PLACES) return undefined;
-    const here = Array.from(this.#ask.users())
-      .filter((user) => networkOf(user.remote) === network)
-      .map(({ name }) => name);
-    const others = here.filter((name) => !isSameName(name, mute.value));
-    const added = others.map(lookAlike).filter((one) => !mute.allowed.has(one));
-    note(mute.allowed, others);
-    note(mute.present, added);
-    places.set(network, this.#now());
-    this.#hold(mute);
-    return this.#store([], mute);
+    const place = this.#placeOf(mute.value, remote, mute.places);
+    return place && this.#change(mute, place);
   }
 
-  #hold(mute: Held): void {
+  /** What an entry says of a muted name at a network, unless that counts already. */
+  #placeOf(
+    name: string,
+    remote: string,
+    places: ReadonlyMap<string, number>,
+  ): Pick<MuteEntry, "place" | "present"> | undefined {
+    const place = networkOf(remote);
+    if (places.has(place) || places.size >= MAX_PLACES) return undefined;
+    return { place, present: this.#othersAt(place, name) };
+  }
+
+  /** The users of a network but for the muted one, as they look. */
+  #othersAt(network: string, muted: string): string[] {
+    return Array.from(this.#ask.users())
+      .filter(({ remote }) => networkOf(remote) === network)
+      .filter(({ name }) => !isSameName(name, muted))
+      .map(({ name }) => lookAlike(name));
+  }
+
+  /** Another server has muted a name at a network, from which users are here. */
+  #allowHere(mute: StoredMute, { value, place = "" }: MuteEntry): void {
+    const present = this.#othersAt(place, value)
+      .filter((look) => !mute.allowed.has(look));
+    if (present.length === 0) return;
+    this.#change(mute, { present }).catch(unlessNotStored);
+  }
+
+  /** Changes the mute of a target at once; resolves when that is stored. */
+  #change(
+    target: Target,
+    what: Omit<MuteEntry, "kind" | "value" | "at">,
+  ): Promise<void> {
+    const entry = { ...targetOf(target), at: this.#now(), ...what };
+    this.#hold(entry, revised(this.#mutes.get(target), entry));
+    return this.#append(entry);
+  }
+
+  /** Inside of a change. @returns The mute from now on. */
+  #store(entry: MuteEntry, rows: readonly Row[]): StoredMute | undefined {
+    for (const { kind, value } of entry.gone ?? []) {
+      this.#delete.run(kind, value);
+    }
+    const before = rows.map((row) => this.#muteOf(row))
+      .filter((one) => one !== undefined && isSameTarget(one, entry));
+    for (const one of before) this.#delete.run(one!.kind, one!.value);
+    const mute = revised(before[0], entry);
+    if (!mute) return undefined;
+    const { kind, value, since, until, places } = mute;
+    this.#put.run(
+      ...[kind, value, since, endOf(until)],
+      ...[JSON.stringify([...places]), writeAllowed(mute)],
+    );
+    return mute;
+  }
+
+  /** From now on, `mute` is that of the entry; undefined: there is none. */
+  #hold(entry: MuteEntry, mute: StoredMute | undefined): void {
+    for (const one of entry.gone ?? []) this.#drop(one);
+    const before = this.#mutes.get(entry);
+    const isSame = before && (!entry.muted || before.until > entry.at);
+    const concerned = isSame ? before.concerned : new Set<string>();
+    this.#drop(entry);
+    if (mute) this.#add({ ...mute, concerned });
+  }
+
+  #add(mute: Held): void {
     this.#mutes.add(mute);
     for (const network of mute.places.keys()) {
       const mutes = this.#places.get(network) ?? new Set();
@@ -288,7 +342,9 @@ export class Mutes implements MuteRules {
     }
   }
 
-  #drop(mute: Held): void {
+  #drop(target: Target): void {
+    const mute = this.#mutes.get(target);
+    if (!mute) return;
     this.#mutes.delete(mute);
     for (const network of mute.places.keys()) {
       const mutes = this.#places.get(network);
@@ -296,21 +352,57 @@ export class Mutes implements MuteRules {
     }
   }
 
-  #store(gone: readonly Mute[], mute?: Held): Promise<void> {
-    return this.#database.write(() => {
-      for (const { kind, value } of gone) this.#delete.run(kind, value);
-      if (!mute) return;
-      const { kind, value, since, until, places } = mute;
-      this.#put.run(
-        ...[kind, value, since, until === Infinity ? null : until],
-        ...[JSON.stringify([...places]), writeAllowed(mute)],
-      );
-    });
+  /**
+   * The mute of a row; undefined if it is one of no target.
+   *
+   * @throws {ChatError} 119 if it is not as it was stored.
+   */
+  #muteOf(row: Row): StoredMute | undefined {
+    const target = storedTarget(row);
+    return target && {
+      ...target,
+      ...this.#database.damage.readRow(() => ({
+        places: new Map<string, number>(JSON.parse(String(row["places"]))),
+        ...readAllowed(String(row["allowed"])),
+      })),
+      since: Number(row["since"]),
+      until: timeOf(row["until"]),
+    };
   }
 }
 
+type Row = Readonly<Record<string, unknown>>;
+
+/** What an entry makes of a mute, which stays as it is; undefined is none. */
+function revised(
+  before: StoredMute | undefined,
+  entry: MuteEntry,
+): StoredMute | undefined {
+  const { kind, value, at, muted, place, present = [], allow = [] } = entry;
+  if (muted === "no" || !muted && !before) return undefined;
+  const kept = muted && before && before.until <= at ? undefined : before;
+  const mute = {
+    places: new Map(kept?.places),
+    allowed: new Set(kept?.allowed),
+    present: new Set(kept?.present),
+  };
+  const isNew = place !== undefined && !mute.places.has(place);
+  if (isNew && mute.places.size < MAX_PLACES) mute.places.set(place, at);
+  note(mute.present, present.filter((look) => !mute.allowed.has(look)));
+  note(mute.allowed, present);
+  note(mute.allowed, allow);
+  for (const look of allow) mute.present.delete(look);
+  const { newcomer } = entry;
+  if (newcomer !== undefined && mute.present.delete(newcomer)) {
+    mute.allowed.delete(newcomer);
+  }
+  return muted
+    ? { kind, value, since: at, until: timeOf(muted.until), ...mute }
+    : { ...before!, ...mute }; // without both, there is none
+}
+
 /** The names as they are stored: in front of one that is `present` is a `+`. */
-function writeAllowed({ allowed, present }: Held): string {
+function writeAllowed({ allowed, present }: StoredMute): string {
   const names = Array.from(
     allowed,
     (name) => present.has(name) ? `+${name}` : name,
@@ -319,7 +411,7 @@ function writeAllowed({ allowed, present }: Held): string {
 }
 
 /** The opposite of {@linkcode writeAllowed}. @throws {Error} If it is none. */
-function readAllowed(text: string): Pick<Held, "allowed" | "present"> {
+function readAllowed(text: string): Pick<StoredMute, "allowed" | "present"> {
   const names = new Set<string>(JSON.parse(text));
   const present = Array.from(names).filter((name) => name.startsWith("+"))
     .map((name) => name.slice(1));
@@ -335,16 +427,11 @@ export function becauseOf({ mute, isOther }: Muted): string {
   return mute.kind === "name" ? "" : ` with ${targetText(mute)}`;
 }
 
-/** Of too many names, the newest stay. */
-function note(noted: Set<string>, names: readonly string[]): void {
-  for (const name of names) noted.add(lookAlike(name));
+/** Adds names, as they look. Of too many, the newest stay. */
+function note(noted: Set<string>, looks: readonly string[]): void {
+  for (const look of looks) noted.add(look);
   for (const name of noted) {
     if (noted.size <= MAX_ALLOWED) return;
     noted.delete(name);
   }
-}
-
-function isSameName(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase() ||
-    lookAlike(one) === lookAlike(other);
 }

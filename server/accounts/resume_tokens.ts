@@ -4,16 +4,24 @@
  * was missed. A user who logs out, and a ban, end it before.
  *
  * With a table they survive a restart: then nothing is answered before it is
- * stored. Without one they end with the process.
+ * stored. Without one they end with the process. With several servers, each knows
+ * the sessions of all; a session can be resumed on any of them.
  *
  * @module
  */
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
-import type { ChatError } from "../../protocol.ts";
-import type { StatementSync } from "node:sqlite";
-import type { Database } from "../journal/database.ts";
+import { ChatError } from "../../protocol.ts";
+import type { SessionChangedEntry, SessionEntry } from "../journal/entries.ts";
 import { type ShareLimits, Shares } from "../chat/shares.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
+import type {
+  ResumableSession,
+  ResumableSessionTable,
+  SessionKeeper,
+} from "./session_table.ts";
+
+/** A session of another server is forgotten here so much later: it does that. */
+const GRACE_MS = 60_000;
 
 /** A session can be resumed for this time after its connection is lost. */
 export const RESUME_WINDOW_MS = 5 * 60 * 1_000;
@@ -31,59 +39,39 @@ export const SESSION_LIMITS: ShareLimits = {
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
-/** One user's session, over one connection or several in turn. */
-export interface ResumableSession {
-  /** The user's name in lower case: each has one session. */
-  readonly key: string;
-  /** The resume token. */
-  readonly token: string;
-  /** The newest message there was when it began. */
-  readonly since: number;
-  /**
-   * The rooms it is in, or was in when its connection was lost, and the newest
-   * message when each was joined.
-   */
-  readonly rooms: Map<string, number>;
-  /** The user's name as the user writes it; in lower case since a restart. */
-  readonly name: string;
-  /** The network for which it counts: that of its last client. */
-  network: string;
-  /** The connection that has it now. */
-  connection: { end(error: ChatError): void } | undefined;
-  /** The address of its last connection; undefined since a restart. */
-  host: string | undefined;
-  /** When its connection was lost, by the server's clock. */
-  goneAt: number;
-  /** Its token went over TLS alone: no third party can have it. */
-  secure: boolean;
-  /** Its token is worth nothing any more. */
-  hasEnded: boolean;
+/** Settings of {@linkcode ResumableSessions}. */
+export interface SessionOptions {
+  /** The time by the server's clock. Stored sessions count as lost then. */
+  readonly now?: number;
+  readonly limits?: ShareLimits;
+  /** The name of this server among several; empty if there is one. */
+  readonly server?: string;
+  /** Whether another server has its stored sessions now. */
+  isUp?(server: string): boolean;
 }
 
-type Table = Pick<ResumableSessionTable, "load" | "save" | "forget">;
-
 /** All resumable sessions. Of one name, only the newest is kept. */
-export class ResumableSessions {
+export class ResumableSessions implements SessionKeeper {
+  readonly #server: string;
   readonly #sessions = new Map<string, ResumableSession>();
   readonly #shares: Shares<ResumableSession>;
-  readonly #table: Table | undefined;
+  readonly #table: ResumableSessionTable | undefined;
 
-  /**
-   * Without a table they end with the process. Stored sessions count as lost at
-   * `now`, by the server's clock.
-   */
+  /** Without a table they end with the process. */
   constructor(
-    table?: Table,
-    { now = 0, limits = SESSION_LIMITS }: {
-      now?: number;
-      limits?: ShareLimits;
-    } = {},
+    table?: ResumableSessionTable,
+    { now = 0, limits = SESSION_LIMITS, server = "", isUp }: SessionOptions =
+      {},
   ) {
+    this.#server = server;
     this.#table = table;
     this.#shares = new Shares(limits);
+    table?.connect(this);
     for (const session of table?.load(now) ?? []) {
+      const isElsewhere = session.server !== server && isUp?.(session.server);
+      if (isElsewhere) session.goneAt = Infinity;
       this.#hold(session);
-      this.#shares.setIdle(session, true);
+      this.#shares.setIdle(session, !isElsewhere);
     }
   }
 
@@ -99,25 +87,69 @@ export class ResumableSessions {
     network: string,
     secure = false,
   ): Promise<ResumableSession> {
+    const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
+    const server = this.#server;
+    const entry = { name, token, since, network, secure, server };
+    return await this.#table?.begin(entry) ?? this.begun(entry, true);
+  }
+
+  /** See {@linkcode SessionKeeper}. */
+  begun(entry: SessionEntry, own: boolean): ResumableSession {
     const session: ResumableSession = {
-      key: name.toLowerCase(),
-      name,
-      token: crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex(),
-      since,
+      ...entry,
+      key: entry.name.toLowerCase(),
       rooms: new Map(),
-      network,
       connection: undefined,
       host: undefined,
       goneAt: Infinity,
-      secure,
       hasEnded: false,
     };
-    await this.#table?.save(session);
-    const before = this.newest(name);
+    const before = this.newest(session.key);
     if (before) this.#drop(before);
-    this.#makeWay(network);
+    if (own) this.#makeWay(session.network);
+    else before?.connection?.end(signedInElsewhere());
     this.#hold(session);
     return session;
+  }
+
+  /** See {@linkcode SessionKeeper}. */
+  changed(
+    entry: SessionChangedEntry,
+    rooms: ReadonlyMap<string, number>,
+  ): void {
+    const session = this.newest(entry.key);
+    if (session?.token !== entry.token) return;
+    const { connection } = session;
+    this.#drop(session);
+    Object.assign(session, { secure: entry.secure, network: entry.network });
+    Object.assign(session, { server: entry.server, goneAt: Infinity });
+    session.rooms.clear();
+    for (const [room, since] of rooms) session.rooms.set(room, since);
+    this.#hold(session);
+    if (entry.server === this.#server) return;
+    session.connection = undefined;
+    connection?.end(signedInElsewhere());
+  }
+
+  /** See {@linkcode SessionKeeper}. */
+  ended(key: string, token: string): void {
+    const session = this.newest(key);
+    if (session?.token !== token) return;
+    session.hasEnded = true;
+    this.#drop(session);
+  }
+
+  /** Another server has lost the user of that name, who can resume for a while. */
+  lostElsewhere(name: string, server: string, now: number): void {
+    const session = this.newest(name);
+    if (session) this.#lostBy(server, session, now);
+  }
+
+  /** Another server is gone, and has lost all its users. */
+  serverLost(server: string, now: number): void {
+    for (const session of this.#sessions.values()) {
+      this.#lostBy(server, session, now);
+    }
   }
 
   /** A client of `network` has the session from now on. */
@@ -126,12 +158,15 @@ export class ResumableSessions {
     connection: ResumableSession["connection"],
     network: string,
   ): void {
+    const isMoved = session.server !== this.#server;
     session.connection = connection;
     session.goneAt = Infinity;
+    session.server = this.#server;
     if (session.hasEnded) return;
     this.#drop(session);
     session.network = network;
     if (!this.newest(session.key)) this.#hold(session);
+    if (isMoved) this.#store(session).catch(unlessNotStored);
   }
 
   /**
@@ -142,14 +177,13 @@ export class ResumableSessions {
   async expose(session: ResumableSession): Promise<void> {
     if (!session.secure) return;
     session.secure = false;
-    if (!session.hasEnded) await this.#table?.save(session);
+    if (!session.hasEnded) await this.#store(session);
   }
 
   /** The session has lost its connection at `now`, or got none. */
   lose(session: ResumableSession, now: number): void {
-    session.connection = undefined;
-    session.goneAt = now;
-    if (this.#holds(session)) this.#shares.setIdle(session, true);
+    // Another server may have it by now.
+    if (!this.#isElsewhere(session)) this.#lost(session, now);
   }
 
   /** The session of that name, if `token` is its token. */
@@ -180,7 +214,7 @@ export class ResumableSessions {
     if (session.rooms.has(room)) return;
     session.rooms.set(room, since);
     try {
-      await this.#table?.save(session);
+      await this.#store(session, { joined: [[room, since]] });
     } catch (error) {
       session.rooms.delete(room);
       throw error;
@@ -195,7 +229,7 @@ export class ResumableSessions {
     const left = rooms.filter((room) => session.rooms.delete(room));
     // What has ended stays away from the table.
     if (left.length === 0 || session.hasEnded) return;
-    await this.#table?.save(session).catch(unlessNotStored);
+    await this.#store(session, { left }).catch(unlessNotStored);
   }
 
   /**
@@ -223,7 +257,7 @@ export class ResumableSessions {
   async forget(name: string): Promise<void> {
     const session = this.newest(name);
     if (!session) return;
-    await this.#table?.forget([session]);
+    await this.#storeEnd([session]);
     session.hasEnded = true;
     this.#drop(session);
   }
@@ -231,15 +265,49 @@ export class ResumableSessions {
   /** Forgets the sessions whose time to resume is over. */
   forgetOld(now: number): void {
     const old = this.#sessions.values()
-      .filter(({ goneAt }) => goneAt + RESUME_WINDOW_MS < now).toArray();
+      .filter((session) => this.#endOf(session) < now).toArray();
     this.#forgetAll(old);
+  }
+
+  #endOf(session: ResumableSession): number {
+    const graceMs = this.#isElsewhere(session) ? GRACE_MS : 0;
+    return session.goneAt + RESUME_WINDOW_MS + graceMs;
+  }
+
+  #isElsewhere({ server }: ResumableSession): boolean {
+    return server !== this.#server;
+  }
+
+  #lostBy(server: string, session: ResumableSession, now: number): void {
+    const isThere = session.server === server && session.goneAt === Infinity;
+    if (isThere && server !== this.#server) this.#lost(session, now);
+  }
+
+  #lost(session: ResumableSession, now: number): void {
+    session.connection = undefined;
+    session.goneAt = now;
+    if (this.#holds(session)) this.#shares.setIdle(session, true);
+  }
+
+  /** Resolves when it is stored as it is now, with these rooms more, or less. */
+  async #store(
+    { key, token, network, secure, server }: ResumableSession,
+    rooms: Pick<SessionChangedEntry, "joined" | "left"> = {},
+  ): Promise<void> {
+    const entry = { key, token, network, secure, server };
+    await this.#table?.change({ ...entry, ...rooms });
+  }
+
+  async #storeEnd(ended: readonly ResumableSession[]): Promise<void> {
+    const sessions = ended.map(({ key, token }) => [key, token] as const);
+    await this.#table?.end({ sessions });
   }
 
   async #endAll(sessions: readonly ResumableSession[]): Promise<void> {
     if (sessions.length === 0) return;
     for (const session of sessions) session.hasEnded = true;
     try {
-      await this.#table?.forget(sessions);
+      await this.#storeEnd(sessions);
     } finally {
       for (const session of sessions) this.#drop(session);
     }
@@ -274,74 +342,13 @@ export class ResumableSessions {
     if (sessions.length === 0) return;
     for (const session of sessions) this.#drop(session);
     // What cannot be stored now expires after the next start.
-    this.#table?.forget(sessions).catch(unlessNotStored);
+    this.#storeEnd(sessions).catch(unlessNotStored);
   }
 }
 
 const encoder = new TextEncoder();
 
-/** The table of resumable sessions; in files its name is `visits`. */
-export class ResumableSessionTable {
-  readonly #database: Database;
-  readonly #select: StatementSync;
-  readonly #save: StatementSync;
-  readonly #forget: StatementSync;
-
-  /** The table in `database`. */
-  constructor(database: Database) {
-    this.#database = database;
-    this.#select = database.prepare("SELECT * FROM visits");
-    this.#save = database.prepare(
-      "INSERT OR REPLACE INTO visits VALUES (?,?,?,?,?,?)",
-    );
-    this.#forget = database.prepare(
-      "DELETE FROM visits WHERE key = ? AND token = ?",
-    );
-  }
-
-  /**
-   * Those that were saved, and not forgotten; they were lost at `goneAt`.
-   *
-   * @throws {ChatError} 119 if the file is damaged.
-   */
-  load(goneAt: number): ResumableSession[] {
-    const { damage } = this.#database;
-    return this.#select.all().map((row) => ({
-      key: String(row["key"]),
-      name: String(row["key"]),
-      token: String(row["token"]),
-      since: Number(row["since"]),
-      rooms: damage.readRow(() =>
-        new Map<string, number>(JSON.parse(String(row["rooms"])))
-      ),
-      network: String(row["network"]),
-      connection: undefined,
-      host: undefined,
-      goneAt,
-      secure: Number(row["secure"]) === 1,
-      hasEnded: false,
-    }));
-  }
-
-  /**
-   * Resolves when the session is stored as it is now, in the place of an earlier
-   * one with its key.
-   *
-   * @throws {ChatError} 119 if it cannot be stored.
-   */
-  save(session: ResumableSession): Promise<void> {
-    const { key, token, since, rooms, network } = session;
-    const list = JSON.stringify([...rooms]); // as they are now
-    const secure = session.secure ? 1 : 0;
-    return this.#database.write(() => {
-      this.#save.run(key, token, since, list, network, secure);
-    });
-  }
-
-  /** Forgets sessions, unless they have another token by now. */
-  forget(sessions: readonly ResumableSession[]): Promise<void> {
-    return this.#database.write(() => {
-      for (const { key, token } of sessions) this.#forget.run(key, token);
-    });
-  }
+/** The error for a connection whose user has another one now. */
+export function signedInElsewhere(): ChatError {
+  return new ChatError(117, "Cannot stay connected: you signed in elsewhere");
 }

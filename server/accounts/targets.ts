@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { isUserName } from "../../protocol.ts";
+import { isUserName, lookAlike } from "../../protocol.ts";
 import {
   type Network,
   networkText,
@@ -14,14 +14,14 @@ import {
   parseNetwork,
 } from "../../core/net/ip_address.ts";
 import { NameMap } from "../chat/names.ts";
+import type { End, TargetData } from "../journal/entries.ts";
 import { NetworkMap } from "./network_map.ts";
 
-/** What can be banned or muted. */
-export interface Target {
-  readonly kind: "name" | "address";
-  /** A user's name, or an address or a prefix such as `10.0.0.0/8`. */
-  readonly value: string;
-}
+/**
+ * What can be banned or muted: a user's name, or an address or a prefix such as
+ * `10.0.0.0/8`.
+ */
+export type Target = TargetData;
 
 /** A measure against a target. */
 export interface Measure extends Target {
@@ -55,6 +55,34 @@ export function storedTarget(
 export function targetText({ kind, value }: Target): string {
   if (kind === "name") return value;
   return `the ${value.includes("/") ? "network" : "address"} ${value}`;
+}
+
+/** The target alone. */
+export function targetOf({ kind, value }: Target): Target {
+  return { kind, value };
+}
+
+/** Whether two names are one, or look so. */
+export function isSameName(one: string, other: string): boolean {
+  return one.toLowerCase() === other.toLowerCase() ||
+    lookAlike(one) === lookAlike(other);
+}
+
+/** Whether two targets are the same, or names that look alike. */
+export function isSameTarget(one: Target, other: Target): boolean {
+  if (one.kind !== other.kind) return false;
+  return one.value === other.value ||
+    one.kind === "name" && isSameName(one.value, other.value);
+}
+
+/** A time as an entry has it, and the table. */
+export function endOf(time: number): End {
+  return time === Infinity ? null : time;
+}
+
+/** The opposite of {@linkcode endOf}. */
+export function timeOf(end: unknown): number {
+  return end === null ? Infinity : Number(end);
 }
 
 /** Measures of one kind, by their targets. */
@@ -105,10 +133,11 @@ export class Measures<M extends Measure> {
     else this.#networks.set(parseNetwork(measure.value)!, measure); // parseTarget() made it
   }
 
-  /** Takes out a measure that was added. */
-  delete({ kind, value }: Target): void {
-    if (kind === "name") this.#names.delete(value);
-    else this.#networks.delete(parseNetwork(value)!); // see add()
+  /** Takes out the measure that {@linkcode get} finds for a target, if it does. */
+  delete(target: Target): void {
+    const found = this.get(target);
+    if (found?.kind === "name") this.#names.delete(found.value);
+    else if (found) this.#networks.delete(parseNetwork(found.value)!); // see add()
   }
 
   /** All that have not ended. */

@@ -167,7 +167,7 @@ function prepare(db: DatabaseSync): void {
   db.exec(`
     BEGIN IMMEDIATE;
     PRAGMA application_id = ${APPLICATION_ID};
-    ${MIGRATIONS.slice(version).join("")}
+    ${MIGRATIONS.slice(version).join("\n")}
     ${VERSION} = ${MIGRATIONS.length};
     COMMIT`);
 }

@@ -23,6 +23,18 @@ export interface Entries {
   readonly "keys-forgotten": KeysForgottenEntry;
   readonly "room-shared": RoomSharedEntry;
   readonly "history-forgotten": HistoryForgottenEntry;
+  readonly "ban": BanEntry;
+  readonly "unban": TargetData;
+  readonly "mute": MuteEntry;
+  readonly "sign-up": SignUpEntry;
+  readonly "account-used": AccountEntry;
+  readonly "account-seen": AccountSeenEntry;
+  readonly "account-deleted": AccountEntry;
+  readonly "wrong-password": WrongPasswordEntry;
+  readonly "locks-ended": LocksEndedEntry;
+  readonly "session": SessionEntry;
+  readonly "session-changed": SessionChangedEntry;
+  readonly "sessions-ended": SessionsEndedEntry;
 }
 
 /** Messages of one user, in their order. Ids are given when they are applied. */
@@ -55,4 +67,119 @@ export interface RoomSharedEntry {
 /** All messages to a room or a user are forgotten, up to the newest there is then. */
 export interface HistoryForgottenEntry {
   readonly target: string;
+}
+
+/** A name, or an address or a network, that the operator bans or mutes. */
+export interface TargetData {
+  readonly kind: "name" | "address";
+  readonly value: string;
+}
+
+/** A ban, in the place of one of the same target, and of those that have ended. */
+export interface BanEntry extends TargetData {
+  readonly since: number;
+  readonly until: End;
+  readonly reason: string;
+  readonly gone: readonly TargetData[];
+}
+
+/** A change of the mute of a target; what is left out stays as it is. */
+export interface MuteEntry extends TargetData {
+  readonly at: number;
+  /** It is muted from now on, until a time; or not any more. */
+  readonly muted?: { readonly until: End } | "no";
+  /** Mutes that have ended, and make room. */
+  readonly gone?: readonly TargetData[];
+  /** The name came from this network. */
+  readonly place?: string;
+  /** Names that may send until another user takes them, as they look. */
+  readonly present?: readonly string[];
+  /** Names that may send all the same, as they look. */
+  readonly allow?: readonly string[];
+  /** Such a name has another user now, as it looks. */
+  readonly newcomer?: string;
+}
+
+/** An account is made, unless the name has one, or a limit is reached. */
+export interface SignUpEntry {
+  readonly name: string;
+  readonly at: number;
+  readonly verifier: string;
+  readonly since: number;
+  readonly keyScope: string;
+  readonly network: string;
+  readonly limits: AccountLimits;
+}
+
+/** Limits of accounts; null: there is none. */
+export interface AccountLimits {
+  readonly total: number | null;
+  readonly perAddress: number | null;
+  readonly unusedPerAddress: number | null;
+}
+
+/** An account: its name may have had another before. */
+export interface AccountEntry {
+  readonly name: string;
+  readonly createdAt: number;
+}
+
+/** The owner has certainly received everything up to an id. */
+export interface AccountSeenEntry extends AccountEntry {
+  readonly seen: number;
+}
+
+/** Of wrong passwords: the account in lower case, and a network or a session. */
+export type Pair = readonly [account: string, address: string];
+
+/** A wrong password for an account. */
+export interface WrongPasswordEntry {
+  readonly account: string;
+  readonly address: string;
+  readonly at: number;
+  /** How long wrong passwords count; null: until the operator ends that. */
+  readonly lockoutMs: number | null;
+  /** Those that make room. */
+  readonly gone: readonly Pair[];
+}
+
+/** Wrong passwords do not count any more. */
+export interface LocksEndedEntry {
+  /** All those of this account, whose owner is let in where a network is locked. */
+  readonly account?: string;
+  readonly gone: readonly Pair[];
+}
+
+/** A session begins, in the place of an earlier one of the name. */
+export interface SessionEntry extends SessionState {
+  /** The user's name. */
+  readonly name: string;
+  /** The newest message when it began. */
+  readonly since: number;
+}
+
+/** What of a session can change, and how it is found. */
+export interface SessionState {
+  /** The resume token. */
+  readonly token: string;
+  readonly network: string;
+  /** Its token went over TLS alone. */
+  readonly secure: boolean;
+  /** The server whose client has it; empty if there is one server. */
+  readonly server: string;
+}
+
+/** A session goes on, in a way that must outlive its connection. */
+export interface SessionChangedEntry extends SessionState {
+  /** The name in lower case. */
+  readonly key: string;
+  /** Rooms that were joined, and the newest message then. */
+  readonly joined?: readonly (readonly [room: string, since: number])[];
+  /** Rooms that it is not in any more. */
+  readonly left?: readonly string[];
+}
+
+/** These sessions cannot be resumed any more. */
+export interface SessionsEndedEntry {
+  readonly sessions: readonly (readonly [key: string, token: string])[];
 }

@@ -137,4 +137,6 @@ export const MIGRATIONS: readonly string[] = [
     id INTEGER NOT NULL -- of that server and epoch
   ) STRICT, WITHOUT ROWID;
   `,
+  "CREATE INDEX accounts_by_network ON accounts (network, used); -- how many it has",
+  "ALTER TABLE visits ADD COLUMN server TEXT NOT NULL DEFAULT ''; -- whose client has it",
 ];

@@ -11,6 +11,7 @@
  */
 import { OPERATOR } from "../../core/frames.ts";
 import { ChatError, encode } from "../../protocol.ts";
+import { UndecidedError } from "../chat/not_stored.ts";
 import {
   counted,
   type Desk,
@@ -69,7 +70,9 @@ export async function runCommand(desk: Desk, line: string): Promise<string> {
   try {
     return await run(desk, words);
   } catch (error) {
-    if (!(error instanceof ChatError)) throw error; // a bug of ours
+    const isTold = error instanceof ChatError ||
+      error instanceof UndecidedError;
+    if (!isTold) throw error; // a bug of ours
     return error.message;
   }
 }

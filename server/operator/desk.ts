@@ -7,7 +7,7 @@
 import { sanitize } from "../../core/text/sanitize.ts";
 import { ChatError } from "../../protocol.ts";
 import { readDuration } from "../../terminal/options.ts";
-import type { Context, Session } from "../session/session.ts";
+import type { Context } from "../session/session.ts";
 
 /** Limit of a reason, in characters: it must fit the head of a frame. */
 const MAX_REASON = 200;
@@ -41,21 +41,6 @@ export interface Term {
   readonly doubtful: string | undefined;
   /** Sanitized; may be empty. */
   readonly reason: string;
-}
-
-/** Ends the connections for which there is an error; returns how many. */
-export function end(
-  { sessions }: Desk,
-  errorFor: (session: Session) => ChatError | undefined,
-): number {
-  let count = 0;
-  for (const session of sessions) {
-    const error = session.hasEnded ? undefined : errorFor(session);
-    if (!error) continue;
-    session.refuse(error);
-    count++;
-  }
-  return count;
 }
 
 /** The answer to a reason that is too long. */

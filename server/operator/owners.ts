@@ -13,11 +13,10 @@ import {
 } from "../../core/net/ip_address.ts";
 import { type Account, FIRST_DAY_MS } from "../accounts/accounts.ts";
 import { parseTarget, targetText } from "../accounts/targets.ts";
-import type { Session } from "../session/session.ts";
+import { expelOwner } from "./expel.ts";
 import {
   counted,
   type Desk,
-  end,
   list,
   noAccount,
   noTarget,
@@ -163,7 +162,6 @@ async function deleteOne(
   desk: Desk,
   account: Account,
 ): Promise<{ count: number; storing: Promise<unknown> } | string> {
-  const { journal, resumables } = desk;
   const { name } = account;
   try {
     await (await desk.accounts.load()).delete(account);
@@ -171,27 +169,8 @@ async function deleteOne(
     if (!(error instanceof ChatError)) throw error;
     return `Cannot delete ${name}: ${error.message}`;
   }
-  const error = new ChatError(
-    117,
-    `Cannot stay connected: the operator deleted the account "${name}"`,
-  );
-  const count = end(desk, (one) => isOf(one, account) ? error : undefined);
-  const key = name.toLowerCase();
-  const storing = Promise.all([
-    resumables.endThose((session) => session.key === key),
-    journal.forget(name),
-  ]);
-  return { count, storing };
-}
-
-/** Whether a session is of the owner of the account, or about to be. */
-function isOf({ name, state }: Session, account: Account): boolean {
-  const coming = state.type === "new"
-    ? [state.reserved, state.login?.account.name]
-    : [name];
-  return coming.some((one) =>
-    one?.toLowerCase() === account.name.toLowerCase()
-  );
+  const { count, storing } = expelOwner(desk, account);
+  return { count, storing: Promise.all([storing, desk.journal.forget(name)]) };
 }
 
 /**

@@ -23,12 +23,12 @@ import {
 import { timeText } from "../../core/net/connection_error.ts";
 import { hostOf } from "../net/connection.ts";
 import type { User } from "../chat/user.ts";
+import { expel, expelBanned } from "./expel.ts";
 import type { Session } from "../session/session.ts";
 import {
   counted,
   type Desk,
   doubt,
-  end,
   list,
   LIST_USERS,
   noTarget,
@@ -70,7 +70,7 @@ export function kick(desk: Desk, { first, rest }: Words): string {
     117,
     `Cannot stay connected: the operator disconnected you${why}`,
   );
-  const count = end(desk, (session) => isMeant(session) ? error : undefined);
+  const count = expel(desk, (session) => isMeant(session) ? error : undefined);
   const name = user?.name ?? networkText(network!); // one of the two is there
   if (network && count === 0) {
     return `Cannot kick ${name}: no connection comes from there. ${LIST_USERS}`;
@@ -100,12 +100,7 @@ export async function ban(
   const until = since + term.ms;
   const { reason } = term;
   const storing = bans.add({ ...target, since, until, reason });
-  const count = end(desk, (session) => bans.refusal(targetIn(session, target)));
-  // Of a session from before a restart, only the network is known.
-  const ending = desk.resumables.endThose(({ name, network, host = network }) =>
-    bans.find({ kind: "name", value: name }) !== undefined ||
-    bans.find({ kind: "address", value: host }) !== undefined
-  );
+  const { count, storing: ending } = expelBanned(desk, bans, target);
   const gone = count === 0 ? "" : ` and ended ${counted(count, "connection")}`;
   const isUnknown = target.kind === "name" && count === 0 &&
     !desk.hub.elsewhere?.named(target.value) &&
@@ -240,14 +235,6 @@ export async function unmute(
   }
   return `Cannot unmute ${targetText(target)}: it is not muted. ` +
     "Type bans to see the mutes.";
-}
-
-/** The target of a ban that would refuse this session. */
-function targetIn(session: Session, { kind }: Target): Target {
-  const value = kind === "name"
-    ? session.name ?? ""
-    : hostOf(session.connection.remote);
-  return { kind, value };
 }
 
 /** Whether a measure found for a target is of a network around it. */

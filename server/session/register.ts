@@ -9,10 +9,8 @@
  */
 import { ChatError, encode, type Frame } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
-import {
-  type ResumableSession,
-  RESUME_WINDOW_MS,
-} from "../accounts/resume_tokens.ts";
+import { RESUME_WINDOW_MS } from "../accounts/resume_tokens.ts";
+import type { ResumableSession } from "../accounts/session_table.ts";
 import { hostOf } from "../net/connection.ts";
 import {
   type Answer,
@@ -134,7 +132,8 @@ function keptFor(
   }
   if (lost.network === address.network) return undefined;
   const leftMs = lost.goneAt + RESUME_WINDOW_MS - now();
-  if (leftMs <= 0) return undefined;
+  // A user who is connected to another server has the name itself.
+  if (leftMs <= 0 || leftMs === Infinity) return undefined;
   return hub.names.kept(name, Math.ceil(leftMs / 1_000) + 1); // it is checked each second
 }
 

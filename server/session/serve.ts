@@ -8,7 +8,7 @@
  * @module
  */
 import { ChatError, type Frame } from "../../protocol.ts";
-import { UndecidedError } from "../journal/undecided_error.ts";
+import { UndecidedError } from "../chat/not_stored.ts";
 import { overRate } from "../limits/limits.ts";
 import type { RestTiming, WorkTiming } from "../limits/timing.ts";
 import type { Connection } from "../net/connection.ts";

@@ -16,6 +16,7 @@ import {
   startLine,
 } from "../../protocol.ts";
 import type { Lazy } from "../../core/lazy.ts";
+import type { OtherServer } from "../../core/net/alternates.ts";
 import type { Accounts, PendingLogin } from "../accounts/accounts.ts";
 import type { Address, LimitedConnection, Limits } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
@@ -154,8 +155,6 @@ export interface Together {
     name: string,
     options: { readonly takesOver: boolean; lost(): void },
   ): Promise<Disposable>;
-  /** Tells the others where clients find this server. */
-  announce(addresses: readonly string[]): void;
   /** For the operator. */
   state(): ClusterState;
 }
@@ -222,12 +221,24 @@ export interface Context extends Clock {
   /** The sessions of all open connections. */
   readonly sessions: Set<Session>;
   readonly settings: Settings;
+  /** Undefined for a server alone. */
+  readonly alternates?: Alternates | undefined;
   /** Where the web client is; set when it is served. */
   page?: Page;
   /** Writes a line of the log about the client at `remote`. */
   readonly log: (line: string, remote: string) => void;
   /** The same for a line that could come many times a second. */
   readonly logThrottled: (line: string) => void;
+}
+
+/** The other servers of the chat, of which clients are told. */
+export interface Alternates {
+  /** All of them, up to eight. */
+  list(): readonly OtherServer[];
+  /** The same as clients are told of them: a value of `Alternate` each. */
+  readonly texts: readonly string[];
+  /** Runs `changed` after a change, and not more often than clients are to be told. */
+  onChange(changed: () => void): Disposable;
 }
 
 /** What an operator, or a test, can set. */

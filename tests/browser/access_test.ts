@@ -47,7 +47,7 @@ for (const [screen, options] of SCREENS) {
     await check("the form of somebody who signs up");
     await page.getByText("Guest", { exact: true }).click();
     await page.getByRole("textbox", { name: "Name" }).fill("bob");
-    await bob.ask("PING\n\n"); // he is there, or the name would soon be free
+    const staying = bob.stay();
     await alice.click("Join");
     await page.getByRole("button", { name: "Join as bob2" }).waitFor();
     await check("the form with a name in use");
@@ -90,6 +90,8 @@ for (const [screen, options] of SCREENS) {
       await page.keyboard.press("Escape");
     }
     await check("removed");
+    bob.close();
+    await staying;
   });
 }
 
@@ -116,7 +118,8 @@ pageTest(
 pageTest(
   "a name that is in use is told with what to do",
   async (server, url) => {
-    using _bob = await RawClient.enter(server.port, "bob");
+    using bob = await RawClient.enter(server.port, "bob");
+    const staying = bob.stay();
     await using alice = await Person.open(browser(), url);
     const { page } = alice;
     await page.getByRole("textbox", { name: "Name" }).fill("bob");
@@ -128,6 +131,8 @@ pageTest(
       { exact: true },
     ).waitFor();
     await page.getByRole("button", { name: "Join as bob2" }).waitFor();
+    bob.close();
+    await staying;
   },
 );
 
@@ -274,7 +279,7 @@ pageTest(
     assertEquals(quiet, 0);
     assertEquals(title, "(2) Parley");
     assertEquals(await page.locator("mark").allInnerTexts(), ["Alice"]);
-    await page.waitForFunction("document.title === 'Parley'");
+    await alice.until("document.title === 'Parley'");
   },
 );
 

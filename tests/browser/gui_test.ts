@@ -405,7 +405,7 @@ Deno.test({
     });
     await using local = await serveLocally({
       settings: {},
-      dial: (host, port, signal) => servers.dial(host, port, signal),
+      dial: (asked, signal) => servers.dial(asked, signal),
       files: pageFiles({}),
     });
     const browser = await launchBrowser();

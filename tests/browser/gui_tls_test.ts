@@ -58,7 +58,7 @@ async function openProgram(
   });
   const page = await serveLocally({
     settings: { tls: true },
-    dial: (server, port, signal) => servers.dial(server, port, signal),
+    dial: (asked, signal) => servers.dial(asked, signal),
     files: pageFiles({}),
   });
   return {
@@ -71,7 +71,7 @@ async function openProgram(
 /** A page that the test plays. */
 interface Opened extends Disposable {
   /** Registers; gives the answer, or the reason why the program has closed. */
-  enter(port: number): Promise<string>;
+  enter(port: number, more?: string): Promise<string>;
 }
 
 /** A page that has used its address, without a browser. */
@@ -79,8 +79,8 @@ async function openPage(address: string): Promise<Opened> {
   const entry = await openAddress({ address });
   const sockets: WebSocket[] = [];
   return {
-    async enter(port) {
-      const path = `/ws?server=127.0.0.1&port=${port}`;
+    async enter(port, more = "") {
+      const path = `/ws?server=127.0.0.1&port=${port}${more}`;
       const socket = openPageSocket({ address }, path, entry);
       sockets.push(socket);
       const { promise, resolve } = Promise.withResolvers<string>();
@@ -242,4 +242,41 @@ Deno.test({
       await client.status;
     }
   },
+});
+
+Deno.test("a page goes on at a server of which it was told, with that certificate alone", async () => {
+  using folder = tempFolder();
+  await using home = await startTlsServer();
+  await using other = await startTlsServer();
+  const print = (server: TlsTestServer) =>
+    fingerprintOf(server).replaceAll(":", "").toLowerCase();
+  const fingerprint = print(home);
+  const terminal = terminalOf();
+  await using program = await openProgram({
+    ...{ folder: folder.path, fingerprint, terminal },
+  });
+  using page = await openPage(program.address);
+  const known = () => Deno.readTextFileSync(`${folder.path}/known_servers`);
+  assertMatch(await page.enter(home.tlsPort), /^REGISTERED /);
+  const before = known();
+
+  const place = `&other=127.0.0.1:${other.tlsPort}`;
+  const enter = (told: string) => page.enter(home.tlsPort, place + told);
+  const answers = {
+    right: await enter(`&told=${print(other)}`),
+    wrong: await enter(`&told=${print(home)}`),
+    none: await enter(""),
+    odd: await enter("&told=x"),
+  };
+
+  assertMatch(answers.right, /^REGISTERED /);
+  for (const answer of [answers.wrong, answers.none, answers.odd]) {
+    assertMatch(
+      answer,
+      /^Cannot trust 127\.0\.0\.1:\d+: its certificate is not/,
+    );
+  }
+  const odd = await page.enter(home.tlsPort, "&other=a%20b:1");
+  assertMatch(odd, /^A server is a name or number/);
+  assertEquals(known(), before);
 });

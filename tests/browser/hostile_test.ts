@@ -170,7 +170,8 @@ pageTest("a hostile server cannot say more than text either", async () => {
   using server = new FakeServer();
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
-    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    dial: ({ host, port }) =>
+      Deno.connect({ hostname: host, port: Number(port) }),
     files: pageFiles({}),
   });
   await using alice = await Person.open(browser(), local.address);

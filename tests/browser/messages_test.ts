@@ -15,7 +15,8 @@ async function openPage(
 ) {
   const local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
-    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    dial: ({ host, port }) =>
+      Deno.connect({ hostname: host, port: Number(port) }),
     files: pageFiles({}),
   });
   const alice = await Person.open(browser(), local.address, {
@@ -213,10 +214,11 @@ pageTest(
     await switchTo(/default/, "#default");
     const first = await inSight();
     await page.locator("#messages").hover();
+    await page.evaluate(`void (globalThis.scrolled = new Promise((done) =>
+      document.getElementById("scroller").onscrollend = done))`);
     await page.mouse.wheel(0, -700);
-    await page.waitForFunction(
-      `document.getElementById("to-end").hidden === false`,
-    );
+    await page.evaluate("scrolled");
+    await page.locator("#to-end").waitFor();
     const before = await inSight();
     await there();
     await switchTo(/default/, "#default");

@@ -257,7 +257,7 @@ pageTest(
     const title = await page.title();
     await toEnd.click();
     await toEnd.waitFor({ state: "hidden" });
-    await page.waitForFunction("document.title === 'Parley'");
+    await alice.until("document.title === 'Parley'");
 
     assertEquals([hidden, title], [true, "(1) Parley"]);
     const rows = await page.locator("#messages > *").allInnerTexts();

@@ -52,7 +52,7 @@ sceneTest(
     const rows = await page.locator("#messages > *").allInnerTexts();
     const title = await page.title();
     await page.locator("#to-end").click();
-    await page.waitForFunction("document.title === 'Parley'");
+    await alice.until("document.title === 'Parley'");
 
     assert(mark!.y >= list!.y && mark!.y < list!.y + list!.height, "no mark");
     assertMatch(rows[rows.indexOf("New") + 1] ?? "", /number 1\b/);

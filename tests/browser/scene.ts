@@ -98,11 +98,12 @@ export async function typeKeys({ page }: Person, text: string): Promise<void> {
 
 /** Clicks on what is in a list of the sidebar. */
 export async function choose(
-  { page }: Person,
+  person: Person,
   list: string,
   name: RegExp,
 ): Promise<void> {
-  await page.locator(list).getByRole("button", { name }).click();
+  await person.page.locator(list).getByRole("button", { name }).click();
+  await person.drawn();
 }
 
 /** Breaks the connections, and waits until the page knows. */

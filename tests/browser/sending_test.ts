@@ -74,7 +74,9 @@ sceneTest(
     await alice.say("@nobody: a long and important text");
     const refused = page.locator("#messages > .refused");
     await refused.getByText("a long and important text").waitFor();
+    const first = await refused.elementHandle();
     await refused.getByRole("button", { name: "Send again" }).click();
+    await first!.waitForElementState("hidden");
     await refused.waitFor();
     const nobody = await scene.raw("nobody");
     await refused.getByRole("button", { name: "Send again" }).click();

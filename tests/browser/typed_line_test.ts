@@ -130,6 +130,7 @@ for (const [client, open] of Object.entries(CLIENTS)) {
           const message = await reader.next("FORWARD");
           assertEquals(message.slice(message.indexOf("\n\n") + 2), next, line);
         }
+        await reader.send("PING\n\n"); // no silence, however long all lines take
       }
     }
   });

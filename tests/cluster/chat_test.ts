@@ -1,5 +1,6 @@
 /** Three servers of Parley are one chat. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { logIn, signedUp } from "../tools/account_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { Process } from "../tools/server_process.ts";
 import { type NatsServers, natsTest } from "./nats_servers.ts";
@@ -32,7 +33,12 @@ natsTest(
     const bob = scope.use(await RawClient.connect(ports[1]!));
 
     await alice.send("REGISTER alice\n\n");
-    await alice.next("REGISTERED");
+    // She is told of the other two servers, at once or with a notice.
+    let told = await alice.next("REGISTERED");
+    while (!ports.slice(1).every((port) => told.includes(`tcp=${port}`))) {
+      told = await alice.next("NOTICE set");
+    }
+    assert(!told.includes(`tcp=${ports[0]}`));
     await bob.comeIn("bob", "#one");
     await alice.send("JOIN #one\n\n");
     await alice.next("JOINED");
@@ -56,11 +62,12 @@ natsTest(
     // The server of a user dies: the others are told, and the name is free.
     servers[0]!.kill("SIGKILL");
     await bob.next("NOTICE offline");
-    await other.send("REGISTER alice\n\n");
-    await other.next("REGISTERED");
-    await other.send("HISTORY #one\n\n");
+    const next = scope.use(await RawClient.connect(ports[2]!));
+    await next.send("REGISTER alice\n\n");
+    await next.next("REGISTERED");
+    await next.send("HISTORY #one\n\n");
     assertEquals(
-      valueOf(await other.next("FORWARD"), "Id"),
+      valueOf(await next.next("FORWARD"), "Id"),
       valueOf(sent, "Id"),
     );
 
@@ -70,6 +77,94 @@ natsTest(
     );
     assertMatch(shown, /s2 +at \d+ +up to date +heard/);
     assertMatch(shown, /NATS 2\.\d+\.\d+: the log ends at \d+; leader n\d/);
+  },
+);
+
+natsTest(
+  "a user whose server dies goes on with its session on another one",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const servers = [0, 1].map((n) => scope.use(start(nats, n)));
+    const ports = await Promise.all(servers.map((server) => server.port()));
+    const alice = scope.use(await RawClient.connect(ports[0]!));
+    const bob = scope.use(await RawClient.enter(ports[1]!, "bob", "#one"));
+    await alice.send("REGISTER alice\n\nJOIN #one\n\n");
+    const registered = await alice.next("REGISTERED");
+    await alice.next("JOINED");
+    await alice.send("SEND #one\nKey: k1\nContent-length: 5\n\nhello");
+    const sent = await alice.next("SENT");
+    await bob.next("FORWARD");
+
+    servers[0]!.kill("SIGKILL");
+    await bob.send("SEND #one\nContent-length: 6\n\nmissed");
+    await bob.next("SENT");
+    const again = scope.use(await RawClient.connect(ports[1]!));
+    const head = ["Token", "Journal"].map((name) =>
+      `${name}: ${valueOf(registered, name)}\n`
+    );
+    const after = `After: ${valueOf(sent, "Id")}\n`;
+    await again.send(`REGISTER alice\n${head.join("")}${after}\n`);
+    const back = await again.next("REGISTERED");
+    assertEquals(valueOf(back, "Journal"), valueOf(registered, "Journal"));
+    assertMatch(await again.next("FORWARD"), /missed/);
+
+    // What she had sent is known by its key, and what she sends now is new.
+    await again.send("JOIN #one\n\n");
+    await again.send("SEND #one\nKey: k1\nContent-length: 5\n\nhello");
+    assertEquals(valueOf(await again.next("SENT"), "Id"), valueOf(sent, "Id"));
+    await again.send("SEND #one\nKey: k2\nContent-length: 5\n\nagain");
+    await again.next("SENT");
+    assertMatch(await bob.next("FORWARD"), /again/);
+  },
+);
+
+natsTest("accounts, bans and locks are those of all servers", async (nats) => {
+  await using scope = new AsyncDisposableStack();
+  const servers = [0, 1].map((n) => scope.use(start(nats, n)));
+  const ports = await Promise.all(servers.map((server) => server.port()));
+  const [first, second] = ports as [number, number];
+  const alice = scope.use(await signedUp(first, "alice"));
+
+  // The owner signs in elsewhere, and the first connection ends.
+  const { client: there, answer } = scope.use(await logIn(second, "alice"));
+  assertMatch(answer, /^REGISTERED alice/);
+  assertMatch(await alice.next("ERROR"), /^ERROR 117/);
+  const guest = scope.use(await RawClient.connect(first));
+  await guest.send("REGISTER alice\n\n");
+  assertMatch(await guest.next("ERROR"), /^ERROR 110/);
+
+  // A ban on one server ends the user on the other one.
+  await servers[0]!.type("ban alice spam\n");
+  assertMatch(await there.next("ERROR"), /^ERROR 117/);
+});
+
+natsTest(
+  "without most of NATS, users read; what they send is refused or undecided, and the server lives",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const server = scope.use(start(nats, 0));
+    const port = await server.port();
+    const alice = scope.use(await RawClient.enter(port, "alice", "#one"));
+    const bob = scope.use(await RawClient.enter(port, "bob", "#one"));
+    await alice.send("SEND #one\nContent-length: 5\n\nhello");
+    await alice.next("SENT");
+    await nats.kill(1);
+    await nats.kill(2);
+
+    await alice.send("SEND #one\nKey: k1\nContent-length: 4\n\nheld");
+    await bob.send("HISTORY #one\n\nWHO #one\n\n");
+    await bob.next("FORWARD");
+    assertMatch(await bob.next("WHO"), /alice/);
+    await server.type("ban carol\n"); // an entry for which no client waits
+    const rest = await alice.rest().catch((error: Error) => error.message);
+    assert(!rest.includes("SENT"), rest);
+    await server.out.until(/Cannot store that|Cannot say whether/);
+
+    nats.run(1);
+    nats.run(2);
+    await server.out.until(/The log takes entries again/);
+    await bob.send("SEND #one\nContent-length: 3\n\nnow");
+    await bob.next("SENT");
   },
 );
 
@@ -90,3 +185,16 @@ natsTest(
     assert(/Shutting down/.test(server.out.text));
   },
 );
+
+Deno.test("a server that waits for NATS says so, and can be stopped", async () => {
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  await using server = new Process([
+    ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
+    ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],
+  ]);
+  await server.out.until(/Waiting for NATS at 127\.0\.0\.1/);
+
+  assertEquals(await server.stop("SIGINT"), 2);
+});

@@ -15,6 +15,7 @@ const SHORT = {
   servers: 1,
   clients: 24,
   faults: ["kill", "stop", "partition", "deaf", "mute", "reset"],
+  nats: undefined,
   clockLibrary: undefined,
 } as const;
 

@@ -1,10 +1,6 @@
 /** Nothing is lost, said twice or out of order when connections break. */
 import { assert, assertEquals } from "@std/assert";
-import {
-  checkNothingLost,
-  historyOf,
-  type Pupil,
-} from "../tools/class_room.ts";
+import { allSent, checkNothingLost, historyOf } from "../tools/class_room.ts";
 import { ClientProcess, quietServer } from "../tools/client_tools.ts";
 import { FaultProxy, newSeed, seeded } from "../tools/net/fault_proxy.ts";
 import { Process } from "../tools/server_process.ts";
@@ -69,18 +65,6 @@ Deno.test("30 clients in 5 rooms lose nothing while the server is killed ten tim
 
   assertEquals(server.deaths, kills);
 });
-
-/** Resolves as soon as so many messages in all were answered SENT. */
-function allSent(pupils: readonly Pupil[], count: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const look = () => {
-    const sent = pupils.reduce((sum, pupil) => sum + pupil.sent.length, 0);
-    if (sent >= count) resolve();
-  };
-  for (const pupil of pupils) pupil.onSent = look;
-  look();
-  return promise;
-}
 
 /** A server process with a file, to be killed and started again. */
 class MortalServer implements AsyncDisposable {

@@ -11,7 +11,7 @@ import {
   type LaunchOptions,
   type Page,
 } from "playwright-core";
-import { PATIENCE_MS } from "./net/within.ts";
+import { PATIENCE_MS, within } from "./net/within.ts";
 import { skippedIf } from "./system/skips.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
@@ -108,8 +108,9 @@ export class Person implements AsyncDisposable {
     await this.page.getByRole("button", { name, exact: true }).click();
   }
 
-  /** Writes, and presses Enter. */
+  /** Writes into the conversation that was chosen, and presses Enter. */
   async say(text: string): Promise<void> {
+    await this.drawn();
     const field = this.page.getByRole("textbox", {
       name: "Message",
       exact: true,
@@ -126,12 +127,32 @@ export class Person implements AsyncDisposable {
 
   /** Waits until the server has answered all messages of this user. */
   async allSent(): Promise<void> {
+    await this.drawn();
     await this.page.locator("#messages > .waiting").first()
       .waitFor({ state: "detached" });
   }
 
+  /** Waits until the page shows what it knows: it draws once a frame. */
+  async drawn(): Promise<void> {
+    await this.page.evaluate(`new Promise((done) =>
+      document.hidden ? setTimeout(done) : requestAnimationFrame(done))`);
+  }
+
+  /**
+   * Waits until an expression of JavaScript is true. Not `waitForFunction`: if that
+   * has to wait, it evaluates in a way that the page's policy forbids.
+   */
+  async until(expression: string): Promise<void> {
+    const holds = this.page.evaluate(`new Promise((done) => {
+      const check = () => (${expression}) ? done() : setTimeout(check, 10);
+      check();
+    })`);
+    await within(holds, () => expression);
+  }
+
   /** The messages that are shown, as `name: text`, without the times. */
   async messages(): Promise<string[]> {
+    await this.drawn();
     return await this.page.locator("#messages > .message").evaluateAll(
       (all) => {
         return all.map((one) => {

@@ -61,8 +61,10 @@ export class Pupil implements AsyncDisposable {
   constructor(name: string, room: string, port: number) {
     this.name = name;
     this.room = room;
+    const home = { hostname: "127.0.0.1", port, text: `127.0.0.1:${port}` };
     this.#server = new ReconnectingConnection({
-      dial: () => Deno.connect({ hostname: "127.0.0.1", port }).catch(passing),
+      dial: (_signal, other = home) => Deno.connect(other).catch(passing),
+      home: { place: home, way: "tcp" },
       clock: HURRIED,
     });
     this.#session = new Session({
@@ -162,6 +164,21 @@ export async function checkNothingLost(
     await Promise.all(pupils.map((pupil) => pupil.talk(messages)));
   }
   await checkSeen(pupils, options, server());
+}
+
+/** Resolves as soon as so many messages in all were answered SENT. */
+export function allSent(
+  pupils: readonly Pupil[],
+  count: number,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = () => {
+    const sent = pupils.reduce((sum, pupil) => sum + pupil.sent.length, 0);
+    if (sent >= count) resolve();
+  };
+  for (const pupil of pupils) pupil.onSent = look;
+  look();
+  return promise;
 }
 
 /** Registers all pupils of a class; they leave with `school`. */

@@ -61,9 +61,12 @@ export function recordingTerminal(print: (text: string) => void): Terminal {
 /** A server that understands nothing: the test decides what it sends. */
 export class FakeServer implements Disposable {
   readonly port: number;
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TcpListener;
+  #isClosed = false;
 
-  constructor() {
+  /** Listens on a free port, unless told otherwise. */
+  constructor(port = 0) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.port = this.#listener.addr.port;
   }
 
@@ -73,7 +76,8 @@ export class FakeServer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#listener.close();
+    if (!this.#isClosed) this.#listener.close();
+    this.#isClosed = true;
   }
 }
 

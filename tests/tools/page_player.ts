@@ -23,7 +23,8 @@ import { within } from "./net/within.ts";
 export function servePage(parts: PageFilesOptions = {}): Promise<LocalPage> {
   return serveLocally({
     settings: {},
-    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    dial: ({ host, port }) =>
+      Deno.connect({ hostname: host, port: Number(port) }),
     files: pageFiles({ hostname: "127.0.0.1", ...parts }),
   });
 }

@@ -124,7 +124,8 @@ export async function withProgram(
   await using server = startTestServer();
   await using local = await serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
-    dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+    dial: ({ host, port }) =>
+      Deno.connect({ hostname: host, port: Number(port) }),
     files: pageFiles({}), // which it never uses
   });
   const program = new FakeProgram();

@@ -32,8 +32,17 @@ export interface Answer {
   readonly length: number | undefined;
 }
 
-/** The answer to a request for a file, or to none: then 404. */
-export function fileAnswer(asked: Asked, asset: Asset | undefined): Answer {
+/**
+ * The answer to a request for a file, or to none: then 404.
+ *
+ * @param sockets Where a page can open WebSockets besides its own server, as
+ * `ws://host:port`.
+ */
+export function fileAnswer(
+  asked: Asked,
+  asset: Asset | undefined,
+  sockets: readonly string[] = [],
+): Answer {
   if (!asset) return textAnswer(asked, NOT_FOUND);
   const isHead = asked.method === "HEAD";
   if (asked.method !== "GET" && !isHead) return textAnswer(asked, NOT_ALLOWED);
@@ -41,7 +50,7 @@ export function fileAnswer(asked: Asked, asset: Asset | undefined): Answer {
   const isPart = /css|javascript/.test(asset.type); // no page by itself
   const headers = {
     ...HEADERS,
-    ...(isPart ? {} : POLICY),
+    ...(isPart ? {} : policyWith(sockets)),
     "ETag": asset.etag,
     "Vary": "Accept-Encoding",
     "Content-Type": asset.type,
@@ -65,7 +74,7 @@ export function textAnswer(
     status,
     headers: {
       ...HEADERS,
-      ...POLICY,
+      ...policyWith([]),
       "Content-Type": "text/plain; charset=utf-8",
       ...headers,
     },
@@ -103,24 +112,26 @@ const STATUS: Readonly<Record<number, string>> = {
 };
 
 /**
- * For pages. A page can load and connect to what is served here, and nothing
- * else; an inline script does not run.
+ * For pages. A page can load what is served here and nothing else, and connect to
+ * this server and to `sockets`; an inline script does not run.
  */
-const POLICY = {
-  "Content-Security-Policy": [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-  ].join("; "),
-  "Referrer-Policy": "no-referrer",
-};
+function policyWith(sockets: readonly string[]): Fields {
+  return {
+    "Content-Security-Policy": [
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "img-src 'self'",
+      ["connect-src 'self'", ...sockets].join(" "),
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
+    ].join("; "),
+    "Referrer-Policy": "no-referrer",
+  };
+}
 
 /** For every answer. */
 const HEADERS = {

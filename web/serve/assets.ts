@@ -17,6 +17,8 @@ import commonPasswords from "../../core/common_passwords.ts" with {
 };
 import commands from "../../core/commands.ts" with { type: "text" };
 import frames from "../../core/frames.ts" with { type: "text" };
+import alternates from "../../core/net/alternates.ts" with { type: "text" };
+import attempts from "../../core/net/attempts.ts" with { type: "text" };
 import backoff from "../../core/net/backoff.ts" with { type: "text" };
 import connection from "../../core/net/connection.ts" with { type: "text" };
 import connectionError from "../../core/net/connection_error.ts" with {
@@ -24,6 +26,7 @@ import connectionError from "../../core/net/connection_error.ts" with {
 };
 import keepalive from "../../core/net/keepalive.ts" with { type: "text" };
 import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
+import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
@@ -130,9 +133,9 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core", "ts", { scram, session, sign_in: signIn }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
-  ...inFolder("/core/net", "ts", { backoff, connection, keepalive }),
+  ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
-  ...inFolder("/core/net", "ts", { reconnecting, stream }),
+  ...inFolder("/core/net", "ts", { keepalive, reconnecting, route, stream }),
   ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
   ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
   ...inFolder("/model", "ts", {

@@ -8,6 +8,11 @@
  * @module
  */
 import { X509Certificate } from "node:crypto";
+import {
+  inBrackets,
+  type OtherServer,
+  placesOf,
+} from "../../core/net/alternates.ts";
 import type { Reply } from "./answer.ts";
 import type { AskedHeaders } from "./head.ts";
 
@@ -15,12 +20,14 @@ import type { AskedHeaders } from "./head.ts";
  * Why a request does not come from a page served here.
  *
  * @param names As {@linkcode namesOf} gives them.
+ * @param origins Of other pages that may ask, as {@linkcode originsOf} gives them.
  * @returns 421 if it does not name this server, 403 for a page of another
  * origin; undefined if the request passes.
  */
 export function refusal(
   { host = "", origin }: Pick<AskedHeaders, "host" | "origin">,
   names: ReadonlySet<string>,
+  origins: ReadonlySet<string> = NONE,
 ): Reply | undefined {
   // A browser sends neither a user nor a path here, but parsers take both.
   const here = /[/\\?#@]/.test(host) ? null : URL.parse(`http://${host}`);
@@ -31,15 +38,51 @@ export function refusal(
   }
   // Only browsers send Origin, and only in them a page can act for a user.
   if (origin === undefined) return undefined;
-  const { protocol, host: from } = URL.parse(origin) ?? {};
+  const { protocol, host: from, origin: other } = URL.parse(origin) ?? {};
   // A proxy may add TLS, so the default port is that of the page.
   const isWeb = protocol === "http:" || protocol === "https:";
   const ours = isWeb ? URL.parse(`${protocol}//${host}`)?.host : undefined;
   if (ours !== undefined && from === ours) return undefined;
+  if (isWeb && other !== undefined && origins.has(other)) return undefined;
   return {
     status: 403,
     text: `Cannot do this for a page of ${origin}: this is ${here.host}\n`,
   };
+}
+
+/** The origins of the pages of other servers of the chat. */
+export function originsOf(
+  others: readonly OtherServer[],
+): ReadonlySet<string> {
+  const origins = others.flatMap(({ hostname, names = [], ports }) =>
+    (["http", "https"] as const).flatMap((scheme) => {
+      const port = ports[scheme];
+      if (port === undefined) return [];
+      return [hostname, ...names].map((host) =>
+        URL.parse(`${scheme}://${inBrackets(host)}:${port}`)?.origin
+      );
+    })
+  );
+  return new Set(origins.filter((origin) => origin !== undefined));
+}
+
+/**
+ * Where a page can open the WebSockets of other servers, in its own way.
+ *
+ * @param here What the browser asks for: host, or `host:port`.
+ * @returns As a Content-Security-Policy has them, which knows no address of IPv6.
+ */
+export function socketsOf(
+  others: readonly OtherServer[],
+  { secure, here }: { readonly secure: boolean; readonly here: string },
+): string[] {
+  const [way, scheme] = secure
+    ? ["https", "wss"] as const
+    : ["http", "ws"] as const;
+  const teller = here.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return placesOf(others, { way, teller })
+    .filter(({ hostname }) => !hostname.includes(":"))
+    .map(({ text }) => `${scheme}://${text}`);
 }
 
 /** What {@linkcode namesOf} needs. */
@@ -85,6 +128,8 @@ function isOurs(hostname: string, names: ReadonlySet<string>): boolean {
   return name === "localhost" || names.has(name) ||
     names.has(name.replace(/^[^.]+/, "*"));
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 function notOurs(name: string): string {
   return `This server is not known as ${name}. Use its address, or have its ` +

@@ -14,6 +14,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { WebSocketServer } from "ws";
+import type { OtherServer } from "../../core/net/alternates.ts";
 import { networkOf } from "../../core/net/ip_address.ts";
 import {
   type Answer,
@@ -27,7 +28,7 @@ import { type CallerLimits, Callers } from "./callers.ts";
 import { paceFrames } from "./frames.ts";
 import type { Asked } from "./head.ts";
 import type { Meter } from "./meter.ts";
-import { namesOf, refusal } from "./origin.ts";
+import { namesOf, originsOf, refusal, socketsOf } from "./origin.ts";
 import { beginsTls, redirection } from "./redirect.ts";
 import {
   type Answerer,
@@ -54,6 +55,8 @@ export interface WebOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Names by which browsers reach it, besides those of the certificate. */
   readonly names?: readonly string[];
+  /** The other servers of the chat, by now; default: there are none. */
+  readonly others?: () => readonly OtherServer[];
   /** What the page is told; default: web/page/model/settings.ts. */
   readonly settings?: Settings;
   /** Which requests are answered of those from a page served here. */
@@ -222,11 +225,16 @@ class Site {
     const elsewhere = isSocket && !sockets.includes(url.pathname)
       ? NOT_FOUND
       : undefined;
+    const others = this.#options.others?.() ?? [];
+    const origins = isSocket ? originsOf(others) : undefined;
     const refused = elsewhere ?? guard?.(asked, url) ??
-      refusal(asked.headers, this.#names);
+      refusal(asked.headers, this.#names, origins);
     if (refused) return textAnswer(asked, refused);
     if (isSocket) return undefined;
-    return fileAnswer(asked, this.#assets.get(url.pathname));
+    const secure = this.#context !== undefined;
+    const { host: here = "" } = asked.headers;
+    const places = socketsOf(others, { secure, here });
+    return fileAnswer(asked, this.#assets.get(url.pathname), places);
   }
 
   /** Turns a connection into a WebSocket; `ws` refuses what is none. */

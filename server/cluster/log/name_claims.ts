@@ -5,7 +5,7 @@
  * @module
  */
 import type { ClaimEntry, Holder, ReleaseEntry } from "./claims.ts";
-import { UndecidedError } from "../../journal/undecided_error.ts";
+import { UndecidedError } from "../../chat/not_stored.ts";
 import type { Item, Origin } from "./codec.ts";
 import type { Replica } from "./replica.ts";
 

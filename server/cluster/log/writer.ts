@@ -10,7 +10,7 @@
  * @module
  */
 import { ChatError } from "../../../protocol.ts";
-import { UndecidedError } from "../../journal/undecided_error.ts";
+import { UndecidedError } from "../../chat/not_stored.ts";
 import { ClusterError } from "../cluster_error.ts";
 import {
   encodeEnvelope,

@@ -44,7 +44,8 @@ class Desk implements AsyncDisposable {
     const downloads = tempFolder();
     const local = await serveLocally({
       settings: { server: "127.0.0.1", port },
-      dial: (hostname, port) => Deno.connect({ hostname, port: Number(port) }),
+      dial: ({ host, port }) =>
+        Deno.connect({ hostname: host, port: Number(port) }),
       files: pageFiles({ folder: downloads.path, hostname: "127.0.0.1" }),
     });
     const person = await Person.enter(browser, local.address, name);

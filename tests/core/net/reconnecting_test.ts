@@ -3,10 +3,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Connection } from "../../../core/net/connection.ts";
 import { EXIT, Failure } from "../../../client/view/failure.ts";
 import {
-  type Owner,
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
+import type { Owner } from "../../../core/net/owner.ts";
 import type { Clock } from "../../../core/net/backoff.ts";
 import { ChatError } from "../../../protocol.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";

@@ -1,10 +1,8 @@
 /** What the server limits, waits; what overtakes it, and what does not. */
 import { assertEquals } from "@std/assert";
 import type { Clock } from "../../../core/net/backoff.ts";
-import {
-  type Owner,
-  ReconnectingConnection,
-} from "../../../core/net/reconnecting.ts";
+import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { Owner } from "../../../core/net/owner.ts";
 import { FakeServer } from "../../tools/client_tools.ts";
 import { round } from "../../tools/test_clock.ts";
 

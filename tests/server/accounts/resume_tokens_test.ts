@@ -10,9 +10,9 @@ import { ChatError } from "../../../protocol.ts";
 import { Database } from "../../../server/journal/database.ts";
 import {
   ResumableSessions,
-  ResumableSessionTable,
   RESUME_WINDOW_MS,
 } from "../../../server/accounts/resume_tokens.ts";
+import { ResumableSessionTable } from "../../../server/accounts/session_table.ts";
 
 const HERE = "10.0.0.1";
 
@@ -106,7 +106,7 @@ Deno.test("ResumableSessions forget one that a newer one of the name has replace
   const first = await visits.begin("alice", 0, HERE);
   const second = await visits.begin("alice", 1, HERE);
 
-  await table.forget([first]);
+  await table.end({ sessions: [[first.key, first.token]] });
   assertEquals(table.load(0).map(({ token }) => token), [second.token]);
 
   await visits.forget("ALICE");
@@ -258,4 +258,54 @@ Deno.test("a session whose token went over TLS alone is that after a restart too
 
   assertEquals(before, ["b", "c"]);
   assertEquals(secureOnes(restart()), ["b"]);
+});
+
+Deno.test("a session of another server is lost when that is, and forgotten a while later than there", async () => {
+  using database = new Database(":memory:");
+  const table = new ResumableSessionTable(database);
+  const there = { now: 0, server: "b", isUp: () => true };
+  const sessions = new ResumableSessions(table, there);
+  const begun = await Promise.all(
+    ["alice", "bob", "carol"].map((name) => sessions.begin(name, 0, HERE)),
+  );
+  sessions.resume(begun[0]!, { end: () => {} }, HERE);
+  await database.write(() => {});
+
+  const here = new ResumableSessions(table, { ...there, server: "a" });
+  const left = (now: number) => {
+    here.forgetOld(now);
+    return ["alice", "bob", "carol"].filter((name) => here.newest(name));
+  };
+  here.lostElsewhere("alice", "c", 1_000); // she is not there any more
+  here.lostElsewhere("bob", "b", 1_000);
+  const bob = left(1_000 + RESUME_WINDOW_MS + 1);
+  const afterBob = left(1_000 + 2 * RESUME_WINDOW_MS);
+  here.serverLost("c", 0);
+  const all = left(Number.MAX_SAFE_INTEGER);
+  here.serverLost("b", 2_000);
+  const none = left(Number.MAX_SAFE_INTEGER);
+
+  assertEquals([bob, afterBob], [["alice", "bob", "carol"], [
+    "alice",
+    "carol",
+  ]]);
+  assertEquals([all, none], [["alice", "carol"], []]);
+});
+
+Deno.test("stored sessions of a server that is not up are lost at the start, as this one's", async () => {
+  using database = new Database(":memory:");
+  const table = new ResumableSessionTable(database);
+  for (const server of ["a", "b", "c"]) {
+    const sessions = new ResumableSessions(table, { server });
+    await sessions.begin(`of${server}`, 0, HERE);
+  }
+
+  const sessions = new ResumableSessions(table, {
+    ...{ now: 7, server: "a", isUp: (server: string) => server === "b" },
+  });
+
+  const goneAt = ["ofa", "ofb", "ofc"].map((name) =>
+    sessions.newest(name)?.goneAt
+  );
+  assertEquals(goneAt, [7, Infinity, 7]);
 });

@@ -99,6 +99,8 @@ export class TestServer<B extends PresenceOptions["bus"] = End>
   readonly bus: B;
   readonly name: string;
   readonly log: string[] = [];
+  /** The users of other servers who went offline, and where they were. */
+  readonly exited: string[] = [];
   epoch: string;
 
   constructor(
@@ -121,6 +123,7 @@ export class TestServer<B extends PresenceOptions["bus"] = End>
       server: name,
       life: { epoch: this.epoch, since },
       log: (line) => void this.log.push(line),
+      exited: (user, server) => void this.exited.push(`${user} ${server}`),
     });
   }
 

@@ -1,24 +1,23 @@
 /** LOGOUT while its end is being stored, on sockets that the test plays itself. */
 import { assertEquals } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
-import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { request, verifierFor } from "../../tools/account_tools.ts";
-import { arrange, send } from "../../tools/net/fake_peers.ts";
+import { arrange, send, slowSessions } from "../../tools/net/fake_peers.ts";
 
 /** Sessions whose end is stored when the test says so. */
-function slowSessions() {
+function slowToEnd() {
   const storing = Promise.withResolvers<void>();
   const forgetting = Promise.withResolvers<void>();
-  const visits = new ResumableSessions({
-    load: () => [],
-    save: () => Promise.resolve(),
-    forget: () => (forgetting.resolve(), storing.promise),
+  const visits = slowSessions((kind) => {
+    if (kind !== "sessions-ended") return Promise.resolve();
+    forgetting.resolve();
+    return storing.promise;
   });
   return { forgetting, storing, visits };
 }
 
 Deno.test("LOGOUT is answered after its end is stored, and also if that fails", async () => {
-  const { forgetting, storing, visits } = slowSessions();
+  const { forgetting, storing, visits } = slowToEnd();
   const { connect } = arrange(undefined, visits);
   const { wire, done } = connect();
   wire.say("REGISTER alice\n\n");
@@ -39,7 +38,7 @@ Deno.test("LOGOUT is answered after its end is stored, and also if that fails", 
 });
 
 Deno.test("a connection that is lost while LOGOUT is stored has not received what comes then", async () => {
-  const { forgetting, storing, visits } = slowSessions();
+  const { forgetting, storing, visits } = slowToEnd();
   const { context, connect } = arrange(undefined, visits);
   const alice = connect();
   alice.wire.say(request("SIGNUP alice", await verifierFor("pencil")));

@@ -11,12 +11,12 @@ import {
   type Journal,
   NOTHING_FOUND,
 } from "../../../server/journal/journal.ts";
-import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
 import { bodyOf, request, verifierFor } from "../../tools/account_tools.ts";
 import {
   arrange,
   type FakeWire,
   send,
+  slowSessions,
   turn,
 } from "../../tools/net/fake_peers.ts";
 
@@ -279,10 +279,10 @@ Deno.test("messages sent during a replay that its receiver does not read are bou
 function slowVisits() {
   const saving = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<void>();
-  const visits = new ResumableSessions({
-    load: () => [],
-    save: () => (saving.resolve(), saved.promise),
-    forget: () => Promise.resolve(),
+  const visits = slowSessions((kind) => {
+    if (kind === "sessions-ended") return Promise.resolve();
+    saving.resolve();
+    return saved.promise;
   });
   return { visits, saving, saved };
 }

@@ -25,6 +25,9 @@ import {
 import { Admission } from "../../../server/net/admission.ts";
 import { Turns } from "../../../server/net/turns.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
+import { ResumableSessionTable } from "../../../server/accounts/session_table.ts";
+import type { Entries } from "../../../server/journal/entries.ts";
+import type { Log } from "../../../server/journal/log.ts";
 import { TestClock } from "../test_clock.ts";
 import { bytes, join } from "./raw_client.ts";
 import { within } from "./within.ts";
@@ -185,4 +188,21 @@ export function arrange(
 /** A SEND of `body` to `target`, as it goes over the wire. */
 export function send(target: string, body: string): string {
   return `SEND ${target}\nContent-length: ${bytes(body).length}\n\n${body}`;
+}
+
+/** Sessions in a table; each entry waits for what `until` gives for its kind. */
+export function slowSessions(
+  until: (kind: keyof Entries) => Promise<void>,
+): ResumableSessions {
+  const database = new Database(IN_MEMORY);
+  const log: Log = {
+    register(kind, applier) {
+      const append = database.register(kind, applier);
+      return async (entry) => {
+        await until(kind);
+        return await append(entry);
+      };
+    },
+  };
+  return new ResumableSessions(new ResumableSessionTable(database, log));
 }

@@ -156,6 +156,22 @@ export class RawClient implements Disposable {
     }
   }
 
+  /**
+   * Is there until it is closed: answers each PING, and drops all else. A name is
+   * soon free whose client was silent for three seconds and then does not answer.
+   */
+  async stay(): Promise<void> {
+    try {
+      for (;;) {
+        if ((await this.frame()).startsWith("PING")) {
+          await this.send("PONG\n\n");
+        }
+      }
+    } catch {
+      // It was closed.
+    }
+  }
+
   /** The next `count` bytes as text, however the server cuts them. */
   async bytes(count: number): Promise<string> {
     while (this.#held.length < count) {

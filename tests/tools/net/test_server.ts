@@ -209,6 +209,7 @@ export function serveWebSockets(
     hostname: "127.0.0.1",
     port: 0,
     names,
+    others: () => context.alternates?.list() ?? [],
     meter: pageMeter(context),
     welcome: (wire, { address }) => welcome(wire, address),
   });

@@ -116,6 +116,7 @@ export class Interceptor implements AsyncDisposable {
   heard = 0;
   /** How many connections there were. */
   connections = 0;
+  readonly #first = Promise.withResolvers<void>();
   readonly #listener: TlsListener;
   readonly #server: TlsTestServer;
   readonly #done: Promise<void>;
@@ -134,6 +135,11 @@ export class Interceptor implements AsyncDisposable {
     return new Interceptor(server, await newCertificate());
   }
 
+  /** Resolves with the first connection. */
+  get connected(): Promise<void> {
+    return this.#first.promise;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     for (const close of this.#open) close();
@@ -146,6 +152,7 @@ export class Interceptor implements AsyncDisposable {
       const conn = await this.#listener.accept().catch(() => undefined);
       if (!conn) break; // closed
       this.connections++;
+      this.#first.resolve();
       links.push(this.#pass(conn));
     }
     await Promise.all(links);

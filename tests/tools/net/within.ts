@@ -2,11 +2,12 @@
 import { SYSTEM } from "../../../platform/system.ts";
 
 /**
- * After so long a test that waits in vain fails, in milliseconds. On a busy machine
- * with Wine, one turn of a server with a hundred connections may take a second, and
- * three hundred small records over TLS half a minute.
+ * After so long a test that waits in vain fails, in milliseconds. On a busy machine a
+ * program may take 20 s to start. With Wine, one turn of a server with a hundred
+ * connections may take a second, and three hundred small records over TLS half a
+ * minute.
  */
-export const PATIENCE_MS = SYSTEM === "windows" ? 120_000 : 20_000;
+export const PATIENCE_MS = SYSTEM === "windows" ? 120_000 : 60_000;
 
 /** `promise`, or an error if it takes too long. */
 export async function within<T>(

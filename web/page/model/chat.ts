@@ -9,12 +9,14 @@
  */
 import { type CommandClient, roomNamed } from "../../../core/commands.ts";
 import { type ChatMessage, numberOf } from "../../../core/frames.ts";
-import type { Stream } from "../../../core/net/stream.ts";
 import {
   ConnectionError,
   inWords,
 } from "../../../core/net/connection_error.ts";
-import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import {
+  ReconnectingConnection,
+  type ReconnectingOptions,
+} from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
 import { ChatSession, type Resumable } from "../../../core/session.ts";
@@ -23,6 +25,7 @@ import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
   accountLost,
+  connectedAgain,
   invalidRoom,
   MISSED_DELETED,
   NAME_RULE,
@@ -32,23 +35,23 @@ import {
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
 import type { Conversation, Entry } from "./conversation.ts";
-import { Conversations } from "./conversations.ts";
+import { Conversations, MANY_USERS } from "./conversations.ts";
 import { settle } from "./sending.ts";
 import type { Carrier, Watcher } from "./watcher.ts";
 
 /** Limit of older messages that are fetched at a time. */
 const EARLIER = 100;
+const MISSED_MORE = "More messages were sent than are shown here";
 
-const MANY_USERS = "Too many users have written: the oldest private messages " +
-  "are not shown any more";
-
-/** The parts of a {@linkcode Chat}; `dial` connects to the server. */
-type ChatParts = Pick<Chat, "signIn" | "watcher"> & {
-  readonly dial: (signal: AbortSignal) => Promise<Stream>;
-  readonly name: string;
-  /** The session of the page before this one, if that had one. */
-  readonly session?: Resumable | undefined;
-};
+/** The parts of a {@linkcode Chat}. */
+type ChatParts =
+  & Pick<ReconnectingOptions, "dial" | "home">
+  & Pick<Chat, "signIn" | "watcher">
+  & {
+    readonly name: string;
+    /** The session of the page before this one, if that had one. */
+    readonly session?: Resumable | undefined;
+  };
 
 /** See the top of the file. */
 export class Chat implements CommandClient {
@@ -81,10 +84,10 @@ export class Chat implements CommandClient {
   readonly #session: ChatSession;
   #opening: Conversation | undefined; // is shown once we are in it
 
-  constructor({ dial, name, signIn, watcher, session }: ChatParts) {
+  constructor({ dial, home, name, signIn, watcher, session }: ChatParts) {
     this.signIn = signIn;
     this.watcher = watcher;
-    this.server = new ReconnectingConnection({ dial });
+    this.server = new ReconnectingConnection({ dial, home });
     this.#session = new ChatSession({
       server: this.server,
       signIn,
@@ -374,7 +377,8 @@ export class Chat implements CommandClient {
         if (!this.server.wasRegistered) told(`${this.why} Trying again.`);
         changed();
       },
-      registered: () => {
+      registered: (_again, to) => {
+        if (to !== undefined) told(connectedAgain(to), true);
         this.state = "connected";
         this.why = "";
         this.carrier?.arrived();
@@ -423,10 +427,7 @@ export class Chat implements CommandClient {
       },
       missedDeleted: () => this.#noteGap("event", MISSED_DELETED),
       missedMore: ({ name }) =>
-        this.conversations.find("room", name)?.note(
-          "event",
-          "More messages were sent than are shown here",
-        ),
+        this.conversations.find("room", name)?.note("event", MISSED_MORE),
       accountLost: () => told(accountLost(this.me)),
     };
   }
@@ -434,9 +435,8 @@ export class Chat implements CommandClient {
   #message(message: ChatMessage): void {
     const { to, from } = message;
     const isPrivate = !to.startsWith("#") && to !== "ALL";
-    if (
-      isPrivate && this.ignores(from) && !this.conversations.find("user", from)
-    ) return;
+    const known = isPrivate && this.conversations.find("user", from);
+    if (isPrivate && !known && this.ignores(from)) return;
     const conversation = to.startsWith("#")
       ? this.conversations.find("room", to)
       : to === "ALL"

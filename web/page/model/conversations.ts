@@ -9,6 +9,11 @@ import { Conversation, type ConversationKind } from "./conversation.ts";
 /** Limit of private conversations: any user, under any name, can begin one. */
 export const MAX_PRIVATE = 200;
 
+/** To a user, over that limit. */
+export const MANY_USERS =
+  "Too many users have written: the oldest private messages " +
+  "are not shown any more";
+
 /** Limit of stored characters of messages in all conversations. */
 export const MAX_CHARACTERS = 32_000_000;
 

@@ -11,6 +11,7 @@
  * @module
  */
 import { chunkReader, type Stream } from "../../../core/net/stream.ts";
+import type { Home, Place } from "../../../core/net/alternates.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";
 import { settings } from "../model/settings.ts";
 import { recall, remember } from "../model/storage.ts";
@@ -47,6 +48,38 @@ export function newSocket(address: URL): WebSocket {
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
   return socket;
+}
+
+/** Which server is at the other end of the WebSocket `url`, and how it is reached. */
+export function homeOf(url: URL): Home {
+  const isSecure = url.protocol === "wss:";
+  if (!settings.local) {
+    const port = Number(url.port) || (isSecure ? 443 : 80);
+    const way = isSecure ? "https" : "http";
+    return { place: placeOf(url.hostname, port), way };
+  }
+  const typed = url.searchParams.get("server") ?? "";
+  const [, host = typed, port = url.searchParams.get("port")] =
+    /^(\[.*\]|[^:]*):(\d+)$/.exec(typed) ?? [];
+  const place = placeOf(host, Number(port));
+  return { place, way: settings.tls ? "tls" : "tcp" };
+}
+
+function placeOf(host: string, port: number): Place {
+  const hostname = host.replace(/^\[(.*)\]$/, "$1");
+  return { hostname, port, text: `${host}:${port}` };
+}
+
+/** The WebSocket that leads to `other`, of which the server of `home` has told. */
+export function addressOf(home: URL, other: Place | undefined): URL {
+  const url = new URL(home);
+  if (!other) return url;
+  if (!settings.local) url.host = other.text;
+  else {
+    url.searchParams.set("other", other.text);
+    if (other.sha256) url.searchParams.set("told", other.sha256);
+  }
+  return url;
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Conversation } from "../model/conversation.ts";
 import { readStored, restore, type Stored, storedOf } from "../model/stored.ts";
 import { runLine } from "../model/typed.ts";
 import type { Watcher } from "../model/watcher.ts";
-import { openSocket } from "../net/socket.ts";
+import { addressOf, homeOf, openSocket } from "../net/socket.ts";
 import { byId } from "./dom.ts";
 import { forget, recall, remember } from "../model/storage.ts";
 import { takeDrops } from "./drop.ts";
@@ -84,7 +84,8 @@ export class ChatPage {
     this.#chat = new Chat({
       ...goal,
       session: last?.session,
-      dial: (signal) => openSocket(goal.url, signal),
+      dial: (signal, other) => openSocket(addressOf(goal.url, other), signal),
+      home: homeOf(goal.url),
       watcher: {
         changed: () => this.#schedule(),
         said: (...news) => this.#news.push(news),

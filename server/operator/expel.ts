@@ -1,0 +1,94 @@
+/**
+ * Ends the connections of users who are not to be here any more. It follows a ban,
+ * or an account that is deleted, on whatever server that was done.
+ *
+ * @module
+ */
+import { ChatError } from "../../protocol.ts";
+import type { Account } from "../accounts/accounts.ts";
+import type { Bans } from "../accounts/bans.ts";
+import type { Target } from "../accounts/targets.ts";
+import { hostOf } from "../net/connection.ts";
+import type { Context, Session } from "../session/session.ts";
+
+/** What was ended. */
+export interface Expelled {
+  /** How many connections. */
+  readonly count: number;
+  /**
+   * Resolves when it is stored that they cannot be resumed; rejects with a
+   * ChatError 119.
+   */
+  readonly storing: Promise<void>;
+}
+
+/** Ends the connections for which there is an error; returns how many. */
+export function expel(
+  { sessions }: Pick<Context, "sessions">,
+  errorFor: (session: Session) => ChatError | undefined,
+): number {
+  let count = 0;
+  for (const session of sessions) {
+    const error = session.hasEnded ? undefined : errorFor(session);
+    if (!error) continue;
+    session.refuse(error);
+    count++;
+  }
+  return count;
+}
+
+/** Ends the connections and sessions of this server that a ban of `target` refuses. */
+export function expelBanned(
+  context: Pick<Context, "sessions" | "resumables">,
+  bans: Bans,
+  target: Target,
+): Expelled {
+  const refusalOf = (session: Session) =>
+    bans.refusal(targetIn(session, target));
+  const count = expel(context, refusalOf);
+  // Of a session from before a restart, only the network is known.
+  const storing = context.resumables.endThose((
+    { name, network, host = network },
+  ) =>
+    bans.find({ kind: "name", value: name }) !== undefined ||
+    bans.find({ kind: "address", value: host }) !== undefined
+  );
+  return { count, storing };
+}
+
+/** Ends the connections and the session of an account that is deleted. */
+export function expelOwner(
+  context: Pick<Context, "sessions" | "resumables">,
+  account: Account,
+): Expelled {
+  const { name } = account;
+  const error = new ChatError(
+    117,
+    `Cannot stay connected: the operator deleted the account "${name}"`,
+  );
+  const count = expel(
+    context,
+    (session) => isOf(session, account) ? error : undefined,
+  );
+  const key = name.toLowerCase();
+  const storing = context.resumables.endThose((one) => one.key === key);
+  return { count, storing };
+}
+
+/** Whether a session is of the owner of the account, or about to be. */
+function isOf({ name, state }: Session, account: Account): boolean {
+  const coming = state.type === "new"
+    ? [state.reserved, state.login?.account.name]
+    : [name];
+  return coming.some((one) =>
+    one?.toLowerCase() === account.name.toLowerCase()
+  );
+}
+
+/** The target of a ban that would refuse this session. */
+function targetIn(session: Session, { kind }: Target): Target {
+  const value = kind === "name"
+    ? session.name ?? ""
+    : hostOf(session.connection.remote);
+  return { kind, value };
+}
