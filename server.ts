@@ -87,13 +87,16 @@ async function run(options: Options): Promise<void> {
   const tls = await openTls(options);
   await checkWebPort(options); // now: the page is loaded after the greeting
   const log = (line: string) => screen.log(line);
-  const cluster = await openCluster(options, log);
+  let isServing = false; // before, the log is held back
+  const tell = (line: string) => isServing ? log(line) : screen.print(line);
+  const cluster = await openCluster(options, { log: tell, stopped });
   if (cluster) opened.use(cluster);
   const storage = await openFile(options, log, cluster);
   const { startServer } = await import("./server/start.ts");
   const server = opened.use(
     startServer({
       ...{ ...options, software: SOFTWARE, storage, cluster, tcp, tls, log },
+      alternates: cluster?.alternates,
     }),
   );
   await server.ready;
@@ -105,6 +108,14 @@ async function run(options: Options): Promise<void> {
   const web = await openPage(opened, {
     ...{ addresses, server, options, tls, screen },
   });
+  cluster?.announce({
+    ports: {
+      ...{ tcp: options.plain ? server.port : undefined, tls: server.tlsPort },
+      ...{ [tls ? "https" : "http"]: web?.port },
+    },
+    ...{ addresses, fingerprint: tls?.fingerprint, names: options.webNames },
+  });
+  isServing = true;
   screen.startLog();
   renew = () => takeUp(options, { users: [tls, web], log });
   operate(server, screen, stop).catch((bug) => {
@@ -125,11 +136,14 @@ async function run(options: Options): Promise<void> {
  */
 async function openCluster(
   { db, nats }: Options,
-  log: (line: string) => void,
+  { log, stopped }: { log: (line: string) => void; stopped: Promise<void> },
 ): Promise<Cluster | undefined> {
   if (!nats) return undefined;
   const { joinCluster } = await import("./server/join.ts");
-  return await joinCluster({ ...nats, db, log });
+  const stopping = new AbortController();
+  const why = new StartError("Stopped while the server waited for NATS");
+  stopped.then(() => stopping.abort(why));
+  return await joinCluster({ ...nats, db, log, signal: stopping.signal });
 }
 
 /**

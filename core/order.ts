@@ -27,6 +27,8 @@ export interface Entry {
   readonly id: number;
   /** About how much memory it takes. */
   readonly bytes: number;
+  /** Whether we sent it, and its answer may be still to come. */
+  readonly own?: boolean;
   /** Shows it. */
   show(): void;
 }
@@ -38,10 +40,12 @@ type Held = Entry & { until: number };
 export class Order {
   #last = 0;
   #answered = 0;
+  #asked = 0; // when it last let go
   #holds = 0;
   #held: Held[] = []; // by id
   #heldBytes = 0;
   readonly #known = new Set<number>(); // held, or shown before its turn
+  readonly #own = new Set<number>(); // shown, ours, and perhaps not answered
   readonly #maxBytes: number;
 
   /** `maxBytes` limits what is held. */
@@ -63,6 +67,7 @@ export class Order {
   restart(): void {
     this.flush();
     this.#known.clear();
+    this.#own.clear();
     this.#last = 0;
   }
 
@@ -89,6 +94,7 @@ export class Order {
   /** Takes a message of our own, when it is answered. */
   addOwn(entry: Entry): void {
     const { id } = entry;
+    if (this.#own.delete(id)) return; // it was found among what was missed
     if (id <= this.#last) return entry.show(); // late, but shown
     if (!this.#known.has(id)) this.#hold({ ...entry, until: 0 });
     if (this.#holds === 0) this.#showBefore((held) => held.id > id);
@@ -97,6 +103,7 @@ export class Order {
   /** Tells how many requests of ours are answered by now. */
   answered(count: number): void {
     this.#answered = count;
+    if (count >= this.#asked) this.#own.clear();
     if (this.#holds === 0) this.#showCertain();
   }
 
@@ -112,6 +119,7 @@ export class Order {
   release(asked: number): void {
     this.#holds--;
     if (this.#holds > 0) return;
+    this.#asked = asked;
     for (const held of this.#held) held.until = asked;
     const [first] = this.#held;
     if (first) this.#last = Math.max(this.#last, first.id - 1);
@@ -162,6 +170,7 @@ export class Order {
     for (const entry of this.#held.splice(0, count)) {
       this.#heldBytes -= entry.bytes;
       if (this.#holds === 0) this.#pass(entry.id);
+      if (entry.own) this.#own.add(entry.id);
       entry.show(); // it stays known during a hold: an older one may come
     }
     if (this.#holds > 0 || this.#held.length > 0) return;

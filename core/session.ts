@@ -258,6 +258,8 @@ export class ChatSession implements Owner {
     const isOwner = way === "login" && this.signIn.owned;
     if (before === undefined) {
       if (!isOwner) this.#absences = [{ after: 0, upTo: lastId }];
+      // Stored messages come before PONG. After this, they count as received.
+      else await connection.request("PING");
       return this.order.startAfter(lastId);
     }
     const known = before !== "" && this.#token === before;
@@ -425,7 +427,8 @@ export class ChatSession implements Owner {
     if (isStored && this.view.stored) return this.view.stored(message);
     if (isStored) return show();
     const { length } = (request ?? frame).body;
-    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, show };
+    const { own } = message;
+    const entry = { id, bytes: 2 * length + MESSAGE_BYTES, own, show };
     if (request) this.order.addOwn(entry);
     else this.order.add(entry, this.server.asked);
   }

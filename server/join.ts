@@ -7,6 +7,13 @@
  *
  * @module
  */
+import { isLoopback } from "../core/net/ip_address.ts";
+import {
+  alternateText,
+  readAlternate,
+  type Way,
+} from "../core/net/alternates.ts";
+import { AlternateList } from "./alternates.ts";
 import type { ClusterError } from "./cluster/cluster_error.ts";
 import type { Claim, ClaimOptions } from "./cluster/log/name_claims.ts";
 import { openLog, type ReplicatedLog } from "./cluster/log/replicated_log.ts";
@@ -17,6 +24,7 @@ import type { Life } from "./cluster/presence/sender.ts";
 import type { StatementSync } from "node:sqlite";
 import { Database } from "./journal/database.ts";
 import { StartError } from "./journal/start_error.ts";
+import { CLOCK } from "./net/clock.ts";
 import type { ClusterState, Context, Together } from "./session/session.ts";
 import type { SharedLog } from "./storage.ts";
 
@@ -38,12 +46,16 @@ export interface JoinOptions {
   readonly db: string;
   /** Gets the lines of the log. */
   readonly log: (line: string) => void;
+  /** Ends the start, which waits for NATS; its reason is thrown. */
+  readonly signal: AbortSignal;
 }
 
 /** One of several servers. Dispose to leave the others. */
 export interface Cluster extends Together, SharedLog, AsyncDisposable {
   /** Resolves when this server cannot go on. */
   readonly failed: Promise<ClusterError>;
+  /** The other servers that clients can go to. */
+  readonly alternates: AlternateList;
   /** Carries what servers tell each other. */
   readonly nats: Nats;
   /**
@@ -54,6 +66,20 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
    * @throws {StartError} Why it cannot.
    */
   start(context: Context, maxUsers: number): Promise<void>;
+  /** Tells the others where clients find this server. */
+  announce(place: OwnPlace): void;
+}
+
+/** Where clients find a server. */
+export interface OwnPlace {
+  /** Addresses of this computer, the best one first. */
+  readonly addresses: readonly string[];
+  /** The port for each way to connect; undefined if there is none. */
+  readonly ports: Readonly<Partial<Record<Way, number | undefined>>>;
+  /** SHA-256 of its certificate, in hexadecimal with colons. */
+  readonly fingerprint: string | undefined;
+  /** More names by which browsers reach the page. */
+  readonly names: readonly string[];
 }
 
 /**
@@ -62,7 +88,7 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
  * @throws {StartError} Why it cannot.
  */
 export async function joinCluster(options: JoinOptions): Promise<Cluster> {
-  const { db, cluster, renew, log } = options;
+  const { db, cluster, renew, log, signal } = options;
   const server = options.server ?? ownName();
   await using opened = new AsyncDisposableStack();
   const database = opened.use(new Database(db, log));
@@ -72,7 +98,9 @@ export async function joinCluster(options: JoinOptions): Promise<Cluster> {
     ClusterError
   >();
   const replicated = opened.use(
-    await openLog({ nats, database, cluster, server, renew, log, fail }),
+    await openLog({
+      ...{ nats, database, cluster, server, renew, log, fail, signal },
+    }),
   );
   opened.move(); // the database is that of the storage now
   return new Joined({
@@ -86,6 +114,7 @@ class Joined implements Cluster {
   readonly database: Database;
   readonly entries: ReplicatedLog;
   readonly failed: Promise<ClusterError>;
+  readonly alternates = new AlternateList(CLOCK.after);
   readonly #isOpen: StatementSync;
   readonly #cluster: string;
   readonly #log: (line: string) => void;
@@ -124,6 +153,7 @@ class Joined implements Cluster {
         context.resumables.serverLost(server, context.now());
         this.#presence?.gone(server, epoch);
       },
+      peersChanged: () => this.#tellOthers(),
       restarted: () => this.#presence?.restart(this.#life()),
     });
     const { hub, limits } = context;
@@ -142,9 +172,30 @@ class Joined implements Cluster {
     return { epoch, since: status.sequence };
   }
 
-  announce(addresses: readonly string[]): void {
-    this.#addresses = addresses;
+  announce({ addresses, ports, fingerprint, names }: OwnPlace): void {
+    const sha256 = fingerprint?.replaceAll(":", "").toLowerCase();
+    const known = Object.entries(ports).filter(([, port]) =>
+      port !== undefined
+    );
+    const places = addresses.map((hostname) => ({
+      ...{ hostname, sha256 },
+      ports: Object.fromEntries(known),
+    })).filter((one) => readAlternate(alternateText(one)) !== undefined);
+    const own = places.find(({ hostname }) => !isLoopback(hostname)) ??
+      places[0];
+    if (!own) return; // no client could go there
+    this.#addresses = [alternateText(own), ...names];
     this.entries.beat();
+  }
+
+  /** The servers that clients are told of are others now. */
+  #tellOthers(): void {
+    this.alternates.set(
+      this.entries.peers.flatMap(({ addresses: [text = "", ...names] }) => {
+        const place = readAlternate(text);
+        return place ? [{ ...place, names }] : [];
+      }),
+    );
   }
 
   claim(name: string, options: ClaimOptions): Promise<Claim> {
@@ -171,6 +222,7 @@ class Joined implements Cluster {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.alternates[Symbol.dispose]();
     this.#presence?.[Symbol.dispose]();
     await this.entries[Symbol.asyncDispose]();
     await this.nats[Symbol.asyncDispose]();

@@ -17,7 +17,7 @@ import type { Batch } from "./batch.ts";
 import { NameMap, type NameRules, printable, UserNames } from "./names.ts";
 import { AT_ONCE, type Change, Presence } from "./presence.ts";
 import type { ShareLimits } from "./shares.ts";
-import { malformedRoom, notMember, tooManyRooms } from "./room_errors.ts";
+import { checkRoomCount, malformedRoom, notMember } from "./room_errors.ts";
 import { isDefaultRoom, ROOM_LIMITS, RoomShares } from "./room_shares.ts";
 import { Muting } from "./muting.ts";
 import type {
@@ -30,9 +30,6 @@ import type {
   RoomHistory,
   User,
 } from "./user.ts";
-
-/** Limit of the rooms of one user. */
-export const MAX_ROOMS_PER_USER = 100;
 
 /** See the top of the file. */
 export class Hub implements Output {
@@ -94,7 +91,7 @@ export class Hub implements Output {
     this.names = new UserNames({
       ...{ owned, refusal },
       isConnected: (name) => this.userNamed(name) !== undefined,
-      isElsewhere: (name) => this.elsewhere?.named(name) !== undefined,
+      isElsewhere: (name) => this.elsewhere?.holds(name) ?? false,
       similar: (name) =>
         this.#users.similar(name) ?? this.elsewhere?.similar(name) ??
           similar(name),
@@ -162,9 +159,7 @@ export class Hub implements Output {
   join(user: User, name: string, history: RoomHistory): Room {
     const room = this.roomNamed(name);
     if (room && user.rooms.has(room)) return room;
-    if (user.rooms.size >= MAX_ROOMS_PER_USER) {
-      throw tooManyRooms(name, MAX_ROOMS_PER_USER);
-    }
+    checkRoomCount(name, user.rooms.size);
     const { network, remote } = user.peer;
     const joined = room ?? this.#create(name, network, history);
     joined.members.add(user);

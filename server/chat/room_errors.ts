@@ -16,9 +16,14 @@ export function malformedRoom(name: string): ChatError {
   );
 }
 
-/** The error for a user who is in as many rooms as can be. */
-export function tooManyRooms(name: string, limit: number): ChatError {
-  return new ChatError(
+/** Limit of the rooms of one user. */
+export const MAX_ROOMS_PER_USER = 100;
+
+/** @throws {ChatError} 109 if a user of `rooms` rooms cannot join one more. */
+export function checkRoomCount(name: string, rooms: number): void {
+  const limit = MAX_ROOMS_PER_USER;
+  if (rooms < limit) return;
+  throw new ChatError(
     109,
     `Cannot join ${name}: you are in ${limit} rooms, which is the limit`,
     { headers: { Limit: limit } },

@@ -8,8 +8,8 @@
  *
  * When a write begins is decided by the {@linkcode WriteScheduler}.
  *
- * The memory of bytes that were spent (core/net/memory.ts) is given back when they
- * are written.
+ * The memory of large pieces that were spent (core/net/memory.ts) is given back when
+ * they are written.
  *
  * A sender of a flood waits for {@linkcode Outbox.relief}, and so goes as fast as
  * its receivers read. It does not wait for one that hardly reads.
@@ -166,7 +166,7 @@ export class Outbox {
     const bytes = this.#writing!; // one is under way
     this.#taken(count);
     if (count < bytes.length) return this.#write(restOf(bytes, count));
-    releaseSpent(bytes);
+    if (bytes.length >= LARGE_BYTES) releaseSpent(bytes);
     this.#giveScratchBack();
     this.#goOn();
   };

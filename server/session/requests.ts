@@ -18,7 +18,6 @@ import {
   startLine,
   targetKind,
 } from "../../protocol.ts";
-import { encodeSents } from "../chat/batch.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import { listRooms } from "../chat/room_list.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
@@ -174,7 +173,7 @@ export function answerRefused(
 ): Answer {
   const { state } = session;
   if (state.type === "registered" && frame?.verb === "SEND") {
-    return answerRepeated(state, context, { frame, error });
+    return answerRepeated(state, { frame, error });
   }
   const line = frame ? startLine(frame) : `${error.headers["For"]}`;
   if (state.type !== "new" || !HTTP_REQUEST.test(line)) throw error;
@@ -204,16 +203,13 @@ async function answerHttp(
  */
 function answerRepeated(
   registered: Registered,
-  { journal }: Context,
   { frame, error }: { frame: Frame; error: ChatError },
 ): Uint8Array {
   const to = frame.args[0]!; // without a target it is another error
   if (!MAY_CHANGE.has(error.code) || !targetKind(to)) throw error;
-  const key = registered.keyOf(frame);
-  const stored = key === undefined ? undefined : journal.repeated(key);
-  if (!stored) throw error;
-  const { firstId, at, count, delivery: { recipients } } = stored;
-  return encodeSents({ to, firstId, at, count, recipients });
+  const sent = registered.repeated(to, registered.keyOf(frame));
+  if (!sent) throw error;
+  return sent;
 }
 
 /** Errors of a SEND that was allowed before, perhaps. */

@@ -253,7 +253,19 @@ export class Registered implements Peer {
     return `${scope} ${key[1]}`;
   }
 
-  /** Stores drafts; answers each with the reason if they cannot be stored. */
+  /** SENT again, if a message with this key is stored; else undefined. */
+  repeated(to: string, key: string | undefined): Uint8Array | undefined {
+    const { journal } = this.#shared;
+    const stored = key === undefined ? undefined : journal.repeated(key);
+    if (!stored) return undefined;
+    const { firstId, at, count, delivery: { recipients } } = stored;
+    return encodeSents({ to, firstId, at, count, recipients });
+  }
+
+  /**
+   * Stores drafts. If they cannot be stored, answers each with the reason; one
+   * that was stored before and is repeated, with that.
+   */
   async #append(drafts: readonly Draft[]): Promise<readonly Stored[]> {
     try {
       const bytes = drafts.reduce((sum, { body }) => sum + body.length, 0);
@@ -261,8 +273,9 @@ export class Registered implements Peer {
       return await this.#shared.journal.append(this.user.name, drafts);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
-      for (const { to } of drafts) {
-        const answer = encodeError(error, `SEND ${to}`);
+      for (const { to, key } of drafts) {
+        const answer = this.repeated(to, key) ??
+          encodeError(error, `SEND ${to}`);
         this.connection.outbox.answer(answer);
       }
       return [];

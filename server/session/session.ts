@@ -155,8 +155,6 @@ export interface Together {
     name: string,
     options: { readonly takesOver: boolean; lost(): void },
   ): Promise<Disposable>;
-  /** Tells the others where clients find this server. */
-  announce(addresses: readonly string[]): void;
   /** For the operator. */
   state(): ClusterState;
 }

@@ -46,6 +46,22 @@ Deno.test("Order puts our own message before what overtook its answer", () => {
   assertEquals(order.last, 8);
 });
 
+Deno.test("Order shows our own message once, if it was missed and is answered late", () => {
+  const { order, shown, entry } = createOrder();
+
+  order.hold();
+  order.add({ ...entry(5), own: true }, 0); // its answer was lost
+  order.release(3);
+  order.addOwn(entry(9)); // an older request, which was refused at first
+  order.answered(1);
+  order.addOwn(entry(5));
+  order.answered(2);
+  order.addOwn(entry(7)); // one more that is late
+  order.answered(3);
+
+  assertEquals(shown, [5, 9, 7]);
+});
+
 Deno.test("Order lets go when our request is answered otherwise", () => {
   const { order, shown, entry } = createOrder();
 

@@ -10,7 +10,11 @@ import { FakeServer } from "../tools/client_tools.ts";
 const AT = "2026-11-21T07:32:56.120Z";
 
 /** alice's session, and what she was shown: stored messages in brackets. */
-function openSession({ port }: FakeServer, resumable?: Resumable) {
+function openSession(
+  { port }: FakeServer,
+  resumable?: Resumable,
+  signIn = new SignIn(),
+) {
   const shown: string[] = [];
   const nothing = () => {};
   const view: SessionView = {
@@ -25,7 +29,7 @@ function openSession({ port }: FakeServer, resumable?: Resumable) {
     dial: () => Deno.connect({ hostname: "127.0.0.1", port }),
     random: () => 0,
   });
-  const parts = { server, signIn: new SignIn(), view, me: "alice" };
+  const parts = { server, signIn, view, me: "alice" };
   const chat = new ChatSession(parts, resumable);
   const running = chat.run(() => {});
   return {
@@ -68,6 +72,30 @@ Deno.test("a message that comes right behind REGISTERED has its place in the ord
 
   assertEquals(second.headers["after"], "7");
   assertEquals(session.shown, ["(away)", "new"]);
+});
+
+Deno.test("the owner of an account has what was stored only once all of it has come", async () => {
+  using listener = new FakeServer();
+  const signIn = new SignIn("login");
+  signIn.register = (server, name) => {
+    signIn.owned = true;
+    return server.request("REGISTER", [name]);
+  };
+  await using session = openSession(listener, undefined, signIn);
+  const { order, server } = session.chat;
+  using peer = await listener.accept();
+  await peer.request();
+  await peer.say(registered(6));
+  assertEquals(await peer.request(), "PING");
+  const before = [order.last, server.wasRegistered];
+  await peer.say(forward(5, "away") + "PONG\n\n");
+  const asking = server.request("ROOMS");
+  assertEquals(await peer.request(), "ROOMS");
+  await peer.say("ROOMS\nContent-length: 0\n\n");
+  await asking;
+
+  assertEquals(before, [0, false]);
+  assertEquals([order.last, session.shown], [6, ["(away)"]]);
 });
 
 Deno.test("a session that goes on with another one takes no message for one stored before", async () => {

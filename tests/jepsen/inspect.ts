@@ -6,22 +6,38 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { headerOf, RawClient } from "../tools/net/raw_client.ts";
+import { within } from "../tools/net/within.ts";
 import type { Message, ServerState } from "./check/history.ts";
 import type { ParleyNode } from "./node.ts";
 
-/** A name that no client has. */
+/** With the server's name behind it, a name that no client has. */
 const NAME = "inspector";
+
+/** How long a server may be late, in milliseconds. */
+const LATE_MS = 90_000;
 
 /** The most messages that HISTORY gives at a time. */
 const PAGE = 1_000;
 
-/** Everything that `node` has. `rooms` are those whose history is asked for. */
+/**
+ * Everything that `node` has, once it has the message with the id `upTo`. `rooms`
+ * are those whose history is asked for.
+ */
 export async function inspect(
   node: ParleyNode,
   rooms: readonly string[],
+  upTo: number,
 ): Promise<ServerState> {
+  const name = `${NAME}${node.name}`;
+  let answer = "";
+  const heard = (next: string) => void (answer = next);
+  await within(
+    untilItHas(node, { name, upTo, heard }),
+    () => `id ${upTo} at ${node.name}, after ${answer}`,
+    LATE_MS,
+  );
   const histories = new Map<string, Message[]>();
-  using client = await RawClient.enter(node.port, NAME);
+  using client = await RawClient.enter(node.port, name);
   for (const room of rooms) {
     histories.set(room, await historyOf(client, room));
   }
@@ -34,6 +50,25 @@ export async function inspect(
     bans: rowsBelow(measures, "ban"),
     mutes: rowsBelow(measures, "mute"),
   };
+}
+
+/** A server of several may be late. */
+async function untilItHas(
+  { port }: ParleyNode,
+  { name, upTo, heard }: {
+    readonly name: string;
+    readonly upTo: number;
+    heard(answer: string): void;
+  },
+): Promise<void> {
+  for (let last = 0; !(last >= upTo);) {
+    using client = await RawClient.connect(port);
+    const answer = await client.ask(`REGISTER ${name}\n\n`);
+    heard(answer);
+    last = Number(headerOf(answer, "Last-id"));
+    await client.send("LOGOUT\n\n");
+    await client.rest();
+  }
 }
 
 /** All messages of a room, oldest first. */

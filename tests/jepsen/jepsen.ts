@@ -23,7 +23,8 @@ import { tempFolder } from "../tools/temp.ts";
 import { check, explain } from "./check/check.ts";
 import type { History, Outcome } from "./check/history.ts";
 import { findClockLibrary, whyNoDisk } from "./cluster.ts";
-import { type FaultName, FAULTS } from "./nemesis.ts";
+import { findNats } from "./nats_node.ts";
+import { type FaultName, FAULTS, fits } from "./nemesis.ts";
 import { run, type RunOptions } from "./run.ts";
 
 const USAGE = `Usage: deno task jepsen [--runs NUMBER] [--seed NUMBER] [...]
@@ -31,12 +32,15 @@ const USAGE = `Usage: deno task jepsen [--runs NUMBER] [--seed NUMBER] [...]
   --runs NUMBER     How many runs, each with the next seed (default 1)
   --seed NUMBER     The first seed (default: by chance)
   --seconds NUMBER  How long clients act in a run (default 120)
-  --servers NUMBER  How many Parley servers: 1 (default 1)
+  --servers NUMBER  How many Parley servers: 1, or 3 with NATS (default 1)
   --clients NUMBER  How many clients talk (default 60)
+  --save FOLDER     Store the histories of runs that fail there, as JSON
   --only FAULT,...  Only these faults: ${Object.keys(FAULTS).join(", ")}`;
 
-interface Options extends Omit<RunOptions, "clockLibrary"> {
+interface Options extends Omit<RunOptions, "clockLibrary" | "nats"> {
   readonly runs: number;
+  /** Where histories are stored, if they are. */
+  readonly save: string | undefined;
 }
 
 async function main(args: string[]): Promise<number> {
@@ -45,18 +49,28 @@ async function main(args: string[]): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  const { faults, clockLibrary } = await possible(options.faults);
+  const { program, why } = await findNats();
+  const nats = options.servers > 1 ? program : undefined;
+  if (options.servers > 1 && !nats) {
+    console.error(`Cannot start several servers: ${why}`);
+    return 2;
+  }
+  const { faults, clockLibrary } = await possible(options);
   const failed: number[] = [];
   for (let number = 0; number < options.runs; number++) {
     const seed = options.seed + number;
     console.log(`seed ${seed}`);
     const started = performance.now();
-    const history = await run({ ...options, seed, faults, clockLibrary });
+    const history = await run({ ...options, seed, nats, faults, clockLibrary });
     const seconds = (performance.now() - started) / 1_000;
     console.log(`  ${seconds.toFixed(0)} s: ${counts(history)}`);
     const violations = check(history);
     if (violations.length === 0) continue;
     failed.push(seed);
+    if (options.save !== undefined) {
+      const file = `${options.save}/history-${seed}.json`;
+      await Deno.writeTextFile(file, JSON.stringify({ violations, history }));
+    }
     console.log(explain(violations, history));
   }
   const { runs } = options;
@@ -69,27 +83,31 @@ async function main(args: string[]): Promise<number> {
 }
 
 function readOptions(args: string[]): Options | undefined {
-  const { _: others, only, ...given } = parseArgs(args, { string: ["only"] });
+  const { _: others, only, save, ...given } = parseArgs(args, {
+    string: ["only", "save"],
+  });
   const values = { ...DEFAULTS, seed: newSeed(), ...given };
   const faults =
     (only === undefined
       ? Object.keys(FAULTS)
       : `${only}`.split(",")) as FaultName[];
-  const isLegal = others.length === 0 && values.servers === 1 &&
+  const isLegal = others.length === 0 && [1, 3].includes(values.servers) &&
     faults.every((fault) => fault in FAULTS) &&
     Object.entries(values).every(([name, value]) =>
       (name in DEFAULTS || name === "seed") && Number.isSafeInteger(value) &&
       Number(value) >= (name === "seed" ? 0 : 1)
     );
   const { seconds, ...rest } = values;
-  return isLegal ? { ...rest, forMs: seconds * 1_000, faults } : undefined;
+  if (!isLegal) return undefined;
+  const folder = save === undefined ? undefined : `${save}`;
+  return { ...rest, forMs: seconds * 1_000, faults, save: folder };
 }
 
 const DEFAULTS = { runs: 1, seconds: 120, servers: 1, clients: 60 };
 
 /** Those faults that can be made here; says why others cannot. */
 async function possible(
-  faults: readonly FaultName[],
+  { faults, servers }: Options,
 ): Promise<Pick<RunOptions, "faults" | "clockLibrary">> {
   const clockLibrary = await findClockLibrary();
   using folder = tempFolder();
@@ -100,7 +118,9 @@ async function possible(
   for (const fault of faults) {
     if (reasons[fault]) console.log(`Without ${fault}: ${reasons[fault]}`);
   }
-  const left = faults.filter((fault) => reasons[fault] === undefined);
+  const left = faults.filter((fault) =>
+    reasons[fault] === undefined && fits(fault, servers)
+  );
   return { faults: left, clockLibrary };
 }
 

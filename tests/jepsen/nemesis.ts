@@ -5,62 +5,153 @@
  * @module
  */
 import { Chance } from "../fuzz/hostile_frames.ts";
+import type { FaultProxy, Side } from "../tools/net/fault_proxy.ts";
+import { type Cluster, NATS_SERVERS } from "./cluster.ts";
+import type { NatsNode } from "./nats_node.ts";
 import type { ParleyNode } from "./node.ts";
 import { fault, type World } from "./world.ts";
 
 /** A fault that a server can have. */
 interface Fault {
-  /** Begins it. `chance` has what differs from time to time. */
-  begin(node: ParleyNode, chance: Chance): Promise<void> | void;
+  /** Whose it is. Those of NATS, and some of Parley, need several servers. */
+  readonly of: "parley" | "nats";
+  readonly needsSeveral?: boolean;
+  /** Whether no two servers may have it, because that loses what is stored. */
+  readonly alone?: boolean;
+  /** Begins it, for the server of that number. `chance` has what differs. */
+  begin(cluster: Cluster, number: number, chance: Chance): Promise<void> | void;
   /** Ends it. */
-  end(node: ParleyNode): Promise<void> | void;
+  end(cluster: Cluster, number: number): Promise<void> | void;
+}
+
+/** A fault of a server of Parley. */
+function ofParley(
+  begin: (node: ParleyNode, chance: Chance) => Promise<void> | void,
+  end: (node: ParleyNode) => Promise<void> | void,
+): Fault {
+  return {
+    of: "parley",
+    begin: ({ nodes }, number, chance) => begin(nodes[number]!, chance),
+    end: ({ nodes }, number) => end(nodes[number]!),
+  };
+}
+
+/** A fault of a server of NATS. */
+function ofNats(
+  begin: (node: NatsNode) => Promise<void> | void,
+  end: (node: NatsNode) => Promise<void> | void,
+): Fault {
+  return {
+    of: "nats",
+    begin: ({ nats }, number) => begin(nats[number]!),
+    end: ({ nats }, number) => end(nats[number]!),
+  };
+}
+
+/** A fault of what is between servers. */
+function ofWires(
+  of: Fault["of"],
+  wires: (cluster: Cluster, number: number) => readonly FaultProxy[],
+  begin: (proxy: FaultProxy) => void,
+): Fault {
+  return {
+    ...{ of, needsSeveral: true },
+    begin: (cluster, number) => wires(cluster, number).forEach(begin),
+    end: (cluster, number) =>
+      wires(cluster, number).forEach((proxy) => proxy.flow()),
+  };
 }
 
 /** Every fault. */
 export const FAULTS = {
   /** As by `kill -9`, or when the computer loses its power but not its disk. */
-  kill: { begin: (node) => node.kill(), end: (node) => node.up() },
+  kill: ofParley((node) => node.kill(), (node) => node.up()),
   /** Its operator restarts it. */
-  restart: { begin: (node) => node.end(), end: (node) => node.up() },
+  restart: ofParley((node) => node.end(), (node) => node.up()),
   /** Its computer stands still. */
-  stop: {
-    begin: (node) => node.signal("SIGSTOP"),
-    end: (node) => node.signal("SIGCONT"),
-  },
+  stop: ofParley(
+    (node) => node.signal("SIGSTOP"),
+    (node) => node.signal("SIGCONT"),
+  ),
   /** Nothing comes through between it and its clients. */
-  partition: {
-    begin: (node) => proxiesOf(node).forEach((proxy) => proxy.stall()),
-    end: flow,
-  },
+  partition: ofParley((node) => stall(node), flow),
   /** It hears nothing of its clients, but they hear it. */
-  deaf: {
-    begin: (node) => proxiesOf(node).forEach((proxy) => proxy.stall("server")),
-    end: flow,
-  },
+  deaf: ofParley((node) => stall(node, "server"), flow),
   /** Its clients hear nothing, but it hears them. */
-  mute: {
-    begin: (node) => proxiesOf(node).forEach((proxy) => proxy.stall("client")),
-    end: flow,
-  },
+  mute: ofParley((node) => stall(node, "client"), flow),
   /** All connections are reset. */
-  reset: {
-    begin: (node) => proxiesOf(node).forEach((proxy) => proxy.resetAll()),
-    end: () => {},
-  },
+  reset: ofParley(
+    (node) => proxiesOf(node).forEach((proxy) => proxy.resetAll()),
+    () => {},
+  ),
   /** Its disk is full. */
-  disk: {
-    begin: (node) => fill(`${node.folder}/filler`),
-    end: (node) => Deno.remove(`${node.folder}/filler`),
-  },
+  disk: ofParley(
+    (node) => fill(`${node.folder}/filler`),
+    (node) => Deno.remove(`${node.folder}/filler`),
+  ),
   /** Its clock jumps, by up to a day, and back. */
-  clock: {
-    begin: (node, chance) => node.skew(chance.below(172_800) - 86_400),
-    end: (node) => node.skew(0),
+  clock: ofParley(
+    (node, chance) => node.skew(chance.below(172_800) - 86_400),
+    (node) => node.skew(0),
+  ),
+  /** It loses all that it stores, and gets it back from the others. */
+  wipe: {
+    ...ofParley(async (node) => {
+      await node.kill();
+      await node.wipe();
+    }, (node) => node.up()),
+    needsSeveral: true,
+    alone: true,
   },
-} as const satisfies Record<string, Fault>;
+  /** It does not reach NATS, */
+  "nats-link": ofWires(
+    "parley",
+    (cluster, number) => cluster.linksOf(number),
+    (proxy) => proxy.stall(),
+  ),
+  /** or NATS does not hear it, */
+  "nats-deaf": ofWires(
+    "parley",
+    (cluster, number) => cluster.linksOf(number),
+    (proxy) => proxy.stall("server"),
+  ),
+  /** or it does not hear NATS. */
+  "nats-mute": ofWires(
+    "parley",
+    (cluster, number) => cluster.linksOf(number),
+    (proxy) => proxy.stall("client"),
+  ),
+  /** As by `kill -9`. */
+  "nats-kill": ofNats((node) => node.kill(), (node) => node.up()),
+  /** Its computer stands still. */
+  "nats-stop": ofNats(
+    (node) => node.signal("SIGSTOP"),
+    (node) => node.signal("SIGCONT"),
+  ),
+  /** It does not reach the others of NATS, nor they it. */
+  "nats-split": ofWires(
+    "nats",
+    (cluster, number) => cluster.routesOf(number),
+    (proxy) => proxy.stall(),
+  ),
+  /** It loses all that it stores. */
+  "nats-wipe": {
+    ...ofNats(async (node) => {
+      await node.kill();
+      await node.wipe();
+    }, (node) => node.up()),
+    alone: true,
+  },
+} satisfies Record<string, Fault>;
 
 /** A name of {@linkcode FAULTS}. */
 export type FaultName = keyof typeof FAULTS;
+
+/** Whether a fault means something to so many servers. */
+export function fits(name: FaultName, servers: number): boolean {
+  const { of, needsSeveral = false }: Fault = FAULTS[name];
+  return servers > 1 || of === "parley" && !needsSeveral;
+}
 
 /** One fault of one or more servers. */
 export interface Strike {
@@ -68,7 +159,7 @@ export interface Strike {
   /** When it begins, in milliseconds since the run began. */
   readonly at: number;
   readonly forMs: number;
-  /** Numbers of the servers, from 0. */
+  /** Numbers of the servers, of Parley or of NATS, from 0. */
   readonly nodes: readonly number[];
 }
 
@@ -104,21 +195,18 @@ export function planOf(
     if (at + lasts > forMs) break;
     if (left.length === 0) left = [...faults];
     const [fault] = left.splice(chance.below(left.length), 1);
-    strikes.push({
-      fault: fault!,
-      at,
-      forMs: lasts,
-      nodes: some(nodes, chance),
-    });
+    const { of, alone = false }: Fault = FAULTS[fault!];
+    const struck = some(of === "nats" ? NATS_SERVERS : nodes, alone, chance);
+    strikes.push({ fault: fault!, at, forMs: lasts, nodes: struck });
     at += lasts;
   }
   return strikes;
 }
 
 /** One of the servers, or some, or all. */
-function some(nodes: number, chance: Chance): number[] {
+function some(nodes: number, alone: boolean, chance: Chance): number[] {
   const all = Array.from({ length: nodes }, (_, i) => i);
-  const count = chance.pick([1, nodes, 1 + chance.below(nodes)]);
+  const count = alone ? 1 : chance.pick([1, nodes, 1 + chance.below(nodes)]);
   while (all.length > count) all.splice(chance.below(all.length), 1);
   return all;
 }
@@ -126,25 +214,31 @@ function some(nodes: number, chance: Chance): number[] {
 /** Does what the plan says; ends with all faults over. */
 export async function strikeAll(
   world: World,
+  cluster: Cluster,
   plan: readonly Strike[],
   seed: number,
 ): Promise<void> {
   const chance = new Chance(seed);
   for (const { fault: name, at, forMs, nodes } of plan) {
     await world.pause(at - world.now());
-    const targets = nodes.map((number) => world.nodes[number]!);
-    const words = `${name} ${targets.map((one) => one.name).join(" ")}`;
-    const { begin, end }: Fault = FAULTS[name];
+    const { of, begin, end }: Fault = FAULTS[name];
+    const all = of === "nats" ? cluster.nats : cluster.nodes;
+    const names = nodes.map((number) => all[number]!.name);
+    const words = `${name} ${names.join(" ")}`;
     fault(world, words);
-    await Promise.all(targets.map((node) => begin(node, chance)));
+    await Promise.all(nodes.map((number) => begin(cluster, number, chance)));
     await world.pause(forMs);
-    await Promise.all(targets.map((node) => end(node)));
+    await Promise.all(nodes.map((number) => end(cluster, number)));
     fault(world, `${words}: over`);
   }
 }
 
-function proxiesOf({ proxy, webProxy }: ParleyNode) {
+function proxiesOf({ proxy, webProxy }: ParleyNode): FaultProxy[] {
   return [proxy, webProxy];
+}
+
+function stall(node: ParleyNode, towards?: Side): void {
+  for (const proxy of proxiesOf(node)) proxy.stall(towards);
 }
 
 function flow(node: ParleyNode): void {

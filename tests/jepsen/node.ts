@@ -20,6 +20,10 @@ export interface NodeOptions {
   readonly trouble: (who: string, what: string) => void;
 }
 
+/** How long it may take to start, and the pause before it is tried again. */
+const START_MS = 60_000;
+const AGAIN_MS = 1_000;
+
 /** See the top of the file. */
 export class ParleyNode implements AsyncDisposable {
   readonly name: string;
@@ -62,8 +66,20 @@ export class ParleyNode implements AsyncDisposable {
     return this.#server?.port ?? 0;
   }
 
-  /** Starts it. */
+  /** Starts it; again, if it cannot start yet because others do not run. */
   async up(): Promise<void> {
+    const until = performance.now() + START_MS;
+    for (;;) {
+      try {
+        return await this.#start();
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  async #start(): Promise<void> {
     const { args, clockLibrary } = this.#options;
     const env = clockLibrary === undefined ? {} : {
       LD_PRELOAD: clockLibrary,
@@ -91,6 +107,13 @@ export class ParleyNode implements AsyncDisposable {
     await using server = this.#takeDown();
     const code = await server?.stop() ?? 0;
     if (code !== 0) this.#options.trouble(this.name, `ended with ${code}`);
+  }
+
+  /** Deletes all that it stores; it must be down. */
+  async wipe(): Promise<void> {
+    for await (const { name } of Deno.readDir(this.folder)) {
+      await Deno.remove(`${this.folder}/${name}`, { recursive: true });
+    }
   }
 
   /** Sends its process a signal: SIGSTOP, or SIGCONT. */

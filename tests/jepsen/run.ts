@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly servers: number;
   readonly clients: number;
   readonly faults: readonly FaultName[];
+  /** The program of NATS, if there are several servers. */
+  readonly nats: string | undefined;
   /** If its `clock` is among the faults. */
   readonly clockLibrary: string | undefined;
 }
@@ -49,18 +51,18 @@ const LAST = "the last message";
 /** Runs once, and gives the history. */
 export async function run(options: RunOptions): Promise<History> {
   using folder = tempFolder();
-  const { seed, forMs, servers, faults, clockLibrary } = options;
+  const { seed, forMs, servers, nats, faults, clockLibrary } = options;
   const world = new RunningWorld(options);
   const trouble = world.trouble.bind(world);
   {
     await using cluster = await Cluster.start({
-      ...{ servers, folder: folder.path, trouble },
+      ...{ servers, nats, folder: folder.path, trouble },
       clockLibrary: faults.includes("clock") ? clockLibrary : undefined,
       diskBytes: faults.includes("disk") ? DISK_BYTES : undefined,
     });
     world.nodes = cluster.nodes;
     const plan = planOf({ seed, forMs, faults, nodes: servers });
-    await play(world, seed, () => strikeAll(world, plan, seed));
+    await play(world, seed, () => strikeAll(world, cluster, plan, seed));
     for (const node of cluster.nodes) await node.end();
   }
   return world.history;
@@ -90,7 +92,11 @@ async function play(
     [...talkers, ...classics].map((one) => one.saw(LAST, upTo)),
   );
   for (const node of world.nodes) {
-    world.history.servers.push(await inspect(node, ROOMS));
+    try {
+      world.history.servers.push(await inspect(node, ROOMS, upTo));
+    } catch (error) {
+      world.trouble(node.name, `cannot be inspected: ${error}`);
+    }
   }
   for (const one of classics) one[Symbol.dispose]();
   await Promise.all(classicsLiving);

@@ -150,7 +150,7 @@ Deno.test(
         let answer = "SENT";
         for (let i = 0; answer.startsWith("SENT"); i++) {
           const body = `${i} `.padEnd(4_000, "x");
-          await alice.say("#r", body);
+          await alice.say("#r", body, `Key: k${i}\n`);
           answer = await alice.frame();
           if (answer.startsWith("SENT")) {
             sent.push(`${headerOf(answer, "Id")} ${body}`);
@@ -162,6 +162,14 @@ Deno.test(
         );
         assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
         assertEquals(await wholeHistoryBy(alice), sent);
+
+        // What was stored before is answered as before, beside what cannot be.
+        const send = (key: string) =>
+          `SEND #r\nKey: ${key}\nContent-length: 4000\n\n${"x".repeat(4_000)}`;
+        await alice.send(send("k0") + send("new"));
+        const repeated = headerOf(await alice.frame(), "Id");
+        assertEquals(repeated, sent[0]!.split(" ", 1)[0]);
+        assertMatch(await alice.frame(), /^ERROR 119 /);
 
         await server.makeRoom();
         await alice.say("#r", "after");

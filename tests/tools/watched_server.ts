@@ -8,11 +8,14 @@
  * @module
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { within } from "./net/within.ts";
+import { PATIENCE_MS, within } from "./net/within.ts";
 import { SERVER } from "./server_process.ts";
 
 /** Options for a server that only this computer can reach. */
 const HERE = ["--port", "0", "--host", "127.0.0.1"];
+
+/** How long a start may take beside other tests, in milliseconds. */
+const START_MS = 120_000;
 
 const INSPECT = "--inspect=127.0.0.1:0";
 
@@ -80,7 +83,10 @@ export class WatchedServer implements AsyncDisposable {
   ): Promise<WatchedServer> {
     const server = new WatchedServer(args, env);
     try {
-      const line = await server.line(/Listening on port (\d+)\./);
+      const line = await server.line(
+        /Listening on port (\d+)\./,
+        START_MS,
+      );
       server.port = Number(line[1]);
       return server;
     } catch (error) {
@@ -100,7 +106,10 @@ export class WatchedServer implements AsyncDisposable {
   }
 
   /** Waits for a line that it prints from now on, or has just printed. */
-  async line(pattern: RegExp): Promise<RegExpExecArray> {
+  async line(
+    pattern: RegExp,
+    patienceMs: number = PATIENCE_MS,
+  ): Promise<RegExpExecArray> {
     const { promise, resolve, reject } = Promise
       .withResolvers<RegExpExecArray>();
     const look = () => {
@@ -111,7 +120,7 @@ export class WatchedServer implements AsyncDisposable {
     this.#waiting.add(look);
     look();
     const what = () => `${pattern} in ${this.printed.join("\n")}`;
-    return await within(promise, what).finally(() =>
+    return await within(promise, what, patienceMs).finally(() =>
       this.#waiting.delete(look)
     );
   }

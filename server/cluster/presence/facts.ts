@@ -8,10 +8,8 @@
  *
  * @module
  */
+import { MAX_ROOMS_PER_USER } from "../../chat/room_errors.ts";
 import type { UserKind } from "../../chat/user.ts";
-
-/** Limit of the rooms of one user; see MAX_ROOMS_PER_USER of the hub. */
-export const MAX_ROOMS = 100;
 
 /** One change of the facts, as it is sent. */
 export type Change =
@@ -25,6 +23,8 @@ export type Change =
   ]
   /** A user leaves the chat. */
   | readonly ["-", name: string, reason: string]
+  /** A user has moved to another server. */
+  | readonly ["~", name: string]
   /** A user joins a room. */
   | readonly [">", name: string, room: string]
   /** A user leaves a room. */
@@ -81,12 +81,15 @@ export class Facts {
     if (!user) return false;
     switch (what) {
       case "-":
+      case "~":
         this.#users.delete(key.toLowerCase());
         this.#note(user, -1);
         for (const room of user.rooms) this.#noteRoom(user, room, -1);
         return true;
       case ">":
-        if (user.rooms.has(change[2]) || user.rooms.size === MAX_ROOMS) {
+        if (
+          user.rooms.has(change[2]) || user.rooms.size === MAX_ROOMS_PER_USER
+        ) {
           return false;
         }
         user.rooms.add(change[2]);
@@ -148,7 +151,7 @@ export class Facts {
   #enter([, name, remote, kind, rooms]: Change & readonly ["+", ...unknown[]]) {
     const set = new Set(rooms);
     const fits = this.#users.size < this.#max && set.size === rooms.length &&
-      set.size <= MAX_ROOMS;
+      set.size <= MAX_ROOMS_PER_USER;
     if (!fits) return false;
     const user = { name, remote, kind, rooms: set };
     this.#users.set(name.toLowerCase(), user);

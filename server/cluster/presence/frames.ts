@@ -7,7 +7,8 @@
  */
 import { isRoomName, isUserName } from "../../../protocol.ts";
 import type { Signal } from "../../chat/user.ts";
-import { type Change, MAX_ROOMS } from "./facts.ts";
+import { MAX_ROOMS_PER_USER } from "../../chat/room_errors.ts";
+import type { Change } from "./facts.ts";
 
 /** Longest message, in bytes. NATS takes 1 MiB, if nobody has changed it. */
 export const MAX_FRAME_BYTES = 48 * 1024;
@@ -155,9 +156,11 @@ function isChange(change: unknown): change is Change {
   switch (what) {
     case "+":
       return isPeer(second, third) && Array.isArray(rooms) &&
-        rooms.length <= MAX_ROOMS && rooms.every(isRoom);
+        rooms.length <= MAX_ROOMS_PER_USER && rooms.every(isRoom);
     case "=":
       return isPeer(second, third);
+    case "~":
+      return change.length === 2;
     case "-":
       return isText(second, /^[\x20-\x7e]{0,200}$/);
     case ">":

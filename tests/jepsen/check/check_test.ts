@@ -445,6 +445,12 @@ for (const [what, rules, more] of DIFFERING) {
 Deno.test("a forgotten session or an unanswered ban excuses what follows from it", () => {
   const excused = play(({ play, bob, ann2 }) => {
     bob.forgotten.push(30);
+    play.messages.push({ id: 8, from: "bob", to: "#two", text: "b6" });
+    const refused = { kind: "refused", at: 99, code: 109 } as const;
+    play.send("bob.1", "#two", "b6", 90, refused);
+    play.send("sue.1", "#two", "s1", 91, { kind: "unknown" }, 10);
+    play.send("sue.1", "#two", "s2", 92, { kind: "unknown" }, 9);
+    play.send("sue.1", "#two", "s3", 93, { ...refused, code: 119 });
     play.history.measures.push(
       { ...bobs, wanted: true, at: 28, outcome: { kind: "done", at: 29 } },
       { ...bobs, wanted: false, at: 29, outcome: { kind: "done", at: 30 } },
@@ -454,6 +460,8 @@ Deno.test("a forgotten session or an unanswered ban excuses what follows from it
       },
     );
     bob.receipts.splice(2, 1); // a private message
+    const sue = play.session("sue.1", { upTo: 0 });
+    play.show(sue, 10, 9);
     ann2.upTo = 5; // it was gone before the last one
     ann2.stayed = false;
     ann2.receipts.pop();

@@ -50,6 +50,7 @@ export class Visit implements SessionView {
   #record: Session | undefined;
   #token: string | undefined;
   #newest = 0; // of what was shown
+  #certain = 0; // the same, without what its end has shown, with gaps
   #dialled: { at: number; server: string } | undefined;
   #sent = 0;
   #end: string | undefined; // a text: then everything was shown
@@ -64,7 +65,8 @@ export class Visit implements SessionView {
       dial: (signal) => this.#dial(signal),
     });
     this.chat = new ChatSession({ server, signIn, view: this, me });
-    this.ended = this.chat.run(() => {}).then(() => undefined, (error) => error)
+    const shown = () => void (this.#certain = this.#newest);
+    this.ended = this.chat.run(shown).then(() => undefined, (error) => error)
       .finally(() => this.#over());
     this.registering = Promise.race([this.#registered.promise, this.ended]);
   }
@@ -295,12 +297,12 @@ export class Visit implements SessionView {
     return id === undefined ? { kind: "done", at } : { kind: "done", at, id };
   }
 
-  /** What it was surely to be shown is what was shown after it. */
+  /** What it was surely to be shown is what something was shown after. */
   #over(): void {
     this.#isOver = true;
     this.#sawEnd.resolve();
-    for (const stay of this.#open.values()) stay.upTo = this.#newest;
-    if (this.#record && !this.#record.stayed) this.#record.upTo = this.#newest;
+    for (const stay of this.#open.values()) stay.upTo = this.#certain;
+    if (this.#record && !this.#record.stayed) this.#record.upTo = this.#certain;
   }
 
   #trouble(what: string): void {

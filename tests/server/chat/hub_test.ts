@@ -1,7 +1,8 @@
 /** The hub: users, rooms and receivers, as state without sockets. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
-import { Hub, MAX_ROOMS_PER_USER } from "../../../server/chat/hub.ts";
+import { Hub } from "../../../server/chat/hub.ts";
+import { MAX_ROOMS_PER_USER } from "../../../server/chat/room_errors.ts";
 import { Muting } from "../../../server/chat/muting.ts";
 import {
   BUSY_TICKS,
