@@ -1,6 +1,7 @@
 /** Lockouts, by a clock that the test sets. */
 import { assertEquals } from "@std/assert";
 import { Database } from "../../../server/journal/database.ts";
+import { SharedLog } from "../journal/shared_log.ts";
 import { IN_MEMORY } from "../../../server/journal/journal.ts";
 import {
   lockedOut,
@@ -362,6 +363,22 @@ Deno.test("an account that the operator unlocks can sign in where all are locked
   assertEquals(lockouts.lockOf("bob", HERE)?.kind, "locked");
   assertEquals(await fail(lockouts, 3), [2, 1, 0], "it locks as any other");
   assertEquals(lockouts.lockOf("alice", HERE)?.kind, "account");
+});
+
+Deno.test("guesses that are counted at once stay so while those before are being stored", async () => {
+  using database = new Database(IN_MEMORY);
+  const entries = new SharedLog().join(database, true); // one after the other
+  const options = { lockoutMs: HOUR, now: () => 1_000_000 };
+  const lockouts = new Lockouts(database, { ...options, entries });
+
+  const guesses = [1, 2, 3].map(() => lockouts.failed("alice", HERE));
+  const left = await guesses[0];
+  const lock = lockouts.lockOf("alice", HERE);
+  await Promise.all(guesses);
+
+  assertEquals([left, lock?.kind], [0, "account"]);
+  const rows = database.prepare("SELECT failures FROM lockouts").all();
+  assertEquals(rows.map(({ failures }) => failures), [3]);
 });
 
 Deno.test("nothing of an account that is deleted is left for the next of its name", async () => {
