@@ -87,7 +87,9 @@ async function run(options: Options): Promise<void> {
   const tls = await openTls(options);
   await checkWebPort(options); // now: the page is loaded after the greeting
   const log = (line: string) => screen.log(line);
-  const cluster = await openCluster(options, log);
+  let isServing = false; // before, the log is held back
+  const tell = (line: string) => isServing ? log(line) : screen.print(line);
+  const cluster = await openCluster(options, { log: tell, stopped });
   if (cluster) opened.use(cluster);
   const storage = await openFile(options, log, cluster);
   const { startServer } = await import("./server/start.ts");
@@ -115,6 +117,7 @@ async function run(options: Options): Promise<void> {
       ...{ addresses, fingerprint: now?.fingerprint, names: options.webNames },
     });
   announce(tls);
+  isServing = true;
   screen.startLog();
   renew = () =>
     takeUp(options, { users: [tls, web, { renew: announce }], log });
@@ -136,11 +139,14 @@ async function run(options: Options): Promise<void> {
  */
 async function openCluster(
   { db, nats }: Options,
-  log: (line: string) => void,
+  { log, stopped }: { log: (line: string) => void; stopped: Promise<void> },
 ): Promise<Cluster | undefined> {
   if (!nats) return undefined;
   const { joinCluster } = await import("./server/join.ts");
-  return await joinCluster({ ...nats, db, log });
+  const stopping = new AbortController();
+  const why = new StartError("Stopped while the server waited for NATS");
+  stopped.then(() => stopping.abort(why));
+  return await joinCluster({ ...nats, db, log, signal: stopping.signal });
 }
 
 /**

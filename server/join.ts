@@ -45,6 +45,8 @@ export interface JoinOptions {
   readonly db: string;
   /** Gets the lines of the log. */
   readonly log: (line: string) => void;
+  /** Ends the start, which waits for NATS; its reason is thrown. */
+  readonly signal: AbortSignal;
 }
 
 /** One of several servers. Dispose to leave the others. */
@@ -73,7 +75,7 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
  * @throws {StartError} Why it cannot.
  */
 export async function joinCluster(options: JoinOptions): Promise<Cluster> {
-  const { db, cluster, renew, log } = options;
+  const { db, cluster, renew, log, signal } = options;
   const server = options.server ?? ownName();
   await using opened = new AsyncDisposableStack();
   const database = opened.use(new Database(db, log));
@@ -83,7 +85,9 @@ export async function joinCluster(options: JoinOptions): Promise<Cluster> {
     ClusterError
   >();
   const replicated = opened.use(
-    await openLog({ nats, database, cluster, server, renew, log, fail }),
+    await openLog({
+      ...{ nats, database, cluster, server, renew, log, fail, signal },
+    }),
   );
   opened.move(); // the database is that of the storage now
   return new Joined({

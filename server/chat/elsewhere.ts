@@ -25,6 +25,15 @@ import type {
   UserElsewhere,
 } from "./user.ts";
 
+/**
+ * Users who moved, or whose server is gone, are kept for so long, in milliseconds:
+ * no user is told of them if they are on another server by then.
+ */
+export const MOVE_MS = 5_000;
+
+/** Limit of the users who moved, and are kept. */
+const MAX_KEPT = 10_000;
+
 /** The word for all users, which is used like the name of a room. */
 const ALL = "ALL";
 
@@ -34,6 +43,8 @@ export interface Told extends
     Elsewhere,
     "entered" | "exited" | "joined" | "left" | "changed" | "closing" | "pass"
   > {
+  /** A user who has moved to another server leaves the chat here. */
+  moved(user: User): void;
   /** Whether those here acknowledge a message of a user of `server`. */
   acknowledge(
     server: string,
@@ -56,23 +67,35 @@ interface Place {
 
 /** A user, and where. */
 interface Entry extends UserElsewhere {
+  readonly table: { readonly isOver: boolean };
   peer: UserElsewhere["peer"];
   /** By the name that the user's server gives. */
   readonly places: Map<string, Place>;
 }
 
 /** See the top of the file. */
-export class UsersElsewhere implements Elsewhere {
+export class UsersElsewhere implements Elsewhere, Disposable {
   readonly #hub: Hub;
   readonly #told: Told;
+  readonly #after: (ms: number, action: () => void) => Disposable;
+  readonly #moving = new WeakSet<User>();
+  readonly #kept = new Set<Disposable>(); // the timers of those who have moved
   readonly #all: Place = { name: ALL, members: new Map(), here: 0 };
   readonly #rooms = new NameMap<Place>();
   readonly #names = new NameMap<Entry[]>({ findsSimilar: true });
 
-  /** None, for a hub without users; `told` is told what happens in it. */
-  constructor(hub: Hub, told: Told) {
+  /**
+   * None, for a hub without users; `told` is told what happens in it. `after` calls
+   * back once after so many milliseconds.
+   */
+  constructor(
+    hub: Hub,
+    told: Told,
+    after: (ms: number, action: () => void) => Disposable,
+  ) {
     this.#hub = hub;
     this.#told = told;
+    this.#after = after;
     hub.elsewhere = this;
   }
 
@@ -80,8 +103,13 @@ export class UsersElsewhere implements Elsewhere {
     return this.#names.get(name)?.at(-1);
   }
 
+  holds(name: string): boolean {
+    return this.#names.get(name)?.some(({ table }) => !table.isOver) ?? false;
+  }
+
   similar(name: string): string | undefined {
-    return this.#names.similar(name);
+    const found = this.#names.similar(name);
+    return found !== undefined && this.holds(found) ? found : undefined;
   }
 
   count(room: string): number {
@@ -141,10 +169,17 @@ export class UsersElsewhere implements Elsewhere {
     this.#told.entered(user);
   }
 
+  moves(user: User): void {
+    this.#moving.add(user);
+  }
+
   exited(user: User, reason: string): void {
+    const moves = this.#moving.delete(user);
+    if (moves) this.#keepFrom(user);
     for (const room of user.rooms.keys()) this.#countHere(room.name, user, -1);
     this.#countHere(ALL, user, -1);
-    this.#told.exited(user, reason);
+    if (moves) this.#told.moved(user);
+    else this.#told.exited(user, reason);
   }
 
   joined(user: User, room: Room): void {
@@ -169,13 +204,42 @@ export class UsersElsewhere implements Elsewhere {
     this.#told.closing();
   }
 
+  /**
+   * Keeps a user who has moved for {@linkcode MOVE_MS}, as if the user were still
+   * there: the news from the other server may come later.
+   */
+  keep({ name, server, peer, rooms }: UserElsewhere): void {
+    if (this.#kept.size >= MAX_KEPT) return;
+    const table = this.table(server);
+    table.isOver = true;
+    table.enter(name, peer);
+    for (const room of rooms()) table.join(name, room);
+    const timer = this.#after(MOVE_MS, () => {
+      this.#kept.delete(timer);
+      table.clear("signed in elsewhere");
+    });
+    this.#kept.add(timer);
+  }
+
+  /** Keeps no user any longer; all stay as they are. */
+  [Symbol.dispose](): void {
+    for (const timer of this.#kept) timer[Symbol.dispose]();
+  }
+
   /** An empty table, for the users of one server. */
   table(server: string): Table {
     return new Table(server, {
       add: (entry, room) => this.#add(entry, room),
       remove: (entry, change) => this.#remove(entry, change),
       part: (entry, room) => this.#part(entry, room, { kind: "left" }),
+      keep: (entry) => this.keep(entry),
     });
+  }
+
+  #keepFrom({ name, peer: { remote, network, kind }, rooms }: User): void {
+    const names = Array.from(rooms.keys(), (room) => room.name);
+    const peer = { remote, network, kind };
+    this.keep({ name, server: "", peer, rooms: () => names });
   }
 
   #place(name: string): Place | undefined {
@@ -263,12 +327,15 @@ interface Doing {
   add(entry: Entry, room: string): void;
   remove(entry: Entry, change: Change): void;
   part(entry: Entry, room: string): void;
+  keep(entry: Entry): void;
 }
 
 /** The users of one server. */
 export class Table {
   /** The name of that server. */
   readonly server: string;
+  /** Whether that server is gone, and the users are kept for a while. */
+  isOver = false;
   readonly #doing: Doing;
   readonly #entries = new Map<string, Entry>();
 
@@ -282,7 +349,8 @@ export class Table {
   enter(name: string, peer: UserElsewhere["peer"]): void {
     const places = new Map<string, Place>();
     const rooms = () => [...places.keys()].filter((room) => room !== ALL);
-    const entry = { name, server: this.server, peer, places, rooms };
+    const { server } = this;
+    const entry = { name, server, table: this, peer, places, rooms };
     this.#entries.set(name.toLowerCase(), entry);
     this.#doing.add(entry, ALL);
   }
@@ -307,6 +375,12 @@ export class Table {
   /** A user of the table has another kind, or another connection. */
   change(name: string, peer: UserElsewhere["peer"]): void {
     this.#entry(name).peer = peer;
+  }
+
+  /** A user of the table has moved to another server. */
+  move(name: string): void {
+    this.#doing.keep(this.#entry(name));
+    this.exit(name, "signed in elsewhere");
   }
 
   /** All users leave. */

@@ -91,7 +91,7 @@ export class Hub implements Output {
     this.names = new UserNames({
       ...{ owned, refusal },
       isConnected: (name) => this.userNamed(name) !== undefined,
-      isElsewhere: (name) => this.elsewhere?.named(name) !== undefined,
+      isElsewhere: (name) => this.elsewhere?.holds(name) ?? false,
       similar: (name) =>
         this.#users.similar(name) ?? this.elsewhere?.similar(name) ??
           similar(name),

@@ -114,6 +114,11 @@ export interface UserElsewhere {
 export interface Elsewhere {
   /** The user there of that name, or of one that looks like it. */
   named(name: string): UserElsewhere | undefined;
+  /**
+   * Whether a user there has the name, or one that looks like it. One who has moved,
+   * or whose server is gone, is listed for a while and does not have it any more.
+   */
+  holds(name: string): boolean;
   /** A name there that is similar to `name`. */
   similar(name: string): string | undefined;
   /** How many there are in a room, or in all for `ALL`, who are not here too. */
@@ -144,6 +149,8 @@ export interface Elsewhere {
   entered(user: User): void;
   /** A user leaves the chat here; call it before the user leaves the rooms. */
   exited(user: User, reason: string): void;
+  /** The user has moved to another server, and is about to leave the chat here. */
+  moves(user: User): void;
   /** A user joins a room here. */
   joined(user: User, room: Room): void;
   /** A user leaves a room here, and stays. */

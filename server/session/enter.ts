@@ -8,6 +8,7 @@ import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
+import type { Hub } from "../chat/hub.ts";
 import type { Newcomer } from "../chat/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
@@ -40,8 +41,8 @@ export async function enter(
   const { address, connection, state } = session;
   if (state.type === "new") state.reserved = name;
   using held = new DisposableStack();
-  const { cluster } = context;
-  if (cluster) held.use(await claimName(session, cluster, entry));
+  const { cluster, hub } = context;
+  if (cluster) held.use(await claimName(session, { hub, cluster }, entry));
   const resumable = entry.resumed ??
     await resumables.begin(
       name,
@@ -80,12 +81,17 @@ export async function enter(
 
 /** Has the name for the user alone, on all servers. */
 function claimName(
-  { connection }: Session,
-  cluster: Together,
+  session: Session,
+  { hub, cluster }: { readonly hub: Hub; readonly cluster: Together },
   { name, account, resumed }: Entry,
 ): Promise<Disposable> {
   const takesOver = account !== undefined || resumed !== undefined;
-  return cluster.claim(name, { takesOver, lost: () => replace(connection) });
+  const lost = () => {
+    const { connection, state } = session;
+    if (state.type === "registered") hub.elsewhere?.moves(state.user);
+    replace(connection);
+  };
+  return cluster.claim(name, { takesOver, lost });
 }
 
 /** Ends a connection, dead or alive, for which there is a newer one. */

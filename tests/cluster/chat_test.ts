@@ -33,7 +33,12 @@ natsTest(
     const bob = scope.use(await RawClient.connect(ports[1]!));
 
     await alice.send("REGISTER alice\n\n");
-    await alice.next("REGISTERED");
+    // She is told of the other two servers, at once or with a notice.
+    let told = await alice.next("REGISTERED");
+    while (!ports.slice(1).every((port) => told.includes(`tcp=${port}`))) {
+      told = await alice.next("NOTICE set");
+    }
+    assert(!told.includes(`tcp=${ports[0]}`));
     await bob.comeIn("bob", "#one");
     await alice.send("JOIN #one\n\n");
     await alice.next("JOINED");
@@ -57,11 +62,12 @@ natsTest(
     // The server of a user dies: the others are told, and the name is free.
     servers[0]!.kill("SIGKILL");
     await bob.next("NOTICE offline");
-    await other.send("REGISTER alice\n\n");
-    await other.next("REGISTERED");
-    await other.send("HISTORY #one\n\n");
+    const next = scope.use(await RawClient.connect(ports[2]!));
+    await next.send("REGISTER alice\n\n");
+    await next.next("REGISTERED");
+    await next.send("HISTORY #one\n\n");
     assertEquals(
-      valueOf(await other.next("FORWARD"), "Id"),
+      valueOf(await next.next("FORWARD"), "Id"),
       valueOf(sent, "Id"),
     );
 
@@ -179,3 +185,16 @@ natsTest(
     assert(/Shutting down/.test(server.out.text));
   },
 );
+
+Deno.test("a server that waits for NATS says so, and can be stopped", async () => {
+  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  await using server = new Process([
+    ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
+    ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],
+  ]);
+  await server.out.until(/Waiting for NATS at 127\.0\.0\.1/);
+
+  assertEquals(await server.stop("SIGINT"), 2);
+});

@@ -1,5 +1,5 @@
 /** Who is where, over real servers of NATS of which one is killed. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { connectNats, type Nats } from "../../server/cluster/nats.ts";
 import { CLOCK } from "../../server/net/clock.ts";
 import {
@@ -7,24 +7,30 @@ import {
   type Observer,
   TestServer,
 } from "../server/cluster/presence_tools.ts";
+import { RawClient } from "../tools/net/raw_client.ts";
 import { within } from "../tools/net/within.ts";
+import { Process } from "../tools/server_process.ts";
 import { natsTest } from "./nats_servers.ts";
 
-/** Resolves when all servers see `count` users in the room. */
-async function untilAll(
+/** Resolves when all servers see the users of all in the room. */
+async function untilEqual(
   servers: readonly TestServer<Nats>[],
   room: string,
-  count: number,
 ): Promise<void> {
-  const differ = () =>
-    servers.filter((server) => server.namesIn(room).length !== count);
+  const differ = () => {
+    const users = servers.flatMap(({ hub }) =>
+      [...hub.roomNamed(room)?.members ?? []].map(({ name }) => name)
+    );
+    const all = users.sort().join(" ");
+    return servers.filter((one) => one.namesIn(room).join(" ") !== all);
+  };
   const waiting = (async () => {
     while (differ().length > 0) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   })();
   const names = () => differ().map(({ name }) => name).join(" and ");
-  await within(waiting, () => `${count} users in ${room} on ${names()}`);
+  await within(waiting, () => `all users of ${room} on ${names()}`);
 }
 
 natsTest(
@@ -55,12 +61,12 @@ natsTest(
     const users = enter(first, 0);
     enter(second, 20);
     enter(third, 40);
-    await untilAll(servers, "#r", 60);
+    await untilEqual(servers, "#r");
     await nats.kill(0); // to which the first server is connected
     enter(first, 60);
     enter(second, 80);
     for (const { user } of users) first.hub.exit(user, "logged out");
-    await untilAll(servers, "#r", 80);
+    await untilEqual(servers, "#r");
 
     assertOneChat(servers);
     assertEquals(servers.flatMap(({ log }) => log), []);
@@ -68,5 +74,56 @@ natsTest(
       lines.filter((line) => !/^The connection to NATS/.test(line)),
       [],
     );
+  },
+);
+
+natsTest(
+  "no user is told of a user who moves to another server, dead or alive",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const servers = [0, 1].map((n) =>
+      scope.use(
+        new Process([
+          ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
+          ...["--nats", nats.from(n).join(), "--server-name", `s${n}`],
+        ]),
+      )
+    );
+    const [zero, one] = await Promise.all(
+      servers.map((server) => server.port()),
+    );
+    using bob = await RawClient.enter(one!, "bob", "#one");
+    using carol = await RawClient.enter(zero!, "carol", "#one");
+    using first = await RawClient.connect(zero!);
+    const token = /^Token: (.*)$/m.exec(await first.ask("REGISTER alice\n\n"))
+      ?.[1];
+    await first.send("JOIN #one\n\n");
+    for (const watcher of [bob, carol]) {
+      await watcher.next(
+        `NOTICE joined\nRoom: #one\nUser: alice`,
+      );
+    }
+
+    const moved = await RawClient.connect(one!);
+    await moved.send(`REGISTER alice\nToken: ${token}\n\n`);
+    assertMatch(await moved.frame(), /^REGISTERED alice\n/);
+    await moved.send("JOIN #one\n\n");
+    const joined = await moved.next("JOINED");
+    await first.next("ERROR 117");
+    using back = await RawClient.connect(zero!);
+    await back.send(`REGISTER alice\nToken: ${token}\n\n`);
+    assertMatch(await back.frame(), /^REGISTERED alice\n/);
+    await back.send("JOIN #one\n\n");
+    await back.next("JOINED");
+    moved.close();
+    using _dave = await RawClient.enter(one!, "dave", "#one");
+
+    assertMatch(joined, /^JOINED #one\nMembers: 3\n/);
+    for (const watcher of [bob, carol]) {
+      assertMatch(
+        await watcher.frame(),
+        /^NOTICE joined\nRoom: #one\nUser: dave\n/,
+      );
+    }
   },
 );

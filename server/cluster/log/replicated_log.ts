@@ -227,6 +227,8 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     const { promise: failed, reject } = Promise.withResolvers<never>();
     this.#rejectStart = reject;
     failed.catch(() => {}); // who waits is told
+    const { signal } = this.#options;
+    signal?.addEventListener("abort", () => reject(signal.reason));
     const shared = { bus: nats, subjects: this.#subjects };
     const fail = (error: ClusterError) => this.#fail(error);
     this.#scope.use(nats.subscribe(this.#subjects.name + server, (message) => {

@@ -23,6 +23,8 @@ export type Change =
   ]
   /** A user leaves the chat. */
   | readonly ["-", name: string, reason: string]
+  /** A user has moved to another server. */
+  | readonly ["~", name: string]
   /** A user joins a room. */
   | readonly [">", name: string, room: string]
   /** A user leaves a room. */
@@ -79,6 +81,7 @@ export class Facts {
     if (!user) return false;
     switch (what) {
       case "-":
+      case "~":
         this.#users.delete(key.toLowerCase());
         this.#note(user, -1);
         for (const room of user.rooms) this.#noteRoom(user, room, -1);

@@ -159,6 +159,8 @@ function isChange(change: unknown): change is Change {
         rooms.length <= MAX_ROOMS_PER_USER && rooms.every(isRoom);
     case "=":
       return isPeer(second, third);
+    case "~":
+      return change.length === 2;
     case "-":
       return isText(second, /^[\x20-\x7e]{0,200}$/);
     case ">":

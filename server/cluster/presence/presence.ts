@@ -12,7 +12,7 @@
  *
  * The users of a server that is gone have {@linkcode MOVE_MS} to come back on
  * another one, or on the same one after its restart, and no user is told of it.
- * Then they are offline.
+ * Then they are offline. Their names are free at once, as far as this knows.
  *
  * What comes from a program that is no Parley is ignored, and told to the operator
  * once. A server that tells nonsense takes no more memory than one with as many
@@ -22,7 +22,7 @@
  */
 import { networkOf } from "../../../core/net/ip_address.ts";
 import { encode } from "../../../protocol.ts";
-import { type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
+import { MOVE_MS, type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
 import type { Hub } from "../../chat/hub.ts";
 import type { ConnectionsElsewhere, Limits } from "../../limits/limits.ts";
 import type { Clock } from "../../net/clock.ts";
@@ -39,8 +39,11 @@ export const BEAT_MS = 1_000;
 /** A server that is not heard for so long is gone, in milliseconds. */
 export const LEASE_MS = 6_000;
 
-/** The users of a server that is gone have this time to come back, in milliseconds. */
-export const MOVE_MS = 5_000;
+/**
+ * The same if the log says it, in milliseconds: the server was not heard for some
+ * seconds before that.
+ */
+export const GONE_MOVE_MS = 2_000;
 
 /** Limit of the other servers. */
 export const MAX_SERVERS = 32;
@@ -98,7 +101,7 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
       clock,
       publish: (bytes) => bus.publish(subject, bytes),
     });
-    this.#users = new UsersElsewhere(hub, this.#sender);
+    this.#users = new UsersElsewhere(hub, this.#sender, clock.after);
     limits.elsewhere = this;
     this.#beatAt = clock.now();
     this.#listening = bus.subscribe(subject, ({ bytes }) => this.#hear(bytes));
@@ -117,7 +120,8 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
     const known = this.#servers.get(server);
     if (!known) return;
     known.endedEpoch = epoch;
-    if (known.peer?.epoch === epoch) this.#leave(known, "server lost");
+    if (known.peer?.epoch !== epoch) return;
+    this.#leave(known, "server lost", GONE_MOVE_MS);
   }
 
   /** A new life of this server begins, with the users that are here. */
@@ -144,6 +148,7 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
     this.#listening[Symbol.dispose]();
     this.#beating?.[Symbol.dispose]();
     this.#sender[Symbol.dispose]();
+    this.#users[Symbol.dispose]();
     for (const { peer, leaving } of this.#servers.values()) {
       peer?.[Symbol.dispose]();
       leaving?.timer[Symbol.dispose]();
@@ -274,6 +279,9 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
       case "-":
         table.exit(change[1], change[2]);
         return this.#options.exited?.(change[1], table.server);
+      case "~":
+        table.move(change[1]);
+        return this.#options.exited?.(change[1], table.server);
       case ">":
         return table.join(change[1], change[2]);
       case "<":
@@ -285,14 +293,15 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
   }
 
   /** The users of a server have a while to come back. */
-  #leave(known: Known, reason: string): void {
+  #leave(known: Known, reason: string, forMs = MOVE_MS): void {
     const { peer, table } = known;
     if (!peer) return;
     peer[Symbol.dispose]();
     this.#sender.acknowledgements.gone(table.server);
     known.leaving?.timer[Symbol.dispose]();
     known.leaving?.table.clear(reason);
-    const timer = this.#options.clock.after(MOVE_MS, () => {
+    table.isOver = true;
+    const timer = this.#options.clock.after(forMs, () => {
       known.leaving = undefined;
       table.clear(reason);
     });

@@ -82,6 +82,10 @@ export class PresenceSender implements Told, Disposable {
     this.#change(["-", name, reason]);
   }
 
+  moved({ name }: User): void {
+    this.#change(["~", name]);
+  }
+
   joined({ name }: User, room: Room): void {
     this.#change([">", name, room.name]);
   }

@@ -16,6 +16,7 @@ const FROM = { server: "a", epoch: "e_1-Z", since: 7 };
 const CHANGES: Change[] = [
   ["+", "alice", "[fe80::1]:1234", "account", ["#r", "#s"]],
   ["-", "alice", "connection lost"],
+  ["~", "alice"],
   [">", "alice", "#r"],
   ["<", "alice", "#r"],
   ["=", "alice", "10.0.0.1:1", "classic"],
@@ -75,6 +76,7 @@ Deno.test("no text gets into lists and heads that could be taken for another", (
     ["-", "alice", "\u001b[2J"],
     ["-", "alice", "x".repeat(201)],
     ["-", "alice"],
+    ["~", "alice", "x"],
     [">", "alice", "#r s"],
     ["<", "alice", 7],
     ["#", "10.0.0.1", -1],

@@ -120,6 +120,7 @@ class Story {
     const rooms = [...peer.rooms.keys()].filter(() => this.#random() < 0.8);
     this.#users.set(name, { server: to, peer: to.enter(name, ...rooms) });
     if (this.#random() < 0.5) this.#pass(this.#random() * 1_000);
+    if (this.#random() < 0.5) server.hub.elsewhere!.moves(peer.user);
     server.hub.exit(peer.user, "signed in elsewhere");
   }
 

@@ -2,10 +2,11 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { listRooms } from "../../../server/chat/room_list.ts";
+import { MOVE_MS } from "../../../server/chat/elsewhere.ts";
 import {
+  GONE_MOVE_MS,
   LEASE_MS,
   MAX_SERVERS,
-  MOVE_MS,
 } from "../../../server/cluster/presence/presence.ts";
 import {
   encodeFrame,
@@ -191,8 +192,10 @@ for (const how of ["killed", "closed", "fenced", "restarted"] as const) {
     const again = how === "restarted"
       ? new TestServer("two", 2, { bus: bus.end(), clock })
       : one;
-    clock.pass(MOVE_MS - 3_000);
+    clock.pass(GONE_MOVE_MS - 100);
     assertEquals(one.namesIn("#r"), ["alice", "bob"]);
+    if (how !== "restarted") one.hub.names.reserve("b0b");
+    one.hub.names.release("b0b");
     again.enter("bob", "#r");
     clock.pass(60_000);
 
@@ -239,6 +242,32 @@ Deno.test("a user who moves with a connection on each server is told once", () =
   assertEquals(moved.told, []);
   assertOneChat([one, two]);
 });
+
+for (const comes of [true, false]) {
+  Deno.test(`a user who has moved is told ${comes ? "never" : "late"} if the news of the move is ${comes ? "late" : "lost"}`, () => {
+    const { clock, bus, one, two } = pair();
+    const three = new TestServer("three", 1, { bus: bus.end(), clock });
+    const watchers = [one, two, three].map((server, i) =>
+      server.enter(`watcher${i}`, "#r")
+    );
+    const bob = two.enter("bob", "#r");
+    clock.pass(SOON);
+    for (const { told } of watchers) told.length = 0;
+
+    two.hub.elsewhere!.moves(bob.user);
+    two.hub.exit(bob.user, "removed");
+    clock.pass(MOVE_MS - 1_000);
+    const meanwhile = [one, two, three].map((server) => server.namesIn("#r"));
+    const moved = comes ? one.enter("bob", "#r") : undefined;
+    clock.pass(2 * MOVE_MS);
+
+    assertEquals(new Set(meanwhile.map((names) => names[0])), new Set(["bob"]));
+    for (const { told } of [...watchers, ...moved ? [moved] : []]) {
+      assertEquals(told, comes ? [] : ["offline #r bob"]);
+    }
+    assertOneChat([one, two, three]);
+  });
+}
 
 Deno.test("a thousand users who arrive at once are few messages", () => {
   const { clock, bus, one, two } = pair();
