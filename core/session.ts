@@ -274,8 +274,10 @@ export class ChatSession implements Owner {
       const absence = { after: this.order.last, upTo: lastId };
       this.#absences = [...this.#absences, absence].slice(-MAX_ABSENCES);
     }
+    const hasRooms = this.rooms.length > 0;
     await this.#rejoin(connection);
-    if (known) this.#replayedTo = lastId; // which came before any JOINED
+    // It came before any answer to a JOIN; without one, it may be on its way.
+    if (known && hasRooms) this.#replayedTo = lastId;
     await this.#catchUp(connection, lastId);
   }
 

@@ -21,6 +21,7 @@ import type { Account } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
 import type { Hub } from "../chat/hub.ts";
+import { malformedKey, notShown } from "../chat/send_errors.ts";
 import type { Peer, User } from "../chat/user.ts";
 import type { Journal, Stored } from "../journal/journal.ts";
 import type { Address, LimitedConnection } from "../limits/limits.ts";
@@ -243,10 +244,9 @@ export class Registered implements Peer {
     if (headers.length < 2) return undefined; // the one is its Content-length
     const [key, again] = headers.filter(([name]) => name === "key");
     if (!key) return undefined;
-    if (again) throw new ChatError(105, "Cannot send: Key is there twice");
+    if (again) throw malformedKey("is there twice");
     if (!/^[\x20-\x7e]{1,64}$/.test(key[1])) {
-      const why = "Key is not 1 to 64 printable characters";
-      throw new ChatError(105, `Cannot send: ${why}`);
+      throw malformedKey("is not 1 to 64 printable characters");
     }
     // A guest's name may have had other owners.
     const scope = this.account?.keyScope ?? this.resumable.token;
@@ -255,11 +255,9 @@ export class Registered implements Peer {
 
   /** SENT again, if a message with this key is stored; else undefined. */
   repeated(to: string, key: string | undefined): Uint8Array | undefined {
-    const { journal } = this.#shared;
-    const stored = key === undefined ? undefined : journal.repeated(key);
+    const stored = key && this.#shared.journal.repeated(key);
     if (!stored) return undefined;
-    const { firstId, at, count, delivery: { recipients } } = stored;
-    return encodeSents({ to, firstId, at, count, recipients });
+    return encodeSents({ to, ...stored, ...stored.delivery });
   }
 
   /**
@@ -274,16 +272,10 @@ export class Registered implements Peer {
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       for (const { to, key } of drafts) {
-        const answer = this.repeated(to, key) ??
-          encodeError(error, `SEND ${to}`);
-        this.connection.outbox.answer(answer);
+        const sent = this.repeated(to, key);
+        this.connection.outbox.answer(sent ?? encodeError(error, `SEND ${to}`));
       }
       return [];
     }
   }
-}
-
-function notShown(to: string): ChatError {
-  const why = "its end looks like a message of another user";
-  return new ChatError(102, `Cannot send to the program of ${to}: ${why}`);
 }

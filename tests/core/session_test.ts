@@ -74,6 +74,21 @@ Deno.test("a message that comes right behind REGISTERED has its place in the ord
   assertEquals(session.shown, ["(away)", "new"]);
 });
 
+Deno.test("a client in no room asks again for what was on its way when it lost its connection", async () => {
+  using listener = new FakeServer();
+  await using _session = openSession(listener);
+  for (const lastId of [6, 9]) {
+    using peer = await listener.accept();
+    await peer.request();
+    await peer.say(registered(lastId)); // and not what was missed
+    peer.hangUp();
+  }
+  using last = await listener.accept();
+  assertEquals(await last.request(), "REGISTER alice");
+
+  assertEquals(last.headers["after"], "6");
+});
+
 Deno.test("the owner of an account has what was stored only once all of it has come", async () => {
   using listener = new FakeServer();
   const signIn = new SignIn("login");

@@ -4,6 +4,7 @@ import { needs } from "../tools/system/skips.ts";
 import { check, explain } from "./check/check.ts";
 import type { History } from "./check/history.ts";
 import { FAULTS, planOf } from "./nemesis.ts";
+import { findNats } from "./nats_node.ts";
 import { run } from "./run.ts";
 
 /** The same for each run of these tests. */
@@ -36,6 +37,27 @@ Deno.test(needs("signals between programs", {
     }
   },
 }));
+
+const { program, why } = await findNats();
+const THREE = "nothing is lost, doubled or out of order with three servers";
+
+Deno.test({
+  name: program === undefined ? `${THREE} (skipped: ${why})` : THREE,
+  ignore: program === undefined,
+  async fn() {
+    const history = await run({
+      ...SHORT,
+      servers: 3,
+      nats: program,
+      faults: ["kill", "partition", "nats-kill", "nats-stop", "nats-link"],
+    });
+    const violations = check(history);
+
+    assertEquals(violations, [], explain(violations, history));
+    assertEquals(history.servers.length, 3);
+    assert(history.faults.length > 0 && count(history, "done") > 0);
+  },
+});
 
 function count({ sends }: History, kind: string): number {
   return sends.filter(({ outcome }) => outcome.kind === kind).length;

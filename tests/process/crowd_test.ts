@@ -2,10 +2,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { startTestServer } from "../tools/net/test_server.ts";
+import { enough } from "../tools/system/amounts.ts";
 import { NO_RATES } from "../../server/limits/rates.ts";
 
-const MEMBERS = 1_000;
-const TALKERS = 100;
+const MEMBERS = enough(1_000);
+const TALKERS = enough(100);
 
 Deno.test("a thousand clients chat, a hundred of whom come in the same second", async () => {
   await using server = startTestServer({

@@ -1,17 +1,20 @@
 /**
- * Runs test files with a time limit for each: one that hangs is named and killed, and
- * the others run.
+ * Runs test files with a time limit for each test: a file with one that hangs is named
+ * and killed, and the other files run.
  *
  * The files of a folder have one process, as a start takes seconds with Wine. Deno
- * says which file begins, so the limit is that of a file, and after a kill, or a
- * crash, the files that had not begun have a new process.
+ * says which file begins: after a kill, or a crash, the files that had not begun have a
+ * new process.
  *
  * @module
  */
 import { TextLineStream } from "@std/streams/text-line-stream";
 
-/** Time for one file of tests, in milliseconds. */
-const FILE_LIMIT_MS = 10 * 60_000;
+/** Time for one test, or to load a file, in milliseconds. */
+const LIMIT_MS = 5 * 60_000;
+
+/** What Deno says of a test that takes long. */
+const SLOW = /' has been running for over \(/;
 
 /** A line of Deno before the tests of a file, or of a file that it cannot load. */
 const BEGINS = /^(?:running \d+ tests?|Uncaught error) from (?:\.\/)?(\S+)/;
@@ -87,10 +90,12 @@ class Run {
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream());
     for await (const line of lines) {
-      const name = BEGINS.exec(line)?.[1];
-      if (name !== undefined) {
+      if (!SLOW.test(line)) {
         clearTimeout(timer);
         timer = this.#limit();
+      }
+      const name = BEGINS.exec(line)?.[1];
+      if (name !== undefined) {
         this.#show();
         this.begun.add(this.#file = name);
       }
@@ -103,7 +108,7 @@ class Run {
     clearTimeout(timer);
     if (this.#hung) {
       this.#lines.push(
-        `FAILED: ${this.#file} took too long, and Deno was killed. It cannot tell more of the tests that failed before.`,
+        `FAILED: a test of ${this.#file} hangs, and Deno was killed. It cannot tell more of the tests that failed before.`,
       );
     }
     this.#show();
@@ -111,12 +116,12 @@ class Run {
     return success && this.begun.size > 0;
   }
 
-  /** Kills the process when the file has run for too long. */
+  /** Kills the process when Deno tells of no progress for too long. */
   #limit(): ReturnType<typeof setTimeout> {
     return setTimeout(() => {
       this.#hung = true;
       this.#child.kill("SIGKILL");
-    }, FILE_LIMIT_MS);
+    }, LIMIT_MS);
   }
 
   /** Shows what the file printed, in one piece, and how long it took. */

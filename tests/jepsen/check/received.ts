@@ -12,7 +12,7 @@ import type {
   Session,
   Violation,
 } from "./history.ts";
-import { same, shown, storyOf } from "./stored.ts";
+import { isNotStored, same, shown, storyOf } from "./stored.ts";
 
 /** The room that every two-socket client is in. */
 const CLASSIC_ROOM = "#default";
@@ -23,6 +23,8 @@ interface Stored {
   readonly byId: ReadonlyMap<number, Message>;
   readonly byText: ReadonlyMap<string, Message>;
   readonly sends: ReadonlyMap<string, Send>;
+  /** Whether a disk was full: see `checkOrderOfSessions`. */
+  readonly wasFull: boolean;
 }
 
 /** See the top of the file. Servers that differ are told by others. */
@@ -35,6 +37,7 @@ export function* checkReceived(history: History): Generator<Violation> {
     // Of one that is stored twice, which others tell, the first.
     byText: new Map(first.messages.toReversed().map((one) => [one.text, one])),
     sends: new Map(history.sends.map((send) => [send.text, send])),
+    wasFull: history.sends.some(isNotStored),
   };
   for (const session of history.sessions) {
     yield* checkReceipts(session, stored);
@@ -47,7 +50,7 @@ export function* checkReceived(history: History): Generator<Violation> {
 /** Once, in order, as it is stored, and for this client. */
 function* checkReceipts(
   session: Session,
-  { byId, byText, sends }: Stored,
+  { byId, byText, sends, wasFull }: Stored,
 ): Generator<Violation> {
   const { key } = session;
   const seen = new Map<string, Receipt>();
@@ -91,7 +94,8 @@ function* checkReceipts(
         story,
       };
     }
-    if (receipt.stored) continue; // it has no place in the order
+    // What was stored has no place in the order; nor has what was refused first.
+    if (receipt.stored || send?.session === key && wasFull) continue;
     if (newest && message.id < newestId) {
       yield {
         rule: "received in order",

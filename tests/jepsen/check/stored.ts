@@ -240,7 +240,7 @@ function* checkOrderOfSessions(
 }
 
 /** Whether the server had no room for it. */
-function isNotStored({ outcome }: Send): boolean {
+export function isNotStored({ outcome }: Send): boolean {
   return outcome.kind === "refused" && outcome.code === NOT_STORED;
 }
 

@@ -327,7 +327,7 @@ tmuxTest(
     const shown = await screen.until(
       /alice: meanwhile two\n(.*\n)*.*#default>$/,
     );
-    assert(/#default> \/who\n(.*\n)?\* In #default: /.test(shown), shown);
+    assert(/#default> \/who\n(.*\n)*\* In #default: /.test(shown), shown);
     await bob.type("after\n");
     await screen.until("bob: after");
     const { out } = await bob.end();
