@@ -376,6 +376,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     }
     this.#missing = 0;
     this.#ends = ends;
+    if (ends.leader !== undefined) this.#writer.led();
     if (ends.mark !== this.#mark) {
       return this.#fail(new ClusterError(madeAnew(this.#subjects)));
     }

@@ -95,6 +95,7 @@ export class Writer {
   #isBegun = false;
   #isClosed = false;
   #isStuck = false;
+  #hasLeader = true;
 
   /** What is appended waits for {@linkcode Writer.start}. */
   constructor(options: WriterOptions) {
@@ -154,6 +155,11 @@ export class Writer {
     if (epoch !== this.#epoch) return undefined;
     if (counter !== this.#inFlight?.counter) return undefined;
     return this.#inFlight.items;
+  }
+
+  /** The log has a server of NATS that leads it, and so takes entries. */
+  led(): void {
+    this.#hasLeader = true;
   }
 
   /** More of the log is applied. */
@@ -338,7 +344,10 @@ export class Writer {
       items[0]?.since ?? Infinity,
       this.#queue[0]?.since ?? Infinity,
     );
-    const isStuck = performance.now() - since > TOLD_AFTER_MS;
+    const isLate = performance.now() - since > TOLD_AFTER_MS;
+    // When all that waited is refused, the log still takes nothing.
+    const isStuck = isLate || this.#isStuck && !this.#hasLeader;
+    if (isLate) this.#hasLeader = false;
     if (isStuck && !this.#isStuck) {
       log(
         "The log takes no entries: most servers of NATS seem to be gone. " +
