@@ -108,16 +108,19 @@ async function run(options: Options): Promise<void> {
   const web = await openPage(opened, {
     ...{ addresses, server, options, tls, screen },
   });
-  cluster?.announce({
-    ports: {
-      ...{ tcp: options.plain ? server.port : undefined, tls: server.tlsPort },
-      ...{ [tls ? "https" : "http"]: web?.port },
-    },
-    ...{ addresses, fingerprint: tls?.fingerprint, names: options.webNames },
-  });
+  const announce = (now: Pick<Certificate, "fingerprint"> | undefined) =>
+    cluster?.announce({
+      ports: {
+        tcp: options.plain ? server.port : undefined,
+        ...{ tls: server.tlsPort, [tls ? "https" : "http"]: web?.port },
+      },
+      ...{ addresses, fingerprint: now?.fingerprint, names: options.webNames },
+    });
+  announce(tls);
   isServing = true;
   screen.startLog();
-  renew = () => takeUp(options, { users: [tls, web], log });
+  renew = () =>
+    takeUp(options, { users: [tls, web, { renew: announce }], log });
   operate(server, screen, stop).catch((bug) => {
     console.error("The console failed:", bug);
   });
@@ -168,7 +171,7 @@ async function openFile(
 async function takeUp(
   { tls, db }: Options,
   { users, log }: {
-    users: readonly (Pick<RenewableListener, "renew"> | undefined)[];
+    users: readonly ({ renew(now: Certificate): void } | undefined)[];
     log: (line: string) => void;
   },
 ): Promise<void> {

@@ -6,12 +6,66 @@
  */
 import {
   alternateText,
+  MAX_ALTERNATE_LENGTH,
   MAX_ALTERNATES,
   type OtherServer,
   readAlternate,
+  type Way,
 } from "../core/net/alternates.ts";
+import { isLoopback } from "../core/net/ip_address.ts";
 import type { Clock } from "./net/clock.ts";
 import type { Alternates } from "./session/session.ts";
+
+/** Where clients find a server, as it knows that itself. */
+export interface OwnPlace {
+  /** Names by which browsers reach it, the best first. */
+  readonly names: readonly string[];
+  /** Its addresses, as others should try them. */
+  readonly addresses: readonly string[];
+  /** Its port for each way in which clients can connect. */
+  readonly ports: Readonly<Partial<Record<Way, number | undefined>>>;
+  /** SHA-256 of its certificate, with colons or without. */
+  readonly fingerprint?: string | undefined;
+}
+
+/** A server tells the others of so many hosts. */
+const MAX_HOSTS = 8;
+
+/**
+ * What a server tells the others of itself: where clients find it, as they are told of
+ * it; then more hosts by which browsers reach its page. Nothing if no client can be
+ * told of it.
+ */
+export function announcementOf(
+  { names, addresses, ports, fingerprint }: OwnPlace,
+): string[] {
+  const sha256 = fingerprint?.replaceAll(":", "").toLowerCase();
+  const hosts = [
+    ...names,
+    ...addresses.filter((one) => !isLoopback(one)),
+    ...addresses.filter(isLoopback),
+  ];
+  // The cast: a port that is undefined is left out of the text.
+  const known = ports as OtherServer["ports"];
+  const texts = hosts.map((hostname) =>
+    alternateText({ hostname, ports: known, sha256 })
+  );
+  const best = texts.findIndex((text) => readAlternate(text) !== undefined);
+  if (best < 0) return [];
+  const others = hosts.filter((_, at) => at !== best)
+    .filter((host) => host.length <= MAX_ALTERNATE_LENGTH);
+  return [texts[best]!, ...others.slice(0, MAX_HOSTS - 1)];
+}
+
+/** The other servers, from what each of them tells of itself. */
+export function othersIn(
+  announcements: Iterable<readonly string[]>,
+): OtherServer[] {
+  return Array.from(announcements).flatMap(([text = "", ...names]) => {
+    const other = readAlternate(text);
+    return other ? [{ ...other, names }] : [];
+  });
+}
 
 /** Clients are told of changes at most once in this time, in milliseconds. */
 export const TELL_EVERY_MS = 3_000;

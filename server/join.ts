@@ -7,13 +7,12 @@
  *
  * @module
  */
-import { isLoopback } from "../core/net/ip_address.ts";
 import {
-  alternateText,
-  readAlternate,
-  type Way,
-} from "../core/net/alternates.ts";
-import { AlternateList } from "./alternates.ts";
+  AlternateList,
+  announcementOf,
+  othersIn,
+  type OwnPlace,
+} from "./alternates.ts";
 import type { ClusterError } from "./cluster/cluster_error.ts";
 import type { Claim, ClaimOptions } from "./cluster/log/name_claims.ts";
 import { openLog, type ReplicatedLog } from "./cluster/log/replicated_log.ts";
@@ -68,18 +67,6 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
   start(context: Context, maxUsers: number): Promise<void>;
   /** Tells the others where clients find this server. */
   announce(place: OwnPlace): void;
-}
-
-/** Where clients find a server. */
-export interface OwnPlace {
-  /** Addresses of this computer, the best one first. */
-  readonly addresses: readonly string[];
-  /** The port for each way to connect; undefined if there is none. */
-  readonly ports: Readonly<Partial<Record<Way, number | undefined>>>;
-  /** SHA-256 of its certificate, in hexadecimal with colons. */
-  readonly fingerprint: string | undefined;
-  /** More names by which browsers reach the page. */
-  readonly names: readonly string[];
 }
 
 /**
@@ -153,7 +140,10 @@ class Joined implements Cluster {
         context.resumables.serverLost(server, context.now());
         this.#presence?.gone(server, epoch);
       },
-      peersChanged: () => this.#tellOthers(),
+      peersChanged: () => {
+        const told = this.entries.peers.map(({ addresses }) => addresses);
+        this.alternates.set(othersIn(told));
+      },
       restarted: () => this.#presence?.restart(this.#life()),
     });
     const { hub, limits } = context;
@@ -172,30 +162,9 @@ class Joined implements Cluster {
     return { epoch, since: status.sequence };
   }
 
-  announce({ addresses, ports, fingerprint, names }: OwnPlace): void {
-    const sha256 = fingerprint?.replaceAll(":", "").toLowerCase();
-    const known = Object.entries(ports).filter(([, port]) =>
-      port !== undefined
-    );
-    const places = addresses.map((hostname) => ({
-      ...{ hostname, sha256 },
-      ports: Object.fromEntries(known),
-    })).filter((one) => readAlternate(alternateText(one)) !== undefined);
-    const own = places.find(({ hostname }) => !isLoopback(hostname)) ??
-      places[0];
-    if (!own) return; // no client could go there
-    this.#addresses = [alternateText(own), ...names];
+  announce(place: OwnPlace): void {
+    this.#addresses = announcementOf(place);
     this.entries.beat();
-  }
-
-  /** The servers that clients are told of are others now. */
-  #tellOthers(): void {
-    this.alternates.set(
-      this.entries.peers.flatMap(({ addresses: [text = "", ...names] }) => {
-        const place = readAlternate(text);
-        return place ? [{ ...place, names }] : [];
-      }),
-    );
   }
 
   claim(name: string, options: ClaimOptions): Promise<Claim> {

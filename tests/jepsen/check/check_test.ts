@@ -460,7 +460,7 @@ Deno.test("a forgotten session or an unanswered ban excuses what follows from it
       },
     );
     bob.receipts.splice(2, 1); // a private message
-    const sue = play.session("sue.1", { upTo: 0 });
+    const sue = play.session("sue.1", { upTo: 0, forgotten: [9], leftAt: 8 });
     play.show(sue, 10, 9);
     ann2.upTo = 5; // it was gone before the last one
     ann2.stayed = false;

@@ -79,6 +79,8 @@ export interface Session {
   stayed: boolean;
   /** When the server had forgotten its resumable session. */
   readonly forgotten: number[];
+  /** When it asked to log out, which ends that session. */
+  leftAt?: number;
   /** What became of its connections and its rooms; only told, never checked. */
   readonly notes: (readonly [at: number, text: string])[];
 }

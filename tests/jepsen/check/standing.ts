@@ -219,15 +219,15 @@ function* checkEntries(
 }
 
 /**
- * A run is shorter than the five minutes of a resumable session; a ban ends it
- * earlier.
+ * A run is shorter than the five minutes of a resumable session; a ban or a
+ * LOGOUT ends it earlier.
  */
 function* checkForgotten(
   { sessions, measures }: History,
 ): Generator<Violation> {
-  for (const { key, name, forgotten } of sessions) {
+  for (const { key, name, forgotten, leftAt = Infinity } of sessions) {
     const [at] = forgotten;
-    if (at === undefined) continue;
+    if (at === undefined || at > leftAt) continue;
     if (measures.some((one) => one.wanted && same(one.name, name))) continue;
     yield {
       rule: "a resumable session survives",

@@ -136,6 +136,7 @@ export class Visit implements SessionView {
   /** Asks for the end, or ends at once if that cannot be asked for. */
   async logout(): Promise<void> {
     if (!this.isHere) return this.close();
+    if (this.#record) this.#record.leftAt = this.#world.now();
     await this.#server.request("LOGOUT").catch(ignored);
     this.close();
   }
