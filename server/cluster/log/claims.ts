@@ -76,6 +76,22 @@ export class ClaimTable {
     return holder;
   }
 
+  /**
+   * What a server appends for a user may come into the log after another server
+   * has the name, whose user would seem to say it.
+   *
+   * @throws {ChatError} 119 if the name of a sender is that of a user of another
+   * server than `origin` by now.
+   */
+  checkSender(name: string, { server, epoch }: Origin): void {
+    const holder = this.holder(name);
+    if (!holder || holder.server === server && holder.epoch === epoch) return;
+    throw new ChatError(
+      119,
+      "Cannot store that: your name is in use on another server by now",
+    );
+  }
+
   /** Frees the name, if that claim holds it. */
   release({ name, id }: ReleaseEntry, { server, epoch }: Origin): void {
     this.#delete.run(lookAlike(name), server, epoch, id);

@@ -17,6 +17,7 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError } from "../../../protocol.ts";
 import type { Database } from "../../journal/database.ts";
 import { failure } from "../../journal/database_file.ts";
+import type { MessagesEntry } from "../../journal/entries.ts";
 import type { Applier } from "../../journal/log.ts";
 import type { ClaimEntry, ClaimTable } from "./claims.ts";
 import { ClusterError } from "../cluster_error.ts";
@@ -292,6 +293,10 @@ export class Replica {
     let changed: unknown;
     this.#savepoint.run();
     try {
+      if (kind === "messages") {
+        // `kind` says what it is.
+        this.claims.checkSender((entry as MessagesEntry).from, envelope);
+      }
       changed = applier.change(entry, { server, epoch });
     } catch (error) {
       if (isFaultOfFile(error)) throw error;
