@@ -75,11 +75,11 @@ export function openStorage(
 ): Storage {
   using opened = new DisposableStack();
   const database = opened.use(shared?.database ?? new Database(db, log));
-  if (!shared) checkAlone(database, db);
   const entries = shared?.entries ?? database;
   const { bytes = DEFAULT_KEEP.bytes } = keep ?? {};
   const whole = { ...DEFAULT_KEEP, ...keep, bytes };
   try {
+    if (!shared) checkAlone(database, db);
     const journal = new SqliteJournal(database, { ...whole, log, entries });
     const resumables = new ResumableSessionTable(database, entries);
     opened.move();

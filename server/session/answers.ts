@@ -1,11 +1,14 @@
 /**
- * Long answers: what they cost, and how they share the time of the server.
+ * Answers to SENDs that fail; and long answers: what they cost, and how they share
+ * the time of the server.
  *
  * A list of 10,000 rooms or a history of 20 MB takes the server milliseconds. So
  * they are made in turns, with all that takes much time: see server/net/turns.ts.
  *
  * @module
  */
+import { ChatError, encodeError } from "../../protocol.ts";
+import type { Draft } from "../chat/batch.ts";
 import type { Pace } from "../limits/pacing.ts";
 import type { RestTiming } from "../limits/timing.ts";
 import type { Connection } from "../net/connection.ts";
@@ -144,5 +147,41 @@ export class LongList {
     this.#bytes = lines > LONG_LIST ? bytes : undefined;
     this.#madeAt = now;
     return bytes;
+  }
+}
+
+/** The user of drafts that cannot be stored. */
+interface Sender {
+  readonly connection: Connection;
+  /** See `Registered` in sender.ts. */
+  repeated(to: string, key: string | undefined): Uint8Array | undefined;
+}
+
+/**
+ * Answers drafts that cannot be stored, each with the reason; one that was stored
+ * before and is repeated, with SENT.
+ */
+export function refuse(
+  sender: Sender,
+  drafts: readonly Draft[],
+  error: ChatError,
+): void {
+  for (const { to, key } of drafts) {
+    const sent = sentBefore(sender, to, key);
+    const answer = sent ?? encodeError(error, `SEND ${to}`);
+    sender.connection.outbox.answer(answer);
+  }
+}
+
+function sentBefore(
+  sender: Sender,
+  to: string,
+  key: string | undefined,
+): Uint8Array | undefined {
+  try {
+    return sender.repeated(to, key);
+  } catch (unreadable) { // the file may be damaged, too
+    if (!(unreadable instanceof ChatError)) throw unreadable;
+    return undefined;
   }
 }

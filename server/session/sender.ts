@@ -28,6 +28,7 @@ import type { Address, LimitedConnection } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
 import type { Clock } from "../net/clock.ts";
 import type { Floods } from "./floods.ts";
+import { refuse } from "./answers.ts";
 import { PongWait } from "./pong.ts";
 import type { Connection } from "../net/connection.ts";
 
@@ -260,10 +261,7 @@ export class Registered implements Peer {
     return encodeSents({ to, ...stored, ...stored.delivery });
   }
 
-  /**
-   * Stores drafts. If they cannot be stored, answers each with the reason; one
-   * that was stored before and is repeated, with that.
-   */
+  /** Stores drafts; if they cannot be stored, refuses them. */
   async #append(drafts: readonly Draft[]): Promise<readonly Stored[]> {
     try {
       const bytes = drafts.reduce((sum, { body }) => sum + body.length, 0);
@@ -271,10 +269,7 @@ export class Registered implements Peer {
       return await this.#shared.journal.append(this.user.name, drafts);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
-      for (const { to, key } of drafts) {
-        const sent = this.repeated(to, key);
-        this.connection.outbox.answer(sent ?? encodeError(error, `SEND ${to}`));
-      }
+      refuse(this, drafts, error);
       return [];
     }
   }
