@@ -15,7 +15,7 @@ import type { Append, Log } from "../journal/log.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import {
   endOf,
-  isSameTarget,
+  isSameName,
   type Measure,
   Measures,
   storedTarget,
@@ -69,11 +69,15 @@ export class Bans {
     this.#delete = database.prepare(
       "DELETE FROM bans WHERE kind = ? AND value = ?",
     );
-    const values = database.prepare("SELECT value FROM bans WHERE kind = ?");
-    const deleteSame = (target: Target) => {
-      for (const row of values.all(target.kind)) {
-        const one = { kind: target.kind, value: String(row["value"]) };
-        if (isSameTarget(one, target)) this.#delete.run(one.kind, one.value);
+    const names = database.prepare(
+      "SELECT value FROM bans WHERE kind = 'name'",
+    );
+    const deleteSame = ({ kind, value }: Target) => {
+      this.#delete.run(kind, value);
+      if (kind === "address") return; // it has one spelling
+      for (const row of names.all()) {
+        const name = String(row["value"]);
+        if (isSameName(name, value)) this.#delete.run(kind, name);
       }
     };
     this.#ban = entries.register("ban", {
