@@ -189,6 +189,20 @@ natsTest(
   },
 );
 
+natsTest(
+  "a server that is started before NATS serves when the servers of NATS have found each other",
+  async (nats) => {
+    await Promise.all([0, 1, 2].map((server) => nats.kill(server)));
+    await using server = start(nats, 0);
+    await server.out.until(/Waiting for NATS at /);
+    for (const node of [0, 1, 2]) nats.run(node);
+
+    using alice = await RawClient.enter(await server.port(), "alice", "#one");
+    await alice.send("SEND #one\nContent-length: 5\n\nhello");
+    await alice.next("SENT");
+  },
+);
+
 Deno.test("a server that waits for NATS says so, and can be stopped", async () => {
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = free.addr;
