@@ -13,7 +13,7 @@ import { fault, type World } from "./world.ts";
 
 /** A fault that a server can have. */
 interface Fault {
-  /** Whose it is. Those of NATS, and some of Parley, need several servers. */
+  /** Its kind of server. Faults of NATS, and some of Parley, need several. */
   readonly of: "parley" | "nats";
   readonly needsSeveral?: boolean;
   /** Whether no two servers may have it, because that loses what is stored. */
