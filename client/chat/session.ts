@@ -65,7 +65,7 @@ export interface SessionParts {
   readonly access: Access;
   /** The name to register. */
   readonly name: string;
-  /** Whose messages are hidden. Default: nobody's, and nothing is remembered. */
+  /** Users whose messages are hidden. Default: no users, and nothing is stored. */
   readonly ignored?: IgnoredUsers;
   /** Calls and files. Default: we can be called, and others can get nothing. */
   readonly direct?: DirectSettings;

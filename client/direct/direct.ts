@@ -362,7 +362,7 @@ export class Direct {
 
 const NO_SESSION = "There is no direct session. /call NAME starts one.";
 
-/** Whose call or offer it is. */
+/** The user whose call or offer it is. */
 function userOf(one: Call | Transfer): string {
   return "role" in one ? one.peer : one.name;
 }

@@ -74,7 +74,7 @@ export function missingText(
   return isUsual ? `${peer} c${why.slice(1)}` : `${peer}: ${why}`;
 }
 
-/** Whose disk has changed the names of a transfer. */
+/** Tells on whose disk the names of a transfer are others. */
 export function renamedText({ sends, peer }: Transfer): string {
   return `Names changed on ${sends ? `${peer}'s` : "this"} disk:`;
 }

@@ -107,7 +107,7 @@ export class RoomShares implements RoomKeeper {
     this.#shares.setIdle(room, !isOccupied);
   }
 
-  /** Whose room it is; undefined if no network is known for it. */
+  /** The owner of a room; undefined if no network is known for it. */
   ownerOf(name: string): RoomOwner | undefined {
     return this.#rooms.get(name) ?? this.#ended.get(name);
   }

@@ -30,9 +30,9 @@ export interface Subjects {
   readonly stored: string;
   /** Behind it, a server's name: its heartbeats. */
   readonly heartbeat: string;
-  /** Behind it, a server's name: who uses that name answers. */
+  /** Behind it, a server's name: the server that uses it answers. */
   readonly name: string;
-  /** Who is where. */
+  /** Servers tell each other there which users they have. */
   readonly here: string;
 }
 

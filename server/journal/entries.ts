@@ -45,7 +45,7 @@ export interface MessagesEntry {
   /** Keys of messages from before this time are not known any more. */
   readonly keysSince: number;
   readonly drafts: readonly Draft[];
-  /** Whose the rooms are that have no history, and get it with these messages. */
+  /** The owners of rooms whose history begins with these messages. */
   readonly owners?: readonly OwnedRoom[] | undefined;
 }
 

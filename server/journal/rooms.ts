@@ -126,7 +126,7 @@ export class RoomTable {
       });
   }
 
-  /** Whose the rooms are that get their first messages with these drafts. */
+  /** The owners of rooms that get their first messages with these drafts. */
   ownersOf(drafts: readonly Draft[]): OwnedRoom[] {
     const rooms = new Set(drafts.map(({ to }) => to));
     return [...rooms].filter((room) => !this.targets.has(room))

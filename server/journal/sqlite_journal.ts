@@ -56,7 +56,7 @@ const MAX_RECIPIENTS = 10_000;
 interface Fresh {
   readonly batch: Batch;
   readonly keyed: readonly number[];
-  /** Whose its room is, if the entry says that. */
+  /** The owner of its room, if the entry says that. */
   readonly owner: RoomOwner | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Who is where, over real servers of NATS of which one is killed. */
+/** Servers know each other's users, over real servers of NATS, one of them killed. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { connectNats, type Nats } from "../../server/cluster/nats.ts";
 import { CLOCK } from "../../server/net/clock.ts";

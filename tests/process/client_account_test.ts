@@ -67,7 +67,7 @@ for (const [why, text, told] of TOO_EASY) {
     }
     assertEquals((await server.context.accounts.load()).all(), []);
 
-    // Who has an account signs in with any password.
+    // A user who has an account signs in with any password.
     await makeAccount(server.port, "alice", text);
     const { code } = await runClient([
       ...[...where, "--login", "--password-file", file.path],

@@ -1,4 +1,4 @@
-/** Whose pages and names a page's server answers: no page of another site. */
+/** The pages and names that a page's server answers: no page of another site. */
 import { assertEquals } from "@std/assert";
 import { namesOf, refusal } from "../../web/serve/origin.ts";
 import { certificateFor } from "../../server/certificate.ts";

@@ -1,5 +1,5 @@
 /**
- * Who holds which name, on all servers: the first claim in the log wins, and a
+ * Claims of names, on all servers: the first one in the log holds the name, and a
  * server that is gone frees what it held.
  *
  * @module
@@ -22,7 +22,7 @@ export interface ClaimEntry {
 /** An entry: a claim is given up. */
 export type ReleaseEntry = Pick<ClaimEntry, "name" | "id">;
 
-/** Who holds a name. */
+/** The server whose user holds a name. */
 export interface Holder extends Origin {
   readonly name: string;
   readonly id: number;
@@ -49,7 +49,7 @@ export class ClaimTable {
     );
   }
 
-  /** Who holds the name that is `name` or looks like it. */
+  /** The holder of the name that is `name` or looks like it. */
   holder(name: string): Holder | undefined {
     const row = this.#find.get(lookAlike(name));
     return row && {

@@ -15,7 +15,7 @@ import { ClusterError } from "../cluster_error.ts";
 /** Which entries there are. Raise it when an older server could not apply one. */
 export const LOG_VERSION = 1;
 
-/** Who appended entries: a server, from its start until it is gone. */
+/** The server that appended entries, from its start until it is gone. */
 export interface Origin {
   /** The server's name. */
   readonly server: string;

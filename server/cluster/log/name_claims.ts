@@ -36,7 +36,7 @@ export interface NameClaimsOptions {
 /** What a claim changes. */
 interface Changed {
   readonly isOwn: boolean;
-  /** Whose user loses the name. */
+  /** The server whose user loses the name. */
   readonly loser: Holder | undefined;
 }
 

@@ -2,8 +2,8 @@
  * Reads the stream, from the cursor on, and applies it in order.
  *
  * NATS sends each entry again when it is stored. That is fast, but entries can be
- * missing: then they are asked for. Whoever hears of a sequence that is not
- * applied calls {@linkcode Reader.want}.
+ * missing: then they are asked for. A part of the server that hears of a sequence
+ * that is not applied calls {@linkcode Reader.want}.
  *
  * @module
  */

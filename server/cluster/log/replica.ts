@@ -58,7 +58,7 @@ export interface UpEntry {
   readonly claims: readonly ClaimEntry[];
 }
 
-/** Who waits for an entry of this server. */
+/** A caller that waits for an entry of this server. */
 export interface Waiting {
   resolve(result: unknown): void;
   reject(error: unknown): void;
@@ -71,7 +71,7 @@ export interface OriginApplier<E, C, R> extends Applier<E, C, R> {
 
 /** What the replica tells the rest of the server. */
 export interface ReplicaEvents {
-  /** Who waits for these entries; undefined if it was no server in this process. */
+  /** The callers that wait for these entries, if this process appended them. */
   waiting(envelope: Envelope): readonly Waiting[] | undefined;
   /** An epoch is open now. `lost`: claims that it did not get. */
   up(origin: Origin, lost: readonly ClaimEntry[]): void;

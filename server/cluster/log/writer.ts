@@ -150,7 +150,7 @@ export class Writer {
     });
   }
 
-  /** Who waits for entries that are applied now. */
+  /** The callers that wait for entries that are applied now. */
   waiting({ epoch, counter }: Envelope): readonly Waiting[] | undefined {
     if (epoch !== this.#epoch) return undefined;
     if (counter !== this.#inFlight?.counter) return undefined;

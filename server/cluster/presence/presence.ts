@@ -1,6 +1,6 @@
 /**
- * Who is where: each server of a cluster tells the others of its users, and knows
- * those of the others, over a {@linkcode Bus} that may lose, repeat and reorder.
+ * The users of all servers: each server of a cluster tells the others of its
+ * users, and knows those of the others, over a {@linkcode Bus} that may lose, repeat and reorder.
  *
  *     beat   once a second: how many deltas there were, and the digest of all facts
  *     delta  what has changed, numbered

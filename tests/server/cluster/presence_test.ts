@@ -1,4 +1,4 @@
-/** Who is where on two servers, and what their users are told of it. */
+/** Two servers know each other's users, and tell their own of them. */
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { listRooms } from "../../../server/chat/room_list.ts";

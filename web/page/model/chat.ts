@@ -78,7 +78,7 @@ export class Chat implements CommandClient {
   /** The sender of the last private message to us. */
   lastSender: string | undefined;
   readonly watcher: Watcher;
-  /** Whose messages are hidden, by what the names look like. */
+  /** Users whose messages are hidden, by what the names look like. */
   readonly ignored: Map<string, string> = new Map();
   readonly declines: DeclineLimit = new DeclineLimit();
   readonly #session: ChatSession;
