@@ -63,6 +63,7 @@ import {
   Keepalive,
   PING_AFTER_MS,
 } from "./keepalive.ts";
+import { Postponed } from "./postponed.ts";
 
 /**
  * After a connection of this length, or one with any answer, pauses start short
@@ -70,9 +71,6 @@ import {
  * less often. In milliseconds.
  */
 const STAYED_MS = 30_000;
-
-/** The wait after a 108 without Retry-After, in milliseconds. */
-const LEAST_RETRY_AFTER_MS = 1_000;
 
 /** What a {@linkcode ReconnectingConnection} needs. */
 export interface ReconnectingOptions {
@@ -117,10 +115,7 @@ export class ReconnectingConnection implements Disposable, Requester {
   readonly #attempts: Attempts;
   #pauseOver: AbortController | undefined; // while it pauses
   #parked: PendingRequest[] = []; // wait for a connection, or for their turn
-  #postponed: PendingRequest[] = []; // rate-limited by the server
-  #resumeAt = 0; // about
-  #pauses = 0; // of the rate limit that are not over
-  #toldUntil = 0; // when the wait is over that the owner was told of
+  readonly #postponed: Postponed; // rate-limited by the server
   #asked = 0; // requests that were ever made; postponed ones count again
   #unsettled = 0; // requests of which nothing is certain yet
   #bytes = 0; // in them
@@ -140,6 +135,8 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#options = options;
     this.#clock = options.clock ?? CLOCK;
     this.#attempts = new Attempts(options.home);
+    const { signal } = this.#stop;
+    this.#postponed = new Postponed(this.#clock, signal, () => this.#resume());
   }
 
   /** Whether it was ever registered. */
@@ -154,14 +151,13 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** Whether messages wait for the server's rate limit, as the owner was told. */
   get slowed(): boolean {
-    return this.#postponed.length > 0 &&
-      this.#clock.now() < this.#toldUntil;
+    return this.#postponed.isTold;
   }
 
   /** Requests without an answer, in their order; after the end, in vain. */
   get unanswered(): readonly Request[] {
     const sent = this.registered?.unanswered ?? [];
-    return [...this.#postponed, ...sent, ...this.#parked];
+    return [...this.#postponed.requests, ...sent, ...this.#parked];
   }
 
   /** Makes a request whose answer comes among the events alone. */
@@ -265,7 +261,7 @@ export class ReconnectingConnection implements Disposable, Requester {
     this.#stop.abort();
     this.#connection?.close(reason);
     this.#settling?.resolve();
-    for (const { reject } of [...this.#postponed, ...this.#parked]) {
+    for (const { reject } of [...this.#postponed.requests, ...this.#parked]) {
       reject?.(this.#end ?? closed());
     }
   }
@@ -405,26 +401,13 @@ export class ReconnectingConnection implements Disposable, Requester {
       if (request?.lasting) this.#settle(request);
       yield event;
     }
-    if (this.#postponed.length > 0) this.#resume();
+    if (this.#postponed.requests.length > 0) this.#resume();
   }
 
   /** Sends nothing more until the time that the server has told is over. */
   #postpone(request: PendingRequest, why: ChatError, owner: Owner): void {
-    this.#postponed.push(request);
     this.answered++;
-    const now = this.#clock.now();
-    const until = now + (retryAfterMs(why) || LEAST_RETRY_AFTER_MS);
-    if (until - Math.max(now, this.#toldUntil) > QUIET_WAIT_MS) {
-      this.#toldUntil = until;
-      owner.slowed?.(why);
-    }
-    if (until <= this.#resumeAt) return;
-    this.#resumeAt = until;
-    this.#pauses++;
-    this.#clock.sleep(until - now, this.#stop.signal).then(() => {
-      this.#pauses--;
-      this.#resume();
-    });
+    this.#postponed.add(request, why, (why) => owner.slowed?.(why));
   }
 
   /**
@@ -433,7 +416,7 @@ export class ReconnectingConnection implements Disposable, Requester {
    */
   #resume(): void {
     const connection = this.registered;
-    if (!connection || this.#pauses > 0) return;
+    if (!connection || !this.#postponed.isDue) return;
     if (connection.unanswered.length > 0) return;
     const waiting = [...this.#takePostponed(), ...this.#parked.splice(0)];
     for (const request of waiting) connection.send(request);
@@ -441,8 +424,9 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** What was postponed, to be sent as if for the first time. */
   #takePostponed(): PendingRequest[] {
-    this.#asked += this.#postponed.length;
-    return this.#postponed.splice(0);
+    const requests = this.#postponed.take();
+    this.#asked += requests.length;
+    return requests;
   }
 
   #ask(request: PendingRequest): Request {
@@ -469,9 +453,10 @@ export class ReconnectingConnection implements Disposable, Requester {
 
   /** Whether a request has to wait for those that wait for the rate limit. */
   #isBehind({ verb }: Request): boolean {
-    if (this.#postponed.length === 0) return false;
+    const { requests } = this.#postponed;
+    if (requests.length === 0) return false;
     return IN_ORDER.has(verb) ||
-      [...this.#postponed, ...this.#parked].some(({ verb }) => verb !== "SEND");
+      [...requests, ...this.#parked].some(({ verb }) => verb !== "SEND");
   }
 
   #settle({ body }: Request): void {

@@ -25,6 +25,7 @@ import connectionError from "../../core/net/connection_error.ts" with {
   type: "text",
 };
 import keepalive from "../../core/net/keepalive.ts" with { type: "text" };
+import postponed from "../../core/net/postponed.ts" with { type: "text" };
 import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
@@ -135,7 +136,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
-  ...inFolder("/core/net", "ts", { keepalive, reconnecting, route, stream }),
+  ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
+  ...inFolder("/core/net", "ts", { route, stream }),
   ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
   ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
   ...inFolder("/model", "ts", {
