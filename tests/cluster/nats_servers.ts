@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { within } from "../tools/net/within.ts";
+import { skippedIf } from "../tools/system/skips.ts";
 
 /** How many there are. */
 const SERVERS = 3;
@@ -29,22 +30,25 @@ function find(): { program?: string; reason?: string } {
   }
 }
 
-/** Whether tests can have servers of NATS. */
-export const hasNats: boolean = program !== undefined;
-
 /** A test that gets three servers of NATS, for it alone. */
 export function natsTest(
   name: string,
   body: (nats: NatsServers) => Promise<void>,
 ): void {
-  Deno.test({
-    name: hasNats ? name : `${name} (skipped: ${reason})`,
-    ignore: !hasNats,
+  Deno.test(needsNats({
+    name,
     async fn() {
       await using nats = await NatsServers.start();
       await body(nats);
     },
-  });
+  }));
+}
+
+/** A test that starts servers of NATS; skipped where there is no program for it. */
+export function needsNats<T>(
+  test: Parameters<typeof skippedIf<T>>[1],
+): ReturnType<typeof skippedIf<T>> {
+  return skippedIf(program === undefined ? reason : undefined, test);
 }
 
 /** Lines for the configuration of a server. */
