@@ -167,6 +167,10 @@ class Joined implements Cluster {
     this.entries.beat();
   }
 
+  caughtUp(): Promise<void> {
+    return this.entries.caughtUp();
+  }
+
   claim(name: string, options: ClaimOptions): Promise<Claim> {
     return this.entries.claims.claim(name, options);
   }

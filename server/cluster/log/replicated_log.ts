@@ -41,6 +41,9 @@ const NAME_ANSWER_MS = 500;
 /** The others are told within this time that a server stops. */
 const GOODBYE_MS = 2_000;
 
+/** The kind of the entries of {@linkcode ReplicatedLog.caughtUp}. */
+const CAUGHT_UP = "caught-up";
+
 /** Options of {@linkcode openLog}. */
 export interface ReplicatedLogOptions {
   /** The connection, which the caller closes. */
@@ -200,6 +203,8 @@ export class ReplicatedLog implements Log, AsyncDisposable {
       append: (item) => this.#writer.append(item),
       isOwn,
     });
+    // It changes nothing: when it comes back, all before it is applied.
+    this.#replica.register(CAUGHT_UP, { change: () => {}, applied: () => {} });
     nats.failed.then(fail);
   }
 
@@ -268,6 +273,16 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   }
 
   #rejectStart: (error: ClusterError) => void = () => {};
+
+  /**
+   * Resolves when all is applied that any server had stored before the call.
+   *
+   * @throws {ChatError} 119 if the log takes no entries.
+   * @throws {UndecidedError} If it does not answer.
+   */
+  caughtUp(): Promise<void> {
+    return this.#writer.append({ kind: CAUGHT_UP, entry: {} });
+  }
 
   /** How many entries are not applied yet. */
   get lag(): number {
