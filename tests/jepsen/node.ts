@@ -6,6 +6,7 @@
  */
 import { FaultProxy } from "../tools/net/fault_proxy.ts";
 import { WatchedServer } from "../tools/watched_server.ts";
+import { empty } from "./programs.ts";
 
 /** What a {@linkcode ParleyNode} is made of. */
 export interface NodeOptions {
@@ -66,6 +67,16 @@ export class ParleyNode implements AsyncDisposable {
     return this.#server?.port ?? 0;
   }
 
+  /** The same for pages. */
+  get webPort(): number {
+    return this.webProxy.target;
+  }
+
+  /** Whether it tells clients that it is at this port of this computer. */
+  isAt(port: number): boolean {
+    return this.runs && [this.port, this.webPort].includes(port);
+  }
+
   /** Starts it; again, if it cannot start yet because others do not run. */
   async up(): Promise<void> {
     const until = performance.now() + START_MS;
@@ -111,9 +122,7 @@ export class ParleyNode implements AsyncDisposable {
 
   /** Deletes all that it stores; it must be down. */
   async wipe(): Promise<void> {
-    for await (const { name } of Deno.readDir(this.folder)) {
-      await Deno.remove(`${this.folder}/${name}`, { recursive: true });
-    }
+    await empty(this.folder);
   }
 
   /** Sends its process a signal: SIGSTOP, or SIGCONT. */

@@ -263,6 +263,7 @@ const DIFFERING: readonly [
     bans: [],
   })],
   ["a mute", ["all servers have the same mutes"], () => ({ mutes: ["x"] })],
+  ["what they read", ["all servers read the same"], () => ({ hash: "h2" })],
   [
     "a message that was never answered",
     ["HISTORY gives what is stored", "all servers store the same"],

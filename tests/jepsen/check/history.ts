@@ -126,6 +126,8 @@ export interface Entry {
   readonly client: string;
   readonly name: string;
   readonly server: string;
+  /** Whether it was another server that has told of this one. */
+  readonly isTold: boolean;
   /** When it asked, and when it was registered. */
   readonly at: number;
   readonly done: number;
@@ -141,6 +143,8 @@ export interface ServerState {
   readonly accounts: readonly string[];
   readonly bans: readonly string[];
   readonly mutes: readonly string[];
+  /** The hash of the log up to its end, if there are several servers. */
+  readonly hash?: string | undefined;
 }
 
 /** Something that went wrong outside of all messages, in words. */

@@ -144,11 +144,18 @@ function* checkRooms(
   }
 }
 
-/** All servers have the same messages in the same order. */
+/** All servers have the same messages in the same order, and the same log. */
 function* checkSame(
   one: ServerState,
   other: ServerState,
 ): Generator<Violation> {
+  if (one.hash !== other.hash) {
+    yield {
+      rule: "all servers read the same",
+      what: `${one.name} has the hash ${one.hash}, ${other.name} ${other.hash}`,
+      story: [],
+    };
+  }
   const difference = firstDifference(one.messages, other.messages);
   if (difference === undefined) return;
   yield {
