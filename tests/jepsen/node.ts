@@ -25,6 +25,9 @@ export interface NodeOptions {
 const START_MS = 60_000;
 const AGAIN_MS = 1_000;
 
+/** So many of its last lines are told, if it ends by itself. */
+const LAST_LINES = 12;
+
 /** See the top of the file. */
 export class ParleyNode implements AsyncDisposable {
   readonly name: string;
@@ -116,7 +119,8 @@ export class ParleyNode implements AsyncDisposable {
   /** Asks it to end, and waits. */
   async end(): Promise<void> {
     await using server = this.#takeDown();
-    const code = await server?.stop() ?? 0;
+    if (!server || server.ended) return;
+    const code = await server.stop();
     if (code !== 0) this.#options.trouble(this.name, `ended with ${code}`);
   }
 
@@ -162,9 +166,12 @@ export class ParleyNode implements AsyncDisposable {
     // Another program may get its port meanwhile.
     for (const proxy of this.#proxies) proxy.refuses = true;
     if (!server) return undefined;
-    const { ended, errors } = server;
+    const { ended, errors, printed } = server;
     const { trouble } = this.#options;
-    if (ended) trouble(this.name, "ended by itself");
+    if (ended) {
+      const last = printed.slice(-LAST_LINES).join("\n");
+      trouble(this.name, `ended by itself, after\n${last}`);
+    }
     if (errors !== "") trouble(this.name, `wrote to its errors: ${errors}`);
     return server;
   }

@@ -73,6 +73,11 @@ export interface Session {
   readonly receipts: Receipt[];
   readonly stays: Stay[];
   /**
+   * Rooms that it asked to join. The answer can be lost, or a refusal because it
+   * cannot be stored; until then it is sent their messages.
+   */
+  readonly asked: string[];
+  /**
    * Whether it was there at the end of the run, and so should have been shown
    * everything.
    */

@@ -41,6 +41,7 @@ export class Play {
       upTo: Infinity,
       receipts: [],
       stays: [],
+      asked: [],
       stayed: true,
       forgotten: [],
       notes: [],

@@ -56,6 +56,7 @@ export class Visit implements SessionView {
   readonly #open = new Map<string, Stay>();
   readonly #notes: [number, string][] = [];
   readonly #receipts: Receipt[] = []; // stored ones come first of all
+  readonly #asked: string[] = [];
   #record: Session | undefined;
   #token: string | undefined;
   #newest = 0; // of what was shown
@@ -118,6 +119,7 @@ export class Visit implements SessionView {
 
   /** Joins a room, unless the server refuses. */
   async join(room: string): Promise<void> {
+    this.#asked.push(room);
     await Promise.race([this.ended, this.chat.join(room, () => {})])
       .catch(ignored);
   }
@@ -209,6 +211,7 @@ export class Visit implements SessionView {
         upTo: 0,
         receipts: this.#receipts,
         stays: [],
+        asked: this.#asked,
         stayed: false,
         forgotten: [],
         notes: this.#notes,
