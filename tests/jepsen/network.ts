@@ -10,8 +10,13 @@
  */
 import { runProgram } from "./programs.ts";
 
-/** Cables of runs side by side have other addresses. */
-const NETWORKS = 200;
+/** Cables of runs side by side have other addresses: 10.200.0.0 to 10.249.249.255. */
+const NETWORKS = 250;
+const FIRST_NETWORK = 200;
+const LARGER_NETWORKS = 50;
+
+/** Addresses of one cable: two for its ends, and two that the network takes. */
+const CABLE_ADDRESSES = 4;
 
 /** See the top of the file. */
 export class Network implements AsyncDisposable {
@@ -89,8 +94,10 @@ async function openCable(
 ): Promise<Cable> {
   const name = `parley${Deno.pid}n${number}`;
   const end = `pj${Deno.pid}n${number}`; // names of ends have 15 characters at most
-  const network = `10.${213 + number}.${Deno.pid % NETWORKS}`;
-  const [here, there] = [`${network}.1`, `${network}.2`];
+  const larger = Math.floor(Deno.pid / NETWORKS) % LARGER_NETWORKS;
+  const network = `10.${FIRST_NETWORK + larger}.${Deno.pid % NETWORKS}`;
+  const first = CABLE_ADDRESSES * number;
+  const [here, there] = [`${network}.${first + 1}`, `${network}.${first + 2}`];
   await runProgram("ip", "netns", "add", name);
   parts.defer(() => runProgram("ip", "netns", "del", name));
   for (
