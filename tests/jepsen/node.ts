@@ -65,6 +65,11 @@ export class ParleyNode implements AsyncDisposable {
     return this.#server !== undefined;
   }
 
+  /** Whether its process has ended although nobody ended it. */
+  get hasEnded(): boolean {
+    return this.#server?.ended ?? false;
+  }
+
   /** Where it listens itself; for those that no fault concerns. */
   get port(): number {
     return this.#server?.port ?? 0;

@@ -72,7 +72,10 @@ export async function run(options: RunOptions): Promise<History> {
     });
     world.nodes = cluster.nodes;
     const plan = planOf({ seed, forMs, faults, nodes: servers });
-    await play(world, seed, () => strikeAll(world, cluster, plan, seed));
+    const strike = () => strikeAll(world, cluster, plan, seed);
+    await play(world, seed, strike).catch((error) =>
+      trouble("the run", `${error.stack}`)
+    );
     for (const node of cluster.nodes) await node.end();
   }
   return world.history;
@@ -152,7 +155,7 @@ function crowd(world: RunningWorld, seed: number) {
 /** Sends the last message; gives its id. */
 async function sayLast(world: World): Promise<number> {
   const name = "closer";
-  const [node] = world.nodes;
+  const node = world.nodes.find((one) => one.runs && !one.hasEnded);
   const send = sending(world, {
     ...{ session: name, name, to: "ALL", text: LAST },
   });
