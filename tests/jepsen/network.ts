@@ -100,9 +100,12 @@ async function openCable(
   const [here, there] = [`${network}.${first + 1}`, `${network}.${first + 2}`];
   await runProgram("ip", "netns", "add", name);
   parts.defer(() => runProgram("ip", "netns", "del", name));
+  const cable = `link add ${end} type veth peer name eth0 netns ${name}`;
+  await runProgram("ip", ...cable.split(" "));
+  // It ends at once, and that in a namespace some time after its end.
+  parts.defer(() => runProgram("ip", "link", "del", end));
   for (
     const words of [
-      `link add ${end} type veth peer name eth0 netns ${name}`,
       `addr add ${here}/30 dev ${end}`,
       `link set ${end} up`,
       `-n ${name} addr add ${there}/30 dev eth0`,
