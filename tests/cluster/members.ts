@@ -9,6 +9,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { subjectsOf } from "../../server/cluster/names.ts";
+import { connectNats, type Nats } from "../../server/cluster/nats.ts";
 import { IN_MEMORY } from "../../server/journal/journal.ts";
 import { type Cluster, joinCluster } from "../../server/join.ts";
 import { type Server, startServer } from "../../server/start.ts";
@@ -29,8 +30,10 @@ const TABLES: readonly string[] = [
 const LOOK_EVERY_MS = 20;
 
 /** See the top of the file. */
-export class Members {
+export class Members implements AsyncDisposable {
   readonly #addresses: readonly string[];
+  /** Deletes the logs of clusters that are over. */
+  #nats: Promise<Nats> | undefined;
   #ready: ClusterMember[] = [];
   /** By the file of their database: those that go on after a restart. */
   readonly #next = new Map<string, ClusterMember>();
@@ -57,10 +60,24 @@ export class Members {
       shared: member.cluster,
       check: () => member.check(),
       left: async () => {
-        if (db === IN_MEMORY) await member[Symbol.asyncDispose]();
+        if (db === IN_MEMORY) await this.#end(member);
         else this.#next.set(db, await member.again());
       },
     };
+  }
+
+  /** Ends those that no test has taken. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const left = [...this.#ready.splice(0), ...this.#next.values()];
+    await Promise.all(left.map((one) => one.giveUp()));
+    await (await this.#nats)?.[Symbol.asyncDispose]();
+  }
+
+  async #end(member: ClusterMember): Promise<void> {
+    const [servers, name] = [this.#addresses, "tests"];
+    this.#nats ??= connectNats({ servers, name, log: () => {} });
+    await member[Symbol.asyncDispose]();
+    await (await this.#nats).jsm.streams.delete(member.stream);
   }
 
   async #make(): Promise<ClusterMember> {
@@ -76,7 +93,8 @@ class ClusterMember implements AsyncDisposable {
   readonly #other: Server;
   readonly #log: string[];
   readonly #join: (server: string) => Promise<Cluster>;
-  readonly #stream: string;
+  /** The log, which somebody else deletes. */
+  readonly stream: string;
 
   private constructor(
     { cluster, listener, other, log }: {
@@ -92,7 +110,7 @@ class ClusterMember implements AsyncDisposable {
     this.#listener = listener;
     this.#other = other;
     this.#log = log;
-    this.#stream = stream;
+    this.stream = stream;
     this.#join = join;
   }
 
@@ -136,11 +154,19 @@ class ClusterMember implements AsyncDisposable {
       ...{ cluster: await this.#join("tested"), listener: this.#listener },
       ...{ other: this.#other, log: this.#log },
     };
-    return new ClusterMember(parts, this.#stream, this.#join);
+    return new ClusterMember(parts, this.stream, this.#join);
   }
 
+  /** Ends both, of which one was not started. */
+  async giveUp(): Promise<void> {
+    await this[Symbol.asyncDispose]();
+    const { cluster } = this;
+    await cluster[Symbol.asyncDispose]();
+    cluster.database.close();
+  }
+
+  /** Ends the one that listens. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener.nats.jsm.streams.delete(this.#stream);
     await this.#other[Symbol.asyncDispose]();
   }
 
