@@ -172,7 +172,7 @@ export class NatsServers implements AsyncDisposable {
     return `
       server_name: n${server + 1}
       listen: "127.0.0.1:${this.#ports[server]}"
-      jetstream { store_dir: "${this.#folder}/n${server}", max_file: 1G }
+      jetstream { store_dir: "${this.#folder}/n${server}", max_file: 10G }
       cluster {
         name: test
         listen: "127.0.0.1:${this.#routes[server]}"
