@@ -142,7 +142,7 @@ export class NatsNode implements AsyncDisposable {
     this.#settings = `
       server_name: ${this.name}
       listen: "${this.#host}:${clients}"
-      jetstream { store_dir: "${this.folder}", max_file: 1G }
+      jetstream { store_dir: "${this.folder}", max_file: 10G }
       cluster {
         name: jepsen
         listen: "${this.#host}:${routes}"

@@ -3,7 +3,8 @@
  * goes. What is in it is read by reader.ts.
  *
  * A setting that is wrong loses messages some day, so that all are checked at the
- * start, and a server refuses a stream that is another one.
+ * start, and a server refuses a stream that is another one. The bounds alone may
+ * differ: log_bounds.ts sets them.
  *
  * @module
  */
@@ -12,6 +13,7 @@ import type {
   StreamConfig,
   StreamInfo,
 } from "@nats-io/jetstream";
+import { sizeText } from "../../journal/retention.ts";
 import { StartError } from "../../journal/start_error.ts";
 import type { Subjects } from "../names.ts";
 
@@ -25,6 +27,14 @@ const DUPLICATES_NS = 120_000_000_000;
 const NOT_FOUND = 10_059;
 const OTHER_SETTINGS = 10_058;
 const NO_REPLICAS = new Set([10_005, 10_023, 10_074]);
+const NO_ROOM = 10_047;
+
+/** What is older, or more, is deleted from the log; Infinity: nothing is. */
+export interface Bounds {
+  readonly ageMs: number;
+  /** On each server of NATS, with what NATS itself stores beside the entries. */
+  readonly bytes: number;
+}
 
 /** How long a step of the start waits for NATS to find a leader. */
 const RETRY_MS = 200;
@@ -38,6 +48,7 @@ export interface StreamEnds {
   readonly first: number;
   /** The sequence of the newest entry; 0 before the first one. */
   readonly last: number;
+  readonly bounds: Bounds;
   /** The server of NATS that decides; undefined while there is none. */
   readonly leader: string | undefined;
   /** The other servers of NATS that store it, and whether each has all of it. */
@@ -52,7 +63,7 @@ function settings(subjects: Subjects, mark: string): Partial<StreamConfig> {
     num_replicas: REPLICAS,
     storage: "file",
     retention: "limits",
-    discard: "new",
+    discard: "old",
     allow_direct: true,
     deny_delete: true,
     deny_purge: true,
@@ -62,11 +73,20 @@ function settings(subjects: Subjects, mark: string): Partial<StreamConfig> {
   };
 }
 
+/** Which settings {@linkcode setBounds} sets. */
+function bounding({ ageMs, bytes }: Bounds): Partial<StreamConfig> {
+  return {
+    discard: "old",
+    max_age: ageMs === Infinity ? 0 : ageMs * NS_PER_MS,
+    max_bytes: bytes === Infinity ? -1 : bytes,
+  };
+}
+
+const NS_PER_MS = 1_000_000;
+
 /** Settings that may not be there, as NATS shows them then. */
 const ABSENT: Readonly<Record<string, unknown>> = {
   max_msgs: -1,
-  max_bytes: -1,
-  max_age: 0,
   max_msgs_per_subject: -1,
   max_msg_size: -1,
   no_ack: false,
@@ -89,6 +109,7 @@ export interface NewStream {
   readonly first: number;
   /** Whether there must be none yet. */
   readonly isNeeded: boolean;
+  readonly bounds: Bounds;
 }
 
 /**
@@ -112,6 +133,7 @@ export async function openStream(
       return await findOrMake(jsm, subjects, make);
     } catch (error) {
       if (error instanceof StartError) throw error;
+      if (isNoRoom(error)) throw new StartError(noRoom(subjects, make?.bounds));
       if (NO_REPLICAS.has(codeOf(error))) {
         throw new StartError(
           `Cannot make the stream ${subjects.stream}: NATS has not ` +
@@ -150,14 +172,17 @@ async function findOrMake(
         "if the stream is lost, see docs/cluster.md",
     );
   }
-  const { mark, first } = make;
+  const { mark, first, bounds } = make;
   try {
-    const made = { ...settings(subjects, mark), first_seq: first };
+    const made = {
+      ...{ ...settings(subjects, mark), ...bounding(bounds) },
+      first_seq: first,
+    };
     // The other settings are those that NATS takes by itself.
     return checked(await jsm.streams.add(made as StreamConfig), subjects);
   } catch (error) {
     if (codeOf(error) !== OTHER_SETTINGS) throw error;
-    // Another server made it at the same time, with its own mark.
+    // Another server made it at the same time, with its own mark and bounds.
     return checked(await jsm.streams.info(subjects.stream), subjects);
   }
 }
@@ -168,6 +193,8 @@ function checked(info: StreamInfo, subjects: Subjects): StreamEnds {
   const wanted = settings(subjects, markOf(info));
   const wrong = Object.entries({ ...ABSENT, ...wanted })
     .filter(([name, value]) => !isAsWanted(name, found[name], value))
+    // Without a limit, none is discarded.
+    .filter(([name]) => name !== "discard" || Number(found["max_bytes"]) >= 0)
     .map(([name, value]) =>
       `${name} is ${JSON.stringify(found[name])} and must be ${
         name === "metadata" ? "a parley word" : JSON.stringify(value)
@@ -205,6 +232,49 @@ function markOf({ config }: StreamInfo): string {
   return markIn(config.metadata);
 }
 
+/**
+ * Bounds the log anew. All else stays as it is, also the first sequence, which NATS
+ * would change without a word.
+ *
+ * @throws {StartError} If NATS has no room for it.
+ */
+export async function setBounds(
+  jsm: JetStreamManager,
+  subjects: Subjects,
+  bounds: Bounds,
+): Promise<void> {
+  try {
+    // The client sends all the settings that it finds, and these.
+    await jsm.streams.update(subjects.stream, bounding(bounds));
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    throw new StartError(noRoom(subjects, bounds));
+  }
+}
+
+/** The names of the servers that have appended to the log, as far as it reaches. */
+export async function writersOf(
+  jsm: JetStreamManager,
+  subjects: Subjects,
+): Promise<readonly string[]> {
+  const options = { subjects_filter: `${subjects.log}>` };
+  const { state } = await jsm.streams.info(subjects.stream, options);
+  return Object.keys(state.subjects ?? {})
+    .map((subject) => subject.slice(subjects.log.length));
+}
+
+/** Whether NATS has too little room for a stream of that size. */
+function isNoRoom(error: unknown): boolean {
+  return codeOf(error) === NO_ROOM ||
+    /insufficient storage/.test((error as Error).message);
+}
+
+function noRoom({ stream }: Subjects, bounds: Bounds | undefined): string {
+  return `Cannot store ${sizeText(bounds?.bytes ?? Infinity)} in the stream ` +
+    `${stream}: NATS has not so much room on ${REPLICAS} servers. Raise ` +
+    "max_file in its configuration, or give all servers a smaller --keep-bytes";
+}
+
 /** Whether an error of JetStream says that there is no such stream. */
 export function isNotFound(error: unknown): boolean {
   return codeOf(error) === NOT_FOUND;
@@ -223,9 +293,14 @@ export async function streamEnds(
 }
 
 function endsOf(info: StreamInfo): StreamEnds {
-  const { state, cluster } = info;
+  const { config, state, cluster } = info;
+  const { max_age: ageNs, max_bytes: bytes } = config;
   return {
     mark: markOf(info),
+    bounds: {
+      ageMs: ageNs > 0 ? ageNs / NS_PER_MS : Infinity,
+      bytes: bytes >= 0 ? bytes : Infinity,
+    },
     first: state.first_seq,
     last: state.last_seq,
     leader: cluster?.leader,
