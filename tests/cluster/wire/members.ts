@@ -8,17 +8,21 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { subjectsOf } from "../../server/cluster/names.ts";
-import { connectNats, type Nats } from "../../server/cluster/nats.ts";
-import { IN_MEMORY } from "../../server/journal/journal.ts";
-import { type Cluster, joinCluster } from "../../server/join.ts";
-import { type Server, startServer } from "../../server/start.ts";
-import { openStorage } from "../../server/storage.ts";
-import { listenHere, type Member } from "../tools/net/test_server.ts";
-import { within } from "../tools/net/within.ts";
+import { subjectsOf } from "../../../server/cluster/names.ts";
+import { connectNats, type Nats } from "../../../server/cluster/nats.ts";
+import { IN_MEMORY } from "../../../server/journal/journal.ts";
+import { type Cluster, joinCluster } from "../../../server/join.ts";
+import { DEFAULT_KEEP } from "../../../server/limits/rates.ts";
+import { type Server, startServer } from "../../../server/start.ts";
+import { openStorage } from "../../../server/storage.ts";
+import { listenHere, type Member } from "../../tools/net/test_server.ts";
+import { within } from "../../tools/net/within.ts";
 
 /** So many servers can be started by a test before it waits for anything. */
 const READY = 4;
+
+/** Room that NATS keeps free for the log of a test. */
+const LOG_BYTES = 32 * 2 ** 20;
 
 /** What both servers must have alike, in the order of its keys. */
 const TABLES: readonly string[] = [
@@ -122,6 +126,7 @@ class ClusterMember implements AsyncDisposable {
     const join = (server: string) =>
       joinCluster({
         ...{ servers, cluster, server, renew: false, db: IN_MEMORY },
+        keep: { ...DEFAULT_KEEP, bytes: LOG_BYTES },
         ...{ log: (line) => log.push(line), signal: NEVER },
       });
     const listener = await join("listener");

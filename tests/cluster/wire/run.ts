@@ -10,12 +10,12 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { hasNats, NatsServers } from "./nats_servers.ts";
+import { hasNats, NatsServers } from "../nats_servers.ts";
 
 const PRELOAD = fileURLToPath(new URL("as_member.ts", import.meta.url));
 
 /** What is run without arguments. */
-const ALL = fileURLToPath(new URL("../wire/", import.meta.url));
+const ALL = fileURLToPath(new URL("../../wire/", import.meta.url));
 
 async function main(args: readonly string[]): Promise<number> {
   if (!hasNats) {
