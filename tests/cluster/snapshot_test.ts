@@ -339,6 +339,19 @@ natsTest(
       { ...set, max_age: 0, max_bytes: 0, last: 0 },
       { ...made, max_age: 0, max_bytes: 0, last: 0 },
     );
+
+    // A log of an earlier version has no bounds.
+    const { max_age: _age, max_bytes: _bytes, ...old } =
+      (await own.jsm.streams.info(STREAM)).config;
+    await own.jsm.streams.add({
+      ...{ ...old, name: "PARLEY_old", subjects: ["old.log.>"] },
+      ...{ discard: "new", republish: { src: "old.log.>", dest: "old.rep.>" } },
+    });
+    const more = ["--cluster", "old"];
+    const c = scope.use(start(nats, "c", { db: MEMORY, more }));
+    await c.out.until(/30d, in 2 GB now, [^\n]*before, without an end, of any/);
+    const { config } = await own.jsm.streams.info("PARLEY_old");
+    assertEquals([config.discard, config.max_bytes], ["old", 2e9]);
   },
 );
 
