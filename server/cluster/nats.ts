@@ -274,6 +274,8 @@ async function connectionOptions(
     // A server whose computer is gone is noticed after four to six seconds.
     pingInterval: 2_000,
     maxPingOut: 2,
+    // A stack for each request costs as much as the request itself.
+    noAsyncTraces: true,
     // A rolling change of NATS's users must not end a server for good.
     ignoreAuthErrorAbort: true,
   };

@@ -90,6 +90,11 @@ export class NatsServers implements AsyncDisposable {
     return [...addresses.slice(server), ...addresses.slice(0, server)];
   }
 
+  /** The numbers of the processes that run. */
+  get pids(): number[] {
+    return Array.from(this.#running.values(), ({ pid }) => pid);
+  }
+
   /** Starts one, unless it runs. */
   run(server: number): void {
     if (this.#running.has(server)) return;
@@ -120,6 +125,39 @@ export class NatsServers implements AsyncDisposable {
   /** The number of the server that NATS calls so. */
   named(name: string): number {
     return Number(name.slice(1)) - 1;
+  }
+
+  /** Ends all of them, where nothing can be waited for: at the end of a program. */
+  endNow(): void {
+    for (const child of this.#running.values()) child.kill("SIGKILL");
+    this.#running.clear();
+    try {
+      Deno.removeSync(this.#folder, { recursive: true });
+    } catch {
+      // It is gone, or a server that just ends writes into it.
+    }
+  }
+
+  /** The number of the server that leads a stream; waits until one does. */
+  async leaderOf(stream: string): Promise<number> {
+    const { connect } = await import("@nats-io/transport-node");
+    const { jetstreamManager } = await import("@nats-io/jetstream");
+    const connection = await connect({ servers: this.addresses });
+    try {
+      const options = { timeout: 500, checkAPI: false };
+      const jsm = await jetstreamManager(connection, options);
+      for (;;) {
+        try {
+          const { cluster } = await jsm.streams.info(stream);
+          if (cluster?.leader) return this.named(cluster.leader);
+        } catch {
+          // There is none at the moment.
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    } finally {
+      await connection.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
