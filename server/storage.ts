@@ -86,7 +86,7 @@ export function openStorage(
     return {
       file: db === IN_MEMORY ? undefined : db,
       ...{ keep: whole, database, entries, shared, journal, resumables },
-      floods: new Floods(() => journal.lastId, clock),
+      floods: new Floods(() => journal.chatted, clock),
       has: (table) =>
         database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
       async backup(to) {

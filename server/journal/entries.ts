@@ -46,6 +46,8 @@ export interface MessagesEntry {
   /** Keys of messages from before this time are not known any more. */
   readonly keysSince: number;
   readonly drafts: readonly Draft[];
+  /** They are part of a flood: their sender sends more than a user who chats. */
+  readonly flood?: true | undefined;
   /** The owners of rooms whose history begins with these messages. */
   readonly owners?: readonly OwnedRoom[] | undefined;
 }

@@ -42,7 +42,10 @@ export async function enter(
   if (state.type === "new") state.reserved = name;
   using held = new DisposableStack();
   const { cluster, hub } = context;
-  if (cluster) held.use(await claimName(session, { hub, cluster }, entry));
+  if (cluster) {
+    held.use(await claimName(session, { hub, cluster }, entry));
+    checkStill(entry, context);
+  }
   const resumable = entry.resumed ??
     await resumables.begin(
       name,
@@ -92,6 +95,22 @@ function claimName(
     replace(connection);
   };
   return cluster.claim(name, { takesOver, lost });
+}
+
+/**
+ * Another server can have changed whose the name is until it was claimed here.
+ *
+ * @throws {ChatError} 104 if it did; the client finds out with another attempt.
+ */
+function checkStill(
+  { name, account, resumed }: Entry,
+  { accounts, resumables }: Context,
+): void {
+  const isOwners = account !== undefined || !accounts.loaded?.named(name);
+  const goesOn = !resumed || resumables.newest(name) === resumed;
+  if (isOwners && goesOn) return;
+  const why = "another user has got it just now";
+  throw new ChatError(104, `Cannot use the name "${name}": ${why}`);
 }
 
 /** Ends a connection, dead or alive, for which there is a newer one. */

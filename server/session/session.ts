@@ -144,6 +144,14 @@ export interface Together {
   /** The other servers that are there. */
   readonly others: ClusterState["others"];
   /**
+   * Resolves when this server knows all that any of them has stored before: who
+   * comes from another server has left what was stored there.
+   *
+   * @throws {ChatError} 119 if the servers cannot agree now.
+   * @throws {UndecidedError} The same, of a server that does not answer.
+   */
+  caughtUp(): Promise<void>;
+  /**
    * Claims a name for a user of this server alone; one who owns it `takesOver`
    * from other servers. Dispose to give it up. `lost` is called when its owner
    * has signed in on another server.

@@ -128,7 +128,7 @@ export class NatsNode implements AsyncDisposable {
     this.#settings = `
       server_name: ${this.name}
       listen: "127.0.0.1:${clients}"
-      jetstream { store_dir: "${this.#folder}", max_file: 1G }
+      jetstream { store_dir: "${this.#folder}", max_file: 10G }
       cluster {
         name: jepsen
         listen: "127.0.0.1:${routes}"
