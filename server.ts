@@ -142,7 +142,7 @@ async function run(options: Options): Promise<void> {
  * @throws {StartError} Why it cannot.
  */
 async function openCluster(
-  { db, nats }: Options,
+  { db, keep, nats }: Options,
   { log, stopped }: { log: (line: string) => void; stopped: Promise<void> },
 ): Promise<Cluster | undefined> {
   if (!nats) return undefined;
@@ -150,7 +150,7 @@ async function openCluster(
   const stopping = new AbortController();
   const why = new StartError("Stopped while the server waited for NATS");
   stopped.then(() => stopping.abort(why));
-  return await joinCluster({ ...nats, db, log, signal: stopping.signal });
+  return await joinCluster({ ...nats, db, keep, log, signal: stopping.signal });
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   permissionsOf,
   readUntil,
   run,
+  v8FlagsOf,
 } from "../tools/permissions.ts";
 import { within } from "../tools/net/within.ts";
 import { HERE } from "../tools/server_process.ts";
@@ -52,6 +53,22 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assertEquals([log.code, decoder.decode(log.stderr)], [0, ""]);
   assertStringIncludes(decoder.decode(log.stdout), "alice disconnected");
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
+});
+
+Deno.test("the server's task keeps V8's new space small, so that its collections are short", async () => {
+  const script = `
+    import { getHeapSpaceStatistics } from "node:v8";
+    const kept = [];
+    for (let at = 0; at < 1e6; at++) kept[at % 1e5] = { at };
+    console.log(getHeapSpaceStatistics()
+      .find(({ space_name }) => space_name === "new_space").space_size);`;
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", ...v8FlagsOf("server"), script],
+  }).output();
+
+  assert(success);
+  const bytes = Number(decoder.decode(stdout));
+  assert(bytes > 0 && bytes <= 2 * 2 * 2 ** 20, `${bytes} bytes`); // two halves
 });
 
 Deno.test("backup needs no more than the server's task allows", async () => {
