@@ -30,6 +30,9 @@ function find(): { program?: string; reason?: string } {
   }
 }
 
+/** Whether tests can have servers of NATS. */
+export const hasNats: boolean = program !== undefined;
+
 /** A test that gets three servers of NATS, for it alone. */
 export function natsTest(
   name: string,
@@ -48,7 +51,7 @@ export function natsTest(
 export function needsNats<T>(
   test: Parameters<typeof skippedIf<T>>[1],
 ): ReturnType<typeof skippedIf<T>> {
-  return skippedIf(program === undefined ? reason : undefined, test);
+  return skippedIf(hasNats ? undefined : reason, test);
 }
 
 /** Lines for the configuration of a server. */
