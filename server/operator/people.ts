@@ -117,7 +117,9 @@ export async function ban(
     doubt(`ban ${target.value}`, term) +
     await warning(
       Promise.all([storing, ending]),
-      "the ban is lost when the server stops",
+      desk.cluster
+        ? "the ban has ended again"
+        : "the ban is lost when the server stops",
     );
 }
 
@@ -137,7 +139,12 @@ export async function unban(desk: Desk, { first }: Words): Promise<string> {
   }
   const storing = bans.remove(ban);
   return `Removed the ban of ${targetText(ban)}` +
-    await warning(storing, "the ban returns when the server restarts");
+    await warning(
+      storing,
+      desk.cluster
+        ? "the ban holds again"
+        : "the ban returns when the server restarts",
+    );
 }
 
 /**
@@ -199,7 +206,12 @@ export async function mute(
   const name = hub.userNamed(target.value)?.name ?? target.value;
   return `Muted ${targetText({ ...target, value: name })}${timeOf(term)}` +
     aboutMute(hub, mutes, target) +
-    await warning(storing, "the mute is lost when the server stops");
+    await warning(
+      storing,
+      desk.cluster
+        ? "the mute has ended again"
+        : "the mute is lost when the server stops",
+    );
 }
 
 /** Whom a new mute concerns. */
@@ -238,7 +250,12 @@ export async function unmute(
       ? ""
       : `, who was muted ${because.join(" and ")}`;
     return `Unmuted ${targetText(removed ?? target)}${others}` +
-      await warning(storing, "the mute returns when the server restarts");
+      await warning(
+        storing,
+        desk.cluster
+          ? "the mute holds again"
+          : "the mute returns when the server restarts",
+      );
   }
   return `Cannot unmute ${targetText(target)}: it is not muted. ` +
     "Type bans to see the mutes.";
