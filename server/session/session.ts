@@ -184,6 +184,13 @@ export interface ClusterState {
   readonly lag: number;
   /** Messages in the log that do not count. */
   readonly refused: number;
+  /** Entries of this server since its start: see server/cluster/log/writer.ts. */
+  readonly written: {
+    readonly stored: number;
+    readonly refused: number;
+    readonly resent: number;
+    readonly longestMs: number;
+  };
   /** The log in NATS. */
   readonly stream: {
     readonly last: number;

@@ -73,8 +73,13 @@ natsTest(
 
     await servers[1]!.type("cluster\n");
     const [shown] = await servers[1]!.out.until(
-      /s1 \(this server\)[^]*Hash.*\n/,
+      /s1 \(this server\)[^]*Hash.*\nWritten.*\n/,
     );
+    assertMatch(
+      shown,
+      /^Written here: [1-9]\d* entr.* 0 refused; longest wait/m,
+    );
+    for (const line of shown.split("\n")) assert(line.length <= 80, line);
     assertMatch(shown, /s2 +at \d+ +up to date +heard/);
     assertMatch(shown, /NATS 2\.\d+\.\d+: the log ends at \d+; leader n\d/);
   },
@@ -165,6 +170,10 @@ natsTest(
     nats.run(1);
     nats.run(2);
     await server.out.until(/The log takes entries again/);
+    await server.type("cluster\n");
+    await server.out.until(
+      /Written here: .* [1-9] refused; longest wait 1\d\./,
+    );
     const dora = scope.use(await RawClient.enter(port, "dora", "#one"));
     await dora.send("SEND #one\nContent-length: 3\n\nnow");
     await dora.next("SENT");
