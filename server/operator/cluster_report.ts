@@ -53,7 +53,7 @@ function log(state: ClusterState): string[] {
       : "The connection to NATS is lost. Users can read and cannot send.",
     `Hash of the log here: ${hash}`,
     `Written here: ${entries(stored)}, ${
-      given.toLocaleString("en")
+      refusedHere.toLocaleString("en")
     } refused; ` +
     `longest wait ${(longestMs / 1_000).toFixed(2)} s, ` +
     `sent again ${resent.toLocaleString("en")} times`,

@@ -11,6 +11,7 @@
  */
 import { OPERATOR } from "../../core/frames.ts";
 import { ChatError, encode } from "../../protocol.ts";
+import type { UserElsewhere } from "../chat/user.ts";
 import { UndecidedError } from "../chat/not_stored.ts";
 import {
   counted,
@@ -88,7 +89,8 @@ export function completeCommand(
     ? COMMANDS.keys()
     : command === "forget"
     ? journal.rooms()
-    : hub.users().map(({ name }) => name);
+    : [...hub.users(), ...hub.elsewhere?.members("ALL") ?? []]
+      .map(({ name }) => name);
   const start = part.toLowerCase();
   const found = Iterator.from(all)
     .filter((word) => word.toLowerCase().startsWith(start));
@@ -144,21 +146,22 @@ function help(): string {
 async function users(desk: Desk): Promise<string> {
   const { hub } = desk;
   const mutes = await desk.mutes.load();
-  const rows = Array.from(hub.users(), ({ name, peer, rooms }) => {
-    const muted = mutes.of(name, peer.remote);
-    return [
-      name,
-      peer.remote,
-      muted ? `${peer.kind}, muted${becauseOf(muted)}` : peer.kind,
-      Array.from(rooms.keys(), (room) => room.name).join(" "),
-    ];
-  });
+  const kindOf = (name: string, { kind, remote }: UserElsewhere["peer"]) => {
+    const muted = mutes.of(name, remote);
+    return muted ? `${kind}, muted${becauseOf(muted)}` : kind;
+  };
+  const rows = Array.from(hub.users(), ({ name, peer, rooms }) => [
+    name,
+    peer.remote,
+    kindOf(name, peer),
+    Array.from(rooms.keys(), (room) => room.name).join(" "),
+  ]);
   const others = Array.from(
     hub.elsewhere?.members("ALL") ?? [],
     ({ name, server, peer, rooms }) => [
       name,
       peer.remote,
-      `${peer.kind}, on ${server}`,
+      `${kindOf(name, peer)}, on ${server}`,
       rooms().join(" "),
     ],
   );
