@@ -44,8 +44,8 @@ export function expel(
 }
 
 /**
- * Ends the connections of a user or of a network, as the operator says, perhaps on
- * another server. `reason` may be empty.
+ * Ends the connections of a user or of a network; `reason` says who does, perhaps
+ * on another server, and why.
  *
  * @returns How many.
  */
@@ -61,10 +61,9 @@ export function disconnect(
     const address = parseAddress(hostOf(connection.remote));
     return address !== undefined && covers(network, address);
   };
-  const why = reason === "" ? "" : ` (${sanitize(reason)})`;
   const error = new ChatError(
     117,
-    `Cannot stay connected: the operator disconnected you${why}`,
+    `Cannot stay connected: ${sanitize(reason)}`,
   );
   return expel({ sessions }, (session) => isMeant(session) ? error : undefined);
 }

@@ -316,7 +316,10 @@ export class Writer {
       if (this.#withdraw(inFlight)) break;
     }
     this.#inFlight = undefined;
-    if (this.#isFenced() && !this.#isClosed) this.#putBack(items);
+    // A server that is late applies an entry and the end of its epoch at once.
+    if (this.#isFenced() && !this.#isClosed && !this.#isApplied(inFlight)) {
+      this.#putBack(items);
+    }
   }
 
   /** One attempt, and what has to be waited for after it. */
@@ -356,11 +359,17 @@ export class Writer {
     const { replica, server } = this.#options;
     const current = replica.epochs.get(server);
     if (current?.epoch === this.#epoch) {
-      return current.counter >= counter || !current.isOpen;
+      return this.#isApplied({ counter }) || !current.isOpen;
     }
     if (!this.#isBegun) return (current?.epoch ?? null) !== this.#after;
     this.#failSuperseded();
     return true;
+  }
+
+  #isApplied({ counter }: Pick<InFlight, "counter">): boolean {
+    const { replica, server } = this.#options;
+    const current = replica.epochs.get(server);
+    return current?.epoch === this.#epoch && current.counter >= counter;
   }
 
   #failSuperseded(): void {

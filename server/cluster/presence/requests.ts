@@ -12,7 +12,7 @@ import type { Bus } from "../bus.ts";
 /** What a server does for others. */
 export interface Answers {
   /**
-   * Disconnects a user, or a network, with that reason, which may be empty.
+   * Disconnects a user, or a network; `reason` says who does, and why.
    *
    * @returns How many connections that were.
    */
@@ -116,5 +116,5 @@ function decode(bytes: Uint8Array): Request | undefined {
 /** A name, an address or a network. */
 const PLACE = /^[\x21-\x7e]{1,80}$/;
 
-/** As operators type it. */
-const REASON = /^\P{Cc}{0,200}$/u;
+/** Who does it, and what an operator types. */
+const REASON = /^\P{Cc}{1,300}$/u;
