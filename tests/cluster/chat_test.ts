@@ -4,6 +4,7 @@ import { logIn, signedUp } from "../tools/account_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { lastingPort } from "../tools/net/test_server.ts";
 import { Process } from "../tools/server_process.ts";
+import { needs } from "../tools/system/skips.ts";
 import { type NatsServers, natsTest } from "./nats_servers.ts";
 
 /** A server of Parley that uses the server of NATS of that number first. */
@@ -216,13 +217,16 @@ natsTest(
   },
 );
 
-Deno.test("a server that waits for NATS says so, and can be stopped", async () => {
-  const port = lastingPort();
-  await using server = new Process([
-    ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
-    ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],
-  ]);
-  await server.out.until(/Waiting for NATS at 127\.0\.0\.1/);
+Deno.test(needs("signals between programs", {
+  name: "a server that waits for NATS says so, and can be stopped",
+  async fn() {
+    const port = lastingPort();
+    await using server = new Process([
+      ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
+      ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],
+    ]);
+    await server.out.until(/Waiting for NATS at 127\.0\.0\.1/);
 
-  assertEquals(await server.stop("SIGINT"), 2);
-});
+    assertEquals(await server.stop("SIGINT"), 2);
+  },
+}));

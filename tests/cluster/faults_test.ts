@@ -1,9 +1,8 @@
 /** Servers are killed, stopped, and started again: nothing is lost, nothing twice. */
 import { assert, assertEquals } from "@std/assert";
-import { connectNats } from "../../server/cluster/nats.ts";
 import { equal, LogProcess, type Shown } from "./log_processes.ts";
 import type { Report } from "./log_process.ts";
-import { type NatsServers, natsTest } from "./nats_servers.ts";
+import { natsTest } from "./nats_servers.ts";
 import { within } from "../tools/net/within.ts";
 
 /** How many texts a process has that are not in the log yet. */
@@ -73,23 +72,6 @@ class Crowd {
   }
 }
 
-async function leaderOf(nats: NatsServers): Promise<number> {
-  await using connection = await connectNats({
-    servers: nats.addresses,
-    name: "test",
-    log: () => {},
-  });
-  for (;;) {
-    try {
-      const { cluster } = await connection.jsm.streams.info("PARLEY_test");
-      if (cluster?.leader) return nats.named(cluster.leader);
-    } catch {
-      // There is none at the moment.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 natsTest(
   "nothing is lost and nothing is twice when servers of NATS are killed",
   async (nats) => {
@@ -102,12 +84,12 @@ natsTest(
     for (const one of all) crowd.start(one);
     await crowd.more(all, 20);
 
-    const leader = await leaderOf(nats);
+    const leader = await nats.leaderOf("PARLEY_test");
     await nats.kill(leader);
     await crowd.more(all, 20);
     nats.run(leader);
 
-    const follower = (await leaderOf(nats) + 1) % 3;
+    const follower = (await nats.leaderOf("PARLEY_test") + 1) % 3;
     nats.signal(follower, "SIGSTOP");
     await crowd.more(all.filter((_, n) => n !== follower), 20);
     nats.signal(follower, "SIGCONT");

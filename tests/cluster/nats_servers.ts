@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { lastingPort } from "../tools/net/test_server.ts";
 import { PATIENCE_MS, within } from "../tools/net/within.ts";
+import { skippedIf } from "../tools/system/skips.ts";
 
 /** How many there are. */
 const SERVERS = 3;
@@ -36,14 +37,20 @@ export function natsTest(
   name: string,
   body: (nats: NatsServers) => Promise<void>,
 ): void {
-  Deno.test({
-    name: hasNats ? name : `${name} (skipped: ${reason})`,
-    ignore: !hasNats,
+  Deno.test(needsNats({
+    name,
     async fn() {
       await using nats = await NatsServers.start();
       await body(nats);
     },
-  });
+  }));
+}
+
+/** A test that starts servers of NATS; skipped where there is no program for it. */
+export function needsNats<T>(
+  test: Parameters<typeof skippedIf<T>>[1],
+): ReturnType<typeof skippedIf<T>> {
+  return skippedIf(hasNats ? undefined : reason, test);
 }
 
 /** JetStream, as a test uses it. */
@@ -61,6 +68,7 @@ export class NatsServers implements AsyncDisposable {
   readonly #ports: readonly number[];
   readonly #routes: readonly number[];
   readonly #extra: Extra;
+  readonly #named: number;
   readonly #running = new Map<number, Deno.ChildProcess>();
 
   /** Starts them, and waits until they have a leader. `extra` has more settings. */
@@ -76,7 +84,9 @@ export class NatsServers implements AsyncDisposable {
     }
   }
 
-  constructor(extra: Extra) {
+  /** Stopped ones; all know the first `named` of them, and of others by these. */
+  constructor(extra: Extra, named = SERVERS) {
+    this.#named = named;
     this.#folder = Deno.makeTempDirSync({ prefix: "parley-nats-" });
     // Each listens there again when it is started again.
     const ports = new Set<number>();
@@ -95,6 +105,11 @@ export class NatsServers implements AsyncDisposable {
   from(server: number): string[] {
     const { addresses } = this;
     return [...addresses.slice(server), ...addresses.slice(0, server)];
+  }
+
+  /** The numbers of the processes that run. */
+  get pids(): number[] {
+    return Array.from(this.#running.values(), ({ pid }) => pid);
   }
 
   /** Starts one, unless it runs. */
@@ -144,6 +159,39 @@ export class NatsServers implements AsyncDisposable {
     return Number(name.slice(1)) - 1;
   }
 
+  /** Ends all of them, where nothing can be waited for: at the end of a program. */
+  endNow(): void {
+    for (const child of this.#running.values()) child.kill("SIGKILL");
+    this.#running.clear();
+    try {
+      Deno.removeSync(this.#folder, { recursive: true });
+    } catch {
+      // It is gone, or a server that just ends writes into it.
+    }
+  }
+
+  /** The number of the server that leads a stream; waits until one does. */
+  async leaderOf(stream: string): Promise<number> {
+    const { connect } = await import("@nats-io/transport-node");
+    const { jetstreamManager } = await import("@nats-io/jetstream");
+    const connection = await connect({ servers: this.addresses });
+    try {
+      const options = { timeout: 500, checkAPI: false };
+      const jsm = await jetstreamManager(connection, options);
+      for (;;) {
+        try {
+          const { cluster } = await jsm.streams.info(stream);
+          if (cluster?.leader) return this.named(cluster.leader);
+        } catch {
+          // There is none at the moment.
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    } finally {
+      await connection.close();
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       Array.from(this.#running.keys(), (server) => this.kill(server)),
@@ -152,11 +200,13 @@ export class NatsServers implements AsyncDisposable {
   }
 
   #settings(server: number): string {
-    const routes = this.#routes.map((port) => `nats://127.0.0.1:${port}`);
+    const routes = this.#routes.slice(0, this.#named).map((port) =>
+      `nats://127.0.0.1:${port}`
+    );
     return `
       server_name: n${server + 1}
       listen: "127.0.0.1:${this.#ports[server]}"
-      jetstream { store_dir: "${this.#folder}/n${server}", max_file: 1G }
+      jetstream { store_dir: "${this.#folder}/n${server}", max_file: 10G }
       cluster {
         name: test
         listen: "127.0.0.1:${this.#routes[server]}"
