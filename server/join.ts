@@ -82,7 +82,7 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
  * @throws {StartError} Why it cannot.
  */
 export async function joinCluster(options: JoinOptions): Promise<Cluster> {
-  const { db, cluster, renew, log, signal } = options;
+  const { db, cluster, renew, log } = options;
   const { bytes = DEFAULT_KEEP.bytes } = options.keep;
   const keep = { ...options.keep, bytes };
   const server = options.server ?? ownName();
@@ -90,6 +90,7 @@ export async function joinCluster(options: JoinOptions): Promise<Cluster> {
   const database = opened.use(new Database(db, log));
   const name = `parley ${cluster} ${server}`;
   const nats = opened.use(await connectNats({ ...options, name }));
+  const signal = AbortSignal.any([options.signal, nats.denied]);
   const { promise: failed, resolve: fail } = Promise.withResolvers<
     ClusterError
   >();
@@ -174,6 +175,8 @@ class Joined implements Cluster {
       exited: (name, server) =>
         context.resumables.lostElsewhere(name, server, context.now()),
     });
+    await this.nats.flush(); // NATS has denied by then what it denies
+    this.nats.denied.throwIfAborted();
   }
 
   /** The word of its present life; the log is longer in each later one. */

@@ -42,7 +42,7 @@ export interface SharedLog {
 }
 
 /** Tables that are read at the start if they have rows. */
-export type ReadAtStart = "accounts" | "bans" | "mutes";
+export type ReadAtStart = "accounts" | "bans" | "mutes" | "moderators";
 
 /** An open file. */
 export interface Storage extends Disposable {

@@ -155,8 +155,8 @@ async function replay(
 
 /** The answer that tells a user what the session is. */
 export function registered(
-  { user, resumable }: Registered,
-  { alternates, journal, settings }: Context,
+  { account, resumable, user }: Registered,
+  { alternates, journal, moderators, settings }: Context,
   signature?: string,
 ): Uint8Array {
   return encode("REGISTERED", [user.name], {
@@ -167,6 +167,7 @@ export function registered(
     Journal: journal.id,
     "Oldest-id": journal.oldestId,
     "Last-id": journal.lastId,
+    Role: account && moderators.loaded?.has(account) ? "moderator" : undefined,
     Alternate: alternates?.texts,
   }, signature);
 }

@@ -56,6 +56,7 @@ export class NatsServers implements AsyncDisposable {
   readonly #ports: readonly number[];
   readonly #routes: readonly number[];
   readonly #extra: Extra;
+  readonly #named: number;
   readonly #running = new Map<number, Deno.ChildProcess>();
 
   /** Starts them, and waits until they have a leader. `extra` has more settings. */
@@ -71,7 +72,9 @@ export class NatsServers implements AsyncDisposable {
     }
   }
 
-  constructor(extra: Extra) {
+  /** Stopped ones; all know the first `named` of them, and of others by these. */
+  constructor(extra: Extra, named = SERVERS) {
+    this.#named = named;
     this.#folder = Deno.makeTempDirSync({ prefix: "parley-nats-" });
     const ports = freePorts(2 * SERVERS);
     this.#ports = ports.slice(0, SERVERS);
@@ -168,7 +171,9 @@ export class NatsServers implements AsyncDisposable {
   }
 
   #settings(server: number): string {
-    const routes = this.#routes.map((port) => `nats://127.0.0.1:${port}`);
+    const routes = this.#routes.slice(0, this.#named).map((port) =>
+      `nats://127.0.0.1:${port}`
+    );
     return `
       server_name: n${server + 1}
       listen: "127.0.0.1:${this.#ports[server]}"

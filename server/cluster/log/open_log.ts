@@ -36,7 +36,7 @@ export interface LogOptions extends ReplicatedLogOptions {
 export async function openLog(
   options: LogOptions,
 ): Promise<ReplicatedLog> {
-  const { nats, database, cluster, server, signal } = options;
+  const { nats, database, cluster, server, log, signal } = options;
   checkName("--cluster", cluster);
   checkName("--server-name", server);
   const subjects = subjectsOf(cluster);
@@ -50,7 +50,7 @@ export async function openLog(
   const known = database.prepare("SELECT * FROM cluster").get();
   if (!known) checkEmpty(database);
   const make = newStream(known, options);
-  let ends = await openStream(nats.jsm, subjects, { make, signal });
+  let ends = await openStream(nats.jsm, subjects, { make, log, signal });
   if (known && known["mark"] !== ends.mark) {
     throw new StartError(madeAnew(subjects));
   }
@@ -60,7 +60,9 @@ export async function openLog(
     sequence = sequenceOf(database)
   ) {
     await loadSnapshot(options, subjects, { ends, sequence });
-    ends = await openStream(nats.jsm, subjects, { make: undefined, signal });
+    ends = await openStream(nats.jsm, subjects, {
+      ...{ make: undefined, log, signal },
+    });
   }
   await begin(database, ends);
   return new ReplicatedLog(options, subjects, ends);

@@ -162,6 +162,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     this.#rejectStart = reject;
     failed.catch(() => {}); // who waits is told
     const { signal } = this.#options;
+    signal?.throwIfAborted();
     signal?.addEventListener("abort", () => reject(signal.reason));
     const shared = { bus: nats, subjects: this.#subjects };
     const fail = (error: ClusterError) => this.#fail(error);

@@ -46,7 +46,7 @@ const ATTEMPTS = 3;
 const WINDOW = 4;
 
 /** After a snapshot that cannot be used, the pause doubles up to the longest. */
-const PAUSE_MS = 250;
+const PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 60_000;
 
 /** If no server is known to wait for, it is waited so long for any. */
@@ -80,6 +80,8 @@ export class SnapshotLoader implements Disposable {
   #lastServer = "";
   #told = "";
   #failures = 0;
+  /** Why NATS cannot be used any more. */
+  #failure: ClusterError | undefined;
 
   /** `ends`: where the log begins; `sequence`: how far this server has read it. */
   constructor(
@@ -90,6 +92,7 @@ export class SnapshotLoader implements Disposable {
     this.#ends = ends;
     this.#sequence = sequence;
     const { nats, subjects, server } = options;
+    nats.failed.then((error) => this.#failure = error);
     // Others that wait for a snapshot must know that they wait in vain.
     this.#scope.use(nats.subscribe(subjects.snapshot, ({ reply }) => {
       const own = { server, sequence, schema: MIGRATIONS.length, gives: false };
@@ -117,6 +120,7 @@ export class SnapshotLoader implements Disposable {
     );
     for (const began = performance.now();;) {
       signal?.throwIfAborted();
+      if (this.#failure) throw this.#failure;
       const offers = await this.#ask();
       const usable = offers.filter(({ gives, sequence }) =>
         gives && sequence >= this.#ends.first - 1

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import type {
   JetStreamManager,
   StreamConfig,
@@ -26,7 +27,9 @@ const DUPLICATES_NS = 120_000_000_000;
 /** JetStream's codes: there is no such stream; there is another of that name. */
 const NOT_FOUND = 10_059;
 const OTHER_SETTINGS = 10_058;
-const NO_REPLICAS = new Set([10_005, 10_023, 10_074]);
+const NOT_CLUSTERED = 10_074;
+const TOO_FEW = new Set([10_005, 10_023]); // servers, or none that has room
+const NOT_FOR_ACCOUNT = 10_039;
 const NO_ROOM = 10_047;
 
 /** What is older, or more, is deleted from the log; Infinity: nothing is. */
@@ -36,9 +39,10 @@ export interface Bounds {
   readonly bytes: number;
 }
 
-/** How long a step of the start waits for NATS to find a leader. */
 const RETRY_MS = 200;
-const WAIT_MS = 60_000;
+
+/** So long a start waits for NATS to be as it must be, in milliseconds. */
+const PATIENCE_MS = 20_000;
 
 /** How far the stream goes, and which one it is. */
 export interface StreamEnds {
@@ -115,39 +119,59 @@ export interface NewStream {
 /**
  * Finds the stream and checks it. If there is none, `make` is made.
  *
+ * Waits until NATS has a leader, as long as that takes.
+ *
  * @throws {StartError} If its settings are others, if there is none and none may
- * be made, or if NATS has too few servers for it, or does not answer for a minute.
+ * be made, if NATS has no JetStream for this server, or for 20 seconds too few
+ * servers.
  */
 export async function openStream(
   jsm: JetStreamManager,
   subjects: Subjects,
-  { make, signal }: {
+  { make, log, signal = new AbortController().signal }: {
     make: NewStream | undefined;
+    /** Gets a line for the operator. */
+    log: (line: string) => void;
     signal?: AbortSignal | undefined;
   },
 ): Promise<StreamEnds> {
-  let why = "it does not answer";
-  for (const end = performance.now() + WAIT_MS; performance.now() < end;) {
-    signal?.throwIfAborted();
+  const end = performance.now() + PATIENCE_MS;
+  const told = new Set<string>();
+  for (;;) {
+    signal.throwIfAborted();
+    let line = "Waiting for most servers of NATS: JetStream has no leader";
     try {
-      return await findOrMake(jsm, subjects, make);
+      return await abortable(findOrMake(jsm, subjects, make), signal);
     } catch (error) {
+      signal.throwIfAborted();
       if (error instanceof StartError) throw error;
       if (isNoRoom(error)) throw new StartError(noRoom(subjects, make?.bounds));
-      if (NO_REPLICAS.has(codeOf(error))) {
-        throw new StartError(
-          `Cannot make the stream ${subjects.stream}: NATS has not ` +
-            `${REPLICAS} servers with JetStream that work together ` +
-            `(${(error as Error).message})`,
-        );
+      const lack = lackOf(error as Error, subjects);
+      if (lack) {
+        const waits = TOO_FEW.has(codeOf(error)) && performance.now() < end;
+        if (!waits) throw new StartError(lack);
+        line = `Waiting for all servers of NATS. ${lack}`;
       }
-      why = (error as Error).message;
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    if (!told.has(line)) log(line);
+    told.add(line);
+    await abortable(sleep(RETRY_MS), signal);
   }
-  throw new StartError(
-    `Cannot use JetStream: ${why}; check that most servers of NATS run`,
-  );
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** What NATS lacks; undefined if it just does not answer. */
+function lackOf(error: Error, { stream }: Subjects): string | undefined {
+  const code = codeOf(error.cause ?? error);
+  if (code === NOT_FOR_ACCOUNT) {
+    return "Cannot use JetStream: the account of this server's user has none";
+  }
+  if (code !== NOT_CLUSTERED && !TOO_FEW.has(code)) return undefined;
+  return `Cannot make the stream ${stream}: NATS has not ${REPLICAS} servers ` +
+    `with JetStream that work together (${error.message})`;
 }
 
 async function findOrMake(

@@ -111,6 +111,7 @@ export class Writer {
   #running: Promise<void> | undefined;
   #sending: Promise<void> | undefined;
   #isBegun = false;
+  #beginsSince = Infinity; // an epoch that is not open yet
   #isClosed = false;
   #isStuck = false;
   #hasLeader = true;
@@ -209,6 +210,7 @@ export class Writer {
   async #run(): Promise<void> {
     while (!this.#isClosed) {
       if (this.#epoch === "" || this.#isFenced()) await this.#begin();
+      if (this.#isClosed) return;
       if (this.#queue.length === 0) {
         await new Promise<void>((resolve) => this.#wake = resolve);
         continue;
@@ -231,12 +233,13 @@ export class Writer {
     if (this.#epoch !== "") {
       log("The other servers took this one for gone; it begins anew");
     }
-    this.#epoch = crypto.randomUUID().replaceAll("-", "");
-    this.#counter = 0;
     this.#isBegun = false;
+    this.#beginsSince = performance.now();
     for (let attempt = 0; !this.#isBegun && !this.#isClosed; attempt++) {
       // What the process before this one sent last may come into the log now.
       if (attempt === BEGIN_ATTEMPTS) return this.#failSuperseded();
+      // NATS takes the same epoch again for the attempt before, and drops it.
+      this.#epoch = crypto.randomUUID().replaceAll("-", "");
       this.#after = replica.epochs.get(server)?.epoch ?? null;
       const entry: UpEntry = { after: this.#after, claims: claims() };
       const up = { bytes: encodeItem({ kind: "up", entry }), since: Infinity };
@@ -244,6 +247,7 @@ export class Writer {
       await this.#store([{ ...up, resolve: () => {}, reject: () => {} }]);
       this.#isBegun = replica.epochs.get(server)?.epoch === this.#epoch;
     }
+    this.#beginsSince = Infinity;
     if (this.#isBegun) this.#begun.resolve();
   }
 
@@ -379,6 +383,7 @@ export class Writer {
     }
     const { log } = this.#options;
     const since = Math.min(
+      this.#beginsSince,
       items[0]?.since ?? Infinity,
       this.#queue[0]?.since ?? Infinity,
     );
@@ -389,7 +394,9 @@ export class Writer {
     if (isStuck && !this.#isStuck) {
       log(
         "The log takes no entries: most servers of NATS seem to be gone. " +
-          "Users can read and cannot send",
+          (this.#isBegun
+            ? "Users can read and cannot send"
+            : "This server waits for them"),
       );
     } else if (!isStuck && this.#isStuck) log("The log takes entries again");
     this.#isStuck = isStuck;
