@@ -46,8 +46,10 @@ const DEFAULT_CLUSTER = "parley";
 /** The port for TLS unless told otherwise. */
 export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 
-/** Above the options, in `--help`. */
-export const USAGE = "Usage: deno run -A server.ts [OPTIONS]";
+/** Above the options, in `--help`; `command` starts the server. */
+export function usage(command: string): string {
+  return `Usage: ${command} [OPTIONS]`;
+}
 
 /** A higher number is no sensible limit. */
 const MOST = 99_999_999;

@@ -77,7 +77,7 @@ async function measureAll(options: Options): Promise<void> {
       const outcome = await attempt(cell, { script, databases, ...options });
       row.push(outcome);
       outcomes.get(name)!.push(outcome);
-      const fault = faultsOf(outcome);
+      const fault = faultsOf(cell, outcome);
       if (fault) faults.push(`- ${name}, ${title}: ${fault}`);
     }
     console.log(line(cell, row));

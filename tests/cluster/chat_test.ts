@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "../tools/account_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { Process } from "../tools/server_process.ts";
+import { needs } from "../tools/system/skips.ts";
 import { type NatsServers, natsTest } from "./nats_servers.ts";
 
 /** A server of Parley that uses the server of NATS of that number first. */
@@ -203,15 +204,18 @@ natsTest(
   },
 );
 
-Deno.test("a server that waits for NATS says so, and can be stopped", async () => {
-  const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = free.addr;
-  free.close();
-  await using server = new Process([
-    ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
-    ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],
-  ]);
-  await server.out.until(/Waiting for NATS at 127\.0\.0\.1/);
+Deno.test(needs("signals between programs", {
+  name: "a server that waits for NATS says so, and can be stopped",
+  async fn() {
+    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = free.addr;
+    free.close();
+    await using server = new Process([
+      ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
+      ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],
+    ]);
+    await server.out.until(/Waiting for NATS at 127\.0\.0\.1/);
 
-  assertEquals(await server.stop("SIGINT"), 2);
-});
+    assertEquals(await server.stop("SIGINT"), 2);
+  },
+}));

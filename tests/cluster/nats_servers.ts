@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { within } from "../tools/net/within.ts";
+import { skippedIf } from "../tools/system/skips.ts";
 
 /** How many there are. */
 const SERVERS = 3;
@@ -37,14 +38,20 @@ export function natsTest(
   name: string,
   body: (nats: NatsServers) => Promise<void>,
 ): void {
-  Deno.test({
-    name: hasNats ? name : `${name} (skipped: ${reason})`,
-    ignore: !hasNats,
+  Deno.test(needsNats({
+    name,
     async fn() {
       await using nats = await NatsServers.start();
       await body(nats);
     },
-  });
+  }));
+}
+
+/** A test that starts servers of NATS; skipped where there is no program for it. */
+export function needsNats<T>(
+  test: Parameters<typeof skippedIf<T>>[1],
+): ReturnType<typeof skippedIf<T>> {
+  return skippedIf(hasNats ? undefined : reason, test);
 }
 
 /** Lines for the configuration of a server. */

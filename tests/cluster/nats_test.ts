@@ -13,7 +13,7 @@ import {
 } from "../../server/cluster/nats.ts";
 import { StartError } from "../../server/journal/start_error.ts";
 import { signedCertificate } from "../tools/net/tls_tools.ts";
-import { hasNats, NatsServers } from "./nats_servers.ts";
+import { NatsServers, needsNats } from "./nats_servers.ts";
 
 const GOOD = {
   server_id: "x",
@@ -130,9 +130,8 @@ Deno.test("versions are compared by their numbers", () => {
   }
 });
 
-Deno.test({
+Deno.test(needsNats({
   name: "wrong users, and certificates that are not trusted, are refused",
-  ignore: !hasNats,
   async fn() {
     const folder = Deno.makeTempDirSync({ prefix: "parley-test-" });
     await using scope = new AsyncDisposableStack();
@@ -168,4 +167,4 @@ Deno.test({
     const none = await refusal([login], { ca: `${folder}/none` });
     assertStringIncludes(none, "--nats-ca: there is no such file");
   },
-});
+}));

@@ -8,7 +8,7 @@ import {
   TmuxScreen,
 } from "../tools/client_tools.ts";
 import { settingsPath } from "../../client/trust/settings_file.ts";
-import type { System } from "../../platform/system.ts";
+import { IS_WINDOWS, type System } from "../../platform/system.ts";
 import { snapshot, writeFiles } from "../tools/file_tools.ts";
 import {
   denoDir,
@@ -22,6 +22,7 @@ import { HERE } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { startTlsServer } from "../tools/net/tls_tools.ts";
 import { needsProgram } from "../tools/system/skips.ts";
+import { shellWord } from "../../platform/program.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const decoder = new TextDecoder();
@@ -121,8 +122,10 @@ Deno.test("a database in another folder without permission says how to start", a
     [
       2,
       `Cannot use the file ${db}: the server has no permission to write there; ` +
-      "start the server with `deno run -A server.ts`, or see --allow-read and " +
-      "--allow-write in docs/security.md\n",
+      `start the server with \`deno run -A ${
+        shellWord(`${root}server.ts`)
+      }\`, ` +
+      "or see --allow-read and --allow-write in docs/security.md\n",
     ],
   );
 });
@@ -234,20 +237,22 @@ for (const [what, system, variables, paths] of USERS) {
   });
 }
 
-/** Somebody at home in `home`, by the variables of Linux or of Windows. */
+/** Somebody at home in `home`, by the variables of other systems or of Windows. */
 const AT_HOME = {
-  linux: (home: string) => ({ HOME: home, XDG_CONFIG_HOME: "" }),
+  others: (home: string) => ({ HOME: home, XDG_CONFIG_HOME: "" }),
   windows: (home: string) => ({
     ...{ HOME: "", XDG_CONFIG_HOME: "" },
     ...{ USERPROFILE: home, APPDATA: `${home}/AppData` },
   }),
 } as const;
 
+const HERE_LIKE: keyof typeof AT_HOME = IS_WINDOWS ? "windows" : "others";
+
 /** A client of somebody at home in `home`, with the task's permissions. */
 function personAt(
   home: string,
   args: readonly string[],
-  { without = "none", like = "linux" as keyof typeof AT_HOME } = {},
+  { without = "none", like = HERE_LIKE } = {},
 ): ClientProcess {
   const variables = AT_HOME[like](home);
   const permissions = permissionsOf("client", home, variables)

@@ -20,11 +20,11 @@ import { signedCertificate } from "../../tools/net/tls_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { HERE, Process } from "../../tools/server_process.ts";
 import { tempFolder } from "../../tools/temp.ts";
-import { hasNats, NatsServers } from "../nats_servers.ts";
+import { NatsServers, needsNats } from "../nats_servers.ts";
 
 /** A test whose servers of NATS have settings of their own. */
 const natsTest = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name, ignore: !hasNats, fn });
+  Deno.test(needsNats({ name, fn }));
 
 type Account = ReturnType<typeof createAccount>;
 

@@ -10,7 +10,7 @@ import { startServer } from "../../../server/start.ts";
 import { openStorage } from "../../../server/storage.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { HERE, Process } from "../../tools/server_process.ts";
-import { hasNats, NatsServers, natsTest } from "../nats_servers.ts";
+import { NatsServers, natsTest, needsNats } from "../nats_servers.ts";
 
 function start(nats: NatsServers, name: string): Process {
   return new Process([
@@ -19,10 +19,9 @@ function start(nats: NatsServers, name: string): Process {
   ]);
 }
 
-Deno.test({
+Deno.test(needsNats({
   name:
     "the first start waits for the third server of NATS, and at last says that it lacks",
-  ignore: !hasNats,
   async fn() {
     await using nats = new NatsServers(() => "", 2);
     nats.run(0);
@@ -40,7 +39,7 @@ Deno.test({
     await alice.send("SEND #one\nContent-length: 5\n\nhello");
     await alice.next("SENT");
   },
-});
+}));
 
 natsTest(
   "a start without most servers of NATS says so, waits for them, and can be stopped",
