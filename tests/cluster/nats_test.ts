@@ -24,8 +24,15 @@ const GOOD = {
   jetstream: true,
 };
 
-/** Answers as a server of NATS does that tells `info` of itself. */
-function listen(info: Record<string, unknown>, port = 0): Deno.TcpListener {
+/**
+ * Answers as a server of NATS does that tells `info` of itself; `conns` gets all
+ * connections.
+ */
+function listen(
+  info: Record<string, unknown>,
+  port = 0,
+  conns: Deno.TcpConn[] = [],
+): Deno.TcpListener {
   const listener = Deno.listen({ hostname: "127.0.0.1", port });
   const serve = async (conn: Deno.TcpConn) => {
     using _ = conn;
@@ -37,7 +44,10 @@ function listen(info: Record<string, unknown>, port = 0): Deno.TcpListener {
     }
   };
   (async () => {
-    for await (const conn of listener) serve(conn).catch(() => {});
+    for await (const conn of listener) {
+      conns.push(conn);
+      serve(conn).catch(() => {});
+    }
   })();
   return listener;
 }
@@ -95,6 +105,27 @@ Deno.test("a NATS that has all is used, and one that is not there is waited for"
   using _again = listen(GOOD, port);
   await using nats = await connecting;
   assertEquals(nats.version, GOOD.version);
+});
+
+/** Connects to a NATS that changes, and ends the connection; gives what follows. */
+async function reconnected(change: Record<string, unknown>): Promise<string> {
+  const conns: Deno.TcpConn[] = [];
+  const info = { ...GOOD };
+  using listener = listen(info, 0, conns);
+  const back = Promise.withResolvers<string>();
+  await using nats = await connectNats({
+    servers: [`127.0.0.1:${listener.addr.port}`],
+    name: "test",
+    log: (line) => line.includes("is back") && back.resolve(line),
+  });
+  Object.assign(info, change);
+  conns.at(-1)!.close(); // those before it were to ask alone
+  return `${await Promise.race([back.promise, nats.failed])}`;
+}
+
+Deno.test("a NATS that has lost JetStream is used on, and an older one is not", async () => {
+  assertStringIncludes(await reconnected({ jetstream: undefined }), "is back");
+  assertStringIncludes(await reconnected({ version: "2.14.9" }), "can lose");
 });
 
 Deno.test("addresses have a user and a port, or not, and others are refused", () => {
