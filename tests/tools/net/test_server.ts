@@ -95,8 +95,8 @@ export function listenHere(port = 0): Deno.TcpListener {
 }
 
 /**
- * A port for a server that restarts: below those that the system gives to programs
- * that ask for any port, so that no program gets it meanwhile.
+ * A port for a server that starts later, or restarts: below those that the system
+ * gives to programs that ask for any port, so that no program gets it meanwhile.
  */
 export function lastingPort(): number {
   for (;;) {
