@@ -23,11 +23,11 @@ import type { DirectSettings } from "./client/direct/direct.ts";
 import type { SharedFolder } from "./client/files/file_source.ts";
 import { askGoal, askName, type Goal, refused } from "./client/goal.ts";
 import {
-  EXAMPLES,
+  examples,
   OPTIONS,
   type Options,
   readOptions,
-  USAGE,
+  usage,
 } from "./client/options.ts";
 import { connectTcp, dial, endpointText } from "./client/trust/address.ts";
 import {
@@ -181,13 +181,13 @@ async function registerAndChat(setting: Setting): Promise<number> {
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       if (setting.session?.server.wasRegistered) {
-        throw refused(error, goal, options);
+        throw await refused(error, goal, options);
       }
       answered = goal.name;
       suggestion = sanitize(`${error.headers["suggestion"] ?? ""}`);
       if (await access.overcome(error)) continue;
       const isOfName = OF_NAME.has(error.code);
-      if (!canRename || !isOfName) throw refused(error, goal, options);
+      if (!canRename || !isOfName) throw await refused(error, goal, options);
       tell(terminal, "error", errorText(error));
     }
     goal.name = await askName(terminal, suggestion);
@@ -453,9 +453,11 @@ async function main(args: string[]): Promise<number> {
       return await run(options, stop);
     }
     const { helpText } = await import("./terminal/usage.ts");
-    const help = options === "help";
-    const whole = `${helpText(USAGE, OPTIONS)}\n\n${EXAMPLES}\n\n${EXIT_HELP}`;
-    console.log(help ? whole : `parley ${config.version}`);
+    const { commandFor } = await import("./platform/program.ts");
+    const command = commandFor("client");
+    const table = helpText(usage(command), OPTIONS);
+    const whole = `${table}\n\n${examples(command)}\n\n${EXIT_HELP}`;
+    console.log(options === "help" ? whole : `parley ${config.version}`);
     return EXIT.ok;
   } catch (error) {
     return await report(failureOf(error));

@@ -54,6 +54,7 @@ export const ERRORS = {
   119: "Not stored", // the server cannot store it: the disk is full, for example
   120: "Muted", // the user can read and not send
   121: "No account", // a sign-in to a name that has none
+  122: "Not allowed", // a command of a moderator, by another user
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -63,12 +64,12 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The client's verbs, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
 /** The server's verbs, besides answers that repeat the verb of the request. */
 export type ServerVerb = Words<
-  "REGISTERED CHALLENGE JOINED LEFT SENT CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
+  "REGISTERED CHALLENGE JOINED LEFT SENT MODERATED CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
 >;
 
 /** The words of a text, as a union of types. */
@@ -329,11 +330,9 @@ export class FrameDecoder {
     const held = this.#buffer.subarray(this.#start, this.#end);
     const bytes = headBytes(held);
     if (bytes > MAX_HEAD_BYTES || (bytes < 0 && held.length > MAX_HEAD_BYTES)) {
-      throw new ChatError(
-        106,
-        `Cannot read head: it is over ${MAX_HEAD_BYTES} bytes`,
-        { headers: { Limit: MAX_HEAD_BYTES }, closes: true },
-      );
+      const why = `Cannot read head: it is over ${MAX_HEAD_BYTES} bytes`;
+      const headers = { Limit: MAX_HEAD_BYTES };
+      throw new ChatError(106, why, { headers, closes: true });
     }
     if (bytes < 0) return undefined;
     this.#start += bytes;

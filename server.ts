@@ -18,7 +18,7 @@ import {
   OPTIONS,
   type Options,
   readOptions,
-  USAGE,
+  usage,
 } from "./server/options.ts";
 import type { RenewableListener } from "./server/net/tls.ts";
 import { Screen } from "./server/operator/screen.ts";
@@ -53,7 +53,9 @@ async function main(args: string[]): Promise<number> {
     if (typeof options === "object") await run(options);
     else {
       const { helpText } = await import("./terminal/usage.ts");
-      console.log(options === "help" ? helpText(USAGE, OPTIONS) : SOFTWARE);
+      const { commandFor } = await import("./platform/program.ts");
+      const help = helpText(usage(commandFor("server")), OPTIONS);
+      console.log(options === "help" ? help : SOFTWARE);
     }
     return 0;
   } catch (error) {
@@ -103,7 +105,9 @@ async function run(options: Options): Promise<void> {
   const { addressesOf } = await import("./platform/addresses.ts");
   const addresses = addressesOf(hostname);
   const hint = await aboutSystem(hostname);
-  screen.print(greeting(server, { addresses, hint, options, tls }));
+  const { commandFor } = await import("./platform/program.ts");
+  const client = commandFor("client");
+  screen.print(greeting(server, { client, addresses, hint, options, tls }));
   if (server.file) await warnOfSync(server.file, screen);
   const web = await openPage(opened, {
     ...{ addresses, server, options, tls, screen },
@@ -138,7 +142,7 @@ async function run(options: Options): Promise<void> {
  * @throws {StartError} Why it cannot.
  */
 async function openCluster(
-  { db, nats }: Options,
+  { db, keep, nats }: Options,
   { log, stopped }: { log: (line: string) => void; stopped: Promise<void> },
 ): Promise<Cluster | undefined> {
   if (!nats) return undefined;
@@ -146,7 +150,7 @@ async function openCluster(
   const stopping = new AbortController();
   const why = new StartError("Stopped while the server waited for NATS");
   stopped.then(() => stopping.abort(why));
-  return await joinCluster({ ...nats, db, log, signal: stopping.signal });
+  return await joinCluster({ ...nats, db, keep, log, signal: stopping.signal });
 }
 
 /**
@@ -334,7 +338,8 @@ async function openPage(
 /** The commands that connect, one for each address of this computer. */
 function greeting(
   { port, tlsPort, file }: Server,
-  { addresses, hint, options: { plain }, tls }: {
+  { client, addresses, hint, options: { plain }, tls }: {
+    client: string;
     addresses: readonly string[];
     hint: string;
     options: Options;
@@ -345,7 +350,7 @@ function greeting(
     ? ` --tls${portOption(tlsPort, DEFAULT_TLS_PORT)}`
     : portOption(port, DEFAULT_PORT);
   const lines = addresses.map((address) =>
-    bold(`  deno run -A client.ts NAME ${address}${option}`)
+    bold(`  ${client} NAME ${address}${option}`)
   );
   if (addresses.at(-1)?.includes("%")) lines.push("", ABOUT_INTERFACES);
   const ways = [

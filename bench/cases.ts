@@ -8,7 +8,7 @@
  */
 import { type Load, type LoadResult, runLoad } from "./load/load.ts";
 import { EMPTY, type Peer } from "./peers/peers.ts";
-import { type Server, startServer } from "./peers/processes.ts";
+import { type Server, startServer } from "./peers/start.ts";
 
 /** What can be measured, in the units the names say. */
 export interface Sample {
@@ -16,6 +16,10 @@ export interface Sample {
   deliveriesMPerS?: number;
   /** CPU seconds of the server for a million deliveries. */
   cpuSPerMillion?: number;
+  /** The same of what the servers need: the three servers of NATS. */
+  besideCpuSPerMillion?: number;
+  /** Messages that the server has taken, in thousands a second. */
+  acceptedKPerS?: number;
   /** CPU time of the load generator for each second: near 1 it is the limit. */
   loadShare?: number;
   p50Us?: number;
@@ -31,6 +35,10 @@ export interface Sample {
   cpuMs?: number;
   listeningMs?: number;
   answerMs?: number;
+  /** See {@linkcode Failover}. */
+  movedMs?: number;
+  stayedMs?: number;
+  leaderMs?: number;
 }
 
 export type Metric = keyof Sample;
@@ -41,6 +49,8 @@ export interface Case {
   readonly title: string;
   /** What the table shows. */
   readonly metrics: readonly Metric[];
+  /** Whether three servers with one chat take part, too. */
+  readonly several?: boolean;
   /** Which of the servers take part; all of them if absent. */
   choose?(peers: readonly Peer[]): readonly Peer[];
   /** Fewer runs than asked for, where one takes long or all are alike. */
@@ -58,6 +68,12 @@ export interface Setting {
 
 /** A connection that is not registered by then counts as not ready. */
 const ARRIVAL_LIMIT_MS = 10_000;
+
+/** Until three servers, each with a third of the work, are as fast as they get. */
+const WARM_MS = 4_000;
+
+/** With several servers, what is ahead is on its way through the log for longer. */
+const BATCHES_WINDOW = 4_096;
 
 const THROUGHPUT = [
   "deliveriesMPerS",
@@ -154,7 +170,61 @@ export const CASES: readonly Case[] = [
     long: true,
     measure: measureGrowth(receivers),
   })),
+  {
+    id: "cluster-steady",
+    title: "1,000 messages a second to 100 receivers on three servers",
+    metrics: [
+      "cpuSPerMillion",
+      "besideCpuSPerMillion",
+      "p50Us",
+      "p99Us",
+      "p999Us",
+      "loadShare",
+    ],
+    several: true,
+    long: true,
+    choose: aloneAndSeveral,
+    measure: steady(100, 1_000, { warmMs: WARM_MS, measureMs: 4_000 }),
+  },
+  ...[100, 12].map((members) => ({
+    id: `cluster-batches-${members}`,
+    title: `12 of ${members} members on three servers send, 100-byte messages`,
+    metrics: [
+      "acceptedKPerS",
+      "cpuSPerMillion",
+      "besideCpuSPerMillion",
+      "loadShare",
+      "memoryMb",
+    ] as const,
+    several: true,
+    long: true,
+    choose: aloneAndSeveral,
+    measure: flood({
+      rooms: 1,
+      members,
+      senders: 12,
+      window: BATCHES_WINDOW,
+      warmMs: WARM_MS,
+    }),
+  })),
+  {
+    id: "cluster-failover",
+    title: "A server is killed: until all of 10 clients of each have talked",
+    metrics: ["movedMs", "stayedMs", "leaderMs"],
+    several: true,
+    long: true,
+    choose: (peers) => peers.filter(({ kind }) => kind === "cluster"),
+    async measure(peer, { toolsDir }) {
+      const { measureFailover } = await import("./failover.ts");
+      return { ...await measureFailover(peer, toolsDir) };
+    },
+  },
 ];
+
+/** One server with a file, and several: those have one, too. */
+function aloneAndSeveral(peers: readonly Peer[]): readonly Peer[] {
+  return peers.filter(({ name }) => /^parley-(stored|cluster)/.test(name));
+}
 
 /** As fast as the messages are taken. */
 function flood(load: Omit<Load, "limitS">): Case["measure"] {
@@ -175,7 +245,11 @@ function flood(load: Omit<Load, "limitS">): Case["measure"] {
 }
 
 /** At a fixed rate that every server can follow. */
-function steady(receivers: number, rate: number): Case["measure"] {
+function steady(
+  receivers: number,
+  rate: number,
+  times = { warmMs: 1_000, measureMs: 3_000 },
+): Case["measure"] {
   return async (peer, { toolsDir, quick }) => {
     await using server = await startServer(peer, toolsDir);
     const result = await runLoad(
@@ -185,8 +259,7 @@ function steady(receivers: number, rate: number): Case["measure"] {
         members: receivers + 1,
         senders: 1,
         rate,
-        warmMs: quick ? 500 : 1_000,
-        measureMs: quick ? 1_000 : 3_000,
+        ...(quick ? { warmMs: 500, measureMs: 1_000 } : times),
         limitS: 60,
         atOnce: peer.connectingAtOnce ?? 1_000,
       },
@@ -211,10 +284,13 @@ function measureGrowth(receivers: number): Case["measure"] {
 }
 
 function toThroughput(result: LoadResult): Sample {
-  const { deliveries, elapsedS, serverCpuS, loadCpuS, endPssKb } = result;
+  const { messages, deliveries, elapsedS, endPssKb } = result;
+  const { serverCpuS, besideCpuS, loadCpuS } = result;
   return {
+    acceptedKPerS: messages / elapsedS / 1e3,
     deliveriesMPerS: deliveries / elapsedS / 1e6,
     cpuSPerMillion: serverCpuS / deliveries * 1e6,
+    besideCpuSPerMillion: besideCpuS / deliveries * 1e6,
     loadShare: loadCpuS / elapsedS,
     memoryMb: endPssKb / 1024,
   };

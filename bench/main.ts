@@ -1,8 +1,11 @@
 /**
  * Measures Parley beside other servers, on this machine.
  *
- *     deno task bench            everything, about eleven minutes
+ *     deno task bench            everything, about fourteen minutes
  *     deno task bench --quick    a first look, about two minutes
+ *     deno task bench --only cluster
+ *                                three servers with one chat beside one, about three
+ *                                minutes
  *     deno task bench --peers parley,parley@16bfe57 --runs 7
  *                                this tree compared with a commit
  *
@@ -26,7 +29,8 @@ import {
   parseCommitPeer,
 } from "./peers/commits.ts";
 import { type Peer, PEERS } from "./peers/peers.ts";
-import { cleanUp, startServer } from "./peers/processes.ts";
+import { cleanUp } from "./peers/processes.ts";
+import { startServer } from "./peers/start.ts";
 import { toSvg, toText } from "./report.ts";
 import type { CaseResult, Results } from "./results.ts";
 
@@ -58,7 +62,8 @@ export async function measureAll(options: Options): Promise<Results> {
     cases: [],
   };
   for (const one of chooseCases(options)) {
-    const chosen = one.choose?.(peers) ?? peers;
+    const able = peers.filter(({ kind }) => one.several || kind !== "cluster");
+    const chosen = one.choose?.(able) ?? able;
     if (chosen.length > 0) {
       results.cases.push(
         await measureCase(one, chosen, { ...setting, ...options }),
@@ -140,7 +145,11 @@ async function warmUp(peers: readonly Peer[], toolsDir: string) {
   }
 }
 
-async function findMissing({ needs, protocol }: Peer, withTls: boolean) {
+async function findMissing({ kind, needs, protocol }: Peer, withTls: boolean) {
+  if (kind === "cluster") {
+    const { hasNats } = await import("../tests/cluster/nats_servers.ts");
+    if (!hasNats) return "nats-server 2.15.1 (tests/cluster/nats-server)";
+  }
   if (!await isThere(needs.file)) return `${needs.file} (${needs.hint})`;
   if (protocol.transport !== "tls" || withTls) return undefined;
   return "OpenSSL to compile with (apt-get install libssl-dev)";

@@ -6,7 +6,7 @@
 import type { Metric } from "./cases.ts";
 import {
   type CaseResult,
-  compareWithCommits,
+  compareRows,
   judge,
   type Results,
   type Row,
@@ -14,7 +14,7 @@ import {
   spreadOf,
 } from "./results.ts";
 
-/** One table for each case, the ratios to commits, then the goals. */
+/** One table for each case, the ratios, then the goals. */
 export function toText(results: Results): string {
   const facts = Object.entries({ ...results.machine, ...results.settings })
     .map(([name, value]) => `${name}: ${value}`);
@@ -68,9 +68,9 @@ function toTable({ title, metrics, rows }: CaseResult): string {
   return ["", title, ...text, ...errors].join("\n");
 }
 
-/** A table for each commit that this tree is compared with. */
+/** A table for each two servers that are compared. */
 function toRatios(results: Results): string[] {
-  const all = compareWithCommits(results);
+  const all = compareRows(results);
   const titles = all.map(({ peer, other }) => `${peer} / ${other}`);
   return [...new Set(titles)].flatMap((title) => {
     const lines = all.filter((_, i) => titles[i] === title).map((one) => {
@@ -193,6 +193,8 @@ const COLORS: [start: string, fill: string][] = [
 const UNITS: Record<Metric, { title: string; digits: number }> = {
   deliveriesMPerS: { title: "M deliveries/s", digits: 2 },
   cpuSPerMillion: { title: "server CPU s/M", digits: 3 },
+  besideCpuSPerMillion: { title: "NATS's CPU s/M", digits: 3 },
+  acceptedKPerS: { title: "1,000 messages/s", digits: 1 },
   loadShare: { title: "generator CPU", digits: 2 },
   p50Us: { title: "p50 us", digits: 0 },
   p99Us: { title: "p99 us", digits: 0 },
@@ -205,5 +207,8 @@ const UNITS: Record<Metric, { title: string; digits: number }> = {
   synDrops: { title: "SYNs dropped", digits: 0 },
   cpuMs: { title: "server CPU ms", digits: 0 },
   listeningMs: { title: "ms to listening", digits: 1 },
+  movedMs: { title: "ms: its own clients", digits: 0 },
+  stayedMs: { title: "other clients", digits: 0 },
+  leaderMs: { title: "NATS's leader: all", digits: 0 },
   answerMs: { title: "ms to first answer", digits: 1 },
 };

@@ -60,27 +60,30 @@ function toSpread(unsorted: readonly number[]): Spread | undefined {
   return { median: (lower + upper) / 2, min, max };
 }
 
-/** How this tree's server and a commit's compare in one number of one case. */
+/** How two servers compare in one number of one case. */
 export interface Comparison {
   readonly id: string;
   readonly peer: string;
-  /** What it is compared with: `peer` of a commit. */
+  /** What it is compared with: `peer` of a commit, or one server with several. */
   readonly other: string;
   readonly metric: Metric;
-  /** This tree's number divided by the commit's, run by run. */
+  /** The number of `peer` divided by that of `other`, run by run. */
   readonly ratio: Spread;
   readonly pairs: number;
 }
 
 /**
- * Compares every server with the same one of a commit (`NAME@COMMIT`). Runs with
- * the same number stood next to each other in time, so each pair gives a ratio:
+ * Compares every server with the same one of a commit (`NAME@COMMIT`), and several
+ * servers with one chat with one server that has a file. Runs with the same number stood next to each other in time, so each pair gives a ratio:
  * what the machine did meanwhile weighs on both sides of it. CPU comes first.
  */
-export function compareWithCommits({ cases }: Results): Comparison[] {
+export function compareRows({ cases }: Results): Comparison[] {
   return cases.flatMap(({ id, metrics, rows }) => {
     return rows.flatMap((row) => {
-      const others = rows.filter(({ peer }) => peer.startsWith(`${row.peer}@`));
+      const others = rows.filter(({ peer }) =>
+        peer.startsWith(`${row.peer}@`) ||
+        row.peer === SEVERAL && peer === ALONE
+      );
       const compared = COMPARED.filter((metric) => metrics.includes(metric));
       return others.flatMap((other) => {
         return compared.flatMap((metric): Comparison[] => {
@@ -96,10 +99,15 @@ export function compareWithCommits({ cases }: Results): Comparison[] {
   });
 }
 
+/** Several servers with one chat, and one server that stores as much. */
+const SEVERAL = "parley-cluster";
+const ALONE = "parley-stored";
+
 /** What is worth a ratio, in the order of the report. */
 const COMPARED: readonly Metric[] = [
   "cpuSPerMillion",
   "cpuMs",
+  "acceptedKPerS",
   "deliveriesMPerS",
   "listeningMs",
   "answerMs",
@@ -118,7 +126,7 @@ function ratiosOf(row: Row, other: Row, metric: Metric): number[] {
   });
 }
 
-/** Compares the medians with what issue 3 asks for. */
+/** Compares the medians with what issues 3 and 18 ask for. */
 export function judge(results: Results): Verdict[] {
   return GOALS.flatMap((goal) => {
     const found = results.cases.find(({ id }) => id === goal.id);
@@ -143,6 +151,21 @@ const GOALS: { id: string; judge(found: CaseResult): Verdict }[] = [
   { id: "arrive", judge: noWorse("readyMs", "time", 2) },
   { id: "arrive", judge: atMost("synDrops", "SYNs dropped", 0) },
   { id: "start", judge: startsLikeNothing },
+  { id: "cluster-steady", judge: costsAtMost(1.25) },
+  { id: "cluster-steady", judge: atMost("p50Us", "us p50", 3_000, SEVERAL) },
+  { id: "cluster-steady", judge: atMost("p99Us", "us p99", 15_000, SEVERAL) },
+  { id: "cluster-batches-100", judge: costsAtMost(1.25) },
+  ...["cluster-batches-100", "cluster-batches-12"].map((id) => {
+    return { id, judge: acceptsAtLeast(100) };
+  }),
+  {
+    id: "cluster-failover",
+    judge: atMost("movedMs", "ms until clients have moved", 2_000, SEVERAL),
+  },
+  {
+    id: "cluster-failover",
+    judge: atMost("leaderMs", "ms until NATS has a leader", 9_000, SEVERAL),
+  },
 ];
 
 /** Deliveries a second as a multiple of another's, or of the best server's. */
@@ -181,12 +204,46 @@ function noWorse(metric: Metric, what: string, times: number) {
   };
 }
 
-function atMost(metric: Metric, what: string, wanted: number) {
+/** Several servers, beside one. */
+function costsAtMost(times: number) {
   return (found: CaseResult): Verdict => {
-    const ours = medianOf(found, "parley", metric);
+    const several = found.rows.find(({ peer }) => peer === SEVERAL);
+    const alone = found.rows.find(({ peer }) => peer === ALONE);
+    const ratio = several && alone &&
+      toSpread(ratiosOf(several, alone, "cpuSPerMillion"));
+    if (!ratio) return missing(found, ALONE);
+    return {
+      text: `${found.id}: three servers use ${ratio.median.toFixed(2)}x the ` +
+        `CPU of one for a delivery (wanted at most ${times}x)`,
+      met: ratio.median <= times,
+    };
+  };
+}
+
+/** Several servers, in thousands a second. */
+function acceptsAtLeast(wanted: number) {
+  return (found: CaseResult): Verdict => {
+    const ours = medianOf(found, SEVERAL, "acceptedKPerS");
+    if (ours === undefined) return missing(found, "messages a second");
+    return {
+      text: `${found.id}: three servers take ${ours.toFixed(0)},000 messages ` +
+        `a second (wanted ${wanted},000)`,
+      met: ours >= wanted,
+    };
+  };
+}
+
+function atMost(
+  metric: Metric,
+  what: string,
+  wanted: number,
+  peer = "parley",
+) {
+  return (found: CaseResult): Verdict => {
+    const ours = medianOf(found, peer, metric);
     if (ours === undefined) return missing(found, what);
     return {
-      text: `${found.id}: parley has ${ours.toFixed(1)} ${what} ` +
+      text: `${found.id}: ${peer} has ${ours.toFixed(1)} ${what} ` +
         `(wanted at most ${wanted})`,
       met: ours <= wanted,
     };

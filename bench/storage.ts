@@ -12,7 +12,8 @@
 import { Database } from "../server/journal/database.ts";
 import { SqliteJournal } from "../server/journal/sqlite_journal.ts";
 import { deno, type Peer } from "./peers/peers.ts";
-import { cleanUp, startServer } from "./peers/processes.ts";
+import { cleanUp } from "./peers/processes.ts";
+import { startServer } from "./peers/start.ts";
 import { PARLEY } from "./load/protocols.ts";
 
 const SENDERS = [1, 100, 1_000];

@@ -8,7 +8,6 @@ import { type ChatError, DEFAULT_PORT } from "../protocol.ts";
 import { adviceOn, errorText } from "../core/net/connection_error.ts";
 import { sanitize } from "../core/text/sanitize.ts";
 import { UsageError } from "../terminal/options.ts";
-import { IS_WINDOWS } from "../platform/system.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { askUntil } from "./chat/access.ts";
 import {
@@ -38,8 +37,10 @@ export async function askGoal(
   terminal: Terminal,
 ): Promise<Goal> {
   if (options.name === undefined && !asks) {
+    const { commandFor } = await import("../platform/program.ts");
     throw new UsageError(
-      "Cannot ask for a name: the input is not a terminal. Run: deno run -A client.ts NAME SERVER",
+      "Cannot ask for a name: the input is not a terminal. Run: " +
+        `${commandFor("client")} NAME SERVER`,
     );
   }
   const name = options.name ?? await askName(terminal, "");
@@ -80,13 +81,14 @@ export async function askName(
 }
 
 /** Why the server does not register us, and what to type instead. */
-export function refused(
+export async function refused(
   error: ChatError,
   goal: Goal,
   options: Options,
-): Failure {
+): Promise<Failure> {
   const free = sanitize(`${error.headers["suggestion"] ?? ""}`);
-  const example = `Try: ${commandWith(free || "alice", goal, options)}`;
+  const command = await commandWith(free || "alice", goal, options);
+  const example = `Try: ${command}`;
   let advice = ADVICE[error.code] ?? "Try again later, or ask the operator.";
   if (error.code === 100) {
     advice = `Names have 1 to 32 letters and digits. ${example}`;
@@ -100,18 +102,17 @@ export function refused(
 }
 
 /** What was typed to start the client, with another name. */
-function commandWith(name: string, goal: Goal, { others }: Options): string {
+async function commandWith(
+  name: string,
+  goal: Goal,
+  { others }: Options,
+): Promise<string> {
   const hasPort = others.some((word) => /^--port(=|$)/.test(word));
   const server = hasPort ? goal.hostname : addressText(goal);
   const words = [name, server, ...others];
-  return `deno run -A client.ts ${words.map(quoted).join(" ")}`;
-}
-
-/** A word as a shell reads it; cmd.exe knows no other quotes. */
-function quoted(word: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
-  if (IS_WINDOWS) return `"${word}"`;
-  return `'${word.replaceAll("'", "'\\''")}'`;
+  const { commandFor, shellWord } = await import("../platform/program.ts");
+  const typed = words.map((word) => shellWord(word)).join(" ");
+  return `${commandFor("client")} ${typed}`;
 }
 
 /** The next step, where no user can be asked for a password. */

@@ -32,18 +32,21 @@ export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 /** The server unless told otherwise. */
 export const DEFAULT_HOST = "127.0.0.1";
 
-/** Above the options, in `--help`. */
-export const USAGE =
-  `Usage: deno run -A client.ts [NAME] [SERVER [PORT]] [OPTIONS]
+/** Above the options, in `--help`; `command` starts the client. */
+export function usage(command: string): string {
+  return `Usage: ${command} [NAME] [SERVER [PORT]] [OPTIONS]
 
 Chat as NAME on SERVER: a host, host:port or [IPv6]:port. On a terminal, the
 client asks for what is missing. The lines of a pipe or file are sent as they
 are.`;
+}
 
 /** Below the options, in `--help`. */
-export const EXAMPLES = `Examples:
-  deno run -A client.ts alice 192.168.1.5
-  deno run -A client.ts bot 192.168.1.5 --room lab < results.txt`;
+export function examples(command: string): string {
+  return `Examples:
+  ${command} alice 192.168.1.5
+  ${command} bot 192.168.1.5 --room lab < results.txt`;
+}
 
 const USER_NAME = "a name of 1 to 32 letters and digits";
 
@@ -296,7 +299,6 @@ function transferOf(
   if (send === undefined) return undefined;
   if (path !== undefined) return { kind: "send", user: send, paths };
   throw new UsageError(
-    "Cannot use --send without files. " +
-      "Example: deno run -A client.ts alice SERVER --send bob notes.pdf",
+    "Cannot use --send without files. Example: --send bob notes.pdf",
   );
 }

@@ -5,11 +5,14 @@
  * @module
  */
 import { DEFAULT_ROOM, isRoomName, lookAlike } from "../protocol.ts";
+import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
 import { listPeople, listRooms } from "./requests.ts";
+import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
   helpLines,
+  type ModeratorCommandName,
   readPrivate,
   type RunCommand,
 } from "./text/typed_line.ts";
@@ -22,6 +25,8 @@ export interface CommandClient {
   readonly room: string | undefined;
   /** Whether it is the web client, which has fewer commands. */
   readonly isWeb: boolean;
+  /** Whether we are a moderator, who has more commands. */
+  readonly isModerator: boolean;
   /** Sends a message to a user, or to `ALL`; `"kept"` if it cannot be sent. */
   sendTo(to: string, text: string): void | "kept";
   /** Shows the rooms, and how many users are in each. */
@@ -51,10 +56,20 @@ async function userOrRoom(server: Requester, room: string): Promise<string> {
   return `There is no room ${room}, and no user of that name is connected`;
 }
 
+/** What runs a command of moderators: the server, which answers with lines. */
+function moderate(name: ModeratorCommandName): RunCommand<CommandClient> {
+  return async (client, rest) => {
+    const line = `${name} ${rest}`.trim();
+    const answer = await client.server.request("MODERATE", [], {}, line);
+    client.answer(textOf(answer).split("\n").map((row) => sanitize(row)));
+  };
+}
+
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {
-    client.answer(helpLines(rest, { web: client.isWeb }));
+    const { isModerator: moderator, isWeb: web } = client;
+    client.answer(helpLines(rest, { web, moderator }));
   },
   async list(client) {
     if (!client.room) return await client.showRooms();
@@ -94,6 +109,16 @@ export const SHARED_COMMANDS = {
     if (rest === "") return "usage";
     client.answer(["You have no private message to reply to"]);
   },
+  users: moderate("users"),
+  kick: moderate("kick"),
+  ban: moderate("ban"),
+  unban: moderate("unban"),
+  mute: moderate("mute"),
+  unmute: moderate("unmute"),
+  bans: moderate("bans"),
+  unblock: moderate("unblock"),
+  say: moderate("say"),
+  forget: moderate("forget"),
   async ping(client) {
     const start = performance.now();
     await client.server.request("PING");

@@ -70,6 +70,27 @@ export function presenceOf(notice: Frame): Presence | undefined {
   };
 }
 
+/** The role of users who may use MODERATE. */
+export const MODERATOR = "moderator";
+
+/** A user has become a moderator, or is none any more. */
+export interface RoleChange {
+  /** The user. */
+  readonly name: string;
+  /** Whether the user may use MODERATE now. */
+  readonly isModerator: boolean;
+  /** Whether we are that user. */
+  readonly isMe: boolean;
+}
+
+/** What `notice` tells of a user's role; undefined if it tells of none. */
+export function roleOf(notice: Frame, me: string): RoleChange | undefined {
+  const name = header(notice, "user");
+  if (name === undefined) return undefined;
+  const isModerator = header(notice, "role") === MODERATOR;
+  return { name, isModerator, isMe: lookAlike(name) === lookAlike(me) };
+}
+
 /** A message of a user. */
 export interface ChatMessage {
   /** Undefined for what a version 1 server forwards. */

@@ -18,7 +18,7 @@ export const MAX_HISTORY_BYTES: number = 8 * 1024 * 1024;
 export interface Person {
   /** As its owner writes it. */
   readonly name: string;
-  /** The rest of the line: address and kind. */
+  /** The rest of the line: address, kind, and the role if the user has one. */
   readonly details: readonly string[];
 }
 

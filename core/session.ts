@@ -26,9 +26,11 @@ import {
 import {
   type ChatMessage,
   messageOf,
+  MODERATOR,
   numberOf,
   OPERATOR,
   presenceOf,
+  roleOf,
   textOf,
   timeOf,
 } from "./frames.ts";
@@ -86,6 +88,8 @@ export class ChatSession implements Owner {
   readonly order: Order = new Order();
   /** Our name, as the server has it. */
   me: string;
+  /** Whether we are a moderator. */
+  isModerator = false;
   /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   /** The rooms that we are in; the one of the last {@linkcode use} is last. */
@@ -252,6 +256,7 @@ export class ChatSession implements Owner {
     this.#journal = header(registered, "journal");
     this.#token = header(registered, "token") ?? "";
     this.me = registered.args[0] ?? this.me;
+    this.isModerator = header(registered, "role") === MODERATOR;
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
@@ -449,11 +454,19 @@ export class ChatSession implements Owner {
     if (presence) return this.view.presence(presence, timeOf(frame));
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
-    if (kind === "set") return void this.server.tell(frame);
+    if (kind === "set") return this.#set(frame);
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
     this.server.leave(seconds * 1_000);
+  }
+
+  /** Something has changed: a user's role, or the list of the other servers. */
+  #set(frame: Frame): void {
+    const change = roleOf(frame, this.me);
+    if (!change) return void this.server.tell(frame);
+    if (change.isMe) this.isModerator = change.isModerator;
+    this.view.role?.(change);
   }
 
   #joined(frame: Frame, request?: Request): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { ChatError, Frame } from "../protocol.ts";
-import type { ChatMessage, Presence } from "./frames.ts";
+import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
 import type { Request } from "./net/connection.ts";
 
 /** A room that we are in. */
@@ -39,6 +39,8 @@ export interface SessionView {
   presence(presence: Presence, at: Date): void;
   /** The operator sends a notice to all users; `at` if it is stored. */
   notice(text: string, at?: Date): void;
+  /** A user is a moderator now, or none any more. */
+  role?(change: RoleChange): void;
   /** A CALL, ACCEPT or DECLINE of another user. */
   call(frame: Frame): void;
   /** We are in a room; `again` after a reconnect. */

@@ -130,8 +130,12 @@ export function listenHint(
   { hostname, system, interfaces, release }: Listening,
 ): string | undefined {
   if (isLoopback(hostname)) return undefined;
-  if (system === "windows") return ALLOW_ON_WINDOWS;
   const all = interfaces();
+  if (system === "windows") {
+    return all.length > 0
+      ? ALLOW_ON_WINDOWS
+      : `${NOT_TOLD}\n\n${ALLOW_ON_WINDOWS}`;
+  }
   if (all.length === 0) return NOT_TOLD;
   // In WSL, all interfaces are Windows' own virtual ones, unless they are mirrored.
   const isNested = system === "linux" &&

@@ -15,7 +15,9 @@ import {
 } from "./alternates.ts";
 import type { ClusterError } from "./cluster/cluster_error.ts";
 import type { Claim, ClaimOptions } from "./cluster/log/name_claims.ts";
-import { openLog, type ReplicatedLog } from "./cluster/log/replicated_log.ts";
+import type { LogKeep } from "./cluster/log/log_bounds.ts";
+import { openLog } from "./cluster/log/open_log.ts";
+import type { ReplicatedLog } from "./cluster/log/replicated_log.ts";
 import { subjectsOf } from "./cluster/names.ts";
 import { connectNats, type Nats } from "./cluster/nats.ts";
 import { ClusterPresence } from "./cluster/presence/presence.ts";
@@ -23,6 +25,7 @@ import type { Life } from "./cluster/presence/sender.ts";
 import type { StatementSync } from "node:sqlite";
 import { Database } from "./journal/database.ts";
 import { StartError } from "./journal/start_error.ts";
+import { DEFAULT_KEEP } from "./limits/rates.ts";
 import { CLOCK } from "./net/clock.ts";
 import type { ClusterState, Context, Together } from "./session/session.ts";
 import type { SharedLog } from "./storage.ts";
@@ -43,6 +46,10 @@ export interface JoinOptions {
   readonly renew: boolean;
   /** The database file, or `:memory:`. */
   readonly db: string;
+  /** How long messages are stored. */
+  readonly keep: Omit<LogKeep, "bytes"> & {
+    readonly bytes?: number | undefined;
+  };
   /** Gets the lines of the log. */
   readonly log: (line: string) => void;
   /** Ends the start, which waits for NATS; its reason is thrown. */
@@ -75,18 +82,32 @@ export interface Cluster extends Together, SharedLog, AsyncDisposable {
  * @throws {StartError} Why it cannot.
  */
 export async function joinCluster(options: JoinOptions): Promise<Cluster> {
-  const { db, cluster, renew, log, signal } = options;
+  const { db, cluster, renew, log } = options;
+  const { bytes = DEFAULT_KEEP.bytes } = options.keep;
+  const keep = { ...options.keep, bytes };
   const server = options.server ?? ownName();
   await using opened = new AsyncDisposableStack();
   const database = opened.use(new Database(db, log));
   const name = `parley ${cluster} ${server}`;
   const nats = opened.use(await connectNats({ ...options, name }));
+  const signal = AbortSignal.any([options.signal, nats.denied]);
   const { promise: failed, resolve: fail } = Promise.withResolvers<
     ClusterError
   >();
   const replicated = opened.use(
     await openLog({
-      ...{ nats, database, cluster, server, renew, log, fail, signal },
+      ...{
+        nats,
+        database,
+        db,
+        keep,
+        cluster,
+        server,
+        renew,
+        log,
+        fail,
+        signal,
+      },
     }),
   );
   opened.move(); // the database is that of the storage now
@@ -154,6 +175,8 @@ class Joined implements Cluster {
       exited: (name, server) =>
         context.resumables.lostElsewhere(name, server, context.now()),
     });
+    await this.nats.flush(); // NATS has denied by then what it denies
+    this.nats.denied.throwIfAborted();
   }
 
   /** The word of its present life; the log is longer in each later one. */
@@ -165,6 +188,10 @@ class Joined implements Cluster {
   announce(place: OwnPlace): void {
     this.#addresses = announcementOf(place);
     this.entries.beat();
+  }
+
+  caughtUp(): Promise<void> {
+    return this.entries.caughtUp();
   }
 
   claim(name: string, options: ClaimOptions): Promise<Claim> {

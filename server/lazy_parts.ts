@@ -1,10 +1,11 @@
 /**
- * Parts of a server that are loaded when they are first used: accounts, bans, mutes
- * and two-socket users.
+ * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
+ * moderators and two-socket users.
  *
  * @module
  */
 import { Lazy } from "../core/lazy.ts";
+import { encode } from "../protocol.ts";
 import { unlessNotStored } from "./chat/not_stored.ts";
 import type { Database } from "./journal/database.ts";
 import type { Log } from "./journal/log.ts";
@@ -15,7 +16,7 @@ import type { Context } from "./session/session.ts";
 /** See the top of the file. */
 export type LazyParts = Pick<
   Context,
-  "accounts" | "bans" | "mutes" | "twoSocketUsers"
+  "accounts" | "bans" | "mutes" | "moderators" | "twoSocketUsers"
 >;
 
 /** What the parts work with. The context can be made after them. */
@@ -83,6 +84,19 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
         },
         accountSince: (name) => accounts.loaded?.named(name)?.createdAt,
         log,
+      });
+    }),
+    moderators: new Lazy(async () => {
+      const { Moderators } = await import("./accounts/moderators.ts");
+      const file = await database();
+      return new Moderators(file, {
+        entries: entriesOf(file),
+        accountOf: (name) => accounts.loaded?.named(name),
+        changed: ({ name }, isModerator) => {
+          const Role = isModerator ? "moderator" : "user";
+          const notice = encode("NOTICE", ["set"], { User: name, Role });
+          for (const { peer } of context().hub.users()) peer.notify(notice);
+        },
       });
     }),
     twoSocketUsers: new Lazy(async () => {

@@ -7,6 +7,7 @@
 import {
   ABSURD_BODY_BYTES,
   DEFAULT_PORT,
+  isUserName,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
 import { EVERYWHERE } from "../platform/system.ts";
@@ -45,8 +46,10 @@ const DEFAULT_CLUSTER = "parley";
 /** The port for TLS unless told otherwise. */
 export const DEFAULT_TLS_PORT: number = DEFAULT_PORT + 1;
 
-/** Above the options, in `--help`. */
-export const USAGE = "Usage: deno run -A server.ts [OPTIONS]";
+/** Above the options, in `--help`; `command` starts the server. */
+export function usage(command: string): string {
+  return `Usage: ${command} [OPTIONS]`;
+}
 
 /** A higher number is no sensible limit. */
 const MOST = 99_999_999;
@@ -159,6 +162,15 @@ export const OPTIONS = {
   "require-login": flag("Accept only users with an account; no guests", {
     group: "Accounts",
   }),
+  moderator: several(
+    value(
+      "NAME",
+      "a name of 1 to 32 letters and digits",
+      (word) => isUserName(word) ? word : undefined,
+      "A user whose account is that of a moderator, now or when it is created; " +
+        "can be given several times",
+    ),
+  ),
   lockout: duration(
     DEFAULT_LOCKOUT_MS,
     "How long three wrong passwords lock an account: `90s`, `2h`, or " +
@@ -269,6 +281,7 @@ function optionsOf(values: Values<typeof OPTIONS>) {
     },
     history: values.history,
     requireLogin: values["require-login"],
+    moderators: values.moderator,
     lockoutMs: values.lockout,
     maxBodyBytes: values["max-body"],
     maxConnections: values["max-connections"],

@@ -107,6 +107,9 @@ export interface Server extends AsyncDisposable {
 /** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
 
+/** What is read before the first session, if there is any. */
+const READ_AT_START = ["accounts", "bans", "mutes", "moderators"] as const;
+
 /** The answer to an operator who wants a copy without `--db`. */
 const NOTHING_STORED =
   "Cannot back up: the server stores everything in memory. " +
@@ -250,14 +253,15 @@ async function tellUsedShares(
  */
 async function loadSessions(
   context: Context,
-  { storage, cluster, maxConnections = MAX_CONNECTIONS }: ServerOptions,
+  { storage, cluster, maxConnections = MAX_CONNECTIONS, log = console.log }:
+    ServerOptions,
 ) {
   const { serve } = await import("./session/serve.ts");
   const { CHECK_EVERY_MS, KeepaliveTimer } = await import(
     "./session/keepalive.ts"
   );
   try {
-    for (const table of ["accounts", "bans", "mutes"] as const) {
+    for (const table of READ_AT_START) {
       // The log can have entries about what this server has none of yet.
       if (cluster || storage?.has(table)) await context[table].load();
     }
@@ -265,10 +269,22 @@ async function loadSessions(
     throw storage!.explained(error); // it has the tables
   }
   await cluster?.start(context, maxConnections);
+  for (const name of await appoint(context)) {
+    log(`${name} has no account yet: who creates it is a moderator`);
+  }
   setImmediate(() => context.accounts.loaded?.prepare()); // before the first chat
   const keepalive = new KeepaliveTimer(context);
   const checking = setInterval(() => keepalive.check(), CHECK_EVERY_MS);
   return { serve, checking };
+}
+
+/** Makes those moderators that `--moderator` names; returns names without account. */
+async function appoint(
+  { accounts, moderators, settings }: Context,
+): Promise<readonly string[]> {
+  if (settings.moderators.length === 0) return [];
+  await accounts.load();
+  return await (await moderators.load()).appoint(settings.moderators);
 }
 
 async function openInMemory(log: (line: string) => void): Promise<Database> {
@@ -320,6 +336,10 @@ function createContext(
     roomList: new LongList(),
     alternates: options.alternates,
     sessions: new Set(),
+    async moderate({ name }, remote, line) {
+      const { moderate } = await import("./operator/console.ts");
+      return await moderate(context, { name, remote }, line);
+    },
     now,
     after,
     logThrottled: throttledLog(log, now),
@@ -359,6 +379,7 @@ const DEFAULT_SETTINGS: Settings = {
   maxBodyBytes: MAX_BODY_BYTES,
   history: DEFAULT_HISTORY,
   requireLogin: false,
+  moderators: [],
   registerWithinMs: 10_000,
   pingAfterMs: 30_000,
   idleAfterMs: 90_000,

@@ -42,7 +42,7 @@ export interface SharedLog {
 }
 
 /** Tables that are read at the start if they have rows. */
-export type ReadAtStart = "accounts" | "bans" | "mutes";
+export type ReadAtStart = "accounts" | "bans" | "mutes" | "moderators";
 
 /** An open file. */
 export interface Storage extends Disposable {
@@ -86,7 +86,7 @@ export function openStorage(
     return {
       file: db === IN_MEMORY ? undefined : db,
       ...{ keep: whole, database, entries, shared, journal, resumables },
-      floods: new Floods(() => journal.lastId, clock),
+      floods: new Floods(() => journal.chatted, clock),
       has: (table) =>
         database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
       async backup(to) {

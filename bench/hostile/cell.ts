@@ -45,6 +45,8 @@ export interface Setting {
   readonly times: Times;
   /** The machine has other work: the server runs before it, the foes beside it. */
   readonly busy: boolean;
+  /** Options of V8 for the server; empty for none. */
+  readonly v8Flags: string;
 }
 
 /** What is measured in one part. */
@@ -79,7 +81,7 @@ const DRAIN_MS = 10_000;
  */
 export async function measure(
   cell: Cell,
-  { script, databases, times, busy }: Setting,
+  { script, databases, times, busy, v8Flags }: Setting,
 ): Promise<Result> {
   const { foe, transport, addresses } = cell;
   const needs = foe.needs && await databases.of(script, foe.needs);
@@ -88,7 +90,10 @@ export async function measure(
     script,
     args,
     database: needs,
-    under: busy ? ["chrt", "--rr", "1"] : [],
+    under: [
+      ...(v8Flags ? ["env", `DENO_V8_FLAGS=${v8Flags}`] : []),
+      ...(busy ? ["chrt", "--rr", "1"] : []),
+    ],
   });
   if (foe.locks) await makeAccounts(server.port);
   const people = await People.start(server.port);

@@ -49,6 +49,7 @@ interface Options {
   readonly times: Times;
   readonly repeatStolen: number;
   readonly busy: boolean;
+  readonly v8Flags: string;
 }
 
 /** A server: its name, and its server.ts. */
@@ -76,7 +77,7 @@ async function measureAll(options: Options): Promise<void> {
       const outcome = await attempt(cell, { script, databases, ...options });
       row.push(outcome);
       outcomes.get(name)!.push(outcome);
-      const fault = faultsOf(outcome);
+      const fault = faultsOf(cell, outcome);
       if (fault) faults.push(`- ${name}, ${title}: ${fault}`);
     }
     console.log(line(cell, row));
@@ -156,6 +157,8 @@ Measures whether users notice that others attack the server.
                        took too much of the processors
   --busy               For a first look on a machine that does other work: run
                        the server before it too, and the foes beside it
+  --v8-flags LIST      Start the servers with these options of V8, such as
+                       --v8-flags=--max-semi-space-size=2
   --help               Show this text`;
 
 /** Reads the command line; prints a mistake in one line, and exits. */
@@ -172,6 +175,7 @@ function readOptions(args: string[]): Options {
         quick: { type: "boolean", default: false },
         "repeat-stolen": { type: "string", default: "0" },
         busy: { type: "boolean", default: false },
+        "v8-flags": { type: "string", default: "" },
         help: { type: "boolean", default: false },
       },
     });
@@ -193,6 +197,7 @@ function readOptions(args: string[]): Options {
         addresses: readNumbers(values.addresses, 1, 200),
       }),
       busy: values.busy,
+      v8Flags: values["v8-flags"],
       repeatStolen: readNumbers(values["repeat-stolen"], 0, 100)[0]!,
     };
   } catch (error) {

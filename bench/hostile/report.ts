@@ -13,6 +13,9 @@ export const DISTURBED: Disturbance = { stolen: 0.02, others: 0.05 };
 /** How much longer the people may wait beside a foe. */
 const MOST_TIMES = 2;
 
+/** What one address can make the server hold; see "Bounds" in docs/reliability.md. */
+const MOST_MIB_AN_ADDRESS = 600;
+
 /** What came of an attack on a server: a result, or why there is none. */
 export type Outcome = Result | Error;
 
@@ -32,8 +35,8 @@ const COLUMNS: readonly [title: string, of: (result: Result) => string][] = [
   ["p99", ({ beside }) => ms(beside.noticed.deliveries, 0.99)],
   ["times", (result) => timesAlone(result).toFixed(1) + markOf(result)],
   ["SENT p99", ({ beside }) => ms(beside.noticed.answers, 0.99)],
-  ["memory, MiB", ({ alone, beside }) => {
-    const more = Math.round((beside.peakBytes - alone.peakBytes) / 2 ** 20);
+  ["memory, MiB", (result) => {
+    const more = memoryMiB(result);
     return more > 0 ? `+${more}` : `${more}`;
   }],
   ["newcomer p50, most", ({ beside: { newcomers: { took } } }) => {
@@ -78,12 +81,15 @@ export function footnote(): string {
 }
 
 /** In which ways an attack did more than it may; empty if in none. */
-export function faultsOf(outcome: Outcome): string {
+export function faultsOf({ addresses }: Cell, outcome: Outcome): string {
   if (outcome instanceof Error) return outcome.message;
   const times = timesAlone(outcome);
   const refused = refusedOf(outcome);
+  const memory = memoryMiB(outcome);
+  const mostMemory = addresses * MOST_MIB_AN_ADDRESS;
   return [
     ...(times > MOST_TIMES ? [`p99 is ${times.toFixed(1)} times`] : []),
+    ...(memory > mostMemory ? [`memory is ${memory} MiB more`] : []),
     ...(/^0\b/.test(refused) ? [] : [`refused: ${refused}`]),
     ...(outcome.neighbour?.startsWith("cannot") ? [outcome.neighbour] : []),
   ].join("; ");
@@ -116,6 +122,11 @@ export function medianAlone(outcomes: readonly Outcome[]): number {
     results.map(({ alone }) => quantile(alone.noticed.deliveries, 0.99)),
     0.5,
   );
+}
+
+/** How much more memory the server had beside the foe than alone, at most. */
+function memoryMiB({ alone, beside }: Result): number {
+  return Math.round((beside.peakBytes - alone.peakBytes) / 2 ** 20);
 }
 
 function timesAlone({ alone, beside }: Result): number {

@@ -20,6 +20,9 @@
  * disconnects no receiver as too slow, and measures what is received, not what is
  * dropped. What was received is acknowledged to the kernel of the server at once.
  *
+ * With several ports, which are those of servers with one chat, the members of a
+ * room sit on all of them in turn. CPU and memory are those of all servers then.
+ *
  * To cost little: a receiver's mark is looked for where the last one's distance
  * says it should be, reads are large, and many messages leave in one write. One
  * thread, one epoll. Ends by itself after `limit_s`. The result is one JSON
@@ -36,11 +39,11 @@
 
 static void open_next(void) {
   struct conn *c = &conns[opened++];
-  struct sockaddr_in to = {.sin_family = AF_INET,
-                           .sin_port = htons((uint16_t)spec.port),
-                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   c->room = (int)((c - conns) / spec.members);
   c->member = (int)((c - conns) % spec.members);
+  struct sockaddr_in to = {.sin_family = AF_INET,
+                           .sin_port = htons((uint16_t)port_of(c)),
+                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (c->fd < 0) fail("cannot open connection %ld: %s", opened, strerror(errno));
   int on = 1;
@@ -127,9 +130,19 @@ static inline void put_digits(char *at, uint64_t value, int count) {
   for (int i = count - 1; i >= 0; i--, value >>= 6) at[i] = (char)('0' + (value & 63));
 }
 
+static inline uint32_t sender_of(const char *mark) {
+  return spec.senders > 1 ? (uint32_t)digits(mark + 14, 2) : 0;
+}
+
+/* Of several servers, the time from one to another counts. */
+static inline int is_timed(const struct conn *c, const char *mark) {
+  int count = spec.ports.count;
+  return count == 1 || c->member % count != (int)sender_of(mark) % count;
+}
+
 static inline void receive(struct conn *c, const char *mark) {
   uint32_t number = (uint32_t)digits(mark + 1, 5);
-  uint32_t sender = spec.senders > 1 ? (uint32_t)digits(mark + 14, 2) : 0;
+  uint32_t sender = sender_of(mark);
   if (sender >= spec.senders || number != c->next[sender]) {
     fail("connection %ld got message %u of sender %u out of order: %u was next",
          (long)(c - conns), number, sender,
@@ -138,6 +151,13 @@ static inline void receive(struct conn *c, const char *mark) {
   c->next[sender]++;
   c->got++;
   deliveries++;
+}
+
+/* Once alone is not enough: the server may have told something in between. */
+static inline void learn_stride(struct conn *c, size_t distance) {
+  if (distance < c->stride && (distance == c->distance || c->stride != SIZE_MAX))
+    c->stride = distance;
+  c->distance = distance;
 }
 
 /* Counts the messages in what was read, `from` where the last read was cut. */
@@ -155,11 +175,10 @@ static void scan(struct conn *c, char *from, char *end, uint64_t now) {
     }
     receive(c, at);
     /* Without a fixed rate there are too many: one of each read will do. */
-    if (recording && (spec.rate || !before))
+    if (recording && (spec.rate || !before) && is_timed(c, at))
       record_ns(now - started_ns - digits(at + 6, 8));
     /* A sender has answers in between, without which the next one may be nearer. */
-    if (before && c->member >= spec.senders && (size_t)(at - before) < c->stride)
-      c->stride = (size_t)(at - before);
+    if (before && c->member >= spec.senders) learn_stride(c, (size_t)(at - before));
     before = at;
     at += c->stride != SIZE_MAX ? c->stride : (size_t)spec.body_bytes;
   }
@@ -342,7 +361,7 @@ static void join_all(void) {
 
 static struct snapshot take_snapshot(void) {
   return (struct snapshot){now_ns(), deliveries, sent_total, own_cpu_s(),
-                           server_cpu_s(spec.pid)};
+                           server_cpu_s(), all_cpu_s(&spec.beside)};
 }
 
 static void start_timer(void) {
@@ -393,14 +412,15 @@ static void print_load(struct snapshot from, struct snapshot to) {
          (unsigned long)(to.sent - from.sent),
          (unsigned long)(to.deliveries - from.deliveries),
          (double)(to.at_ns - from.at_ns) / 1e9);
-  printf(", \"loadCpuS\": %.6f, \"serverCpuS\": %.6f", to.own_s - from.own_s,
-         to.server_s - from.server_s);
+  printf(", \"loadCpuS\": %.6f, \"serverCpuS\": %.6f, \"besideCpuS\": %.6f",
+         to.own_s - from.own_s, to.server_s - from.server_s,
+         to.beside_s - from.beside_s);
   printf(", \"p50Us\": %.1f, \"p99Us\": %.1f, \"p999Us\": %.1f, \"maxUs\": %.1f",
          percentile_us(.5), percentile_us(.99), percentile_us(.999),
          (double)histogram.max_ns / 1e3);
   printf(", \"samples\": %lu, \"latestSendUs\": %.1f", (unsigned long)histogram.count,
          (double)latest_ns / 1e3);
-  printf(", \"endPssKb\": %ld", server_pss_kb(spec.pid));
+  printf(", \"endPssKb\": %ld", server_pss_kb());
 }
 
 int main(void) {
@@ -417,8 +437,8 @@ int main(void) {
   rooms = calloc((size_t)spec.rooms, sizeof *rooms);
   epoll = epoll_create1(0);
 
-  long pss_kb = server_pss_kb(spec.pid);
-  double cpu_s = server_cpu_s(spec.pid);
+  long pss_kb = server_pss_kb();
+  double cpu_s = server_cpu_s();
   uint64_t at_ns = now_ns();
   connect_all();
   uint64_t registered_ns = now_ns();
@@ -430,7 +450,7 @@ int main(void) {
          total, ready, failed, (double)(registered_ns - at_ns) / 1e6,
          (double)(ready_ns - registered_ns) / 1e6);
   printf(", \"connectCpuS\": %.3f, \"startPssKb\": %ld, \"readyPssKb\": %ld",
-         server_cpu_s(spec.pid) - cpu_s, pss_kb, server_pss_kb(spec.pid));
+         server_cpu_s() - cpu_s, pss_kb, server_pss_kb());
   if (spec.measure_ms) {
     struct snapshot from, to;
     run_load(&from, &to);

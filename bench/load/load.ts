@@ -6,7 +6,8 @@
  */
 import { fileURLToPath } from "node:url";
 
-import { makeTempDir, own, type Server } from "../peers/processes.ts";
+import { makeTempDir, own } from "../peers/processes.ts";
+import type { Server } from "../peers/start.ts";
 import { forBody, type Protocol } from "./protocols.ts";
 
 /**
@@ -29,6 +30,8 @@ export interface Load {
   /** 0 measures connecting only. */
   readonly senders: number;
   readonly bodyBytes?: number;
+  /** How far senders may be ahead; default: {@linkcode WINDOW_MESSAGES}. */
+  readonly window?: number;
   /** Messages a second in all; as fast as they are taken if absent. */
   readonly rate?: number;
   /** Stops waiting for connections that are not ready by then. */
@@ -58,6 +61,8 @@ export interface LoadResult {
   elapsedS: number;
   loadCpuS: number;
   serverCpuS: number;
+  /** Of the processes that the servers need, such as NATS. */
+  besideCpuS: number;
   p50Us: number;
   p99Us: number;
   p999Us: number;
@@ -153,15 +158,14 @@ export async function runLoad(
 function toSpec(server: Server, protocol: Protocol, load: Load): string {
   const { bodyBytes = 100 } = load;
   const { maxBodyBytes: _, ...texts } = forBody(protocol, bodyBytes);
+  const lists = { port: server.ports, pid: server.pids, beside: server.beside };
   const values = {
-    port: server.port,
-    pid: server.pid,
     rooms: load.rooms,
     members: load.members,
     senders: load.senders,
     body_bytes: bodyBytes,
     window: Math.min(
-      WINDOW_MESSAGES,
+      load.window ?? WINDOW_MESSAGES,
       Math.ceil(WINDOW_DELIVERIES / load.members),
     ),
     window_bytes: WINDOW_BYTES,
@@ -176,7 +180,10 @@ function toSpec(server: Server, protocol: Protocol, load: Load): string {
     transport: "tcp",
     ...texts,
   };
-  return Object.entries(values).map(([key, value]) => {
+  const lines = Object.entries({ ...lists, ...values }).flatMap(
+    ([key, value]) => [value].flat().map((one) => [key, one] as const),
+  );
+  return lines.map(([key, value]) => {
     return `${key} ${escape(String(value))}\n`;
   }).join("");
 }

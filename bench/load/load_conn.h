@@ -12,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "load_spec.h"
 #include "load_stats.h"
 
 enum {
@@ -41,6 +40,7 @@ struct conn {
   int room, member;
   uint32_t sent, got;
   size_t skip, stride;  /* to where the next mark can be at the earliest */
+  size_t distance;      /* of the last two marks of a read */
   size_t kept, pending; /* bytes in `keep`; bytes in `out` from `out_at` on */
   char keep[MARK_BYTES]; /* the beginning of what the last read cut */
   char *out, *out_at;
@@ -61,7 +61,7 @@ struct room {
 
 struct snapshot {
   uint64_t at_ns, deliveries, sent;
-  double own_s, server_s;
+  double own_s, server_s, beside_s;
 };
 
 static struct conn *conns;
@@ -72,6 +72,11 @@ static uint64_t deliveries, sent_total, started_ns, last_delivery_ns, latest_ns;
 static uint64_t last_read_ns;
 static int started, sending, recording;
 static char buffer[MARK_BYTES + READ_BYTES], batch[BATCH_BYTES];
+
+/* Where a connection is made to: the members of a room take turns. */
+static long port_of(const struct conn *c) {
+  return spec.ports.at[c->member % spec.ports.count];
+}
 
 static void fail(const char *format, ...) {
   va_list args;

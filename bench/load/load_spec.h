@@ -18,8 +18,17 @@ struct text {
   size_t length;
 };
 
+/* Numbers of a key that stands on several lines. */
+enum { LIST = 16 };
+struct list {
+  long at[LIST];
+  int count;
+};
+
 static struct {
-  long port, pid;
+  /* Of the servers that are one chat; member i of a room connects to port i, in turn. */
+  struct list ports, pids;
+  struct list beside; /* processes that those need, and whose time is apart */
   long rooms, members, senders; /* members and senders are those of one room */
   long body_bytes;
   long window, window_bytes; /* how far a sender may be ahead of a receiver */
@@ -36,32 +45,34 @@ static const struct {
   const char *key;
   long *number;
   struct text *text;
+  struct list *list;
 } SPEC_KEYS[] = {
-    {"port", &spec.port, NULL},
-    {"pid", &spec.pid, NULL},
-    {"rooms", &spec.rooms, NULL},
-    {"members", &spec.members, NULL},
-    {"senders", &spec.senders, NULL},
-    {"body_bytes", &spec.body_bytes, NULL},
-    {"window", &spec.window, NULL},
-    {"window_bytes", &spec.window_bytes, NULL},
-    {"rate", &spec.rate, NULL},
-    {"connect_limit_ms", &spec.connect_limit_ms, NULL},
-    {"settle_ms", &spec.settle_ms, NULL},
-    {"warm_ms", &spec.warm_ms, NULL},
-    {"measure_ms", &spec.measure_ms, NULL},
-    {"limit_s", &spec.limit_s, NULL},
-    {"at_once", &spec.at_once, NULL},
-    {"join_apart", &spec.join_apart, NULL},
-    {"transport", NULL, &spec.transport},
-    {"hello", NULL, &spec.hello},
-    {"welcome", NULL, &spec.welcome},
-    {"join", NULL, &spec.join},
-    {"joined", NULL, &spec.joined},
-    {"send", NULL, &spec.send},
-    {"ping", NULL, &spec.ping},
-    {"pong", NULL, &spec.pong},
-    {"refusal", NULL, &spec.refusal},
+    {"port", NULL, NULL, &spec.ports},
+    {"pid", NULL, NULL, &spec.pids},
+    {"beside", NULL, NULL, &spec.beside},
+    {"rooms", &spec.rooms, NULL, NULL},
+    {"members", &spec.members, NULL, NULL},
+    {"senders", &spec.senders, NULL, NULL},
+    {"body_bytes", &spec.body_bytes, NULL, NULL},
+    {"window", &spec.window, NULL, NULL},
+    {"window_bytes", &spec.window_bytes, NULL, NULL},
+    {"rate", &spec.rate, NULL, NULL},
+    {"connect_limit_ms", &spec.connect_limit_ms, NULL, NULL},
+    {"settle_ms", &spec.settle_ms, NULL, NULL},
+    {"warm_ms", &spec.warm_ms, NULL, NULL},
+    {"measure_ms", &spec.measure_ms, NULL, NULL},
+    {"limit_s", &spec.limit_s, NULL, NULL},
+    {"at_once", &spec.at_once, NULL, NULL},
+    {"join_apart", &spec.join_apart, NULL, NULL},
+    {"transport", NULL, &spec.transport, NULL},
+    {"hello", NULL, &spec.hello, NULL},
+    {"welcome", NULL, &spec.welcome, NULL},
+    {"join", NULL, &spec.join, NULL},
+    {"joined", NULL, &spec.joined, NULL},
+    {"send", NULL, &spec.send, NULL},
+    {"ping", NULL, &spec.ping, NULL},
+    {"pong", NULL, &spec.pong, NULL},
+    {"refusal", NULL, &spec.refusal, NULL},
 };
 
 /* Replaces \n, \r and \\ by what they mean. */
@@ -79,10 +90,19 @@ static struct text unescape(const char *line) {
   return text;
 }
 
+static void add(struct list *list, long number) {
+  if (list->count == LIST) {
+    fprintf(stderr, "load: more than %d of one key\n", LIST);
+    exit(2);
+  }
+  list->at[list->count++] = number;
+}
+
 static void set_key(const char *key, const char *value) {
   for (size_t i = 0; i < sizeof SPEC_KEYS / sizeof *SPEC_KEYS; i++) {
     if (strcmp(SPEC_KEYS[i].key, key)) continue;
-    if (SPEC_KEYS[i].number) *SPEC_KEYS[i].number = atol(value);
+    if (SPEC_KEYS[i].list) add(SPEC_KEYS[i].list, atol(value));
+    else if (SPEC_KEYS[i].number) *SPEC_KEYS[i].number = atol(value);
     else *SPEC_KEYS[i].text = unescape(value);
     return;
   }

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "load_spec.h"
+
 enum { BUCKETS = 64 * 32 };
 
 static struct {
@@ -59,7 +61,7 @@ static double own_cpu_s(void) {
 }
 
 /* User and system time of a process with all its threads; 0 if it is gone. */
-static double server_cpu_s(long pid) {
+static double process_cpu_s(long pid) {
   char path[64], line[1024] = "";
   snprintf(path, sizeof path, "/proc/%ld/stat", pid);
   FILE *file = fopen(path, "r");
@@ -75,7 +77,7 @@ static double server_cpu_s(long pid) {
 }
 
 /* Memory that is the process's own, its share of shared pages included, in kB. */
-static long server_pss_kb(long pid) {
+static long process_pss_kb(long pid) {
   char path[64], line[256];
   snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
   FILE *file = fopen(path, "r");
@@ -86,6 +88,21 @@ static long server_pss_kb(long pid) {
   }
   fclose(file);
   return kb;
+}
+
+static double all_cpu_s(const struct list *pids) {
+  double all = 0;
+  for (int i = 0; i < pids->count; i++) all += process_cpu_s(pids->at[i]);
+  return all;
+}
+
+/* Of all servers together, and so is what follows. */
+static double server_cpu_s(void) { return all_cpu_s(&spec.pids); }
+
+static long server_pss_kb(void) {
+  long all = 0;
+  for (int i = 0; i < spec.pids.count; i++) all += process_pss_kb(spec.pids.at[i]);
+  return all;
 }
 
 #endif

@@ -35,7 +35,7 @@ static void ask_for_websocket(struct conn *c) {
                         "Connection: Upgrade\r\nUpgrade: websocket\r\n"
                         "Sec-WebSocket-Version: 13\r\n"
                         "Sec-WebSocket-Key: " WEB_KEY "\r\n\r\n",
-                        spec.port);
+                        port_of(c));
   queue_out(c, request, (size_t)length);
 }
 

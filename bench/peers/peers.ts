@@ -19,11 +19,11 @@ import {
   type Transport,
 } from "../load/protocols.ts";
 
-/** The longest that a server may take to listen. */
-export const START_LIMIT_MS = 15_000;
-
-/** Parley, another server, or a program that only copies bytes. */
-export type PeerKind = "parley" | "server" | "relay";
+/**
+ * Parley, several of it with one chat, another server, or a program that only
+ * copies bytes.
+ */
+export type PeerKind = "parley" | "cluster" | "server" | "relay";
 
 /** One row of the comparison. */
 export interface Peer {
@@ -47,6 +47,8 @@ export interface Place {
   readonly port: number;
   readonly dir: string;
   readonly toolsDir: string;
+  /** One of several servers: the addresses of NATS, and its name. */
+  readonly together?: { readonly nats: string; readonly name: string };
 }
 
 export const PEERS: readonly Peer[] = [
@@ -110,8 +112,8 @@ export const EMPTY: Peer = {
 };
 
 /**
- * Parley as `script`, a server.ts, runs it: in memory, with a database, over TLS
- * and over WebSocket. `suffix` tells the names of several trees apart.
+ * Parley as `script`, a server.ts, runs it: in memory, with a database, as three
+ * servers with one chat, over TLS and over WebSocket. `suffix` tells the names of several trees apart.
  */
 export function parleys(script: string, suffix = ""): Peer[] {
   const row = (
@@ -130,11 +132,19 @@ export function parleys(script: string, suffix = ""): Peer[] {
     ],
   });
   const inMemory = ["--db", ":memory:"];
+  const stored = ({ port, dir }: Place) => {
+    return ["--port", `${port}`, "--db", `${dir}/parley.db`];
+  };
   return [
     row("parley", undefined, ({ port }) => ["--port", `${port}`, ...inMemory]),
-    row("parley-stored", undefined, ({ port, dir }) => {
-      return ["--port", `${port}`, "--db", `${dir}/parley.db`];
-    }),
+    row("parley-stored", undefined, stored),
+    {
+      ...row("parley-cluster", undefined, (place) => {
+        const { nats, name } = place.together!; // cluster.ts gives it
+        return [...stored(place), "--nats", nats, "--server-name", name];
+      }),
+      kind: "cluster",
+    },
     row("parley-tls", "tls", ({ port }) => {
       return [
         "--port",

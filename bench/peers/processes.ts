@@ -6,57 +6,6 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { type Peer, type Place, START_LIMIT_MS } from "./peers.ts";
-
-/** A server that listens; disposing it ends it and removes its folder. */
-export interface Server extends AsyncDisposable {
-  readonly port: number;
-  readonly pid: number;
-  /** Milliseconds from starting the process to the first accepted connection. */
-  readonly listeningMs: number;
-  /** Why it no longer runs, if so: its status and last output. */
-  death(): string | undefined;
-}
-
-/** Starts a server on a free port and waits until it accepts connections. */
-export async function startServer(
-  peer: Peer,
-  toolsDir: string,
-): Promise<Server> {
-  const dir = await makeTempDir();
-  const place: Place = { port: freePort(), dir, toolsDir };
-  if (peer.config) {
-    await Deno.writeTextFile(
-      `${dir}/${peer.config.file}`,
-      peer.config.text(place),
-    );
-  }
-  await Deno.chmod(dir, 0o777); // a server that runs as nobody reads and writes here
-  const child = new Child(peer.command(place), {
-    name: peer.name,
-    cwd: dir,
-    unprivileged: peer.unprivileged ?? false,
-  });
-  const stop = async () => {
-    await child.end();
-    await removeTempDir(dir);
-  };
-  try {
-    const conn = await connectWhenListening(place.port, child);
-    conn.close();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    port: place.port,
-    pid: child.pid,
-    listeningMs: performance.now() - child.startedAt,
-    death: () => child.death,
-    [Symbol.asyncDispose]: stop,
-  };
-}
-
 /** A process whose last lines of stderr are kept; ends with the bench at the latest. */
 export class Child {
   readonly startedAt = performance.now();
@@ -218,6 +167,9 @@ export function cleanUp(): void {
     }
   }
 }
+
+/** The longest that a server may take to listen. */
+const START_LIMIT_MS = 15_000;
 
 const NOBODY_ID = 65_534;
 const LAST_WORDS = 300;

@@ -32,6 +32,8 @@ import {
   operatorNotice,
   RECONNECTING,
   RESTARTED,
+  roleText,
+  YOU_MODERATE,
 } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import { withReceiver } from "../../core/text/typed_line.ts";
@@ -131,6 +133,11 @@ export class Session implements CommandClient, DirectOwner {
   /** Under which name we are known. */
   get name(): string {
     return this.chat.me;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get isModerator(): boolean {
+    return this.chat.isModerator;
   }
 
   /** The room that plain lines go to; undefined in none. */
@@ -384,6 +391,7 @@ export class Session implements CommandClient, DirectOwner {
       notSent: (request, error) => this.#notSent(request, error),
       presence: (presence, at) => this.#presence(presence, at),
       notice: (text, at) => this.note(operatorNotice(text, at)),
+      role: (change) => this.note(roleText(change)),
       call: (frame) => this.direct.receive(frame),
       joined: (room, answer, again) => {
         if (!again) this.#joined(room, answer);
@@ -410,6 +418,7 @@ export class Session implements CommandClient, DirectOwner {
   #registered(again: boolean, to: string | undefined): void {
     this.#view.me = this.name;
     this.#present.resolve();
+    if (!again && this.isModerator) this.note(YOU_MODERATE);
     if (!again) return;
     this.note(to === undefined ? "Reconnected" : connectedAgain(to));
     this.prompt();

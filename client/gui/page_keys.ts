@@ -91,5 +91,5 @@ function randomWord(): string {
 const REFUSED: Reply = {
   status: 403,
   text: "Only the user who started this program can open the page, and its " +
-    "address works once. Start client.ts --gui again\n",
+    "address works once. Start the client with --gui again\n",
 };

@@ -7,16 +7,25 @@
  *
  * @module
  */
-import type { Frame } from "../../protocol.ts";
+import { ChatError, type Frame } from "../../protocol.ts";
 import type { Home, Place } from "./alternates.ts";
 import { pauseBefore } from "./backoff.ts";
+import { isRemoval } from "./connection_error.ts";
 import type { Route } from "./route.ts";
+
+/**
+ * The network may bring a registration to the server so long after the client gave
+ * its connection up. The server then takes that for the newest one, and ends the one
+ * that the client has. In milliseconds.
+ */
+const LATE_MS = 120_000;
 
 /** See the top of the file; {@linkcode Route} has what its members mean. */
 export class Attempts {
   readonly #home: Home | undefined;
   #route: Route | undefined;
   #attempt = 0;
+  #gaveUpAt = -Infinity; // a registration without an answer
 
   /** Without a home there is one place alone, whatever a server tells. */
   constructor(home: Home | undefined) {
@@ -53,6 +62,19 @@ export class Attempts {
   lost(stayed: boolean): void {
     if (stayed) this.#attempt = 0;
     this.#route?.lost(stayed);
+  }
+
+  /** A registration failed; without an answer, its connection was given up. */
+  failed(error: unknown, now: number): void {
+    const isAnswer = error instanceof ChatError || isRemoval(error);
+    if (!isAnswer) this.#gaveUpAt = now;
+  }
+
+  /** Whether that connection may be why the client is removed; once for each. */
+  isByOwn(error: unknown, now: number): boolean {
+    const isByOwn = isRemoval(error) && now - this.#gaveUpAt < LATE_MS;
+    if (isByOwn) this.#gaveUpAt = -Infinity;
+    return isByOwn;
   }
 
   /** The other server is not what it was told to be. */

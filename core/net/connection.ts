@@ -352,6 +352,7 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   WHO: "WHO",
   SEND: "SENT",
   HISTORY: "HISTORY",
+  MODERATE: "MODERATED",
   CALL: "CALLING",
   ACCEPT: "ACCEPTED",
   DECLINE: "DECLINED",

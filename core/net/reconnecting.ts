@@ -332,6 +332,7 @@ export class ReconnectingConnection implements Disposable, Requester {
       owner.resumed(this.#attempts.arrived());
       return undefined;
     } catch (error) {
+      this.#attempts.failed(error, this.#clock.now());
       // The cast: nothing throws anything else.
       connection.close(error as Error);
       return error;
@@ -345,7 +346,10 @@ export class ReconnectingConnection implements Disposable, Requester {
       if (this.#refusal > 0 || !isNameToBeFree(error)) throw error;
       this.#refusal = error.code;
       owner.refused?.(error);
-    } else if (!isWorthRetrying(error, now - (this.#lostAt ?? now))) {
+    } else if (
+      !isWorthRetrying(error, now - (this.#lostAt ?? now)) &&
+      !this.#attempts.isByOwn(error, now)
+    ) {
       // What is none of our servers does not end us, but a ban holds on all of them.
       const isOther = this.#lostAt !== undefined && this.#attempts.elsewhere;
       if (!isOther || isRemoval(error)) throw error;
@@ -355,7 +359,8 @@ export class ReconnectingConnection implements Disposable, Requester {
       const stayed = now - this.#registeredAt >= STAYED_MS;
       this.#attempts.lost(stayed || this.answered > this.#answeredBefore);
       this.#refusal = 0;
-      owner.lost(error);
+      // The cast: nothing throws anything else.
+      owner.lost(error as Error);
     } else if (
       error instanceof ChatError && error.code !== this.#refusal &&
       !PASSING.has(error.code)

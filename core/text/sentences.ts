@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { RoleChange } from "../frames.ts";
 
 /** What is wrong with the room name that was typed. */
 export function invalidRoom(typed: string): string {
@@ -41,6 +42,17 @@ export const MISSED_DELETED =
 export function operatorNotice(text: string, at?: Date): string {
   const time = at ? ` (${at.toTimeString().slice(0, 5)})` : "";
   return `The operator says${time}: ${text}`;
+}
+
+/** To a moderator. */
+export const YOU_MODERATE =
+  "You are a moderator; /help all shows your commands";
+
+/** A user, or we ourselves, are a moderator now, or none any more. */
+export function roleText({ name, isModerator, isMe }: RoleChange): string {
+  if (isMe && isModerator) return YOU_MODERATE;
+  const is = isMe ? "You are" : `${name} is`;
+  return `${is} ${isModerator ? "a moderator now" : "no moderator any more"}`;
 }
 
 /** After a reconnect to a server that has forgotten the account of `name`. */

@@ -48,6 +48,8 @@ export interface Command {
   readonly more?: true;
   /** Whether it runs while the connection to the server is lost. */
   readonly offline?: true;
+  /** Whether it is for moderators: the server obeys it, as on its own console. */
+  readonly moderator?: true;
   /** The web client's answer, if only the terminal client has the command. */
   readonly terminalOnly?: string;
 }
@@ -196,6 +198,52 @@ export const COMMANDS = {
     usage: "",
     help: "Measure how long the server takes to answer",
   },
+  users: {
+    moderator: true,
+    usage: "",
+    help: "List all users, with address and rooms",
+  },
+  kick: {
+    moderator: true,
+    usage: "NAME [REASON]",
+    help: "Disconnect a user, who may return",
+  },
+  ban: {
+    moderator: true,
+    usage: "NAME [TIME] [REASON]",
+    help: "Disconnect a user, and refuse to connect",
+  },
+  unban: { moderator: true, usage: "NAME", help: "Remove a ban" },
+  mute: {
+    moderator: true,
+    usage: "NAME [TIME]",
+    help: "Stop a user from sending",
+  },
+  unmute: {
+    moderator: true,
+    usage: "NAME",
+    help: "Allow a user to send again",
+  },
+  bans: {
+    moderator: true,
+    usage: "",
+    help: "List bans, mutes and locks",
+  },
+  unblock: {
+    moderator: true,
+    usage: "NAME",
+    help: "Unlock an account after wrong passwords",
+  },
+  say: {
+    moderator: true,
+    usage: "TEXT",
+    help: "Send a notice to all users",
+  },
+  forget: {
+    moderator: true,
+    usage: "ROOM",
+    help: "Delete the messages of a room",
+  },
   quit: {
     aliases: ["exit", "logout", "q"],
     usage: "",
@@ -206,6 +254,12 @@ export const COMMANDS = {
 
 /** The first name of a command. */
 export type CommandName = keyof typeof COMMANDS;
+
+/** A command of moderators, which the server obeys. */
+export type ModeratorCommandName = {
+  [Name in CommandName]: (typeof COMMANDS)[Name] extends
+    { readonly moderator: true } ? Name : never;
+}[CommandName];
 
 /** The commands that the web client has too. */
 export type WebCommandName = {
@@ -342,8 +396,12 @@ function wordsIn(text: string): number {
  *
  * @param typed What follows `/help`; an empty one asks for all commands.
  * @param web Whether the web client asks, which has fewer commands.
+ * @param moderator Whether a moderator asks, who has more.
  */
-export function helpLines(typed: string, { web = false } = {}): string[] {
+export function helpLines(
+  typed: string,
+  { web = false, moderator = false } = {},
+): string[] {
   const word = typed.replace(/^\//, "").toLowerCase();
   const one = findCommand(word);
   if (one) {
@@ -358,8 +416,9 @@ export function helpLines(typed: string, { web = false } = {}): string[] {
   if (word !== "" && !all) return [unknown(word)];
   // The cast: these are the keys of that very table.
   const names = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
-    const { more, terminalOnly }: Command = COMMANDS[name];
-    return (all || !more) && (!web || terminalOnly === undefined);
+    const { more, moderator: isTheirs, terminalOnly }: Command = COMMANDS[name];
+    const isShown = isTheirs ? all && moderator : all || !more;
+    return isShown && (!web || terminalOnly === undefined);
   });
   return [
     row("TEXT", "Send a message to the room"),

@@ -16,6 +16,7 @@ import { unlessNotStored } from "../chat/not_stored.ts";
 import {
   endOf,
   isSameName,
+  isSameTarget,
   type Measure,
   Measures,
   storedTarget,
@@ -49,6 +50,9 @@ export class Bans {
   readonly #ban: Append<BanEntry, void>;
   readonly #unban: Append<Target, void>;
   readonly #bans: Measures<Ban>;
+  /** Whether the bans are those of several servers. */
+  readonly #isShared: boolean;
+  readonly #all: StatementSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #now: () => number;
@@ -62,6 +66,8 @@ export class Bans {
     this.#database = database;
     this.#now = now;
     this.#bans = new Measures(now, MAX_BANS);
+    this.#isShared = entries !== database;
+    this.#all = database.prepare("SELECT * FROM bans ORDER BY since");
     this.#put = database.prepare(
       "INSERT OR REPLACE INTO bans (kind, value, since, until, reason) " +
         "VALUES (?, ?, ?, ?, ?)",
@@ -87,8 +93,10 @@ export class Bans {
         this.#insert({ ...ban, until: timeOf(ban.until) });
       },
       applied: ({ gone, ...ban }, _, own) => {
+        // It does not hold here, if it took too long to store it.
+        const isNew = !own || this.#bans.get(ban)?.since !== ban.since;
         this.#hold(gone, { ...ban, until: timeOf(ban.until) });
-        if (!own) enforce?.(this, ban);
+        if (isNew) enforce?.(this, ban);
       },
     });
     this.#unban = entries.register("unban", {
@@ -134,22 +142,50 @@ export class Bans {
    * Replaces an earlier ban of the same target. The ban holds at once; resolves
    * when it is stored.
    *
-   * @throws {ChatError} 119 if it cannot be stored; then it ends with the server.
+   * @throws {ChatError} 119 if it cannot be stored; then it ends with the server,
+   * or at once if there are several, which must have the same bans.
+   * @throws {UndecidedError} If that is not known; then it has ended, and holds if
+   * it is stored later.
    */
   add(ban: Ban): Promise<void> {
     const gone = this.#bans.replacedBy(ban).map(targetOf);
     this.#hold(gone, ban);
-    return this.#ban({ ...ban, until: endOf(ban.until), gone });
+    const entry = { ...ban, until: endOf(ban.until), gone };
+    return this.#unlessUndone([ban, ...gone], this.#ban(entry));
   }
 
   /**
    * Removes a ban at once; resolves when that is stored.
    *
-   * @throws {ChatError} 119 if it cannot be stored; then a restart brings it back.
+   * @throws {ChatError} 119 if it cannot be stored; then a restart brings it back,
+   * or it is back at once if there are several servers.
+   * @throws {UndecidedError} If that is not known; as with {@linkcode Bans.add}.
    */
   remove(ban: Ban): Promise<void> {
     this.#bans.delete(ban);
-    return this.#unban(targetOf(ban));
+    return this.#unlessUndone([ban], this.#unban(targetOf(ban)));
+  }
+
+  /** If that cannot be stored, what several servers have is as it is stored. */
+  async #unlessUndone(
+    targets: readonly Target[],
+    storing: Promise<void>,
+  ): Promise<void> {
+    try {
+      await storing;
+    } catch (error) {
+      if (this.#isShared) this.#readAgain(targets);
+      throw error;
+    }
+  }
+
+  #readAgain(targets: readonly Target[]): void {
+    for (const target of targets) this.#bans.delete(target);
+    for (const row of this.#all.all()) {
+      const ban = banOf(row);
+      const isMeant = ban && targets.some((one) => isSameTarget(one, ban));
+      if (isMeant && !this.#bans.get(ban)) this.#bans.add(ban);
+    }
   }
 
   #hold(gone: readonly Target[], ban: Ban): void {
@@ -166,21 +202,15 @@ export class Bans {
    * moment. Versions before stored single addresses of IPv6.
    */
   #load(): void {
-    const rows = this.#database.prepare("SELECT * FROM bans ORDER BY since")
-      .all();
     const replaced: Target[] = [];
     const replacing: Ban[] = [];
-    for (const row of rows) {
-      const { value, since, until, reason } = row;
-      const target = storedTarget(row);
-      if (!target) continue;
-      const before = this.#bans.get(target);
-      const ban: Ban = {
-        ...target,
-        since: Number(since),
-        until: Math.max(timeOf(until), before?.until ?? 0),
-        reason: sanitize(String(reason)), // it goes into a head
-      };
+    for (const row of this.#all.all()) {
+      const { value } = row;
+      const stored = banOf(row);
+      if (!stored) continue;
+      const before = this.#bans.get(stored);
+      const until = Math.max(stored.until, before?.until ?? 0);
+      const ban: Ban = { ...stored, until };
       if (before) this.#bans.delete(before);
       this.#bans.add(ban);
       if (ban.value === value) continue;
@@ -194,4 +224,15 @@ export class Bans {
       for (const ban of replacing) this.#insert(ban);
     }).catch(unlessNotStored);
   }
+}
+
+/** The ban of a row; undefined if it is one of no target. */
+function banOf(row: Readonly<Record<string, unknown>>): Ban | undefined {
+  const target = storedTarget(row);
+  return target && {
+    ...target,
+    since: Number(row["since"]),
+    until: timeOf(row["until"]),
+    reason: sanitize(String(row["reason"])), // it goes into a head
+  };
 }

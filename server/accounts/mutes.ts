@@ -99,6 +99,9 @@ export class Mutes implements MuteRules {
   readonly #append: Append<MuteEntry, void>;
   readonly #ask: MuteQuestions;
   readonly #now: () => number;
+  /** Whether the mutes are those of several servers. */
+  readonly #isShared: boolean;
+  readonly #ofKind: StatementSync;
   readonly #mutes: Measures<Held>;
   readonly #places = new Map<string, Set<Held>>(); // by network
   readonly #put: StatementSync;
@@ -116,15 +119,20 @@ export class Mutes implements MuteRules {
     this.#delete = database.prepare(
       "DELETE FROM mutes WHERE kind = ? AND value = ?",
     );
-    const ofKind = database.prepare("SELECT * FROM mutes WHERE kind = ?");
+    this.#ofKind = database.prepare("SELECT * FROM mutes WHERE kind = ?");
     const { entries = database } = questions;
+    this.#isShared = entries !== database;
     this.#append = entries.register("mute", {
-      change: (entry) => this.#store(entry, ofKind.all(entry.kind)),
+      change: (entry) => this.#store(entry, this.#ofKind.all(entry.kind)),
       applied: (entry, mute, own) => {
+        // It does not hold here, if it took too long to store it.
+        const isKnown = own && isAlike(this.#mutes.get(entry), mute);
         this.#hold(entry, mute);
-        if (own) return;
+        if (isKnown) return;
         if (entry.muted || entry.allow) questions.changed?.();
-        if (mute && entry.place !== undefined) this.#allowHere(mute, entry);
+        if (mute && !own && entry.place !== undefined) {
+          this.#allowHere(mute, entry);
+        }
       },
     });
     for (const row of database.prepare("SELECT * FROM mutes").all()) {
@@ -197,7 +205,10 @@ export class Mutes implements MuteRules {
    * Mutes a target until a time. It holds at once; resolves when it is stored. A
    * mute that holds already keeps the names that may send.
    *
-   * @throws {ChatError} 119 if it cannot be stored; then it ends with the server.
+   * @throws {ChatError} 119 if it cannot be stored; then it ends with the server,
+   * or at once if there are several, which must have the same mutes.
+   * @throws {UndecidedError} If that is not known; then it has ended, and holds if
+   * it is stored later.
    */
   async add(target: Target, until: number): Promise<void> {
     const before = this.#mutes.get(target);
@@ -219,7 +230,9 @@ export class Mutes implements MuteRules {
    * any mute that concerns it, or did when it was last here. It holds at once;
    * resolves when it is stored.
    *
-   * @throws {ChatError} 119 if it cannot be stored; then a restart undoes it.
+   * @throws {ChatError} 119 if it cannot be stored; then a restart undoes it, or it
+   * is undone at once if there are several servers.
+   * @throws {UndecidedError} If that is not known; as with {@linkcode Mutes.add}.
    */
   remove(target: Target): Unmuted & { storing: Promise<unknown> } {
     const found = this.#mutes.get(target);
@@ -296,14 +309,33 @@ export class Mutes implements MuteRules {
     this.#change(mute, { present }).catch(unlessNotStored);
   }
 
-  /** Changes the mute of a target at once; resolves when that is stored. */
-  #change(
+  /**
+   * Changes the mute of a target at once; resolves when that is stored. If it cannot
+   * be, what several servers have is as it is stored.
+   */
+  async #change(
     target: Target,
     what: Omit<MuteEntry, "kind" | "value" | "at">,
   ): Promise<void> {
     const entry = { ...targetOf(target), at: this.#now(), ...what };
     this.#hold(entry, revised(this.#mutes.get(target), entry));
-    return this.#append(entry);
+    try {
+      await this.#append(entry);
+    } catch (error) {
+      if (this.#isShared) this.#readAgain([entry, ...entry.gone ?? []]);
+      throw error;
+    }
+  }
+
+  #readAgain(targets: readonly Target[]): void {
+    for (const target of targets) {
+      const { concerned = new Set<string>() } = this.#mutes.get(target) ?? {};
+      this.#drop(target);
+      const mute = this.#ofKind.all(target.kind).map((row) => this.#muteOf(row))
+        .find((one) => one !== undefined && isSameTarget(one, target));
+      if (mute) this.#add({ ...mute, concerned });
+    }
+    this.#ask.changed?.();
   }
 
   /** Inside of a change. @returns The mute from now on. */
@@ -372,6 +404,15 @@ export class Mutes implements MuteRules {
 }
 
 type Row = Readonly<Record<string, unknown>>;
+
+/** Whether the same can send, as far as both say. */
+function isAlike(
+  one: StoredMute | undefined,
+  other: StoredMute | undefined,
+): boolean {
+  return one?.since === other?.since && one?.until === other?.until &&
+    one?.allowed.size === other?.allowed.size;
+}
 
 /** What an entry makes of a mute, which stays as it is; undefined is none. */
 function revised(

@@ -8,13 +8,18 @@ import { StartError } from "../journal/start_error.ts";
 /** A name that is a word of a subject, and a part of a file's name. */
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
+/** Whether that can be a name. */
+export function isName(value: unknown): value is string {
+  return typeof value === "string" && NAME.test(value);
+}
+
 /**
  * Does nothing if `value` of an option can be a name.
  *
  * @throws {StartError} If not.
  */
 export function checkName(option: string, value: string): void {
-  if (NAME.test(value)) return;
+  if (isName(value)) return;
   throw new StartError(
     `Cannot use ${option} "${value}": a name is 1 to 32 letters, digits, _ and -`,
   );
@@ -32,6 +37,11 @@ export interface Subjects {
   readonly heartbeat: string;
   /** Behind it, a server's name: the server that uses it answers. */
   readonly name: string;
+  /**
+   * Servers are asked there for snapshots; behind it and a dot, a server's name:
+   * that one.
+   */
+  readonly snapshot: string;
   /** Servers tell each other there which users they have. */
   readonly here: string;
 }
@@ -44,6 +54,7 @@ export function subjectsOf(cluster: string): Subjects {
     stored: `${cluster}.rep.`,
     heartbeat: `${cluster}.hb.`,
     name: `${cluster}.name.`,
+    snapshot: `${cluster}.snap`,
     here: `${cluster}.here`,
   };
 }

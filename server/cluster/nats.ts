@@ -4,7 +4,9 @@
  *
  * @module
  */
+import { abortable } from "@std/async/abortable";
 import type {
+  Authenticator,
   ConnectionOptions,
   Msg,
   NatsConnection,
@@ -64,34 +66,51 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
   const { servers, log, signal } = options;
   const where = servers.map((server) => loginOf(server).server).join(", ");
   const settings = await connectionOptions(options);
-  const { connect } = await import("@nats-io/transport-node");
-  const { jetstream, jetstreamManager } = await import("@nats-io/jetstream");
   for (let attempt = 0;; attempt++) {
     signal?.throwIfAborted();
-    let connection: NatsConnection;
+    const connecting = tryOnce(settings, log);
     try {
-      connection = await connect(settings);
+      return await (signal ? abortable(connecting, signal) : connecting);
     } catch (error) {
+      if (signal?.aborted) {
+        connecting.then((late) => late[Symbol.asyncDispose](), () => {});
+        throw signal.reason;
+      }
       const why = refusal(error as Error);
       if (why) throw new StartError(`Cannot use NATS at ${where}: ${why}`);
       if (attempt === 0) {
         log(`Waiting for NATS at ${where}: ${(error as Error).message}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      continue;
     }
-    const why = insufficient(connection);
-    if (why) {
-      await connection.close();
-      throw new StartError(`Cannot use NATS at ${where}: ${why}`);
-    }
-    const api = { timeout: API_TIMEOUT_MS };
-    return new Nats(connection, {
-      js: jetstream(connection, api),
-      jsm: await jetstreamManager(connection, { ...api, checkAPI: false }),
-      log,
-    });
+    const pause = new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await (signal ? abortable(pause, signal) : pause);
   }
+}
+
+/** A server of NATS that no waiting makes better. The message says why. */
+class UnfitError extends Error {}
+
+/** Tries each address once. @throws {Error} Why it cannot. */
+async function tryOnce(
+  settings: ConnectionOptions,
+  log: (line: string) => void,
+): Promise<Nats> {
+  const { connect } = await import("./transport.ts");
+  const { jetstream, jetstreamManager } = await import("@nats-io/jetstream");
+  // Servers of a cluster tell of each other: NATS's client goes round for ever,
+  // and never says that all of them refuse the password. So this asks first.
+  const asked = { ...settings, ignoreClusterUpdates: true, reconnect: false };
+  const first = await connect(asked);
+  const why = insufficient(first);
+  await first.close();
+  if (why) throw new UnfitError(why);
+  const connection = await connect(settings);
+  const api = { timeout: API_TIMEOUT_MS };
+  return new Nats(connection, {
+    js: jetstream(connection, api),
+    jsm: await jetstreamManager(connection, { ...api, checkAPI: false }),
+    log,
+  });
 }
 
 /** See the top of the file. */
@@ -105,6 +124,8 @@ export class Nats implements Bus, AsyncDisposable {
   readonly #connection: NatsConnection;
   readonly #log: (line: string) => void;
   readonly #onReconnect = new Set<() => void>();
+  readonly #denied = new AbortController();
+  readonly #deniedSubjects = new Set<string>(); // on this connection
   #fail!: (error: ClusterError) => void;
   #connectedSince: number | undefined = performance.now();
   #closing = false;
@@ -122,6 +143,14 @@ export class Nats implements Bus, AsyncDisposable {
     this.#log = log;
     this.failed = new Promise((resolve) => this.#fail = resolve);
     this.#watch();
+  }
+
+  /**
+   * Aborts when NATS denies this server a subject, and has a StartError with the
+   * reason: a start cannot go on then.
+   */
+  get denied(): AbortSignal {
+    return this.#denied.signal;
   }
 
   /** Since when there is a connection, by `performance.now()`. */
@@ -149,7 +178,7 @@ export class Nats implements Bus, AsyncDisposable {
   subscribe(subject: string, on: (message: BusMessage) => void): Disposable {
     const subscription = this.#connection.subscribe(subject, {
       callback: (error, message) => {
-        if (error) return this.#log(`NATS, on ${subject}: ${error.message}`);
+        if (error) return this.#error(error);
         try {
           on(asBusMessage(message));
         } catch (bug) {
@@ -220,7 +249,7 @@ export class Nats implements Bus, AsyncDisposable {
         this.#log(`The connection to NATS at ${status.server} is lost`);
       } else if (status.type === "reconnect") this.#reconnected(status.server);
       else if (status.type === "error") {
-        this.#log(`NATS: ${status.error.message}`);
+        this.#error(status.error);
       }
     }
     const error = await this.#connection.closed();
@@ -228,7 +257,25 @@ export class Nats implements Bus, AsyncDisposable {
     this.#fail(new ClusterError(`NATS closed the connection: ${error}`));
   }
 
+  /** Tells the operator of an error, and of what is denied once. */
+  #error(error: Error): void {
+    if (error.name !== "PermissionViolationError") {
+      return this.#log(`NATS: ${error.message}`);
+    }
+    const { operation, subject } = error as Error & Denied;
+    const what = operation === "publish" ? "publish" : "subscribe";
+    const why = `NATS does not let this server ${what} to ${subject}. ` +
+      "docs/cluster.md has the permissions that its user needs";
+    if (!this.#denied.signal.aborted) this.#denied.abort(new StartError(why));
+    // A request has a subject of its own each time.
+    const key = `${what} ${subject.split(".", 2).join(".")}`;
+    if (this.#deniedSubjects.has(key)) return;
+    this.#deniedSubjects.add(key);
+    this.#log(why);
+  }
+
   #reconnected(server: string): void {
+    this.#deniedSubjects.clear();
     const why = insufficient(this.#connection);
     if (why) {
       return this.#fail(
@@ -240,6 +287,12 @@ export class Nats implements Bus, AsyncDisposable {
     this.#log(`The connection to NATS is back, at ${server}`);
     for (const on of this.#onReconnect) on();
   }
+}
+
+/** What NATS's client tells of a subject that is denied. */
+interface Denied {
+  readonly operation: string;
+  readonly subject: string;
 }
 
 function asBusMessage(message: Msg): BusMessage {
@@ -274,6 +327,8 @@ async function connectionOptions(
     // A server whose computer is gone is noticed after four to six seconds.
     pingInterval: 2_000,
     maxPingOut: 2,
+    // A stack for each request costs as much as the request itself.
+    noAsyncTraces: true,
     // A rolling change of NATS's users must not end a server for good.
     ignoreAuthErrorAbort: true,
   };
@@ -294,11 +349,44 @@ async function connectionOptions(
     options.tls = { ca: new TextDecoder().decode(readFile(ca, "--nats-ca")) };
   }
   if (credentials !== undefined) {
-    const { credsAuthenticator } = await import("@nats-io/transport-node");
-    const bytes = readFile(credentials, "--nats-creds");
-    options.authenticator = credsAuthenticator(bytes);
+    options.authenticator = await credentialsIn(credentials);
   }
   return options;
+}
+
+/**
+ * Reads the credentials again for each connection, as they may be renewed; while
+ * the file cannot be used, those before stay.
+ *
+ * @throws {StartError} If it cannot be used at first.
+ */
+async function credentialsIn(path: string): Promise<Authenticator> {
+  const { credsAuthenticator } = await import("@nats-io/transport-node");
+  const read = () => {
+    const text = new TextDecoder().decode(readFile(path, "--nats-creds"));
+    const bytes = new TextEncoder().encode(text.replaceAll("\r", ""));
+    const authenticator = credsAuthenticator(bytes);
+    authenticator("a challenge"); // which it can sign, or throws
+    return authenticator;
+  };
+  let known: Authenticator;
+  try {
+    known = read();
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(
+      `Cannot use the file ${path} of --nats-creds: it has no credentials of ` +
+        "NATS; make it with nsc generate creds",
+    );
+  }
+  return (nonce) => {
+    try {
+      known = read();
+    } catch {
+      // What could be used before still may be.
+    }
+    return known(nonce);
+  };
 }
 
 /**
@@ -343,8 +431,11 @@ function readFile(path: string, option: string): Uint8Array {
 }
 
 /** Why no other attempt to connect will work; undefined if one may. */
-function refusal({ name, message }: Error): string | undefined {
-  if (name === "AuthorizationError") {
+function refusal(error: Error): string | undefined {
+  if (error instanceof UnfitError) return error.message;
+  const { name, message } = error;
+  if (/authentication timeout/i.test(message)) return undefined; // it is busy
+  if (/^(User)?Auth(orization|enticationExpired)Error$/.test(name)) {
     return `it refuses the user or the password (${message}); ` +
       "check the address, or --nats-creds";
   }

@@ -1,6 +1,6 @@
 /**
  * Copies the database to another file while the server runs. This is loaded when
- * the operator asks for it.
+ * the operator asks for it, or another server; see snapshot.ts.
  *
  * SQLite copies in one go, which holds the thread that does it. So a worker
  * copies, over a connection of its own, from one state of the database; the
@@ -14,7 +14,7 @@ import type { Database } from "./database.ts";
 import { NO_PERMISSION, NOT_ALLOWED } from "./database_file.ts";
 
 /** A copy that cannot be made; the message says why, for the operator. */
-class BackupError extends Error {}
+export class BackupError extends Error {}
 
 /**
  * Copies the database file `from` to the new file `to`. It is there when it is
@@ -35,7 +35,8 @@ export async function backUp(
     for (const end of ["", ...SQLITE_FILES]) await refuseExisting(to + end);
     await create(part);
     try {
-      await database.share(() => copyInWorker(from, part));
+      await copyFile(database, { from, to: part });
+      await inWorker(giveOtherId, [part]);
       await refuseExisting(to); // another program may have made it meanwhile
       await Deno.rename(part, to);
     } catch (error) {
@@ -76,43 +77,76 @@ async function create(path: string): Promise<void> {
   }
 }
 
-async function copyInWorker(from: string, to: string): Promise<void> {
+/**
+ * Copies the database file `from` to the file `to`, from one state. Copies are
+ * made one after the other: the end of one takes the file back from the next.
+ *
+ * @throws {BackupError} Why it cannot.
+ */
+export function copyFile(
+  database: Database,
+  { from, to }: { from: string; to: string },
+): Promise<unknown> {
+  const before = copying.get(database) ?? Promise.resolve();
+  const copied = before.catch(() => {}).then(() =>
+    database.share(() => inWorker(copy, [from, to]))
+  );
+  copying.set(database, copied);
+  return copied;
+}
+
+/** The last copy of a database. */
+const copying = new WeakMap<Database, Promise<unknown>>();
+
+/** What a worker gets beside its arguments: it knows nothing else of this file. */
+export interface WorkerTools {
+  readonly sqlite: typeof import("node:sqlite");
+  readonly crypto: typeof import("node:crypto");
+}
+
+/**
+ * Runs `task` in a worker, and resolves with what it returns, a text.
+ *
+ * @throws {BackupError} What it throws, in words for the operator.
+ */
+export async function inWorker(
+  task: (tools: WorkerTools, ...args: string[]) => Promise<string> | string,
+  args: readonly string[],
+): Promise<string> {
   // A file of its own would be missing in a bundle.
   const source = `
     import * as sqlite from "node:sqlite";
+    import * as crypto from "node:crypto";
     onmessage = async ({ data }) => {
       try {
-        await (${copy})(sqlite, ...data);
-        postMessage("");
+        postMessage([await (${task})({ sqlite, crypto }, ...data)]);
       } catch (error) {
         postMessage(error.message);
       }
     };`;
   const url = `data:text/javascript,${encodeURIComponent(source)}`;
   const worker = new Worker(url, { type: "module" });
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const { promise, resolve, reject } = Promise.withResolvers<
+    [result: string] | string
+  >();
   worker.onmessage = ({ data }) => resolve(data);
   worker.onerror = (event) => {
     event.preventDefault();
     reject(new Error(event.message));
   };
-  worker.postMessage([from, to]);
-  const why = await promise.finally(() => worker.terminate());
+  worker.postMessage(args);
+  const told = await promise.finally(() => worker.terminate());
+  if (typeof told !== "string") return told[0];
   // SQLite's words: what fails in a copy has no result code.
-  if (why === "") return;
-  const [, known] = KNOWN.find(([word]) => word.test(why)) ?? [];
-  throw new BackupError(known ?? `${why}.`);
+  const [, known] = KNOWN.find(([word]) => word.test(told)) ?? [];
+  throw new BackupError(known ?? `${told}.`);
 }
 
-/**
- * What the worker does; it knows nothing else of this file. Ids of the copy and of
- * the server mean different messages from now on, so the copy is another journal.
- */
 async function copy(
-  { backup, DatabaseSync }: typeof import("node:sqlite"),
+  { sqlite: { backup, DatabaseSync } }: WorkerTools,
   from: string,
   to: string,
-): Promise<void> {
+): Promise<string> {
   const database = new DatabaseSync(from);
   try {
     // All at once: it would begin again when the server changes something.
@@ -120,12 +154,24 @@ async function copy(
   } finally {
     database.close();
   }
-  const made = new DatabaseSync(to);
+  return "";
+}
+
+/**
+ * Ids of a copy and of the server mean different messages from now on, so the
+ * copy is another journal.
+ */
+function giveOtherId(
+  { sqlite: { DatabaseSync } }: WorkerTools,
+  path: string,
+): string {
+  const made = new DatabaseSync(path);
   try {
     made.prepare("UPDATE journal SET id = lower(hex(randomblob(16)))").run();
   } finally {
     made.close();
   }
+  return "";
 }
 
 /** How the names of the files end that SQLite makes beside a database. */

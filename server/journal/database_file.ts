@@ -6,6 +6,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { isFolder } from "../../platform/local_path.ts";
+import { commandFor } from "../../platform/program.ts";
 import { ChatError } from "../../protocol.ts";
 import { IN_MEMORY } from "./journal.ts";
 import { MIGRATIONS } from "./schema.ts";
@@ -63,7 +64,7 @@ export function openFile(path: string): DatabaseSync {
     db = new DatabaseSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
-      throw cannotUse(path, NO_PERMISSION, ALLOW);
+      throw cannotUse(path, NO_PERMISSION, allow());
     }
     throw notOpened(path); // SQLite itself does not say why
   }
@@ -208,8 +209,13 @@ const LOCK_CODES = new Set([2_314, 3_594, 3_850, 5_130, 5_386, 15]);
 const NO_LOCKS =
   "its disk cannot lock files; a network drive may be the reason";
 const AT_HOME = "choose a file on a disk of this computer with --db";
-const ALLOW = "start the server with `deno run -A server.ts`, or see " +
-  "--allow-read and --allow-write in docs/security.md";
+
+/** What to do without Deno's permission. */
+function allow(): string {
+  return `start the server with \`${commandFor("server")}\`, or see ` +
+    "--allow-read and --allow-write in docs/security.md";
+}
+
 const ASK = `see to its permissions, or ${ELSEWHERE}`;
 
 function cannotUse(

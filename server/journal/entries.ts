@@ -30,6 +30,7 @@ export interface Entries {
   readonly "account-used": AccountEntry;
   readonly "account-seen": AccountSeenEntry;
   readonly "account-deleted": AccountEntry;
+  readonly "moderator": ModeratorEntry;
   readonly "wrong-password": WrongPasswordEntry;
   readonly "locks-ended": LocksEndedEntry;
   readonly "session": SessionEntry;
@@ -45,6 +46,8 @@ export interface MessagesEntry {
   /** Keys of messages from before this time are not known any more. */
   readonly keysSince: number;
   readonly drafts: readonly Draft[];
+  /** They are part of a flood: their sender sends more than a user who chats. */
+  readonly flood?: true | undefined;
   /** The owners of rooms whose history begins with these messages. */
   readonly owners?: readonly OwnedRoom[] | undefined;
 }
@@ -127,6 +130,11 @@ export interface AccountEntry {
 /** The owner has certainly received everything up to an id. */
 export interface AccountSeenEntry extends AccountEntry {
   readonly seen: number;
+}
+
+/** An account becomes that of a moderator, or of none; none if it is deleted. */
+export interface ModeratorEntry extends AccountEntry {
+  readonly isModerator: boolean;
 }
 
 /** Of wrong passwords: the account in lower case, and a network or a session. */

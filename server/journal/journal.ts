@@ -149,9 +149,15 @@ export interface Journal {
    * A draft whose key is known is not stored again: its result is that of the
    * first one.
    *
+   * `flood`: their sender sends more than a user who chats.
+   *
    * @throws {ChatError} 119 if they cannot be stored; then none of them is.
    */
-  append(from: string, drafts: readonly Draft[]): Promise<Stored[]>;
+  append(
+    from: string,
+    drafts: readonly Draft[],
+    flood?: true,
+  ): Promise<Stored[]>;
 
   /** What a draft with that key would be answered, if it is not stored again. */
   repeated(key: string): Stored | undefined;

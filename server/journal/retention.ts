@@ -229,7 +229,8 @@ export class Retention {
 }
 
 /** A time for which messages are stored, as `--keep` has it. */
-function ageText(ms: number): string {
+export function ageText(ms: number): string {
+  if (ms === Infinity) return "forever";
   const [unit, unitMs] = UNITS.find(([, one]) => ms % one === 0)!;
   return `${ms / unitMs}${unit}`;
 }
@@ -239,8 +240,9 @@ const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], [
   1_000,
 ], ["ms", 1]] as const;
 
-/** A size as `2 GB`. */
-function sizeText(bytes: number): string {
+/** A size as `2 GB`; Infinity is `unlimited`. */
+export function sizeText(bytes: number): string {
+  if (bytes === Infinity) return "unlimited";
   const [unit, size] = bytes < 1e9 ? ["MB", 1e6] : ["GB", 1e9];
   return `${+(bytes / size).toFixed(2)} ${unit}`;
 }

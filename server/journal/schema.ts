@@ -139,4 +139,13 @@ export const MIGRATIONS: readonly string[] = [
   `,
   "CREATE INDEX accounts_by_network ON accounts (network, used); -- how many it has",
   "ALTER TABLE visits ADD COLUMN server TEXT NOT NULL DEFAULT ''; -- whose client has it",
+  `
+  CREATE TABLE moderators (
+    account TEXT PRIMARY KEY, -- its key
+    created_at INTEGER NOT NULL -- when the account was created
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER moderator_deleted AFTER DELETE ON accounts BEGIN
+    DELETE FROM moderators WHERE account = old.key;
+  END;
+  `,
 ];

@@ -63,6 +63,8 @@ interface Fresh {
 /** See the top of the file. */
 export class SqliteJournal implements Journal {
   readonly id: string;
+  /** Counts the messages that were in no flood, on all servers, since the start. */
+  chatted = 0;
   readonly #database: Database;
   readonly #append: Append<MessagesEntry, Stored[]>;
   readonly #now: () => number;
@@ -92,7 +94,8 @@ export class SqliteJournal implements Journal {
     this.#database = database;
     this.#append = entries.register("messages", {
       change: (entry) => this.#store(entry),
-      applied: (_, parts) => {
+      applied: ({ drafts, flood }, parts) => {
+        if (!flood) this.chatted += drafts.length;
         this.#lastId = this.#storedId; // all of the transaction are handed on now
         return parts.map((part) => this.#handOn(part));
       },
@@ -132,11 +135,11 @@ export class SqliteJournal implements Journal {
     this.#rooms.connect(rooms);
   }
 
-  append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+  append(from: string, drafts: readonly Draft[], flood?: true) {
     const isNew = drafts.some(({ to }) => this.#isNewRoom(to));
     const owners = isNew ? this.#rooms.ownersOf(drafts) : undefined;
     const [at, keysSince] = [this.#now(), this.#ageNow() - KEY_LIFE_MS];
-    return this.#append({ from, at, keysSince, drafts, owners });
+    return this.#append({ from, at, keysSince, drafts, owners, flood });
   }
 
   repeated(key: string): Stored | undefined {

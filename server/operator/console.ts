@@ -10,6 +10,7 @@
  * @module
  */
 import { OPERATOR } from "../../core/frames.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { ChatError, encode } from "../../protocol.ts";
 import { UndecidedError } from "../chat/not_stored.ts";
 import {
@@ -22,13 +23,22 @@ import {
   type Words,
 } from "./desk.ts";
 import { listRooms } from "../chat/room_list.ts";
+import type { UserKind } from "../chat/user.ts";
 import { becauseOf } from "../accounts/mutes.ts";
 import { accounts, deleteAccount, forget, unblock } from "./owners.ts";
 import { cluster } from "./cluster_report.ts";
+import { deop, ofOperator, op } from "./moderators.ts";
 import { ban, bans, kick, mute, unban, unmute } from "./people.ts";
+import type { Context } from "../session/session.ts";
 
 /** The usage has the arguments: TEXT and [REASON] may have many words. */
 type Command = readonly [run: Run, help: string, usage?: string];
+
+/** The commands that moderators have, too. */
+const OF_MODERATORS: ReadonlySet<string> = new Set([
+  ...["help", "users", "rooms", "say", "kick", "ban", "unban", "bans"],
+  ...["mute", "unmute", "unblock", "forget"],
+]);
 
 /** What a ban, a mute or a lock is of. */
 const TARGET = "NAME|ADDRESS|PREFIX";
@@ -52,18 +62,25 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
     "Delete an account, or new accounts",
     "NAME|ADDRESS [TIME]",
   ],
+  op: [op, "Make a user a moderator", "NAME"],
+  deop: [deop, "End that a user is a moderator", "NAME"],
   forget: [forget, "Delete the messages of rooms", "ROOM|ADDRESS"],
   cluster: [cluster, "List the servers of this chat"],
   backup: [backup, "Copy messages and accounts to a file", "FILE"],
   stop: [stop, "Send a notice to all users, and stop"],
 }));
 
-/** Obeys `line`; returns the answer, without a last line break. */
+/**
+ * Obeys `line`; returns the answer, without a last line break.
+ *
+ * @throws {ChatError} 122 if a moderator gives a command of the operator.
+ */
 export async function runCommand(desk: Desk, line: string): Promise<string> {
   const [name, words] = parse(line);
   if (name === "") return "";
   const command = COMMANDS.get(name);
   if (!command) return await unknown(name);
+  if (desk.by && !OF_MODERATORS.has(name)) throw ofOperator(name);
   const wrong = wrongCount(command, words);
   if (wrong) return `${wrong}. Usage: ${usageOf(name, command)}`;
   const [run] = command;
@@ -75,6 +92,25 @@ export async function runCommand(desk: Desk, line: string): Promise<string> {
     if (!isTold) throw error; // a bug of ours
     return error.message;
   }
+}
+
+/**
+ * Obeys a moderator, who is known to be one; returns the answer.
+ *
+ * @throws {ChatError} 122 if only the operator may do that.
+ */
+export async function moderate(
+  context: Context,
+  { name, remote }: { readonly name: string; readonly remote: string },
+  line: string,
+): Promise<string> {
+  const forbidden = () => {
+    throw ofOperator(line);
+  };
+  const desk = { ...context, by: name, stop: forbidden, backup: forbidden };
+  const answer = await runCommand(desk, line);
+  context.log(`The moderator ${name} <${remote}>: ${sanitize(line)}`, remote);
+  return answer;
 }
 
 /** What could complete `line`, and which part of it that replaces. */
@@ -133,12 +169,13 @@ async function unknown(name: string): Promise<string> {
 /** How other programs call `stop`. */
 const ENDS = ["quit", "exit", "bye"];
 
-function help(): string {
-  const rows = Array.from(
-    COMMANDS,
-    ([name, command]) => [usageOf(name, command), command[1]],
+function help({ by }: Desk): string {
+  const offered = by === undefined
+    ? [...COMMANDS]
+    : [...COMMANDS].filter(([name]) => OF_MODERATORS.has(name));
+  return table(
+    offered.map(([name, command]) => [usageOf(name, command), command[1]]),
   );
-  return table(rows);
 }
 
 async function users(desk: Desk): Promise<string> {
@@ -146,10 +183,11 @@ async function users(desk: Desk): Promise<string> {
   const mutes = await desk.mutes.load();
   const rows = Array.from(hub.users(), ({ name, peer, rooms }) => {
     const muted = mutes.of(name, peer.remote);
+    const kind = kindOf(desk, name, peer.kind);
     return [
       name,
       peer.remote,
-      muted ? `${peer.kind}, muted${becauseOf(muted)}` : peer.kind,
+      muted ? `${kind}, muted${becauseOf(muted)}` : kind,
       Array.from(rooms.keys(), (room) => room.name).join(" "),
     ];
   });
@@ -158,11 +196,17 @@ async function users(desk: Desk): Promise<string> {
     ({ name, server, peer, rooms }) => [
       name,
       peer.remote,
-      `${peer.kind}, on ${server}`,
+      `${kindOf(desk, name, peer.kind)}, on ${server}`,
       rooms().join(" "),
     ],
   );
   return list("user", [...rows, ...others]) ?? "No users are connected";
+}
+
+function kindOf({ moderators }: Desk, name: string, kind: UserKind): string {
+  return kind === "account" && moderators.loaded?.isModerator(name)
+    ? "moderator"
+    : kind;
 }
 
 function rooms({ hub, journal }: Desk): string {
@@ -175,9 +219,10 @@ function rooms({ hub, journal }: Desk): string {
 
 /** A notice is a message, so that a user who reconnects gets it as well. */
 async function say(
-  { hub, journal, settings }: Desk,
-  { all: text }: Words,
+  { by, hub, journal, settings }: Desk,
+  { all }: Words,
 ): Promise<string> {
+  const text = by === undefined ? all : `${all} (${by}, a moderator)`;
   const body = new TextEncoder().encode(text);
   if (body.length > settings.maxBodyBytes) {
     return `Cannot send the notice: it has ${body.length} bytes, ` +

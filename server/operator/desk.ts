@@ -14,6 +14,8 @@ const MAX_REASON = 200;
 
 /** What the commands work on. */
 export interface Desk extends Context {
+  /** The moderator who gives the command; undefined: the operator. */
+  readonly by?: string;
   /** Shuts the server down, soon. */
   stop(): void;
   /** Copies the database to a new file; returns the answer. */
@@ -28,6 +30,11 @@ export interface Words {
   readonly rest: string;
   /** All of them, as they were typed. */
   readonly all: string;
+}
+
+/** Who gives a command, in a sentence for the users whom it concerns. */
+export function giverOf({ by }: Desk): string {
+  return by === undefined ? "the operator" : `the moderator ${by}`;
 }
 
 /** Does it, and returns the answer. */

@@ -29,6 +29,7 @@ import {
   counted,
   type Desk,
   doubt,
+  giverOf,
   list,
   LIST_USERS,
   noTarget,
@@ -39,6 +40,7 @@ import {
   warning,
   type Words,
 } from "./desk.ts";
+import { protectedFrom } from "./moderators.ts";
 import { localTime } from "./screen.ts";
 
 /** Limit of the locks, and of the used shares, that are listed. */
@@ -58,7 +60,8 @@ export function kick(desk: Desk, { first, rest }: Words): string {
   if (!user && !network) {
     return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
   }
-  const long = tooLong("kick", rest);
+  const long = tooLong("kick", rest) ??
+    protectedFrom(desk, "kick", parseTarget(first));
   if (long) return long;
   const isMeant = ({ name, connection }: Session) => {
     if (!network) return name === user?.name;
@@ -68,7 +71,7 @@ export function kick(desk: Desk, { first, rest }: Words): string {
   const why = rest === "" ? "" : ` (${sanitize(rest)})`;
   const error = new ChatError(
     117,
-    `Cannot stay connected: the operator disconnected you${why}`,
+    `Cannot stay connected: ${giverOf(desk)} disconnected you${why}`,
   );
   const count = expel(desk, (session) => isMeant(session) ? error : undefined);
   const name = user?.name ?? networkText(network!); // one of the two is there
@@ -93,6 +96,8 @@ export async function ban(
   if (!target) return noTarget("ban", first);
   const term = readTerm("ban", rest);
   if (typeof term === "string") return term;
+  const forbidden = protectedFrom(desk, "ban", target);
+  if (forbidden) return forbidden;
   const bans = await desk.bans.load();
   const accounts = await desk.accounts.load();
   if (bans.isFullFor(target)) return tooMany("ban", MAX_BANS);
@@ -112,7 +117,9 @@ export async function ban(
     doubt(`ban ${target.value}`, term) +
     await warning(
       Promise.all([storing, ending]),
-      "the ban is lost when the server stops",
+      desk.cluster
+        ? "the ban has ended again"
+        : "the ban is lost when the server stops",
     );
 }
 
@@ -132,7 +139,12 @@ export async function unban(desk: Desk, { first }: Words): Promise<string> {
   }
   const storing = bans.remove(ban);
   return `Removed the ban of ${targetText(ban)}` +
-    await warning(storing, "the ban returns when the server restarts");
+    await warning(
+      storing,
+      desk.cluster
+        ? "the ban holds again"
+        : "the ban returns when the server restarts",
+    );
 }
 
 /**
@@ -186,13 +198,20 @@ export async function mute(
       "it is no time such as 90s, 10m or 2h. " +
       "Usage: mute NAME|ADDRESS|PREFIX [TIME]";
   }
+  const forbidden = protectedFrom(desk, "mute", target);
+  if (forbidden) return forbidden;
   if (mutes.isFullFor(target)) return tooMany("mute", MAX_MUTES);
   const storing = mutes.add(target, Date.now() + term.ms);
   hub.muting.mark(hub.users());
   const name = hub.userNamed(target.value)?.name ?? target.value;
   return `Muted ${targetText({ ...target, value: name })}${timeOf(term)}` +
     aboutMute(hub, mutes, target) +
-    await warning(storing, "the mute is lost when the server stops");
+    await warning(
+      storing,
+      desk.cluster
+        ? "the mute has ended again"
+        : "the mute is lost when the server stops",
+    );
 }
 
 /** Whom a new mute concerns. */
@@ -231,7 +250,12 @@ export async function unmute(
       ? ""
       : `, who was muted ${because.join(" and ")}`;
     return `Unmuted ${targetText(removed ?? target)}${others}` +
-      await warning(storing, "the mute returns when the server restarts");
+      await warning(
+        storing,
+        desk.cluster
+          ? "the mute holds again"
+          : "the mute returns when the server restarts",
+      );
   }
   return `Cannot unmute ${targetText(target)}: it is not muted. ` +
     "Type bans to see the mutes.";

@@ -42,7 +42,10 @@ export async function enter(
   if (state.type === "new") state.reserved = name;
   using held = new DisposableStack();
   const { cluster, hub } = context;
-  if (cluster) held.use(await claimName(session, { hub, cluster }, entry));
+  if (cluster) {
+    held.use(await claimName(session, { hub, cluster }, entry));
+    checkStill(entry, context);
+  }
   const resumable = entry.resumed ??
     await resumables.begin(
       name,
@@ -94,6 +97,22 @@ function claimName(
   return cluster.claim(name, { takesOver, lost });
 }
 
+/**
+ * Another server can have changed whose the name is until it was claimed here.
+ *
+ * @throws {ChatError} 104 if it did; the client finds out with another attempt.
+ */
+function checkStill(
+  { name, account, resumed }: Entry,
+  { accounts, resumables }: Context,
+): void {
+  const isOwners = account !== undefined || !accounts.loaded?.named(name);
+  const goesOn = !resumed || resumables.newest(name) === resumed;
+  if (isOwners && goesOn) return;
+  const why = "another user has got it just now";
+  throw new ChatError(104, `Cannot use the name "${name}": ${why}`);
+}
+
 /** Ends a connection, dead or alive, for which there is a newer one. */
 export function replace(connection: Newcomer | undefined): void {
   connection?.end(signedInElsewhere());
@@ -136,8 +155,8 @@ async function replay(
 
 /** The answer that tells a user what the session is. */
 export function registered(
-  { user, resumable }: Registered,
-  { alternates, journal, settings }: Context,
+  { account, resumable, user }: Registered,
+  { alternates, journal, moderators, settings }: Context,
   signature?: string,
 ): Uint8Array {
   return encode("REGISTERED", [user.name], {
@@ -148,6 +167,7 @@ export function registered(
     Journal: journal.id,
     "Oldest-id": journal.oldestId,
     "Last-id": journal.lastId,
+    Role: account && moderators.loaded?.has(account) ? "moderator" : undefined,
     Alternate: alternates?.texts,
   }, signature);
 }

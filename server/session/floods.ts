@@ -22,17 +22,16 @@ const CHAT_MS = 1_000;
 
 /** See the top of the file. Disposed, no flood waits. */
 export class Floods implements AsyncDisposable {
-  readonly #lastId: () => number;
+  readonly #chatted: () => number;
   readonly #clock: Clock;
   readonly #turns: Admission;
-  #messages = 0; // of floods
-  #others = 0; // messages of others, when it was last looked
+  #known = 0; // messages of users who chat, when it was last looked
   #lookedAt = -Infinity;
   #looks = 0; // at which others had sent something
 
-  /** `lastId` gives the id of the newest message. */
-  constructor(lastId: () => number, clock: Clock) {
-    this.#lastId = lastId;
+  /** `chatted` counts the messages that were in no flood, on all servers. */
+  constructor(chatted: () => number, clock: Clock) {
+    this.#chatted = chatted;
     this.#clock = clock;
     this.#turns = new Admission(() => this.#look(), clock, PAUSE_MS);
     this.#lookedAt = -Infinity; // it has looked
@@ -46,11 +45,6 @@ export class Floods implements AsyncDisposable {
     return this.#turns.pass(network);
   }
 
-  /** Notes that so many messages of a flood were stored, right after that. */
-  stored(messages: number): void {
-    this.#messages += messages;
-  }
-
   /** Resolves when nothing is left of it, not even a timer. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns[Symbol.asyncDispose]();
@@ -59,11 +53,11 @@ export class Floods implements AsyncDisposable {
   /** A number that changes while others chat. */
   #look(): number {
     const now = this.#clock.now();
-    const others = this.#lastId() - this.#messages;
+    const chatted = this.#chatted();
     // What the flood itself sent before it was one is seen once, and is no chat.
     const isRecent = now - this.#lookedAt < CHAT_MS;
-    if (others > this.#others && isRecent) this.#looks++;
-    this.#others = others;
+    if (chatted > this.#known && isRecent) this.#looks++;
+    this.#known = chatted;
     this.#lookedAt = now;
     return this.#looks;
   }

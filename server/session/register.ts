@@ -35,19 +35,24 @@ export function registration(
 }
 
 /**
- * Waits for admission before `run`, unless the connection ends meanwhile. If it
- * fails, the name that it reserved is free again.
+ * Waits for admission before `run`, and for what other servers have stored before,
+ * unless the connection ends meanwhile. If it fails, the name that it reserved is
+ * free again.
  */
 function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
   return async (session, context, frame) => {
     const turn = context.admission.pass(session.address.network);
     if (turn) await session.wait(turn, context.now);
     if (session.hasEnded) return undefined;
+    const { cluster, now } = context;
+    const { state } = session;
+    if (state.type === "new") state.isTwoSocket = isOfTwoSockets(frame);
     try {
+      if (cluster) await session.wait(cluster.caughtUp(), now);
+      if (session.hasEnded) return undefined;
       return await run(session, context, frame);
     } catch (error) {
       release(session, context);
-      const { state } = session;
       if (state.type === "new" && error instanceof ChatError) {
         state.refusal = error;
       }
@@ -62,14 +67,19 @@ export function register(
   context: Context,
   frame: Frame,
 ): Answer {
-  const state = unregistered(session, "register");
+  unregistered(session, "register");
   const [name = "", ...rest] = frame.args;
-  state.isTwoSocket = name === "TOSEND" || name === "TORECV";
-  if (state.isTwoSocket) return registerTwoSocket(session, context, frame.args);
+  if (isOfTwoSockets(frame)) {
+    return registerTwoSocket(session, context, frame.args);
+  }
   if (rest.length > 0) {
     throw new ChatError(105, "Cannot register: a name has no spaces");
   }
   return registerName(session, context, { name, frame });
+}
+
+function isOfTwoSockets({ verb, args: [role] }: Frame): boolean {
+  return verb === "REGISTER" && (role === "TOSEND" || role === "TORECV");
 }
 
 async function registerName(

@@ -17,6 +17,7 @@ import {
   type ServerVerb,
   startLine,
   targetKind,
+  text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import { listRooms } from "../chat/room_list.ts";
@@ -50,6 +51,7 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
   SEND: { words: [1, 1], kind: "messages", run: send },
   HISTORY: { words: [1, 1], cost: EXPENSIVE, run: history },
+  MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
   CALL: {
     words: [1, 1],
     cost: EXPENSIVE,
@@ -145,14 +147,18 @@ function who(
   return makeAnswer(user, context, () => whoIn(context, frame));
 }
 
-function whoIn({ hub }: Context, frame: Frame): Uint8Array {
+function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
   const word = frame.args[0]!;
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
   const { elsewhere } = hub;
   const target = all ? "ALL" : room?.name ?? elsewhere?.roomName(word) ?? word;
-  const lineOf = ({ name, peer }: Pick<UserElsewhere, "name" | "peer">) =>
-    `${name} ${peer.remote} ${peer.kind}\n`;
+  const lineOf = (
+    { name, peer: { kind, remote } }: Pick<UserElsewhere, "name" | "peer">,
+  ) => {
+    const hasRole = kind === "account" && moderators.loaded?.isModerator(name);
+    return `${name} ${remote} ${kind}${hasRole ? " moderator" : ""}\n`;
+  };
   const lines = [
     ...Array.from(all ? hub.users() : room?.members ?? [], lineOf),
     ...Array.from(elsewhere?.members(target) ?? [], lineOf),
@@ -233,6 +239,22 @@ async function history(
   });
   const sent = await sendAnswers(user, context, frames);
   return encode("HISTORY", [name], { Count: sent });
+}
+
+/** @throws {ChatError} 122 if the user is no moderator, or may not do that. */
+async function moderate(
+  { account, remote, user }: Registered,
+  { moderate, moderators }: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  if (!account || !moderators.loaded?.has(account)) {
+    throw new ChatError(122, "Cannot do that: you are no moderator");
+  }
+  const line = text(frame.body)?.trim() ?? "";
+  if (line === "" || /[\r\n]/.test(line)) {
+    throw malformed("the body is not one line with a command");
+  }
+  return encode("MODERATED", [], {}, await moderate(user, remote, line));
 }
 
 /** A client that answers a PING has everything that was sent before it. */

@@ -23,7 +23,7 @@ import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
 import type { Hub } from "../chat/hub.ts";
 import { malformedKey, notShown } from "../chat/send_errors.ts";
 import type { Peer, User } from "../chat/user.ts";
-import type { Journal, Stored } from "../journal/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { Address, LimitedConnection } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
 import type { Clock } from "../net/clock.ts";
@@ -218,8 +218,7 @@ export class Registered implements Peer {
       ? this.#shared.floods
       : undefined;
     if (floods) await floods.pass(this.network);
-    const stored = await this.#append(drafts);
-    floods?.stored(drafts.length);
+    const stored = await this.#append(drafts, floods && true);
     let draft = 0;
     for (const { firstId, at, count, delivery } of stored) {
       const { to } = drafts[draft]!; // as many as were stored
@@ -262,11 +261,11 @@ export class Registered implements Peer {
   }
 
   /** Stores drafts; if they cannot be stored, refuses them. */
-  async #append(drafts: readonly Draft[]): Promise<readonly Stored[]> {
+  async #append(drafts: readonly Draft[], flood?: true) {
     try {
       const bytes = drafts.reduce((sum, { body }) => sum + body.length, 0);
       this.pace.countStored(drafts.length, bytes, this.#shared.now());
-      return await this.#shared.journal.append(this.user.name, drafts);
+      return await this.#shared.journal.append(this.user.name, drafts, flood);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       refuse(this, drafts, error);

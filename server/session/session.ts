@@ -25,6 +25,7 @@ import { SlowConsumerDetector } from "../net/slow_consumer.ts";
 import type { Registered } from "./sender.ts";
 import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
 import type { Bans } from "../accounts/bans.ts";
+import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
@@ -143,6 +144,14 @@ export interface Together {
   /** The other servers that are there. */
   readonly others: ClusterState["others"];
   /**
+   * Resolves when this server knows all that any of them has stored before: who
+   * comes from another server has left what was stored there.
+   *
+   * @throws {ChatError} 119 if the servers cannot agree now.
+   * @throws {UndecidedError} The same, of a server that does not answer.
+   */
+  caughtUp(): Promise<void>;
+  /**
    * Claims a name for a user of this server alone; one who owns it `takesOver`
    * from other servers. Dispose to give it up. `lost` is called when its owner
    * has signed in on another server.
@@ -203,10 +212,11 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  /** Loaded if there are any, as are bans and mutes. */
+  /** Loaded if there are any, as are bans, mutes and moderators. */
   readonly accounts: Lazy<Accounts>;
   readonly bans: Lazy<Bans>;
   readonly mutes: Lazy<Mutes>;
+  readonly moderators: Lazy<Moderators>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */
@@ -221,6 +231,17 @@ export interface Context extends Clock {
   /** The sessions of all open connections. */
   readonly sessions: Set<Session>;
   readonly settings: Settings;
+  /**
+   * Obeys a line that a moderator, who is known to be one, gives as a command of
+   * the operator; returns the answer.
+   *
+   * @throws {ChatError} 122 if only the operator may do that.
+   */
+  moderate(
+    by: Registered["user"],
+    remote: string,
+    line: string,
+  ): Promise<string>;
   /** Undefined for a server alone. */
   readonly alternates?: Alternates | undefined;
   /** Where the web client is; set when it is served. */
@@ -251,6 +272,8 @@ export interface Settings {
   readonly history: number;
   /** Whether guests are refused. */
   readonly requireLogin: boolean;
+  /** Names whose accounts are those of moderators, from their sign-up or the start. */
+  readonly moderators: readonly string[];
   /** A client must register within this time, in milliseconds. */
   readonly registerWithinMs: number;
   /** An idle client is sent PING after this time, in milliseconds. */

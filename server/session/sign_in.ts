@@ -51,6 +51,10 @@ export async function signUp(
   const account = await createAccount(session, context, {
     ...{ accounts, name, verifier, user, retryAfter },
   });
+  const { moderators, settings } = context;
+  if (settings.moderators.length > 0) {
+    await (await moderators.load()).appoint(settings.moderators);
+  }
   if (user) {
     user.account = account;
     hub.elsewhere?.changed(user.user);

@@ -8,7 +8,7 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { Database } from "../../server/journal/database.ts";
 import type { MessagesEntry } from "../../server/journal/entries.ts";
 import { connectNats } from "../../server/cluster/nats.ts";
-import { openLog } from "../../server/cluster/log/replicated_log.ts";
+import { openLog } from "../../server/cluster/log/open_log.ts";
 import type { Claim } from "../../server/cluster/log/name_claims.ts";
 
 /** What a process is told to do. */
@@ -36,6 +36,8 @@ export type Report =
     readonly peers: readonly string[];
   };
 
+const KEEP = { forMs: 30 * 24 * 3_600_000, bytes: 500_000_000 };
+
 const encoder = new TextEncoder();
 
 function report(what: Report): void {
@@ -56,7 +58,8 @@ async function main([server, path, ...servers]: string[]): Promise<void> {
   const insert = database.prepare("INSERT INTO texts (text) VALUES (?)");
   const nats = await connectNats({ servers, name: server!, log });
   const replicated = await openLog({
-    ...{ nats, database, cluster: "test", server: server!, log, fail },
+    ...{ nats, database, db: path!, keep: KEEP, cluster: "test" },
+    ...{ server: server!, log, fail },
   });
   const append = replicated.register("messages", {
     change: ({ drafts }: MessagesEntry) =>

@@ -12,8 +12,9 @@ import {
   MAX_PAYLOAD_BYTES,
 } from "../../server/cluster/nats.ts";
 import { StartError } from "../../server/journal/start_error.ts";
+import { lastingPort, listenHere } from "../tools/net/test_server.ts";
 import { signedCertificate } from "../tools/net/tls_tools.ts";
-import { hasNats, NatsServers } from "./nats_servers.ts";
+import { NatsServers, needsNats } from "./nats_servers.ts";
 
 const GOOD = {
   server_id: "x",
@@ -25,8 +26,11 @@ const GOOD = {
 };
 
 /** Answers as a server of NATS does that tells `info` of itself. */
-function listen(info: Record<string, unknown>, port = 0): Deno.TcpListener {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port });
+function listen(
+  info: Record<string, unknown>,
+  port = 0,
+): { readonly port: number } & AsyncDisposable {
+  const listener = listenHere(port);
   const serve = async (conn: Deno.TcpConn) => {
     using _ = conn;
     const write = (text: string) => conn.write(new TextEncoder().encode(text));
@@ -36,10 +40,21 @@ function listen(info: Record<string, unknown>, port = 0): Deno.TcpListener {
       for (const _ of text.matchAll(/^PING/gm)) await write("PONG\r\n");
     }
   };
-  (async () => {
-    for await (const conn of listener) serve(conn).catch(() => {});
+  const serving: Promise<void>[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) {
+      serving.push(serve(conn).catch(() => {})); // the client is gone
+    }
   })();
-  return listener;
+  return {
+    port: listener.addr.port,
+    /** After the clients have left. */
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await accepting;
+      await Promise.all(serving);
+    },
+  };
 }
 
 /** What an operator is told who connects to `servers`. */
@@ -66,17 +81,15 @@ const INSUFFICIENT: readonly [string, Record<string, unknown>][] = [
 
 for (const [words, lacks] of INSUFFICIENT) {
   Deno.test(`a NATS with ${JSON.stringify(lacks)} is refused`, async () => {
-    using listener = listen({ ...GOOD, ...lacks });
-    const port = listener.addr.port;
+    await using server = listen({ ...GOOD, ...lacks });
+    const { port } = server;
 
     assertStringIncludes(await refusal([`127.0.0.1:${port}`]), words);
   });
 }
 
 Deno.test("a NATS that has all is used, and one that is not there is waited for", async () => {
-  const free = listen(GOOD);
-  const { port } = free.addr;
-  free.close();
+  const port = lastingPort();
   const waits = Promise.withResolvers<string>();
   const connecting = connectNats({
     servers: [`127.0.0.1:${port}`],
@@ -92,7 +105,7 @@ Deno.test("a NATS that has all is used, and one that is not there is waited for"
     signal: stop.signal,
   });
   await assertRejects(() => aborted, DOMException);
-  using _again = listen(GOOD, port);
+  await using _again = listen(GOOD, port);
   await using nats = await connecting;
   assertEquals(nats.version, GOOD.version);
 });
@@ -130,9 +143,8 @@ Deno.test("versions are compared by their numbers", () => {
   }
 });
 
-Deno.test({
+Deno.test(needsNats({
   name: "wrong users, and certificates that are not trusted, are refused",
-  ignore: !hasNats,
   async fn() {
     const folder = Deno.makeTempDirSync({ prefix: "parley-test-" });
     await using scope = new AsyncDisposableStack();
@@ -168,4 +180,4 @@ Deno.test({
     const none = await refusal([login], { ca: `${folder}/none` });
     assertStringIncludes(none, "--nats-ca: there is no such file");
   },
-});
+}));

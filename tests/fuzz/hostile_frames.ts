@@ -209,6 +209,7 @@ const REQUESTS: readonly Make[] = [
   (c) => frame(`LEAVE ${room(c)}`),
   () => frame("ROOMS"),
   (c) => frame(`WHO ${c.pick(["ALL", room(c)])}`),
+  (c) => frame("MODERATE", "", textOf(c)),
   (c) => frame(`SEND ${room(c)}`, headers(c, "Key"), textOf(c)),
   (c) => frame(`SEND ${name(c)}`, headers(c, "Key"), textOf(c)),
   (c) => frame("SEND ALL", headers(c, "Key", "Id"), textOf(c)),
@@ -240,6 +241,7 @@ const REPLIES: Readonly<Record<string, Make>> = {
       ...Array.from({ length: c.below(4) }, () => forward(c)),
       frame(`HISTORY ${room(c)}`, headers(c, "Count")),
     ),
+  MODERATE: (c) => frame("MODERATED", "", textOf(c)),
   PING: () => frame("PONG"),
   LOGOUT: (c) => frame(c.once(3) ? "ERROR 105" : "BYE"),
   LOGIN: (c) => frame(`CHALLENGE ${name(c)}`, "", scram(c)),
@@ -267,8 +269,23 @@ function forward(chance: Chance): Uint8Array {
 }
 
 function notice(chance: Chance): Uint8Array {
-  const kind = chance.pick(["joined", "left", "offline", "server", "closing"]);
-  const names = ["Room", "User", "From", "Members", "Reason", "Retry-after"];
+  const kind = chance.pick([
+    "joined",
+    "left",
+    "offline",
+    "server",
+    "closing",
+    "set",
+  ]);
+  const names = [
+    "Room",
+    "User",
+    "From",
+    "Members",
+    "Reason",
+    "Retry-after",
+    "Role",
+  ];
   return frame(`NOTICE ${kind}`, headers(chance, ...names), list(chance));
 }
 

@@ -47,10 +47,7 @@ const NOISE_BYTES = 2_000;
 /** How often the two users chat, in milliseconds. */
 const CHAT_EVERY_MS = 100;
 
-/**
- * A connection without an answer in this time is a two-socket sender that waits. With
- * Wine a turn of the server may take more than 100 ms, and an answer several.
- */
+/** A two-socket sender without an answer in this time waits. */
 const PATIENCE_MS = SYSTEM === "windows" ? 5_000 : 500;
 
 /** Runs the storm, and checks that the server serves other users. */
@@ -124,11 +121,11 @@ async function pay(
   const reading = read(conn, storm, outcome);
   reading.catch(() => {}); // it is awaited below
   try {
-    const written = await write(conn, storm, chance);
+    const { written, mayWait } = await write(conn, storm, chance);
     if (storm.kind === "noise") outcome.count += written;
     if (chance.once(4)) return; // disconnects, whatever is under way
     await conn.closeWrite();
-    await patience(reading);
+    await (mayWait ? patience(reading) : reading);
   } catch (error) {
     if (!isHangUp(error)) throw error;
   } finally {
@@ -145,19 +142,20 @@ async function patience(reading: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Writes hostile bytes in random pieces; returns how many bytes. */
+/** Writes hostile bytes in random pieces; returns how many, and of whom. */
 async function write(
   conn: Deno.Conn,
   { kind }: Storm,
   chance: Chance,
-): Promise<number> {
+): Promise<{ readonly written: number; readonly mayWait: boolean }> {
   const whole = kind === "noise" ? noise(chance) : hostileFrames(chance);
   for (const piece of cutUp(chance, whole)) {
     for (let at = 0; at < piece.length;) {
       at += await conn.write(piece.subarray(at));
     }
   }
-  return whole.length;
+  const mayWait = new TextDecoder().decode(whole).includes("REGISTER TO");
+  return { written: whole.length, mayWait };
 }
 
 /** Many frames, mostly of a registered user. */

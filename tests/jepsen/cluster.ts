@@ -5,7 +5,9 @@
  */
 import type { FaultProxy } from "../tools/net/fault_proxy.ts";
 import { NatsNode } from "./nats_node.ts";
+import { Network } from "./network.ts";
 import { ParleyNode } from "./node.ts";
+import { mount } from "./programs.ts";
 
 /** What a run has of servers. */
 export interface ClusterOptions {
@@ -15,8 +17,12 @@ export interface ClusterOptions {
   readonly nats: string | undefined;
   /** A folder that exists, for everything that they store. */
   readonly folder: string;
-  /** Bytes of the disk of each server; without it, the folder's. */
+  /** Bytes of the disk of each server of Parley; without it, the folder's. */
   readonly diskBytes: number | undefined;
+  /** The same of each server of NATS. */
+  readonly natsDiskBytes: number | undefined;
+  /** Whether each server of NATS has a network of its own, see {@linkcode Network}. */
+  readonly hasNetwork: boolean;
   /** See {@linkcode ParleyNode}. */
   readonly clockLibrary: string | undefined;
   readonly trouble: (who: string, what: string) => void;
@@ -30,26 +36,41 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: readonly ParleyNode[];
   /** None, if there is one server. */
   readonly nats: readonly NatsNode[];
+  /** Of the servers of NATS, if they have one. */
+  readonly network: Network | undefined;
   readonly #parts: AsyncDisposableStack;
 
   private constructor(
-    nodes: readonly ParleyNode[],
-    nats: readonly NatsNode[],
+    { nodes, nats, network }: Pick<Cluster, "nodes" | "nats" | "network">,
     parts: AsyncDisposableStack,
   ) {
     this.nodes = nodes;
     this.nats = nats;
+    this.network = network;
     this.#parts = parts;
   }
 
   static async start(options: ClusterOptions): Promise<Cluster> {
     await using parts = new AsyncDisposableStack();
     const { servers, folder, clockLibrary, nats: program, trouble } = options;
-    const nats = program === undefined
-      ? []
-      : await NatsNode.startAll(NATS_SERVERS, servers, {
-        ...{ program, folder, trouble },
-      });
+    const network = options.hasNetwork
+      ? parts.use(await Network.open(NATS_SERVERS))
+      : undefined;
+    const nats: NatsNode[] = [];
+    if (program !== undefined) {
+      for (let number = 0; number < NATS_SERVERS; number++) {
+        const own = natsFolder(folder, number);
+        await Deno.mkdir(own);
+        if (options.natsDiskBytes === undefined) continue;
+        parts.use(await mount(own, options.natsDiskBytes));
+      }
+      nats.push(
+        ...await NatsNode.startAll(NATS_SERVERS, servers, {
+          ...{ program, network, trouble },
+          folderOf: (number) => natsFolder(folder, number),
+        }),
+      );
+    }
     for (const one of nats) parts.use(one);
     const nodes: ParleyNode[] = [];
     for (let number = 0; number < servers; number++) {
@@ -70,16 +91,18 @@ export class Cluster implements AsyncDisposable {
         }),
       ));
     }
-    return new Cluster(nodes, nats, parts.move());
+    return new Cluster({ nodes, nats, network }, parts.move());
   }
 
-  /** What is between two servers of NATS, both ways. */
-  routesOf(number: number): FaultProxy[] {
-    const others = this.nats.filter((_, other) => other !== number);
-    return [
-      ...this.nats[number]!.routes,
-      ...others.map(({ routes }) => routes[number]!),
-    ];
+  /** What other servers of NATS connect to one through. */
+  routesTo(number: number): readonly FaultProxy[] {
+    return this.nats[number]!.routes;
+  }
+
+  /** What it connects to the others through. */
+  routesFrom(number: number): FaultProxy[] {
+    return this.nats.filter((_, other) => other !== number)
+      .map(({ routes }) => routes[number]!);
   }
 
   /** What is between a server of Parley and those of NATS. */
@@ -90,6 +113,10 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#parts.disposeAsync();
   }
+}
+
+function natsFolder(folder: string, number: number): string {
+  return `${folder}/n${number + 1}`;
 }
 
 /** The part of a command line that makes a server one of several. */
@@ -106,43 +133,4 @@ function clusterArgs(
     ...["--nats", turned.join(",")],
     ...["--cluster", "jepsen", "--server-name", name],
   ];
-}
-
-/** Why a folder cannot be a disk of its own, if it is so. */
-export async function whyNoDisk(folder: string): Promise<string | undefined> {
-  try {
-    await using _disk = await mount(folder, 2 ** 20);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : `${error}`;
-  }
-}
-
-/** Makes `folder` a disk of its own, in memory. */
-async function mount(folder: string, bytes: number): Promise<AsyncDisposable> {
-  await run("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", folder);
-  return { [Symbol.asyncDispose]: () => run("umount", folder) };
-}
-
-/** @throws {Error} With what the program said, if it fails. */
-async function run(program: string, ...args: string[]): Promise<void> {
-  if (Deno.build.os !== "linux") throw new Error("only Linux has this");
-  const { success, stderr } = await new Deno.Command(program, { args })
-    .output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
-}
-
-/** Where Debian's package has the library that makes clocks wrong. */
-const CLOCK_LIBRARIES: readonly string[] = [
-  "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-  "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-];
-
-/** libfaketime, if it is installed. */
-export async function findClockLibrary(): Promise<string | undefined> {
-  for (const path of CLOCK_LIBRARIES) {
-    const found = await Deno.stat(path).then(() => true, () => false);
-    if (found) return path;
-  }
-  return undefined;
 }

@@ -52,6 +52,38 @@ export async function inspect(
   };
 }
 
+/**
+ * The hash of the log on each server, up to its end: waits until no server is behind
+ * another, and nothing is added meanwhile.
+ */
+export async function equallyFar(
+  nodes: readonly ParleyNode[],
+): Promise<Map<string, string>> {
+  let shown = "";
+  const ask = async () => {
+    for (;;) {
+      const logs = await Promise.all(nodes.map(logOf));
+      shown = logs.map(({ at, hash }) => `${hash} at ${at}`).join(", ");
+      const [first] = logs;
+      if (logs.every(({ at }) => at === first!.at)) {
+        return new Map(logs.map(({ name, hash }) => [name, hash]));
+      }
+    }
+  };
+  return await within(ask(), () => `equally long logs; ${shown}`, LATE_MS);
+}
+
+/** How far a server has read the log, and its hash. */
+async function logOf(
+  node: ParleyNode,
+): Promise<{ name: string; at: string; hash: string }> {
+  const text = (await node.ask("cluster")).join("\n");
+  const [, at = ""] = /\(this server\) +at (\d+)/.exec(text) ?? [];
+  const [, hash = ""] = /^Hash of the log here: (\S+)$/m.exec(text) ?? [];
+  if (hash === "") throw new Error(`${node.name} tells no hash: ${text}`);
+  return { name: node.name, at, hash };
+}
+
 /** A server of several may be late. */
 async function untilItHas(
   { port }: ParleyNode,

@@ -22,8 +22,9 @@ import { newSeed } from "../tools/net/fault_proxy.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { check, explain } from "./check/check.ts";
 import type { History, Outcome } from "./check/history.ts";
-import { findClockLibrary, whyNoDisk } from "./cluster.ts";
 import { findNats } from "./nats_node.ts";
+import { whyNoNetwork } from "./network.ts";
+import { findClockLibrary, whyNoDisk } from "./programs.ts";
 import { type FaultName, FAULTS, fits } from "./nemesis.ts";
 import { run, type RunOptions } from "./run.ts";
 
@@ -114,8 +115,11 @@ async function possible(
   const reasons: Partial<Record<FaultName, string | undefined>> = {
     clock: clockLibrary ? undefined : "libfaketime is not installed",
     disk: await whyNoDisk(folder.path),
+    "nats-disk": await whyNoDisk(folder.path),
+    "nats-cut": await whyNoNetwork(),
   };
   for (const fault of faults) {
+    if (!fits(fault, servers)) continue;
     if (reasons[fault]) console.log(`Without ${fault}: ${reasons[fault]}`);
   }
   const left = faults.filter((fault) =>
@@ -126,7 +130,7 @@ async function possible(
 
 /** What happened in a run, in numbers. */
 function counts(
-  { sends, sessions, claims, signUps, measures, faults }: History,
+  { sends, sessions, claims, signUps, measures, entries, faults }: History,
 ): string {
   const of = (kind: Outcome["kind"]) =>
     sends.filter(({ outcome }) => outcome.kind === kind).length;
@@ -137,7 +141,8 @@ function counts(
       of("unknown")
     } unknown, ${receipts} shown; ${sessions.length} sessions, ` +
     `${claims.length} names won, ${accounts.length} accounts, ` +
-    `${measures.length} bans and mutes; faults ` +
+    `${measures.length} bans and mutes, ` +
+    `${entries.filter(({ isTold }) => isTold).length} moves as told; faults ` +
     faults.filter(({ what }) => !what.endsWith("over")).length;
 }
 

@@ -6,10 +6,15 @@
  */
 import { fileURLToPath } from "node:url";
 import { FaultProxy } from "../tools/net/fault_proxy.ts";
+import type { Network } from "./network.ts";
+import { empty } from "./programs.ts";
 
 const SCRIPT = fileURLToPath(
   new URL("../cluster/nats-server", import.meta.url),
 );
+
+/** This computer, for the programs on it alone. */
+const HERE = "127.0.0.1";
 
 /** A port at which nobody listens: NATS tells it to others, who have the proxies. */
 const NOWHERE = "127.0.0.1:1";
@@ -35,21 +40,24 @@ export class NatsNode implements AsyncDisposable {
   readonly proxies: readonly FaultProxy[];
   /** One for each server of NATS, in their order; its own is of no use. */
   readonly routes: readonly FaultProxy[];
-  readonly #program: string;
-  readonly #folder: string;
+  /** All that it stores is there. */
+  readonly folder: string;
+  readonly #host: string;
+  readonly #command: readonly string[];
   readonly #ports: readonly [clients: number, routes: number];
   readonly #trouble: (who: string, what: string) => void;
   #child: Deno.ChildProcess | undefined;
   #settings = "";
 
   private constructor(
-    name: string,
-    { program, folder, trouble }: NatsOptions,
+    number: number,
+    { program, folderOf, network, trouble }: NatsOptions,
     { ports, proxies, routes }: Wires,
   ) {
-    this.name = name;
-    this.#program = program;
-    this.#folder = `${folder}/${name}`;
+    this.name = `n${number + 1}`;
+    this.folder = folderOf(number);
+    this.#host = network?.addressOf(number) ?? HERE;
+    this.#command = [...network?.prefixOf(number) ?? [], program];
     this.#trouble = trouble;
     this.#ports = ports;
     this.proxies = proxies;
@@ -62,22 +70,27 @@ export class NatsNode implements AsyncDisposable {
     users: number,
     options: NatsOptions,
   ): Promise<NatsNode[]> {
+    const { network } = options;
+    const hostFor = (number: number) => network?.addressFor(number) ?? HERE;
     const ports = freePorts(2 * count);
     const nodes: NatsNode[] = [];
     for (let number = 0; number < count; number++) {
       const own = [ports[2 * number]!, ports[2 * number + 1]!] as const;
-      const open = (target: number) => FaultProxy.open({ target });
+      const targetHost = network?.addressOf(number) ?? HERE;
+      const open = (target: number, host = HERE) =>
+        FaultProxy.open({ target, targetHost, host });
       nodes.push(
-        new NatsNode(`n${number + 1}`, options, {
+        new NatsNode(number, options, {
           ports: own,
           proxies: await all(users, () => open(own[0])),
-          routes: await all(count, () => open(own[1])),
+          routes: await all(count, (other) => open(own[1], hostFor(other))),
         }),
       );
     }
     for (const [number, node] of nodes.entries()) {
-      const others = nodes.filter((one) => one !== node)
-        .map(({ routes }) => `nats://127.0.0.1:${routes[number]!.port}`);
+      const others = nodes.filter((one) => one !== node).map(({ routes }) =>
+        `nats://${hostFor(number)}:${routes[number]!.port}`
+      );
       node.#configure(others);
       node.up();
     }
@@ -86,10 +99,11 @@ export class NatsNode implements AsyncDisposable {
 
   /** Starts it. */
   up(): void {
-    const path = `${this.#folder}.conf`;
+    const path = `${this.folder}.conf`;
     Deno.writeTextFileSync(path, this.#settings);
-    const child = this.#child = new Deno.Command(this.#program, {
-      args: ["-c", path, "-l", `${this.#folder}.log`],
+    const [program, ...args] = this.#command;
+    const child = this.#child = new Deno.Command(program!, {
+      args: [...args, "-c", path, "-l", `${this.folder}.log`],
       ...{ stdin: "null", stdout: "null", stderr: "null" },
     }).spawn();
     child.status.then(({ code }) => {
@@ -108,7 +122,7 @@ export class NatsNode implements AsyncDisposable {
 
   /** Deletes all that it stores; it must be down. */
   async wipe(): Promise<void> {
-    await Deno.remove(this.#folder, { recursive: true });
+    await empty(this.folder);
   }
 
   /** Sends its process a signal. */
@@ -127,11 +141,11 @@ export class NatsNode implements AsyncDisposable {
     const [clients, routes] = this.#ports;
     this.#settings = `
       server_name: ${this.name}
-      listen: "127.0.0.1:${clients}"
-      jetstream { store_dir: "${this.#folder}", max_file: 1G }
+      listen: "${this.#host}:${clients}"
+      jetstream { store_dir: "${this.folder}", max_file: 10G }
       cluster {
         name: jepsen
-        listen: "127.0.0.1:${routes}"
+        listen: "${this.#host}:${routes}"
         advertise: "${NOWHERE}"
         no_advertise: true
         routes: [${others.join(", ")}]
@@ -143,7 +157,10 @@ export class NatsNode implements AsyncDisposable {
 /** Where all of them are, and what goes wrong by itself. */
 export interface NatsOptions {
   readonly program: string;
-  readonly folder: string;
+  /** The folder of each, which exists. */
+  readonly folderOf: (number: number) => string;
+  /** What each of them has an own computer in, if it has one. */
+  readonly network: Network | undefined;
   readonly trouble: (who: string, what: string) => void;
 }
 
@@ -154,8 +171,11 @@ interface Wires {
   readonly routes: readonly FaultProxy[];
 }
 
-function all<T>(count: number, make: () => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, make));
+function all<T>(
+  count: number,
+  make: (number: number) => Promise<T>,
+): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, i) => make(i)));
 }
 
 /** Ports that nothing listens on. */

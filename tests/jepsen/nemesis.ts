@@ -9,6 +9,7 @@ import type { FaultProxy, Side } from "../tools/net/fault_proxy.ts";
 import { type Cluster, NATS_SERVERS } from "./cluster.ts";
 import type { NatsNode } from "./nats_node.ts";
 import type { ParleyNode } from "./node.ts";
+import { fill } from "./programs.ts";
 import { fault, type World } from "./world.ts";
 
 /** A fault that a server can have. */
@@ -48,17 +49,37 @@ function ofNats(
   };
 }
 
-/** A fault of what is between servers. */
-function ofWires(
-  of: Fault["of"],
-  wires: (cluster: Cluster, number: number) => readonly FaultProxy[],
-  begin: (proxy: FaultProxy) => void,
-): Fault {
+/**
+ * A fault of what is between a server of Parley and NATS: nothing comes through,
+ * or only what is on the way to one side, which is `client` for Parley.
+ */
+function ofLinks(lost?: Side): Fault {
   return {
-    ...{ of, needsSeveral: true },
-    begin: (cluster, number) => wires(cluster, number).forEach(begin),
+    ...{ of: "parley", needsSeveral: true },
+    begin: (cluster, number) =>
+      cluster.linksOf(number).forEach((proxy) => proxy.stall(lost)),
     end: (cluster, number) =>
-      wires(cluster, number).forEach((proxy) => proxy.flow()),
+      cluster.linksOf(number).forEach((proxy) => proxy.flow()),
+  };
+}
+
+/** The same of a server of NATS and the others: what it is sent, or sends, or both. */
+function ofRoutes(lost: readonly ("heard" | "sent")[]): Fault {
+  return {
+    ...{ of: "nats", needsSeveral: true },
+    begin(cluster, number) {
+      for (const which of lost) {
+        // To others it is a client; and they are, when they connect to it.
+        const [to, from]: [Side, Side] = which === "heard"
+          ? ["server", "client"]
+          : ["client", "server"];
+        cluster.routesTo(number).forEach((proxy) => proxy.stall(to));
+        cluster.routesFrom(number).forEach((proxy) => proxy.stall(from));
+      }
+    },
+    end: (cluster, number) =>
+      [...cluster.routesTo(number), ...cluster.routesFrom(number)]
+        .forEach((proxy) => proxy.flow()),
   };
 }
 
@@ -104,23 +125,11 @@ export const FAULTS = {
     alone: true,
   },
   /** It does not reach NATS, */
-  "nats-link": ofWires(
-    "parley",
-    (cluster, number) => cluster.linksOf(number),
-    (proxy) => proxy.stall(),
-  ),
+  "nats-link": ofLinks(),
   /** or NATS does not hear it, */
-  "nats-deaf": ofWires(
-    "parley",
-    (cluster, number) => cluster.linksOf(number),
-    (proxy) => proxy.stall("server"),
-  ),
+  "nats-deaf": ofLinks("server"),
   /** or it does not hear NATS. */
-  "nats-mute": ofWires(
-    "parley",
-    (cluster, number) => cluster.linksOf(number),
-    (proxy) => proxy.stall("client"),
-  ),
+  "nats-mute": ofLinks("client"),
   /** As by `kill -9`. */
   "nats-kill": ofNats((node) => node.kill(), (node) => node.up()),
   /** Its computer stands still. */
@@ -128,11 +137,26 @@ export const FAULTS = {
     (node) => node.signal("SIGSTOP"),
     (node) => node.signal("SIGCONT"),
   ),
-  /** It does not reach the others of NATS, nor they it. */
-  "nats-split": ofWires(
-    "nats",
-    (cluster, number) => cluster.routesOf(number),
-    (proxy) => proxy.stall(),
+  /** It does not reach the others of NATS, nor they it; */
+  "nats-split": ofRoutes(["heard", "sent"]),
+  /** or it does not hear them, */
+  "nats-split-deaf": ofRoutes(["heard"]),
+  /** or they do not hear it. */
+  "nats-split-mute": ofRoutes(["sent"]),
+  /** The cable of its computer is pulled. */
+  "nats-cut": {
+    of: "nats",
+    begin: ({ network }, number) => network?.cut(number),
+    end: ({ network }, number) => network?.heal(number),
+  },
+  /** Its disk is full. JetStream is off then, until its operator restarts it. */
+  "nats-disk": ofNats(
+    (node) => fill(`${node.folder}/filler`),
+    async (node) => {
+      await Deno.remove(`${node.folder}/filler`);
+      await node.kill();
+      node.up();
+    },
   ),
   /** It loses all that it stores. */
   "nats-wipe": {
@@ -243,16 +267,4 @@ function stall(node: ParleyNode, towards?: Side): void {
 
 function flow(node: ParleyNode): void {
   for (const proxy of proxiesOf(node)) proxy.flow();
-}
-
-/** Writes until the disk has no more room. */
-async function fill(path: string): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true });
-  for (let size = 65_536; size >= 1;) {
-    try {
-      await file.write(new Uint8Array(size));
-    } catch {
-      size >>= 1;
-    }
-  }
 }

@@ -6,6 +6,7 @@
  */
 import { FaultProxy } from "../tools/net/fault_proxy.ts";
 import { WatchedServer } from "../tools/watched_server.ts";
+import { empty } from "./programs.ts";
 
 /** What a {@linkcode ParleyNode} is made of. */
 export interface NodeOptions {
@@ -23,6 +24,9 @@ export interface NodeOptions {
 /** How long it may take to start, and the pause before it is tried again. */
 const START_MS = 60_000;
 const AGAIN_MS = 1_000;
+
+/** So many of its last lines are told, if it ends by itself. */
+const LAST_LINES = 12;
 
 /** See the top of the file. */
 export class ParleyNode implements AsyncDisposable {
@@ -61,9 +65,24 @@ export class ParleyNode implements AsyncDisposable {
     return this.#server !== undefined;
   }
 
+  /** Whether its process has ended although nobody ended it. */
+  get hasEnded(): boolean {
+    return this.#server?.ended ?? false;
+  }
+
   /** Where it listens itself; for those that no fault concerns. */
   get port(): number {
     return this.#server?.port ?? 0;
+  }
+
+  /** The same for pages. */
+  get webPort(): number {
+    return this.webProxy.target;
+  }
+
+  /** Whether it tells clients that it is at this port of this computer. */
+  isAt(port: number): boolean {
+    return this.runs && [this.port, this.webPort].includes(port);
   }
 
   /** Starts it; again, if it cannot start yet because others do not run. */
@@ -105,15 +124,14 @@ export class ParleyNode implements AsyncDisposable {
   /** Asks it to end, and waits. */
   async end(): Promise<void> {
     await using server = this.#takeDown();
-    const code = await server?.stop() ?? 0;
+    if (!server || server.ended) return;
+    const code = await server.stop();
     if (code !== 0) this.#options.trouble(this.name, `ended with ${code}`);
   }
 
   /** Deletes all that it stores; it must be down. */
   async wipe(): Promise<void> {
-    for await (const { name } of Deno.readDir(this.folder)) {
-      await Deno.remove(`${this.folder}/${name}`, { recursive: true });
-    }
+    await empty(this.folder);
   }
 
   /** Sends its process a signal: SIGSTOP, or SIGCONT. */
@@ -153,9 +171,12 @@ export class ParleyNode implements AsyncDisposable {
     // Another program may get its port meanwhile.
     for (const proxy of this.#proxies) proxy.refuses = true;
     if (!server) return undefined;
-    const { ended, errors } = server;
+    const { ended, errors, printed } = server;
     const { trouble } = this.#options;
-    if (ended) trouble(this.name, "ended by itself");
+    if (ended) {
+      const last = printed.slice(-LAST_LINES).join("\n");
+      trouble(this.name, `ended by itself, after\n${last}`);
+    }
     if (errors !== "") trouble(this.name, `wrote to its errors: ${errors}`);
     return server;
   }

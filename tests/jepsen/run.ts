@@ -10,9 +10,13 @@ import { ClassicTalker } from "./clients/classic.ts";
 import { Operator } from "./clients/operator.ts";
 import { Races } from "./clients/racer.ts";
 import { Talker } from "./clients/talker.ts";
-import { emptyHistory, type History } from "./check/history.ts";
+import {
+  emptyHistory,
+  type History,
+  type ServerState,
+} from "./check/history.ts";
 import { Cluster } from "./cluster.ts";
-import { inspect } from "./inspect.ts";
+import { equallyFar, inspect } from "./inspect.ts";
 import { type FaultName, planOf, strikeAll } from "./nemesis.ts";
 import { sending, type World } from "./world.ts";
 
@@ -37,6 +41,9 @@ const KINDS = ["terminal", "page", "terminal", "page", "terminal", "classic"];
 const ACCOUNTS_EVERY = 5;
 const BANNABLE_EVERY = 7;
 
+/** The same of those that go where their server tells them to, if it ends. */
+const FOLLOWS_EVERY = 4;
+
 const ROOMS = ["#default", "#red", "#green", "#blue", "#race"];
 
 /** The room of the races is for racers alone. */
@@ -44,6 +51,7 @@ const TALK_ROOMS = ROOMS.slice(0, -1);
 
 /** Bytes of a server's disk, if it is to be filled. */
 const DISK_BYTES = 64 * 2 ** 20;
+const NATS_DISK_BYTES = 96 * 2 ** 20;
 
 /** The last message of a run, to all: what came before it is there when it is. */
 const LAST = "the last message";
@@ -59,10 +67,15 @@ export async function run(options: RunOptions): Promise<History> {
       ...{ servers, nats, folder: folder.path, trouble },
       clockLibrary: faults.includes("clock") ? clockLibrary : undefined,
       diskBytes: faults.includes("disk") ? DISK_BYTES : undefined,
+      natsDiskBytes: faults.includes("nats-disk") ? NATS_DISK_BYTES : undefined,
+      hasNetwork: faults.includes("nats-cut"),
     });
     world.nodes = cluster.nodes;
     const plan = planOf({ seed, forMs, faults, nodes: servers });
-    await play(world, seed, () => strikeAll(world, cluster, plan, seed));
+    const strike = () => strikeAll(world, cluster, plan, seed);
+    await play(world, seed, strike).catch((error) =>
+      trouble("the run", `${error.stack}`)
+    );
     for (const node of cluster.nodes) await node.end();
   }
   return world.history;
@@ -91,15 +104,30 @@ async function play(
   await Promise.all(
     [...talkers, ...classics].map((one) => one.saw(LAST, upTo)),
   );
+  const states: ServerState[] = [];
   for (const node of world.nodes) {
     try {
-      world.history.servers.push(await inspect(node, ROOMS, upTo));
+      states.push(await inspect(node, ROOMS, upTo));
     } catch (error) {
       world.trouble(node.name, `cannot be inspected: ${error}`);
     }
   }
+  const hashes = world.nodes.length > 1 ? await hashesOf(world) : new Map();
+  world.history.servers.push(
+    ...states.map((state) => ({ ...state, hash: hashes.get(state.name) })),
+  );
   for (const one of classics) one[Symbol.dispose]();
   await Promise.all(classicsLiving);
+}
+
+/** The hashes of the log, by servers; none if they do not all read it up to its end. */
+async function hashesOf(world: RunningWorld): Promise<Map<string, string>> {
+  try {
+    return await equallyFar(world.nodes);
+  } catch (error) {
+    world.trouble("all servers", `${error}`);
+    return new Map();
+  }
 }
 
 /** Everyone who talks; their names are in `world` too. */
@@ -114,7 +142,8 @@ function crowd(world: RunningWorld, seed: number) {
     const signsUp = number % ACCOUNTS_EVERY === 0 && !isBannable;
     if (kind === "classic") classics.push(new ClassicTalker(world, name, own));
     else if (kind === "terminal" || kind === "page") {
-      const options = { name, kind, seed: own, signsUp } as const;
+      const follows = number % FOLLOWS_EVERY === 0;
+      const options = { name, kind, seed: own, signsUp, follows } as const;
       talkers.push(new Talker(world, options));
       if (isBannable) world.bannable.push(name);
     }
@@ -126,7 +155,7 @@ function crowd(world: RunningWorld, seed: number) {
 /** Sends the last message; gives its id. */
 async function sayLast(world: World): Promise<number> {
   const name = "closer";
-  const [node] = world.nodes;
+  const node = world.nodes.find((one) => one.runs && !one.hasEnded);
   const send = sending(world, {
     ...{ session: name, name, to: "ALL", text: LAST },
   });

@@ -131,14 +131,17 @@ for (
   });
 }
 
-Deno.test("where the system tells no addresses, the operator is told so", () => {
-  const hint = listenHint({
-    ...{ system: "android", hostname: "0.0.0.0" },
-    ...{ interfaces: () => [], release: () => "6.1" },
-  });
+for (const system of ["android", "linux", "windows"] as const) {
+  Deno.test(`where the system tells no addresses, the operator is told so: ${system}`, () => {
+    const hint = listenHint({
+      ...{ system, hostname: "0.0.0.0" },
+      ...{ interfaces: () => [], release: () => "6.1" },
+    });
 
-  assertMatch(hint ?? "", /are not known/);
-});
+    assertMatch(hint ?? "", /are not known/);
+    assertEquals(/If Windows asks/.test(hint ?? ""), system === "windows");
+  });
+}
 
 Deno.test("on Linux with an address that others reach, the release is not asked", () => {
   const [name, mac, address] = LAN;

@@ -8,6 +8,8 @@ import {
   runClient,
 } from "../tools/client_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
+import { startTestServer } from "../tools/net/test_server.ts";
+import { TestClock } from "../tools/test_clock.ts";
 import { settingsIn, tempFolder } from "../tools/temp.ts";
 import { needs } from "../tools/system/skips.ts";
 import { SYSTEM } from "../../platform/system.ts";
@@ -188,7 +190,8 @@ Deno.test("answers about what does not exist say so", async () => {
 });
 
 Deno.test("a suggested command can be pasted: it has all that was typed", async () => {
-  await using server = quietServer();
+  // Alice is never idle, however long a program takes to start.
+  await using server = startTestServer({ clock: new TestClock() });
   using _alice = await RawClient.enter(server.port, "alice");
   const { port } = server;
   const where = ["127.0.0.1", "--port", `${port}`, "--room", "#lab"];

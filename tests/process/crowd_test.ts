@@ -2,16 +2,25 @@
 import { assert, assertEquals } from "@std/assert";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { startTestServer } from "../tools/net/test_server.ts";
+import { PATIENCE_MS } from "../tools/net/within.ts";
 import { enough } from "../tools/system/amounts.ts";
+import { needsOfWine } from "../tools/system/skips.ts";
 import { NO_RATES } from "../../server/limits/rates.ts";
 
 const MEMBERS = enough(1_000);
 const TALKERS = enough(100);
 
-Deno.test("a thousand clients chat, a hundred of whom come in the same second", async () => {
+const name =
+  "a thousand clients chat, a hundred of whom come in the same second";
+
+// With Wine, of a hundred clients some are told 115: no write ends for 15 s.
+Deno.test(needsOfWine("fast sockets", { name, fn: meet }));
+
+async function meet(): Promise<void> {
   await using server = startTestServer({
     rates: NO_RATES,
     maxConnectionsPerAddress: MEMBERS,
+    registerWithinMs: PATIENCE_MS, // a slow machine may need more than usual
   });
   using crowd = new DisposableStack();
   const enter = async (i: number) => {
@@ -53,4 +62,4 @@ Deno.test("a thousand clients chat, a hundred of whom come in the same second", 
   const who = await early[0]!.next("WHO");
   assertEquals(who.split("\n").length, MEMBERS + 4);
   assert(server.log.length >= 3 * MEMBERS);
-});
+}

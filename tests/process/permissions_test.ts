@@ -8,19 +8,21 @@ import {
   TmuxScreen,
 } from "../tools/client_tools.ts";
 import { settingsPath } from "../../client/trust/settings_file.ts";
-import type { System } from "../../platform/system.ts";
+import { IS_WINDOWS, type System } from "../../platform/system.ts";
 import { snapshot, writeFiles } from "../tools/file_tools.ts";
 import {
   denoDir,
   permissionsOf,
   readUntil,
   run,
+  v8FlagsOf,
 } from "../tools/permissions.ts";
 import { within } from "../tools/net/within.ts";
 import { HERE } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { startTlsServer } from "../tools/net/tls_tools.ts";
 import { needsProgram } from "../tools/system/skips.ts";
+import { shellWord } from "../../platform/program.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const decoder = new TextDecoder();
@@ -51,6 +53,22 @@ Deno.test("server and client need no more than their tasks allow", async () => {
   assertEquals([log.code, decoder.decode(log.stderr)], [0, ""]);
   assertStringIncludes(decoder.decode(log.stdout), "alice disconnected");
   assert((await Deno.stat(`${folder.path}/parley.db`)).isFile);
+});
+
+Deno.test("the server's task keeps V8's new space small, so that its collections are short", async () => {
+  const script = `
+    import { getHeapSpaceStatistics } from "node:v8";
+    const kept = [];
+    for (let at = 0; at < 1e6; at++) kept[at % 1e5] = { at };
+    console.log(getHeapSpaceStatistics()
+      .find(({ space_name }) => space_name === "new_space").space_size);`;
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", ...v8FlagsOf("server"), script],
+  }).output();
+
+  assert(success);
+  const bytes = Number(decoder.decode(stdout));
+  assert(bytes > 0 && bytes <= 2 * 2 * 2 ** 20, `${bytes} bytes`); // two halves
 });
 
 Deno.test("backup needs no more than the server's task allows", async () => {
@@ -104,8 +122,10 @@ Deno.test("a database in another folder without permission says how to start", a
     [
       2,
       `Cannot use the file ${db}: the server has no permission to write there; ` +
-      "start the server with `deno run -A server.ts`, or see --allow-read and " +
-      "--allow-write in docs/security.md\n",
+      `start the server with \`deno run -A ${
+        shellWord(`${root}server.ts`)
+      }\`, ` +
+      "or see --allow-read and --allow-write in docs/security.md\n",
     ],
   );
 });
@@ -217,20 +237,22 @@ for (const [what, system, variables, paths] of USERS) {
   });
 }
 
-/** Somebody at home in `home`, by the variables of Linux or of Windows. */
+/** Somebody at home in `home`, by the variables of other systems or of Windows. */
 const AT_HOME = {
-  linux: (home: string) => ({ HOME: home, XDG_CONFIG_HOME: "" }),
+  others: (home: string) => ({ HOME: home, XDG_CONFIG_HOME: "" }),
   windows: (home: string) => ({
     ...{ HOME: "", XDG_CONFIG_HOME: "" },
     ...{ USERPROFILE: home, APPDATA: `${home}/AppData` },
   }),
 } as const;
 
+const HERE_LIKE: keyof typeof AT_HOME = IS_WINDOWS ? "windows" : "others";
+
 /** A client of somebody at home in `home`, with the task's permissions. */
 function personAt(
   home: string,
   args: readonly string[],
-  { without = "none", like = "linux" as keyof typeof AT_HOME } = {},
+  { without = "none", like = HERE_LIKE } = {},
 ): ClientProcess {
   const variables = AT_HOME[like](home);
   const permissions = permissionsOf("client", home, variables)

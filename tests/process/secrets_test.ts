@@ -10,6 +10,7 @@ import {
   type Result,
 } from "../tools/client_tools.ts";
 import { bytes, headerOf, RawClient } from "../tools/net/raw_client.ts";
+import { needs } from "../tools/system/skips.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { WatchedServer } from "../tools/watched_server.ts";
 
@@ -48,18 +49,7 @@ function asBytes(secret: string): string {
   return String.fromCharCode(...bytes(secret));
 }
 
-/** What others on the computer can see of a process. */
-async function visibleOf(pid: number): Promise<string> {
-  const files = ["cmdline", "comm", "environ"];
-  const look = () =>
-    Promise.all(files.map((file) => contentOf(`/proc/${pid}/${file}`)));
-  let parts = await look();
-  while (parts[0] === "" && parts[1] !== "") parts = await look(); // its exec
-  assert(parts[0] !== "", "the process runs");
-  return parts.join("\n");
-}
-
-Deno.test("passwords are nowhere but in their file: not in outputs, arguments or the database", async () => {
+Deno.test("passwords are nowhere but in their file: not in outputs or the database", async () => {
   using folder = tempFolder();
   const db = `${folder.path}/chat.db`;
   const files = {
@@ -70,22 +60,21 @@ Deno.test("passwords are nowhere but in their file: not in outputs, arguments or
   await Deno.writeTextFile(files.right, `${PASSWORD}\n`, mode);
   await Deno.writeTextFile(files.wrong, `${WRONG}\n`, mode);
   await using server = await WatchedServer.start(["--db", db]);
-  const seen: string[] = [];
   const visit = (way: string, file: string) =>
-    run(server.port, [way, "--password-file", file], seen);
+    run(server.port, [way, "--password-file", file]);
 
-  const codes = [
+  const visits = [
     await visit("--signup", files.right),
     await visit("--login", files.right),
     await visit("--login", files.wrong),
     await visit("--signup", files.wrong),
-  ].map(({ code }) => code);
+  ];
   const accounts = await server.ask("accounts");
   const log = server.all;
   await server.stop();
   const stored = await contentOf(db) + await contentOf(`${db}-wal`);
 
-  assertEquals(codes, [0, 0, 4, 4]);
+  assertEquals(visits.map(({ code }) => code), [0, 0, 4, 4]);
   const [, salt = "", storedKey = "", serverKey = ""] =
     /SCRAM-SHA-256\$600000:(\S+?)\$([\w+/=]{44}):([\w+/=]{44})/.exec(stored) ??
       [];
@@ -98,8 +87,8 @@ Deno.test("passwords are nowhere but in their file: not in outputs, arguments or
     assert(where === "errors" || text.includes("alice"), `${where}: ${text}`);
     checkHidden(where, text, [...secrets, ...verifier]);
   }
-  for (const text of seen) {
-    checkHidden("a client", text, [
+  for (const { out, err } of visits) {
+    checkHidden("a client", out + err, [
       asBytes(PASSWORD),
       ...secrets,
       ...verifier,
@@ -107,23 +96,46 @@ Deno.test("passwords are nowhere but in their file: not in outputs, arguments or
   }
 });
 
-/** Runs a client to its end, and adds what others can see of it to `seen`. */
-async function run(
-  port: number,
-  args: readonly string[],
-  seen: string[],
-): Promise<Result> {
+/** Runs a client to its end. */
+async function run(port: number, args: readonly string[]): Promise<Result> {
   await using client = new ClientProcess([
     "alice",
     `127.0.0.1:${port}`,
     ...args,
   ]);
-  seen.push(await visibleOf(client.pid));
   await client.type("hello\n").catch(() => {}); // it may have ended
-  const result = await client.end();
-  seen.push(result.out, result.err);
-  return result;
+  return await client.end();
 }
+
+/** What others on the computer can see of a process. */
+async function visibleOf(pid: number): Promise<string> {
+  const files = ["cmdline", "comm", "environ"];
+  const parts = await Promise.all(
+    files.map((file) => contentOf(`/proc/${pid}/${file}`)),
+  );
+  assert(parts[0] !== "", "the process runs");
+  return parts.join("\n");
+}
+
+Deno.test(needs("/proc", {
+  name: "a password is not among what a process shows to other users",
+  async fn() {
+    using folder = tempFolder();
+    const file = `${folder.path}/password`;
+    await Deno.writeTextFile(file, PASSWORD, { mode: 0o600 });
+    using server = new FakeServer();
+    await using client = new ClientProcess([
+      ...["alice", `127.0.0.1:${server.port}`, "--login"],
+      ...["--password-file", file],
+    ]);
+
+    using peer = await server.accept();
+    await peer.request(); // it has read the password
+
+    const visible = await visibleOf(client.pid);
+    checkHidden("the process", visible, [asBytes(PASSWORD), PASSWORD]);
+  },
+}));
 
 /** What a server may say to a LOGIN, so that a client fails. */
 const BAD_CHALLENGES = [

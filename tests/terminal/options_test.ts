@@ -9,11 +9,11 @@ import {
 import {
   OPTIONS as CLIENT_OPTIONS,
   readOptions as readClientOptions,
-  USAGE as CLIENT_USAGE,
+  usage as clientUsage,
 } from "../../client/options.ts";
 import {
   OPTIONS as SERVER_OPTIONS,
-  USAGE as SERVER_USAGE,
+  usage as serverUsage,
 } from "../../server/options.ts";
 import {
   ABOUT,
@@ -258,8 +258,8 @@ Help:
 });
 
 const USAGES: Record<string, string> = {
-  server: SERVER_USAGE,
-  client: CLIENT_USAGE,
+  server: serverUsage("deno run -A server.ts"),
+  client: clientUsage("deno run -A client.ts"),
 };
 const PROGRAMS = { server: SERVER_OPTIONS, client: CLIENT_OPTIONS };
 

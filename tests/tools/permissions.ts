@@ -20,12 +20,21 @@ export function permissionsOf(
   home: string,
   variables: Readonly<Record<string, string>> = { HOME: home },
 ): string[] {
-  const words = config.tasks[task].command.matchAll(/"([^"]*)"|\S+/g);
-  return Array.from(words, ([word, quoted]) => quoted ?? word)
+  return wordsOf(task)
     .filter((word) => word.startsWith("--allow-"))
     .map((word) =>
       word.replace(/\$(\w+)/g, (_, name) => variables[name] ?? "")
     );
+}
+
+/** The options of V8 that a task gives to its program, as one of Deno. */
+export function v8FlagsOf(task: "server" | "client"): string[] {
+  return wordsOf(task).filter((word) => word.startsWith("--v8-flags="));
+}
+
+function wordsOf(task: "server" | "client"): string[] {
+  const words = config.tasks[task].command.matchAll(/"([^"]*)"|\S+/g);
+  return Array.from(words, ([word, quoted]) => quoted ?? word);
 }
 
 /** Runs a program in `cwd` with `permissions`, by default those of its task. */
@@ -40,7 +49,7 @@ export function run(
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", "--cached-only"],
+      ...["run", "--no-prompt", "--cached-only", ...v8FlagsOf(program)],
       ...["--config", `${root}deno.json`],
       ...permissions ?? permissionsOf(program, place.cwd),
       `${root}${program}.ts`,
@@ -59,9 +68,12 @@ export async function readUntil(
   pattern: RegExp,
 ): Promise<string> {
   let text = "";
+  const decoder = new TextDecoder();
   for await (const chunk of stream.values({ preventCancel: true })) {
-    text += decoder.decode(chunk);
-    const [, found] = pattern.exec(text) ?? [];
+    text += decoder.decode(chunk, { stream: true });
+    // Only whole lines: one may come in pieces.
+    const lines = text.slice(0, text.lastIndexOf("\n") + 1);
+    const [, found] = pattern.exec(lines) ?? [];
     if (found !== undefined) return found;
   }
   throw new Error(`Cannot find ${pattern} in "${text}"`);

@@ -22,6 +22,9 @@ const BEGINS = /^(?:running \d+ tests?|Uncaught error) from (?:\.\/)?(\S+)/;
 /** A test, or a step of one, that Deno left out. */
 const IGNORED = /^ *(.+) \.\.\. ignored/;
 
+/** The end of a test; that of a step has spaces before it. */
+const ENDS = /^\S.* \.\.\. (ok|FAILED|ignored)(?: \(|$)/;
+
 /** How tests are run. */
 export interface Runner {
   /** A Deno. */
@@ -32,12 +35,21 @@ export interface Runner {
   readonly env: Record<string, string>;
 }
 
+/** How many tests ended how; one that hangs has failed. */
+export interface Sums {
+  readonly ok: number;
+  readonly FAILED: number;
+  readonly ignored: number;
+}
+
 /** What running files gave. */
 export interface Result {
   /** Whether all ran to the end and passed. */
   readonly passed: boolean;
   /** The tests that were left out, by their files. */
   readonly ignored: ReadonlyMap<string, readonly string[]>;
+  /** The sums of each file that began. */
+  readonly sums: ReadonlyMap<string, Sums>;
 }
 
 /** Runs `files`, each once, and shows what each printed when it has ended. */
@@ -46,9 +58,10 @@ export async function runFolder(
   runner: Runner,
 ): Promise<Result> {
   const ignored = new Map<string, string[]>();
+  const sums = new Map<string, Sums>();
   let passed = true;
   for (let left = files; left.length > 0;) {
-    const run = new Run(left, runner, ignored);
+    const run = new Run(left, runner, { ignored, sums });
     passed = await run.passes() && passed;
     if (run.begun.size === 0) {
       console.log(`FAILED: Deno began none of ${left.join(", ")}`);
@@ -56,14 +69,32 @@ export async function runFolder(
     }
     left = left.filter((file) => !run.begun.has(file));
   }
-  return { passed, ignored };
+  return { passed, ignored, sums };
+}
+
+/** What is there before a file begins. */
+const NONE: Sums = { ok: 0, FAILED: 0, ignored: 0 };
+
+/** The sums of several. */
+export function sumOf(all: Iterable<Sums>): Sums {
+  return Iterator.from(all).reduce((sum, one) => ({
+    ok: sum.ok + one.ok,
+    FAILED: sum.FAILED + one.FAILED,
+    ignored: sum.ignored + one.ignored,
+  }), NONE);
+}
+
+/** What all files have together, of which each {@linkcode Run} adds its own. */
+interface Found {
+  readonly ignored: Map<string, string[]>;
+  readonly sums: Map<string, Sums>;
 }
 
 /** One process, which runs files until one hangs. */
 class Run {
   readonly begun = new Set<string>();
   readonly #child: Deno.ChildProcess;
-  readonly #ignored: Map<string, string[]>;
+  readonly #found: Found;
   #file = "the first file";
   #lines: string[] = []; // of this file, not yet shown
   #beganAt = performance.now();
@@ -72,9 +103,9 @@ class Run {
   constructor(
     files: readonly string[],
     { program, args, env }: Runner,
-    ignored: Map<string, string[]>,
+    found: Found,
   ) {
-    this.#ignored = ignored;
+    this.#found = found;
     this.#child = new Deno.Command(program, {
       args: ["test", "-A", "--no-check", ...args, ...files],
       env: { NO_COLOR: "1", ...env },
@@ -98,15 +129,20 @@ class Run {
       if (name !== undefined) {
         this.#show();
         this.begun.add(this.#file = name);
+        if (line.startsWith("Uncaught")) this.#count("FAILED");
       }
       this.#lines.push(line);
+      // The cast: the pattern has no other words.
+      const end = ENDS.exec(line)?.[1] as keyof Sums | undefined;
+      if (end) this.#count(end);
       const test = IGNORED.exec(line)?.[1];
       if (test === undefined) continue;
-      const tests = this.#ignored.get(this.#file) ?? [];
-      this.#ignored.set(this.#file, [...tests, test]);
+      const tests = this.#found.ignored.get(this.#file) ?? [];
+      this.#found.ignored.set(this.#file, [...tests, test]);
     }
     clearTimeout(timer);
     if (this.#hung) {
+      this.#count("FAILED");
       this.#lines.push(
         `FAILED: a test of ${this.#file} hangs, and Deno was killed. It cannot tell more of the tests that failed before.`,
       );
@@ -114,6 +150,12 @@ class Run {
     this.#show();
     const { success } = await this.#child.status;
     return success && this.begun.size > 0;
+  }
+
+  /** Counts the end of a test of the file that runs. */
+  #count(end: keyof Sums): void {
+    const before = this.#found.sums.get(this.#file) ?? NONE;
+    this.#found.sums.set(this.#file, { ...before, [end]: before[end] + 1 });
   }
 
   /** Kills the process when Deno tells of no progress for too long. */

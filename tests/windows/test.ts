@@ -14,7 +14,7 @@
  */
 import { dirname } from "node:path/posix";
 import { fileURLToPath } from "node:url";
-import { type Result, runFolder, type Runner } from "./folder.ts";
+import { type Result, runFolder, type Runner, sumOf } from "./folder.ts";
 
 /** Deno's build for Windows. */
 const WINDOWS = "tests/windows/deno";
@@ -60,10 +60,28 @@ async function run(
   await Promise.all(
     Array.from({ length: navigator.hardwareConcurrency }, work),
   );
-  return {
+  const all = {
     passed: results.every(({ passed }) => passed),
     ignored: new Map(results.flatMap(({ ignored }) => [...ignored])),
+    sums: new Map(results.flatMap(({ sums }) => [...sums])),
   };
+  showSums(what, all);
+  return all;
+}
+
+/** Shows how many tests of each area passed, failed and were left out. */
+function showSums(what: string, { sums }: Result): void {
+  const areas = Map.groupBy(
+    sums,
+    ([file]) => file.split("/").slice(0, 2).join("/"),
+  );
+  console.log(`\nSums of: ${what}`);
+  for (const [area, files] of [...areas, ["all", [...sums]] as const]) {
+    const { ok, FAILED, ignored } = sumOf(files.map(([, one]) => one));
+    console.log(
+      `${area}: ${ok} passed, ${FAILED} failed, ${ignored} left out`,
+    );
+  }
 }
 
 /** Runs tests on Windows; then those of them that are skipped, which have to fail. */

@@ -1,19 +1,18 @@
 /** A banned user cannot connect, whichever way. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { request, verifierFor } from "../tools/account_tools.ts";
-import { Database } from "../../server/journal/database.ts";
 import { bytes, RawClient } from "../tools/net/raw_client.ts";
 import { startTestServer } from "../tools/net/test_server.ts";
 import { tempFolder } from "../tools/temp.ts";
 
 /** A server that was told so in an earlier life. */
-function serverWithBan(kind: "name" | "address", value: string) {
+async function serverWithBan(target: string) {
   const folder = tempFolder();
   const db = `${folder.path}/chat.db`;
   {
-    using database = new Database(db);
-    database.prepare("INSERT INTO bans VALUES (?, ?, 0, 'spam', NULL)")
-      .run(kind, value);
+    await using before = startTestServer({ db });
+    await before.ready;
+    await before.console.run(`ban ${target} spam`);
   }
   const server = startTestServer({ db });
   return {
@@ -41,7 +40,7 @@ const REFUSED: readonly [how: string, asked: () => Promise<string> | string][] =
 
 for (const [how, asked] of REFUSED) {
   Deno.test(`${how} with a name that is banned is refused with the reason`, async () => {
-    await using server = serverWithBan("name", "mallory");
+    await using server = await serverWithBan("mallory");
     using mallory = await RawClient.connect(server.port);
     const frame = await asked();
 
@@ -56,7 +55,7 @@ for (const [how, asked] of REFUSED) {
 }
 
 Deno.test("a classic client is refused a name that is banned, and others are not", async () => {
-  await using server = serverWithBan("name", "mallory");
+  await using server = await serverWithBan("mallory");
   using mallory = await RawClient.connect(server.port);
 
   await mallory.send("REGISTER TOSEND Mallory\n\n");
@@ -67,7 +66,7 @@ Deno.test("a classic client is refused a name that is banned, and others are not
 });
 
 Deno.test("a client from a banned address is told why at once", async () => {
-  await using server = serverWithBan("address", "127.0.0.1");
+  await using server = await serverWithBan("127.0.0.1");
   using eager = await RawClient.connect(server.port);
   using silent = await RawClient.connect(server.port);
   const refusal = "ERROR 117 Removed\n" +
@@ -80,7 +79,7 @@ Deno.test("a client from a banned address is told why at once", async () => {
 });
 
 Deno.test("a ban of another address concerns nobody here", async () => {
-  await using server = serverWithBan("address", "127.0.0.2");
+  await using server = await serverWithBan("127.0.0.2");
 
   using alice = await RawClient.enter(server.port, "alice");
 

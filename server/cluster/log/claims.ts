@@ -80,16 +80,36 @@ export class ClaimTable {
    * What a server appends for a user may come into the log after another server
    * has the name, whose user would seem to say it.
    *
-   * @throws {ChatError} 119 if the name of a sender is that of a user of another
-   * server than `origin` by now.
+   * @throws {ChatError} 119 if the name is that of a user of another server than
+   * `origin` by now.
    */
-  checkSender(name: string, { server, epoch }: Origin): void {
+  checkSender(name: string, origin: Origin): void {
+    if (this.#isElsewhere(name, origin)) throw late();
+  }
+
+  /**
+   * A session begins for a user who holds the name. When it comes into the log
+   * late, that user may have another one, on another server.
+   *
+   * @throws {ChatError} 119 if no user of `origin` holds the name.
+   */
+  checkHolder(name: string, origin: Origin): void {
+    if (!this.holder(name) || this.#isElsewhere(name, origin)) throw late();
+  }
+
+  /**
+   * An account is for the user of its name, if there is one.
+   *
+   * @throws {ChatError} 104 if that is a user of another server than `origin`.
+   */
+  checkOwner(name: string, origin: Origin): void {
+    if (this.#isElsewhere(name, origin)) throw taken(name);
+  }
+
+  #isElsewhere(name: string, { server, epoch }: Origin): boolean {
     const holder = this.holder(name);
-    if (!holder || holder.server === server && holder.epoch === epoch) return;
-    throw new ChatError(
-      119,
-      "Cannot store that: your name is in use on another server by now",
-    );
+    return holder !== undefined &&
+      (holder.server !== server || holder.epoch !== epoch);
   }
 
   /** Frees the name, if that claim holds it. */
@@ -106,4 +126,11 @@ export class ClaimTable {
 function taken(name: string): ChatError {
   const why = "this name (or a similar one) is in use on another server";
   return new ChatError(104, `Cannot use the name "${name}": ${why}`);
+}
+
+function late(): ChatError {
+  return new ChatError(
+    119,
+    "Cannot store that: your name is in use on another server by now",
+  );
 }

@@ -17,7 +17,12 @@ import type { StatementSync } from "node:sqlite";
 import { ChatError } from "../../../protocol.ts";
 import type { Database } from "../../journal/database.ts";
 import { failure } from "../../journal/database_file.ts";
-import type { MessagesEntry } from "../../journal/entries.ts";
+import type {
+  MessagesEntry,
+  SessionChangedEntry,
+  SessionEntry,
+  SignUpEntry,
+} from "../../journal/entries.ts";
 import type { Applier } from "../../journal/log.ts";
 import type { ClaimEntry, ClaimTable } from "./claims.ts";
 import { ClusterError } from "../cluster_error.ts";
@@ -293,10 +298,7 @@ export class Replica {
     let changed: unknown;
     this.#savepoint.run();
     try {
-      if (kind === "messages") {
-        // `kind` says what it is.
-        this.claims.checkSender((entry as MessagesEntry).from, envelope);
-      }
+      this.#checkHolder({ kind, entry }, envelope);
       changed = applier.change(entry, { server, epoch });
     } catch (error) {
       if (isFaultOfFile(error)) throw error;
@@ -315,6 +317,25 @@ export class Replica {
         throw bug;
       }
     });
+  }
+
+  /**
+   * What a server appends for one of its users may come into the log late.
+   *
+   * @throws {ChatError} 119 if the user has the name on another server by now.
+   */
+  #checkHolder({ kind, entry }: Item, origin: Origin): void {
+    const { claims } = this;
+    switch (kind) { // which says what the entry is
+      case "messages":
+        return claims.checkSender((entry as MessagesEntry).from, origin);
+      case "session":
+        return claims.checkHolder((entry as SessionEntry).name, origin);
+      case "session-changed":
+        return claims.checkSender((entry as SessionChangedEntry).key, origin);
+      case "sign-up":
+        return claims.checkOwner((entry as SignUpEntry).name, origin);
+    }
   }
 
   /** What a server held in its last epoch, unless others hold it by now. */

@@ -2,31 +2,28 @@
  * The log of a cluster: a stream of NATS JetStream, which all servers append to
  * and apply in its order.
  *
- * reader.ts reads it, replica.ts applies it, writer.ts appends to it, peers.ts
- * finds servers that are gone, stream.ts makes and checks the stream.
+ * open_log.ts finds it, reader.ts reads it, replica.ts applies it, writer.ts appends
+ * to it, peers.ts finds servers that are gone, stream.ts makes and checks the
+ * stream. The log reaches back as log_bounds.ts says; snapshot_loader.ts loads what
+ * was before, and snapshot_offer.ts gives it to other servers.
  *
  * @module
  */
 import type { Database } from "../../journal/database.ts";
 import type { Entries } from "../../journal/entries.ts";
 import type { Append, Applier, Log } from "../../journal/log.ts";
-import { StartError } from "../../journal/start_error.ts";
 import { ClaimTable } from "./claims.ts";
 import { ClusterError } from "../cluster_error.ts";
 import type { Item, Origin } from "./codec.ts";
 import { NameClaims } from "./name_claims.ts";
-import { checkName, type Subjects, subjectsOf } from "../names.ts";
+import { boundsOf, LogBounds, type LogKeep } from "./log_bounds.ts";
+import type { Subjects } from "../names.ts";
 import type { Nats } from "../nats.ts";
 import { type Peer, Peers } from "./peers.ts";
 import { Reader } from "./reader.ts";
 import { Replica } from "./replica.ts";
-import {
-  isNotFound,
-  type NewStream,
-  openStream,
-  type StreamEnds,
-  streamEnds,
-} from "./stream.ts";
+import { SnapshotOffer } from "./snapshot_offer.ts";
+import { isNotFound, type StreamEnds, streamEnds } from "./stream.ts";
 import { Writer } from "./writer.ts";
 
 /** How often the stream is asked how far it goes. */
@@ -35,28 +32,28 @@ const LOOK_EVERY_MS = 1_000;
 /** A leader that is behind is so for a moment: that often in a row it is not. */
 const MAX_BEHIND = 5;
 
-/** A server of the same name answers in this time. */
-const NAME_ANSWER_MS = 500;
-
 /** The others are told within this time that a server stops. */
 const GOODBYE_MS = 2_000;
 
-/** Options of {@linkcode openLog}. */
+/** The kind of the entries of {@linkcode ReplicatedLog.caughtUp}. */
+const CAUGHT_UP = "caught-up";
+
+/** Options of {@linkcode ReplicatedLog}. */
 export interface ReplicatedLogOptions {
   /** The connection, which the caller closes. */
   readonly nats: Nats;
   /** Where all that the log says is applied. */
   readonly database: Database;
-  /** The name of the cluster. */
-  readonly cluster: string;
+  /** The database file, or `:memory:`. */
+  readonly db: string;
+  /** How long messages are stored, and so how long the log reaches back. */
+  readonly keep: LogKeep;
   /** This server's name, which no other server of the cluster has. */
   readonly server: string;
   /** Gets a line for the operator. */
   readonly log: (line: string) => void;
   /** Called once, when this server cannot go on: the chat would differ. */
   readonly fail: (error: ClusterError) => void;
-  /** Whether the log in NATS is lost, and goes on from this database. */
-  readonly renew?: boolean;
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -73,75 +70,6 @@ export interface ClusterView {
   gone?(origin: Origin): void;
 }
 
-/**
- * Finds the log, and makes it if there is none. It is read and appended to after
- * {@linkcode ReplicatedLog.start}.
- *
- * @throws {StartError} If it cannot be used, and why.
- */
-export async function openLog(
-  options: ReplicatedLogOptions,
-): Promise<ReplicatedLog> {
-  const { nats, database, cluster, server, signal } = options;
-  checkName("--cluster", cluster);
-  checkName("--server-name", server);
-  const subjects = subjectsOf(cluster);
-  const name = subjects.name + server;
-  if (await nats.request(name, new Uint8Array(), NAME_ANSWER_MS)) {
-    throw new StartError(
-      `Cannot use the name "${server}": another server of the cluster ` +
-        `"${cluster}" has it; choose one with --server-name`,
-    );
-  }
-  const known = database.prepare("SELECT * FROM cluster").get();
-  if (!known) checkEmpty(database);
-  const make = newStream(known, options);
-  const ends = await openStream(nats.jsm, subjects, { make, signal });
-  if (!known) await begin(database, ends);
-  else if (known["mark"] !== ends.mark) {
-    throw new StartError(madeAnew(subjects));
-  }
-  return new ReplicatedLog(options, subjects, ends);
-}
-
-/** Which stream may be made for a database. */
-function newStream(
-  known: Record<string, unknown> | undefined,
-  { renew = false }: ReplicatedLogOptions,
-): NewStream | undefined {
-  if (!known && renew) {
-    throw new StartError(
-      "Cannot use --renew-log: the file of this server has nothing of a log",
-    );
-  }
-  if (!known) return { mark: crypto.randomUUID(), first: 1, isNeeded: false };
-  if (!renew) return undefined;
-  const first = Number(known["sequence"]) + 1;
-  return { mark: String(known["mark"]), first, isNeeded: true };
-}
-
-/** From now on the database is that of the log; the ids of messages are its. */
-async function begin(database: Database, { mark }: StreamEnds): Promise<void> {
-  await database.write(() => {
-    const insert = "INSERT INTO cluster VALUES (?, 0, '', '')";
-    database.prepare(insert).run(mark);
-    const id = mark.replaceAll("-", "");
-    database.prepare("UPDATE journal SET id = ?").run(id);
-  });
-}
-
-/** @throws {StartError} If the database has what no other server has. */
-function checkEmpty(database: Database): void {
-  for (const table of ["messages", "last_id", "accounts", "bans", "mutes"]) {
-    const row = database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get();
-    if (!row) continue;
-    throw new StartError(
-      "Cannot use this file with --nats: a server alone has written it; " +
-        "choose a new file with --db",
-    );
-  }
-}
-
 /** See the top of the file. */
 export class ReplicatedLog implements Log, AsyncDisposable {
   /** The names that users of this server hold. */
@@ -151,10 +79,12 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   readonly #mark: string;
   readonly #replica: Replica;
   readonly #writer: Writer;
+  readonly #bounds: LogBounds;
   readonly #scope = new DisposableStack();
   #view: ClusterView = { addresses: [] };
   #reader: Reader | undefined;
   #peers: Peers | undefined;
+  #offer: SnapshotOffer | undefined;
   #ends: StreamEnds;
   #behind = 0;
   #missing = 0;
@@ -162,7 +92,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   #failure: ClusterError | undefined;
   #onProgress = () => {};
 
-  /** See {@linkcode openLog}. */
+  /** The log that open_log.ts has found; `ends`: how far it goes. */
   constructor(
     options: ReplicatedLogOptions,
     subjects: Subjects,
@@ -200,6 +130,10 @@ export class ReplicatedLog implements Log, AsyncDisposable {
       append: (item) => this.#writer.append(item),
       isOwn,
     });
+    const own = boundsOf(options.keep);
+    this.#bounds = new LogBounds({ nats, subjects, own, log });
+    // It changes nothing: when it comes back, all before it is applied.
+    this.#replica.register(CAUGHT_UP, { change: () => {}, applied: () => {} });
     nats.failed.then(fail);
   }
 
@@ -228,6 +162,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     this.#rejectStart = reject;
     failed.catch(() => {}); // who waits is told
     const { signal } = this.#options;
+    signal?.throwIfAborted();
     signal?.addEventListener("abort", () => reject(signal.reason));
     const shared = { bus: nats, subjects: this.#subjects };
     const fail = (error: ClusterError) => this.#fail(error);
@@ -247,9 +182,10 @@ export class ReplicatedLog implements Log, AsyncDisposable {
       this.#look();
       this.#verify();
     }));
-    await Promise.race([this.#catchUp(reader), failed]);
+    // From now on: old entries may be deleted while it reads.
     const looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#scope.defer(() => clearInterval(looking));
+    await Promise.race([this.#catchUp(reader), failed]);
     this.#peers = this.#scope.use(
       new Peers({
         ...{ ...shared, server, replica, fail, log },
@@ -265,9 +201,24 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     this.#peers.beat();
     this.#rejectStart = () => {};
     this.#hasStarted = true;
+    this.#bounds.look(this.#ends);
+    this.#offer = new SnapshotOffer({
+      ...{ ...this.#options, subjects: this.#subjects, replica },
+      isSame: () => this.peers.every(({ agrees }) => agrees !== false),
+    });
   }
 
   #rejectStart: (error: ClusterError) => void = () => {};
+
+  /**
+   * Resolves when all is applied that any server had stored before the call.
+   *
+   * @throws {ChatError} 119 if the log takes no entries.
+   * @throws {UndecidedError} If it does not answer.
+   */
+  caughtUp(): Promise<void> {
+    return this.#writer.append({ kind: CAUGHT_UP, entry: {} });
+  }
 
   /** How many entries are not applied yet. */
   get lag(): number {
@@ -309,6 +260,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   /** Tells the others that this server stops, and stops. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.claims.close();
+    await this.#offer?.[Symbol.asyncDispose]();
     if (this.#scope.disposed) return await this.#writer.close();
     const { epoch } = this.#writer;
     if (epoch !== undefined && !this.#failure) {
@@ -333,6 +285,7 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     this.#rejectStart(error);
     this.#onProgress();
     this.#scope.dispose();
+    this.#offer?.[Symbol.asyncDispose]();
     this.#writer.close();
     this.#options.fail(error);
   }
@@ -392,13 +345,14 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     if (ends.first > this.#replica.cursor.sequence + 1) {
       return this.#fail(
         new ClusterError(
-          `The log begins at ${ends.first}, and this server has read up to ` +
-            `${this.#replica.cursor.sequence}: start it with a backup of ` +
-            "another server",
+          `The log begins at ${ends.first}, and this server has read it up to ` +
+            `${this.#replica.cursor.sequence}. Start it again: it loads a ` +
+            "snapshot from another server",
         ),
       );
     }
     this.#reader?.want(ends.last);
+    if (this.#hasStarted) this.#bounds.look(ends);
   }
 
   /** Compares the last entry that is applied with what the stream has there. */
@@ -425,7 +379,8 @@ export class ReplicatedLog implements Log, AsyncDisposable {
   }
 }
 
-function madeAnew({ stream }: Subjects): string {
+/** Why a server does not use a stream that another one has made meanwhile. */
+export function madeAnew({ stream }: Subjects): string {
   return `The stream ${stream} was made anew: it is not the log that this ` +
     "server has read. See docs/cluster.md";
 }

@@ -25,6 +25,13 @@ import type { Replica, UpEntry, Waiting } from "./replica.ts";
 /** An entry that is not stored by then is given up, in milliseconds. */
 export const STORED_WITHIN_MS = 15_000;
 
+/**
+ * Messages of the stream begin at most that often, in milliseconds. Each costs every
+ * server a transaction and each receiver a write, and so a busy server sends few of
+ * them with more entries in each. One that comes after a pause is sent at once.
+ */
+export const SEND_EVERY_MS = 2;
+
 /** Limit of the entries that wait, in bytes. */
 const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
 
@@ -76,11 +83,21 @@ export interface WriterOptions {
   fail(error: ClusterError): void;
   /** Gets a line for the operator. */
   log(line: string): void;
+  /** Tests give their own. */
+  readonly clock?: WriterClock;
+}
+
+/** What waits are measured by. */
+export interface WriterClock {
+  /** Milliseconds that never jump. */
+  now(): number;
+  sleep(ms: number): Promise<void>;
 }
 
 /** See the top of the file. */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #clock: WriterClock;
   #checking: ReturnType<typeof setInterval> | undefined;
   readonly #begun = Promise.withResolvers<void>();
   #queue: Pending[] = [];
@@ -88,11 +105,13 @@ export class Writer {
   #epoch = "";
   #after: string | null = null;
   #counter = 0;
+  #sentAt = -Infinity;
   #inFlight: InFlight | undefined;
   #wake = () => {};
   #running: Promise<void> | undefined;
   #sending: Promise<void> | undefined;
   #isBegun = false;
+  #beginsSince = Infinity; // an epoch that is not open yet
   #isClosed = false;
   #isStuck = false;
   #hasLeader = true;
@@ -100,6 +119,7 @@ export class Writer {
   /** What is appended waits for {@linkcode Writer.start}. */
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? { now: () => performance.now(), sleep };
   }
 
   /**
@@ -190,9 +210,20 @@ export class Writer {
   async #run(): Promise<void> {
     while (!this.#isClosed) {
       if (this.#epoch === "" || this.#isFenced()) await this.#begin();
+      if (this.#isClosed) return;
+      if (this.#queue.length === 0) {
+        await new Promise<void>((resolve) => this.#wake = resolve);
+        continue;
+      }
+      // Timers know whole milliseconds.
+      const sentMs = Math.round(this.#clock.now() - this.#sentAt);
+      if (sentMs < SEND_EVERY_MS) {
+        await this.#clock.sleep(SEND_EVERY_MS - sentMs);
+        continue;
+      }
+      this.#sentAt = this.#clock.now();
       const items = this.#take();
       if (items.length > 0) await this.#store(items);
-      else await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }
 
@@ -202,12 +233,13 @@ export class Writer {
     if (this.#epoch !== "") {
       log("The other servers took this one for gone; it begins anew");
     }
-    this.#epoch = crypto.randomUUID().replaceAll("-", "");
-    this.#counter = 0;
     this.#isBegun = false;
+    this.#beginsSince = performance.now();
     for (let attempt = 0; !this.#isBegun && !this.#isClosed; attempt++) {
       // What the process before this one sent last may come into the log now.
       if (attempt === BEGIN_ATTEMPTS) return this.#failSuperseded();
+      // NATS takes the same epoch again for the attempt before, and drops it.
+      this.#epoch = crypto.randomUUID().replaceAll("-", "");
       this.#after = replica.epochs.get(server)?.epoch ?? null;
       const entry: UpEntry = { after: this.#after, claims: claims() };
       const up = { bytes: encodeItem({ kind: "up", entry }), since: Infinity };
@@ -215,6 +247,7 @@ export class Writer {
       await this.#store([{ ...up, resolve: () => {}, reject: () => {} }]);
       this.#isBegun = replica.epochs.get(server)?.epoch === this.#epoch;
     }
+    this.#beginsSince = Infinity;
     if (this.#isBegun) this.#begun.resolve();
   }
 
@@ -247,7 +280,10 @@ export class Writer {
       if (this.#withdraw(inFlight)) break;
     }
     this.#inFlight = undefined;
-    if (this.#isFenced() && !this.#isClosed) this.#putBack(items);
+    // A server that is late applies an entry and the end of its epoch at once.
+    if (this.#isFenced() && !this.#isClosed && !this.#isApplied(inFlight)) {
+      this.#putBack(items);
+    }
   }
 
   /** One attempt, and what has to be waited for after it. */
@@ -287,11 +323,17 @@ export class Writer {
     const { replica, server } = this.#options;
     const current = replica.epochs.get(server);
     if (current?.epoch === this.#epoch) {
-      return current.counter >= counter || !current.isOpen;
+      return this.#isApplied({ counter }) || !current.isOpen;
     }
     if (!this.#isBegun) return (current?.epoch ?? null) !== this.#after;
     this.#failSuperseded();
     return true;
+  }
+
+  #isApplied({ counter }: Pick<InFlight, "counter">): boolean {
+    const { replica, server } = this.#options;
+    const current = replica.epochs.get(server);
+    return current?.epoch === this.#epoch && current.counter >= counter;
   }
 
   #failSuperseded(): void {
@@ -341,6 +383,7 @@ export class Writer {
     }
     const { log } = this.#options;
     const since = Math.min(
+      this.#beginsSince,
       items[0]?.since ?? Infinity,
       this.#queue[0]?.since ?? Infinity,
     );
@@ -351,7 +394,9 @@ export class Writer {
     if (isStuck && !this.#isStuck) {
       log(
         "The log takes no entries: most servers of NATS seem to be gone. " +
-          "Users can read and cannot send",
+          (this.#isBegun
+            ? "Users can read and cannot send"
+            : "This server waits for them"),
       );
     } else if (!isStuck && this.#isStuck) log("The log takes entries again");
     this.#isStuck = isStuck;

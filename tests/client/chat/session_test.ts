@@ -249,6 +249,38 @@ Deno.test("Session shows what the operator says as a line of its own, harmless",
   ]);
 });
 
+Deno.test("a moderator is told what it can do, and its commands are obeyed by the server", async () => {
+  using listener = new FakeServer();
+  const { session, printed, run, peer } = await openSession(listener);
+  await peer.say("NOTICE set\nUser: bob\nRole: moderator\n\n");
+  await peer.say("NOTICE set\nUser: alice\nRole: moderator\n\n");
+
+  const typed = runTypedLines(
+    session,
+    typing({ text: "/kick bob spam", pasted: false }),
+    "/ping",
+  );
+  assertEquals(await peer.request(), "PING");
+  await peer.say("PONG\n\n");
+  const asked = await peer.request();
+  const answer = "Disconnected \x1b[2Jbob\nor not";
+  await peer.say(`MODERATED\nContent-length: ${answer.length}\n\n${answer}`);
+  await typed;
+  session.server.close();
+  await run.catch(() => {});
+
+  assertEquals(asked, "MODERATE\nkick bob spam");
+  const shown = printed.map((text) => text.replace(/in [\d.]+ ms/, ""));
+  assertEquals(shown, [
+    "* bob is a moderator now\n",
+    "* You are a moderator; /help all shows your commands\n",
+    "* The server answers \n",
+    "alice room> ",
+    "* Disconnected ␛[2Jbob\n",
+    "* or not\n",
+  ]);
+});
+
 Deno.test("Session shows why the server refuses to reconnect it, and that it goes on", () => {
   const { session, printed } = createSession();
 

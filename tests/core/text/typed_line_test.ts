@@ -113,15 +113,27 @@ Deno.test("an unknown command is explained, with what was probably meant", () =>
 });
 
 Deno.test("the help has every command of the client that asks, and no other", () => {
-  const names = (web: boolean) =>
-    helpLines("all", { web }).map((line) => /^\/(\w+)/.exec(line)?.[1])
+  const names = (web: boolean, moderator = false) =>
+    helpLines("all", { web, moderator }).map((line) =>
+      /^\/(\w+)/.exec(line)?.[1]
+    )
       .filter((name) => name !== undefined);
 
-  assertEquals(names(false), Object.keys(COMMANDS));
-  assertEquals(names(true), [
+  const ofModerators = [
+    ...["users", "kick", "ban", "unban", "mute", "unmute", "bans", "unblock"],
+    ...["say", "forget"],
+  ];
+  const ofWeb = [
     ...["help", "join", "leave", "rooms", "list", "who", "msg", "reply"],
-    ...["ignore", "unignore", "signup", "ping", "quit"],
-  ]);
+    ...["ignore", "unignore", "signup", "ping"],
+  ];
+  assertEquals(names(false, true), Object.keys(COMMANDS));
+  assertEquals(
+    names(false),
+    Object.keys(COMMANDS).filter((name) => !ofModerators.includes(name)),
+  );
+  assertEquals(names(true), [...ofWeb, "quit"]);
+  assertEquals(names(true, true), [...ofWeb, ...ofModerators, "quit"]);
 });
 
 Deno.test("the help fits a terminal of 80 columns and 24 rows, and the rest is in /help all", () => {

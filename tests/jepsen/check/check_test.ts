@@ -13,6 +13,32 @@ Deno.test("the checker finds nothing in a history that keeps every promise", () 
   assertEquals(check(play().history), []);
 });
 
+Deno.test("the checker takes a refusal for possible whose answer was lost", () => {
+  const sue = (what: "moved" | "stayed") =>
+    play(({ play }) => {
+      const notes = what === "moved" ? [[81, "lost: It moves"] as const] : [];
+      play.session("sue.1", { notes: [...notes], upTo: 0, stayed: false });
+      play.send("sue.1", "zoe", "s1", 80, { kind: "done", at: 90, id: 9 });
+      play.send("sue.1", "sue", "s2", 80, { kind: "done", at: 83, id: 8 });
+    });
+
+  assertEquals(broken(sue("moved")), []);
+  assertEquals(broken(sue("stayed")), [
+    "a session's messages keep their order",
+  ]);
+});
+
+Deno.test("the checker takes a room for joined whose JOIN was not answered", () => {
+  const sue = (asked: string[]) =>
+    play(({ play }) => {
+      const session = play.session("sue.1", { asked, upTo: 0, stayed: false });
+      play.show(session, 1);
+    });
+
+  assertEquals(broken(sue(["#one"])), []);
+  assertEquals(broken(sue(["#two"])), ["received by those it is for"]);
+});
+
 /** What is changed, the rules that break, and how. */
 const SPOILT: readonly [
   what: string,
@@ -263,6 +289,7 @@ const DIFFERING: readonly [
     bans: [],
   })],
   ["a mute", ["all servers have the same mutes"], () => ({ mutes: ["x"] })],
+  ["what they read", ["all servers read the same"], () => ({ hash: "h2" })],
   [
     "a message that was never answered",
     ["HISTORY gives what is stored", "all servers store the same"],

@@ -73,6 +73,11 @@ export interface Session {
   readonly receipts: Receipt[];
   readonly stays: Stay[];
   /**
+   * Rooms that it asked to join. The answer can be lost, or a refusal because it
+   * cannot be stored; until then it is sent their messages.
+   */
+  readonly asked: string[];
+  /**
    * Whether it was there at the end of the run, and so should have been shown
    * everything.
    */
@@ -126,6 +131,8 @@ export interface Entry {
   readonly client: string;
   readonly name: string;
   readonly server: string;
+  /** Whether it was another server that has told of this one. */
+  readonly isTold: boolean;
   /** When it asked, and when it was registered. */
   readonly at: number;
   readonly done: number;
@@ -141,6 +148,8 @@ export interface ServerState {
   readonly accounts: readonly string[];
   readonly bans: readonly string[];
   readonly mutes: readonly string[];
+  /** The hash of the log up to its end, if there are several servers. */
+  readonly hash?: string | undefined;
 }
 
 /** Something that went wrong outside of all messages, in words. */

@@ -41,6 +41,7 @@ export class Play {
       upTo: Infinity,
       receipts: [],
       stays: [],
+      asked: [],
       stayed: true,
       forgotten: [],
       notes: [],
@@ -66,7 +67,12 @@ export class Play {
         room,
       ) => [room, messages.filter(({ to }) => to === room)]),
     );
-    const lists = { accounts: ["ann"], bans: ["mallory"], mutes: [] };
+    const lists = {
+      accounts: ["ann"],
+      bans: ["mallory"],
+      mutes: [],
+      hash: "h1",
+    };
     this.history.servers.push({ name, messages, rooms, ...lists, ...more });
   }
 }
@@ -120,7 +126,14 @@ export function play(change: (parts: Parts) => void = () => {}): Play {
     { ...banned, wanted: true, at: 3, outcome: { kind: "done", at: 4 } },
   );
   history.entries.push(
-    { client: "m", name: "mallory", server: "s1", at: 0, done: 4 },
+    {
+      client: "m",
+      name: "mallory",
+      server: "s1",
+      isTold: false,
+      at: 0,
+      done: 4,
+    },
   );
   change({ play, ann, bob, eve, ann2 });
   play.server("s1");

@@ -114,7 +114,8 @@ function isFor(session: Session, { from, to }: Message): boolean {
   if (to === "ALL" || same(to, session.name)) return true;
   if (session.kind === "classic") return same(to, CLASSIC_ROOM);
   return same(from, session.name) ||
-    session.stays.some(({ room }) => same(room, to));
+    session.stays.some(({ room }) => same(room, to)) ||
+    session.asked.some((room) => same(room, to));
 }
 
 /** Everything in the rooms it was in, to all, and to it. */

@@ -10,6 +10,7 @@ import type {
   Message,
   Send,
   ServerState,
+  Session,
   Violation,
 } from "./history.ts";
 
@@ -50,7 +51,7 @@ export function* checkStored(history: History): Generator<Violation> {
   for (const other of others) yield* checkSame(first!, other);
   if (first) {
     yield* checkOrderOfAnswers(first, sends);
-    yield* checkOrderOfSessions(first, history.sends);
+    yield* checkOrderOfSessions(first, history);
   }
 }
 
@@ -144,11 +145,18 @@ function* checkRooms(
   }
 }
 
-/** All servers have the same messages in the same order. */
+/** All servers have the same messages in the same order, and the same log. */
 function* checkSame(
   one: ServerState,
   other: ServerState,
 ): Generator<Violation> {
+  if (one.hash !== other.hash) {
+    yield {
+      rule: "all servers read the same",
+      what: `${one.name} has the hash ${one.hash}, ${other.name} ${other.hash}`,
+      story: [],
+    };
+  }
   const difference = firstDifference(one.messages, other.messages);
   if (difference === undefined) return;
   yield {
@@ -212,15 +220,18 @@ function* checkOrderOfAnswers(
 }
 
 /**
- * Messages of one session have the order in which it sent them. When a disk was
- * full, the answer that refused the first of two may have been lost: then it was
- * stored later, behind the second.
+ * Messages of one session have the order in which it sent them. The answer that
+ * refused the first of two may have been lost, with its connection: then it was
+ * stored later, behind the second. One that was refused since it could not be
+ * stored is sent again on the same connection, too.
  */
 function* checkOrderOfSessions(
   { messages }: ServerState,
-  sends: readonly Send[],
+  { sends, sessions, faults }: History,
 ): Generator<Violation> {
   if (sends.some(isNotStored)) return;
+  const isStorageSure = !faults.some(({ what }) => /^(disk|nats-)/.test(what));
+  const byKey = new Map(sessions.map((session) => [session.key, session]));
   const ids = firstIds(messages);
   const last = new Map<string, Send>();
   for (const send of sends.toSorted((a, b) => a.at - b.at)) {
@@ -230,6 +241,9 @@ function* checkOrderOfSessions(
     last.set(send.session, send);
     const idBefore = before && ids.get(before.text)!;
     if (idBefore === undefined || idBefore < id) continue;
+    const isToRoom = before!.to === "ALL" || before!.to.startsWith("#");
+    const canBeRefused = !isStorageSure || !isToRoom;
+    if (canBeRefused && wasAway(byKey.get(send.session), before!)) continue;
     yield {
       rule: "a session's messages keep their order",
       what: `${shown(send.text)} of ${send.session} has id ${id}, and ` +
@@ -237,6 +251,14 @@ function* checkOrderOfSessions(
       story: [...storyOf(before!), ...storyOf(send)],
     };
   }
+}
+
+/** Whether the session lost its connection between a message and its answer. */
+function wasAway(session: Session | undefined, { at, outcome }: Send): boolean {
+  const until = outcome.kind === "unknown" ? Infinity : outcome.at;
+  return session?.notes.some(([when, text]) =>
+    text.startsWith("lost:") && at <= when && when <= until
+  ) ?? false;
 }
 
 /** Whether the server had no room for it. */

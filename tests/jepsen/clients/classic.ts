@@ -76,6 +76,7 @@ export class ClassicTalker {
         upTo: 0,
         receipts: [],
         stays: [],
+        asked: [],
         stayed: false,
         forgotten: [],
         notes: [],

@@ -70,7 +70,7 @@ export class Operator {
     // There was nothing to remove; the list of errors has no number for it.
     if (/^Cannot un/.test(first)) return { kind: "refused", at, code: 0 };
     const isDone = /^(Banned|Muted|Removed|Unmuted) /.test(first);
-    const isStored = !more.some((line) => line.includes("when the server"));
+    const isStored = !more.some((line) => /when the server|again$/.test(line));
     return isDone && isStored ? { kind: "done", at } : { kind: "unknown" };
   }
 }

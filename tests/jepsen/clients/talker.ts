@@ -36,6 +36,8 @@ export interface TalkerOptions {
   readonly seed: number;
   /** Whether it creates an account some time. */
   readonly signsUp: boolean;
+  /** Whether servers tell it where to go on; else it finds out by itself. */
+  readonly follows: boolean;
 }
 
 /** See the top of the file. */
@@ -114,12 +116,12 @@ export class Talker {
 
   /** A new session; undefined if it was refused, or if there is no server. */
   async #enter(): Promise<Visit | undefined> {
-    const { name, kind } = this.#options;
+    const { name, kind, follows } = this.#options;
     const signIn = this.#signIn();
     const { nodes } = this.#world;
     const at = this.#world.now();
     const visit = this.#visit = new Visit(this.#world, {
-      ...{ key: `${name}.${++this.#visits}`, name, kind, signIn },
+      ...{ key: `${name}.${++this.#visits}`, name, kind, signIn, follows },
       node: () => nodes[this.#at]!,
       unreachable: () => this.#at = (this.#at + 1) % nodes.length,
     });

@@ -8,13 +8,20 @@
 import { ChatError, type Frame } from "../../../protocol.ts";
 import { type ChatMessage, numberOf } from "../../../core/frames.ts";
 import type { Request } from "../../../core/net/connection.ts";
+import type { Home, Place } from "../../../core/net/alternates.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { Stream } from "../../../core/net/stream.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { JoinedRoom, SessionView } from "../../../core/session_view.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
-import type { Outcome, Receipt, Session, Stay } from "../check/history.ts";
+import type {
+  Entry,
+  Outcome,
+  Receipt,
+  Session,
+  Stay,
+} from "../check/history.ts";
 import type { ParleyNode } from "../node.ts";
 import { sending, type World } from "../world.ts";
 
@@ -29,6 +36,8 @@ export interface VisitOptions {
   readonly signIn: SignIn;
   /** The server to connect to; tried anew each time. */
   readonly node: () => ParleyNode;
+  /** Whether it goes on at the servers that its server tells of. */
+  readonly follows: boolean;
   /** Is told that it could not be reached. */
   readonly unreachable: () => void;
 }
@@ -47,11 +56,12 @@ export class Visit implements SessionView {
   readonly #open = new Map<string, Stay>();
   readonly #notes: [number, string][] = [];
   readonly #receipts: Receipt[] = []; // stored ones come first of all
+  readonly #asked: string[] = [];
   #record: Session | undefined;
   #token: string | undefined;
   #newest = 0; // of what was shown
   #certain = 0; // the same, without what its end has shown, with gaps
-  #dialled: { at: number; server: string } | undefined;
+  #dialled: Pick<Entry, "at" | "server" | "isTold"> | undefined;
   #sent = 0;
   #end: string | undefined; // a text: then everything was shown
   #sawEnd = Promise.withResolvers<void>();
@@ -60,9 +70,10 @@ export class Visit implements SessionView {
   constructor(world: World, options: VisitOptions) {
     this.#world = world;
     this.#options = options;
-    const { name: me, signIn } = options;
+    const { name: me, signIn, follows } = options;
     const server = this.#server = new ReconnectingConnection({
-      dial: (signal) => this.#dial(signal),
+      dial: (signal, other) => this.#dial(signal, other),
+      home: follows ? this.#home() : undefined,
     });
     this.chat = new ChatSession({ server, signIn, view: this, me });
     const shown = () => void (this.#certain = this.#newest);
@@ -108,6 +119,7 @@ export class Visit implements SessionView {
 
   /** Joins a room, unless the server refuses. */
   async join(room: string): Promise<void> {
+    this.#asked.push(room);
     await Promise.race([this.ended, this.chat.join(room, () => {})])
       .catch(ignored);
   }
@@ -186,8 +198,8 @@ export class Visit implements SessionView {
     const token = this.chat.resumable?.token;
     this.#note(`registered with all up to ${this.chat.order.last}`);
     if (this.#dialled && nodes.length > 0) {
-      const { at, server } = this.#dialled;
-      history.entries.push({ client: key, name, server, at, done: now() });
+      const done = now();
+      history.entries.push({ client: key, name, ...this.#dialled, done });
     }
     if (!again || !this.#record) {
       this.#record = {
@@ -199,6 +211,7 @@ export class Visit implements SessionView {
         upTo: 0,
         receipts: this.#receipts,
         stays: [],
+        asked: this.#asked,
         stayed: false,
         forgotten: [],
         notes: this.#notes,
@@ -268,10 +281,34 @@ export class Visit implements SessionView {
     this.#notes.push([this.#world.now(), text]);
   }
 
-  async #dial(signal: AbortSignal): Promise<Stream> {
-    const node = this.#options.node();
-    this.#note(`dials ${node.name}, has all up to ${this.chat.order.last}`);
-    this.#dialled = { at: this.#world.now(), server: node.name };
+  /** The server that its user chose, where clients are told that it is. */
+  #home(): Home {
+    const { kind, node } = this.#options;
+    const { port, webPort } = node();
+    const [own, way] = kind === "page"
+      ? [webPort, "http" as const]
+      : [port, "tcp" as const];
+    const hostname = "127.0.0.1";
+    return { place: { hostname, port: own, text: `${hostname}:${own}` }, way };
+  }
+
+  /** A server where clients are told that it is; there is a proxy before it. */
+  #told({ text, port }: Place): ParleyNode {
+    const node = this.#world.nodes.find((one) => one.isAt(port));
+    if (node) return node;
+    this.#note(`was told of ${text}, where no server is any more`);
+    const passing = { passing: true };
+    throw new ConnectionError("lost", "Cannot reach the server", passing);
+  }
+
+  async #dial(signal: AbortSignal, other?: Place): Promise<Stream> {
+    const node = other ? this.#told(other) : this.#options.node();
+    this.#note(
+      `dials ${node.name}${other ? ", of which it was told" : ""}; ` +
+        `has all up to ${this.chat.order.last}`,
+    );
+    const isTold = other !== undefined;
+    this.#dialled = { at: this.#world.now(), server: node.name, isTold };
     try {
       if (this.#options.kind === "page") {
         const url = new URL(`ws://127.0.0.1:${node.webProxy.port}/ws`);
@@ -280,7 +317,7 @@ export class Visit implements SessionView {
       const { port } = node.proxy;
       return await Deno.connect({ hostname: "127.0.0.1", port });
     } catch (cause) {
-      this.#options.unreachable();
+      if (!other) this.#options.unreachable();
       const passing = { passing: true, cause };
       throw new ConnectionError("lost", "Cannot reach the server", passing);
     }

@@ -6,6 +6,7 @@ import { parseTarget, type Target } from "../../../server/accounts/targets.ts";
 import { timeText } from "../../../core/net/connection_error.ts";
 import { Database } from "../../../server/journal/database.ts";
 import { IN_MEMORY } from "../../../server/journal/journal.ts";
+import type { Log } from "../../../server/journal/log.ts";
 import { tempFolder } from "../../tools/temp.ts";
 
 function ban(word: string, reason = ""): Ban {
@@ -294,3 +295,60 @@ Deno.test("ten thousand bans are the limit, and one that has ended makes room", 
   assertEquals(new Bans(database).all().length, MAX_BANS);
   assertEquals(bans.refusal(at("10.39.15.1"))?.code, 117);
 });
+
+/** The log of several servers, which takes nothing until it `works`. */
+class StuckLog implements Log {
+  works = true;
+  readonly #database: Database;
+  #late: (() => Promise<unknown>)[] = [];
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  register: Log["register"] = (kind, applier) => {
+    const append = this.#database.register(kind, applier);
+    return (entry) => {
+      if (this.works) return append(entry);
+      this.#late.push(() => append(entry));
+      return Promise.reject(new ChatError(119, "Cannot store that"));
+    };
+  };
+
+  /** Takes all that was too late. */
+  async takeLate(): Promise<void> {
+    for (const append of this.#late.splice(0)) await append();
+  }
+}
+
+Deno.test("of several servers, none has a ban that cannot be stored", async () => {
+  using database = new Database(IN_MEMORY);
+  const entries = new StuckLog(database);
+  const enforced: string[] = [];
+  const bans = new Bans(database, () => 2_000, {
+    entries,
+    enforce: (_, { value }) => enforced.push(value),
+  });
+  await bans.add(ban("alice", "first"));
+  await bans.add(ban("bob"));
+
+  entries.works = false;
+  const adding = bans.add({ ...ban("a1ice", "second"), since: 1_001 });
+  const removing = bans.remove(ban("bob"));
+  assertEquals(bans.find(name("alice"))?.reason, "second"); // at once
+  assertEquals(bans.find(name("bob")), undefined);
+  await assertRejects(() => adding, ChatError);
+  await assertRejects(() => removing, ChatError);
+
+  assertEquals(bans.all().toSorted(byValue), [
+    ban("alice", "first"),
+    ban("bob"),
+  ]);
+  await entries.takeLate(); // it was stored nevertheless
+  assertEquals(bans.all(), [{ ...ban("a1ice", "second"), since: 1_001 }]);
+  assertEquals(enforced, ["a1ice"]);
+});
+
+function byValue(a: Ban, b: Ban): number {
+  return a.value < b.value ? -1 : 1;
+}

@@ -340,3 +340,43 @@ Deno.test("a mute that cannot be stored holds, and the operator is told", async 
   assertEquals(error.code, 119);
   assertEquals(mutes.reason("eve", HERE), OWN);
 });
+
+Deno.test("of several servers, none has a mute that cannot be stored", async () => {
+  using arranged = arrange();
+  const { database } = arranged;
+  let works = true;
+  let marked = 0;
+  const late: (() => Promise<unknown>)[] = [];
+  const mutes = new Mutes(database, {
+    users: () => [],
+    accountSince: () => undefined,
+    log: () => {},
+    now: () => 1_000,
+    changed: () => marked++,
+    entries: {
+      register(kind, applier) {
+        const append = database.register(kind, applier);
+        return (entry) => {
+          if (works) return append(entry);
+          late.push(() => append(entry));
+          return Promise.reject(new ChatError(119, "Cannot store that"));
+        };
+      },
+    },
+  });
+  await mutes.add(target("alice"), Infinity);
+
+  works = false;
+  const adding = mutes.add(target("bob"), Infinity);
+  const removing = mutes.remove(target("alice")).storing;
+  const muted = () => mutes.all().map(({ value }) => value);
+  assertEquals(muted(), ["bob"]); // at once
+  await assertRejects(() => adding, ChatError);
+  await assertRejects(() => removing, ChatError);
+
+  assertEquals(muted(), ["alice"]);
+  assertEquals(marked, 2);
+  for (const append of late) await append(); // it was stored nevertheless
+  assertEquals(muted(), ["bob"]);
+  assertEquals(marked, 4);
+});

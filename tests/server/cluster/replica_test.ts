@@ -31,6 +31,16 @@ class Copy implements Disposable {
       fail,
       log: () => {},
     });
+    for (const kind of ["session", "session-changed", "sign-up"] as const) {
+      this.#replica.register<{ token?: string; verifier?: string }, void, void>(
+        kind,
+        {
+          change: () => {},
+          applied: ({ token, verifier = token! }) =>
+            void this.applied.push(`${kind} ${verifier}`),
+        },
+      );
+    }
     this.#replica.register<MessagesEntry, void, void>("messages", {
       change: () => {},
       applied: ({ drafts }) => {
@@ -131,4 +141,49 @@ Deno.test("a new epoch of a server says nothing under names that it has lost", a
   );
 
   assertEquals(copy.applied, ["1 of b", "3 of a"]);
+});
+
+Deno.test("a session or an account that a server stores late has no effect while another one has the name", async () => {
+  using copy = new Copy();
+  const [a, b] = ["a", "b"].map((server) => ({
+    server,
+    epoch: "1",
+    counter: 0,
+  }));
+  const session = (token: string): Item => ({
+    kind: "session",
+    entry: { name: "bob", token },
+  });
+  const changed = (token: string): Item => ({
+    kind: "session-changed",
+    entry: { key: "bob", token },
+  });
+  const signUp = (verifier: string): Item => ({
+    kind: "sign-up",
+    entry: { name: "bob", verifier },
+  });
+  await copy.append(a!, UP, claim("bob", 1), session("1 of a"));
+  await copy.append(b!, UP, {
+    kind: "down",
+    entry: { server: "a", epoch: "1" },
+  });
+  await copy.append(b!, claim("bob", 1), session("2 of b"));
+  const up = { kind: "up", entry: { after: "1", claims: [] } };
+  const again = { server: "a", epoch: "2", counter: 0 };
+  await copy.append(again, up, session("3 of a"), changed("4 of a"));
+  await copy.append(again, signUp("5 of a"));
+  await copy.append(b!, changed("6 of b"), signUp("7 of b"));
+  await copy.append(b!, { kind: "release", entry: { name: "bob", id: 1 } });
+  // Its user is gone from all servers: a session would forget that of b.
+  await copy.append(again, session("8 of a"), changed("9 of a"));
+  await copy.append(again, signUp("10 of a"));
+
+  assertEquals(copy.applied, [
+    "session 1 of a",
+    "session 2 of b",
+    "session-changed 6 of b",
+    "sign-up 7 of b",
+    "session-changed 9 of a",
+    "sign-up 10 of a",
+  ]);
 });

@@ -5,6 +5,7 @@
 import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
+import { Moderators } from "../../../server/accounts/moderators.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
@@ -94,7 +95,6 @@ export class FakeWire implements Wire {
         while (!this.got.includes(text)) await turn();
       })(),
       () => `"${text}" in "${this.got.slice(-500)}"`,
-      5_000,
     );
   }
 }
@@ -130,6 +130,9 @@ export function arrange(
         log: () => {},
       })
     ),
+    moderators: lazy(() =>
+      new Moderators(database, { accountOf: () => undefined })
+    ),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,
@@ -151,12 +154,14 @@ export function arrange(
       maxBodyBytes: 65_536,
       history: 20,
       requireLogin: false,
+      moderators: [],
       registerWithinMs: 10_000,
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,
     },
     now: clock.now,
     after: clock.after,
+    moderate: () => Promise.reject(new Error("there are no moderators")),
     log: () => {},
     logThrottled: () => {},
   };

@@ -19,8 +19,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a {@linkcode FaultProxy} may be told. */
 export interface FaultProxyOptions {
-  /** Where the server listens, on 127.0.0.1. */
+  /** Where the server listens, on `targetHost`. */
   readonly target: number;
+  /** Default: 127.0.0.1. */
+  readonly targetHost?: string;
+  /** The address of this computer that clients connect to; default: 127.0.0.1. */
+  readonly host?: string;
   /** From 0 to 1; see {@linkcode seeded}. */
   readonly random?: () => number;
   /** Waits so many milliseconds; default: by the clock of this computer. */
@@ -32,7 +36,7 @@ export type Side = "client" | "server";
 
 /** See the top of the file. */
 export class FaultProxy implements AsyncDisposable {
-  /** Where new connections lead, on 127.0.0.1; a server may move. */
+  /** The port where new connections lead; a server may move. */
   target: number;
   /** Whether new connections are cut off at once. */
   refuses = false;
@@ -48,6 +52,7 @@ export class FaultProxy implements AsyncDisposable {
   /** How long each piece waits before it goes out, in milliseconds. */
   delayMs = 0;
   readonly #server: Server;
+  readonly #targetHost: string;
   readonly #random: () => number;
   readonly #sleep: (ms: number) => Promise<unknown>;
   readonly #links = new Set<Link>();
@@ -62,6 +67,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#random = options.random ?? Math.random;
     this.#sleep = options.sleep ?? sleep;
     this.target = options.target;
+    this.#targetHost = options.targetHost ?? "127.0.0.1";
     server.on("connection", (client) => {
       const running = this.#join(client)
         .finally(() => this.#running.delete(running));
@@ -73,7 +79,7 @@ export class FaultProxy implements AsyncDisposable {
   static async open(options: FaultProxyOptions): Promise<FaultProxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     const proxy = new FaultProxy(server, options);
-    server.listen({ host: "127.0.0.1", port: 0 });
+    server.listen({ host: options.host ?? "127.0.0.1", port: 0 });
     await once(server, "listening");
     return proxy;
   }
@@ -132,7 +138,7 @@ export class FaultProxy implements AsyncDisposable {
     client.on("error", () => {}); // it is destroyed: its reader finds out
     if (this.refuses) return void client.destroy();
     const server = connect({
-      host: "127.0.0.1",
+      host: this.#targetHost,
       port: this.target,
       allowHalfOpen: true,
       noDelay: true,

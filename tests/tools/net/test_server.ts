@@ -10,6 +10,8 @@ import {
   type ServerOptions,
   startServer,
 } from "../../../server/start.ts";
+import type { Cluster } from "../../../server/join.ts";
+import { IN_MEMORY } from "../../../server/journal/journal.ts";
 import { openStorage, type StorageOptions } from "../../../server/storage.ts";
 import { pageMeter } from "../../../server/page_meter.ts";
 import { startWeb, type Web } from "../../../web/serve/serve.ts";
@@ -38,6 +40,23 @@ export function fullServerTest(
   test: () => Promise<void>,
 ): void {
   if (!small) Deno.test(name, test);
+}
+
+/** A server that is about to be started as one of a cluster. */
+export interface Member {
+  /** The log, and the other servers. */
+  readonly shared: Cluster;
+  /** Resolves when the others have what it has; rejects if they differ. */
+  check(): Promise<void>;
+  /** Is called when it has ended. */
+  left(): Promise<void>;
+}
+
+let members: { take(db: string | undefined): Member } | undefined;
+
+/** From now on, each server of the tests of this file is one of a cluster. */
+export function useMembers(those: typeof members): void {
+  members = those;
 }
 
 let overWebSockets = false;
@@ -76,8 +95,8 @@ export function listenHere(port = 0): Deno.TcpListener {
 }
 
 /**
- * A port for a server that restarts: below those that the system gives to programs
- * that ask for any port, so that no program gets it meanwhile.
+ * A port for a server that starts later, or restarts: below those that the system
+ * gives to programs that ask for any port, so that no program gets it meanwhile.
  */
 export function lastingPort(): number {
   for (;;) {
@@ -142,10 +161,17 @@ export function startTestServer(
     ...options,
     ...(keep ? { keep } : {}),
   };
+  const member = small ? undefined : members?.take(db);
+  const shared = member?.shared;
+  const file = db ?? (member ? IN_MEMORY : undefined);
   const server = start({
     software: "parley 1.2.3",
+    alternates: shared?.alternates,
     ...told,
-    storage: db === undefined ? undefined : openStorage({ db, ...told }),
+    storage: file === undefined
+      ? undefined
+      : openStorage({ db: file, shared, ...told }),
+    cluster: shared,
     tcp: options.tcp ?? listenHere(),
   });
   const until = async <T>(
@@ -181,7 +207,9 @@ export function startTestServer(
     async [Symbol.asyncDispose]() {
       webs.delete(server.port);
       (await web)?.[Symbol.dispose]();
+      await member?.check();
       await server[Symbol.asyncDispose]();
+      await member?.left();
     },
     log,
     logged: (part) =>

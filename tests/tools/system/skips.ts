@@ -37,6 +37,16 @@ function canLink(): boolean {
 const WRITES_TO_FOUR = SYSTEM !== "windows" ||
   navigator.hardwareConcurrency > 2;
 
+/** Whether this is Wine's Windows: no other one has these variables. */
+const IS_WINE = SYSTEM === "windows" && Deno.env.has("WINELOADER");
+
+/** What Wine alone does too badly for a test, and how that is known. */
+const WINE_LACKS = {
+  // A short program without Parley; see docs/platforms.md.
+  "fast sockets":
+    "its sockets take 175 s for 100 times 100 echoes, those of Linux take 1.4 s",
+} as const satisfies Record<string, string>;
+
 /** What tests need, and the systems that do not have it. */
 const LACKED_BY = {
   "/dev/full": ["darwin", "windows"],
@@ -95,6 +105,14 @@ export function needs<T>(
     return failing({ ...test, name });
   }
   return { ...test, name, ignore: true };
+}
+
+/** `test`, skipped where Wine does `what` too badly; its name then says so. */
+export function needsOfWine<T>(
+  what: keyof typeof WINE_LACKS,
+  test: Test<T>,
+): Test<T> {
+  return skippedIf(IS_WINE ? `Wine: ${WINE_LACKS[what]}` : undefined, test);
 }
 
 /** `test`, skipped where `why` tells what is not there; its name then says so. */

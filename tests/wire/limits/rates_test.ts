@@ -16,7 +16,9 @@ import { passWhileWaiting, TestClock } from "../../tools/test_clock.ts";
 import { runClient } from "../../tools/client_tools.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket.ts";
 import { within } from "../../tools/net/within.ts";
+import { needsOfWine } from "../../tools/system/skips.ts";
 
 /** What `count` clients are asked to do at the same time. */
 function all<T>(count: number, task: (i: number) => Promise<T>): Promise<T[]> {
@@ -307,7 +309,13 @@ Deno.test("connections over the ceiling of the server are told 114, and not logg
   );
 });
 
-Deno.test("a crowd that is refused is told why, however busy the server is meanwhile", async () => {
+const refused =
+  "a crowd that is refused is told why, however busy the server is meanwhile";
+
+// With Wine, a write of the last frame may take longer than the pause that is made here.
+Deno.test(needsOfWine("fast sockets", { name: refused, fn: refuseCrowd }));
+
+async function refuseCrowd(): Promise<void> {
   const clock = new TestClock();
   await using server = startTestServer({
     maxConnections: 1,
@@ -330,7 +338,7 @@ Deno.test("a crowd that is refused is told why, however busy the server is meanw
   for (const refusal of refusals) {
     assertMatch(refusal, /^ERROR 114 Server full\n/);
   }
-});
+}
 
 Deno.test("who connects too often is told 108 and when to come again", async () => {
   await using server = startTestServer({
@@ -353,6 +361,7 @@ Deno.test("who connects too often is told 108 and when to come again", async () 
 Deno.test("an address makes so many accounts, and attempts in vain do not count", async () => {
   await using server = startTestServer({
     rates: { ...DEFAULT_RATES, connects: Infinity, requests: 1e6 },
+    clock: new TestClock(), // one more is allowed every minute
   });
   using _alice = await signedUp(server.port, "alice");
   using guest = await RawClient.enter(server.port, "guest");
@@ -377,15 +386,18 @@ Deno.test("an address makes so many accounts, and attempts in vain do not count"
 });
 
 Deno.test("a classic receiver acknowledges in time, whatever others of its address do", async () => {
+  const clock = new TestClock();
   await using server = startTestServer({
     rates: { ...NO_RATES, messages: 1 },
-    acknowledgeWithinMs: 2_000,
+    clock,
   });
   using bob = await RawClient.classic(server.port, "bob");
+  clock.pass(PAUSE_MS);
   using alice = await RawClient.enter(server.port, "alice");
   using crowd = await crowded(server.port, ADDRESS_SHARE + 8);
   await crowd.exhaust();
 
+  // No time passes: what waited for the address would never come.
   await alice.send("SEND bob\nContent-length: 1\n\nx".repeat(4));
   for (let i = 0; i < 4; i++) {
     assertEquals(

@@ -31,6 +31,7 @@ import {
   NAME_RULE,
   operatorNotice,
   RESTARTED,
+  roleText,
 } from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
@@ -94,6 +95,11 @@ export class Chat implements CommandClient {
       me: name,
       view: this.#handlers(),
     }, session);
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get isModerator(): boolean {
+    return this.#session.isModerator;
   }
 
   /** Whether there is no connection, for now or for good. */
@@ -206,7 +212,8 @@ export class Chat implements CommandClient {
       if (this.#opening === room) this.show(room);
       else if (isLater) this.watcher.told(`You joined ${room.target}`, true);
       this.refreshRooms();
-      this.#checkOlder(room);
+      // The server chose how many it gave on joining.
+      this.#older(room, 1, (old) => room.hasOlder = old.length > 0);
     });
   }
 
@@ -278,24 +285,21 @@ export class Chat implements CommandClient {
   }
 
   /** Fetches older messages. */
-  async earlier(room: Conversation): Promise<void> {
-    const range = { most: EARLIER, before: room.oldest };
-    await this.#try(() =>
-      this.#session.older(room.target, range, (old) => {
-        for (const message of old) room.add(message, { earlier: true });
-        room.hasOlder = old.length === EARLIER;
-      })
-    );
+  earlier(room: Conversation): Promise<void> {
+    return this.#older(room, EARLIER, (old) => {
+      for (const message of old) room.add(message, { earlier: true });
+      room.hasOlder = old.length === EARLIER;
+    });
   }
 
-  /** Asks for one message more: the server chose how many it gave on joining. */
-  async #checkOlder(room: Conversation): Promise<void> {
-    const range = { most: 1, before: room.oldest };
-    await this.#try(() =>
-      this.#session.older(room.target, range, (old) => {
-        room.hasOlder = old.length > 0;
-      })
-    );
+  /** Gives messages that are older than those of a room, up to `most`. */
+  #older(
+    room: Conversation,
+    most: number,
+    take: (old: ChatMessage[]) => void,
+  ): Promise<void> {
+    const range = { most, before: room.oldest };
+    return this.#try(() => this.#session.older(room.target, range, take));
   }
 
   /** Requests the list of rooms. */
@@ -391,13 +395,13 @@ export class Chat implements CommandClient {
         if (!request) this.#message(message); // send() places its own
       },
       presence: (presence, at) => {
-        const room = this.conversations.find("room", presence.room);
         // A crowded room reports us, too.
         const news = (name: string) => name !== this.me && !this.ignores(name);
-        this.conversations.list.filter((one) =>
-          one === room || one.kind === "user"
-        )
-          .forEach((one) => one.notePresence(presence, news, at));
+        this.conversations.notePresence(presence, news, at);
+      },
+      role: (change) => {
+        this.conversations.setModerator(change.name, change.isModerator);
+        if (change.isMe) told(roleText(change));
       },
       notice: (text, at) => {
         const line = operatorNotice(text, at);
@@ -423,9 +427,9 @@ export class Chat implements CommandClient {
         for (const conversation of this.conversations.list) {
           conversation.restart(0);
         }
-        this.#noteGap("error", RESTARTED);
+        this.conversations.noteGap("error", RESTARTED);
       },
-      missedDeleted: () => this.#noteGap("event", MISSED_DELETED),
+      missedDeleted: () => this.conversations.noteGap("event", MISSED_DELETED),
       missedMore: ({ name }) =>
         this.conversations.find("room", name)?.note("event", MISSED_MORE),
       accountLost: () => told(accountLost(this.me)),
@@ -473,14 +477,6 @@ export class Chat implements CommandClient {
   /** Whether the user sees what comes now. */
   #sees(conversation: Conversation): boolean {
     return conversation === this.current && this.attentive && this.atEnd;
-  }
-
-  /** Notes in each conversation what may be missing after what it has. */
-  #noteGap(kind: "event" | "error", text: string): void {
-    for (const conversation of this.conversations.list) {
-      if (conversation.entries.length === 0) continue;
-      conversation.note(kind, text, { apart: true });
-    }
   }
 
   /** A room refuses us; it stays if the user is writing there. */

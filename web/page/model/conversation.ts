@@ -9,7 +9,11 @@
  *
  * @module
  */
-import type { ChatMessage, Presence } from "../../../core/frames.ts";
+import {
+  type ChatMessage,
+  MODERATOR,
+  type Presence,
+} from "../../../core/frames.ts";
 import type { Person } from "../../../core/requests.ts";
 import { lookAlike } from "../../../protocol.ts";
 import { namesText } from "../../../core/text/sentences.ts";
@@ -50,6 +54,8 @@ export class Conversation {
   readonly entries: Entry[] = [];
   /** The members' names, by the names in lower case. */
   readonly people: Map<string, string> = new Map();
+  /** Which of them are moderators, by the names in lower case. */
+  readonly moderators: Set<string> = new Set();
   /** The number of members, as the server counts them. */
   members = 0;
   /** The number of messages that the user has not seen. */
@@ -238,8 +244,18 @@ export class Conversation {
   /** Replaces who is here. */
   setPeople(people: readonly Person[]): void {
     this.people.clear();
-    for (const { name } of people) this.people.set(name.toLowerCase(), name);
+    this.moderators.clear();
+    for (const { name, details: [, , role] } of people) {
+      this.people.set(name.toLowerCase(), name);
+      if (role === MODERATOR) this.moderators.add(name.toLowerCase());
+    }
     this.members = this.people.size;
+  }
+
+  /** Keeps who is a moderator. */
+  setModerator(name: string, isModerator: boolean): void {
+    if (isModerator) this.moderators.add(name.toLowerCase());
+    else this.moderators.delete(name.toLowerCase());
   }
 
   /**

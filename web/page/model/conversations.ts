@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Presence } from "../../../core/frames.ts";
 import { lookAlike } from "../../../protocol.ts";
 import { Conversation, type ConversationKind } from "./conversation.ts";
 
@@ -86,6 +87,35 @@ export class Conversations {
     const [largest] = this.sorted.sort((a, b) => b.characters - a.characters);
     largest?.shrink(largest.characters - over); // the next message does the rest
     return gone;
+  }
+
+  /**
+   * Notes who joined or left a room, of those who are `news`: in the room, and in
+   * the private conversations with them.
+   */
+  notePresence(
+    presence: Presence,
+    news: (name: string) => boolean,
+    at: Date,
+  ): void {
+    const room = this.find("room", presence.room);
+    for (const one of this.#list) {
+      if (one !== room && one.kind !== "user") continue;
+      one.notePresence(presence, news, at);
+    }
+  }
+
+  /** Notes in each conversation what may be missing after what it has. */
+  noteGap(kind: "event" | "error", text: string): void {
+    for (const conversation of this.#list) {
+      if (conversation.entries.length === 0) continue;
+      conversation.note(kind, text, { apart: true });
+    }
+  }
+
+  /** Keeps who is a moderator. */
+  setModerator(name: string, isModerator: boolean): void {
+    for (const one of this.#list) one.setModerator(name, isModerator);
   }
 
   /** Ends one. */

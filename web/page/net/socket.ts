@@ -149,7 +149,7 @@ function streamOf(socket: WebSocket): Stream {
 
 /** The program of a page does not come back on its port. */
 function gone(message: string): ConnectionError {
-  const advice = "Close the page, and start client.ts --gui again";
+  const advice = "Close the page, and start the client with --gui again";
   return new ConnectionError("lost", `${message}. ${advice}`);
 }
 

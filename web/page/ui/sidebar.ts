@@ -10,11 +10,20 @@ import { sanitizeName } from "../../../core/text/sanitize.ts";
 import { lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
+import { runLine } from "../model/typed.ts";
 import { arrange, byId, make } from "./dom.ts";
 import { avatar, colour, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
+
+/** The buttons of a moderator beside a user, and what each types. */
+const ACTIONS = [
+  ["Mute for 10 minutes", "mute NAME 10m"],
+  ["Unmute", "unmute NAME"],
+  ["Disconnect", "kick NAME"],
+  ["Ban for an hour", "ban NAME 1h"],
+] as const;
 
 /** See the top of the file. */
 export class Sidebar {
@@ -86,10 +95,35 @@ export class Sidebar {
       user: "Private messages with",
     }[current.kind];
     list(byId("people"), names, (name) => {
+      const isModerator = current.moderators.has(name.toLowerCase());
       const shown = sanitizeName(name) + (name === me ? " (you)" : "");
+      const moderates = this.#chat.isModerator && !isModerator && name !== me;
+      const key = `person ${name} ${isModerator} ${moderates}`;
       const talk = () => this.#chat.talkTo(name);
-      return this.#item(`person ${name}`, shown, talk, name).row;
+      const item = this.#item(key, shown, talk, name);
+      if (isModerator) item.setInside("moderator");
+      if (moderates) item.add(() => this.#actions(name));
+      return item.row;
     });
+  }
+
+  /** What a moderator can do about a user. */
+  #actions(name: string): HTMLElement {
+    const shown = sanitizeName(name);
+    const menu = make(
+      "details",
+      { className: "actions" },
+      make("summary", { ariaLabel: `Moderate ${shown}` }, "⋯"),
+    );
+    for (const [label, line] of ACTIONS) {
+      const onclick = () => {
+        menu.open = false;
+        runLine(this.#chat, `/${line.replace("NAME", name)}`, undefined);
+      };
+      const looks = { className: "item", type: "button", onclick } as const;
+      menu.append(make("button", looks, label));
+    }
+    return menu;
   }
 
   /** The item with this key, which is made if there is none. */
@@ -136,10 +170,15 @@ class Item {
     if (person !== undefined) this.row.dataset["person"] = person;
   }
 
-  /** Shows how many users are in a room. */
-  setInside(count: number): void {
-    this.#inside.textContent = `${count}`;
-    this.#inside.title = peopleHere(count);
+  /** Shows how many users are in a room, or what a user is. */
+  setInside(what: number | string): void {
+    this.#inside.textContent = `${what}`;
+    if (typeof what === "number") this.#inside.title = peopleHere(what);
+  }
+
+  /** Adds what `make` makes beside the button, unless it is there. */
+  add(make: () => HTMLElement): void {
+    if (this.row.childElementCount === 1) this.row.append(make());
   }
 
   update(
@@ -186,6 +225,8 @@ export function drawMe(chat: Chat): void {
   byId("me").textContent = byId("me").title = sanitizeName(chat.me);
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
+    : chat.isModerator
+    ? "moderator"
     : chat.signIn.owned
     ? "account"
     : "guest";

@@ -1,0 +1,36 @@
+/**
+ * Runs tests that start servers, as tests/wire/ has them, with servers that are each
+ * one of a cluster:
+ *
+ *     deno task test:cluster tests/wire/send_test.ts
+ *
+ * What a test says of memory, of files and of other addresses of NATS does not hold
+ * then: docs/cluster.md has the tests that differ.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { hasNats, NatsServers } from "../nats_servers.ts";
+
+const PRELOAD = fileURLToPath(new URL("as_member.ts", import.meta.url));
+
+/** What is run without arguments. */
+const ALL = fileURLToPath(new URL("../../wire/", import.meta.url));
+
+async function main(args: readonly string[]): Promise<number> {
+  if (!hasNats) {
+    console.error("Cannot start NATS: see tests/cluster/nats-server");
+    return 2;
+  }
+  await using nats = await NatsServers.start();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["test", "-A", "--no-check", "--preload", PRELOAD],
+      ...args.length > 0 ? args : [ALL],
+    ],
+    env: { PARLEY_TEST_NATS: nats.addresses.join() },
+  }).spawn();
+  return (await child.status).code;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,234 @@
+/** What moderators may do, what nobody else may, and what they may not. */
+import { assertEquals, assertMatch } from "@std/assert";
+import {
+  bodyOf,
+  logIn,
+  request,
+  signedUp,
+  signUp,
+} from "../../tools/account_tools.ts";
+import { elsewhere } from "../../tools/net/elsewhere.ts";
+import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
+import {
+  startTestServer,
+  type TestServer,
+} from "../../tools/net/test_server.ts";
+import { tempFolder } from "../../tools/temp.ts";
+
+/** What the server answers to a line that `client` gives as a moderator. */
+async function moderate(client: RawClient, line: string): Promise<string> {
+  await client.send(request("MODERATE", line));
+  for (;;) {
+    const frame = await client.frame();
+    if (/^(MODERATED|ERROR)/.test(frame)) return frame;
+  }
+}
+
+/** The body of what {@linkcode moderate} gives. */
+async function obeyed(client: RawClient, line: string): Promise<string> {
+  const frame = await moderate(client, line);
+  assertMatch(frame, /^MODERATED\n/);
+  return bodyOf(frame);
+}
+
+/** A moderator, alone at its address. */
+async function moderator(
+  server: TestServer,
+  name = "alice",
+  host = "10.0.0.1",
+) {
+  const place = elsewhere(server, host);
+  const client = await signedUp(place.port, name);
+  await server.console.run(`op ${name}`);
+  await client.next(`NOTICE set\nUser: ${name}\nRole: moderator`);
+  return {
+    client,
+    [Symbol.dispose]() {
+      client.close();
+      place[Symbol.dispose]();
+    },
+  };
+}
+
+Deno.test("the operator makes an account a moderator, who is told, and so are all others", async () => {
+  await using server = startTestServer();
+  using bob = await RawClient.enter(server.port, "bob");
+  using alice = await signedUp(server.port, "alice");
+
+  const refused = await moderate(alice, "users");
+  const answer = await server.console.run("op alice");
+  const told = await bob.frame();
+  const again = await server.console.run("op ALICE");
+  const who = await bob.ask("WHO ALL\n\n");
+  const users = await obeyed(alice, "users");
+  const ended = await server.console.run("deop alice");
+  await alice.next("NOTICE set\nUser: alice\nRole: user");
+  const after = await moderate(alice, "users");
+
+  assertEquals(
+    refused,
+    "ERROR 122 Not allowed\nFor: MODERATE\nReason: Cannot do that: you are no moderator\n\n",
+  );
+  assertEquals(
+    answer,
+    "alice is a moderator now. To end that, type: deop alice",
+  );
+  assertEquals(told, "NOTICE set\nUser: alice\nRole: moderator\n\n");
+  assertEquals(again, "alice is a moderator already");
+  assertMatch(who, /^bob \S+ guest$/m);
+  assertMatch(who, /^alice \S+ account moderator$/m);
+  assertMatch(users, /^ {2}alice +127\.0\.0\.1:\d+ +moderator/m);
+  assertEquals(ended, "alice is no moderator any more");
+  assertEquals(after, refused);
+});
+
+Deno.test("a moderator stays one over a restart; the next owner of the name is none", async () => {
+  using folder = tempFolder();
+  const options = { db: `${folder.path}/chat.db` };
+  {
+    await using server = startTestServer(options);
+    using _alice = await signedUp(server.port, "alice");
+    await server.console.run("op alice");
+  }
+  await using server = startTestServer(options);
+  await server.ready;
+  using alice = await logIn(server.port, "alice");
+  assertEquals(headerOf(alice.answer, "Role"), "moderator");
+  assertMatch(await obeyed(alice.client, "rooms"), /#default/);
+
+  await server.console.run("delete alice");
+  await alice.client.rest();
+  using other = await signedUp(server.port, "alice");
+  assertMatch(await moderate(other, "rooms"), /^ERROR 122 /);
+  assertMatch(await other.ask("WHO ALL\n\n"), /^alice \S+ account$/m);
+  assertEquals(
+    await server.console.run("deop alice"),
+    "alice is no moderator",
+  );
+});
+
+Deno.test("--moderator makes an account a moderator when it is created, or at the start", async () => {
+  using folder = tempFolder();
+  const options = { db: `${folder.path}/chat.db`, moderators: ["Alice"] };
+  {
+    await using server = startTestServer(options);
+    await server.ready;
+    await server.logged(
+      "Alice has no account yet: who creates it is a moderator",
+    );
+    using alice = await RawClient.connect(server.port);
+    await alice.send(await signUp("alice"));
+    const registered = await alice.next("REGISTERED");
+    assertEquals(headerOf(registered, "Role"), "moderator");
+    await server.console.run("deop alice");
+  }
+  await using server = startTestServer(options);
+  await server.ready;
+  using alice = await logIn(server.port, "alice");
+  assertEquals(headerOf(alice.answer, "Role"), "moderator");
+});
+
+Deno.test("a moderator kicks, mutes and bans others, who are told by whom; the log says who did it", async () => {
+  await using server = startTestServer();
+  using alice = await moderator(server);
+  using bob = await RawClient.enter(server.port, "bob", "#r");
+  using carol = await RawClient.enter(server.port, "carol", "#r");
+
+  assertMatch(await obeyed(alice.client, "mute carol 10m"), /^Muted carol/);
+  await carol.say("#r", "x");
+  assertMatch(await carol.next("ERROR"), /^ERROR 120 Muted/);
+  assertEquals(await obeyed(alice.client, "kick bob spam"), "Disconnected bob");
+  assertMatch(
+    await bob.next("ERROR"),
+    /Reason: Cannot stay connected: the moderator alice disconnected you \(spam\)/,
+  );
+  assertMatch(await obeyed(alice.client, "say break"), /^Sent to 2 users/);
+  assertMatch(
+    await carol.next("FORWARD SERVER"),
+    /break \(alice, a moderator\)$/,
+  );
+  await server.logged("The moderator alice <10.0.0.1:");
+  assertEquals(
+    server.log.filter((line) => line.startsWith("The moderator"))
+      .map((line) => line.replace(/<.*>/, "<>")),
+    [
+      "The moderator alice <>: mute carol 10m",
+      "The moderator alice <>: kick bob spam",
+      "The moderator alice <>: say break",
+    ],
+  );
+});
+
+Deno.test("moderators cannot act on themselves, on each other, or on where one is", async () => {
+  await using server = startTestServer();
+  using alice = await moderator(server);
+  using _dean = await moderator(server, "dean", "10.0.0.2");
+  {
+    using _away = await moderator(server, "zoe", "10.0.0.3");
+  }
+  await server.logged("zoe disconnected");
+  const answers = {
+    "kick alice": "Cannot kick alice: that would be you. Ask the operator.",
+    "mute a1ice": "Cannot mute a1ice: that would be you. Ask the operator.",
+    "ban dean 10m":
+      "Cannot ban dean: that would be dean, who is a moderator, too. Ask the operator.",
+    "ban 10.0.0.0/8":
+      "Cannot ban the network 10.0.0.0/8: that would be you. Ask the operator.",
+    "kick 10.0.0.2":
+      "Cannot kick the address 10.0.0.2: that would be dean, who is a moderator, too. Ask the operator.",
+    "ban zoe": "Cannot ban zoe: zoe is a moderator, too. Ask the operator.",
+  };
+  for (const [line, answer] of Object.entries(answers)) {
+    assertEquals(await obeyed(alice.client, line), answer, line);
+  }
+  assertMatch(await server.console.run("kick dean"), /^Disconnected dean/);
+});
+
+Deno.test("what is for the operator alone, and what is no command, is refused to a moderator", async () => {
+  await using server = startTestServer();
+  using alice = await moderator(server);
+
+  for (
+    const line of ["stop", "op bob", "deop alice", "backup x", "delete bob"]
+  ) {
+    const [command] = line.split(" ");
+    assertEquals(
+      await moderate(alice.client, line),
+      "ERROR 122 Not allowed\nFor: MODERATE\nReason: Cannot do that: " +
+        `"${command}" is for the operator, where the server runs\n\n`,
+    );
+  }
+  for (const body of ["", "  ", "kick bob\nstop", "\r"]) {
+    assertMatch(
+      await moderate(alice.client, body),
+      /^ERROR 105 .*\nFor: MODERATE\nReason: Cannot do that: the body is not one line/,
+    );
+  }
+  assertMatch(await obeyed(alice.client, "kcik bob"), /Did you mean kick\?/);
+  assertEquals((await obeyed(alice.client, "help")).includes("stop"), false);
+});
+
+Deno.test("who cannot be a moderator: guests, users who are not there, look-alikes of an account", async () => {
+  await using server = startTestServer();
+  using _bob = await RawClient.enter(server.port, "bob");
+  using _alice = await signedUp(server.port, "alice");
+
+  const run = (line: string) => server.console.run(line);
+  assertEquals(
+    await run("op bob"),
+    "Cannot op bob: a moderator needs an account, and bob is a guest. bob can type /signup first.",
+  );
+  assertMatch(
+    await run("op zoe"),
+    /^Cannot op "zoe": there is no such account/,
+  );
+  assertMatch(
+    await run("op a1ice"),
+    /^Cannot op "a1ice": there is no such account/,
+  );
+  assertEquals(await run("deop alice"), "alice is no moderator");
+  assertMatch(
+    await run("deop bob"),
+    /^Cannot deop "bob": there is no such account/,
+  );
+});
