@@ -290,9 +290,12 @@ async function saidUntil(
   last: string,
 ): Promise<string> {
   let said = "";
+  let isAsked = false;
   for await (const text of client.stdout.pipeThrough(new TextDecoderStream())) {
     said += text;
-    if (said.includes(last)) client.kill("SIGINT");
+    if (isAsked || !said.includes(last)) continue;
+    isAsked = true;
+    client.kill("SIGINT");
   }
   assertEquals((await client.status).code, 130);
   return said;

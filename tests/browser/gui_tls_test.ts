@@ -227,7 +227,7 @@ Deno.test({
       }
       const [address = ""] = /http:\S+/.exec(said) ?? [];
       await using alice = await Person.open(browser, address);
-      assertEquals(await alice.page.getByText("Encrypted (TLS)").count(), 1);
+      await alice.page.getByText("Encrypted (TLS)").waitFor();
       await alice.comeIn("alice");
       await alice.say("hello");
       await alice.allSent();
