@@ -23,7 +23,7 @@ function pageTest(
     sanitizeResources: false,
     async fn() {
       const server = startTestServer();
-      const web = await serveWebSockets(server);
+      const web = serveWebSockets(server);
       try {
         await test(server, `http://127.0.0.1:${web.port}/`);
       } finally {

@@ -26,7 +26,7 @@ function pageTest(name: string, test: (room: Place) => Promise<void>): void {
     sanitizeResources: false,
     async fn() {
       const server = startTestServer();
-      const web = await serveWebSockets(server, [FOREIGN_HOST]);
+      const web = serveWebSockets(server, [FOREIGN_HOST]);
       const people = new AsyncDisposableStack();
       try {
         await test({ server, url: `http://127.0.0.1:${web.port}/`, people });

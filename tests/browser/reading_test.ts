@@ -227,7 +227,7 @@ pageTest(
     using from = tempFolder();
     writeFiles(from.path, { "a.txt": "hello" });
     await using server = quietServer();
-    await using local = await servePage();
+    await using local = servePage();
     await using caching = new AsyncDisposableStack();
     const keeping = await launchBrowser({
       ignoreDefaultArgs: ["--disable-back-forward-cache"],

@@ -77,7 +77,7 @@ pageTest(
     const seed = newSeed();
     const random = seeded(seed);
     await using server = quietServer();
-    const web = await serveWebSockets(server);
+    const web = serveWebSockets(server);
     await using proxy: FaultProxy = await FaultProxy.open({
       target: web.port,
       random: () => proxy.cuts < CUTS ? random() : 1, // then never

@@ -42,7 +42,7 @@ class Desk implements AsyncDisposable {
 
   static async open(port: number, name: string): Promise<Desk> {
     const downloads = tempFolder();
-    const local = await serveLocally({
+    const local = serveLocally({
       settings: { server: "127.0.0.1", port },
       dial: ({ host, port }) =>
         Deno.connect({ hostname: host, port: Number(port) }),
