@@ -21,6 +21,7 @@ import type { ReplicatedLog } from "./cluster/log/replicated_log.ts";
 import { subjectsOf } from "./cluster/names.ts";
 import { connectNats, type Nats } from "./cluster/nats.ts";
 import { ClusterPresence } from "./cluster/presence/presence.ts";
+import { Requests } from "./cluster/presence/requests.ts";
 import type { Life } from "./cluster/presence/sender.ts";
 import type { StatementSync } from "node:sqlite";
 import { Database } from "./journal/database.ts";
@@ -128,6 +129,7 @@ class Joined implements Cluster {
   readonly #log: (line: string) => void;
   #addresses: readonly string[] = [];
   #presence: ClusterPresence | undefined;
+  #requests: Requests | undefined;
 
   constructor(
     { cluster, server, nats, database, replicated, failed, log }:
@@ -167,6 +169,7 @@ class Joined implements Cluster {
       },
       restarted: () => this.#presence?.restart(this.#life()),
     });
+    context.resumables.restarted(context.now());
     const { hub, limits } = context;
     this.#presence = new ClusterPresence({
       ...{ bus: this.nats, server: this.server, life: this.#life() },
@@ -174,6 +177,16 @@ class Joined implements Cluster {
       ...{ hub, limits, clock: context, maxUsers, log: this.#log },
       exited: (name, server) =>
         context.resumables.lostElsewhere(name, server, context.now()),
+    });
+    const { disconnect } = await import("./operator/expel.ts");
+    const { holderGone } = await import("./session/register.ts");
+    this.#requests = new Requests({
+      ...{ bus: this.nats, server: this.server },
+      subject: subjectsOf(this.#cluster).request,
+      answers: {
+        kick: (target, reason) => disconnect(context, target, reason),
+        holder: (name, network) => holderGone(context, name, network),
+      },
     });
     await this.nats.flush(); // NATS has denied by then what it denies
     this.nats.denied.throwIfAborted();
@@ -198,6 +211,22 @@ class Joined implements Cluster {
     return this.entries.claims.claim(name, options);
   }
 
+  async kick(
+    server: string,
+    target: string,
+    reason: string,
+  ): Promise<number | undefined> {
+    return await this.#requests?.kick(server, target, reason);
+  }
+
+  async askHolder(
+    server: string,
+    name: string,
+    network: string,
+  ): Promise<number | undefined> {
+    return await this.#requests?.holder(server, name, network);
+  }
+
   get others(): ClusterState["others"] {
     const now = performance.now();
     return this.entries.peers.map(({ heardAt, ...peer }) => ({
@@ -220,6 +249,7 @@ class Joined implements Cluster {
   async [Symbol.asyncDispose](): Promise<void> {
     this.alternates[Symbol.dispose]();
     this.#presence?.[Symbol.dispose]();
+    this.#requests?.[Symbol.dispose]();
     await this.entries[Symbol.asyncDispose]();
     await this.nats[Symbol.asyncDispose]();
   }

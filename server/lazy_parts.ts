@@ -75,9 +75,15 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       const file = await database();
       return new Mutes(file, {
         entries: entriesOf(file),
-        users: () =>
-          context().hub.users()
-            .map(({ name, peer }) => ({ name, remote: peer.remote })),
+        *users() {
+          const { hub } = context();
+          for (const { name, peer: { remote } } of hub.users()) {
+            yield { name, remote };
+          }
+          for (const user of hub.elsewhere?.members("ALL") ?? []) {
+            yield { name: user.name, remote: user.peer.remote };
+          }
+        },
         changed: () => {
           const { hub } = context();
           hub.muting.mark(hub.users());

@@ -42,6 +42,8 @@ export interface Subjects {
    * that one.
    */
   readonly snapshot: string;
+  /** Behind it, a server's name: others ask it there for something. */
+  readonly request: string;
   /** Servers tell each other there which users they have. */
   readonly here: string;
 }
@@ -55,6 +57,7 @@ export function subjectsOf(cluster: string): Subjects {
     heartbeat: `${cluster}.hb.`,
     name: `${cluster}.name.`,
     snapshot: `${cluster}.snap`,
+    request: `${cluster}.ask.`,
     here: `${cluster}.here`,
   };
 }

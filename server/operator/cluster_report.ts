@@ -31,12 +31,17 @@ function behind(lag: number): string {
   return lag === 0 ? "up to date" : `${lag} behind`;
 }
 
+function entries(count: number): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? "entry" : "entries"}`;
+}
+
 function difference({ agrees }: ClusterState["others"][number]): string {
   return agrees === false ? "; HAS OTHER ENTRIES" : "";
 }
 
 function log(state: ClusterState): string[] {
   const { hash, isConnected, nats, refused, stream, takesEntries } = state;
+  const { longestMs, resent, stored, refused: refusedHere } = state.written;
   const replicas = Array.from(
     stream.replicas,
     ([name, isCurrent]) => isCurrent ? name : `${name} (behind)`,
@@ -47,6 +52,11 @@ function log(state: ClusterState): string[] {
         `${stream.leader ?? "none"}, replicas ${replicas.join(", ") || "none"}`
       : "The connection to NATS is lost. Users can read and cannot send.",
     `Hash of the log here: ${hash}`,
+    `Written here: ${entries(stored)}, ${
+      refusedHere.toLocaleString("en")
+    } refused; ` +
+    `longest wait ${(longestMs / 1_000).toFixed(2)} s, ` +
+    `sent again ${resent.toLocaleString("en")} times`,
   ];
   if (isConnected && !takesEntries) {
     lines.push(

@@ -12,6 +12,7 @@
 import { OPERATOR } from "../../core/frames.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
 import { ChatError, encode } from "../../protocol.ts";
+import type { UserElsewhere } from "../chat/user.ts";
 import { UndecidedError } from "../chat/not_stored.ts";
 import {
   counted,
@@ -124,7 +125,8 @@ export function completeCommand(
     ? COMMANDS.keys()
     : command === "forget"
     ? journal.rooms()
-    : hub.users().map(({ name }) => name);
+    : [...hub.users(), ...hub.elsewhere?.members("ALL") ?? []]
+      .map(({ name }) => name);
   const start = part.toLowerCase();
   const found = Iterator.from(all)
     .filter((word) => word.toLowerCase().startsWith(start));
@@ -181,22 +183,26 @@ function help({ by }: Desk): string {
 async function users(desk: Desk): Promise<string> {
   const { hub } = desk;
   const mutes = await desk.mutes.load();
-  const rows = Array.from(hub.users(), ({ name, peer, rooms }) => {
-    const muted = mutes.of(name, peer.remote);
-    const kind = kindOf(desk, name, peer.kind);
-    return [
-      name,
-      peer.remote,
-      muted ? `${kind}, muted${becauseOf(muted)}` : kind,
-      Array.from(rooms.keys(), (room) => room.name).join(" "),
-    ];
-  });
+  const shown = (
+    name: string,
+    { kind: own, remote }: UserElsewhere["peer"],
+  ) => {
+    const kind = kindOf(desk, name, own);
+    const muted = mutes.of(name, remote);
+    return muted ? `${kind}, muted${becauseOf(muted)}` : kind;
+  };
+  const rows = Array.from(hub.users(), ({ name, peer, rooms }) => [
+    name,
+    peer.remote,
+    shown(name, peer),
+    Array.from(rooms.keys(), (room) => room.name).join(" "),
+  ]);
   const others = Array.from(
     hub.elsewhere?.members("ALL") ?? [],
     ({ name, server, peer, rooms }) => [
       name,
       peer.remote,
-      `${kindOf(desk, name, peer.kind)}, on ${server}`,
+      `${shown(name, peer)}, on ${server}`,
       rooms().join(" "),
     ],
   );

@@ -4,6 +4,12 @@
  *
  * @module
  */
+import {
+  covers,
+  parseAddress,
+  parseNetwork,
+} from "../../core/net/ip_address.ts";
+import { sanitize } from "../../core/text/sanitize.ts";
 import { ChatError } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import type { Bans } from "../accounts/bans.ts";
@@ -35,6 +41,31 @@ export function expel(
     count++;
   }
   return count;
+}
+
+/**
+ * Ends the connections of a user or of a network; `reason` says who does, perhaps
+ * on another server, and why.
+ *
+ * @returns How many.
+ */
+export function disconnect(
+  { hub, sessions }: Pick<Context, "hub" | "sessions">,
+  target: string,
+  reason: string,
+): number {
+  const user = hub.userNamed(target);
+  const network = user ? undefined : parseNetwork(target);
+  const isMeant = ({ name, connection }: Session) => {
+    if (!network) return user !== undefined && name === user.name;
+    const address = parseAddress(hostOf(connection.remote));
+    return address !== undefined && covers(network, address);
+  };
+  const error = new ChatError(
+    117,
+    `Cannot stay connected: ${sanitize(reason)}`,
+  );
+  return expel({ sessions }, (session) => isMeant(session) ? error : undefined);
 }
 
 /** Ends the connections and sessions of this server that a ban of `target` refuses. */

@@ -4,13 +4,7 @@
  * @module
  */
 import { sanitize } from "../../core/text/sanitize.ts";
-import {
-  covers,
-  networkText,
-  parseAddress,
-  parseNetwork,
-} from "../../core/net/ip_address.ts";
-import { ChatError } from "../../protocol.ts";
+import { networkText, parseNetwork } from "../../core/net/ip_address.ts";
 import { readDuration } from "../../terminal/options.ts";
 import { MAX_BANS } from "../accounts/bans.ts";
 import { becauseOf, MAX_MUTES, type Mutes } from "../accounts/mutes.ts";
@@ -21,10 +15,7 @@ import {
   targetText,
 } from "../accounts/targets.ts";
 import { timeText } from "../../core/net/connection_error.ts";
-import { hostOf } from "../net/connection.ts";
-import type { User } from "../chat/user.ts";
-import { expel, expelBanned } from "./expel.ts";
-import type { Session } from "../session/session.ts";
+import { disconnect, expelBanned } from "./expel.ts";
 import {
   counted,
   type Desk,
@@ -46,42 +37,52 @@ import { localTime } from "./screen.ts";
 /** Limit of the locks, and of the used shares, that are listed. */
 const MAX_SHOWN = 100;
 
-/** Disconnects a user, or all connections of an address or a network. */
-export function kick(desk: Desk, { first, rest }: Words): string {
-  const { hub } = desk;
+/**
+ * Disconnects a user, or all connections of an address or a network, on whatever
+ * server they are.
+ */
+export async function kick(
+  desk: Desk,
+  { first, rest }: Words,
+): Promise<string> {
+  const { cluster, hub } = desk;
   const user = hub.userNamed(first);
   const network = user ? undefined : parseNetwork(first);
   const elsewhere = user ? undefined : hub.elsewhere?.named(first);
-  if (elsewhere) {
-    const { name, server } = elsewhere;
-    return `Cannot kick ${name} here: the user is connected to ${server}. ` +
-      `Type there: kick ${name}`;
-  }
-  if (!user && !network) {
+  if (!user && !network && !elsewhere) {
     return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
   }
   const long = tooLong("kick", rest) ??
     protectedFrom(desk, "kick", parseTarget(first));
   if (long) return long;
-  const isMeant = ({ name, connection }: Session) => {
-    if (!network) return name === user?.name;
-    const address = parseAddress(hostOf(connection.remote));
-    return address !== undefined && covers(network, address);
-  };
   const why = rest === "" ? "" : ` (${sanitize(rest)})`;
-  const error = new ChatError(
-    117,
-    `Cannot stay connected: ${giverOf(desk)} disconnected you${why}`,
-  );
-  const count = expel(desk, (session) => isMeant(session) ? error : undefined);
-  const name = user?.name ?? networkText(network!); // one of the two is there
-  if (network && count === 0) {
-    return `Cannot kick ${name}: no connection comes from there. ${LIST_USERS}`;
+  const reason = `${giverOf(desk)} disconnected you${why}`;
+  const name = user?.name ?? elsewhere?.name ?? networkText(network!);
+  const servers = elsewhere
+    ? [elsewhere.server]
+    : user
+    ? []
+    : cluster?.others.map(({ server }) => server) ?? [];
+  const asked = servers.map(async (server) => ({
+    server,
+    count: await cluster?.kick(server, name, reason),
+  }));
+  const here = elsewhere ? 0 : disconnect(desk, name, reason);
+  const there = await Promise.all(asked);
+  const silent = there.filter(({ count }) => count === undefined)
+    .map(({ server }) => server).join(", ");
+  const unknown = silent === "" ? "" : `. No answer comes from ${silent}`;
+  const count = there.reduce((sum, one) => sum + (one.count ?? 0), here);
+  if (count === 0 && !user) {
+    const why = elsewhere
+      ? "the user is not connected any more"
+      : "no connection comes from there";
+    return `Cannot kick ${name}: ${why}${unknown}. ${LIST_USERS}`;
   }
   const [time = ""] = rest.split(/\s/, 1);
-  return (user
-    ? `Disconnected ${name}`
-    : `Disconnected ${name}: ${counted(count, "connection")}`) +
+  const what = network && !elsewhere ? `: ${counted(count, "connection")}` : "";
+  const where = elsewhere ? `, on ${elsewhere.server}` : "";
+  return `Disconnected ${name}${what}${where}${unknown}` +
     (readDuration(time) === undefined
       ? ""
       : `, who may return at once. To refuse ${name}, type: ban ${name} ${time}`);
@@ -224,11 +225,12 @@ function aboutMute(
   if (kind === "name" && !hub.userNamed(value) && !isElsewhere) {
     return ". No user has that name now; the next one is muted.";
   }
-  const isConcerned = ({ name, peer }: User) =>
+  const users = [...hub.users(), ...hub.elsewhere?.members("ALL") ?? []];
+  const isConcerned = ({ name, peer }: typeof users[number]) =>
     mutes.of(name, peer.remote)?.mute.value === value;
   const concerned = kind === "name"
     ? ". New names from that address are muted, too"
-    : `: ${counted(hub.users().filter(isConcerned).toArray().length, "user")}`;
+    : `: ${counted(users.filter(isConcerned).length, "user")}`;
   return `${concerned}. To let one of them send, type: unmute NAME`;
 }
 

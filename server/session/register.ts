@@ -149,22 +149,46 @@ function keptFor(
 
 /**
  * Asks the client that has a name whether it is there, if it is idle: it may be
- * the dead connection of the very user who wants the name.
+ * the dead connection of the very user who wants the name. It may be on another
+ * server.
  *
  * @returns If it does not answer: in how many seconds the name is free at latest.
  */
 export async function askHolder(
   session: Session,
+  context: Context,
+  name: string,
+): Promise<number | undefined> {
+  const { cluster, hub, now } = context;
+  const { network } = session.address;
+  const elsewhere = hub.userNamed(name)
+    ? undefined
+    : hub.elsewhere?.named(name);
+  const asking = cluster && elsewhere
+    ? cluster.askHolder(elsewhere.server, elsewhere.name, network)
+    : holderGone(context, name, network);
+  await session.wait(asking.then(() => {}), now);
+  return await asking;
+}
+
+/**
+ * Asks the client of this server that has a name whether it is there, if it is
+ * idle; a client of `network` wants the name.
+ *
+ * @returns If it does not answer: in how many seconds the name is free at latest.
+ */
+export async function holderGone(
   { after, hub, now, settings }: Context,
   name: string,
+  network: string,
 ): Promise<number | undefined> {
   const holder = hub.userNamed(name)?.peer;
   if (!(holder instanceof Registered)) return undefined;
   if (now() - holder.connection.idleSince < ASK_AFTER_MS) return undefined;
   // Other addresses must not make a client lose its name that hung for a moment.
-  const isOwn = holder.network === session.address.network;
+  const isOwn = holder.network === network;
   const { idleSince } = holder.connection;
-  await session.wait(holder.ask(after, isOwn), now);
+  await holder.ask(after, isOwn);
   if (holder.connection.idleSince > idleSince) return undefined; // it is there
   const freeAt = isOwn
     ? holder.askedAt + ASKED_FOR_MS

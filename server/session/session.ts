@@ -164,6 +164,25 @@ export interface Together {
     name: string,
     options: { readonly takesOver: boolean; lost(): void },
   ): Promise<Disposable>;
+  /**
+   * Has a server disconnect a user or a network; resolves with the number of
+   * connections, or with undefined if it does not answer.
+   */
+  kick(
+    server: string,
+    target: string,
+    reason: string,
+  ): Promise<number | undefined>;
+  /**
+   * Has a server ask the client that has a name whether it is there; a client of
+   * `network` wants the name. If it is not there: in how many seconds the name is
+   * free at latest.
+   */
+  askHolder(
+    server: string,
+    name: string,
+    network: string,
+  ): Promise<number | undefined>;
   /** For the operator. */
   state(): ClusterState;
 }
@@ -185,6 +204,13 @@ export interface ClusterState {
   readonly lag: number;
   /** Messages in the log that do not count. */
   readonly refused: number;
+  /** Entries of this server since its start: see server/cluster/log/writer.ts. */
+  readonly written: {
+    readonly stored: number;
+    readonly refused: number;
+    readonly resent: number;
+    readonly longestMs: number;
+  };
   /** The log in NATS. */
   readonly stream: {
     readonly last: number;

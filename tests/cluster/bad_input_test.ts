@@ -19,7 +19,7 @@ import type { ClusterError } from "../../server/cluster/cluster_error.ts";
 import { Database } from "../../server/journal/database.ts";
 import { StartError } from "../../server/journal/start_error.ts";
 import { within } from "../tools/net/within.ts";
-import { NatsServers, natsTest } from "./nats_servers.ts";
+import { type Manager, NatsServers, natsTest } from "./nats_servers.ts";
 
 const STREAM = "PARLEY_test";
 const KEEP = { forMs: Infinity, bytes: Infinity };
@@ -97,19 +97,24 @@ class Server implements AsyncDisposable {
 
 /** Deletes the stream, and makes one with other settings. */
 async function remake(
-  nats: Nats,
+  { jsm }: Manager,
   change: Partial<StreamConfig>,
 ): Promise<void> {
-  const { config } = await nats.jsm.streams.info(STREAM);
-  await nats.jsm.streams.delete(STREAM);
-  await nats.jsm.streams.add({ ...config, ...change });
+  const { config } = await jsm.streams.info(STREAM);
+  await jsm.streams.delete(STREAM);
+  await jsm.streams.add({ ...config, ...change });
 }
 
 natsTest(
   "a stream with other settings is refused, each in words",
   async (nats) => {
-    await using server = await Server.start(nats, "a");
-    await server.append("#one");
+    {
+      // A server that runs is told of the first of them that it sees.
+      await using first = await Server.start(nats, "a");
+      await first.append("#one");
+    }
+    await using manager = await nats.manage();
+    const { config } = await manager.jsm.streams.info(STREAM);
     const wrong: readonly [string, Partial<StreamConfig>][] = [
       ["num_replicas is 1 and must be 3", { num_replicas: 1 }],
       ['storage is "memory"', { storage: "memory" }],
@@ -121,14 +126,18 @@ natsTest(
     ];
 
     for (const [words, change] of wrong) {
-      await remake(server.nats, change);
+      await remake(manager, { ...config, ...change });
       const error = await assertRejects(
         () => Server.start(nats, "b"),
         StartError,
       );
       assertStringIncludes(error.message, words);
     }
-    const failed = await within(server.failed, () => "the running server");
+
+    await remake(manager, config);
+    await using running = await Server.start(nats, "b");
+    await remake(manager, { metadata: { parley: "another" } });
+    const failed = await within(running.failed, () => "the running server");
     assertStringIncludes(failed.message, "made anew");
   },
 );
@@ -158,7 +167,8 @@ natsTest(
         encodeItem({ kind: "claim", entry: null }),
       ]),
     ];
-    const { js } = a.nats;
+    await using manager = await nats.manage();
+    const { js } = manager;
     for (const one of foreign) await js.publish("test.log.x", one);
     for (const subject of ["test.rep.a", "test.hb.a", "test.hb.z"]) {
       for (const one of foreign) a.nats.publish(subject, one);
@@ -195,7 +205,8 @@ natsTest(
       encodeItem({ kind, entry: { room: "#two" } })
     );
     const head = { server: "a", epoch: a.log.epoch!, counter: 3 };
-    await a.nats.js.publish("test.log.a", encodeEnvelope(head, items));
+    await using manager = await nats.manage();
+    await manager.js.publish("test.log.a", encodeEnvelope(head, items));
 
     const { message } = await within(a.failed, () => "the server");
     assertStringIncludes(message, `from ${sequence + 1} on`);
@@ -222,7 +233,8 @@ natsTest(
       entry: { after: a.log.epoch, claims: [] },
     })];
     const head = { server: "a", epoch: "another", counter: 1 };
-    await a.nats.js.publish("test.log.a", encodeEnvelope(head, items));
+    await using manager = await nats.manage();
+    await manager.js.publish("test.log.a", encodeEnvelope(head, items));
     a.append("#two").catch(() => {});
     const { message } = await within(a.failed, () => "the first server");
     assertStringIncludes(message, "--server-name");
@@ -270,7 +282,8 @@ natsTest(
     const database = new Database(":memory:");
     await using a = await Server.start(nats, "a", database);
     await a.append("#one");
-    await a.nats.jsm.streams.delete(STREAM);
+    await using manager = await nats.manage();
+    await manager.jsm.streams.delete(STREAM);
     const lost = await assertRejects(
       () => Server.start(nats, "b", database),
       StartError,
@@ -284,35 +297,30 @@ natsTest(
 natsTest(
   "a lost log goes on from the file of one server, when its operator says so",
   async (nats) => {
-    const databases = [new Database(":memory:"), new Database(":memory:")];
+    const ahead = new Database(":memory:");
+    const behind = new Database(":memory:");
     {
-      await using a = await Server.start(nats, "a", databases[0]);
-      await using b = await Server.start(nats, "b", databases[1]);
-      await a.append("#one");
-      await b.append("#two");
+      await using a = await Server.start(nats, "a", ahead);
+      {
+        await using b = await Server.start(nats, "b", behind);
+        await a.append("#one");
+        await b.append("#two");
+      }
+      await a.append("#which b never reads");
       const none = await assertRejects(
         () => Server.start(nats, "c", new Database(":memory:"), true),
         StartError,
       );
       assertStringIncludes(none.message, "nothing of a log");
     }
-    // The one that stopped last has read all that there was.
-    const [behind, ahead] = databases.toSorted((left, right) =>
-      sequenceOf(left) - sequenceOf(right)
-    ) as [Database, Database];
     const there = await assertRejects(
       () => Server.start(nats, "a", ahead, true),
       StartError,
     );
     assertStringIncludes(there.message, "it is there");
     const sequence = sequenceOf(ahead);
-    {
-      const log = () => {};
-      await using connection = await connectNats({
-        ...{ servers: nats.addresses, name: "test", log },
-      });
-      await connection.jsm.streams.delete(STREAM);
-    }
+    await using manager = await nats.manage();
+    await manager.jsm.streams.delete(STREAM);
     await using a = await Server.start(nats, "a", ahead, true);
     await a.append("#three");
     assertEquals(a.log.status.sequence, sequence + 2); // and its epoch
@@ -334,7 +342,8 @@ natsTest(
   async (nats) => {
     await using a = await Server.start(nats, "a");
     await a.append("#one");
-    await remake(a.nats, { first_seq: 100 });
+    await using manager = await nats.manage();
+    await remake(manager, { first_seq: 100 });
 
     const { message } = await within(a.failed, () => "the server");
     assertStringIncludes(message, "The log begins at 100");

@@ -1,8 +1,11 @@
 /** Three servers of Parley are one chat. */
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "../tools/account_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
+import { lastingPort } from "../tools/net/test_server.ts";
 import { Process } from "../tools/server_process.ts";
+import { tempFolder } from "../tools/temp.ts";
 import { needs } from "../tools/system/skips.ts";
 import { type NatsServers, natsTest } from "./nats_servers.ts";
 
@@ -44,6 +47,11 @@ natsTest(
     await alice.send("JOIN #one\n\n");
     await alice.next("JOINED");
     await bob.next("NOTICE joined");
+    // Her server may hear of him later than his of her.
+    for (let who = ""; !/^bob /m.test(who);) {
+      await alice.send("WHO #one\n\n");
+      who = await alice.next("WHO");
+    }
 
     // A message, its id, and the history are the same everywhere.
     await alice.send("SEND #one\nKey: k1\nContent-length: 5\n\nhello");
@@ -64,20 +72,28 @@ natsTest(
     servers[0]!.kill("SIGKILL");
     await bob.next("NOTICE offline");
     const next = scope.use(await RawClient.connect(ports[2]!));
-    await next.send("REGISTER alice\n\n");
-    await next.next("REGISTERED");
+    // The third server may hear of it later than the second.
+    while (!(await next.ask("REGISTER alice\n\n")).startsWith("REGISTERED")) {
+      await next.ask("PING\n\n");
+    }
     await next.send("HISTORY #one\n\n");
     assertEquals(
       valueOf(await next.next("FORWARD"), "Id"),
       valueOf(sent, "Id"),
     );
 
-    await servers[1]!.type("cluster\n");
-    const [shown] = await servers[1]!.out.until(
-      /s1 \(this server\)[^]*Hash.*\n/,
-    );
-    assertMatch(shown, /s2 +at \d+ +up to date +heard/);
-    assertMatch(shown, /NATS 2\.\d+\.\d+: the log ends at \d+; leader n\d/);
+    // A server is not up to date while it reads an entry.
+    const isWell =
+      /s2 +at \d+ +up to date +heard[^]*\nNATS 2\.\d+\.\d+: the log ends at \d+; leader n\d[^]*\nWritten here: [1-9]\d* entr.* 0 refused; longest wait/;
+    for (let shown = "", n = 1; !isWell.test(shown); n++) {
+      await servers[1]!.type("cluster\n");
+      const all = new RegExp(
+        `(?:s1 \\(this server\\)[^]*?\nHash.*\nWritten.*\n[^]*?){${n}}`,
+      );
+      [shown] = await servers[1]!.out.until(all);
+      shown = shown.slice(shown.lastIndexOf("s1 (this server)"));
+      for (const line of shown.split("\n")) assert(line.length <= 80, line);
+    }
   },
 );
 
@@ -140,6 +156,65 @@ natsTest("accounts, bans and locks are those of all servers", async (nats) => {
 });
 
 natsTest(
+  "an operator kicks, and unmutes, users of all servers",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const servers = [0, 1].map((n) => scope.use(start(nats, n)));
+    const [first, second] = servers as [Process, Process];
+    const ports = await Promise.all(servers.map((server) => server.port()));
+    const alice = scope.use(await RawClient.enter(ports[0]!, "alice", "#one"));
+    const bob = scope.use(await RawClient.enter(ports[1]!, "bob", "#one"));
+    await alice.next("NOTICE joined"); // so the servers know both users
+
+    await second.type("mute 127.0.0.1\n");
+    await second.out.until(/Muted the address 127\.0\.0\.1: 2 users/);
+    await first.type("users\n");
+    await first.out.until(
+      /bob +\S+ +guest, muted with the address 127\.0\.0\.1, on s1/,
+    );
+    await second.type("unmute alice\n");
+    await second.out.until(
+      /Unmuted alice, who was muted with the address 127\.0\.0\.1/,
+    );
+    await alice.send("SEND #one\nContent-length: 5\n\nhello");
+    await alice.next("SENT");
+
+    using folder = tempFolder();
+    await first.type(`backup ${folder.path}/copy.db\n`);
+    await first.out.until(/Copied all messages and accounts to .*copy\.db/);
+    using copy = new DatabaseSync(`${folder.path}/copy.db`);
+    const row = copy.prepare("SELECT count(*) AS count FROM messages").get();
+    assertEquals(row, { __proto__: null, count: 1 });
+
+    await second.type("kick ALICE he spams\n");
+    await second.out.until(/Disconnected alice, on s0\n/);
+    assertMatch(await alice.next("ERROR 117"), /disconnected you \(he spams\)/);
+    const carol = scope.use(await RawClient.enter(ports[0]!, "carol", "#one"));
+    await first.type("kick 127.0.0.0/8\n");
+    await first.out.until(/Disconnected 127\.0\.0\.0\/8: 2 connections\n/);
+    for (const one of [bob, carol]) await one.next("ERROR 117");
+  },
+);
+
+natsTest(
+  "the idle holder of a name is asked whether it is there, also on another server",
+  async (nats) => {
+    await using scope = new AsyncDisposableStack();
+    const servers = [0, 1].map((n) => scope.use(start(nats, n)));
+    const ports = await Promise.all(servers.map((server) => server.port()));
+    const alice = scope.use(await RawClient.enter(ports[0]!, "alice", "#one"));
+
+    for (let answer = "";;) {
+      using next = await RawClient.connect(ports[1]!);
+      await next.send("REGISTER alice\n\n");
+      answer = await next.next("ERROR 104");
+      if (/Retry-after: 1\d/.test(answer)) break; // when she was idle for a while
+    }
+    await alice.next("PING");
+  },
+);
+
+natsTest(
   "without most of NATS, users read; what they send is refused or undecided, and the server lives",
   async (nats) => {
     await using scope = new AsyncDisposableStack();
@@ -166,6 +241,10 @@ natsTest(
     nats.run(1);
     nats.run(2);
     await server.out.until(/The log takes entries again/);
+    await server.type("cluster\n");
+    await server.out.until(
+      /Written here: .* [1-9] refused; longest wait 1\d\./,
+    );
     const dora = scope.use(await RawClient.enter(port, "dora", "#one"));
     await dora.send("SEND #one\nContent-length: 3\n\nnow");
     await dora.next("SENT");
@@ -207,9 +286,7 @@ natsTest(
 Deno.test(needs("signals between programs", {
   name: "a server that waits for NATS says so, and can be stopped",
   async fn() {
-    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = free.addr;
-    free.close();
+    const port = lastingPort();
     await using server = new Process([
       ...["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"],
       ...["--nats", `127.0.0.1:${port}`, "--server-name", "a"],

@@ -1,7 +1,7 @@
 /** Servers of a cluster that have nothing but their logs; see log_process.ts. */
 import { fileURLToPath } from "node:url";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { within } from "../tools/net/within.ts";
+import { PATIENCE_MS, within } from "../tools/net/within.ts";
 import type { Order, Report } from "./log_process.ts";
 import type { NatsServers } from "./nats_servers.ts";
 
@@ -15,9 +15,12 @@ export class LogProcess implements AsyncDisposable {
   readonly name: string;
   /** All that it has told. */
   readonly reports: Report[] = [];
-  readonly status: Promise<Deno.CommandStatus>;
+  /** Whether the test has killed it. */
+  isKilled = false;
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reading: Promise<void>;
+  #hasEnded = false;
   #hear = Promise.withResolvers<void>();
 
   /** Starts it. It uses the server of NATS of that number first. */
@@ -38,9 +41,8 @@ export class LogProcess implements AsyncDisposable {
       stdin: "piped",
       stdout: "piped",
     }).spawn();
-    this.status = this.#child.status;
     this.#input = this.#child.stdin.getWriter();
-    this.#read();
+    this.#reading = this.#read();
   }
 
   async #read(): Promise<void> {
@@ -51,6 +53,8 @@ export class LogProcess implements AsyncDisposable {
       this.#hear.resolve();
       this.#hear = Promise.withResolvers();
     }
+    this.#hasEnded = true;
+    this.#hear.resolve();
   }
 
   /** Tells it to do something. */
@@ -62,17 +66,15 @@ export class LogProcess implements AsyncDisposable {
   /** The first report from `from` on that fits; `from` counts reports. */
   async until(
     fits: (report: Report) => boolean,
-    { from = 0, ms = 40_000 }: { from?: number; ms?: number } = {},
+    { from = 0 }: { from?: number } = {},
   ): Promise<Report> {
     for (let at = from;; at++) {
       while (at >= this.reports.length) {
+        const last = JSON.stringify(this.reports.slice(-6));
+        if (this.#hasEnded) throw new Error(`${this.name} ended: ${last}`);
         await within(
           this.#hear.promise,
-          () =>
-            `${fits} of ${this.name}: ${
-              JSON.stringify(this.reports.slice(-6))
-            }`,
-          ms,
+          () => `${fits} of ${this.name}: ${last}`,
         );
       }
       const report = this.reports[at]!; // there are more
@@ -107,13 +109,15 @@ export class LogProcess implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
+    this.isKilled = true;
     try {
       this.#child.kill("SIGKILL");
     } catch {
       // It has ended.
     }
-    await this.status;
+    await this.#child.status;
     await this.#input.abort().catch(() => {});
+    await this.#reading;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -123,7 +127,7 @@ export class LogProcess implements AsyncDisposable {
 
 /** Waits until all have the same copy of the log; returns it. */
 export async function equal(processes: readonly LogProcess[]): Promise<Shown> {
-  for (const end = performance.now() + 30_000;;) {
+  for (const end = performance.now() + PATIENCE_MS;;) {
     const shown = await Promise.all(processes.map((one) => one.show()));
     const [first, ...rest] = shown.map((one) => ({ ...one, peers: [] }));
     const text = JSON.stringify(first);

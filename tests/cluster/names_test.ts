@@ -15,27 +15,35 @@ natsTest(
     const all = [a, b, c];
     await Promise.all(all.map((one) => one.ready()));
     const names = Array.from({ length: NAMES }, (_, n) => `name${n}x`);
-    // Each begins elsewhere, so that none of them wins all.
+    const isDecided = (one: LogProcess, name?: string) =>
+      one.until((r) =>
+        "won" in r && r.won === name || "refused" in r && r.refused === name
+      );
     const ask = (one: LogProcess, from: number) => {
-      const order = [...names.slice(from), ...names.slice(0, from)];
+      const order = [...names.slice(from + 1), ...names.slice(0, from)];
       for (const name of order) one.tell({ claim: name });
       return order.at(-1);
     };
+    // Each begins with a name that no other asks for yet, so that none wins all.
+    const starts = all.map((one, index) => [one, index * 333] as const);
+    for (const [one, from] of starts) one.tell({ claim: names[from]! });
+    await Promise.all(
+      starts.map(([one, from]) => isDecided(one, names[from])),
+    );
 
     const lastOf = new Map(
-      all.map((one, index) => [one, ask(one, index * 333)]),
+      starts.map(([one, from]) => [one, ask(one, from)]),
     );
-    await c.until((report) => "won" in report);
+    await c.until((r) => "won" in r || "refused" in r, {
+      from: c.reports.length,
+    });
     await c.kill();
     const again = scope.use(new LogProcess(nats, "c"));
     await again.ready();
     lastOf.set(again, ask(again, 666));
 
     for (const one of [a, b, again]) {
-      const last = lastOf.get(one);
-      await one.until((r) =>
-        "won" in r && r.won === last || "refused" in r && r.refused === last
-      );
+      await isDecided(one, lastOf.get(one));
     }
     const shown = await equal([a, b, again]);
     const holders = new Map(
@@ -81,7 +89,7 @@ natsTest(
 
     a.tell({ claim: "alice", takesOver: true });
     await a.until((r) => "won" in r && r.won === "alice", {
-      from: a.reports.length - 1,
+      from: a.reports.length,
     });
     await b.until((r) => "lost" in r && r.lost === "a1ice");
     b.tell({ release: "a1ice" }); // which it does not hold any more

@@ -3,14 +3,13 @@
  * folder; and tests that need them, which are ignored where there are none.
  */
 import { fileURLToPath } from "node:url";
-import { within } from "../tools/net/within.ts";
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
+import { lastingPort } from "../tools/net/test_server.ts";
+import { PATIENCE_MS, within } from "../tools/net/within.ts";
 import { skippedIf } from "../tools/system/skips.ts";
 
 /** How many there are. */
 const SERVERS = 3;
-
-/** How long they may take until they have a leader. */
-const READY_MS = 60_000;
 
 const SCRIPT = fileURLToPath(new URL("nats-server", import.meta.url));
 
@@ -54,6 +53,12 @@ export function needsNats<T>(
   return skippedIf(hasNats ? undefined : reason, test);
 }
 
+/** JetStream, as a test uses it. */
+export interface Manager extends AsyncDisposable {
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+}
+
 /** Lines for the configuration of a server. */
 export type Extra = (server: number) => string;
 
@@ -71,7 +76,7 @@ export class NatsServers implements AsyncDisposable {
     const servers = new NatsServers(extra);
     try {
       for (let server = 0; server < SERVERS; server++) servers.run(server);
-      await within(servers.#untilReady(), () => "a leader of NATS", READY_MS);
+      await within(servers.#untilReady(), () => "a leader of NATS");
       return servers;
     } catch (error) {
       await servers[Symbol.asyncDispose]();
@@ -83,9 +88,11 @@ export class NatsServers implements AsyncDisposable {
   constructor(extra: Extra, named = SERVERS) {
     this.#named = named;
     this.#folder = Deno.makeTempDirSync({ prefix: "parley-nats-" });
-    const ports = freePorts(2 * SERVERS);
-    this.#ports = ports.slice(0, SERVERS);
-    this.#routes = ports.slice(SERVERS);
+    // Each listens there again when it is started again.
+    const ports = new Set<number>();
+    while (ports.size < 2 * SERVERS) ports.add(lastingPort());
+    this.#ports = [...ports].slice(0, SERVERS);
+    this.#routes = [...ports].slice(SERVERS);
     this.#extra = extra;
   }
 
@@ -130,6 +137,21 @@ export class NatsServers implements AsyncDisposable {
   /** Sends one a signal, such as SIGSTOP. */
   signal(server: number, signal: Deno.Signal): void {
     this.#running.get(server)?.kill(signal);
+  }
+
+  /** For what a test itself does there: a slow machine may take its time. */
+  async manage(): Promise<Manager> {
+    const { connect } = await import("@nats-io/transport-node");
+    const { jetstream, jetstreamManager } = await import("@nats-io/jetstream");
+    const connection = await connect({
+      ...{ servers: this.addresses, timeout: PATIENCE_MS },
+    });
+    const api = { timeout: PATIENCE_MS, checkAPI: false };
+    return {
+      js: jetstream(connection, api),
+      jsm: await jetstreamManager(connection, api),
+      [Symbol.asyncDispose]: () => connection.close(),
+    };
   }
 
   /** The number of the server that NATS calls so. */
@@ -212,15 +234,4 @@ export class NatsServers implements AsyncDisposable {
       }
     }
   }
-}
-
-/** Ports that nothing listens on. */
-function freePorts(count: number): number[] {
-  const open = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  const ports = open.map(({ addr }) => addr.port);
-  for (const listener of open) listener.close();
-  return ports;
 }

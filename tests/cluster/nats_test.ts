@@ -12,6 +12,7 @@ import {
   MAX_PAYLOAD_BYTES,
 } from "../../server/cluster/nats.ts";
 import { StartError } from "../../server/journal/start_error.ts";
+import { lastingPort, listenHere } from "../tools/net/test_server.ts";
 import { signedCertificate } from "../tools/net/tls_tools.ts";
 import { NatsServers, needsNats } from "./nats_servers.ts";
 
@@ -24,9 +25,16 @@ const GOOD = {
   jetstream: true,
 };
 
-/** Answers as a server of NATS does that tells `info` of itself. */
-function listen(info: Record<string, unknown>, port = 0): Deno.TcpListener {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port });
+/**
+ * Answers as a server of NATS does that tells `info` of itself; `conns` gets all
+ * connections.
+ */
+function listen(
+  info: Record<string, unknown>,
+  port = 0,
+  conns: Deno.TcpConn[] = [],
+): { readonly port: number } & AsyncDisposable {
+  const listener = listenHere(port);
   const serve = async (conn: Deno.TcpConn) => {
     using _ = conn;
     const write = (text: string) => conn.write(new TextEncoder().encode(text));
@@ -36,10 +44,22 @@ function listen(info: Record<string, unknown>, port = 0): Deno.TcpListener {
       for (const _ of text.matchAll(/^PING/gm)) await write("PONG\r\n");
     }
   };
-  (async () => {
-    for await (const conn of listener) serve(conn).catch(() => {});
+  const serving: Promise<void>[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) {
+      conns.push(conn);
+      serving.push(serve(conn).catch(() => {})); // the client is gone
+    }
   })();
-  return listener;
+  return {
+    port: listener.addr.port,
+    /** After the clients have left. */
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await accepting;
+      await Promise.all(serving);
+    },
+  };
 }
 
 /** What an operator is told who connects to `servers`. */
@@ -66,17 +86,15 @@ const INSUFFICIENT: readonly [string, Record<string, unknown>][] = [
 
 for (const [words, lacks] of INSUFFICIENT) {
   Deno.test(`a NATS with ${JSON.stringify(lacks)} is refused`, async () => {
-    using listener = listen({ ...GOOD, ...lacks });
-    const port = listener.addr.port;
+    await using server = listen({ ...GOOD, ...lacks });
+    const { port } = server;
 
     assertStringIncludes(await refusal([`127.0.0.1:${port}`]), words);
   });
 }
 
 Deno.test("a NATS that has all is used, and one that is not there is waited for", async () => {
-  const free = listen(GOOD);
-  const { port } = free.addr;
-  free.close();
+  const port = lastingPort();
   const waits = Promise.withResolvers<string>();
   const connecting = connectNats({
     servers: [`127.0.0.1:${port}`],
@@ -92,9 +110,30 @@ Deno.test("a NATS that has all is used, and one that is not there is waited for"
     signal: stop.signal,
   });
   await assertRejects(() => aborted, DOMException);
-  using _again = listen(GOOD, port);
+  await using _again = listen(GOOD, port);
   await using nats = await connecting;
   assertEquals(nats.version, GOOD.version);
+});
+
+/** Connects to a NATS that changes, and ends the connection; gives what follows. */
+async function reconnected(change: Record<string, unknown>): Promise<string> {
+  const conns: Deno.TcpConn[] = [];
+  const info = { ...GOOD };
+  await using listener = listen(info, 0, conns);
+  const back = Promise.withResolvers<string>();
+  await using nats = await connectNats({
+    servers: [`127.0.0.1:${listener.port}`],
+    name: "test",
+    log: (line) => line.includes("is back") && back.resolve(line),
+  });
+  Object.assign(info, change);
+  conns.at(-1)!.close(); // those before it were to ask alone
+  return `${await Promise.race([back.promise, nats.failed])}`;
+}
+
+Deno.test("a NATS that has lost JetStream is used on, and an older one is not", async () => {
+  assertStringIncludes(await reconnected({ jetstream: undefined }), "is back");
+  assertStringIncludes(await reconnected({ version: "2.14.9" }), "can lose");
 });
 
 Deno.test("addresses have a user and a port, or not, and others are refused", () => {

@@ -107,7 +107,7 @@ Deno.test("client.ts < book arrives whole and in order, though its connection is
   await using client = new ClientProcess(["alice", `127.0.0.1:${proxy.port}`]);
   await client.until("you joined #default");
 
-  proxy.bytesPerCut = 100_000;
+  proxy.bytesPerCut = 50_000; // of about 600,000
   proxy.cutAll();
   await client.type(lines.map((line) => `${line}\n`).join(""));
   const { code, err } = await client.end();

@@ -11,6 +11,7 @@ import {
   quietServer,
   runClient,
 } from "../tools/client_tools.ts";
+import { lastingPort } from "../tools/net/test_server.ts";
 import { settingsIn, tempFolder } from "../tools/temp.ts";
 import { needs } from "../tools/system/skips.ts";
 
@@ -287,9 +288,7 @@ Deno.test("client --help and --version say what they are asked", async () => {
 });
 
 Deno.test("client exits with 3 when nobody listens or the host is unknown", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = lastingPort();
 
   const refused = await runClient(["alice", `127.0.0.1:${port}`]);
   const unknown = await runClient(["alice", "no.such.host.invalid"]);

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { startTestServer } from "../tools/net/test_server.ts";
+import { PATIENCE_MS } from "../tools/net/within.ts";
 import { enough } from "../tools/system/amounts.ts";
 import { needsOfWine } from "../tools/system/skips.ts";
 import { NO_RATES } from "../../server/limits/rates.ts";
@@ -19,6 +20,7 @@ async function meet(): Promise<void> {
   await using server = startTestServer({
     rates: NO_RATES,
     maxConnectionsPerAddress: MEMBERS,
+    registerWithinMs: PATIENCE_MS, // a slow machine may need more than usual
   });
   using crowd = new DisposableStack();
   const enter = async (i: number) => {

@@ -4,6 +4,8 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { headerOf, RawClient } from "../tools/net/raw_client.ts";
+import { lastingPort } from "../tools/net/test_server.ts";
+import { within } from "../tools/net/within.ts";
 import { Process } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { needs } from "../tools/system/skips.ts";
@@ -80,13 +82,13 @@ Deno.test("answered messages survive SIGKILL in a flood, and repeated ones are s
   const rounds = 3;
   const perRound = 3_000;
   const killAfter = 1_000;
-  let port = 0;
+  const port = lastingPort();
   let alice = { token: "", answered: 0 };
   const bob = { token: "", heard: [] as string[] };
 
   for (let round = 0; round < rounds; round++) {
     await using server = new Process([...LOCAL, "--port", `${port}`, ...file]);
-    port = await server.port();
+    await server.port();
     const last = bob.heard.at(-1)?.split(" ")[0] ?? "0";
     const again = (token: string) =>
       token && `Token: ${token}\nAfter: ${last}\n`;
@@ -145,7 +147,10 @@ Deno.test(
         using _alice = alice;
         using _bob = bob;
         await alice.next("NOTICE joined");
-        const hearing = collect(bob);
+        const last = Promise.withResolvers<void>();
+        const hearing = collect(bob, (frame) => {
+          if (frame.endsWith("\n\nafter")) last.resolve();
+        });
 
         let answer = "SENT";
         for (let i = 0; answer.startsWith("SENT"); i++) {
@@ -177,6 +182,7 @@ Deno.test(
         assertEquals(headerOf(after, "Id"), `${sent.length + 1}`);
         sent.push(`${sent.length + 1} after`);
         await server.out.until(/Storage works again/);
+        await within(last.promise, () => "the last message");
         await server.stop("SIGKILL");
         assertEquals(idsAndBodies(await hearing), sent);
       }

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EXIT, Failure } from "../../client/view/failure.ts";
 import { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { CLOCK, type Clock } from "../../core/net/backoff.ts";
@@ -234,18 +234,24 @@ export async function historyOf(port: number, room: string): Promise<string[]> {
   for (let before = "";;) {
     await client.send(`HISTORY ${room}\nLimit: 1000\n${before}\n`);
     const page: string[] = [];
-    let frame = await client.frame();
-    for (; frame.startsWith("FORWARD"); frame = await client.frame()) {
-      page.push(frame);
+    // A notice may come between; an error ends the wait for the answer.
+    for (let frame = ""; !frame.startsWith("HISTORY ");) {
+      frame = await client.frame();
+      if (frame.startsWith("FORWARD ")) page.push(frame);
+      assert(!frame.startsWith("ERROR "), frame);
     }
     const texts = page.map((one) => {
       const [head = "", text = ""] = one.split("\n\n");
       return `${head.split("\n")[0]!.slice("FORWARD ".length)}: ${text}`;
     });
     messages.unshift(...texts);
-    if (page.length === 0) return messages;
+    if (page.length === 0) break;
     before = `Before: ${headerOf(page[0]!, "Id")}\n`;
   }
+  // The name is free for the next one, which may come sooner than the end of this.
+  await client.send("LOGOUT\n\n");
+  await client.next("BYE");
+  return messages;
 }
 
 function passing(cause: unknown): never {

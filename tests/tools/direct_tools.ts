@@ -139,7 +139,10 @@ export async function connectDirectly(
   await alice.type("/call bob\n");
   await bob.until("alice calls you from 127.0.0.1:");
   await bob.type("/accept\n");
-  await Promise.all([alice, bob].map((one) => one.until("Compare this")));
+  await Promise.all(
+    // What stands behind the code: it may come in two pieces.
+    [alice, bob].map((one) => one.until("sees another code")),
+  );
   return [alice, bob].map((one) =>
     /by voice: (\d{3} \d{3})\./.exec(one.out)?.[1] ?? ""
   );

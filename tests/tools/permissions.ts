@@ -68,9 +68,12 @@ export async function readUntil(
   pattern: RegExp,
 ): Promise<string> {
   let text = "";
+  const decoder = new TextDecoder();
   for await (const chunk of stream.values({ preventCancel: true })) {
-    text += decoder.decode(chunk);
-    const [, found] = pattern.exec(text) ?? [];
+    text += decoder.decode(chunk, { stream: true });
+    // Only whole lines: one may come in pieces.
+    const lines = text.slice(0, text.lastIndexOf("\n") + 1);
+    const [, found] = pattern.exec(lines) ?? [];
     if (found !== undefined) return found;
   }
   throw new Error(`Cannot find ${pattern} in "${text}"`);

@@ -16,29 +16,30 @@ export const RUN = ["run", "-A", "--cached-only", SERVER];
 export const HERE = ["--port", "0", "--host", "127.0.0.1", "--db", ":memory:"];
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** What a process prints on one of its outputs. */
 class Output {
   /** All of it, so far. */
   text = "";
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #decoder = new TextDecoder();
 
   constructor(stream: ReadableStream<Uint8Array>) {
     this.#reader = stream.getReader();
   }
 
-  /** Reads until `pattern` is printed. */
+  /** Reads until `pattern` is printed, in whole lines: one may come in pieces. */
   async until(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
-      const found = pattern.exec(this.text);
+      const end = this.text.lastIndexOf("\n") + 1;
+      const found = pattern.exec(this.text.slice(0, end));
       if (found) return found;
       const { value, done } = await within(
         this.#reader.read(),
         () => `${pattern} in "${this.text}"`,
       );
       if (done) throw new Error(`Cannot find ${pattern} in "${this.text}"`);
-      this.text += decoder.decode(value);
+      this.text += this.#decoder.decode(value, { stream: true });
     }
   }
 
@@ -51,7 +52,7 @@ class Output {
     for (;;) {
       const { value, done } = await this.#reader.read();
       if (done) return;
-      this.text += decoder.decode(value);
+      this.text += this.#decoder.decode(value, { stream: true });
     }
   }
 }

@@ -131,7 +131,7 @@ Deno.test("a muted user cannot call, but can answer", async () => {
   await using server = startTestServer();
   using alice = await RawClient.enter(server.port, "alice");
   using bob = await RawClient.enter(server.port, "bob");
-  server.console.run("mute alice");
+  await server.console.run("mute alice");
 
   assertMatch(await alice.ask(`CALL bob\n${CALL}\n`), /^ERROR 120 Muted\n/);
   assertEquals(

@@ -297,7 +297,7 @@ Deno.test("a client whose name is taken over in mid-flood leaves nothing behind"
 
   const { client } = await enter(server.port, "alice", `Token: ${token}\n`);
   using _client = client;
-  await old.rest();
+  await old.rest().catch(() => {}); // a reset, if much of it was not read
   await client.send("LOGOUT\n\n");
   await client.rest();
   await server.logged("alice disconnected: logged out");

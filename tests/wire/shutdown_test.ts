@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LAST_FRAME_MS } from "../../server/net/connection.ts";
 import { PAUSE_MS } from "../../server/session/two_socket.ts";
-import { round, TestClock } from "../tools/test_clock.ts";
+import { passWhileWaiting, round, TestClock } from "../tools/test_clock.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import {
   fullServerTest,
@@ -105,18 +105,21 @@ Deno.test("a server that closes waits for nobody who is still in line to come in
 fullServerTest(
   "what is queued when a server closes is flushed before the end",
   async () => {
-    const server = startTestServer();
+    const { clock, server, close } = startFrozen({ maxUnreadBytes: Infinity });
     using alice = await RawClient.enter(server.port, "alice");
     using bob = await RawClient.enter(server.port, "bob");
     const body = "x".repeat(60_000);
-    for (let i = 0; i < 100; i++) await alice.say("bob", body);
-    await alice.frames(100);
+    const sending = async () => {
+      for (let i = 0; i < 100; i++) await alice.say("bob", body);
+      await alice.frames(100);
+    };
+    await passWhileWaiting(clock, sending()); // it waits for bob, a while
 
-    const closing = server[Symbol.asyncDispose]();
+    const closing = close();
     const rest = await bob.rest();
     bob.close();
     alice.close();
-    await closing;
+    await closing.until();
 
     assertEquals(rest.split(body).length - 1, 100);
     assert(rest.endsWith(CLOSING));

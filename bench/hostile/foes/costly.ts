@@ -149,7 +149,8 @@ export const COSTLY: readonly Foe[] = [
       });
       ask(place, 1, (number) => ({
         first: [register(number), encode("JOIN", ["#flood"])],
-        window: 300,
+        // With more, the foe reads without a pause, and cannot say what it did.
+        window: 300 / talkers,
         counts: ({ verb }) => verb === "SENT",
         next() {
           place.tally.tried++;

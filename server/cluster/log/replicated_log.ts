@@ -24,7 +24,7 @@ import { Reader } from "./reader.ts";
 import { Replica } from "./replica.ts";
 import { SnapshotOffer } from "./snapshot_offer.ts";
 import { isNotFound, type StreamEnds, streamEnds } from "./stream.ts";
-import { Writer } from "./writer.ts";
+import { Writer, type Written } from "./writer.ts";
 
 /** How often the stream is asked how far it goes. */
 const LOOK_EVERY_MS = 1_000;
@@ -243,12 +243,14 @@ export class ReplicatedLog implements Log, AsyncDisposable {
     refused: number;
     takesEntries: boolean;
     stream: StreamEnds;
+    written: Written;
   } {
     const { cursor, refused } = this.#replica;
     return {
       ...cursor,
       ...{ lag: this.lag, refused, stream: this.#ends },
       takesEntries: !this.#writer.isStuck,
+      written: this.#writer.written,
     };
   }
 

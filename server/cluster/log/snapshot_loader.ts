@@ -73,7 +73,7 @@ class UnusableError extends Error {}
 export class SnapshotLoader implements Disposable {
   readonly #options: SnapshotLoaderOptions;
   readonly #scope = new DisposableStack();
-  /** How far they are who cannot help: they wait, too. */
+  /** How far the servers are that cannot help: they wait, too. */
   readonly #lacking = new Map<string, number>();
   readonly #sequence: number;
   #ends: StreamEnds;

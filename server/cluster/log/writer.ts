@@ -68,6 +68,18 @@ interface InFlight {
   readonly decide: () => void;
 }
 
+/** What became of the entries of this server, since it started. */
+export interface Written {
+  /** Entries that are in the log. */
+  readonly stored: number;
+  /** Entries of which that is not so, or not known. */
+  readonly refused: number;
+  /** Messages that were sent again. */
+  readonly resent: number;
+  /** The longest time until an entry was decided, in milliseconds. */
+  readonly longestMs: number;
+}
+
 /** Options of {@linkcode Writer}. */
 export interface WriterOptions {
   readonly nats: Pick<Nats, "append">;
@@ -115,6 +127,7 @@ export class Writer {
   #isClosed = false;
   #isStuck = false;
   #hasLeader = true;
+  #written: Written = { stored: 0, refused: 0, resent: 0, longestMs: 0 };
 
   /** What is appended waits for {@linkcode Writer.start}. */
   constructor(options: WriterOptions) {
@@ -135,6 +148,11 @@ export class Writer {
   /** This life of the server; undefined while it is not open. */
   get epoch(): string | undefined {
     return this.#isBegun && !this.#isFenced() ? this.#epoch : undefined;
+  }
+
+  /** For the operator. */
+  get written(): Written {
+    return this.#written;
   }
 
   /** Whether entries wait for long, since most servers of NATS are gone. */
@@ -160,14 +178,28 @@ export class Writer {
     if (this.#queueBytes + bytes.length > MAX_QUEUE_BYTES) {
       return Promise.reject(notStored(NO_QUORUM));
     }
-    return new Promise<R>((resolve, reject) => {
-      const since = performance.now();
+    const since = performance.now();
+    const decided = new Promise<R>((resolve, reject) => {
       // The kind of the entry says what applying it gives.
       const settled = resolve as (result: unknown) => void;
       this.#queue.push({ bytes, since, resolve: settled, reject });
       this.#queueBytes += bytes.length;
       this.#wake();
     });
+    decided.then(
+      () => this.#count(since, "stored"),
+      (error) => this.#count(since, isNotStored(error) ? "refused" : "stored"),
+    );
+    return decided;
+  }
+
+  #count(since: number, what: "stored" | "refused"): void {
+    const { longestMs, [what]: count } = this.#written;
+    this.#written = {
+      ...this.#written,
+      [what]: count + 1,
+      longestMs: Math.max(longestMs, performance.now() - since),
+    };
   }
 
   /** The callers that wait for entries that are applied now. */
@@ -274,7 +306,11 @@ export class Writer {
       { server: this.#options.server, epoch: this.#epoch, counter },
       items.map((item) => item.bytes),
     );
-    while (!this.#isDecided(inFlight) && !this.#isClosed) {
+    for (let n = 0; !this.#isDecided(inFlight) && !this.#isClosed; n++) {
+      if (n > 0) {
+        const { resent } = this.#written;
+        this.#written = { ...this.#written, resent: resent + 1 };
+      }
       this.#sending = this.#send(bytes, inFlight);
       await Promise.race([this.#sending, decided]);
       if (this.#withdraw(inFlight)) break;
@@ -411,6 +447,12 @@ function isTooOld({ since }: Pending): boolean {
 
 function notStored(why: string): ChatError {
   return new ChatError(119, `Cannot store that: ${why}`);
+}
+
+/** Whether an error says that an entry is not in the log, or may not be. */
+function isNotStored(error: unknown): boolean {
+  return error instanceof UndecidedError ||
+    error instanceof ChatError && error.code === 119;
 }
 
 function undecided(): UndecidedError {

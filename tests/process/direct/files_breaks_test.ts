@@ -82,7 +82,7 @@ Deno.test(`${BREAKS} breaks at random: it arrives whole, with less than a fifth 
     target: caller.candidates[0]!.port,
     random: () => proxy.cuts < BREAKS ? random() : 1, // then never
   });
-  proxy.bytesPerCut = SIZE / BREAKS;
+  proxy.bytesPerCut = SIZE / BREAKS / 2; // so that chance hardly gives fewer
   caller.agree(hers, []);
   called.agree(his, [{ ...here, port: proxy.port }]);
   const parts = { folder: to.path };

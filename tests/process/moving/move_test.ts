@@ -91,6 +91,7 @@ Deno.test("client.ts goes on at another server, and says so in one line", async 
   await proxy[Symbol.asyncDispose]();
   await alice.until("Reconnecting");
   await bob.say("#default", "meanwhile");
+  await bob.next("SENT");
   await alice.type("after\n");
   await alice.until(`Connected again, to 127.0.0.1:${server.port}\n`);
   await alice.until("alice: after\n");

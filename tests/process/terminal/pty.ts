@@ -174,6 +174,8 @@ export class Pty implements AsyncDisposable {
           .catch(() => ""); // that thread has ended
         if (WRITES_TERMINAL.test(call)) return;
       }
+      // The system may make room later than fill() has waited for.
+      await topUp(this.#path);
     }
     throw new Error("The program does not wait for its terminal");
   }
@@ -216,6 +218,15 @@ export class Pty implements AsyncDisposable {
   /** What stty(1) says of the terminal. */
   async mode(): Promise<string> {
     return await stty(this.#path, "-a");
+  }
+
+  /** Waits until stty(1) says so. */
+  async untilMode(wanted: RegExp): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (let mode = ""; !wanted.test(mode);) {
+      if (Date.now() > deadline) throw new Error(`No ${wanted} in ${mode}`);
+      mode = await this.mode();
+    }
   }
 
   /** Sets modes of the terminal by their names of stty(1). */
@@ -276,15 +287,22 @@ function open(path: string, flags = 0): number {
 
 /** The kernel moves what was written a moment later, so there is room again. */
 async function fill(path: string): Promise<void> {
-  const fd = open(path, NONBLOCK);
   for (let idle = 0; idle < FULL_ROUNDS; idle++) {
-    for (const size of [4_096, 1]) {
-      const bytes = new Uint8Array(size).fill(0x23);
-      while (libc.write(fd, bytes, BigInt(size)) > 0n) idle = 0;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (await topUp(path)) idle = 0;
+  }
+}
+
+/** One round of that. @returns Whether there was room. */
+async function topUp(path: string): Promise<boolean> {
+  let hadRoom = false;
+  const fd = open(path, NONBLOCK);
+  for (const size of [4_096, 1]) {
+    const bytes = new Uint8Array(size).fill(0x23);
+    while (libc.write(fd, bytes, BigInt(size)) > 0n) hadRoom = true;
   }
   libc.close(fd);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  return hadRoom;
 }
 
 function setSize(path: string, { rows, cols }: Size): Promise<string> {

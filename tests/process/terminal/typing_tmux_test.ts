@@ -31,6 +31,7 @@ class Pair implements AsyncDisposable {
     const screen = await TmuxScreen.open(columns);
     await screen.client("alice", `127.0.0.1:${server.port}`, ...options);
     await bob.next("NOTICE joined");
+    await screen.until(/#default> ?$|you joined #default/);
     return new Pair(screen, bob, server);
   }
 

@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { RawClient } from "../../tools/net/raw_client.ts";
+import { lastingPort } from "../../tools/net/test_server.ts";
 import { PATIENCE_MS } from "../../tools/net/within.ts";
 import { HERE, Process, RUN } from "../../tools/server_process.ts";
 import { needs } from "../../tools/system/skips.ts";
@@ -20,12 +21,6 @@ const SERVER = [
   ...HERE,
   "--no-limits",
 ];
-
-/** A port that was free a moment ago, for a server that cannot say its own. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Connects as soon as the server listens. */
 async function enter(port: number, name: string): Promise<RawClient> {
@@ -51,7 +46,7 @@ async function fillLog(client: RawClient, count: number): Promise<void> {
 ptyTest(
   "a server starts, serves and ends on a terminal that nothing reads",
   async () => {
-    const port = freePort();
+    const port = lastingPort(); // it cannot say its own
     await using terminal = await Pty.run(
       [...SERVER, "--port", `${port}`],
       { isFull: true },
@@ -159,7 +154,7 @@ Deno.test(needs("prlimit", {
   async fn() {
     using folder = tempFolder();
     const log = `${folder.path}/log`;
-    const port = freePort();
+    const port = lastingPort();
     await using server = new Process(
       [...HERE, "--no-limits", "--port", `${port}`],
       { before: `exec >${log}`, fileKb: 8 },

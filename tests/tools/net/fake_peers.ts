@@ -95,7 +95,6 @@ export class FakeWire implements Wire {
         while (!this.got.includes(text)) await turn();
       })(),
       () => `"${text}" in "${this.got.slice(-500)}"`,
-      5_000,
     );
   }
 }

@@ -129,8 +129,18 @@ export class RawClient implements Disposable {
     return await this.frame();
   }
 
-  /** The next frame, whole, as text. */
+  /**
+   * The next frame, whole, as text. A PING of the server is none: on a slow machine
+   * one may come before any other, and {@linkcode RawClient.next} tells of it.
+   */
   async frame(): Promise<string> {
+    for (;;) {
+      const frame = await this.#anyFrame();
+      if (frame !== "PING\n\n") return frame;
+    }
+  }
+
+  async #anyFrame(): Promise<string> {
     for (;;) {
       const frame = this.#takeFrame();
       if (frame !== undefined) return frame;
@@ -151,7 +161,7 @@ export class RawClient implements Disposable {
   /** The next frame that starts with `start`; those before it are dropped. */
   async next(start: string): Promise<string> {
     for (;;) {
-      const frame = await this.frame();
+      const frame = await this.#anyFrame();
       if (frame.startsWith(start)) return frame;
     }
   }
@@ -163,9 +173,8 @@ export class RawClient implements Disposable {
   async stay(): Promise<void> {
     try {
       for (;;) {
-        if ((await this.frame()).startsWith("PING")) {
-          await this.send("PONG\n\n");
-        }
+        await this.next("PING");
+        await this.send("PONG\n\n");
       }
     } catch {
       // It was closed.

@@ -53,7 +53,11 @@ export class RecordingProxy implements AsyncDisposable {
       const client = await this.#listener.accept().catch(() => undefined);
       if (!client) return; // closed
       const to = { hostname: "127.0.0.1", port: this.#options.target };
-      const server = await Deno.connect(to);
+      const server = await Deno.connect(to).catch(() => undefined);
+      if (!server) {
+        client.close(); // it listens no more
+        continue;
+      }
       this.#open.add(client).add(server);
       this.#run(this.#pass(client, server, "server"));
       this.#run(this.#pass(server, client, "client"));

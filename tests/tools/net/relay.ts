@@ -49,7 +49,11 @@ export class Relay implements AsyncDisposable {
     for (;;) {
       const client = await this.#listener.accept().catch(() => undefined);
       if (!client) return; // closed
-      const server = await Deno.connect(to);
+      const server = await Deno.connect(to).catch(() => undefined);
+      if (!server) {
+        client.close(); // it listens no more
+        continue;
+      }
       this.#conns.push(client, server);
       this.#running.push(
         this.#pass(client, server, (text) => text),

@@ -16,6 +16,7 @@ import { passWhileWaiting, TestClock } from "../../tools/test_clock.ts";
 import { runClient } from "../../tools/client_tools.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket.ts";
 import { within } from "../../tools/net/within.ts";
 import { needsOfWine } from "../../tools/system/skips.ts";
 
@@ -365,6 +366,7 @@ Deno.test("who connects too often is told 108 and when to come again", async () 
 Deno.test("an address makes so many accounts, and attempts in vain do not count", async () => {
   await using server = startTestServer({
     rates: { ...DEFAULT_RATES, connects: Infinity, requests: 1e6 },
+    clock: new TestClock(), // one more is allowed every minute
   });
   using _alice = await signedUp(server.port, "alice");
   using guest = await RawClient.enter(server.port, "guest");
@@ -389,15 +391,18 @@ Deno.test("an address makes so many accounts, and attempts in vain do not count"
 });
 
 Deno.test("a classic receiver acknowledges in time, whatever others of its address do", async () => {
+  const clock = new TestClock();
   await using server = startTestServer({
     rates: { ...NO_RATES, messages: 1 },
-    acknowledgeWithinMs: 2_000,
+    clock,
   });
   using bob = await RawClient.classic(server.port, "bob");
+  clock.pass(PAUSE_MS);
   using alice = await RawClient.enter(server.port, "alice");
   using crowd = await crowded(server.port, ADDRESS_SHARE + 8);
   await crowd.exhaust();
 
+  // No time passes: what waited for the address would never come.
   await alice.send("SEND bob\nContent-length: 1\n\nx".repeat(4));
   for (let i = 0; i < 4; i++) {
     assertEquals(

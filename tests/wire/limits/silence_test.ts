@@ -2,80 +2,103 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { RawClient, steady } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
-import { passWhileWaiting, TestClock } from "../../tools/test_clock.ts";
+import { round, TestClock } from "../../tools/test_clock.ts";
 
 const IDLE = /^ERROR 116 Idle\nReason: .+\n\n$/;
 
+const REGISTER_WITHIN_MS = 1_000;
+const PING_AFTER_MS = 1_000;
+const IDLE_AFTER_MS = 3_000;
+
+/**
+ * A server that checks all connections every second, for which no time passes but
+ * what the test lets pass: clients are as fast as they must be.
+ */
+function startSilent() {
+  const clock = new TestClock();
+  const server = startTestServer({
+    registerWithinMs: REGISTER_WITHIN_MS,
+    pingAfterMs: PING_AFTER_MS,
+    idleAfterMs: IDLE_AFTER_MS,
+    clock,
+  });
+  return { clock, server };
+}
+
 Deno.test("a client that connects and sends nothing is told 116, and ended", async () => {
-  await using server = startTestServer({ registerWithinMs: 1 });
+  const { clock, server } = startSilent();
+  await using _server = server;
   using client = await RawClient.connect(server.port);
+  await server.logged("connected");
+
+  clock.pass(REGISTER_WITHIN_MS);
 
   assertMatch(await client.rest(), IDLE);
   assertMatch(await server.logged("disconnected"), /disconnected: idle$/);
 });
 
 Deno.test("a client that sends without registering has no longer", async () => {
-  const clock = new TestClock();
-  await using server = startTestServer({ registerWithinMs: 1, clock });
+  const { clock, server } = startSilent();
+  await using _server = server;
   using client = await RawClient.connect(server.port);
 
   await client.send("REGISTER ALL\n\nFLY\n\nPI");
-  const [name, verb] = await client.frames(2);
-  const rest = client.rest();
-  await passWhileWaiting(clock, rest);
+  const answers = await client.frames(2);
+  clock.pass(REGISTER_WITHIN_MS);
 
-  assertMatch(`${name}${verb}`, /^ERROR 100 [^]*ERROR 105 /);
-  assertMatch(await rest, IDLE);
+  assertMatch(answers.join(""), /^ERROR 100 [^]*ERROR 105 /);
+  assertMatch(await client.rest(), /^ERROR 116 Idle\n/);
 });
 
 Deno.test("half a frame and silence is 116, registered or not", async () => {
-  await using server = startTestServer({ registerWithinMs: 1, idleAfterMs: 1 });
+  const { clock, server } = startSilent();
+  await using _server = server;
   using stranger = await RawClient.connect(server.port);
   using alice = await RawClient.enter(server.port, "alice");
 
-  await stranger.send("REGISTER al");
-  await alice.send("SEND ALL\nContent-length: 10\n\nhal");
+  assertMatch(await stranger.ask("PING\n\nREGISTER al"), /^ERROR 101 /);
+  const half = "SEND ALL\nContent-length: 10\n\nhal";
+  assertEquals(await alice.ask(`PING\n\n${half}`), "PONG\n\n");
+  clock.pass(IDLE_AFTER_MS);
 
   assertMatch(await stranger.rest(), IDLE);
-  assertMatch(await alice.rest(), /ERROR 116 Idle\nReason: .+\n\n$/);
+  assertMatch(await alice.rest(), IDLE);
 });
 
 Deno.test("an idle client is sent PING once, and stays if anything comes", async () => {
-  await using server = startTestServer({ pingAfterMs: 1, idleAfterMs: 60_000 });
+  const { clock, server } = startSilent();
+  await using _server = server;
   using alice = await RawClient.enter(server.port, "alice");
+  const [session] = server.context.sessions;
 
-  const first = await alice.frame();
-  await alice.send("PONG\n\n");
-  const second = await alice.frame();
-  await alice.send("\n");
-  const third = await alice.frame();
+  for (const answer of ["PONG\n\n", "\n", "PONG\n\n"]) {
+    clock.pass(PING_AFTER_MS);
+    assertEquals(await alice.bytes(6), "PING\n\n");
+    clock.pass(1);
+    await alice.send(answer);
+    while (session!.connection.idleSince < clock.now()) await round();
+  }
 
-  assertEquals([first, second, third], ["PING\n\n", "PING\n\n", "PING\n\n"]);
-  assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
+  await alice.send("PING\n\n");
+  assertEquals(await alice.bytes(6), "PONG\n\n");
 });
 
 Deno.test("a client that does not answer PING is told 116 and leaves its rooms", async () => {
-  await using server = startTestServer({
-    pingAfterMs: 1,
-    idleAfterMs: 2_500,
-  });
+  const { clock, server } = startSilent();
+  await using _server = server;
   using bob = await RawClient.enter(server.port, "bob", "#r");
   using alice = await RawClient.enter(server.port, "alice", "#r");
-  let told = "";
-  const watching = (async () => {
-    while (!told) {
-      const frame = await bob.frame();
-      if (frame === "PING\n\n") await bob.send("PONG\n\n");
-      else if (frame.startsWith("NOTICE offline")) told = frame;
-    }
-  })();
+  await bob.next("NOTICE joined");
 
-  const rest = await alice.rest();
-  await watching;
+  clock.pass(PING_AFTER_MS);
+  assertEquals(await alice.bytes(6), "PING\n\n");
+  await bob.next("PING");
+  assertEquals(await bob.ask("PONG\n\nPING\n\n"), "PONG\n\n");
+  clock.pass(IDLE_AFTER_MS - PING_AFTER_MS);
 
-  assertMatch(rest, /^PING\n\nERROR 116 Idle\nReason: .+\n\n$/);
+  assertMatch(await alice.rest(), IDLE);
   assertEquals(
-    steady(told),
+    steady(await bob.frame()),
     "NOTICE offline\nRoom: #r\nUser: alice\nReason: idle\nMembers: 1\nTime: T\n\n",
   );
 });
@@ -83,17 +106,16 @@ Deno.test("a client that does not answer PING is told 116 and leaves its rooms",
 Deno.test(
   "a classic user is never sent PING, nor ended for silence",
   async () => {
-    await using server = startTestServer({
-      registerWithinMs: 1,
-      pingAfterMs: 1,
-      idleAfterMs: 1,
-    });
+    const { clock, server } = startSilent();
+    await using _server = server;
     using carol = await RawClient.classic(server.port, "carol");
-    using stranger = await RawClient.connect(server.port);
 
-    await stranger.rest(); // a tick has passed, perhaps two
-    using later = await RawClient.connect(server.port);
-    await later.rest();
+    // After two who were silent too long, carol was checked, too.
+    for (const name of ["first", "second"]) {
+      using silent = await RawClient.enter(server.port, name);
+      clock.pass(IDLE_AFTER_MS);
+      await silent.rest();
+    }
     await carol.out.send("SEND carol\nContent-length: 2\n\nhi");
 
     assertEquals(

@@ -18,6 +18,8 @@ import {
   steady,
 } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
+import { TestClock } from "../../tools/test_clock.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket.ts";
 
 const UNABLE = "ERROR 102 Unable to send\n\n";
 
@@ -265,14 +267,19 @@ Deno.test("a receiver that is silent too long is removed, and the sender is told
 });
 
 Deno.test("a broadcast with one failing receiver is 102, and the others have it", async () => {
-  await using server = startTestServer({ acknowledgeWithinMs: 200 });
+  const clock = new TestClock();
+  await using server = startTestServer({ acknowledgeWithinMs: 200, clock });
   using alice = await RawClient.classic(server.port, "alice");
   using bob = await RawClient.classic(server.port, "bob");
-  using _mute = await RawClient.classic(server.port, "mute");
+  using mute = await RawClient.classic(server.port, "mute");
+  clock.pass(PAUSE_MS);
 
   await alice.out.send("SEND ALL\nContent-length: 2\n\nhi");
   await bob.in.frame();
+  await mute.in.frame();
   await bob.in.send("RECEIVED alice\n\n");
+  await bob.in.ask("FLY\n\n"); // what came before it is taken
+  clock.pass(201);
 
   assertEquals(await alice.out.frame(), UNABLE);
   await alice.out.send("SEND ALL\nContent-length: 2\n\nhi");
