@@ -158,7 +158,7 @@ Deno.test("a moderator kicks, mutes and bans others, who are told by whom; the l
   assertMatch(await obeyed(alice.client, "say break"), /^Sent to 2 users/);
   assertMatch(
     await carol.next("FORWARD SERVER"),
-    /break \(alice, a moderator\)$/,
+    /The moderator alice: break$/,
   );
   await server.logged("The moderator alice <10.0.0.1:");
   assertEquals(
