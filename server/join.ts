@@ -169,6 +169,7 @@ class Joined implements Cluster {
       },
       restarted: () => this.#presence?.restart(this.#life()),
     });
+    context.resumables.restarted(context.now());
     const { hub, limits } = context;
     this.#presence = new ClusterPresence({
       ...{ bus: this.nats, server: this.server, life: this.#life() },

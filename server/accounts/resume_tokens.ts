@@ -152,6 +152,17 @@ export class ResumableSessions implements SessionKeeper {
     }
   }
 
+  /**
+   * This server has read all that it stored in earlier lives, and has no users yet:
+   * they can resume for a while.
+   */
+  restarted(now: number): void {
+    for (const session of this.#sessions.values()) {
+      const isOwn = session.server === this.#server;
+      if (isOwn && session.goneAt === Infinity) this.#lost(session, now);
+    }
+  }
+
   /** A client of `network` has the session from now on. */
   resume(
     session: ResumableSession,

@@ -277,7 +277,7 @@ export class Nats implements Bus, AsyncDisposable {
   #reconnected(server: string): void {
     this.#deniedSubjects.clear();
     const why = insufficient(this.#connection);
-    if (why) {
+    if (why && why !== NO_JETSTREAM) {
       return this.#fail(
         new ClusterError(`Cannot use NATS at ${server}: ${why}`),
       );
@@ -285,6 +285,13 @@ export class Nats implements Bus, AsyncDisposable {
     if (this.#connectedSince !== undefined) return;
     this.#connectedSince = performance.now();
     this.#log(`The connection to NATS is back, at ${server}`);
+    if (why) {
+      // It passes on what is for the others.
+      this.#log(
+        `NATS at ${server} runs without JetStream, perhaps since its disk is ` +
+          "full: free some space, and restart it",
+      );
+    }
     for (const on of this.#onReconnect) on();
   }
 }
@@ -447,6 +454,9 @@ function refusal(error: Error): string | undefined {
   return undefined;
 }
 
+const NO_JETSTREAM =
+  "it runs without JetStream; add jetstream { } to its configuration";
+
 /** What a NATS server lacks; undefined if it has all. */
 function insufficient({ info }: NatsConnection): string | undefined {
   if (!info) return undefined; // it was lost again: the next connection has it
@@ -455,7 +465,7 @@ function insufficient({ info }: NatsConnection): string | undefined {
       "can lose messages that they acknowledged; update NATS";
   }
   if (!info.jetstream) {
-    return "it runs without JetStream; add jetstream { } to its configuration";
+    return NO_JETSTREAM;
   }
   if (info.max_payload < MAX_PAYLOAD_BYTES) {
     return `its max_payload is ${info.max_payload} bytes; ` +

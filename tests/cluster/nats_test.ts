@@ -25,10 +25,14 @@ const GOOD = {
   jetstream: true,
 };
 
-/** Answers as a server of NATS does that tells `info` of itself. */
+/**
+ * Answers as a server of NATS does that tells `info` of itself; `conns` gets all
+ * connections.
+ */
 function listen(
   info: Record<string, unknown>,
   port = 0,
+  conns: Deno.TcpConn[] = [],
 ): { readonly port: number } & AsyncDisposable {
   const listener = listenHere(port);
   const serve = async (conn: Deno.TcpConn) => {
@@ -43,6 +47,7 @@ function listen(
   const serving: Promise<void>[] = [];
   const accepting = (async () => {
     for await (const conn of listener) {
+      conns.push(conn);
       serving.push(serve(conn).catch(() => {})); // the client is gone
     }
   })();
@@ -108,6 +113,27 @@ Deno.test("a NATS that has all is used, and one that is not there is waited for"
   await using _again = listen(GOOD, port);
   await using nats = await connecting;
   assertEquals(nats.version, GOOD.version);
+});
+
+/** Connects to a NATS that changes, and ends the connection; gives what follows. */
+async function reconnected(change: Record<string, unknown>): Promise<string> {
+  const conns: Deno.TcpConn[] = [];
+  const info = { ...GOOD };
+  await using listener = listen(info, 0, conns);
+  const back = Promise.withResolvers<string>();
+  await using nats = await connectNats({
+    servers: [`127.0.0.1:${listener.port}`],
+    name: "test",
+    log: (line) => line.includes("is back") && back.resolve(line),
+  });
+  Object.assign(info, change);
+  conns.at(-1)!.close(); // those before it were to ask alone
+  return `${await Promise.race([back.promise, nats.failed])}`;
+}
+
+Deno.test("a NATS that has lost JetStream is used on, and an older one is not", async () => {
+  assertStringIncludes(await reconnected({ jetstream: undefined }), "is back");
+  assertStringIncludes(await reconnected({ version: "2.14.9" }), "can lose");
 });
 
 Deno.test("addresses have a user and a port, or not, and others are refused", () => {

@@ -1,5 +1,5 @@
 /** LOGIN and PROVE on the wire: wrong passwords, locks, and messages out of turn. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   begin,
   error,
@@ -92,7 +92,9 @@ Deno.test("many who guess at once get no more guesses than one", async () => {
 
   const wrong = answers.filter((answer) => answer.startsWith("ERROR 111"));
   const locked = answers.filter((answer) => answer.startsWith("ERROR 112"));
-  assertEquals([wrong.length, locked.length], [2, 18]);
+  // A server of several answers when all is stored: then it may be the third guess.
+  assert(wrong.length <= 2, `${wrong.length} were answered 111`);
+  assertEquals(wrong.length + locked.length, answers.length);
 });
 
 Deno.test("the right password ends the row of wrong ones", async () => {

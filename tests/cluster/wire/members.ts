@@ -66,6 +66,7 @@ export class Members implements AsyncDisposable {
       left: async () => {
         if (db === IN_MEMORY) await this.#end(member);
         else this.#next.set(db, await member.again());
+        await this.fill(); // for a test that starts many, one after the other
       },
     };
   }

@@ -1,11 +1,8 @@
 /**
  * Runs tests that start servers, as tests/wire/ has them, with servers that are each
- * one of a cluster:
+ * one of a cluster; without arguments all of tests/wire/:
  *
  *     deno task test:cluster tests/wire/send_test.ts
- *
- * What a test says of memory, of files and of other addresses of NATS does not hold
- * then: docs/cluster.md has the tests that differ.
  *
  * @module
  */
@@ -14,8 +11,14 @@ import { hasNats, NatsServers } from "../nats_servers.ts";
 
 const PRELOAD = fileURLToPath(new URL("as_member.ts", import.meta.url));
 
+const WIRE = new URL("../../wire/", import.meta.url);
+
 /** What is run without arguments. */
-const ALL = fileURLToPath(new URL("../../wire/", import.meta.url));
+const ALL: readonly string[] = [
+  fileURLToPath(WIRE),
+  // It plays the other server of its chat itself.
+  `--ignore=${fileURLToPath(new URL("sessions/elsewhere_test.ts", WIRE))}`,
+];
 
 async function main(args: readonly string[]): Promise<number> {
   if (!hasNats) {
@@ -26,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["test", "-A", "--no-check", "--preload", PRELOAD],
-      ...args.length > 0 ? args : [ALL],
+      ...args.length > 0 ? args : ALL,
     ],
     env: { PARLEY_TEST_NATS: nats.addresses.join() },
   }).spawn();

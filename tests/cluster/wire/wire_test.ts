@@ -22,4 +22,5 @@ if (hasNats) {
   await import("../../wire/bans_test.ts");
   await import("../../wire/repeated_sends_test.ts");
   await import("../../wire/resume_test.ts");
+  await import("../../wire/sessions/kept_names_test.ts");
 } else natsTest("tests of the wire pass with several servers", async () => {});

@@ -17,14 +17,17 @@ Deno.test("the checker takes a refusal for possible whose answer was lost", () =
   const sue = (what: "moved" | "stayed") =>
     play(({ play }) => {
       const notes = what === "moved" ? [[81, "lost: It moves"] as const] : [];
-      play.session("sue.1", { notes: [...notes], upTo: 0, stayed: false });
+      const more = { notes: [...notes], upTo: 0, stayed: false };
+      const session = play.session("sue.1", more);
       play.send("sue.1", "zoe", "s1", 80, { kind: "done", at: 90, id: 9 });
       play.send("sue.1", "sue", "s2", 80, { kind: "done", at: 83, id: 8 });
+      play.show(session, 9, 8);
     });
 
   assertEquals(broken(sue("moved")), []);
   assertEquals(broken(sue("stayed")), [
     "a session's messages keep their order",
+    "received in order",
   ]);
 });
 

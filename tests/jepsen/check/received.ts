@@ -12,7 +12,7 @@ import type {
   Session,
   Violation,
 } from "./history.ts";
-import { isNotStored, same, shown, storyOf } from "./stored.ts";
+import { isNotStored, isPerhapsLate, same, shown, storyOf } from "./stored.ts";
 
 /** The room that every two-socket client is in. */
 const CLASSIC_ROOM = "#default";
@@ -25,6 +25,7 @@ interface Stored {
   readonly sends: ReadonlyMap<string, Send>;
   /** Whether a disk was full: see `checkOrderOfSessions`. */
   readonly wasFull: boolean;
+  readonly faults: History["faults"];
 }
 
 /** See the top of the file. Servers that differ are told by others. */
@@ -38,6 +39,7 @@ export function* checkReceived(history: History): Generator<Violation> {
     byText: new Map(first.messages.toReversed().map((one) => [one.text, one])),
     sends: new Map(history.sends.map((send) => [send.text, send])),
     wasFull: history.sends.some(isNotStored),
+    faults: history.faults,
   };
   for (const session of history.sessions) {
     yield* checkReceipts(session, stored);
@@ -50,7 +52,7 @@ export function* checkReceived(history: History): Generator<Violation> {
 /** Once, in order, as it is stored, and for this client. */
 function* checkReceipts(
   session: Session,
-  { byId, byText, sends, wasFull }: Stored,
+  { byId, byText, sends, wasFull, faults }: Stored,
 ): Generator<Violation> {
   const { key } = session;
   const seen = new Map<string, Receipt>();
@@ -95,7 +97,10 @@ function* checkReceipts(
       };
     }
     // What was stored has no place in the order; nor has what was refused first.
-    if (receipt.stored || send?.session === key && wasFull) continue;
+    const isOwn = send?.session === key;
+    const isLate = isOwn &&
+      (wasFull || isPerhapsLate(send, session, faults));
+    if (receipt.stored || isLate) continue;
     if (newest && message.id < newestId) {
       yield {
         rule: "received in order",

@@ -230,7 +230,6 @@ function* checkOrderOfSessions(
   { sends, sessions, faults }: History,
 ): Generator<Violation> {
   if (sends.some(isNotStored)) return;
-  const isStorageSure = !faults.some(({ what }) => /^(disk|nats-)/.test(what));
   const byKey = new Map(sessions.map((session) => [session.key, session]));
   const ids = firstIds(messages);
   const last = new Map<string, Send>();
@@ -241,9 +240,7 @@ function* checkOrderOfSessions(
     last.set(send.session, send);
     const idBefore = before && ids.get(before.text)!;
     if (idBefore === undefined || idBefore < id) continue;
-    const isToRoom = before!.to === "ALL" || before!.to.startsWith("#");
-    const canBeRefused = !isStorageSure || !isToRoom;
-    if (canBeRefused && wasAway(byKey.get(send.session), before!)) continue;
+    if (isPerhapsLate(before!, byKey.get(send.session), faults)) continue;
     yield {
       rule: "a session's messages keep their order",
       what: `${shown(send.text)} of ${send.session} has id ${id}, and ` +
@@ -253,8 +250,18 @@ function* checkOrderOfSessions(
   }
 }
 
-/** Whether the session lost its connection between a message and its answer. */
-function wasAway(session: Session | undefined, { at, outcome }: Send): boolean {
+/**
+ * Whether a message can have been refused at first, and stored later: its session
+ * lost its connection before the answer, and with it perhaps a refusal.
+ */
+export function isPerhapsLate(
+  { to, at, outcome }: Send,
+  session: Session | undefined,
+  faults: History["faults"],
+): boolean {
+  const isToRoom = to === "ALL" || to.startsWith("#");
+  const isStorageSure = !faults.some(({ what }) => /^(disk|nats-)/.test(what));
+  if (isToRoom && isStorageSure) return false; // a user may not be there
   const until = outcome.kind === "unknown" ? Infinity : outcome.at;
   return session?.notes.some(([when, text]) =>
     text.startsWith("lost:") && at <= when && when <= until

@@ -160,12 +160,12 @@ fullServerTest(
   "a message larger than the outbox may be reaches whoever reads",
   async () => {
     await using server = startTestServer({
-      maxBodyBytes: 1_000_000,
+      maxBodyBytes: 300_000,
       maxOutboxBytes: 100_000,
     });
     using alice = await RawClient.enter(server.port, "alice");
     using bob = await RawClient.enter(server.port, "bob");
-    const body = "x".repeat(1_000_000);
+    const body = "x".repeat(300_000);
 
     await alice.say("bob", body);
 
