@@ -136,7 +136,7 @@ async function chatInBrowser(
     terminal: asks ? terminal : undefined,
     complain: console.error,
   });
-  await using page = await serveLocally({
+  await using page = serveLocally({
     settings: {
       name,
       server: hostname,

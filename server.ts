@@ -289,7 +289,7 @@ async function openPage(
   {
     addresses,
     server,
-    options: { hostname, webPort, webNames, requireLogin },
+    options: { hostname, webPort, webNames, requireLogin, ...limits },
     tls,
     screen,
   }: {
@@ -302,21 +302,24 @@ async function openPage(
 ): Promise<Web | undefined> {
   if (webPort === undefined) return undefined;
   const { startWeb } = await import("./web/serve/serve.ts");
-  const { pageMeter } = await import("./server/page_meter.ts");
+  const { callerLimits, pageMeter } = await import("./server/page_meter.ts");
   const { ownNames } = await import("./platform/host_names.ts");
   const { invitation } = await import("./web/serve/invite.ts");
   const secure = tls !== undefined;
   const transport = secure ? "TLS" : "TCP";
-  const web = await startWeb({
-    hostname,
-    alsoOn: secondHost(hostname),
-    port: webPort,
-    names: [...ownNames(hostname), ...webNames],
-    others: () => server.context.alternates?.list() ?? [],
-    ...(tls ? { tls } : {}),
-    meter: pageMeter(server.context),
-    welcome: (wire, { address }) => server.welcome(wire, address, transport),
-  }).catch(async (error: Error) => {
+  const open = () =>
+    startWeb({
+      hostname,
+      alsoOn: secondHost(hostname),
+      port: webPort,
+      names: [...ownNames(hostname), ...webNames],
+      others: () => server.context.alternates?.list() ?? [],
+      ...(tls ? { tls } : {}),
+      meter: pageMeter(server.context),
+      callers: callerLimits(limits),
+      welcome: (wire, { address }) => server.welcome(wire, address, transport),
+    });
+  const web = await Promise.try(open).catch(async (error: Error) => {
     const option = "--web-port";
     throw await cannotListen({ hostname, port: webPort, option }, error);
   });

@@ -39,10 +39,10 @@ const TALK: readonly (readonly [from: string, text: string])[] = [
 const PHOTO = { name: "microwave.jpg", bytes: 1_840_000 };
 
 /** Starts a server with a page, and gives the page's address. */
-async function startAll() {
+function startAll() {
   const tcp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const server = startServer({ tcp, rates: NO_RATES, log: () => {} });
-  const web = await startWeb({
+  const web = startWeb({
     hostname: "127.0.0.1",
     port: 0,
     welcome: (wire, { address }) => server.welcome(wire, address),
@@ -51,7 +51,7 @@ async function startAll() {
 }
 
 async function measure(browser: Browser): Promise<void> {
-  const { server, web, url } = await startAll();
+  const { server, web, url } = startAll();
   const times: number[] = [];
   for (let run = 0; run < RUNS; run++) {
     const context = await browser.newContext();
@@ -131,7 +131,7 @@ function startProgram(port: number) {
 }
 
 async function takePictures(browser: Browser, folder: string): Promise<void> {
-  const { server, web, url } = await startAll();
+  const { server, web, url } = startAll();
   await using programs = new AsyncDisposableStack();
   const people = new Map<string, Page>();
   for (const name of ["dora", "emil", "felix", "alice"]) {

@@ -38,6 +38,18 @@ export function systemText({ message }: Error): string {
   return /^(.+?) \(os error \d+\)/.exec(message)?.[1] ?? "";
 }
 
+/**
+ * Whether `accept` failed as the client was gone before: then the next one need not
+ * wait. Deno's build for Windows finds no address of such a client, which is EINVAL;
+ * elsewhere that may be the listener's fault, and last.
+ */
+export function isGoneBefore(error: unknown, system: System = SYSTEM): boolean {
+  return system === "windows" && error instanceof TypeError ||
+    error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
+}
+
 /** Numbers of errors of Windows that are about the network. */
 const WINDOWS_CODES: Partial<Record<string, string>> = {
   1225: "ECONNREFUSED",

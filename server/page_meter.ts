@@ -6,8 +6,10 @@
  */
 import { networkOf } from "../core/net/ip_address.ts";
 import { ChatError } from "../protocol.ts";
+import { CALLER_LIMITS, type CallerLimits } from "../web/serve/callers.ts";
 import type { Meter } from "../web/serve/meter.ts";
 import { MAX_WAIT_MS } from "./limits/debts.ts";
+import type { LimitOptions } from "./limits/limits.ts";
 import { Work } from "./limits/pacing.ts";
 import { nextTurn } from "./net/clock.ts";
 import { HANDSHAKE_COST_MS } from "./net/turns.ts";
@@ -21,6 +23,14 @@ const REQUEST_COST = 5;
 
 /** Time that a request takes, in milliseconds. */
 const REQUEST_COST_MS = 0.25;
+
+/** Limits of connections that are no WebSocket. `--no-limits` lifts those of one address. */
+export function callerLimits(
+  { maxConnectionsPerAddress }: Pick<LimitOptions, "maxConnectionsPerAddress">,
+): CallerLimits {
+  const isLifted = maxConnectionsPerAddress === Infinity;
+  return isLifted ? { ...CALLER_LIMITS, perAddress: Infinity } : CALLER_LIMITS;
+}
 
 /** The meter of a server. */
 export function pageMeter(
@@ -55,6 +65,7 @@ export function pageMeter(
       requests.take(REQUEST_COST, now());
       return Math.min(requests.waitMs(now()), MAX_WAIT_MS);
     },
+    nextTurn,
     frames(host) {
       const { buckets, network } = addressOf(host);
       const work = new Work(buckets.time);

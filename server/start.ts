@@ -336,9 +336,10 @@ function createContext(
     roomList: new LongList(),
     alternates: options.alternates,
     sessions: new Set(),
-    async moderate({ name }, remote, line) {
+    async moderate({ user: { name }, remote, pace }, line) {
       const { moderate } = await import("./operator/console.ts");
-      return await moderate(context, { name, remote }, line);
+      const count = (bytes: number) => pace.countStored(1, bytes, now());
+      return await moderate(context, { name, remote, log, count }, line);
     },
     now,
     after,

@@ -1,42 +1,36 @@
-/** What is used of npm's `ws`, which comes without types. */
+/** What is used of npm's `ws`, which comes without types: its client, in tests. */
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
-import type { Duplex } from "node:stream";
 
-/** One end of a WebSocket. */
+/** The client's end of a WebSocket. */
 export class WebSocket extends EventEmitter {
-  /** Whether its reader has asked it to wait. */
-  readonly isPaused: boolean;
-  /** Calls `done` when the system has taken all of it. */
-  send(data: Uint8Array, done: (error?: Error) => void): void;
-  /** Answers a ping; calls `done` when the system has taken all of it. */
-  pong(data: Uint8Array, mask: false, done: (error?: Error) => void): void;
-  /** Says the last word, after what was sent; the peer's is waited for. */
+  /** Connects, and offers `protocols`. */
+  constructor(
+    address: string,
+    protocols?: readonly string[],
+    options?: {
+      /** Certificates to trust, as PEM. */
+      readonly ca?: string;
+      /** Whether to offer to compress messages. */
+      readonly perMessageDeflate?: boolean;
+    },
+  );
+  /** The subprotocol that the server has chosen. */
+  readonly protocol: string;
+  /** The extensions that the server has accepted. */
+  readonly extensions: string;
+  /** Sends a message, or a fragment; text if it is a string. */
+  send(data: Uint8Array | string, options?: { fin?: boolean }): void;
+  /** Asks for a pong with the same data. */
+  ping(data: string): void;
+  /** Says the last word, after what was sent; the server's is waited for. */
   close(code?: number, reason?: string): void;
   /** Ends it at once. */
   terminate(): void;
-}
-
-/** What turns requests into WebSockets. */
-export class WebSocketServer {
-  constructor(options: {
-    noServer: true;
-    clientTracking: boolean;
-    perMessageDeflate: boolean;
-    maxPayload: number;
-    maxFragments: number;
-    maxBufferedChunks: number;
-    autoPong: boolean;
-    maxPendingAutoPongs: number;
-  });
-  handleUpgrade(
-    request: {
-      readonly method: string;
-      readonly url: string;
-      readonly headers: Readonly<Record<string, string | undefined>>;
-    },
-    socket: Duplex,
-    head: Buffer,
-    done: (socket: WebSocket) => void,
-  ): void;
+  on(
+    event: "message",
+    listener: (data: Buffer, isBinary: boolean) => void,
+  ): this;
+  on(event: "close", listener: (code: number, reason: Buffer) => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
 }

@@ -61,11 +61,11 @@ export interface LocalPage extends AsyncDisposable {
 }
 
 /** Serves the page on a free port of this computer. */
-export async function serveLocally(options: LocalOptions): Promise<LocalPage> {
+export function serveLocally(options: LocalOptions): LocalPage {
   const { key, proof, guard, opened } = pageKeys(() => web.port);
   const ending = new AbortController();
   const relays = new Set<Promise<void>>();
-  const web = await startWeb({
+  const web = startWeb({
     hostname: HOST,
     port: 0,
     settings: { ...options.settings, local: true },
@@ -131,9 +131,16 @@ async function carry(
   }
   const over = new AbortController();
   try {
-    await page.write(proof);
-    const sent = pass(page, server);
-    const both = Promise.all([sent, pass(server, page)]);
+    await page.send(proof);
+    const sent = pass(page, {
+      take: (bytes) => writeAll(server, bytes),
+      closeWrite: () => server.closeWrite(),
+    });
+    const told = pass(server, {
+      take: (bytes) => page.send(bytes),
+      closeWrite: () => page.closeWrite(),
+    });
+    const both = Promise.all([sent, told]);
     const late = sent.then(() =>
       sleep(lastWordsMs, undefined, { signal: over.signal })
     );
@@ -156,7 +163,7 @@ async function tell(
   { message, advice = "" }: Error & { readonly advice?: string },
 ): Promise<void> {
   const text = withAdvice(message, advice);
-  await page.write(Buffer.concat([proof, encoder.encode(text)]));
+  await page.send(Buffer.concat([proof, encoder.encode(text)]));
   await page.closeWrite();
   while (await page.read(new Uint8Array(1_024)) !== null);
 }
@@ -164,10 +171,15 @@ async function tell(
 const encoder = new TextEncoder();
 
 /** Passes on bytes, no faster than they are taken, and the end. */
-async function pass(from: ByteStream, to: ByteStream): Promise<void> {
+async function pass(
+  from: Pick<ByteStream, "read">,
+  to: Pick<ByteStream, "closeWrite"> & {
+    take(bytes: Uint8Array): Promise<void>;
+  },
+): Promise<void> {
   const buffer = new Uint8Array(65_536);
   for (let count; (count = await from.read(buffer)) !== null;) {
-    await writeAll(to, buffer.subarray(0, count));
+    await to.take(buffer.subarray(0, count));
   }
   await to.closeWrite();
 }

@@ -45,7 +45,7 @@ type Place = Pick<ToPage & { type: "read" }, "drop" | "file" | "from">;
 
 /** See the top of the file. */
 export class PageLink {
-  readonly #wire: Pick<SocketWire, "messages" | "write">;
+  readonly #wire: Pick<SocketWire, "messages" | "send">;
   readonly #pieceMs: number;
   readonly #pieces = new Map<number, PromiseWithResolvers<Uint8Array>>();
   #lastRead = 0;
@@ -54,7 +54,7 @@ export class PageLink {
 
   /** Takes over `wire`. The page has `pieceMs` to send a piece. */
   constructor(
-    wire: Pick<SocketWire, "messages" | "write">,
+    wire: Pick<SocketWire, "messages" | "send">,
     { pieceMs = PIECE_MS }: { pieceMs?: number } = {},
   ) {
     this.#wire = wire;
@@ -109,7 +109,7 @@ export class PageLink {
    * @throws {BadRecord} If it is not a message, or over a limit.
    */
   async *heard(): AsyncGenerator<FromPage, void, void> {
-    for await (const bytes of this.#wire.messages) {
+    for await (const bytes of this.#wire.messages()) {
       const end = bytes.indexOf(LINE_FEED);
       const json = end < 0 ? bytes : bytes.subarray(0, end);
       const message = parse(MESSAGE, decoder.decode(json), "a message");
@@ -121,7 +121,7 @@ export class PageLink {
   async #write(message: Uint8Array): Promise<void> {
     this.#unwrittenBytes += message.length;
     try {
-      await this.#wire.write(message);
+      await this.#wire.send(message);
     } catch {
       // The page is gone.
     } finally {

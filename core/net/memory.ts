@@ -33,9 +33,15 @@ export function restOf(bytes: Uint8Array, start: number): Uint8Array {
   return rest;
 }
 
-/** Gives the memory of `bytes` back, which are written, if they were spent. */
-export function releaseSpent(bytes: Uint8Array): void {
-  if (spent.delete(bytes)) releaseBuffer(bytes.buffer);
+/**
+ * Gives the memory of `bytes` back, which are written, if they were spent.
+ *
+ * @returns Whether they were.
+ */
+export function releaseSpent(bytes: Uint8Array): boolean {
+  if (!spent.delete(bytes)) return false;
+  releaseBuffer(bytes.buffer);
+  return true;
 }
 
 function releaseBuffer(buffer: ArrayBufferLike): void {

@@ -11,6 +11,7 @@
  */
 import { format } from "@std/fmt/bytes";
 import type { Database } from "./database.ts";
+import { IN_MEMORY } from "./journal.ts";
 import { NO_PERMISSION, NOT_ALLOWED } from "./database_file.ts";
 
 /** A copy that cannot be made; the message says why, for the operator. */
@@ -35,7 +36,8 @@ export async function backUp(
     for (const end of ["", ...SQLITE_FILES]) await refuseExisting(to + end);
     await create(part);
     try {
-      await copyFile(database, { from, to: part });
+      if (from === IN_MEMORY) copyMemory(database, part);
+      else await copyFile(database, { from, to: part });
       await inWorker(giveOtherId, [part]);
       await refuseExisting(to); // another program may have made it meanwhile
       await Deno.rename(part, to);
@@ -52,6 +54,15 @@ export async function backUp(
   const path = await Deno.realPath(to);
   return `Copied all messages and accounts to ${path} (${format(size)}). ` +
     "To use the copy, start a server with it as --db.";
+}
+
+/** No worker can open the database in memory, so the chat waits meanwhile. */
+function copyMemory(database: Database, to: string): void {
+  try {
+    database.prepare("VACUUM INTO ?").run(to);
+  } catch (error) {
+    throw inWords((error as Error).message);
+  }
 }
 
 async function refuseExisting(path: string): Promise<void> {
@@ -137,9 +148,13 @@ export async function inWorker(
   worker.postMessage(args);
   const told = await promise.finally(() => worker.terminate());
   if (typeof told !== "string") return told[0];
-  // SQLite's words: what fails in a copy has no result code.
+  throw inWords(told);
+}
+
+/** Of SQLite's words: what fails in a copy has no result code. */
+function inWords(told: string): BackupError {
   const [, known] = KNOWN.find(([word]) => word.test(told)) ?? [];
-  throw new BackupError(known ?? `${told}.`);
+  return new BackupError(known ?? `${told}.`);
 }
 
 async function copy(

@@ -14,7 +14,7 @@
  * @module
  */
 import { networkOf } from "../../core/net/ip_address.ts";
-import { SYSTEM, type System } from "../../platform/system.ts";
+import { acceptAll } from "../../platform/accepting.ts";
 import { type Clock, nextTurn, throttledLog } from "./clock.ts";
 import { Connection, hostOf, type Transport, type Wire } from "./connection.ts";
 
@@ -70,9 +70,6 @@ export interface TlsLimits {
   meter(host: string): (bytes: number) => Promise<void> | undefined;
 }
 
-/** Time for which connections are accepted before others have a turn, in milliseconds. */
-const ACCEPTING_MS = 0.5;
-
 /** See the top of the file. */
 export class Acceptor implements AsyncDisposable {
   readonly #options: AcceptorOptions;
@@ -93,7 +90,13 @@ export class Acceptor implements AsyncDisposable {
   /** Serves what `listener` accepts, until {@linkcode Acceptor.close}. */
   open(listener: Listener, transport: Transport = "TCP"): void {
     this.#listeners.push(listener);
-    this.#accepting.push(this.#acceptAll(listener, transport));
+    this.#accepting.push(acceptAll(listener, {
+      signal: this.#closing.signal,
+      serve: (conn) => this.#serve(conn, transport),
+      complain: this.#complain,
+      now: this.#options.clock.now,
+      nextTurn,
+    }));
   }
 
   /** Serves the client at the other end of `wire`, unless it is closing. */
@@ -126,31 +129,6 @@ export class Acceptor implements AsyncDisposable {
     await Promise.all(this.#sessions);
   }
 
-  async #acceptAll(listener: Listener, transport: Transport): Promise<void> {
-    const { signal } = this.#closing;
-    const { now } = this.#options.clock;
-    let turnAt = now();
-    while (!signal.aborted) {
-      let conn: AcceptedConn | undefined;
-      try {
-        conn = await listener.accept();
-        conn.setNoDelay(); // the outbox joins what is small
-      } catch (error) {
-        conn?.close(); // it was reset before: some systems refuse then
-        if (signal.aborted || conn || isGoneBefore(error)) continue;
-        // Out of descriptors, perhaps. The cast: `accept` throws nothing else.
-        const why = (error as Error).message;
-        this.#complain(`Cannot accept a connection: ${why}`);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-        continue;
-      }
-      this.#serve(conn, transport);
-      if (now() - turnAt < ACCEPTING_MS) continue;
-      await nextTurn();
-      turnAt = now();
-    }
-  }
-
   /** Serves a connection now, or when it is admitted. */
   #serve(conn: AcceptedConn, transport: Transport): void {
     const network = networkOf(hostOf(addressOf(conn.remoteAddr)));
@@ -174,20 +152,6 @@ export class Acceptor implements AsyncDisposable {
     if (waiting > 0) this.#waiting.set(network, waiting);
     else this.#waiting.delete(network);
   }
-}
-
-const ACCEPT_RETRY_MS = 1_000;
-
-/**
- * Whether `accept` failed as the client was gone before: then the next one need not
- * wait. Deno's build for Windows finds no address of such a client, which is EINVAL;
- * elsewhere that may be the listener's fault, and last.
- */
-export function isGoneBefore(error: unknown, system: System = SYSTEM): boolean {
-  return system === "windows" && error instanceof TypeError ||
-    error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.ConnectionReset;
 }
 
 /** An address as it is shown: IPv4 also on an IPv6 socket. */

@@ -56,6 +56,8 @@ const LITTLE_BYTES = 1_024;
 export interface Sink {
   /** Writes some of `bytes`; says how many, and rejects if it cannot. */
   write(bytes: Uint8Array): Promise<number>;
+  /** What is queued and written in place of `bytes`: a frame around them. */
+  frame?(bytes: Uint8Array): Uint8Array;
 }
 
 /** The owner of an outbox, which is told when the outbox cannot go on. */
@@ -198,8 +200,7 @@ export class Outbox {
 
   /** Queues an answer, which never counts against the limit. */
   answer(bytes: Uint8Array): void {
-    this.#answerBytes += bytes.length;
-    this.#enqueue(bytes);
+    this.#answerBytes += this.#enqueue(bytes);
   }
 
   /** How much is unread that counts against the limit, in bytes. */
@@ -290,16 +291,17 @@ export class Outbox {
     this.#wake();
   }
 
-  #enqueue(bytes: Uint8Array): void {
-    if (this.#closed) return;
-    this.#queue.push(bytes);
-    this.#bytes += bytes.length;
-    if (this.#writing) return;
-    if (!this.#due) {
-      this.#due = true;
-      this.#scheduler.add(this);
-    }
-    if (bytes.length >= LARGE_BYTES) this.begin();
+  /** @returns How many bytes are queued for that. */
+  #enqueue(bytes: Uint8Array): number {
+    if (this.#closed) return 0;
+    const piece = this.#sink.frame?.(bytes) ?? bytes;
+    this.#queue.push(piece);
+    this.#bytes += piece.length;
+    if (this.#writing) return piece.length;
+    if (!this.#due) this.#scheduler.add(this);
+    this.#due = true;
+    if (piece.length >= LARGE_BYTES) this.begin();
+    return piece.length;
   }
 
   /** Writes what is next, when no write is under way any more. */

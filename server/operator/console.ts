@@ -42,6 +42,12 @@ const OF_MODERATORS: ReadonlySet<string> = new Set([
   ...["mute", "unmute", "unblock", "forget"],
 ]);
 
+/** Those that a moderator does not have while muted. */
+const NOT_WHILE_MUTED: ReadonlySet<string> = new Set(["say", "unmute"]);
+
+/** Limit of what the log has of a moderator's command, in characters. */
+const MAX_LOGGED = 300;
+
 /** What a ban, a mute or a lock is of. */
 const TARGET = "NAME|ADDRESS|PREFIX";
 
@@ -75,7 +81,8 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
 /**
  * Obeys `line`; returns the answer, without a last line break.
  *
- * @throws {ChatError} 122 if a moderator gives a command of the operator.
+ * @throws {ChatError} 122 if a moderator gives a command of the operator, 120 if a
+ * muted one sends, or unmutes.
  */
 export async function runCommand(desk: Desk, line: string): Promise<string> {
   const [name, words] = parse(line);
@@ -83,6 +90,10 @@ export async function runCommand(desk: Desk, line: string): Promise<string> {
   const command = COMMANDS.get(name);
   if (!command) return await unknown(desk, name);
   if (desk.by && !OF_MODERATORS.has(name)) throw ofOperator(name);
+  if (desk.by && NOT_WHILE_MUTED.has(name)) {
+    const user = desk.hub.userNamed(desk.by);
+    if (user) desk.hub.muting.check(user, name);
+  }
   const wrong = wrongCount(command, words);
   if (wrong) return `${wrong}. Usage: ${typed(desk, usageOf(name, command))}`;
   const [run] = command;
@@ -96,23 +107,43 @@ export async function runCommand(desk: Desk, line: string): Promise<string> {
   }
 }
 
+/** A moderator who gives a command. */
+export interface Giver {
+  readonly name: string;
+  readonly remote: string;
+  /** Gets a line of the log, however many there are. */
+  log(line: string): void;
+  /**
+   * Counts the bytes of a message for the moderator's address.
+   *
+   * @throws {ChatError} 108 if it has used up its share.
+   */
+  count(bytes: number): void;
+}
+
 /**
- * Obeys a moderator, who is known to be one; returns the answer.
+ * Obeys a moderator, who is known to be one; returns the answer. The log gets the
+ * command before that, also if it is refused, and the first 300 characters of it.
  *
- * @throws {ChatError} 122 if only the operator may do that.
+ * @throws {ChatError} 122 if only the operator may do that, 120 if the moderator
+ * is muted.
  */
 export async function moderate(
   context: Context,
-  { name, remote }: { readonly name: string; readonly remote: string },
+  { name, remote, log, count }: Giver,
   line: string,
 ): Promise<string> {
+  const shown = [...sanitize(line.slice(0, MAX_LOGGED + 1))];
+  const end = shown.length > MAX_LOGGED ? "…" : "";
+  const logged = shown.slice(0, MAX_LOGGED).join("");
+  log(`The moderator ${name} <${remote}>: ${logged}${end}`);
   const forbidden = () => {
     throw ofOperator(line);
   };
-  const desk = { ...context, by: name, stop: forbidden, backup: forbidden };
-  const answer = await runCommand(desk, line);
-  context.log(`The moderator ${name} <${remote}>: ${sanitize(line)}`, remote);
-  return answer;
+  const desk = {
+    ...{ ...context, by: name, count, stop: forbidden, backup: forbidden },
+  };
+  return await runCommand(desk, line);
 }
 
 /** What could complete `line`, and which part of it that replaces. */
@@ -231,21 +262,25 @@ function rooms({ hub, journal }: Desk): string {
 
 /** A notice is a message, so that a user who reconnects gets it as well. */
 async function say(
-  { by, hub, journal, settings }: Desk,
+  { by, count, hub, journal, settings }: Desk,
   { all }: Words,
 ): Promise<string> {
-  const text = by === undefined ? all : `${all} (${by}, a moderator)`;
+  // In front: no text can hide it, or add the name of another moderator.
+  const text = by === undefined ? all : `The moderator ${by}: ${all}`;
   const body = new TextEncoder().encode(text);
   if (body.length > settings.maxBodyBytes) {
     return `Cannot send the notice: it has ${body.length} bytes, ` +
       `the limit is ${settings.maxBodyBytes}`;
   }
+  count?.(body.length);
   try {
     const [stored] = await journal.append(OPERATOR, [{ to: "ALL", body }]);
-    const count = stored?.delivery.recipients ?? 0;
-    return count === 0
+    const receivers = stored?.delivery.recipients ?? 0;
+    return receivers === 0
       ? "No users are connected. Users who reconnect get the notice."
-      : `Sent to ${counted(count, "user")}. Users who reconnect get it, too.`;
+      : `Sent to ${
+        counted(receivers, "user")
+      }. Users who reconnect get it, too.`;
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
     const notice = encode("NOTICE", ["server"], {}, text);

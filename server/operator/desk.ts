@@ -16,6 +16,8 @@ const MAX_REASON = 200;
 export interface Desk extends Context {
   /** The moderator who gives the command; undefined: the operator. */
   readonly by?: string;
+  /** Counts what a moderator sends: see `Giver` in console.ts. */
+  readonly count?: (bytes: number) => void;
   /** Shuts the server down, soon. */
   stop(): void;
   /** Copies the database to a new file; returns the answer. */

@@ -10,7 +10,11 @@ import {
   parseNetwork,
 } from "../../core/net/ip_address.ts";
 import { ChatError, lookAlike } from "../../protocol.ts";
+import { timeText } from "../../core/net/connection_error.ts";
+import type { Moderators } from "../accounts/moderators.ts";
 import { type Target, targetText } from "../accounts/targets.ts";
+import { TokenBucket } from "../limits/pacing.ts";
+import type { Rate } from "../limits/rates.ts";
 import { hostOf } from "../net/connection.ts";
 import { type Desk, noAccount, quoted, type Words } from "./desk.ts";
 
@@ -61,6 +65,31 @@ async function setModerator(
     ? `${name} is a moderator now. To end that, type: deop ${name}`
     : `${name} is no moderator any more`;
 }
+
+/**
+ * Why a moderator cannot lift a lock now; undefined if the operator or a moderator
+ * can. Without a limit a moderator could try any number of passwords.
+ */
+export function tooManyUnblocks(desk: Desk): string | undefined {
+  const { by, moderators: { loaded } } = desk;
+  if (by === undefined || !loaded) return undefined;
+  const now = desk.now();
+  const buckets = unblocks.get(loaded) ?? new Map<string, TokenBucket>();
+  const bucket = buckets.get(by) ?? new TokenBucket(UNBLOCKS, now);
+  unblocks.set(loaded, buckets.set(by, bucket));
+  if (bucket.waitMs(now, 1) === 0) {
+    bucket.take(1, now);
+    return undefined;
+  }
+  return `Cannot unblock: a moderator can do that ${UNBLOCKS.burst} times, and ` +
+    `then once in ${timeText(1_000 / UNBLOCKS.perSecond)}. Ask the operator.`;
+}
+
+/** How often a moderator can lift locks. */
+const UNBLOCKS: Rate = { perSecond: 1 / 360, burst: 10 };
+
+/** What each moderator has left, by name. */
+const unblocks = new WeakMap<Moderators, Map<string, TokenBucket>>();
 
 /**
  * Why a moderator cannot do something to a target: it is the moderator's own, or

@@ -25,6 +25,7 @@ import {
   warning,
   type Words,
 } from "./desk.ts";
+import { tooManyUnblocks } from "./moderators.ts";
 import { localTime } from "./screen.ts";
 
 /** Lists the accounts. */
@@ -65,6 +66,8 @@ export async function unblock(desk: Desk, { first }: Words): Promise<string> {
   const accounts = await desk.accounts.load();
   const target = parseTarget(first);
   if (!target) return noTarget(desk, "unblock", first);
+  const forbidden = tooManyUnblocks(desk);
+  if (forbidden) return forbidden;
   const network = target.kind === "address" ? parseNetwork(first) : undefined;
   if (network) return await unblockNetwork(desk, network, targetText(target));
   const account = accounts.named(first);

@@ -243,10 +243,11 @@ async function history(
 
 /** @throws {ChatError} 122 if the user is no moderator, or may not do that. */
 async function moderate(
-  { account, remote, user }: Registered,
+  registered: Registered,
   { moderate, moderators }: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
+  const { account } = registered;
   if (!account || !moderators.loaded?.has(account)) {
     throw new ChatError(122, "Cannot do that: you are no moderator");
   }
@@ -254,7 +255,7 @@ async function moderate(
   if (line === "" || /[\r\n]/.test(line)) {
     throw malformed("the body is not one line with a command");
   }
-  return encode("MODERATED", [], {}, await moderate(user, remote, line));
+  return encode("MODERATED", [], {}, await moderate(registered, line));
 }
 
 /** A client that answers a PING has everything that was sent before it. */

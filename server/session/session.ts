@@ -263,11 +263,7 @@ export interface Context extends Clock {
    *
    * @throws {ChatError} 122 if only the operator may do that.
    */
-  moderate(
-    by: Registered["user"],
-    remote: string,
-    line: string,
-  ): Promise<string>;
+  moderate(by: Registered, line: string): Promise<string>;
   /** Undefined for a server alone. */
   readonly alternates?: Alternates | undefined;
   /** Where the web client is; set when it is served. */

@@ -52,8 +52,12 @@ export async function signUp(
     ...{ accounts, name, verifier, user, retryAfter },
   });
   const { moderators, settings } = context;
-  if (settings.moderators.length > 0) {
-    await (await moderators.load()).appoint(settings.moderators);
+  // Only this one: the operator can have ended since that others are moderators.
+  const appointed = settings.moderators.filter((one) =>
+    one.toLowerCase() === name.toLowerCase()
+  );
+  if (appointed.length > 0) {
+    await (await moderators.load()).appoint(appointed);
   }
   if (user) {
     user.account = account;

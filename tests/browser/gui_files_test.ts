@@ -9,7 +9,7 @@ import { tempFolder } from "../tools/temp.ts";
 Deno.test("what is dropped on the page arrives at a terminal, whole", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
   const photo = noise(3_000_000);
@@ -33,7 +33,7 @@ Deno.test("what is dropped on the page arrives at a terminal, whole", async () =
 Deno.test("a folder is dropped with all that is in it, empty things too", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
   const [a, b] = [noise(70_000), noise(300_001)];
@@ -65,7 +65,7 @@ Deno.test("what a terminal offers is shown, accepted and received", async () => 
   using to = tempFolder();
   writeFiles(from.path, { "notes.pdf": 1_000_000 });
   await using server = quietServer();
-  await using page = await servePage({ folder: to.path });
+  await using page = servePage({ folder: to.path });
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port);
 
@@ -89,7 +89,7 @@ Deno.test("a second file in the same session is asked about as well", async () =
   using to = tempFolder();
   writeFiles(from.path, { a: 10, b: 20 });
   await using server = quietServer();
-  await using page = await servePage({ folder: to.path });
+  await using page = servePage({ folder: to.path });
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port);
 
@@ -110,7 +110,7 @@ Deno.test("offers are declined, either way, and both are told", async () => {
   using from = tempFolder();
   writeFiles(from.path, { a: 10 });
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port);
 
@@ -138,7 +138,7 @@ Deno.test("who takes an offer back, or is gone, is told of on the page", async (
   using from = tempFolder();
   writeFiles(from.path, { a: 10 });
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port);
 
@@ -153,7 +153,7 @@ Deno.test("who takes an offer back, or is gone, is told of on the page", async (
 Deno.test("a transfer is cancelled on the page while it runs", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
@@ -171,7 +171,7 @@ Deno.test("a transfer is cancelled on the page while it runs", async () => {
 
 Deno.test("an offer is taken back just when it is accepted, and both are told", async () => {
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port);
 
@@ -194,7 +194,7 @@ Deno.test("an offer is taken back just when it is accepted, and both are told", 
 Deno.test("the page is told of each transfer how far it is", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   const downloads = ["--downloads", to.path];
   await using bob = await terminal("bob", server.port, ...downloads);
@@ -220,7 +220,7 @@ Deno.test("the page is told of each transfer how far it is", async () => {
 Deno.test("a page that goes ends what it sends, and the other side is told", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
   {
@@ -239,7 +239,7 @@ Deno.test("a page that goes ends what it sends, and the other side is told", asy
 Deno.test("a file that the page has no more ends its transfer for both", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
 
@@ -254,7 +254,7 @@ Deno.test("a file that the page has no more ends its transfer for both", async (
 Deno.test("a file of a dropped folder that the page has no more does not end the others", async () => {
   using to = tempFolder();
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
   const photo = noise(300_000);
@@ -275,10 +275,10 @@ Deno.test("a terminal gets what --gui --share shares, and nothing of a page with
   using to = tempFolder();
   writeFiles(shared.path, { "a.txt": 5_000 });
   await using server = quietServer();
-  await using page = await servePage({
+  await using page = servePage({
     shared: await SharedFolder.open(shared.path),
   });
-  await using plain = await servePage();
+  await using plain = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using carol = await PagePlayer.enter(plain, server.port, "carol");
   await using bob = await terminal("bob", server.port, "--downloads", to.path);
@@ -299,7 +299,7 @@ Deno.test("with --no-listen nobody offers files, and the page may", async () => 
   using from = tempFolder();
   writeFiles(from.path, { a: 10 });
   await using server = quietServer();
-  await using page = await servePage({ listens: false });
+  await using page = servePage({ listens: false });
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   await using bob = await terminal("bob", server.port);
 
@@ -313,7 +313,7 @@ Deno.test("with --no-listen nobody offers files, and the page may", async () => 
 
 Deno.test("what is posted is refused", async () => {
   await using server = quietServer();
-  await using page = await servePage();
+  await using page = servePage();
   await using alice = await PagePlayer.enter(page, server.port, "alice");
   const bytes = new Uint8Array(100_000);
 
@@ -332,7 +332,7 @@ for (
 ) {
   Deno.test(`a page that says ${nonsense} is hung up on`, async () => {
     await using server = quietServer();
-    await using page = await servePage();
+    await using page = servePage();
     await using alice = await PagePlayer.enter(page, server.port, "alice");
 
     alice.sayNonsense(`${nonsense}\n`);

@@ -61,7 +61,7 @@ pageTest(
   "a page on another port gets the cookie, and nothing by it",
   async () => {
     await using server = quietServer();
-    await using local = await servePage();
+    await using local = servePage();
     using other = await otherPage();
     await using alice = await Person.open(browser(), local.address);
     await join(alice, server.port);
@@ -99,7 +99,7 @@ pageTest(
   "a page of --gui goes on after a reload and in a second tab",
   async () => {
     await using server = quietServer();
-    await using local = await servePage();
+    await using local = servePage();
     await using alice = await Person.open(browser(), local.address);
     await join(alice, server.port);
     const { page } = alice;
@@ -123,7 +123,7 @@ pageTest(
 
 pageTest("a link with other words harms no tab of a page", async () => {
   await using server = quietServer();
-  await using local = await servePage();
+  await using local = servePage();
   await using alice = await Person.open(browser(), local.address);
   await join(alice, server.port);
   const { page } = alice;
@@ -145,7 +145,7 @@ pageTest("a link with other words harms no tab of a page", async () => {
 
 pageTest("another program on the port of a page is told nothing", async () => {
   await using server = quietServer();
-  const local = await servePage();
+  const local = servePage();
   await using alice = await Person.open(browser(), local.address);
   await join(alice, server.port);
   await local[Symbol.asyncDispose]();
@@ -174,7 +174,7 @@ pageTest("another program on the port of a page is told nothing", async () => {
 });
 
 Deno.test("the words of a page are in no address of a command line", async () => {
-  await using local = await servePage();
+  await using local = servePage();
   const { word, proof } = await openAddress(local);
 
   assertMatch(word + proof, /^[0-9a-f]{64}$/);

@@ -49,7 +49,7 @@ async function status(
 }
 
 Deno.test("the address is good once, and gives what stands for it", async () => {
-  await using page = await servePage();
+  await using page = servePage();
   const address = new URL(page.address);
 
   const first = await status(address);
@@ -82,7 +82,7 @@ for (
   ] as const
 ) {
   Deno.test(`a browser that has ${why} gets no page of --gui`, async () => {
-    await using page = await servePage();
+    await using page = servePage();
 
     const answer = await status(new URL(path, page.address), headers);
 
@@ -92,7 +92,7 @@ for (
 }
 
 Deno.test("a name that leads to this computer gets no page of --gui", async () => {
-  await using page = await servePage();
+  await using page = servePage();
   const { port, search } = new URL(page.address);
   using conn = await Deno.connect({
     hostname: "127.0.0.1",
@@ -125,7 +125,7 @@ for (
   ] as const
 ) {
   Deno.test(`a WebSocket to ${path} of --gui with ${what} is ${expected}`, async () => {
-    await using page = await servePage();
+    await using page = servePage();
     const entry = await openAddress(page);
 
     const socket = openPageSocket(page, path, { ...entry, ...change });
@@ -144,7 +144,7 @@ for (
 
 Deno.test("a server that does not hang up is left soon after its page has", async () => {
   const silent = silentWire();
-  await using page = await serveLocally({
+  await using page = serveLocally({
     settings: {},
     dial: () => Promise.resolve(silent),
     files: pageFiles({}),
@@ -290,9 +290,12 @@ async function saidUntil(
   last: string,
 ): Promise<string> {
   let said = "";
+  let isAsked = false;
   for await (const text of client.stdout.pipeThrough(new TextDecoderStream())) {
     said += text;
-    if (said.includes(last)) client.kill("SIGINT");
+    if (isAsked || !said.includes(last)) continue;
+    isAsked = true;
+    client.kill("SIGINT");
   }
   assertEquals((await client.status).code, 130);
   return said;
@@ -403,7 +406,7 @@ Deno.test({
       terminal: undefined,
       complain: () => {},
     });
-    await using local = await serveLocally({
+    await using local = serveLocally({
       settings: {},
       dial: (asked, signal) => servers.dial(asked, signal),
       files: pageFiles({}),

@@ -42,7 +42,7 @@ function terminalOf(...answers: readonly string[]) {
 }
 
 /** The program behind a page, without its process. */
-async function openProgram(
+function openProgram(
   { folder, terminal, fingerprint }: {
     folder: string;
     terminal?: ReturnType<typeof terminalOf>;
@@ -56,7 +56,7 @@ async function openProgram(
     terminal,
     complain: (line) => complaints.push(line),
   });
-  const page = await serveLocally({
+  const page = serveLocally({
     settings: { tls: true },
     dial: (asked, signal) => servers.dial(asked, signal),
     files: pageFiles({}),
@@ -107,7 +107,7 @@ Deno.test("a page reaches a server with TLS whose fingerprint was given", async 
   await using server = await startTlsServer();
   const fingerprint = fingerprintOf(server).replaceAll(":", "").toLowerCase();
   const at = { folder: folder.path, fingerprint };
-  await using program = await openProgram(at);
+  await using program = openProgram(at);
   using page = await openPage(program.address);
 
   const answer = await page.enter(server.tlsPort);
@@ -119,7 +119,7 @@ Deno.test("a page reaches a server with TLS whose fingerprint was given", async 
 Deno.test("without a terminal a new certificate is refused, and the program says how to go on", async () => {
   using folder = tempFolder();
   await using server = await startTlsServer();
-  await using program = await openProgram({ folder: folder.path });
+  await using program = openProgram({ folder: folder.path });
   using page = await openPage(program.address);
 
   const [answer] = [
@@ -145,14 +145,14 @@ Deno.test("a new certificate is asked about on the terminal, and remembered", as
   const terminal = terminalOf("no", "what?", "yes");
   await using server = await startTlsServer();
   const at = { folder: folder.path, terminal };
-  await using program = await openProgram(at);
+  await using program = openProgram(at);
   using page = await openPage(program.address);
 
   const refused = await page.enter(server.tlsPort);
   const asked = await page.enter(server.tlsPort);
   await within(terminal.told, () => "the terminal");
   const answer = await page.enter(server.tlsPort);
-  await using later = await openProgram({ folder: folder.path });
+  await using later = openProgram({ folder: folder.path });
   using laterPage = await openPage(later.address);
   const known = await laterPage.enter(server.tlsPort);
 
@@ -172,7 +172,7 @@ Deno.test("an attacker in the middle gets nothing of what the page sends", async
   await using middle = await Interceptor.before(server);
   const fingerprint = fingerprintOf(server).replaceAll(":", "").toLowerCase();
   const at = { folder: folder.path, fingerprint };
-  await using program = await openProgram(at);
+  await using program = openProgram(at);
   using page = await openPage(program.address);
 
   const answer = await page.enter(middle.port);
@@ -188,7 +188,7 @@ Deno.test("an attacker in the middle gets nothing of what the page sends", async
 Deno.test("a page of --gui --tls is told what is no server, and who speaks no TLS", async () => {
   using folder = tempFolder();
   await using server = await startTlsServer();
-  await using program = await openProgram({ folder: folder.path });
+  await using program = openProgram({ folder: folder.path });
   using page = await openPage(program.address);
 
   const wrongPort = await page.enter(server.port);
@@ -227,7 +227,7 @@ Deno.test({
       }
       const [address = ""] = /http:\S+/.exec(said) ?? [];
       await using alice = await Person.open(browser, address);
-      assertEquals(await alice.page.getByText("Encrypted (TLS)").count(), 1);
+      await alice.page.getByText("Encrypted (TLS)").waitFor();
       await alice.comeIn("alice");
       await alice.say("hello");
       await alice.allSent();
@@ -252,7 +252,7 @@ Deno.test("a page goes on at a server of which it was told, with that certificat
     fingerprintOf(server).replaceAll(":", "").toLowerCase();
   const fingerprint = print(home);
   const terminal = terminalOf();
-  await using program = await openProgram({
+  await using program = openProgram({
     ...{ folder: folder.path, fingerprint, terminal },
   });
   using page = await openPage(program.address);

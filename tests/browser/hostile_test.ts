@@ -80,7 +80,7 @@ pageTest(
   "what people say is shown as they have typed it, and is nothing else",
   async () => {
     const server = startTestServer({ history: 100 });
-    const web = await serveWebSockets(server);
+    const web = serveWebSockets(server);
     try {
       using mallory = await RawClient.enter(server.port, "mallory", "#default");
       await using alice = await Person.enter(
@@ -168,7 +168,7 @@ const NEWS =
 
 pageTest("a hostile server cannot say more than text either", async () => {
   using server = new FakeServer();
-  await using local = await serveLocally({
+  await using local = serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: ({ host, port }) =>
       Deno.connect({ hostname: host, port: Number(port) }),

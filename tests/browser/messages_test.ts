@@ -13,7 +13,7 @@ async function openPage(
   server: FakeServer,
   { now, history }: { now: string; history: string },
 ) {
-  const local = await serveLocally({
+  const local = serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: ({ host, port }) =>
       Deno.connect({ hostname: host, port: Number(port) }),

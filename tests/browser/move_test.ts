@@ -80,7 +80,7 @@ async function checkMove(
 pageTest("a page goes on at another server", async () => {
   await using place = openServer();
   const { server, stack } = place;
-  const web = stack.use(await serveWebSockets(server));
+  const web = stack.use(serveWebSockets(server));
   const proxy = stack.use(await FaultProxy.open({ target: web.port }));
   place.tell("http", proxy.port, web.port);
   const url = `http://127.0.0.1:${proxy.port}/`;
@@ -93,7 +93,7 @@ pageTest("a page over HTTPS goes on at another server over HTTPS", async () => {
   await using place = openServer();
   const { server, stack } = place;
   const web = stack.use(
-    await startWeb({
+    startWeb({
       hostname: "127.0.0.1",
       port: 0,
       tls: await newCertificate(),
@@ -123,7 +123,7 @@ pageTest("a page of client.ts --gui goes on at another server", async () => {
     complain: () => {},
   });
   const local = stack.use(
-    await serveLocally({
+    serveLocally({
       settings: { server: "127.0.0.1", port: proxy.port },
       dial: (asked, signal) => servers.dial(asked, signal),
       files: pageFiles({ listens: false }),
@@ -140,7 +140,7 @@ pageTest(
   async () => {
     await using place = openServer();
     const { server, stack } = place;
-    const web = stack.use(await serveWebSockets(server));
+    const web = stack.use(serveWebSockets(server));
     const proxy = stack.use(await FaultProxy.open({ target: web.port }));
     place.tell("http", web.port); // and of the place of the page it does not know
     const url = `http://127.0.0.1:${proxy.port}/`;
@@ -175,7 +175,7 @@ pageTest(
   async () => {
     await using place = openServer();
     const { server, stack } = place;
-    const web = stack.use(await serveWebSockets(server));
+    const web = stack.use(serveWebSockets(server));
     const proxy = stack.use(await FaultProxy.open({ target: web.port }));
     const url = `http://127.0.0.1:${proxy.port}/`;
     await using alice = await Person.enter(browser(), url, "alice");

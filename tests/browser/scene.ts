@@ -65,7 +65,7 @@ function sceneTest(
 ): void {
   pageTest(name, async () => {
     const server = startTestServer(options);
-    const web = await serveWebSockets(server);
+    const web = serveWebSockets(server);
     await using people = new AsyncDisposableStack();
     people.use(server);
     people.use(web);

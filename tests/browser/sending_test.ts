@@ -139,6 +139,7 @@ sceneTest(
       2,
     );
     await alice.click("Disconnect");
+    await page.getByRole("button", { name: "Join", exact: true }).waitFor();
     assertEquals(await page.evaluate("sessionStorage.length"), 0);
     await page.reload();
     await page.getByRole("button", { name: "Join", exact: true }).waitFor();

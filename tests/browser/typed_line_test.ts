@@ -93,7 +93,7 @@ for (const [client, open] of Object.entries(CLIENTS)) {
     pageTest(`${client}: ${name}`, async () => {
       if (client === "terminal" && !isInstalled("tmux")) return;
       const server = startTestServer();
-      const web = await serveWebSockets(server);
+      const web = serveWebSockets(server);
       try {
         using bob = await RawClient.enter(server.port, "bob", "#default");
         using eve = await RawClient.enter(server.port, "eve", "#default");

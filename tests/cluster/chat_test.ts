@@ -1,9 +1,11 @@
 /** Three servers of Parley are one chat. */
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { logIn, signedUp } from "../tools/account_tools.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import { lastingPort } from "../tools/net/test_server.ts";
 import { Process } from "../tools/server_process.ts";
+import { tempFolder } from "../tools/temp.ts";
 import { needs } from "../tools/system/skips.ts";
 import { type NatsServers, natsTest } from "./nats_servers.ts";
 
@@ -176,6 +178,13 @@ natsTest(
     );
     await alice.send("SEND #one\nContent-length: 5\n\nhello");
     await alice.next("SENT");
+
+    using folder = tempFolder();
+    await first.type(`backup ${folder.path}/copy.db\n`);
+    await first.out.until(/Copied all messages and accounts to .*copy\.db/);
+    using copy = new DatabaseSync(`${folder.path}/copy.db`);
+    const row = copy.prepare("SELECT count(*) AS count FROM messages").get();
+    assertEquals(row, { __proto__: null, count: 1 });
 
     await second.type("kick ALICE he spams\n");
     await second.out.until(/Disconnected alice, on s0\n/);

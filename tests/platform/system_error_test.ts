@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import {
   errorCode,
   errorNumber,
+  isGoneBefore,
   systemText,
 } from "../../platform/system_error.ts";
 import type { System } from "../../platform/system.ts";
@@ -82,3 +83,21 @@ for (
     assertEquals([errorNumber(error), systemText(error)], [number, text]);
   });
 }
+
+Deno.test("isGoneBefore() knows a client that is gone on each system", () => {
+  const invalid = new TypeError("invalid argument"); // of a reset one on Windows
+  const expected: [error: Error, linux: boolean, windows: boolean][] = [
+    [new Deno.errors.NotConnected(), true, true],
+    [new Deno.errors.ConnectionAborted(), true, true],
+    [new Deno.errors.ConnectionReset(), true, true],
+    [invalid, false, true],
+    [new Error("Too many open files"), false, false],
+    [new Deno.errors.BadResource(), false, false],
+  ];
+
+  for (const [error, linux, windows] of expected) {
+    assertEquals(isGoneBefore(error, "linux"), linux, error.name);
+    assertEquals(isGoneBefore(error, "darwin"), linux, error.name);
+    assertEquals(isGoneBefore(error, "windows"), windows, error.name);
+  }
+});

@@ -110,7 +110,7 @@ Deno.test(needs("xdg-open", {
     using hers = tempFolder();
     using his = tempFolder();
     await using server = quietServer();
-    await using page = await servePage({ folder: his.path });
+    await using page = servePage({ folder: his.path });
     const { program, address } = await openPage(hers.path);
     const [photo, notes] = [noise(100_000), noise(1_000)];
     {

@@ -1,9 +1,10 @@
 /** The page's port counts for its addresses, with all else that they do. */
 import type { Socket } from "node:net";
 import { assert, assertEquals } from "@std/assert";
-import { pageMeter } from "../../server/page_meter.ts";
+import { callerLimits, pageMeter } from "../../server/page_meter.ts";
 import { DEFAULT_RATES, NO_RATES } from "../../server/limits/rates.ts";
 import { certificateFor } from "../../server/certificate.ts";
+import { CALLER_LIMITS } from "../../web/serve/callers.ts";
 import { startWeb } from "../../web/serve/serve.ts";
 import { connectFrom } from "../tools/net/connect_from.ts";
 import { startTestServer } from "../tools/net/test_server.ts";
@@ -34,7 +35,7 @@ for (const way of ["HTTP", "HTTPS"]) {
     const tls = way === "HTTPS"
       ? await certificateFor({ db: ":memory:" })
       : undefined;
-    using web = await startWeb({
+    using web = startWeb({
       hostname: "127.0.0.1",
       port: 0,
       ...(tls ? { tls } : {}),
@@ -123,6 +124,16 @@ Deno.test("frames without a message count for their WebSocket, and for its addre
   assertEquals(shared, [0, 500]);
   assertEquals(elsewhere, 0);
   assertEquals([first, third].map((frames) => frames!.count(0)), [0, 0]);
+});
+
+Deno.test("with --no-limits one address can have all connections to the page", () => {
+  const total = CALLER_LIMITS.total;
+
+  const lifted = callerLimits({ maxConnectionsPerAddress: Infinity });
+  const normal = callerLimits({ maxConnectionsPerAddress: 500 });
+
+  assertEquals(lifted, { total, perAddress: Infinity });
+  assertEquals(normal, CALLER_LIMITS);
 });
 
 Deno.test("with --no-limits nothing waits", async () => {

@@ -46,6 +46,27 @@ export function pageTest(name: string, fn: () => Promise<void>): void {
   Deno.test(skippedIf(why, { name, ...options, fn }));
 }
 
+/**
+ * What Chromium says of all that it loads when this computer gets an address, or loses
+ * one, such as that of a container: no option keeps it from that.
+ */
+const NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED";
+
+/** Loads a page, again if the network has changed meanwhile. */
+async function load(page: Page, url: string): Promise<void> {
+  let isWhole = false;
+  page.on("requestfailed", (request) => {
+    if (request.failure()?.errorText === NETWORK_CHANGED) isWhole = false;
+  });
+  for (let open = () => page.goto(url); !isWhole; open = () => page.reload()) {
+    isWhole = true;
+    await open().catch((error: Error) => {
+      if (!error.message.includes(NETWORK_CHANGED)) throw error;
+      isWhole = false;
+    });
+  }
+}
+
 /** A user with a page, and the errors of that page. */
 export class Person implements AsyncDisposable {
   /** For everything that has no method here. */
@@ -62,6 +83,7 @@ export class Person implements AsyncDisposable {
     page.on("console", (message) => {
       // A server that cannot be reached is no fault of the page.
       if (message.text().includes("WebSocket connection to")) return;
+      if (message.text().includes(NETWORK_CHANGED)) return;
       if (message.type() === "error") this.complaints.push(message.text());
     });
   }
@@ -80,7 +102,7 @@ export class Person implements AsyncDisposable {
     const page = await context.newPage();
     await prepare?.(page);
     const person = new Person(page, name);
-    await page.goto(url);
+    await load(page, url);
     return person;
   }
 

@@ -20,7 +20,7 @@ import { RawClient, SocketWithHeaders } from "./net/raw_client.ts";
 import { within } from "./net/within.ts";
 
 /** Serves a page whose files go to `parts.folder`, on this computer alone. */
-export function servePage(parts: PageFilesOptions = {}): Promise<LocalPage> {
+export function servePage(parts: PageFilesOptions = {}): LocalPage {
   return serveLocally({
     settings: {},
     dial: ({ host, port }) =>

@@ -122,7 +122,7 @@ export async function withProgram(
   options: BrowserContextOptions = {},
 ): Promise<void> {
   await using server = startTestServer();
-  await using local = await serveLocally({
+  await using local = serveLocally({
     settings: { name: "alice", server: "127.0.0.1", port: server.port },
     dial: ({ host, port }) =>
       Deno.connect({ hostname: host, port: Number(port) }),

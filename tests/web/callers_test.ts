@@ -45,7 +45,7 @@ async function openWeb(
   { certified }: { certified: boolean },
 ) {
   const tls = certified ? await certificateFor({ db: ":memory:" }) : undefined;
-  const web = await startWeb({
+  const web = startWeb({
     hostname: "127.0.0.1",
     port: 0,
     callers: { total: 3, perAddress: 3 },
@@ -62,8 +62,8 @@ async function openWeb(
 /** A connection, as far as it is counted. */
 function fakeCaller() {
   const fake = {
-    destroyed: false,
-    destroy: () => void (fake.destroyed = true),
+    closed: false,
+    close: () => void (fake.closed = true),
   };
   return fake;
 }
@@ -78,8 +78,8 @@ function add(callers: Callers, host: string, count: number) {
 }
 
 /** Which of them were ended. */
-function ended(callers: readonly { destroyed: boolean }[]): boolean[] {
-  return callers.map(({ destroyed }) => destroyed);
+function ended(callers: readonly { closed: boolean }[]): boolean[] {
+  return callers.map(({ closed }) => closed);
 }
 
 Deno.test("the address with most connections loses the oldest, and no other loses any", () => {

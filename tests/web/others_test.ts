@@ -6,11 +6,11 @@ import { ask, UPGRADE } from "../tools/net/ask_http.ts";
 import { newCertificate } from "../tools/net/tls_tools.ts";
 
 /** The web client of a server that knows of others. */
-async function openWeb(
+function openWeb(
   others: OtherServer[],
   tls?: Parameters<typeof startWeb>[0]["tls"],
 ) {
-  return await startWeb({
+  return startWeb({
     hostname: "127.0.0.1",
     port: 0,
     others: () => others,
@@ -39,7 +39,7 @@ async function policyOf(port: number, path = "/", more: string[] = []) {
 
 Deno.test("a page may connect to the others that its server knows when it is loaded", async () => {
   const others: OtherServer[] = [];
-  using web = await openWeb(others);
+  using web = openWeb(others);
 
   const alone = await policyOf(web.port);
   others.push(B, { hostname: "10.0.0.3", ports: { http: 80 } });
@@ -53,7 +53,7 @@ Deno.test("a page may connect to the others that its server knows when it is loa
 
 Deno.test("a page that a browser has gets the policy of now (RFC 9111, 4.3.4)", async () => {
   const others: OtherServer[] = [];
-  using web = await openWeb(others);
+  using web = openWeb(others);
   const { tag } = await policyOf(web.port);
 
   others.push(B);
@@ -69,9 +69,9 @@ Deno.test("a page over HTTPS connects over HTTPS alone, and no page to what a po
     { hostname: "lab3", ports: { http: 8080 } },
     { hostname: "fd00::4", ports: { http: 8080, https: 8443 } },
   ];
-  using web = await openWeb(others);
+  using web = openWeb(others);
   const certificate = await newCertificate();
-  using secure = await openWeb(others, certificate);
+  using secure = openWeb(others, certificate);
 
   assertEquals(
     (await policyOf(web.port)).connect,
@@ -108,7 +108,7 @@ for (
   ] as const
 ) {
   Deno.test(`a page of ${origin} may ${passes ? "" : "not "}open a WebSocket, and load nothing`, async () => {
-    using web = await openWeb([B]);
+    using web = openWeb([B]);
     const from = `Origin: ${origin}`;
 
     const opened = await ask(web.port, ["GET /ws HTTP/1.1", from, ...UPGRADE]);

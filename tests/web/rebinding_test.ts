@@ -15,7 +15,7 @@ for (
   ] as const
 ) {
   Deno.test(`a page whose name leads to this computer is refused ${what}`, async () => {
-    using web = await startWeb({
+    using web = startWeb({
       hostname: "127.0.0.1",
       port: 0,
       welcome: (wire) => wire.close(),
@@ -42,7 +42,7 @@ Deno.test("a renewed certificate has its names from then on", async () => {
   };
   const tls = await named("old.example");
   const hostname = "127.0.0.1";
-  using web = await startWeb({ hostname, port: 0, tls, welcome: () => {} });
+  using web = startWeb({ hostname, port: 0, tls, welcome: () => {} });
   const statuses = async (cert: string) => {
     const caCerts = [cert];
     const found: string[] = [];
@@ -89,7 +89,7 @@ Deno.test("server.ts --web-name serves the page by further names too", async () 
 pageTest(
   "a browser that is led here by another name gets no script and no chat",
   async () => {
-    using web = await startWeb({
+    using web = startWeb({
       hostname: "127.0.0.1",
       port: 0,
       welcome: (wire) => wire.close(),

@@ -2,8 +2,6 @@
  * Requests on one connection: what a client that reads nothing can have, and how
  * long the server waits for it.
  */
-import { once } from "node:events";
-import { Duplex } from "node:stream";
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { textAnswer } from "../../web/serve/answer.ts";
 import {
@@ -13,6 +11,7 @@ import {
   type Patience,
 } from "../../web/serve/requests.ts";
 import { startWeb } from "../../web/serve/serve.ts";
+import { Visitor } from "../../web/serve/visitor.ts";
 import { within } from "../tools/net/within.ts";
 import { TestClock, timersOn } from "../tools/test_clock.ts";
 
@@ -24,26 +23,39 @@ function connection(
   patience: Partial<Patience> = {},
   turn: () => Promise<void> | undefined = () => undefined,
 ) {
+  const closed = Promise.withResolvers<null>();
+  const failed = closed.promise.then(() => {
+    throw new Deno.errors.BadResource("closed");
+  });
+  failed.catch(() => {});
+  let writing = Promise.withResolvers<() => void>();
   const state = {
     answers: 0,
-    /** Takes what was written last. */
-    take: () => {},
+    /** Resolves when an answer is written, with what takes it. */
+    get written() {
+      return writing.promise;
+    },
     read: 0,
-    written: "",
   };
-  const socket = new Duplex({
-    read() {
-      const bytes = requests.slice(state.read, state.read + 1_024);
-      state.read += bytes.length;
-      if (bytes) this.push(bytes);
+  const visitor = new Visitor({
+    read(buffer) {
+      const left = new TextEncoder().encode(requests.slice(state.read));
+      const part = left.subarray(0, buffer.length);
+      buffer.set(part);
+      state.read += part.length;
+      return part.length > 0 ? Promise.resolve(part.length) : closed.promise;
     },
-    write(bytes, _encoding, done) {
-      state.written += bytes;
-      state.take = done;
-      socket.emit("written");
+    write(bytes) {
+      const taken = Promise.withResolvers<number>();
+      const { resolve } = writing;
+      writing = Promise.withResolvers();
+      resolve(() => taken.resolve(bytes.length));
+      return Promise.race([taken.promise, failed]);
     },
+    closeWrite: () => Promise.resolve(),
+    close: () => closed.resolve(null),
   });
-  const served = answerRequests(socket, {
+  const served = answerRequests(visitor, {
     patience: { ...PATIENCE, ...patience },
     maxRequests: MAX_REQUESTS,
     countRequest: () => 0,
@@ -53,22 +65,21 @@ function connection(
       return textAnswer(asked, { status: 404, text: "" });
     },
   });
-  return { socket, state, served };
+  return { visitor, state, served };
 }
 
 Deno.test("a request is answered when the system has taken the answer to the last", async () => {
-  const { socket, state, served } = connection(REQUEST.repeat(10_000));
+  const { visitor, state, served } = connection(REQUEST.repeat(10_000));
 
   for (let answers = 1; answers <= 3; answers++) {
-    await within(once(socket, "written"), () => `answer ${answers}`);
+    const take = await within(state.written, () => `answer ${answers}`);
     await new Promise((resolve) => setImmediate(resolve));
     assertEquals(state.answers, answers);
-    state.take(); // now the next one is made
+    take(); // now the next one is made
   }
 
-  // What the socket reads ahead, and no more.
-  assertLess(state.read, 200_000);
-  socket.destroy();
+  assertLess(state.read, 3 * 2_048 + 1); // three reads, and no more
+  visitor.close();
   await served;
 });
 
@@ -80,11 +91,11 @@ for (
 ) {
   Deno.test(`a client that is late with its ${what} is disconnected`, async () => {
     const requests = what === "answer" ? REQUEST : "GET / HTTP/1.1\r\n";
-    const { socket, served } = connection(requests, patience);
+    const { visitor, served } = connection(requests, patience);
 
     await within(served, () => "the end");
 
-    assert(socket.destroyed);
+    assert(visitor.isClosed);
   });
 }
 
@@ -93,7 +104,7 @@ Deno.test("the wait for an answer's turn does not count as the client's time", a
   using _timers = timersOn(clock);
   const asked = Promise.withResolvers<void>();
   const passed = Promise.withResolvers<void>();
-  const { socket, state, served } = connection(REQUEST, {}, () => {
+  const { visitor, state, served } = connection(REQUEST, {}, () => {
     asked.resolve();
     return passed.promise;
   });
@@ -101,10 +112,10 @@ Deno.test("the wait for an answer's turn does not count as the client's time", a
   await asked.promise;
   clock.pass(3 * PATIENCE.answerMs);
   passed.resolve();
-  await Promise.race([once(socket, "written"), served]);
+  await Promise.race([state.written, served]);
 
   assertEquals(state.answers, 1);
-  socket.destroy();
+  visitor.close();
   await served;
 });
 
@@ -117,7 +128,7 @@ async function ask(port: number, text: string): Promise<string> {
 }
 
 Deno.test("requests that are sent at once are answered in order, and so many on a connection", async () => {
-  using web = await startWeb({
+  using web = startWeb({
     hostname: "127.0.0.1",
     port: 0,
     welcome: () => {},
@@ -146,7 +157,7 @@ for (
   ] as const
 ) {
   Deno.test(`${JSON.stringify(request.slice(0, 20))} is answered ${status}, and nothing after it`, async () => {
-    using web = await startWeb({
+    using web = startWeb({
       hostname: "127.0.0.1",
       port: 0,
       welcome: () => {},

@@ -8,6 +8,7 @@ import {
   assertLess,
   assertMatch,
   assertRejects,
+  assertThrows,
 } from "@std/assert";
 import { certificateFor } from "../../server/certificate.ts";
 import { PATIENCE } from "../../web/serve/requests.ts";
@@ -29,7 +30,7 @@ useWebSockets();
  * Limit of the files that the page loads by itself, together, in bytes as they
  * are sent. Those for `--gui` count too.
  */
-const MAX_PAGE_BYTES = 64_499; // rounded, 64 KB
+const MAX_PAGE_BYTES = 65_499; // rounded, 65 KB
 
 /**
  * The same for files that it loads when its user does something, or its server tells
@@ -42,7 +43,7 @@ async function withPage(
   test: (origin: string, port: number) => Promise<void>,
 ): Promise<void> {
   const server = startTestServer();
-  const web = await serveWebSockets(server);
+  const web = serveWebSockets(server);
   try {
     await test(`http://127.0.0.1:${web.port}`, web.port);
   } finally {
@@ -101,7 +102,7 @@ async function load(
   return { sent, later };
 }
 
-Deno.test("the page names all of its files, and they are at most 64 KB as they are sent", async () => {
+Deno.test("the page names all of its files, and they are at most 65 KB as they are sent", async () => {
   await withPage(async (origin) => {
     const types = new Map<string, string>();
     const page = await load(origin, new Set(["/"]), types);
@@ -240,11 +241,33 @@ for (
   });
 }
 
+for (
+  const [what, status, line, instead] of [
+    ["a key that is too short", 400, /(?<=^Sec-WebSocket-Key: ).*/, "dGhlIHM="],
+    ["another version", 426, /^(Sec-WebSocket-Version): .*/, "$1: 8"],
+    ["no version", 426, /^Sec-WebSocket-Version: .*/, "A: 1"],
+    ["HEAD", 405, /^GET/, "HEAD"],
+  ] as const
+) {
+  Deno.test(`a request for a WebSocket with ${what} is answered ${status}`, async () => {
+    await withPage(async (_, port) => {
+      const lines = ["GET /ws HTTP/1.1", ...UPGRADE]
+        .map((each) => each.replace(line, instead));
+
+      const answer = await within(ask(port, lines), () => "the answer");
+
+      assertMatch(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
+      const told = /^Sec-WebSocket-Version: 13\r$/m.test(answer);
+      assertEquals(told, status === 426);
+    });
+  });
+}
+
 /** A WebSocket that was opened by the platform, and what it hears. */
 async function openSocket(
   server: TestServer,
 ): Promise<{ socket: WebSocket } & Disposable> {
-  const web = await serveWebSockets(server);
+  const web = serveWebSockets(server);
   const socket = new WebSocket(`ws://127.0.0.1:${web.port}/ws`);
   socket.binaryType = "arraybuffer";
   await new Promise((resolve) => socket.onopen = resolve);
@@ -297,7 +320,7 @@ Deno.test("the log tells from where a WebSocket comes", async () => {
 Deno.test("with a certificate the page and its WebSockets are behind TLS", async () => {
   const { cert, key } = await certificateFor({ db: ":memory:" });
   await using server = startTestServer();
-  using web = await startWeb({
+  using web = startWeb({
     hostname: "127.0.0.1",
     port: 0,
     tls: { cert, key },
@@ -347,7 +370,7 @@ for (
   Deno.test(`${what} at http:// on the port of https:// is answered ${answer.source.slice(11, 14)}`, async () => {
     const { cert, key } = await certificateFor({ db: ":memory:" });
     const hostname = "127.0.0.1";
-    using web = await startWeb({
+    using web = startWeb({
       hostname,
       port: 0,
       tls: { cert, key },
@@ -375,7 +398,7 @@ for (
 ) {
   Deno.test(`a client that sends ${JSON.stringify(begin)} to https:// and then nothing is disconnected`, async () => {
     const { cert, key } = await certificateFor({ db: ":memory:" });
-    using web = await startWeb({
+    using web = startWeb({
       hostname: "127.0.0.1",
       port: 0,
       tls: { cert, key },
@@ -393,7 +416,7 @@ for (
 }
 
 Deno.test("the page is served on a second address, until the end", async () => {
-  const web = await startWeb({
+  const web = startWeb({
     ...{ hostname: "::1", alsoOn: "127.0.0.1", welcome: () => {} },
     port: lastingPort(), // a free one of the first may be taken on the second
   });
@@ -414,7 +437,7 @@ Deno.test("the page is on no address if the second one cannot be used", async ()
   using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = other.addr;
 
-  await assertRejects(() =>
+  assertThrows(() =>
     startWeb({
       ...{ hostname: "::1", alsoOn: "127.0.0.1", port, welcome: () => {} },
     })

@@ -108,6 +108,7 @@ const STATUS: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   421: "Misdirected Request",
+  426: "Upgrade Required",
   431: "Request Header Fields Too Large",
 };
 

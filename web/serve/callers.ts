@@ -23,7 +23,7 @@ export const CALLER_LIMITS: CallerLimits = { total: 2_000, perAddress: 256 };
 /** A connection, as far as it is counted. */
 export interface Caller {
   /** Ends it at once. */
-  destroy(): void;
+  close(): void;
 }
 
 /** See the top of the file. */
@@ -57,14 +57,14 @@ export class Callers {
   /** Ends all connections. */
   endAll(): void {
     for (const own of this.#byNetwork.values()) {
-      for (const caller of own) caller.destroy();
+      for (const caller of own) caller.close();
     }
   }
 
   #endOldest(network: string, [oldest]: Iterable<Caller>): void {
     if (!oldest) return;
     this.remove(oldest, network);
-    oldest.destroy();
+    oldest.close();
   }
 
   #largest(): [network: string, own: Set<Caller>] {

@@ -1,153 +1,78 @@
 /**
- * The pace at which frames of a WebSocket are read. Messages count where they are
- * understood. Here the bytes count that are no part of a message, so the server
- * slows pongs, pings and frames without content, too. Frames take from the time of
- * their address: the server reads steps of 4 KB. After two milliseconds of steps all
- * other connections have their turn.
+ * Frames of WebSockets (RFC 6455, 5.2), as this server sends them.
+ *
+ * Each piece of the stream is one message of one frame. The receivers of a piece
+ * share its frame.
  *
  * @module
  */
-import { Buffer } from "node:buffer";
-import type { Duplex } from "node:stream";
-import type { WebSocket } from "ws";
-import { pause } from "./waiting.ts";
+import { releaseSpent, spend } from "../../core/net/memory.ts";
 
-/** What frames of one WebSocket count for. */
-export interface FrameMeter {
-  /**
-   * Counts bytes that are no part of a message: heads of frames, and pongs.
-   *
-   * @returns Milliseconds until more may be read.
-   */
-  count(bytes: number): number;
-  /** Resolves when a step may be read; undefined if that is now. */
-  begin(): Promise<void> | undefined;
-  /** Notes that the step after {@linkcode begin} was read, or will not be. */
-  end(): void;
-  /** Resolves when all other connections had a turn. */
-  nextTurn(): Promise<void>;
+/** What a frame is. */
+export const OPCODE = {
+  continuation: 0,
+  text: 1,
+  binary: 2,
+  close: 8,
+  ping: 9,
+  pong: 10,
+} as const;
+
+/** The bit that all control frames have, and no others. */
+export const CONTROL = 8;
+
+/** The bit of a message's last frame. */
+export const FIN = 0x80;
+
+/** Longest content of a control frame, in bytes. */
+export const MAX_CONTROL_BYTES = 125;
+
+/** Why a WebSocket is closed (RFC 6455, 7.4.1). */
+export const CLOSE = {
+  normal: 1_000,
+  protocolError: 1_002,
+  notUtf8: 1_007,
+  tooManyFragments: 1_008,
+  tooLong: 1_009,
+} as const;
+
+/**
+ * The frame of a message. A hub gives the same `bytes` to one receiver after the
+ * other: all get the same frame. Bytes that are spent are given back.
+ */
+export function frameOf(bytes: Uint8Array): Uint8Array {
+  if (bytes === last.bytes) return last.frame;
+  const frame = newFrame(OPCODE.binary, bytes);
+  if (releaseSpent(bytes)) spend(frame); // no other receiver has it
+  else last = { bytes, frame };
+  return frame;
 }
 
-/** Shortest head of a client's frame, in bytes (RFC 6455, 5.2). */
-const HEAD_BYTES = 6;
+/** The last piece, and its frame. */
+let last: { readonly bytes: Uint8Array; readonly frame: Uint8Array } = {
+  bytes: new Uint8Array(),
+  frame: Uint8Array.of(FIN | OPCODE.binary, 0),
+};
 
-/**
- * A frame counts for at least these bytes, its message included: one without content
- * takes the server as long as one with a line.
- */
-const MIN_FRAME_BYTES = 38;
+/** A frame Close; without a code if that is undefined. */
+export function closeFrame(code: number | undefined): Uint8Array {
+  const content = code === undefined ? [] : [code >> 8, code & 0xff];
+  return newFrame(OPCODE.close, Uint8Array.from(content));
+}
 
-/** Limit of bytes of one step. */
-const STEP_BYTES = 4_096;
-
-/** Steps take no longer than this without a turn for others, in milliseconds. */
-const TURN_MS = 2;
-
-/**
- * Lets `ws`, which made `opened` of `socket`, read no more than `meter` allows. A
- * message of up to `maxMessageBytes` can be under way. `ws` must not answer pings
- * itself.
- */
-export function paceFrames(
-  opened: WebSocket,
-  socket: Duplex,
-  { meter, maxMessageBytes }: { meter: FrameMeter; maxMessageBytes: number },
-): void {
-  // The listener by which `ws` gets bytes: from now on in steps.
-  const [feed] = socket.listeners("data");
-  if (!feed) return; // it is closed already
-  socket.removeListener("data", feed as () => void); // the cast: a listener is a function
-  let held: Buffer | undefined; // bytes that `ws` has not got
-  let pending = 0; // bytes that may be part of a message, or of none
-  let due = 0; // bytes that are part of no message
-  let missing = 0; // bytes by which reads are shorter than the shortest frame
-  let isResting = false;
-  let isReading = false;
-
-  let ping: Buffer | undefined; // the last one that is not answered
-  let isPonging = false;
-
-  const onControl = ({ length }: Uint8Array) =>
-    due += Math.max(HEAD_BYTES + length, MIN_FRAME_BYTES);
-  opened.on("ping", onControl).on("pong", onControl);
-  opened.on("ping", (data: Buffer) => ping = data);
-  opened.on("message", ({ length }: Uint8Array) => {
-    pending -= length;
-    due += Math.max(HEAD_BYTES, MIN_FRAME_BYTES - length);
-  });
-  socket.on("data", (bytes: Buffer) => {
-    missing += Math.max(0, MIN_FRAME_BYTES - bytes.length);
-    held = held ? Buffer.concat([held, bytes]) : bytes;
-    readHeld();
-  });
-  socket.on("resume", () => {
-    if (isResting) socket.pause(); // `ws` has resumed it
-    else readHeld();
-  });
-  socket.prependListener("close", () => {
-    if (!held) return;
-    held = undefined;
-    let rest; // dropped too, or `ws` would read it and leave a gap
-    do rest = socket.read(); while (rest !== null);
-  });
-
-  /** Gives `ws` what is held, unless the reader of the messages is behind. */
-  async function readHeld(): Promise<void> {
-    if (isReading) return;
-    isReading = true;
-    let startedAt = performance.now();
-    while (held && !socket.isPaused() && !socket.destroyed) {
-      const turn = meter.begin();
-      if (turn) await rest(turn);
-      const waitMs = socket.isPaused() ? 0 : readStep();
-      meter.end();
-      const isLong = held && performance.now() - startedAt > TURN_MS;
-      if (waitMs === 0 && !isLong) continue;
-      await rest(waitMs > 0 ? pause(socket, waitMs) : meter.nextTurn());
-      startedAt = performance.now();
-    }
-    isReading = false;
+/** A frame that is a whole message, or a control frame. It is not masked. */
+export function newFrame(opcode: number, content: Uint8Array): Uint8Array {
+  const { length } = content;
+  const headBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = new Uint8Array(headBytes + length);
+  frame[0] = FIN | opcode;
+  if (headBytes === 2) frame[1] = length;
+  else {
+    const view = new DataView(frame.buffer);
+    frame[1] = headBytes === 4 ? 126 : 127;
+    if (headBytes === 4) view.setUint16(2, length);
+    else view.setBigUint64(2, BigInt(length));
   }
-
-  /** @returns Milliseconds until the next step. */
-  function readStep(): number {
-    if (!held) return 0; // the socket was closed meanwhile
-    const step = held.subarray(0, STEP_BYTES);
-    held = step.length < held.length ? held.subarray(step.length) : undefined;
-    feed!.call(socket, step);
-    pong();
-    return countStep(step.length);
-  }
-
-  /**
-   * Answers the last ping alone (RFC 6455, 5.5.3), one at a time: a peer that sends
-   * many and reads nothing fills no queue.
-   */
-  function pong(): void {
-    if (!ping || isPonging) return;
-    isPonging = true;
-    opened.pong(ping, false, () => {
-      isPonging = false;
-      pong();
-    });
-    ping = undefined;
-  }
-
-  function countStep(bytes: number): number {
-    pending = Math.max(0, pending + bytes - due);
-    const over = pending - maxMessageBytes; // more than a message can have
-    if (over > 0) due += over;
-    if (over > 0) pending -= over;
-    const counted = due + missing;
-    due = missing = 0;
-    return counted > 0 ? meter.count(counted) : 0;
-  }
-
-  async function rest(until: Promise<void>): Promise<void> {
-    isResting = true;
-    socket.pause();
-    await until;
-    isResting = false;
-    if (!opened.isPaused) socket.resume();
-  }
+  frame.set(content, headBytes);
+  return frame;
 }

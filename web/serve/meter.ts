@@ -5,9 +5,23 @@
  *
  * @module
  */
-import type { FrameMeter } from "./frames.ts";
+/** What frames of one WebSocket count for. */
+export interface FrameMeter {
+  /**
+   * Counts bytes that are no part of a message: heads of frames, and pongs.
+   *
+   * @returns Milliseconds until more may be read.
+   */
+  count(bytes: number): number;
+  /** Resolves when what was read may be taken apart; undefined if that is now. */
+  begin(): Promise<void> | undefined;
+  /** Notes that this is done after {@linkcode begin}. */
+  end(): void;
+  /** Resolves when all other connections had a turn. */
+  nextTurn(): Promise<void>;
+}
 
-/** See the top of the file. A host is an IP address, as node:net tells it. */
+/** See the top of the file. A host is an IP address, as Deno tells it. */
 export interface Meter {
   /** Counts a connection. @returns Whether it may be served. */
   countConnection(host: string): boolean;
@@ -21,4 +35,6 @@ export interface Meter {
   countRequest(host: string): number;
   /** What the frames of a new WebSocket count for. */
   frames(host: string): FrameMeter;
+  /** Resolves when all other connections had a turn. */
+  nextTurn(): Promise<void>;
 }

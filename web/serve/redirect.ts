@@ -4,20 +4,25 @@
  *
  * @module
  */
-import type { Duplex } from "node:stream";
 import { type Answer, MALFORMED, textAnswer } from "./answer.ts";
 import type { Asked } from "./head.ts";
-import { read } from "./waiting.ts";
+import type { Visitor } from "./visitor.ts";
 
 /** The first byte of a TLS connection; no HTTP request begins with it. */
 const TLS_HANDSHAKE = 0x16;
 
+/** What is read to see that: most first messages of TLS fit. */
+const FIRST_BYTES = 2_048;
+
 /** Whether a client begins with TLS; undefined if it sends nothing, and ends. */
-export async function beginsTls(socket: Duplex): Promise<boolean | undefined> {
-  const first = await read(socket);
-  if (first === null) return undefined;
-  socket.unshift(first);
-  return first[0] === TLS_HANDSHAKE;
+export async function beginsTls(
+  visitor: Visitor,
+): Promise<boolean | undefined> {
+  const buffer = new Uint8Array(FIRST_BYTES);
+  const count = await visitor.read(buffer);
+  if (count === null) return undefined;
+  visitor.unread(buffer.subarray(0, count));
+  return buffer[0] === TLS_HANDSHAKE;
 }
 
 /** The answer to a request without TLS: the same, with TLS. */

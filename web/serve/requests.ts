@@ -4,13 +4,13 @@
  *
  * Not a server of node:http: in Deno 2.9.6 it reads on while its answers wait,
  * so a client that sends requests and reads nothing takes what memory there is.
- * Here it takes one answer, which shares the bytes of its file, and as many bytes
- * of later requests as the socket reads ahead. Each wait for the client has an end.
+ * Here it takes one answer, which shares the bytes of its file, and the head of one
+ * request. Each wait for the client has an end.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Duplex } from "node:stream";
+import { writeAll } from "../../core/net/stream.ts";
 import {
   type Answer,
   headOf,
@@ -20,7 +20,7 @@ import {
   TOO_LONG,
 } from "./answer.ts";
 import { type Asked, findHead } from "./head.ts";
-import { limited, pause, read, whileOpen } from "./waiting.ts";
+import type { Visitor } from "./visitor.ts";
 
 /** Limit of requests on one connection; a page has fewer files. */
 export const MAX_REQUESTS = 64;
@@ -48,8 +48,8 @@ export interface Answerer {
   turn(): Promise<void> | undefined;
   /** The answer to a request; undefined if it is for {@linkcode upgrade}. */
   answer(asked: Asked): Answer | undefined;
-  /** Takes over the connection. `rest` is what came after the request. */
-  upgrade?(asked: Asked, socket: Duplex, rest: Buffer): void;
+  /** Takes over the connection. What came after the request is unread. */
+  upgrade?(asked: Asked): void | Promise<void>;
 }
 
 /** Limits of waiting without an option. */
@@ -63,66 +63,64 @@ export const PATIENCE: Patience = {
 /** What is read and dropped after the last answer, in bytes. */
 const MAX_DROPPED_BYTES = 65_536;
 
-/** Answers what comes over `socket`, and closes it unless it was taken over. */
+/** Answers what comes from `visitor`, and closes it unless it was taken over. */
 export async function answerRequests(
-  socket: Duplex,
+  visitor: Visitor,
   answerer: Answerer,
 ): Promise<void> {
   const { maxRequests, patience } = answerer;
-  const heads = new Heads(socket);
+  const heads = new Heads(visitor);
   const deliver = (answer: Answer, isLast: boolean) =>
-    limited(socket, patience.answerMs, send(socket, answer, isLast));
+    visitor.within(patience.answerMs, send(visitor, answer, isLast));
   for (let left = maxRequests - 1; left >= 0; left--) {
     const isFirst = left === maxRequests - 1;
     const waitMs = isFirst ? patience.firstMs : patience.nextMs;
-    const next = await limited(socket, waitMs, heads.next());
+    const next = await visitor.within(waitMs, heads.next());
     if (next === undefined) break;
     if ("status" in next) {
       await deliver(textAnswer(GET, next), true);
       break;
     }
     const slowMs = answerer.countRequest();
-    if (slowMs > 0) await pause(socket, slowMs);
-    const turn = answerer.turn();
-    if (turn) await whileOpen(socket, turn);
-    if (socket.destroyed) return;
+    if (slowMs > 0) await visitor.pause(slowMs);
+    await answerer.turn();
+    if (visitor.isClosed) return;
     const answer = answerer.answer(next);
-    if (!answer) return answerer.upgrade?.(next, socket, heads.rest);
+    if (!answer) {
+      visitor.unread(heads.rest);
+      return await answerer.upgrade?.(next);
+    }
     const isLast = next.isLast || left === 0;
     if (!await deliver(answer, isLast) || isLast) break;
   }
-  await limited(socket, patience.endMs, heads.end());
-  socket.destroy();
+  await visitor.within(patience.endMs, heads.end());
+  visitor.close();
 }
 
 /** Sends an answer. @returns Whether the system has taken it. */
-function send(
-  socket: Duplex,
+async function send(
+  visitor: Visitor,
   answer: Answer,
   isLast: boolean,
 ): Promise<boolean> {
   const head = headOf(answer, { isLast, now: new Date() });
-  const { body } = answer;
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const taken = (error?: Error | null) => resolve(!error);
-  socket.cork(); // one write for both
-  if (body.length === 0) socket.write(head, taken);
-  else {
-    socket.write(head);
-    socket.write(body, taken);
+  try {
+    await writeAll(visitor, Buffer.from(head, "latin1"));
+    await writeAll(visitor, answer.body);
+    return true;
+  } catch {
+    return false; // the client is gone
   }
-  socket.uncork();
-  return promise;
 }
 
-/** The heads that a socket sends. */
+/** The heads that a client sends. */
 class Heads {
   /** What came after the last head. */
   rest: Buffer = NOTHING;
-  readonly #socket: Duplex;
+  readonly #visitor: Visitor;
 
-  constructor(socket: Duplex) {
-    this.#socket = socket;
+  constructor(visitor: Visitor) {
+    this.#visitor = visitor;
   }
 
   /** The next one, what to answer to something else, or undefined at the end. */
@@ -136,8 +134,10 @@ class Heads {
         this.rest = rest.length > 0 ? rest : NOTHING; // its buffer goes
         return found.asked;
       }
-      const more = await read(this.#socket);
-      if (more === null) return undefined;
+      const buffer = Buffer.alloc(READ_BYTES);
+      const count = await this.#visitor.read(buffer);
+      if (count === null) return undefined;
+      const more = buffer.subarray(0, count);
       // Most heads come in one read, which need not be copied.
       this.rest = this.rest.length > 0
         ? Buffer.concat([this.rest, more])
@@ -147,14 +147,18 @@ class Heads {
 
   /** Ends our side, and waits for the end of theirs: before, RST may overtake. */
   async end(): Promise<void> {
-    this.#socket.end();
+    await this.#visitor.closeWrite().catch(() => {}); // it is gone
+    const buffer = Buffer.alloc(READ_BYTES);
     for (let dropped = 0; dropped < MAX_DROPPED_BYTES;) {
-      const more = await read(this.#socket);
-      if (more === null) return;
-      dropped += more.length;
+      const count = await this.#visitor.read(buffer);
+      if (count === null) return;
+      dropped += count;
     }
   }
 }
+
+/** What is read at once, in bytes; most heads fit. */
+const READ_BYTES = 2_048;
 
 const NOTHING = Buffer.alloc(0);
 

@@ -8,14 +8,13 @@
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { WebSocketServer } from "ws";
 import type { OtherServer } from "../../core/net/alternates.ts";
 import { networkOf } from "../../core/net/ip_address.ts";
+import { writeAll } from "../../core/net/stream.ts";
+import { acceptAll } from "../../platform/accepting.ts";
+import { backlogOf } from "../../platform/system.ts";
+import { TlsStream } from "../../tls/stream.ts";
 import {
   type Answer,
   fileAnswer,
@@ -25,7 +24,6 @@ import {
 } from "./answer.ts";
 import { type Asset, assetsWith, type Settings } from "./assets.ts";
 import { type CallerLimits, Callers } from "./callers.ts";
-import { paceFrames } from "./frames.ts";
 import type { Asked } from "./head.ts";
 import type { Meter } from "./meter.ts";
 import { namesOf, originsOf, refusal, socketsOf } from "./origin.ts";
@@ -37,9 +35,9 @@ import {
   PATIENCE,
   type Patience,
 } from "./requests.ts";
-import { secured } from "./secure.ts";
 import { MAX_MESSAGE_BYTES, SocketWire } from "./socket.ts";
-import { limited, whileOpen } from "./waiting.ts";
+import { asksForSocket, upgradeFault, upgradeHead } from "./upgrade.ts";
+import { Visitor } from "./visitor.ts";
 
 export type { Reply };
 
@@ -101,23 +99,29 @@ export interface Web extends Disposable {
  *
  * @throws {Error} If the port is in use; its `code` is then `EADDRINUSE`.
  */
-export async function startWeb(options: WebOptions): Promise<Web> {
+export function startWeb(options: WebOptions): Web {
   const { tls, hostname, alsoOn } = options;
   const site = new Site(options);
   if (tls) site.renew(tls);
   using listening = new DisposableStack(); // ends it if the rest fails
   listening.defer(() => site.endAll());
+  const closing = new AbortController();
   let { port } = options;
   for (const host of alsoOn === undefined ? [hostname] : [hostname, alsoOn]) {
-    const server = createServer(
-      { allowHalfOpen: true, noDelay: true },
-      (socket) => site.welcome(socket),
-    );
-    server.listen({ host, port, backlog: BACKLOG });
-    await once(server, "listening");
-    listening.defer(() => server.close());
-    // The cast: that is what a server on a port has.
-    port = (server.address() as AddressInfo).port;
+    const tcpBacklog = backlogOf(BACKLOG);
+    const listener = Deno.listen({ hostname: host, port, tcpBacklog });
+    listening.defer(() => {
+      closing.abort();
+      listener.close();
+    });
+    acceptAll(listener, {
+      signal: closing.signal,
+      serve: (conn) => site.welcome(conn),
+      complain: console.error,
+      now: performance.now.bind(performance),
+      nextTurn: options.meter?.nextTurn ?? nextRound,
+    });
+    port = listener.addr.port;
   }
   const all = listening.move();
   return {
@@ -133,8 +137,6 @@ class Site {
   readonly #assets: ReadonlyMap<string, Asset>;
   readonly #callers: Callers;
   readonly #patience: Patience;
-  readonly #sockets: WebSocketServer;
-  readonly #maxMessageBytes: number;
   #names: ReadonlySet<string>;
   #context: SecureContext | undefined;
 
@@ -144,17 +146,6 @@ class Site {
     this.#callers = new Callers(options.callers);
     this.#patience = options.patience ?? PATIENCE;
     this.#names = namesOf(options);
-    this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
-    this.#sockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false, // memory for each peer, and the texts are short
-      maxPayload: this.#maxMessageBytes,
-      maxFragments: MAX_FRAGMENTS,
-      maxBufferedChunks: this.#maxMessageBytes / MIN_PIECE_BYTES,
-      autoPong: !options.meter, // paceFrames() answers pings
-      maxPendingAutoPongs: MAX_PENDING_PONGS,
-    });
   }
 
   /** From now on it speaks HTTPS, with this certificate. */
@@ -164,22 +155,20 @@ class Site {
   }
 
   /** Serves a connection that was just accepted, unless there are too many. */
-  welcome(socket: Socket): void {
-    socket.on("error", () => {}); // its end follows
-    const { remoteAddress: hostname, remotePort: port = 0 } = socket;
+  welcome(conn: Deno.TcpConn): void {
     const { meter } = this.#options;
-    // Without an address, it was reset before.
-    if (hostname === undefined || meter?.countConnection(hostname) === false) {
-      return void socket.destroy();
-    }
+    const address = conn.remoteAddr;
+    const { hostname } = address;
+    if (meter?.countConnection(hostname) === false) return conn.close();
     const network = networkOf(hostname);
-    this.#callers.add(socket, network);
-    socket.once("close", () => this.#callers.remove(socket, network));
-    const address = { transport: "tcp", hostname, port } as const;
-    this.#serve({ socket, address, network }).catch((bug) => {
-      console.error("A connection to the page failed:", bug);
-      socket.destroy();
-    });
+    const visitor = new Visitor(conn);
+    this.#callers.add(visitor, network);
+    this.#serve({ visitor, address, network })
+      .catch((bug) => {
+        console.error("A connection to the page failed:", bug);
+        visitor.close();
+      })
+      .finally(() => this.#callers.remove(visitor, network));
   }
 
   /** Ends all connections but WebSockets. */
@@ -187,10 +176,11 @@ class Site {
     this.#callers.endAll();
   }
 
+  /** Answers requests, until the connection is closed or a WebSocket. */
   async #serve(visit: Visit): Promise<void> {
-    const { socket, address: { hostname } } = visit;
+    const { visitor, address: { hostname } } = visit;
     const { meter } = this.#options;
-    const isGone = () => socket.destroyed;
+    const isGone = () => visitor.isClosed;
     const common = {
       patience: this.#patience,
       countRequest: () => meter?.countRequest(hostname) ?? 0,
@@ -200,21 +190,30 @@ class Site {
       ...common,
       maxRequests: MAX_REQUESTS,
       answer: (asked) => this.#answer(asked),
-      upgrade: (asked, stream, rest) =>
-        this.#upgrade(visit, asked, stream, rest),
+      upgrade: (asked) => this.#upgrade(visit, asked),
     };
-    if (!this.#context) return await answerRequests(socket, answerer);
+    const context = this.#context;
+    if (!context) return await answerRequests(visitor, answerer);
     const { firstMs } = this.#patience;
-    const isTls = await limited(socket, firstMs, beginsTls(socket));
-    if (isTls === undefined) return void socket.destroy();
+    const isTls = await visitor.within(firstMs, beginsTls(visitor));
+    if (isTls === undefined) return visitor.close();
     if (!isTls) {
       const redirecting = { ...common, maxRequests: 1, answer: redirection };
-      return await answerRequests(socket, redirecting);
+      return await answerRequests(visitor, redirecting);
     }
-    if (meter) await whileOpen(socket, meter.handshake(hostname, isGone));
-    if (socket.destroyed) return;
-    const secure = secured(socket, this.#context, meter?.frames(hostname));
-    await answerRequests(secure, answerer);
+    await meter?.handshake(hostname, isGone);
+    if (visitor.isClosed) return;
+    const records = meter?.frames(hostname);
+    visitor.wrap((stream, first) =>
+      new TlsStream(stream, {
+        ...{ context, first },
+        meter: records && ((bytes) => {
+          const waitMs = records.count(bytes);
+          return waitMs > 0 ? visitor.pause(waitMs) : undefined;
+        }),
+      })
+    );
+    await answerRequests(visitor, answerer);
   }
 
   /** The answer; undefined if a WebSocket is to be opened. */
@@ -228,7 +227,8 @@ class Site {
     const others = this.#options.others?.() ?? [];
     const origins = isSocket ? originsOf(others) : undefined;
     const refused = elsewhere ?? guard?.(asked, url) ??
-      refusal(asked.headers, this.#names, origins);
+      refusal(asked.headers, this.#names, origins) ??
+      (isSocket ? upgradeFault(asked) : undefined);
     if (refused) return textAnswer(asked, refused);
     if (isSocket) return undefined;
     const secure = this.#context !== undefined;
@@ -237,44 +237,33 @@ class Site {
     return fileAnswer(asked, this.#assets.get(url.pathname), places);
   }
 
-  /** Turns a connection into a WebSocket; `ws` refuses what is none. */
-  #upgrade(
-    { socket, address, network }: Visit,
+  /** Turns a connection into a WebSocket. */
+  async #upgrade(
+    { visitor, address, network }: Visit,
     asked: Asked,
-    stream: Duplex,
-    rest: Buffer,
-  ): void {
-    const { meter, welcome } = this.#options;
-    const url = urlOf(asked);
-    this.#sockets.handleUpgrade(asked, stream, rest, (opened) => {
-      const { hostname } = address;
-      this.#callers.remove(socket, network);
-      meter?.uncountConnection(hostname);
-      const wire = new SocketWire(opened);
-      if (meter) {
-        const maxMessageBytes = this.#maxMessageBytes;
-        paceFrames(opened, stream, {
-          meter: meter.frames(hostname),
-          maxMessageBytes,
-        });
-      }
-      welcome(wire, { address, url });
-    });
+  ): Promise<void> {
+    const { meter, welcome, maxMessageBytes = MAX_MESSAGE_BYTES } =
+      this.#options;
+    const head = new TextEncoder().encode(upgradeHead(asked));
+    const written = writeAll(visitor, head).then(() => true, () => false);
+    if (!await visitor.within(this.#patience.answerMs, written)) {
+      return visitor.close(); // the client is gone
+    }
+    const { hostname } = address;
+    this.#callers.remove(visitor, network);
+    meter?.uncountConnection(hostname);
+    const frames = meter?.frames(hostname);
+    const wire = new SocketWire(visitor, { maxMessageBytes, meter: frames });
+    welcome(wire, { address, url: urlOf(asked) });
   }
 }
 
 /** A connection, and where it is from. */
 interface Visit {
-  readonly socket: Socket;
+  readonly visitor: Visitor;
   readonly address: Deno.NetAddr;
   /** See {@linkcode networkOf}. */
   readonly network: string;
-}
-
-/** Whether a request is for a WebSocket; `ws` checks the rest of it. */
-function asksForSocket({ headers: { connection, upgrade } }: Asked): boolean {
-  return upgrade?.toLowerCase() === "websocket" &&
-    /\bupgrade\b/i.test(connection ?? "");
 }
 
 /** The path that was asked for. Anything else leads to an invalid one. */
@@ -284,18 +273,10 @@ function urlOf({ url }: Asked): URL {
   return parsed?.origin === base ? parsed : new URL("/invalid", base);
 }
 
-/** Frames of one message; browsers send whole messages. */
-const MAX_FRAGMENTS = 128;
-
-/**
- * A frame comes in pieces, as the system reads them; those of the longest message
- * have so many bytes in the mean. `ws` holds each piece, with about 475 bytes
- * beside its own.
- */
-const MIN_PIECE_BYTES = 64;
-
-/** Pings that could not be answered yet. */
-const MAX_PENDING_PONGS = 60;
+/** Lets other events be handled. */
+function nextRound(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Connections that can wait to be accepted, for a class that starts at once. */
 const BACKLOG = 4_096;

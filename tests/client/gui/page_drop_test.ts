@@ -303,7 +303,7 @@ dropTest(
 
 pageTest("a page of a server says where files go from", async () => {
   await using server = startTestServer();
-  using web = await serveWebSockets(server);
+  using web = serveWebSockets(server);
   using folder = tempFolder();
   using _bob = await RawClient.enter(server.port, "bob", "#default");
   const url = `http://127.0.0.1:${web.port}/`;

@@ -3,7 +3,6 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { BadRecord } from "../../../client/files/records.ts";
 import { Cards, type Look } from "../../../client/gui/page_session.ts";
 import { PageLink } from "../../../client/gui/page_link.ts";
-import type { Stream } from "../../../core/net/stream.ts";
 import type { FromPage, ToPage } from "../../../core/page_talk.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
@@ -29,15 +28,15 @@ const MESSAGES: readonly FromPage[] = [
 /** A link to a page that sends `messages`, and reads at once. */
 function linkTo(
   messages: readonly string[],
-  { write = (bytes) => Promise.resolve(bytes.length), ...options }: {
-    write?: Stream["write"];
+  { send = () => Promise.resolve(), ...options }: {
+    send?: (message: Uint8Array) => Promise<void>;
     pieceMs?: number;
   } = {},
 ): PageLink {
-  const said = (async function* () {
+  const said = async function* () {
     for (const message of messages) yield bytes(message);
-  })();
-  return new PageLink({ messages: said, write }, options);
+  };
+  return new PageLink({ messages: said, send }, options);
 }
 
 async function hear(...messages: string[]): Promise<FromPage[]> {
@@ -72,7 +71,7 @@ for (
 Deno.test("a program with much to send waits for the page, one with little does not", async () => {
   const taken = Promise.withResolvers<void>();
   const link = linkTo([], {
-    write: (bytes) => taken.promise.then(() => bytes.length),
+    send: () => taken.promise,
   });
   const say = (text: string) =>
     link.say({ type: "told", peer: "bob", text, failed: false, news: true });
@@ -92,7 +91,7 @@ Deno.test("a program with much to send waits for the page, one with little does 
 });
 
 Deno.test("no program waits for a page that is gone", async () => {
-  const link = linkTo([], { write: () => Promise.reject(new Error("gone")) });
+  const link = linkTo([], { send: () => Promise.reject(new Error("gone")) });
 
   const text = "much".repeat(300_000);
   link.say({ type: "told", peer: "bob", text, failed: false, news: true });
@@ -101,10 +100,10 @@ Deno.test("no program waits for a page that is gone", async () => {
 });
 
 Deno.test("a slow page is told less often how far it is, and of all else at once", async () => {
-  const taken = Promise.withResolvers<number>();
+  const taken = Promise.withResolvers<void>();
   const told: ToPage[] = [];
   const link = linkTo([], {
-    write(message) {
+    send(message) {
       told.push(JSON.parse(new TextDecoder().decode(message)));
       return taken.promise;
     },
@@ -122,7 +121,7 @@ Deno.test("a slow page is told less often how far it is, and of all else at once
   cards.show(1, { ...look, state: "paused" });
   cards.show(3, look);
   cards.drop(2);
-  taken.resolve(0);
+  taken.resolve();
   while (link.behind) await Promise.resolve();
   cards.show(3, { ...look, part: 0.5 });
 
@@ -148,9 +147,9 @@ function piece(bytes: string): string {
 Deno.test("a piece that was asked for fills its place", async () => {
   const asked: string[] = [];
   const link = linkTo([piece("he\nlo")], {
-    write(message) {
+    send(message) {
       asked.push(new TextDecoder().decode(message));
-      return Promise.resolve(message.length);
+      return Promise.resolve();
     },
   });
   const place = new Uint8Array(5);

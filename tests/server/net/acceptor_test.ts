@@ -1,10 +1,6 @@
 /** Accepting: who is gone before we look keeps nobody else waiting. */
 import { assertEquals } from "@std/assert";
-import {
-  type AcceptedConn,
-  Acceptor,
-  isGoneBefore,
-} from "../../../server/net/acceptor.ts";
+import { type AcceptedConn, Acceptor } from "../../../server/net/acceptor.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { round, TestClock } from "../../tools/test_clock.ts";
 import { listenHere, startTestServer } from "../../tools/net/test_server.ts";
@@ -27,24 +23,6 @@ Deno.test("a client that resets its connection before it is accepted delays no o
 
   assertEquals(await alice.ask("PING\n\n"), "PONG\n\n");
   assertEquals(gone, -2); // and no line of the log, and no pause
-});
-
-Deno.test("isGoneBefore() knows a client that is gone on each system", () => {
-  const invalid = new TypeError("invalid argument"); // of a reset one on Windows
-  const expected: [error: Error, linux: boolean, windows: boolean][] = [
-    [new Deno.errors.NotConnected(), true, true],
-    [new Deno.errors.ConnectionAborted(), true, true],
-    [new Deno.errors.ConnectionReset(), true, true],
-    [invalid, false, true],
-    [new Error("Too many open files"), false, false],
-    [new Deno.errors.BadResource(), false, false],
-  ];
-
-  for (const [error, linux, windows] of expected) {
-    assertEquals(isGoneBefore(error, "linux"), linux, error.name);
-    assertEquals(isGoneBefore(error, "darwin"), linux, error.name);
-    assertEquals(isGoneBefore(error, "windows"), windows, error.name);
-  }
 });
 
 /** What an acceptor does with connections of these addresses, one after the other. */

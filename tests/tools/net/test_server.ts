@@ -72,7 +72,7 @@ export function canHalfClose(): boolean {
 }
 
 /** Where servers serve their WebSockets, by their ports. */
-const webs = new Map<number, Promise<Web>>();
+const webs = new Map<number, Web>();
 
 /** A server on a free port, and the lines of its log. */
 export interface TestServer extends Server {
@@ -232,7 +232,7 @@ const GONE = /^<[^>]+>(?: [^ ]+)? disconnected: /;
 export function serveWebSockets(
   { context, welcome }: Server,
   names: readonly string[] = [],
-): Promise<Web> {
+): Web {
   return startWeb({
     hostname: "127.0.0.1",
     port: 0,
@@ -249,7 +249,7 @@ export function serveWebSockets(
  */
 export async function dial(port: number, from?: string): Promise<Conn> {
   if (from !== undefined) return await AddressConn.connect(port, from);
-  const web = await webs.get(port);
+  const web = webs.get(port);
   if (web) return await SocketConn.connect(web.port);
   const conn = await Deno.connect({ hostname: "127.0.0.1", port });
   conn.setNoDelay();

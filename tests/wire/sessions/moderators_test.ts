@@ -128,6 +128,19 @@ Deno.test("--moderator makes an account a moderator when it is created, or at th
   assertEquals(headerOf(alice.answer, "Role"), "moderator");
 });
 
+Deno.test("a user of --moderator who is none any more stays none when others sign up", async () => {
+  await using server = startTestServer({ moderators: ["alice"] });
+  using alice = await RawClient.connect(server.port);
+  await alice.send(await signUp("alice"));
+  assertMatch(await alice.next("REGISTERED"), /^Role: moderator$/m);
+  await server.console.run("deop alice");
+  await alice.next("NOTICE set\nUser: alice\nRole: user");
+
+  using _bob = await signedUp(server.port, "bob");
+
+  assertMatch(await moderate(alice, "users"), /^ERROR 122 /);
+});
+
 Deno.test("a moderator kicks, mutes and bans others, who are told by whom; the log says who did it", async () => {
   await using server = startTestServer();
   using alice = await moderator(server);
@@ -145,7 +158,7 @@ Deno.test("a moderator kicks, mutes and bans others, who are told by whom; the l
   assertMatch(await obeyed(alice.client, "say break"), /^Sent to 2 users/);
   assertMatch(
     await carol.next("FORWARD SERVER"),
-    /break \(alice, a moderator\)$/,
+    /The moderator alice: break$/,
   );
   await server.logged("The moderator alice <10.0.0.1:");
   assertEquals(

@@ -3,13 +3,13 @@
  *
  * It gets what its owner has read when the owner has room for the text, and the text
  * waits here, in no stream of node:stream: that saves buffers, too. See
- * tls/sealed_stream.ts for why nothing is read ahead.
+ * sealed_stream.ts for why nothing is read ahead.
  *
  * @module
  */
 import type { SecureContext, TLSSocket } from "node:tls";
-import type { ByteStream } from "../../core/net/stream.ts";
-import { SealedStream, secureServerSide } from "../../tls/sealed_stream.ts";
+import type { ByteStream } from "../core/net/stream.ts";
+import { SealedStream, secureServerSide } from "./sealed_stream.ts";
 
 /** See the top of the file: the server's side of one connection. */
 export class TlsEngine {

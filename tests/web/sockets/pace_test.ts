@@ -1,15 +1,13 @@
 /** Frames of a WebSocket that carry no message are read no faster than allowed. */
-import { EventEmitter } from "node:events";
-import { PassThrough } from "node:stream";
 import { assertEquals, assertLess } from "@std/assert";
-import type { WebSocket } from "ws";
-import { type FrameMeter, paceFrames } from "../../web/serve/frames.ts";
-import type { Meter } from "../../web/serve/meter.ts";
-import { startWeb } from "../../web/serve/serve.ts";
-import type { SocketWire } from "../../web/serve/socket.ts";
-import { UPGRADE } from "../tools/net/ask_http.ts";
-import { within } from "../tools/net/within.ts";
-import { round } from "../tools/test_clock.ts";
+import { newFrame, OPCODE } from "../../../web/serve/frames.ts";
+import type { FrameMeter, Meter } from "../../../web/serve/meter.ts";
+import { startWeb } from "../../../web/serve/serve.ts";
+import { MAX_MESSAGE_BYTES, SocketWire } from "../../../web/serve/socket.ts";
+import { Visitor } from "../../../web/serve/visitor.ts";
+import { UPGRADE } from "../../tools/net/ask_http.ts";
+import { within } from "../../tools/net/within.ts";
+import { round } from "../../tools/test_clock.ts";
 
 const OPEN = ["GET /ws HTTP/1.1", "Host: 127.0.0.1", ...UPGRADE, "", ""]
   .join("\r\n");
@@ -46,6 +44,7 @@ async function open(
     handshake: () => Promise.resolve(),
     turn: () => undefined,
     countRequest: () => 0,
+    nextTurn: round,
     frames: () => ({
       count(bytes) {
         state.counted += bytes;
@@ -57,7 +56,7 @@ async function open(
       nextTurn: round,
     }),
   };
-  const web = await startWeb({
+  const web = startWeb({
     hostname: "127.0.0.1",
     port: 0,
     meter,
@@ -90,11 +89,11 @@ async function open(
   };
 }
 
-/** Reads `bytes` of messages, or all. */
-async function read({ messages }: SocketWire, bytes = Infinity): Promise<void> {
-  for await (const message of messages) {
-    bytes -= message.length;
-    if (bytes <= 0) return;
+/** Reads `bytes` of messages, or all; a session begins with so small a buffer. */
+async function read(wire: SocketWire, bytes = Infinity): Promise<void> {
+  const buffer = new Uint8Array(4_096);
+  for (let count; bytes > 0 && (count = await wire.read(buffer)) !== null;) {
+    bytes -= count;
   }
 }
 
@@ -179,6 +178,7 @@ Deno.test("a WebSocket that closes while it waits for its turn gives the turn ba
       },
       end: () => ended.resolve(),
     });
+    read(peer.wire);
     await peer.send(frame(BINARY | FIN, 1), 1);
     await within(begun.promise, () => "the wait");
   }
@@ -201,95 +201,114 @@ Deno.test("fragments without content count when no message can be under way", as
   await within(peer.over, () => "what is over the rate");
 });
 
-Deno.test("messages count for their heads, and short ones for 38 bytes with these", async () => {
-  using peer = await open(20_000);
-  const sizes = [0, 1, 125, 126, 4_000, 65_535];
-  for (const size of sizes) await peer.send(frame(BINARY | FIN, size), 50);
-  const total = 50 * sizes.reduce((sum, size) => sum + size);
-
-  await within(read(peer.wire, total), () => "all messages");
-
-  // The rest of their heads waits, as it may be part of a message.
-  assertEquals(peer.state.counted, 50 * (38 + 37 + 6 + 6 + 6 + 6));
-});
-
-/** Sends bytes one by one, as far as they are read so, until the other side ends. */
-async function drip(
-  { wire, send }: Awaited<ReturnType<typeof open>>,
-  bytes: Uint8Array,
-): Promise<"message" | "end" | "sent"> {
-  let found: "message" | "end" | undefined;
-  wire.messages.next().then(({ done }) => found = done ? "end" : "message");
-  for (const byte of bytes) {
-    await send(Uint8Array.of(byte), 1).catch(() => {}); // it has ended
-    await new Promise((resolve) => setImmediate(resolve));
-    if (found) return found;
-  }
-  return "sent";
-}
-
-Deno.test("a frame that comes byte by byte takes no more memory than 1,024 pieces", async () => {
-  using peer = await open(Infinity);
-
-  const found = await drip(peer, frame(BINARY | FIN, 65_000).slice(0, -1));
-
-  assertEquals(found, "end");
-});
-
-for (
-  const [what, length, pieceBytes] of [
-    ["a short message, byte by byte", 900, 1],
-    ["a long message, in 500 pieces", 65_000, 130],
-  ] as const
-) {
-  Deno.test(`${what}, is read`, async () => {
-    using peer = await open(Infinity);
-    const bytes = frame(BINARY | FIN, length);
-    const reading = read(peer.wire, length);
-
-    for (let at = 0; at < bytes.length; at += pieceBytes) {
-      await peer.send(bytes.subarray(at, at + pieceBytes), 1);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-
-    await within(reading, () => "the message");
+/** A WebSocket whose client has sent `pieces`; what they count for. */
+async function countOf(pieces: readonly Uint8Array[]): Promise<number> {
+  const left = [...pieces];
+  let counted = 0;
+  const visitor = new Visitor({
+    read(buffer) {
+      const piece = left.shift();
+      if (piece) buffer.set(piece);
+      return Promise.resolve(piece?.length ?? null);
+    },
+    write: (bytes) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
+    close: () => {},
   });
-}
-
-for (
-  const [what, bytes, counted] of [["a byte", 1, 3_700], [
-    "a line",
-    38,
-    0,
-  ]] as const
-) {
-  Deno.test(`reads of ${what} count for ${counted} bytes`, async () => {
-    const socket = new PassThrough();
-    const opened = Object.assign(new EventEmitter(), { isPaused: false });
-    const state = { fed: 0, counted: 0 };
-    const all = Promise.withResolvers<void>();
-    socket.on("data", ({ length }) => {
-      state.fed += length;
-      if (state.fed === 100 * bytes) setImmediate(all.resolve);
-    });
-    const meter = {
-      count(bytes: number) {
-        state.counted += bytes;
+  const wire = new SocketWire(visitor, {
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    meter: {
+      count(bytes) {
+        counted += bytes;
         return 0;
       },
       begin: () => undefined,
       end: () => {},
       nextTurn: () => Promise.resolve(),
-    };
+    },
+  });
+  const buffer = new Uint8Array(100_000);
+  while (await wire.read(buffer) !== null);
+  return counted;
+}
 
-    // The cast: no other part of it is used.
-    paceFrames(opened as unknown as WebSocket, socket, {
-      meter,
-      maxMessageBytes: 65_536,
-    });
-    for (let i = 0; i < 100; i++) socket.write(new Uint8Array(bytes));
-    await within(all.promise, () => `${state.fed} bytes`);
+Deno.test("messages count for their heads, and short ones for 38 bytes with these", async () => {
+  const sizes = [0, 1, 32, 125, 126, 4_000, 65_535];
 
-    assertEquals(state, { fed: 100 * bytes, counted });
+  const counts = await Promise.all(sizes.map((size) => {
+    const all = Array(50).fill([...frame(BINARY | FIN, size)]).flat();
+    const bytes = Uint8Array.from(all);
+    const pieces = Array.from(
+      { length: Math.ceil(bytes.length / 65_600) },
+      (_, index) => bytes.subarray(index * 65_600, (index + 1) * 65_600),
+    );
+    return countOf(pieces);
+  }));
+
+  assertEquals(counts.map((count) => count / 50), [38, 37, 6, 6, 8, 8, 8]);
+});
+
+for (
+  const [what, pieceBytes, contentBytes, counted] of [
+    ["a byte", 1, 94, 100 * 37 + 6],
+    ["a line", 38, 3_792, 8],
+  ] as const
+) {
+  Deno.test(`100 reads of ${what} count for ${counted} bytes with the head`, async () => {
+    const bytes = frame(BINARY | FIN, contentBytes);
+    assertEquals(bytes.length, 100 * pieceBytes);
+    const pieces = Array.from(
+      { length: 100 },
+      (_, index) =>
+        bytes.subarray(index * pieceBytes, (index + 1) * pieceBytes),
+    );
+
+    assertEquals(await countOf(pieces), counted);
   });
 }
+
+Deno.test("a message that comes byte by byte is read as it comes, and nothing of it is held", async () => {
+  using peer = await open(Infinity);
+  const bytes = frame(BINARY | FIN, 300);
+  const buffer = new Uint8Array(512);
+
+  await peer.send(bytes.subarray(0, 8), 1); // the head
+  for (let at = 8; at < bytes.length; at++) {
+    const reading = peer.wire.read(buffer);
+    await peer.send(bytes.subarray(at, at + 1), 1);
+    assertEquals(await within(reading, () => `byte ${at}`), 1);
+  }
+});
+
+Deno.test("a pong goes between the pieces of an outbox, not into one", async () => {
+  const taken = [3, Infinity, Infinity];
+  const written: number[][] = [];
+  let go = () => {};
+  const sent = [frame(PING | FIN, 0), frame(BINARY | FIN, 1)];
+  const visitor = new Visitor({
+    async read(buffer) {
+      const piece = sent.shift();
+      if (!piece) await new Promise<void>((resolve) => go = resolve);
+      if (piece) buffer.set(piece);
+      return piece?.length ?? null;
+    },
+    write(bytes) {
+      const count = Math.min(bytes.length, taken.shift()!);
+      written.push([...bytes.subarray(0, count)]);
+      return Promise.resolve(count);
+    },
+    closeWrite: () => Promise.resolve(),
+    close: () => {},
+  });
+  const wire = new SocketWire(visitor, { maxMessageBytes: 9 });
+  const piece = wire.frame(Uint8Array.of(1, 2, 3));
+
+  assertEquals(await wire.write(piece), 3);
+  assertEquals(await wire.read(new Uint8Array(9)), 1); // after the ping
+  assertEquals(await wire.write(piece.subarray(3)), 2);
+  await round();
+
+  const pong = newFrame(OPCODE.pong, new Uint8Array());
+  assertEquals(written, [[FIN | BINARY, 3, 1], [2, 3], [...pong]]);
+  go();
+});
