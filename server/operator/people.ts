@@ -76,6 +76,10 @@ export async function kick(
     .map(({ server }) => server).join(", ");
   const unknown = silent === "" ? "" : `. No answer comes from ${silent}`;
   const count = there.reduce((sum, one) => sum + (one.count ?? 0), here);
+  if (count === 0 && elsewhere && silent !== "") {
+    return `Cannot kick ${name}: no answer comes from ${silent}, ` +
+      "where the user is connected";
+  }
   if (count === 0 && !user) {
     const why = elsewhere
       ? "the user is not connected any more"
