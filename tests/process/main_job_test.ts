@@ -9,6 +9,7 @@ import { startServer } from "../../server/start.ts";
 import { openStorage } from "../../server/storage.ts";
 import { listenHere } from "../tools/net/test_server.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { enough } from "../tools/system/amounts.ts";
 
 const RECEIVERS = 10;
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -39,7 +40,7 @@ function book(): string[] {
 }
 
 function log(): string[] {
-  return Array.from({ length: 100_000 }, (_, i) => {
+  return Array.from({ length: enough(100_000) }, (_, i) => {
     return `2026-11-21T08:00:00Z host app[${i}]: GET /page/${i % 977} 200`;
   });
 }

@@ -113,7 +113,7 @@ export class Pupil implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
-    await this.#reading;
+    await this.#reading.catch(() => {}); // settled() or saw() has thrown it
   }
 
   async #read(): Promise<void> {
@@ -181,16 +181,20 @@ export function allSent(
   return promise;
 }
 
-/** Registers all pupils of a class; they leave with `school`. */
+/**
+ * Registers all pupils of a class, one after the other: on a slow machine thirty at
+ * once get no answer in time. They leave with `school`.
+ */
 export async function enterAll(
   { port, clients, rooms }: Omit<ClassOptions, "messages">,
   school: AsyncDisposableStack,
 ): Promise<Pupil[]> {
-  const pupils = Array.from(
-    { length: clients },
-    (_, i) => school.use(new Pupil(`pupil${i}`, `#room${i % rooms}`, port)),
-  );
-  await Promise.all(pupils.map((pupil) => pupil.enter()));
+  const pupils: Pupil[] = [];
+  for (let i = 0; i < clients; i++) {
+    const pupil = new Pupil(`pupil${i}`, `#room${i % rooms}`, port);
+    pupils.push(school.use(pupil));
+    await pupil.enter();
+  }
   return pupils;
 }
 

@@ -22,8 +22,11 @@ const BEGINS = /^(?:running \d+ tests?|Uncaught error) from (?:\.\/)?(\S+)/;
 /** A test, or a step of one, that Deno left out. */
 const IGNORED = /^ *(.+) \.\.\. ignored/;
 
-/** The end of a test; that of a step has spaces before it. */
-const ENDS = /^\S.* \.\.\. (ok|FAILED|ignored)(?: \(|$)/;
+/**
+ * The end of a test. That of a step has more spaces before it; that of a test which
+ * took long is a line without its name.
+ */
+const ENDS = /^(?:\S.* \.\.\.)? (ok|FAILED|ignored)(?: \(|$)/;
 
 /** How tests are run. */
 export interface Runner {

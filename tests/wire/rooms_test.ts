@@ -8,6 +8,7 @@ import {
   steady,
 } from "../tools/net/raw_client.ts";
 import { fullServerTest, startTestServer } from "../tools/net/test_server.ts";
+import { needsOfWine } from "../tools/system/skips.ts";
 
 Deno.test("JOIN is answered with who is there, and the others are told", async () => {
   await using server = startTestServer();
@@ -326,4 +327,5 @@ fullServerTest(
     );
     assertEquals(bytes(told).length, told.length);
   },
+  (test) => needsOfWine("fast sockets", test),
 );

@@ -6,6 +6,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { DEFAULT_RATES } from "../../../server/limits/rates.ts";
 import { join, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
+import { needsOfWine } from "../../tools/system/skips.ts";
 
 /** A small generator with a seed, so that a failure can be repeated. */
 function randomBytes(seed: number, count: number): Uint8Array {
@@ -148,7 +149,11 @@ for (let seed = 1; seed <= 20; seed++) {
   });
 }
 
-Deno.test("many that connect and vanish leave nothing behind", async () => {
+const vanish = "many that connect and vanish leave nothing behind";
+
+Deno.test(needsOfWine("fast sockets", { name: vanish, fn: comeAndVanish }));
+
+async function comeAndVanish(): Promise<void> {
   const rates = { ...DEFAULT_RATES, requests: Infinity }; // a whole log
   await using server = startTestServer({ rates });
   using alice = await RawClient.enter(server.port, "alice", "#r");
@@ -168,7 +173,7 @@ Deno.test("many that connect and vanish leave nothing behind", async () => {
     await late.ask("WHO #r\n\n"),
     `WHO #r\nContent-length: ${list.length}\n\n${list}`,
   );
-});
+}
 
 Deno.test("a client that asks for much at once does not keep others from their turn", async () => {
   await using server = startTestServer();

@@ -286,7 +286,12 @@ async function until(works: () => Promise<boolean>): Promise<void> {
   ).finally(() => given = true);
 }
 
-Deno.test("connections over the ceiling of the server are told 114, and not logged one by one", async () => {
+const ceiling =
+  "connections over the ceiling of the server are told 114, and not logged one by one";
+
+Deno.test(needsOfWine("fast sockets", { name: ceiling, fn: fillUp }));
+
+async function fillUp(): Promise<void> {
   await using server = startTestServer({ maxConnections: 1 });
   using alice = await RawClient.enter(server.port, "alice");
 
@@ -307,7 +312,7 @@ Deno.test("connections over the ceiling of the server are told 114, and not logg
       "Refused <A>: Cannot connect: connection limit reached: 1",
     ],
   );
-});
+}
 
 const refused =
   "a crowd that is refused is told why, however busy the server is meanwhile";
