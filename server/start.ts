@@ -270,7 +270,7 @@ async function loadSessions(
   }
   await cluster?.start(context, maxConnections);
   for (const name of await appoint(context)) {
-    log(`${name} has no account yet: who creates it is a moderator`);
+    log(`${name} has no account yet: the user who creates it is a moderator`);
   }
   setImmediate(() => context.accounts.loaded?.prepare()); // before the first chat
   const keepalive = new KeepaliveTimer(context);

@@ -211,7 +211,7 @@ export const COMMANDS = {
   ban: {
     moderator: true,
     usage: "NAME [TIME] [REASON]",
-    help: "Disconnect a user, and refuse to connect",
+    help: "Disconnect a user, and refuse connections",
   },
   unban: { moderator: true, usage: "NAME", help: "Remove a ban" },
   mute: {

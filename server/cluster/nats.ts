@@ -404,9 +404,10 @@ async function credentialsIn(path: string): Promise<Authenticator> {
 export function loginOf(address: string): Login {
   const text = address.includes("://") ? address : `nats://${address}`;
   const malformed = () => {
-    const shown = address.replace(/\/\/[^@]*@/, "//"); // without a password
+    const shown = address.replace(/\/\/.*@/, "//"); // without a password
     return new StartError(
-      `Cannot use the address "${shown}" of NATS: write nats://HOST:PORT`,
+      `Cannot use the address "${shown}" of NATS: write nats://HOST:PORT, and ` +
+        "percent-encode the characters /?#@:,% of a password",
     );
   };
   if (!/^(nats|tls):\/\//i.test(text)) throw malformed();
@@ -420,9 +421,13 @@ export function loginOf(address: string): Login {
   const isSecure = /^tls:/i.test(text);
   const login: Login = { server: `${url.hostname}:${port}`, isSecure };
   if (!url.username) return login;
-  const user = decodeURIComponent(url.username);
-  const pass = decodeURIComponent(url.password);
-  return { ...login, user, pass };
+  try {
+    const user = decodeURIComponent(url.username);
+    const pass = decodeURIComponent(url.password);
+    return { ...login, user, pass };
+  } catch { // a % that begins no code
+    throw malformed();
+  }
 }
 
 /** @throws {StartError} If the file cannot be read. */

@@ -21,6 +21,7 @@ import {
   quoted,
   type Run,
   table,
+  typed,
   type Words,
 } from "./desk.ts";
 import { listRooms } from "../chat/room_list.ts";
@@ -58,7 +59,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
   accounts: [accounts, "List the accounts"],
   say: [say, "Send a notice to all users", "TEXT"],
   kick: [kick, "Disconnect; users may return", `${TARGET} [REASON]`],
-  ban: [ban, "Disconnect, and refuse to connect", `${TARGET} [TIME] [REASON]`],
+  ban: [ban, "Disconnect, and refuse connections", `${TARGET} [TIME] [REASON]`],
   unban: [unban, "Remove a ban", TARGET],
   bans: [bans, "List bans, mutes, locks, used shares"],
   mute: [mute, "Stop users from sending", `${TARGET} [TIME]`],
@@ -87,14 +88,14 @@ export async function runCommand(desk: Desk, line: string): Promise<string> {
   const [name, words] = parse(line);
   if (name === "") return "";
   const command = COMMANDS.get(name);
-  if (!command) return await unknown(name);
+  if (!command) return await unknown(desk, name);
   if (desk.by && !OF_MODERATORS.has(name)) throw ofOperator(name);
   if (desk.by && NOT_WHILE_MUTED.has(name)) {
     const user = desk.hub.userNamed(desk.by);
     if (user) desk.hub.muting.check(user, name);
   }
   const wrong = wrongCount(command, words);
-  if (wrong) return `${wrong}. Usage: ${usageOf(name, command)}`;
+  if (wrong) return `${wrong}. Usage: ${typed(desk, usageOf(name, command))}`;
   const [run] = command;
   try {
     return await run(desk, words);
@@ -191,23 +192,28 @@ function usageOf(name: string, [, , usage = ""]: Command): string {
   return `${name} ${usage}`.trim();
 }
 
-async function unknown(name: string): Promise<string> {
+async function unknown(desk: Desk, name: string): Promise<string> {
   // Loaded for the first mistake, and not at every start.
   const { nearest } = await import("../../core/text/nearest.ts");
   const meant = ENDS.includes(name) ? "stop" : nearest(name, COMMANDS.keys());
-  const guess = meant ? ` Did you mean ${meant}?` : "";
-  return `Unknown command ${quoted(name)}.${guess} Type help.`;
+  const guess = meant ? ` Did you mean ${typed(desk, meant)}?` : "";
+  return `Unknown command ${quoted(name)}.${guess} Type ${
+    typed(desk, "help")
+  }.`;
 }
 
 /** How other programs call `stop`. */
 const ENDS = ["quit", "exit", "bye"];
 
-function help({ by }: Desk): string {
-  const offered = by === undefined
+function help(desk: Desk): string {
+  const offered = desk.by === undefined
     ? [...COMMANDS]
     : [...COMMANDS].filter(([name]) => OF_MODERATORS.has(name));
   return table(
-    offered.map(([name, command]) => [usageOf(name, command), command[1]]),
+    offered.map(([name, command]) => [
+      typed(desk, usageOf(name, command)),
+      command[1],
+    ]),
   );
 }
 

@@ -39,6 +39,11 @@ export function giverOf({ by }: Desk): string {
   return by === undefined ? "the operator" : `the moderator ${by}`;
 }
 
+/** A command in an answer, as the one who gave this one types it. */
+export function typed({ by }: Desk, command: string): string {
+  return by === undefined ? command : `/${command}`;
+}
+
 /** Does it, and returns the answer. */
 export type Run = (desk: Desk, words: Words) => string | Promise<string>;
 
@@ -46,7 +51,7 @@ export type Run = (desk: Desk, words: Words) => string | Promise<string>;
 export interface Term {
   /** Infinity if there is no time. */
   readonly ms: number;
-  /** The first word, if it is no time, but looks like one. */
+  /** The first word, if it is no time, but looks like one: `10min`, `-5m`. */
   readonly doubtful: string | undefined;
   /** Sanitized; may be empty. */
   readonly reason: string;
@@ -67,7 +72,7 @@ export function readTerm(deed: string, words: string): Term | string {
   if (ms === 0) return `Cannot ${deed} for ${word}: the shortest time is 1s`;
   const long = tooLong(deed, reason);
   if (long) return long;
-  const looksLikeTime = ms === undefined && /^\d/.test(word);
+  const looksLikeTime = ms === undefined && /^[-+]?\d/.test(word);
   return {
     ms: ms ?? Infinity,
     doubtful: looksLikeTime ? word : undefined,
@@ -75,38 +80,46 @@ export function readTerm(deed: string, words: string): Term | string {
   };
 }
 
-/** What to type for a time, if a word looks like one and is none. */
-export function doubt(command: string, { doubtful }: Term): string {
-  if (doubtful === undefined) return "";
-  return `\nIt has no end: ${
-    quoted(doubtful)
-  } is no time such as 90s, 10m or ` +
-    `2h. To give it an end, type: ${command} 10m`;
+/** What to type for an end, if there is none: a mistyped time is a reason. */
+export function endless(command: string, { ms, doubtful }: Term): string {
+  if (ms !== Infinity) return "";
+  const why = doubtful === undefined
+    ? ""
+    : `: ${quoted(doubtful)} is no time such as 90s, 10m or 2h`;
+  return `\nIt has no end${why}. To give it an end, type: ${command} 10m`;
 }
 
 /** The answer to a word that is no target. */
-export function noTarget(deed: string, word: string): string {
+export function noTarget(desk: Desk, deed: string, word: string): string {
   return `Cannot ${deed} ${quoted(word)}: it must be a name of 1 to 32 ` +
     "letters and digits, an address such as 192.168.1.5, or a prefix such as " +
-    `192.168.1.0/24. ${LIST_USERS}`;
+    `192.168.1.0/24. ${listUsers(desk)}`;
 }
 
 /** The answer when there are as many bans or mutes as there can be. */
-export function tooMany(deed: "ban" | "mute", limit: number): string {
+export function tooMany(
+  desk: Desk,
+  deed: "ban" | "mute",
+  limit: number,
+): string {
   return `Cannot ${deed}: the limit of ${
     limit.toLocaleString("en")
   } ${deed}s ` +
-    `is reached. Type bans to see all, and un${deed} to remove one.`;
+    `is reached. Type ${typed(desk, "bans")} to see all, and ${
+      typed(desk, `un${deed}`)
+    } to remove one.`;
 }
 
-/** The answer for a name that no account has. */
-export function noAccount(deed: string, name: string): string {
-  return `Cannot ${deed} ${quoted(name)}: there is no such account. ` +
-    "Type accounts to see all.";
+/** The answer for a name that no account has. Moderators cannot list them. */
+export function noAccount({ by }: Desk, deed: string, name: string): string {
+  return `Cannot ${deed} ${quoted(name)}: there is no such account.` +
+    (by === undefined ? " Type accounts to see all." : "");
 }
 
-/** Where an operator finds names and addresses. */
-export const LIST_USERS = "Type users to see all.";
+/** Where the one who gives commands finds names and addresses. */
+export function listUsers(desk: Desk): string {
+  return `Type ${typed(desk, "users")} to see all.`;
+}
 
 /** Waits until an entry is stored; if that fails, returns what follows. */
 export async function warning(

@@ -51,7 +51,7 @@ async function setModerator(
   if (!account || !isMeant) {
     const guest = hub.userNamed(first) ?? hub.elsewhere?.named(first);
     const isGuest = guest !== undefined && guest.peer.kind !== "account";
-    if (!isGuest || !isModerator) return noAccount(deed, first);
+    if (!isGuest || !isModerator) return noAccount(desk, deed, first);
     return `Cannot op ${guest.name}: a moderator needs an account, and ` +
       `${guest.name} is a guest. ${guest.name} can type /signup first.`;
   }
@@ -107,9 +107,13 @@ export function protectedFrom(
     const isModerator = isOwn || peer.kind === "account" &&
         desk.moderators.loaded?.isModerator(name);
     if (!isModerator || !concerns(target, name, peer.remote)) continue;
-    const whom = isOwn ? "you" : `${name}, who is a moderator, too`;
-    return `Cannot ${deed} ${targetText(target)}: that would be ${whom}. ` +
-      "Ask the operator.";
+    const whom = isOwn ? "you are" : `${name} is`;
+    const why = target.kind === "address"
+      ? `${isOwn ? whom : `the moderator ${whom}`} connected from there`
+      : isOwn
+      ? "that is you"
+      : `${whom} a moderator, too`;
+    return `Cannot ${deed} ${targetText(target)}: ${why}. Ask the operator.`;
   }
   // Another moderator may be away.
   const away = target.kind === "name" && named(desk, target.value);

@@ -21,6 +21,7 @@ import {
   noAccount,
   noTarget,
   quoted,
+  typed,
   warning,
   type Words,
 } from "./desk.ts";
@@ -28,8 +29,12 @@ import { tooManyUnblocks } from "./moderators.ts";
 import { localTime } from "./screen.ts";
 
 /** Lists the accounts. */
-export async function accounts({ accounts, hub }: Desk): Promise<string> {
-  const rows = (await accounts.load()).all().map((account) => {
+export async function accounts(
+  { accounts, hub, moderators }: Desk,
+): Promise<string> {
+  const all = (await accounts.load()).all();
+  const appointed = await moderators.load();
+  const rows = all.map((account) => {
     const { name, createdAt, network, isUsed } = account;
     const user = hub.userNamed(name) ?? hub.elsewhere?.named(name);
     const isHere = user?.name === name;
@@ -37,7 +42,10 @@ export async function accounts({ accounts, hub }: Desk): Promise<string> {
       name,
       `since ${localTime(new Date(createdAt))}`,
       network === "" ? "" : `from ${network}`,
-      isHere ? "connected" : isUsed ? "" : unusedText(createdAt),
+      [
+        isHere ? "connected" : isUsed ? "" : unusedText(createdAt),
+        appointed.has(account) ? "moderator" : "",
+      ].filter((text) => text !== "").join(", "),
     ];
   });
   return list("account", rows) ?? "No accounts";
@@ -57,13 +65,13 @@ function unusedText(createdAt: number): string {
 export async function unblock(desk: Desk, { first }: Words): Promise<string> {
   const accounts = await desk.accounts.load();
   const target = parseTarget(first);
-  if (!target) return noTarget("unblock", first);
+  if (!target) return noTarget(desk, "unblock", first);
   const forbidden = tooManyUnblocks(desk);
   if (forbidden) return forbidden;
   const network = target.kind === "address" ? parseNetwork(first) : undefined;
   if (network) return await unblockNetwork(desk, network, targetText(target));
   const account = accounts.named(first);
-  if (!account) return noAccount("unblock", first);
+  if (!account) return noAccount(desk, "unblock", first);
   const { name } = account;
   const locked = accounts.locks().filter((lock) => lock.account === undefined)
     .map(({ address }) => address);
@@ -75,7 +83,7 @@ export async function unblock(desk: Desk, { first }: Words): Promise<string> {
   }
   return `Unlocked ${name}, also where all accounts are locked: ` +
     `${locked.slice(0, 3).join(", ")}${locked.length > 3 ? ", …" : ""}. ` +
-    `To unlock the others there, type: unblock ${locked[0]}`;
+    `To unlock the others there, type: ${typed(desk, `unblock ${locked[0]}`)}`;
 }
 
 async function unblockNetwork(
@@ -89,7 +97,7 @@ async function unblockNetwork(
   const count = await accounts.unlockNetwork(network);
   if (count + given === 0) {
     return `Cannot unblock ${text}: no wrong password was entered there, and ` +
-      "no share is used up. Type bans to see all.";
+      `no share is used up. Type ${typed(desk, "bans")} to see all.`;
   }
   const whose = count > 0 ? `, for ${counted(count, "account")}` : "";
   return `Unlocked ${text}${whose}` +
@@ -108,10 +116,10 @@ export async function deleteAccount(
   const network = isUserName(first) ? undefined : parseNetwork(first);
   if (network) return await deleteFrom(desk, network, rest);
   const account = (await desk.accounts.load()).named(first);
-  if (!account) return noAccount("delete", first);
+  if (!account) return noAccount(desk, "delete", first);
   const { name } = account;
   if (name.toLowerCase() !== first.toLowerCase()) { // it cannot be undone
-    return `${noAccount("delete", first)} Did you mean ${name}?`;
+    return `${noAccount(desk, "delete", first)} Did you mean ${name}?`;
   }
   if (rest !== "") {
     return `Cannot delete ${name}: a time is only for an address. ` +
@@ -181,9 +189,10 @@ async function deleteOne(
  * empties all rooms without members that were created there.
  */
 export async function forget(
-  { hub, journal }: Desk,
+  desk: Desk,
   { first }: Words,
 ): Promise<string> {
+  const { hub, journal } = desk;
   const network = parseNetwork(first);
   if (network) return await forgetFrom(hub, journal, network);
   const room = first.startsWith("#") ? first : `#${first}`;
@@ -192,7 +201,7 @@ export async function forget(
     return `Cannot forget ${
       quoted(first)
     }: no room of that name has messages. ` +
-      "Type rooms to see all.";
+      `Type ${typed(desk, "rooms")} to see all.`;
   }
   const here = hub.roomNamed(name);
   const members = here ? hub.members(here) : hub.elsewhere?.count(name) ?? 0;

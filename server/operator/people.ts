@@ -19,15 +19,16 @@ import { disconnect, expelBanned } from "./expel.ts";
 import {
   counted,
   type Desk,
-  doubt,
+  endless,
   giverOf,
   list,
-  LIST_USERS,
+  listUsers,
   noTarget,
   quoted,
   readTerm,
   tooLong,
   tooMany,
+  typed,
   warning,
   type Words,
 } from "./desk.ts";
@@ -50,7 +51,9 @@ export async function kick(
   const network = user ? undefined : parseNetwork(first);
   const elsewhere = user ? undefined : hub.elsewhere?.named(first);
   if (!user && !network && !elsewhere) {
-    return `Cannot kick ${quoted(first)}: no user has that name. ${LIST_USERS}`;
+    return `Cannot kick ${quoted(first)}: no user has that name. ${
+      listUsers(desk)
+    }`;
   }
   const long = tooLong("kick", rest) ??
     protectedFrom(desk, "kick", parseTarget(first));
@@ -73,11 +76,15 @@ export async function kick(
     .map(({ server }) => server).join(", ");
   const unknown = silent === "" ? "" : `. No answer comes from ${silent}`;
   const count = there.reduce((sum, one) => sum + (one.count ?? 0), here);
+  if (count === 0 && elsewhere && silent !== "") {
+    return `Cannot kick ${name}: no answer comes from ${silent}, ` +
+      "where the user is connected";
+  }
   if (count === 0 && !user) {
     const why = elsewhere
       ? "the user is not connected any more"
       : "no connection comes from there";
-    return `Cannot kick ${name}: ${why}${unknown}. ${LIST_USERS}`;
+    return `Cannot kick ${name}: ${why}${unknown}. ${listUsers(desk)}`;
   }
   const [time = ""] = rest.split(/\s/, 1);
   const what = network && !elsewhere ? `: ${counted(count, "connection")}` : "";
@@ -85,7 +92,9 @@ export async function kick(
   return `Disconnected ${name}${what}${where}${unknown}` +
     (readDuration(time) === undefined
       ? ""
-      : `, who may return at once. To refuse ${name}, type: ban ${name} ${time}`);
+      : `, who may return at once. To refuse ${name}, type: ${
+        typed(desk, `ban ${name} ${time}`)
+      }`);
 }
 
 /** Bans a target, and ends its connections. */
@@ -94,14 +103,14 @@ export async function ban(
   { first, rest }: Words,
 ): Promise<string> {
   const target = parseTarget(first);
-  if (!target) return noTarget("ban", first);
+  if (!target) return noTarget(desk, "ban", first);
   const term = readTerm("ban", rest);
   if (typeof term === "string") return term;
   const forbidden = protectedFrom(desk, "ban", target);
   if (forbidden) return forbidden;
   const bans = await desk.bans.load();
   const accounts = await desk.accounts.load();
-  if (bans.isFullFor(target)) return tooMany("ban", MAX_BANS);
+  if (bans.isFullFor(target)) return tooMany(desk, "ban", MAX_BANS);
   const since = Date.now();
   const until = since + term.ms;
   const { reason } = term;
@@ -115,7 +124,7 @@ export async function ban(
   const zone = first.includes("%") ? ", on every interface" : "";
   return `Banned ${targetText(target)}${zone}${timeOf(term)}${gone}` +
     (isUnknown ? ". No user or account has that name now." : "") +
-    doubt(`ban ${target.value}`, term) +
+    endless(typed(desk, `ban ${target.value}`), term) +
     await warning(
       Promise.all([storing, ending]),
       desk.cluster
@@ -127,15 +136,15 @@ export async function ban(
 /** Removes a ban. */
 export async function unban(desk: Desk, { first }: Words): Promise<string> {
   const target = parseTarget(first);
-  if (!target) return noTarget("unban", first);
+  if (!target) return noTarget(desk, "unban", first);
   const bans = await desk.bans.load();
   const ban = bans.find(target);
   if (!ban || isWider(ban, target)) {
     const why = ban
-      ? `${
-        targetText(ban)
-      } is banned. To remove that ban, type: unban ${ban.value}`
-      : "there is no such ban. Type bans to see all.";
+      ? `${targetText(ban)} is banned. To remove that ban, type: ${
+        typed(desk, `unban ${ban.value}`)
+      }`
+      : `there is no such ban. Type ${typed(desk, "bans")} to see all.`;
     return `Cannot unban ${targetText(target)}: ${why}`;
   }
   const storing = bans.remove(ban);
@@ -191,22 +200,22 @@ export async function mute(
   const { hub } = desk;
   const mutes = await desk.mutes.load();
   const target = parseTarget(first);
-  if (!target) return noTarget("mute", first);
+  if (!target) return noTarget(desk, "mute", first);
   const term = readTerm("mute", rest);
   if (typeof term === "string") return term;
   if (term.reason !== "") {
     return `Cannot mute ${targetText(target)} for ${quoted(term.reason)}: ` +
       "it is no time such as 90s, 10m or 2h. " +
-      "Usage: mute NAME|ADDRESS|PREFIX [TIME]";
+      `Usage: ${typed(desk, "mute NAME|ADDRESS|PREFIX [TIME]")}`;
   }
   const forbidden = protectedFrom(desk, "mute", target);
   if (forbidden) return forbidden;
-  if (mutes.isFullFor(target)) return tooMany("mute", MAX_MUTES);
+  if (mutes.isFullFor(target)) return tooMany(desk, "mute", MAX_MUTES);
   const storing = mutes.add(target, Date.now() + term.ms);
   hub.muting.mark(hub.users());
   const name = hub.userNamed(target.value)?.name ?? target.value;
   return `Muted ${targetText({ ...target, value: name })}${timeOf(term)}` +
-    aboutMute(hub, mutes, target) +
+    aboutMute(desk, mutes, target) +
     await warning(
       storing,
       desk.cluster
@@ -217,10 +226,11 @@ export async function mute(
 
 /** Whom a new mute concerns. */
 function aboutMute(
-  hub: Desk["hub"],
+  desk: Desk,
   mutes: Mutes,
   { kind, value }: Target,
 ): string {
+  const { hub } = desk;
   const isElsewhere = hub.elsewhere?.named(value) !== undefined;
   if (kind === "name" && !hub.userNamed(value) && !isElsewhere) {
     return ". No user has that name now; the next one is muted.";
@@ -231,7 +241,9 @@ function aboutMute(
   const concerned = kind === "name"
     ? ". New names from that address are muted, too"
     : `: ${counted(users.filter(isConcerned).length, "user")}`;
-  return `${concerned}. To let one of them send, type: unmute NAME`;
+  return `${concerned}. To let one of them send, type: ${
+    typed(desk, "unmute NAME")
+  }`;
 }
 
 /** Removes a mute, or lets a name send in spite of another mute. */
@@ -241,7 +253,7 @@ export async function unmute(
 ): Promise<string> {
   const { hub } = desk;
   const target = parseTarget(first);
-  if (!target) return noTarget("unmute", first);
+  if (!target) return noTarget(desk, "unmute", first);
   const mutes = await desk.mutes.load();
   const { removed, allowedBy, storing } = mutes.remove(target);
   hub.muting.mark(hub.users());
@@ -260,7 +272,7 @@ export async function unmute(
       );
   }
   return `Cannot unmute ${targetText(target)}: it is not muted. ` +
-    "Type bans to see the mutes.";
+    `Type ${typed(desk, "bans")} to see the mutes.`;
 }
 
 /** Whether a measure found for a target is of a network around it. */

@@ -158,6 +158,15 @@ Deno.test("addresses have a user and a port, or not, and others are refused", ()
   assertEquals(error.message.includes("secret"), false);
 });
 
+Deno.test("an address whose password is not percent-encoded is refused with what to do, and without the password", () => {
+  for (const secret of ["se/cret", "x@se?cret", "se%cret"]) {
+    const address = `nats://u:${secret}@a:1`;
+    const { message } = assertThrows(() => loginOf(address), StartError);
+    assertStringIncludes(message, "percent-encode the characters /?#@:,% of");
+    assertEquals(message.includes("cret"), false);
+  }
+});
+
 Deno.test("versions are compared by their numbers", () => {
   for (const old of ["2.15.0", "2.9.10", "1.99.99", "2.15.1-rc.1", "", "x"]) {
     assertEquals(isOlder(old, "2.15.1"), true, old);

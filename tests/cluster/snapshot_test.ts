@@ -9,6 +9,7 @@ import { logIn, signedUp } from "../tools/account_tools.ts";
 import { headerOf, RawClient } from "../tools/net/raw_client.ts";
 import { Process } from "../tools/server_process.ts";
 import { tempFolder } from "../tools/temp.ts";
+import { subjectsOf } from "../../server/cluster/names.ts";
 import { type NatsServers, natsTest } from "./nats_servers.ts";
 
 const STREAM = "PARLEY_parley";
@@ -414,5 +415,34 @@ natsTest(
       return headerOf(await client.ask(`REGISTER d${index}\n\n`), "Journal");
     }));
     assertEquals(journals[0], journals[1]);
+  },
+);
+
+natsTest(
+  "a server that was killed while it gave a snapshot deletes the copy at its next start",
+  async (nats) => {
+    using folder = tempFolder();
+    await using own = await connected(nats);
+    const db = `${folder.path}/a.db`;
+    const files = () =>
+      Array.from(Deno.readDirSync(folder.path), ({ name }) => name)
+        .filter((name) => name.includes("snapshot"));
+    {
+      await using a = start(nats, "a", { db });
+      await a.port();
+      const subject = `${subjectsOf("parley").snapshot}.a`;
+      const request = new TextEncoder().encode('{"from":0}');
+      for (let state = ""; state !== "ready";) {
+        const answer = await own.request(subject, request, 2_000);
+        state = JSON.parse(new TextDecoder().decode(answer)).state;
+      }
+      await a.stop("SIGKILL");
+      assertEquals(files(), ["a.db.snapshot"]);
+    }
+
+    await using again = start(nats, "a", { db });
+    await again.port();
+
+    assertEquals(files(), []);
   },
 );

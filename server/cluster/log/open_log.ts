@@ -6,6 +6,7 @@
  * @module
  */
 import type { Database } from "../../journal/database.ts";
+import { IN_MEMORY } from "../../journal/journal.ts";
 import { StartError } from "../../journal/start_error.ts";
 import { boundsOf } from "./log_bounds.ts";
 import { checkName, type Subjects, subjectsOf } from "../names.ts";
@@ -64,6 +65,7 @@ export async function openLog(
       ...{ make: undefined, log, signal },
     });
   }
+  await removeLeft(options);
   await begin(database, ends);
   return new ReplicatedLog(options, subjects, ends);
 }
@@ -96,6 +98,23 @@ async function loadSnapshot(
   const { SnapshotLoader } = await import("./snapshot_loader.ts");
   using loader = new SnapshotLoader({ ...options, subjects }, place);
   await loader.load();
+}
+
+/**
+ * Removes the snapshot that this server gave, or loaded, when it was killed: it has
+ * all that a file has.
+ */
+async function removeLeft({ db, log }: LogOptions): Promise<void> {
+  if (db === IN_MEMORY) return;
+  const { removeSnapshot, snapshotPath } = await import(
+    "../../journal/snapshot.ts"
+  );
+  const path = snapshotPath(db);
+  try {
+    removeSnapshot(path);
+  } catch (error) { // such as a folder of that name; the server does without
+    log(`Cannot delete ${path}: ${(error as Error).message}`);
+  }
 }
 
 function sequenceOf(database: Database): number {

@@ -93,15 +93,28 @@ const ANSWERS: readonly [typed: string, answer: string][] = [
     "ban bob 1h",
     "Banned bob for 1 hour. No user or account has that name now.",
   ],
-  ["ban 2001:db8:1:2::5", "Banned the network 2001:db8:1:2::/64"],
+  [
+    "ban 2001:db8:1:2::5",
+    "Banned the network 2001:db8:1:2::/64\nIt has no end. To give it an end, type: ban 2001:db8:1:2::/64 10m",
+  ],
   ["ban 192.168.1.7/24 1h", "Banned the network 192.168.1.0/24 for 1 hour"],
   [
     "ban fe80::1%eth0",
-    "Banned the address fe80::1, on every interface",
+    "Banned the address fe80::1, on every interface\nIt has no end. To give it an end, type: ban fe80::1 10m",
   ],
   ["ban 10.0.0.1 2h spam", "Banned the address 10.0.0.1 for 2 hours"],
-  ["ban bob forever spam", "Banned bob. No user or account has that name now."],
-  ["ban bob spam for 10m", "Banned bob. No user or account has that name now."],
+  [
+    "ban bob forever spam",
+    "Banned bob. No user or account has that name now.\nIt has no end. To give it an end, type: ban bob 10m",
+  ],
+  [
+    "ban bob spam for 10m",
+    "Banned bob. No user or account has that name now.\nIt has no end. To give it an end, type: ban bob 10m",
+  ],
+  [
+    "ban bob -5m",
+    'Banned bob. No user or account has that name now.\nIt has no end: "-5m" is no time such as 90s, 10m or 2h. To give it an end, type: ban bob 10m',
+  ],
   [
     "ban bob 10min spam",
     'Banned bob. No user or account has that name now.\nIt has no end: "10min" is no time such as 90s, 10m or 2h. To give it an end, type: ban bob 10m',

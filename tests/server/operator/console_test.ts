@@ -165,7 +165,7 @@ Deno.test("ban of a name removes whoever is here under it, also by half, until u
   ];
 
   assertEquals(answers, [
-    "Banned ma11ory and ended 1 connection",
+    "Banned ma11ory and ended 1 connection\nIt has no end. To give it an end, type: ban ma11ory 10m",
     "Removed the ban of ma11ory",
   ]);
   assertEquals(await half.rest(), "ERROR 117 Removed\n\n");
@@ -183,7 +183,7 @@ Deno.test("ban of an address removes everybody there, registered or not", async 
 
   assertEquals(
     answer,
-    "Banned the address 127.0.0.1 and ended 2 connections",
+    "Banned the address 127.0.0.1 and ended 2 connections\nIt has no end. To give it an end, type: ban 127.0.0.1 10m",
   );
   const refusal = "ERROR 117 Removed\n" +
     "Reason: Cannot use this server: the address 127.0.0.1 is banned (go away)\n\n";
@@ -262,7 +262,7 @@ Deno.test("ban says so if it cannot be stored", async () => {
 
   assertEquals(
     await server.console.run("ban eve"),
-    "Banned eve. No user or account has that name now.\nCannot store that: the server is closing; the ban is lost when the server stops",
+    "Banned eve. No user or account has that name now.\nIt has no end. To give it an end, type: ban eve 10m\nCannot store that: the server is closing; the ban is lost when the server stops",
   );
   assertEquals(
     await server.console.run("unban eve"),

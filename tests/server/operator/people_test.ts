@@ -142,7 +142,7 @@ for (
   const [typed, answer, gone, stays] of [
     [
       "2001:db8::1",
-      "Banned the network 2001:db8::/64 and ended 2 connections",
+      "Banned the network 2001:db8::/64 and ended 2 connections\nIt has no end. To give it an end, type: ban 2001:db8::/64 10m",
       ["2001:db8::1", "2001:db8::ff"],
       "2001:db8:0:1::1",
     ],
@@ -154,13 +154,13 @@ for (
     ],
     [
       "fe80::1%eth0",
-      "Banned the address fe80::1, on every interface and ended 1 connection",
+      "Banned the address fe80::1, on every interface and ended 1 connection\nIt has no end. To give it an end, type: ban fe80::1 10m",
       ["fe80::1"],
       "fe80::2",
     ],
     [
       "::ffff:10.0.0.1",
-      "Banned the address 10.0.0.1 and ended 2 connections",
+      "Banned the address 10.0.0.1 and ended 2 connections\nIt has no end. To give it an end, type: ban 10.0.0.1 10m",
       ["10.0.0.1", "::ffff:10.0.0.1"],
       "10.0.0.2",
     ],

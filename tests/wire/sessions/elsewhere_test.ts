@@ -217,6 +217,6 @@ Deno.test("the operator sees the users of all servers, and where they are", asyn
   assertMatch(rooms, /#r +2 /);
   assertEquals(
     kicked,
-    "Cannot kick bob here: the user is connected to two. Type there: kick bob",
+    "Cannot kick bob: no answer comes from two, where the user is connected",
   );
 });

@@ -114,7 +114,7 @@ Deno.test("--moderator makes an account a moderator when it is created, or at th
     await using server = startTestServer(options);
     await server.ready;
     await server.logged(
-      "Alice has no account yet: who creates it is a moderator",
+      "Alice has no account yet: the user who creates it is a moderator",
     );
     using alice = await RawClient.connect(server.port);
     await alice.send(await signUp("alice"));
@@ -181,20 +181,53 @@ Deno.test("moderators cannot act on themselves, on each other, or on where one i
   }
   await server.logged("zoe disconnected");
   const answers = {
-    "kick alice": "Cannot kick alice: that would be you. Ask the operator.",
-    "mute a1ice": "Cannot mute a1ice: that would be you. Ask the operator.",
+    "kick alice": "Cannot kick alice: that is you. Ask the operator.",
+    "mute a1ice": "Cannot mute a1ice: that is you. Ask the operator.",
     "ban dean 10m":
-      "Cannot ban dean: that would be dean, who is a moderator, too. Ask the operator.",
+      "Cannot ban dean: dean is a moderator, too. Ask the operator.",
     "ban 10.0.0.0/8":
-      "Cannot ban the network 10.0.0.0/8: that would be you. Ask the operator.",
+      "Cannot ban the network 10.0.0.0/8: you are connected from there. Ask the operator.",
     "kick 10.0.0.2":
-      "Cannot kick the address 10.0.0.2: that would be dean, who is a moderator, too. Ask the operator.",
+      "Cannot kick the address 10.0.0.2: the moderator dean is connected from there. Ask the operator.",
     "ban zoe": "Cannot ban zoe: zoe is a moderator, too. Ask the operator.",
   };
   for (const [line, answer] of Object.entries(answers)) {
     assertEquals(await obeyed(alice.client, line), answer, line);
   }
   assertMatch(await server.console.run("kick dean"), /^Disconnected dean/);
+});
+
+Deno.test("an answer names commands as a moderator types them: with / before, and none that only the operator has", async () => {
+  await using server = startTestServer();
+  using alice = await moderator(server);
+  const answers = {
+    "kick": "Missing argument: NAME|ADDRESS|PREFIX. " +
+      "Usage: /kick NAME|ADDRESS|PREFIX [REASON]",
+    "kick bob":
+      'Cannot kick "bob": no user has that name. Type /users to see all.',
+    "ban bob": "Banned bob. No user or account has that name now.\n" +
+      "It has no end. To give it an end, type: /ban bob 10m",
+    "unban carol":
+      "Cannot unban carol: there is no such ban. Type /bans to see all.",
+    "mute bob x": 'Cannot mute bob for "x": it is no time such as 90s, 10m ' +
+      "or 2h. Usage: /mute NAME|ADDRESS|PREFIX [TIME]",
+    "mute 10.1.0.0/16 1h":
+      "Muted the network 10.1.0.0/16 for 1 hour: 0 users. " +
+      "To let one of them send, type: /unmute NAME",
+    "unmute eve": "Cannot unmute eve: it is not muted. " +
+      "Type /bans to see the mutes.",
+    "unblock bob": 'Cannot unblock "bob": there is no such account.',
+    "forget lab": 'Cannot forget "lab": no room of that name has messages. ' +
+      "Type /rooms to see all.",
+  };
+  for (const [line, answer] of Object.entries(answers)) {
+    assertEquals(await obeyed(alice.client, line), answer, line);
+  }
+  assertMatch(await obeyed(alice.client, "help"), /^ {2}\/kick NAME/m);
+  assertMatch(
+    await server.console.run("accounts"),
+    /^ {2}alice .* connected, moderator$/m,
+  );
 });
 
 Deno.test("what is for the operator alone, and what is no command, is refused to a moderator", async () => {
@@ -217,7 +250,10 @@ Deno.test("what is for the operator alone, and what is no command, is refused to
       /^ERROR 105 .*\nFor: MODERATE\nReason: Cannot do that: the body is not one line/,
     );
   }
-  assertMatch(await obeyed(alice.client, "kcik bob"), /Did you mean kick\?/);
+  assertMatch(
+    await obeyed(alice.client, "kcik bob"),
+    /Did you mean \/kick\? Type \/help\.$/,
+  );
   assertEquals((await obeyed(alice.client, "help")).includes("stop"), false);
 });
 
