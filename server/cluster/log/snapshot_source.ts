@@ -72,6 +72,12 @@ export class SnapshotSource implements AsyncDisposable {
       this.#keep();
       return this.#copy.about;
     }
+    const read = this.#sequence();
+    if (from > read) {
+      // Copies made in vain would take the place of one that others read.
+      const why = `it has read the log up to ${read}, and not up to ${from}`;
+      return { state: "failed", why };
+    }
     if (this.#failed !== undefined) {
       const why = this.#failed;
       this.#failed = undefined; // the next request tries again
@@ -79,6 +85,14 @@ export class SnapshotSource implements AsyncDisposable {
     }
     this.#making ??= this.#make().finally(() => this.#making = undefined);
     return { state: "making" };
+  }
+
+  /** How far this server has read the log. */
+  #sequence(): number {
+    const { database } = this.#options;
+    return Number(
+      database.prepare("SELECT sequence FROM cluster").get()?.["sequence"] ?? 0,
+    );
   }
 
   async #make(): Promise<void> {
