@@ -53,8 +53,10 @@ Deno.test(needsProgram("tmux", {
     await using his = await inLab("bob", server.port);
 
     for (const command of ["/hangup", "/hangup bob", "/hangup"]) {
-      await hers.line("/clear");
-      await his.line("/clear");
+      for (const screen of [hers, his]) { // what is left is not taken for news
+        await screen.line("/clear");
+        await screen.until(/^\w+ #lab> *$/);
+      }
       await hers.line("/call bob");
       await his.until("alice calls you from 127.0.0.1:");
       await his.line("/accept");
