@@ -38,10 +38,15 @@ export const RESTARTED =
 export const MISSED_DELETED =
   "Some messages that were sent while you were away are no longer stored";
 
-/** A notice of the operator, and when it was sent if that is known. */
+/**
+ * A notice of the operator, or of a moderator, whom the server names; and when it
+ * was sent if that is known.
+ */
 export function operatorNotice(text: string, at?: Date): string {
   const time = at ? ` (${at.toTimeString().slice(0, 5)})` : "";
-  return `The operator says${time}: ${text}`;
+  const [, who = "The operator", said = text] =
+    /^(The moderator [A-Za-z0-9]{1,32}): ([^]*)$/.exec(text) ?? [];
+  return `${who} says${time}: ${said}`;
 }
 
 /** To a moderator. */

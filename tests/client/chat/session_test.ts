@@ -249,6 +249,21 @@ Deno.test("Session shows what the operator says as a line of its own, harmless",
   ]);
 });
 
+Deno.test("Session shows by whom a notice is, if it is a moderator's", () => {
+  const { session, printed } = createSession();
+  for (const body of ["The moderator bob: break", "The moderator: break"]) {
+    session.chat.receive({
+      frame: frame("NOTICE server", {}, body),
+      request: undefined,
+    });
+  }
+
+  assertEquals(printed, [
+    "* The moderator bob says: break\n",
+    "* The operator says: The moderator: break\n",
+  ]);
+});
+
 Deno.test("a moderator is told what it can do, and its commands are obeyed by the server", async () => {
   using listener = new FakeServer();
   const { session, printed, run, peer } = await openSession(listener);
