@@ -124,6 +124,7 @@ class Joined implements Cluster {
   readonly entries: ReplicatedLog;
   readonly failed: Promise<ClusterError>;
   readonly alternates = new AlternateList(CLOCK.after);
+  readonly #open: StatementSync;
   readonly #isOpen: StatementSync;
   readonly #cluster: string;
   readonly #log: (line: string) => void;
@@ -144,9 +145,16 @@ class Joined implements Cluster {
     this.database = database;
     this.entries = replicated;
     this.failed = failed;
+    this.#open = database.prepare(
+      "SELECT server FROM epochs WHERE open = 1 AND server <> ?",
+    );
     this.#isOpen = database.prepare(
       "SELECT 1 FROM epochs WHERE server = ? AND open = 1",
     );
+  }
+
+  get open(): readonly string[] {
+    return this.#open.all(this.server).map((row) => String(row["server"]));
   }
 
   isUp(server: string): boolean {

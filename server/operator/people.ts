@@ -65,7 +65,7 @@ export async function kick(
     ? [elsewhere.server]
     : user
     ? []
-    : cluster?.others.map(({ server }) => server) ?? [];
+    : cluster?.open ?? [];
   const asked = servers.map(async (server) => ({
     server,
     count: await cluster?.kick(server, name, reason),

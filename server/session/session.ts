@@ -143,6 +143,8 @@ export class Session {
 export interface Together {
   /** The other servers that are there. */
   readonly others: ClusterState["others"];
+  /** Those that serve users, by the log: also one that is not heard yet. */
+  readonly open: readonly string[];
   /**
    * Resolves when this server knows all that any of them has stored before: who
    * comes from another server has left what was stored there.
