@@ -34,7 +34,7 @@ export interface Words {
   readonly all: string;
 }
 
-/** Who gives a command, in a sentence for the users whom it concerns. */
+/** Names who gives a command, in a sentence for the users whom it concerns. */
 export function giverOf({ by }: Desk): string {
   return by === undefined ? "the operator" : `the moderator ${by}`;
 }

@@ -117,17 +117,22 @@ async function visibleOf(pid: number): Promise<string> {
   return parts.join("\n");
 }
 
+/** A client that signs in with the password of a file in `folder`. */
+async function signingIn(folder: string, port: number): Promise<ClientProcess> {
+  const file = `${folder}/password`;
+  await Deno.writeTextFile(file, PASSWORD, { mode: 0o600 });
+  return new ClientProcess([
+    ...["alice", `127.0.0.1:${port}`, "--login"],
+    ...["--password-file", file],
+  ]);
+}
+
 Deno.test(needs("/proc", {
   name: "a password is not among what a process shows to other users",
   async fn() {
     using folder = tempFolder();
-    const file = `${folder.path}/password`;
-    await Deno.writeTextFile(file, PASSWORD, { mode: 0o600 });
     using server = new FakeServer();
-    await using client = new ClientProcess([
-      ...["alice", `127.0.0.1:${server.port}`, "--login"],
-      ...["--password-file", file],
-    ]);
+    await using client = await signingIn(folder.path, server.port);
 
     using peer = await server.accept();
     await peer.request(); // it has read the password
@@ -149,13 +154,8 @@ const BAD_CHALLENGES = [
 for (const [i, answer] of BAD_CHALLENGES.entries()) {
   Deno.test(`a client that fails says no password, whatever made it fail, no. ${i + 1}`, async () => {
     using folder = tempFolder();
-    const file = `${folder.path}/password`;
-    await Deno.writeTextFile(file, PASSWORD, { mode: 0o600 });
     using server = new FakeServer();
-    await using client = new ClientProcess([
-      ...["alice", `127.0.0.1:${server.port}`, "--login"],
-      ...["--password-file", file],
-    ]);
+    await using client = await signingIn(folder.path, server.port);
     using peer = await server.accept();
     const asked = await peer.request();
     await peer.say(answer);

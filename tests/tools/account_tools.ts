@@ -13,6 +13,7 @@ import {
   verifierOf,
 } from "../../core/scram.ts";
 import { bytes, RawClient } from "./net/raw_client.ts";
+import type { TestServer } from "./net/test_server.ts";
 
 /** The fewest iterations that the server accepts. */
 const ITERATIONS = 4_096;
@@ -109,4 +110,28 @@ export function error(
   headers = "",
 ): string {
   return `ERROR ${code}\nFor: ${line}\nReason: ${reason}\n${headers}\n`;
+}
+
+/** What the server answers to a line that `client` gives as a moderator. */
+export async function moderate(
+  client: RawClient,
+  line: string,
+): Promise<string> {
+  await client.send(request("MODERATE", line));
+  for (;;) {
+    const frame = await client.frame();
+    if (/^(MODERATED|ERROR)/.test(frame)) return frame;
+  }
+}
+
+/** Signs up at `port`, and is made a moderator. */
+export async function newModerator(
+  { console }: Pick<TestServer, "console">,
+  name: string,
+  port: number,
+): Promise<RawClient> {
+  const client = await signedUp(port, name);
+  await console.run(`op ${name}`);
+  await client.next(`NOTICE set\nUser: ${name}\nRole: moderator`);
+  return client;
 }

@@ -116,5 +116,5 @@ function decode(bytes: Uint8Array): Request | undefined {
 /** A name, an address or a network. */
 const PLACE = /^[\x21-\x7e]{1,80}$/;
 
-/** Who does it, and what an operator types. */
+/** A reason names who disconnects the user, and says why, as it was typed. */
 const REASON = /^\P{Cc}{1,300}$/u;

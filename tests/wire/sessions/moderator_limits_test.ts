@@ -1,6 +1,12 @@
 /** What moderators could do with their commands against the others, and the operator. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { bodyOf, logIn, request, signedUp } from "../../tools/account_tools.ts";
+import {
+  bodyOf,
+  logIn,
+  moderate,
+  newModerator,
+  request,
+} from "../../tools/account_tools.ts";
 import { LOG_LINES } from "../../../server/session/log_lines.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import {
@@ -8,20 +14,8 @@ import {
   type TestServer,
 } from "../../tools/net/test_server.ts";
 
-/** What the server answers to a line that `client` gives as a moderator. */
-async function moderate(client: RawClient, line: string): Promise<string> {
-  await client.send(request("MODERATE", line));
-  for (;;) {
-    const frame = await client.frame();
-    if (/^(MODERATED|ERROR)/.test(frame)) return frame;
-  }
-}
-
-async function moderator(server: TestServer, name: string) {
-  const client = await signedUp(server.port, name);
-  await server.console.run(`op ${name}`);
-  await client.next(`NOTICE set\nUser: ${name}\nRole: moderator`);
-  return client;
+function moderator(server: TestServer, name: string): Promise<RawClient> {
+  return newModerator(server, name, server.port);
 }
 
 /** What the server does with the last SEND of `client`. */

@@ -3,7 +3,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import {
   bodyOf,
   logIn,
-  request,
+  moderate,
+  newModerator,
   signedUp,
   signUp,
 } from "../../tools/account_tools.ts";
@@ -14,15 +15,6 @@ import {
   type TestServer,
 } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
-
-/** What the server answers to a line that `client` gives as a moderator. */
-async function moderate(client: RawClient, line: string): Promise<string> {
-  await client.send(request("MODERATE", line));
-  for (;;) {
-    const frame = await client.frame();
-    if (/^(MODERATED|ERROR)/.test(frame)) return frame;
-  }
-}
 
 /** The body of what {@linkcode moderate} gives. */
 async function obeyed(client: RawClient, line: string): Promise<string> {
@@ -38,9 +30,7 @@ async function moderator(
   host = "10.0.0.1",
 ) {
   const place = elsewhere(server, host);
-  const client = await signedUp(place.port, name);
-  await server.console.run(`op ${name}`);
-  await client.next(`NOTICE set\nUser: ${name}\nRole: moderator`);
+  const client = await newModerator(server, name, place.port);
   return {
     client,
     [Symbol.dispose]() {
