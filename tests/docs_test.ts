@@ -67,7 +67,9 @@ Deno.test(`the README has at most ${MAX_README_LINES} lines`, async () => {
 Deno.test("CI runs the README's test command, and no other", async () => {
   const [, command] = /^(deno .*?) +# run the tests$/m
     .exec(await read("README.md")) ?? [];
-  const run = /^(deno .*?) 2>&1/m.exec(await read(".ci/run"));
+  const run = /^(deno .*?) "\$\{in_ci\[@\]\}" 2>&1/m.exec(
+    await read(".ci/run"),
+  );
 
   assertEquals(run?.[1], command);
 });

@@ -7,7 +7,7 @@ import { makeAccount } from "../../tools/account_tools.ts";
 import { quietServer } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { HERE } from "../../tools/server_process.ts";
-import { denoCache, Pty, ptyTest, runAfter } from "./pty.ts";
+import { denoCache, Pty, ptyTest, runAfter } from "../../tools/system/pty.ts";
 
 /** Makes the modes of a terminal as they are where it is none. */
 const NO_MODES = `

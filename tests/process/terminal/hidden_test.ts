@@ -3,7 +3,7 @@ import { assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { makeAccount } from "../../tools/account_tools.ts";
 import { quietServer } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
-import { ptyTest, runAfter } from "./pty.ts";
+import { ptyTest, runAfter } from "../../tools/system/pty.ts";
 
 /** Makes a terminal slow to obey, so that a mode which comes too late is seen. */
 const SLOW_MODES = `

@@ -1,7 +1,7 @@
 /** Lines that are read key by key: those of a console of Windows, on this terminal. */
 import { assertEquals, assertFalse, assertMatch } from "@std/assert";
 import { tempFolder } from "../../tools/temp.ts";
-import { Pty, ptyTest } from "./pty.ts";
+import { Pty, ptyTest } from "../../tools/system/pty.ts";
 
 const TTY_INPUT = new URL("../../../terminal/tty_input.ts", import.meta.url);
 

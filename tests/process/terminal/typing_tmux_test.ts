@@ -1,13 +1,8 @@
 /** Keys, pastes and wide letters on a real terminal. */
 import { assert, assertEquals } from "@std/assert";
-import {
-  FakeServer,
-  quietServer,
-  TmuxScreen,
-} from "../../tools/client_tools.ts";
+import { quietServer, TmuxScreen } from "../../tools/client_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
-import { within } from "../../tools/net/within.ts";
-import { needsProgram, tmuxTest } from "../../tools/system/skips.ts";
+import { tmuxTest } from "../../tools/system/skips.ts";
 
 /** Alice on a terminal, and bob, who gets what is really sent. */
 class Pair implements AsyncDisposable {
@@ -243,93 +238,3 @@ tmuxTest("why a program ends is wrapped between words", async () => {
     /^Cannot use --port "99999": it must be a\nnumber from 0 to 65535$/m,
   );
 });
-
-Deno.test(needsProgram("script", {
-  name: "Ctrl-Z where no shell does job control leaves the terminal usable",
-  async fn() {
-    await using server = quietServer();
-    using bob = await RawClient.enter(server.port, "bob", "#default");
-    const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
-    await using child = new Deno.Command("script", {
-      args: [
-        "-qec",
-        `exec ${client.join(" ")} 127.0.0.1:${server.port}`,
-        "/dev/null",
-      ],
-      stdin: "piped",
-      stdout: "piped",
-      cwd: new URL("../../..", import.meta.url),
-      env: { TERM: "xterm-256color" },
-    }).spawn();
-    const output = child.stdout.pipeThrough(new TextDecoderStream())
-      .getReader();
-    const keys = child.stdin.getWriter();
-    const type = (text: string) => keys.write(new TextEncoder().encode(text));
-    let shown = "";
-    const until = async (wanted: string, from: number) => {
-      while (!shown.includes(wanted, from)) {
-        const { value } = await within(output.read(), () => shown);
-        shown += value ?? "";
-      }
-      return shown.indexOf(wanted, from) + wanted.length;
-    };
-
-    const ready = await until("#default> ", 0);
-    await type("half\x1a");
-    const stopped = await until("\x1b[?2004l", ready);
-    await until("#default> half", await until("\x1b[?2004h", stopped));
-    await type("y\x7f a line\r");
-
-    assert((await bob.next("FORWARD alice")).endsWith("half a line"), shown);
-    await type("\x03");
-    while (!(await output.read()).done);
-    await keys.close().catch(() => {}); // it has ended
-    assertEquals((await child.status).code, 130);
-  },
-}));
-
-Deno.test(needsProgram("script", {
-  name: "a reconnect rings once, however many missed messages are to us",
-  async fn() {
-    using server = new FakeServer();
-    const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
-    const child = new Deno.Command("script", {
-      args: [
-        "-qec",
-        `${client.join(" ")} 127.0.0.1:${server.port}`,
-        "/dev/null",
-      ],
-      stdin: "piped",
-      stdout: "piped",
-      cwd: new URL("../../..", import.meta.url),
-      env: { TERM: "xterm-256color" },
-    }).spawn();
-    const output = new Response(child.stdout).text();
-    const registered = async (lastId: number) => {
-      const peer = await server.accept();
-      assertEquals(await peer.request(), "REGISTER alice");
-      await peer.say(`REGISTERED alice\nToken: t\nLast-id: ${lastId}\n\n`);
-      return peer;
-    };
-    const first = await registered(0);
-    first.hangUp();
-    using peer = await registered(8);
-    for (let id = 1; id <= 8; id++) {
-      await peer.say(
-        `FORWARD bob\nTo: alice\nId: ${id}\nContent-length: 1\n\n${id}`,
-      );
-    }
-    await peer.say("ERROR 117 Removed\nReason: done\n\n");
-
-    const shown = await output;
-    await child.stdin.close().catch(() => {}); // it may be gone already
-    await child.status;
-    for (let id = 1; id <= 8; id++) {
-      assert(
-        shown.includes(`: ${id}\n`) || shown.includes(`: ${id}\r\n`),
-        shown,
-      );
-    }
-    assertEquals(shown.split("\x07").length - 1, 1);
-  },
-}));

@@ -8,7 +8,12 @@ import { ClientProcess, quietServer } from "../../tools/client_tools.ts";
 import { writeFiles } from "../../tools/file_tools.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
 import { tempFolder } from "../../tools/temp.ts";
-import { denoCache, Pty, type PtyOptions, ptyTest } from "./pty.ts";
+import {
+  denoCache,
+  Pty,
+  type PtyOptions,
+  ptyTest,
+} from "../../tools/system/pty.ts";
 
 function client(args: string[], options?: PtyOptions): Promise<Pty> {
   // Quiet: no progress of Deno's own stands before what the client prints.

@@ -9,7 +9,7 @@ import { PATIENCE_MS } from "../../tools/net/within.ts";
 import { HERE, Process, RUN } from "../../tools/server_process.ts";
 import { needs } from "../../tools/system/skips.ts";
 import { tempFolder } from "../../tools/temp.ts";
-import { Pty, ptyTest } from "./pty.ts";
+import { Pty, ptyTest } from "../../tools/system/pty.ts";
 
 /** Quiet: no progress of Deno's own stands before what the server prints. */
 const [RUN_IT = "", ...HOW] = RUN;

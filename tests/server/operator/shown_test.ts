@@ -14,7 +14,7 @@ import { newSeed } from "../../tools/net/fault_proxy.ts";
 import { FOUL_TEXTS } from "../../fuzz/hostile_frames.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
 import { checkShown } from "../../tools/shown.ts";
-import { needsProgram } from "../../tools/system/skips.ts";
+import { Pty, ptyTest } from "../../tools/system/pty.ts";
 
 const SEED = newSeed();
 
@@ -113,20 +113,16 @@ Deno.test("whatever is typed at a server, its console answers harmlessly", async
 // deno-lint-ignore no-control-regex -- these are what is meant
 const DRAWING = /\x1b\[(\d*[A-K]|\?\d+[hl])|\x1b\[[\d;]*m|\x07|\r/g;
 
-Deno.test(needsProgram("script", {
-  name: "the screen gets nothing but what the client itself draws",
-  async fn() {
+ptyTest(
+  "the screen gets nothing but what the client itself draws",
+  async () => {
     using server = new FakeServer();
     const client = [Deno.execPath(), "run", "-A", "client.ts", "alice"];
-    const command = `stty cols 60 rows 20; ${client.join(" ")} 127.0.0.1:`;
-    const child = new Deno.Command("script", {
-      args: ["-qec", command + server.port, "/dev/null"],
-      stdin: "piped",
-      stdout: "piped",
-      cwd: new URL("../../..", import.meta.url),
-      env: { TERM: "xterm-256color" },
-    }).spawn();
-    const output = new Response(child.stdout).text();
+    await using terminal = await Pty.run(
+      [...client, `127.0.0.1:${server.port}`],
+      { size: { rows: 20, cols: 60 }, env: { TERM: "xterm-256color" } },
+    );
+    const reading = terminal.rest();
     using peer = await server.accept();
 
     assertEquals(await peer.request(), "REGISTER alice");
@@ -134,14 +130,12 @@ Deno.test(needsProgram("script", {
     for (const text of FOUL_TEXTS) await peer.say(framesWith(text));
     await peer.say("NOTICE joined\nRoom: #default\nUser: last\n\n");
     await peer.say("ERROR 117 Removed\nReason: over \x9b\u202e\n\n");
-    const shown = await output;
-    await child.stdin.close().catch(() => {}); // it may be gone already
-    await child.status;
+    const shown = await reading;
 
     assert(shown.includes("last joined #default"), shown);
     checkShown(shown.replaceAll(DRAWING, ""));
   },
-}));
+);
 
 /** Frames that have `text` wherever a head and a body allow it. */
 function framesWith(text: string): string {

@@ -70,7 +70,6 @@ const LACKED_BY = {
 /** Programs that tests run, and whether this computer has them. */
 const PROGRAMS = {
   "tmux": () => isInstalled("tmux"),
-  "script": () => isInstalled("script"),
   "nc of OpenBSD": hasNetcat,
 };
 

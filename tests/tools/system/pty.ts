@@ -6,10 +6,10 @@
  * @module
  */
 import { dirname } from "node:path";
-import { PATIENCE_MS, within } from "../../tools/net/within.ts";
-import { SERVER } from "../../tools/server_process.ts";
-import { needs } from "../../tools/system/skips.ts";
-import { tempFolder } from "../../tools/temp.ts";
+import { PATIENCE_MS, within } from "../net/within.ts";
+import { SERVER } from "../server_process.ts";
+import { needs } from "./skips.ts";
+import { tempFolder } from "../temp.ts";
 
 /** A test on a {@linkcode Pty}, where the system has it. */
 export function ptyTest(name: string, fn: () => Promise<void>): void {

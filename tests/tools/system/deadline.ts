@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { PATIENCE_MS } from "./net/within.ts";
+import { PATIENCE_MS } from "../net/within.ts";
 
 /** After so long a test has failed, in milliseconds. */
 const DEADLINE_MS = 4 * PATIENCE_MS;
