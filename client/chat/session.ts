@@ -33,6 +33,7 @@ import {
   RECONNECTING,
   RESTARTED,
   roleText,
+  tooLongText,
   YOU_MODERATE,
 } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
@@ -230,7 +231,7 @@ export class Session implements CommandClient, DirectOwner {
 
   /** Sends without waiting: what becomes of it is shown when it is known. */
   sendTo(target: string, text: string): void {
-    const fault = this.chat.faultOf(text);
+    const fault = tooLongText(text, this.chat.maxBodyBytes);
     if (fault !== undefined) return this.showError(`${fault}.`);
     this.server.post("SEND", [target], {}, text);
     this.drawPending();

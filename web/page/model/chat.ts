@@ -19,7 +19,8 @@ import {
 } from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
-import { ChatSession, type Resumable } from "../../../core/session.ts";
+import type { Resumable } from "../../../core/resumable.ts";
+import { ChatSession } from "../../../core/session.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import { mentions } from "../../../core/text/marks.ts";
@@ -32,6 +33,7 @@ import {
   operatorNotice,
   RESTARTED,
   roleText,
+  tooLongText,
 } from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
@@ -243,7 +245,7 @@ export class Chat implements CommandClient {
 
   /** Sends a message; false if it is too long. */
   send(text: string, conversation: Conversation = this.current): boolean {
-    const fault = this.#session.faultOf(text);
+    const fault = tooLongText(text, this.#session.maxBodyBytes);
     if (fault !== undefined) {
       this.watcher.told(fault);
       return false;
