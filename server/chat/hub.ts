@@ -14,7 +14,8 @@ import {
   targetKind,
 } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
-import { NameMap, type NameRules, printable, UserNames } from "./names.ts";
+import { NameMap, printable, UserNames } from "./names/names.ts";
+import type { NameRules } from "./names/names.ts";
 import { AT_ONCE, type Change, Presence } from "./presence.ts";
 import type { ShareLimits } from "./shares.ts";
 import { checkRoomCount, malformedRoom, notMember } from "./room_errors.ts";
