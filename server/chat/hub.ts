@@ -14,7 +14,7 @@ import {
   targetKind,
 } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
-import { NameMap, printable, UserNames } from "./names.ts";
+import { NameMap, printable, UserNames } from "./names/names.ts";
 import { AT_ONCE, type Change, Presence } from "./presence.ts";
 import { checkRoomCount, malformedRoom, notMember } from "./refusals.ts";
 import { isDefaultRoom, ROOM_LIMITS, RoomShares } from "./room_shares.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { ChatError } from "../../protocol.ts";
-import { printable } from "./names.ts";
+import { printable } from "./names/names.ts";
 
 /** The error for a name that no room can have. */
 export function malformedRoom(name: string): ChatError {

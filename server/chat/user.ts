@@ -5,7 +5,7 @@
  */
 import type { Headers } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
-import type { NameRules } from "./names.ts";
+import type { NameRules } from "./names/names.ts";
 import type { ShareLimits } from "./shares.ts";
 
 /** How a user registered, as WHO lists it. */

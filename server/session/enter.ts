@@ -9,7 +9,7 @@ import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { Newcomer } from "../chat/names.ts";
+import type { Newcomer } from "../chat/names/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
 import { Registered } from "./sender.ts";

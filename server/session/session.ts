@@ -23,7 +23,11 @@ import type { Pace } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
 import { SlowConsumerDetector } from "../net/slow_consumer.ts";
 import type { Registered } from "./sender.ts";
-import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
+import type {
+  Role,
+  TwoSocketUser,
+  TwoSocketUsers,
+} from "./two_socket/users.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";

@@ -16,7 +16,7 @@ import {
   targetKind,
   text,
 } from "../../protocol.ts";
-import { bodyLength } from "../../server/session/two_socket_lines.ts";
+import { bodyLength } from "../../server/session/two_socket/lines.ts";
 import { bytes, join } from "../tools/net/raw_client.ts";
 
 const decoder = new TextDecoder();

@@ -51,6 +51,7 @@ import conversation from "../page/model/conversation.ts" with { type: "text" };
 import conversations from "../page/model/conversations.ts" with {
   type: "text",
 };
+import received from "../page/model/received.ts" with { type: "text" };
 import sending from "../page/model/sending.ts" with { type: "text" };
 import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
@@ -147,6 +148,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
     conversation,
     conversations,
   }),
+  ...inFolder("/model", "ts", { received }),
   ...inFolder("/model", "ts", { sending, settings, storage, stored, typed }),
   ...inFolder("/net", "ts", { socket }),
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),

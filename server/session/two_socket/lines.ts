@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { concat, encode, isText } from "../../protocol.ts";
-import type { Batch } from "../chat/batch.ts";
+import { concat, encode, isText } from "../../../protocol.ts";
+import type { Batch } from "../../chat/batch.ts";
 
 /** Limit of the lines of one message; one more says how many are left out. */
 const MAX_LINES = 100;
