@@ -55,6 +55,7 @@ export const ERRORS = {
   120: "Muted", // the user can read and not send
   121: "No account", // a sign-in to a name that has none
   122: "Not allowed", // a command of a moderator, by another user
+  124: "Too many devices", // of one account
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);

@@ -53,6 +53,8 @@ export interface New {
   refusal?: ChatError;
   /** Its last REGISTER was that of a two-socket client. */
   isTwoSocket?: boolean;
+  /** The program of the client, as it says. */
+  client?: string | undefined;
 }
 
 /** One of the two sockets of a user. */
@@ -159,7 +161,8 @@ export interface Together {
   caughtUp(): Promise<void>;
   /**
    * Claims a name for a user of this server alone; one who owns it `takesOver`
-   * from other servers. Dispose to give it up. `lost` is called when its owner
+   * from other servers, and one who has an account shares it with the other
+   * devices. Dispose to give it up. `lost` is called when its owner
    * has signed in on another server.
    *
    * @throws {ChatError} 104 if another server has a user of that name, or of one
@@ -168,7 +171,11 @@ export interface Together {
    */
   claim(
     name: string,
-    options: { readonly takesOver: boolean; lost(): void },
+    options: {
+      readonly takesOver: boolean;
+      readonly isShared?: boolean;
+      lost(): void;
+    },
   ): Promise<Disposable>;
   /**
    * Has a server disconnect a user or a network; resolves with the number of

@@ -73,7 +73,7 @@ export async function signUp(
 
 /** Makes an account for a guest, or for a name that is reserved for the owner. */
 async function createAccount(
-  { address, connection }: Session,
+  { address }: Session,
   { hub, journal, resumables, now }: Context,
   { accounts, name, verifier, user, retryAfter }: {
     accounts: Accounts;
@@ -86,7 +86,7 @@ async function createAccount(
   // A guest's token stays the scope of the keys of its messages.
   const { since, token: keyScope } = user?.resumable ??
     { since: journal.lastId, token: crypto.randomUUID() };
-  if (!user) hub.names.reserve(name, connection, { retryAfter });
+  if (!user) hub.names.reserve(name, { retryAfter });
   // It came back under a name that has become similar to that of an account.
   else if (accounts.similar(name) !== undefined) throw exists(name);
   try {
@@ -152,9 +152,8 @@ export async function prove(
   if (session.hasEnded) return;
   const { name } = account;
   const resumed = resumables.find(name, token);
-  replace(resumables.newest(name)?.connection);
-  replace(hub.names.newcomer(name)); // another client that proved it a moment ago
-  hub.names.reserve(name, session.connection, { isOwn: true });
+  replace(resumed?.connection);
+  hub.names.reserve(name, { isOwn: true, isBeside: true });
   const entry = { name, resumed, account, after, signature };
   await enter(session, context, { ...entry, deed: "signed in" });
 }
