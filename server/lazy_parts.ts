@@ -1,11 +1,12 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators and two-socket users.
+ * moderators, settings of rooms and two-socket users.
  *
  * @module
  */
 import { Lazy } from "../core/lazy.ts";
 import { encode } from "../protocol.ts";
+import { roomExists } from "./chat/room_list.ts";
 import { unlessNotStored } from "./chat/not_stored.ts";
 import type { Database } from "./journal/database.ts";
 import type { Log } from "./journal/log.ts";
@@ -16,7 +17,12 @@ import type { Context } from "./session/session.ts";
 /** See the top of the file. */
 export type LazyParts = Pick<
   Context,
-  "accounts" | "bans" | "mutes" | "moderators" | "twoSocketUsers"
+  | "accounts"
+  | "bans"
+  | "mutes"
+  | "moderators"
+  | "roomSettings"
+  | "twoSocketUsers"
 >;
 
 /** What the parts work with. The context can be made after them. */
@@ -26,7 +32,7 @@ export interface LazyPartsOptions {
   readonly entries: Log | undefined;
   readonly context: () => Pick<
     Context,
-    "hub" | "journal" | "resumables" | "sessions"
+    "alternates" | "hub" | "journal" | "resumables" | "sessions"
   >;
   readonly clock: Clock;
   readonly log: Context["log"];
@@ -55,6 +61,19 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       entries: entriesOf(file),
       deleted: (account) =>
         void expelOwner(context(), account).storing.catch(unlessNotStored),
+    });
+  });
+  const moderators = new Lazy(async () => {
+    const { Moderators } = await import("./accounts/moderators.ts");
+    const file = await database();
+    return new Moderators(file, {
+      entries: entriesOf(file),
+      accountOf: (name) => accounts.loaded?.named(name),
+      changed: ({ name }, isModerator) => {
+        const Role = isModerator ? "moderator" : "user";
+        const notice = encode("NOTICE", ["set"], { User: name, Role });
+        for (const { peer } of context().hub.users()) peer.notify(notice);
+      },
     });
   });
   return {
@@ -92,17 +111,17 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
         log,
       });
     }),
-    moderators: new Lazy(async () => {
-      const { Moderators } = await import("./accounts/moderators.ts");
+    moderators,
+    roomSettings: new Lazy(async () => {
+      const { AllRoomSettings } = await import("./accounts/room_settings.ts");
+      const { tellSettings } = await import("./session/room_settings.ts");
       const file = await database();
-      return new Moderators(file, {
+      return new AllRoomSettings(file, {
         entries: entriesOf(file),
         accountOf: (name) => accounts.loaded?.named(name),
-        changed: ({ name }, isModerator) => {
-          const Role = isModerator ? "moderator" : "user";
-          const notice = encode("NOTICE", ["set"], { User: name, Role });
-          for (const { peer } of context().hub.users()) peer.notify(notice);
-        },
+        isModerator: (name) => moderators.loaded?.isModerator(name) ?? false,
+        exists: (room) => roomExists(context().hub, context().journal, room),
+        changed: (...what) => tellSettings(context(), ...what),
       });
     }),
     twoSocketUsers: new Lazy(async () => {

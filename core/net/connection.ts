@@ -348,6 +348,7 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   PROVE: "REGISTERED",
   JOIN: "JOINED",
   LEAVE: "LEFT",
+  SET: "CHANGED",
   ROOMS: "ROOMS",
   WHO: "WHO",
   SEND: "SENT",

@@ -1,5 +1,5 @@
 /**
- * The list of all rooms, which is made when it is asked for.
+ * Which rooms there are, when that is asked for.
  *
  * @module
  */
@@ -29,4 +29,19 @@ export function listRooms(
     if (!rooms.has(name)) rooms.set(name, 0);
   }
   return [...rooms].map(([name, members]) => ({ name, members }));
+}
+
+/**
+ * Whether there is a room that is `name` or looks like it.
+ *
+ * @throws {ChatError} 109 if no room can have that name.
+ */
+export function roomExists(
+  hub: Hub,
+  history: RoomHistory,
+  name: string,
+): boolean {
+  return hub.roomNamed(name) !== undefined || isDefaultRoom(name) ||
+    hub.elsewhere?.roomName(name) !== undefined ||
+    history.roomName(name) !== undefined;
 }

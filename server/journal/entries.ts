@@ -12,6 +12,7 @@
  * @module
  */
 import type { Draft } from "../chat/batch.ts";
+import type { Owner, SettingsChange } from "../chat/room_settings.ts";
 import type { RoomOwner } from "../chat/user.ts";
 
 /** When something ends; null: until it is removed. JSON has no Infinity. */
@@ -23,6 +24,8 @@ export interface Entries {
   readonly "keys-forgotten": KeysForgottenEntry;
   readonly "room-shared": RoomSharedEntry;
   readonly "history-forgotten": HistoryForgottenEntry;
+  readonly "room-begun": RoomBegunEntry;
+  readonly "room-set": RoomSetEntry;
   readonly "ban": BanEntry;
   readonly "unban": TargetData;
   readonly "mute": MuteEntry;
@@ -70,6 +73,31 @@ export interface RoomSharedEntry {
 /** All messages to a room or a user are forgotten, up to the newest there is then. */
 export interface HistoryForgottenEntry {
   readonly target: string;
+}
+
+/** What entries about the settings of a room have. */
+interface RoomEntry {
+  readonly room: string;
+  readonly at: number;
+  /** Rooms whose settings end, to make room. */
+  readonly gone?: readonly string[] | undefined;
+}
+
+/**
+ * A room begins. It gets an owner, or none, if nothing else is set, and if it still
+ * has the owner that its server saw.
+ */
+export interface RoomBegunEntry extends RoomEntry {
+  readonly owner: Owner | null;
+  readonly instead: Owner | null;
+}
+
+/** Settings of a room change, or end. */
+export interface RoomSetEntry extends RoomEntry {
+  readonly change?: SettingsChange;
+  readonly ended?: true;
+  /** The name of the user who does it. */
+  readonly by?: string | undefined;
 }
 
 /** A name, or an address or a network, that the operator bans or mutes. */

@@ -185,7 +185,7 @@ async function deleteOne(
 }
 
 /**
- * Deletes the history of a room; its members stay in it. For an address it
+ * Deletes the history of a room, and its settings; its members stay in it. For an address it
  * empties all rooms without members that were created there.
  */
 export async function forget(
@@ -194,9 +194,12 @@ export async function forget(
 ): Promise<string> {
   const { hub, journal } = desk;
   const network = parseNetwork(first);
-  if (network) return await forgetFrom(hub, journal, network);
+  if (network) return await forgetFrom(desk, network);
   const room = first.startsWith("#") ? first : `#${first}`;
-  const name = isRoomName(room) ? journal.roomName(room) : undefined;
+  const settings = desk.roomSettings.loaded;
+  const name = isRoomName(room)
+    ? journal.roomName(room) ?? settings?.of(room)?.room
+    : undefined;
   if (name === undefined) {
     return `Cannot forget ${
       quoted(first)
@@ -205,7 +208,7 @@ export async function forget(
   }
   const here = hub.roomNamed(name);
   const members = here ? hub.members(here) : hub.elsewhere?.count(name) ?? 0;
-  const storing = journal.forget(name);
+  const storing = forgetRoom(desk, name);
   const stay = members === 0
     ? ""
     : `; ${counted(members, "user")} ${members === 1 ? "stays" : "stay"} in it`;
@@ -213,17 +216,25 @@ export async function forget(
     await warning(storing, "a part of them returns when the server restarts");
 }
 
+/** Forgets all that is stored of a room; resolves when that is stored. */
+async function forgetRoom(
+  { journal, roomSettings }: Desk,
+  room: string,
+): Promise<void> {
+  await Promise.all([journal.forget(room), roomSettings.loaded?.end(room)]);
+}
+
 async function forgetFrom(
-  hub: Desk["hub"],
-  journal: Desk["journal"],
+  desk: Desk,
   network: Network,
 ): Promise<string> {
+  const { hub, journal } = desk;
   const meant = Array.from(journal.rooms()).filter((name) =>
     hub.roomNamed(name) === undefined &&
     hub.elsewhere?.roomName(name) === undefined &&
     isFrom(hub.shares.ownerOf(name)?.network ?? "", network)
   );
-  const storing = Promise.all(meant.map((name) => journal.forget(name)));
+  const storing = Promise.all(meant.map((name) => forgetRoom(desk, name)));
   return `Deleted the messages of ${counted(meant.length, "room")} from ${
     networkText(network)
   }: those without members` +

@@ -20,7 +20,7 @@ import {
   text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import { listRooms } from "../chat/room_list.ts";
+import { listRooms, roomExists } from "../chat/room_list.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
@@ -47,6 +47,7 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   PROVE: registration([1, 1], signingIn("prove")),
   JOIN: { words: [1, 1], kind: "joins", run: join },
   LEAVE: { words: [1, 1], kind: "joins", run: leave },
+  SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   ROOMS: { words: [0, 0], cost: EXPENSIVE, run: rooms },
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
   SEND: { words: [1, 1], kind: "messages", run: send },
@@ -93,26 +94,49 @@ function signingIn(name: "signUp" | "logIn" | "prove"): OpenCommand["run"] {
 }
 
 async function join(
-  { user, resumable }: Registered,
-  { hub, journal, resumables }: Context,
+  { account, user, resumable }: Registered,
+  { hub, journal, resumables, roomSettings }: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
   const roomsBefore = user.rooms.size;
-  const room = hub.join(user, frame.args[0]!, journal);
-  const answer = encode("JOINED", [room.name], {
+  const word = frame.args[0]!;
+  const isNew = (account || roomSettings.loaded) &&
+    !roomExists(hub, journal, word);
+  const room = hub.join(user, word, journal);
+  const headers = {
     Members: hub.members(room),
     "Last-id": journal.lastId,
     Time: hub.time(),
-  });
-  if (user.rooms.size === roomsBefore) return answer;
+  };
+  const answer = () => {
+    const told = roomSettings.loaded?.told(room.name);
+    const all = { ...headers, ...told?.headers };
+    return encode("JOINED", [room.name], all, told?.topic);
+  };
+  if (user.rooms.size === roomsBefore) return answer();
   try {
     const since = user.rooms.get(room)!; // just joined
-    await resumables.joined(resumable, room.name, since);
-    return answer;
+    await Promise.all([
+      resumables.joined(resumable, room.name, since),
+      isNew && roomSettings.load()
+        .then((settings) => settings.begin(room.name, account))
+        .catch(unlessNotStored), // the room has no owner then
+    ]);
+    return answer();
   } catch (error) { // it cannot be stored
     if (user.rooms.has(room)) hub.leave(user, room.name);
     throw error;
   }
+}
+
+/** A command of room_settings.ts, which is loaded with the first one. */
+async function set(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const { set } = await import("./room_settings.ts");
+  return await set(registered, context, frame);
 }
 
 async function leave(
@@ -129,10 +153,13 @@ function rooms(
   user: Registered,
   context: Context,
 ): Promise<Uint8Array> {
-  const { hub, journal, now, roomList } = context;
+  const { hub, journal, now, roomList, roomSettings } = context;
   const make = () => {
     const rooms = listRooms(hub, journal);
-    const lines = rooms.map(({ name, members }) => `${name} ${members}\n`);
+    const lines = rooms.map(({ name, members }) => {
+      const more = roomSettings.loaded?.listed(name) ?? "";
+      return `${name} ${members}${more}\n`;
+    });
     const bytes = encode("ROOMS", [], {}, lines.join(""));
     return { bytes, lines: lines.length };
   };

@@ -31,6 +31,7 @@ import type {
 import type { Bans } from "../accounts/bans.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
+import type { AllRoomSettings } from "../accounts/room_settings.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -244,11 +245,12 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  /** Loaded if there are any, as are bans, mutes and moderators. */
+  /** Loaded if there are any, as are bans, mutes, moderators and settings of rooms. */
   readonly accounts: Lazy<Accounts>;
   readonly bans: Lazy<Bans>;
   readonly mutes: Lazy<Mutes>;
   readonly moderators: Lazy<Moderators>;
+  readonly roomSettings: Lazy<AllRoomSettings>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */
@@ -302,6 +304,8 @@ export interface Settings {
   readonly requireLogin: boolean;
   /** Names whose accounts are those of moderators, from their sign-up or the start. */
   readonly moderators: readonly string[];
+  /** Who can send to `ALL`. */
+  readonly allBy: "all" | "moderators";
   /** A client must register within this time, in milliseconds. */
   readonly registerWithinMs: number;
   /** An idle client is sent PING after this time, in milliseconds. */
