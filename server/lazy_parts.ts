@@ -36,7 +36,7 @@ export interface LazyPartsOptions {
   readonly lockoutMs: number | undefined;
   /** The other servers, if there are others. */
   readonly cluster: Context["cluster"];
-  /** Default: see two_socket.ts. */
+  /** Default: see two_socket/users.ts. */
   readonly acknowledgeWithinMs: number | undefined;
 }
 
@@ -106,7 +106,7 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       });
     }),
     twoSocketUsers: new Lazy(async () => {
-      const { TwoSocketUsers } = await import("./session/two_socket.ts");
+      const { TwoSocketUsers } = await import("./session/two_socket/users.ts");
       const { acknowledgeWithinMs, clock: { after, now } } = options;
       const { hub, journal } = context();
       const { cluster } = options;

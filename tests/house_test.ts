@@ -93,17 +93,25 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "terminal": SYSTEMS,
   "tls": ["core/net"],
 
-  "server/chat": PROTOCOL,
-  "server/journal": ["server/chat", ...SYSTEMS],
+  "server/chat/names": PROTOCOL,
+  "server/chat": ["server/chat/names", ...PROTOCOL],
+  "server/journal": ["server/chat", "server/chat/names", ...SYSTEMS],
   "server/net": ["server/journal", "server/chat", "tls", ...SYSTEMS],
   "server/limits": ["server/journal", "server/chat", ...PROTOCOL],
-  "server/accounts": ["server/journal", "server/chat", ...PROTOCOL],
+  "server/accounts": [
+    ...["server/journal", "server/chat", "server/chat/names", ...PROTOCOL],
+  ],
   "server/cluster/log": [
     ...["server/cluster", "server/journal", "server/chat", ...PROTOCOL],
   ],
+  "server/session/two_socket": [
+    ...["server/limits", "server/net", "server/journal"],
+    ...["server/chat", "server/chat/names", ...PROTOCOL],
+  ],
   "server/session": [
-    ...["server/accounts", "server/limits", "server/net"],
-    ...["server/journal", "server/chat", ...PROTOCOL],
+    ...["server/session/two_socket", "server/accounts", "server/limits"],
+    ...["server/net", "server/journal", "server/chat", "server/chat/names"],
+    ...PROTOCOL,
   ],
   "server/cluster/presence": [
     ...["server/cluster", "server/limits", "server/net", "server/chat"],
@@ -261,7 +269,7 @@ const LOADED_LATER = [
   "server/journal/sqlite_journal.ts",
   "server/operator/console.ts",
   "server/session/sign_in.ts",
-  "server/session/two_socket.ts",
+  "server/session/two_socket/users.ts",
   "server/storage.ts",
   "web/serve/serve.ts",
 ];

@@ -19,7 +19,7 @@ import type {
 } from "../journal/entries.ts";
 import type { Append, Log } from "../journal/log.ts";
 import { type ListedLock, lockedOut, Lockouts } from "./lockouts.ts";
-import { NameMap } from "../chat/names.ts";
+import { NameMap } from "../chat/names/names.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import { endOf } from "./targets.ts";
 import {

@@ -14,7 +14,7 @@
  */
 import type { Batch } from "./batch.ts";
 import type { Hub } from "./hub.ts";
-import { NameMap } from "./names.ts";
+import { NameMap } from "./names/names.ts";
 import type { Change } from "./presence.ts";
 import type {
   Delivery,

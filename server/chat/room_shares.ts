@@ -11,7 +11,7 @@
  * @module
  */
 import { ChatError, DEFAULT_ROOM, lookAlike } from "../../protocol.ts";
-import { NameMap } from "./names.ts";
+import { NameMap } from "./names/names.ts";
 import { unlessNotStored } from "./not_stored.ts";
 import { type ShareLimits, Shares } from "./shares.ts";
 import type { RoomKeeper, RoomOwner, StoredRoom } from "./user.ts";

@@ -23,7 +23,7 @@ import {
   type Page,
   type Stored,
 } from "./journal.ts";
-import { NameMap } from "../chat/names.ts";
+import { NameMap } from "../chat/names/names.ts";
 import type { Output, RoomKeeper } from "../chat/user.ts";
 import {
   type Batch,

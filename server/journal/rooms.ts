@@ -9,7 +9,7 @@
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import { NameMap } from "../chat/names.ts";
+import { NameMap } from "../chat/names/names.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import type { Database } from "./database.ts";
 import type { MessageTable } from "./history.ts";

@@ -9,7 +9,7 @@ import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { Newcomer } from "../chat/names.ts";
+import type { Newcomer } from "../chat/names/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
 import { Registered } from "./sender.ts";
@@ -68,7 +68,7 @@ export async function enter(
   session.claim = held.move();
   resumables.resume(resumable, connection, address.network);
   resumable.host = hostOf(connection.remote);
-  connection.maxBodyBytes = settings.maxBodyBytes;
+  connection.decoder.maxBodyBytes = settings.maxBodyBytes;
   const { remote } = connection;
   context.log(`${name} ${deed} from <${remote}>`, remote);
   const upTo = journal.lastId;

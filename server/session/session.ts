@@ -23,7 +23,11 @@ import type { Pace } from "../limits/pacing.ts";
 import type { Connection } from "../net/connection.ts";
 import { SlowConsumerDetector } from "../net/slow_consumer.ts";
 import type { Registered } from "./sender.ts";
-import type { Role, TwoSocketUser, TwoSocketUsers } from "./two_socket.ts";
+import type {
+  Role,
+  TwoSocketUser,
+  TwoSocketUsers,
+} from "./two_socket/users.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
@@ -376,4 +380,18 @@ function capitalized(name: string): string {
 /** The error for a request whose headers are wrong. */
 export function malformed(why: string): ChatError {
   return new ChatError(105, `Cannot do that: ${why}`);
+}
+
+/** The error for a request with `count` words after its verb. */
+export function wrongWords(
+  verb: string,
+  count: number,
+  [least, most]: Row["words"],
+): ChatError {
+  const wanted = most === Infinity
+    ? `at least ${least}`
+    : least === most
+    ? `${least}`
+    : `${least} to ${most}`;
+  return malformed(`${count} words after ${verb} instead of ${wanted}`);
 }

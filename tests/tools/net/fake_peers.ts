@@ -8,7 +8,7 @@ import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
-import { TwoSocketUsers } from "../../../server/session/two_socket.ts";
+import { TwoSocketUsers } from "../../../server/session/two_socket/users.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/session.ts";
 import { Database } from "../../../server/journal/database.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ChatError, isUserName, lookAlike } from "../../protocol.ts";
+import { ChatError, isUserName, lookAlike } from "../../../protocol.ts";
 import { reservedWord } from "./reserved_names.ts";
 import { SimilarNames } from "./similar_names.ts";
 
