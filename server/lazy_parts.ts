@@ -1,6 +1,6 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators, settings of rooms and two-socket users.
+ * moderators, private rooms, settings of rooms and two-socket users.
  *
  * @module
  */
@@ -22,6 +22,7 @@ export type LazyParts = Pick<
   | "mutes"
   | "moderators"
   | "roomSettings"
+  | "privateRooms"
   | "twoSocketUsers"
 >;
 
@@ -32,7 +33,12 @@ export interface LazyPartsOptions {
   readonly entries: Log | undefined;
   readonly context: () => Pick<
     Context,
-    "alternates" | "hub" | "journal" | "resumables" | "sessions"
+    | "alternates"
+    | "hub"
+    | "journal"
+    | "resumables"
+    | "roomSettings"
+    | "sessions"
   >;
   readonly clock: Clock;
   readonly log: Context["log"];
@@ -61,6 +67,18 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       entries: entriesOf(file),
       deleted: (account) =>
         void expelOwner(context(), account).storing.catch(unlessNotStored),
+      gone: (account, own) => privateRooms.loaded?.accountDeleted(account, own),
+    });
+  });
+  const privateRooms = new Lazy(async () => {
+    const { PrivateRooms } = await import("./accounts/private_rooms.ts");
+    const { tellMembers } = await import("./accounts/membership.ts");
+    const file = await database();
+    return new PrivateRooms(file, {
+      entries: entriesOf(file),
+      ...isLimited ? {} : { limits: UNLIMITED_ROOMS },
+      happened: (event) =>
+        tellMembers({ ...context(), accounts, privateRooms }, event),
     });
   });
   const moderators = new Lazy(async () => {
@@ -78,6 +96,7 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
   });
   return {
     accounts,
+    privateRooms,
     bans: new Lazy(async () => {
       const { Bans } = await import("./accounts/bans.ts");
       const { expelBanned } = await import("./operator/expel.ts");
@@ -120,7 +139,11 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
         entries: entriesOf(file),
         accountOf: (name) => accounts.loaded?.named(name),
         isModerator: (name) => moderators.loaded?.isModerator(name) ?? false,
-        exists: (room) => roomExists(context().hub, context().journal, room),
+        isPrivateOwner: (room, account) =>
+          privateRooms.loaded?.isOwner(room, account) ?? false,
+        exists: (room) =>
+          privateRooms.loaded?.has(room) ||
+          roomExists(context().hub, context().journal, room),
         changed: (...what) => tellSettings(context(), ...what),
       });
     }),
@@ -137,3 +160,10 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
     }),
   };
 }
+
+/** Limits of private rooms where an address has no share. */
+const UNLIMITED_ROOMS = {
+  total: 10_000,
+  perAddress: Infinity,
+  perOwner: Infinity,
+};

@@ -114,6 +114,7 @@ const READ_AT_START = [
   ["bans", "bans"],
   ["mutes", "mutes"],
   ["moderators", "moderators"],
+  ["private_rooms", "privateRooms"],
   ["room_settings", "roomSettings"],
 ] as const;
 

@@ -47,7 +47,8 @@ export type ReadAtStart =
   | "bans"
   | "mutes"
   | "moderators"
-  | "room_settings";
+  | "room_settings"
+  | "private_rooms";
 
 /** An open file. */
 export interface Storage extends Disposable {

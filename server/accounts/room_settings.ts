@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Headers, lookAlike } from "../../protocol.ts";
+import { type Headers, isPrivateName, lookAlike } from "../../protocol.ts";
 import type { Database } from "../journal/database.ts";
 import type { RoomBegunEntry, RoomSetEntry } from "../journal/entries.ts";
 import type { Append, Log } from "../journal/log.ts";
@@ -40,6 +40,8 @@ export interface RoomSettingsOptions {
   accountOf(name: string): Owner | undefined;
   /** Whether the owner of an account of that very name is a moderator. */
   isModerator(name: string): boolean;
+  /** Whether the owner of an account owns a private room. */
+  isPrivateOwner(room: string, account: Owner): boolean;
   /** Whether a room has members or history. */
   exists(room: string): boolean;
   /** A room has other settings now, on any server; `change` says what is new. */
@@ -133,7 +135,11 @@ export class AllRoomSettings {
   }
 
   /** Whether the owner of an account owns the room. */
-  isOwner({ owner }: RoomSettings, account: Owner): boolean {
+  isOwner(room: string, account: Owner): boolean {
+    if (isPrivateName(room)) {
+      return this.#options.isPrivateOwner(room, account);
+    }
+    const owner = this.#rooms.get(room)?.owner ?? null;
     return owner !== null && isSameOwner(owner, account);
   }
 
@@ -155,7 +161,7 @@ export class AllRoomSettings {
       isSameName(voice.name, name) &&
       (voice.createdAt === null || voice.createdAt === account?.createdAt)
     );
-    if (hasVoice || account && this.isOwner(settings, account)) return;
+    if (hasVoice || account && this.isOwner(settings.room, account)) return;
     if (account && this.#options.isModerator(name)) return;
     throw isQuiet(settings.room);
   }

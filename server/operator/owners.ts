@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { ChatError, isRoomName, isUserName } from "../../protocol.ts";
+import {
+  ChatError,
+  isPrivateName,
+  isRoomName,
+  isUserName,
+} from "../../protocol.ts";
 import { readDuration } from "../../terminal/options.ts";
 import {
   covers,
@@ -196,8 +201,9 @@ export async function forget(
   const network = parseNetwork(first);
   if (network) return await forgetFrom(desk, network);
   const room = first.startsWith("#") ? first : `#${first}`;
+  const isHidden = desk.by !== undefined && isPrivateName(room);
   const settings = desk.roomSettings.loaded;
-  const name = isRoomName(room)
+  const name = isRoomName(room) && !isHidden
     ? journal.roomName(room) ?? settings?.of(room)?.room
     : undefined;
   if (name === undefined) {

@@ -9,10 +9,13 @@
  */
 import {
   ChatError,
+  concat,
   encode,
   type Frame,
   header,
   type Headers,
+  isPrivateName,
+  isRoomName,
   type RequestVerb,
   type ServerVerb,
   startLine,
@@ -20,6 +23,7 @@ import {
   text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
+import { noSuchRoom } from "../chat/refusals.ts";
 import { listRooms, roomExists } from "../chat/room_list.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
@@ -32,6 +36,7 @@ import {
   number,
   type OpenCommand,
   type Session,
+  single,
   type UserCommand,
 } from "./session.ts";
 import { makeAnswer, sendAnswers } from "./answers.ts";
@@ -47,11 +52,12 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   PROVE: registration([1, 1], signingIn("prove")),
   JOIN: { words: [1, 1], kind: "joins", run: join },
   LEAVE: { words: [1, 1], kind: "joins", run: leave },
-  SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   ROOMS: { words: [0, 0], cost: EXPENSIVE, run: rooms },
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
   SEND: { words: [1, 1], kind: "messages", run: send },
   HISTORY: { words: [1, 1], cost: EXPENSIVE, run: history },
+  INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
+  SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
   CALL: {
     words: [1, 1],
@@ -94,15 +100,19 @@ function signingIn(name: "signUp" | "logIn" | "prove"): OpenCommand["run"] {
 }
 
 async function join(
-  { account, user, resumable }: Registered,
-  { hub, journal, resumables, roomSettings }: Context,
+  registered: Registered,
+  context: Context,
   frame: Frame,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | undefined> {
+  const { account, connection, user, resumable } = registered;
+  const { hub, journal, privateRooms, resumables, roomSettings } = context;
+  const name = await joinable(registered, context, frame);
+  if (connection.ending !== undefined) return undefined; // meanwhile
   const roomsBefore = user.rooms.size;
-  const word = frame.args[0]!;
-  const isNew = (account || roomSettings.loaded) &&
-    !roomExists(hub, journal, word);
-  const room = hub.join(user, word, journal);
+  const isNew = (account || roomSettings.loaded) && !isPrivateName(name) &&
+    !roomExists(hub, journal, name);
+  const room = hub.join(user, name, journal);
+  const isPrivate = account && privateRooms.loaded?.find(room.name, account);
   const headers = {
     Members: hub.members(room),
     "Last-id": journal.lastId,
@@ -110,7 +120,11 @@ async function join(
   };
   const answer = () => {
     const told = roomSettings.loaded?.told(room.name);
-    const all = { ...headers, ...told?.headers };
+    const all = {
+      ...headers,
+      ...told?.headers,
+      ...isPrivate && privateRooms.loaded?.headersOf(isPrivate),
+    };
     return encode("JOINED", [room.name], all, told?.topic);
   };
   if (user.rooms.size === roomsBefore) return answer();
@@ -118,6 +132,7 @@ async function join(
     const since = user.rooms.get(room)!; // just joined
     await Promise.all([
       resumables.joined(resumable, room.name, since),
+      isPrivate && privateRooms.loaded?.joined(isPrivate, account!),
       isNew && roomSettings.load()
         .then((settings) => settings.begin(room.name, account))
         .catch(unlessNotStored), // the room has no owner then
@@ -129,14 +144,73 @@ async function join(
   }
 }
 
-/** A command of room_settings.ts, which is loaded with the first one. */
+/** The name of the room that JOIN is about, which it makes if it is to be private. */
+async function joinable(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<string> {
+  const word = frame.args[0]!;
+  const asked = single(frame, "private");
+  if (asked === undefined) return visible(registered, context, word, "join");
+  if (asked !== "yes") throw malformed("Private is not yes");
+  const { makePrivate } = await import("../accounts/membership.ts");
+  const key = single(frame, "key");
+  return await makePrivate(registered, context, { name: word, key });
+}
+
+/**
+ * The name of a room as it is known, if the user may know it.
+ *
+ * @throws {ChatError} 109 for a private room of which the user is no member, and
+ * alike if there is none.
+ */
+function visible(
+  { account }: Registered,
+  { privateRooms }: Context,
+  word: string,
+  deed: string,
+): string {
+  if (!isRoomName(word) || !isPrivateName(word)) return word;
+  const room = account && privateRooms.loaded?.find(word, account);
+  if (!room) throw noSuchRoom(word, deed);
+  return room.name;
+}
+
+async function invite(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const room = single(frame, "room");
+  if (room === undefined) throw malformed("Room is missing");
+  const { invite } = await import("../accounts/membership.ts");
+  return await invite(registered, context, { name: frame.args[0]!, room });
+}
+
 async function set(
   registered: Registered,
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  const { set } = await import("./room_settings.ts");
-  return await set(registered, context, frame);
+  const [remove, owner, closed] = ["remove", "owner", "closed"]
+    .map((name) => single(frame, name));
+  if (closed !== undefined && closed !== "yes") {
+    throw malformed("Closed is not yes");
+  }
+  const given = [remove, owner, closed].filter((one) => one !== undefined);
+  const word = visible(registered, context, frame.args[0]!, "change");
+  if (given.length === 0) {
+    const { set } = await import("./room_settings.ts");
+    return await set(registered, context, { word, frame });
+  }
+  if (given.length > 1) {
+    throw malformed("it must have one of Remove, Owner and Closed");
+  }
+  const { changeRoom } = await import("../accounts/membership.ts");
+  const change = { remove, owner, closed: closed === "yes" };
+  const room = await changeRoom(registered, context, { word, change });
+  return encode("CHANGED", [room]);
 }
 
 async function leave(
@@ -153,7 +227,8 @@ function rooms(
   user: Registered,
   context: Context,
 ): Promise<Uint8Array> {
-  const { hub, journal, now, roomList, roomSettings } = context;
+  const { hub, journal, now, privateRooms, roomList, roomSettings } = context;
+  const { account } = user;
   const make = () => {
     const rooms = listRooms(hub, journal);
     const lines = rooms.map(({ name, members }) => {
@@ -163,7 +238,23 @@ function rooms(
     const bytes = encode("ROOMS", [], {}, lines.join(""));
     return { bytes, lines: lines.length };
   };
-  return makeAnswer(user, context, () => roomList.at(now(), make));
+  return makeAnswer(user, context, () => {
+    const all = roomList.at(now(), make);
+    const own = account && privateRooms.loaded?.linesOf(
+      account,
+      hub,
+      (name) => roomSettings.loaded?.listed(name) ?? "",
+    );
+    return own ? encode("ROOMS", [], {}, concat([bodyOf(all), own])) : all;
+  });
+}
+
+/** What follows the head of a frame. */
+function bodyOf(frame: Uint8Array): Uint8Array {
+  const LF = 0x0a;
+  let at = 0;
+  while (frame[at] !== LF || frame[at + 1] !== LF) at++;
+  return frame.subarray(at + 2);
 }
 
 function who(
@@ -171,11 +262,16 @@ function who(
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  return makeAnswer(user, context, () => whoIn(context, frame));
+  return makeAnswer(user, context, () => {
+    const word = visible(user, context, frame.args[0]!, "list");
+    return whoIn(context, word);
+  });
 }
 
-function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
-  const word = frame.args[0]!;
+function whoIn(
+  { hub, moderators, privateRooms }: Context,
+  word: string,
+): Uint8Array {
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
   const { elsewhere } = hub;
@@ -189,6 +285,7 @@ function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
   const lines = [
     ...Array.from(all ? hub.users() : room?.members ?? [], lineOf),
     ...Array.from(elsewhere?.members(target) ?? [], lineOf),
+    ...isPrivateName(target) ? privateRooms.loaded!.away(target, hub) : [],
   ];
   return encode("WHO", [target], {}, lines.join(""));
 }
@@ -254,7 +351,7 @@ async function history(
   frame: Frame,
 ): Promise<Uint8Array> {
   const { hub, journal, settings } = context;
-  const room = frame.args[0]!;
+  const room = visible(user, context, frame.args[0]!, "read");
   const after = number(frame, "after");
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;

@@ -48,19 +48,18 @@ export function tellSettings(
 export async function set(
   registered: Registered,
   context: Context,
-  frame: Frame,
+  { word, frame }: { readonly word: string; readonly frame: Frame },
 ): Promise<Uint8Array> {
   const { hub, moderators, now } = context;
   const { account, user } = registered;
-  const room = hub.memberRoom(user, frame.args[0]!, "set"); // it has a word
+  const room = hub.memberRoom(user, word, "change");
   const settings = await context.roomSettings.load();
   const known = settings.of(room.name);
-  const isAllowed = account &&
-    (known && settings.isOwner(known, account) ||
-      moderators.loaded?.has(account));
+  const isAllowed = account && (settings.isOwner(room.name, account) ||
+    moderators.loaded?.has(account));
   if (!isAllowed) {
     const why = "only its owner and moderators can";
-    throw new ChatError(122, `Cannot set ${room.name}: ${why}`);
+    throw new ChatError(122, `Cannot change ${room.name}: ${why}`);
   }
   const change = changeOf(context, frame, known);
   if (change.topic !== undefined) hub.muting.check(user, "set a topic");

@@ -7,6 +7,7 @@ import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
 import { AllRoomSettings } from "../../../server/accounts/room_settings.ts";
+import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket/users.ts";
@@ -138,9 +139,11 @@ export function arrange(
       new AllRoomSettings(database, {
         accountOf: () => undefined,
         isModerator: () => false,
+        isPrivateOwner: () => false,
         exists: () => false,
       })
     ),
+    privateRooms: lazy(() => new PrivateRooms(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,

@@ -117,7 +117,7 @@ Deno.test("SET is for the owner and moderators who are in the room", async () =>
   await answer(alice, "JOIN #g\n\n");
   const why = "only its owner and moderators can";
   const not = (room: string) =>
-    error("122 Not allowed", `SET ${room}`, `Cannot set ${room}: ${why}`);
+    error("122 Not allowed", `SET ${room}`, `Cannot change ${room}: ${why}`);
 
   assertEquals(await answer(guest, QUIET), not("#lab"));
   assertEquals(await answer(guest, "SET #g\nQuiet: yes\n\n"), not("#g"));
