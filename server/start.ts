@@ -23,7 +23,6 @@ import type { Transport, Wire } from "./net/connection.ts";
 import type { Alternates, Context, Settings } from "./session/session.ts";
 import type { Database } from "./journal/database.ts";
 import { Hub } from "./chat/hub.ts";
-import { Muting } from "./chat/muting.ts";
 import { ROOM_LIMITS } from "./chat/room_shares.ts";
 import type { ShareLimits } from "./chat/shares.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
@@ -355,11 +354,11 @@ function createHub(
   isLimited: boolean,
 ): Hub {
   return new Hub({
-    muting: new Muting({
+    muting: {
       entered: (name, remote) => mutes.loaded?.entered(name, remote),
       reason: (name, remote) => mutes.loaded?.reason(name, remote),
       newcomer: (name) => mutes.loaded?.newcomer(name),
-    }),
+    },
     owned: (name) => accounts.loaded?.named(name)?.name,
     similar: (name) => accounts.loaded?.similar(name),
     refusal: (value) => bans.loaded?.refusal({ kind: "name", value }),

@@ -21,7 +21,7 @@ import { type CommandClient, roomNamed } from "../../core/commands.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
 import type { JoinedRoom } from "../../core/session_view.ts";
-import { invalidRoom } from "../../core/text/sentences.ts";
+import { invalidRoom, tooLongText } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import { withReceiver } from "../../core/text/typed_line.ts";
 import type { DirectOwner, DirectSettings } from "../direct/direct.ts";
@@ -227,7 +227,7 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
 
   /** Sends without waiting: what becomes of it is shown when it is known. */
   sendTo(target: string, text: string): void {
-    const fault = this.chat.faultOf(text);
+    const fault = tooLongText(text, this.chat.maxBodyBytes);
     if (fault !== undefined) return this.showError(`${fault}.`);
     this.server.post("SEND", [target], {}, text);
     this.drawPending();

@@ -15,15 +15,14 @@ import {
 } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
 import { NameMap, printable, UserNames } from "./names/names.ts";
-import type { NameRules } from "./names/names.ts";
 import { AT_ONCE, type Change, Presence } from "./presence.ts";
-import type { ShareLimits } from "./shares.ts";
-import { checkRoomCount, malformedRoom, notMember } from "./room_errors.ts";
+import { checkRoomCount, malformedRoom, notMember } from "./refusals.ts";
 import { isDefaultRoom, ROOM_LIMITS, RoomShares } from "./room_shares.ts";
 import { Muting } from "./muting.ts";
 import type {
   Delivery,
   Elsewhere,
+  HubOptions,
   Output,
   Peer,
   Reader,
@@ -31,6 +30,8 @@ import type {
   RoomHistory,
   User,
 } from "./user.ts";
+
+const unknown = () => undefined;
 
 /** See the top of the file. */
 export class Hub implements Output {
@@ -54,40 +55,16 @@ export class Hub implements Output {
   readonly #log: (line: string, remote: string) => void;
   #closed = false;
 
-  /**
-   * An empty chat. `owned` gives the name with an account that is a name or looks
-   * like it, `similar` one that is only similar to it; `refusal` gives the error
-   * for a banned name; `muting` marks who cannot send; `log` gets a line for each
-   * user that joins or leaves a room, and where that user is; `now` gives
-   * milliseconds since the epoch; `roomLimits` are those of the rooms that exist;
-   * `changesAtOnce` is how often the users of a network join and leave before that
-   * is told less often.
-   */
-  constructor(
-    {
-      owned = () => undefined,
-      similar = () => undefined,
-      refusal = () => undefined,
-      muting = new Muting(),
-      log = () => {},
-      now = Date.now,
-      roomLimits = ROOM_LIMITS,
-      changesAtOnce = AT_ONCE,
-    }:
-      & Partial<Pick<NameRules, "owned" | "similar" | "refusal">>
-      & {
-        muting?: Muting;
-        log?: (line: string, remote: string) => void;
-        now?: () => number;
-        roomLimits?: ShareLimits;
-        changesAtOnce?: number;
-      } = {},
-  ) {
+  /** An empty chat. */
+  constructor(options: Partial<HubOptions> = {}) {
+    const { log = () => {}, now = Date.now, muting } = options;
+    const { owned = unknown, similar = unknown, refusal = unknown } = options;
+    const { roomLimits = ROOM_LIMITS, changesAtOnce = AT_ONCE } = options;
     this.shares = new RoomShares(roomLimits, now);
     this.time = () => new Date(now()).toISOString();
     const members = this.members.bind(this);
     this.presence = new Presence(this.time, changesAtOnce, members);
-    this.muting = muting;
+    this.muting = new Muting(muting);
     this.#log = log;
     this.names = new UserNames({
       ...{ owned, refusal },

@@ -5,6 +5,8 @@
  */
 import type { Headers } from "../../protocol.ts";
 import type { Batch } from "./batch.ts";
+import type { NameRules } from "./names/names.ts";
+import type { ShareLimits } from "./shares.ts";
 
 /** How a user registered, as WHO lists it. */
 export type UserKind = "guest" | "account" | "classic";
@@ -59,6 +61,23 @@ export interface MuteRules {
   reason(name: string, remote: string): string | undefined;
   /** A user takes a name, and does not prove to be the one who had it before. */
   newcomer(name: string): void;
+}
+
+/** What a hub is made of. */
+export interface HubOptions
+  extends Pick<NameRules, "owned" | "similar" | "refusal"> {
+  readonly muting: MuteRules;
+  /** Gets a line for each user that joins or leaves a room, and where that user is. */
+  log(line: string, remote: string): void;
+  /** Gives milliseconds since the epoch. */
+  now(): number;
+  /** Limits of the rooms that exist. */
+  readonly roomLimits: ShareLimits;
+  /**
+   * How often the users of a network join and leave before that is told less
+   * often.
+   */
+  readonly changesAtOnce: number;
 }
 
 /** A room with members. */

@@ -68,7 +68,7 @@ export async function enter(
   session.claim = held.move();
   resumables.resume(resumable, connection, address.network);
   resumable.host = hostOf(connection.remote);
-  connection.maxBodyBytes = settings.maxBodyBytes;
+  connection.decoder.maxBodyBytes = settings.maxBodyBytes;
   const { remote } = connection;
   context.log(`${name} ${deed} from <${remote}>`, remote);
   const upTo = journal.lastId;

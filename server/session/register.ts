@@ -178,20 +178,21 @@ export async function askHolder(
  * @returns If it does not answer: in how many seconds the name is free at latest.
  */
 export async function holderGone(
-  { after, hub, now, settings }: Context,
+  context: Context,
   name: string,
   network: string,
 ): Promise<number | undefined> {
+  const { hub, now, settings } = context;
   const holder = hub.userNamed(name)?.peer;
   if (!(holder instanceof Registered)) return undefined;
   if (now() - holder.connection.idleSince < ASK_AFTER_MS) return undefined;
   // Other addresses must not make a client lose its name that hung for a moment.
   const isOwn = holder.network === network;
   const { idleSince } = holder.connection;
-  await holder.ask(after, isOwn);
+  await holder.pings.ask(context, isOwn);
   if (holder.connection.idleSince > idleSince) return undefined; // it is there
   const freeAt = isOwn
-    ? holder.askedAt + ASKED_FOR_MS
+    ? holder.pings.askedAt + ASKED_FOR_MS
     : idleSince + settings.idleAfterMs;
   return Math.ceil((freeAt - now()) / 1_000) + 1; // it is checked each second
 }
@@ -313,7 +314,7 @@ async function registerTwoSocket(
   session.openedAt = now(); // the other socket has all of its time
   session.pace.debts.neverRefuse({ exempt: which === "TORECV" });
   session.pace.work.isExempt = which === "TORECV";
-  session.connection.maxBodyBytes = settings.maxBodyBytes;
+  session.connection.decoder.maxBodyBytes = settings.maxBodyBytes;
   await resumables.forget(name); // of a guest, whose messages these are not
   if (user.claiming) await twoSocketUsers.claimed(user);
   if (session.hasEnded) return;

@@ -267,7 +267,7 @@ async function pong(
   { accounts }: Context,
 ): Promise<undefined> {
   const { account } = registered;
-  const id = registered.ponged();
+  const id = registered.pings.ponged();
   if (account && id !== undefined) await accounts.loaded?.received(account, id);
 }
 

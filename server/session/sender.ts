@@ -11,7 +11,6 @@
  */
 import {
   ChatError,
-  encode,
   encodeError,
   type Frame,
   isText,
@@ -21,15 +20,14 @@ import type { Account } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
 import type { Hub } from "../chat/hub.ts";
-import { malformedKey, notShown } from "../chat/send_errors.ts";
+import { malformedKey, notShown } from "../chat/refusals.ts";
 import type { Peer, User } from "../chat/user.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Address, LimitedConnection } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
-import type { Clock } from "../net/clock.ts";
 import type { Floods } from "./floods.ts";
 import { refuse } from "./answers.ts";
-import { PongWait } from "./pong.ts";
+import { Pings } from "./pong.ts";
 import type { Connection } from "../net/connection.ts";
 
 /** The command SEND: checks it, and makes a draft of it. */
@@ -44,8 +42,6 @@ export function send(
   }
   registered.add(frame, to);
 }
-
-const PING = encode("PING");
 
 /** What registered users share. */
 interface Shared {
@@ -65,10 +61,8 @@ export class Registered implements Peer {
   readonly resumable: ResumableSession;
   /** Undefined for a guest. */
   account: Account | undefined;
-  /** When it was last sent PING. */
-  pingedAt = -Infinity;
-  /** When it was last sent PING because another client asks for its name. */
-  askedAt = -Infinity;
+  /** PING and PONG. */
+  readonly pings = new Pings(this);
   readonly pace: Pace;
   readonly #shared: Shared;
   #drafts: Draft[] = [];
@@ -77,9 +71,6 @@ export class Registered implements Peer {
   #to = "";
   #held: Uint8Array[] | undefined = []; // until what was missed is sent
   #heldBytes = 0;
-  #pingedId: number | undefined; // the newest message before an open PING
-  #confirmedId = 0;
-  readonly #pong = new PongWait();
 
   /** Enters the hub under a reserved name. */
   constructor(
@@ -141,42 +132,6 @@ export class Registered implements Peer {
   release(): void {
     for (const bytes of this.#held ?? []) this.connection.outbox.push(bytes);
     this.#held = undefined;
-  }
-
-  /** Sends PING: its PONG confirms all messages up to `lastId`. */
-  ping(now: number, lastId: number): void {
-    this.pingedAt = now;
-    if (this.caughtUp) this.#pingedId ??= lastId;
-    this.connection.outbox.answer(PING);
-  }
-
-  /**
-   * Sends PING for a client that asks for the name; resolves with a PONG, or when
-   * that is late. All clients that ask meanwhile wait for the same promise. If it
-   * `isOwn`, a client of the same network asks, and the name is soon free.
-   */
-  ask(after: Clock["after"], isOwn: boolean): Promise<void> {
-    const isFirst = isOwn && this.askedAt < this.connection.idleSince;
-    if (isFirst) this.askedAt = this.#shared.now();
-    if (isFirst || !isOwn && !this.#pong.isOpen) {
-      this.ping(this.#shared.now(), this.#shared.journal.lastId);
-    }
-    return this.#pong.wait(after);
-  }
-
-  /** Notes a PONG. @returns Up to which id it confirms messages. */
-  ponged(): number | undefined {
-    this.#pong.answered();
-    this.askedAt = -Infinity;
-    const id = this.#pingedId;
-    this.#pingedId = undefined;
-    if (id !== undefined) this.#confirmedId = id;
-    return id;
-  }
-
-  /** Whether messages up to `lastId` need a PING to be confirmed. */
-  isUnconfirmed(lastId: number): boolean {
-    return this.#pingedId === undefined && lastId > this.#confirmedId;
   }
 
   /** Adds a SEND to the drafts; `to` is its target, which was checked. */

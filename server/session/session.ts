@@ -381,3 +381,17 @@ function capitalized(name: string): string {
 export function malformed(why: string): ChatError {
   return new ChatError(105, `Cannot do that: ${why}`);
 }
+
+/** The error for a request with `count` words after its verb. */
+export function wrongWords(
+  verb: string,
+  count: number,
+  [least, most]: Row["words"],
+): ChatError {
+  const wanted = most === Infinity
+    ? `at least ${least}`
+    : least === most
+    ? `${least}`
+    : `${least} to ${most}`;
+  return malformed(`${count} words after ${verb} instead of ${wanted}`);
+}

@@ -11,7 +11,7 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
 import { startServer } from "../../server/start.ts";
-import { listenHere } from "./net/test_server.ts";
+import { listenHere, UNHURRIED } from "./net/test_server.ts";
 import { WINDOWS_DENO } from "./system/programs.ts";
 import { PATIENCE_MS, within } from "./net/within.ts";
 
@@ -37,7 +37,7 @@ export function exitCodeOf(error: Error): number {
 
 /** A real server, on a free port unless told otherwise, that logs nothing. */
 export function quietServer(port = 0): ReturnType<typeof startServer> {
-  return startServer({ tcp: listenHere(port), log: () => {} });
+  return startServer({ ...UNHURRIED, tcp: listenHere(port), log: () => {} });
 }
 
 /** A terminal without input: `print` gets what is shown. */

@@ -7,7 +7,7 @@
  */
 import { isRoomName, isUserName } from "../../../protocol.ts";
 import type { Signal } from "../../chat/user.ts";
-import { MAX_ROOMS_PER_USER } from "../../chat/room_errors.ts";
+import { MAX_ROOMS_PER_USER } from "../../chat/refusals.ts";
 import type { Change } from "./facts.ts";
 
 /** Longest message, in bytes. NATS takes 1 MiB, if nobody has changed it. */

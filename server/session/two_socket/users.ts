@@ -26,7 +26,7 @@ import { networkOf } from "../../../core/net/ip_address.ts";
 import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../../net/outbox.ts";
 import type { Batch } from "../../chat/batch.ts";
 import { Patience } from "./patience.ts";
-import { forwardOf, harmless, linesOf } from "./lines.ts";
+import { bodyLength, forwardOf, harmless, linesOf } from "./lines.ts";
 
 /** A receiver must send RECEIVED within this time, in milliseconds. */
 const ACKNOWLEDGE_WITHIN_MS = 5_000;
@@ -198,6 +198,7 @@ export class TwoSocketUser implements Peer {
   /** Takes a socket, which is to be told REGISTERED. */
   take(role: Role, connection: Connection): void {
     this.#sockets.set(role, connection);
+    if (role === "TOSEND") connection.decoder.bodyLength = bodyLength;
   }
 
   /** A socket is told REGISTERED; with the second one the user enters. */

@@ -19,9 +19,14 @@ import {
 } from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
-import { ChatSession, type Resumable } from "../../../core/session.ts";
+import type { Resumable } from "../../../core/resumable.ts";
+import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
-import { invalidRoom, NAME_RULE } from "../../../core/text/sentences.ts";
+import {
+  invalidRoom,
+  NAME_RULE,
+  tooLongText,
+} from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import type { Conversation, Entry } from "./conversation.ts";
 import { Conversations } from "./conversations.ts";
@@ -255,7 +260,7 @@ export class Chat implements CommandClient {
 
   /** Sends a message; false if it is too long. */
   send(text: string, conversation: Conversation = this.current): boolean {
-    const fault = this.#session.faultOf(text);
+    const fault = tooLongText(text, this.#session.maxBodyBytes);
     if (fault !== undefined) {
       this.watcher.told(fault);
       return false;

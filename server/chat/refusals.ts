@@ -1,5 +1,5 @@
 /**
- * The errors of requests about rooms.
+ * The errors of requests about rooms, and of SEND.
  *
  * @module
  */
@@ -33,4 +33,15 @@ export function checkRoomCount(name: string, rooms: number): void {
 /** The error for a user who is not in the room. */
 export function notMember(name: string, deed: string): ChatError {
   return new ChatError(109, `Cannot ${deed} ${name}: you are not in it`);
+}
+
+/** The error for a header Key, of which this is said. */
+export function malformedKey(what: string): ChatError {
+  return new ChatError(105, `Cannot send: Key ${what}`);
+}
+
+/** The error for a message that a two-socket program would misread. */
+export function notShown(to: string): ChatError {
+  const why = "its end looks like a message of another user";
+  return new ChatError(102, `Cannot send to the program of ${to}: ${why}`);
 }
