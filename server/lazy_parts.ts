@@ -1,6 +1,6 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators and two-socket users.
+ * moderators, private rooms and two-socket users.
  *
  * @module
  */
@@ -16,7 +16,12 @@ import type { Context } from "./session/session.ts";
 /** See the top of the file. */
 export type LazyParts = Pick<
   Context,
-  "accounts" | "bans" | "mutes" | "moderators" | "twoSocketUsers"
+  | "accounts"
+  | "bans"
+  | "mutes"
+  | "moderators"
+  | "privateRooms"
+  | "twoSocketUsers"
 >;
 
 /** What the parts work with. The context can be made after them. */
@@ -55,10 +60,23 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       entries: entriesOf(file),
       deleted: (account) =>
         void expelOwner(context(), account).storing.catch(unlessNotStored),
+      gone: (account, own) => privateRooms.loaded?.accountDeleted(account, own),
+    });
+  });
+  const privateRooms = new Lazy(async () => {
+    const { PrivateRooms } = await import("./accounts/private_rooms.ts");
+    const { tellMembers } = await import("./accounts/membership.ts");
+    const file = await database();
+    return new PrivateRooms(file, {
+      entries: entriesOf(file),
+      ...isLimited ? {} : { limits: UNLIMITED_ROOMS },
+      happened: (event) =>
+        tellMembers({ ...context(), accounts, privateRooms }, event),
     });
   });
   return {
     accounts,
+    privateRooms,
     bans: new Lazy(async () => {
       const { Bans } = await import("./accounts/bans.ts");
       const { expelBanned } = await import("./operator/expel.ts");
@@ -118,3 +136,10 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
     }),
   };
 }
+
+/** Limits of private rooms where an address has no share. */
+const UNLIMITED_ROOMS = {
+  total: 10_000,
+  perAddress: Infinity,
+  perOwner: Infinity,
+};

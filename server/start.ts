@@ -264,6 +264,9 @@ async function loadSessions(
       // The log can have entries about what this server has none of yet.
       if (cluster || storage?.has(table)) await context[table].load();
     }
+    if (cluster || storage?.has("private_rooms")) {
+      await context.privateRooms.load();
+    }
   } catch (error) {
     throw storage!.explained(error); // it has the tables
   }

@@ -42,7 +42,12 @@ export interface SharedLog {
 }
 
 /** Tables that are read at the start if they have rows. */
-export type ReadAtStart = "accounts" | "bans" | "mutes" | "moderators";
+export type ReadAtStart =
+  | "accounts"
+  | "bans"
+  | "mutes"
+  | "moderators"
+  | "private_rooms";
 
 /** An open file. */
 export interface Storage extends Disposable {

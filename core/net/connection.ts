@@ -355,6 +355,8 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   SEND: "SENT",
   HISTORY: "HISTORY",
   MODERATE: "MODERATED",
+  INVITE: "INVITED",
+  SET: "CHANGED",
   CALL: "CALLING",
   ACCEPT: "ACCEPTED",
   DECLINE: "DECLINED",

@@ -60,6 +60,8 @@ export interface AccountOptions {
   readonly entries?: Log;
   /** Another server has deleted the account: ends its connections to this one. */
   deleted?(account: Account): void;
+  /** An account is gone, on whatever server it was deleted; `own`: on this one. */
+  gone?(account: Account, own: boolean): void;
 }
 
 /** A name that has an owner. */
@@ -185,6 +187,7 @@ export class Accounts {
         this.#names.delete(account.name);
         this.#lockouts.deleted(keyOf(account));
         if (!own) options.deleted?.(account);
+        options.gone?.(account, own);
       },
     });
     for (const { name } of this.all()) this.#names.add(name, name);

@@ -153,14 +153,15 @@ export class Hub implements Output {
   }
 
   /**
-   * Removes the user from the room, and tells the members.
+   * Removes the user from the room, and tells the members of the `change`, if it
+   * is to be told.
    *
    * @throws {ChatError} 109 if the user is not in it.
    */
-  leave(user: User, name: string): Room {
+  leave(user: User, name: string, change: Change | null = LEFT): Room {
     const room = this.#memberRoom(user, name, "leave");
     this.elsewhere?.left(user, room);
-    this.#remove(room, user, { kind: "left" });
+    this.#remove(room, user, change);
     return room;
   }
 
@@ -246,7 +247,7 @@ export class Hub implements Output {
     throw notMember(name, deed);
   }
 
-  #remove(room: Room, user: User, change: Change): void {
+  #remove(room: Room, user: User, change: Change | null): void {
     room.members.delete(user);
     user.rooms.delete(room);
     const { remote } = user.peer;
@@ -258,9 +259,11 @@ export class Hub implements Output {
     this.shares.empty(room.name);
   }
 
-  #announce(room: Room, user: User, change: Change): void {
+  #announce(room: Room, user: User, change: Change | null): void {
     // A user who moves between servers stays in the room.
     if (this.elsewhere?.isIn(room.name, user.name)) return;
-    if (!this.#closed) this.presence.announce(room, user, change);
+    if (change && !this.#closed) this.presence.announce(room, user, change);
   }
 }
+
+const LEFT: Change = { kind: "left" };

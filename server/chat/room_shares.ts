@@ -6,11 +6,17 @@
  * in the place of the one of its own that is empty for longest, if no user was in
  * that for a day, and if no user of another network has ever joined it. If the
  * total is reached, the empty room that gives way is one of the network that has
- * most rooms. `#default` counts for no network.
+ * most rooms. `#default` counts for no network, and private rooms have limits of
+ * their own: see server/accounts/private_rooms.ts.
  *
  * @module
  */
-import { ChatError, DEFAULT_ROOM, lookAlike } from "../../protocol.ts";
+import {
+  ChatError,
+  DEFAULT_ROOM,
+  isPrivateName,
+  lookAlike,
+} from "../../protocol.ts";
 import { NameMap } from "./names/names.ts";
 import { unlessNotStored } from "./not_stored.ts";
 import { type ShareLimits, Shares } from "./shares.ts";
@@ -54,7 +60,7 @@ export class RoomShares implements RoomKeeper {
   /** Adds rooms with history, the one whose newest message is oldest first. */
   restore(rooms: Iterable<StoredRoom>): void {
     for (const { name, network, isShared, at } of rooms) {
-      if (isDefaultRoom(name) || this.#rooms.get(name)) continue;
+      if (isUncounted(name) || this.#rooms.get(name)) continue;
       this.#add({ name, network, isShared, emptySince: at, hasHistory: true });
     }
   }
@@ -66,7 +72,7 @@ export class RoomShares implements RoomKeeper {
    * @throws {ChatError} 109 if none can give way.
    */
   open(name: string, network: string, history: Forgetful): void {
-    if (isDefaultRoom(name)) return;
+    if (isUncounted(name)) return;
     const known = this.#rooms.get(name);
     if (!known) this.#makeWay(name, network, history);
     const room = known ?? this.#add({ name, network, emptySince: Infinity });
@@ -98,7 +104,7 @@ export class RoomShares implements RoomKeeper {
    * meanwhile it gives way to no other.
    */
   occupy(name: string, isOccupied: boolean): void {
-    if (isDefaultRoom(name)) return;
+    if (isUncounted(name)) return;
     if (isOccupied) this.#elsewhere.add(name, true);
     else this.#elsewhere.delete(name);
     const room = this.#rooms.get(name);
@@ -114,7 +120,7 @@ export class RoomShares implements RoomKeeper {
 
   /** See {@linkcode RoomKeeper}. */
   keep(name: string, hasHistory: boolean, owner?: RoomOwner): void {
-    if (isDefaultRoom(name)) return;
+    if (isUncounted(name)) return;
     const room = this.#rooms.get(name);
     if (room) room.hasHistory = hasHistory;
     if (room && !hasHistory && !room.hasMembers) this.#end(room);
@@ -192,6 +198,11 @@ export class RoomShares implements RoomKeeper {
 export function isDefaultRoom(name: string): boolean {
   return name.length === DEFAULT_ROOM.length &&
     lookAlike(name) === DEFAULT_LOOK;
+}
+
+/** Those that are not of a network: private rooms have limits of their own. */
+function isUncounted(name: string): boolean {
+  return isPrivateName(name) || isDefaultRoom(name);
 }
 
 const DEFAULT_LOOK = lookAlike(DEFAULT_ROOM);

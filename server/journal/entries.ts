@@ -31,6 +31,8 @@ export interface Entries {
   readonly "account-seen": AccountSeenEntry;
   readonly "account-deleted": AccountEntry;
   readonly "moderator": ModeratorEntry;
+  readonly "private-room": PrivateRoomEntry;
+  readonly "private-room-changed": PrivateRoomChangedEntry;
   readonly "wrong-password": WrongPasswordEntry;
   readonly "locks-ended": LocksEndedEntry;
   readonly "session": SessionEntry;
@@ -135,6 +137,34 @@ export interface AccountSeenEntry extends AccountEntry {
 /** An account becomes that of a moderator, or of none; none if it is deleted. */
 export interface ModeratorEntry extends AccountEntry {
   readonly isModerator: boolean;
+}
+
+/** A private room is made, unless its owner has no account any more, or a limit is reached. */
+export interface PrivateRoomEntry {
+  /** Its whole name, which no other room has had. */
+  readonly room: string;
+  readonly owner: AccountEntry;
+  /** The network of the owner, for which it counts. */
+  readonly network: string;
+  /** The owner's requests with this key are one. */
+  readonly key?: string | undefined;
+  readonly limits: PrivateRoomLimits;
+}
+
+/** Limits of private rooms; null: there is none. */
+export interface PrivateRoomLimits {
+  readonly total: number | null;
+  readonly perAddress: number | null;
+  readonly perOwner: number | null;
+}
+
+/** What a member does in a private room, if the member may. */
+export interface PrivateRoomChangedEntry {
+  readonly room: string;
+  readonly by: AccountEntry;
+  readonly what: "invite" | "join" | "remove" | "pass on" | "close";
+  /** The account that this is about; without one it is that of `by`. */
+  readonly account?: AccountEntry | undefined;
 }
 
 /** Of wrong passwords: the account in lower case, and a network or a session. */

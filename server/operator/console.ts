@@ -11,7 +11,7 @@
  */
 import { OPERATOR } from "../../core/frames.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { ChatError, encode } from "../../protocol.ts";
+import { ChatError, encode, isPrivateName } from "../../protocol.ts";
 import type { UserElsewhere } from "../chat/user.ts";
 import { UndecidedError } from "../chat/not_stored.ts";
 import {
@@ -232,7 +232,7 @@ async function users(desk: Desk): Promise<string> {
     name,
     peer.remote,
     shown(name, peer),
-    Array.from(rooms.keys(), (room) => room.name).join(" "),
+    shownRooms(desk, Array.from(rooms.keys(), (room) => room.name)),
   ]);
   const others = Array.from(
     hub.elsewhere?.members("ALL") ?? [],
@@ -240,10 +240,16 @@ async function users(desk: Desk): Promise<string> {
       name,
       peer.remote,
       `${shown(name, peer)}, on ${server}`,
-      rooms().join(" "),
+      shownRooms(desk, rooms()),
     ],
   );
   return list("user", [...rows, ...others]) ?? "No users are connected";
+}
+
+/** Private rooms are shown to the operator alone. */
+function shownRooms({ by }: Desk, names: readonly string[]): string {
+  return names.filter((name) => by === undefined || !isPrivateName(name))
+    .join(" ");
 }
 
 function kindOf({ moderators }: Desk, name: string, kind: UserKind): string {
@@ -252,10 +258,12 @@ function kindOf({ moderators }: Desk, name: string, kind: UserKind): string {
     : kind;
 }
 
-function rooms({ hub, journal }: Desk): string {
-  const rows = listRooms(hub, journal).map(({ name, members }) => {
+function rooms({ by, hub, journal }: Desk): string {
+  const listed = listRooms(hub, journal, { withPrivate: by === undefined });
+  const rows = listed.map(({ name, members }) => {
     const { network = "" } = hub.shares.ownerOf(name) ?? {};
-    return [name, `${members}`, network === "" ? "" : `from ${network}`];
+    const from = network === "" ? "" : `from ${network}`;
+    return [name, `${members}`, isPrivateName(name) ? "private" : from];
   });
   return table(rows);
 }

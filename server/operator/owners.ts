@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { ChatError, isRoomName, isUserName } from "../../protocol.ts";
+import {
+  ChatError,
+  isPrivateName,
+  isRoomName,
+  isUserName,
+} from "../../protocol.ts";
 import { readDuration } from "../../terminal/options.ts";
 import {
   covers,
@@ -196,7 +201,10 @@ export async function forget(
   const network = parseNetwork(first);
   if (network) return await forgetFrom(hub, journal, network);
   const room = first.startsWith("#") ? first : `#${first}`;
-  const name = isRoomName(room) ? journal.roomName(room) : undefined;
+  const isHidden = desk.by !== undefined && isPrivateName(room);
+  const name = isRoomName(room) && !isHidden
+    ? journal.roomName(room)
+    : undefined;
   if (name === undefined) {
     return `Cannot forget ${
       quoted(first)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
+import { ChatError, encode, isPrivateName, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
@@ -75,6 +75,9 @@ export async function enter(
   connection.outbox.answer(registered(user, context, signature));
   try {
     await replay(user, context, { entry, upTo });
+    const { account = { name: "" } } = entry;
+    const invitations = context.privateRooms.loaded?.invitations(account);
+    for (const notice of invitations ?? []) user.notify(notice);
   } catch (error) { // what was missed cannot be read; the chat goes on
     if (!(error instanceof ChatError)) throw error;
     user.notify(encode("NOTICE", ["server"], {}, error.message));
@@ -128,7 +131,7 @@ async function replay(
   context: Context,
   { entry, upTo }: { entry: Entry; upTo: number },
 ): Promise<void> {
-  const { accounts, journal } = context;
+  const { accounts, journal, privateRooms } = context;
   const { resumable } = user;
   const { account, name, resumed } = entry;
   // A greater id is that of another server, or of a database that is gone.
@@ -141,6 +144,9 @@ async function replay(
   const rooms = Array.from(
     isKnown ? resumable.rooms : [],
     ([room, id]) => [journal.roomName(room) ?? room, id] as const,
+  ).filter(([room]) =>
+    !isPrivateName(room) || // of which the user may be no member any more
+    account && privateRooms.loaded?.find(room, account)
   );
   const missed = journal.missed({
     user: name,

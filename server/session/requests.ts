@@ -9,10 +9,13 @@
  */
 import {
   ChatError,
+  concat,
   encode,
   type Frame,
   header,
   type Headers,
+  isPrivateName,
+  isRoomName,
   type RequestVerb,
   type ServerVerb,
   startLine,
@@ -20,6 +23,7 @@ import {
   text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
+import { noSuchRoom } from "../chat/refusals.ts";
 import { listRooms } from "../chat/room_list.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
@@ -32,6 +36,7 @@ import {
   number,
   type OpenCommand,
   type Session,
+  single,
   type UserCommand,
 } from "./session.ts";
 import { makeAnswer, sendAnswers } from "./answers.ts";
@@ -51,6 +56,8 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
   SEND: { words: [1, 1], kind: "messages", run: send },
   HISTORY: { words: [1, 1], cost: EXPENSIVE, run: history },
+  INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
+  SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
   CALL: {
     words: [1, 1],
@@ -93,26 +100,98 @@ function signingIn(name: "signUp" | "logIn" | "prove"): OpenCommand["run"] {
 }
 
 async function join(
-  { user, resumable }: Registered,
-  { hub, journal, resumables }: Context,
+  registered: Registered,
+  context: Context,
   frame: Frame,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | undefined> {
+  const { account, connection, user, resumable } = registered;
+  const { hub, journal, privateRooms, resumables } = context;
+  const name = await joinable(registered, context, frame);
+  if (connection.ending !== undefined) return undefined; // meanwhile
   const roomsBefore = user.rooms.size;
-  const room = hub.join(user, frame.args[0]!, journal);
+  const room = hub.join(user, name, journal);
+  const isPrivate = account && privateRooms.loaded?.find(room.name, account);
   const answer = encode("JOINED", [room.name], {
     Members: hub.members(room),
     "Last-id": journal.lastId,
     Time: hub.time(),
+    ...isPrivate && privateRooms.loaded?.headersOf(isPrivate),
   });
   if (user.rooms.size === roomsBefore) return answer;
   try {
     const since = user.rooms.get(room)!; // just joined
     await resumables.joined(resumable, room.name, since);
+    if (isPrivate) await privateRooms.loaded?.joined(isPrivate, account!);
     return answer;
   } catch (error) { // it cannot be stored
     if (user.rooms.has(room)) hub.leave(user, room.name);
     throw error;
   }
+}
+
+/** The name of the room that JOIN is about, which it makes if it is to be private. */
+async function joinable(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<string> {
+  const word = frame.args[0]!;
+  const asked = single(frame, "private");
+  if (asked === undefined) return visible(registered, context, word, "join");
+  if (asked !== "yes") throw malformed("Private is not yes");
+  const { makePrivate } = await import("../accounts/membership.ts");
+  const key = single(frame, "key");
+  return await makePrivate(registered, context, { name: word, key });
+}
+
+/**
+ * The name of a room as it is known, if the user may know it.
+ *
+ * @throws {ChatError} 109 for a private room of which the user is no member, and
+ * alike if there is none.
+ */
+function visible(
+  { account }: Registered,
+  { privateRooms }: Context,
+  word: string,
+  deed: string,
+): string {
+  if (!isRoomName(word) || !isPrivateName(word)) return word;
+  const room = account && privateRooms.loaded?.find(word, account);
+  if (!room) throw noSuchRoom(word, deed);
+  return room.name;
+}
+
+async function invite(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const room = single(frame, "room");
+  if (room === undefined) throw malformed("Room is missing");
+  const { invite } = await import("../accounts/membership.ts");
+  return await invite(registered, context, { name: frame.args[0]!, room });
+}
+
+async function set(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const [remove, owner, closed] = ["remove", "owner", "closed"]
+    .map((name) => single(frame, name));
+  if (closed !== undefined && closed !== "yes") {
+    throw malformed("Closed is not yes");
+  }
+  const given = [remove, owner, closed].filter((one) => one !== undefined);
+  if (given.length !== 1) {
+    throw malformed("it must have one of Remove, Owner and Closed");
+  }
+  const { changeRoom } = await import("../accounts/membership.ts");
+  const change = { remove, owner, closed: closed === "yes" };
+  const word = frame.args[0]!;
+  const room = await changeRoom(registered, context, { word, change });
+  return encode("CHANGED", [room]);
 }
 
 async function leave(
@@ -129,14 +208,27 @@ function rooms(
   user: Registered,
   context: Context,
 ): Promise<Uint8Array> {
-  const { hub, journal, now, roomList } = context;
+  const { hub, journal, now, privateRooms, roomList } = context;
+  const { account } = user;
   const make = () => {
     const rooms = listRooms(hub, journal);
     const lines = rooms.map(({ name, members }) => `${name} ${members}\n`);
     const bytes = encode("ROOMS", [], {}, lines.join(""));
     return { bytes, lines: lines.length };
   };
-  return makeAnswer(user, context, () => roomList.at(now(), make));
+  return makeAnswer(user, context, () => {
+    const all = roomList.at(now(), make);
+    const own = account && privateRooms.loaded?.linesOf(account, hub);
+    return own ? encode("ROOMS", [], {}, concat([bodyOf(all), own])) : all;
+  });
+}
+
+/** What follows the head of a frame. */
+function bodyOf(frame: Uint8Array): Uint8Array {
+  const LF = 0x0a;
+  let at = 0;
+  while (frame[at] !== LF || frame[at + 1] !== LF) at++;
+  return frame.subarray(at + 2);
 }
 
 function who(
@@ -144,11 +236,16 @@ function who(
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  return makeAnswer(user, context, () => whoIn(context, frame));
+  return makeAnswer(user, context, () => {
+    const word = visible(user, context, frame.args[0]!, "list");
+    return whoIn(context, word);
+  });
 }
 
-function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
-  const word = frame.args[0]!;
+function whoIn(
+  { hub, moderators, privateRooms }: Context,
+  word: string,
+): Uint8Array {
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
   const { elsewhere } = hub;
@@ -162,6 +259,7 @@ function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
   const lines = [
     ...Array.from(all ? hub.users() : room?.members ?? [], lineOf),
     ...Array.from(elsewhere?.members(target) ?? [], lineOf),
+    ...isPrivateName(target) ? privateRooms.loaded!.away(target, hub) : [],
   ];
   return encode("WHO", [target], {}, lines.join(""));
 }
@@ -233,8 +331,9 @@ async function history(
   const talk = targetKind(word) === "user"
     ? (await import("./private_history.ts")).talkWith(user, context, word)
     : undefined;
-  const name = talk?.name ?? hub.roomNamed(word)?.name ??
-    journal.roomName(word) ?? word;
+  const room = talk?.name ?? visible(user, context, word, "read");
+  const name = talk?.name ?? hub.roomNamed(room)?.name ??
+    journal.roomName(room) ?? room;
   const frames = journal.history(talk?.of ?? name, {
     limit: Math.min(limit, MAX_HISTORY),
     after: Math.max(number(frame, "after") ?? 0, talk?.since ?? 0),

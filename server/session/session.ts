@@ -31,6 +31,7 @@ import type {
 import type { Bans } from "../accounts/bans.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
+import type { PrivateRooms } from "../accounts/private_rooms.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -244,11 +245,12 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  /** Loaded if there are any, as are bans, mutes and moderators. */
+  /** Loaded if there are any, as are bans, mutes, moderators and private rooms. */
   readonly accounts: Lazy<Accounts>;
   readonly bans: Lazy<Bans>;
   readonly mutes: Lazy<Mutes>;
   readonly moderators: Lazy<Moderators>;
+  readonly privateRooms: Lazy<PrivateRooms>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */

@@ -6,6 +6,7 @@ import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
+import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket/users.ts";
@@ -133,6 +134,7 @@ export function arrange(
     moderators: lazy(() =>
       new Moderators(database, { accountOf: () => undefined })
     ),
+    privateRooms: lazy(() => new PrivateRooms(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,
