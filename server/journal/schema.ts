@@ -176,6 +176,11 @@ export const MIGRATIONS: readonly string[] = [
   END;
   `,
   `
+  -- What two users sent to each other: no message to a room (#) is in it.
+  CREATE INDEX messages_between ON messages (target, sender) -- and first_id
+    WHERE unicode(target) <> 35 AND target <> 'ALL';
+  `,
+  `
   CREATE TABLE room_settings (
     look_alike TEXT PRIMARY KEY, -- the name of the room as it looks at a glance
     name TEXT NOT NULL,

@@ -351,14 +351,18 @@ async function history(
   frame: Frame,
 ): Promise<Uint8Array> {
   const { hub, journal, settings } = context;
-  const room = visible(user, context, frame.args[0]!, "read");
-  const after = number(frame, "after");
+  const word = frame.args[0]!;
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
-  const name = hub.roomNamed(room)?.name ?? journal.roomName(room) ?? room;
-  const frames = journal.history(name, {
+  const talk = targetKind(word) === "user"
+    ? (await import("./private_history.ts")).talkWith(user, context, word)
+    : undefined;
+  const room = talk?.name ?? visible(user, context, word, "read");
+  const name = talk?.name ?? hub.roomNamed(room)?.name ??
+    journal.roomName(room) ?? room;
+  const frames = journal.history(talk?.of ?? name, {
     limit: Math.min(limit, MAX_HISTORY),
-    ...(after === undefined ? {} : { after }),
+    after: Math.max(number(frame, "after") ?? 0, talk?.since ?? 0),
     ...(before === undefined ? {} : { before }),
   });
   const sent = await sendAnswers(user, context, frames);
