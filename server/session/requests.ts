@@ -15,7 +15,6 @@ import {
   header,
   type Headers,
   isPrivateName,
-  isRoomName,
   type RequestVerb,
   type ServerVerb,
   startLine,
@@ -23,7 +22,6 @@ import {
   text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import { noSuchRoom } from "../chat/refusals.ts";
 import { listRooms, roomExists } from "../chat/room_list.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
@@ -38,6 +36,7 @@ import {
   type Session,
   single,
   type UserCommand,
+  visible,
 } from "./session.ts";
 import { makeAnswer, sendAnswers } from "./answers.ts";
 import { register, registration } from "./register.ts";
@@ -159,24 +158,6 @@ async function joinable(
   return await makePrivate(registered, context, { name: word, key });
 }
 
-/**
- * The name of a room as it is known, if the user may know it.
- *
- * @throws {ChatError} 109 for a private room of which the user is no member, and
- * alike if there is none.
- */
-function visible(
-  { account }: Registered,
-  { privateRooms }: Context,
-  word: string,
-  deed: string,
-): string {
-  if (!isRoomName(word) || !isPrivateName(word)) return word;
-  const room = account && privateRooms.loaded?.find(word, account);
-  if (!room) throw noSuchRoom(word, deed);
-  return room.name;
-}
-
 async function invite(
   registered: Registered,
   context: Context,
@@ -188,29 +169,14 @@ async function invite(
   return await invite(registered, context, { name: frame.args[0]!, room });
 }
 
+/** A command of room_settings.ts, which is loaded with the first one. */
 async function set(
   registered: Registered,
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  const [remove, owner, closed] = ["remove", "owner", "closed"]
-    .map((name) => single(frame, name));
-  if (closed !== undefined && closed !== "yes") {
-    throw malformed("Closed is not yes");
-  }
-  const given = [remove, owner, closed].filter((one) => one !== undefined);
-  const word = visible(registered, context, frame.args[0]!, "change");
-  if (given.length === 0) {
-    const { set } = await import("./room_settings.ts");
-    return await set(registered, context, { word, frame });
-  }
-  if (given.length > 1) {
-    throw malformed("it must have one of Remove, Owner and Closed");
-  }
-  const { changeRoom } = await import("../accounts/membership.ts");
-  const change = { remove, owner, closed: closed === "yes" };
-  const room = await changeRoom(registered, context, { word, change });
-  return encode("CHANGED", [room]);
+  const { set } = await import("./room_settings.ts");
+  return await set(registered, context, frame);
 }
 
 async function leave(

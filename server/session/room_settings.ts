@@ -15,7 +15,7 @@ import {
   type Voice,
 } from "../chat/room_settings.ts";
 import type { Registered } from "./sender.ts";
-import { type Context, malformed, single } from "./session.ts";
+import { type Context, malformed, single, visible } from "./session.ts";
 
 /**
  * A room has other settings: the hub and its members are told. A client that does
@@ -41,27 +41,60 @@ export function tellSettings(
 }
 
 /**
- * SET: changes the settings of a room that the user is in.
+ * SET: changes the settings of a room that the user is in; or what makes a private
+ * room: its members, its owner, and whether it goes on.
  *
  * @throws {ChatError} 122 if neither the room nor all rooms are the user's.
  */
 export async function set(
   registered: Registered,
   context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const word = frame.args[0]!; // it has one
+  const [remove, owner, closed] = ["remove", "owner", "closed"]
+    .map((name) => single(frame, name));
+  const given = [remove, owner, closed].filter((one) => one !== undefined);
+  if (given.length === 0) {
+    return await setSettings(registered, context, { word, frame });
+  }
+  if (closed !== undefined && closed !== "yes") {
+    throw malformed("Closed is not yes");
+  }
+  if (given.length > 1) {
+    throw malformed("it must have one of Remove, Owner and Closed");
+  }
+  const { changeRoom } = await import("../accounts/membership.ts");
+  const change = { remove, owner, closed: closed === "yes" };
+  const room = await changeRoom(registered, context, { word, change });
+  return encode("CHANGED", [room]);
+}
+
+async function setSettings(
+  registered: Registered,
+  context: Context,
   { word, frame }: { readonly word: string; readonly frame: Frame },
 ): Promise<Uint8Array> {
   const { hub, moderators, now } = context;
   const { account, user } = registered;
-  const room = hub.memberRoom(user, word, "change");
+  const asked = askedOf(frame);
+  const known = visible(registered, context, word, "change");
+  const room = hub.memberRoom(user, known, "change");
   const settings = await context.roomSettings.load();
-  const known = settings.of(room.name);
   const isAllowed = account && (settings.isOwner(room.name, account) ||
     moderators.loaded?.has(account));
   if (!isAllowed) {
     const why = "only its owner and moderators can";
     throw new ChatError(122, `Cannot change ${room.name}: ${why}`);
   }
-  const change = changeOf(context, frame, known);
+  const { voice, unvoice, ...others } = asked;
+  const change = {
+    ...others,
+    ...voice !== undefined && { voice: voiceOf(context, voice) },
+    ...unvoice !== undefined && {
+      unvoice: unvoiceOf(settings.of(room.name), unvoice),
+    },
+  };
   if (change.topic !== undefined) hub.muting.check(user, "set a topic");
   registered.pace.countStored(1, frame.body.length, now());
   await settings.set(room.name, change, user.name);
@@ -74,12 +107,14 @@ export async function set(
   return encode("CHANGED", [room.name]);
 }
 
-/** @throws {ChatError} 102, 105, 106 or 107 if it is no change. */
-function changeOf(
-  context: Context,
-  frame: Frame,
-  known: RoomSettings | undefined,
-): SettingsChange {
+/** What a request asks for: names as they were typed. */
+interface Asked extends Pick<SettingsChange, "quiet" | "topic"> {
+  readonly voice?: string;
+  readonly unvoice?: string;
+}
+
+/** @throws {ChatError} 105, 106 or 107 if it is no change. */
+function askedOf(frame: Frame): Asked {
   const quiet = single(frame, "quiet");
   const voice = single(frame, "voice");
   const unvoice = single(frame, "unvoice");
@@ -90,13 +125,13 @@ function changeOf(
   if (voice !== undefined && unvoice !== undefined) {
     throw malformed("Voice and Unvoice are two requests");
   }
-  const change = {
+  const asked = {
     ...quiet !== undefined && { quiet: quiet === "yes" },
-    ...voice !== undefined && { voice: voiceOf(context, voice) },
-    ...unvoice !== undefined && { unvoice: unvoiceOf(known, unvoice) },
+    ...voice !== undefined && { voice },
+    ...unvoice !== undefined && { unvoice },
     ...topic !== undefined && { topic },
   };
-  if (Object.keys(change).length > 0) return change;
+  if (Object.keys(asked).length > 0) return asked;
   throw malformed("SET has Quiet, Voice, Unvoice, or a topic as body");
 }
 

@@ -13,6 +13,8 @@ import {
   encodeError,
   ERRORS,
   type Frame,
+  isPrivateName,
+  isRoomName,
   startLine,
 } from "../../protocol.ts";
 import type { Lazy } from "../../core/lazy.ts";
@@ -35,6 +37,7 @@ import type { AllRoomSettings } from "../accounts/room_settings.ts";
 import type { PrivateRooms } from "../accounts/private_rooms.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
+import { noSuchRoom } from "../chat/refusals.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Admission } from "../net/admission.ts";
 import type { Clock } from "../net/clock.ts";
@@ -400,4 +403,22 @@ export function wrongWords(
     ? `${least}`
     : `${least} to ${most}`;
   return malformed(`${count} words after ${verb} instead of ${wanted}`);
+}
+
+/**
+ * The name of a room as it is known, if the user may know it.
+ *
+ * @throws {ChatError} 109 for a private room of which the user is no member, and
+ * alike if there is none.
+ */
+export function visible(
+  { account }: Registered,
+  { privateRooms }: Context,
+  word: string,
+  deed: string,
+): string {
+  if (!isRoomName(word) || !isPrivateName(word)) return word;
+  const room = account && privateRooms.loaded?.find(word, account);
+  if (!room) throw noSuchRoom(word, deed);
+  return room.name;
 }
