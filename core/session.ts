@@ -368,6 +368,7 @@ export class ChatSession implements Owner {
 
   /** Something has changed: a user's role, or the list of the other servers. */
   #set(frame: Frame): void {
+    if (header(frame, "room") !== undefined) return;
     const change = roleOf(frame, this.me);
     if (!change) return void this.server.tell(frame);
     if (change.isMe) this.isModerator = change.isModerator;

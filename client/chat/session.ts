@@ -268,23 +268,27 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   }
 
   /**
-   * Shows the last messages of the current room again; without a number, what
-   * came before the oldest that was shown.
+   * Shows the last messages of the current room again, or those exchanged with a
+   * user; without a number, what came before the oldest that was shown.
    */
-  async history(most: number | undefined): Promise<void> {
-    const { room } = this;
-    if (!room) throw new ChatError(109, "you are in no room");
+  async history(
+    most: number | undefined,
+    user?: string | undefined,
+  ): Promise<void> {
+    const target = user ?? this.room;
+    if (!target) throw new ChatError(109, "you are in no room");
     const before = most === undefined
-      ? this.messages.oldestOf(room)
+      ? this.messages.oldestOf(target)
       : undefined;
     const range = { most: most ?? OLDER_MESSAGES, before };
-    await this.chat.older(room, range, (old) => {
+    await this.chat.older(target, range, (old) => {
       this.#events.old(old);
       if (old.length > 0) return;
+      const where = user === undefined ? `in ${target}` : `with ${target}`;
       this.note(
         before === undefined
-          ? `No messages in ${room} yet`
-          : `No older messages in ${room}`,
+          ? `No messages ${where} yet`
+          : `No older messages ${where}`,
       );
     });
   }

@@ -15,6 +15,7 @@ import type { SessionChangedEntry, SessionEntry } from "../journal/entries.ts";
 import { type ShareLimits, Shares } from "../chat/shares.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import {
+  type Beginning,
   changeRooms,
   endedByDevice,
   freeDevice,
@@ -22,6 +23,7 @@ import {
   type ResumableSession,
   type ResumableSessionTable,
   type SessionKeeper,
+  type SessionOptions,
 } from "./session_table.ts";
 
 /** A session of another server is forgotten here so much later: it does that. */
@@ -45,36 +47,6 @@ export const SESSION_LIMITS: ShareLimits = {
 
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
-
-/** Settings of {@linkcode ResumableSessions}. */
-export interface SessionOptions {
-  /** The time by the server's clock. Stored sessions count as lost then. */
-  readonly now?: number;
-  readonly limits?: ShareLimits;
-  /** The name of this server among several; empty if there is one. */
-  readonly server?: string;
-  /** Whether another server has its stored sessions now. */
-  isUp?(server: string): boolean;
-  /** A device on another server has joined or left rooms, and so has the user. */
-  moved?(
-    name: string,
-    rooms: Pick<SessionChangedEntry, "joined" | "left">,
-  ): void;
-  /** A device that was here goes on on another server. */
-  goesOn?(name: string): void;
-}
-
-/** What is known of a client whose session begins. */
-export interface Beginning {
-  /** Its token goes over TLS. */
-  readonly secure?: boolean;
-  /** It is a device of an account, beside the others. */
-  readonly isBeside?: boolean;
-  /** Its address, without the port. */
-  readonly address?: string;
-  /** Its program, as it says. */
-  readonly client?: string;
-}
 
 /** All resumable sessions: one of a guest's name, and one of each device of an account. */
 export class ResumableSessions implements SessionKeeper {
@@ -209,6 +181,29 @@ export class ResumableSessions implements SessionKeeper {
       const isOwn = session.server === this.#server;
       if (isOwn && session.goneAt === Infinity) this.#lost(session, now);
     }
+  }
+
+  /**
+   * Gives a session another token, as a session that begins now in the place of
+   * `old`, whose token is worth nothing any more. Its connection and rooms stay.
+   *
+   * @throws {ChatError} 119 if it cannot be stored.
+   */
+  async renew(
+    old: ResumableSession,
+    { name, since, secure }: Pick<
+      ResumableSession,
+      "name" | "since" | "secure"
+    >,
+  ): Promise<ResumableSession> {
+    await this.end(old);
+    const { connection, network, rooms, address, client } = old;
+    const known = { secure, isBeside: true, address, client };
+    const session = await this.begin(name, since, network, known);
+    session.connection = connection;
+    for (const [room, id] of rooms) session.rooms.set(room, id);
+    if (rooms.size > 0) await this.#store(session, { joined: [...rooms] });
+    return session;
   }
 
   /** A client of `network` has the session from now on. */

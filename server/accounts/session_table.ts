@@ -4,6 +4,7 @@
  * @module
  */
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
+import type { ShareLimits } from "../chat/shares.ts";
 import type { Database } from "../journal/database.ts";
 import type {
   SessionChangedEntry,
@@ -56,6 +57,36 @@ export interface ResumableSession {
   server: string;
   /** Its token is worth nothing any more. */
   hasEnded: boolean;
+}
+
+/** Settings of {@linkcode SessionKeeper}. */
+export interface SessionOptions {
+  /** The time by the server's clock. Stored sessions count as lost then. */
+  readonly now?: number;
+  readonly limits?: ShareLimits;
+  /** The name of this server among several; empty if there is one. */
+  readonly server?: string;
+  /** Whether another server has its stored sessions now. */
+  isUp?(server: string): boolean;
+  /** A device on another server has joined or left rooms, and so has the user. */
+  moved?(
+    name: string,
+    rooms: Pick<SessionChangedEntry, "joined" | "left">,
+  ): void;
+  /** A device that was here goes on on another server. */
+  goesOn?(name: string): void;
+}
+
+/** What is known of a client whose session begins. */
+export interface Beginning {
+  /** Its token goes over TLS. */
+  readonly secure?: boolean;
+  /** It is a device of an account, beside the others. */
+  readonly isBeside?: boolean;
+  /** Its address, without the port. */
+  readonly address?: string;
+  /** Its program, as it says. */
+  readonly client?: string;
 }
 
 /** What holds the sessions in memory, and is told when the table has changed. */

@@ -38,6 +38,14 @@ export interface Head
   readonly lastId: number;
 }
 
+/** Messages to a room; or to a user, of one sender. */
+export interface HistoryPart {
+  readonly to: string;
+  readonly from?: string;
+  /** Those after this id. */
+  readonly after: number;
+}
+
 /** A head, and how much is stored with it. */
 export interface SizedHead extends Head {
   /** About how much its bodies and its row take. */
@@ -68,6 +76,7 @@ const ROW_BYTES = 80;
 export class MessageTable {
   readonly #database: Database;
   readonly #newestOf: StatementSync;
+  readonly #newestBetween: StatementSync;
   readonly #one: StatementSync;
   readonly #to: Search;
   readonly #fromDevices: Search;
@@ -88,6 +97,10 @@ export class MessageTable {
       "SELECT first_id, count, at, sender, target, device FROM messages";
     this.#newestOf = prepare(
       `${heads} WHERE target = ? AND first_id < ?
+       ORDER BY first_id DESC LIMIT ${HEADS_AT_ONCE}`,
+    );
+    this.#newestBetween = prepare(
+      `${heads} WHERE ${PRIVATE} AND target = ? AND sender = ? AND first_id < ?
        ORDER BY first_id DESC LIMIT ${HEADS_AT_ONCE}`,
     );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
@@ -134,15 +147,16 @@ export class MessageTable {
 
   /** See Journal.history; messages after `newestId` are still to be delivered. */
   async *page(
-    room: string,
-    { limit, after = 0, before = Infinity }: Page,
+    parts: readonly HistoryPart[],
+    { limit, after: least = 0, before = Infinity }: Page,
     newestId: number,
   ): AsyncGenerator<Uint8Array> {
     const end = Math.min(before, newestId + 1);
+    const after = Math.max(least, Math.min(...parts.map((part) => part.after)));
     const firstIds: number[] = [];
     let missing = limit;
     for (let next = end, isMore = true; isMore;) {
-      const heads = this.#newestOf.all(room, next).map(headOf);
+      const heads = this.#newestHeads(parts, next);
       for (const { firstId, lastId } of heads) {
         if (missing <= 0 || lastId <= after) break;
         firstIds.unshift(firstId);
@@ -153,8 +167,8 @@ export class MessageTable {
       if (isMore) yield NOTHING_FOUND;
     }
     const surplus = Math.max(0, -missing); // in the oldest batch
-    const least = Math.max(after, (firstIds[0] ?? 0) - 1 + surplus);
-    for (const firstId of firstIds) yield* this.#framesOf(firstId, least, end);
+    const first = Math.max(after, (firstIds[0] ?? 0) - 1 + surplus);
+    for (const firstId of firstIds) yield* this.#framesOf(firstId, first, end);
   }
 
   /**
@@ -289,6 +303,19 @@ export class MessageTable {
     }));
   }
 
+  /** Some heads of these parts that begin before an id, the newest first. */
+  #newestHeads(parts: readonly HistoryPart[], before: number): Head[] {
+    const heads = parts.map(({ to, from, after }) =>
+      (from === undefined
+        ? this.#newestOf.all(to, before)
+        : this.#newestBetween.all(to, from, before))
+        .map(headOf).filter(({ lastId }) => lastId > after)
+    );
+    if (heads.length === 1) return heads[0]!;
+    return heads.flat().sort((a, b) => b.firstId - a.firstId)
+      .slice(0, HEADS_AT_ONCE);
+  }
+
   #framesOf(firstId: number, after: number, before: number): Uint8Array[] {
     if (after + 1 >= before) return [];
     const row = this.#one.get(firstId);
@@ -302,6 +329,9 @@ export class MessageTable {
     return frames;
   }
 }
+
+/** Of messages to users; the index of them has these very words. */
+const PRIVATE = "unicode(target) <> 35 AND target <> 'ALL'";
 
 /** From room to room through the index, which is faster than every message. */
 const ROOMS = `

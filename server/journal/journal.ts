@@ -39,7 +39,10 @@ export const NOT_DELIVERED: Delivery = {
   congested: [],
 };
 
-/** Which messages of a room. */
+/** Whose messages: those to a room, or those that two users sent to each other. */
+export type HistoryOf = string | readonly [user: string, other: string];
+
+/** Which of these messages. */
 export interface Page {
   /** Limit of the messages. */
   readonly limit: number;
@@ -179,11 +182,11 @@ export interface Journal {
   repeated(key: string): Stored | undefined;
 
   /**
-   * FORWARD frames of a room, oldest first: the newest that fit the page as it
-   * is when the first is asked for, and {@linkcode NOTHING_FOUND} now and then.
-   * They are made as they are taken, and may be spent: see core/net/memory.ts.
+   * FORWARD frames, oldest first: the newest that fit the page as it is when the
+   * first is asked for, and {@linkcode NOTHING_FOUND} now and then. They are made
+   * as they are taken, and may be spent: see core/net/memory.ts.
    */
-  history(room: string, page: Page): AsyncIterable<Uint8Array>;
+  history(of: HistoryOf, page: Page): AsyncIterable<Uint8Array>;
 
   /**
    * FORWARD frames that a user should have had, oldest first, and

@@ -28,6 +28,7 @@ import { MessageTable } from "./history.ts";
 import { RoomTable } from "./rooms.ts";
 import {
   forgetOldest,
+  type HistoryOf,
   type Journal,
   KEY_LIFE_MS,
   type Missed,
@@ -153,9 +154,8 @@ export class SqliteJournal implements Journal {
     return known && this.#repeat(known);
   }
 
-  history(room: string, page: Page): AsyncGenerator<Uint8Array> {
-    const after = Math.max(page.after ?? 0, this.#rooms.forgottenTo(room));
-    return this.#messages.page(room, { ...page, after }, this.#lastId);
+  history(of: HistoryOf, page: Page): AsyncGenerator<Uint8Array> {
+    return this.#messages.page(this.#rooms.parts(of), page, this.#lastId);
   }
 
   missed(query: Missed): AsyncGenerator<Uint8Array> {

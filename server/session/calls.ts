@@ -3,7 +3,7 @@
  * is named. Only what the protocol knows is passed on, in the form that it has there:
  * no user gets another user's bytes under the server's name. Whether a call is
  * answered, and in time, is left to the clients; which of several devices answers it,
- * server/chat/signals.ts decides.
+ * server/chat/devices/signals.ts decides.
  *
  * @module
  */
@@ -16,11 +16,10 @@ import {
   type ServerVerb,
 } from "../../protocol.ts";
 import type { Hub } from "../chat/hub.ts";
-import { called, passSignal } from "../chat/signals.ts";
+import { called, passSignal } from "../chat/devices/signals.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
 import type { Registered } from "./sender.ts";
 import {
-  type Command,
   type Context,
   EXPENSIVE,
   malformed,
@@ -30,8 +29,8 @@ import {
 /** Limit of the addresses that one CALL or ACCEPT names. */
 export const MAX_ADDRESSES = 8;
 
-/** The commands. */
-export const CALLS: Readonly<Record<Signal["verb"], Command>> = {
+/** The commands for direct sessions. */
+export const CALLS: Readonly<Record<Signal["verb"], UserCommand>> = {
   CALL: {
     words: [1, 1],
     cost: EXPENSIVE,

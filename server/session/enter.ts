@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
+import { ChatError, encode, isPrivateName, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
+import { roomNotices } from "../chat/devices/follow.ts";
 import type { Hub } from "../chat/hub.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
-import { tellRooms } from "./follow.ts";
 import { Registered } from "./sender.ts";
 import type { Context, Session, Together } from "./session.ts";
 
@@ -40,7 +40,7 @@ export async function enter(
   const { name, signature, deed } = entry;
   const { address, connection, state } = session;
   if (state.type === "new") state.reserved = name;
-  const devices = entry.account && await import("../chat/devices.ts");
+  const devices = entry.account && await import("../chat/devices/devices.ts");
   using held = new DisposableStack();
   const { cluster, hub } = context;
   if (cluster) {
@@ -87,9 +87,15 @@ export async function enter(
   context.log(`${name} ${deed} from <${remote}>`, remote);
   const upTo = journal.lastId;
   connection.outbox.answer(registered(user, context, signature));
-  tellRooms(hub, user);
+  if (present) {
+    const notices = roomNotices(hub, present);
+    for (const notice of notices) connection.outbox.answer(notice);
+  }
   try {
     await replay(user, context, { entry, upTo });
+    const { account = { name: "" } } = entry;
+    const invitations = context.privateRooms.loaded?.invitations(account);
+    for (const notice of invitations ?? []) user.notify(notice);
   } catch (error) { // what was missed cannot be read; the chat goes on
     if (!(error instanceof ChatError)) throw error;
     user.notify(encode("NOTICE", ["server"], {}, error.message));
@@ -144,7 +150,7 @@ async function replay(
   context: Context,
   { entry, upTo }: { entry: Entry; upTo: number },
 ): Promise<void> {
-  const { accounts, journal } = context;
+  const { accounts, journal, privateRooms } = context;
   const { resumable } = user;
   const { account, name, resumed } = entry;
   // A greater id is that of another server, or of a database that is gone.
@@ -157,6 +163,9 @@ async function replay(
   const rooms = Array.from(
     isKnown ? resumable.rooms : [],
     ([room, id]) => [journal.roomName(room) ?? room, id] as const,
+  ).filter(([room]) =>
+    !isPrivateName(room) || // of which the user may be no member any more
+    account && privateRooms.loaded?.find(room, account)
   );
   const missed = journal.missed({
     user: name,

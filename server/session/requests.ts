@@ -9,16 +9,23 @@
  */
 import {
   ChatError,
+  concat,
   encode,
   type Frame,
   header,
+  isPrivateName,
   type RequestVerb,
   startLine,
   targetKind,
   text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import { listRooms } from "../chat/room_list.ts";
+import { listRooms, roomExists } from "../chat/room_list.ts";
+import {
+  joinedNotice,
+  leftNotice,
+  tellOthers,
+} from "../chat/devices/follow.ts";
 import type { UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
@@ -31,10 +38,11 @@ import {
   type OpenCommand,
   type Session,
   single,
+  type UserCommand,
+  visible,
 } from "./session.ts";
 import { makeAnswer, sendAnswers } from "./answers.ts";
 import { CALLS } from "./calls.ts";
-import { joinedNotice, leftNotice, tellOthers } from "./follow.ts";
 import { register, registration } from "./register.ts";
 import { type Registered, send } from "./sender.ts";
 
@@ -42,14 +50,18 @@ import { type Registered, send } from "./sender.ts";
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   REGISTER: registration([1, Infinity], register),
   SIGNUP: registration([1, 1], signingIn("signUp")),
-  LOGIN: registration([1, 1], signingIn("logIn")),
+  LOGIN: registration([1, 1], logIn),
   PROVE: registration([1, 1], signingIn("prove")),
+  PASSWORD: { words: [1, 1], cost: EXPENSIVE, run: own("changePassword") },
+  UNREGISTER: { words: [1, 1], cost: EXPENSIVE, run: own("unregister") },
   JOIN: { words: [1, 1], kind: "joins", run: join },
   LEAVE: { words: [1, 1], kind: "joins", run: leave },
   ROOMS: { words: [0, 0], cost: EXPENSIVE, run: rooms },
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
   SEND: { words: [1, 1], kind: "messages", run: send },
   HISTORY: { words: [1, 1], cost: EXPENSIVE, run: history },
+  INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
+  SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
   ...CALLS,
   PING: { words: [0, 0], always: true, run: () => encode("PONG") },
@@ -68,26 +80,66 @@ function signingIn(name: "signUp" | "logIn" | "prove"): OpenCommand["run"] {
   };
 }
 
+/** LOGIN: also that of a registered user, for PASSWORD or UNREGISTER. */
+function logIn(session: Session, context: Context, frame: Frame): Answer {
+  const { state } = session;
+  return state.type === "registered"
+    ? own("challengeOwner")(state, context, frame)
+    : signingIn("logIn")(session, context, frame);
+}
+
+/** A command of own_account.ts, which is loaded with the first one. */
+function own(
+  name: "challengeOwner" | "changePassword" | "unregister",
+): UserCommand["run"] {
+  return async (registered, context, frame) => {
+    const commands = await import("./own_account.ts");
+    const accounts = await context.accounts.load();
+    return await commands[name](registered, context, { accounts, frame });
+  };
+}
+
 async function join(
   registered: Registered,
-  { hub, journal, resumables }: Context,
+  context: Context,
   frame: Frame,
-): Promise<Uint8Array> {
-  const { user, resumable } = registered;
-  checkAgain(registered, { hub, resumables }, frame);
+): Promise<Uint8Array | undefined> {
+  const { account, connection, user, resumable } = registered;
+  const { hub, journal, privateRooms, resumables, roomSettings } = context;
+  const name = await joinable(registered, context, frame);
+  if (connection.ending !== undefined) return undefined; // meanwhile
+  checkAgain(registered, { hub, resumables }, { name, frame });
   const roomsBefore = user.rooms.size;
-  const room = hub.join(user, frame.args[0]!, journal);
-  const answer = encode("JOINED", [room.name], {
+  const isNew = (account || roomSettings.loaded) && !isPrivateName(name) &&
+    !roomExists(hub, journal, name);
+  const room = hub.join(user, name, journal);
+  const isPrivate = account && privateRooms.loaded?.find(room.name, account);
+  const headers = {
     Members: hub.members(room),
     "Last-id": journal.lastId,
     Time: hub.time(),
-  });
-  if (user.rooms.size === roomsBefore) return answer;
+  };
+  const answer = () => {
+    const told = roomSettings.loaded?.told(room.name);
+    const all = {
+      ...headers,
+      ...told?.headers,
+      ...isPrivate && privateRooms.loaded?.headersOf(isPrivate),
+    };
+    return encode("JOINED", [room.name], all, told?.topic);
+  };
+  if (user.rooms.size === roomsBefore) return answer();
   tellOthers(user, registered, () => joinedNotice(hub, user, room));
   try {
     const since = user.rooms.get(room)!; // just joined
-    await resumables.joined(resumable, room.name, since);
-    return answer;
+    await Promise.all([
+      resumables.joined(resumable, room.name, since),
+      isPrivate && privateRooms.loaded?.joined(isPrivate, account!),
+      isNew && roomSettings.load()
+        .then((settings) => settings.begin(room.name, account))
+        .catch(unlessNotStored), // the room has no owner then
+    ]);
+    return answer();
   } catch (error) { // it cannot be stored
     if (user.rooms.has(room)) {
       hub.leave(user, room.name);
@@ -95,6 +147,42 @@ async function join(
     }
     throw error;
   }
+}
+
+/** The name of the room that JOIN is about, which it makes if it is to be private. */
+async function joinable(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<string> {
+  const word = frame.args[0]!;
+  const asked = single(frame, "private");
+  if (asked === undefined) return visible(registered, context, word, "join");
+  if (asked !== "yes") throw malformed("Private is not yes");
+  const { makePrivate } = await import("../accounts/membership.ts");
+  const key = single(frame, "key");
+  return await makePrivate(registered, context, { name: word, key });
+}
+
+async function invite(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const room = single(frame, "room");
+  if (room === undefined) throw malformed("Room is missing");
+  const { invite } = await import("../accounts/membership.ts");
+  return await invite(registered, context, { name: frame.args[0]!, room });
+}
+
+/** A command of room_settings.ts, which is loaded with the first one. */
+async function set(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const { set } = await import("./room_settings.ts");
+  return await set(registered, context, frame);
 }
 
 /**
@@ -106,17 +194,17 @@ async function join(
 function checkAgain(
   { user, resumable }: Registered,
   { hub, resumables }: Pick<Context, "hub" | "resumables">,
-  frame: Frame,
+  { name, frame }: { readonly name: string; readonly frame: Frame },
 ): void {
   if (single(frame, "again") !== "yes") return;
   const isAlone = resumables.all(resumable.key)
     .every((one) => one === resumable || one.goneAt < Infinity);
-  if (isAlone) return;
-  const room = hub.roomNamed(frame.args[0]!);
-  if (room && (user.rooms.has(room) || resumable.rooms.has(room.name))) return;
-  if (!room && resumable.rooms.has(frame.args[0]!)) return;
+  const room = hub.roomNamed(name);
+  const isIn = room && user.rooms.has(room) ||
+    resumable.rooms.has(room?.name ?? name);
+  if (isAlone || isIn) return;
   const why = "another device of your account left it";
-  throw new ChatError(109, `Cannot join "${frame.args[0]}" again: ${why}`);
+  throw new ChatError(109, `Cannot join "${name}" again: ${why}`);
 }
 
 async function leave(
@@ -135,14 +223,34 @@ function rooms(
   user: Registered,
   context: Context,
 ): Promise<Uint8Array> {
-  const { hub, journal, now, roomList } = context;
+  const { hub, journal, now, privateRooms, roomList, roomSettings } = context;
+  const { account } = user;
   const make = () => {
     const rooms = listRooms(hub, journal);
-    const lines = rooms.map(({ name, members }) => `${name} ${members}\n`);
+    const lines = rooms.map(({ name, members }) => {
+      const more = roomSettings.loaded?.listed(name) ?? "";
+      return `${name} ${members}${more}\n`;
+    });
     const bytes = encode("ROOMS", [], {}, lines.join(""));
     return { bytes, lines: lines.length };
   };
-  return makeAnswer(user, context, () => roomList.at(now(), make));
+  return makeAnswer(user, context, () => {
+    const all = roomList.at(now(), make);
+    const own = account && privateRooms.loaded?.linesOf(
+      account,
+      hub,
+      (name) => roomSettings.loaded?.listed(name) ?? "",
+    );
+    return own ? encode("ROOMS", [], {}, concat([bodyOf(all), own])) : all;
+  });
+}
+
+/** What follows the head of a frame. */
+function bodyOf(frame: Uint8Array): Uint8Array {
+  const LF = 0x0a;
+  let at = 0;
+  while (frame[at] !== LF || frame[at + 1] !== LF) at++;
+  return frame.subarray(at + 2);
 }
 
 function who(
@@ -150,11 +258,16 @@ function who(
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  return makeAnswer(user, context, () => whoIn(context, frame));
+  return makeAnswer(user, context, () => {
+    const word = visible(user, context, frame.args[0]!, "list");
+    return whoIn(context, word);
+  });
 }
 
-function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
-  const word = frame.args[0]!;
+function whoIn(
+  { hub, moderators, privateRooms }: Context,
+  word: string,
+): Uint8Array {
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
   const { elsewhere } = hub;
@@ -168,6 +281,7 @@ function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
   const lines = [
     ...Array.from(all ? hub.users() : room?.members ?? [], lineOf),
     ...Array.from(elsewhere?.members(target) ?? [], lineOf),
+    ...isPrivateName(target) ? privateRooms.loaded!.away(target, hub) : [],
   ];
   return encode("WHO", [target], {}, lines.join(""));
 }
@@ -233,14 +347,18 @@ async function history(
   frame: Frame,
 ): Promise<Uint8Array> {
   const { hub, journal, settings } = context;
-  const room = frame.args[0]!;
-  const after = number(frame, "after");
+  const word = frame.args[0]!;
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
-  const name = hub.roomNamed(room)?.name ?? journal.roomName(room) ?? room;
-  const frames = journal.history(name, {
+  const talk = targetKind(word) === "user"
+    ? (await import("./private_history.ts")).talkWith(user, context, word)
+    : undefined;
+  const room = talk?.name ?? visible(user, context, word, "read");
+  const name = talk?.name ?? hub.roomNamed(room)?.name ??
+    journal.roomName(room) ?? room;
+  const frames = journal.history(talk?.of ?? name, {
     limit: Math.min(limit, MAX_HISTORY),
-    ...(after === undefined ? {} : { after }),
+    after: Math.max(number(frame, "after") ?? 0, talk?.since ?? 0),
     ...(before === undefined ? {} : { before }),
   });
   const sent = await sendAnswers(user, context, frames);

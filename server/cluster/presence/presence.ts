@@ -23,7 +23,7 @@
 import { networkOf } from "../../../core/net/ip_address.ts";
 import { MOVE_MS, type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
 import type { Hub } from "../../chat/hub.ts";
-import { receiveSignal } from "../../chat/signals.ts";
+import { receiveSignal } from "../../chat/devices/signals.ts";
 import type { ConnectionsElsewhere, Limits } from "../../limits/limits.ts";
 import type { Clock } from "../../net/clock.ts";
 import { hostOf } from "../../net/connection.ts";

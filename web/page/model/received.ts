@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type ChatMessage, numberOf } from "../../../core/frames.ts";
+import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
@@ -39,7 +39,7 @@ interface Receiver {
   sees(conversation: Conversation): boolean;
   expelled(room: Conversation, error: unknown): void;
   refreshRooms(): Promise<void>;
-  refreshPeople(conversation: Conversation): Promise<void>;
+  refresh(conversation: Conversation): void;
 }
 
 const MISSED_MORE = "More messages were sent than are shown here";
@@ -65,7 +65,7 @@ export function viewOf(chat: Receiver): SessionView {
       chat.carrier?.arrived();
       changed();
       chat.refreshRooms();
-      chat.refreshPeople(chat.current);
+      chat.refresh(chat.current);
     },
     slowed: (text) => chat.current.note("event", text, { apart: true }),
     message: (message, request) => {
@@ -94,7 +94,7 @@ export function viewOf(chat: Receiver): SessionView {
       room.target = name;
       room.since ||= since; // what a reload has missed is new
       if (room.unread === 0) room.newAfter = room.since;
-      if (room === chat.current) chat.refreshPeople(room);
+      if (room === chat.current) chat.refresh(room);
     },
     expelled: ({ name }, error) => {
       const room = chat.conversations.find("room", name);
@@ -117,13 +117,14 @@ export function viewOf(chat: Receiver): SessionView {
 function receive(chat: Receiver, message: ChatMessage): void {
   const { to, from } = message;
   const isPrivate = !to.startsWith("#") && to !== "ALL";
-  const known = isPrivate && chat.conversations.find("user", from);
+  const other = otherOf(message);
+  const known = isPrivate && chat.conversations.find("user", other);
   if (isPrivate && !known && chat.ignores(from)) return;
   const conversation = to.startsWith("#")
     ? chat.conversations.find("room", to)
     : to === "ALL"
     ? chat.conversations.all
-    : chat.conversations.open("user", from);
+    : chat.conversations.open("user", other);
   if (!conversation) return;
   addMessage(chat, conversation, message);
   limit(chat);

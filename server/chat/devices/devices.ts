@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { Batch } from "./batch.ts";
-import type { Peer, User, UserKind } from "./user.ts";
+import type { Batch } from "../batch.ts";
+import type { Peer, User, UserKind } from "../user.ts";
 
 /** See the top of the file. */
 export class Devices implements Peer {

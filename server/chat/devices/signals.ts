@@ -8,10 +8,10 @@
  *
  * @module
  */
-import { encode } from "../../protocol.ts";
+import { encode } from "../../../protocol.ts";
 import { devicesOf } from "./devices.ts";
-import type { Hub } from "./hub.ts";
-import type { Peer, Signal, User } from "./user.ts";
+import type { Hub } from "../hub.ts";
+import type { Peer, Signal, User } from "../user.ts";
 
 /** Limit of the calls of one device that are remembered. */
 const MAX_CALLS = 64;

@@ -5,12 +5,15 @@
  *
  * @module
  */
-import { encode } from "../../protocol.ts";
-import type { Hub } from "../chat/hub.ts";
-import type { Peer, Room, User } from "../chat/user.ts";
-import type { SessionChangedEntry } from "../journal/entries.ts";
-import type { Context } from "./session.ts";
-import type { Registered } from "./sender.ts";
+import { encode } from "../../../protocol.ts";
+import type { Hub } from "../hub.ts";
+import type { Peer, Room, RoomHistory, User } from "../user.ts";
+
+/** Rooms that a device has joined, with the newest message then, and has left. */
+export interface MovedRooms {
+  readonly joined?: readonly (readonly [room: string, since: number])[];
+  readonly left?: readonly string[];
+}
 
 /** Tells the other devices of the user on this server. */
 export function tellOthers(
@@ -46,11 +49,9 @@ export function leftNotice(hub: Hub, user: User, room: Room): Uint8Array {
   });
 }
 
-/** Tells a device that connects in which rooms its user is. */
-export function tellRooms(hub: Hub, { user, connection }: Registered): void {
-  for (const room of user.rooms.keys()) {
-    connection.outbox.answer(joinedNotice(hub, user, room));
-  }
+/** What a device that connects is told: in which rooms its user is. */
+export function roomNotices(hub: Hub, user: User): Uint8Array[] {
+  return Array.from(user.rooms.keys(), (room) => joinedNotice(hub, user, room));
 }
 
 /**
@@ -58,18 +59,17 @@ export function tellRooms(hub: Hub, { user, connection }: Registered): void {
  * same, with all devices.
  */
 export function follow(
-  { hub, journal }: Pick<Context, "hub" | "journal">,
+  { hub, journal }: { readonly hub: Hub; readonly journal: RoomHistory },
   name: string,
-  { joined = [], left = [] }: Pick<SessionChangedEntry, "joined" | "left">,
+  { joined = [], left = [] }: MovedRooms,
 ): void {
   const user = hub.userNamed(name);
   if (user?.name.toLowerCase() !== name.toLowerCase()) return;
   for (const [name] of joined) {
     const before = user.rooms.size;
     const room = hub.join(user, name, journal);
-    if (user.rooms.size > before) {
-      user.peer.notify(joinedNotice(hub, user, room));
-    }
+    if (user.rooms.size === before) continue;
+    user.peer.notify(joinedNotice(hub, user, room));
   }
   for (const name of left) {
     const room = hub.roomNamed(name);
