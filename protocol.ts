@@ -66,7 +66,7 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The client's verbs, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER SIGNUP LOGIN PROVE PASSWORD UNREGISTER JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE INVITE SET CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE PASSWORD UNREGISTER JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE DEVICES READ INVITE SET CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
 /** The server's verbs, besides answers that repeat the verb of the request. */

@@ -117,6 +117,7 @@ const READ_AT_START = [
   ["moderators", "moderators"],
   ["private_rooms", "privateRooms"],
   ["room_settings", "roomSettings"],
+  ["read_marks", "readMarks"],
 ] as const;
 
 /** The answer to an operator who wants a copy without `--db`. */

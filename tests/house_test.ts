@@ -105,6 +105,9 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "server/cluster/log": [
     ...["server/cluster", "server/journal", "server/chat", ...PROTOCOL],
   ],
+  "server/session/devices": [
+    ...["server/session", "server/accounts", "server/journal", ...PROTOCOL],
+  ],
   "server/session/two_socket": [
     ...["server/limits", "server/net", "server/journal"],
     ...["server/chat", "server/chat/names", ...PROTOCOL],
@@ -112,7 +115,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "server/session": [
     ...["server/session/two_socket", "server/accounts", "server/limits"],
     ...["server/net", "server/journal", "server/chat", "server/chat/names"],
-    ...["server/chat/devices", ...PROTOCOL],
+    ...["server/session/devices", "server/chat/devices", ...PROTOCOL],
   ],
   "server/cluster/presence": [
     ...["server/cluster", "server/limits", "server/net", "server/chat"],

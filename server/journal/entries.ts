@@ -36,6 +36,7 @@ export interface Entries {
   readonly "account-password": PasswordEntry;
   readonly "account-code": CodeEntry;
   readonly "moderator": ModeratorEntry;
+  readonly "read": ReadEntry;
   readonly "private-room": PrivateRoomEntry;
   readonly "private-room-changed": PrivateRoomChangedEntry;
   readonly "wrong-password": WrongPasswordEntry;
@@ -217,6 +218,15 @@ export interface PrivateRoomChangedEntry {
   readonly what: "invite" | "join" | "remove" | "pass on" | "close";
   /** The account that this is about; without one it is that of `by`. */
   readonly account?: AccountEntry | undefined;
+}
+
+/** A device of an account tells how far its owner has read a conversation. */
+export interface ReadEntry extends AccountEntry {
+  /** A room, a user, or `ALL`. */
+  readonly target: string;
+  /** The newest message that is read. */
+  readonly id: number;
+  readonly device?: number | undefined;
 }
 
 /** Of wrong passwords: the account in lower case, and a network or a session. */

@@ -240,5 +240,16 @@ export const MIGRATIONS: readonly string[] = [
   INSERT INTO holders SELECT *, 0 FROM claims;
   DROP TABLE claims;
   ALTER TABLE holders RENAME TO claims;
+
+  -- How far the owner of an account has read each conversation.
+  CREATE TABLE read_marks (
+    account TEXT NOT NULL, -- its key
+    target TEXT NOT NULL COLLATE NOCASE, -- a room, a user, or ALL
+    id INTEGER NOT NULL, -- of the newest message
+    PRIMARY KEY (account, target)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER reader_deleted AFTER DELETE ON accounts BEGIN
+    DELETE FROM read_marks WHERE account = old.key;
+  END;
   `,
 ];

@@ -91,6 +91,12 @@ export async function enter(
     const notices = roomNotices(hub, present);
     for (const notice of notices) connection.outbox.answer(notice);
   }
+  const { account } = entry;
+  const marks = account && context.readMarks.loaded?.all(account);
+  for (const { target, id } of marks ?? []) {
+    const headers = { To: target, Id: id };
+    connection.outbox.answer(encode("NOTICE", ["read"], headers));
+  }
   try {
     await replay(user, context, { entry, upTo });
     const { account = { name: "" } } = entry;

@@ -63,6 +63,8 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
   SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
+  DEVICES: { words: [0, 2], cost: EXPENSIVE, run: ofDevices("devices") },
+  READ: { words: [1, 1], run: ofDevices("read") },
   ...CALLS,
   PING: { words: [0, 0], always: true, run: () => encode("PONG") },
   PONG: { words: [0, 0], always: true, run: pong },
@@ -96,6 +98,14 @@ function own(
     const commands = await import("./own_account.ts");
     const accounts = await context.accounts.load();
     return await commands[name](registered, context, { accounts, frame });
+  };
+}
+
+/** A command of devices/commands.ts, which is loaded with the first one. */
+function ofDevices(name: "devices" | "read"): UserCommand["run"] {
+  return async (registered, context, frame) => {
+    const commands = await import("./devices/commands.ts");
+    return await commands[name](registered, context, frame);
   };
 }
 

@@ -45,6 +45,7 @@ import type { Page } from "../net/http_answer.ts";
 import type { Turns } from "../net/turns.ts";
 import type { RateKind } from "../limits/rates.ts";
 import type { LongList } from "./answers.ts";
+import type { ReadMarks } from "./devices/read_marks.ts";
 import type { Floods } from "../net/floods.ts";
 
 /** A session that has no user. */
@@ -263,6 +264,7 @@ export interface Context extends Clock {
   readonly moderators: Lazy<Moderators>;
   readonly roomSettings: Lazy<AllRoomSettings>;
   readonly privateRooms: Lazy<PrivateRooms>;
+  readonly readMarks: Lazy<ReadMarks>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */
