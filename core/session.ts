@@ -27,6 +27,7 @@ import {
   MODERATOR,
   numberOf,
   OPERATOR,
+  type Presence,
   presenceOf,
   roleOf,
   textOf,
@@ -38,6 +39,7 @@ import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
 import type { ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
+import { ReadMarks } from "./read_marks.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
 import { Absences, type Resumable } from "./resumable.ts";
@@ -71,6 +73,10 @@ export class ChatSession implements Owner {
   readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
   #stopped: Error | undefined; // the server has said that it stops
+  readonly #reads = new ReadMarks((target, id) => {
+    if (!this.signIn.owned || !this.server.registered) return;
+    this.server.request("READ", [target], { Id: id }).catch(() => {});
+  });
 
   /**
    * In no room, with everything held until we are registered as `me`; with
@@ -132,8 +138,14 @@ export class ChatSession implements Owner {
         await shown();
       }
     } finally {
+      this.#reads.close();
       this.order.flush();
     }
+  }
+
+  /** The user has read here what is with a target, up to the id of a message. */
+  seen(target: string, id: number): void {
+    if (this.signIn.owned) this.#reads.seen(target, id);
   }
 
   /** Takes what the server has sent. */
@@ -241,9 +253,13 @@ export class ChatSession implements Owner {
       this.#absences.add({ after: this.order.last, upTo: lastId });
     }
     const hasRooms = this.rooms.length > 0;
-    await rejoin(connection, this.rooms, (room, error) => {
-      this.view.expelled(room, error); // which may have been the current one
-      this.rooms = this.rooms.filter((one) => one !== room);
+    for (const room of this.rooms) room.followed = false;
+    await rejoin(connection, this.rooms, {
+      isOwner: this.signIn.owned,
+      expelled: (room, error) => {
+        this.view.expelled(room, error); // which may have been the current one
+        this.rooms = this.rooms.filter((one) => one !== room);
+      },
     });
     // It came before any answer to a JOIN; without one, it may be on its way.
     if (known && hasRooms) this.#replayedTo = lastId;
@@ -330,8 +346,12 @@ export class ChatSession implements Owner {
   #take(frame: Frame, request?: Request): void {
     const message = this.#messageOf(frame, request);
     const show = () => {
-      if (message.from !== OPERATOR) this.view.message(message, request);
-      else this.view.notice(message.text, message.at);
+      if (message.from === OPERATOR) {
+        return this.view.notice(message.text, message.at);
+      }
+      this.view.message(message, request);
+      const isElsewhere = !request && message.own && message.to !== this.me;
+      if (isElsewhere && id) this.view.read?.(message.to, id);
     };
     const { id } = message;
     if (id === undefined) return show();
@@ -356,10 +376,12 @@ export class ChatSession implements Owner {
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
+    if (presence && this.#follow(frame, presence)) return;
     if (presence) return this.view.presence(presence, timeOf(frame));
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    if (kind === "read") return this.#readElsewhere(frame);
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
@@ -380,12 +402,34 @@ export class ChatSession implements Owner {
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
     if (lookAlike(name) !== lookAlike(asked)) return;
-    const known = this.find(name);
-    if (known) return this.view.joined(known, frame, true);
     const since = numberOf(frame, "last-id") ?? this.order.last;
+    const known = this.find(name);
+    if (known && !known.followed) return this.view.joined(known, frame, true);
     const room = { name, since };
-    this.rooms = [...this.rooms, room];
+    this.rooms = [...this.rooms.filter((one) => one !== known), room];
     this.view.joined(room, frame, false);
+  }
+
+  /** Another device has joined a room, or left it. @returns Whether it has. */
+  #follow(frame: Frame, { kind, room: name }: Presence): boolean {
+    const user = header(frame, "user") ?? "";
+    if (name === "" || lookAlike(user) !== lookAlike(this.me)) return false;
+    const known = this.find(name);
+    const since = Math.max(numberOf(frame, "last-id") ?? 0, this.order.last);
+    const room = known ?? { name, since, followed: true };
+    if (kind === "joined" && !known) this.rooms = [room, ...this.rooms];
+    else if (kind === "left" && known) {
+      this.rooms = this.rooms.filter((one) => one !== known);
+    } else return true;
+    this.view.moved?.(room, kind === "joined", frame);
+    return true;
+  }
+
+  #readElsewhere(frame: Frame): void {
+    const [target, id] = [header(frame, "to"), numberOf(frame, "id")];
+    if (target === undefined || id === undefined) return;
+    this.#reads.seenElsewhere(target, id);
+    this.view.read?.(target, id);
   }
 
   #left(frame: Frame): void {

@@ -39,6 +39,8 @@ export function ownerOf(error: unknown): string | undefined {
 export class SignIn {
   /** How it registers next, until {@linkcode use} or a success changes it. */
   way: Way;
+  /** The name of this program, for the list of the owner's devices. */
+  client: string | undefined;
   /** Whether we are registered with an account; a server may forget it. */
   owned = false;
   #password: string | undefined; // as it is hashed
@@ -120,7 +122,9 @@ export class SignIn {
     const before = this.#keys;
     this.#keys = keys; // the answer may get lost, and the account be there
     try {
-      const answer = await server.request("SIGNUP", [name], {}, verifier);
+      const answer = await server.request("SIGNUP", [name], {
+        Client: this.client,
+      }, verifier);
       this.#remember(keys);
       return answer;
     } catch (error) {
@@ -136,10 +140,11 @@ export class SignIn {
   ): Promise<Frame> {
     const login = new Login(name);
     const { Token } = headers; // against locks that others have caused
+    const Client = this.client;
     const { body } = await server.request(
       "LOGIN",
       [name],
-      { Token },
+      { Token, Client },
       login.first,
     );
     const challenge = decoder.decode(body);

@@ -57,6 +57,7 @@ export class Access {
   }) {
     this.#firstWay = way;
     this.signIn = new SignIn(way);
+    this.signIn.client = "Parley in a terminal";
     this.#file = passwordFile;
     this.#terminal = terminal;
   }

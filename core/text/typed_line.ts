@@ -244,6 +244,11 @@ export const COMMANDS = {
     usage: "ROOM",
     help: "Delete the messages of a room",
   },
+  devices: {
+    more: true,
+    usage: "[end NUMBER]",
+    help: "List the devices of your account, or end one",
+  },
   quit: {
     aliases: ["exit", "logout", "q"],
     usage: "",

@@ -31,6 +31,7 @@ import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
+import readMarks from "../../core/read_marks.ts" with { type: "text" };
 import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/resumable.ts" with { type: "text" };
@@ -135,7 +136,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
-  ...inFolder("/core", "ts", { sign_in: signIn }),
+  ...inFolder("/core", "ts", { read_marks: readMarks, sign_in: signIn }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),

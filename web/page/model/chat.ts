@@ -200,6 +200,7 @@ export class Chat implements CommandClient {
     if (!this.sees(current) || current.unread === 0) return;
     current.unread = 0;
     current.called = false;
+    this.read(current, current.newest);
     this.watcher.seen?.(current);
     this.watcher.changed();
   }
@@ -395,6 +396,26 @@ export class Chat implements CommandClient {
   /** Whether the user sees what comes now. */
   sees(conversation: Conversation): boolean {
     return conversation === this.current && this.attentive && this.atEnd;
+  }
+
+  /** The user has read a conversation here, up to an id. */
+  read({ target }: Conversation, id: number): void {
+    this.#session.seen(target, id);
+  }
+
+  /** We are in a room that another device has joined. */
+  joinedElsewhere(room: Conversation): void {
+    this.refreshRooms();
+    this.#try(() => this.#askOlder(room));
+    this.watcher.changed();
+  }
+
+  /** We are not in a room any more that another device has left. */
+  leftElsewhere(room: Conversation): void {
+    if (room.draft === "") this.#drop(room);
+    else room.note("event", `You left ${room.target} on another device`);
+    this.refreshRooms();
+    this.watcher.changed();
   }
 
   /** A room refuses us; it stays if the user is writing there. */

@@ -25,6 +25,9 @@ import type { Stored } from "../model/stored.ts";
 import { byId } from "./dom.ts";
 import { recall, remember } from "../model/storage.ts";
 
+/** What the list of the owner's devices says of this one. */
+const PROGRAM = "Parley in a browser";
+
 /** The name to register, and the server. */
 export interface Goal {
   readonly name: string;
@@ -91,6 +94,7 @@ export class Form {
     if (!stored?.session || this.#enter.disabled) return;
     const { name, url, owned } = stored;
     const signIn = new SignIn();
+    signIn.client = PROGRAM;
     signIn.owned = owned;
     this.#name.value = name;
     this.#busy(true);
@@ -154,6 +158,7 @@ export class Form {
         await checkTyped(name, this.#password, this.#repeat);
       }
       const signIn = new SignIn();
+      signIn.client = PROGRAM;
       signIn.use(way, way === "guest" ? undefined : this.#password.value);
       const url = this.#url();
       const typed = { server: this.#server.value, port: this.#port.value };
