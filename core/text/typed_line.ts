@@ -186,6 +186,11 @@ export const COMMANDS = {
     usage: "",
     help: "Create an account for your name, with a password",
   },
+  devices: {
+    more: true,
+    usage: "[end NUMBER]",
+    help: "List the devices of your account, or end one",
+  },
   clear: {
     more: true,
     usage: "",
@@ -243,11 +248,6 @@ export const COMMANDS = {
     moderator: true,
     usage: "ROOM",
     help: "Delete the messages of a room",
-  },
-  devices: {
-    more: true,
-    usage: "[end NUMBER]",
-    help: "List the devices of your account, or end one",
   },
   quit: {
     aliases: ["exit", "logout", "q"],

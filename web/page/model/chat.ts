@@ -216,7 +216,8 @@ export class Chat implements CommandClient {
     const name = roomNamed(word);
     if (!name) return this.watcher.told(invalidRoom(word));
     const room = this.conversations.open("room", name); // before messages come
-    if (this.#session.find(name)) return this.show(room);
+    const known = this.#session.find(name);
+    if (known && !known.followed) return this.show(room);
     const isLater = !quietly && this.isAway;
     if (isLater && this.current.draft === "") this.#opening = room;
     else if (!quietly && !isLater) this.show(room);
