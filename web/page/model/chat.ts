@@ -20,7 +20,7 @@ import {
 import type { ToPage } from "../../../core/page_talk.ts";
 import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
-import type { Resumable } from "../../../core/resumable.ts";
+import type { Resumable } from "../../../core/session/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import {

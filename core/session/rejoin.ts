@@ -11,13 +11,13 @@ import {
   header,
   isUserName,
   PROTOCOL,
-} from "../protocol.ts";
-import { PASSING } from "./net/backoff.ts";
-import { type Connection, inTime } from "./net/connection.ts";
-import { ConnectionError } from "./net/connection_error.ts";
-import { history, MAX_HISTORY_BYTES } from "./requests.ts";
-import type { JoinedRoom } from "./session_view.ts";
-import type { SignIn } from "./sign_in.ts";
+} from "../../protocol.ts";
+import { PASSING } from "../net/backoff.ts";
+import { type Connection, inTime } from "../net/connection.ts";
+import { ConnectionError } from "../net/connection_error.ts";
+import { history, MAX_HISTORY_BYTES } from "../requests.ts";
+import type { JoinedRoom } from "../session_view.ts";
+import type { SignIn } from "../sign_in.ts";
 
 /** How many missed messages of a room are fetched, the newest. */
 const MAX_MISSED = 10_000;

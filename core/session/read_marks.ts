@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { lookAlike } from "../protocol.ts";
+import { lookAlike } from "../../protocol.ts";
 
 /** From the first message that is read until the server is told, in milliseconds. */
 export const TELL_AFTER_MS = 3_000;
