@@ -7,7 +7,8 @@
 import process from "node:process";
 import type { SecureContext } from "node:tls";
 import type { ByteStream } from "../core/net/stream.ts";
-import { TlsEngine } from "./engine.ts";
+import type { TlsEngine } from "./engine.ts";
+import { newEngine } from "./engines.ts";
 import { type RecordMeter, RecordPace } from "./records.ts";
 
 /** What a {@linkcode TlsStream} needs. */
@@ -36,7 +37,7 @@ export class TlsStream implements ByteStream {
     { context, first, meter }: TlsStreamOptions,
   ) {
     this.#stream = stream;
-    this.#engine = new TlsEngine(stream, context);
+    this.#engine = newEngine(stream, context);
     this.#pace = new RecordPace(meter);
     this.#first = first;
   }
@@ -58,7 +59,7 @@ export class TlsStream implements ByteStream {
   async read(buffer: Uint8Array): Promise<number | null> {
     if (!this.#isOpen) await this.open();
     for (;;) {
-      const count = this.#engine.take(buffer);
+      const count = this.#engine.received.take(buffer);
       if (count > 0) return count;
       if (this.#engine.isEnded) return null;
       await this.#receiveMore();
@@ -102,7 +103,10 @@ export class TlsStream implements ByteStream {
 
   #receive(bytes: Uint8Array | null): void {
     if (bytes) this.#pace.came(bytes);
-    this.#pace.gave(this.#engine.receive(bytes));
+    const { received } = this.#engine;
+    const before = received.bytes;
+    this.#engine.receive(bytes);
+    this.#pace.gave(received.bytes - before);
     this.#pace.isSecure = this.#engine.isSecure;
   }
 
