@@ -52,9 +52,11 @@ export const ERRORS = {
   117: "Removed", // by the operator, or by the user's newer connection; closes
   118: "Direct refused", // a two-socket client, or the user itself
   119: "Not stored", // the server cannot store it: the disk is full, for example
-  120: "Muted", // the user can read and not send
+  120: "Muted", // the user can read and not send, here or at all
   121: "No account", // a sign-in to a name that has none
-  122: "Not allowed", // a command of a moderator, by another user
+  122: "Not allowed", // a command of a moderator or an owner, by another user
+  123: "Code required", // the name waits for a code of the operator's
+  124: "Too many devices", // of one account
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -64,12 +66,12 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The client's verbs, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE PASSWORD UNREGISTER JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE DEVICES READ INVITE SET CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
 /** The server's verbs, besides answers that repeat the verb of the request. */
 export type ServerVerb = Words<
-  "REGISTERED CHALLENGE JOINED LEFT SENT MODERATED CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
+  "REGISTERED CHALLENGE JOINED LEFT SENT MODERATED INVITED CHANGED CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
 >;
 
 /** The words of a text, as a union of types. */
@@ -226,6 +228,11 @@ interface Head extends Omit<Frame, "body"> {
 export class FrameDecoder {
   /** Longest accepted body, in bytes. */
   maxBodyBytes: number;
+  /**
+   * For clients that do not count bytes: the length of the next body in bytes, from
+   * what was received behind its head, and its Content-length.
+   */
+  bodyLength: ((held: Uint8Array, count: number) => number) | undefined;
   #buffer = new Uint8Array(FIRST_BUFFER_BYTES);
   #start = 0; // bytes before it are decoded
   #end = 0; // bytes after it are not yet received
@@ -234,7 +241,6 @@ export class FrameDecoder {
   #toSkip = 0; // bytes left of a body over the limit
   #head: Head | undefined; // its body is not complete
   #last: Head | undefined;
-  #countsCharacters = false;
   #broken = false;
 
   /** Each connection needs its own decoder. */
@@ -280,6 +286,11 @@ export class FrameDecoder {
     }
   }
 
+  /** What was received and is not yet decoded. */
+  #held(): Uint8Array {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
   /** The size of the buffer for the next read. */
   #wantedSize(held: number): number {
     const size = this.#buffer.length;
@@ -311,12 +322,12 @@ export class FrameDecoder {
         },
       });
     }
-    const bodyEnd = this.#bodyEnd(bodyBytes);
+    const length = this.bodyLength?.(this.#held(), bodyBytes) ?? bodyBytes;
+    const bodyEnd = this.#start + length;
     if (bodyEnd > this.#end) return undefined;
     const body = this.#buffer.subarray(this.#start, bodyEnd);
     this.#start = bodyEnd;
     this.#head = undefined;
-    this.#countsCharacters ||= verb === "REGISTER" && args[0] === "TOSEND";
     return { verb, args, headers, body };
   }
 
@@ -327,7 +338,7 @@ export class FrameDecoder {
       this.#start += this.#last!.raw.length;
       return this.#last;
     }
-    const held = this.#buffer.subarray(this.#start, this.#end);
+    const held = this.#held();
     const bytes = headBytes(held);
     if (bytes > MAX_HEAD_BYTES || (bytes < 0 && held.length > MAX_HEAD_BYTES)) {
       const why = `Cannot read head: it is over ${MAX_HEAD_BYTES} bytes`;
@@ -362,26 +373,6 @@ export class FrameDecoder {
       }
     }
     return false;
-  }
-
-  /**
-   * Where the body of `count` bytes ends. Two-socket clients in Python count
-   * characters. So if the received bytes are more than `count` and exactly
-   * `count` characters, they are the body, also if one line break follows that
-   * was not counted.
-   */
-  #bodyEnd(count: number): number {
-    const end = this.#start + count;
-    if (!this.#countsCharacters || end >= this.#end) return end;
-    const held = this.#buffer.subarray(this.#start, this.#end);
-    if (held.length > 4 * count + 1) return end; // a character has at most 4 bytes
-    const trimmed = held.at(-1) === LF ? held.subarray(0, -1) : held;
-    for (const body of [held, trimmed]) {
-      if (body.length > count && characters(body) === count) {
-        return this.#start + body.length;
-      }
-    }
-    return end;
   }
 }
 
@@ -466,12 +457,6 @@ export function isText(bytes: Uint8Array): boolean {
   return text(bytes) !== undefined;
 }
 
-/** The number of code points in `bytes`; NaN if they are not UTF-8. */
-function characters(bytes: Uint8Array): number {
-  if (!isText(bytes)) return NaN;
-  return bytes.reduce((n, byte) => (byte & 0xc0) === 0x80 ? n : n + 1, 0);
-}
-
 const RESERVED = "all tosend torecv server system admin".split(" ");
 
 /** Whether `name` is a valid name of a user. */
@@ -482,7 +467,12 @@ export function isUserName(name: string): boolean {
 
 /** Whether `name` is a valid name of a room, with `#`. */
 export function isRoomName(name: string): boolean {
-  return /^#[A-Za-z0-9_-]{1,32}$/.test(name);
+  return /^#[A-Za-z0-9_-]{1,32}(\.[A-Za-z0-9]{4})?$/.test(name);
+}
+
+/** Whether the room of that valid name is private: no other name has a dot. */
+export function isPrivateName(name: string): boolean {
+  return name.includes(".");
 }
 
 /** The kind of a SEND's target; undefined if it is invalid. */

@@ -15,13 +15,11 @@
  * @module
  */
 import {
-  ChatError,
+  type ChatError,
   type Frame,
   header,
-  isUserName,
   lookAlike,
   MAX_BODY_BYTES,
-  PROTOCOL,
 } from "../protocol.ts";
 import {
   type ChatMessage,
@@ -34,47 +32,18 @@ import {
   textOf,
   timeOf,
 } from "./frames.ts";
-import { PASSING, retryAfterMs } from "./net/backoff.ts";
-import {
-  type Connection,
-  type Event,
-  inTime,
-  type Request,
-} from "./net/connection.ts";
-import { ConnectionError, errorOf, timeText } from "./net/connection_error.ts";
+import { retryAfterMs } from "./net/backoff.ts";
+import type { Connection, Event, Request } from "./net/connection.ts";
+import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
 import type { ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
-import { history, type HistoryRange, MAX_HISTORY_BYTES } from "./requests.ts";
+import { catchUp, register, rejoin } from "./rejoin.ts";
+import { history, type HistoryRange } from "./requests.ts";
+import { Absences, type Resumable } from "./resumable.ts";
 import type { JoinedRoom, SessionView } from "./session_view.ts";
 import type { SignIn } from "./sign_in.ts";
 import { slowedText } from "./text/sentences.ts";
-
-/** How many missed messages of a room are fetched, the newest. */
-const MAX_MISSED = 10_000;
-
-/** So many of the last absences are remembered. */
-const MAX_ABSENCES = 1_000;
-
-/** What goes on with a session in another run of the program. */
-export interface Resumable {
-  /** By which the server knows it. */
-  readonly token: string;
-  /** Of the server, whose ids these are. */
-  readonly journal: string | undefined;
-  /** Everything for us up to this id was shown. */
-  readonly last: number;
-  /** When another guest could have our name. */
-  readonly absences: readonly Absence[];
-}
-
-/** The ids of what was sent while we were not registered. */
-export interface Absence {
-  /** The last id before it. */
-  readonly after: number;
-  /** The last id in it. */
-  readonly upTo: number;
-}
 
 /** See the top of the file. */
 export class ChatSession implements Owner {
@@ -99,8 +68,7 @@ export class ChatSession implements Owner {
   #startedAfter: number | undefined; // an id, once registered
   #replayedTo = 0; // by the server, but for rooms it may have forgotten
   #forgotten = false; // the session, by the server, since the loss
-  #absences: readonly Absence[] = []; // when another guest could have our name
-  readonly #settled = new Set<number>(); // what we sent just before them
+  readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
   #stopped: Error | undefined; // the server has said that it stops
 
@@ -120,11 +88,11 @@ export class ChatSession implements Owner {
     this.view = view;
     this.me = me;
     this.order.hold();
+    this.#absences = new Absences(resumable?.absences);
     if (!resumable) return;
     this.#startedAfter = 0; // what it missed has its place in the order
     this.#token = resumable.token;
     this.#journal = resumable.journal;
-    this.#absences = resumable.absences;
     this.order.startAfter(resumable.last);
   }
 
@@ -135,7 +103,7 @@ export class ChatSession implements Owner {
       token: this.#token,
       journal: this.#journal,
       last: this.order.last,
-      absences: this.#absences,
+      absences: this.#absences.all(),
     };
   }
 
@@ -200,14 +168,6 @@ export class ChatSession implements Owner {
     this.order.answered(this.server.answered);
   }
 
-  /** Why a message cannot be sent; undefined if it can. */
-  faultOf(text: string): string | undefined {
-    const { length } = encoder.encode(text);
-    if (length <= this.maxBodyBytes) return undefined;
-    return `Cannot send ${length.toLocaleString("en")} bytes: the limit is ` +
-      `${this.maxBodyBytes.toLocaleString("en")}. Send it in parts`;
-  }
-
   /**
    * Joins a room.
    *
@@ -251,7 +211,9 @@ export class ChatSession implements Owner {
     const [before, journal] = [this.#token, this.#journal];
     const { owned, way } = this.signIn;
     const after = Math.max(this.order.last, this.#replayedTo);
-    const registered = await this.#register(connection, after);
+    const registered = await register(connection, this.signIn, {
+      ...{ name: this.me, token: before, journal, after },
+    });
     void this.server.tell(registered);
     this.#journal = header(registered, "journal");
     this.#token = header(registered, "token") ?? "";
@@ -262,7 +224,7 @@ export class ChatSession implements Owner {
     const lastId = numberOf(registered, "last-id") ?? 0;
     const isOwner = way === "login" && this.signIn.owned;
     if (before === undefined) {
-      if (!isOwner) this.#absences = [{ after: 0, upTo: lastId }];
+      if (!isOwner) this.#absences.add({ after: 0, upTo: lastId });
       // Stored messages come before PONG. After this, they count as received.
       else await connection.request("PING");
       return this.order.startAfter(lastId);
@@ -276,14 +238,20 @@ export class ChatSession implements Owner {
       this.view.missedDeleted();
     }
     if (this.#forgotten && !isOwner) {
-      const absence = { after: this.order.last, upTo: lastId };
-      this.#absences = [...this.#absences, absence].slice(-MAX_ABSENCES);
+      this.#absences.add({ after: this.order.last, upTo: lastId });
     }
     const hasRooms = this.rooms.length > 0;
-    await this.#rejoin(connection);
+    await rejoin(connection, this.rooms, (room, error) => {
+      this.view.expelled(room, error); // which may have been the current one
+      this.rooms = this.rooms.filter((one) => one !== room);
+    });
     // It came before any answer to a JOIN; without one, it may be on its way.
     if (known && hasRooms) this.#replayedTo = lastId;
-    await this.#catchUp(connection, lastId);
+    await catchUp(connection, this.rooms, {
+      ...{ last: this.order.last, upTo: lastId },
+      take: (frame) => this.#takeMissed(frame),
+      missedMore: (room) => this.view.missedMore(room),
+    });
   }
 
   /** See {@linkcode Owner}. */
@@ -313,87 +281,14 @@ export class ChatSession implements Owner {
     this.view.slowed(slowedText(why.message, timeText(retryAfterMs(why))));
   }
 
-  async #register(connection: Connection, after: number): Promise<Frame> {
-    const headers = this.#token
-      ? { Token: this.#token, After: after, Journal: this.#journal }
-      : {};
-    const answer = await inTime(
-      "register",
-      connection,
-      this.signIn.register(connection, this.me, headers),
-    );
-    const protocol = header(answer, "protocol") ?? PROTOCOL;
-    if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) {
-      return answer;
-    }
-    throw new ConnectionError(
-      "protocol",
-      `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
-      { advice: "Use a client of the server's version." },
-    );
-  }
-
   /** The server has another journal: the ids that we know are worth nothing. */
   #restart(): void {
     this.order.restart(); // shows what is held of the old ones
     this.#startedAfter = 0;
-    this.#absences = [];
-    this.#settled.clear();
+    this.#absences.clear();
     this.view.restarted();
     this.#replayedTo = 0;
     for (const room of this.rooms) room.since = 0;
-  }
-
-  /**
-   * Joins the rooms again, and leaves those that refuse.
-   *
-   * @throws {ChatError} 108 or 119 if the server cannot do it just now: that
-   * passes, and is no reason to leave the room.
-   */
-  async #rejoin(connection: Connection): Promise<void> {
-    await Promise.all(this.rooms.map(async (room) => {
-      try {
-        await connection.request("JOIN", [room.name]);
-      } catch (error) {
-        if (!(error instanceof ChatError) || PASSING.has(error.code)) {
-          throw error;
-        }
-        this.view.expelled(room, error); // which may have been the current one
-        this.rooms = this.rooms.filter((one) => one !== room);
-      }
-    }));
-  }
-
-  /**
-   * Fetches what was sent in the rooms while we were away. What the server has
-   * replayed is dropped as known: it may have left out what was sent between
-   * registering and joining, or have forgotten which rooms we were in. If it has
-   * forgotten the keys of our messages too, those that are found are not sent
-   * again.
-   *
-   * @param upTo The newest message when we registered.
-   */
-  async #catchUp(connection: Connection, upTo: number): Promise<void> {
-    const { last } = this.order;
-    await Promise.all(this.rooms.map(async (room) => {
-      const after = Math.max(last, room.since);
-      const range = { most: MAX_MISSED, after };
-      const missed = await history(connection, room.name, range);
-      let bytes = 0;
-      for (const frame of missed) {
-        bytes += frame.body.length;
-        const id = numberOf(frame, "id") ?? 0;
-        const isNew = !this.order.knows(id);
-        const isOurs = this.#forgotten && frame.args[0] === this.me && isNew &&
-          this.server.settleStored(frame);
-        if (isOurs) this.#settled.add(id);
-        this.#take(frame);
-      }
-      room.since = Math.max(room.since, upTo); // also if we are lost again
-      if (missed.length >= MAX_MISSED || bytes >= MAX_HISTORY_BYTES) {
-        this.view.missedMore(room);
-      }
-    }));
   }
 
   /** Holds back what comes while `task` runs. */
@@ -417,6 +312,18 @@ export class ChatSession implements Owner {
     for (const frame of frames.filter(isNew)) this.#take(frame);
     return frames.filter((frame) => !isNew(frame))
       .map((frame) => this.#messageOf(frame));
+  }
+
+  /**
+   * Takes a message of a room that we missed. If the server has forgotten the keys
+   * of our messages, those that are found are not sent again.
+   */
+  #takeMissed(frame: Frame): void {
+    const id = numberOf(frame, "id") ?? 0;
+    const isOurs = this.#forgotten && frame.args[0] === this.me &&
+      !this.order.knows(id) && this.server.settleStored(frame);
+    if (isOurs) this.#absences.settle(id);
+    this.#take(frame);
   }
 
   /** Takes a message to us, or the answer to ours; a known one is dropped. */
@@ -443,9 +350,7 @@ export class ChatSession implements Owner {
   /** Under our name, another guest may have sent messages while we were away. */
   #messageOf(frame: Frame, request?: Request): ChatMessage {
     const message = messageOf(frame, this.me, request);
-    const { id = Infinity } = message;
-    const isOurs = request !== undefined || this.#settled.has(id) ||
-      !this.#absences.some(({ after, upTo }) => after < id && id <= upTo);
+    const isOurs = request !== undefined || this.#absences.isOurs(message.id);
     return { ...message, own: message.own && isOurs };
   }
 
@@ -463,6 +368,7 @@ export class ChatSession implements Owner {
 
   /** Something has changed: a user's role, or the list of the other servers. */
   #set(frame: Frame): void {
+    if (header(frame, "room") !== undefined) return;
     const change = roleOf(frame, this.me);
     if (!change) return void this.server.tell(frame);
     if (change.isMe) this.isModerator = change.isModerator;
@@ -492,5 +398,3 @@ export class ChatSession implements Owner {
 
 /** About how much memory a message takes, beside its text. */
 const MESSAGE_BYTES = 500;
-
-const encoder = new TextEncoder();

@@ -93,21 +93,33 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "terminal": SYSTEMS,
   "tls": ["core/net"],
 
-  "server/chat": PROTOCOL,
-  "server/journal": ["server/chat", ...SYSTEMS],
+  "server/chat/names": PROTOCOL,
+  "server/chat": ["server/chat/names", ...PROTOCOL],
+  "server/chat/devices": ["server/chat", ...PROTOCOL],
+  "server/journal": ["server/chat", "server/chat/names", ...SYSTEMS],
   "server/net": ["server/journal", "server/chat", "tls", ...SYSTEMS],
   "server/limits": ["server/journal", "server/chat", ...PROTOCOL],
-  "server/accounts": ["server/journal", "server/chat", ...PROTOCOL],
+  "server/accounts": [
+    ...["server/journal", "server/chat", "server/chat/names", ...PROTOCOL],
+  ],
   "server/cluster/log": [
     ...["server/cluster", "server/journal", "server/chat", ...PROTOCOL],
   ],
+  "server/session/devices": [
+    ...["server/session", "server/accounts", "server/journal", ...PROTOCOL],
+  ],
+  "server/session/two_socket": [
+    ...["server/limits", "server/net", "server/journal"],
+    ...["server/chat", "server/chat/names", ...PROTOCOL],
+  ],
   "server/session": [
-    ...["server/accounts", "server/limits", "server/net"],
-    ...["server/journal", "server/chat", ...PROTOCOL],
+    ...["server/session/two_socket", "server/accounts", "server/limits"],
+    ...["server/net", "server/journal", "server/chat", "server/chat/names"],
+    ...["server/session/devices", "server/chat/devices", ...PROTOCOL],
   ],
   "server/cluster/presence": [
     ...["server/cluster", "server/limits", "server/net", "server/chat"],
-    ...PROTOCOL,
+    ...["server/chat/devices", ...PROTOCOL],
   ],
   "server/cluster": [
     ...["server/limits", "server/net", "server/journal", "server/chat"],
@@ -261,7 +273,7 @@ const LOADED_LATER = [
   "server/journal/sqlite_journal.ts",
   "server/operator/console.ts",
   "server/session/sign_in.ts",
-  "server/session/two_socket.ts",
+  "server/session/two_socket/users.ts",
   "server/storage.ts",
   "web/serve/serve.ts",
 ];

@@ -9,8 +9,7 @@
  *
  * @module
  */
-import { ChatError, type Frame, header, targetKind } from "../../protocol.ts";
-import { type ChatMessage, type Presence, timeOf } from "../../core/frames.ts";
+import { ChatError } from "../../protocol.ts";
 import type { Request } from "../../core/net/connection.ts";
 import {
   adviceOn,
@@ -21,20 +20,8 @@ import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/commands.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
-import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
-import {
-  accountLost,
-  awayText,
-  connectedAgain,
-  COURSE_WORDS,
-  invalidRoom,
-  MISSED_DELETED,
-  operatorNotice,
-  RECONNECTING,
-  RESTARTED,
-  roleText,
-  YOU_MODERATE,
-} from "../../core/text/sentences.ts";
+import type { JoinedRoom } from "../../core/session_view.ts";
+import { invalidRoom, tooLongText } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import { withReceiver } from "../../core/text/typed_line.ts";
 import type { DirectOwner, DirectSettings } from "../direct/direct.ts";
@@ -43,8 +30,9 @@ import type { Line, Terminal } from "../../terminal/terminal.ts";
 import { pendingRows } from "../view/rows.ts";
 import type { Item, View } from "../view/view.ts";
 import type { Access } from "./access.ts";
+import { type EventsOwner, SessionEvents } from "./events.ts";
 import { IgnoredUsers } from "./ignored_users.ts";
-import { Messages, presenceText, typedAs } from "./messages.ts";
+import { Messages, typedAs } from "./messages.ts";
 
 /** More rooms are only counted: a choice has to fit a screen. */
 const MAX_ROOMS_SHOWN = 50;
@@ -79,7 +67,7 @@ export interface SessionParts {
 }
 
 /** See the top of the file. */
-export class Session implements CommandClient, DirectOwner {
+export class Session implements CommandClient, DirectOwner, EventsOwner {
   /** See {@linkcode DirectOwner}. */
   readonly cancelAdvice = "/cancel";
   readonly isWeb = false;
@@ -95,18 +83,16 @@ export class Session implements CommandClient, DirectOwner {
   readonly chat: ChatSession;
   readonly #terminal: Terminal;
   readonly #view: View;
-  readonly #refused: ((request: Request, error: ChatError) => void) | undefined;
-  #wasInRoom = false;
+  readonly #events: SessionEvents;
+  /** See {@linkcode SessionParts}. */
+  readonly refused: SessionParts["refused"];
   #transfers: readonly string[] = []; // as rows
-  #present = Promise.withResolvers<void>();
   /** Typed lines that wait for the server. */
   readonly queue: string[] = [];
   /** Whether the user has quit. */
   leaving = false;
   /** The current room, if it does not let us in again; until the user chooses. */
   expelledFrom: string | undefined;
-  readonly #repeated = new WeakSet<Request>(); // their answers may be incomplete
-  #lastEvent = { at: new Date(0), text: "" };
 
   /** In no room, and not registered. */
   constructor(parts: SessionParts) {
@@ -114,19 +100,20 @@ export class Session implements CommandClient, DirectOwner {
     this.access = parts.access;
     this.#terminal = parts.terminal;
     this.#view = parts.view;
-    this.#refused = parts.refused;
+    this.refused = parts.refused;
     this.messages = new Messages({
-      echo: this.#refused === undefined,
+      echo: parts.refused === undefined,
       ignored: parts.ignored ?? new IgnoredUsers(),
       show: (item) => this.show(item),
     });
     this.#view.me = parts.name;
     this.direct = new LazyDirect(this, parts.direct ?? {});
+    this.#events = new SessionEvents(this);
     this.chat = new ChatSession({
       server: parts.server,
       signIn: parts.access.signIn,
       me: parts.name,
-      view: this.#handlers(),
+      view: this.#events,
     });
   }
 
@@ -172,6 +159,11 @@ export class Session implements CommandClient, DirectOwner {
     return undefined;
   }
 
+  /** Whether the terminal shows no rows above the prompt. */
+  get isPlain(): boolean {
+    return this.#terminal.kind === "plain";
+  }
+
   /** Whether the client is reconnecting. */
   get away(): boolean {
     return this.server.away;
@@ -184,7 +176,12 @@ export class Session implements CommandClient, DirectOwner {
 
   /** Resolves as soon as we are registered. */
   get present(): Promise<void> {
-    return this.#present.promise;
+    return this.#events.present;
+  }
+
+  /** See {@linkcode EventsOwner}. */
+  registered(): void {
+    this.#view.me = this.name;
   }
 
   /** Connects, and stays until the end; reads no faster than can be shown. */
@@ -230,7 +227,7 @@ export class Session implements CommandClient, DirectOwner {
 
   /** Sends without waiting: what becomes of it is shown when it is known. */
   sendTo(target: string, text: string): void {
-    const fault = this.chat.faultOf(text);
+    const fault = tooLongText(text, this.chat.maxBodyBytes);
     if (fault !== undefined) return this.showError(`${fault}.`);
     this.server.post("SEND", [target], {}, text);
     this.drawPending();
@@ -243,9 +240,9 @@ export class Session implements CommandClient, DirectOwner {
     const known = this.chat.find(name);
     if (known) {
       if (name === this.room) this.note(`You are in ${name} already`);
-      return this.#makeCurrent(known);
+      return this.use(known);
     }
-    await this.chat.join(name, (_, old) => this.#showOld(old));
+    await this.chat.join(name, (_, old) => this.#events.old(old));
   }
 
   /** Leaves a room; out of the last one, shows which there are. */
@@ -271,23 +268,27 @@ export class Session implements CommandClient, DirectOwner {
   }
 
   /**
-   * Shows the last messages of the current room again; without a number, what
-   * came before the oldest that was shown.
+   * Shows the last messages of the current room again, or those exchanged with a
+   * user; without a number, what came before the oldest that was shown.
    */
-  async history(most: number | undefined): Promise<void> {
-    const { room } = this;
-    if (!room) throw new ChatError(109, "you are in no room");
+  async history(
+    most: number | undefined,
+    user?: string | undefined,
+  ): Promise<void> {
+    const target = user ?? this.room;
+    if (!target) throw new ChatError(109, "you are in no room");
     const before = most === undefined
-      ? this.messages.oldestOf(room)
+      ? this.messages.oldestOf(target)
       : undefined;
     const range = { most: most ?? OLDER_MESSAGES, before };
-    await this.chat.older(room, range, (old) => {
-      this.#showOld(old);
+    await this.chat.older(target, range, (old) => {
+      this.#events.old(old);
       if (old.length > 0) return;
+      const where = user === undefined ? `in ${target}` : `with ${target}`;
       this.note(
         before === undefined
-          ? `No messages in ${room} yet`
-          : `No older messages in ${room}`,
+          ? `No messages ${where} yet`
+          : `No older messages ${where}`,
       );
     });
   }
@@ -316,7 +317,7 @@ export class Session implements CommandClient, DirectOwner {
   /** Draws what was typed and waits, above the prompt. */
   drawPending(): void {
     const { kind, columns } = this.#terminal;
-    const waiting = kind === "raw" ? this.#pending().map(([line]) => line) : [];
+    const waiting = kind === "raw" ? this.pending().map(([line]) => line) : [];
     this.#terminal.status([
       ...this.#transfers,
       ...pendingRows(waiting, columns),
@@ -329,7 +330,7 @@ export class Session implements CommandClient, DirectOwner {
   }
 
   /** What was typed and waits; whether the server may have it. */
-  #pending(): [line: string, sent: boolean][] {
+  pending(): [line: string, sent: boolean][] {
     return [
       ...this.#unsent.map((one): [string, boolean] => [
         typedAs(one, this.room),
@@ -345,20 +346,21 @@ export class Session implements CommandClient, DirectOwner {
    */
   noteUnsent(typed: string): void {
     if (this.leaving && !this.away && this.#unsent.length === 0) return;
-    const pending = this.#pending();
+    const pending = this.pending();
     const count = pending.length;
     if (count > 0) {
       this.note(`${count} queued message${count === 1 ? "" : "s"} not sent`);
     }
     if (typed !== "") pending.push([typed, false]);
-    this.#noteAll(
+    this.noteAll(
       pending.map(([line, sent]) =>
         `${sent ? "Not answered" : "Not sent"}: ${line}`
       ),
     );
   }
 
-  #noteAll(lines: readonly string[]): void {
+  /** Shows lines of our own; of many, only the first. */
+  noteAll(lines: readonly string[]): void {
     for (const line of lines.slice(0, MAX_UNSENT_SHOWN)) this.note(line);
     const more = lines.length - MAX_UNSENT_SHOWN;
     if (more > 0) this.note(`And ${more} more`);
@@ -379,116 +381,11 @@ export class Session implements CommandClient, DirectOwner {
     return `${me} ${sanitizeName(this.room ?? "room")}${away}> `;
   }
 
-  /** What becomes of what the server sends. */
-  #handlers(): SessionView {
-    return {
-      registered: (again, to) => this.#registered(again, to),
-      lost: (why) => this.#lost(why),
-      refused: (why) => this.showError(`${errorText(why)}. Trying again.`),
-      slowed: (text) => this.note(text),
-      message: (message, request) => this.#message(message, request),
-      stored: (message) => this.messages.hold(message),
-      notSent: (request, error) => this.#notSent(request, error),
-      presence: (presence, at) => this.#presence(presence, at),
-      notice: (text, at) => this.note(operatorNotice(text, at)),
-      role: (change) => this.note(roleText(change)),
-      call: (frame) => this.direct.receive(frame),
-      joined: (room, answer, again) => {
-        if (!again) this.#joined(room, answer);
-      },
-      left: (room, at) => {
-        this.#event(at, `you left ${room}`);
-        this.prompt();
-      },
-      expelled: ({ name }, error) => {
-        if (name === this.room) this.expelledFrom = name;
-        this.explain(error);
-      },
-      restarted: () => {
-        this.messages.restart();
-        this.note(RESTARTED);
-      },
-      missedDeleted: () => this.note(MISSED_DELETED),
-      missedMore: ({ name }) =>
-        this.note(`More messages were sent in ${name}; /history shows them`),
-      accountLost: () => this.note(accountLost(this.name)),
-    };
-  }
-
-  #registered(again: boolean, to: string | undefined): void {
-    this.#view.me = this.name;
-    this.#present.resolve();
-    if (!again && this.isModerator) this.note(YOU_MODERATE);
-    if (!again) return;
-    this.note(to === undefined ? "Reconnected" : connectedAgain(to));
-    this.prompt();
-  }
-
-  /** Tells the user, and what waits to be sent. */
-  #lost(why: Error): void {
-    this.#present = Promise.withResolvers();
-    if (this.leaving) return this.server.close();
-    this.showError(`${why.message}. ${RECONNECTING}`);
-    for (const request of this.server.unanswered) this.#repeated.add(request);
-    if (this.#terminal.kind === "plain" && !this.#refused) {
-      this.#noteAll(this.#pending().map(([line]) => `Queued: ${line}`));
-    }
-    this.prompt();
-    this.drawPending();
-  }
-
-  /** What was refused is shown again: its line has gone from the screen. */
-  #notSent(request: Request, error: ChatError): void {
-    if (this.#refused) return this.#refused(request, error);
-    this.explain(error);
-    this.note(`Not sent: ${typedAs(request, this.room)}`);
-  }
-
-  #message(message: ChatMessage, request: Request | undefined): void {
-    this.messages.show(message, { isSent: request !== undefined });
-    const isAway = message.recipients === 0 &&
-      targetKind(message.to) === "user";
-    if (request && isAway && !this.#repeated.has(request)) {
-      this.note(awayText(message.to));
-    }
-  }
-
-  #showOld(old: readonly ChatMessage[]): void {
-    for (const message of old) this.messages.show(message, { old: true });
-    if (old.length > 0) this.note("— messages above are older —");
-  }
-
-  #joined(room: JoinedRoom, answer: Frame): void {
-    const members = header(answer, "members");
-    const others = members ? ` (${members} here)` : "";
-    this.#event(timeOf(answer), `you joined ${room.name}${others}`);
-    if (!this.#wasInRoom && !this.#refused) this.note(COURSE_WORDS);
-    this.#wasInRoom = true;
-    this.#makeCurrent(room);
-  }
-
-  /** Shows once that a user leaves several rooms at once. */
-  #event(at: Date, text: string): void {
-    const again = text === this.#lastEvent.text &&
-      at.getTime() - this.#lastEvent.at.getTime() < SAME_EVENT_MS;
-    this.#lastEvent = { at, text };
-    if (again) return;
-    this.show({ kind: "event", at, text });
-  }
-
-  #presence(presence: Presence, at: Date): void {
-    const { messages } = this;
-    const users = presence.users.filter((user) => !messages.ignores(user));
-    if (users.length === 0) return;
-    this.#event(at, presenceText({ ...presence, users }));
-  }
-
-  #makeCurrent(room: JoinedRoom): void {
+  /** Makes `room` the current one. */
+  use(room: JoinedRoom): void {
     if (this.direct.opened) this.direct.opened.current = undefined;
     this.expelledFrom = undefined;
     this.chat.use(room);
     this.prompt();
   }
 }
-
-const SAME_EVENT_MS = 1_000;

@@ -109,3 +109,14 @@ export function namesText(users: readonly string[]): string {
 
 /** How many users of a crowd a text names. */
 const MAX_NAMED = 5;
+
+/** Why a message cannot be sent; undefined if it is not over the limit. */
+export function tooLongText(
+  text: string,
+  maxBodyBytes: number,
+): string | undefined {
+  const { length } = new TextEncoder().encode(text);
+  if (length <= maxBodyBytes) return undefined;
+  return `Cannot send ${length.toLocaleString("en")} bytes: the limit is ` +
+    `${maxBodyBytes.toLocaleString("en")}. Send it in parts`;
+}

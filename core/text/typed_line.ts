@@ -102,8 +102,8 @@ export const COMMANDS = {
     help: "Reply to the last private message",
   },
   history: {
-    usage: "[NUMBER]",
-    help: "Show the last messages again, or older ones",
+    usage: "[@NAME] [NUMBER]",
+    help: "Show older messages here, or those with a user",
     terminalOnly: "Scroll up to see older messages.",
   },
   ignore: {

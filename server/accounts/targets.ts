@@ -13,7 +13,7 @@ import {
   parseAddress,
   parseNetwork,
 } from "../../core/net/ip_address.ts";
-import { NameMap } from "../chat/names.ts";
+import { NameMap } from "../chat/names/names.ts";
 import type { End, TargetData } from "../journal/entries.ts";
 import { NetworkMap } from "./network_map.ts";
 

@@ -14,7 +14,7 @@
  */
 import type { Batch } from "./batch.ts";
 import type { Hub } from "./hub.ts";
-import { NameMap } from "./names.ts";
+import { NameMap } from "./names/names.ts";
 import type { Change } from "./presence.ts";
 import type {
   Delivery,
@@ -101,6 +101,12 @@ export class UsersElsewhere implements Elsewhere, Disposable {
 
   named(name: string): UserElsewhere | undefined {
     return this.#names.get(name)?.at(-1);
+  }
+
+  serversOf(name: string): string[] {
+    const entries = this.#names.get(name) ?? [];
+    const there = entries.filter(({ table }) => !table.isOver);
+    return [...new Set(there.map(({ server }) => server))];
   }
 
   holds(name: string): boolean {
@@ -192,7 +198,7 @@ export class UsersElsewhere implements Elsewhere, Disposable {
     this.#told.left(user, room);
   }
 
-  pass(user: UserElsewhere, signal: Signal): void {
+  pass(user: Pick<UserElsewhere, "name" | "server">, signal: Signal): void {
     this.#told.pass(user, signal);
   }
 

@@ -57,7 +57,8 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
   /** Called once, when it ends, from whatever made it end. */
   onEnd: (() => void) | undefined;
   readonly #wire: Wire;
-  readonly #decoder = new FrameDecoder({
+  /** Its settings hold from the next frame on. */
+  readonly decoder = new FrameDecoder({
     maxBodyBytes: UNREGISTERED_BYTES - MAX_HEAD_BYTES,
   });
   #ending: Ending | undefined;
@@ -120,14 +121,9 @@ export class Connection implements Source, OutboxOwner, AsyncDisposable {
     this.#wire.onTurn = onTurn;
   }
 
-  /** Allows bodies up to `bytes`, from the next frame on. */
-  set maxBodyBytes(bytes: number) {
-    this.#decoder.maxBodyBytes = bytes;
-  }
-
   /** See {@linkcode frames}. */
   [Symbol.asyncIterator](): AsyncIterator<Iterable<Frame | ChatError>> {
-    return frames(this, this.#decoder)[Symbol.asyncIterator]();
+    return frames(this, this.decoder)[Symbol.asyncIterator]();
   }
 
   /** Reads bytes, for {@linkcode frames}; null at the end, however it came. */

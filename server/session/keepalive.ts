@@ -88,21 +88,22 @@ function check(session: Session, context: Context): ChatError | undefined {
 
 function checkIdle(
   registered: Registered,
-  { journal, settings, now }: Context,
+  context: Context,
 ): ChatError | undefined {
-  const { pingAfterMs, idleAfterMs } = settings;
-  const { askedAt, connection: { idleSince } } = registered;
+  const { journal, now, settings: { pingAfterMs, idleAfterMs } } = context;
+  const { pings, connection: { idleSince } } = registered;
+  const { askedAt, pingedAt } = pings;
   const idleMs = now() - idleSince;
   const isDead = askedAt >= idleSince && now() - askedAt >= ASKED_FOR_MS;
   if (isDead || idleMs >= idleAfterMs) {
     return idle("no frame and no PONG", idleMs);
   }
-  const pingedMs = now() - registered.pingedAt;
+  const pingedMs = now() - pingedAt;
   const isIdle = idleMs >= pingAfterMs && pingedMs > idleMs;
   // If it is not idle: only a PONG says what an account has received.
   const confirms = pingedMs >= pingAfterMs && registered.account &&
-    registered.isUnconfirmed(journal.lastId);
-  if (isIdle || confirms) registered.ping(now(), journal.lastId);
+    pings.isUnconfirmed(journal.lastId);
+  if (isIdle || confirms) pings.ping(context);
   return undefined;
 }
 

@@ -11,7 +11,6 @@
  */
 import {
   ChatError,
-  encode,
   encodeError,
   type Frame,
   isText,
@@ -21,15 +20,14 @@ import type { Account } from "../accounts/accounts.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { type Batch, type Draft, encodeSents } from "../chat/batch.ts";
 import type { Hub } from "../chat/hub.ts";
-import { malformedKey, notShown } from "../chat/send_errors.ts";
+import { malformedKey, notShown } from "../chat/refusals.ts";
 import type { Peer, User } from "../chat/user.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Address, LimitedConnection } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
-import type { Clock } from "../net/clock.ts";
-import type { Floods } from "./floods.ts";
+import type { Floods } from "../net/floods.ts";
 import { refuse } from "./answers.ts";
-import { PongWait } from "./pong.ts";
+import { Pings } from "../net/pong.ts";
 import type { Connection } from "../net/connection.ts";
 
 /** The command SEND: checks it, and makes a draft of it. */
@@ -44,8 +42,6 @@ export function send(
   }
   registered.add(frame, to);
 }
-
-const PING = encode("PING");
 
 /** What registered users share. */
 interface Shared {
@@ -62,13 +58,11 @@ export class Registered implements Peer {
   readonly connection: Connection;
   readonly address: Address;
   /** What the user can resume with its token. */
-  readonly resumable: ResumableSession;
+  resumable: ResumableSession;
   /** Undefined for a guest. */
   account: Account | undefined;
-  /** When it was last sent PING. */
-  pingedAt = -Infinity;
-  /** When it was last sent PING because another client asks for its name. */
-  askedAt = -Infinity;
+  /** PING and PONG. */
+  readonly pings = new Pings(this);
   readonly pace: Pace;
   readonly #shared: Shared;
   #drafts: Draft[] = [];
@@ -77,25 +71,22 @@ export class Registered implements Peer {
   #to = "";
   #held: Uint8Array[] | undefined = []; // until what was missed is sent
   #heldBytes = 0;
-  #pingedId: number | undefined; // the newest message before an open PING
-  #confirmedId = 0;
-  readonly #pong = new PongWait();
 
-  /** Enters the hub under a reserved name. */
+  /** Enters the hub under a reserved name, or is one more device of `user`. */
   constructor(
     { address, connection, pace }: LimitedConnection & {
       connection: Connection;
     },
     shared: Shared,
-    { name, account, resumable }:
+    { name, account, resumable, user }:
       & Pick<Registered, "account" | "resumable">
-      & { name: string },
+      & { name: string; user?: User | undefined },
   ) {
     this.connection = connection;
     this.address = address;
     this.account = account;
     this.resumable = resumable;
-    this.user = shared.hub.enter(name, this);
+    this.user = user ?? shared.hub.enter(name, this);
     this.pace = pace;
     this.#shared = shared;
   }
@@ -120,8 +111,17 @@ export class Registered implements Peer {
     return this.connection.outbox.relief();
   }
 
+  /** The number of the device; a guest's has none. */
+  get device(): number | undefined {
+    return this.account && this.resumable.device;
+  }
+
   forward(_batch: Batch, forwards: Uint8Array): undefined {
     this.notify(forwards);
+  }
+
+  echo({ device }: Batch, forwards: Uint8Array): void {
+    if (device !== this.device) this.notify(forwards);
   }
 
   notify(bytes: Uint8Array): void {
@@ -141,42 +141,6 @@ export class Registered implements Peer {
   release(): void {
     for (const bytes of this.#held ?? []) this.connection.outbox.push(bytes);
     this.#held = undefined;
-  }
-
-  /** Sends PING: its PONG confirms all messages up to `lastId`. */
-  ping(now: number, lastId: number): void {
-    this.pingedAt = now;
-    if (this.caughtUp) this.#pingedId ??= lastId;
-    this.connection.outbox.answer(PING);
-  }
-
-  /**
-   * Sends PING for a client that asks for the name; resolves with a PONG, or when
-   * that is late. All clients that ask meanwhile wait for the same promise. If it
-   * `isOwn`, a client of the same network asks, and the name is soon free.
-   */
-  ask(after: Clock["after"], isOwn: boolean): Promise<void> {
-    const isFirst = isOwn && this.askedAt < this.connection.idleSince;
-    if (isFirst) this.askedAt = this.#shared.now();
-    if (isFirst || !isOwn && !this.#pong.isOpen) {
-      this.ping(this.#shared.now(), this.#shared.journal.lastId);
-    }
-    return this.#pong.wait(after);
-  }
-
-  /** Notes a PONG. @returns Up to which id it confirms messages. */
-  ponged(): number | undefined {
-    this.#pong.answered();
-    this.askedAt = -Infinity;
-    const id = this.#pingedId;
-    this.#pingedId = undefined;
-    if (id !== undefined) this.#confirmedId = id;
-    return id;
-  }
-
-  /** Whether messages up to `lastId` need a PING to be confirmed. */
-  isUnconfirmed(lastId: number): boolean {
-    return this.#pingedId === undefined && lastId > this.#confirmedId;
   }
 
   /** Adds a SEND to the drafts; `to` is its target, which was checked. */
@@ -265,7 +229,9 @@ export class Registered implements Peer {
     try {
       const bytes = drafts.reduce((sum, { body }) => sum + body.length, 0);
       this.pace.countStored(drafts.length, bytes, this.#shared.now());
-      return await this.#shared.journal.append(this.user.name, drafts, flood);
+      const { name } = this.user;
+      const { journal } = this.#shared;
+      return await journal.append(name, drafts, flood, this.device);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       refuse(this, drafts, error);

@@ -13,7 +13,14 @@ import { overRate } from "../limits/limits.ts";
 import type { RestTiming, WorkTiming } from "../limits/timing.ts";
 import type { Connection } from "../net/connection.ts";
 import { nextTurn } from "../net/clock.ts";
-import type { Answer, Command, Context, Session } from "./session.ts";
+import {
+  type Answer,
+  type Command,
+  type Context,
+  malformed,
+  type Session,
+  wrongWords,
+} from "./session.ts";
 import { giveAnswer } from "./answers.ts";
 import { mayWait, openSession } from "./lifecycle.ts";
 import type { Registered } from "./sender.ts";
@@ -155,22 +162,14 @@ function gate(
   const debt = !command?.always && debts.refusal && debts.refusing(now);
   if (debt) throw overRate(debt);
   if (!command) {
-    const known = [...BY_VERB.keys()].join(", ");
-    throw new ChatError(105, `Cannot do that: the commands are ${known}`);
+    throw malformed(`the commands are ${[...BY_VERB.keys()].join(", ")}`);
   }
   const { words } = command; // not taken apart: an iterator for each SEND
   if (args.length >= words[0] && args.length <= words[1]) {
     if (command.open || state.type === "registered") return command;
     throw new ChatError(101, "Cannot do that before REGISTER");
   }
-  const [least, most] = words;
-  const found = `${args.length} words after ${verb}`;
-  const wanted = most === Infinity
-    ? `at least ${least}`
-    : least === most
-    ? `${least}`
-    : `${least} to ${most}`;
-  throw new ChatError(105, `Cannot do that: ${found} instead of ${wanted}`);
+  throw wrongWords(verb, args.length, words);
 }
 
 /** Refuses a frame, which counts as a request whatever it was to be. */

@@ -2,7 +2,7 @@
  * Names that could be taken for others, through the wire and in every way in:
  * reserved words however they are written, and look-alikes of somebody.
  */
-import { UserNames } from "../../server/chat/names.ts";
+import { UserNames } from "../../server/chat/names/names.ts";
 import { ChatError } from "../../protocol.ts";
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { request, signedUp, signUp } from "../tools/account_tools.ts";

@@ -1,7 +1,7 @@
 /** Stopping: NOTICE closing to everybody, and the end, on a clock that the tests hold. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LAST_FRAME_MS } from "../../server/net/connection.ts";
-import { PAUSE_MS } from "../../server/session/two_socket.ts";
+import { PAUSE_MS } from "../../server/session/two_socket/users.ts";
 import { passWhileWaiting, round, TestClock } from "../tools/test_clock.ts";
 import { RawClient } from "../tools/net/raw_client.ts";
 import {

@@ -31,7 +31,9 @@ import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
+import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
+import resumable from "../../core/resumable.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -51,6 +53,7 @@ import conversation from "../page/model/conversation.ts" with { type: "text" };
 import conversations from "../page/model/conversations.ts" with {
   type: "text",
 };
+import received from "../page/model/received.ts" with { type: "text" };
 import sending from "../page/model/sending.ts" with { type: "text" };
 import type { Settings } from "../page/model/settings.ts";
 import settings from "../page/model/settings.ts" with { type: "text" };
@@ -131,7 +134,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
-  ...inFolder("/core", "ts", { scram, session, sign_in: signIn }),
+  ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
+  ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),
@@ -147,6 +151,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
     conversation,
     conversations,
   }),
+  ...inFolder("/model", "ts", { received }),
   ...inFolder("/model", "ts", { sending, settings, storage, stored, typed }),
   ...inFolder("/net", "ts", { socket }),
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),

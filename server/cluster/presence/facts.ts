@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { MAX_ROOMS_PER_USER } from "../../chat/room_errors.ts";
+import { MAX_ROOMS_PER_USER } from "../../chat/refusals.ts";
 import type { UserKind } from "../../chat/user.ts";
 
 /** One change of the facts, as it is sent. */

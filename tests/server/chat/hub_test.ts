@@ -2,8 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChatError } from "../../../protocol.ts";
 import { Hub } from "../../../server/chat/hub.ts";
-import { MAX_ROOMS_PER_USER } from "../../../server/chat/room_errors.ts";
-import { Muting } from "../../../server/chat/muting.ts";
+import { MAX_ROOMS_PER_USER } from "../../../server/chat/refusals.ts";
 import {
   BUSY_TICKS,
   QUIET_ROOM_MEMBERS,
@@ -341,7 +340,7 @@ function mutes(...names: string[]) {
     muted.has(name) ? "you are muted" : undefined;
   return {
     muted,
-    muting: new Muting({ reason, entered: reason, newcomer: () => {} }),
+    muting: { reason, entered: reason, newcomer: () => {} },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Names as keys. */
 import { assertEquals } from "@std/assert";
-import { NameMap } from "../../../server/chat/names.ts";
+import { NameMap } from "../../../server/chat/names/names.ts";
 
 Deno.test("NameMap finds a name in any case and by its look-alikes", () => {
   const names = new NameMap<number>();

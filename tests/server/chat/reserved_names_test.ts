@@ -1,6 +1,6 @@
 /** Names that mean staff, and those that only begin so. */
 import { assertEquals } from "@std/assert";
-import { reservedWord } from "../../../server/chat/reserved_names.ts";
+import { reservedWord } from "../../../server/chat/names/reserved_names.ts";
 
 const RESERVED: Readonly<Record<string, string>> = {
   ...{ operator: "operator", "0perator": "operator", Op3ra7or: "operator" },

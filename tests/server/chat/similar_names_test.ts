@@ -1,6 +1,6 @@
 /** Names that a reader may take for each other, and those that no reader does. */
 import { assertEquals } from "@std/assert";
-import { SimilarNames } from "../../../server/chat/similar_names.ts";
+import { SimilarNames } from "../../../server/chat/names/similar_names.ts";
 import { confusables, GENERATED } from "../../tools/names/confusables.ts";
 
 function areSimilar(one: string, other: string): boolean {

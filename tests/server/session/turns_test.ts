@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { Limits } from "../../../server/limits/limits.ts";
 import type { Context } from "../../../server/session/session.ts";
-import { PAUSE_MS } from "../../../server/session/two_socket.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket/users.ts";
 import { arrange, send, turn } from "../../tools/net/fake_peers.ts";
 
 const FOE = "10.0.0.1";

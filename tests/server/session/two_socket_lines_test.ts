@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { harmless, linesOf } from "../../../server/session/two_socket_lines.ts";
+import { harmless, linesOf } from "../../../server/session/two_socket/lines.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) =>

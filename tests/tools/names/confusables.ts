@@ -1,5 +1,5 @@
 /**
- * Writes server/chat/confusables.ts: `deno task names`. It has what Unicode
+ * Writes server/chat/names/confusables.ts: `deno task names`. It has what Unicode
  * says of letters and digits in the data of UTS #39, confusables.txt. The package
  * `unhomoglyph` has this data as JSON: from each character, or text, to the one
  * that stands for all that are drawn alike.
@@ -7,7 +7,7 @@
 import DATA from "unhomoglyph/data.json" with { type: "json" };
 
 /** The generated file, from the top. */
-export const GENERATED = "server/chat/confusables.ts";
+export const GENERATED = "server/chat/names/confusables.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 

@@ -16,7 +16,7 @@ import { passWhileWaiting, TestClock } from "../../tools/test_clock.ts";
 import { runClient } from "../../tools/client_tools.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
-import { PAUSE_MS } from "../../../server/session/two_socket.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket/users.ts";
 import { within } from "../../tools/net/within.ts";
 import { needsOfWine } from "../../tools/system/skips.ts";
 

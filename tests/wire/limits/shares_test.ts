@@ -4,7 +4,7 @@ import { CALLS_TO_ALL, CALLS_TO_ONE } from "../../../server/limits/calls.ts";
 import { SESSION_LIMITS } from "../../../server/accounts/resume_tokens.ts";
 import { DEFAULT_RATES } from "../../../server/limits/rates.ts";
 import { ROOM_LIMITS } from "../../../server/chat/room_shares.ts";
-import { MAX_ROOMS_PER_USER } from "../../../server/chat/room_errors.ts";
+import { MAX_ROOMS_PER_USER } from "../../../server/chat/refusals.ts";
 import { signUp } from "../../tools/account_tools.ts";
 import { round, TestClock } from "../../tools/test_clock.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";

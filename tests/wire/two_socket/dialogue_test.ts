@@ -19,7 +19,7 @@ import {
 } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
 import { TestClock } from "../../tools/test_clock.ts";
-import { PAUSE_MS } from "../../../server/session/two_socket.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket/users.ts";
 
 const UNABLE = "ERROR 102 Unable to send\n\n";
 

@@ -22,7 +22,7 @@ import {
   KINDS,
 } from "../../tools/net/two_socket_clients.ts";
 import { ResumableSessions } from "../../../server/accounts/resume_tokens.ts";
-import { PAUSE_MS } from "../../../server/session/two_socket.ts";
+import { PAUSE_MS } from "../../../server/session/two_socket/users.ts";
 
 const UNABLE = "ERROR 102 Unable to send\n\n";
 

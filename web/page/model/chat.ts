@@ -1,14 +1,14 @@
 /**
- * The chat of the page: what belongs into which conversation, and what the user
- * does there. Nothing is drawn here; the watcher is told that something has
- * changed.
+ * The chat of the page: the conversations, and what the user does there. What the
+ * server sends is in received.ts. Nothing is drawn here; the watcher is told that
+ * something has changed.
  *
  * core/session.ts knows what frames mean, and resumes after a lost connection.
  *
  * @module
  */
 import { type CommandClient, roomNamed } from "../../../core/commands.ts";
-import { type ChatMessage, numberOf } from "../../../core/frames.ts";
+import type { ChatMessage } from "../../../core/frames.ts";
 import {
   ConnectionError,
   inWords,
@@ -19,30 +19,23 @@ import {
 } from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
-import { ChatSession, type Resumable } from "../../../core/session.ts";
-import type { SessionView } from "../../../core/session_view.ts";
+import type { Resumable } from "../../../core/resumable.ts";
+import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
-import { mentions } from "../../../core/text/marks.ts";
 import {
-  accountLost,
-  connectedAgain,
   invalidRoom,
-  MISSED_DELETED,
   NAME_RULE,
-  operatorNotice,
-  RESTARTED,
-  roleText,
+  tooLongText,
 } from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
-import { takeCall } from "./calls.ts";
 import type { Conversation, Entry } from "./conversation.ts";
-import { Conversations, MANY_USERS } from "./conversations.ts";
+import { Conversations } from "./conversations.ts";
+import { addMessage, limit, viewOf } from "./received.ts";
 import { settle } from "./sending.ts";
 import type { Carrier, Watcher } from "./watcher.ts";
 
 /** Limit of older messages that are fetched at a time. */
 const EARLIER = 100;
-const MISSED_MORE = "More messages were sent than are shown here";
 
 /** The parts of a {@linkcode Chat}. */
 type ChatParts =
@@ -93,7 +86,7 @@ export class Chat implements CommandClient {
       server: this.server,
       signIn,
       me: name,
-      view: this.#handlers(),
+      view: viewOf(this),
     }, session);
   }
 
@@ -166,7 +159,32 @@ export class Chat implements CommandClient {
       this.current.readAbove = !this.atEnd;
       this.current = conversation;
       this.atEnd = conversation.unread === 0 && !conversation.readAbove;
-      this.refreshPeople(conversation);
+      this.refresh(conversation);
+    }
+    this.watcher.changed();
+  }
+
+  /** Requests what the server knows of a conversation that is opened. */
+  refresh(conversation: Conversation): void {
+    if (conversation.kind === "user") this.#fetchTalk(conversation);
+    else this.refreshPeople(conversation);
+  }
+
+  /**
+   * Fetches the last messages that were exchanged with a user, once; the server
+   * has them if both users have accounts.
+   */
+  async #fetchTalk(talk: Conversation): Promise<void> {
+    const isOwner = this.signIn.owned && this.server.registered;
+    if (!isOwner || talk.isStored) return;
+    talk.isStored = true;
+    try {
+      await this.#session.older(talk.target, {}, (old) => {
+        for (const message of old) talk.add(message, { earlier: true });
+      });
+      await this.#askOlder(talk);
+    } catch {
+      talk.isStored = false; // a guest, or the connection is lost
     }
     this.watcher.changed();
   }
@@ -179,7 +197,7 @@ export class Chat implements CommandClient {
   /** The user sees what is shown, if the end of it is in sight. */
   see(): void {
     const { current } = this;
-    if (!this.#sees(current) || current.unread === 0) return;
+    if (!this.sees(current) || current.unread === 0) return;
     current.unread = 0;
     current.called = false;
     this.watcher.seen?.(current);
@@ -204,16 +222,15 @@ export class Chat implements CommandClient {
     await this.#try(async () => {
       try {
         await this.#session.join(name, (_, old) => {
-          for (const message of old) this.#add(room, message);
+          for (const message of old) addMessage(this, room, message);
         });
       } catch (error) {
-        return this.#expelled(room, error);
+        return this.expelled(room, error);
       }
       if (this.#opening === room) this.show(room);
       else if (isLater) this.watcher.told(`You joined ${room.target}`, true);
       this.refreshRooms();
-      // The server chose how many it gave on joining.
-      this.#older(room, 1, (old) => room.hasOlder = old.length > 0);
+      this.#try(() => this.#askOlder(room));
     });
   }
 
@@ -243,7 +260,7 @@ export class Chat implements CommandClient {
 
   /** Sends a message; false if it is too long. */
   send(text: string, conversation: Conversation = this.current): boolean {
-    const fault = this.#session.faultOf(text);
+    const fault = tooLongText(text, this.#session.maxBodyBytes);
     if (fault !== undefined) {
       this.watcher.told(fault);
       return false;
@@ -285,21 +302,29 @@ export class Chat implements CommandClient {
   }
 
   /** Fetches older messages. */
-  earlier(room: Conversation): Promise<void> {
-    return this.#older(room, EARLIER, (old) => {
-      for (const message of old) room.add(message, { earlier: true });
-      room.hasOlder = old.length === EARLIER;
+  earlier(conversation: Conversation): Promise<void> {
+    return this.#try(() =>
+      this.#older(conversation, EARLIER, (old) => {
+        for (const message of old) conversation.add(message, { earlier: true });
+        conversation.hasOlder = old.length === EARLIER;
+      })
+    );
+  }
+
+  /** Asks whether there are older messages: the server chose how many it gave. */
+  #askOlder(conversation: Conversation): Promise<void> {
+    return this.#older(conversation, 1, (old) => {
+      conversation.hasOlder = old.length > 0;
     });
   }
 
-  /** Gives messages that are older than those of a room, up to `most`. */
+  /** Gives messages that are older than those of a conversation, up to `most`. */
   #older(
-    room: Conversation,
+    { target, oldest: before }: Conversation,
     most: number,
     take: (old: ChatMessage[]) => void,
   ): Promise<void> {
-    const range = { most, before: room.oldest };
-    return this.#try(() => this.#session.older(room.target, range, take));
+    return this.#session.older(target, { most, before }, take);
   }
 
   /** Requests the list of rooms. */
@@ -336,9 +361,9 @@ export class Chat implements CommandClient {
   note({ peer, text, failed, news }: ToPage & { type: "told" }): void {
     const person = this.conversations.open("user", peer);
     person.note(failed ? "error" : "event", text, { apart: true });
-    if (news && !this.#sees(person)) person.count(person.end, true);
+    if (news && !this.sees(person)) person.count(person.end, true);
     if (news) this.watcher.noted(person, text);
-    this.#limit();
+    limit(this);
     this.watcher.changed();
   }
 
@@ -367,120 +392,13 @@ export class Chat implements CommandClient {
     this.watcher.changed();
   }
 
-  /** Handles each thing that the server sends; a batch is drawn once. */
-  #handlers(): SessionView {
-    const { changed, told } = this.watcher;
-    return {
-      lost: (why) => {
-        this.state = "reconnecting";
-        this.why = `${why.message}.`; // no advice: the page itself reconnects
-        changed();
-      },
-      refused: (why) => {
-        this.why = inWords(why);
-        if (!this.server.wasRegistered) told(`${this.why} Trying again.`);
-        changed();
-      },
-      registered: (_again, to) => {
-        if (to !== undefined) told(connectedAgain(to), true);
-        this.state = "connected";
-        this.why = "";
-        this.carrier?.arrived();
-        changed();
-        this.refreshRooms();
-        this.refreshPeople(this.current);
-      },
-      slowed: (text) => this.current.note("event", text, { apart: true }),
-      message: (message, request) => {
-        if (!request) this.#message(message); // send() places its own
-      },
-      presence: (presence, at) => {
-        // A crowded room reports us, too.
-        const news = (name: string) => name !== this.me && !this.ignores(name);
-        this.conversations.notePresence(presence, news, at);
-      },
-      role: (change) => {
-        this.conversations.setModerator(change.name, change.isModerator);
-        if (change.isMe) told(roleText(change));
-      },
-      notice: (text, at) => {
-        const line = operatorNotice(text, at);
-        this.current.note("event", line, { apart: true }); // to be read later
-        told(line);
-      },
-      call: (frame) => takeCall(this, frame),
-      joined: ({ name, since }, answer, again) => {
-        const room = this.conversations.find("room", name);
-        if (!room) return;
-        room.members = numberOf(answer, "members") ?? (room.members || 1);
-        if (again) return;
-        room.target = name;
-        room.since ||= since; // what a reload has missed is new
-        if (room.unread === 0) room.newAfter = room.since;
-        if (room === this.current) this.refreshPeople(room);
-      },
-      expelled: ({ name }, error) => {
-        const room = this.conversations.find("room", name);
-        if (room) this.#expelled(room, error);
-      },
-      restarted: () => {
-        for (const conversation of this.conversations.list) {
-          conversation.restart(0);
-        }
-        this.conversations.noteGap("error", RESTARTED);
-      },
-      missedDeleted: () => this.conversations.noteGap("event", MISSED_DELETED),
-      missedMore: ({ name }) =>
-        this.conversations.find("room", name)?.note("event", MISSED_MORE),
-      accountLost: () => told(accountLost(this.me)),
-    };
-  }
-
-  #message(message: ChatMessage): void {
-    const { to, from } = message;
-    const isPrivate = !to.startsWith("#") && to !== "ALL";
-    const known = isPrivate && this.conversations.find("user", from);
-    if (isPrivate && !known && this.ignores(from)) return;
-    const conversation = to.startsWith("#")
-      ? this.conversations.find("room", to)
-      : to === "ALL"
-      ? this.conversations.all
-      : this.conversations.open("user", from);
-    if (!conversation) return;
-    this.#add(conversation, message);
-    this.#limit();
-  }
-
-  /** Closes conversations over the limits. */
-  #limit(): void {
-    for (const one of this.conversations.limit(this.current)) {
-      this.watcher.seen?.(one);
-      if (one.unread > 0) this.watcher.told(MANY_USERS, true);
-    }
-  }
-
-  /** Adds a message; it is news unless it is ours or was sent before we joined. */
-  #add(conversation: Conversation, message: ChatMessage): void {
-    const { id = 0, from, text, own } = message;
-    const entry = conversation.add(message);
-    if (!entry || own || this.ignores(from)) return;
-    if (conversation.kind === "user") {
-      conversation.gone = false;
-      this.lastSender = from;
-    }
-    if (conversation.kind === "room" && id <= conversation.since) return;
-    const calls = conversation.kind === "user" || mentions(text, this.me);
-    if (!this.#sees(conversation)) conversation.count(entry.place - 1, calls);
-    this.watcher.said(conversation, entry, calls);
-  }
-
   /** Whether the user sees what comes now. */
-  #sees(conversation: Conversation): boolean {
+  sees(conversation: Conversation): boolean {
     return conversation === this.current && this.attentive && this.atEnd;
   }
 
   /** A room refuses us; it stays if the user is writing there. */
-  #expelled(room: Conversation, error: unknown): void {
+  expelled(room: Conversation, error: unknown): void {
     if (error instanceof ConnectionError) return; // all stays, to be read
     if (room.draft === "") this.#drop(room);
     else room.note("error", inWords(error as Error)); // nothing else is thrown

@@ -66,7 +66,9 @@ export class Conversation {
   newAfter: number | undefined;
   /** Messages after this id are for this user; see `JoinedRoom` in core/. */
   since = 0;
-  /** Whether the server is known to have older messages of this room. */
+  /** Whether the server gives the messages of this conversation again. */
+  isStored: boolean;
+  /** Whether the server is known to have older messages. */
   hasOlder = false;
   /** Whether the user was above the end when another conversation was shown. */
   readAbove = false;
@@ -88,6 +90,7 @@ export class Conversation {
   constructor(kind: ConversationKind, target: string) {
     this.kind = kind;
     this.target = target;
+    this.isStored = kind === "room";
   }
 
   /** Whether the message with this id is here, or was. */
@@ -325,7 +328,7 @@ export class Conversation {
       if (id === undefined) continue;
       this.#known.delete(id);
       this.#droppedTo = Math.max(this.#droppedTo, id);
-      this.hasOlder = this.kind === "room";
+      this.hasOlder = this.isStored;
     }
   }
 }

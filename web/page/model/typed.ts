@@ -63,7 +63,7 @@ export function runLine(
 /** The answer of a page that cannot send or receive files. */
 export const NO_PROGRAM =
   "Cannot send or receive files: this page has no program for it. " +
-  "Start deno run -A client.ts --gui on this computer.";
+  "Start Parley's client with --gui on this computer.";
 
 const OF_FILES = new Set(["send", "get", "files", "cancel"]);
 

@@ -1,16 +1,16 @@
 /**
- * What a two-socket client is sent of a message. Its programs take one line, and
- * count characters.
+ * What a two-socket client sends as a message, and is sent of one. Its programs
+ * take one line, and count characters.
  *
  * @module
  */
-import { concat, encode } from "../../protocol.ts";
-import type { Batch } from "../chat/batch.ts";
+import { concat, encode, isText } from "../../../protocol.ts";
+import type { Batch } from "../../chat/batch.ts";
 
 /** Limit of the lines of one message; one more says how many are left out. */
 const MAX_LINES = 100;
 
-const [SPACE, DELETE] = [0x20, 0x7f];
+const [LF, SPACE, DELETE] = [0x0a, 0x20, 0x7f];
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -132,4 +132,21 @@ function codePoints(bytes: Uint8Array): number {
 /** Whether a byte of UTF-8 begins no character. */
 function isInside(byte: number | undefined): boolean {
   return (byte! & 0xc0) === 0x80; // none is 0 here
+}
+
+/**
+ * The length of a body in bytes, whose Content-length is `count`, if `held` was
+ * received behind its head. Clients in Python count characters. So if the received
+ * bytes are more than `count` and exactly `count` characters, they are the body,
+ * also if one line break follows that was not counted.
+ */
+export function bodyLength(held: Uint8Array, count: number): number {
+  if (held.length <= count) return count;
+  if (held.length > 4 * count + 1) return count; // a character has at most 4 bytes
+  const trimmed = held.at(-1) === LF ? held.subarray(0, -1) : held;
+  for (const body of [held, trimmed]) {
+    const isLonger = body.length > count && isText(body);
+    if (isLonger && codePoints(body) === count) return body.length;
+  }
+  return count;
 }

@@ -3,7 +3,7 @@
  * one to send and one to receive, and acknowledges everything.
  *
  * A two-socket user is sent what is for the user, for ALL and for #default: one
- * line at a time (two_socket_lines.ts), the next only after its RECEIVED. It gets
+ * line at a time (lines.ts), the next only after its RECEIVED. It gets
  * no NOTICEs, and errors without headers: real clients compare the whole string.
  *
  * @module
@@ -14,19 +14,19 @@ import {
   encode,
   type Frame,
   isText,
-} from "../../protocol.ts";
-import type { Journal } from "../journal/journal.ts";
-import { type Connection, hostOf } from "../net/connection.ts";
-import type { Clock } from "../net/clock.ts";
-import type { RateKind } from "../limits/rates.ts";
-import type { Hub } from "../chat/hub.ts";
-import type { Peer, User } from "../chat/user.ts";
-import { NameMap } from "../chat/names.ts";
-import { networkOf } from "../../core/net/ip_address.ts";
-import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../net/outbox.ts";
-import type { Batch } from "../chat/batch.ts";
+} from "../../../protocol.ts";
+import type { Journal } from "../../journal/journal.ts";
+import { type Connection, hostOf } from "../../net/connection.ts";
+import type { Clock } from "../../net/clock.ts";
+import type { RateKind } from "../../limits/rates.ts";
+import type { Hub } from "../../chat/hub.ts";
+import type { Peer, User } from "../../chat/user.ts";
+import { NameMap } from "../../chat/names/names.ts";
+import { networkOf } from "../../../core/net/ip_address.ts";
+import { HIGH_WATER_BYTES, MAX_OUTBOX_BYTES, STALL } from "../../net/outbox.ts";
+import type { Batch } from "../../chat/batch.ts";
 import { Patience } from "./patience.ts";
-import { forwardOf, harmless, linesOf } from "./two_socket_lines.ts";
+import { bodyLength, forwardOf, harmless, linesOf } from "./lines.ts";
 
 /** A receiver must send RECEIVED within this time, in milliseconds. */
 const ACKNOWLEDGE_WITHIN_MS = 5_000;
@@ -198,6 +198,7 @@ export class TwoSocketUser implements Peer {
   /** Takes a socket, which is to be told REGISTERED. */
   take(role: Role, connection: Connection): void {
     this.#sockets.set(role, connection);
+    if (role === "TOSEND") connection.decoder.bodyLength = bodyLength;
   }
 
   /** A socket is told REGISTERED; with the second one the user enters. */

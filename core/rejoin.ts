@@ -1,0 +1,120 @@
+/**
+ * How a session registers; and what it does on every connection but the first: it
+ * joins its rooms again, and fetches what was sent there meanwhile. See "Reconnecting" in
+ * docs/protocol.md.
+ *
+ * @module
+ */
+import {
+  ChatError,
+  type Frame,
+  header,
+  isUserName,
+  PROTOCOL,
+} from "../protocol.ts";
+import { PASSING } from "./net/backoff.ts";
+import { type Connection, inTime } from "./net/connection.ts";
+import { ConnectionError } from "./net/connection_error.ts";
+import { history, MAX_HISTORY_BYTES } from "./requests.ts";
+import type { JoinedRoom } from "./session_view.ts";
+import type { SignIn } from "./sign_in.ts";
+
+/** How many missed messages of a room are fetched, the newest. */
+const MAX_MISSED = 10_000;
+
+/** Whose session it is, and what is known of it. */
+export interface Known {
+  /** Our name. */
+  readonly name: string;
+  /** Undefined or empty if there is none. */
+  readonly token: string | undefined;
+  /** Of the server, whose ids we know. */
+  readonly journal: string | undefined;
+  /** Everything up to this id is here. */
+  readonly after: number;
+}
+
+/**
+ * Registers on a connection. @returns The server's REGISTERED.
+ *
+ * @throws {ChatError} If the server refuses.
+ * @throws {ConnectionError} If the server speaks another protocol, or does not
+ * answer.
+ */
+export async function register(
+  connection: Connection,
+  signIn: SignIn,
+  { name, token, journal, after }: Known,
+): Promise<Frame> {
+  const headers = token ? { Token: token, After: after, Journal: journal } : {};
+  const registering = signIn.register(connection, name, headers);
+  const answer = await inTime("register", connection, registering);
+  const protocol = header(answer, "protocol") ?? PROTOCOL;
+  if (protocol === PROTOCOL && isUserName(answer.args[0] ?? "")) return answer;
+  throw new ConnectionError(
+    "protocol",
+    `Cannot talk to the server: it speaks ${protocol}, we speak ${PROTOCOL}`,
+    { advice: "Use a client of the server's version." },
+  );
+}
+
+/**
+ * Joins the rooms again; `expelled` is told of those that refuse.
+ *
+ * @throws {ChatError} 108 or 119 if the server cannot do it just now: that
+ * passes, and is no reason to leave the room.
+ */
+export async function rejoin(
+  connection: Connection,
+  rooms: readonly JoinedRoom[],
+  expelled: (room: JoinedRoom, error: ChatError) => void,
+): Promise<void> {
+  await Promise.all(rooms.map(async (room) => {
+    try {
+      await connection.request("JOIN", [room.name]);
+    } catch (error) {
+      if (!(error instanceof ChatError) || PASSING.has(error.code)) {
+        throw error;
+      }
+      expelled(room, error);
+    }
+  }));
+}
+
+/** What {@linkcode catchUp} is told, and tells. */
+export interface Missing {
+  /** The last message that was shown. */
+  readonly last: number;
+  /** The newest message when we registered. */
+  readonly upTo: number;
+  /** Takes a message; those that are known are among them. */
+  take(frame: Frame): void;
+  /** More was missed than is fetched. */
+  missedMore(room: JoinedRoom): void;
+}
+
+/**
+ * Fetches what was sent in the rooms while we were away. What the server has
+ * replayed is dropped as known: it may have left out what was sent between
+ * registering and joining, or have forgotten which rooms we were in.
+ */
+export async function catchUp(
+  connection: Connection,
+  rooms: readonly JoinedRoom[],
+  { last, upTo, take, missedMore }: Missing,
+): Promise<void> {
+  await Promise.all(rooms.map(async (room) => {
+    const after = Math.max(last, room.since);
+    const range = { most: MAX_MISSED, after };
+    const missed = await history(connection, room.name, range);
+    let bytes = 0;
+    for (const frame of missed) {
+      bytes += frame.body.length;
+      take(frame);
+    }
+    room.since = Math.max(room.since, upTo); // also if we are lost again
+    if (missed.length >= MAX_MISSED || bytes >= MAX_HISTORY_BYTES) {
+      missedMore(room);
+    }
+  }));
+}

@@ -1,0 +1,158 @@
+/**
+ * What the server sends, in the page: what belongs into which conversation, and
+ * what of it is news.
+ *
+ * @module
+ */
+import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
+import { inWords } from "../../../core/net/connection_error.ts";
+import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { DeclineLimit } from "../../../core/requests.ts";
+import type { SessionView } from "../../../core/session_view.ts";
+import { mentions } from "../../../core/text/marks.ts";
+import {
+  accountLost,
+  connectedAgain,
+  MISSED_DELETED,
+  operatorNotice,
+  RESTARTED,
+  roleText,
+} from "../../../core/text/sentences.ts";
+import { takeCall } from "./calls.ts";
+import type { Conversation } from "./conversation.ts";
+import { type Conversations, MANY_USERS } from "./conversations.ts";
+import type { Carrier, Watcher } from "./watcher.ts";
+
+/** The chat that receives. */
+interface Receiver {
+  readonly me: string;
+  readonly conversations: Conversations;
+  readonly current: Conversation;
+  readonly carrier: Carrier | undefined;
+  readonly server: ReconnectingConnection;
+  readonly watcher: Watcher;
+  readonly declines: DeclineLimit;
+  state: "connecting" | "connected" | "reconnecting" | "ended";
+  why: string;
+  lastSender: string | undefined;
+  ignores(name: string): boolean;
+  sees(conversation: Conversation): boolean;
+  expelled(room: Conversation, error: unknown): void;
+  refreshRooms(): Promise<void>;
+  refresh(conversation: Conversation): void;
+}
+
+const MISSED_MORE = "More messages were sent than are shown here";
+
+/** Handles each thing that the server sends; a batch is drawn once. */
+export function viewOf(chat: Receiver): SessionView {
+  const { changed, told } = chat.watcher;
+  return {
+    lost: (why) => {
+      chat.state = "reconnecting";
+      chat.why = `${why.message}.`; // no advice: the page itself reconnects
+      changed();
+    },
+    refused: (why) => {
+      chat.why = inWords(why);
+      if (!chat.server.wasRegistered) told(`${chat.why} Trying again.`);
+      changed();
+    },
+    registered: (_again, to) => {
+      if (to !== undefined) told(connectedAgain(to), true);
+      chat.state = "connected";
+      chat.why = "";
+      chat.carrier?.arrived();
+      changed();
+      chat.refreshRooms();
+      chat.refresh(chat.current);
+    },
+    slowed: (text) => chat.current.note("event", text, { apart: true }),
+    message: (message, request) => {
+      if (!request) receive(chat, message); // send() places its own
+    },
+    presence: (presence, at) => {
+      // A crowded room reports us, too.
+      const news = (name: string) => name !== chat.me && !chat.ignores(name);
+      chat.conversations.notePresence(presence, news, at);
+    },
+    role: (change) => {
+      chat.conversations.setModerator(change.name, change.isModerator);
+      if (change.isMe) told(roleText(change));
+    },
+    notice: (text, at) => {
+      const line = operatorNotice(text, at);
+      chat.current.note("event", line, { apart: true }); // to be read later
+      told(line);
+    },
+    call: (frame) => takeCall(chat, frame),
+    joined: ({ name, since }, answer, again) => {
+      const room = chat.conversations.find("room", name);
+      if (!room) return;
+      room.members = numberOf(answer, "members") ?? (room.members || 1);
+      if (again) return;
+      room.target = name;
+      room.since ||= since; // what a reload has missed is new
+      if (room.unread === 0) room.newAfter = room.since;
+      if (room === chat.current) chat.refresh(room);
+    },
+    expelled: ({ name }, error) => {
+      const room = chat.conversations.find("room", name);
+      if (room) chat.expelled(room, error);
+    },
+    restarted: () => {
+      for (const conversation of chat.conversations.list) {
+        conversation.restart(0);
+      }
+      chat.conversations.noteGap("error", RESTARTED);
+    },
+    missedDeleted: () => chat.conversations.noteGap("event", MISSED_DELETED),
+    missedMore: ({ name }) =>
+      chat.conversations.find("room", name)?.note("event", MISSED_MORE),
+    accountLost: () => told(accountLost(chat.me)),
+  };
+}
+
+/** Puts a message where it belongs. */
+function receive(chat: Receiver, message: ChatMessage): void {
+  const { to, from } = message;
+  const isPrivate = !to.startsWith("#") && to !== "ALL";
+  const other = otherOf(message);
+  const known = isPrivate && chat.conversations.find("user", other);
+  if (isPrivate && !known && chat.ignores(from)) return;
+  const conversation = to.startsWith("#")
+    ? chat.conversations.find("room", to)
+    : to === "ALL"
+    ? chat.conversations.all
+    : chat.conversations.open("user", other);
+  if (!conversation) return;
+  addMessage(chat, conversation, message);
+  limit(chat);
+}
+
+/** Closes conversations over the limits. */
+export function limit(chat: Receiver): void {
+  for (const one of chat.conversations.limit(chat.current)) {
+    chat.watcher.seen?.(one);
+    if (one.unread > 0) chat.watcher.told(MANY_USERS, true);
+  }
+}
+
+/** Adds a message; it is news unless it is ours or was sent before we joined. */
+export function addMessage(
+  chat: Receiver,
+  conversation: Conversation,
+  message: ChatMessage,
+): void {
+  const { id = 0, from, text, own } = message;
+  const entry = conversation.add(message);
+  if (!entry || own || chat.ignores(from)) return;
+  if (conversation.kind === "user") {
+    conversation.gone = false;
+    chat.lastSender = from;
+  }
+  if (conversation.kind === "room" && id <= conversation.since) return;
+  const calls = conversation.kind === "user" || mentions(text, chat.me);
+  if (!chat.sees(conversation)) conversation.count(entry.place - 1, calls);
+  chat.watcher.said(conversation, entry, calls);
+}
