@@ -62,7 +62,9 @@ export class TlsStream implements ByteStream {
       const count = this.#engine.received.take(buffer);
       if (count > 0) return count;
       if (this.#engine.isEnded) return null;
-      await this.#receiveMore();
+      const rest = this.#pace.rest();
+      if (rest) await rest;
+      this.#took(await this.#stream.read(this.#buffer));
     }
   }
 
@@ -88,17 +90,19 @@ export class TlsStream implements ByteStream {
     this.#receive(this.#first);
     this.#first = null;
     while (!this.#engine.isSecure && !this.#engine.isEnded) {
-      await this.#receiveMore();
+      const rest = this.#pace.rest();
+      if (rest) await rest;
+      this.#took(await this.#stream.read(this.#buffer));
     }
     this.#buffer = new Uint8Array(FIRST_BUFFER_BYTES); // a handshake is longer
     this.#isOpen = true;
   }
 
-  /** Waits as the pace of the records asks, and takes what comes next. */
-  async #receiveMore(): Promise<void> {
-    const rest = this.#pace.rest();
-    if (rest) await rest;
-    this.#receive(await this.#readMore());
+  /** Takes what was read into the buffer; null at the end. */
+  #took(count: number | null): void {
+    if (count === null) return this.#receive(null);
+    this.#receive(this.#buffer.subarray(0, count));
+    this.#resize(count);
   }
 
   #receive(bytes: Uint8Array | null): void {
@@ -108,15 +112,6 @@ export class TlsStream implements ByteStream {
     this.#engine.receive(bytes);
     this.#pace.gave(received.bytes - before);
     this.#pace.isSecure = this.#engine.isSecure;
-  }
-
-  /** Reads what comes next: valid until the next call; null at the end. */
-  async #readMore(): Promise<Uint8Array | null> {
-    const count = await this.#stream.read(this.#buffer);
-    if (count === null) return null;
-    const bytes = this.#buffer.subarray(0, count);
-    this.#resize(count);
-    return bytes;
   }
 
   /** Makes the next buffer fit: while a connection idles, it holds one. */
