@@ -37,6 +37,7 @@ import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
 import type { ReconnectingConnection } from "./net/reconnecting.ts";
+import { Nicks } from "./nicks.ts";
 import { Order } from "./order.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
@@ -59,6 +60,8 @@ export class ChatSession implements Owner {
   me: string;
   /** Whether we are a moderator. */
   isModerator = false;
+  /** The display names of those who are in a room with us. */
+  readonly nicks: Nicks = new Nicks();
   /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   /** The rooms that we are in; the one of the last {@linkcode use} is last. */
@@ -219,6 +222,7 @@ export class ChatSession implements Owner {
     this.#token = header(registered, "token") ?? "";
     this.me = registered.args[0] ?? this.me;
     this.isModerator = header(registered, "role") === MODERATOR;
+    this.nicks.registered(this.me, header(registered, "nick"));
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
@@ -356,10 +360,18 @@ export class ChatSession implements Owner {
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
-    if (presence) return this.view.presence(presence, timeOf(frame));
+    if (presence) {
+      return this.nicks.during(presence, () => {
+        this.view.presence(presence, timeOf(frame));
+      });
+    }
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    if (kind === "nick") {
+      for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
+      return;
+    }
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
@@ -379,6 +391,7 @@ export class ChatSession implements Owner {
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
     if (lookAlike(name) !== lookAlike(asked)) return;
+    this.nicks.joined(name, frame);
     const known = this.find(name);
     if (known) return this.view.joined(known, frame, true);
     const since = numberOf(frame, "last-id") ?? this.order.last;
@@ -391,6 +404,7 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     const known = this.find(name);
     this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(name);
     this.view.left?.(name, timeOf(frame));
   }
 }

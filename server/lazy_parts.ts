@@ -1,6 +1,6 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators, private rooms and two-socket users.
+ * moderators, private rooms, display names and two-socket users.
  *
  * @module
  */
@@ -21,6 +21,7 @@ export type LazyParts = Pick<
   | "mutes"
   | "moderators"
   | "privateRooms"
+  | "nicks"
   | "twoSocketUsers"
 >;
 
@@ -122,6 +123,27 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
           for (const { peer } of context().hub.users()) peer.notify(notice);
         },
       });
+    }),
+    nicks: new Lazy(async () => {
+      const { Nicks, ownersOf } = await import("./accounts/nicks.ts");
+      const { tellNick } = await import("./session/nick.ts");
+      const file = await database();
+      const { hub, resumables } = context();
+      const nicks = new Nicks(file, {
+        entries: entriesOf(file),
+        owners(name) {
+          const account = accounts.loaded?.named(name);
+          const isOwn = account?.name.toLowerCase() === name.toLowerCase();
+          return ownersOf(isOwn ? account : undefined, resumables.newest(name));
+        },
+        isConnected: (name) =>
+          (hub.userNamed(name) ?? hub.elsewhere?.named(name)) !== undefined,
+        resembled: (text) => hub.names.resembled(text),
+        changed: (user, nick) => tellNick(hub, user, nick),
+      });
+      hub.presence.nickOf = (name) => nicks.of(name);
+      hub.names.displayed = (name) => nicks.displayed(name);
+      return nicks;
     }),
     twoSocketUsers: new Lazy(async () => {
       const { TwoSocketUsers } = await import("./session/two_socket/users.ts");

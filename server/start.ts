@@ -267,6 +267,7 @@ async function loadSessions(
     if (cluster || storage?.has("private_rooms")) {
       await context.privateRooms.load();
     }
+    if (cluster || storage?.has("nicks")) await context.nicks.load();
   } catch (error) {
     throw storage!.explained(error); // it has the tables
   }

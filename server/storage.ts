@@ -47,7 +47,8 @@ export type ReadAtStart =
   | "bans"
   | "mutes"
   | "moderators"
-  | "private_rooms";
+  | "private_rooms"
+  | "nicks";
 
 /** An open file. */
 export interface Storage extends Disposable {

@@ -356,6 +356,7 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   HISTORY: "HISTORY",
   MODERATE: "MODERATED",
   INVITE: "INVITED",
+  NICK: "NICKED",
   SET: "CHANGED",
   CALL: "CALLING",
   ACCEPT: "ACCEPTED",

@@ -59,6 +59,11 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
   SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
+  NICK: {
+    words: [0, 0],
+    cost: EXPENSIVE,
+    run: async (...asked) => (await import("./nick.ts")).nick(...asked),
+  },
   CALL: {
     words: [1, 1],
     cost: EXPENSIVE,
@@ -105,24 +110,26 @@ async function join(
   frame: Frame,
 ): Promise<Uint8Array | undefined> {
   const { account, connection, user, resumable } = registered;
-  const { hub, journal, privateRooms, resumables } = context;
+  const { hub, journal, nicks, privateRooms, resumables } = context;
   const name = await joinable(registered, context, frame);
   if (connection.ending !== undefined) return undefined; // meanwhile
   const roomsBefore = user.rooms.size;
   const room = hub.join(user, name, journal);
   const isPrivate = account && privateRooms.loaded?.find(room.name, account);
-  const answer = encode("JOINED", [room.name], {
+  const headers = {
     Members: hub.members(room),
     "Last-id": journal.lastId,
     Time: hub.time(),
     ...isPrivate && privateRooms.loaded?.headersOf(isPrivate),
-  });
-  if (user.rooms.size === roomsBefore) return answer;
+  };
+  const answer = () =>
+    encode("JOINED", [room.name], headers, nicks.loaded?.linesOf(hub, room));
+  if (user.rooms.size === roomsBefore) return answer();
   try {
     const since = user.rooms.get(room)!; // just joined
     await resumables.joined(resumable, room.name, since);
     if (isPrivate) await privateRooms.loaded?.joined(isPrivate, account!);
-    return answer;
+    return answer();
   } catch (error) { // it cannot be stored
     if (user.rooms.has(room)) hub.leave(user, room.name);
     throw error;

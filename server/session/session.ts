@@ -29,6 +29,7 @@ import type {
   TwoSocketUsers,
 } from "./two_socket/users.ts";
 import type { Bans } from "../accounts/bans.ts";
+import type { Nicks } from "../accounts/nicks.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
 import type { PrivateRooms } from "../accounts/private_rooms.ts";
@@ -245,12 +246,13 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  /** Loaded if there are any, as are bans, mutes, moderators and private rooms. */
+  /** Loaded if there are any, as are the next five. */
   readonly accounts: Lazy<Accounts>;
   readonly bans: Lazy<Bans>;
   readonly mutes: Lazy<Mutes>;
   readonly moderators: Lazy<Moderators>;
   readonly privateRooms: Lazy<PrivateRooms>;
+  readonly nicks: Lazy<Nicks>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */

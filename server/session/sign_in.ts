@@ -7,6 +7,7 @@
 import { ChatError, encode, type Frame, text } from "../../protocol.ts";
 import { type Account, type Accounts, exists } from "../accounts/accounts.ts";
 import { parseVerifier } from "../accounts/scram.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
 import { enter, registered, replace } from "./enter.ts";
 import {
   addressOf,
@@ -62,6 +63,7 @@ export async function signUp(
   if (user) {
     user.account = account;
     hub.elsewhere?.changed(user.user);
+    await context.nicks.loaded?.adopt(name).catch(unlessNotStored);
     const { remote } = session.connection;
     context.log(`${name} signed up from <${remote}>`, remote);
     return registered(user, context);

@@ -30,6 +30,7 @@ import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
+import nicks from "../../core/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
 import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
@@ -73,6 +74,7 @@ import files from "../page/ui/files.ts" with { type: "text" };
 import form from "../page/ui/form.ts" with { type: "text" };
 import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
+import nick from "../page/ui/nick.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
@@ -133,7 +135,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
-  ...inFolder("/core", "ts", { commands, frames, order, requests }),
+  ...inFolder("/core", "ts", { commands, frames, nicks, order, requests }),
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
@@ -156,7 +158,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/net", "ts", { socket }),
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
-  ...inFolder("/ui", "ts", { messages, news, page, sidebar, transfers }),
+  ...inFolder("/ui", "ts", { messages, news, nick, page, sidebar, transfers }),
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

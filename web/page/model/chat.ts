@@ -17,6 +17,7 @@ import {
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
 import type { Resumable } from "../../../core/resumable.ts";
@@ -93,6 +94,11 @@ export class Chat implements CommandClient {
   /** See {@linkcode CommandClient}. */
   get isModerator(): boolean {
     return this.#session.isModerator;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.#session.nicks;
   }
 
   /** Whether there is no connection, for now or for good. */

@@ -7,6 +7,7 @@
 import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
@@ -14,6 +15,7 @@ import {
   accountLost,
   connectedAgain,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RESTARTED,
   roleText,
@@ -32,6 +34,7 @@ interface Receiver {
   readonly server: ReconnectingConnection;
   readonly watcher: Watcher;
   readonly declines: DeclineLimit;
+  readonly nicks: Nicks;
   state: "connecting" | "connected" | "reconnecting" | "ended";
   why: string;
   lastSender: string | undefined;
@@ -74,11 +77,20 @@ export function viewOf(chat: Receiver): SessionView {
     presence: (presence, at) => {
       // A crowded room reports us, too.
       const news = (name: string) => name !== chat.me && !chat.ignores(name);
-      chat.conversations.notePresence(presence, news, at);
+      const labelOf = (name: string) => chat.nicks.labelOf(name);
+      chat.conversations.notePresence(presence, { news, labelOf, at });
     },
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
+    },
+    nick: (change) => {
+      const { name } = change;
+      if (name === chat.me || chat.ignores(name)) return; // we are answered
+      const text = nickText(change, chat.nicks.labelOf(name));
+      for (const one of chat.conversations.list) {
+        if (one.has(name)) one.note("event", text);
+      }
     },
     notice: (text, at) => {
       const line = operatorNotice(text, at);
