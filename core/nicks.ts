@@ -103,11 +103,9 @@ export class Nicks {
     this.#own = nick === "" ? undefined : nick;
   }
 
-  /** We are in a room, whose members have the display names in the answer. */
-  joined(room: string, answer: Pick<Frame, "body">): void {
-    const nicks = rowsOf(answer).filter(([, nick]) => nick !== "")
-      .map((row) => [row[0].toLowerCase(), row] as const);
-    this.#rooms.set(lookAlike(room), new Map(nicks));
+  /** We are in a room; a NOTICE follows if members have display names. */
+  joined(room: string): void {
+    this.#rooms.set(lookAlike(room), new Map());
   }
 
   /** We have left a room. */
@@ -134,6 +132,7 @@ export class Nicks {
   /** A NOTICE of a room in which users have other display names; returns what is new. */
   changed(notice: Frame): NickChange[] {
     const nicks = this.#rooms.get(lookAlike(header(notice, "room") ?? ""));
+    const isList = header(notice, "count") !== undefined; // of those who were here
     return rowsOf(notice).flatMap(([name, text]) => {
       const before = this.of(name);
       const nick = text === "" ? undefined : text;
@@ -142,7 +141,7 @@ export class Nicks {
       if (nick === undefined) nicks?.delete(key);
       else nicks?.set(key, [name, nick]);
       const told = `${key} ${text}`;
-      const isNew = before !== nick && told !== this.#told;
+      const isNew = !isList && before !== nick && told !== this.#told;
       this.#told = told; // the other rooms tell the same
       return isNew ? [{ name, nick, before }] : [];
     });

@@ -380,6 +380,7 @@ export class ChatSession implements Owner {
 
   /** Something has changed: a user's role, or the list of the other servers. */
   #set(frame: Frame): void {
+    if (header(frame, "room") !== undefined) return;
     const change = roleOf(frame, this.me);
     if (!change) return void this.server.tell(frame);
     if (change.isMe) this.isModerator = change.isModerator;
@@ -391,7 +392,7 @@ export class ChatSession implements Owner {
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
     if (lookAlike(name) !== lookAlike(asked)) return;
-    this.nicks.joined(name, frame);
+    this.nicks.joined(name);
     const known = this.find(name);
     if (known) return this.view.joined(known, frame, true);
     const since = numberOf(frame, "last-id") ?? this.order.last;

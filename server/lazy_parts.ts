@@ -1,13 +1,16 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators, private rooms, display names and two-socket users.
+ * moderators, private rooms, settings of rooms, display
+ * names and two-socket users.
  *
  * @module
  */
 import { Lazy } from "../core/lazy.ts";
 import { encode } from "../protocol.ts";
+import { roomExists } from "./chat/room_list.ts";
 import { unlessNotStored } from "./chat/not_stored.ts";
 import type { Database } from "./journal/database.ts";
+import type { AccountEntry } from "./journal/entries.ts";
 import type { Log } from "./journal/log.ts";
 import { DEFAULT_LOCKOUT_MS } from "./limits/rates.ts";
 import type { Clock } from "./net/clock.ts";
@@ -20,6 +23,7 @@ export type LazyParts = Pick<
   | "bans"
   | "mutes"
   | "moderators"
+  | "roomSettings"
   | "privateRooms"
   | "nicks"
   | "twoSocketUsers"
@@ -32,7 +36,12 @@ export interface LazyPartsOptions {
   readonly entries: Log | undefined;
   readonly context: () => Pick<
     Context,
-    "hub" | "journal" | "resumables" | "sessions"
+    | "alternates"
+    | "hub"
+    | "journal"
+    | "resumables"
+    | "roomSettings"
+    | "sessions"
   >;
   readonly clock: Clock;
   readonly log: Context["log"];
@@ -52,15 +61,22 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
   const entriesOf = (file: Database) => options.entries ?? file;
   const accounts = new Lazy(async () => {
     const { Accounts } = await import("./accounts/accounts.ts");
-    const { expelOwner } = await import("./operator/expel.ts");
+    const { expelOwner, passwordGone } = await import(
+      "./session/expel.ts"
+    );
     const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
     const limits = { maxUnusedPerAddress: Infinity, maxPerAddress: Infinity };
     const file = await database();
+    const expel = (account: AccountEntry, why: string) =>
+      void expelOwner(context(), account, { why }).storing
+        .catch(unlessNotStored);
     return new Accounts(file, lockoutMs, {
       ...isLimited ? {} : limits,
       entries: entriesOf(file),
       deleted: (account) =>
-        void expelOwner(context(), account).storing.catch(unlessNotStored),
+        expel(account, `the account "${account.name}" was deleted`),
+      changed: (account, needsCode) =>
+        expel(account, passwordGone(account.name, needsCode)),
       gone: (account, own) => privateRooms.loaded?.accountDeleted(account, own),
     });
   });
@@ -75,12 +91,25 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
         tellMembers({ ...context(), accounts, privateRooms }, event),
     });
   });
+  const moderators = new Lazy(async () => {
+    const { Moderators } = await import("./accounts/moderators.ts");
+    const file = await database();
+    return new Moderators(file, {
+      entries: entriesOf(file),
+      accountOf: (name) => accounts.loaded?.named(name),
+      changed: ({ name }, isModerator) => {
+        const Role = isModerator ? "moderator" : "user";
+        const notice = encode("NOTICE", ["set"], { User: name, Role });
+        for (const { peer } of context().hub.users()) peer.notify(notice);
+      },
+    });
+  });
   return {
     accounts,
     privateRooms,
     bans: new Lazy(async () => {
       const { Bans } = await import("./accounts/bans.ts");
-      const { expelBanned } = await import("./operator/expel.ts");
+      const { expelBanned } = await import("./session/expel.ts");
       const file = await database();
       return new Bans(file, Date.now, {
         entries: entriesOf(file),
@@ -111,17 +140,21 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
         log,
       });
     }),
-    moderators: new Lazy(async () => {
-      const { Moderators } = await import("./accounts/moderators.ts");
+    moderators,
+    roomSettings: new Lazy(async () => {
+      const { AllRoomSettings } = await import("./accounts/room_settings.ts");
+      const { tellSettings } = await import("./session/room_settings.ts");
       const file = await database();
-      return new Moderators(file, {
+      return new AllRoomSettings(file, {
         entries: entriesOf(file),
         accountOf: (name) => accounts.loaded?.named(name),
-        changed: ({ name }, isModerator) => {
-          const Role = isModerator ? "moderator" : "user";
-          const notice = encode("NOTICE", ["set"], { User: name, Role });
-          for (const { peer } of context().hub.users()) peer.notify(notice);
-        },
+        isModerator: (name) => moderators.loaded?.isModerator(name) ?? false,
+        isPrivateOwner: (room, account) =>
+          privateRooms.loaded?.isOwner(room, account) ?? false,
+        exists: (room) =>
+          privateRooms.loaded?.has(room) ||
+          roomExists(context().hub, context().journal, room),
+        changed: (...what) => tellSettings(context(), ...what),
       });
     }),
     nicks: new Lazy(async () => {

@@ -35,6 +35,7 @@ import {
   type PrivateRooms,
   type RoomEvent,
 } from "./private_rooms.ts";
+import type { AllRoomSettings } from "./room_settings.ts";
 import type { ResumableSessions } from "./resume_tokens.ts";
 
 /** What this works with. */
@@ -44,6 +45,7 @@ export interface Parts {
   readonly accounts: Lazy<Accounts>;
   readonly privateRooms: Lazy<PrivateRooms>;
   readonly resumables: ResumableSessions;
+  readonly roomSettings: Lazy<AllRoomSettings>;
 }
 
 /** A user who asks for something. */
@@ -135,7 +137,7 @@ export interface RoomChange {
  */
 export async function changeRoom(
   { account }: Asker,
-  { accounts, hub, journal, privateRooms }: Parts,
+  { accounts, hub, journal, privateRooms, roomSettings }: Parts,
   { word, change: { remove, owner, closed } }: {
     readonly word: string;
     readonly change: RoomChange;
@@ -147,7 +149,8 @@ export async function changeRoom(
   const by = account!;
   if (closed) {
     await rooms.change(room, by, "close");
-    await journal.forget(room.name);
+    const settings = roomSettings.loaded?.end(room.name);
+    await Promise.all([journal.forget(room.name), settings]);
     return room.name;
   }
   const name = remove ?? owner ?? "";
@@ -202,7 +205,9 @@ export function tellMembers(parts: Parts, event: RoomEvent): void {
       tell(all, encode("NOTICE", ["closed"], { Room, By }));
       // What the request does itself, if there is one.
       const isLeft = event.own && By === undefined;
-      if (isLeft) parts.journal.forget(Room).catch(unlessNotStored);
+      if (!isLeft) return;
+      parts.journal.forget(Room).catch(unlessNotStored);
+      parts.roomSettings.loaded?.end(Room).catch(unlessNotStored);
     }
   }
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { ChatError } from "../../protocol.ts";
+import { ChatError, encode } from "../../protocol.ts";
 import {
   type DisplayName,
   displayName,
@@ -95,19 +95,20 @@ export class Nicks {
     return row && this.#isOwned(row) ? row.nick : undefined;
   }
 
-  /** A line `name nick` for each member of a room with one; undefined without any. */
-  linesOf(
+  /** The NOTICE with those of the members of a room; undefined without any. */
+  listOf(
     { elsewhere }: Pick<Hub, "elsewhere">,
     { name, members }: Room,
-  ): string | undefined {
+  ): Uint8Array | undefined {
     if (this.#rows.size === 0) return undefined;
-    const lines = [...members, ...elsewhere?.members(name) ?? []].map(
-      (user) => {
+    const lines = [...members, ...elsewhere?.members(name) ?? []]
+      .flatMap((user) => {
         const nick = this.of(user.name);
-        return nick === undefined ? "" : `${user.name} ${nick}\n`;
-      },
-    );
-    return lines.join("") || undefined;
+        return nick === undefined ? [] : [`${user.name} ${nick}\n`];
+      });
+    if (lines.length === 0) return undefined;
+    const headers = { Room: name, Count: lines.length };
+    return encode("NOTICE", ["nick"], headers, lines.join(""));
   }
 
   /** The display name of a connected user that is similar to a name. */

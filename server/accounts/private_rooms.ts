@@ -124,6 +124,11 @@ export class PrivateRooms {
     return room?.members.has(keyOf(account)) ? room : undefined;
   }
 
+  /** Whether the account owns the room of that name. */
+  isOwner(name: string, account: Pick<Account, "name">): boolean {
+    return this.#rooms.get(name)?.owner === keyOf(account);
+  }
+
   /** The rooms of which the account is a member. */
   of(account: Pick<Account, "name">): Iterable<PrivateRoom> {
     return this.#of.get(keyOf(account)) ?? [];
@@ -142,14 +147,21 @@ export class PrivateRooms {
     return { Private: "yes", Owner: members.get(owner)?.name };
   }
 
-  /** The lines of ROOMS for the rooms of an account; undefined if there are none. */
-  linesOf(account: Pick<Account, "name">, hub: Hub): Uint8Array | undefined {
+  /**
+   * The lines of ROOMS for the rooms of an account; undefined if there are none.
+   * `more` gives what else a line tells.
+   */
+  linesOf(
+    account: Pick<Account, "name">,
+    hub: Hub,
+    more: (room: string) => string = () => "",
+  ): Uint8Array | undefined {
     const lines = Array.from(this.of(account), ({ name }) => {
       const room = hub.roomNamed(name);
       const members = room
         ? hub.members(room)
         : hub.elsewhere?.count(name) ?? 0;
-      return `${name} ${members} private\n`;
+      return `${name} ${members} private${more(name)}\n`;
     });
     return lines.length > 0 ? encoder.encode(lines.join("")) : undefined;
   }

@@ -41,6 +41,12 @@ export function notMember(name: string, deed: string): ChatError {
   return new ChatError(109, `Cannot ${deed} ${name}: you are not in it`);
 }
 
+/** The error for a user who cannot send to `ALL`. */
+export function onlyModerators(): ChatError {
+  const why = "on this server, only moderators can";
+  return new ChatError(120, `Cannot send to ALL: ${why}`);
+}
+
 /** The error for a header Key, of which this is said. */
 export function malformedKey(what: string): ChatError {
   return new ChatError(105, `Cannot send: Key ${what}`);

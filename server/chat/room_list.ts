@@ -1,5 +1,5 @@
 /**
- * The list of all rooms, which is made when it is asked for.
+ * Which rooms there are, when that is asked for.
  *
  * @module
  */
@@ -32,4 +32,19 @@ export function listRooms(
   }
   return Array.from(rooms, ([name, members]) => ({ name, members }))
     .filter(({ name }) => withPrivate || !isPrivateName(name));
+}
+
+/**
+ * Whether there is a room that is `name` or looks like it.
+ *
+ * @throws {ChatError} 109 if no room can have that name.
+ */
+export function roomExists(
+  hub: Hub,
+  history: RoomHistory,
+  name: string,
+): boolean {
+  return hub.roomNamed(name) !== undefined || isDefaultRoom(name) ||
+    hub.elsewhere?.roomName(name) !== undefined ||
+    history.roomName(name) !== undefined;
 }

@@ -20,7 +20,7 @@ import {
 import { NameMap } from "./names/names.ts";
 import { unlessNotStored } from "./not_stored.ts";
 import { type ShareLimits, Shares } from "./shares.ts";
-import type { RoomKeeper, RoomOwner, StoredRoom } from "./user.ts";
+import type { RoomKeeper, RoomOwner, RoomRules, StoredRoom } from "./user.ts";
 
 /** Limits of the rooms that exist. */
 export const ROOM_LIMITS: ShareLimits = { perAddress: 500, total: 10_000 };
@@ -45,14 +45,20 @@ interface Room extends RoomOwner {
 /** See the top of the file. */
 export class RoomShares implements RoomKeeper {
   readonly #now: () => number;
+  readonly #rules: Pick<RoomRules, "ended"> | undefined;
   readonly #rooms = new NameMap<Room>();
   readonly #shares: Shares<Room>;
   readonly #elsewhere = new NameMap<true>(); // have members on other servers
   // Those that ended a moment ago: a message to one may be on its way to the file.
   readonly #ended = new Map<string, Room>();
 
-  /** No rooms; `now` gives milliseconds since the epoch. */
-  constructor(limits: ShareLimits, now: () => number) {
+  /** No rooms; `now` gives milliseconds since the epoch; `rules` are told. */
+  constructor(
+    limits: ShareLimits,
+    now: () => number,
+    rules?: Pick<RoomRules, "ended">,
+  ) {
+    this.#rules = rules;
     this.#shares = new Shares(limits);
     this.#now = now;
   }
@@ -188,6 +194,7 @@ export class RoomShares implements RoomKeeper {
       if (!room || rests) throw tooMany(name, over);
       this.#rooms.delete(room.name);
       this.#shares.delete(room);
+      this.#rules?.ended(room.name);
       // What cannot be deleted now is there again after a restart.
       history.forget(room.name).catch(unlessNotStored);
     }

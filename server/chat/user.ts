@@ -63,10 +63,25 @@ export interface MuteRules {
   newcomer(name: string): void;
 }
 
+/** These rules say who sends to rooms that are quiet. */
+export interface RoomRules {
+  /** The name of the room with settings that is `name` or looks like it. */
+  named(name: string): string | undefined;
+  /** Whether only some users send to the room. */
+  isQuiet(room: string): boolean;
+  /** @throws {ChatError} 120 if the room is quiet, and the user has no voice. */
+  check(user: User, room: string): void;
+  /** @throws {ChatError} 120 if the user cannot send to `ALL`. */
+  checkAll(user: User): void;
+  /** The room gave way to another. */
+  ended(room: string): void;
+}
+
 /** What a hub is made of. */
 export interface HubOptions
   extends Pick<NameRules, "owned" | "similar" | "refusal"> {
   readonly muting: MuteRules;
+  readonly roomRules: RoomRules;
   /** Gets a line for each user that joins or leaves a room, and where that user is. */
   log(line: string, remote: string): void;
   /** Gives milliseconds since the epoch. */
@@ -86,6 +101,8 @@ export interface Room {
   readonly name: string;
   /** In the order of joining. */
   readonly members: Set<User>;
+  /** Whether only some users send to it. */
+  quiet: boolean;
 }
 
 /** What the hub asks about the messages of rooms; a journal is one. */

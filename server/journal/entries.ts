@@ -12,6 +12,7 @@
  * @module
  */
 import type { Draft } from "../chat/batch.ts";
+import type { Owner, SettingsChange } from "../chat/room_settings.ts";
 import type { RoomOwner } from "../chat/user.ts";
 
 /** When something ends; null: until it is removed. JSON has no Infinity. */
@@ -23,6 +24,8 @@ export interface Entries {
   readonly "keys-forgotten": KeysForgottenEntry;
   readonly "room-shared": RoomSharedEntry;
   readonly "history-forgotten": HistoryForgottenEntry;
+  readonly "room-begun": RoomBegunEntry;
+  readonly "room-set": RoomSetEntry;
   readonly "ban": BanEntry;
   readonly "unban": TargetData;
   readonly "mute": MuteEntry;
@@ -30,6 +33,8 @@ export interface Entries {
   readonly "account-used": AccountEntry;
   readonly "account-seen": AccountSeenEntry;
   readonly "account-deleted": AccountEntry;
+  readonly "account-password": PasswordEntry;
+  readonly "account-code": CodeEntry;
   readonly "moderator": ModeratorEntry;
   readonly "nick": NickEntry;
   readonly "private-room": PrivateRoomEntry;
@@ -75,6 +80,31 @@ export interface HistoryForgottenEntry {
   readonly target: string;
 }
 
+/** What entries about the settings of a room have. */
+interface RoomEntry {
+  readonly room: string;
+  readonly at: number;
+  /** Rooms whose settings end, to make room. */
+  readonly gone?: readonly string[] | undefined;
+}
+
+/**
+ * A room begins. It gets an owner, or none, if nothing else is set, and if it still
+ * has the owner that its server saw.
+ */
+export interface RoomBegunEntry extends RoomEntry {
+  readonly owner: Owner | null;
+  readonly instead: Owner | null;
+}
+
+/** Settings of a room change, or end. */
+export interface RoomSetEntry extends RoomEntry {
+  readonly change?: SettingsChange;
+  readonly ended?: true;
+  /** The name of the user who does it. */
+  readonly by?: string | undefined;
+}
+
 /** A name, or an address or a network, that the operator bans or mutes. */
 export interface TargetData {
   readonly kind: "name" | "address";
@@ -110,7 +140,10 @@ export interface MuteEntry extends TargetData {
 export interface SignUpEntry {
   readonly name: string;
   readonly at: number;
+  /** Empty if its owner needs a code. */
   readonly verifier: string;
+  /** The hash of that code, and until when it is good. */
+  readonly code?: { readonly hash: string; readonly until: number };
   readonly since: number;
   readonly keyScope: string;
   readonly network: string;
@@ -128,6 +161,23 @@ export interface AccountLimits {
 export interface AccountEntry {
   readonly name: string;
   readonly createdAt: number;
+}
+
+/** A password, in the place of another, or of a code. All its sessions end. */
+export interface PasswordEntry extends AccountEntry {
+  readonly verifier: string;
+  /** The verifier that it replaces; with another one, nothing changes. */
+  readonly before?: string;
+  /** The hash of the code that it replaces; the same holds for it. */
+  readonly code?: string;
+}
+
+/** The account has no password any more: its owner needs a code. */
+export interface CodeEntry extends AccountEntry {
+  /** The hash of the code. */
+  readonly code: string;
+  /** Until when it is good. */
+  readonly until: number;
 }
 
 /** The owner has certainly received everything up to an id. */

@@ -181,6 +181,26 @@ export const MIGRATIONS: readonly string[] = [
     WHERE unicode(target) <> 35 AND target <> 'ALL';
   `,
   `
+  CREATE TABLE room_settings (
+    look_alike TEXT PRIMARY KEY, -- the name of the room as it looks at a glance
+    name TEXT NOT NULL,
+    owner TEXT, -- the name of an account; NULL: none
+    owner_since INTEGER, -- when that account was created
+    quiet INTEGER NOT NULL, -- 1: only some users send
+    voices TEXT NOT NULL, -- JSON: the others who send while it is quiet
+    topic TEXT NOT NULL,
+    at INTEGER NOT NULL -- when it last changed
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER room_owner_deleted AFTER DELETE ON accounts BEGIN
+    UPDATE room_settings SET owner = NULL, owner_since = NULL
+      WHERE lower(owner) = old.key;
+  END;
+  `,
+  `
+  ALTER TABLE accounts ADD COLUMN code TEXT; -- the hash of the code that its owner needs
+  ALTER TABLE accounts ADD COLUMN code_until INTEGER; -- until when it is good
+  `,
+  `
   -- Display names; the owner of one may be gone.
   CREATE TABLE nicks (
     user TEXT PRIMARY KEY, -- the name in lower case

@@ -13,6 +13,8 @@ import {
   encodeError,
   ERRORS,
   type Frame,
+  isPrivateName,
+  isRoomName,
   startLine,
 } from "../../protocol.ts";
 import type { Lazy } from "../../core/lazy.ts";
@@ -32,9 +34,11 @@ import type { Bans } from "../accounts/bans.ts";
 import type { Nicks } from "../accounts/nicks.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
+import type { AllRoomSettings } from "../accounts/room_settings.ts";
 import type { PrivateRooms } from "../accounts/private_rooms.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
+import { noSuchRoom } from "../chat/refusals.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Admission } from "../net/admission.ts";
 import type { Clock } from "../net/clock.ts";
@@ -42,7 +46,7 @@ import type { Page } from "../net/http_answer.ts";
 import type { Turns } from "../net/turns.ts";
 import type { RateKind } from "../limits/rates.ts";
 import type { LongList } from "./answers.ts";
-import type { Floods } from "./floods.ts";
+import type { Floods } from "../net/floods.ts";
 
 /** A session that has no user. */
 export interface New {
@@ -246,11 +250,12 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  /** Loaded if there are any, as are the next five. */
+  /** Loaded if there are any, as are bans, mutes, moderators, and what is set of rooms. */
   readonly accounts: Lazy<Accounts>;
   readonly bans: Lazy<Bans>;
   readonly mutes: Lazy<Mutes>;
   readonly moderators: Lazy<Moderators>;
+  readonly roomSettings: Lazy<AllRoomSettings>;
   readonly privateRooms: Lazy<PrivateRooms>;
   readonly nicks: Lazy<Nicks>;
   /** Where connections that register wait for each other. */
@@ -306,6 +311,8 @@ export interface Settings {
   readonly requireLogin: boolean;
   /** Names whose accounts are those of moderators, from their sign-up or the start. */
   readonly moderators: readonly string[];
+  /** Who can send to `ALL`. */
+  readonly allBy: "all" | "moderators";
   /** A client must register within this time, in milliseconds. */
   readonly registerWithinMs: number;
   /** An idle client is sent PING after this time, in milliseconds. */
@@ -398,4 +405,22 @@ export function wrongWords(
     ? `${least}`
     : `${least} to ${most}`;
   return malformed(`${count} words after ${verb} instead of ${wanted}`);
+}
+
+/**
+ * The name of a room as it is known, if the user may know it.
+ *
+ * @throws {ChatError} 109 for a private room of which the user is no member, and
+ * alike if there is none.
+ */
+export function visible(
+  { account }: Registered,
+  { privateRooms }: Context,
+  word: string,
+  deed: string,
+): string {
+  if (!isRoomName(word) || !isPrivateName(word)) return word;
+  const room = account && privateRooms.loaded?.find(word, account);
+  if (!room) throw noSuchRoom(word, deed);
+  return room.name;
 }

@@ -6,6 +6,7 @@ import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
+import { AllRoomSettings } from "../../../server/accounts/room_settings.ts";
 import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
@@ -134,6 +135,14 @@ export function arrange(
     moderators: lazy(() =>
       new Moderators(database, { accountOf: () => undefined })
     ),
+    roomSettings: lazy(() =>
+      new AllRoomSettings(database, {
+        accountOf: () => undefined,
+        isModerator: () => false,
+        isPrivateOwner: () => false,
+        exists: () => false,
+      })
+    ),
     privateRooms: lazy(() => new PrivateRooms(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
@@ -157,6 +166,7 @@ export function arrange(
       history: 20,
       requireLogin: false,
       moderators: [],
+      allBy: "all",
       registerWithinMs: 10_000,
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,

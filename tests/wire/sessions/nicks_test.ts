@@ -26,10 +26,14 @@ function nicked(nick: string): string {
   return `NICKED\nContent-length: ${bytes(nick).length}\n\n${nick}`;
 }
 
-/** The body of the JOINED of a room. */
+/** Joins a room; the lines of the NOTICE that comes with the answer. */
 async function joined(client: RawClient, room: string): Promise<string> {
-  await client.send(`JOIN ${room}\n\n`);
-  const frame = await client.next("JOINED");
+  await client.send(`JOIN ${room}\n\nPING\n\n`);
+  await client.next("JOINED");
+  const frame = await client.frame();
+  if (frame === "PONG\n\n") return "";
+  assertMatch(frame, new RegExp(`^NOTICE nick\nRoom: ${room}\nCount: \\d+\n`));
+  await client.next("PONG");
   return frame.slice(frame.indexOf("\n\n") + 2);
 }
 
