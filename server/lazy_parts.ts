@@ -158,8 +158,8 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       });
     }),
     nicks: new Lazy(async () => {
-      const { Nicks, ownersOf } = await import("./accounts/nicks.ts");
-      const { tellNick } = await import("./session/nick.ts");
+      const { Nicks, ownersOf } = await import("./accounts/names/nicks.ts");
+      const { tellNick } = await import("./session/later/nick.ts");
       const file = await database();
       const { hub, resumables } = context();
       const nicks = new Nicks(file, {

@@ -61,7 +61,7 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   NICK: {
     words: [0, 0],
     cost: EXPENSIVE,
-    run: async (...asked) => (await import("./nick.ts")).nick(...asked),
+    run: async (...asked) => (await import("./later/nick.ts")).nick(...asked),
   },
   ...CALLS,
   PING: { words: [0, 0], always: true, run: () => encode("PONG") },
@@ -325,7 +325,7 @@ async function history(
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
   const talk = targetKind(word) === "user"
-    ? (await import("./private_history.ts")).talkWith(user, context, word)
+    ? (await import("./later/private_history.ts")).talkWith(user, context, word)
     : undefined;
   const room = talk?.name ?? visible(user, context, word, "read");
   const name = talk?.name ?? hub.roomNamed(room)?.name ??

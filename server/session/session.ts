@@ -31,7 +31,7 @@ import type {
   TwoSocketUsers,
 } from "./two_socket/users.ts";
 import type { Bans } from "../accounts/bans.ts";
-import type { Nicks } from "../accounts/nicks.ts";
+import type { Nicks } from "../accounts/names/nicks.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
 import type { AllRoomSettings } from "../accounts/room_settings.ts";

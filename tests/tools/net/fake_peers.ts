@@ -7,6 +7,7 @@ import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
 import { AllRoomSettings } from "../../../server/accounts/room_settings.ts";
+import { Nicks } from "../../../server/accounts/names/nicks.ts";
 import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
@@ -144,6 +145,13 @@ export function arrange(
       })
     ),
     privateRooms: lazy(() => new PrivateRooms(database)),
+    nicks: lazy(() =>
+      new Nicks(database, {
+        owners: () => [],
+        isConnected: () => false,
+        resembled: () => undefined,
+      })
+    ),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,

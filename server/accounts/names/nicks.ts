@@ -6,20 +6,18 @@
  *
  * @module
  */
-import { ChatError, encode } from "../../protocol.ts";
+import { ChatError, encode } from "../../../protocol.ts";
 import {
   type DisplayName,
   displayName,
   looksLike,
-} from "../chat/names/display_names.ts";
-import type { Hub } from "../chat/hub.ts";
-import { areSimilar, shapeOf } from "../chat/names/similar_names.ts";
-import type { Room } from "../chat/user.ts";
-import type { Database } from "../journal/database.ts";
-import type { NickEntry, NickOwner } from "../journal/entries.ts";
-import type { Append, Log } from "../journal/log.ts";
-import type { Account } from "./accounts.ts";
-import type { ResumableSession } from "./session_table.ts";
+} from "../../chat/names/display_names.ts";
+import type { Hub } from "../../chat/hub.ts";
+import { areSimilar, shapeOf } from "../../chat/names/similar_names.ts";
+import type { Room } from "../../chat/user.ts";
+import type { Database } from "../../journal/database.ts";
+import type { NickEntry, NickOwner } from "../../journal/entries.ts";
+import type { Append, Log } from "../../journal/log.ts";
 
 /** So many display names are looked at with each change, whether they have an owner. */
 const LOOKED_AT = 20;
@@ -193,8 +191,8 @@ export class Nicks {
 
 /** Who has a name now: the account, and the session. */
 export function ownersOf(
-  account: Pick<Account, "createdAt"> | undefined,
-  session: Pick<ResumableSession, "token"> | undefined,
+  account: { readonly createdAt: number } | undefined,
+  session: { readonly token: string } | undefined,
 ): string[] {
   return [
     ...account ? [`account ${account.createdAt}`] : [],

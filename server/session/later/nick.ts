@@ -3,15 +3,20 @@
  *
  * @module
  */
-import { ChatError, encode, type Frame, text } from "../../protocol.ts";
-import type { Hub } from "../chat/hub.ts";
-import type { Registered } from "./sender.ts";
-import type { Context } from "./session.ts";
+import { ChatError, encode, type Frame, text } from "../../../protocol.ts";
+import type { Hub } from "../../chat/hub.ts";
+import type { User } from "../../chat/user.ts";
+import type { Nicks } from "../../accounts/names/nicks.ts";
+import type { Lazy } from "../../../core/lazy.ts";
 
 /** Gives the user the display name in the body, or none. */
 export async function nick(
-  { user, connection }: Registered,
-  { hub, log, nicks }: Context,
+  { user, remote }: { readonly user: User; readonly remote: string },
+  { hub, log, nicks }: {
+    readonly hub: Hub;
+    readonly nicks: Lazy<Nicks>;
+    log(line: string, remote: string): void;
+  },
   { body }: Frame,
 ): Promise<Uint8Array> {
   const wanted = text(body);
@@ -23,7 +28,7 @@ export async function nick(
   const deed = kept === ""
     ? "has no display name any more"
     : `is shown as "${kept}"`;
-  log(`${user.name} ${deed}`, connection.remote);
+  log(`${user.name} ${deed}`, remote);
   return encode("NICKED", [], {}, kept);
 }
 
