@@ -46,6 +46,7 @@ import type { Page } from "../net/http_answer.ts";
 import type { Turns } from "../net/turns.ts";
 import type { RateKind } from "../limits/rates.ts";
 import type { LongList } from "./answers.ts";
+import type { ReadMarks } from "./devices/read_marks.ts";
 import type { Floods } from "../net/floods.ts";
 
 /** A session that has no user. */
@@ -59,6 +60,8 @@ export interface New {
   refusal?: ChatError;
   /** Its last REGISTER was that of a two-socket client. */
   isTwoSocket?: boolean;
+  /** The program of the client, as it says. */
+  client?: string | undefined;
 }
 
 /** One of the two sockets of a user. */
@@ -165,7 +168,8 @@ export interface Together {
   caughtUp(): Promise<void>;
   /**
    * Claims a name for a user of this server alone; one who owns it `takesOver`
-   * from other servers. Dispose to give it up. `lost` is called when its owner
+   * from other servers, and one who has an account shares it with the other
+   * devices. Dispose to give it up. `lost` is called when its owner
    * has signed in on another server.
    *
    * @throws {ChatError} 104 if another server has a user of that name, or of one
@@ -174,7 +178,11 @@ export interface Together {
    */
   claim(
     name: string,
-    options: { readonly takesOver: boolean; lost(): void },
+    options: {
+      readonly takesOver: boolean;
+      readonly isShared?: boolean;
+      lost(): void;
+    },
   ): Promise<Disposable>;
   /**
    * Has a server disconnect a user or a network; resolves with the number of
@@ -258,6 +266,7 @@ export interface Context extends Clock {
   readonly roomSettings: Lazy<AllRoomSettings>;
   readonly privateRooms: Lazy<PrivateRooms>;
   readonly nicks: Lazy<Nicks>;
+  readonly readMarks: Lazy<ReadMarks>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */

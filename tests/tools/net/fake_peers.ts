@@ -11,6 +11,7 @@ import { Nicks } from "../../../server/accounts/names/nicks.ts";
 import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
+import { ReadMarks } from "../../../server/session/devices/read_marks.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket/users.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/session.ts";
@@ -152,6 +153,7 @@ export function arrange(
         resembled: () => undefined,
       })
     ),
+    readMarks: lazy(() => new ReadMarks(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,
