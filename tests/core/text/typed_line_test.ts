@@ -125,7 +125,7 @@ Deno.test("the help has every command of the client that asks, and no other", ()
   ];
   const ofWeb = [
     ...["help", "join", "leave", "rooms", "list", "who", "msg", "reply"],
-    ...["ignore", "unignore", "signup", "ping"],
+    ...["ignore", "unignore", "nick", "signup", "ping"],
   ];
   assertEquals(names(false, true), Object.keys(COMMANDS));
   assertEquals(
