@@ -11,6 +11,7 @@ import type {
   Presence,
   RoleChange,
 } from "./frames.ts";
+import type { RoomNews } from "./private_rooms.ts";
 import type { Request } from "./net/connection.ts";
 
 /** A room that we are in. */
@@ -48,6 +49,8 @@ export interface SessionView {
   role?(change: RoleChange): void;
   /** A user has another display name, or none any more. */
   nick?(change: NickChange): void;
+  /** Something has happened in a private room; we are still in it, if we were. */
+  roomNews?(news: RoomNews): void;
   /** A CALL, ACCEPT or DECLINE of another user. */
   call(frame: Frame): void;
   /** We are in a room; `again` after a reconnect. */

@@ -11,6 +11,7 @@
 import { nameHash, textParts } from "../../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import type { Nicks } from "../../../core/nicks.ts";
+import { isPrivateName } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
@@ -266,9 +267,13 @@ export function nameOf(
   { kind, target }: Conversation,
   nicks: Nicks,
 ): string {
+  if (kind === "all") return "All users";
   if (kind === "user") return nicks.labelOf(target);
-  return kind === "all" ? "All users" : sanitizeName(target);
+  return `${isPrivateName(target) ? LOCK : ""}${sanitizeName(target)}`;
 }
+
+/** Before the name of a private room. */
+export const LOCK = "\u{1f512} ";
 
 /** The name of a conversation, after a noun for its content. */
 export function titleOf(conversation: Conversation, nicks: Nicks): string {
