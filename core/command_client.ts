@@ -5,7 +5,7 @@
  */
 import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
-import type { Nicks } from "./nicks.ts";
+import type { Nicks } from "./text/nicks.ts";
 
 /** What a command needs of a client. */
 export interface CommandClient {

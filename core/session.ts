@@ -39,7 +39,7 @@ import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
 import { randomWord, type ReconnectingConnection } from "./net/reconnecting.ts";
-import { Nicks } from "./nicks.ts";
+import { Nicks } from "./text/nicks.ts";
 import { Order } from "./order.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";

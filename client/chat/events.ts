@@ -25,7 +25,7 @@ import {
 } from "../../core/private_rooms.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
-import type { Nicks } from "../../core/nicks.ts";
+import type { Nicks } from "../../core/text/nicks.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,

@@ -18,7 +18,7 @@ import {
 } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/command_client.ts";
-import type { Nicks } from "../../core/nicks.ts";
+import type { Nicks } from "../../core/text/nicks.ts";
 import { madeText, readJoin } from "../../core/private_rooms.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";

@@ -33,7 +33,7 @@ import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
-import nicks from "../../core/nicks.ts" with { type: "text" };
+import nicks from "../../core/text/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
 import privateRooms from "../../core/private_rooms.ts" with { type: "text" };
 import rejoin from "../../core/rejoin.ts" with { type: "text" };
@@ -139,7 +139,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/", index],
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
-  ...inFolder("/core", "ts", { commands, frames, nicks, order, requests }),
+  ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { command_client: commandClient }),
@@ -150,7 +150,13 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
-  ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
+  ...inFolder("/core/text", "ts", {
+    marks,
+    nearest,
+    nicks,
+    sanitize,
+    sentences,
+  }),
   ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
   ...inFolder("/model", "ts", {
     calls,

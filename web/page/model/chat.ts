@@ -17,7 +17,7 @@ import {
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
-import type { Nicks } from "../../../core/nicks.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";

@@ -8,7 +8,7 @@ import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
-import type { Nicks } from "../../../core/nicks.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";

@@ -10,7 +10,7 @@
  */
 import { nameHash, textParts } from "../../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
-import type { Nicks } from "../../../core/nicks.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import { isPrivateName } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";

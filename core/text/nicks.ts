@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { type Frame, header, lookAlike } from "../protocol.ts";
-import { type NickChange, type Presence, rowsOf, textOf } from "./frames.ts";
-import type { Requester } from "./net/connection.ts";
-import { sanitizePerson } from "./text/sanitize.ts";
-import { nickHint } from "./text/sentences.ts";
-import type { TypedLine } from "./text/typed_line.ts";
+import { type Frame, header, lookAlike } from "../../protocol.ts";
+import { type NickChange, type Presence, rowsOf, textOf } from "../frames.ts";
+import type { Requester } from "../net/connection.ts";
+import { sanitizePerson } from "./sanitize.ts";
+import { nickHint } from "./sentences.ts";
+import type { TypedLine } from "./typed_line.ts";
 
 /** See the top of the file. */
 export class Nicks {
