@@ -109,6 +109,13 @@ export interface ChatMessage {
   readonly recipients?: number | undefined;
 }
 
+/** With whom a private message was exchanged: the user who is not us. */
+export function otherOf(
+  { from, to, own }: Pick<ChatMessage, "from" | "to" | "own">,
+): string {
+  return own ? to : from;
+}
+
 /** The message in a FORWARD to `me`, or in the SENT that answers `request`. */
 export function messageOf(
   frame: Frame,

@@ -181,10 +181,7 @@ const RUN = {
   join: (session, rest) => rest === "" ? "usage" : session.join(rest),
   leave: (session, rest) => session.leave(rest || undefined),
   rooms: (session) => session.showRooms(),
-  history: (session, rest) =>
-    /^([1-9]\d{0,4})?$/.test(rest)
-      ? session.history(rest === "" ? undefined : Number(rest))
-      : "usage",
+  history,
   ignore,
   unignore,
   call,
@@ -204,6 +201,14 @@ const RUN = {
   clear: (session) => session.clear(),
   quit: (session) => session.logout(),
 } as const satisfies Readonly<Record<CommandName, RunCommand<Session>>>;
+
+function history(session: Session, rest: string): Promise<void> | "usage" {
+  const typed = /^(?:@([^\s:]+):?(?=\s|$)\s*)?([1-9]\d{0,4})?$/.exec(rest);
+  const [, user, most] = typed ?? [];
+  const isUser = user === undefined || targetKind(user) === "user";
+  if (!typed || !isUser) return "usage";
+  return session.history(most === undefined ? undefined : Number(most), user);
+}
 
 function ignore(session: Session, rest: string): void | "usage" {
   const { ignored } = session.messages;

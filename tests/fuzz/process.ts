@@ -12,6 +12,7 @@ import {
   frames,
 } from "../../protocol.ts";
 import { ClientProcess, type Result } from "../tools/client_tools.ts";
+import { within } from "../tools/net/within.ts";
 import { Chance, hostileAnswer, hostileReply } from "./hostile_frames.ts";
 import { checkShown } from "../tools/shown.ts";
 
@@ -34,7 +35,8 @@ export async function meetHostileServer(
     ...args,
   ]);
   await client.type("hello\n@bob: psst\n/rooms\n").catch(() => {}); // it ended
-  const serving = serve(await listener.accept(), chance);
+  const conn = await within(listener.accept(), () => "the client to connect");
+  const serving = serve(conn, chance);
   listener.close(); // it cannot reconnect
   const result = await client.end();
   await serving;

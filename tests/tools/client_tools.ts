@@ -72,7 +72,8 @@ export class FakeServer implements Disposable {
 
   /** Waits for the next client. */
   async accept(): Promise<FakePeer> {
-    return new FakePeer(await this.#listener.accept());
+    const accepted = this.#listener.accept();
+    return new FakePeer(await within(accepted, () => "a client to connect"));
   }
 
   [Symbol.dispose](): void {
@@ -262,8 +263,11 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Waits for its end while its input stays open, as after a signal. */
   async ended(): Promise<Result> {
-    await this.#finished;
-    const { code } = await this.#child.status;
+    const ending = Promise.all([this.#child.status, this.#finished]);
+    const [{ code }] = await within(
+      ending,
+      () => `the end of the client after "${this.#out}${this.#err}"`,
+    );
     return { code, out: this.#out, err: this.#err };
   }
 

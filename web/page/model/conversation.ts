@@ -58,6 +58,8 @@ export class Conversation {
   readonly moderators: Set<string> = new Set();
   /** The number of members, as the server counts them. */
   members = 0;
+  /** The user who owns it, if it is a private room. */
+  owner = "";
   /** The number of messages that the user has not seen. */
   unread = 0;
   /** Whether an unseen message mentions the user, or is private. */
@@ -66,7 +68,9 @@ export class Conversation {
   newAfter: number | undefined;
   /** Messages after this id are for this user; see `JoinedRoom` in core/. */
   since = 0;
-  /** Whether the server is known to have older messages of this room. */
+  /** Whether the server gives the messages of this conversation again. */
+  isStored: boolean;
+  /** Whether the server is known to have older messages. */
   hasOlder = false;
   /** Whether the user was above the end when another conversation was shown. */
   readAbove = false;
@@ -88,6 +92,7 @@ export class Conversation {
   constructor(kind: ConversationKind, target: string) {
     this.kind = kind;
     this.target = target;
+    this.isStored = kind === "room";
   }
 
   /** Whether the message with this id is here, or was. */
@@ -325,7 +330,7 @@ export class Conversation {
       if (id === undefined) continue;
       this.#known.delete(id);
       this.#droppedTo = Math.max(this.#droppedTo, id);
-      this.hasOlder = this.kind === "room";
+      this.hasOlder = this.isStored;
     }
   }
 }

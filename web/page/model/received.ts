@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { type ChatMessage, numberOf } from "../../../core/frames.ts";
+import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
+import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import type { SessionView } from "../../../core/session_view.ts";
@@ -18,6 +19,7 @@ import {
   RESTARTED,
   roleText,
 } from "../../../core/text/sentences.ts";
+import { header, isPrivateName } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Conversations, MANY_USERS } from "./conversations.ts";
@@ -39,7 +41,7 @@ interface Receiver {
   sees(conversation: Conversation): boolean;
   expelled(room: Conversation, error: unknown): void;
   refreshRooms(): Promise<void>;
-  refreshPeople(conversation: Conversation): Promise<void>;
+  refresh(conversation: Conversation): void;
 }
 
 const MISSED_MORE = "More messages were sent than are shown here";
@@ -65,7 +67,7 @@ export function viewOf(chat: Receiver): SessionView {
       chat.carrier?.arrived();
       changed();
       chat.refreshRooms();
-      chat.refreshPeople(chat.current);
+      chat.refresh(chat.current);
     },
     slowed: (text) => chat.current.note("event", text, { apart: true }),
     message: (message, request) => {
@@ -85,16 +87,34 @@ export function viewOf(chat: Receiver): SessionView {
       chat.current.note("event", line, { apart: true }); // to be read later
       told(line);
     },
+    roomNews: (news) => {
+      const { by = "", kind, isMe } = news;
+      if (kind === "invited" && isMe && chat.ignores(by)) return;
+      const text = roomNewsText(news);
+      const room = chat.conversations.find("room", news.room);
+      if (room && kind === "owner") room.owner = news.user;
+      if (room && isOver(news)) chat.expelled(room, new Error(text));
+      else {
+        (room ?? chat.current).note("event", text, { apart: true });
+        if (isMe) told(text);
+      }
+      chat.refreshRooms();
+    },
     call: (frame) => takeCall(chat, frame),
     joined: ({ name, since }, answer, again) => {
-      const room = chat.conversations.find("room", name);
+      // One that we make gets its name from the server.
+      const room = chat.conversations.find("room", name) ??
+        (isPrivateName(name) && !again
+          ? chat.conversations.open("room", name)
+          : undefined);
       if (!room) return;
+      room.owner = header(answer, "owner") ?? "";
       room.members = numberOf(answer, "members") ?? (room.members || 1);
       if (again) return;
       room.target = name;
       room.since ||= since; // what a reload has missed is new
       if (room.unread === 0) room.newAfter = room.since;
-      if (room === chat.current) chat.refreshPeople(room);
+      if (room === chat.current) chat.refresh(room);
     },
     expelled: ({ name }, error) => {
       const room = chat.conversations.find("room", name);
@@ -117,13 +137,14 @@ export function viewOf(chat: Receiver): SessionView {
 function receive(chat: Receiver, message: ChatMessage): void {
   const { to, from } = message;
   const isPrivate = !to.startsWith("#") && to !== "ALL";
-  const known = isPrivate && chat.conversations.find("user", from);
+  const other = otherOf(message);
+  const known = isPrivate && chat.conversations.find("user", other);
   if (isPrivate && !known && chat.ignores(from)) return;
   const conversation = to.startsWith("#")
     ? chat.conversations.find("room", to)
     : to === "ALL"
     ? chat.conversations.all
-    : chat.conversations.open("user", from);
+    : chat.conversations.open("user", other);
   if (!conversation) return;
   addMessage(chat, conversation, message);
   limit(chat);

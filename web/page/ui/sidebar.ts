@@ -7,12 +7,12 @@
  * @module
  */
 import { sanitizeName } from "../../../core/text/sanitize.ts";
-import { lookAlike } from "../../../protocol.ts";
+import { isPrivateName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, colour, nameOf } from "./messages.ts";
+import { avatar, colour, LOCK, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
@@ -24,6 +24,18 @@ const ACTIONS = [
   ["Disconnect", "kick NAME"],
   ["Ban for an hour", "ban NAME 1h"],
 ] as const;
+
+/** A button, and the command that it types for a user. */
+type Action = readonly [label: string, line: string];
+
+/** What the owner of a private room can do about a member. */
+const OF_OWNER: readonly Action[] = [
+  ["Remove from the room", "remove NAME"],
+  ["Make the owner", "owner NAME"],
+];
+
+/** Limit of the private rooms to which a menu invites. */
+const MAX_INVITING = 5;
 
 /** See the top of the file. */
 export class Sidebar {
@@ -78,8 +90,13 @@ export class Sidebar {
     byId("others-heading").hidden = others.length === 0;
     list(byId("others"), others, ({ name, members }) => {
       const join = () => this.#chat.join(name);
-      const item = this.#item(`other ${name}`, sanitizeName(name), join);
-      item.setInside(members);
+      const lock = isPrivateName(name) ? LOCK : "";
+      const item = this.#item(
+        `other ${name}`,
+        lock + sanitizeName(name),
+        join,
+      );
+      item.setInside(members, lock !== "");
       return item.row;
     });
   }
@@ -98,24 +115,49 @@ export class Sidebar {
       const isModerator = current.moderators.has(name.toLowerCase());
       const shown = sanitizeName(name) + (name === me ? " (you)" : "");
       const moderates = this.#chat.isModerator && !isModerator && name !== me;
-      const key = `person ${name} ${isModerator} ${moderates}`;
+      const actions = [
+        ...name === me ? [] : this.#memberships(name),
+        ...moderates ? ACTIONS : [],
+      ];
+      const key = `person ${name} ${isModerator} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
       if (isModerator) item.setInside("moderator");
-      if (moderates) item.add(() => this.#actions(name));
+      if (actions.length > 0) {
+        item.add(() => this.#actions(name, moderates, actions));
+      }
       return item.row;
     });
   }
 
-  /** What a moderator can do about a user. */
-  #actions(name: string): HTMLElement {
+  /** What we can do with a user in our private rooms. */
+  #memberships(name: string): readonly Action[] {
+    const { conversations, current, me } = this.#chat;
+    const isPrivate = current.kind === "room" && isPrivateName(current.target);
+    if (isPrivate) return current.owner === me ? OF_OWNER : [];
+    return conversations.list.filter(({ kind, target, people }) =>
+      kind === "room" && isPrivateName(target) &&
+      !people.has(name.toLowerCase())
+    ).slice(0, MAX_INVITING).map(({ target }): Action => [
+      `Invite to ${sanitizeName(target)}`,
+      `invite NAME ${target}`,
+    ]);
+  }
+
+  /** What can be done about a user. */
+  #actions(
+    name: string,
+    moderates: boolean,
+    actions: readonly Action[],
+  ): HTMLElement {
+    const deed = moderates ? "Moderate" : "Actions for";
     const shown = sanitizeName(name);
     const menu = make(
       "details",
       { className: "actions" },
-      make("summary", { ariaLabel: `Moderate ${shown}` }, "⋯"),
+      make("summary", { ariaLabel: `${deed} ${shown}` }, "⋯"),
     );
-    for (const [label, line] of ACTIONS) {
+    for (const [label, line] of actions) {
       const onclick = () => {
         menu.open = false;
         runLine(this.#chat, `/${line.replace("NAME", name)}`, undefined);
@@ -171,8 +213,8 @@ class Item {
   }
 
   /** Shows how many users are in a room, or what a user is. */
-  setInside(what: number | string): void {
-    this.#inside.textContent = `${what}`;
+  setInside(what: number | string, isPrivate = false): void {
+    this.#inside.textContent = isPrivate ? `private ${what}` : `${what}`;
     if (typeof what === "number") this.#inside.title = peopleHere(what);
   }
 
@@ -182,7 +224,7 @@ class Item {
   }
 
   update(
-    { kind, unread, called, members, gone }: Conversation,
+    { kind, target, unread, called, members, gone }: Conversation,
     isCurrent: boolean,
   ): void {
     this.#button.ariaCurrent = `${isCurrent}`;
@@ -194,7 +236,7 @@ class Item {
     this.#badge.textContent = unread > 999 ? "999+" : `${unread}`;
     this.#badge.title = `${unread} unread`;
     this.#inside.hidden = unread > 0;
-    if (kind === "room") this.setInside(members);
+    if (kind === "room") this.setInside(members, isPrivateName(target));
   }
 }
 
