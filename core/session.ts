@@ -18,6 +18,7 @@ import {
   type ChatError,
   type Frame,
   header,
+  isPrivateName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
@@ -32,11 +33,13 @@ import {
   textOf,
   timeOf,
 } from "./frames.ts";
+import { isOver, type RoomNews, roomNewsOf } from "./private_rooms.ts";
 import { retryAfterMs } from "./net/backoff.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
-import type { ReconnectingConnection } from "./net/reconnecting.ts";
+import { randomWord, type ReconnectingConnection } from "./net/reconnecting.ts";
+import { Nicks } from "./text/nicks.ts";
 import { Order } from "./order.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
@@ -59,6 +62,8 @@ export class ChatSession implements Owner {
   me: string;
   /** Whether we are a moderator. */
   isModerator = false;
+  /** The display names of those who are in a room with us. */
+  readonly nicks: Nicks = new Nicks();
   /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   /** The rooms that we are in; the one of the last {@linkcode use} is last. */
@@ -70,6 +75,7 @@ export class ChatSession implements Owner {
   #forgotten = false; // the session, by the server, since the loss
   readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
+  readonly #invitations = new Set<string>(); // that were told
   #stopped: Error | undefined; // the server has said that it stops
 
   /**
@@ -169,17 +175,21 @@ export class ChatSession implements Owner {
   }
 
   /**
-   * Joins a room.
+   * Joins a room; `isPrivate`: makes one that is for its members alone, to whose
+   * name the server adds something.
    *
    * @param show Gets the last messages, those before our time.
    */
   async join(
     name: string,
     show: (room: JoinedRoom, old: ChatMessage[]) => void,
+    { isPrivate = false } = {},
   ): Promise<void> {
+    // With the key it is made once, also if the answer is lost.
+    const headers = isPrivate ? { Private: "yes", Key: randomWord() } : {};
     await this.#holding(async () => {
-      await this.server.request("JOIN", [name]);
-      const room = this.find(name);
+      const answer = await this.server.request("JOIN", [name], headers);
+      const room = this.find(answer.args[0] ?? name);
       if (room) show(room, await this.#older(room.name, {}, room.since));
     });
   }
@@ -219,6 +229,7 @@ export class ChatSession implements Owner {
     this.#token = header(registered, "token") ?? "";
     this.me = registered.args[0] ?? this.me;
     this.isModerator = header(registered, "role") === MODERATOR;
+    this.nicks.registered(this.me, header(registered, "nick"));
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
@@ -356,14 +367,38 @@ export class ChatSession implements Owner {
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
-    if (presence) return this.view.presence(presence, timeOf(frame));
+    if (presence) {
+      return this.nicks.during(presence, () => {
+        this.view.presence(presence, timeOf(frame));
+      });
+    }
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    if (kind === "nick") {
+      for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
+      return;
+    }
+    const news = roomNewsOf(frame, this.me);
+    if (news) return this.#roomNews(news);
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
     this.server.leave(seconds * 1_000);
+  }
+
+  /** An invitation is told once, though the server repeats it. */
+  #roomNews(news: RoomNews): void {
+    const { kind, isMe, room } = news;
+    const known = this.find(room);
+    if (kind === "invited" && isMe) {
+      if (this.#invitations.has(room)) return;
+      this.#invitations.add(room);
+    } else if (isOver(news)) this.#invitations.delete(room);
+    this.view.roomNews?.(news); // which may be of the current room
+    if (!isOver(news)) return;
+    this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(room);
   }
 
   /** Something has changed: a user's role, or the list of the other servers. */
@@ -379,7 +414,10 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
-    if (lookAlike(name) !== lookAlike(asked)) return;
+    const isMade = isPrivateName(name) && !isPrivateName(asked);
+    const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
+    if (lookAlike(meant) !== lookAlike(asked)) return;
+    this.nicks.joined(name);
     const known = this.find(name);
     if (known) return this.view.joined(known, frame, true);
     const since = numberOf(frame, "last-id") ?? this.order.last;
@@ -392,6 +430,7 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     const known = this.find(name);
     this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(name);
     this.view.left?.(name, timeOf(frame));
   }
 }

@@ -5,7 +5,13 @@
  * @module
  */
 import type { ChatError, Frame } from "../protocol.ts";
-import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
+import type {
+  ChatMessage,
+  NickChange,
+  Presence,
+  RoleChange,
+} from "./frames.ts";
+import type { RoomNews } from "./private_rooms.ts";
 import type { Request } from "./net/connection.ts";
 
 /** A room that we are in. */
@@ -41,6 +47,10 @@ export interface SessionView {
   notice(text: string, at?: Date): void;
   /** A user is a moderator now, or none any more. */
   role?(change: RoleChange): void;
+  /** A user has another display name, or none any more. */
+  nick?(change: NickChange): void;
+  /** Something has happened in a private room; we are still in it, if we were. */
+  roomNews?(news: RoomNews): void;
   /** A CALL, ACCEPT or DECLINE of another user. */
   call(frame: Frame): void;
   /** We are in a room; `again` after a reconnect. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type CommandClient, roomNamed } from "../../../core/commands.ts";
+import { type CommandClient, roomNamed } from "../../../core/command_client.ts";
 import type { ChatMessage } from "../../../core/frames.ts";
 import {
   ConnectionError,
@@ -17,7 +17,9 @@ import {
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
+import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
 import type { Resumable } from "../../../core/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
@@ -93,6 +95,11 @@ export class Chat implements CommandClient {
   /** See {@linkcode CommandClient}. */
   get isModerator(): boolean {
     return this.#session.isModerator;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.#session.nicks;
   }
 
   /** Whether there is no connection, for now or for good. */
@@ -211,9 +218,11 @@ export class Chat implements CommandClient {
    * @param word With or without `#`.
    * @param quietly Whether it is not to be shown.
    */
-  async join(word: string, { quietly = false } = {}): Promise<void> {
+  async join(words: string, { quietly = false } = {}): Promise<void> {
+    const { word, isPrivate } = readJoin(words);
     const name = roomNamed(word);
     if (!name) return this.watcher.told(invalidRoom(word));
+    if (isPrivate) return await this.#makePrivate(name);
     const room = this.conversations.open("room", name); // before messages come
     if (this.#session.find(name)) return this.show(room);
     const isLater = !quietly && this.isAway;
@@ -231,6 +240,18 @@ export class Chat implements CommandClient {
       else if (isLater) this.watcher.told(`You joined ${room.target}`, true);
       this.refreshRooms();
       this.#try(() => this.#askOlder(room));
+    });
+  }
+
+  /** Makes a private room, to whose name the server adds something. */
+  async #makePrivate(name: string): Promise<void> {
+    await this.#try(async () => {
+      await this.#session.join(name, ({ name }) => {
+        const room = this.conversations.open("room", name); // it is new
+        room.note("answer", madeText(name));
+        this.show(room);
+      }, { isPrivate: true });
+      this.refreshRooms();
     });
   }
 
@@ -338,7 +359,9 @@ export class Chat implements CommandClient {
   /** Shows the rooms, and how many users are in each. */
   async showRooms(): Promise<void> {
     await this.refreshRooms();
-    this.answer(this.rooms.map(({ name, members }) => `${name} (${members})`));
+    this.answer(
+      this.rooms.map(({ name, members }) => `${roomText(name)} (${members})`),
+    );
   }
 
   /** Requests the list of users in a conversation. */

@@ -6,7 +6,9 @@
  */
 import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
+import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
@@ -14,10 +16,12 @@ import {
   accountLost,
   connectedAgain,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RESTARTED,
   roleText,
 } from "../../../core/text/sentences.ts";
+import { header, isPrivateName } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Conversations, MANY_USERS } from "./conversations.ts";
@@ -32,6 +36,7 @@ interface Receiver {
   readonly server: ReconnectingConnection;
   readonly watcher: Watcher;
   readonly declines: DeclineLimit;
+  readonly nicks: Nicks;
   state: "connecting" | "connected" | "reconnecting" | "ended";
   why: string;
   lastSender: string | undefined;
@@ -74,21 +79,48 @@ export function viewOf(chat: Receiver): SessionView {
     presence: (presence, at) => {
       // A crowded room reports us, too.
       const news = (name: string) => name !== chat.me && !chat.ignores(name);
-      chat.conversations.notePresence(presence, news, at);
+      const labelOf = (name: string) => chat.nicks.labelOf(name);
+      chat.conversations.notePresence(presence, { news, labelOf, at });
     },
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
+    },
+    nick: (change) => {
+      const { name } = change;
+      if (name === chat.me || chat.ignores(name)) return; // we are answered
+      const text = nickText(change, chat.nicks.labelOf(name));
+      for (const one of chat.conversations.list) {
+        if (one.has(name)) one.note("event", text);
+      }
     },
     notice: (text, at) => {
       const line = operatorNotice(text, at);
       chat.current.note("event", line, { apart: true }); // to be read later
       told(line);
     },
+    roomNews: (news) => {
+      const { by = "", kind, isMe } = news;
+      if (kind === "invited" && isMe && chat.ignores(by)) return;
+      const text = roomNewsText(news);
+      const room = chat.conversations.find("room", news.room);
+      if (room && kind === "owner") room.owner = news.user;
+      if (room && isOver(news)) chat.expelled(room, new Error(text));
+      else {
+        (room ?? chat.current).note("event", text, { apart: true });
+        if (isMe) told(text);
+      }
+      chat.refreshRooms();
+    },
     call: (frame) => takeCall(chat, frame),
     joined: ({ name, since }, answer, again) => {
-      const room = chat.conversations.find("room", name);
+      // One that we make gets its name from the server.
+      const room = chat.conversations.find("room", name) ??
+        (isPrivateName(name) && !again
+          ? chat.conversations.open("room", name)
+          : undefined);
       if (!room) return;
+      room.owner = header(answer, "owner") ?? "";
       room.members = numberOf(answer, "members") ?? (room.members || 1);
       if (again) return;
       room.target = name;
