@@ -31,6 +31,7 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
+import { listenToNick } from "./nick.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
 /** The key under which a tab stores the state for the next page. */
@@ -183,6 +184,9 @@ export class ChatPage {
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
     });
     this.#listenToDialog();
+    listenToNick(this.#chat, (element, type, act) => {
+      this.#on(element, type, act);
+    });
   }
 
   #listenToButtons(): void {
@@ -399,7 +403,7 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members, gone } = current;
-    const name = nameOf(current);
+    const name = nameOf(current, this.#chat.nicks);
     const subtitles = {
       all: "connected now",
       user: gone ? "private, away" : "private",
