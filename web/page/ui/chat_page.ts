@@ -30,6 +30,7 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
+import { listenToNick } from "./nick.ts";
 import { OwnDialog } from "./own.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
@@ -183,6 +184,9 @@ export class ChatPage {
     this.#on(window, "pageshow", ({ persisted }) => {
       // The browser has kept the page, but not its connections.
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
+    });
+    listenToNick(this.#chat, (element, type, act) => {
+      this.#on(element, type, act);
     });
   }
 
@@ -372,7 +376,7 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members, gone } = current;
-    const name = nameOf(current);
+    const name = nameOf(current, this.#chat.nicks);
     const subtitles = {
       all: "connected now",
       user: gone ? "private, away" : "private",
