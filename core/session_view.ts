@@ -5,7 +5,12 @@
  * @module
  */
 import type { ChatError, Frame } from "../protocol.ts";
-import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
+import type {
+  ChatMessage,
+  NickChange,
+  Presence,
+  RoleChange,
+} from "./frames.ts";
 import type { RoomNews } from "./private_rooms.ts";
 import type { Request } from "./net/connection.ts";
 
@@ -42,6 +47,8 @@ export interface SessionView {
   notice(text: string, at?: Date): void;
   /** A user is a moderator now, or none any more. */
   role?(change: RoleChange): void;
+  /** A user has another display name, or none any more. */
+  nick?(change: NickChange): void;
   /** Something has happened in a private room; we are still in it, if we were. */
   roomNews?(news: RoomNews): void;
   /** A CALL, ACCEPT or DECLINE of another user. */

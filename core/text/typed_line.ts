@@ -182,6 +182,11 @@ export const COMMANDS = {
     offline: true,
     terminalOnly: USE_CARDS,
   },
+  nick: {
+    more: true,
+    usage: "[DISPLAY NAME | off]",
+    help: "Set a display name, in any script; alone: show it",
+  },
   invite: {
     more: true,
     usage: "NAME [ROOM]",
@@ -205,6 +210,16 @@ export const COMMANDS = {
   signup: {
     usage: "",
     help: "Create an account for your name, with a password",
+  },
+  password: {
+    more: true,
+    usage: "",
+    help: "Change the password of your account",
+  },
+  unregister: {
+    more: true,
+    usage: "",
+    help: "Delete your account, and quit",
   },
   clear: {
     more: true,

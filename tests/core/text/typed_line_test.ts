@@ -125,8 +125,8 @@ Deno.test("the help has every command of the client that asks, and no other", ()
   ];
   const ofWeb = [
     ...["help", "join", "leave", "rooms", "list", "who", "msg", "reply"],
-    ...["ignore", "unignore", "invite", "remove", "owner", "close"],
-    ...["signup", "ping"],
+    ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
+    ...["signup", "password", "unregister", "ping"],
   ];
   assertEquals(names(false, true), Object.keys(COMMANDS));
   assertEquals(

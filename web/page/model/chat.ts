@@ -17,6 +17,7 @@ import {
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
@@ -94,6 +95,11 @@ export class Chat implements CommandClient {
   /** See {@linkcode CommandClient}. */
   get isModerator(): boolean {
     return this.#session.isModerator;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.#session.nicks;
   }
 
   /** Whether there is no connection, for now or for good. */
@@ -366,6 +372,17 @@ export class Chat implements CommandClient {
     await this.#try(async () =>
       conversation.setPeople(await listPeople(this.server, target))
     );
+  }
+
+  /** Gives our account another password. */
+  async changePassword(from: string, to: string): Promise<void> {
+    await this.signIn.changePassword(this.server, this.me, { from, to });
+    this.watcher.changed();
+  }
+
+  /** Deletes our account, which ends the chat. */
+  async unregister(password: string): Promise<void> {
+    await this.signIn.unregister(this.server, this.me, password);
   }
 
   /** Makes our name an account. */

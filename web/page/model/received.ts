@@ -8,6 +8,7 @@ import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
@@ -15,6 +16,7 @@ import {
   accountLost,
   connectedAgain,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RESTARTED,
   roleText,
@@ -34,6 +36,7 @@ interface Receiver {
   readonly server: ReconnectingConnection;
   readonly watcher: Watcher;
   readonly declines: DeclineLimit;
+  readonly nicks: Nicks;
   state: "connecting" | "connected" | "reconnecting" | "ended";
   why: string;
   lastSender: string | undefined;
@@ -76,11 +79,20 @@ export function viewOf(chat: Receiver): SessionView {
     presence: (presence, at) => {
       // A crowded room reports us, too.
       const news = (name: string) => name !== chat.me && !chat.ignores(name);
-      chat.conversations.notePresence(presence, news, at);
+      const labelOf = (name: string) => chat.nicks.labelOf(name);
+      chat.conversations.notePresence(presence, { news, labelOf, at });
     },
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
+    },
+    nick: (change) => {
+      const { name } = change;
+      if (name === chat.me || chat.ignores(name)) return; // we are answered
+      const text = nickText(change, chat.nicks.labelOf(name));
+      for (const one of chat.conversations.list) {
+        if (one.has(name)) one.note("event", text);
+      }
     },
     notice: (text, at) => {
       const line = operatorNotice(text, at);

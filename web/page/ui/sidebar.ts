@@ -62,14 +62,14 @@ export class Sidebar {
   }
 
   #drawConversations(): void {
-    const { conversations: { sorted }, current } = this.#chat;
+    const { conversations: { sorted }, current, nicks } = this.#chat;
     const listed = Map.groupBy(sorted, ({ kind }) => kind === "user");
     for (const [id, isUser] of [["rooms", false], ["private", true]] as const) {
       const rows = (listed.get(isUser) ?? []).map((one) => {
         const person = isUser ? one.target : undefined;
         const item = this.#item(
-          `${one.kind} ${one.target}`,
-          nameOf(one),
+          `${one.kind} ${one.target} ${nameOf(one, nicks)}`,
+          nameOf(one, nicks),
           () => this.#chat.show(one),
           person,
         );
@@ -102,7 +102,7 @@ export class Sidebar {
   }
 
   #drawPeople(): void {
-    const { current, me } = this.#chat;
+    const { current, me, nicks } = this.#chat;
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
@@ -113,13 +113,13 @@ export class Sidebar {
     }[current.kind];
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
-      const shown = sanitizeName(name) + (name === me ? " (you)" : "");
+      const shown = nicks.labelOf(name) + (name === me ? " (you)" : "");
       const moderates = this.#chat.isModerator && !isModerator && name !== me;
       const actions = [
         ...name === me ? [] : this.#memberships(name),
         ...moderates ? ACTIONS : [],
       ];
-      const key = `person ${name} ${isModerator} ${actions.join()}`;
+      const key = `person ${shown} ${isModerator} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
       if (isModerator) item.setInside("moderator");
@@ -151,7 +151,7 @@ export class Sidebar {
     actions: readonly Action[],
   ): HTMLElement {
     const deed = moderates ? "Moderate" : "Actions for";
-    const shown = sanitizeName(name);
+    const shown = this.#chat.nicks.labelOf(name);
     const menu = make(
       "details",
       { className: "actions" },
@@ -264,7 +264,7 @@ export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
   picture.textContent = sanitizeName(chat.me).slice(0, 1);
   colour(picture, chat.me);
-  byId("me").textContent = byId("me").title = sanitizeName(chat.me);
+  byId("me").textContent = byId("me").title = chat.nicks.labelOf(chat.me);
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.isModerator
