@@ -216,6 +216,16 @@ export const COMMANDS = {
     usage: "[end NUMBER]",
     help: "List the devices of your account, or end one",
   },
+  password: {
+    more: true,
+    usage: "",
+    help: "Change the password of your account",
+  },
+  unregister: {
+    more: true,
+    usage: "",
+    help: "Delete your account, and quit",
+  },
   clear: {
     more: true,
     usage: "",
