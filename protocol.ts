@@ -52,9 +52,11 @@ export const ERRORS = {
   117: "Removed", // by the operator, or by the user's newer connection; closes
   118: "Direct refused", // a two-socket client, or the user itself
   119: "Not stored", // the server cannot store it: the disk is full, for example
-  120: "Muted", // the user can read and not send
+  120: "Muted", // the user can read and not send, here or at all
   121: "No account", // a sign-in to a name that has none
-  122: "Not allowed", // a command of a moderator, by another user
+  122: "Not allowed", // a command of a moderator or an owner, by another user
+  123: "Code required", // the name waits for a code of the operator's
+  124: "Too many devices", // of one account
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -64,12 +66,12 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The client's verbs, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER SIGNUP LOGIN PROVE JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE PASSWORD UNREGISTER JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE DEVICES READ INVITE SET NICK CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
 /** The server's verbs, besides answers that repeat the verb of the request. */
 export type ServerVerb = Words<
-  "REGISTERED CHALLENGE JOINED LEFT SENT MODERATED CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
+  "REGISTERED CHALLENGE JOINED LEFT SENT MODERATED INVITED CHANGED NICKED CALLING ACCEPTED DECLINED BYE ERROR FORWARD NOTICE"
 >;
 
 /** The words of a text, as a union of types. */
@@ -465,7 +467,12 @@ export function isUserName(name: string): boolean {
 
 /** Whether `name` is a valid name of a room, with `#`. */
 export function isRoomName(name: string): boolean {
-  return /^#[A-Za-z0-9_-]{1,32}$/.test(name);
+  return /^#[A-Za-z0-9_-]{1,32}(\.[A-Za-z0-9]{4})?$/.test(name);
+}
+
+/** Whether the room of that valid name is private: no other name has a dot. */
+export function isPrivateName(name: string): boolean {
+  return name.includes(".");
 }
 
 /** The kind of a SEND's target; undefined if it is invalid. */

@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { DEFAULT_ROOM, isRoomName, lookAlike } from "../protocol.ts";
-import { textOf } from "./frames.ts";
+import { lookAlike } from "../protocol.ts";
+import { type CommandClient, roomNamed } from "./command_client.ts";
+import { rowsOf, textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
-import { listPeople, listRooms } from "./requests.ts";
+import { awayLines, PRIVATE_COMMANDS } from "./private_rooms.ts";
+import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
@@ -16,31 +18,6 @@ import {
   readPrivate,
   type RunCommand,
 } from "./text/typed_line.ts";
-
-/** What a command needs of a client. */
-export interface CommandClient {
-  /** To the server. */
-  readonly server: Requester;
-  /** The room that messages go to, with `#`; undefined in none. */
-  readonly room: string | undefined;
-  /** Whether it is the web client, which has fewer commands. */
-  readonly isWeb: boolean;
-  /** Whether we are a moderator, who has more commands. */
-  readonly isModerator: boolean;
-  /** Sends a message to a user, or to `ALL`; `"kept"` if it cannot be sent. */
-  sendTo(to: string, text: string): void | "kept";
-  /** Shows the rooms, and how many users are in each. */
-  showRooms(): Promise<void> | void;
-  /** Shows what a command found out. */
-  answer(lines: readonly string[]): void;
-}
-
-/** The room that was typed, with or without `#`; nothing: the default room. */
-export function roomNamed(word: string): string | undefined {
-  const bare = word.trim().replace(/^#/, "");
-  const name = bare === "" ? DEFAULT_ROOM : `#${bare}`;
-  return isRoomName(name) ? name : undefined;
-}
 
 /**
  * What `/who` shows of a room without members: whether it exists, or the user of
@@ -65,6 +42,25 @@ function moderate(name: ModeratorCommandName): RunCommand<CommandClient> {
   };
 }
 
+/** The devices of an account, as lines of the server have them. */
+function deviceLines(rows: readonly [string, string][]): string[] {
+  return [
+    `Connected devices of your account: ${rows.length}`,
+    ...rows.map(([number, rest]) => {
+      const [since = "", address = "", state = "", ...client] = rest.split(" ");
+      const at = new Date(since);
+      const words = [
+        `  ${number}`,
+        Number.isNaN(at.getTime()) ? "" : `since ${at.toLocaleString()}`,
+        `at ${address}`,
+        client.join(" "),
+        state === "this" ? "(this one)" : state === "lost" ? "(away)" : "",
+      ];
+      return sanitize(words.filter((word) => word !== "").join("  "));
+    }),
+  ];
+}
+
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {
@@ -77,7 +73,7 @@ export const SHARED_COMMANDS = {
     client.answer([
       `In ${client.room} (${people.length}):`,
       ...people.map(({ name, details: [address = ""] }) =>
-        `  ${name} <${address}>`
+        `  ${client.nicks.labelOf(name)} <${address}>`
       ),
     ]);
   },
@@ -85,21 +81,23 @@ export const SHARED_COMMANDS = {
     const isAll = rest.toLowerCase() === "all" || (!rest && !client.room);
     const room = isAll ? "ALL" : roomNamed(rest || client.room!);
     if (!room) return "usage";
-    const people = await listPeople(client.server, room);
-    const found = people.length === 0
+    const all = await listMembers(client.server, room);
+    const people = all.filter((one) => !isAway(one));
+    const found = all.length === 0
       ? await userOrRoom(client.server, room)
       : undefined;
     if (found) return client.answer([found]);
-    const width = people.reduce((most, { name }) => {
-      return Math.max(most, name.length);
-    }, 0);
+    const labels = people.map(({ name }) => client.nicks.labelOf(name));
+    const width = Math.max(...labels.map(({ length }) => length));
     client.answer([
       `${isAll ? "Connected" : `In ${room}`}: ${people.length}`,
-      ...people.map(({ name, details }) =>
-        `  ${name.padEnd(width)}  ${details.join(" ")}`
+      ...people.map(({ details }, index) =>
+        `  ${labels[index]!.padEnd(width)}  ${details.join(" ")}`
       ),
+      ...awayLines(all),
     ]);
   },
+  ...PRIVATE_COMMANDS,
   msg(client, rest) {
     const read = readPrivate(rest);
     return read ? client.sendTo(read.to, read.text) : "usage";
@@ -108,6 +106,24 @@ export const SHARED_COMMANDS = {
   reply(client, rest): void | "usage" {
     if (rest === "") return "usage";
     client.answer(["You have no private message to reply to"]);
+  },
+  async nick(client, rest) {
+    const { nicks, server } = client;
+    if (rest === "") {
+      const now = nicks.own === undefined
+        ? "You have no display name"
+        : `You are shown as ${nicks.ownLabel}`;
+      return client.answer([
+        `${now}; /nick NAME sets one, /nick off removes it`,
+      ]);
+    }
+    const wanted = rest.toLowerCase() === "off" ? "" : rest;
+    await nicks.take(server, wanted);
+    client.answer([
+      nicks.own === undefined
+        ? "You have no display name now"
+        : `You are shown as ${nicks.ownLabel} now`,
+    ]);
   },
   users: moderate("users"),
   kick: moderate("kick"),
@@ -119,6 +135,13 @@ export const SHARED_COMMANDS = {
   unblock: moderate("unblock"),
   say: moderate("say"),
   forget: moderate("forget"),
+  async devices(client, rest): Promise<void | "usage"> {
+    const [, number] = /^(?:end +#?(\d{1,2}))?$/.exec(rest) ?? [];
+    if (rest !== "" && number === undefined) return "usage";
+    const words = number === undefined ? [] : ["end", number];
+    const answer = await client.server.request("DEVICES", words);
+    client.answer(deviceLines(rowsOf(answer)));
+  },
   async ping(client) {
     const start = performance.now();
     await client.server.request("PING");

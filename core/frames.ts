@@ -51,6 +51,8 @@ export interface Presence {
   readonly members: number | undefined;
   /** Why they are offline; may be empty. */
   readonly reason: string;
+  /** The display names of those who joined, by name. */
+  readonly nicks: ReadonlyMap<string, string>;
 }
 
 /** What `notice` tells about users; undefined for another NOTICE. */
@@ -60,14 +62,24 @@ export function presenceOf(notice: Frame): Presence | undefined {
     return undefined;
   }
   const user = header(notice, "user");
+  const rows = user === undefined
+    ? rowsOf(notice).map(([name, rest]) => [name, afterAddress(rest)] as const)
+    : [[user, header(notice, "nick") ?? ""] as const];
   return {
     kind,
-    users: user === undefined ? rowsOf(notice).map(([name]) => name) : [user],
+    users: rows.map(([name]) => name),
+    nicks: new Map(rows.filter(([, nick]) => nick !== "")),
     from: header(notice, "from"),
     room: header(notice, "room") ?? "",
     members: numberOf(notice, "members"),
     reason: header(notice, "reason") ?? "",
   };
+}
+
+/** What follows the address in a line of those who joined. */
+function afterAddress(rest: string): string {
+  const space = rest.indexOf(" ");
+  return space < 0 ? "" : rest.slice(space + 1);
 }
 
 /** The role of users who may use MODERATE. */
@@ -91,6 +103,16 @@ export function roleOf(notice: Frame, me: string): RoleChange | undefined {
   return { name, isModerator, isMe: lookAlike(name) === lookAlike(me) };
 }
 
+/** A user has another display name. */
+export interface NickChange {
+  /** The user's name. */
+  readonly name: string;
+  /** Undefined: none any more. */
+  readonly nick: string | undefined;
+  /** The one before. */
+  readonly before: string | undefined;
+}
+
 /** A message of a user. */
 export interface ChatMessage {
   /** Undefined for what a version 1 server forwards. */
@@ -107,6 +129,13 @@ export interface ChatMessage {
   readonly own: boolean;
   /** For how many users it was queued; undefined of a message to us. */
   readonly recipients?: number | undefined;
+}
+
+/** With whom a private message was exchanged: the user who is not us. */
+export function otherOf(
+  { from, to, own }: Pick<ChatMessage, "from" | "to" | "own">,
+): string {
+  return own ? to : from;
 }
 
 /** The message in a FORWARD to `me`, or in the SENT that answers `request`. */

@@ -18,6 +18,7 @@ import {
   type ChatError,
   type Frame,
   header,
+  isPrivateName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
@@ -27,20 +28,24 @@ import {
   MODERATOR,
   numberOf,
   OPERATOR,
+  type Presence,
   presenceOf,
   roleOf,
   textOf,
   timeOf,
 } from "./frames.ts";
+import { isOver, type RoomNews, roomNewsOf } from "./private_rooms.ts";
 import { retryAfterMs } from "./net/backoff.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
-import type { ReconnectingConnection } from "./net/reconnecting.ts";
+import { randomWord, type ReconnectingConnection } from "./net/reconnecting.ts";
+import { Nicks } from "./text/nicks.ts";
 import { Order } from "./order.ts";
-import { catchUp, register, rejoin } from "./rejoin.ts";
+import { ReadMarks } from "./session/read_marks.ts";
+import { catchUp, register, rejoin } from "./session/rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
-import { Absences, type Resumable } from "./resumable.ts";
+import { Absences, type Resumable } from "./session/resumable.ts";
 import type { JoinedRoom, SessionView } from "./session_view.ts";
 import type { SignIn } from "./sign_in.ts";
 import { slowedText } from "./text/sentences.ts";
@@ -59,6 +64,8 @@ export class ChatSession implements Owner {
   me: string;
   /** Whether we are a moderator. */
   isModerator = false;
+  /** The display names of those who are in a room with us. */
+  readonly nicks: Nicks = new Nicks();
   /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   /** The rooms that we are in; the one of the last {@linkcode use} is last. */
@@ -70,7 +77,12 @@ export class ChatSession implements Owner {
   #forgotten = false; // the session, by the server, since the loss
   readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
+  readonly #invitations = new Set<string>(); // that were told
   #stopped: Error | undefined; // the server has said that it stops
+  readonly #reads = new ReadMarks((target, id) => {
+    if (!this.signIn.owned || !this.server.registered) return;
+    this.server.request("READ", [target], { Id: id }).catch(() => {});
+  });
 
   /**
    * In no room, with everything held until we are registered as `me`; with
@@ -132,8 +144,14 @@ export class ChatSession implements Owner {
         await shown();
       }
     } finally {
+      this.#reads.close();
       this.order.flush();
     }
+  }
+
+  /** The user has read here what is with a target, up to the id of a message. */
+  seen(target: string, id: number): void {
+    if (this.signIn.owned) this.#reads.seen(target, id);
   }
 
   /** Takes what the server has sent. */
@@ -141,6 +159,7 @@ export class ChatSession implements Owner {
     switch (frame.verb) {
       case "REGISTERED": // which FORWARDs can follow at once
         this.#startedAfter ??= numberOf(frame, "last-id") ?? 0;
+        if (request?.verb === "PASSWORD") this.#token = header(frame, "token");
         break;
       case "FORWARD":
       case "SENT":
@@ -169,17 +188,21 @@ export class ChatSession implements Owner {
   }
 
   /**
-   * Joins a room.
+   * Joins a room; `isPrivate`: makes one that is for its members alone, to whose
+   * name the server adds something.
    *
    * @param show Gets the last messages, those before our time.
    */
   async join(
     name: string,
     show: (room: JoinedRoom, old: ChatMessage[]) => void,
+    { isPrivate = false } = {},
   ): Promise<void> {
+    // With the key it is made once, also if the answer is lost.
+    const headers = isPrivate ? { Private: "yes", Key: randomWord() } : {};
     await this.#holding(async () => {
-      await this.server.request("JOIN", [name]);
-      const room = this.find(name);
+      const answer = await this.server.request("JOIN", [name], headers);
+      const room = this.find(answer.args[0] ?? name);
       if (room) show(room, await this.#older(room.name, {}, room.since));
     });
   }
@@ -219,6 +242,7 @@ export class ChatSession implements Owner {
     this.#token = header(registered, "token") ?? "";
     this.me = registered.args[0] ?? this.me;
     this.isModerator = header(registered, "role") === MODERATOR;
+    this.nicks.registered(this.me, header(registered, "nick"));
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
@@ -241,9 +265,13 @@ export class ChatSession implements Owner {
       this.#absences.add({ after: this.order.last, upTo: lastId });
     }
     const hasRooms = this.rooms.length > 0;
-    await rejoin(connection, this.rooms, (room, error) => {
-      this.view.expelled(room, error); // which may have been the current one
-      this.rooms = this.rooms.filter((one) => one !== room);
+    for (const room of this.rooms) room.followed = false;
+    await rejoin(connection, this.rooms, {
+      isOwner: this.signIn.owned,
+      expelled: (room, error) => {
+        this.view.expelled(room, error); // which may have been the current one
+        this.rooms = this.rooms.filter((one) => one !== room);
+      },
     });
     // It came before any answer to a JOIN; without one, it may be on its way.
     if (known && hasRooms) this.#replayedTo = lastId;
@@ -330,8 +358,12 @@ export class ChatSession implements Owner {
   #take(frame: Frame, request?: Request): void {
     const message = this.#messageOf(frame, request);
     const show = () => {
-      if (message.from !== OPERATOR) this.view.message(message, request);
-      else this.view.notice(message.text, message.at);
+      if (message.from === OPERATOR) {
+        return this.view.notice(message.text, message.at);
+      }
+      this.view.message(message, request);
+      const isElsewhere = !request && message.own && message.to !== this.me;
+      if (isElsewhere && id) this.view.read?.(message.to, id);
     };
     const { id } = message;
     if (id === undefined) return show();
@@ -356,18 +388,45 @@ export class ChatSession implements Owner {
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
-    if (presence) return this.view.presence(presence, timeOf(frame));
+    if (presence && this.#follow(frame, presence)) return;
+    if (presence) {
+      return this.nicks.during(presence, () => {
+        this.view.presence(presence, timeOf(frame));
+      });
+    }
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    if (kind === "read") return this.#readElsewhere(frame);
+    if (kind === "nick") {
+      for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
+      return;
+    }
+    const news = roomNewsOf(frame, this.me);
+    if (news) return this.#roomNews(news);
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
     this.server.leave(seconds * 1_000);
   }
 
+  /** An invitation is told once, though the server repeats it. */
+  #roomNews(news: RoomNews): void {
+    const { kind, isMe, room } = news;
+    const known = this.find(room);
+    if (kind === "invited" && isMe) {
+      if (this.#invitations.has(room)) return;
+      this.#invitations.add(room);
+    } else if (isOver(news)) this.#invitations.delete(room);
+    this.view.roomNews?.(news); // which may be of the current room
+    if (!isOver(news)) return;
+    this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(room);
+  }
+
   /** Something has changed: a user's role, or the list of the other servers. */
   #set(frame: Frame): void {
+    if (header(frame, "room") !== undefined) return;
     const change = roleOf(frame, this.me);
     if (!change) return void this.server.tell(frame);
     if (change.isMe) this.isModerator = change.isModerator;
@@ -378,19 +437,45 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
-    if (lookAlike(name) !== lookAlike(asked)) return;
-    const known = this.find(name);
-    if (known) return this.view.joined(known, frame, true);
+    const isMade = isPrivateName(name) && !isPrivateName(asked);
+    const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
+    if (lookAlike(meant) !== lookAlike(asked)) return;
+    this.nicks.joined(name);
     const since = numberOf(frame, "last-id") ?? this.order.last;
+    const known = this.find(name);
+    if (known && !known.followed) return this.view.joined(known, frame, true);
     const room = { name, since };
-    this.rooms = [...this.rooms, room];
+    this.rooms = [...this.rooms.filter((one) => one !== known), room];
     this.view.joined(room, frame, false);
+  }
+
+  /** Another device has joined a room, or left it. @returns Whether it has. */
+  #follow(frame: Frame, { kind, room: name }: Presence): boolean {
+    const user = header(frame, "user") ?? "";
+    if (name === "" || lookAlike(user) !== lookAlike(this.me)) return false;
+    const known = this.find(name);
+    const since = Math.max(numberOf(frame, "last-id") ?? 0, this.order.last);
+    const room = known ?? { name, since, followed: true };
+    if (kind === "joined" && !known) this.rooms = [room, ...this.rooms];
+    else if (kind === "left" && known) {
+      this.rooms = this.rooms.filter((one) => one !== known);
+    } else return true;
+    this.view.moved?.(room, kind === "joined", frame);
+    return true;
+  }
+
+  #readElsewhere(frame: Frame): void {
+    const [target, id] = [header(frame, "to"), numberOf(frame, "id")];
+    if (target === undefined || id === undefined) return;
+    this.#reads.seenElsewhere(target, id);
+    this.view.read?.(target, id);
   }
 
   #left(frame: Frame): void {
     const name = frame.args[0] ?? "";
     const known = this.find(name);
     this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(name);
     this.view.left?.(name, timeOf(frame));
   }
 }

@@ -5,7 +5,13 @@
  * @module
  */
 import type { ChatError, Frame } from "../protocol.ts";
-import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
+import type {
+  ChatMessage,
+  NickChange,
+  Presence,
+  RoleChange,
+} from "./frames.ts";
+import type { RoomNews } from "./private_rooms.ts";
 import type { Request } from "./net/connection.ts";
 
 /** A room that we are in. */
@@ -14,6 +20,8 @@ export interface JoinedRoom {
   readonly name: string;
   /** Newer messages are ours to get; older ones we have, or never will. */
   since: number;
+  /** Another device of ours has joined it, and not we. */
+  followed?: boolean;
 }
 
 /** What a client draws. */
@@ -41,12 +49,23 @@ export interface SessionView {
   notice(text: string, at?: Date): void;
   /** A user is a moderator now, or none any more. */
   role?(change: RoleChange): void;
+  /** A user has another display name, or none any more. */
+  nick?(change: NickChange): void;
+  /** Something has happened in a private room; we are still in it, if we were. */
+  roomNews?(news: RoomNews): void;
   /** A CALL, ACCEPT or DECLINE of another user. */
   call(frame: Frame): void;
   /** We are in a room; `again` after a reconnect. */
   joined(room: JoinedRoom, answer: Frame, again: boolean): void;
   /** We have left a room, named as the server names it. */
   left?(room: string, at: Date): void;
+  /**
+   * On another device of ours, a room was joined, or left; so we are in it, or not
+   * any more.
+   */
+  moved?(room: JoinedRoom, isIn: boolean, notice: Frame): void;
+  /** On another device of ours, what is with a target was read, up to an id. */
+  read?(target: string, id: number): void;
   /** A room that we were in does not let us in again. */
   expelled(room: JoinedRoom, error: ChatError): void;
   /** The server has another journal, whose ids begin anew. */

@@ -20,9 +20,12 @@ import {
   throttledLog,
 } from "./net/clock.ts";
 import type { Transport, Wire } from "./net/connection.ts";
+import { follow } from "./chat/devices/follow.ts";
 import type { Alternates, Context, Settings } from "./session/session.ts";
 import type { Database } from "./journal/database.ts";
 import { Hub } from "./chat/hub.ts";
+import { unlessNotStored } from "./chat/not_stored.ts";
+import { onlyModerators } from "./chat/refusals.ts";
 import { ROOM_LIMITS } from "./chat/room_shares.ts";
 import type { ShareLimits } from "./chat/shares.ts";
 import { type LimitOptions, Limits } from "./limits/limits.ts";
@@ -106,8 +109,16 @@ export interface Server extends AsyncDisposable {
 /** How often crowded rooms are told of joins, and old messages are deleted. */
 const TICK_MS = 1_000;
 
-/** What is read before the first session, if there is any. */
-const READ_AT_START = ["accounts", "bans", "mutes", "moderators"] as const;
+/** Tables that are read before the first session, if they have rows, and the parts. */
+const READ_AT_START = [
+  ["accounts", "accounts"],
+  ["bans", "bans"],
+  ["mutes", "mutes"],
+  ["moderators", "moderators"],
+  ["private_rooms", "privateRooms"],
+  ["room_settings", "roomSettings"],
+  ["read_marks", "readMarks"],
+] as const;
 
 /** The answer to an operator who wants a copy without `--db`. */
 const NOTHING_STORED =
@@ -260,10 +271,11 @@ async function loadSessions(
     "./session/keepalive.ts"
   );
   try {
-    for (const table of READ_AT_START) {
+    for (const [table, part] of READ_AT_START) {
       // The log can have entries about what this server has none of yet.
-      if (cluster || storage?.has(table)) await context[table].load();
+      if (cluster || storage?.has(table)) await context[part].load();
     }
+    if (cluster || storage?.has("nicks")) await context.nicks.load();
   } catch (error) {
     throw storage!.explained(error); // it has the tables
   }
@@ -309,7 +321,7 @@ function createContext(
     ...{ lockoutMs: options.lockoutMs, cluster: options.cluster },
     acknowledgeWithinMs: options.acknowledgeWithinMs,
   });
-  const hub = createHub(parts, logLine, isLimited);
+  const hub = createHub(parts, logLine, options);
   const shared = storage?.shared;
   const journal = storage?.journal ??
     new MemoryJournal({ maxBytes: options.keep?.bytes });
@@ -328,6 +340,11 @@ function createContext(
       },
       now: now(),
       limits: sharedIf(isLimited, SESSION_LIMITS),
+      moved: (name, rooms) => follow(context, name, rooms),
+      goesOn: (name) => {
+        const user = hub.userNamed(name);
+        if (user && !user.peer.devices) hub.elsewhere?.moves(user);
+      },
     }),
     limits: new Limits({ ...options, stored: storedRateOf(options) }),
     floods: storage?.floods,
@@ -349,15 +366,31 @@ function createContext(
 }
 
 function createHub(
-  { accounts, bans, mutes }: LazyParts,
+  { accounts, bans, mutes, moderators, roomSettings }: LazyParts,
   log: (line: string, remote: string) => void,
-  isLimited: boolean,
+  { rates = DEFAULT_RATES, allBy = "all" }: ServerOptions,
 ): Hub {
+  const isLimited = hasShares(rates);
   return new Hub({
     muting: {
       entered: (name, remote) => mutes.loaded?.entered(name, remote),
       reason: (name, remote) => mutes.loaded?.reason(name, remote),
-      newcomer: (name) => mutes.loaded?.newcomer(name),
+      newcomer: (name) => {
+        mutes.loaded?.newcomer(name);
+        roomSettings.loaded?.newcomer(name);
+      },
+    },
+    roomRules: {
+      named: (name) => roomSettings.loaded?.of(name)?.room,
+      isQuiet: (room) => roomSettings.loaded?.of(room)?.quiet ?? false,
+      check: (user, room) => roomSettings.loaded?.check(user, room),
+      checkAll({ name, peer: { kind } }) {
+        const isFree = allBy === "all" ||
+          kind === "account" && moderators.loaded?.isModerator(name);
+        if (!isFree) throw onlyModerators();
+      },
+      ended: (room) =>
+        void roomSettings.loaded?.end(room).catch(unlessNotStored),
     },
     owned: (name) => accounts.loaded?.named(name)?.name,
     similar: (name) => accounts.loaded?.similar(name),
@@ -380,6 +413,7 @@ const DEFAULT_SETTINGS: Settings = {
   history: DEFAULT_HISTORY,
   requireLogin: false,
   moderators: [],
+  allBy: "all",
   registerWithinMs: 10_000,
   pingAfterMs: 30_000,
   idleAfterMs: 90_000,

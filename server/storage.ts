@@ -15,7 +15,7 @@ import { StartError } from "./journal/start_error.ts";
 import { SqliteJournal } from "./journal/sqlite_journal.ts";
 import { DEFAULT_KEEP } from "./limits/rates.ts";
 import { CLOCK, type Clock } from "./net/clock.ts";
-import { Floods } from "./session/floods.ts";
+import { Floods } from "./net/floods.ts";
 
 /** Options of {@linkcode openStorage}. */
 export interface StorageOptions {
@@ -42,7 +42,15 @@ export interface SharedLog {
 }
 
 /** Tables that are read at the start if they have rows. */
-export type ReadAtStart = "accounts" | "bans" | "mutes" | "moderators";
+export type ReadAtStart =
+  | "accounts"
+  | "bans"
+  | "mutes"
+  | "moderators"
+  | "read_marks"
+  | "room_settings"
+  | "private_rooms"
+  | "nicks";
 
 /** An open file. */
 export interface Storage extends Disposable {

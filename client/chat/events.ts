@@ -11,13 +11,21 @@ import {
 } from "../../protocol.ts";
 import {
   type ChatMessage,
+  type NickChange,
   type Presence,
   type RoleChange,
   timeOf,
 } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
+import {
+  isOver,
+  type RoomNews,
+  roomNewsText,
+  roomText,
+} from "../../core/private_rooms.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
+import type { Nicks } from "../../core/text/nicks.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,
@@ -25,6 +33,7 @@ import {
   connectedAgain,
   COURSE_WORDS,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RECONNECTING,
   RESTARTED,
@@ -48,6 +57,8 @@ export interface EventsOwner {
   readonly direct: LazyDirect;
   /** Under which name we are known. */
   readonly name: string;
+  /** The display names of users. */
+  readonly nicks: Nicks;
   /** Whether we are a moderator. */
   readonly isModerator: boolean;
   /** The room that plain lines go to; undefined in none. */
@@ -173,7 +184,9 @@ export class SessionEvents implements SessionView {
     const { messages } = this.#owner;
     const users = presence.users.filter((user) => !messages.ignores(user));
     if (users.length === 0) return;
-    this.#event(at, presenceText({ ...presence, users }));
+    const { nicks } = this.#owner;
+    const labelOf = (name: string) => nicks.labelOf(name);
+    this.#event(at, presenceText({ ...presence, users }, labelOf));
   }
 
   /** See {@linkcode SessionView}. */
@@ -184,6 +197,25 @@ export class SessionEvents implements SessionView {
   /** See {@linkcode SessionView}. */
   role(change: RoleChange): void {
     this.#owner.note(roleText(change));
+  }
+
+  /** See {@linkcode SessionView}. What is typed must not go to another room. */
+  roomNews(news: RoomNews): void {
+    const owner = this.#owner;
+    const { by, isMe, room } = news;
+    const isHidden = news.kind === "invited" && isMe && by !== undefined &&
+      owner.messages.ignores(by);
+    if (!isHidden) owner.note(roomNewsText(news));
+    if (isOver(news) && room === owner.room) owner.expelledFrom = room;
+    if (isOver(news)) owner.prompt();
+  }
+
+  /** See {@linkcode SessionView}. */
+  nick(change: NickChange): void {
+    const { messages, name, nicks } = this.#owner;
+    const { name: user } = change;
+    if (user === name || messages.ignores(user)) return; // we are answered
+    this.#owner.note(nickText(change, nicks.labelOf(user)));
   }
 
   /** See {@linkcode SessionView}. */
@@ -197,7 +229,7 @@ export class SessionEvents implements SessionView {
     const owner = this.#owner;
     const members = header(answer, "members");
     const others = members ? ` (${members} here)` : "";
-    this.#event(timeOf(answer), `you joined ${room.name}${others}`);
+    this.#event(timeOf(answer), `you joined ${roomText(room.name)}${others}`);
     if (!this.#wasInRoom && !owner.refused) owner.note(COURSE_WORDS);
     this.#wasInRoom = true;
     owner.use(room);
@@ -207,6 +239,16 @@ export class SessionEvents implements SessionView {
   left(room: string, at: Date): void {
     this.#event(at, `you left ${room}`);
     this.#owner.prompt();
+  }
+
+  /** See {@linkcode SessionView}. */
+  moved(room: JoinedRoom, isIn: boolean, notice: Frame): void {
+    const owner = this.#owner;
+    const deed = isIn ? "joined" : "left";
+    const text = `you ${deed} ${room.name} on another device`;
+    this.#event(timeOf(notice), text);
+    if (isIn && owner.room === room.name) owner.use(room);
+    owner.prompt();
   }
 
   /** See {@linkcode SessionView}. */

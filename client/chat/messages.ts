@@ -4,15 +4,21 @@
  *
  * @module
  */
-import { type ChatMessage, type Presence, textOf } from "../../core/frames.ts";
+import {
+  type ChatMessage,
+  otherOf,
+  type Presence,
+  textOf,
+} from "../../core/frames.ts";
+import { lookAlike } from "../../protocol.ts";
 import type { Request } from "../../core/net/connection.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
 import { CAME_WHILE_AWAY, namesText } from "../../core/text/sentences.ts";
 import type { Item } from "../view/view.ts";
 import type { IgnoredUsers } from "./ignored_users.ts";
 
-/** Of so many rooms the oldest message is known: ten times as many as allowed. */
-const MAX_ROOMS = 1_000;
+/** Of so many rooms and users the oldest message is known. */
+const MAX_TARGETS = 1_000;
 
 /** Limit of characters in private messages that are held back. */
 const MAX_HELD_CHARACTERS = 1_000_000;
@@ -32,7 +38,7 @@ export class Messages {
   readonly ignored: IgnoredUsers;
   readonly #echo: boolean;
   readonly #show: (item: Item) => void;
-  readonly #oldest = new Map<string, number>(); // id that was shown, by room
+  readonly #oldest = new Map<string, number>(); // id that was shown, by room or user
   #held: ChatMessage[] | undefined = []; // until they are shown
   #heldCharacters = 0; // in them
 
@@ -55,20 +61,26 @@ export class Messages {
 
   /** Shows a message, unless it is hidden; `old` for one of a history. */
   show(
-    { id, at, from, to, text, own }: ChatMessage,
+    message: ChatMessage,
     { isSent = false, old = false } = {},
   ): void {
+    const { id, at, from, to, text, own } = message;
     const isRoom = to.startsWith("#");
-    if (id !== undefined && isRoom) this.#mark(to, id);
-    if (this.ignores(from)) return;
     const isPrivate = !isRoom && to !== "ALL";
-    const isForUs = isPrivate && !isSent;
-    if (isForUs) this.answerTo(from);
-    if (own && !this.#echo && !old) return;
+    if (id !== undefined && to !== "ALL") {
+      this.#mark(isRoom ? to : otherOf(message), id);
+    }
+    if (this.ignores(from)) return;
+    const isOurs = isSent || own && to !== from;
+    const isForUs = isPrivate && !isOurs;
+    if (isForUs && !old) this.answerTo(from);
+    // What another device has sent was not typed here.
+    const isTyped = isSent || to === from;
+    if (own && isTyped && !this.#echo && !old) return;
     this.#show({
       kind: "message",
       at,
-      from: isPrivate && isSent ? "you" : from,
+      from: isPrivate && isOurs ? "you" : from,
       to: isForUs ? "you" : to,
       text,
       own,
@@ -102,9 +114,9 @@ export class Messages {
     this.repliesDirectly = directly;
   }
 
-  /** The id of the oldest message of `room` that was shown. */
-  oldestOf(room: string): number | undefined {
-    return this.#oldest.get(room.toLowerCase());
+  /** The id of the oldest message that was shown of a room, or with a user. */
+  oldestOf(target: string): number | undefined {
+    return this.#oldest.get(lookAlike(target));
   }
 
   /** Forgets which ids were shown: the server counts anew. */
@@ -117,11 +129,11 @@ export class Messages {
     return this.ignored.has(user);
   }
 
-  #mark(room: string, id: number): void {
-    const key = room.toLowerCase();
+  #mark(target: string, id: number): void {
+    const key = lookAlike(target);
     this.#oldest.set(key, Math.min(id, this.#oldest.get(key) ?? Infinity));
     const [first] = this.#oldest.keys();
-    if (this.#oldest.size > MAX_ROOMS) this.#oldest.delete(first!);
+    if (this.#oldest.size > MAX_TARGETS) this.#oldest.delete(first!);
   }
 }
 
@@ -136,9 +148,12 @@ export function typedAs(
 }
 
 /** Users who joined, left or went offline, as a line. */
-export function presenceText(presence: Presence): string {
+export function presenceText(
+  presence: Presence,
+  labelOf: (name: string) => string,
+): string {
   const { kind, users, from, room, reason } = presence;
-  const names = namesText(users.map(sanitizeName));
+  const names = namesText(users.map(labelOf));
   const address = from === undefined ? "" : ` <${from}>`;
   if (kind !== "offline") {
     return `${names} ${kind} ${sanitizeName(room)}${address}`;

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { ChatError } from "../../protocol.ts";
+import { ChatError, isPrivateName } from "../../protocol.ts";
 import type { Request } from "../../core/net/connection.ts";
 import {
   adviceOn,
@@ -17,7 +17,9 @@ import {
   withAdvice,
 } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
-import { type CommandClient, roomNamed } from "../../core/commands.ts";
+import { type CommandClient, roomNamed } from "../../core/command_client.ts";
+import type { Nicks } from "../../core/text/nicks.ts";
+import { madeText, readJoin } from "../../core/private_rooms.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
 import type { JoinedRoom } from "../../core/session_view.ts";
@@ -127,6 +129,11 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     return this.chat.isModerator;
   }
 
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.chat.nicks;
+  }
+
   /** The room that plain lines go to; undefined in none. */
   get room(): string | undefined {
     if (this.expelledFrom !== undefined) return undefined;
@@ -202,7 +209,10 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     if (item.kind === "message" && item.direct && item.to === "you") {
       this.messages.answerTo(item.from, true);
     }
-    this.#terminal.print(this.#view.format(item));
+    const shown = item.kind === "message"
+      ? { ...item, nick: this.nicks.of(item.from) }
+      : item;
+    this.#terminal.print(this.#view.format(shown));
   }
 
   /** Shows a line of our own. */
@@ -234,15 +244,19 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   }
 
   /** Makes `word` the current room, and joins it if need be. */
-  async join(word: string): Promise<void> {
+  async join(words: string): Promise<void> {
+    const { word, isPrivate } = readJoin(words);
     const name = roomNamed(word);
     if (!name) return this.showError(invalidRoom(word));
-    const known = this.chat.find(name);
-    if (known) {
+    const known = isPrivate ? undefined : this.chat.find(name);
+    if (known && !known.followed) {
       if (name === this.room) this.note(`You are in ${name} already`);
       return this.use(known);
     }
-    await this.chat.join(name, (_, old) => this.#events.old(old));
+    await this.chat.join(name, (room, old) => {
+      this.#events.old(old);
+      if (isPrivate) this.note(madeText(room.name));
+    }, { isPrivate });
   }
 
   /** Leaves a room; out of the last one, shows which there are. */
@@ -259,7 +273,8 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     const rooms = await listRooms(this.server);
     this.note("Rooms, and how many users are in each:");
     for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
-      this.show({ kind: "room", name, members: `${members}` });
+      const isPrivate = isPrivateName(name) ? ", \u{1f512} private" : "";
+      this.show({ kind: "room", name, members: `${members}${isPrivate}` });
     }
     const more = rooms.length - MAX_ROOMS_SHOWN;
     if (more > 0) this.note(`And ${more} more; Tab completes their names`);
@@ -268,23 +283,27 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   }
 
   /**
-   * Shows the last messages of the current room again; without a number, what
-   * came before the oldest that was shown.
+   * Shows the last messages of the current room again, or those exchanged with a
+   * user; without a number, what came before the oldest that was shown.
    */
-  async history(most: number | undefined): Promise<void> {
-    const { room } = this;
-    if (!room) throw new ChatError(109, "you are in no room");
+  async history(
+    most: number | undefined,
+    user?: string | undefined,
+  ): Promise<void> {
+    const target = user ?? this.room;
+    if (!target) throw new ChatError(109, "you are in no room");
     const before = most === undefined
-      ? this.messages.oldestOf(room)
+      ? this.messages.oldestOf(target)
       : undefined;
     const range = { most: most ?? OLDER_MESSAGES, before };
-    await this.chat.older(room, range, (old) => {
+    await this.chat.older(target, range, (old) => {
       this.#events.old(old);
       if (old.length > 0) return;
+      const where = user === undefined ? `in ${target}` : `with ${target}`;
       this.note(
         before === undefined
-          ? `No messages in ${room} yet`
-          : `No older messages in ${room}`,
+          ? `No messages ${where} yet`
+          : `No older messages ${where}`,
       );
     });
   }

@@ -28,8 +28,10 @@ import {
   frames,
   header,
   type Headers,
+  lookAlike,
   type RequestVerb,
   type ServerVerb,
+  targetKind,
 } from "../../protocol.ts";
 import {
   adviceOn,
@@ -346,6 +348,8 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   SIGNUP: "REGISTERED",
   LOGIN: "CHALLENGE",
   PROVE: "REGISTERED",
+  PASSWORD: "REGISTERED",
+  UNREGISTER: "BYE",
   JOIN: "JOINED",
   LEAVE: "LEFT",
   ROOMS: "ROOMS",
@@ -353,6 +357,11 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   SEND: "SENT",
   HISTORY: "HISTORY",
   MODERATE: "MODERATED",
+  DEVICES: "DEVICES",
+  READ: "READ",
+  INVITE: "INVITED",
+  NICK: "NICKED",
+  SET: "CHANGED",
   CALL: "CALLING",
   ACCEPT: "ACCEPTED",
   DECLINE: "DECLINED",
@@ -392,8 +401,15 @@ type End = readonly [kind: ConnectionErrorKind, what: string, advice: string];
 
 /** Whether `frame` is a message of the history that `asked` asks for. */
 function isPartOf(frame: Frame, asked: Request): boolean {
-  return asked.verb === "HISTORY" && frame.verb === "FORWARD" &&
-    header(frame, "to")?.toLowerCase() === asked.args[0]?.toLowerCase();
+  if (asked.verb !== "HISTORY" || frame.verb !== "FORWARD") return false;
+  const [of = "", to = ""] = [asked.args[0], header(frame, "to")];
+  const isTo = to.toLowerCase() === of.toLowerCase();
+  if (isTo || targetKind(of) !== "user") return isTo;
+  // Of a user: what the other has sent to us, and we to the other.
+  const [from = ""] = frame.args;
+  const other = lookAlike(of);
+  return targetKind(to) === "user" &&
+    [from, to].some((name) => lookAlike(name) === other);
 }
 
 const encoder = new TextEncoder();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RoleChange } from "../frames.ts";
+import type { NickChange, RoleChange } from "../frames.ts";
 
 /** What is wrong with the room name that was typed. */
 export function invalidRoom(typed: string): string {
@@ -60,6 +60,22 @@ export function roleText({ name, isModerator, isMe }: RoleChange): string {
   return `${is} ${isModerator ? "a moderator now" : "no moderator any more"}`;
 }
 
+/** A user is shown under another name; `label` is how the user is shown now. */
+export function nickText(
+  { name, nick }: Pick<NickChange, "name" | "nick">,
+  label: string,
+): string {
+  return nick === undefined
+    ? `${name} has no display name any more`
+    : `${name} is shown as ${label} now`;
+}
+
+/** The hint for a line to the display name of a user. */
+export function nickHint(label: string, name: string): string {
+  return `Nothing was sent: a display name is no receiver. ` +
+    `For ${label}, type @${name}: TEXT`;
+}
+
 /** After a reconnect to a server that has forgotten the account of `name`. */
 export function accountLost(name: string): string {
   return `${name} has no account here; /signup creates one`;
@@ -67,7 +83,28 @@ export function accountLost(name: string): string {
 
 /** The answer to a user who wants an account for `name`, and has it already. */
 export function alreadyAccount(name: string): string {
-  return `${name} is an account already. Its password cannot be changed yet.`;
+  return `${name} is an account already; /password changes its password`;
+}
+
+/** The answer to a guest who wants to change or delete an account. */
+export function noOwnAccount(name: string): string {
+  return `${name} has no account; /signup creates one`;
+}
+
+/** After another password. */
+export function passwordChanged(name: string): string {
+  return `The password of ${name} is changed. Other devices must sign in again.`;
+}
+
+/** After the own account was deleted. */
+export function accountDeleted(name: string): string {
+  return `The account ${name} is deleted, and the name is free`;
+}
+
+/** To a user whose name waits for a code. */
+export function needsCode(name: string): string {
+  return `${name} waits for a code of the operator. If it is yours, type the ` +
+    "code, and a new password; if not, choose another name.";
 }
 
 /** To a guest whose name has the account `owner`. */

@@ -72,8 +72,8 @@ export const COMMANDS = {
   },
   join: {
     aliases: ["j"],
-    usage: "ROOM",
-    help: "Join a room, or switch to one you are in",
+    usage: "ROOM [--private]",
+    help: "Join a room, or switch to it, or make a private one",
   },
   leave: {
     aliases: ["part"],
@@ -102,8 +102,8 @@ export const COMMANDS = {
     help: "Reply to the last private message",
   },
   history: {
-    usage: "[NUMBER]",
-    help: "Show the last messages again, or older ones",
+    usage: "[@NAME] [NUMBER]",
+    help: "Show older messages here, or those with a user",
     terminalOnly: "Scroll up to see older messages.",
   },
   ignore: {
@@ -182,9 +182,49 @@ export const COMMANDS = {
     offline: true,
     terminalOnly: USE_CARDS,
   },
+  nick: {
+    more: true,
+    usage: "[DISPLAY NAME | off]",
+    help: "Set a display name, in any script; alone: show it",
+  },
+  invite: {
+    more: true,
+    usage: "NAME [ROOM]",
+    help: "Let an account into this private room, or another of yours",
+  },
+  remove: {
+    more: true,
+    usage: "NAME",
+    help: "Take a member out of your private room; or yourself",
+  },
+  owner: {
+    more: true,
+    usage: "NAME",
+    help: "Pass your private room on to a member",
+  },
+  close: {
+    more: true,
+    usage: "ROOM",
+    help: "Close your private room, and delete its messages",
+  },
   signup: {
     usage: "",
     help: "Create an account for your name, with a password",
+  },
+  devices: {
+    more: true,
+    usage: "[end NUMBER]",
+    help: "List the devices of your account, or end one",
+  },
+  password: {
+    more: true,
+    usage: "",
+    help: "Change the password of your account",
+  },
+  unregister: {
+    more: true,
+    usage: "",
+    help: "Delete your account, and quit",
   },
   clear: {
     more: true,

@@ -28,6 +28,7 @@ import type {
   Reader,
   Room,
   RoomHistory,
+  RoomRules,
   User,
 } from "./user.ts";
 
@@ -52,19 +53,21 @@ export class Hub implements Output {
   // The same by their exact names, by which messages find their receivers.
   readonly #userBy = new Map<string, User>();
   readonly #roomBy = new Map<string, Room>();
+  readonly #rules: RoomRules | undefined;
   readonly #log: (line: string, remote: string) => void;
   #closed = false;
 
   /** An empty chat. */
   constructor(options: Partial<HubOptions> = {}) {
-    const { log = () => {}, now = Date.now, muting } = options;
+    const { log = () => {}, now = Date.now, muting, roomRules } = options;
     const { owned = unknown, similar = unknown, refusal = unknown } = options;
     const { roomLimits = ROOM_LIMITS, changesAtOnce = AT_ONCE } = options;
-    this.shares = new RoomShares(roomLimits, now);
+    this.shares = new RoomShares(roomLimits, now, roomRules);
     this.time = () => new Date(now()).toISOString();
     const members = this.members.bind(this);
     this.presence = new Presence(this.time, changesAtOnce, members);
     this.muting = new Muting(muting);
+    this.#rules = roomRules;
     this.#log = log;
     this.names = new UserNames({
       ...{ owned, refusal },
@@ -153,14 +156,15 @@ export class Hub implements Output {
   }
 
   /**
-   * Removes the user from the room, and tells the members.
+   * Removes the user from the room, and tells the members of the `change`, if it
+   * is to be told.
    *
    * @throws {ChatError} 109 if the user is not in it.
    */
-  leave(user: User, name: string): Room {
-    const room = this.#memberRoom(user, name, "leave");
+  leave(user: User, name: string, change: Change | null = LEFT): Room {
+    const room = this.memberRoom(user, name, "leave");
     this.elsewhere?.left(user, room);
-    this.#remove(room, user, { kind: "left" });
+    this.#remove(room, user, change);
     return room;
   }
 
@@ -169,17 +173,21 @@ export class Hub implements Output {
    * is shown, or `ALL`. A user with an account need not be connected.
    *
    * @throws {ChatError} 109 for a room of which the user is no member; 102 for a
-   * user who is not connected; 120 if the sender is muted.
+   * user who is not connected; 120 if the sender is muted, or has no voice there.
    */
   checkTarget(user: User, word: string): string {
     if (user.muted !== undefined) this.muting.check(user, "send");
-    if (this.#roomBy.get(word)?.members.has(user)) return word;
+    const room = this.#roomBy.get(word);
+    if (room?.members.has(user)) return this.#checked(user, room);
     if (this.#userBy.has(word)) return word;
     if (word.startsWith("#")) {
-      return this.#memberRoom(user, word, "send to").name;
+      return this.#checked(user, this.memberRoom(user, word, "send to"));
     }
     const kind = targetKind(word);
-    if (kind === "all") return "ALL";
+    if (kind === "all") {
+      this.#rules?.checkAll(user);
+      return "ALL";
+    }
     const receiver = kind &&
       (this.#users.get(word)?.name ?? this.elsewhere?.named(word)?.name ??
         this.names.owned(word));
@@ -203,6 +211,7 @@ export class Hub implements Output {
       if (acknowledgement !== false) recipients++;
       if (user.peer.congested) congested.push(user.peer);
     }
+    if (batch.to !== batch.from) sender?.peer.echo?.(batch, forwards);
     recipients += this.elsewhere?.delivered(batch, acknowledged) ?? 0;
     return { recipients, acknowledged, congested };
   }
@@ -231,22 +240,38 @@ export class Hub implements Output {
   #create(name: string, network: string, history: RoomHistory): Room {
     const known = isDefaultRoom(name)
       ? DEFAULT_ROOM
-      : history.roomName(name) ?? this.elsewhere?.roomName(name);
-    const room = { name: known ?? name, members: new Set<User>() };
+      : history.roomName(name) ?? this.elsewhere?.roomName(name) ??
+        this.#rules?.named(name);
+    const room = {
+      name: known ?? name,
+      members: new Set<User>(),
+      quiet: false,
+    };
+    room.quiet = this.#rules?.isQuiet(room.name) ?? false;
     this.shares.open(room.name, network, history);
     this.#rooms.add(room.name, room);
     this.#roomBy.set(room.name, room);
     return room;
   }
 
-  #memberRoom(user: User, name: string, deed: string): Room {
+  #checked(user: User, room: Room): string {
+    if (room.quiet) this.#rules?.check(user, room.name);
+    return room.name;
+  }
+
+  /**
+   * The room that `user` is in, for a deed.
+   *
+   * @throws {ChatError} 109 if the user is not in it.
+   */
+  memberRoom(user: User, name: string, deed: string): Room {
     const room = this.#rooms.get(name);
     if (room?.members.has(user)) return room;
     if (!isRoomName(name)) throw malformedRoom(name);
     throw notMember(name, deed);
   }
 
-  #remove(room: Room, user: User, change: Change): void {
+  #remove(room: Room, user: User, change: Change | null): void {
     room.members.delete(user);
     user.rooms.delete(room);
     const { remote } = user.peer;
@@ -258,9 +283,11 @@ export class Hub implements Output {
     this.shares.empty(room.name);
   }
 
-  #announce(room: Room, user: User, change: Change): void {
+  #announce(room: Room, user: User, change: Change | null): void {
     // A user who moves between servers stays in the room.
     if (this.elsewhere?.isIn(room.name, user.name)) return;
-    if (!this.#closed) this.presence.announce(room, user, change);
+    if (change && !this.#closed) this.presence.announce(room, user, change);
   }
 }
+
+const LEFT: Change = { kind: "left" };

@@ -30,9 +30,21 @@ export function checkRoomCount(name: string, rooms: number): void {
   );
 }
 
+/** The error for a private room that the user may know nothing of. */
+export function noSuchRoom(name: string, deed: string): ChatError {
+  const why = "there is no such private room, or you are no member of it";
+  return new ChatError(109, `Cannot ${deed} ${name}: ${why}`);
+}
+
 /** The error for a user who is not in the room. */
 export function notMember(name: string, deed: string): ChatError {
   return new ChatError(109, `Cannot ${deed} ${name}: you are not in it`);
+}
+
+/** The error for a user who cannot send to `ALL`. */
+export function onlyModerators(): ChatError {
+  const why = "on this server, only moderators can";
+  return new ChatError(120, `Cannot send to ALL: ${why}`);
 }
 
 /** The error for a header Key, of which this is said. */

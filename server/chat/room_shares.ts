@@ -6,15 +6,21 @@
  * in the place of the one of its own that is empty for longest, if no user was in
  * that for a day, and if no user of another network has ever joined it. If the
  * total is reached, the empty room that gives way is one of the network that has
- * most rooms. `#default` counts for no network.
+ * most rooms. `#default` counts for no network, and private rooms have limits of
+ * their own: see server/accounts/private_rooms.ts.
  *
  * @module
  */
-import { ChatError, DEFAULT_ROOM, lookAlike } from "../../protocol.ts";
+import {
+  ChatError,
+  DEFAULT_ROOM,
+  isPrivateName,
+  lookAlike,
+} from "../../protocol.ts";
 import { NameMap } from "./names/names.ts";
 import { unlessNotStored } from "./not_stored.ts";
 import { type ShareLimits, Shares } from "./shares.ts";
-import type { RoomKeeper, RoomOwner, StoredRoom } from "./user.ts";
+import type { RoomKeeper, RoomOwner, RoomRules, StoredRoom } from "./user.ts";
 
 /** Limits of the rooms that exist. */
 export const ROOM_LIMITS: ShareLimits = { perAddress: 500, total: 10_000 };
@@ -39,14 +45,20 @@ interface Room extends RoomOwner {
 /** See the top of the file. */
 export class RoomShares implements RoomKeeper {
   readonly #now: () => number;
+  readonly #rules: Pick<RoomRules, "ended"> | undefined;
   readonly #rooms = new NameMap<Room>();
   readonly #shares: Shares<Room>;
   readonly #elsewhere = new NameMap<true>(); // have members on other servers
   // Those that ended a moment ago: a message to one may be on its way to the file.
   readonly #ended = new Map<string, Room>();
 
-  /** No rooms; `now` gives milliseconds since the epoch. */
-  constructor(limits: ShareLimits, now: () => number) {
+  /** No rooms; `now` gives milliseconds since the epoch; `rules` are told. */
+  constructor(
+    limits: ShareLimits,
+    now: () => number,
+    rules?: Pick<RoomRules, "ended">,
+  ) {
+    this.#rules = rules;
     this.#shares = new Shares(limits);
     this.#now = now;
   }
@@ -54,7 +66,7 @@ export class RoomShares implements RoomKeeper {
   /** Adds rooms with history, the one whose newest message is oldest first. */
   restore(rooms: Iterable<StoredRoom>): void {
     for (const { name, network, isShared, at } of rooms) {
-      if (isDefaultRoom(name) || this.#rooms.get(name)) continue;
+      if (isUncounted(name) || this.#rooms.get(name)) continue;
       this.#add({ name, network, isShared, emptySince: at, hasHistory: true });
     }
   }
@@ -66,7 +78,7 @@ export class RoomShares implements RoomKeeper {
    * @throws {ChatError} 109 if none can give way.
    */
   open(name: string, network: string, history: Forgetful): void {
-    if (isDefaultRoom(name)) return;
+    if (isUncounted(name)) return;
     const known = this.#rooms.get(name);
     if (!known) this.#makeWay(name, network, history);
     const room = known ?? this.#add({ name, network, emptySince: Infinity });
@@ -98,7 +110,7 @@ export class RoomShares implements RoomKeeper {
    * meanwhile it gives way to no other.
    */
   occupy(name: string, isOccupied: boolean): void {
-    if (isDefaultRoom(name)) return;
+    if (isUncounted(name)) return;
     if (isOccupied) this.#elsewhere.add(name, true);
     else this.#elsewhere.delete(name);
     const room = this.#rooms.get(name);
@@ -114,7 +126,7 @@ export class RoomShares implements RoomKeeper {
 
   /** See {@linkcode RoomKeeper}. */
   keep(name: string, hasHistory: boolean, owner?: RoomOwner): void {
-    if (isDefaultRoom(name)) return;
+    if (isUncounted(name)) return;
     const room = this.#rooms.get(name);
     if (room) room.hasHistory = hasHistory;
     if (room && !hasHistory && !room.hasMembers) this.#end(room);
@@ -182,6 +194,7 @@ export class RoomShares implements RoomKeeper {
       if (!room || rests) throw tooMany(name, over);
       this.#rooms.delete(room.name);
       this.#shares.delete(room);
+      this.#rules?.ended(room.name);
       // What cannot be deleted now is there again after a restart.
       history.forget(room.name).catch(unlessNotStored);
     }
@@ -192,6 +205,11 @@ export class RoomShares implements RoomKeeper {
 export function isDefaultRoom(name: string): boolean {
   return name.length === DEFAULT_ROOM.length &&
     lookAlike(name) === DEFAULT_LOOK;
+}
+
+/** Those that are not of a network: private rooms have limits of their own. */
+function isUncounted(name: string): boolean {
+  return isPrivateName(name) || isDefaultRoom(name);
 }
 
 const DEFAULT_LOOK = lookAlike(DEFAULT_ROOM);

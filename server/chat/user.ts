@@ -27,8 +27,24 @@ export interface Peer extends Reader {
   readonly network: string;
   readonly kind: UserKind;
 
+  /** Which device of an account it is. */
+  readonly device?: number | undefined;
+  /** What of it outlives the connection. */
+  readonly resumable?: object;
+  /** The devices of an account that are connected here, if there are several. */
+  readonly devices?: readonly Peer[];
+
   /** Queues a NOTICE. `bytes` are shared. */
   notify(bytes: Uint8Array): void;
+
+  /**
+   * Queues a batch that the user sent, for the user's other devices. A guest has
+   * one.
+   */
+  echo?(batch: Batch, forwards: Uint8Array): void;
+
+  /** The peer without a device whose connection ended; undefined if none is left. */
+  without?(device: Peer): Peer | undefined;
 
   /**
    * Queues a batch: as `forwards`, which are shared, or made from `batch`.
@@ -46,7 +62,8 @@ export interface Peer extends Reader {
 export interface User {
   /** As it is shown; case is ignored for identity. */
   readonly name: string;
-  readonly peer: Peer;
+  /** All devices of an account together. */
+  peer: Peer;
   /** The user's rooms, and the newest message when each was joined. */
   readonly rooms: Map<Room, number>;
   /** Why the user cannot send; undefined if the user can. */
@@ -63,10 +80,25 @@ export interface MuteRules {
   newcomer(name: string): void;
 }
 
+/** These rules say who sends to rooms that are quiet. */
+export interface RoomRules {
+  /** The name of the room with settings that is `name` or looks like it. */
+  named(name: string): string | undefined;
+  /** Whether only some users send to the room. */
+  isQuiet(room: string): boolean;
+  /** @throws {ChatError} 120 if the room is quiet, and the user has no voice. */
+  check(user: User, room: string): void;
+  /** @throws {ChatError} 120 if the user cannot send to `ALL`. */
+  checkAll(user: User): void;
+  /** The room gave way to another. */
+  ended(room: string): void;
+}
+
 /** What a hub is made of. */
 export interface HubOptions
   extends Pick<NameRules, "owned" | "similar" | "refusal"> {
   readonly muting: MuteRules;
+  readonly roomRules: RoomRules;
   /** Gets a line for each user that joins or leaves a room, and where that user is. */
   log(line: string, remote: string): void;
   /** Gives milliseconds since the epoch. */
@@ -86,6 +118,8 @@ export interface Room {
   readonly name: string;
   /** In the order of joining. */
   readonly members: Set<User>;
+  /** Whether only some users send to it. */
+  quiet: boolean;
 }
 
 /** What the hub asks about the messages of rooms; a journal is one. */
@@ -114,6 +148,10 @@ export interface Signal {
   /** The name of the user who sends it. */
   readonly from: string;
   readonly headers: Headers;
+  /** The device of the account that sends it. */
+  readonly device?: number | undefined;
+  /** It is for all devices but this one. */
+  readonly but?: number | undefined;
 }
 
 /** A user of another server of the chat. */
@@ -133,6 +171,8 @@ export interface UserElsewhere {
 export interface Elsewhere {
   /** The user there of that name, or of one that looks like it. */
   named(name: string): UserElsewhere | undefined;
+  /** The servers where devices of a user are. */
+  serversOf(name: string): string[];
   /**
    * Whether a user there has the name, or one that looks like it. One who has moved,
    * or whose server is gone, is listed for a while and does not have it any more.
@@ -163,7 +203,7 @@ export interface Elsewhere {
   /** All rooms with members there, by name. */
   rooms(): Iterable<string>;
   /** Passes a signal on to a user there; it may be lost. */
-  pass(user: UserElsewhere, signal: Signal): void;
+  pass(user: Pick<UserElsewhere, "name" | "server">, signal: Signal): void;
   /** A user enters here. */
   entered(user: User): void;
   /** A user leaves the chat here; call it before the user leaves the rooms. */

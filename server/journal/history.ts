@@ -32,15 +32,38 @@ import {
 const HEADS_AT_ONCE = 64;
 
 /** A batch without its messages. */
-export interface Head extends Pick<Batch, "firstId" | "at" | "from" | "to"> {
+export interface Head
+  extends Pick<Batch, "firstId" | "at" | "from" | "to" | "device"> {
   /** The id of its last message. */
   readonly lastId: number;
+}
+
+/** Messages to a room; or to a user, of one sender. */
+export interface HistoryPart {
+  readonly to: string;
+  readonly from?: string;
+  /** Those after this id. */
+  readonly after: number;
 }
 
 /** A head, and how much is stored with it. */
 export interface SizedHead extends Head {
   /** About how much its bodies and its row take. */
   readonly bytes: number;
+}
+
+/** How the batches for a target are found, or those of the devices of a sender. */
+interface Search {
+  readonly next: StatementSync;
+  readonly heads: StatementSync;
+  readonly holding: StatementSync;
+}
+
+/** Some of the batches, and the id of the next one. */
+interface Queue {
+  readonly search: Search;
+  readonly key: string;
+  next: number;
 }
 
 /** Of a row without its bodies, in the table and the index. */
@@ -53,10 +76,10 @@ const ROW_BYTES = 80;
 export class MessageTable {
   readonly #database: Database;
   readonly #newestOf: StatementSync;
+  readonly #newestBetween: StatementSync;
   readonly #one: StatementSync;
-  readonly #nextOf: StatementSync;
-  readonly #headsOf: StatementSync;
-  readonly #holding: StatementSync;
+  readonly #to: Search;
+  readonly #fromDevices: Search;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
   readonly #keepLastId: StatementSync;
@@ -70,24 +93,33 @@ export class MessageTable {
   constructor(database: Database) {
     this.#database = database;
     const prepare = (sql: string) => database.prepare(sql);
-    const heads = "SELECT first_id, count, at, sender, target FROM messages";
+    const heads =
+      "SELECT first_id, count, at, sender, target, device FROM messages";
     this.#newestOf = prepare(
       `${heads} WHERE target = ? AND first_id < ?
        ORDER BY first_id DESC LIMIT ${HEADS_AT_ONCE}`,
     );
+    this.#newestBetween = prepare(
+      `${heads} WHERE ${PRIVATE} AND target = ? AND sender = ? AND first_id < ?
+       ORDER BY first_id DESC LIMIT ${HEADS_AT_ONCE}`,
+    );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
-    this.#nextOf = prepare(
-      "SELECT min(first_id) AS id FROM messages WHERE target = ? AND first_id > ?",
-    );
-    this.#headsOf = prepare(
-      `${heads} WHERE target = ? AND first_id >= ? AND first_id < ?
-       ORDER BY first_id LIMIT ${HEADS_AT_ONCE}`,
-    );
-    this.#holding = prepare(`
-      SELECT ifnull((SELECT max(first_id) FROM messages
-                     WHERE target = ?1 AND first_id <= ?2),
-                    (SELECT min(first_id) FROM messages
-                     WHERE target = ?1 AND first_id > ?2)) AS id`);
+    const search = (where: string): Search => ({
+      next: prepare(
+        `SELECT min(first_id) AS id FROM messages WHERE ${where} AND first_id > ?`,
+      ),
+      heads: prepare(
+        `${heads} WHERE ${where} AND first_id >= ? AND first_id < ?
+         ORDER BY first_id LIMIT ${HEADS_AT_ONCE}`,
+      ),
+      holding: prepare(`
+        SELECT ifnull((SELECT max(first_id) FROM messages
+                       WHERE ${where}1 AND first_id <= ?2),
+                      (SELECT min(first_id) FROM messages
+                       WHERE ${where}1 AND first_id > ?2)) AS id`),
+    });
+    this.#to = search("target = ?");
+    this.#fromDevices = search("device IS NOT NULL AND sender = ?");
     // SQLite knows the lengths without reading the bodies.
     this.#oldest = prepare(`
       SELECT first_id, count, at, sender, target,
@@ -115,15 +147,16 @@ export class MessageTable {
 
   /** See Journal.history; messages after `newestId` are still to be delivered. */
   async *page(
-    room: string,
-    { limit, after = 0, before = Infinity }: Page,
+    parts: readonly HistoryPart[],
+    { limit, after: least = 0, before = Infinity }: Page,
     newestId: number,
   ): AsyncGenerator<Uint8Array> {
     const end = Math.min(before, newestId + 1);
+    const after = Math.max(least, Math.min(...parts.map((part) => part.after)));
     const firstIds: number[] = [];
     let missing = limit;
     for (let next = end, isMore = true; isMore;) {
-      const heads = this.#newestOf.all(room, next).map(headOf);
+      const heads = this.#newestHeads(parts, next);
       for (const { firstId, lastId } of heads) {
         if (missing <= 0 || lastId <= after) break;
         firstIds.unshift(firstId);
@@ -134,32 +167,47 @@ export class MessageTable {
       if (isMore) yield NOTHING_FOUND;
     }
     const surplus = Math.max(0, -missing); // in the oldest batch
-    const least = Math.max(after, (firstIds[0] ?? 0) - 1 + surplus);
-    for (const firstId of firstIds) yield* this.#framesOf(firstId, least, end);
+    const first = Math.max(after, (firstIds[0] ?? 0) - 1 + surplus);
+    for (const firstId of firstIds) yield* this.#framesOf(firstId, first, end);
   }
 
   /**
    * See Journal.missed. What is meant for the user is found through the index by
    * target: to read every message would take too long in a busy server. The next
-   * batches of all targets are known, and the oldest of them is read.
+   * batches of all targets are known, and the oldest of them is read. What other
+   * devices of the user have sent is found by its sender.
    */
   async *missed(asked: Missed): AsyncGenerator<Uint8Array> {
     const query = folded(asked);
-    const { user, rooms, upTo } = query;
+    const { user, rooms, upTo, device, alone } = query;
     const queues = [user, "ALL", ...rooms.keys()].map((to) => {
       const after = Math.max(query.after, meantFor(query, { from: "", to }));
-      if (after >= upTo) return { to, next: Infinity };
-      return { to, next: idOf(this.#holding.get(to, after + 1)) };
+      return this.#queue(this.#to, to, { after, upTo });
     });
+    if (device !== undefined && !alone) {
+      const after = Math.max(query.after, query.since);
+      queues.push(this.#queue(this.#fromDevices, user, { after, upTo }));
+    }
     for (;;) {
       const [oldest, second] = twoOldest(queues);
       if (!oldest || oldest.next > upTo) return;
-      const end = Math.min(second?.next ?? Infinity, upTo + 1);
-      const rows = this.#headsOf.all(oldest.to, oldest.next, end);
+      // A batch to a room can be that of a device, too: then it is next in both.
+      const end = Math.max(
+        oldest.next + 1,
+        Math.min(second?.next ?? Infinity, upTo + 1),
+      );
+      const rows = oldest.search.heads.all(oldest.key, oldest.next, end);
       let found = false;
       for (const row of rows) {
         const head = headOf(row);
-        const after = Math.max(query.after, meantFor(query, head));
+        // Each batch is found once: own ones by their sender, or to oneself.
+        const isOwn = head.from.toLowerCase() === user.toLowerCase();
+        const isToUser = head.to.toLowerCase() === user.toLowerCase();
+        const isFound = (oldest.search === this.#fromDevices) ===
+          (isOwn && !isToUser);
+        const after = isFound
+          ? Math.max(query.after, meantFor(query, head))
+          : Infinity;
         const frames = this.#framesOf(head.firstId, after, upTo + 1);
         yield* frames;
         found ||= frames.length > 0;
@@ -168,8 +216,18 @@ export class MessageTable {
       const read = rows.length < HEADS_AT_ONCE
         ? end - 1
         : headOf(rows.at(-1)!).firstId;
-      oldest.next = idOf(this.#nextOf.get(oldest.to, read));
+      oldest.next = idOf(oldest.search.next.get(oldest.key, read));
     }
+  }
+
+  /** The batches for a target, or of a sender: where the first one is. */
+  #queue(
+    search: Search,
+    key: string,
+    { after, upTo }: { after: number; upTo: number },
+  ): Queue {
+    if (after >= upTo) return { search, key, next: Infinity };
+    return { search, key, next: idOf(search.holding.get(key, after + 1)) };
   }
 
   /** All batches, the oldest first. */
@@ -245,6 +303,19 @@ export class MessageTable {
     }));
   }
 
+  /** Some heads of these parts that begin before an id, the newest first. */
+  #newestHeads(parts: readonly HistoryPart[], before: number): Head[] {
+    const heads = parts.map(({ to, from, after }) =>
+      (from === undefined
+        ? this.#newestOf.all(to, before)
+        : this.#newestBetween.all(to, from, before))
+        .map(headOf).filter(({ lastId }) => lastId > after)
+    );
+    if (heads.length === 1) return heads[0]!;
+    return heads.flat().sort((a, b) => b.firstId - a.firstId)
+      .slice(0, HEADS_AT_ONCE);
+  }
+
   #framesOf(firstId: number, after: number, before: number): Uint8Array[] {
     if (after + 1 >= before) return [];
     const row = this.#one.get(firstId);
@@ -258,6 +329,9 @@ export class MessageTable {
     return frames;
   }
 }
+
+/** Of messages to users; the index of them has these very words. */
+const PRIVATE = "unicode(target) <> 35 AND target <> 'ALL'";
 
 /** From room to room through the index, which is faster than every message. */
 const ROOMS = `
@@ -328,5 +402,6 @@ function headOf(row: Record<string, SQLOutputValue>): Head {
     at: Number(row["at"]),
     from: String(row["sender"]),
     to: String(row["target"]),
+    device: typeof row["device"] === "number" ? row["device"] : undefined,
   };
 }

@@ -13,6 +13,7 @@ import {
   folded,
   forgetOldest,
   framesOf,
+  type HistoryOf,
   type Journal,
   KEY_LIFE_MS,
   meantFor,
@@ -46,7 +47,8 @@ const BYTES_AT_ONCE = 64 * 1024;
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
 
 /** A batch that was handed on. */
-interface StoredBatch extends Series, Pick<Batch, "from" | "to" | "firstId"> {}
+interface StoredBatch
+  extends Series, Pick<Batch, "from" | "to" | "firstId" | "device"> {}
 
 /** See the top of the file. */
 export class MemoryJournal implements Journal {
@@ -57,6 +59,7 @@ export class MemoryJournal implements Journal {
   readonly #rooms = new NameMap<
     { name: string; records: Deque<StoredBatch> }
   >();
+  readonly #talks = new Map<string, Deque<StoredBatch>>(); // of two users
   readonly #keys = new Map<string, Stored>();
   #output: Output | undefined;
   #keeper: RoomKeeper | undefined;
@@ -87,11 +90,16 @@ export class MemoryJournal implements Journal {
     this.#keeper = rooms; // it begins empty
   }
 
-  append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+  append(
+    from: string,
+    drafts: readonly Draft[],
+    _flood?: true,
+    device?: number,
+  ): Promise<Stored[]> {
     return Promise.resolve(divide(
       drafts,
       (key) => this.repeated(key),
-      (part) => this.#appendBatch(from, part),
+      (part) => this.#appendBatch(part, from, device),
     ));
   }
 
@@ -101,12 +109,15 @@ export class MemoryJournal implements Journal {
   }
 
   async *history(
-    room: string,
+    of: HistoryOf,
     { limit, after = 0, before = Infinity }: Page,
   ): AsyncGenerator<Uint8Array> {
     const parts: Uint8Array[][] = [];
     let missing = limit;
-    for (const record of newestFirst(this.#rooms.get(room)?.records, before)) {
+    const records = typeof of === "string"
+      ? this.#rooms.get(of)?.records
+      : this.#talks.get(talkOf(...of));
+    for (const record of newestFirst(records, before)) {
       if (missing <= 0 || lastIdOf(record) <= after) break;
       const frames = framesOf(record, after, before).slice(-missing);
       parts.push(frames);
@@ -151,6 +162,7 @@ export class MemoryJournal implements Journal {
       this.#bytes -= record.bytes.buffer.byteLength;
       Object.assign(record, FORGOTTEN);
     }
+    if (!room) this.#dropForgotten();
     return Promise.resolve();
   }
 
@@ -159,12 +171,16 @@ export class MemoryJournal implements Journal {
   tidy(): void {} // what is over a limit is forgotten at once
 
   /** Stores a batch, and hands it on. */
-  #appendBatch(from: string, drafts: readonly Draft[]): Stored {
+  #appendBatch(
+    drafts: readonly Draft[],
+    from: string,
+    device: number | undefined,
+  ): Stored {
     const [at, firstId, count] = [this.#now(), this.#lastId + 1, drafts.length];
-    const batch = batchOf(drafts, { from, firstId, at });
+    const batch = batchOf(drafts, { from, firstId, at, device });
     const { bytes, ends } = encodeForwards(batch);
     this.#lastId += count;
-    this.#keep({ from, to: batch.to, firstId, bytes, ends });
+    this.#keep({ from, to: batch.to, firstId, bytes, ends, device });
     const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
     const stored = { count, firstId, at, delivery };
     this.#remember(drafts, stored);
@@ -175,6 +191,7 @@ export class MemoryJournal implements Journal {
     this.#records.pushBack(record);
     this.#bytes += heldBytes(record);
     if (isRoomName(record.to)) this.#roomRecords(record.to).pushBack(record);
+    else if (record.to !== "ALL") this.#talk(record).pushBack(record);
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
   }
 
@@ -187,10 +204,34 @@ export class MemoryJournal implements Journal {
     return room.records;
   }
 
+  #talk({ from, to }: StoredBatch): Deque<StoredBatch> {
+    return this.#talks.getOrInsertComputed(
+      talkOf(from, to),
+      () => new Deque<StoredBatch>(),
+    );
+  }
+
+  /** What is forgotten gives way among the messages of two users, too. */
+  #dropForgotten(): void {
+    for (const [key, records] of this.#talks) {
+      const left = new Deque<StoredBatch>();
+      for (let i = 0; i < records.length; i++) {
+        const record = records.at(i)!;
+        if (record.to !== FORGOTTEN.to) left.pushBack(record);
+      }
+      if (left.length > 0) this.#talks.set(key, left);
+      else this.#talks.delete(key);
+    }
+  }
+
   #forgetOldest(): void {
     const oldest = this.#records.popFront();
     if (!oldest) return;
     this.#bytes -= heldBytes(oldest);
+    const key = talkOf(oldest.from, oldest.to);
+    const talk = this.#talks.get(key);
+    talk?.popFront();
+    if (talk?.length === 0) this.#talks.delete(key);
     const room = this.#rooms.get(oldest.to);
     if (!isRoomName(oldest.to) || !room) return;
     room.records.popFront(); // the oldest of all is the oldest of its room
@@ -233,6 +274,11 @@ export class MemoryJournal implements Journal {
 
 /** What stays of a record whose room is forgotten: messages to no target. */
 const FORGOTTEN = { to: "", bytes: new Uint8Array(), ends: [] };
+
+/** The key of what two users sent to each other. */
+function talkOf(one: string, other: string): string {
+  return [one.toLowerCase(), other.toLowerCase()].sort().join(" ");
+}
 
 /** What a record keeps from being freed, in bytes. */
 function heldBytes({ bytes }: StoredBatch): number {

@@ -12,7 +12,8 @@ import type { StatementSync } from "node:sqlite";
 import { NameMap } from "../chat/names/names.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import type { Database } from "./database.ts";
-import type { MessageTable } from "./history.ts";
+import type { HistoryPart, MessageTable } from "./history.ts";
+import type { HistoryOf } from "./journal.ts";
 import type { Append, Log } from "./log.ts";
 import type {
   HistoryForgottenEntry,
@@ -103,6 +104,21 @@ export class RoomTable {
   /** Up to which id the messages of the room are forgotten; 0 if none are. */
   forgottenTo(room: string): number {
     return this.#forgotten.get(keyOf(room)) ?? 0;
+  }
+
+  /** What a history is made of. */
+  parts(of: HistoryOf): HistoryPart[] {
+    if (typeof of === "string") {
+      return [{ to: of, after: this.forgottenTo(of) }];
+    }
+    const [user, other] = of;
+    const part = (from: string, to: string) => ({
+      from,
+      to,
+      after: this.forgottenTo(to),
+    });
+    const isOne = keyOf(user) === keyOf(other);
+    return [part(other, user), ...(isOne ? [] : [part(user, other)])];
   }
 
   /** Rooms, and after which id each of them counts for a user. */

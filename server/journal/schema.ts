@@ -148,4 +148,120 @@ export const MIGRATIONS: readonly string[] = [
     DELETE FROM moderators WHERE account = old.key;
   END;
   `,
+  `
+  CREATE TABLE private_rooms (
+    name TEXT PRIMARY KEY COLLATE NOCASE,
+    look_alike TEXT NOT NULL UNIQUE, -- the name as it looks at a glance
+    owner TEXT NOT NULL, -- the key of an account
+    network TEXT NOT NULL, -- of the user who created it
+    request TEXT -- the key of the request that created it; may be NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE private_members (
+    room TEXT NOT NULL COLLATE NOCASE,
+    account TEXT NOT NULL, -- its key
+    name TEXT NOT NULL, -- as it is shown
+    number INTEGER NOT NULL, -- greater than those of earlier members
+    invited_by TEXT NOT NULL, -- a name
+    joined INTEGER NOT NULL, -- 0: only invited
+    PRIMARY KEY (room, account)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX private_members_by_account ON private_members (account);
+  -- A room passes to the member who is in it for longest, or ends with its last.
+  CREATE TRIGGER private_member_deleted AFTER DELETE ON accounts BEGIN
+    DELETE FROM private_members WHERE account = old.key;
+    UPDATE private_rooms SET owner = ifnull((
+      SELECT account FROM private_members WHERE room = private_rooms.name
+      ORDER BY joined DESC, number LIMIT 1), '') WHERE owner = old.key;
+    DELETE FROM private_rooms WHERE owner = '';
+  END;
+  `,
+  `
+  -- What two users sent to each other: no message to a room (#) is in it.
+  CREATE INDEX messages_between ON messages (target, sender) -- and first_id
+    WHERE unicode(target) <> 35 AND target <> 'ALL';
+  `,
+  `
+  CREATE TABLE room_settings (
+    look_alike TEXT PRIMARY KEY, -- the name of the room as it looks at a glance
+    name TEXT NOT NULL,
+    owner TEXT, -- the name of an account; NULL: none
+    owner_since INTEGER, -- when that account was created
+    quiet INTEGER NOT NULL, -- 1: only some users send
+    voices TEXT NOT NULL, -- JSON: the others who send while it is quiet
+    topic TEXT NOT NULL,
+    at INTEGER NOT NULL -- when it last changed
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER room_owner_deleted AFTER DELETE ON accounts BEGIN
+    UPDATE room_settings SET owner = NULL, owner_since = NULL
+      WHERE lower(owner) = old.key;
+  END;
+  `,
+  `
+  ALTER TABLE accounts ADD COLUMN code TEXT; -- the hash of the code that its owner needs
+  ALTER TABLE accounts ADD COLUMN code_until INTEGER; -- until when it is good
+  `,
+  `
+  -- Which device of an account sent a batch; NULL of a guest. The other devices
+  -- are sent it too, also those that come back later.
+  ALTER TABLE messages ADD COLUMN device INTEGER;
+  CREATE INDEX messages_of_devices ON messages (sender) WHERE device IS NOT NULL;
+
+  -- A session is that of one device of a user.
+  CREATE TABLE devices (
+    key TEXT NOT NULL,
+    device INTEGER NOT NULL, -- from 1; a guest has one
+    token TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    rooms TEXT NOT NULL,
+    network TEXT NOT NULL,
+    secure INTEGER NOT NULL,
+    server TEXT NOT NULL,
+    at INTEGER NOT NULL, -- when it began
+    address TEXT NOT NULL, -- where its last client was
+    client TEXT NOT NULL, -- the program, as it says
+    PRIMARY KEY (key, device)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO devices
+    SELECT key, 1, token, since, rooms, network, secure, server, 0, '', ''
+    FROM visits;
+  DROP TABLE visits;
+  ALTER TABLE devices RENAME TO visits;
+
+  -- Which servers have the devices of a name.
+  CREATE TABLE holders (
+    look_alike TEXT NOT NULL,
+    name TEXT NOT NULL,
+    server TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    shared INTEGER NOT NULL, -- 1: of an account, which can have others
+    PRIMARY KEY (look_alike, server, epoch, id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO holders SELECT *, 0 FROM claims;
+  DROP TABLE claims;
+  ALTER TABLE holders RENAME TO claims;
+
+  -- How far the owner of an account has read each conversation.
+  CREATE TABLE read_marks (
+    account TEXT NOT NULL, -- its key
+    target TEXT NOT NULL COLLATE NOCASE, -- a room, a user, or ALL
+    id INTEGER NOT NULL, -- of the newest message
+    PRIMARY KEY (account, target)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER reader_deleted AFTER DELETE ON accounts BEGIN
+    DELETE FROM read_marks WHERE account = old.key;
+  END;
+  `,
+  `
+  -- Display names; the owner of one may be gone.
+  CREATE TABLE nicks (
+    user TEXT PRIMARY KEY, -- the name in lower case
+    owner TEXT NOT NULL, -- an account of that name, or a session
+    nick TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE, -- the same for the same nickname of RFC 8266
+    read TEXT NOT NULL, -- as a reader can read it
+    shape TEXT NOT NULL -- the same for all that look alike
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX nicks_by_shape ON nicks (shape);
+  `,
 ];

@@ -11,7 +11,7 @@
  */
 import { OPERATOR } from "../../core/frames.ts";
 import { sanitize } from "../../core/text/sanitize.ts";
-import { ChatError, encode } from "../../protocol.ts";
+import { ChatError, encode, isPrivateName } from "../../protocol.ts";
 import type { UserElsewhere } from "../chat/user.ts";
 import { UndecidedError } from "../chat/not_stored.ts";
 import {
@@ -27,7 +27,7 @@ import {
 import { listRooms } from "../chat/room_list.ts";
 import type { UserKind } from "../chat/user.ts";
 import { becauseOf } from "../accounts/mutes.ts";
-import { accounts, deleteAccount, forget, unblock } from "./owners.ts";
+import { accounts, deleteAccounts, forget, reset, unblock } from "./owners.ts";
 import { cluster } from "./cluster_report.ts";
 import { deop, ofOperator, op } from "./moderators.ts";
 import { ban, bans, kick, mute, unban, unmute } from "./people.ts";
@@ -56,7 +56,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
   help: [help, "List the commands"],
   users: [users, "List the users with address and rooms"],
   rooms: [rooms, "List the rooms and their creators"],
-  accounts: [accounts, "List the accounts"],
+  accounts: [accounts, "List accounts; make those of a class", "[import FILE]"],
   say: [say, "Send a notice to all users", "TEXT"],
   kick: [kick, "Disconnect; users may return", `${TARGET} [REASON]`],
   ban: [ban, "Disconnect, and refuse connections", `${TARGET} [TIME] [REASON]`],
@@ -66,10 +66,11 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
   unmute: [unmute, "Allow users to send again", TARGET],
   unblock: [unblock, "Unlock an account, or an address", TARGET],
   delete: [
-    deleteAccount,
+    deleteAccounts,
     "Delete an account, or new accounts",
     "NAME|ADDRESS [TIME]",
   ],
+  reset: [reset, "Make a code for a lost password", "NAME"],
   op: [op, "Make a user a moderator", "NAME"],
   deop: [deop, "End that a user is a moderator", "NAME"],
   forget: [forget, "Delete the messages of rooms", "ROOM|ADDRESS"],
@@ -178,7 +179,9 @@ function wrongCount(
   { first, rest }: Words,
 ): string | undefined {
   const names = usage.split(" ");
-  if (usage !== "" && first === "") return `Missing argument: ${names[0]}`;
+  if (!/^\[|^$/.test(usage) && first === "") {
+    return `Missing argument: ${names[0]}`;
+  }
   if (/TEXT|REASON|FILE/.test(usage)) return undefined;
   const words = [first, ...rest.split(/\s+/)].filter((word) => word !== "");
   const most = usage === "" ? 0 : names.length;
@@ -232,7 +235,7 @@ async function users(desk: Desk): Promise<string> {
     name,
     peer.remote,
     shown(name, peer),
-    Array.from(rooms.keys(), (room) => room.name).join(" "),
+    shownRooms(desk, Array.from(rooms.keys(), (room) => room.name)),
   ]);
   const others = Array.from(
     hub.elsewhere?.members("ALL") ?? [],
@@ -240,10 +243,16 @@ async function users(desk: Desk): Promise<string> {
       name,
       peer.remote,
       `${shown(name, peer)}, on ${server}`,
-      rooms().join(" "),
+      shownRooms(desk, rooms()),
     ],
   );
   return list("user", [...rows, ...others]) ?? "No users are connected";
+}
+
+/** Private rooms are shown to the operator alone. */
+function shownRooms({ by }: Desk, names: readonly string[]): string {
+  return names.filter((name) => by === undefined || !isPrivateName(name))
+    .join(" ");
 }
 
 function kindOf({ moderators }: Desk, name: string, kind: UserKind): string {
@@ -252,10 +261,12 @@ function kindOf({ moderators }: Desk, name: string, kind: UserKind): string {
     : kind;
 }
 
-function rooms({ hub, journal }: Desk): string {
-  const rows = listRooms(hub, journal).map(({ name, members }) => {
+function rooms({ by, hub, journal }: Desk): string {
+  const listed = listRooms(hub, journal, { withPrivate: by === undefined });
+  const rows = listed.map(({ name, members }) => {
     const { network = "" } = hub.shares.ownerOf(name) ?? {};
-    return [name, `${members}`, network === "" ? "" : `from ${network}`];
+    const from = network === "" ? "" : `from ${network}`;
+    return [name, `${members}`, isPrivateName(name) ? "private" : from];
   });
   return table(rows);
 }

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { ChatError, encode, PROTOCOL } from "../../protocol.ts";
+import { ChatError, encode, isPrivateName, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
+import { roomNotices } from "../chat/devices/follow.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { Newcomer } from "../chat/names/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
 import { Registered } from "./sender.ts";
@@ -40,19 +40,21 @@ export async function enter(
   const { name, signature, deed } = entry;
   const { address, connection, state } = session;
   if (state.type === "new") state.reserved = name;
+  const devices = entry.account && await import("../chat/devices/devices.ts");
   using held = new DisposableStack();
   const { cluster, hub } = context;
   if (cluster) {
     held.use(await claimName(session, { hub, cluster }, entry));
     checkStill(entry, context);
   }
+  const host = hostOf(connection.remote);
   const resumable = entry.resumed ??
-    await resumables.begin(
-      name,
-      journal.lastId,
-      address.network,
-      session.isSecure,
-    );
+    await resumables.begin(name, journal.lastId, address.network, {
+      secure: session.isSecure,
+      isBeside: entry.account !== undefined,
+      address: host,
+      client: state.type === "new" ? state.client ?? "" : "",
+    });
   if (!session.isSecure) await resumables.expose(resumable);
   if (entry.account) await accounts.loaded?.used(entry.account);
   const banned = context.bans.loaded?.refusal({ kind: "name", value: name }); // by now
@@ -63,18 +65,43 @@ export async function enter(
   }
   const isProved = entry.resumed !== undefined || signature !== undefined;
   if (!isProved) context.hub.muting.newcomer(name);
-  const user = new Registered(session, context, { ...entry, resumable });
+  replace(resumable.connection); // another one that resumed it a moment ago
+  const present = devices && hub.userNamed(name);
+  const options = { ...entry, resumable, user: present };
+  const user = new Registered(session, context, options);
+  if (present) {
+    hub.names.release(name);
+    devices.addDevice(present, user);
+    present.muted = hub.muting.entered(name, connection.remote) ??
+      present.muted;
+  }
   session.state = user;
   session.claim = held.move();
-  resumables.resume(resumable, connection, address.network);
-  resumable.host = hostOf(connection.remote);
+  resumables.resume(resumable, connection, {
+    network: address.network,
+    address: host,
+  });
+  resumable.host = host;
   connection.decoder.maxBodyBytes = settings.maxBodyBytes;
   const { remote } = connection;
   context.log(`${name} ${deed} from <${remote}>`, remote);
   const upTo = journal.lastId;
   connection.outbox.answer(registered(user, context, signature));
+  if (present) {
+    const notices = roomNotices(hub, present);
+    for (const notice of notices) connection.outbox.answer(notice);
+  }
+  const { account } = entry;
+  const marks = account && context.readMarks.loaded?.all(account);
+  for (const { target, id } of marks ?? []) {
+    const headers = { To: target, Id: id };
+    connection.outbox.answer(encode("NOTICE", ["read"], headers));
+  }
   try {
     await replay(user, context, { entry, upTo });
+    const { account = { name: "" } } = entry;
+    const invitations = context.privateRooms.loaded?.invitations(account);
+    for (const notice of invitations ?? []) user.notify(notice);
   } catch (error) { // what was missed cannot be read; the chat goes on
     if (!(error instanceof ChatError)) throw error;
     user.notify(encode("NOTICE", ["server"], {}, error.message));
@@ -88,13 +115,14 @@ function claimName(
   { hub, cluster }: { readonly hub: Hub; readonly cluster: Together },
   { name, account, resumed }: Entry,
 ): Promise<Disposable> {
-  const takesOver = account !== undefined || resumed !== undefined;
+  const isShared = account !== undefined;
+  const takesOver = isShared || resumed !== undefined;
   const lost = () => {
     const { connection, state } = session;
     if (state.type === "registered") hub.elsewhere?.moves(state.user);
     replace(connection);
   };
-  return cluster.claim(name, { takesOver, lost });
+  return cluster.claim(name, { takesOver, isShared, lost });
 }
 
 /**
@@ -107,14 +135,14 @@ function checkStill(
   { accounts, resumables }: Context,
 ): void {
   const isOwners = account !== undefined || !accounts.loaded?.named(name);
-  const goesOn = !resumed || resumables.newest(name) === resumed;
+  const goesOn = !resumed || resumables.has(resumed);
   if (isOwners && goesOn) return;
   const why = "another user has got it just now";
   throw new ChatError(104, `Cannot use the name "${name}": ${why}`);
 }
 
 /** Ends a connection, dead or alive, for which there is a newer one. */
-export function replace(connection: Newcomer | undefined): void {
+export function replace(connection: ResumableSession["connection"]): void {
   connection?.end(signedInElsewhere());
 }
 
@@ -128,7 +156,7 @@ async function replay(
   context: Context,
   { entry, upTo }: { entry: Entry; upTo: number },
 ): Promise<void> {
-  const { accounts, journal } = context;
+  const { accounts, journal, privateRooms } = context;
   const { resumable } = user;
   const { account, name, resumed } = entry;
   // A greater id is that of another server, or of a database that is gone.
@@ -141,6 +169,9 @@ async function replay(
   const rooms = Array.from(
     isKnown ? resumable.rooms : [],
     ([room, id]) => [journal.roomName(room) ?? room, id] as const,
+  ).filter(([room]) =>
+    !isPrivateName(room) || // of which the user may be no member any more
+    account && privateRooms.loaded?.find(room, account)
   );
   const missed = journal.missed({
     user: name,
@@ -149,6 +180,7 @@ async function replay(
     upTo,
     rooms: new Map(rooms),
     alone: !isKnown,
+    device: user.device,
   });
   await sendAnswers(user, context, missed);
 }
@@ -156,7 +188,7 @@ async function replay(
 /** The answer that tells a user what the session is. */
 export function registered(
   { account, resumable, user }: Registered,
-  { alternates, journal, moderators, settings }: Context,
+  { alternates, journal, moderators, nicks, settings }: Context,
   signature?: string,
 ): Uint8Array {
   return encode("REGISTERED", [user.name], {
@@ -168,6 +200,7 @@ export function registered(
     "Oldest-id": journal.oldestId,
     "Last-id": journal.lastId,
     Role: account && moderators.loaded?.has(account) ? "moderator" : undefined,
+    Nick: nicks.loaded?.of(user.name),
     Alternate: alternates?.texts,
   }, signature);
 }

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import { ChatError, encode, type Frame } from "../../protocol.ts";
+import { ChatError, encode, type Frame, header } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
+import { codeRequired } from "../accounts/code_errors.ts";
 import { RESUME_WINDOW_MS } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { hostOf } from "../net/connection.ts";
@@ -46,7 +47,10 @@ function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
     if (session.hasEnded) return undefined;
     const { cluster, now } = context;
     const { state } = session;
-    if (state.type === "new") state.isTwoSocket = isOfTwoSockets(frame);
+    if (state.type === "new") {
+      state.isTwoSocket = isOfTwoSockets(frame);
+      state.client = clientOf(frame) ?? state.client;
+    }
     try {
       if (cluster) await session.wait(cluster.caughtUp(), now);
       if (session.hasEnded) return undefined;
@@ -59,6 +63,15 @@ function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
       throw error;
     }
   };
+}
+
+/** Limit of the characters of a `Client`. */
+const MAX_CLIENT = 64;
+
+/** The program of the client, as it says, fit to be shown. */
+function clientOf(frame: Frame): string | undefined {
+  return header(frame, "client")?.replaceAll(/[^\x20-\x7e]/g, "?")
+    .slice(0, MAX_CLIENT);
 }
 
 /** REGISTER: as a guest, with a resume token, or as one of two sockets. */
@@ -103,8 +116,9 @@ async function registerName(
   }
   if (!resumed) refuseStranger(session, context, name);
   replace(resumed?.connection);
-  const isOwn = account !== undefined || resumed !== undefined;
-  hub.names.reserve(name, session.connection, { retryAfter, isOwn });
+  const isBeside = account !== undefined;
+  const isOwn = isBeside || resumed !== undefined;
+  hub.names.reserve(name, { retryAfter, isOwn, isBeside });
   await enter(session, context, {
     name: account?.name ?? name,
     resumed,
@@ -221,7 +235,7 @@ function sessionOfOwner(
  * A thief of the token can lock the session; the owner then has the address.
  */
 export function addressOf(
-  { connection }: Session,
+  { connection }: Pick<Session, "connection">,
   { accounts }: Context,
   claim: Claim,
 ): string {
@@ -233,7 +247,10 @@ export function addressOf(
   return accounts.loaded?.locked(account, name, session) ? host : session;
 }
 
-/** @throws {ChatError} 110 if the client must sign in; 112 if it cannot now. */
+/**
+ * @throws {ChatError} 110 if the client must sign in, 112 if it cannot now, 123 if
+ * the owner needs a code.
+ */
 function refuseGuest(
   session: Session,
   context: Context,
@@ -249,6 +266,11 @@ function refuseGuest(
     const Suggestion = hub.names.freeName(name);
     const headers = { ...locked.headers, Suggestion };
     throw new ChatError(112, locked.message, { headers });
+  }
+  if (account?.waitsUntil !== undefined) {
+    const Suggestion = hub.names.freeName(name);
+    const headers = { Account: account.name, Suggestion };
+    throw new ChatError(123, codeRequired(name).message, { headers });
   }
   const why = account
     ? "this name (or a similar one) has an account; sign in"

@@ -9,19 +9,24 @@
  */
 import {
   ChatError,
+  concat,
   encode,
   type Frame,
   header,
-  type Headers,
+  isPrivateName,
   type RequestVerb,
-  type ServerVerb,
   startLine,
   targetKind,
   text,
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import { listRooms } from "../chat/room_list.ts";
-import type { Signal, User, UserElsewhere } from "../chat/user.ts";
+import { listRooms, roomExists } from "../chat/room_list.ts";
+import {
+  joinedNotice,
+  leftNotice,
+  tellOthers,
+} from "../chat/devices/follow.ts";
+import type { UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
   type Answer,
@@ -32,50 +37,40 @@ import {
   number,
   type OpenCommand,
   type Session,
+  single,
   type UserCommand,
+  visible,
 } from "./session.ts";
 import { makeAnswer, sendAnswers } from "./answers.ts";
+import { CALLS } from "./calls.ts";
 import { register, registration } from "./register.ts";
 import { type Registered, send } from "./sender.ts";
-import type { Hub } from "../chat/hub.ts";
 
 /** All commands, by verb. */
 export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   REGISTER: registration([1, Infinity], register),
   SIGNUP: registration([1, 1], signingIn("signUp")),
-  LOGIN: registration([1, 1], signingIn("logIn")),
+  LOGIN: registration([1, 1], logIn),
   PROVE: registration([1, 1], signingIn("prove")),
+  PASSWORD: { words: [1, 1], cost: EXPENSIVE, run: own("changePassword") },
+  UNREGISTER: { words: [1, 1], cost: EXPENSIVE, run: own("unregister") },
   JOIN: { words: [1, 1], kind: "joins", run: join },
   LEAVE: { words: [1, 1], kind: "joins", run: leave },
   ROOMS: { words: [0, 0], cost: EXPENSIVE, run: rooms },
   WHO: { words: [1, 1], cost: EXPENSIVE, run: who },
   SEND: { words: [1, 1], kind: "messages", run: send },
   HISTORY: { words: [1, 1], cost: EXPENSIVE, run: history },
+  INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
+  SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
-  CALL: {
-    words: [1, 1],
+  NICK: {
+    words: [0, 0],
     cost: EXPENSIVE,
-    run: passOn("CALL", "CALLING", (frame, From) => ({
-      From,
-      Address: addresses(frame),
-      Commit: one(frame, "Commit"),
-      ...purpose(frame),
-    })),
+    run: async (...asked) => (await import("./later/nick.ts")).nick(...asked),
   },
-  ACCEPT: {
-    words: [1, 1],
-    run: passOn("ACCEPT", "ACCEPTED", (frame, From) => ({
-      From,
-      Address: addresses(frame),
-      Key: one(frame, "Key"),
-    })),
-  },
-  DECLINE: {
-    words: [1, 1],
-    run: passOn("DECLINE", "DECLINED", (frame) => ({
-      Reason: maybe(frame, "Reason"),
-    })),
-  },
+  DEVICES: { words: [0, 2], cost: EXPENSIVE, run: ofDevices("devices") },
+  READ: { words: [1, 1], run: ofDevices("read") },
+  ...CALLS,
   PING: { words: [0, 0], always: true, run: () => encode("PONG") },
   PONG: { words: [0, 0], always: true, run: pong },
   LOGOUT: { words: [0, 0], always: true, run: logout },
@@ -92,35 +87,151 @@ function signingIn(name: "signUp" | "logIn" | "prove"): OpenCommand["run"] {
   };
 }
 
+/** LOGIN: also that of a registered user, for PASSWORD or UNREGISTER. */
+function logIn(session: Session, context: Context, frame: Frame): Answer {
+  const { state } = session;
+  return state.type === "registered"
+    ? own("challengeOwner")(state, context, frame)
+    : signingIn("logIn")(session, context, frame);
+}
+
+/** A command of own_account.ts, which is loaded with the first one. */
+function own(
+  name: "challengeOwner" | "changePassword" | "unregister",
+): UserCommand["run"] {
+  return async (registered, context, frame) => {
+    const commands = await import("./own_account.ts");
+    const accounts = await context.accounts.load();
+    return await commands[name](registered, context, { accounts, frame });
+  };
+}
+
+const NOTHING = new Uint8Array();
+/** A command of devices/commands.ts, which is loaded with the first one. */
+function ofDevices(name: "devices" | "read"): UserCommand["run"] {
+  return async (registered, context, frame) => {
+    const commands = await import("./devices/commands.ts");
+    return await commands[name](registered, context, frame);
+  };
+}
+
 async function join(
-  { user, resumable }: Registered,
-  { hub, journal, resumables }: Context,
+  registered: Registered,
+  context: Context,
   frame: Frame,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | undefined> {
+  const { account, connection, user, resumable } = registered;
+  const { hub, journal, privateRooms, resumables, roomSettings } = context;
+  const name = await joinable(registered, context, frame);
+  if (connection.ending !== undefined) return undefined; // meanwhile
+  checkAgain(registered, { hub, resumables }, { name, frame });
   const roomsBefore = user.rooms.size;
-  const room = hub.join(user, frame.args[0]!, journal);
-  const answer = encode("JOINED", [room.name], {
+  const isNew = (account || roomSettings.loaded) && !isPrivateName(name) &&
+    !roomExists(hub, journal, name);
+  const room = hub.join(user, name, journal);
+  const isPrivate = account && privateRooms.loaded?.find(room.name, account);
+  const headers = {
     Members: hub.members(room),
     "Last-id": journal.lastId,
     Time: hub.time(),
-  });
-  if (user.rooms.size === roomsBefore) return answer;
+  };
+  const answer = () => {
+    const told = roomSettings.loaded?.told(room.name);
+    const all = {
+      ...headers,
+      ...told?.headers,
+      ...isPrivate && privateRooms.loaded?.headersOf(isPrivate),
+    };
+    const nicks = context.nicks.loaded?.listOf(hub, room) ?? NOTHING;
+    return concat([encode("JOINED", [room.name], all, told?.topic), nicks]);
+  };
+  if (user.rooms.size === roomsBefore) return answer();
+  tellOthers(user, registered, () => joinedNotice(hub, user, room));
   try {
     const since = user.rooms.get(room)!; // just joined
-    await resumables.joined(resumable, room.name, since);
-    return answer;
+    await Promise.all([
+      resumables.joined(resumable, room.name, since),
+      isPrivate && privateRooms.loaded?.joined(isPrivate, account!),
+      isNew && roomSettings.load()
+        .then((settings) => settings.begin(room.name, account))
+        .catch(unlessNotStored), // the room has no owner then
+    ]);
+    return answer();
   } catch (error) { // it cannot be stored
-    if (user.rooms.has(room)) hub.leave(user, room.name);
+    if (user.rooms.has(room)) {
+      hub.leave(user, room.name);
+      tellOthers(user, registered, () => leftNotice(hub, user, room));
+    }
     throw error;
   }
 }
 
-async function leave(
+/** The name of the room that JOIN is about, which it makes if it is to be private. */
+async function joinable(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<string> {
+  const word = frame.args[0]!;
+  const asked = single(frame, "private");
+  if (asked === undefined) return visible(registered, context, word, "join");
+  if (asked !== "yes") throw malformed("Private is not yes");
+  const { makePrivate } = await import("../accounts/membership.ts");
+  const key = single(frame, "key");
+  return await makePrivate(registered, context, { name: word, key });
+}
+
+async function invite(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const room = single(frame, "room");
+  if (room === undefined) throw malformed("Room is missing");
+  const { invite } = await import("../accounts/membership.ts");
+  return await invite(registered, context, { name: frame.args[0]!, room });
+}
+
+/** A command of room_settings.ts, which is loaded with the first one. */
+async function set(
+  registered: Registered,
+  context: Context,
+  frame: Frame,
+): Promise<Uint8Array> {
+  const { set } = await import("./room_settings.ts");
+  return await set(registered, context, frame);
+}
+
+/**
+ * A client that reconnects joins its rooms again, but not one that another device
+ * has left meanwhile.
+ *
+ * @throws {ChatError} 109 if it is such a room.
+ */
+function checkAgain(
   { user, resumable }: Registered,
+  { hub, resumables }: Pick<Context, "hub" | "resumables">,
+  { name, frame }: { readonly name: string; readonly frame: Frame },
+): void {
+  if (single(frame, "again") !== "yes") return;
+  const isAlone = resumables.all(resumable.key)
+    .every((one) => one === resumable || one.goneAt < Infinity);
+  const room = hub.roomNamed(name);
+  const isIn = room && user.rooms.has(room) ||
+    resumable.rooms.has(room?.name ?? name);
+  if (isAlone || isIn) return;
+  const why = "another device of your account left it";
+  throw new ChatError(109, `Cannot join "${name}" again: ${why}`);
+}
+
+async function leave(
+  registered: Registered,
   { hub, resumables }: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
+  const { user, resumable } = registered;
   const room = hub.leave(user, frame.args[0]!);
+  tellOthers(user, registered, () => leftNotice(hub, user, room));
   await resumables.left(resumable, [room.name]);
   return encode("LEFT", [room.name], { Time: hub.time() });
 }
@@ -129,14 +240,34 @@ function rooms(
   user: Registered,
   context: Context,
 ): Promise<Uint8Array> {
-  const { hub, journal, now, roomList } = context;
+  const { hub, journal, now, privateRooms, roomList, roomSettings } = context;
+  const { account } = user;
   const make = () => {
     const rooms = listRooms(hub, journal);
-    const lines = rooms.map(({ name, members }) => `${name} ${members}\n`);
+    const lines = rooms.map(({ name, members }) => {
+      const more = roomSettings.loaded?.listed(name) ?? "";
+      return `${name} ${members}${more}\n`;
+    });
     const bytes = encode("ROOMS", [], {}, lines.join(""));
     return { bytes, lines: lines.length };
   };
-  return makeAnswer(user, context, () => roomList.at(now(), make));
+  return makeAnswer(user, context, () => {
+    const all = roomList.at(now(), make);
+    const own = account && privateRooms.loaded?.linesOf(
+      account,
+      hub,
+      (name) => roomSettings.loaded?.listed(name) ?? "",
+    );
+    return own ? encode("ROOMS", [], {}, concat([bodyOf(all), own])) : all;
+  });
+}
+
+/** What follows the head of a frame. */
+function bodyOf(frame: Uint8Array): Uint8Array {
+  const LF = 0x0a;
+  let at = 0;
+  while (frame[at] !== LF || frame[at + 1] !== LF) at++;
+  return frame.subarray(at + 2);
 }
 
 function who(
@@ -144,11 +275,16 @@ function who(
   context: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
-  return makeAnswer(user, context, () => whoIn(context, frame));
+  return makeAnswer(user, context, () => {
+    const word = visible(user, context, frame.args[0]!, "list");
+    return whoIn(context, word);
+  });
 }
 
-function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
-  const word = frame.args[0]!;
+function whoIn(
+  { hub, moderators, privateRooms }: Context,
+  word: string,
+): Uint8Array {
   const all = word.toUpperCase() === "ALL";
   const room = all ? undefined : hub.roomNamed(word);
   const { elsewhere } = hub;
@@ -162,6 +298,7 @@ function whoIn({ hub, moderators }: Context, frame: Frame): Uint8Array {
   const lines = [
     ...Array.from(all ? hub.users() : room?.members ?? [], lineOf),
     ...Array.from(elsewhere?.members(target) ?? [], lineOf),
+    ...isPrivateName(target) ? privateRooms.loaded!.away(target, hub) : [],
   ];
   return encode("WHO", [target], {}, lines.join(""));
 }
@@ -227,14 +364,18 @@ async function history(
   frame: Frame,
 ): Promise<Uint8Array> {
   const { hub, journal, settings } = context;
-  const room = frame.args[0]!;
-  const after = number(frame, "after");
+  const word = frame.args[0]!;
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
-  const name = hub.roomNamed(room)?.name ?? journal.roomName(room) ?? room;
-  const frames = journal.history(name, {
+  const talk = targetKind(word) === "user"
+    ? (await import("./later/private_history.ts")).talkWith(user, context, word)
+    : undefined;
+  const room = talk?.name ?? visible(user, context, word, "read");
+  const name = talk?.name ?? hub.roomNamed(room)?.name ??
+    journal.roomName(room) ?? room;
+  const frames = journal.history(talk?.of ?? name, {
     limit: Math.min(limit, MAX_HISTORY),
-    ...(after === undefined ? {} : { after }),
+    after: Math.max(number(frame, "after") ?? 0, talk?.since ?? 0),
     ...(before === undefined ? {} : { before }),
   });
   const sent = await sendAnswers(user, context, frames);
@@ -291,93 +432,3 @@ async function logout(
 function refuseReceived(): never {
   throw new ChatError(105, "Cannot do that: RECEIVED is for TORECV sockets");
 }
-
-/** Limit of the addresses that one CALL or ACCEPT names. */
-export const MAX_ADDRESSES = 8;
-
-// CALL, ACCEPT and DECLINE, for direct sessions, are passed on to the user who is
-// named, and nothing is remembered. Only what the protocol knows is passed on, in
-// the form that it has there: no user gets another user's bytes under the server's
-// name. Whether a call is answered, and in time, is left to the clients.
-
-/** What passes a request on as `verb`, and answers with `answer`. */
-function passOn(
-  verb: Signal["verb"],
-  answer: ServerVerb,
-  headersOf: (frame: Frame, from: string) => Headers,
-): UserCommand["run"] {
-  return ({ user, remote, address }, { hub, now }, frame) => {
-    if (verb === "CALL") hub.muting.check(user, "call");
-    const to = otherUser(user, hub, frame);
-    const Session = one(frame, "Session");
-    const all = { Session, ...headersOf(frame, remote) };
-    // The only text of a user in them: one who is muted answers without.
-    const headers = hub.muting.isMuted(user)
-      ? { ...all, Reason: undefined }
-      : all;
-    if (verb === "CALL") address.calls.count(to.name, now());
-    if ("server" in to) {
-      hub.elsewhere?.pass(to, { verb, from: user.name, headers });
-    } else to.peer.notify(encode(verb, [user.name], headers));
-    return encode(answer, [to.name]);
-  };
-}
-
-/** @throws {ChatError} 102 if there is no such user, 118 if it cannot do it. */
-function otherUser(
-  user: User,
-  hub: Hub,
-  { args: [name = ""], verb }: Frame,
-): User | UserElsewhere {
-  const other = hub.userNamed(name) ?? hub.elsewhere?.named(name);
-  if (!other) throw new ChatError(102, `no user "${name}" is connected`);
-  if (other === user) {
-    throw new ChatError(118, `Cannot ${verb} "${name}": that is you`);
-  }
-  if (other.peer.kind !== "classic") return other;
-  throw new ChatError(118, `"${other.name}" has a client without direct calls`);
-}
-
-/** The purpose of a call; a file has a name and a size. */
-function purpose(frame: Frame): Headers {
-  const Purpose = one(frame, "Purpose");
-  if (Purpose === "chat") return { Purpose };
-  const [Name, Size] = [one(frame, "Name"), one(frame, "Size")];
-  return { Purpose, Name, Size, Files: maybe(frame, "Files") };
-}
-
-function addresses(frame: Frame): string[] {
-  const found = frame.headers.filter(([name]) => name === "address")
-    .map(([, value]) => value);
-  if (found.length > MAX_ADDRESSES) {
-    throw malformed(`over ${MAX_ADDRESSES} of Address`);
-  }
-  if (found.every((value) => FORMS.Address.test(value))) return found;
-  throw malformed("Address is no address:port");
-}
-
-/** @throws {ChatError} 105 if the header is missing, or of the wrong form. */
-function one(frame: Frame, name: keyof typeof FORMS): string {
-  const value = maybe(frame, name);
-  if (value !== undefined) return value;
-  throw malformed(`${name} is missing`);
-}
-
-function maybe(frame: Frame, name: keyof typeof FORMS): string | undefined {
-  const value = header(frame, name.toLowerCase());
-  if (value === undefined || FORMS[name].test(value)) return value;
-  throw malformed(`${name} is of the wrong form`);
-}
-
-/** The form of each header. Heads have no control characters at all. */
-const FORMS = {
-  Session: /^[0-9a-f]{32}$/,
-  Commit: /^[0-9a-f]{64}$/,
-  Key: /^[0-9a-f]{64}$/,
-  Address: /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]{2,45}\]):\d{1,5}$/,
-  Purpose: /^(chat|file)$/,
-  Name: /^.{1,255}$/u,
-  Size: /^\d{1,15}$/,
-  Files: /^\d{1,7}$/,
-  Reason: /^.{1,200}$/u,
-} as const;

@@ -13,6 +13,8 @@ import {
   encodeError,
   ERRORS,
   type Frame,
+  isPrivateName,
+  isRoomName,
   startLine,
 } from "../../protocol.ts";
 import type { Lazy } from "../../core/lazy.ts";
@@ -29,10 +31,14 @@ import type {
   TwoSocketUsers,
 } from "./two_socket/users.ts";
 import type { Bans } from "../accounts/bans.ts";
+import type { Nicks } from "../accounts/names/nicks.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
+import type { AllRoomSettings } from "../accounts/room_settings.ts";
+import type { PrivateRooms } from "../accounts/private_rooms.ts";
 import type { ResumableSessions } from "../accounts/resume_tokens.ts";
 import type { Hub } from "../chat/hub.ts";
+import { noSuchRoom } from "../chat/refusals.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Admission } from "../net/admission.ts";
 import type { Clock } from "../net/clock.ts";
@@ -40,7 +46,8 @@ import type { Page } from "../net/http_answer.ts";
 import type { Turns } from "../net/turns.ts";
 import type { RateKind } from "../limits/rates.ts";
 import type { LongList } from "./answers.ts";
-import type { Floods } from "./floods.ts";
+import type { ReadMarks } from "./devices/read_marks.ts";
+import type { Floods } from "../net/floods.ts";
 
 /** A session that has no user. */
 export interface New {
@@ -53,6 +60,8 @@ export interface New {
   refusal?: ChatError;
   /** Its last REGISTER was that of a two-socket client. */
   isTwoSocket?: boolean;
+  /** The program of the client, as it says. */
+  client?: string | undefined;
 }
 
 /** One of the two sockets of a user. */
@@ -159,7 +168,8 @@ export interface Together {
   caughtUp(): Promise<void>;
   /**
    * Claims a name for a user of this server alone; one who owns it `takesOver`
-   * from other servers. Dispose to give it up. `lost` is called when its owner
+   * from other servers, and one who has an account shares it with the other
+   * devices. Dispose to give it up. `lost` is called when its owner
    * has signed in on another server.
    *
    * @throws {ChatError} 104 if another server has a user of that name, or of one
@@ -168,7 +178,11 @@ export interface Together {
    */
   claim(
     name: string,
-    options: { readonly takesOver: boolean; lost(): void },
+    options: {
+      readonly takesOver: boolean;
+      readonly isShared?: boolean;
+      lost(): void;
+    },
   ): Promise<Disposable>;
   /**
    * Has a server disconnect a user or a network; resolves with the number of
@@ -244,11 +258,15 @@ export interface Context extends Clock {
   /** Messages, which it hands on to the hub. */
   readonly journal: Journal;
   readonly resumables: ResumableSessions;
-  /** Loaded if there are any, as are bans, mutes and moderators. */
+  /** Loaded if there are any, as are bans, mutes, moderators, and what is set of rooms. */
   readonly accounts: Lazy<Accounts>;
   readonly bans: Lazy<Bans>;
   readonly mutes: Lazy<Mutes>;
   readonly moderators: Lazy<Moderators>;
+  readonly roomSettings: Lazy<AllRoomSettings>;
+  readonly privateRooms: Lazy<PrivateRooms>;
+  readonly nicks: Lazy<Nicks>;
+  readonly readMarks: Lazy<ReadMarks>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */
@@ -302,6 +320,8 @@ export interface Settings {
   readonly requireLogin: boolean;
   /** Names whose accounts are those of moderators, from their sign-up or the start. */
   readonly moderators: readonly string[];
+  /** Who can send to `ALL`. */
+  readonly allBy: "all" | "moderators";
   /** A client must register within this time, in milliseconds. */
   readonly registerWithinMs: number;
   /** An idle client is sent PING after this time, in milliseconds. */
@@ -394,4 +414,22 @@ export function wrongWords(
     ? `${least}`
     : `${least} to ${most}`;
   return malformed(`${count} words after ${verb} instead of ${wanted}`);
+}
+
+/**
+ * The name of a room as it is known, if the user may know it.
+ *
+ * @throws {ChatError} 109 for a private room of which the user is no member, and
+ * alike if there is none.
+ */
+export function visible(
+  { account }: Registered,
+  { privateRooms }: Context,
+  word: string,
+  deed: string,
+): string {
+  if (!isRoomName(word) || !isPrivateName(word)) return word;
+  const room = account && privateRooms.loaded?.find(word, account);
+  if (!room) throw noSuchRoom(word, deed);
+  return room.name;
 }

@@ -103,7 +103,7 @@ export const FOUL_TEXTS = [
 const FOUL_WORDS = FOUL_TEXTS.filter((text) => !/[\x00-\x20\x7f]/.test(text));
 
 const NAMES = Array.from({ length: 16 }, (_, i) => `foe${i}`);
-const ROOMS = ["#default", "#lab", "#Lab", "#1ab", "#a_b-c"];
+const ROOMS = ["#default", "#lab", "#Lab", "#1ab", "#a_b-c", "#lab.abcd"];
 const LENGTHS = [
   ...["-1", "+3", "1e3", "0x10", " 5", "5 5", "5,5", "٣", "", "NaN"],
   ...["65537", "16777216", "16777217", "99999999999999999999"],
@@ -203,13 +203,21 @@ const REQUESTS: readonly Make[] = [
   (c) => frame(`LOGIN ${name(c)}`, "", scram(c)),
   (c) => loginOf(c, c.pick(NAMES)),
   (c) => frame(`PROVE ${name(c)}`, headers(c, "After"), scram(c)),
-  (c) => frame(`SIGNUP ${name(c)}`, "", scram(c)),
+  (c) => frame(`SIGNUP ${name(c)}`, headers(c, "Code"), scram(c)),
+  (c) => frame(`PASSWORD ${name(c)}`, "", scram(c)),
+  (c) => frame(`UNREGISTER ${name(c)}`, "", scram(c)),
   (c) => frame(`JOIN ${room(c)}`),
   (c) => frame(`JOIN ${c.pick(ROOMS)}`),
+  (c) => frame(`JOIN ${room(c)}`, c.once(3) ? "" : "Private: yes\n"),
+  (c) => frame(`INVITE ${name(c)}`, `Room: ${room(c)}\n`),
+  (c) => frame(`SET ${room(c)}`, headers(c, "Remove", "Owner", "Closed")),
   (c) => frame(`LEAVE ${room(c)}`),
   () => frame("ROOMS"),
   (c) => frame(`WHO ${c.pick(["ALL", room(c)])}`),
   (c) => frame("MODERATE", "", textOf(c)),
+  (c) => frame("NICK", "", textOf(c)),
+  (c) => frame(`DEVICES end ${word(c)}`),
+  (c) => frame(`READ ${word(c)}`, headers(c, "Id")),
   (c) => frame(`SEND ${room(c)}`, headers(c, "Key"), textOf(c)),
   (c) => frame(`SEND ${name(c)}`, headers(c, "Key"), textOf(c)),
   (c) => frame("SEND ALL", headers(c, "Key", "Id"), textOf(c)),
@@ -242,11 +250,16 @@ const REPLIES: Readonly<Record<string, Make>> = {
       frame(`HISTORY ${room(c)}`, headers(c, "Count")),
     ),
   MODERATE: (c) => frame("MODERATED", "", textOf(c)),
+  NICK: (c) => frame("NICKED", "", textOf(c)),
+  INVITE: (c) => frame(`INVITED ${name(c)}`, `Room: ${room(c)}\n`),
+  SET: (c) => frame(`CHANGED ${room(c)}`),
   PING: () => frame("PONG"),
   LOGOUT: (c) => frame(c.once(3) ? "ERROR 105" : "BYE"),
   LOGIN: (c) => frame(`CHALLENGE ${name(c)}`, "", scram(c)),
   PROVE: (c) => frame(`REGISTERED ${name(c)}`, "", scram(c)),
   SIGNUP: (c) => frame(`REGISTERED ${name(c)}`, headers(c, "Token")),
+  PASSWORD: (c) => frame(`REGISTERED ${name(c)}`, headers(c, "Token")),
+  UNREGISTER: (c) => frame(c.once(3) ? "ERROR 105" : "BYE"),
 };
 
 /** The frames that a server sends at any time. */
@@ -276,10 +289,12 @@ function notice(chance: Chance): Uint8Array {
     "server",
     "closing",
     "set",
+    ...["invited", "removed", "owner", "closed"],
   ]);
   const names = [
     "Room",
     "User",
+    ...["By", "Owner"],
     "From",
     "Members",
     "Reason",

@@ -12,6 +12,7 @@ import {
   frames,
 } from "../../protocol.ts";
 import { ClientProcess, type Result } from "../tools/client_tools.ts";
+import { within } from "../tools/net/within.ts";
 import { Chance, hostileAnswer, hostileReply } from "./hostile_frames.ts";
 import { checkShown } from "../tools/shown.ts";
 
@@ -34,7 +35,8 @@ export async function meetHostileServer(
     ...args,
   ]);
   await client.type("hello\n@bob: psst\n/rooms\n").catch(() => {}); // it ended
-  const serving = serve(await listener.accept(), chance);
+  const conn = await within(listener.accept(), () => "the client to connect");
+  const serving = serve(conn, chance);
   listener.close(); // it cannot reconnect
   const result = await client.end();
   await serving;
@@ -61,6 +63,8 @@ async function serve(conn: Deno.Conn, chance: Chance): Promise<void> {
     for await (const batch of frames(conn, asked)) {
       for (const request of batch) {
         if (request instanceof ChatError) throw request;
+        // It waits, as for a limit that we have made up: for hours, if we let it.
+        if (request.verb === "PING") left = 0;
         await write(conn, hostileReply(chance, request.verb));
         for (; left > 0 && !chance.once(10); left--) {
           await write(conn, hostileAnswer(chance));

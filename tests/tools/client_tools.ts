@@ -11,7 +11,7 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { FrameDecoder, frames, startLine } from "../../protocol.ts";
 import { ChatError } from "../../protocol.ts";
 import { startServer } from "../../server/start.ts";
-import { listenHere } from "./net/test_server.ts";
+import { listenHere, UNHURRIED } from "./net/test_server.ts";
 import { WINDOWS_DENO } from "./system/programs.ts";
 import { PATIENCE_MS, within } from "./net/within.ts";
 
@@ -37,7 +37,7 @@ export function exitCodeOf(error: Error): number {
 
 /** A real server, on a free port unless told otherwise, that logs nothing. */
 export function quietServer(port = 0): ReturnType<typeof startServer> {
-  return startServer({ tcp: listenHere(port), log: () => {} });
+  return startServer({ ...UNHURRIED, tcp: listenHere(port), log: () => {} });
 }
 
 /** A terminal without input: `print` gets what is shown. */
@@ -72,7 +72,8 @@ export class FakeServer implements Disposable {
 
   /** Waits for the next client. */
   async accept(): Promise<FakePeer> {
-    return new FakePeer(await this.#listener.accept());
+    const accepted = this.#listener.accept();
+    return new FakePeer(await within(accepted, () => "a client to connect"));
   }
 
   [Symbol.dispose](): void {
@@ -262,8 +263,11 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Waits for its end while its input stays open, as after a signal. */
   async ended(): Promise<Result> {
-    await this.#finished;
-    const { code } = await this.#child.status;
+    const ending = Promise.all([this.#child.status, this.#finished]);
+    const [{ code }] = await within(
+      ending,
+      () => `the end of the client after "${this.#out}${this.#err}"`,
+    );
     return { code, out: this.#out, err: this.#err };
   }
 

@@ -66,7 +66,6 @@ const NOT_IN_ROOM = [
   "WHO bob",
   "WHO #a/b",
   "HISTORY ALL",
-  "HISTORY bob",
   "HISTORY #",
 ];
 

@@ -15,6 +15,9 @@ import { gzipSync } from "node:zlib";
 import commonPasswords from "../../core/common_passwords.ts" with {
   type: "text",
 };
+import commandClient from "../../core/command_client.ts" with {
+  type: "text",
+};
 import commands from "../../core/commands.ts" with { type: "text" };
 import frames from "../../core/frames.ts" with { type: "text" };
 import alternates from "../../core/net/alternates.ts" with { type: "text" };
@@ -30,10 +33,13 @@ import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
+import nicks from "../../core/text/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
-import rejoin from "../../core/rejoin.ts" with { type: "text" };
+import privateRooms from "../../core/private_rooms.ts" with { type: "text" };
+import readMarks from "../../core/session/read_marks.ts" with { type: "text" };
+import rejoin from "../../core/session/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
-import resumable from "../../core/resumable.ts" with { type: "text" };
+import resumable from "../../core/session/resumable.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -73,6 +79,8 @@ import files from "../page/ui/files.ts" with { type: "text" };
 import form from "../page/ui/form.ts" with { type: "text" };
 import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
+import nick from "../page/ui/nick.ts" with { type: "text" };
+import own from "../page/ui/own.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
@@ -134,15 +142,25 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
-  ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
+  ...inFolder("/core", "ts", { scram, session }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
+  ...inFolder("/core", "ts", { command_client: commandClient }),
+  ...inFolder("/core", "ts", { private_rooms: privateRooms }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
-  ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
+  ...inFolder("/core/session", "ts", { read_marks: readMarks }),
+  ...inFolder("/core/session", "ts", { rejoin, resumable }),
+  ...inFolder("/core/text", "ts", {
+    marks,
+    nearest,
+    nicks,
+    sanitize,
+    sentences,
+  }),
   ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
   ...inFolder("/model", "ts", {
     calls,
@@ -156,7 +174,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/net", "ts", { socket }),
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
-  ...inFolder("/ui", "ts", { messages, news, page, sidebar, transfers }),
+  ...inFolder("/ui", "ts", { messages, news, nick, own, page }),
+  ...inFolder("/ui", "ts", { sidebar, transfers }),
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

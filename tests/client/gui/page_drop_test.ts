@@ -321,14 +321,14 @@ pageTest("a page of a server says where files go from", async () => {
   await drop(alice, BOB, [file]);
   await page.getByRole("alert").getByText(
     "Cannot send or receive files: this page has no program for it. " +
-      "Start deno run -A client.ts --gui on this computer",
+      "Start Parley's client with --gui on this computer",
   ).waitFor();
   await talkToBob(alice);
 
   assertEquals(
     hint,
     "Choose a name to send a private message. " +
-      "To send files, start deno run -A client.ts --gui on your computer.",
+      "To send files, start Parley's client with --gui on your computer.",
   );
   assertEquals(marked, 0);
   assertEquals(loaded.filter((name) => name.endsWith("/ui/files.ts")), []);

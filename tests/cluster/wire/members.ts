@@ -27,7 +27,15 @@ const LOG_BYTES = 32 * 2 ** 20;
 /** What both servers must have alike, in the order of its keys. */
 const TABLES: readonly string[] = [
   ...["accounts", "bans", "claims", "epochs", "journal", "keys", "last_id"],
-  ...["lockouts", "mutes", "rooms", "visits"],
+  ...[
+    "lockouts",
+    "mutes",
+    "private_members",
+    "private_rooms",
+    "read_marks",
+    "rooms",
+    "visits",
+  ],
 ];
 
 /** How often both are looked at until they have read the same, in milliseconds. */

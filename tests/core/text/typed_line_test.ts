@@ -125,7 +125,8 @@ Deno.test("the help has every command of the client that asks, and no other", ()
   ];
   const ofWeb = [
     ...["help", "join", "leave", "rooms", "list", "who", "msg", "reply"],
-    ...["ignore", "unignore", "signup", "ping"],
+    ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
+    ...["signup", "devices", "password", "unregister", "ping"],
   ];
   assertEquals(names(false, true), Object.keys(COMMANDS));
   assertEquals(
@@ -148,7 +149,7 @@ Deno.test("the help fits a terminal of 80 columns and 24 rows, and the rest is i
 
 Deno.test("the help about one command has its other names, or why it is not there", () => {
   assertEquals(helpLines("/J"), [
-    "/join ROOM           Join a room, or switch to one you are in",
+    "/join ROOM [--private] Join a room, or switch to it, or make a private one",
     "Also: /j",
   ]);
   assertEquals(helpLines("call", { web: true }), [

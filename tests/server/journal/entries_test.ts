@@ -27,11 +27,12 @@ async function start(log: SharedLog, path: string, isAlone = false) {
   };
   const server = startServer({ ...options, storage });
   await server.ready;
-  const { accounts, bans, mutes, ...context } = server.context;
+  const { accounts, bans, mutes, privateRooms, ...context } = server.context;
   const loaded = {
     accounts: await accounts.load(),
     bans: await bans.load(),
     mutes: await mutes.load(),
+    privateRooms: await privateRooms.load(),
   };
   return {
     ...{ server, context, ...loaded, port: server.port, database },
@@ -63,7 +64,7 @@ async function startTwo(folder: string) {
 
 /** What a server holds in memory of what lasts. */
 async function memoryOf({ context, ...parts }: Started) {
-  const { accounts, bans, mutes } = parts;
+  const { accounts, bans, mutes, privateRooms } = parts;
   const { journal, hub, resumables } = context;
   const texts = (all: Iterable<unknown>) =>
     Array.from(all, (one) => Deno.inspect(one, { sorted: true })).sort();
@@ -78,10 +79,12 @@ async function memoryOf({ context, ...parts }: Started) {
     mutes: mutes.all().map(({ value, until, places, allowed }) =>
       Deno.inspect([value, until, places, allowed])
     ).sort(),
-    sessions: ["alice", "bob", "carol", "dave", "erin"].map((name) => {
-      const session = resumables.newest(name);
-      return session && [session.token, session.since, ...session.rooms];
-    }),
+    sessions: ["alice", "bob", "carol", "dave", "erin"].map((name) =>
+      resumables.all(name).map(({ token, device, since, rooms }) => [
+        ...[token, device, since, ...rooms],
+      ])
+    ),
+    privateRooms: texts(privateRooms.all()),
     lastId: journal.lastId,
     rooms: rooms.map((room) => {
       const owner = hub.shares.ownerOf(room);
@@ -117,6 +120,7 @@ async function doEverything({ port, run, context }: Started): Promise<void> {
     using _failed = await logIn(port, "erin", { password });
   }
   using dave = await signedUp(port, "dave");
+  await makePrivateRooms(again.client, dave);
   for (
     const line of [
       "mute bob",
@@ -139,7 +143,37 @@ async function doEverything({ port, run, context }: Started): Promise<void> {
   await carol.next("ERROR");
   await carol.say("#a", "six");
   await carol.next("ERROR");
-  await alice.next("ERROR"); // it signed in elsewhere
+}
+
+/** A room of alice, one that she passes on, one that dave leaves by his deletion. */
+async function makePrivateRooms(alice: RawClient, dave: RawClient) {
+  const make = async (client: RawClient) => {
+    await client.send("JOIN #p\nPrivate: yes\n\n");
+    return /^JOINED (\S+)/.exec(await client.next("JOINED"))![1]!;
+  };
+  const [one, two, three] = [
+    ...[await make(alice), await make(alice), await make(dave)],
+  ];
+  for (
+    const line of [
+      `INVITE dave\nRoom: ${one}`,
+      `INVITE erin\nRoom: ${one}`,
+      `INVITE dave\nRoom: ${two}`,
+      `SET ${two}\nOwner: dave`,
+      `SET ${one}\nRemove: erin`,
+    ]
+  ) {
+    await alice.send(`${line}\n\n`);
+    await alice.next(/^INVITE/.test(line) ? "INVITED" : "CHANGED");
+  }
+  await dave.send(`INVITE alice\nRoom: ${three}\n\n`);
+  await dave.next("INVITED");
+  await dave.send(`JOIN ${one}\n\n`);
+  await dave.next("JOINED");
+  const closed = await make(alice);
+  await alice.say(closed, "gone");
+  await alice.send(`SET ${closed}\nClosed: yes\n\n`);
+  await alice.next("CHANGED");
 }
 
 Deno.test("the same entries make the same tables, whatever a clock and chance say", async () => {
@@ -152,7 +186,8 @@ Deno.test("the same entries make the same tables, whatever a clock and chance sa
 
   assertEquals(log.kinds, [
     ...["account-deleted", "account-seen", "ban", "history-forgotten"],
-    ...["locks-ended", "messages", "mute", "room-shared", "session"],
+    ...["locks-ended", "messages", "mute", "private-room"],
+    ...["private-room-changed", "room-shared", "session"],
     "session-changed",
     ...["sessions-ended", "sign-up", "unban", "wrong-password"],
   ]);
@@ -189,7 +224,10 @@ Deno.test("a ban, a deleted account and a mute of one server concern the users o
   await log.settled();
 
   assertMatch(await bob.next("ERROR"), /^ERROR 117[^]*is banned/);
-  assertMatch(await alice.next("ERROR"), /^ERROR 117[^]*deleted the account/);
+  assertMatch(
+    await alice.next("ERROR"),
+    /^ERROR 117[^]*the account "\w+" was deleted/,
+  );
   await carol.say("#a", "hello");
   assertMatch(await carol.next("ERROR"), /^ERROR 120/);
   assertEquals(two.context.resumables.newest("bob"), undefined);

@@ -183,6 +183,64 @@ for (const [name, make] of JOURNALS) {
     );
   });
 
+  Deno.test(`${name} gives what two users sent to each other, by page, and not what is forgotten`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    for (
+      const [from, to, text] of [
+        ["alice", "bob", "1"],
+        ["Bob", "alice", "2"],
+        ["carol", "alice", "3"],
+        ["alice", "ALL", "4"],
+        ["alice", "#bob", "5"],
+        ["bob", "ALICE", "6"],
+        ["alice", "alice", "7"],
+        ["alice", "bob", "8"],
+      ] as const
+    ) await journal.append(from, [draft(to, text)]);
+    const talk = async (users: [string, string], page: Partial<Page> = {}) =>
+      told(
+        await Array.fromAsync(journal.history(users, { limit: 9, ...page })),
+      ).map((line) => parseInt(line));
+
+    assertEquals(await talk(["alice", "bob"]), [1, 2, 6, 8]);
+    assertEquals(await talk(["BOB", "Alice"]), [1, 2, 6, 8]);
+    assertEquals(await talk(["alice", "bob"], { limit: 3 }), [2, 6, 8]);
+    assertEquals(
+      await talk(["alice", "bob"], { limit: 1, before: 8 }),
+      [6],
+    );
+    assertEquals(await talk(["alice", "bob"], { after: 2 }), [6, 8]);
+    assertEquals(await talk(["alice", "alice"]), [7]);
+    assertEquals(await talk(["alice", "carol"]), [3]);
+    assertEquals(await talk(["bob", "carol"]), []);
+
+    await journal.forget("bob");
+    assertEquals(await talk(["alice", "bob"]), [2, 6]);
+    await journal.append("alice", [draft("bob", "9")]);
+    assertEquals(await talk(["alice", "bob"]), [2, 6, 9]);
+    await journal.forget("alice");
+    assertEquals(await talk(["alice", "bob"]), [9]);
+    assertEquals(await talk(["alice", "alice"]), []);
+  });
+
+  Deno.test(`${name} gives a long talk of two users whole, and its end`, async () => {
+    using arranged = arrange(make);
+    const { journal } = arranged;
+    for (let i = 0; i < 200; i++) {
+      await journal.append("alice", [draft(i % 3 ? "bob" : "carol", "x")]);
+      await journal.append("bob", [draft("alice", "y"), draft("alice", "z")]);
+    }
+    const page = (limit: number) =>
+      Array.fromAsync(journal.history(["bob", "alice"], { limit }));
+
+    const [all, last] = [told(await page(1_000)), told(await page(301))];
+
+    assertEquals(all.length, 400 + 133);
+    assertEquals(all.toSorted((a, b) => parseInt(a) - parseInt(b)), all);
+    assertEquals(last, all.slice(-301));
+  });
+
   Deno.test(`${name} stores a repeated key once, and answers with the first`, async () => {
     using arranged = arrange(make);
     const { journal, delivered } = arranged;

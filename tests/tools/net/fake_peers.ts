@@ -6,8 +6,12 @@ import { Accounts } from "../../../server/accounts/accounts.ts";
 import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
+import { AllRoomSettings } from "../../../server/accounts/room_settings.ts";
+import { Nicks } from "../../../server/accounts/names/nicks.ts";
+import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
+import { ReadMarks } from "../../../server/session/devices/read_marks.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket/users.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/session.ts";
@@ -133,6 +137,23 @@ export function arrange(
     moderators: lazy(() =>
       new Moderators(database, { accountOf: () => undefined })
     ),
+    roomSettings: lazy(() =>
+      new AllRoomSettings(database, {
+        accountOf: () => undefined,
+        isModerator: () => false,
+        isPrivateOwner: () => false,
+        exists: () => false,
+      })
+    ),
+    privateRooms: lazy(() => new PrivateRooms(database)),
+    nicks: lazy(() =>
+      new Nicks(database, {
+        owners: () => [],
+        isConnected: () => false,
+        resembled: () => undefined,
+      })
+    ),
+    readMarks: lazy(() => new ReadMarks(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,
@@ -155,6 +176,7 @@ export function arrange(
       history: 20,
       requireLogin: false,
       moderators: [],
+      allBy: "all",
       registerWithinMs: 10_000,
       pingAfterMs: 30_000,
       idleAfterMs: 90_000,

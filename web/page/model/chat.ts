@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type CommandClient, roomNamed } from "../../../core/commands.ts";
+import { type CommandClient, roomNamed } from "../../../core/command_client.ts";
 import type { ChatMessage } from "../../../core/frames.ts";
 import {
   ConnectionError,
@@ -17,9 +17,11 @@ import {
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
+import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
 import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
-import type { Resumable } from "../../../core/resumable.ts";
+import type { Resumable } from "../../../core/session/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import {
@@ -95,6 +97,11 @@ export class Chat implements CommandClient {
     return this.#session.isModerator;
   }
 
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.#session.nicks;
+  }
+
   /** Whether there is no connection, for now or for good. */
   get isAway(): boolean {
     return this.state === "reconnecting" || this.state === "ended";
@@ -159,7 +166,32 @@ export class Chat implements CommandClient {
       this.current.readAbove = !this.atEnd;
       this.current = conversation;
       this.atEnd = conversation.unread === 0 && !conversation.readAbove;
-      this.refreshPeople(conversation);
+      this.refresh(conversation);
+    }
+    this.watcher.changed();
+  }
+
+  /** Requests what the server knows of a conversation that is opened. */
+  refresh(conversation: Conversation): void {
+    if (conversation.kind === "user") this.#fetchTalk(conversation);
+    else this.refreshPeople(conversation);
+  }
+
+  /**
+   * Fetches the last messages that were exchanged with a user, once; the server
+   * has them if both users have accounts.
+   */
+  async #fetchTalk(talk: Conversation): Promise<void> {
+    const isOwner = this.signIn.owned && this.server.registered;
+    if (!isOwner || talk.isStored) return;
+    talk.isStored = true;
+    try {
+      await this.#session.older(talk.target, {}, (old) => {
+        for (const message of old) talk.add(message, { earlier: true });
+      });
+      await this.#askOlder(talk);
+    } catch {
+      talk.isStored = false; // a guest, or the connection is lost
     }
     this.watcher.changed();
   }
@@ -175,6 +207,7 @@ export class Chat implements CommandClient {
     if (!this.sees(current) || current.unread === 0) return;
     current.unread = 0;
     current.called = false;
+    this.read(current, current.newest);
     this.watcher.seen?.(current);
     this.watcher.changed();
   }
@@ -186,11 +219,14 @@ export class Chat implements CommandClient {
    * @param word With or without `#`.
    * @param quietly Whether it is not to be shown.
    */
-  async join(word: string, { quietly = false } = {}): Promise<void> {
+  async join(words: string, { quietly = false } = {}): Promise<void> {
+    const { word, isPrivate } = readJoin(words);
     const name = roomNamed(word);
     if (!name) return this.watcher.told(invalidRoom(word));
+    if (isPrivate) return await this.#makePrivate(name);
     const room = this.conversations.open("room", name); // before messages come
-    if (this.#session.find(name)) return this.show(room);
+    const known = this.#session.find(name);
+    if (known && !known.followed) return this.show(room);
     const isLater = !quietly && this.isAway;
     if (isLater && this.current.draft === "") this.#opening = room;
     else if (!quietly && !isLater) this.show(room);
@@ -205,8 +241,19 @@ export class Chat implements CommandClient {
       if (this.#opening === room) this.show(room);
       else if (isLater) this.watcher.told(`You joined ${room.target}`, true);
       this.refreshRooms();
-      // The server chose how many it gave on joining.
-      this.#older(room, 1, (old) => room.hasOlder = old.length > 0);
+      this.#try(() => this.#askOlder(room));
+    });
+  }
+
+  /** Makes a private room, to whose name the server adds something. */
+  async #makePrivate(name: string): Promise<void> {
+    await this.#try(async () => {
+      await this.#session.join(name, ({ name }) => {
+        const room = this.conversations.open("room", name); // it is new
+        room.note("answer", madeText(name));
+        this.show(room);
+      }, { isPrivate: true });
+      this.refreshRooms();
     });
   }
 
@@ -278,21 +325,29 @@ export class Chat implements CommandClient {
   }
 
   /** Fetches older messages. */
-  earlier(room: Conversation): Promise<void> {
-    return this.#older(room, EARLIER, (old) => {
-      for (const message of old) room.add(message, { earlier: true });
-      room.hasOlder = old.length === EARLIER;
+  earlier(conversation: Conversation): Promise<void> {
+    return this.#try(() =>
+      this.#older(conversation, EARLIER, (old) => {
+        for (const message of old) conversation.add(message, { earlier: true });
+        conversation.hasOlder = old.length === EARLIER;
+      })
+    );
+  }
+
+  /** Asks whether there are older messages: the server chose how many it gave. */
+  #askOlder(conversation: Conversation): Promise<void> {
+    return this.#older(conversation, 1, (old) => {
+      conversation.hasOlder = old.length > 0;
     });
   }
 
-  /** Gives messages that are older than those of a room, up to `most`. */
+  /** Gives messages that are older than those of a conversation, up to `most`. */
   #older(
-    room: Conversation,
+    { target, oldest: before }: Conversation,
     most: number,
     take: (old: ChatMessage[]) => void,
   ): Promise<void> {
-    const range = { most, before: room.oldest };
-    return this.#try(() => this.#session.older(room.target, range, take));
+    return this.#session.older(target, { most, before }, take);
   }
 
   /** Requests the list of rooms. */
@@ -306,7 +361,9 @@ export class Chat implements CommandClient {
   /** Shows the rooms, and how many users are in each. */
   async showRooms(): Promise<void> {
     await this.refreshRooms();
-    this.answer(this.rooms.map(({ name, members }) => `${name} (${members})`));
+    this.answer(
+      this.rooms.map(({ name, members }) => `${roomText(name)} (${members})`),
+    );
   }
 
   /** Requests the list of users in a conversation. */
@@ -317,6 +374,17 @@ export class Chat implements CommandClient {
     await this.#try(async () =>
       conversation.setPeople(await listPeople(this.server, target))
     );
+  }
+
+  /** Gives our account another password. */
+  async changePassword(from: string, to: string): Promise<void> {
+    await this.signIn.changePassword(this.server, this.me, { from, to });
+    this.watcher.changed();
+  }
+
+  /** Deletes our account, which ends the chat. */
+  async unregister(password: string): Promise<void> {
+    await this.signIn.unregister(this.server, this.me, password);
   }
 
   /** Makes our name an account. */
@@ -363,6 +431,26 @@ export class Chat implements CommandClient {
   /** Whether the user sees what comes now. */
   sees(conversation: Conversation): boolean {
     return conversation === this.current && this.attentive && this.atEnd;
+  }
+
+  /** The user has read a conversation here, up to an id. */
+  read({ target }: Conversation, id: number): void {
+    this.#session.seen(target, id);
+  }
+
+  /** We are in a room that another device has joined. */
+  joinedElsewhere(room: Conversation): void {
+    this.refreshRooms();
+    this.#try(() => this.#askOlder(room));
+    this.watcher.changed();
+  }
+
+  /** We are not in a room any more that another device has left. */
+  leftElsewhere(room: Conversation): void {
+    if (room.draft === "") this.#drop(room);
+    else room.note("event", `You left ${room.target} on another device`);
+    this.refreshRooms();
+    this.watcher.changed();
   }
 
   /** A room refuses us; it stays if the user is writing there. */

@@ -58,6 +58,8 @@ export class Conversation {
   readonly moderators: Set<string> = new Set();
   /** The number of members, as the server counts them. */
   members = 0;
+  /** The user who owns it, if it is a private room. */
+  owner = "";
   /** The number of messages that the user has not seen. */
   unread = 0;
   /** Whether an unseen message mentions the user, or is private. */
@@ -66,7 +68,9 @@ export class Conversation {
   newAfter: number | undefined;
   /** Messages after this id are for this user; see `JoinedRoom` in core/. */
   since = 0;
-  /** Whether the server is known to have older messages of this room. */
+  /** Whether the server gives the messages of this conversation again. */
+  isStored: boolean;
+  /** Whether the server is known to have older messages. */
   hasOlder = false;
   /** Whether the user was above the end when another conversation was shown. */
   readAbove = false;
@@ -88,6 +92,7 @@ export class Conversation {
   constructor(kind: ConversationKind, target: string) {
     this.kind = kind;
     this.target = target;
+    this.isStored = kind === "room";
   }
 
   /** Whether the message with this id is here, or was. */
@@ -198,6 +203,25 @@ export class Conversation {
     this.called ||= calls;
   }
 
+  /** The id of the newest message that the server has. */
+  get newest(): number {
+    return this.entries.findLast(({ id }) => id !== undefined)?.id ?? 0;
+  }
+
+  /** The user has read, on another device, what is here up to an id. */
+  readTo(id: number): void {
+    const place = this.#base + id;
+    const left =
+      this.entries.filter((one) =>
+        one.kind === "message" && !one.own && one.place > place &&
+        one.place < Infinity
+      ).length;
+    if (left >= this.unread) return;
+    this.unread = left;
+    this.called &&= left > 0;
+    this.newAfter = left > 0 ? place : undefined;
+  }
+
   /** Ids begin again; `since` is the one before the first for this user. */
   restart(since: number): void {
     this.#base = this.end;
@@ -241,6 +265,13 @@ export class Conversation {
     this.#remove(entry);
   }
 
+  /** Whether a user is here, or it is with that user. */
+  has(name: string): boolean {
+    return this.kind === "user"
+      ? lookAlike(this.target) === lookAlike(name)
+      : this.kind === "room" && this.people.has(name.toLowerCase());
+  }
+
   /** Replaces who is here. */
   setPeople(people: readonly Person[]): void {
     this.people.clear();
@@ -264,15 +295,20 @@ export class Conversation {
    */
   notePresence(
     { kind, users, members }: Presence,
-    news: (name: string) => boolean,
-    at: Date,
+    { news, labelOf, at }: {
+      news(name: string): boolean;
+      labelOf(name: string): string;
+      readonly at: Date;
+    },
   ): void {
     if (this.kind === "user") {
       const target = lookAlike(this.target);
       const name = users.find((one) => lookAlike(one) === target);
       const gone = kind === "offline";
       const did = gone ? "went offline" : "is back";
-      if (name && kind !== "left") this.noteGone(gone, `${name} ${did}`, at);
+      if (name && kind !== "left") {
+        this.noteGone(gone, `${labelOf(name)} ${did}`, at);
+      }
       return;
     }
     for (const name of users) {
@@ -283,7 +319,7 @@ export class Conversation {
     const others = users.filter(news);
     const did = kind === "offline" ? "went offline" : kind;
     if (others.length === 0) return;
-    this.note("event", `${namesText(others)} ${did}`, { at });
+    this.note("event", `${namesText(others.map(labelOf))} ${did}`, { at });
   }
 
   /** Makes an entry; without a sender and of now, unless it is told otherwise. */
@@ -325,7 +361,7 @@ export class Conversation {
       if (id === undefined) continue;
       this.#known.delete(id);
       this.#droppedTo = Math.max(this.#droppedTo, id);
-      this.hasOlder = this.kind === "room";
+      this.hasOlder = this.isStored;
     }
   }
 }

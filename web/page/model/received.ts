@@ -4,9 +4,11 @@
  *
  * @module
  */
-import { type ChatMessage, numberOf } from "../../../core/frames.ts";
+import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
+import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
@@ -14,10 +16,12 @@ import {
   accountLost,
   connectedAgain,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RESTARTED,
   roleText,
 } from "../../../core/text/sentences.ts";
+import { header, isPrivateName } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Conversations, MANY_USERS } from "./conversations.ts";
@@ -32,14 +36,18 @@ interface Receiver {
   readonly server: ReconnectingConnection;
   readonly watcher: Watcher;
   readonly declines: DeclineLimit;
+  readonly nicks: Nicks;
   state: "connecting" | "connected" | "reconnecting" | "ended";
   why: string;
   lastSender: string | undefined;
   ignores(name: string): boolean;
   sees(conversation: Conversation): boolean;
   expelled(room: Conversation, error: unknown): void;
+  joinedElsewhere(room: Conversation): void;
+  leftElsewhere(room: Conversation): void;
+  read(conversation: Conversation, id: number): void;
   refreshRooms(): Promise<void>;
-  refreshPeople(conversation: Conversation): Promise<void>;
+  refresh(conversation: Conversation): void;
 }
 
 const MISSED_MORE = "More messages were sent than are shown here";
@@ -65,7 +73,7 @@ export function viewOf(chat: Receiver): SessionView {
       chat.carrier?.arrived();
       changed();
       chat.refreshRooms();
-      chat.refreshPeople(chat.current);
+      chat.refresh(chat.current);
     },
     slowed: (text) => chat.current.note("event", text, { apart: true }),
     message: (message, request) => {
@@ -74,27 +82,67 @@ export function viewOf(chat: Receiver): SessionView {
     presence: (presence, at) => {
       // A crowded room reports us, too.
       const news = (name: string) => name !== chat.me && !chat.ignores(name);
-      chat.conversations.notePresence(presence, news, at);
+      const labelOf = (name: string) => chat.nicks.labelOf(name);
+      chat.conversations.notePresence(presence, { news, labelOf, at });
     },
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
+    },
+    nick: (change) => {
+      const { name } = change;
+      if (name === chat.me || chat.ignores(name)) return; // we are answered
+      const text = nickText(change, chat.nicks.labelOf(name));
+      for (const one of chat.conversations.list) {
+        if (one.has(name)) one.note("event", text);
+      }
     },
     notice: (text, at) => {
       const line = operatorNotice(text, at);
       chat.current.note("event", line, { apart: true }); // to be read later
       told(line);
     },
+    roomNews: (news) => {
+      const { by = "", kind, isMe } = news;
+      if (kind === "invited" && isMe && chat.ignores(by)) return;
+      const text = roomNewsText(news);
+      const room = chat.conversations.find("room", news.room);
+      if (room && kind === "owner") room.owner = news.user;
+      if (room && isOver(news)) chat.expelled(room, new Error(text));
+      else {
+        (room ?? chat.current).note("event", text, { apart: true });
+        if (isMe) told(text);
+      }
+      chat.refreshRooms();
+    },
     call: (frame) => takeCall(chat, frame),
     joined: ({ name, since }, answer, again) => {
-      const room = chat.conversations.find("room", name);
+      // One that we make gets its name from the server.
+      const room = chat.conversations.find("room", name) ??
+        (isPrivateName(name) && !again
+          ? chat.conversations.open("room", name)
+          : undefined);
       if (!room) return;
+      room.owner = header(answer, "owner") ?? "";
       room.members = numberOf(answer, "members") ?? (room.members || 1);
       if (again) return;
       room.target = name;
       room.since ||= since; // what a reload has missed is new
       if (room.unread === 0) room.newAfter = room.since;
-      if (room === chat.current) chat.refreshPeople(room);
+      if (room === chat.current) chat.refresh(room);
+    },
+    moved: ({ name, since }, isIn, notice) => {
+      const known = chat.conversations.find("room", name);
+      if (!isIn) return known && chat.leftElsewhere(known);
+      const room = known ?? chat.conversations.open("room", name);
+      room.members = numberOf(notice, "members") ?? (room.members || 1);
+      room.since ||= since;
+      chat.joinedElsewhere(room);
+    },
+    read: (target, id) => {
+      const kind = target === "ALL" ? "all" : kindOf(target);
+      chat.conversations.find(kind, target)?.readTo(id);
+      changed();
     },
     expelled: ({ name }, error) => {
       const room = chat.conversations.find("room", name);
@@ -113,17 +161,22 @@ export function viewOf(chat: Receiver): SessionView {
   };
 }
 
+function kindOf(target: string): "room" | "user" {
+  return target.startsWith("#") ? "room" : "user";
+}
+
 /** Puts a message where it belongs. */
 function receive(chat: Receiver, message: ChatMessage): void {
   const { to, from } = message;
   const isPrivate = !to.startsWith("#") && to !== "ALL";
-  const known = isPrivate && chat.conversations.find("user", from);
+  const other = otherOf(message);
+  const known = isPrivate && chat.conversations.find("user", other);
   if (isPrivate && !known && chat.ignores(from)) return;
   const conversation = to.startsWith("#")
     ? chat.conversations.find("room", to)
     : to === "ALL"
     ? chat.conversations.all
-    : chat.conversations.open("user", from);
+    : chat.conversations.open("user", other);
   if (!conversation) return;
   addMessage(chat, conversation, message);
   limit(chat);
@@ -153,5 +206,6 @@ export function addMessage(
   if (conversation.kind === "room" && id <= conversation.since) return;
   const calls = conversation.kind === "user" || mentions(text, chat.me);
   if (!chat.sees(conversation)) conversation.count(entry.place - 1, calls);
+  else chat.read(conversation, id);
   chat.watcher.said(conversation, entry, calls);
 }

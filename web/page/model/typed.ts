@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { roomNamed, SHARED_COMMANDS } from "../../../core/commands.ts";
+import { roomNamed } from "../../../core/command_client.ts";
+import { SHARED_COMMANDS } from "../../../core/commands.ts";
+import { readJoin } from "../../../core/private_rooms.ts";
 import {
   type Command,
   COMMANDS,
@@ -14,9 +16,14 @@ import {
   type WebCommandName,
   withReceiver,
 } from "../../../core/text/typed_line.ts";
-import { alreadyAccount, invalidRoom } from "../../../core/text/sentences.ts";
+import {
+  alreadyAccount,
+  invalidRoom,
+  noOwnAccount,
+} from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "./chat.ts";
+import type { OwnDeed } from "./watcher.ts";
 
 /**
  * Runs a typed line.
@@ -30,6 +37,11 @@ export function runLine(
   lastSender: string | undefined,
 ): boolean {
   const typed = parseLine(withReceiver(line, lastSender));
+  const hint = chat.nicks.personIn(typed, line);
+  if (hint !== undefined) {
+    chat.watcher.told(hint);
+    return false;
+  }
   switch (typed.kind) {
     case "nothing":
       return false;
@@ -63,7 +75,7 @@ export function runLine(
 /** The answer of a page that cannot send or receive files. */
 export const NO_PROGRAM =
   "Cannot send or receive files: this page has no program for it. " +
-  "Start deno run -A client.ts --gui on this computer.";
+  "Start Parley's client with --gui on this computer.";
 
 const OF_FILES = new Set(["send", "get", "files", "cancel"]);
 
@@ -73,12 +85,22 @@ function keep({ watcher }: Chat, why: string): "kept" {
   return "kept";
 }
 
+/** Opens the dialog about the own account, for a user who has one. */
+function own(deed: OwnDeed): RunCommand<Chat> {
+  return ({ me, signIn, watcher }, rest): void | "usage" => {
+    if (rest !== "") return "usage";
+    if (signIn.owned) watcher.own(deed);
+    else watcher.told(noOwnAccount(me));
+  };
+}
+
 /** Every command of the web client. */
 const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
   ...SHARED_COMMANDS,
   join(chat, rest) {
     if (rest === "") return "usage";
-    return roomNamed(rest) ? chat.join(rest) : keep(chat, invalidRoom(rest));
+    const { word } = readJoin(rest);
+    return roomNamed(word) ? chat.join(rest) : keep(chat, invalidRoom(word));
   },
   leave(chat, rest) {
     const room = rest === ""
@@ -108,7 +130,9 @@ const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
   },
   signup(chat) {
     if (chat.signIn.owned) chat.watcher.told(alreadyAccount(chat.me));
-    else chat.watcher.signUp();
+    else chat.watcher.own("create");
   },
+  password: own("change"),
+  unregister: own("remove"),
   quit: (chat) => chat.logout(),
 };

@@ -7,10 +7,9 @@
  * @module
  */
 import { sanitize } from "../../../core/text/sanitize.ts";
-import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
-import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
-import { DEFAULT_ROOM, lookAlike } from "../../../protocol.ts";
+import { RECONNECTING } from "../../../core/text/sentences.ts";
+import { DEFAULT_ROOM, isPrivateName, lookAlike } from "../../../protocol.ts";
 import { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { readStored, restore, type Stored, storedOf } from "../model/stored.ts";
@@ -21,7 +20,7 @@ import { byId } from "./dom.ts";
 import { forget, recall, remember } from "../model/storage.ts";
 import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
-import { checkTyped, type Form, type Goal } from "./form.ts";
+import type { Form, Goal } from "./form.ts";
 import { MessageList, nameOf } from "./messages.ts";
 import {
   canAskToNotify,
@@ -31,6 +30,8 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
+import { listenToNick } from "./nick.ts";
+import { OwnDialog } from "./own.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
 /** The key under which a tab stores the state for the next page. */
@@ -57,9 +58,11 @@ export class ChatPage {
   readonly #sidebar: Sidebar;
   readonly #messages: MessageList;
   readonly #files: Files | undefined;
+  readonly #own: OwnDialog;
   readonly #end = new AbortController();
   #drawing = false;
   readonly #text = byId("text", HTMLTextAreaElement);
+  readonly #privately = byId("privately", HTMLInputElement);
   readonly #root = byId("chat");
   #drawn: Conversation | undefined;
   readonly #url: URL;
@@ -96,7 +99,7 @@ export class ChatPage {
           if (this.#chat.server.wasRegistered) toast(text, passing);
           else form.tell(text);
         },
-        signUp: () => this.#signUp(),
+        own: (deed) => this.#own.open(deed),
       },
     });
     if (carrier) {
@@ -112,6 +115,7 @@ export class ChatPage {
     takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
+    this.#own = new OwnDialog(this.#chat, this.#end.signal);
     this.#listen();
   }
 
@@ -150,7 +154,9 @@ export class ChatPage {
       event.preventDefault();
       const input = byId("room", HTMLInputElement);
       if (input.value.trim() === "") return;
-      this.#chat.join(input.value);
+      const isPrivate = this.#privately.checked ? " --private" : "";
+      this.#chat.join(`${input.value}${isPrivate}`);
+      this.#privately.checked = false;
       input.value = "";
       this.#open(undefined);
     });
@@ -179,7 +185,9 @@ export class ChatPage {
       // The browser has kept the page, but not its connections.
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
     });
-    this.#listenToDialog();
+    listenToNick(this.#chat, (element, type, act) => {
+      this.#on(element, type, act);
+    });
   }
 
   #listenToButtons(): void {
@@ -193,8 +201,8 @@ export class ChatPage {
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
-      "own": () => this.#signUp(),
-      "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
+      "own": () =>
+        this.#own.open(this.#chat.signIn.owned ? "change" : "create"),
       "banner-button": () => {
         if (this.#chat.state !== "ended") return this.#chat.server.hurry();
         this.#store();
@@ -224,38 +232,6 @@ export class ChatPage {
       const next = all.at(at % all.length);
       if (next) this.#chat.show(next);
     });
-  }
-
-  #listenToDialog(): void {
-    const dialog = byId("own-dialog", HTMLDialogElement);
-    const first = byId("own-password", HTMLInputElement);
-    const second = byId("own-repeat", HTMLInputElement);
-    const submit = byId("own-submit", HTMLButtonElement);
-    const problem = byId("own-error");
-    this.#on(byId("own-form"), "submit", async (event) => {
-      event.preventDefault();
-      submit.disabled = true;
-      problem.hidden = true;
-      try {
-        await checkTyped(this.#chat.me, first, second);
-        await this.#chat.signUp(first.value);
-        first.value = second.value = "";
-        dialog.close();
-        toast(accountCreated(this.#chat.me));
-      } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        problem.textContent = sanitize(inWords(error));
-        problem.hidden = false;
-      } finally {
-        submit.disabled = false;
-      }
-    });
-  }
-
-  /** Shows the form that creates an account. */
-  #signUp(): void {
-    byId("own-name", HTMLInputElement).value = this.#chat.me;
-    byId("own-dialog", HTMLDialogElement).showModal();
   }
 
   /** Takes what is typed into the conversation that is shown. */
@@ -362,7 +338,12 @@ export class ChatPage {
     document.title = `${count}${chat.isAway ? "Offline – " : ""}Parley`;
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
-    byId("own").hidden = !canUseAccounts || chat.signIn.owned;
+    const own = byId("own");
+    own.hidden = !canUseAccounts;
+    own.textContent = chat.signIn.owned
+      ? "Change the password"
+      : "Create an account";
+    byId("privately-field").hidden = !chat.signIn.owned;
   }
 
   /** Joins the rooms, and shows the chat when the user can write to the first. */
@@ -395,14 +376,16 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members, gone } = current;
-    const name = nameOf(current);
+    const name = nameOf(current, this.#chat.nicks);
     const subtitles = {
       all: "connected now",
       user: gone ? "private, away" : "private",
     };
     byId("title").textContent = name;
+    const isPrivate = kind === "room" && isPrivateName(target);
+    byId("title").classList.toggle("locked", isPrivate);
     byId("subtitle").textContent = kind === "room"
-      ? peopleHere(members)
+      ? (isPrivate ? "private, " : "") + peopleHere(members)
       : subtitles[kind];
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);

@@ -7,7 +7,7 @@
  * @module
  */
 import { sanitizeName } from "../../../core/text/sanitize.ts";
-import { lookAlike } from "../../../protocol.ts";
+import { isPrivateName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
@@ -24,6 +24,18 @@ const ACTIONS = [
   ["Disconnect", "kick NAME"],
   ["Ban for an hour", "ban NAME 1h"],
 ] as const;
+
+/** A button, and the command that it types for a user. */
+type Action = readonly [label: string, line: string];
+
+/** What the owner of a private room can do about a member. */
+const OF_OWNER: readonly Action[] = [
+  ["Remove from the room", "remove NAME"],
+  ["Make the owner", "owner NAME"],
+];
+
+/** Limit of the private rooms to which a menu invites. */
+const MAX_INVITING = 5;
 
 /** See the top of the file. */
 export class Sidebar {
@@ -50,14 +62,14 @@ export class Sidebar {
   }
 
   #drawConversations(): void {
-    const { conversations: { sorted }, current } = this.#chat;
+    const { conversations: { sorted }, current, nicks } = this.#chat;
     const listed = Map.groupBy(sorted, ({ kind }) => kind === "user");
     for (const [id, isUser] of [["rooms", false], ["private", true]] as const) {
       const rows = (listed.get(isUser) ?? []).map((one) => {
         const person = isUser ? one.target : undefined;
         const item = this.#item(
-          `${one.kind} ${one.target}`,
-          nameOf(one),
+          `${one.kind} ${one.target} ${nameOf(one, nicks)}`,
+          nameOf(one, nicks),
           () => this.#chat.show(one),
           person,
         );
@@ -79,13 +91,13 @@ export class Sidebar {
     list(byId("others"), others, ({ name, members }) => {
       const join = () => this.#chat.join(name);
       const item = this.#item(`other ${name}`, sanitizeName(name), join);
-      item.setInside(members);
+      item.setInside(members, isPrivateName(name));
       return item.row;
     });
   }
 
   #drawPeople(): void {
-    const { current, me } = this.#chat;
+    const { current, me, nicks } = this.#chat;
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
@@ -96,26 +108,51 @@ export class Sidebar {
     }[current.kind];
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
-      const shown = sanitizeName(name) + (name === me ? " (you)" : "");
+      const shown = nicks.labelOf(name) + (name === me ? " (you)" : "");
       const moderates = this.#chat.isModerator && !isModerator && name !== me;
-      const key = `person ${name} ${isModerator} ${moderates}`;
+      const actions = [
+        ...name === me ? [] : this.#memberships(name),
+        ...moderates ? ACTIONS : [],
+      ];
+      const key = `person ${shown} ${isModerator} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
       if (isModerator) item.setInside("moderator");
-      if (moderates) item.add(() => this.#actions(name));
+      if (actions.length > 0) {
+        item.add(() => this.#actions(name, moderates, actions));
+      }
       return item.row;
     });
   }
 
-  /** What a moderator can do about a user. */
-  #actions(name: string): HTMLElement {
-    const shown = sanitizeName(name);
+  /** What we can do with a user in our private rooms. */
+  #memberships(name: string): readonly Action[] {
+    const { conversations, current, me } = this.#chat;
+    const isPrivate = current.kind === "room" && isPrivateName(current.target);
+    if (isPrivate) return current.owner === me ? OF_OWNER : [];
+    return conversations.list.filter(({ kind, target, people }) =>
+      kind === "room" && isPrivateName(target) &&
+      !people.has(name.toLowerCase())
+    ).slice(0, MAX_INVITING).map(({ target }): Action => [
+      `Invite to ${sanitizeName(target)}`,
+      `invite NAME ${target}`,
+    ]);
+  }
+
+  /** What can be done about a user. */
+  #actions(
+    name: string,
+    moderates: boolean,
+    actions: readonly Action[],
+  ): HTMLElement {
+    const deed = moderates ? "Moderate" : "Actions for";
+    const shown = this.#chat.nicks.labelOf(name);
     const menu = make(
       "details",
       { className: "actions" },
-      make("summary", { ariaLabel: `Moderate ${shown}` }, "⋯"),
+      make("summary", { ariaLabel: `${deed} ${shown}` }, "⋯"),
     );
-    for (const [label, line] of ACTIONS) {
+    for (const [label, line] of actions) {
       const onclick = () => {
         menu.open = false;
         runLine(this.#chat, `/${line.replace("NAME", name)}`, undefined);
@@ -171,8 +208,9 @@ class Item {
   }
 
   /** Shows how many users are in a room, or what a user is. */
-  setInside(what: number | string): void {
-    this.#inside.textContent = `${what}`;
+  setInside(what: number | string, isPrivate = false): void {
+    this.row.classList.toggle("locked", isPrivate);
+    this.#inside.textContent = isPrivate ? `private ${what}` : `${what}`;
     if (typeof what === "number") this.#inside.title = peopleHere(what);
   }
 
@@ -182,7 +220,7 @@ class Item {
   }
 
   update(
-    { kind, unread, called, members, gone }: Conversation,
+    { kind, target, unread, called, members, gone }: Conversation,
     isCurrent: boolean,
   ): void {
     this.#button.ariaCurrent = `${isCurrent}`;
@@ -194,7 +232,7 @@ class Item {
     this.#badge.textContent = unread > 999 ? "999+" : `${unread}`;
     this.#badge.title = `${unread} unread`;
     this.#inside.hidden = unread > 0;
-    if (kind === "room") this.setInside(members);
+    if (kind === "room") this.setInside(members, isPrivateName(target));
   }
 }
 
@@ -222,7 +260,7 @@ export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
   picture.textContent = sanitizeName(chat.me).slice(0, 1);
   colour(picture, chat.me);
-  byId("me").textContent = byId("me").title = sanitizeName(chat.me);
+  byId("me").textContent = byId("me").title = chat.nicks.labelOf(chat.me);
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.isModerator
