@@ -36,9 +36,10 @@ import newPassword from "../../core/new_password.ts" with { type: "text" };
 import nicks from "../../core/text/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
 import privateRooms from "../../core/private_rooms.ts" with { type: "text" };
-import rejoin from "../../core/rejoin.ts" with { type: "text" };
+import readMarks from "../../core/session/read_marks.ts" with { type: "text" };
+import rejoin from "../../core/session/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
-import resumable from "../../core/resumable.ts" with { type: "text" };
+import resumable from "../../core/session/resumable.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -141,7 +142,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
-  ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
+  ...inFolder("/core", "ts", { scram, session }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { command_client: commandClient }),
   ...inFolder("/core", "ts", { private_rooms: privateRooms }),
@@ -151,6 +152,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
+  ...inFolder("/core/session", "ts", { read_marks: readMarks }),
+  ...inFolder("/core/session", "ts", { rejoin, resumable }),
   ...inFolder("/core/text", "ts", {
     marks,
     nearest,

@@ -126,7 +126,7 @@ Deno.test("the help has every command of the client that asks, and no other", ()
   const ofWeb = [
     ...["help", "join", "leave", "rooms", "list", "who", "msg", "reply"],
     ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
-    ...["signup", "password", "unregister", "ping"],
+    ...["signup", "devices", "password", "unregister", "ping"],
   ];
   assertEquals(names(false, true), Object.keys(COMMANDS));
   assertEquals(

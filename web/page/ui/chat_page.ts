@@ -382,8 +382,10 @@ export class ChatPage {
       user: gone ? "private, away" : "private",
     };
     byId("title").textContent = name;
+    const isPrivate = kind === "room" && isPrivateName(target);
+    byId("title").classList.toggle("locked", isPrivate);
     byId("subtitle").textContent = kind === "room"
-      ? (isPrivateName(target) ? "private, " : "") + peopleHere(members)
+      ? (isPrivate ? "private, " : "") + peopleHere(members)
       : subtitles[kind];
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
