@@ -4,10 +4,16 @@
  *
  * @module
  */
-import { DEFAULT_ROOM, isRoomName, lookAlike } from "../protocol.ts";
+import {
+  DEFAULT_ROOM,
+  type Headers,
+  isRoomName,
+  lookAlike,
+} from "../protocol.ts";
 import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
 import { listPeople, listRooms } from "./requests.ts";
+import { quietText, type RoomSettings } from "./room_settings.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
@@ -23,6 +29,10 @@ export interface CommandClient {
   readonly server: Requester;
   /** The room that messages go to, with `#`; undefined in none. */
   readonly room: string | undefined;
+  /** What is set of that room. */
+  readonly settings: RoomSettings | undefined;
+  /** Our name. */
+  readonly me: string;
   /** Whether it is the web client, which has fewer commands. */
   readonly isWeb: boolean;
   /** Whether we are a moderator, who has more commands. */
@@ -65,6 +75,19 @@ function moderate(name: ModeratorCommandName): RunCommand<CommandClient> {
   };
 }
 
+/** Sets something of the room that messages go to. */
+async function set(
+  client: CommandClient,
+  headers: Headers,
+  topic?: string,
+): Promise<void> {
+  const { room, server } = client;
+  if (room) await server.request("SET", [room], headers, topic);
+  else client.answer([IN_NO_ROOM]);
+}
+
+const IN_NO_ROOM = "You are in no room";
+
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
   help(client, rest) {
@@ -103,6 +126,36 @@ export const SHARED_COMMANDS = {
   msg(client, rest) {
     const read = readPrivate(rest);
     return read ? client.sendTo(read.to, read.text) : "usage";
+  },
+  topic(client, rest): Promise<void> | void {
+    if (rest === "none") return set(client, { "Content-length": 0 });
+    if (rest !== "") return set(client, {}, rest);
+    const { room, settings } = client;
+    if (!settings) return client.answer([IN_NO_ROOM]);
+    const topic = sanitize(settings.topic);
+    client.answer([
+      topic ? `Topic of ${room}: ${topic}` : `${room} has no topic`,
+    ]);
+  },
+  quiet(client, rest): Promise<void> | void | "usage" {
+    const word = rest.toLowerCase();
+    if (word === "on") return set(client, { Quiet: "yes" });
+    if (word === "off") return set(client, { Quiet: "no" });
+    if (word !== "") return "usage";
+    const { isModerator, me: name, room, settings } = client;
+    if (!settings) return client.answer([IN_NO_ROOM]);
+    const { quiet, voices } = settings;
+    client.answer([
+      quiet
+        ? quietText(settings, { name, isModerator })
+        : `${room} is not quiet: all users in it can send`,
+      ...voices.length > 0 ? [`With voice: ${voices.join(", ")}`] : [],
+    ]);
+  },
+  voice(client, rest): Promise<void> | void | "usage" {
+    const [, name, off] = /^@?(\S+)( +off)?$/i.exec(rest) ?? [];
+    if (name === undefined) return "usage";
+    return set(client, off ? { Unvoice: name } : { Voice: name });
   },
   /** With a receiver, {@linkcode withReceiver} has made it another command. */
   reply(client, rest): void | "usage" {

@@ -41,6 +41,12 @@ import { Order } from "./order.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
 import { Absences, type Resumable } from "./resumable.ts";
+import {
+  settingsAfter,
+  type SettingsChange,
+  settingsChangeOf,
+  settingsOf,
+} from "./room_settings.ts";
 import type { JoinedRoom, SessionView } from "./session_view.ts";
 import type { SignIn } from "./sign_in.ts";
 import { slowedText } from "./text/sentences.ts";
@@ -368,11 +374,19 @@ export class ChatSession implements Owner {
 
   /** Something has changed: a user's role, or the list of the other servers. */
   #set(frame: Frame): void {
-    if (header(frame, "room") !== undefined) return;
+    const settings = settingsChangeOf(frame);
+    if (settings) return this.#setRoom(settings);
     const change = roleOf(frame, this.me);
     if (!change) return void this.server.tell(frame);
     if (change.isMe) this.isModerator = change.isModerator;
     this.view.role?.(change);
+  }
+
+  #setRoom(change: SettingsChange): void {
+    const room = this.find(change.room);
+    if (!room) return;
+    room.settings = settingsAfter(room.settings, change);
+    this.view.settings?.(room, change);
   }
 
   #joined(frame: Frame, request?: Request): void {
@@ -381,9 +395,13 @@ export class ChatSession implements Owner {
     const asked = request?.args[0] ?? name;
     if (lookAlike(name) !== lookAlike(asked)) return;
     const known = this.find(name);
-    if (known) return this.view.joined(known, frame, true);
+    const settings = settingsOf(frame);
+    if (known) {
+      known.settings = settings;
+      return this.view.joined(known, frame, true);
+    }
     const since = numberOf(frame, "last-id") ?? this.order.last;
-    const room = { name, since };
+    const room = { name, since, settings };
     this.rooms = [...this.rooms, room];
     this.view.joined(room, frame, false);
   }

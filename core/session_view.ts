@@ -7,6 +7,7 @@
 import type { ChatError, Frame } from "../protocol.ts";
 import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
 import type { Request } from "./net/connection.ts";
+import type { RoomSettings, SettingsChange } from "./room_settings.ts";
 
 /** A room that we are in. */
 export interface JoinedRoom {
@@ -14,6 +15,8 @@ export interface JoinedRoom {
   readonly name: string;
   /** Newer messages are ours to get; older ones we have, or never will. */
   since: number;
+  /** What the server has told of it last. */
+  settings: RoomSettings;
 }
 
 /** What a client draws. */
@@ -41,6 +44,8 @@ export interface SessionView {
   notice(text: string, at?: Date): void;
   /** A user is a moderator now, or none any more. */
   role?(change: RoleChange): void;
+  /** A room that we are in has other settings, which it has already. */
+  settings?(room: JoinedRoom, change: SettingsChange): void;
   /** A CALL, ACCEPT or DECLINE of another user. */
   call(frame: Frame): void;
   /** We are in a room; `again` after a reconnect. */

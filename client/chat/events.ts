@@ -18,6 +18,11 @@ import {
 import type { Request } from "../../core/net/connection.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
+import {
+  changeLines,
+  type SettingsChange,
+  settingsLines,
+} from "../../core/room_settings.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,
@@ -90,6 +95,7 @@ export class SessionEvents implements SessionView {
   #present = Promise.withResolvers<void>();
   #wasInRoom = false;
   readonly #repeated = new WeakSet<Request>(); // their answers may be incomplete
+  readonly #told = new WeakMap<JoinedRoom, string>(); // of its settings
   #lastEvent = { at: new Date(0), text: "" };
 
   /** Nothing has come yet. */
@@ -187,20 +193,29 @@ export class SessionEvents implements SessionView {
   }
 
   /** See {@linkcode SessionView}. */
+  settings(_room: JoinedRoom, change: SettingsChange): void {
+    this.#owner.noteAll(changeLines(change, this.#owner.name));
+  }
+
+  /** See {@linkcode SessionView}. */
   call(frame: Frame): void {
     this.#owner.direct.receive(frame);
   }
 
   /** See {@linkcode SessionView}. */
   joined(room: JoinedRoom, answer: Frame, again: boolean): void {
-    if (again) return;
     const owner = this.#owner;
+    const told = settingsLines(room.settings, owner);
+    if (again && told.join() !== this.#told.get(room)) owner.noteAll(told);
+    this.#told.set(room, told.join());
+    if (again) return;
     const members = header(answer, "members");
     const others = members ? ` (${members} here)` : "";
     this.#event(timeOf(answer), `you joined ${room.name}${others}`);
     if (!this.#wasInRoom && !owner.refused) owner.note(COURSE_WORDS);
     this.#wasInRoom = true;
     owner.use(room);
+    owner.noteAll(told);
   }
 
   /** See {@linkcode SessionView}. */

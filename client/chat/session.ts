@@ -20,6 +20,7 @@ import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/commands.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
+import type { RoomSettings } from "../../core/room_settings.ts";
 import type { JoinedRoom } from "../../core/session_view.ts";
 import { invalidRoom, tooLongText } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
@@ -120,6 +121,16 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   /** Under which name we are known. */
   get name(): string {
     return this.chat.me;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get me(): string {
+    return this.name;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get settings(): RoomSettings | undefined {
+    return this.room ? this.chat.find(this.room)?.settings : undefined;
   }
 
   /** See {@linkcode CommandClient}. */
@@ -258,8 +269,8 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   async showRooms(): Promise<void> {
     const rooms = await listRooms(this.server);
     this.note("Rooms, and how many users are in each:");
-    for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
-      this.show({ kind: "room", name, members: `${members}` });
+    for (const { name, members, topic } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
+      this.show({ kind: "room", name, members: `${members}`, topic });
     }
     const more = rooms.length - MAX_ROOMS_SHOWN;
     if (more > 0) this.note(`And ${more} more; Tab completes their names`);

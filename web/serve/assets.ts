@@ -34,6 +34,7 @@ import order from "../../core/order.ts" with { type: "text" };
 import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/resumable.ts" with { type: "text" };
+import roomSettings from "../../core/room_settings.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -74,6 +75,7 @@ import form from "../page/ui/form.ts" with { type: "text" };
 import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
+import drawnSettings from "../page/ui/room_settings.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
 
@@ -135,6 +137,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
+  ...inFolder("/core", "ts", { room_settings: roomSettings }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
@@ -156,6 +159,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/net", "ts", { socket }),
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
+  ...inFolder("/ui", "ts", { room_settings: drawnSettings }),
   ...inFolder("/ui", "ts", { messages, news, page, sidebar, transfers }),
 ];
 

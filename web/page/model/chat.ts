@@ -18,7 +18,13 @@ import {
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
-import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
+import {
+  DeclineLimit,
+  type ListedRoom,
+  listPeople,
+  listRooms,
+} from "../../../core/requests.ts";
+import type { RoomSettings } from "../../../core/room_settings.ts";
 import type { Resumable } from "../../../core/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
@@ -27,6 +33,7 @@ import {
   NAME_RULE,
   tooLongText,
 } from "../../../core/text/sentences.ts";
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import type { Conversation, Entry } from "./conversation.ts";
 import { Conversations } from "./conversations.ts";
@@ -59,7 +66,7 @@ export class Chat implements CommandClient {
   /** Whether the newest message of the current conversation is in sight. */
   atEnd = true;
   /** All rooms, when the list was last requested. */
-  rooms: readonly { name: string; members: number }[] = [];
+  rooms: readonly ListedRoom[] = [];
   state: "connecting" | "connected" | "reconnecting" | "ended" = "connecting";
   /** The reason why it reconnects or has ended. */
   why = "";
@@ -125,6 +132,11 @@ export class Chat implements CommandClient {
   /** The room that is shown, with `#`; undefined if it is no room. */
   get room(): string | undefined {
     return this.current.kind === "room" ? this.current.target : undefined;
+  }
+
+  /** What is set of that room. */
+  get settings(): RoomSettings | undefined {
+    return this.room ? this.#session.find(this.room)?.settings : undefined;
   }
 
   /**
@@ -338,7 +350,11 @@ export class Chat implements CommandClient {
   /** Shows the rooms, and how many users are in each. */
   async showRooms(): Promise<void> {
     await this.refreshRooms();
-    this.answer(this.rooms.map(({ name, members }) => `${name} (${members})`));
+    this.answer(
+      this.rooms.map(({ name, members, topic }) =>
+        `${name} (${members})${topic && `  ${sanitize(topic)}`}`
+      ),
+    );
   }
 
   /** Requests the list of users in a conversation. */

@@ -8,6 +8,7 @@ import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
+import { changeLines } from "../../../core/room_settings.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
@@ -79,6 +80,12 @@ export function viewOf(chat: Receiver): SessionView {
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
+    },
+    settings: ({ name }, change) => {
+      const room = chat.conversations.find("room", name);
+      for (const line of changeLines(change, chat.me)) {
+        room?.note("event", line, { apart: true });
+      }
     },
     notice: (text, at) => {
       const line = operatorNotice(text, at);

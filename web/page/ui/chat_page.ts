@@ -31,6 +31,7 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
+import { drawSettings } from "./room_settings.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
 /** The key under which a tab stores the state for the next page. */
@@ -190,6 +191,14 @@ export class ChatPage {
       "close-people": () => this.#open(undefined),
       "scrim": () => this.#open(undefined),
       "send-files": () => this.#files?.pick(this.#chat.current.target),
+      "set-topic": () => {
+        const { settings } = this.#chat;
+        this.#offer(`/topic ${sanitize(settings?.topic ?? "")}`);
+      },
+      "set-quiet": () => {
+        const word = this.#chat.settings?.quiet ? "off" : "on";
+        runLine(this.#chat, `/quiet ${word}`, undefined);
+      },
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
@@ -268,6 +277,15 @@ export class ChatPage {
     this.#selected = 0; // programs that type tell no beginning
     this.#chat.typed();
     this.#fitText();
+  }
+
+  /** Puts `text` where the user types, to be finished, unless something is there. */
+  #offer(text: string): void {
+    if (this.#text.value === "") {
+      this.#text.value = text;
+      this.#type();
+    }
+    this.#text.focus();
   }
 
   /** Sends what is typed, or runs it. */
@@ -355,6 +373,7 @@ export class ChatPage {
     this.#sidebar.draw();
     this.#messages.draw();
     this.#drawTop();
+    drawSettings(chat);
     this.#drawBanner();
     tellNews(chat, this.#news.splice(0));
     const { unread } = chat.conversations;

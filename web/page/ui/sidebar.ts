@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { sanitizeName } from "../../../core/text/sanitize.ts";
+import { maySet } from "../../../core/room_settings.ts";
+import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import { lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
@@ -24,6 +25,10 @@ const ACTIONS = [
   ["Disconnect", "kick NAME"],
   ["Ban for an hour", "ban NAME 1h"],
 ] as const;
+
+/** The button of those who may set a quiet room, and what it types. */
+const VOICE = ["Give voice", "voice NAME"] as const;
+const NO_VOICE = ["Take voice", "voice NAME off"] as const;
 
 /** See the top of the file. */
 export class Sidebar {
@@ -76,16 +81,20 @@ export class Sidebar {
     );
     const others = rooms.filter(({ name }) => !mine.has(lookAlike(name)));
     byId("others-heading").hidden = others.length === 0;
-    list(byId("others"), others, ({ name, members }) => {
+    list(byId("others"), others, ({ name, members, topic }) => {
       const join = () => this.#chat.join(name);
       const item = this.#item(`other ${name}`, sanitizeName(name), join);
       item.setInside(members);
+      item.row.title = sanitize(topic);
       return item.row;
     });
   }
 
   #drawPeople(): void {
-    const { current, me } = this.#chat;
+    const { current, isModerator: mayAll, me, settings } = this.#chat;
+    const quiet = settings?.quiet ? settings : undefined;
+    const givesVoice = quiet &&
+      maySet(quiet, { name: me, isModerator: mayAll });
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
@@ -97,25 +106,36 @@ export class Sidebar {
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
       const shown = sanitizeName(name) + (name === me ? " (you)" : "");
-      const moderates = this.#chat.isModerator && !isModerator && name !== me;
-      const key = `person ${name} ${isModerator} ${moderates}`;
+      const isOther = !isModerator && name !== me;
+      const hasVoice = quiet?.voices.includes(name) ?? false;
+      const actions = [
+        ...givesVoice && isOther && name !== quiet.owner
+          ? [hasVoice ? NO_VOICE : VOICE]
+          : [],
+        ...mayAll && isOther ? ACTIONS : [],
+      ];
+      const role = isModerator ? "moderator" : hasVoice ? "voice" : "";
+      const key = `person ${name} ${role} ${actions.length} ${actions[0]}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
-      if (isModerator) item.setInside("moderator");
-      if (moderates) item.add(() => this.#actions(name));
+      if (role) item.setInside(role);
+      if (actions.length > 0) item.add(() => this.#actions(name, actions));
       return item.row;
     });
   }
 
-  /** What a moderator can do about a user. */
-  #actions(name: string): HTMLElement {
+  /** What a moderator, or the owner of the room, can do about a user. */
+  #actions(
+    name: string,
+    actions: readonly (readonly [label: string, line: string])[],
+  ): HTMLElement {
     const shown = sanitizeName(name);
     const menu = make(
       "details",
       { className: "actions" },
       make("summary", { ariaLabel: `Moderate ${shown}` }, "⋯"),
     );
-    for (const [label, line] of ACTIONS) {
+    for (const [label, line] of actions) {
       const onclick = () => {
         menu.open = false;
         runLine(this.#chat, `/${line.replace("NAME", name)}`, undefined);
