@@ -186,7 +186,7 @@ class Joined implements Cluster {
       exited: (name, server) =>
         context.resumables.lostElsewhere(name, server, context.now()),
     });
-    const { disconnect } = await import("./operator/expel.ts");
+    const { disconnect } = await import("./session/expel.ts");
     const { holderGone } = await import("./session/register.ts");
     this.#requests = new Requests({
       ...{ bus: this.nats, server: this.server },

@@ -9,6 +9,7 @@ import { encode } from "../protocol.ts";
 import { roomExists } from "./chat/room_list.ts";
 import { unlessNotStored } from "./chat/not_stored.ts";
 import type { Database } from "./journal/database.ts";
+import type { AccountEntry } from "./journal/entries.ts";
 import type { Log } from "./journal/log.ts";
 import { DEFAULT_LOCKOUT_MS } from "./limits/rates.ts";
 import type { Clock } from "./net/clock.ts";
@@ -58,15 +59,22 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
   const entriesOf = (file: Database) => options.entries ?? file;
   const accounts = new Lazy(async () => {
     const { Accounts } = await import("./accounts/accounts.ts");
-    const { expelOwner } = await import("./operator/expel.ts");
+    const { expelOwner, passwordGone } = await import(
+      "./session/expel.ts"
+    );
     const { lockoutMs = DEFAULT_LOCKOUT_MS } = options;
     const limits = { maxUnusedPerAddress: Infinity, maxPerAddress: Infinity };
     const file = await database();
+    const expel = (account: AccountEntry, why: string) =>
+      void expelOwner(context(), account, { why }).storing
+        .catch(unlessNotStored);
     return new Accounts(file, lockoutMs, {
       ...isLimited ? {} : limits,
       entries: entriesOf(file),
       deleted: (account) =>
-        void expelOwner(context(), account).storing.catch(unlessNotStored),
+        expel(account, `the account "${account.name}" was deleted`),
+      changed: (account, needsCode) =>
+        expel(account, passwordGone(account.name, needsCode)),
       gone: (account, own) => privateRooms.loaded?.accountDeleted(account, own),
     });
   });
@@ -99,7 +107,7 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
     privateRooms,
     bans: new Lazy(async () => {
       const { Bans } = await import("./accounts/bans.ts");
-      const { expelBanned } = await import("./operator/expel.ts");
+      const { expelBanned } = await import("./session/expel.ts");
       const file = await database();
       return new Bans(file, Date.now, {
         entries: entriesOf(file),

@@ -15,7 +15,7 @@ import { StartError } from "./journal/start_error.ts";
 import { SqliteJournal } from "./journal/sqlite_journal.ts";
 import { DEFAULT_KEEP } from "./limits/rates.ts";
 import { CLOCK, type Clock } from "./net/clock.ts";
-import { Floods } from "./session/floods.ts";
+import { Floods } from "./net/floods.ts";
 
 /** Options of {@linkcode openStorage}. */
 export interface StorageOptions {

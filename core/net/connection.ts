@@ -348,6 +348,8 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   SIGNUP: "REGISTERED",
   LOGIN: "CHALLENGE",
   PROVE: "REGISTERED",
+  PASSWORD: "REGISTERED",
+  UNREGISTER: "BYE",
   JOIN: "JOINED",
   LEAVE: "LEFT",
   ROOMS: "ROOMS",

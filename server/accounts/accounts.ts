@@ -18,6 +18,8 @@ import type {
   SignUpEntry,
 } from "../journal/entries.ts";
 import type { Append, Log } from "../journal/log.ts";
+import { codeRequired, passwordChanged } from "./code_errors.ts";
+import { Credentials, type StoredCode } from "./credentials.ts";
 import { type ListedLock, lockedOut, Lockouts } from "./lockouts.ts";
 import { NameMap } from "../chat/names/names.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
@@ -58,6 +60,11 @@ export interface AccountOptions {
   readonly now?: () => number;
   /** Orders the entries; default: the database. */
   readonly entries?: Log;
+  /**
+   * Another server has changed the password of an account; or an account that
+   * waits for its owner is made, on any server: nobody else is to be there.
+   */
+  changed?(account: AccountEntry, needsCode: boolean): void;
   /** Another server has deleted the account: ends its connections to this one. */
   deleted?(account: Account): void;
   /** An account is gone, on whatever server it was deleted; `own`: on this one. */
@@ -80,12 +87,17 @@ export interface Account {
   readonly network: string;
   /** Whether its owner has signed in after its first day. */
   readonly isUsed: boolean;
+  /**
+   * Its owner has no password, and needs a code that is good until then, in
+   * milliseconds since the epoch; undefined: there is a password.
+   */
+  readonly waitsUntil: number | undefined;
 }
 
 /** An account to be created. */
 export type NewAccount =
   & Pick<Account, "name" | "since" | "keyScope" | "network">
-  & { readonly verifier: string };
+  & { readonly verifier: string; readonly code?: StoredCode };
 
 /** A LOGIN that waits for its PROVE. */
 export interface PendingLogin {
@@ -94,6 +106,8 @@ export interface PendingLogin {
   /** The client's address without the port; or a session that it has proved. */
   readonly address: string;
   readonly challenge: Challenge;
+  /** As it was stored then. */
+  readonly verifier: string;
   readonly account: Account;
 }
 
@@ -113,6 +127,8 @@ export class Accounts {
   readonly #used: Append<AccountEntry, void>;
   readonly #seen: Append<AccountSeenEntry, void>;
   readonly #deleted: Append<AccountEntry, void>;
+  /** Their passwords, and the codes of those that have none yet. */
+  readonly credentials: Credentials;
 
   /** A lock lasts for `lockoutMs`; Infinity: until the operator ends it. */
   constructor(
@@ -135,13 +151,16 @@ export class Accounts {
     this.#database = database;
     this.#now = now;
     this.#lockouts = new Lockouts(database, { lockoutMs, now, entries });
+    this.credentials = new Credentials(database, {
+      ...{ lockouts: this.#lockouts, now, entries, changed: options.changed },
+    });
     this.#byName = database.prepare("SELECT * FROM accounts WHERE key = ?");
     this.#byLook = database.prepare(
       "SELECT * FROM accounts WHERE look_alike = ?",
     );
     this.#all = database.prepare("SELECT * FROM accounts ORDER BY key");
     this.#insert = database.prepare(
-      "INSERT INTO accounts (key, look_alike, name, verifier, created_at, since, seen, key_scope, network, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+      "INSERT INTO accounts (key, look_alike, name, verifier, created_at, since, seen, key_scope, network, code, code_until, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
     );
     this.#counts = database.prepare(`
       SELECT (SELECT count(*) FROM accounts) AS total, count(*) AS per_address,
@@ -158,8 +177,11 @@ export class Accounts {
       applied: (entry) => {
         const { name, since, keyScope, at: createdAt, network } = entry;
         this.#names.add(name, name);
-        const account = { name, since, keyScope, seen: since, createdAt };
-        return { ...account, network, isUsed: false };
+        const identity = { name, since, keyScope, seen: since, createdAt };
+        const waitsUntil = entry.code?.until;
+        const account = { ...identity, network, isUsed: false, waitsUntil };
+        if (waitsUntil !== undefined) options.changed?.(account, true);
+        return account;
       },
     });
     this.#used = entries.register("account-used", {
@@ -226,7 +248,12 @@ export class Accounts {
    * is reached.
    */
   create(account: NewAccount): Promise<Account> {
-    return this.#signUp({ ...account, at: this.#now(), limits: this.#limits });
+    const { total } = this.#limits;
+    // The operator's own count for no address.
+    const limits = account.code
+      ? { total, perAddress: null, unusedPerAddress: null }
+      : this.#limits;
+    return this.#signUp({ ...account, at: this.#now(), limits });
   }
 
   /** Stores that the owner has used the account, if its first day is over. */
@@ -242,7 +269,7 @@ export class Accounts {
    *
    * @throws {ChatError} 119 if that cannot be stored; then the account is there.
    */
-  async delete({ name }: Account): Promise<void> {
+  async delete({ name }: Pick<Account, "name">): Promise<void> {
     const account = this.named(name);
     if (account) await this.#deleted(entryOf(account));
   }
@@ -261,7 +288,8 @@ export class Accounts {
    * Starts a sign-in with the client's first message.
    *
    * @throws {ChatError} 105 if the message is malformed, 112 if the account is
-   * locked for the address, 121 if there is no account.
+   * locked for the address, 121 if there is no account, 123 if its owner needs a
+   * code.
    */
   begin(name: string, address: string, message: string): PendingLogin {
     const row = this.#row(name);
@@ -269,11 +297,13 @@ export class Accounts {
     const account = this.#accountOf(row);
     const locked = this.locked(account, name, address);
     if (locked) throw locked;
+    if (account.waitsUntil !== undefined) throw codeRequired(name);
     const verifier = this.#verifierOf(row);
     return {
       name,
       address,
       challenge: challenge(name, { message, verifier }),
+      verifier: String(row["verifier"]),
       account,
     };
   }
@@ -308,12 +338,16 @@ export class Accounts {
     });
   }
 
-  /** @throws {ChatError} 121 if the account was deleted meanwhile. */
-  #stillThere({ name, account }: PendingLogin): Account {
+  /**
+   * @throws {ChatError} 121 if the account was deleted meanwhile, 111 if it has
+   * another password.
+   */
+  #stillThere({ name, account, verifier }: PendingLogin): Account {
     const found = this.named(account.name);
     // The name may have another owner by now.
-    if (found?.keyScope === account.keyScope) return found;
-    throw noAccount(name);
+    if (found?.keyScope !== account.keyScope) throw noAccount(name);
+    if (!this.has(account.name, verifier)) throw passwordChanged(name);
+    return found;
   }
 
   /** Stores that the owner has received everything up to `id`. */
@@ -349,12 +383,13 @@ export class Accounts {
 
   /** Inside of a change: stores an account, or throws why there is none. */
   #insertNew(entry: SignUpEntry): void {
-    const { name, verifier, since, keyScope, network, at } = entry;
+    const { name, verifier, since, keyScope, network, at, code } = entry;
     if (this.#stored(name)) throw exists(name);
     this.#checkLimits(entry);
     this.#insert.run(
       ...[keyOf(entry), lookAlike(name), name, verifier, at],
       ...[since, since, keyScope, network],
+      ...[code?.hash ?? null, code?.until ?? null],
     );
   }
 
@@ -389,6 +424,9 @@ export class Accounts {
       createdAt: Number(row["created_at"]),
       network: String(row["network"]),
       isUsed: row["used"] === 1,
+      waitsUntil: row["code_until"] === null
+        ? undefined
+        : Number(row["code_until"]),
     };
   }
 

@@ -163,6 +163,28 @@ export class ResumableSessions implements SessionKeeper {
     }
   }
 
+  /**
+   * Gives a session another token, as a session that begins now in the place of
+   * `old`, whose token is worth nothing any more. Its connection and rooms stay.
+   *
+   * @throws {ChatError} 119 if it cannot be stored.
+   */
+  async renew(
+    old: ResumableSession,
+    { name, since, secure }: Pick<
+      ResumableSession,
+      "name" | "since" | "secure"
+    >,
+  ): Promise<ResumableSession> {
+    await this.end(old);
+    const { connection, network, rooms } = old;
+    const session = await this.begin(name, since, network, secure);
+    session.connection = connection;
+    for (const [room, id] of rooms) session.rooms.set(room, id);
+    if (rooms.size > 0) await this.#store(session, { joined: [...rooms] });
+    return session;
+  }
+
   /** A client of `network` has the session from now on. */
   resume(
     session: ResumableSession,

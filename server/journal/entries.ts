@@ -33,6 +33,8 @@ export interface Entries {
   readonly "account-used": AccountEntry;
   readonly "account-seen": AccountSeenEntry;
   readonly "account-deleted": AccountEntry;
+  readonly "account-password": PasswordEntry;
+  readonly "account-code": CodeEntry;
   readonly "moderator": ModeratorEntry;
   readonly "private-room": PrivateRoomEntry;
   readonly "private-room-changed": PrivateRoomChangedEntry;
@@ -137,7 +139,10 @@ export interface MuteEntry extends TargetData {
 export interface SignUpEntry {
   readonly name: string;
   readonly at: number;
+  /** Empty if its owner needs a code. */
   readonly verifier: string;
+  /** The hash of that code, and until when it is good. */
+  readonly code?: { readonly hash: string; readonly until: number };
   readonly since: number;
   readonly keyScope: string;
   readonly network: string;
@@ -155,6 +160,23 @@ export interface AccountLimits {
 export interface AccountEntry {
   readonly name: string;
   readonly createdAt: number;
+}
+
+/** A password, in the place of another, or of a code. All its sessions end. */
+export interface PasswordEntry extends AccountEntry {
+  readonly verifier: string;
+  /** The verifier that it replaces; with another one, nothing changes. */
+  readonly before?: string;
+  /** The hash of the code that it replaces; the same holds for it. */
+  readonly code?: string;
+}
+
+/** The account has no password any more: its owner needs a code. */
+export interface CodeEntry extends AccountEntry {
+  /** The hash of the code. */
+  readonly code: string;
+  /** Until when it is good. */
+  readonly until: number;
 }
 
 /** The owner has certainly received everything up to an id. */

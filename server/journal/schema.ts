@@ -196,4 +196,8 @@ export const MIGRATIONS: readonly string[] = [
       WHERE lower(owner) = old.key;
   END;
   `,
+  `
+  ALTER TABLE accounts ADD COLUMN code TEXT; -- the hash of the code that its owner needs
+  ALTER TABLE accounts ADD COLUMN code_until INTEGER; -- until when it is good
+  `,
 ];

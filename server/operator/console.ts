@@ -27,7 +27,7 @@ import {
 import { listRooms } from "../chat/room_list.ts";
 import type { UserKind } from "../chat/user.ts";
 import { becauseOf } from "../accounts/mutes.ts";
-import { accounts, deleteAccount, forget, unblock } from "./owners.ts";
+import { accounts, deleteAccounts, forget, reset, unblock } from "./owners.ts";
 import { cluster } from "./cluster_report.ts";
 import { deop, ofOperator, op } from "./moderators.ts";
 import { ban, bans, kick, mute, unban, unmute } from "./people.ts";
@@ -56,7 +56,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
   help: [help, "List the commands"],
   users: [users, "List the users with address and rooms"],
   rooms: [rooms, "List the rooms and their creators"],
-  accounts: [accounts, "List the accounts"],
+  accounts: [accounts, "List accounts; make those of a class", "[import FILE]"],
   say: [say, "Send a notice to all users", "TEXT"],
   kick: [kick, "Disconnect; users may return", `${TARGET} [REASON]`],
   ban: [ban, "Disconnect, and refuse connections", `${TARGET} [TIME] [REASON]`],
@@ -66,10 +66,11 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(Object.entries<Command>({
   unmute: [unmute, "Allow users to send again", TARGET],
   unblock: [unblock, "Unlock an account, or an address", TARGET],
   delete: [
-    deleteAccount,
+    deleteAccounts,
     "Delete an account, or new accounts",
     "NAME|ADDRESS [TIME]",
   ],
+  reset: [reset, "Make a code for a lost password", "NAME"],
   op: [op, "Make a user a moderator", "NAME"],
   deop: [deop, "End that a user is a moderator", "NAME"],
   forget: [forget, "Delete the messages of rooms", "ROOM|ADDRESS"],
@@ -178,7 +179,9 @@ function wrongCount(
   { first, rest }: Words,
 ): string | undefined {
   const names = usage.split(" ");
-  if (usage !== "" && first === "") return `Missing argument: ${names[0]}`;
+  if (!/^\[|^$/.test(usage) && first === "") {
+    return `Missing argument: ${names[0]}`;
+  }
   if (/TEXT|REASON|FILE/.test(usage)) return undefined;
   const words = [first, ...rest.split(/\s+/)].filter((word) => word !== "");
   const most = usage === "" ? 0 : names.length;

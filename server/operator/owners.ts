@@ -17,8 +17,9 @@ import {
   parseNetwork,
 } from "../../core/net/ip_address.ts";
 import { type Account, FIRST_DAY_MS } from "../accounts/accounts.ts";
+import { newCode } from "../accounts/credentials.ts";
 import { parseTarget, targetText } from "../accounts/targets.ts";
-import { expelOwner } from "./expel.ts";
+import { deleteAccount, expelOwner, passwordGone } from "../session/expel.ts";
 import {
   counted,
   type Desk,
@@ -33,14 +34,31 @@ import {
 import { tooManyUnblocks } from "./moderators.ts";
 import { localTime } from "./screen.ts";
 
-/** Lists the accounts. */
-export async function accounts(
+/** Lists the accounts, or makes those of a class list. */
+export async function accounts(desk: Desk, { first, rest }: Words): Promise<
+  string
+> {
+  if (first === "") return await listAccounts(desk);
+  const [, file = "", time = ""] = /^(.*?)(?:\s+(\d+[smhd]))?$/.exec(rest) ??
+    [];
+  const ms = time === "" ? LIST_MS : readDuration(time);
+  if (first.toLowerCase() !== "import" || file === "" || !ms) {
+    return "Usage: accounts, or accounts import FILE [TIME]";
+  }
+  const { importList } = await import("./class_list.ts");
+  return await importList(desk, file, ms);
+}
+
+/** For so long the codes of a class list are good, in milliseconds. */
+const LIST_MS = 30 * 24 * 60 * 60 * 1_000;
+
+async function listAccounts(
   { accounts, hub, moderators }: Desk,
 ): Promise<string> {
   const all = (await accounts.load()).all();
   const appointed = await moderators.load();
   const rows = all.map((account) => {
-    const { name, createdAt, network, isUsed } = account;
+    const { name, createdAt, network, isUsed, waitsUntil } = account;
     const user = hub.userNamed(name) ?? hub.elsewhere?.named(name);
     const isHere = user?.name === name;
     return [
@@ -48,13 +66,55 @@ export async function accounts(
       `since ${localTime(new Date(createdAt))}`,
       network === "" ? "" : `from ${network}`,
       [
-        isHere ? "connected" : isUsed ? "" : unusedText(createdAt),
+        isHere
+          ? "connected"
+          : waitsUntil !== undefined
+          ? waitText(waitsUntil)
+          : isUsed
+          ? ""
+          : unusedText(createdAt),
         appointed.has(account) ? "moderator" : "",
       ].filter((text) => text !== "").join(", "),
     ];
   });
   return list("account", rows) ?? "No accounts";
 }
+
+/** Of an account without a password. */
+function waitText(until: number): string {
+  return until < Date.now()
+    ? "without password, its code has expired"
+    : `without password, its code is good until ${localTime(new Date(until))}`;
+}
+
+/**
+ * Takes the password of an account away, which its owner has forgotten or another
+ * user knows, and all its sessions. With the code its owner signs up again, and the
+ * account keeps all it has.
+ */
+export async function reset(desk: Desk, { first }: Words): Promise<string> {
+  const accounts = await desk.accounts.load();
+  const account = accounts.named(first);
+  if (account?.name.toLowerCase() !== first.toLowerCase()) {
+    const meant = account ? ` Did you mean ${account.name}?` : "";
+    return `${noAccount(desk, "reset", first)}${meant}`;
+  }
+  const { name } = account;
+  const { code, hash } = newCode();
+  await accounts.credentials.reset(account, {
+    hash,
+    until: Date.now() + RESET_MS,
+  });
+  const why = passwordGone(name, true);
+  const { count, storing } = expelOwner(desk, account, { why });
+  const gone = count === 0 ? "" : `, and ${counted(count, "connection")} ended`;
+  return `The password of ${name} does not work any more${gone}. ` +
+    `With this code, good for a day and once, ${name} signs up again:\n` +
+    `  ${code}` + await warning(storing, "it has no effect");
+}
+
+/** For so long the code of `reset` is good, in milliseconds. */
+const RESET_MS = 24 * 60 * 60 * 1_000;
 
 /** Of an account that was not signed in to after its first day. */
 function unusedText(createdAt: number): string {
@@ -114,7 +174,7 @@ async function unblockNetwork(
  * one. What it sent to rooms stays. For an address and a time it deletes all that
  * were created there within this time.
  */
-export async function deleteAccount(
+export async function deleteAccounts(
   desk: Desk,
   { first, rest }: Words,
 ): Promise<string> {
@@ -180,13 +240,12 @@ async function deleteOne(
 ): Promise<{ count: number; storing: Promise<unknown> } | string> {
   const { name } = account;
   try {
-    await (await desk.accounts.load()).delete(account);
+    const why = `the operator deleted the account "${name}"`;
+    return await deleteAccount(desk, account, { why });
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
     return `Cannot delete ${name}: ${error.message}`;
   }
-  const { count, storing } = expelOwner(desk, account);
-  return { count, storing: Promise.all([storing, desk.journal.forget(name)]) };
 }
 
 /**

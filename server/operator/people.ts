@@ -15,7 +15,7 @@ import {
   targetText,
 } from "../accounts/targets.ts";
 import { timeText } from "../../core/net/connection_error.ts";
-import { disconnect, expelBanned } from "./expel.ts";
+import { disconnect, expelBanned } from "../session/expel.ts";
 import {
   counted,
   type Desk,

@@ -9,6 +9,7 @@
  */
 import { ChatError, encode, type Frame } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
+import { codeRequired } from "../accounts/code_errors.ts";
 import { RESUME_WINDOW_MS } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { hostOf } from "../net/connection.ts";
@@ -221,7 +222,7 @@ function sessionOfOwner(
  * A thief of the token can lock the session; the owner then has the address.
  */
 export function addressOf(
-  { connection }: Session,
+  { connection }: Pick<Session, "connection">,
   { accounts }: Context,
   claim: Claim,
 ): string {
@@ -233,7 +234,10 @@ export function addressOf(
   return accounts.loaded?.locked(account, name, session) ? host : session;
 }
 
-/** @throws {ChatError} 110 if the client must sign in; 112 if it cannot now. */
+/**
+ * @throws {ChatError} 110 if the client must sign in, 112 if it cannot now, 123 if
+ * the owner needs a code.
+ */
 function refuseGuest(
   session: Session,
   context: Context,
@@ -249,6 +253,11 @@ function refuseGuest(
     const Suggestion = hub.names.freeName(name);
     const headers = { ...locked.headers, Suggestion };
     throw new ChatError(112, locked.message, { headers });
+  }
+  if (account?.waitsUntil !== undefined) {
+    const Suggestion = hub.names.freeName(name);
+    const headers = { Account: account.name, Suggestion };
+    throw new ChatError(123, codeRequired(name).message, { headers });
   }
   const why = account
     ? "this name (or a similar one) has an account; sign in"

@@ -25,9 +25,9 @@ import type { Peer, User } from "../chat/user.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Address, LimitedConnection } from "../limits/limits.ts";
 import type { Pace } from "../limits/pacing.ts";
-import type { Floods } from "./floods.ts";
+import type { Floods } from "../net/floods.ts";
 import { refuse } from "./answers.ts";
-import { Pings } from "./pong.ts";
+import { Pings } from "../net/pong.ts";
 import type { Connection } from "../net/connection.ts";
 
 /** The command SEND: checks it, and makes a draft of it. */
@@ -58,7 +58,7 @@ export class Registered implements Peer {
   readonly connection: Connection;
   readonly address: Address;
   /** What the user can resume with its token. */
-  readonly resumable: ResumableSession;
+  resumable: ResumableSession;
   /** Undefined for a guest. */
   account: Account | undefined;
   /** PING and PONG. */

@@ -45,7 +45,7 @@ import type { Page } from "../net/http_answer.ts";
 import type { Turns } from "../net/turns.ts";
 import type { RateKind } from "../limits/rates.ts";
 import type { LongList } from "./answers.ts";
-import type { Floods } from "./floods.ts";
+import type { Floods } from "../net/floods.ts";
 
 /** A session that has no user. */
 export interface New {

@@ -6,7 +6,9 @@
  */
 import { ChatError, encode, type Frame, text } from "../../protocol.ts";
 import { type Account, type Accounts, exists } from "../accounts/accounts.ts";
+import { codeRequired } from "../accounts/code_errors.ts";
 import { parseVerifier } from "../accounts/scram.ts";
+import { hostOf } from "../net/connection.ts";
 import { enter, registered, replace } from "./enter.ts";
 import {
   addressOf,
@@ -41,6 +43,12 @@ export async function signUp(
   hub.names.check(name);
   const verifier = bodyText(frame);
   parseVerifier(verifier);
+  const code = single(frame, "code");
+  const known = user ? undefined : accounts.named(name);
+  if (known?.waitsUntil !== undefined || code !== undefined) {
+    const asked = { accounts, name, code, verifier };
+    return await signUpByCode(session, context, asked);
+  }
   if (user?.account && accounts.has(name, verifier)) { // it asks once more
     return registered(user, context);
   }
@@ -51,14 +59,7 @@ export async function signUp(
   const account = await createAccount(session, context, {
     ...{ accounts, name, verifier, user, retryAfter },
   });
-  const { moderators, settings } = context;
-  // Only this one: the operator can have ended since that others are moderators.
-  const appointed = settings.moderators.filter((one) =>
-    one.toLowerCase() === name.toLowerCase()
-  );
-  if (appointed.length > 0) {
-    await (await moderators.load()).appoint(appointed);
-  }
+  await appoint(context, name);
   if (user) {
     user.account = account;
     hub.elsewhere?.changed(user.user);
@@ -69,6 +70,82 @@ export async function signUp(
   if (session.hasEnded) hub.names.release(name);
   else await enter(session, context, { name, account, deed: "signed up" });
   return undefined;
+}
+
+/** Makes the owner of a new account a moderator, if the operator wants that. */
+async function appoint(
+  { moderators, settings }: Context,
+  name: string,
+): Promise<void> {
+  // Only this one: the operator can have ended since that others are moderators.
+  const appointed = settings.moderators.filter((one) =>
+    one.toLowerCase() === name.toLowerCase()
+  );
+  if (appointed.length > 0) {
+    await (await moderators.load()).appoint(appointed);
+  }
+}
+
+/**
+ * Signs up with the code of an account that waits for it, which keeps all it has.
+ *
+ * @throws {ChatError} 113 if the code was used, 121 if there is no account, 123 if
+ * the code is missing or has expired; as {@linkcode Credentials.useCode}.
+ */
+async function signUpByCode(
+  session: Session,
+  context: Context,
+  { accounts, name, code, verifier }: {
+    readonly accounts: Accounts;
+    readonly name: string;
+    readonly code: string | undefined;
+    readonly verifier: string;
+  },
+): Promise<undefined> {
+  const account = accounts.named(name);
+  if (!account) {
+    const why = `there is no account ${name} that waits for one`;
+    throw new ChatError(121, `Cannot sign up with a code: ${why}`);
+  }
+  if (code === undefined) throw codeRequired(name);
+  const { connection } = session;
+  unregistered(session, "sign up with a code");
+  const address = hostOf(connection.remote);
+  await accounts.credentials.useCode(account, {
+    ...{ name, address, code, verifier },
+  }).catch(logFailure(context, name, connection.remote));
+  await appoint(context, account.name);
+  const owner = accounts.named(account.name);
+  if (session.hasEnded || !owner) return;
+  takeName(session, context, owner.name);
+  const entry = { name: owner.name, account: owner };
+  await enter(session, context, { ...entry, deed: "signed up with a code" });
+}
+
+/** Takes the name of an account, which the client has proved, from any other. */
+function takeName(
+  { connection }: Session,
+  { hub, resumables }: Context,
+  name: string,
+): void {
+  replace(resumables.newest(name)?.connection);
+  replace(hub.names.newcomer(name)); // another client that proved it a moment ago
+  hub.names.reserve(name, connection, { isOwn: true });
+}
+
+/** Logs why a proof or a code is refused, and throws it. */
+export function logFailure(
+  { log }: Pick<Context, "log">,
+  name: string,
+  remote: string,
+): (error: unknown) => never {
+  return (error) => {
+    const code = error instanceof ChatError ? error.code : undefined;
+    const tell = (what: string) => log(`${name}: ${what}`, remote);
+    if (code === 111) tell(`wrong password from <${remote}>`);
+    if (code === 112) tell(`temporarily locked at <${remote}>`);
+    throw error;
+  };
 }
 
 /** Makes an account for a guest, or for a name that is reserved for the owner. */
@@ -137,30 +214,21 @@ export async function prove(
   if (login.name !== frame.args[0]) {
     throw new ChatError(105, `Cannot prove: the LOGIN was of ${login.name}`);
   }
-  const { hub, journal, log, resumables } = context;
+  const { journal, resumables } = context;
   const after = afterOf(frame, journal);
   const token = single(frame, "token") ?? "";
-  const proving = accounts.prove(login, bodyText(frame));
-  const { account, signature } = await proving.catch((error) => {
-    const code = error instanceof ChatError ? error.code : undefined;
-    const { remote } = session.connection;
-    const tell = (what: string) => log(`${login.name}: ${what}`, remote);
-    if (code === 111) tell(`wrong password from <${remote}>`);
-    if (code === 112) tell(`temporarily locked at <${remote}>`);
-    throw error;
-  });
+  const { account, signature } = await accounts.prove(login, bodyText(frame))
+    .catch(logFailure(context, login.name, session.connection.remote));
   if (session.hasEnded) return;
   const { name } = account;
   const resumed = resumables.find(name, token);
-  replace(resumables.newest(name)?.connection);
-  replace(hub.names.newcomer(name)); // another client that proved it a moment ago
-  hub.names.reserve(name, session.connection, { isOwn: true });
+  takeName(session, context, name);
   const entry = { name, resumed, account, after, signature };
   await enter(session, context, { ...entry, deed: "signed in" });
 }
 
 /** @throws {ChatError} 107 if the body is not UTF-8. */
-function bodyText(frame: Frame): string {
+export function bodyText(frame: Frame): string {
   const body = text(frame.body);
   if (body !== undefined) return body;
   throw new ChatError(107, "Cannot read a body that is not UTF-8");

@@ -203,7 +203,9 @@ const REQUESTS: readonly Make[] = [
   (c) => frame(`LOGIN ${name(c)}`, "", scram(c)),
   (c) => loginOf(c, c.pick(NAMES)),
   (c) => frame(`PROVE ${name(c)}`, headers(c, "After"), scram(c)),
-  (c) => frame(`SIGNUP ${name(c)}`, "", scram(c)),
+  (c) => frame(`SIGNUP ${name(c)}`, headers(c, "Code"), scram(c)),
+  (c) => frame(`PASSWORD ${name(c)}`, "", scram(c)),
+  (c) => frame(`UNREGISTER ${name(c)}`, "", scram(c)),
   (c) => frame(`JOIN ${room(c)}`),
   (c) => frame(`JOIN ${c.pick(ROOMS)}`),
   (c) => frame(`JOIN ${room(c)}`, c.once(3) ? "" : "Private: yes\n"),
@@ -254,6 +256,8 @@ const REPLIES: Readonly<Record<string, Make>> = {
   LOGIN: (c) => frame(`CHALLENGE ${name(c)}`, "", scram(c)),
   PROVE: (c) => frame(`REGISTERED ${name(c)}`, "", scram(c)),
   SIGNUP: (c) => frame(`REGISTERED ${name(c)}`, headers(c, "Token")),
+  PASSWORD: (c) => frame(`REGISTERED ${name(c)}`, headers(c, "Token")),
+  UNREGISTER: (c) => frame(c.once(3) ? "ERROR 105" : "BYE"),
 };
 
 /** The frames that a server sends at any time. */

@@ -14,7 +14,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 const VERIFIER = await verifierFor("pencil");
 
 /** The accounts of a database, and what creates one from a network. */
-function open(database: Database, options: AccountOptions) {
+function open(database: Database, options: AccountOptions = {}) {
   const accounts = new Accounts(database, 0, options);
   const create = (name: string, network = "10.0.0.1") =>
     accounts.create({
@@ -38,6 +38,44 @@ Deno.test("there can be so many accounts, and the next is refused for want of ro
 
   assertEquals([code, headers], [119, { Limit: 2 }]);
   assertEquals(accounts.all().map(({ name }) => name), ["alice", "bob"]);
+});
+
+Deno.test("of ten changes of one password at once the first wins, and the others are told", async () => {
+  using database = new Database(IN_MEMORY);
+  const { accounts, create } = open(database);
+  const account = await create("alice");
+  const verifiers = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => verifierFor(`crayon ${i}`)),
+  );
+
+  const done = await Promise.allSettled(
+    verifiers.map((verifier) =>
+      accounts.credentials.change(account, { before: VERIFIER, verifier })
+    ),
+  );
+
+  const codes = done.map((one) =>
+    one.status === "rejected" ? one.reason.code : "done"
+  );
+  assertEquals(codes, ["done", ...Array(9).fill(111)]);
+  assertEquals(accounts.has("alice", verifiers[0]!), true);
+});
+
+Deno.test("a password that was changed is none of the next account of the name", async () => {
+  using database = new Database(IN_MEMORY);
+  let now = 1;
+  const { accounts, create } = open(database, { now: () => now++ });
+  const old = await create("alice");
+  await accounts.delete(old);
+  await create("Alice");
+
+  const error = await assertRejects(
+    () => accounts.credentials.change(old, { before: VERIFIER, verifier: "x" }),
+    ChatError,
+  );
+
+  assertEquals(error.code, 121);
+  assertEquals(accounts.has("alice", VERIFIER), true);
 });
 
 Deno.test("one address has so many accounts that nobody uses, and others have theirs", async () => {

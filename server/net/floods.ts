@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { Admission } from "../net/admission.ts";
-import type { Clock } from "../net/clock.ts";
+import { Admission } from "./admission.ts";
+import type { Clock } from "./clock.ts";
 
 /**
  * The pause after a batch, in milliseconds. A batch is one read, 64 KB: so all

@@ -1,6 +1,7 @@
 /**
  * Ends the connections of users who are not to be here any more. It follows a ban,
- * or an account that is deleted, on whatever server that was done.
+ * or an account that is deleted or has another password, on whatever server that
+ * was done.
  *
  * @module
  */
@@ -15,7 +16,8 @@ import type { Account } from "../accounts/accounts.ts";
 import type { Bans } from "../accounts/bans.ts";
 import type { Target } from "../accounts/targets.ts";
 import { hostOf } from "../net/connection.ts";
-import type { Context, Session } from "../session/session.ts";
+import type { Registered } from "./sender.ts";
+import type { Context, Session } from "./session.ts";
 
 /** What was ended. */
 export interface Expelled {
@@ -87,27 +89,67 @@ export function expelBanned(
   return { count, storing };
 }
 
-/** Ends the connections and the session of an account that is deleted. */
+/** Why connections of an account end, and which one stays. */
+export interface ExpelOptions {
+  /** What has happened to the account, in words. */
+  readonly why: string;
+  /** The user who did it: this connection stays, and its session. */
+  readonly but?: Registered | undefined;
+}
+
+/** Ends the connections and the sessions of an account, but one. */
 export function expelOwner(
   context: Pick<Context, "sessions" | "resumables">,
-  account: Account,
+  account: Pick<Account, "name">,
+  { why, but }: ExpelOptions,
 ): Expelled {
-  const { name } = account;
-  const error = new ChatError(
-    117,
-    `Cannot stay connected: the operator deleted the account "${name}"`,
-  );
+  const error = new ChatError(117, `Cannot stay connected: ${why}`);
+  const isMeant = (session: Session) =>
+    session.state !== but && isOf(session, account);
   const count = expel(
     context,
-    (session) => isOf(session, account) ? error : undefined,
+    (session) => isMeant(session) ? error : undefined,
   );
-  const key = name.toLowerCase();
-  const storing = context.resumables.endThose((one) => one.key === key);
+  const key = account.name.toLowerCase();
+  const storing = context.resumables.endThose((one) =>
+    one.key === key && one !== but?.resumable
+  );
   return { count, storing };
 }
 
+/** Why the connections of an account end that has another password, or none. */
+export function passwordGone(name: string, needsCode: boolean): string {
+  return needsCode
+    ? `"${name}" needs a code of the operator now, to sign up`
+    : `the password of "${name}" was changed`;
+}
+
+/**
+ * Deletes an account, with the messages to it, and ends its connections. Messages to
+ * rooms stay, and the name is free.
+ *
+ * @throws {ChatError} 119 if that cannot be stored; then the account is there.
+ */
+export async function deleteAccount(
+  context: Pick<Context, "accounts" | "journal" | "resumables" | "sessions">,
+  account: Account,
+  options: ExpelOptions,
+): Promise<Expelled> {
+  const { accounts, journal } = context;
+  await (await accounts.load()).delete(account);
+  const { count, storing } = expelOwner(context, account, options);
+  const forgetting = journal.forget(account.name);
+  return {
+    count,
+    storing: Promise.all([storing, forgetting]).then(() => {}),
+  };
+}
+
 /** Whether a session is of the owner of the account, or about to be. */
-function isOf({ name, state }: Session, account: Account): boolean {
+function isOf(
+  { name, state }: Session,
+  account: Pick<Account, "name">,
+): boolean {
   const coming = state.type === "new"
     ? [state.reserved, state.login?.account.name]
     : [name];

@@ -5,8 +5,8 @@
  * @module
  */
 import { encode } from "../../protocol.ts";
-import type { Clock } from "../net/clock.ts";
-import type { Connection } from "../net/connection.ts";
+import type { Clock } from "./clock.ts";
+import type { Connection } from "./connection.ts";
 
 /** How long a client waits for the answer of the holder of its name. */
 const ANSWER_WITHIN_MS = 2_000;

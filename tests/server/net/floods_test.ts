@@ -4,7 +4,7 @@ import { Database } from "../../../server/journal/database.ts";
 import { IN_MEMORY } from "../../../server/journal/journal.ts";
 import { SqliteJournal } from "../../../server/journal/sqlite_journal.ts";
 import { DEFAULT_KEEP } from "../../../server/limits/rates.ts";
-import { Floods } from "../../../server/session/floods.ts";
+import { Floods } from "../../../server/net/floods.ts";
 import { passWhileWaiting, round, TestClock } from "../../tools/test_clock.ts";
 import { SharedLog } from "../journal/shared_log.ts";
 
