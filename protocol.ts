@@ -56,6 +56,7 @@ export const ERRORS = {
   121: "No account", // a sign-in to a name that has none
   122: "Not allowed", // a command of a moderator or an owner, by another user
   123: "Code required", // the name waits for a code of the operator's
+  124: "Too many devices", // of one account
 } as const;
 
 const CLOSING = new Set<ErrorCode>([103, 114, 115, 116, 117]);
@@ -65,7 +66,7 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** The client's verbs, in the order of docs/protocol.md. */
 export type RequestVerb = Words<
-  "REGISTER SIGNUP LOGIN PROVE PASSWORD UNREGISTER JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE INVITE SET CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
+  "REGISTER SIGNUP LOGIN PROVE PASSWORD UNREGISTER JOIN LEAVE ROOMS WHO SEND HISTORY MODERATE DEVICES READ INVITE SET CALL ACCEPT DECLINE PING PONG LOGOUT RECEIVED"
 >;
 
 /** The server's verbs, besides answers that repeat the verb of the request. */

@@ -24,6 +24,7 @@ export type LazyParts = Pick<
   | "moderators"
   | "roomSettings"
   | "privateRooms"
+  | "readMarks"
   | "twoSocketUsers"
 >;
 
@@ -139,6 +140,23 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
       });
     }),
     moderators,
+    readMarks: new Lazy(async () => {
+      await accounts.load(); // whose table it needs
+      const { ReadMarks } = await import("./session/devices/read_marks.ts");
+      const { devicesOf } = await import("./chat/devices/devices.ts");
+      const file = await database();
+      return new ReadMarks(file, {
+        entries: entriesOf(file),
+        changed: ({ name, target, id, device }) => {
+          const user = context().hub.userNamed(name);
+          if (user?.name.toLowerCase() !== name.toLowerCase()) return;
+          const notice = encode("NOTICE", ["read"], { To: target, Id: id });
+          for (const other of devicesOf(user)) {
+            if (other.device !== device) other.notify(notice);
+          }
+        },
+      });
+    }),
     roomSettings: new Lazy(async () => {
       const { AllRoomSettings } = await import("./accounts/room_settings.ts");
       const { tellSettings } = await import("./session/room_settings.ts");

@@ -20,6 +20,7 @@ import {
   throttledLog,
 } from "./net/clock.ts";
 import type { Transport, Wire } from "./net/connection.ts";
+import { follow } from "./chat/devices/follow.ts";
 import type { Alternates, Context, Settings } from "./session/session.ts";
 import type { Database } from "./journal/database.ts";
 import { Hub } from "./chat/hub.ts";
@@ -116,6 +117,7 @@ const READ_AT_START = [
   ["moderators", "moderators"],
   ["private_rooms", "privateRooms"],
   ["room_settings", "roomSettings"],
+  ["read_marks", "readMarks"],
 ] as const;
 
 /** The answer to an operator who wants a copy without `--db`. */
@@ -337,6 +339,11 @@ function createContext(
       },
       now: now(),
       limits: sharedIf(isLimited, SESSION_LIMITS),
+      moved: (name, rooms) => follow(context, name, rooms),
+      goesOn: (name) => {
+        const user = hub.userNamed(name);
+        if (user && !user.peer.devices) hub.elsewhere?.moves(user);
+      },
     }),
     limits: new Limits({ ...options, stored: storedRateOf(options) }),
     floods: storage?.floods,

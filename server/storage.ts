@@ -47,6 +47,7 @@ export type ReadAtStart =
   | "bans"
   | "mutes"
   | "moderators"
+  | "read_marks"
   | "room_settings"
   | "private_rooms";
 

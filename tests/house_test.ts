@@ -95,6 +95,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
 
   "server/chat/names": PROTOCOL,
   "server/chat": ["server/chat/names", ...PROTOCOL],
+  "server/chat/devices": ["server/chat", ...PROTOCOL],
   "server/journal": ["server/chat", "server/chat/names", ...SYSTEMS],
   "server/net": ["server/journal", "server/chat", "tls", ...SYSTEMS],
   "server/limits": ["server/journal", "server/chat", ...PROTOCOL],
@@ -104,6 +105,9 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "server/cluster/log": [
     ...["server/cluster", "server/journal", "server/chat", ...PROTOCOL],
   ],
+  "server/session/devices": [
+    ...["server/session", "server/accounts", "server/journal", ...PROTOCOL],
+  ],
   "server/session/two_socket": [
     ...["server/limits", "server/net", "server/journal"],
     ...["server/chat", "server/chat/names", ...PROTOCOL],
@@ -111,11 +115,11 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   "server/session": [
     ...["server/session/two_socket", "server/accounts", "server/limits"],
     ...["server/net", "server/journal", "server/chat", "server/chat/names"],
-    ...PROTOCOL,
+    ...["server/session/devices", "server/chat/devices", ...PROTOCOL],
   ],
   "server/cluster/presence": [
     ...["server/cluster", "server/limits", "server/net", "server/chat"],
-    ...PROTOCOL,
+    ...["server/chat/devices", ...PROTOCOL],
   ],
   "server/cluster": [
     ...["server/limits", "server/net", "server/journal", "server/chat"],

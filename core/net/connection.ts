@@ -357,6 +357,8 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   SEND: "SENT",
   HISTORY: "HISTORY",
   MODERATE: "MODERATED",
+  DEVICES: "DEVICES",
+  READ: "READ",
   INVITE: "INVITED",
   SET: "CHANGED",
   CALL: "CALLING",

@@ -14,10 +14,16 @@ import { ChatError } from "../../protocol.ts";
 import type { SessionChangedEntry, SessionEntry } from "../journal/entries.ts";
 import { type ShareLimits, Shares } from "../chat/shares.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
-import type {
-  ResumableSession,
-  ResumableSessionTable,
-  SessionKeeper,
+import {
+  type Beginning,
+  changeRooms,
+  endedByDevice,
+  freeDevice,
+  MAX_DEVICES,
+  type ResumableSession,
+  type ResumableSessionTable,
+  type SessionKeeper,
+  type SessionOptions,
 } from "./session_table.ts";
 
 /** A session of another server is forgotten here so much later: it does that. */
@@ -25,6 +31,9 @@ const GRACE_MS = 60_000;
 
 /** A session can be resumed for this time after its connection is lost. */
 export const RESUME_WINDOW_MS = 5 * 60 * 1_000;
+
+/** The same while another device of the account is connected. */
+export const HELD_MS = 60 * 60 * 1_000;
 
 /**
  * Limits of the sessions. Over one of them, a session without a connection is
@@ -39,31 +48,24 @@ export const SESSION_LIMITS: ShareLimits = {
 const TOKEN_BYTES = 16; // 128 bits: not to be guessed
 const TOKEN = /^[0-9a-f]{32}$/;
 
-/** Settings of {@linkcode ResumableSessions}. */
-export interface SessionOptions {
-  /** The time by the server's clock. Stored sessions count as lost then. */
-  readonly now?: number;
-  readonly limits?: ShareLimits;
-  /** The name of this server among several; empty if there is one. */
-  readonly server?: string;
-  /** Whether another server has its stored sessions now. */
-  isUp?(server: string): boolean;
-}
-
-/** All resumable sessions. Of one name, only the newest is kept. */
+/** All resumable sessions: one of a guest's name, and one of each device of an account. */
 export class ResumableSessions implements SessionKeeper {
   readonly #server: string;
-  readonly #sessions = new Map<string, ResumableSession>();
+  readonly #sessions = new Map<string, ResumableSession[]>(); // the newest is last
   readonly #shares: Shares<ResumableSession>;
   readonly #table: ResumableSessionTable | undefined;
+  readonly #moved: SessionOptions["moved"];
+  readonly #goesOn: SessionOptions["goesOn"];
 
   /** Without a table they end with the process. */
   constructor(
     table?: ResumableSessionTable,
-    { now = 0, limits = SESSION_LIMITS, server = "", isUp }: SessionOptions =
-      {},
+    { now = 0, limits = SESSION_LIMITS, server = "", isUp, ...told }:
+      SessionOptions = {},
   ) {
     this.#server = server;
+    this.#moved = told.moved;
+    this.#goesOn = told.goesOn;
     this.#table = table;
     this.#shares = new Shares(limits);
     table?.connect(this);
@@ -77,37 +79,48 @@ export class ResumableSessions implements SessionKeeper {
 
   /**
    * Starts a session of a client of `network`. `since` is the id of the newest
-   * message; `secure`: its token goes over TLS.
+   * message.
    *
-   * @throws {ChatError} 119 if it cannot be stored; then there is none.
+   * @throws {ChatError} 119 if it cannot be stored; 124 if the account has as many
+   * devices as may be, and all are connected. Then there is none.
    */
   async begin(
     name: string,
     since: number,
     network: string,
-    secure = false,
+    { secure = false, isBeside, address = "", client = "" }: Beginning = {},
   ): Promise<ResumableSession> {
     const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
-    const server = this.#server;
-    const entry = { name, token, since, network, secure, server };
-    return await this.#table?.begin(entry) ?? this.begun(entry, true);
+    const entry: SessionEntry = {
+      ...{ name, token, since, network, secure, address, client },
+      ...{ server: this.#server, at: Date.now() },
+      ...isBeside ? this.#besideOf(name) : {},
+    };
+    return await this.#table?.begin(entry) ?? this.#begunHere(entry);
   }
 
   /** See {@linkcode SessionKeeper}. */
-  begun(entry: SessionEntry, own: boolean): ResumableSession {
+  begun(entry: SessionEntry, device: number, own: boolean): ResumableSession {
+    const { name, isBeside, gone } = entry;
+    const others = this.all(name);
     const session: ResumableSession = {
-      ...entry,
-      key: entry.name.toLowerCase(),
-      rooms: new Map(),
+      ...{ name, token: entry.token, since: entry.since, at: entry.at },
+      ...{ network: entry.network, secure: entry.secure },
+      ...{ server: entry.server, address: entry.address, client: entry.client },
+      key: name.toLowerCase(),
+      device,
+      rooms: new Map(isBeside && entry.isIn ? others[0]?.rooms : []),
       connection: undefined,
       host: undefined,
       goneAt: Infinity,
       hasEnded: false,
     };
-    const before = this.newest(session.key);
-    if (before) this.#drop(before);
+    for (const other of others) {
+      if (isBeside && other.token !== gone) continue;
+      this.#drop(other);
+      if (!own) other.connection?.end(signedInElsewhere());
+    }
     if (own) this.#makeWay(session.network);
-    else before?.connection?.end(signedInElsewhere());
     this.#hold(session);
     return session;
   }
@@ -117,37 +130,44 @@ export class ResumableSessions implements SessionKeeper {
     entry: SessionChangedEntry,
     rooms: ReadonlyMap<string, number>,
   ): void {
-    const session = this.newest(entry.key);
-    if (session?.token !== entry.token) return;
+    const session = this.#of(entry.key, entry.token);
+    if (!session) return;
     const { connection } = session;
     this.#drop(session);
     Object.assign(session, { secure: entry.secure, network: entry.network });
     Object.assign(session, { server: entry.server, goneAt: Infinity });
+    session.address = entry.address;
     session.rooms.clear();
     for (const [room, since] of rooms) session.rooms.set(room, since);
     this.#hold(session);
+    if (entry.joined || entry.left) {
+      for (const one of this.all(entry.key)) changeRooms(one.rooms, entry);
+      this.#moved?.(session.key, entry);
+    }
     if (entry.server === this.#server) return;
     session.connection = undefined;
-    connection?.end(signedInElsewhere());
+    if (!connection) return;
+    this.#goesOn?.(session.key);
+    connection.end(signedInElsewhere());
   }
 
   /** See {@linkcode SessionKeeper}. */
-  ended(key: string, token: string): void {
-    const session = this.newest(key);
-    if (session?.token !== token) return;
+  ended(key: string, token: string, error?: ChatError): void {
+    const session = this.#of(key, token);
+    if (!session) return;
     session.hasEnded = true;
     this.#drop(session);
+    if (error) session.connection?.end(error);
   }
 
   /** Another server has lost the user of that name, who can resume for a while. */
   lostElsewhere(name: string, server: string, now: number): void {
-    const session = this.newest(name);
-    if (session) this.#lostBy(server, session, now);
+    for (const session of this.all(name)) this.#lostBy(server, session, now);
   }
 
   /** Another server is gone, and has lost all its users. */
   serverLost(server: string, now: number): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#every()) {
       this.#lostBy(server, session, now);
     }
   }
@@ -157,7 +177,7 @@ export class ResumableSessions implements SessionKeeper {
    * they can resume for a while.
    */
   restarted(now: number): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#every()) {
       const isOwn = session.server === this.#server;
       if (isOwn && session.goneAt === Infinity) this.#lost(session, now);
     }
@@ -177,8 +197,9 @@ export class ResumableSessions implements SessionKeeper {
     >,
   ): Promise<ResumableSession> {
     await this.end(old);
-    const { connection, network, rooms } = old;
-    const session = await this.begin(name, since, network, secure);
+    const { connection, network, rooms, address, client } = old;
+    const known = { secure, isBeside: true, address, client };
+    const session = await this.begin(name, since, network, known);
     session.connection = connection;
     for (const [room, id] of rooms) session.rooms.set(room, id);
     if (rooms.size > 0) await this.#store(session, { joined: [...rooms] });
@@ -189,16 +210,19 @@ export class ResumableSessions implements SessionKeeper {
   resume(
     session: ResumableSession,
     connection: ResumableSession["connection"],
-    network: string,
+    { network, address = "" }: { network: string; address?: string },
   ): void {
-    const isMoved = session.server !== this.#server;
+    const isMoved = session.server !== this.#server ||
+      session.address !== address;
+    session.address = address;
     session.connection = connection;
     session.goneAt = Infinity;
     session.server = this.#server;
     if (session.hasEnded) return;
+    const isHeld = this.has(session);
     this.#drop(session);
     session.network = network;
-    if (!this.newest(session.key)) this.#hold(session);
+    if (isHeld || !this.newest(session.key)) this.#hold(session);
     if (isMoved) this.#store(session).catch(unlessNotStored);
   }
 
@@ -222,20 +246,32 @@ export class ResumableSessions implements SessionKeeper {
   /** The session of that name, if `token` is its token. */
   find(name: string, token: string): ResumableSession | undefined {
     if (!TOKEN.test(token)) return undefined; // timingSafeEqual needs one length
-    const session = this.newest(name);
-    const same = session && !session.hasEnded &&
-      timingSafeEqual(encoder.encode(session.token), encoder.encode(token));
-    return same ? session : undefined;
+    const wanted = encoder.encode(token);
+    return this.all(name).find((session) =>
+      !session.hasEnded &&
+      timingSafeEqual(encoder.encode(session.token), wanted)
+    );
   }
 
-  /** The session of that name. */
+  /** The newest session of that name: a guest has one. */
   newest(name: string): ResumableSession | undefined {
-    return this.#sessions.get(name.toLowerCase());
+    return this.all(name).at(-1);
+  }
+
+  /** All sessions of that name, one for each device. */
+  all(name: string): readonly ResumableSession[] {
+    return this.#sessions.get(name.toLowerCase()) ?? [];
+  }
+
+  /** Whether the session can still be resumed: there is no newer one in its place. */
+  has(session: ResumableSession): boolean {
+    return this.all(session.key).includes(session);
   }
 
   /**
-   * Adds a room, and the id of the message since which the session is in it. A
-   * room that an earlier connection joined keeps its id.
+   * Adds a room, and the id of the message since which the session, and those of
+   * the other devices, are in it. A room that an earlier connection joined keeps its
+   * id.
    *
    * @throws {ChatError} 119 if it cannot be stored; then it is not added.
    */
@@ -244,22 +280,25 @@ export class ResumableSessions implements SessionKeeper {
     room: string,
     since: number,
   ): Promise<void> {
-    if (session.rooms.has(room)) return;
-    session.rooms.set(room, since);
+    const joined = [[room, since]] as const;
+    const without = this.#with(session).filter(({ rooms }) => !rooms.has(room));
+    if (without.length === 0) return;
+    for (const { rooms } of without) changeRooms(rooms, { joined });
     try {
-      await this.#store(session, { joined: [[room, since]] });
+      await this.#store(session, { joined });
     } catch (error) {
-      session.rooms.delete(room);
+      for (const { rooms } of without) rooms.delete(room);
       throw error;
     }
   }
 
-  /** Removes rooms, also if that cannot be stored. */
+  /** Removes rooms, of all devices, also if that cannot be stored. */
   async left(
     session: ResumableSession,
     rooms: readonly string[],
   ): Promise<void> {
-    const left = rooms.filter((room) => session.rooms.delete(room));
+    const left = rooms.filter((room) => session.rooms.has(room));
+    for (const one of this.#with(session)) changeRooms(one.rooms, { left });
     // What has ended stays away from the table.
     if (left.length === 0 || session.hasEnded) return;
     await this.#store(session, { left }).catch(unlessNotStored);
@@ -278,33 +317,81 @@ export class ResumableSessions implements SessionKeeper {
 
   /** Ends all sessions for which `isOver`, as {@linkcode end} does. */
   endThose(isOver: (session: ResumableSession) => boolean): Promise<void> {
-    return this.#endAll(this.#sessions.values().filter(isOver).toArray());
+    return this.#endAll(this.#every().filter(isOver).toArray());
   }
 
   /**
-   * Ends the session of that name: it cannot be resumed. It is for a name that
-   * gets another owner or another password.
+   * Ends a session and its connection, for another device of its account.
    *
    * @throws {ChatError} 119 if that cannot be stored; then it has not ended.
    */
+  async endByDevice(session: ResumableSession): Promise<void> {
+    const { key, token } = session;
+    await this.#table?.end({ sessions: [[key, token]], byDevice: true });
+    this.ended(key, token, endedByDevice());
+  }
+
+  /**
+   * Ends the sessions of that name: they cannot be resumed. It is for a name that
+   * gets another owner or another password.
+   *
+   * @throws {ChatError} 119 if that cannot be stored; then they have not ended.
+   */
   async forget(name: string): Promise<void> {
-    const session = this.newest(name);
-    if (!session) return;
-    await this.#storeEnd([session]);
-    session.hasEnded = true;
-    this.#drop(session);
+    const sessions = [...this.all(name)];
+    if (sessions.length === 0) return;
+    await this.#storeEnd(sessions);
+    for (const session of sessions) {
+      session.hasEnded = true;
+      this.#drop(session);
+    }
   }
 
   /** Forgets the sessions whose time to resume is over. */
   forgetOld(now: number): void {
-    const old = this.#sessions.values()
+    const old = this.#every()
       .filter((session) => this.#endOf(session) < now).toArray();
     this.#forgetAll(old);
   }
 
   #endOf(session: ResumableSession): number {
+    if (session.goneAt === Infinity) return Infinity;
     const graceMs = this.#isElsewhere(session) ? GRACE_MS : 0;
-    return session.goneAt + RESUME_WINDOW_MS + graceMs;
+    const others = this.all(session.key);
+    const isHeld = others.some(({ goneAt }) => goneAt === Infinity);
+    const windowMs = isHeld ? HELD_MS : RESUME_WINDOW_MS;
+    return session.goneAt + windowMs + graceMs;
+  }
+
+  /** What the session of one more device of an account says of the others. */
+  #besideOf(name: string): Pick<SessionEntry, "isBeside" | "isIn" | "gone"> {
+    const sessions = this.all(name);
+    const lost = sessions.filter(({ goneAt }) => goneAt < Infinity)
+      .sort((a, b) => a.goneAt - b.goneAt);
+    const isIn = lost.length < sessions.length || undefined;
+    const isFull = sessions.length >= MAX_DEVICES;
+    return { isBeside: true, isIn, gone: isFull ? lost[0]?.token : undefined };
+  }
+
+  #begunHere(entry: SessionEntry): ResumableSession {
+    const stay = this.all(entry.name)
+      .filter(({ token }) => token !== entry.gone);
+    const used = stay.map(({ device }) => device);
+    return this.begun(entry, entry.isBeside ? freeDevice(used) : 1, true);
+  }
+
+  /** The session and those of the other devices, also if it has ended. */
+  #with(session: ResumableSession): readonly ResumableSession[] {
+    const all = this.all(session.key);
+    return all.includes(session) ? all : [session];
+  }
+
+  #of(key: string, token: string): ResumableSession | undefined {
+    return this.all(key).find((one) => one.token === token);
+  }
+
+  *#every(): Generator<ResumableSession> {
+    for (const sessions of this.#sessions.values()) yield* sessions;
   }
 
   #isElsewhere({ server }: ResumableSession): boolean {
@@ -319,15 +406,15 @@ export class ResumableSessions implements SessionKeeper {
   #lost(session: ResumableSession, now: number): void {
     session.connection = undefined;
     session.goneAt = now;
-    if (this.#holds(session)) this.#shares.setIdle(session, true);
+    if (this.has(session)) this.#shares.setIdle(session, true);
   }
 
   /** Resolves when it is stored as it is now, with these rooms more, or less. */
   async #store(
-    { key, token, network, secure, server }: ResumableSession,
+    { key, token, network, secure, server, address }: ResumableSession,
     rooms: Pick<SessionChangedEntry, "joined" | "left"> = {},
   ): Promise<void> {
-    const entry = { key, token, network, secure, server };
+    const entry = { key, token, network, secure, server, address };
     await this.#table?.change({ ...entry, ...rooms });
   }
 
@@ -346,19 +433,19 @@ export class ResumableSessions implements SessionKeeper {
     }
   }
 
-  /** Whether there is no newer one of the name by now. */
-  #holds(session: ResumableSession): boolean {
-    return this.#sessions.get(session.key) === session;
-  }
-
   #hold(session: ResumableSession): void {
-    this.#sessions.set(session.key, session);
+    const all = this.#sessions.get(session.key);
+    if (all) all.push(session);
+    else this.#sessions.set(session.key, [session]);
     this.#shares.add(session);
   }
 
   #drop(session: ResumableSession): void {
-    if (!this.#holds(session)) return;
-    this.#sessions.delete(session.key);
+    const all = this.#sessions.get(session.key) ?? [];
+    const at = all.indexOf(session);
+    if (at < 0) return;
+    all.splice(at, 1);
+    if (all.length === 0) this.#sessions.delete(session.key);
     this.#shares.delete(session);
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
+import type { ShareLimits } from "../chat/shares.ts";
 import type { Database } from "../journal/database.ts";
 import type {
   SessionChangedEntry,
@@ -11,12 +12,26 @@ import type {
   SessionsEndedEntry,
 } from "../journal/entries.ts";
 import type { Append, Log } from "../journal/log.ts";
-import type { ChatError } from "../../protocol.ts";
+import { ChatError } from "../../protocol.ts";
 
-/** One user's session, over one connection or several in turn. */
+/** Limit of the devices of an account, and of its sessions. */
+export const MAX_DEVICES = 10;
+
+/**
+ * One user's session, over one connection or several in turn. An account has one
+ * for each of its devices.
+ */
 export interface ResumableSession {
-  /** The user's name in lower case: each has one session. */
+  /** The user's name in lower case. */
   readonly key: string;
+  /** Which of the user's devices it is, from 1; a guest has one. */
+  readonly device: number;
+  /** When it began, in milliseconds since the epoch; 0 if that is not known. */
+  readonly at: number;
+  /** The program of the client, as it says; may be empty. */
+  readonly client: string;
+  /** Where its last client was, without the port; may be empty. */
+  address: string;
   /** The resume token. */
   readonly token: string;
   /** The newest message there was when it began. */
@@ -44,22 +59,80 @@ export interface ResumableSession {
   hasEnded: boolean;
 }
 
+/** Settings of {@linkcode SessionKeeper}. */
+export interface SessionOptions {
+  /** The time by the server's clock. Stored sessions count as lost then. */
+  readonly now?: number;
+  readonly limits?: ShareLimits;
+  /** The name of this server among several; empty if there is one. */
+  readonly server?: string;
+  /** Whether another server has its stored sessions now. */
+  isUp?(server: string): boolean;
+  /** A device on another server has joined or left rooms, and so has the user. */
+  moved?(
+    name: string,
+    rooms: Pick<SessionChangedEntry, "joined" | "left">,
+  ): void;
+  /** A device that was here goes on on another server. */
+  goesOn?(name: string): void;
+}
+
+/** What is known of a client whose session begins. */
+export interface Beginning {
+  /** Its token goes over TLS. */
+  readonly secure?: boolean;
+  /** It is a device of an account, beside the others. */
+  readonly isBeside?: boolean;
+  /** Its address, without the port. */
+  readonly address?: string;
+  /** Its program, as it says. */
+  readonly client?: string;
+}
+
 /** What holds the sessions in memory, and is told when the table has changed. */
 export interface SessionKeeper {
   /** A session begins, here or on another server. Returns it. */
-  begun(entry: SessionEntry, own: boolean): ResumableSession;
+  begun(entry: SessionEntry, device: number, own: boolean): ResumableSession;
   /** Another server has changed a session; these are its rooms. */
   changed(entry: SessionChangedEntry, rooms: ReadonlyMap<string, number>): void;
   /** A session cannot be resumed any more, if it has this token. */
-  ended(key: string, token: string): void;
+  ended(key: string, token: string, error?: ChatError): void;
+}
+
+/**
+ * The number for one more device of an account.
+ *
+ * @throws {ChatError} 124 if there are as many as may be.
+ */
+export function freeDevice(used: readonly number[]): number {
+  if (used.length >= MAX_DEVICES) throw tooManyDevices();
+  let device = 1;
+  while (used.includes(device)) device++;
+  return device;
+}
+
+/** The error for the connection of a device that another one has ended. */
+export function endedByDevice(): ChatError {
+  const why = "another device of your account ended this one";
+  return new ChatError(117, `Cannot stay connected: ${why}`);
+}
+
+function tooManyDevices(): ChatError {
+  const why =
+    `${MAX_DEVICES} devices of this account are connected. On one of ` +
+    "them, list them with /devices and end one with /devices end NUMBER";
+  return new ChatError(124, `Cannot sign in: ${why}`, {
+    headers: { Limit: MAX_DEVICES },
+  });
 }
 
 /** See the top of the file. */
 export class ResumableSessionTable {
   /**
-   * Stores a session in the place of an earlier one of its name; resolves with it.
+   * Stores a session, beside the others of its account or in the place of an
+   * earlier one of its name; resolves with it.
    *
-   * @throws {ChatError} 119 if it cannot be stored.
+   * @throws {ChatError} 119 if it cannot be stored; 124 if the account has too many.
    */
   readonly begin: Append<SessionEntry, ResumableSession | undefined>;
   /**
@@ -73,7 +146,11 @@ export class ResumableSessionTable {
   readonly #database: Database;
   readonly #all: StatementSync;
   readonly #one: StatementSync;
+  readonly #of: StatementSync;
   readonly #update: StatementSync;
+  readonly #updateRooms: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #remove: StatementSync;
   #keeper: SessionKeeper | undefined;
 
   /** The table in `database`; `log` orders the entries. */
@@ -83,21 +160,30 @@ export class ResumableSessionTable {
     this.#one = database.prepare(
       "SELECT * FROM visits WHERE key = ? AND token = ?",
     );
+    this.#of = database.prepare(
+      "SELECT * FROM visits WHERE key = ? ORDER BY device",
+    );
     this.#update = database.prepare(
-      "UPDATE visits SET rooms = ?, network = ?, secure = ?, server = ? WHERE key = ?",
+      "UPDATE visits SET network = ?, secure = ?, server = ?, address = ? WHERE key = ? AND token = ?",
     );
-    const insert = database.prepare(
-      "INSERT OR REPLACE INTO visits VALUES (?,?,?,'[]',?,?,?)",
+    this.#updateRooms = database.prepare(
+      "UPDATE visits SET rooms = ? WHERE key = ? AND device = ?",
     );
-    const remove = database.prepare(
+    this.#insert = database.prepare(
+      "INSERT INTO visits VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    );
+    const removeAll = database.prepare("DELETE FROM visits WHERE key = ?");
+    this.#remove = database.prepare(
       "DELETE FROM visits WHERE key = ? AND token = ?",
     );
     this.begin = log.register("session", {
-      change: ({ name, token, since, network, secure, server }) => {
-        const key = name.toLowerCase();
-        insert.run(key, token, since, network, Number(secure), server);
+      change: (entry) => {
+        const key = entry.name.toLowerCase();
+        if (entry.isBeside) return this.#addBeside(key, entry);
+        removeAll.run(key);
+        return this.#add(key, 1, entry);
       },
-      applied: (entry, _, own) => this.#keeper?.begun(entry, own),
+      applied: (entry, device, own) => this.#keeper?.begun(entry, device, own),
     });
     this.change = log.register("session-changed", {
       change: (entry) => this.#change(entry),
@@ -107,10 +193,13 @@ export class ResumableSessionTable {
     });
     this.end = log.register("sessions-ended", {
       change: ({ sessions }) => {
-        for (const [key, token] of sessions) remove.run(key, token);
+        for (const [key, token] of sessions) this.#remove.run(key, token);
       },
-      applied: ({ sessions }) => {
-        for (const [key, token] of sessions) this.#keeper?.ended(key, token);
+      applied: ({ sessions, byDevice }) => {
+        const error = byDevice && endedByDevice();
+        for (const [key, token] of sessions) {
+          this.#keeper?.ended(key, token, error);
+        }
       },
     });
   }
@@ -138,24 +227,63 @@ export class ResumableSessionTable {
       goneAt,
       secure: Number(row["secure"]) === 1,
       server: String(row["server"]),
+      device: Number(row["device"]),
+      at: Number(row["at"]),
+      address: String(row["address"]),
+      client: String(row["client"]),
       hasEnded: false,
     }));
   }
 
-  /** Inside of a change. @returns Its rooms; undefined if it has ended. */
+  /** Inside of a change: one more device of an account, in the rooms of the others. */
+  #addBeside(key: string, entry: SessionEntry): number {
+    if (entry.gone !== undefined) this.#remove.run(key, entry.gone);
+    const others = this.#of.all(key);
+    const used = others.map((row) => Number(row["device"]));
+    const isIn = entry.isIn && others[0];
+    const rooms = isIn ? String(isIn["rooms"]) : "[]";
+    return this.#add(key, freeDevice(used), entry, rooms);
+  }
+
+  #add(
+    key: string,
+    device: number,
+    entry: SessionEntry,
+    rooms = "[]",
+  ): number {
+    const { token, since, network, secure, server } = entry;
+    this.#insert.run(
+      ...[key, device, token, since, rooms, network, Number(secure), server],
+      ...[entry.at, entry.address, entry.client],
+    );
+    return device;
+  }
+
+  /** Inside of a change. @returns The rooms of the user; undefined if it has ended. */
   #change(
-    { key, token, network, secure, server, joined = [], left = [] }:
-      SessionChangedEntry,
+    {
+      key,
+      token,
+      network,
+      secure,
+      server,
+      address,
+      joined = [],
+      left = [],
+    }: SessionChangedEntry,
   ): Map<string, number> | undefined {
     const row = this.#one.get(key, token);
     if (!row) return undefined;
+    this.#update.run(network, Number(secure), server, address, key, token);
     const rooms = this.#roomsOf(row);
-    for (const room of left) rooms.delete(room);
-    for (const [room, since] of joined) {
-      if (!rooms.has(room)) rooms.set(room, since);
+    if (joined.length + left.length === 0) return rooms;
+    for (const other of this.#of.all(key)) { // with all its devices
+      const rooms = this.#roomsOf(other);
+      changeRooms(rooms, { joined, left });
+      const list = JSON.stringify([...rooms]);
+      this.#updateRooms.run(list, key, Number(other["device"]));
     }
-    const list = JSON.stringify([...rooms]);
-    this.#update.run(list, network, Number(secure), server, key);
+    changeRooms(rooms, { joined, left });
     return rooms;
   }
 
@@ -163,5 +291,16 @@ export class ResumableSessionTable {
     const read = () =>
       new Map<string, number>(JSON.parse(String(row["rooms"])));
     return this.#database.damage.readRow(read);
+  }
+}
+
+/** Joins and leaves rooms; a room that was joined before keeps its id. */
+export function changeRooms(
+  rooms: Map<string, number>,
+  { joined = [], left = [] }: Pick<SessionChangedEntry, "joined" | "left">,
+): void {
+  for (const room of left) rooms.delete(room);
+  for (const [room, since] of joined) {
+    if (!rooms.has(room)) rooms.set(room, since);
   }
 }

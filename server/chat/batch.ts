@@ -30,15 +30,18 @@ export interface Batch {
   readonly at: number;
   /** UTF-8, borrowed until they are delivered. */
   readonly bodies: readonly Uint8Array[];
+  /** The device of the account that sent them; a guest has none. */
+  readonly device?: number | undefined;
 }
 
 /** The batch that `drafts` become: they are to one target. */
 export function batchOf(
   drafts: readonly Draft[],
-  { from, firstId, at }: Pick<Batch, "from" | "firstId" | "at">,
+  { from, firstId, at, device }: Omit<Batch, "to" | "bodies">,
 ): Batch {
   const { to } = drafts[0]!; // a batch has one
-  return { from, to, firstId, at, bodies: drafts.map(({ body }) => body) };
+  const bodies = drafts.map(({ body }) => body);
+  return { from, to, firstId, at, bodies, device };
 }
 
 /**
@@ -98,7 +101,7 @@ export function encodeForwards(batch: Batch): Series {
 }
 
 /** What {@linkcode encodeSents} tells a sender. */
-export interface Sent extends Omit<Batch, "from" | "bodies"> {
+export interface Sent extends Pick<Batch, "to" | "firstId" | "at"> {
   /** How many messages there are. */
   readonly count: number;
   /** How many users each was queued for. */

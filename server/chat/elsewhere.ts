@@ -103,6 +103,12 @@ export class UsersElsewhere implements Elsewhere, Disposable {
     return this.#names.get(name)?.at(-1);
   }
 
+  serversOf(name: string): string[] {
+    const entries = this.#names.get(name) ?? [];
+    const there = entries.filter(({ table }) => !table.isOver);
+    return [...new Set(there.map(({ server }) => server))];
+  }
+
   holds(name: string): boolean {
     return this.#names.get(name)?.some(({ table }) => !table.isOver) ?? false;
   }
@@ -192,7 +198,7 @@ export class UsersElsewhere implements Elsewhere, Disposable {
     this.#told.left(user, room);
   }
 
-  pass(user: UserElsewhere, signal: Signal): void {
+  pass(user: Pick<UserElsewhere, "name" | "server">, signal: Signal): void {
     this.#told.pass(user, signal);
   }
 

@@ -211,6 +211,7 @@ export class Hub implements Output {
       if (acknowledgement !== false) recipients++;
       if (user.peer.congested) congested.push(user.peer);
     }
+    if (batch.to !== batch.from) sender?.peer.echo?.(batch, forwards);
     recipients += this.elsewhere?.delivered(batch, acknowledged) ?? 0;
     return { recipients, acknowledged, congested };
   }

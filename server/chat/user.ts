@@ -27,8 +27,24 @@ export interface Peer extends Reader {
   readonly network: string;
   readonly kind: UserKind;
 
+  /** Which device of an account it is. */
+  readonly device?: number | undefined;
+  /** What of it outlives the connection. */
+  readonly resumable?: object;
+  /** The devices of an account that are connected here, if there are several. */
+  readonly devices?: readonly Peer[];
+
   /** Queues a NOTICE. `bytes` are shared. */
   notify(bytes: Uint8Array): void;
+
+  /**
+   * Queues a batch that the user sent, for the user's other devices. A guest has
+   * one.
+   */
+  echo?(batch: Batch, forwards: Uint8Array): void;
+
+  /** The peer without a device whose connection ended; undefined if none is left. */
+  without?(device: Peer): Peer | undefined;
 
   /**
    * Queues a batch: as `forwards`, which are shared, or made from `batch`.
@@ -46,7 +62,8 @@ export interface Peer extends Reader {
 export interface User {
   /** As it is shown; case is ignored for identity. */
   readonly name: string;
-  readonly peer: Peer;
+  /** All devices of an account together. */
+  peer: Peer;
   /** The user's rooms, and the newest message when each was joined. */
   readonly rooms: Map<Room, number>;
   /** Why the user cannot send; undefined if the user can. */
@@ -131,6 +148,10 @@ export interface Signal {
   /** The name of the user who sends it. */
   readonly from: string;
   readonly headers: Headers;
+  /** The device of the account that sends it. */
+  readonly device?: number | undefined;
+  /** It is for all devices but this one. */
+  readonly but?: number | undefined;
 }
 
 /** A user of another server of the chat. */
@@ -150,6 +171,8 @@ export interface UserElsewhere {
 export interface Elsewhere {
   /** The user there of that name, or of one that looks like it. */
   named(name: string): UserElsewhere | undefined;
+  /** The servers where devices of a user are. */
+  serversOf(name: string): string[];
   /**
    * Whether a user there has the name, or one that looks like it. One who has moved,
    * or whose server is gone, is listed for a while and does not have it any more.
@@ -180,7 +203,7 @@ export interface Elsewhere {
   /** All rooms with members there, by name. */
   rooms(): Iterable<string>;
   /** Passes a signal on to a user there; it may be lost. */
-  pass(user: UserElsewhere, signal: Signal): void;
+  pass(user: Pick<UserElsewhere, "name" | "server">, signal: Signal): void;
   /** A user enters here. */
   entered(user: User): void;
   /** A user leaves the chat here; call it before the user leaves the rooms. */

@@ -36,6 +36,7 @@ export interface Entries {
   readonly "account-password": PasswordEntry;
   readonly "account-code": CodeEntry;
   readonly "moderator": ModeratorEntry;
+  readonly "read": ReadEntry;
   readonly "private-room": PrivateRoomEntry;
   readonly "private-room-changed": PrivateRoomChangedEntry;
   readonly "wrong-password": WrongPasswordEntry;
@@ -53,6 +54,8 @@ export interface MessagesEntry {
   /** Keys of messages from before this time are not known any more. */
   readonly keysSince: number;
   readonly drafts: readonly Draft[];
+  /** The device of the account that sends them; a guest has none. */
+  readonly device?: number | undefined;
   /** They are part of a flood: their sender sends more than a user who chats. */
   readonly flood?: true | undefined;
   /** The owners of rooms whose history begins with these messages. */
@@ -217,6 +220,15 @@ export interface PrivateRoomChangedEntry {
   readonly account?: AccountEntry | undefined;
 }
 
+/** A device of an account tells how far its owner has read a conversation. */
+export interface ReadEntry extends AccountEntry {
+  /** A room, a user, or `ALL`. */
+  readonly target: string;
+  /** The newest message that is read. */
+  readonly id: number;
+  readonly device?: number | undefined;
+}
+
 /** Of wrong passwords: the account in lower case, and a network or a session. */
 export type Pair = readonly [account: string, address: string];
 
@@ -238,12 +250,24 @@ export interface LocksEndedEntry {
   readonly gone: readonly Pair[];
 }
 
-/** A session begins, in the place of an earlier one of the name. */
+/**
+ * A session begins: that of one more device of an account, or in the place of an
+ * earlier one of the name.
+ */
 export interface SessionEntry extends SessionState {
   /** The user's name. */
   readonly name: string;
   /** The newest message when it began. */
   readonly since: number;
+  /** It is of an account, and other devices of it stay. */
+  readonly isBeside?: true | undefined;
+  /** One of them is connected: the new one is in their rooms. */
+  readonly isIn?: true | undefined;
+  /** The token of a session of the account that makes room, if there are too many. */
+  readonly gone?: string | undefined;
+  readonly at: number;
+  /** The program of the client, as it says. */
+  readonly client: string;
 }
 
 /** What of a session can change, and how it is found. */
@@ -255,13 +279,15 @@ export interface SessionState {
   readonly secure: boolean;
   /** The server whose client has it; empty if there is one server. */
   readonly server: string;
+  /** Where its last client was, without the port. */
+  readonly address: string;
 }
 
 /** A session goes on, in a way that must outlive its connection. */
 export interface SessionChangedEntry extends SessionState {
   /** The name in lower case. */
   readonly key: string;
-  /** Rooms that were joined, and the newest message then. */
+  /** Rooms that were joined by all devices of the name, and the newest message then. */
   readonly joined?: readonly (readonly [room: string, since: number])[];
   /** Rooms that it is not in any more. */
   readonly left?: readonly string[];
@@ -270,4 +296,6 @@ export interface SessionChangedEntry extends SessionState {
 /** These sessions cannot be resumed any more. */
 export interface SessionsEndedEntry {
   readonly sessions: readonly (readonly [key: string, token: string])[];
+  /** Another device ended them: their connections end, too. */
+  readonly byDevice?: true | undefined;
 }

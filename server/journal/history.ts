@@ -32,7 +32,8 @@ import {
 const HEADS_AT_ONCE = 64;
 
 /** A batch without its messages. */
-export interface Head extends Pick<Batch, "firstId" | "at" | "from" | "to"> {
+export interface Head
+  extends Pick<Batch, "firstId" | "at" | "from" | "to" | "device"> {
   /** The id of its last message. */
   readonly lastId: number;
 }
@@ -51,6 +52,20 @@ export interface SizedHead extends Head {
   readonly bytes: number;
 }
 
+/** How the batches for a target are found, or those of the devices of a sender. */
+interface Search {
+  readonly next: StatementSync;
+  readonly heads: StatementSync;
+  readonly holding: StatementSync;
+}
+
+/** Some of the batches, and the id of the next one. */
+interface Queue {
+  readonly search: Search;
+  readonly key: string;
+  next: number;
+}
+
 /** Of a row without its bodies, in the table and the index. */
 const ROW_BYTES = 80;
 
@@ -63,9 +78,8 @@ export class MessageTable {
   readonly #newestOf: StatementSync;
   readonly #newestBetween: StatementSync;
   readonly #one: StatementSync;
-  readonly #nextOf: StatementSync;
-  readonly #headsOf: StatementSync;
-  readonly #holding: StatementSync;
+  readonly #to: Search;
+  readonly #fromDevices: Search;
   readonly #oldest: StatementSync;
   readonly #delete: StatementSync;
   readonly #keepLastId: StatementSync;
@@ -79,7 +93,8 @@ export class MessageTable {
   constructor(database: Database) {
     this.#database = database;
     const prepare = (sql: string) => database.prepare(sql);
-    const heads = "SELECT first_id, count, at, sender, target FROM messages";
+    const heads =
+      "SELECT first_id, count, at, sender, target, device FROM messages";
     this.#newestOf = prepare(
       `${heads} WHERE target = ? AND first_id < ?
        ORDER BY first_id DESC LIMIT ${HEADS_AT_ONCE}`,
@@ -89,18 +104,22 @@ export class MessageTable {
        ORDER BY first_id DESC LIMIT ${HEADS_AT_ONCE}`,
     );
     this.#one = prepare("SELECT * FROM messages WHERE first_id = ?");
-    this.#nextOf = prepare(
-      "SELECT min(first_id) AS id FROM messages WHERE target = ? AND first_id > ?",
-    );
-    this.#headsOf = prepare(
-      `${heads} WHERE target = ? AND first_id >= ? AND first_id < ?
-       ORDER BY first_id LIMIT ${HEADS_AT_ONCE}`,
-    );
-    this.#holding = prepare(`
-      SELECT ifnull((SELECT max(first_id) FROM messages
-                     WHERE target = ?1 AND first_id <= ?2),
-                    (SELECT min(first_id) FROM messages
-                     WHERE target = ?1 AND first_id > ?2)) AS id`);
+    const search = (where: string): Search => ({
+      next: prepare(
+        `SELECT min(first_id) AS id FROM messages WHERE ${where} AND first_id > ?`,
+      ),
+      heads: prepare(
+        `${heads} WHERE ${where} AND first_id >= ? AND first_id < ?
+         ORDER BY first_id LIMIT ${HEADS_AT_ONCE}`,
+      ),
+      holding: prepare(`
+        SELECT ifnull((SELECT max(first_id) FROM messages
+                       WHERE ${where}1 AND first_id <= ?2),
+                      (SELECT min(first_id) FROM messages
+                       WHERE ${where}1 AND first_id > ?2)) AS id`),
+    });
+    this.#to = search("target = ?");
+    this.#fromDevices = search("device IS NOT NULL AND sender = ?");
     // SQLite knows the lengths without reading the bodies.
     this.#oldest = prepare(`
       SELECT first_id, count, at, sender, target,
@@ -155,25 +174,40 @@ export class MessageTable {
   /**
    * See Journal.missed. What is meant for the user is found through the index by
    * target: to read every message would take too long in a busy server. The next
-   * batches of all targets are known, and the oldest of them is read.
+   * batches of all targets are known, and the oldest of them is read. What other
+   * devices of the user have sent is found by its sender.
    */
   async *missed(asked: Missed): AsyncGenerator<Uint8Array> {
     const query = folded(asked);
-    const { user, rooms, upTo } = query;
+    const { user, rooms, upTo, device, alone } = query;
     const queues = [user, "ALL", ...rooms.keys()].map((to) => {
       const after = Math.max(query.after, meantFor(query, { from: "", to }));
-      if (after >= upTo) return { to, next: Infinity };
-      return { to, next: idOf(this.#holding.get(to, after + 1)) };
+      return this.#queue(this.#to, to, { after, upTo });
     });
+    if (device !== undefined && !alone) {
+      const after = Math.max(query.after, query.since);
+      queues.push(this.#queue(this.#fromDevices, user, { after, upTo }));
+    }
     for (;;) {
       const [oldest, second] = twoOldest(queues);
       if (!oldest || oldest.next > upTo) return;
-      const end = Math.min(second?.next ?? Infinity, upTo + 1);
-      const rows = this.#headsOf.all(oldest.to, oldest.next, end);
+      // A batch to a room can be that of a device, too: then it is next in both.
+      const end = Math.max(
+        oldest.next + 1,
+        Math.min(second?.next ?? Infinity, upTo + 1),
+      );
+      const rows = oldest.search.heads.all(oldest.key, oldest.next, end);
       let found = false;
       for (const row of rows) {
         const head = headOf(row);
-        const after = Math.max(query.after, meantFor(query, head));
+        // Each batch is found once: own ones by their sender, or to oneself.
+        const isOwn = head.from.toLowerCase() === user.toLowerCase();
+        const isToUser = head.to.toLowerCase() === user.toLowerCase();
+        const isFound = (oldest.search === this.#fromDevices) ===
+          (isOwn && !isToUser);
+        const after = isFound
+          ? Math.max(query.after, meantFor(query, head))
+          : Infinity;
         const frames = this.#framesOf(head.firstId, after, upTo + 1);
         yield* frames;
         found ||= frames.length > 0;
@@ -182,8 +216,18 @@ export class MessageTable {
       const read = rows.length < HEADS_AT_ONCE
         ? end - 1
         : headOf(rows.at(-1)!).firstId;
-      oldest.next = idOf(this.#nextOf.get(oldest.to, read));
+      oldest.next = idOf(oldest.search.next.get(oldest.key, read));
     }
+  }
+
+  /** The batches for a target, or of a sender: where the first one is. */
+  #queue(
+    search: Search,
+    key: string,
+    { after, upTo }: { after: number; upTo: number },
+  ): Queue {
+    if (after >= upTo) return { search, key, next: Infinity };
+    return { search, key, next: idOf(search.holding.get(key, after + 1)) };
   }
 
   /** All batches, the oldest first. */
@@ -358,5 +402,6 @@ function headOf(row: Record<string, SQLOutputValue>): Head {
     at: Number(row["at"]),
     from: String(row["sender"]),
     to: String(row["target"]),
+    device: typeof row["device"] === "number" ? row["device"] : undefined,
   };
 }

@@ -66,6 +66,8 @@ export interface Missed {
   readonly rooms: ReadonlyMap<string, number>;
   /** Only what was sent to the user alone, not to `ALL`. */
   readonly alone?: boolean;
+  /** The device of an account that missed it: what its others sent, too. */
+  readonly device?: number | undefined;
 }
 
 /**
@@ -87,13 +89,25 @@ export function folded(query: Missed): Missed {
 /** After which id the messages of a batch were meant for the user; see {@linkcode folded}. */
 export function meantFor(
   query: Missed,
-  batch: Pick<Batch, "from" | "to">,
+  batch: Pick<Batch, "from" | "to" | "device">,
 ): number {
   const user = query.user.toLowerCase();
+  const isOwn = batch.from.toLowerCase() === user;
   if (batch.to.toLowerCase() === user) return query.since;
-  if (batch.from.toLowerCase() === user) return Infinity;
+  if (isOwn && !isOfOther(query, batch)) return Infinity;
+  if (isOwn && !/^#|^ALL$/.test(batch.to)) return query.since;
   if (batch.to === "ALL") return query.alone ? Infinity : query.since;
   return query.rooms.get(batch.to.toLowerCase()) ?? Infinity;
+}
+
+/** Whether another device sent a batch of the user's own, since this one is there. */
+function isOfOther(
+  { device, alone }: Missed,
+  batch: Pick<Batch, "device">,
+): boolean {
+  const { device: sender } = batch;
+  return !alone && device !== undefined && typeof sender === "number" &&
+    sender !== device;
 }
 
 /** After which id a user may have missed something. */
@@ -152,7 +166,8 @@ export interface Journal {
    * A draft whose key is known is not stored again: its result is that of the
    * first one.
    *
-   * `flood`: their sender sends more than a user who chats.
+   * `flood`: their sender sends more than a user who chats. `device`: which one
+   * of the sender's account sends them; its other devices are sent them, too.
    *
    * @throws {ChatError} 119 if they cannot be stored; then none of them is.
    */
@@ -160,6 +175,7 @@ export interface Journal {
     from: string,
     drafts: readonly Draft[],
     flood?: true,
+    device?: number,
   ): Promise<Stored[]>;
 
   /** What a draft with that key would be answered, if it is not stored again. */

@@ -47,7 +47,8 @@ const BYTES_AT_ONCE = 64 * 1024;
 const RECORD_OVERHEAD_BYTES = 400; // measured: a record of one short message
 
 /** A batch that was handed on. */
-interface StoredBatch extends Series, Pick<Batch, "from" | "to" | "firstId"> {}
+interface StoredBatch
+  extends Series, Pick<Batch, "from" | "to" | "firstId" | "device"> {}
 
 /** See the top of the file. */
 export class MemoryJournal implements Journal {
@@ -89,11 +90,16 @@ export class MemoryJournal implements Journal {
     this.#keeper = rooms; // it begins empty
   }
 
-  append(from: string, drafts: readonly Draft[]): Promise<Stored[]> {
+  append(
+    from: string,
+    drafts: readonly Draft[],
+    _flood?: true,
+    device?: number,
+  ): Promise<Stored[]> {
     return Promise.resolve(divide(
       drafts,
       (key) => this.repeated(key),
-      (part) => this.#appendBatch(from, part),
+      (part) => this.#appendBatch(part, from, device),
     ));
   }
 
@@ -165,12 +171,16 @@ export class MemoryJournal implements Journal {
   tidy(): void {} // what is over a limit is forgotten at once
 
   /** Stores a batch, and hands it on. */
-  #appendBatch(from: string, drafts: readonly Draft[]): Stored {
+  #appendBatch(
+    drafts: readonly Draft[],
+    from: string,
+    device: number | undefined,
+  ): Stored {
     const [at, firstId, count] = [this.#now(), this.#lastId + 1, drafts.length];
-    const batch = batchOf(drafts, { from, firstId, at });
+    const batch = batchOf(drafts, { from, firstId, at, device });
     const { bytes, ends } = encodeForwards(batch);
     this.#lastId += count;
-    this.#keep({ from, to: batch.to, firstId, bytes, ends });
+    this.#keep({ from, to: batch.to, firstId, bytes, ends, device });
     const delivery = this.#output?.deliver(batch, bytes) ?? NOT_DELIVERED;
     const stored = { count, firstId, at, delivery };
     this.#remember(drafts, stored);

@@ -200,4 +200,56 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE accounts ADD COLUMN code TEXT; -- the hash of the code that its owner needs
   ALTER TABLE accounts ADD COLUMN code_until INTEGER; -- until when it is good
   `,
+  `
+  -- Which device of an account sent a batch; NULL of a guest. The other devices
+  -- are sent it too, also those that come back later.
+  ALTER TABLE messages ADD COLUMN device INTEGER;
+  CREATE INDEX messages_of_devices ON messages (sender) WHERE device IS NOT NULL;
+
+  -- A session is that of one device of a user.
+  CREATE TABLE devices (
+    key TEXT NOT NULL,
+    device INTEGER NOT NULL, -- from 1; a guest has one
+    token TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    rooms TEXT NOT NULL,
+    network TEXT NOT NULL,
+    secure INTEGER NOT NULL,
+    server TEXT NOT NULL,
+    at INTEGER NOT NULL, -- when it began
+    address TEXT NOT NULL, -- where its last client was
+    client TEXT NOT NULL, -- the program, as it says
+    PRIMARY KEY (key, device)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO devices
+    SELECT key, 1, token, since, rooms, network, secure, server, 0, '', ''
+    FROM visits;
+  DROP TABLE visits;
+  ALTER TABLE devices RENAME TO visits;
+
+  -- Which servers have the devices of a name.
+  CREATE TABLE holders (
+    look_alike TEXT NOT NULL,
+    name TEXT NOT NULL,
+    server TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    shared INTEGER NOT NULL, -- 1: of an account, which can have others
+    PRIMARY KEY (look_alike, server, epoch, id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO holders SELECT *, 0 FROM claims;
+  DROP TABLE claims;
+  ALTER TABLE holders RENAME TO claims;
+
+  -- How far the owner of an account has read each conversation.
+  CREATE TABLE read_marks (
+    account TEXT NOT NULL, -- its key
+    target TEXT NOT NULL COLLATE NOCASE, -- a room, a user, or ALL
+    id INTEGER NOT NULL, -- of the newest message
+    PRIMARY KEY (account, target)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER reader_deleted AFTER DELETE ON accounts BEGIN
+    DELETE FROM read_marks WHERE account = old.key;
+  END;
+  `,
 ];

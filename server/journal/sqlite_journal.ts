@@ -107,7 +107,7 @@ export class SqliteJournal implements Journal {
     const start = this.#messages.believedTime(BELIEVED_AFTER_MS);
     this.#ageNow = ageClock({ wall: now, steady, start });
     this.#insert = database.prepare(
-      "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)",
+      "INSERT INTO messages VALUES (?,?,?,?,?,?,?,?,?)",
     );
     this.#findKey = database.prepare(
       "SELECT id, at FROM keys WHERE key = ? AND at > ?",
@@ -136,11 +136,17 @@ export class SqliteJournal implements Journal {
     this.#rooms.connect(rooms);
   }
 
-  append(from: string, drafts: readonly Draft[], flood?: true) {
+  append(
+    from: string,
+    drafts: readonly Draft[],
+    flood?: true,
+    device?: number,
+  ) {
     const isNew = drafts.some(({ to }) => this.#isNewRoom(to));
     const owners = isNew ? this.#rooms.ownersOf(drafts) : undefined;
     const [at, keysSince] = [this.#now(), this.#ageNow() - KEY_LIFE_MS];
-    return this.#append({ from, at, keysSince, drafts, owners, flood });
+    const entry = { from, at, keysSince, drafts, owners, flood, device };
+    return this.#append(entry);
   }
 
   repeated(key: string): Stored | undefined {
@@ -199,18 +205,18 @@ export class SqliteJournal implements Journal {
   }
 
   #storeBatch(
-    { from, at, owners }: MessagesEntry,
+    { from, at, owners, device }: MessagesEntry,
     drafts: readonly Draft[],
     firstId: number,
   ): Fresh {
-    const batch = batchOf(drafts, { from, firstId, at });
+    const batch = batchOf(drafts, { from, firstId, at, device });
     const { to, bodies } = batch;
     const owner = owners?.find(({ room }) => room === to);
     if (owner) this.#rooms.begin(owner);
     const packed = packBodies(bodies);
     this.#insert.run(
       ...[firstId, bodies.length, at, from, to, null],
-      ...[packed.lengths, packed.bodies],
+      ...[packed.lengths, packed.bodies, device ?? null],
     );
     const keyed: number[] = [];
     drafts.forEach(({ key }, index) => {

@@ -49,6 +49,7 @@ export async function kick(
   const { cluster, hub } = desk;
   const user = hub.userNamed(first);
   const network = user ? undefined : parseNetwork(first);
+  const places = hub.elsewhere?.serversOf(user?.name ?? first) ?? [];
   const elsewhere = user ? undefined : hub.elsewhere?.named(first);
   if (!user && !network && !elsewhere) {
     return `Cannot kick ${quoted(first)}: no user has that name. ${
@@ -61,11 +62,8 @@ export async function kick(
   const why = rest === "" ? "" : ` (${sanitize(rest)})`;
   const reason = `${giverOf(desk)} disconnected you${why}`;
   const name = user?.name ?? elsewhere?.name ?? networkText(network!);
-  const servers = elsewhere
-    ? [elsewhere.server]
-    : user
-    ? []
-    : cluster?.open ?? [];
+  if (elsewhere && places.length === 0) places.push(elsewhere.server);
+  const servers = user || elsewhere ? places : cluster?.open ?? [];
   const asked = servers.map(async (server) => ({
     server,
     count: await cluster?.kick(server, name, reason),
@@ -88,7 +86,7 @@ export async function kick(
   }
   const [time = ""] = rest.split(/\s/, 1);
   const what = network && !elsewhere ? `: ${counted(count, "connection")}` : "";
-  const where = elsewhere ? `, on ${elsewhere.server}` : "";
+  const where = elsewhere ? `, on ${places.join(", ")}` : "";
   return `Disconnected ${name}${what}${where}${unknown}` +
     (readDuration(time) === undefined
       ? ""

@@ -1,8 +1,9 @@
 /**
- * CALL, ACCEPT and DECLINE, for direct sessions, are passed on to the user who is
- * named, and nothing is remembered. Only what the protocol knows is passed on, in
- * the form that it has there: no user gets another user's bytes under the server's
- * name. Whether a call is answered, and in time, is left to the clients.
+ * CALL, ACCEPT and DECLINE, for direct sessions: they are passed on to the user who
+ * is named. Only what the protocol knows is passed on, in the form that it has there:
+ * no user gets another user's bytes under the server's name. Whether a call is
+ * answered, and in time, is left to the clients; which of several devices answers it,
+ * server/chat/devices/signals.ts decides.
  *
  * @module
  */
@@ -15,8 +16,15 @@ import {
   type ServerVerb,
 } from "../../protocol.ts";
 import type { Hub } from "../chat/hub.ts";
+import { called, passSignal } from "../chat/devices/signals.ts";
 import type { Signal, User, UserElsewhere } from "../chat/user.ts";
-import { EXPENSIVE, malformed, type UserCommand } from "./session.ts";
+import type { Registered } from "./sender.ts";
+import {
+  type Context,
+  EXPENSIVE,
+  malformed,
+  type UserCommand,
+} from "./session.ts";
 
 /** Limit of the addresses that one CALL or ACCEPT names. */
 export const MAX_ADDRESSES = 8;
@@ -55,7 +63,9 @@ function passOn(
   answer: ServerVerb,
   headersOf: (frame: Frame, from: string) => Headers,
 ): UserCommand["run"] {
-  return ({ user, remote, address }, { hub, now }, frame) => {
+  return (registered, context, frame) => {
+    const { user, remote, address, device } = registered;
+    const { hub, now } = context;
     if (verb === "CALL") hub.muting.check(user, "call");
     const to = otherUser(user, hub, frame);
     const Session = one(frame, "Session");
@@ -64,12 +74,25 @@ function passOn(
     const headers = hub.muting.isMuted(user)
       ? { ...all, Reason: undefined }
       : all;
-    if (verb === "CALL") address.calls.count(to.name, now());
-    if ("server" in to) {
-      hub.elsewhere?.pass(to, { verb, from: user.name, headers });
-    } else to.peer.notify(encode(verb, [user.name], headers));
+    if (verb === "CALL") {
+      address.calls.count(to.name, now());
+      remember(registered, context, { name: to.name, session: Session });
+    }
+    passSignal(hub, to.name, { verb, from: user.name, headers, device });
     return encode(answer, [to.name]);
   };
+}
+
+/** Notes which device calls, and how many devices ring. */
+function remember(
+  { resumable }: Registered,
+  { resumables }: Context,
+  { name, session }: { readonly name: string; readonly session: string },
+): void {
+  const connected = resumables.all(name).filter(({ goneAt }) =>
+    goneAt === Infinity
+  );
+  called(resumable, session, connected.length);
 }
 
 /** @throws {ChatError} 102 if there is no such user, 118 if it cannot do it. */

@@ -8,8 +8,8 @@ import { ChatError, encode, isPrivateName, PROTOCOL } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
+import { roomNotices } from "../chat/devices/follow.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { Newcomer } from "../chat/names/names.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
 import { Registered } from "./sender.ts";
@@ -40,19 +40,21 @@ export async function enter(
   const { name, signature, deed } = entry;
   const { address, connection, state } = session;
   if (state.type === "new") state.reserved = name;
+  const devices = entry.account && await import("../chat/devices/devices.ts");
   using held = new DisposableStack();
   const { cluster, hub } = context;
   if (cluster) {
     held.use(await claimName(session, { hub, cluster }, entry));
     checkStill(entry, context);
   }
+  const host = hostOf(connection.remote);
   const resumable = entry.resumed ??
-    await resumables.begin(
-      name,
-      journal.lastId,
-      address.network,
-      session.isSecure,
-    );
+    await resumables.begin(name, journal.lastId, address.network, {
+      secure: session.isSecure,
+      isBeside: entry.account !== undefined,
+      address: host,
+      client: state.type === "new" ? state.client ?? "" : "",
+    });
   if (!session.isSecure) await resumables.expose(resumable);
   if (entry.account) await accounts.loaded?.used(entry.account);
   const banned = context.bans.loaded?.refusal({ kind: "name", value: name }); // by now
@@ -63,16 +65,38 @@ export async function enter(
   }
   const isProved = entry.resumed !== undefined || signature !== undefined;
   if (!isProved) context.hub.muting.newcomer(name);
-  const user = new Registered(session, context, { ...entry, resumable });
+  replace(resumable.connection); // another one that resumed it a moment ago
+  const present = devices && hub.userNamed(name);
+  const options = { ...entry, resumable, user: present };
+  const user = new Registered(session, context, options);
+  if (present) {
+    hub.names.release(name);
+    devices.addDevice(present, user);
+    present.muted = hub.muting.entered(name, connection.remote) ??
+      present.muted;
+  }
   session.state = user;
   session.claim = held.move();
-  resumables.resume(resumable, connection, address.network);
-  resumable.host = hostOf(connection.remote);
+  resumables.resume(resumable, connection, {
+    network: address.network,
+    address: host,
+  });
+  resumable.host = host;
   connection.decoder.maxBodyBytes = settings.maxBodyBytes;
   const { remote } = connection;
   context.log(`${name} ${deed} from <${remote}>`, remote);
   const upTo = journal.lastId;
   connection.outbox.answer(registered(user, context, signature));
+  if (present) {
+    const notices = roomNotices(hub, present);
+    for (const notice of notices) connection.outbox.answer(notice);
+  }
+  const { account } = entry;
+  const marks = account && context.readMarks.loaded?.all(account);
+  for (const { target, id } of marks ?? []) {
+    const headers = { To: target, Id: id };
+    connection.outbox.answer(encode("NOTICE", ["read"], headers));
+  }
   try {
     await replay(user, context, { entry, upTo });
     const { account = { name: "" } } = entry;
@@ -91,13 +115,14 @@ function claimName(
   { hub, cluster }: { readonly hub: Hub; readonly cluster: Together },
   { name, account, resumed }: Entry,
 ): Promise<Disposable> {
-  const takesOver = account !== undefined || resumed !== undefined;
+  const isShared = account !== undefined;
+  const takesOver = isShared || resumed !== undefined;
   const lost = () => {
     const { connection, state } = session;
     if (state.type === "registered") hub.elsewhere?.moves(state.user);
     replace(connection);
   };
-  return cluster.claim(name, { takesOver, lost });
+  return cluster.claim(name, { takesOver, isShared, lost });
 }
 
 /**
@@ -110,14 +135,14 @@ function checkStill(
   { accounts, resumables }: Context,
 ): void {
   const isOwners = account !== undefined || !accounts.loaded?.named(name);
-  const goesOn = !resumed || resumables.newest(name) === resumed;
+  const goesOn = !resumed || resumables.has(resumed);
   if (isOwners && goesOn) return;
   const why = "another user has got it just now";
   throw new ChatError(104, `Cannot use the name "${name}": ${why}`);
 }
 
 /** Ends a connection, dead or alive, for which there is a newer one. */
-export function replace(connection: Newcomer | undefined): void {
+export function replace(connection: ResumableSession["connection"]): void {
   connection?.end(signedInElsewhere());
 }
 
@@ -155,6 +180,7 @@ async function replay(
     upTo,
     rooms: new Map(rooms),
     alone: !isKnown,
+    device: user.device,
   });
   await sendAnswers(user, context, missed);
 }

@@ -73,7 +73,7 @@ function end(session: Session, context: Context): void {
   }
   if (state.type === "registered") startResumeWindow(state, context);
   const user = userOf(state);
-  if (user) context.hub.exit(user, reason);
+  if (user) leave(user, session, context, reason);
   const name = user ? ` ${user.name}` : "";
   const why = detailOf(session);
   const { remote } = connection;
@@ -84,13 +84,29 @@ function startResumeWindow(
   { user, resumable }: Registered,
   context: Context,
 ): void {
-  context.resumables.lose(resumable, context.now());
+  const { resumables } = context;
+  resumables.lose(resumable, context.now());
+  // Other devices of the account may be in the rooms, or come back to them.
+  if (resumables.all(resumable.key).length > 1) return;
   // Rooms of an earlier connection are dropped, unless none was joined yet.
   if (user.rooms.size > 0) {
     const names = new Set(Array.from(user.rooms.keys(), ({ name }) => name));
     const dropped = resumable.rooms.keys().filter((name) => !names.has(name));
-    context.resumables.left(resumable, [...dropped]);
+    resumables.left(resumable, [...dropped]);
   }
+}
+
+/** The user leaves the chat with the last device. */
+function leave(
+  user: User,
+  { state }: Session,
+  { hub }: Context,
+  reason: string,
+): void {
+  const left = state.type === "registered" && user.peer.without?.(state);
+  if (!left) return hub.exit(user, reason);
+  user.peer = left;
+  hub.elsewhere?.changed(user);
 }
 
 function userOf(state: State): User | undefined {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ChatError, encode, type Frame } from "../../protocol.ts";
+import { ChatError, encode, type Frame, header } from "../../protocol.ts";
 import type { Account } from "../accounts/accounts.ts";
 import { codeRequired } from "../accounts/code_errors.ts";
 import { RESUME_WINDOW_MS } from "../accounts/resume_tokens.ts";
@@ -47,7 +47,10 @@ function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
     if (session.hasEnded) return undefined;
     const { cluster, now } = context;
     const { state } = session;
-    if (state.type === "new") state.isTwoSocket = isOfTwoSockets(frame);
+    if (state.type === "new") {
+      state.isTwoSocket = isOfTwoSockets(frame);
+      state.client = clientOf(frame) ?? state.client;
+    }
     try {
       if (cluster) await session.wait(cluster.caughtUp(), now);
       if (session.hasEnded) return undefined;
@@ -60,6 +63,15 @@ function admitted(run: OpenCommand["run"]): OpenCommand["run"] {
       throw error;
     }
   };
+}
+
+/** Limit of the characters of a `Client`. */
+const MAX_CLIENT = 64;
+
+/** The program of the client, as it says, fit to be shown. */
+function clientOf(frame: Frame): string | undefined {
+  return header(frame, "client")?.replaceAll(/[^\x20-\x7e]/g, "?")
+    .slice(0, MAX_CLIENT);
 }
 
 /** REGISTER: as a guest, with a resume token, or as one of two sockets. */
@@ -104,8 +116,9 @@ async function registerName(
   }
   if (!resumed) refuseStranger(session, context, name);
   replace(resumed?.connection);
-  const isOwn = account !== undefined || resumed !== undefined;
-  hub.names.reserve(name, session.connection, { retryAfter, isOwn });
+  const isBeside = account !== undefined;
+  const isOwn = isBeside || resumed !== undefined;
+  hub.names.reserve(name, { retryAfter, isOwn, isBeside });
   await enter(session, context, {
     name: account?.name ?? name,
     resumed,

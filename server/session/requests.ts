@@ -21,6 +21,11 @@ import {
 } from "../../protocol.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import { listRooms, roomExists } from "../chat/room_list.ts";
+import {
+  joinedNotice,
+  leftNotice,
+  tellOthers,
+} from "../chat/devices/follow.ts";
 import type { UserElsewhere } from "../chat/user.ts";
 import { MAX_HISTORY } from "../journal/journal.ts";
 import {
@@ -58,6 +63,8 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
   SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
+  DEVICES: { words: [0, 2], cost: EXPENSIVE, run: ofDevices("devices") },
+  READ: { words: [1, 1], run: ofDevices("read") },
   ...CALLS,
   PING: { words: [0, 0], always: true, run: () => encode("PONG") },
   PONG: { words: [0, 0], always: true, run: pong },
@@ -94,6 +101,14 @@ function own(
   };
 }
 
+/** A command of devices/commands.ts, which is loaded with the first one. */
+function ofDevices(name: "devices" | "read"): UserCommand["run"] {
+  return async (registered, context, frame) => {
+    const commands = await import("./devices/commands.ts");
+    return await commands[name](registered, context, frame);
+  };
+}
+
 async function join(
   registered: Registered,
   context: Context,
@@ -103,6 +118,7 @@ async function join(
   const { hub, journal, privateRooms, resumables, roomSettings } = context;
   const name = await joinable(registered, context, frame);
   if (connection.ending !== undefined) return undefined; // meanwhile
+  checkAgain(registered, { hub, resumables }, { name, frame });
   const roomsBefore = user.rooms.size;
   const isNew = (account || roomSettings.loaded) && !isPrivateName(name) &&
     !roomExists(hub, journal, name);
@@ -123,6 +139,7 @@ async function join(
     return encode("JOINED", [room.name], all, told?.topic);
   };
   if (user.rooms.size === roomsBefore) return answer();
+  tellOthers(user, registered, () => joinedNotice(hub, user, room));
   try {
     const since = user.rooms.get(room)!; // just joined
     await Promise.all([
@@ -134,7 +151,10 @@ async function join(
     ]);
     return answer();
   } catch (error) { // it cannot be stored
-    if (user.rooms.has(room)) hub.leave(user, room.name);
+    if (user.rooms.has(room)) {
+      hub.leave(user, room.name);
+      tellOthers(user, registered, () => leftNotice(hub, user, room));
+    }
     throw error;
   }
 }
@@ -175,12 +195,36 @@ async function set(
   return await set(registered, context, frame);
 }
 
-async function leave(
+/**
+ * A client that reconnects joins its rooms again, but not one that another device
+ * has left meanwhile.
+ *
+ * @throws {ChatError} 109 if it is such a room.
+ */
+function checkAgain(
   { user, resumable }: Registered,
+  { hub, resumables }: Pick<Context, "hub" | "resumables">,
+  { name, frame }: { readonly name: string; readonly frame: Frame },
+): void {
+  if (single(frame, "again") !== "yes") return;
+  const isAlone = resumables.all(resumable.key)
+    .every((one) => one === resumable || one.goneAt < Infinity);
+  const room = hub.roomNamed(name);
+  const isIn = room && user.rooms.has(room) ||
+    resumable.rooms.has(room?.name ?? name);
+  if (isAlone || isIn) return;
+  const why = "another device of your account left it";
+  throw new ChatError(109, `Cannot join "${name}" again: ${why}`);
+}
+
+async function leave(
+  registered: Registered,
   { hub, resumables }: Context,
   frame: Frame,
 ): Promise<Uint8Array> {
+  const { user, resumable } = registered;
   const room = hub.leave(user, frame.args[0]!);
+  tellOthers(user, registered, () => leftNotice(hub, user, room));
   await resumables.left(resumable, [room.name]);
   return encode("LEFT", [room.name], { Time: hub.time() });
 }

@@ -72,21 +72,21 @@ export class Registered implements Peer {
   #held: Uint8Array[] | undefined = []; // until what was missed is sent
   #heldBytes = 0;
 
-  /** Enters the hub under a reserved name. */
+  /** Enters the hub under a reserved name, or is one more device of `user`. */
   constructor(
     { address, connection, pace }: LimitedConnection & {
       connection: Connection;
     },
     shared: Shared,
-    { name, account, resumable }:
+    { name, account, resumable, user }:
       & Pick<Registered, "account" | "resumable">
-      & { name: string },
+      & { name: string; user?: User | undefined },
   ) {
     this.connection = connection;
     this.address = address;
     this.account = account;
     this.resumable = resumable;
-    this.user = shared.hub.enter(name, this);
+    this.user = user ?? shared.hub.enter(name, this);
     this.pace = pace;
     this.#shared = shared;
   }
@@ -111,8 +111,17 @@ export class Registered implements Peer {
     return this.connection.outbox.relief();
   }
 
+  /** The number of the device; a guest's has none. */
+  get device(): number | undefined {
+    return this.account && this.resumable.device;
+  }
+
   forward(_batch: Batch, forwards: Uint8Array): undefined {
     this.notify(forwards);
+  }
+
+  echo({ device }: Batch, forwards: Uint8Array): void {
+    if (device !== this.device) this.notify(forwards);
   }
 
   notify(bytes: Uint8Array): void {
@@ -220,7 +229,9 @@ export class Registered implements Peer {
     try {
       const bytes = drafts.reduce((sum, { body }) => sum + body.length, 0);
       this.pace.countStored(drafts.length, bytes, this.#shared.now());
-      return await this.#shared.journal.append(this.user.name, drafts, flood);
+      const { name } = this.user;
+      const { journal } = this.#shared;
+      return await journal.append(name, drafts, flood, this.device);
     } catch (error) {
       if (!(error instanceof ChatError)) throw error;
       refuse(this, drafts, error);

@@ -45,6 +45,7 @@ import type { Page } from "../net/http_answer.ts";
 import type { Turns } from "../net/turns.ts";
 import type { RateKind } from "../limits/rates.ts";
 import type { LongList } from "./answers.ts";
+import type { ReadMarks } from "./devices/read_marks.ts";
 import type { Floods } from "../net/floods.ts";
 
 /** A session that has no user. */
@@ -58,6 +59,8 @@ export interface New {
   refusal?: ChatError;
   /** Its last REGISTER was that of a two-socket client. */
   isTwoSocket?: boolean;
+  /** The program of the client, as it says. */
+  client?: string | undefined;
 }
 
 /** One of the two sockets of a user. */
@@ -164,7 +167,8 @@ export interface Together {
   caughtUp(): Promise<void>;
   /**
    * Claims a name for a user of this server alone; one who owns it `takesOver`
-   * from other servers. Dispose to give it up. `lost` is called when its owner
+   * from other servers, and one who has an account shares it with the other
+   * devices. Dispose to give it up. `lost` is called when its owner
    * has signed in on another server.
    *
    * @throws {ChatError} 104 if another server has a user of that name, or of one
@@ -173,7 +177,11 @@ export interface Together {
    */
   claim(
     name: string,
-    options: { readonly takesOver: boolean; lost(): void },
+    options: {
+      readonly takesOver: boolean;
+      readonly isShared?: boolean;
+      lost(): void;
+    },
   ): Promise<Disposable>;
   /**
    * Has a server disconnect a user or a network; resolves with the number of
@@ -256,6 +264,7 @@ export interface Context extends Clock {
   readonly moderators: Lazy<Moderators>;
   readonly roomSettings: Lazy<AllRoomSettings>;
   readonly privateRooms: Lazy<PrivateRooms>;
+  readonly readMarks: Lazy<ReadMarks>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;
   /** Users of the course's protocol. */

@@ -7,6 +7,7 @@
 import { ChatError, encode, type Frame, text } from "../../protocol.ts";
 import { type Account, type Accounts, exists } from "../accounts/accounts.ts";
 import { codeRequired } from "../accounts/code_errors.ts";
+import type { ResumableSession } from "../accounts/session_table.ts";
 import { parseVerifier } from "../accounts/scram.ts";
 import { hostOf } from "../net/connection.ts";
 import { enter, registered, replace } from "./enter.ts";
@@ -117,20 +118,19 @@ async function signUpByCode(
   await appoint(context, account.name);
   const owner = accounts.named(account.name);
   if (session.hasEnded || !owner) return;
-  takeName(session, context, owner.name);
+  takeName(context, owner.name);
   const entry = { name: owner.name, account: owner };
   await enter(session, context, { ...entry, deed: "signed up with a code" });
 }
 
-/** Takes the name of an account, which the client has proved, from any other. */
+/** Takes the name of an account, which the client has proved, for one more device. */
 function takeName(
-  { connection }: Session,
-  { hub, resumables }: Context,
+  { hub }: Context,
   name: string,
+  resumed?: ResumableSession,
 ): void {
-  replace(resumables.newest(name)?.connection);
-  replace(hub.names.newcomer(name)); // another client that proved it a moment ago
-  hub.names.reserve(name, connection, { isOwn: true });
+  replace(resumed?.connection); // the older connection of this device
+  hub.names.reserve(name, { isOwn: true, isBeside: true });
 }
 
 /** Logs why a proof or a code is refused, and throws it. */
@@ -150,7 +150,7 @@ export function logFailure(
 
 /** Makes an account for a guest, or for a name that is reserved for the owner. */
 async function createAccount(
-  { address, connection }: Session,
+  { address }: Session,
   { hub, journal, resumables, now }: Context,
   { accounts, name, verifier, user, retryAfter }: {
     accounts: Accounts;
@@ -163,7 +163,7 @@ async function createAccount(
   // A guest's token stays the scope of the keys of its messages.
   const { since, token: keyScope } = user?.resumable ??
     { since: journal.lastId, token: crypto.randomUUID() };
-  if (!user) hub.names.reserve(name, connection, { retryAfter });
+  if (!user) hub.names.reserve(name, { retryAfter });
   // It came back under a name that has become similar to that of an account.
   else if (accounts.similar(name) !== undefined) throw exists(name);
   try {
@@ -222,7 +222,7 @@ export async function prove(
   if (session.hasEnded) return;
   const { name } = account;
   const resumed = resumables.find(name, token);
-  takeName(session, context, name);
+  takeName(context, name, resumed);
   const entry = { name, resumed, account, after, signature };
   await enter(session, context, { ...entry, deed: "signed in" });
 }

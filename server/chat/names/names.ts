@@ -17,12 +17,6 @@ const OTHER_STEM = "user";
 /** Limit of the numbers that are tried behind a name to find a free one. */
 const MAX_TRIES = 50;
 
-/** A connection that is about to register. */
-export interface Newcomer {
-  /** Ends it with an error. */
-  end(error: ChatError): void;
-}
-
 /** What {@linkcode UserNames} asks. */
 export interface NameRules {
   /** The name with an account that is `name` or looks like it. */
@@ -48,31 +42,35 @@ export interface Request {
    * may be similar to others, and reserved.
    */
   readonly isOwn?: boolean;
+  /** Whether it is one more device of the account, beside those that are there. */
+  readonly isBeside?: boolean;
 }
 
 /** See the top of the file. */
 export class UserNames {
   readonly #rules: NameRules;
-  readonly #reserved = new NameMap<Newcomer>({ findsSimilar: true });
+  readonly #reserved = new NameMap<{ count: number }>({ findsSimilar: true });
 
   constructor(rules: NameRules) {
     this.#rules = rules;
   }
 
   /**
-   * Reserves a name, until it is released or its user enters: for `newcomer`, if
-   * a newer connection may take it over. A name that is the user's own may be in
-   * use on another server, from which the user moves.
+   * Reserves a name, until it is released or its user enters. A name that is the
+   * user's own may be in use on another server, from which the user moves; and
+   * devices of an account can reserve it several times.
    *
    * @throws {ChatError} 100, or 104 with a free name as `Suggestion`; 117 if the
    * name is banned.
    */
   reserve(
     name: string,
-    newcomer: Newcomer = STAYS,
-    { retryAfter, isOwn = false }: Request = {},
+    { retryAfter, isOwn = false, isBeside = false }: Request = {},
   ): void {
     this.check(name, { isOwn });
+    const reserved = this.#reserved.get(name);
+    if (isBeside && reserved) return void reserved.count++;
+    if (isBeside) return this.#reserved.add(name, { count: 1 });
     if (this.#isTaken(name) || !isOwn && this.#rules.isElsewhere(name)) {
       throw this.#inUse(name, retryAfter);
     }
@@ -81,7 +79,7 @@ export class UserNames {
       const why = `it looks like "${similar}", the name of another user`;
       throw this.#taken(name, why);
     }
-    this.#reserved.add(name, newcomer);
+    this.#reserved.add(name, { count: 1 });
   }
 
   /**
@@ -120,14 +118,10 @@ export class UserNames {
     return this.#taken(name, why, seconds);
   }
 
-  /** The connection for which a name is reserved. */
-  newcomer(name: string): Newcomer | undefined {
-    return this.#reserved.get(name);
-  }
-
   /** Releases a reserved name. */
   release(name: string): void {
-    this.#reserved.delete(name);
+    const reserved = this.#reserved.get(name);
+    if (reserved && --reserved.count === 0) this.#reserved.delete(name);
   }
 
   /** A name that is free, to be suggested. It begins like `name` if that can be. */
@@ -180,9 +174,6 @@ export class UserNames {
     });
   }
 }
-
-/** A newcomer that no newer connection replaces. */
-const STAYS: Newcomer = { end: () => {} };
 
 /** A word of a client, fit to be quoted in a head. */
 export function printable(word: string): string {

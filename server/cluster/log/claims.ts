@@ -17,6 +17,8 @@ export interface ClaimEntry {
   readonly id: number;
   /** Whether the user owns the name, so that another one loses it. */
   readonly takesOver: boolean;
+  /** Whether it has an account, so that other devices of it keep the name, too. */
+  readonly isShared?: boolean | undefined;
 }
 
 /** An entry: a claim is given up. */
@@ -26,6 +28,8 @@ export type ReleaseEntry = Pick<ClaimEntry, "name" | "id">;
 export interface Holder extends Origin {
   readonly name: string;
   readonly id: number;
+  /** It is a device of an account. */
+  readonly isShared: boolean;
 }
 
 /** The table of claims; what it is asked to change is part of a transaction. */
@@ -33,13 +37,19 @@ export class ClaimTable {
   readonly #find: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
+  readonly #deleteAlone: StatementSync;
   readonly #deleteAll: StatementSync;
 
   /** The table in `database`. */
   constructor(database: Database) {
-    this.#find = database.prepare("SELECT * FROM claims WHERE look_alike = ?");
+    this.#find = database.prepare(
+      "SELECT * FROM claims WHERE look_alike = ? ORDER BY server, epoch, id",
+    );
     this.#insert = database.prepare(
-      "INSERT OR REPLACE INTO claims VALUES (?,?,?,?,?)",
+      "INSERT OR REPLACE INTO claims VALUES (?,?,?,?,?,?)",
+    );
+    this.#deleteAlone = database.prepare(
+      "DELETE FROM claims WHERE look_alike = ? AND (shared = 0 OR NOT ?)",
     );
     this.#delete = database.prepare(
       "DELETE FROM claims WHERE look_alike = ? AND server = ? AND epoch = ? AND id = ?",
@@ -49,31 +59,33 @@ export class ClaimTable {
     );
   }
 
-  /** The holder of the name that is `name` or looks like it. */
-  holder(name: string): Holder | undefined {
-    const row = this.#find.get(lookAlike(name));
-    return row && {
+  /** The holders of the name that is `name` or looks like it: devices of one user. */
+  holders(name: string): Holder[] {
+    return this.#find.all(lookAlike(name)).map((row) => ({
       name: String(row["name"]),
       server: String(row["server"]),
       epoch: String(row["epoch"]),
       id: Number(row["id"]),
-    };
+      isShared: row["shared"] === 1,
+    }));
   }
 
   /**
-   * Gives the name to a user of `origin`; returns the user of the same name that
-   * loses it.
+   * Gives the name to a user of `origin`; returns the users of the same name that
+   * lose it.
    *
    * @throws {ChatError} 104 if another user holds it.
    */
   claim(
-    { name, id, takesOver }: ClaimEntry,
+    { name, id, takesOver, isShared = false }: ClaimEntry,
     { server, epoch }: Origin,
-  ): Holder | undefined {
-    const holder = this.holder(name);
-    if (holder && !takesOver) throw taken(name);
-    this.#insert.run(lookAlike(name), name, server, epoch, id);
-    return holder;
+  ): Holder[] {
+    const holders = this.holders(name);
+    if (holders.length > 0 && !takesOver) throw taken(name);
+    const shared = Number(isShared);
+    this.#deleteAlone.run(lookAlike(name), shared);
+    this.#insert.run(lookAlike(name), name, server, epoch, id, shared);
+    return holders.filter((holder) => !isShared || !holder.isShared);
   }
 
   /**
@@ -94,7 +106,8 @@ export class ClaimTable {
    * @throws {ChatError} 119 if no user of `origin` holds the name.
    */
   checkHolder(name: string, origin: Origin): void {
-    if (!this.holder(name) || this.#isElsewhere(name, origin)) throw late();
+    const isHeld = this.holders(name).length > 0;
+    if (!isHeld || this.#isElsewhere(name, origin)) throw late();
   }
 
   /**
@@ -107,9 +120,11 @@ export class ClaimTable {
   }
 
   #isElsewhere(name: string, { server, epoch }: Origin): boolean {
-    const holder = this.holder(name);
-    return holder !== undefined &&
-      (holder.server !== server || holder.epoch !== epoch);
+    const holders = this.holders(name);
+    return holders.length > 0 &&
+      !holders.some((holder) =>
+        holder.server === server && holder.epoch === epoch
+      );
   }
 
   /** Frees the name, if that claim holds it. */

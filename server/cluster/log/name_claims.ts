@@ -21,6 +21,8 @@ export interface Claim extends Disposable {
 export interface ClaimOptions {
   /** Whether the user owns the name, by an account or a resume token. */
   readonly takesOver?: boolean;
+  /** Whether other devices of its account keep the name, too. */
+  readonly isShared?: boolean;
   /** Called when another server has the name: its user has signed in there. */
   lost(): void;
 }
@@ -36,8 +38,8 @@ export interface NameClaimsOptions {
 /** What a claim changes. */
 interface Changed {
   readonly isOwn: boolean;
-  /** The server whose user loses the name. */
-  readonly loser: Holder | undefined;
+  /** The servers whose users lose the name. */
+  readonly losers: readonly Holder[];
 }
 
 /** See the top of the file. */
@@ -57,7 +59,7 @@ export class NameClaims {
       // A claim is always of a server.
       change: (entry, origin) => ({
         isOwn: isOwn(origin!),
-        loser: replica.claims.claim(entry, origin!),
+        losers: replica.claims.claim(entry, origin!),
       }),
       applied: (entry, changed) => this.#claimed(entry, changed),
     });
@@ -71,7 +73,7 @@ export class NameClaims {
   get held(): readonly ClaimEntry[] {
     return Array.from(
       this.#held.values(),
-      ({ name, id, takesOver }) => ({ name, id, takesOver }),
+      ({ lost: _, ...entry }) => entry,
     );
   }
 
@@ -86,7 +88,8 @@ export class NameClaims {
   async claim(name: string, options: ClaimOptions): Promise<Claim> {
     const id = ++this.#lastId;
     const takesOver = options.takesOver ?? false;
-    const entry: ClaimEntry = { name, id, takesOver };
+    const { isShared } = options;
+    const entry: ClaimEntry = { name, id, takesOver, isShared };
     this.#asked.set(id, options);
     try {
       await this.#options.append({ kind: "claim", entry });
@@ -108,8 +111,10 @@ export class NameClaims {
     this.#isClosed = true;
   }
 
-  #claimed(entry: ClaimEntry, { isOwn, loser }: Changed): void {
-    if (loser && this.#options.isOwn(loser)) this.#lose(loser.id);
+  #claimed(entry: ClaimEntry, { isOwn, losers }: Changed): void {
+    for (const loser of losers) {
+      if (this.#options.isOwn(loser)) this.#lose(loser.id);
+    }
     if (!isOwn) return;
     const options = this.#asked.get(entry.id);
     this.#asked.delete(entry.id);

@@ -341,7 +341,10 @@ export class Replica {
   /** What a server held in its last epoch, unless others hold it by now. */
   #reclaim(draft: Draft, origin: Envelope): void {
     const lost = upOf(origin)?.claims.filter((claim) => {
-      if (this.claims.holder(claim.name)) return true;
+      const isLost = this.claims.holders(claim.name).some((holder) =>
+        !claim.isShared || !holder.isShared
+      );
+      if (isLost) return true;
       this.claims.claim(claim, origin);
       return false;
     });

@@ -180,8 +180,10 @@ function isPeer(remote: unknown, kind: unknown): boolean {
 /** Whether it can be sent to a user: requests.ts has the whole form of each. */
 function isSignal(signal: unknown): signal is Signal {
   if (!isRecord(signal) || !isRecord(signal["headers"])) return false;
-  const { verb, from, headers } = signal;
-  return isText(verb, /^(CALL|ACCEPT|DECLINE)$/) && isUser(from) &&
+  const { verb, from, headers, device, but } = signal;
+  const isDevice = (one: unknown) => one === undefined || isCount(one);
+  return isDevice(device) && isDevice(but) &&
+    isText(verb, /^(CALL|ACCEPT|DECLINE)$/) && isUser(from) &&
     Object.entries(headers).every(([name, value]) =>
       SIGNAL_HEADERS.test(name) && [value].flat().length <= MAX_VALUES &&
       [value].flat().every((one) => isText(one, /^\P{Cc}{1,255}$/u))

@@ -21,9 +21,9 @@
  * @module
  */
 import { networkOf } from "../../../core/net/ip_address.ts";
-import { encode } from "../../../protocol.ts";
 import { MOVE_MS, type Table, UsersElsewhere } from "../../chat/elsewhere.ts";
 import type { Hub } from "../../chat/hub.ts";
+import { receiveSignal } from "../../chat/devices/signals.ts";
 import type { ConnectionsElsewhere, Limits } from "../../limits/limits.ts";
 import type { Clock } from "../../net/clock.ts";
 import { hostOf } from "../../net/connection.ts";
@@ -209,8 +209,7 @@ export class ClusterPresence implements ConnectionsElsewhere, Disposable {
   #signal({ of, to, signal }: Frame & { kind: "signal" }): void {
     const { hub, server } = this.#options;
     const user = of === server ? hub.userNamed(to) : undefined;
-    const { verb, from, headers } = signal;
-    user?.peer.notify(encode(verb, [from], headers));
+    if (user) receiveSignal(hub, user, signal);
   }
 
   #ack({ of, server, id, all }: Frame & { kind: "ack" }): void {

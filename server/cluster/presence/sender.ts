@@ -98,7 +98,10 @@ export class PresenceSender implements Told, Disposable {
     this.#change(["=", name, peer.remote, peer.kind]);
   }
 
-  pass({ name, server }: UserElsewhere, signal: Signal): void {
+  pass(
+    { name, server }: Pick<UserElsewhere, "name" | "server">,
+    signal: Signal,
+  ): void {
     if (this.#closed) return;
     this.#flush(); // the other server knows the user from whom it is
     this.#send({ kind: "signal", of: server, to: name, signal });

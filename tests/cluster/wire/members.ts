@@ -32,6 +32,7 @@ const TABLES: readonly string[] = [
     "mutes",
     "private_members",
     "private_rooms",
+    "read_marks",
     "rooms",
     "visits",
   ],

@@ -198,9 +198,9 @@ Deno.test("ResumableSessions forget none that has a connection, and count it for
   for (const name of ["f2", "f3"]) await begin(name, "foe");
   const connection = { end() {} };
 
-  sessions.resume(f1, connection, "foe"); // now it is in use
+  sessions.resume(f1, connection, { network: "foe" }); // now it is in use
   await begin("f4", "foe");
-  sessions.resume(f1, connection, "home");
+  sessions.resume(f1, connection, { network: "home" });
   await begin("f5", "foe");
   sessions.lose(f1, 0);
   await begin("h1", "home");
@@ -250,8 +250,8 @@ Deno.test("a session whose token went over TLS alone is that after a restart too
     ["a", "b", "c"].filter((name) => sessions.newest(name)?.secure);
   const sessions = restart();
   await sessions.begin("a", 0, HERE);
-  await sessions.begin("b", 0, HERE, true);
-  const exposed = await sessions.begin("c", 0, HERE, true);
+  await sessions.begin("b", 0, HERE, { secure: true });
+  const exposed = await sessions.begin("c", 0, HERE, { secure: true });
 
   const before = secureOnes(restart());
   await sessions.expose(exposed);
@@ -268,7 +268,7 @@ Deno.test("a session of another server is lost when that is, and forgotten a whi
   const begun = await Promise.all(
     ["alice", "bob", "carol"].map((name) => sessions.begin(name, 0, HERE)),
   );
-  sessions.resume(begun[0]!, { end: () => {} }, HERE);
+  sessions.resume(begun[0]!, { end: () => {} }, { network: HERE });
   await database.write(() => {});
 
   const here = new ResumableSessions(table, { ...there, server: "a" });

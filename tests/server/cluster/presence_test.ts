@@ -121,7 +121,7 @@ Deno.test("a name in use on another server is refused, unless its user moves", (
   two.enter("alice2");
   clock.pass(SOON);
   const next = assertThrows(() => names.reserve("alice"), ChatError);
-  names.reserve("alice", undefined, { isOwn: true });
+  names.reserve("alice", { isOwn: true });
 
   assertEquals(codes, [104, 104, 104, 104]);
   assertEquals(headers["Suggestion"], "alice2");

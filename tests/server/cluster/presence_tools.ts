@@ -130,7 +130,7 @@ export class TestServer<B extends PresenceOptions["bus"] = End>
   /** A user enters. */
   enter(name: string, ...rooms: string[]): Observer {
     const peer = new Observer(`10.0.0.${++peers % 250}:1000`);
-    this.hub.names.reserve(name, undefined, { isOwn: true });
+    this.hub.names.reserve(name, { isOwn: true });
     peer.user = this.hub.enter(name, peer);
     for (const room of rooms) this.join(peer, room);
     return peer;

@@ -22,7 +22,7 @@ function filled(path: string, bytes = 1_000): Database {
   database.prepare("INSERT INTO cluster VALUES ('m', 7, 'h', 'g')").run();
   database.prepare("INSERT INTO bans VALUES ('name', 'x', 1, '', NULL)").run();
   const insert = "INSERT INTO messages VALUES " +
-    `(?, 1, 1, 'a', '#r', NULL, NULL, zeroblob(${bytes}))`;
+    `(?, 1, 1, 'a', '#r', NULL, NULL, zeroblob(${bytes}), NULL)`;
   for (let id = 1; id <= 100; id++) database.prepare(insert).run(id);
   return database;
 }

@@ -10,6 +10,7 @@ import { AllRoomSettings } from "../../../server/accounts/room_settings.ts";
 import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
+import { ReadMarks } from "../../../server/session/devices/read_marks.ts";
 import { TwoSocketUsers } from "../../../server/session/two_socket/users.ts";
 import { Connection, type Wire } from "../../../server/net/connection.ts";
 import type { Context } from "../../../server/session/session.ts";
@@ -144,6 +145,7 @@ export function arrange(
       })
     ),
     privateRooms: lazy(() => new PrivateRooms(database)),
+    readMarks: lazy(() => new ReadMarks(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({
         hub,
