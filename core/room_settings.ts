@@ -76,7 +76,9 @@ export function settingsAfter(
 
 /** Who we are, for what we may do in a room. */
 export interface Self {
+  /** Our name. */
   readonly name: string;
+  /** Whether we are a moderator. */
   readonly isModerator: boolean;
 }
 
