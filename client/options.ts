@@ -20,7 +20,7 @@ import {
   value,
   type Values,
 } from "../terminal/options.ts";
-import { roomNamed } from "../core/commands.ts";
+import { roomNamed } from "../core/command_client.ts";
 import { sanitize } from "../core/text/sanitize.ts";
 import type { TransferTask } from "./chat/file_pipe.ts";
 import { type Address, parseAddress, parsePort } from "./trust/address.ts";

@@ -4,16 +4,13 @@
  *
  * @module
  */
-import {
-  DEFAULT_ROOM,
-  type Headers,
-  isRoomName,
-  lookAlike,
-} from "../protocol.ts";
+import { type Headers, lookAlike } from "../protocol.ts";
+import { type CommandClient, roomNamed } from "./command_client.ts";
 import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
-import { listPeople, listRooms } from "./requests.ts";
-import { quietText, type RoomSettings } from "./room_settings.ts";
+import { awayLines, PRIVATE_COMMANDS } from "./private_rooms.ts";
+import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
+import { quietText } from "./room_settings.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
@@ -22,35 +19,6 @@ import {
   readPrivate,
   type RunCommand,
 } from "./text/typed_line.ts";
-
-/** What a command needs of a client. */
-export interface CommandClient {
-  /** To the server. */
-  readonly server: Requester;
-  /** The room that messages go to, with `#`; undefined in none. */
-  readonly room: string | undefined;
-  /** What is set of that room. */
-  readonly settings: RoomSettings | undefined;
-  /** Our name. */
-  readonly me: string;
-  /** Whether it is the web client, which has fewer commands. */
-  readonly isWeb: boolean;
-  /** Whether we are a moderator, who has more commands. */
-  readonly isModerator: boolean;
-  /** Sends a message to a user, or to `ALL`; `"kept"` if it cannot be sent. */
-  sendTo(to: string, text: string): void | "kept";
-  /** Shows the rooms, and how many users are in each. */
-  showRooms(): Promise<void> | void;
-  /** Shows what a command found out. */
-  answer(lines: readonly string[]): void;
-}
-
-/** The room that was typed, with or without `#`; nothing: the default room. */
-export function roomNamed(word: string): string | undefined {
-  const bare = word.trim().replace(/^#/, "");
-  const name = bare === "" ? DEFAULT_ROOM : `#${bare}`;
-  return isRoomName(name) ? name : undefined;
-}
 
 /**
  * What `/who` shows of a room without members: whether it exists, or the user of
@@ -108,8 +76,9 @@ export const SHARED_COMMANDS = {
     const isAll = rest.toLowerCase() === "all" || (!rest && !client.room);
     const room = isAll ? "ALL" : roomNamed(rest || client.room!);
     if (!room) return "usage";
-    const people = await listPeople(client.server, room);
-    const found = people.length === 0
+    const all = await listMembers(client.server, room);
+    const people = all.filter((one) => !isAway(one));
+    const found = all.length === 0
       ? await userOrRoom(client.server, room)
       : undefined;
     if (found) return client.answer([found]);
@@ -121,8 +90,10 @@ export const SHARED_COMMANDS = {
       ...people.map(({ name, details }) =>
         `  ${name.padEnd(width)}  ${details.join(" ")}`
       ),
+      ...awayLines(all),
     ]);
   },
+  ...PRIVATE_COMMANDS,
   msg(client, rest) {
     const read = readPrivate(rest);
     return read ? client.sendTo(read.to, read.text) : "usage";

@@ -45,8 +45,21 @@ export async function listPeople(
   server: Requester,
   room: string,
 ): Promise<Person[]> {
+  return (await listMembers(server, room)).filter((one) => !isAway(one));
+}
+
+/** The same, with the members of a private room who are not in it. */
+export async function listMembers(
+  server: Requester,
+  room: string,
+): Promise<Person[]> {
   return rowsOf(await server.request("WHO", [room]))
     .map(([name, details]) => ({ name, details: details.split(" ") }));
+}
+
+/** Whether it is a member of a private room who is not in it. */
+export function isAway({ details: [address] }: Person): boolean {
+  return address === "-";
 }
 
 /** Which messages of a room. */

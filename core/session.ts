@@ -18,6 +18,7 @@ import {
   type ChatError,
   type Frame,
   header,
+  isPrivateName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
@@ -32,11 +33,12 @@ import {
   textOf,
   timeOf,
 } from "./frames.ts";
+import { isOver, type RoomNews, roomNewsOf } from "./private_rooms.ts";
 import { retryAfterMs } from "./net/backoff.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
-import type { ReconnectingConnection } from "./net/reconnecting.ts";
+import { randomWord, type ReconnectingConnection } from "./net/reconnecting.ts";
 import { Order } from "./order.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
@@ -76,6 +78,7 @@ export class ChatSession implements Owner {
   #forgotten = false; // the session, by the server, since the loss
   readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
+  readonly #invitations = new Set<string>(); // that were told
   #stopped: Error | undefined; // the server has said that it stops
 
   /**
@@ -175,17 +178,21 @@ export class ChatSession implements Owner {
   }
 
   /**
-   * Joins a room.
+   * Joins a room; `isPrivate`: makes one that is for its members alone, to whose
+   * name the server adds something.
    *
    * @param show Gets the last messages, those before our time.
    */
   async join(
     name: string,
     show: (room: JoinedRoom, old: ChatMessage[]) => void,
+    { isPrivate = false } = {},
   ): Promise<void> {
+    // With the key it is made once, also if the answer is lost.
+    const headers = isPrivate ? { Private: "yes", Key: randomWord() } : {};
     await this.#holding(async () => {
-      await this.server.request("JOIN", [name]);
-      const room = this.find(name);
+      const answer = await this.server.request("JOIN", [name], headers);
+      const room = this.find(answer.args[0] ?? name);
       if (room) show(room, await this.#older(room.name, {}, room.since));
     });
   }
@@ -366,10 +373,27 @@ export class ChatSession implements Owner {
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    const news = roomNewsOf(frame, this.me);
+    if (news) return this.#roomNews(news);
     if (kind !== "closing") return; // a newer server's
     this.#stopped = new Error("The server was stopped"); // told after the loss
     const seconds = numberOf(frame, "retry-after") ?? 0;
     this.server.leave(seconds * 1_000);
+  }
+
+  /** An invitation is told once, though the server repeats it. */
+  #roomNews(news: RoomNews): void {
+    const { kind, isMe, room } = news;
+    const known = this.find(room);
+    if (kind === "invited" && isMe) {
+      if (this.#invitations.has(room)) return;
+      this.#invitations.add(room);
+    } else if (isOver(news)) this.#invitations.delete(room);
+    if (known && kind === "owner") {
+      known.settings = { ...known.settings, owner: news.user };
+    }
+    this.view.roomNews?.(news); // which may be of the current room
+    if (isOver(news)) this.rooms = this.rooms.filter((one) => one !== known);
   }
 
   /** Something has changed: a user's role, or the list of the other servers. */
@@ -393,7 +417,9 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
-    if (lookAlike(name) !== lookAlike(asked)) return;
+    const isMade = isPrivateName(name) && !isPrivateName(asked);
+    const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
+    if (lookAlike(meant) !== lookAlike(asked)) return;
     const known = this.find(name);
     const settings = settingsOf(frame);
     if (known) {

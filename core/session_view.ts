@@ -6,6 +6,7 @@
  */
 import type { ChatError, Frame } from "../protocol.ts";
 import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
+import type { RoomNews } from "./private_rooms.ts";
 import type { Request } from "./net/connection.ts";
 import type { RoomSettings, SettingsChange } from "./room_settings.ts";
 
@@ -46,6 +47,8 @@ export interface SessionView {
   role?(change: RoleChange): void;
   /** A room that we are in has other settings, which it has already. */
   settings?(room: JoinedRoom, change: SettingsChange): void;
+  /** Something has happened in a private room; we are still in it, if we were. */
+  roomNews?(news: RoomNews): void;
   /** A CALL, ACCEPT or DECLINE of another user. */
   call(frame: Frame): void;
   /** We are in a room; `again` after a reconnect. */

@@ -16,6 +16,12 @@ import {
   timeOf,
 } from "../../core/frames.ts";
 import type { Request } from "../../core/net/connection.ts";
+import {
+  isOver,
+  type RoomNews,
+  roomNewsText,
+  roomText,
+} from "../../core/private_rooms.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import {
@@ -192,6 +198,17 @@ export class SessionEvents implements SessionView {
     this.#owner.note(roleText(change));
   }
 
+  /** See {@linkcode SessionView}. What is typed must not go to another room. */
+  roomNews(news: RoomNews): void {
+    const owner = this.#owner;
+    const { by, isMe, room } = news;
+    const isHidden = news.kind === "invited" && isMe && by !== undefined &&
+      owner.messages.ignores(by);
+    if (!isHidden) owner.note(roomNewsText(news));
+    if (isOver(news) && room === owner.room) owner.expelledFrom = room;
+    if (isOver(news)) owner.prompt();
+  }
+
   /** See {@linkcode SessionView}. */
   settings(_room: JoinedRoom, change: SettingsChange): void {
     this.#owner.noteAll(changeLines(change, this.#owner.name));
@@ -211,7 +228,7 @@ export class SessionEvents implements SessionView {
     if (again) return;
     const members = header(answer, "members");
     const others = members ? ` (${members} here)` : "";
-    this.#event(timeOf(answer), `you joined ${room.name}${others}`);
+    this.#event(timeOf(answer), `you joined ${roomText(room.name)}${others}`);
     if (!this.#wasInRoom && !owner.refused) owner.note(COURSE_WORDS);
     this.#wasInRoom = true;
     owner.use(room);

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { ChatError } from "../../protocol.ts";
+import { ChatError, isPrivateName } from "../../protocol.ts";
 import type { Request } from "../../core/net/connection.ts";
 import {
   adviceOn,
@@ -17,7 +17,8 @@ import {
   withAdvice,
 } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
-import { type CommandClient, roomNamed } from "../../core/commands.ts";
+import { type CommandClient, roomNamed } from "../../core/command_client.ts";
+import { madeText, readJoin } from "../../core/private_rooms.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
 import type { RoomSettings } from "../../core/room_settings.ts";
@@ -245,15 +246,19 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   }
 
   /** Makes `word` the current room, and joins it if need be. */
-  async join(word: string): Promise<void> {
+  async join(words: string): Promise<void> {
+    const { word, isPrivate } = readJoin(words);
     const name = roomNamed(word);
     if (!name) return this.showError(invalidRoom(word));
-    const known = this.chat.find(name);
+    const known = isPrivate ? undefined : this.chat.find(name);
     if (known) {
       if (name === this.room) this.note(`You are in ${name} already`);
       return this.use(known);
     }
-    await this.chat.join(name, (_, old) => this.#events.old(old));
+    await this.chat.join(name, (room, old) => {
+      this.#events.old(old);
+      if (isPrivate) this.note(madeText(room.name));
+    }, { isPrivate });
   }
 
   /** Leaves a room; out of the last one, shows which there are. */
@@ -270,7 +275,9 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     const rooms = await listRooms(this.server);
     this.note("Rooms, and how many users are in each:");
     for (const { name, members, topic } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
-      this.show({ kind: "room", name, members: `${members}`, topic });
+      const isPrivate = isPrivateName(name) ? ", \u{1f512} private" : "";
+      const inside = `${members}${isPrivate}`;
+      this.show({ kind: "room", name, members: inside, topic });
     }
     const more = rooms.length - MAX_ROOMS_SHOWN;
     if (more > 0) this.note(`And ${more} more; Tab completes their names`);

@@ -481,7 +481,7 @@ const IN_ORDER: ReadonlySet<AnsweredVerb> = new Set([
 ]);
 
 /** 64 random bits, in hexadecimal; not every browser has toHex(). */
-function randomWord(): string {
+export function randomWord(): string {
   const [bits] = crypto.getRandomValues(new BigUint64Array(1));
   return bits!.toString(16).padStart(16, "0");
 }

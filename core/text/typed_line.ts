@@ -72,8 +72,8 @@ export const COMMANDS = {
   },
   join: {
     aliases: ["j"],
-    usage: "ROOM",
-    help: "Join a room, or switch to one you are in",
+    usage: "ROOM [--private]",
+    help: "Join a room, or switch to it, or make a private one",
   },
   leave: {
     aliases: ["part"],
@@ -196,6 +196,26 @@ export const COMMANDS = {
     help: "Cancel a transfer; give its number if there are several",
     offline: true,
     terminalOnly: USE_CARDS,
+  },
+  invite: {
+    more: true,
+    usage: "NAME [ROOM]",
+    help: "Let an account into this private room, or another of yours",
+  },
+  remove: {
+    more: true,
+    usage: "NAME",
+    help: "Take a member out of your private room; or yourself",
+  },
+  owner: {
+    more: true,
+    usage: "NAME",
+    help: "Pass your private room on to a member",
+  },
+  close: {
+    more: true,
+    usage: "ROOM",
+    help: "Close your private room, and delete its messages",
   },
   signup: {
     usage: "",

@@ -15,6 +15,9 @@ import { gzipSync } from "node:zlib";
 import commonPasswords from "../../core/common_passwords.ts" with {
   type: "text",
 };
+import commandClient from "../../core/command_client.ts" with {
+  type: "text",
+};
 import commands from "../../core/commands.ts" with { type: "text" };
 import frames from "../../core/frames.ts" with { type: "text" };
 import alternates from "../../core/net/alternates.ts" with { type: "text" };
@@ -31,6 +34,7 @@ import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
+import privateRooms from "../../core/private_rooms.ts" with { type: "text" };
 import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/resumable.ts" with { type: "text" };
@@ -139,6 +143,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
   ...inFolder("/core", "ts", { room_settings: roomSettings }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
+  ...inFolder("/core", "ts", { command_client: commandClient }),
+  ...inFolder("/core", "ts", { private_rooms: privateRooms }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),

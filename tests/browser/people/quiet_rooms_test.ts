@@ -9,7 +9,7 @@ const scene = scenes();
 
 for (const [screen, options] of SCREENS) {
   scene(
-    `a page shows topic and quiet, and its user sets them with buttons as a moderator, on ${screen}`,
+    `a page shows topic and quiet, and its user sets them with buttons as the owner, on ${screen}`,
     async ({ enter, server }) => {
       const alice = await enter("alice", options);
       const { page } = alice;
@@ -45,7 +45,7 @@ for (const [screen, options] of SCREENS) {
       const people = page.locator("#people");
       const isWide = await people.isVisible();
       if (!isWide) await page.locator("#open-people").click();
-      const menu = page.getByLabel("Moderate bob");
+      const menu = page.getByLabel("Actions for bob");
       await menu.click();
       await people.getByRole("button", { name: "Give voice" }).click();
       await page.locator("#people [data-person=bob]").getByText("voice", {

@@ -7,7 +7,7 @@ import {
 
 import type { Stream } from "../../../core/net/stream.ts";
 import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
-import { roomNamed } from "../../../core/commands.ts";
+import { roomNamed } from "../../../core/command_client.ts";
 import { rowsOf } from "../../../core/frames.ts";
 import { Session } from "../../../client/chat/session.ts";
 import { runTypedLines } from "../../../client/chat/commands.ts";

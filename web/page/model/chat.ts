@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type CommandClient, roomNamed } from "../../../core/commands.ts";
+import { type CommandClient, roomNamed } from "../../../core/command_client.ts";
 import type { ChatMessage } from "../../../core/frames.ts";
 import {
   ConnectionError,
@@ -18,6 +18,7 @@ import {
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
+import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
 import {
   DeclineLimit,
   type ListedRoom,
@@ -223,9 +224,11 @@ export class Chat implements CommandClient {
    * @param word With or without `#`.
    * @param quietly Whether it is not to be shown.
    */
-  async join(word: string, { quietly = false } = {}): Promise<void> {
+  async join(words: string, { quietly = false } = {}): Promise<void> {
+    const { word, isPrivate } = readJoin(words);
     const name = roomNamed(word);
     if (!name) return this.watcher.told(invalidRoom(word));
+    if (isPrivate) return await this.#makePrivate(name);
     const room = this.conversations.open("room", name); // before messages come
     if (this.#session.find(name)) return this.show(room);
     const isLater = !quietly && this.isAway;
@@ -243,6 +246,18 @@ export class Chat implements CommandClient {
       else if (isLater) this.watcher.told(`You joined ${room.target}`, true);
       this.refreshRooms();
       this.#try(() => this.#askOlder(room));
+    });
+  }
+
+  /** Makes a private room, to whose name the server adds something. */
+  async #makePrivate(name: string): Promise<void> {
+    await this.#try(async () => {
+      await this.#session.join(name, ({ name }) => {
+        const room = this.conversations.open("room", name); // it is new
+        room.note("answer", madeText(name));
+        this.show(room);
+      }, { isPrivate: true });
+      this.refreshRooms();
     });
   }
 
@@ -352,7 +367,7 @@ export class Chat implements CommandClient {
     await this.refreshRooms();
     this.answer(
       this.rooms.map(({ name, members, topic }) =>
-        `${name} (${members})${topic && `  ${sanitize(topic)}`}`
+        `${roomText(name)} (${members})${topic && `  ${sanitize(topic)}`}`
       ),
     );
   }

@@ -58,6 +58,8 @@ export class Conversation {
   readonly moderators: Set<string> = new Set();
   /** The number of members, as the server counts them. */
   members = 0;
+  /** The user who owns it, if it is a private room. */
+  owner = "";
   /** The number of messages that the user has not seen. */
   unread = 0;
   /** Whether an unseen message mentions the user, or is private. */

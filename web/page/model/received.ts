@@ -6,6 +6,7 @@
  */
 import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
+import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import { changeLines } from "../../../core/room_settings.ts";
@@ -19,6 +20,7 @@ import {
   RESTARTED,
   roleText,
 } from "../../../core/text/sentences.ts";
+import { header, isPrivateName } from "../../../protocol.ts";
 import { takeCall } from "./calls.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Conversations, MANY_USERS } from "./conversations.ts";
@@ -92,10 +94,28 @@ export function viewOf(chat: Receiver): SessionView {
       chat.current.note("event", line, { apart: true }); // to be read later
       told(line);
     },
+    roomNews: (news) => {
+      const { by = "", kind, isMe } = news;
+      if (kind === "invited" && isMe && chat.ignores(by)) return;
+      const text = roomNewsText(news);
+      const room = chat.conversations.find("room", news.room);
+      if (room && kind === "owner") room.owner = news.user;
+      if (room && isOver(news)) chat.expelled(room, new Error(text));
+      else {
+        (room ?? chat.current).note("event", text, { apart: true });
+        if (isMe) told(text);
+      }
+      chat.refreshRooms();
+    },
     call: (frame) => takeCall(chat, frame),
     joined: ({ name, since }, answer, again) => {
-      const room = chat.conversations.find("room", name);
+      // One that we make gets its name from the server.
+      const room = chat.conversations.find("room", name) ??
+        (isPrivateName(name) && !again
+          ? chat.conversations.open("room", name)
+          : undefined);
       if (!room) return;
+      room.owner = header(answer, "owner") ?? "";
       room.members = numberOf(answer, "members") ?? (room.members || 1);
       if (again) return;
       room.target = name;

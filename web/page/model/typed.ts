@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { roomNamed, SHARED_COMMANDS } from "../../../core/commands.ts";
+import { roomNamed } from "../../../core/command_client.ts";
+import { SHARED_COMMANDS } from "../../../core/commands.ts";
+import { readJoin } from "../../../core/private_rooms.ts";
 import {
   type Command,
   COMMANDS,
@@ -78,7 +80,8 @@ const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
   ...SHARED_COMMANDS,
   join(chat, rest) {
     if (rest === "") return "usage";
-    return roomNamed(rest) ? chat.join(rest) : keep(chat, invalidRoom(rest));
+    const { word } = readJoin(rest);
+    return roomNamed(word) ? chat.join(rest) : keep(chat, invalidRoom(word));
   },
   leave(chat, rest) {
     const room = rest === ""

@@ -10,7 +10,7 @@ import { sanitize } from "../../../core/text/sanitize.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
 import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
-import { DEFAULT_ROOM, lookAlike } from "../../../protocol.ts";
+import { DEFAULT_ROOM, isPrivateName, lookAlike } from "../../../protocol.ts";
 import { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { readStored, restore, type Stored, storedOf } from "../model/stored.ts";
@@ -61,6 +61,7 @@ export class ChatPage {
   readonly #end = new AbortController();
   #drawing = false;
   readonly #text = byId("text", HTMLTextAreaElement);
+  readonly #privately = byId("privately", HTMLInputElement);
   readonly #root = byId("chat");
   #drawn: Conversation | undefined;
   readonly #url: URL;
@@ -151,7 +152,9 @@ export class ChatPage {
       event.preventDefault();
       const input = byId("room", HTMLInputElement);
       if (input.value.trim() === "") return;
-      this.#chat.join(input.value);
+      const isPrivate = this.#privately.checked ? " --private" : "";
+      this.#chat.join(`${input.value}${isPrivate}`);
+      this.#privately.checked = false;
       input.value = "";
       this.#open(undefined);
     });
@@ -382,6 +385,7 @@ export class ChatPage {
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
     byId("own").hidden = !canUseAccounts || chat.signIn.owned;
+    byId("privately-field").hidden = !chat.signIn.owned;
   }
 
   /** Joins the rooms, and shows the chat when the user can write to the first. */
@@ -421,7 +425,7 @@ export class ChatPage {
     };
     byId("title").textContent = name;
     byId("subtitle").textContent = kind === "room"
-      ? peopleHere(members)
+      ? (isPrivateName(target) ? "private, " : "") + peopleHere(members)
       : subtitles[kind];
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);

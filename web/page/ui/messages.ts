@@ -10,6 +10,7 @@
  */
 import { nameHash, textParts } from "../../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
+import { isPrivateName } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
@@ -258,8 +259,13 @@ function topOf(element: Element): number {
 
 /** The name of a conversation. */
 export function nameOf({ kind, target }: Conversation): string {
-  return kind === "all" ? "All users" : sanitizeName(target);
+  if (kind === "all") return "All users";
+  const isPrivate = kind === "room" && isPrivateName(target);
+  return `${isPrivate ? LOCK : ""}${sanitizeName(target)}`;
 }
+
+/** Before the name of a private room. */
+export const LOCK = "\u{1f512} ";
 
 /** The name of a conversation, after a noun for its content. */
 export function titleOf(conversation: Conversation): string {

@@ -8,12 +8,12 @@
  */
 import { maySet } from "../../../core/room_settings.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
-import { lookAlike } from "../../../protocol.ts";
+import { isPrivateName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, colour, nameOf } from "./messages.ts";
+import { avatar, colour, LOCK, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
@@ -26,9 +26,21 @@ const ACTIONS = [
   ["Ban for an hour", "ban NAME 1h"],
 ] as const;
 
+/** A button, and the command that it types for a user. */
+type Action = readonly [label: string, line: string];
+
 /** The button of those who may set a quiet room, and what it types. */
-const VOICE = ["Give voice", "voice NAME"] as const;
-const NO_VOICE = ["Take voice", "voice NAME off"] as const;
+const VOICE: Action = ["Give voice", "voice NAME"];
+const NO_VOICE: Action = ["Take voice", "voice NAME off"];
+
+/** What the owner of a private room can do about a member. */
+const OF_OWNER: readonly Action[] = [
+  ["Remove from the room", "remove NAME"],
+  ["Make the owner", "owner NAME"],
+];
+
+/** Limit of the private rooms to which a menu invites. */
+const MAX_INVITING = 5;
 
 /** See the top of the file. */
 export class Sidebar {
@@ -83,8 +95,13 @@ export class Sidebar {
     byId("others-heading").hidden = others.length === 0;
     list(byId("others"), others, ({ name, members, topic }) => {
       const join = () => this.#chat.join(name);
-      const item = this.#item(`other ${name}`, sanitizeName(name), join);
-      item.setInside(members);
+      const lock = isPrivateName(name) ? LOCK : "";
+      const item = this.#item(
+        `other ${name}`,
+        lock + sanitizeName(name),
+        join,
+      );
+      item.setInside(members, lock !== "");
       item.row.title = sanitize(topic);
       return item.row;
     });
@@ -106,34 +123,53 @@ export class Sidebar {
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
       const shown = sanitizeName(name) + (name === me ? " (you)" : "");
-      const isOther = !isModerator && name !== me;
+      const moderates = mayAll && !isModerator && name !== me;
       const hasVoice = quiet?.voices.includes(name) ?? false;
+      const mayVoice = givesVoice && !isModerator && name !== me &&
+        name !== quiet.owner;
       const actions = [
-        ...givesVoice && isOther && name !== quiet.owner
-          ? [hasVoice ? NO_VOICE : VOICE]
-          : [],
-        ...mayAll && isOther ? ACTIONS : [],
+        ...mayVoice ? [hasVoice ? NO_VOICE : VOICE] : [],
+        ...name === me ? [] : this.#memberships(name),
+        ...moderates ? ACTIONS : [],
       ];
       const role = isModerator ? "moderator" : hasVoice ? "voice" : "";
-      const key = `person ${name} ${role} ${actions.length} ${actions[0]}`;
+      const key = `person ${name} ${role} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
       if (role) item.setInside(role);
-      if (actions.length > 0) item.add(() => this.#actions(name, actions));
+      if (actions.length > 0) {
+        item.add(() => this.#actions(name, moderates, actions));
+      }
       return item.row;
     });
   }
 
-  /** What a moderator, or the owner of the room, can do about a user. */
+  /** What we can do with a user in our private rooms. */
+  #memberships(name: string): readonly Action[] {
+    const { conversations, current, me } = this.#chat;
+    const isPrivate = current.kind === "room" && isPrivateName(current.target);
+    if (isPrivate) return current.owner === me ? OF_OWNER : [];
+    return conversations.list.filter(({ kind, target, people }) =>
+      kind === "room" && isPrivateName(target) &&
+      !people.has(name.toLowerCase())
+    ).slice(0, MAX_INVITING).map(({ target }): Action => [
+      `Invite to ${sanitizeName(target)}`,
+      `invite NAME ${target}`,
+    ]);
+  }
+
+  /** What can be done about a user. */
   #actions(
     name: string,
-    actions: readonly (readonly [label: string, line: string])[],
+    moderates: boolean,
+    actions: readonly Action[],
   ): HTMLElement {
+    const deed = moderates ? "Moderate" : "Actions for";
     const shown = sanitizeName(name);
     const menu = make(
       "details",
       { className: "actions" },
-      make("summary", { ariaLabel: `Moderate ${shown}` }, "⋯"),
+      make("summary", { ariaLabel: `${deed} ${shown}` }, "⋯"),
     );
     for (const [label, line] of actions) {
       const onclick = () => {
@@ -191,8 +227,8 @@ class Item {
   }
 
   /** Shows how many users are in a room, or what a user is. */
-  setInside(what: number | string): void {
-    this.#inside.textContent = `${what}`;
+  setInside(what: number | string, isPrivate = false): void {
+    this.#inside.textContent = isPrivate ? `private ${what}` : `${what}`;
     if (typeof what === "number") this.#inside.title = peopleHere(what);
   }
 
@@ -202,7 +238,7 @@ class Item {
   }
 
   update(
-    { kind, unread, called, members, gone }: Conversation,
+    { kind, target, unread, called, members, gone }: Conversation,
     isCurrent: boolean,
   ): void {
     this.#button.ariaCurrent = `${isCurrent}`;
@@ -214,7 +250,7 @@ class Item {
     this.#badge.textContent = unread > 999 ? "999+" : `${unread}`;
     this.#badge.title = `${unread} unread`;
     this.#inside.hidden = unread > 0;
-    if (kind === "room") this.setInside(members);
+    if (kind === "room") this.setInside(members, isPrivateName(target));
   }
 }
 
