@@ -5,7 +5,7 @@
  */
 import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
-import type { RoomSettings } from "./room_settings.ts";
+import type { RoomSettings } from "./rooms/room_settings.ts";
 
 /** What a command needs of a client. */
 export interface CommandClient {

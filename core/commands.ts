@@ -8,9 +8,9 @@ import { type Headers, lookAlike } from "../protocol.ts";
 import { type CommandClient, roomNamed } from "./command_client.ts";
 import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
-import { awayLines, PRIVATE_COMMANDS } from "./private_rooms.ts";
+import { awayLines, PRIVATE_COMMANDS } from "./rooms/private_rooms.ts";
 import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
-import { quietText } from "./room_settings.ts";
+import { quietText } from "./rooms/room_settings.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,

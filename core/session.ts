@@ -33,7 +33,7 @@ import {
   textOf,
   timeOf,
 } from "./frames.ts";
-import { isOver, type RoomNews, roomNewsOf } from "./private_rooms.ts";
+import { isOver, type RoomNews, roomNewsOf } from "./rooms/private_rooms.ts";
 import { retryAfterMs } from "./net/backoff.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
@@ -48,7 +48,7 @@ import {
   type SettingsChange,
   settingsChangeOf,
   settingsOf,
-} from "./room_settings.ts";
+} from "./rooms/room_settings.ts";
 import type { JoinedRoom, SessionView } from "./session_view.ts";
 import type { SignIn } from "./sign_in.ts";
 import { slowedText } from "./text/sentences.ts";

@@ -6,9 +6,9 @@
  */
 import type { ChatError, Frame } from "../protocol.ts";
 import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
-import type { RoomNews } from "./private_rooms.ts";
+import type { RoomNews } from "./rooms/private_rooms.ts";
 import type { Request } from "./net/connection.ts";
-import type { RoomSettings, SettingsChange } from "./room_settings.ts";
+import type { RoomSettings, SettingsChange } from "./rooms/room_settings.ts";
 
 /** A room that we are in. */
 export interface JoinedRoom {

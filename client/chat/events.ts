@@ -21,14 +21,14 @@ import {
   type RoomNews,
   roomNewsText,
   roomText,
-} from "../../core/private_rooms.ts";
+} from "../../core/rooms/private_rooms.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import {
   changeLines,
   type SettingsChange,
   settingsLines,
-} from "../../core/room_settings.ts";
+} from "../../core/rooms/room_settings.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,

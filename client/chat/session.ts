@@ -18,10 +18,10 @@ import {
 } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/command_client.ts";
-import { madeText, readJoin } from "../../core/private_rooms.ts";
+import { madeText, readJoin } from "../../core/rooms/private_rooms.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
-import type { RoomSettings } from "../../core/room_settings.ts";
+import type { RoomSettings } from "../../core/rooms/room_settings.ts";
 import type { JoinedRoom } from "../../core/session_view.ts";
 import { invalidRoom, tooLongText } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";

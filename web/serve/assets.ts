@@ -34,11 +34,15 @@ import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
-import privateRooms from "../../core/private_rooms.ts" with { type: "text" };
+import privateRooms from "../../core/rooms/private_rooms.ts" with {
+  type: "text",
+};
 import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/resumable.ts" with { type: "text" };
-import roomSettings from "../../core/room_settings.ts" with { type: "text" };
+import roomSettings from "../../core/rooms/room_settings.ts" with {
+  type: "text",
+};
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -141,10 +145,10 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
-  ...inFolder("/core", "ts", { room_settings: roomSettings }),
+  ...inFolder("/core/rooms", "ts", { room_settings: roomSettings }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { command_client: commandClient }),
-  ...inFolder("/core", "ts", { private_rooms: privateRooms }),
+  ...inFolder("/core/rooms", "ts", { private_rooms: privateRooms }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),

@@ -18,14 +18,18 @@ import {
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
-import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
+import {
+  madeText,
+  readJoin,
+  roomText,
+} from "../../../core/rooms/private_rooms.ts";
 import {
   DeclineLimit,
   type ListedRoom,
   listPeople,
   listRooms,
 } from "../../../core/requests.ts";
-import type { RoomSettings } from "../../../core/room_settings.ts";
+import type { RoomSettings } from "../../../core/rooms/room_settings.ts";
 import type { Resumable } from "../../../core/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";

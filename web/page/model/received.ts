@@ -6,10 +6,10 @@
  */
 import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
-import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
+import { isOver, roomNewsText } from "../../../core/rooms/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
-import { changeLines } from "../../../core/room_settings.ts";
+import { changeLines } from "../../../core/rooms/room_settings.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {

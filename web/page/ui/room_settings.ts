@@ -5,7 +5,11 @@
  *
  * @module
  */
-import { maySend, maySet, quietText } from "../../../core/room_settings.ts";
+import {
+  maySend,
+  maySet,
+  quietText,
+} from "../../../core/rooms/room_settings.ts";
 import { sanitize } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import { byId } from "./dom.ts";

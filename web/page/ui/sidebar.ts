@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { maySet } from "../../../core/room_settings.ts";
+import { maySet } from "../../../core/rooms/room_settings.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import { isPrivateName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";

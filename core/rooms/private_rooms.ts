@@ -4,11 +4,16 @@
  *
  * @module
  */
-import { type Frame, header, isPrivateName, lookAlike } from "../protocol.ts";
-import { type CommandClient, roomNamed } from "./command_client.ts";
-import { isAway, type Person } from "./requests.ts";
-import { sanitizeName } from "./text/sanitize.ts";
-import { type RunCommand } from "./text/typed_line.ts";
+import {
+  type Frame,
+  header,
+  isPrivateName,
+  lookAlike,
+} from "../../protocol.ts";
+import { type CommandClient, roomNamed } from "../command_client.ts";
+import { isAway, type Person } from "../requests.ts";
+import { sanitizeName } from "../text/sanitize.ts";
+import { type RunCommand } from "../text/typed_line.ts";
 
 /** Something that has happened in a private room of ours. */
 export interface RoomNews {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { type Frame, header, lookAlike } from "../protocol.ts";
-import { textOf } from "./frames.ts";
-import { sanitize } from "./text/sanitize.ts";
+import { type Frame, header, lookAlike } from "../../protocol.ts";
+import { textOf } from "../frames.ts";
+import { sanitize } from "../text/sanitize.ts";
 
 /** What is set of a room. */
 export interface RoomSettings {

@@ -1,6 +1,6 @@
 /** What a client makes of JOINED and NOTICE set of a room. */
 import { assertEquals } from "@std/assert";
-import type { Frame } from "../../protocol.ts";
+import type { Frame } from "../../../protocol.ts";
 import {
   changeLines,
   maySend,
@@ -11,8 +11,8 @@ import {
   settingsChangeOf,
   settingsLines,
   settingsOf,
-} from "../../core/room_settings.ts";
-import { bytes } from "../tools/net/raw_client.ts";
+} from "../../../core/rooms/room_settings.ts";
+import { bytes } from "../../tools/net/raw_client.ts";
 
 /** A frame of the server, with a body if it is given. */
 function frame(
