@@ -6,6 +6,7 @@
 import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
 import type { RoomSettings } from "./rooms/room_settings.ts";
+import type { Nicks } from "./text/nicks.ts";
 
 /** What a command needs of a client. */
 export interface CommandClient {
@@ -21,6 +22,8 @@ export interface CommandClient {
   readonly isWeb: boolean;
   /** Whether we are a moderator, who has more commands. */
   readonly isModerator: boolean;
+  /** The display names of users. */
+  readonly nicks: Nicks;
   /** Sends a message to a user, or to `ALL`; `"kept"` if it cannot be sent. */
   sendTo(to: string, text: string): void | "kept";
   /** Shows the rooms, and how many users are in each. */

@@ -68,7 +68,7 @@ export const SHARED_COMMANDS = {
     client.answer([
       `In ${client.room} (${people.length}):`,
       ...people.map(({ name, details: [address = ""] }) =>
-        `  ${name} <${address}>`
+        `  ${client.nicks.labelOf(name)} <${address}>`
       ),
     ]);
   },
@@ -82,13 +82,12 @@ export const SHARED_COMMANDS = {
       ? await userOrRoom(client.server, room)
       : undefined;
     if (found) return client.answer([found]);
-    const width = people.reduce((most, { name }) => {
-      return Math.max(most, name.length);
-    }, 0);
+    const labels = people.map(({ name }) => client.nicks.labelOf(name));
+    const width = Math.max(...labels.map(({ length }) => length));
     client.answer([
       `${isAll ? "Connected" : `In ${room}`}: ${people.length}`,
-      ...people.map(({ name, details }) =>
-        `  ${name.padEnd(width)}  ${details.join(" ")}`
+      ...people.map(({ details }, index) =>
+        `  ${labels[index]!.padEnd(width)}  ${details.join(" ")}`
       ),
       ...awayLines(all),
     ]);
@@ -132,6 +131,24 @@ export const SHARED_COMMANDS = {
   reply(client, rest): void | "usage" {
     if (rest === "") return "usage";
     client.answer(["You have no private message to reply to"]);
+  },
+  async nick(client, rest) {
+    const { nicks, server } = client;
+    if (rest === "") {
+      const now = nicks.own === undefined
+        ? "You have no display name"
+        : `You are shown as ${nicks.ownLabel}`;
+      return client.answer([
+        `${now}; /nick NAME sets one, /nick off removes it`,
+      ]);
+    }
+    const wanted = rest.toLowerCase() === "off" ? "" : rest;
+    await nicks.take(server, wanted);
+    client.answer([
+      nicks.own === undefined
+        ? "You have no display name now"
+        : `You are shown as ${nicks.ownLabel} now`,
+    ]);
   },
   users: moderate("users"),
   kick: moderate("kick"),

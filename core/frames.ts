@@ -51,6 +51,8 @@ export interface Presence {
   readonly members: number | undefined;
   /** Why they are offline; may be empty. */
   readonly reason: string;
+  /** The display names of those who joined, by name. */
+  readonly nicks: ReadonlyMap<string, string>;
 }
 
 /** What `notice` tells about users; undefined for another NOTICE. */
@@ -60,14 +62,24 @@ export function presenceOf(notice: Frame): Presence | undefined {
     return undefined;
   }
   const user = header(notice, "user");
+  const rows = user === undefined
+    ? rowsOf(notice).map(([name, rest]) => [name, afterAddress(rest)] as const)
+    : [[user, header(notice, "nick") ?? ""] as const];
   return {
     kind,
-    users: user === undefined ? rowsOf(notice).map(([name]) => name) : [user],
+    users: rows.map(([name]) => name),
+    nicks: new Map(rows.filter(([, nick]) => nick !== "")),
     from: header(notice, "from"),
     room: header(notice, "room") ?? "",
     members: numberOf(notice, "members"),
     reason: header(notice, "reason") ?? "",
   };
+}
+
+/** What follows the address in a line of those who joined. */
+function afterAddress(rest: string): string {
+  const space = rest.indexOf(" ");
+  return space < 0 ? "" : rest.slice(space + 1);
 }
 
 /** The role of users who may use MODERATE. */
@@ -89,6 +101,16 @@ export function roleOf(notice: Frame, me: string): RoleChange | undefined {
   if (name === undefined) return undefined;
   const isModerator = header(notice, "role") === MODERATOR;
   return { name, isModerator, isMe: lookAlike(name) === lookAlike(me) };
+}
+
+/** A user has another display name. */
+export interface NickChange {
+  /** The user's name. */
+  readonly name: string;
+  /** Undefined: none any more. */
+  readonly nick: string | undefined;
+  /** The one before. */
+  readonly before: string | undefined;
 }
 
 /** A message of a user. */

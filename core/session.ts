@@ -39,6 +39,7 @@ import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
 import type { Owner } from "./net/owner.ts";
 import { randomWord, type ReconnectingConnection } from "./net/reconnecting.ts";
+import { Nicks } from "./text/nicks.ts";
 import { Order } from "./order.ts";
 import { catchUp, register, rejoin } from "./rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
@@ -67,6 +68,8 @@ export class ChatSession implements Owner {
   me: string;
   /** Whether we are a moderator. */
   isModerator = false;
+  /** The display names of those who are in a room with us. */
+  readonly nicks: Nicks = new Nicks();
   /** Longest message that the server takes, in bytes. */
   maxBodyBytes: number = MAX_BODY_BYTES;
   /** The rooms that we are in; the one of the last {@linkcode use} is last. */
@@ -232,6 +235,7 @@ export class ChatSession implements Owner {
     this.#token = header(registered, "token") ?? "";
     this.me = registered.args[0] ?? this.me;
     this.isModerator = header(registered, "role") === MODERATOR;
+    this.nicks.registered(this.me, header(registered, "nick"));
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
@@ -369,10 +373,18 @@ export class ChatSession implements Owner {
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
-    if (presence) return this.view.presence(presence, timeOf(frame));
+    if (presence) {
+      return this.nicks.during(presence, () => {
+        this.view.presence(presence, timeOf(frame));
+      });
+    }
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    if (kind === "nick") {
+      for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
+      return;
+    }
     const news = roomNewsOf(frame, this.me);
     if (news) return this.#roomNews(news);
     if (kind !== "closing") return; // a newer server's
@@ -393,7 +405,9 @@ export class ChatSession implements Owner {
       known.settings = { ...known.settings, owner: news.user };
     }
     this.view.roomNews?.(news); // which may be of the current room
-    if (isOver(news)) this.rooms = this.rooms.filter((one) => one !== known);
+    if (!isOver(news)) return;
+    this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(room);
   }
 
   /** Something has changed: a user's role, or the list of the other servers. */
@@ -420,6 +434,7 @@ export class ChatSession implements Owner {
     const isMade = isPrivateName(name) && !isPrivateName(asked);
     const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
     if (lookAlike(meant) !== lookAlike(asked)) return;
+    this.nicks.joined(name);
     const known = this.find(name);
     const settings = settingsOf(frame);
     if (known) {
@@ -436,6 +451,7 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     const known = this.find(name);
     this.rooms = this.rooms.filter((one) => one !== known);
+    this.nicks.left(name);
     this.view.left?.(name, timeOf(frame));
   }
 }

@@ -5,7 +5,12 @@
  * @module
  */
 import type { ChatError, Frame } from "../protocol.ts";
-import type { ChatMessage, Presence, RoleChange } from "./frames.ts";
+import type {
+  ChatMessage,
+  NickChange,
+  Presence,
+  RoleChange,
+} from "./frames.ts";
 import type { RoomNews } from "./rooms/private_rooms.ts";
 import type { Request } from "./net/connection.ts";
 import type { RoomSettings, SettingsChange } from "./rooms/room_settings.ts";
@@ -47,6 +52,8 @@ export interface SessionView {
   role?(change: RoleChange): void;
   /** A room that we are in has other settings, which it has already. */
   settings?(room: JoinedRoom, change: SettingsChange): void;
+  /** A user has another display name, or none any more. */
+  nick?(change: NickChange): void;
   /** Something has happened in a private room; we are still in it, if we were. */
   roomNews?(news: RoomNews): void;
   /** A CALL, ACCEPT or DECLINE of another user. */

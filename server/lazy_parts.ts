@@ -1,6 +1,7 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators, private rooms, settings of rooms and two-socket users.
+ * moderators, private rooms, settings of rooms, display
+ * names and two-socket users.
  *
  * @module
  */
@@ -24,6 +25,7 @@ export type LazyParts = Pick<
   | "moderators"
   | "roomSettings"
   | "privateRooms"
+  | "nicks"
   | "readMarks"
   | "twoSocketUsers"
 >;
@@ -172,6 +174,27 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
           roomExists(context().hub, context().journal, room),
         changed: (...what) => tellSettings(context(), ...what),
       });
+    }),
+    nicks: new Lazy(async () => {
+      const { Nicks, ownersOf } = await import("./accounts/names/nicks.ts");
+      const { tellNick } = await import("./session/later/nick.ts");
+      const file = await database();
+      const { hub, resumables } = context();
+      const nicks = new Nicks(file, {
+        entries: entriesOf(file),
+        owners(name) {
+          const account = accounts.loaded?.named(name);
+          const isOwn = account?.name.toLowerCase() === name.toLowerCase();
+          return ownersOf(isOwn ? account : undefined, resumables.newest(name));
+        },
+        isConnected: (name) =>
+          (hub.userNamed(name) ?? hub.elsewhere?.named(name)) !== undefined,
+        resembled: (text) => hub.names.resembled(text),
+        changed: (user, nick) => tellNick(hub, user, nick),
+      });
+      hub.presence.nickOf = (name) => nicks.of(name);
+      hub.names.displayed = (name) => nicks.displayed(name);
+      return nicks;
     }),
     twoSocketUsers: new Lazy(async () => {
       const { TwoSocketUsers } = await import("./session/two_socket/users.ts");

@@ -275,6 +275,7 @@ async function loadSessions(
       // The log can have entries about what this server has none of yet.
       if (cluster || storage?.has(table)) await context[part].load();
     }
+    if (cluster || storage?.has("nicks")) await context.nicks.load();
   } catch (error) {
     throw storage!.explained(error); // it has the tables
   }

@@ -49,7 +49,8 @@ export type ReadAtStart =
   | "moderators"
   | "read_marks"
   | "room_settings"
-  | "private_rooms";
+  | "private_rooms"
+  | "nicks";
 
 /** An open file. */
 export interface Storage extends Disposable {

@@ -112,8 +112,13 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     ...["server/limits", "server/net", "server/journal"],
     ...["server/chat", "server/chat/names", ...PROTOCOL],
   ],
+  "server/session/later": [
+    ...["server/accounts", "server/accounts/names", "server/journal"],
+    ...["server/chat", ...PROTOCOL],
+  ],
   "server/session": [
-    ...["server/session/two_socket", "server/accounts", "server/limits"],
+    ...["server/session/two_socket", "server/session/later"],
+    ...["server/accounts", "server/accounts/names", "server/limits"],
     ...["server/net", "server/journal", "server/chat", "server/chat/names"],
     ...["server/session/devices", "server/chat/devices", ...PROTOCOL],
   ],

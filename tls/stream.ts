@@ -7,7 +7,8 @@
 import process from "node:process";
 import type { SecureContext } from "node:tls";
 import type { ByteStream } from "../core/net/stream.ts";
-import { TlsEngine } from "./engine.ts";
+import type { TlsEngine } from "./engine.ts";
+import { newEngine } from "./engines.ts";
 import { type RecordMeter, RecordPace } from "./records.ts";
 
 /** What a {@linkcode TlsStream} needs. */
@@ -36,7 +37,7 @@ export class TlsStream implements ByteStream {
     { context, first, meter }: TlsStreamOptions,
   ) {
     this.#stream = stream;
-    this.#engine = new TlsEngine(stream, context);
+    this.#engine = newEngine(stream, context);
     this.#pace = new RecordPace(meter);
     this.#first = first;
   }
@@ -58,10 +59,12 @@ export class TlsStream implements ByteStream {
   async read(buffer: Uint8Array): Promise<number | null> {
     if (!this.#isOpen) await this.open();
     for (;;) {
-      const count = this.#engine.take(buffer);
+      const count = this.#engine.received.take(buffer);
       if (count > 0) return count;
       if (this.#engine.isEnded) return null;
-      await this.#receiveMore();
+      const rest = this.#pace.rest();
+      if (rest) await rest;
+      this.#took(await this.#stream.read(this.#buffer));
     }
   }
 
@@ -87,32 +90,28 @@ export class TlsStream implements ByteStream {
     this.#receive(this.#first);
     this.#first = null;
     while (!this.#engine.isSecure && !this.#engine.isEnded) {
-      await this.#receiveMore();
+      const rest = this.#pace.rest();
+      if (rest) await rest;
+      this.#took(await this.#stream.read(this.#buffer));
     }
     this.#buffer = new Uint8Array(FIRST_BUFFER_BYTES); // a handshake is longer
     this.#isOpen = true;
   }
 
-  /** Waits as the pace of the records asks, and takes what comes next. */
-  async #receiveMore(): Promise<void> {
-    const rest = this.#pace.rest();
-    if (rest) await rest;
-    this.#receive(await this.#readMore());
+  /** Takes what was read into the buffer; null at the end. */
+  #took(count: number | null): void {
+    if (count === null) return this.#receive(null);
+    this.#receive(this.#buffer.subarray(0, count));
+    this.#resize(count);
   }
 
   #receive(bytes: Uint8Array | null): void {
     if (bytes) this.#pace.came(bytes);
-    this.#pace.gave(this.#engine.receive(bytes));
+    const { received } = this.#engine;
+    const before = received.bytes;
+    this.#engine.receive(bytes);
+    this.#pace.gave(received.bytes - before);
     this.#pace.isSecure = this.#engine.isSecure;
-  }
-
-  /** Reads what comes next: valid until the next call; null at the end. */
-  async #readMore(): Promise<Uint8Array | null> {
-    const count = await this.#stream.read(this.#buffer);
-    if (count === null) return null;
-    const bytes = this.#buffer.subarray(0, count);
-    this.#resize(count);
-    return bytes;
   }
 
   /** Makes the next buffer fit: while a connection idles, it holds one. */

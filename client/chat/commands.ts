@@ -141,6 +141,8 @@ export async function runLine(session: Session, line: Line): Promise<void> {
   const typed = parseLine(line.text, line.pasted);
   const room = session.room;
   const direct = session.direct.opened;
+  const person = session.nicks.personIn(typed, line.text);
+  if (person) return session.showError(person);
   try {
     switch (typed.kind) {
       case "nothing":

@@ -68,7 +68,12 @@ export async function complete(
   }
   const wanted = wantedWord(line, session.room === undefined);
   const names = await namesOf(session, wanted.kind);
-  return [matching(names, wanted), wanted.part];
+  const found = matching(names, wanted);
+  if (found.length > 0 || wanted.kind !== "user") return [found, wanted.part];
+  const { part, before, after } = wanted;
+  const start = part.slice(before.length);
+  const people = start === "" ? [] : session.nicks.named(start);
+  return [people.map((name) => before + name + after), part];
 }
 
 /** Those of `names` that begin like the part, whatever the case; but for ALL. */

@@ -11,6 +11,7 @@ import {
 } from "../../protocol.ts";
 import {
   type ChatMessage,
+  type NickChange,
   type Presence,
   type RoleChange,
   timeOf,
@@ -29,6 +30,7 @@ import {
   type SettingsChange,
   settingsLines,
 } from "../../core/rooms/room_settings.ts";
+import type { Nicks } from "../../core/text/nicks.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
   accountLost,
@@ -36,6 +38,7 @@ import {
   connectedAgain,
   COURSE_WORDS,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RECONNECTING,
   RESTARTED,
@@ -59,6 +62,8 @@ export interface EventsOwner {
   readonly direct: LazyDirect;
   /** Under which name we are known. */
   readonly name: string;
+  /** The display names of users. */
+  readonly nicks: Nicks;
   /** Whether we are a moderator. */
   readonly isModerator: boolean;
   /** The room that plain lines go to; undefined in none. */
@@ -185,7 +190,9 @@ export class SessionEvents implements SessionView {
     const { messages } = this.#owner;
     const users = presence.users.filter((user) => !messages.ignores(user));
     if (users.length === 0) return;
-    this.#event(at, presenceText({ ...presence, users }));
+    const { nicks } = this.#owner;
+    const labelOf = (name: string) => nicks.labelOf(name);
+    this.#event(at, presenceText({ ...presence, users }, labelOf));
   }
 
   /** See {@linkcode SessionView}. */
@@ -212,6 +219,14 @@ export class SessionEvents implements SessionView {
   /** See {@linkcode SessionView}. */
   settings(_room: JoinedRoom, change: SettingsChange): void {
     this.#owner.noteAll(changeLines(change, this.#owner.name));
+  }
+
+  /** See {@linkcode SessionView}. */
+  nick(change: NickChange): void {
+    const { messages, name, nicks } = this.#owner;
+    const { name: user } = change;
+    if (user === name || messages.ignores(user)) return; // we are answered
+    this.#owner.note(nickText(change, nicks.labelOf(user)));
   }
 
   /** See {@linkcode SessionView}. */

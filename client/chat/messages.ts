@@ -146,9 +146,12 @@ export function typedAs(
 }
 
 /** Users who joined, left or went offline, as a line. */
-export function presenceText(presence: Presence): string {
+export function presenceText(
+  presence: Presence,
+  labelOf: (name: string) => string,
+): string {
   const { kind, users, from, room, reason } = presence;
-  const names = namesText(users.map(sanitizeName));
+  const names = namesText(users.map(labelOf));
   const address = from === undefined ? "" : ` <${from}>`;
   if (kind !== "offline") {
     return `${names} ${kind} ${sanitizeName(room)}${address}`;

@@ -18,6 +18,7 @@ import {
 } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/command_client.ts";
+import type { Nicks } from "../../core/text/nicks.ts";
 import { madeText, readJoin } from "../../core/rooms/private_rooms.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
@@ -139,6 +140,11 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     return this.chat.isModerator;
   }
 
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.chat.nicks;
+  }
+
   /** The room that plain lines go to; undefined in none. */
   get room(): string | undefined {
     if (this.expelledFrom !== undefined) return undefined;
@@ -214,7 +220,10 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     if (item.kind === "message" && item.direct && item.to === "you") {
       this.messages.answerTo(item.from, true);
     }
-    this.#terminal.print(this.#view.format(item));
+    const shown = item.kind === "message"
+      ? { ...item, nick: this.nicks.of(item.from) }
+      : item;
+    this.#terminal.print(this.#view.format(shown));
   }
 
   /** Shows a line of our own. */

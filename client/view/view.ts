@@ -21,7 +21,11 @@
 import { graphemes, width, wrap } from "../../terminal/columns.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { mentions, nameHash, textParts } from "../../core/text/marks.ts";
-import { sanitize, sanitizeName } from "../../core/text/sanitize.ts";
+import {
+  sanitize,
+  sanitizeName,
+  sanitizePerson,
+} from "../../core/text/sanitize.ts";
 import { lookAlike } from "../../protocol.ts";
 
 /** Something to show. */
@@ -54,6 +58,8 @@ export interface Message {
   readonly old?: boolean;
   /** Whether it came in a direct session, without the server. */
   readonly direct?: boolean;
+  /** The display name of the sender. */
+  readonly nick?: string | undefined;
 }
 
 /** How to show things. */
@@ -147,7 +153,10 @@ export class View {
     const time = timeOf(message.at);
     const isNamesake = message.own === false &&
       lookAlike(message.from) === lookAlike(this.me);
-    const from = sanitizeName(message.from) + (isNamesake ? " (earlier)" : "");
+    const name = sanitizeName(message.from);
+    const from = isNamesake
+      ? `${name} (earlier)`
+      : sanitizePerson(message.from, message.nick);
     const to = sanitizeName(message.to);
     const isRoom = to.startsWith("#");
     const isCurrent = to.toLowerCase() === this.room?.toLowerCase();
@@ -155,7 +164,7 @@ export class View {
     const room = named ? `${to} ` : "";
     const way = message.direct ? " (direct)" : "";
     const arrow = isRoom ? "" : ` -> ${to}${way}`;
-    const color = from === "you" ? "" : `;38;5;${colorOf(from)}`;
+    const color = from === "you" ? "" : `;38;5;${colorOf(name)}`;
     return {
       plain: `${time} ${room}${from}${arrow}: `,
       colored: this.#paint(`${time} ${room}`, DIM) +

@@ -360,6 +360,7 @@ const ANSWER_TO: Readonly<Record<AnsweredVerb, RequestVerb | ServerVerb>> = {
   DEVICES: "DEVICES",
   READ: "READ",
   INVITE: "INVITED",
+  NICK: "NICKED",
   SET: "CHANGED",
   CALL: "CALLING",
   ACCEPT: "ACCEPTED",

@@ -49,6 +49,17 @@ export function sanitizeName(name: string): string {
   return shown === "" ? "<no name>" : shown;
 }
 
+/** Longest display name that is shown, in UTF-16 units; servers allow fewer. */
+const MAX_NICK = 128;
+
+/** A user: the display name, if there is one, and always the name. */
+export function sanitizePerson(name: string, nick: string | undefined): string {
+  const shown = sanitizeName(name);
+  if (nick === undefined) return shown;
+  const start = nick.slice(0, MAX_NICK).replaceAll(/\p{Bidi_Control}/gu, "?");
+  return `${sanitize(start)} (${shown})`;
+}
+
 /** `line` without what stands unseen before its first word. */
 export function withoutLead(line: string): string {
   return line.replace(LEAD, "");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RoleChange } from "../frames.ts";
+import type { NickChange, RoleChange } from "../frames.ts";
 
 /** What is wrong with the room name that was typed. */
 export function invalidRoom(typed: string): string {
@@ -58,6 +58,22 @@ export function roleText({ name, isModerator, isMe }: RoleChange): string {
   if (isMe && isModerator) return YOU_MODERATE;
   const is = isMe ? "You are" : `${name} is`;
   return `${is} ${isModerator ? "a moderator now" : "no moderator any more"}`;
+}
+
+/** A user is shown under another name; `label` is how the user is shown now. */
+export function nickText(
+  { name, nick }: Pick<NickChange, "name" | "nick">,
+  label: string,
+): string {
+  return nick === undefined
+    ? `${name} has no display name any more`
+    : `${name} is shown as ${label} now`;
+}
+
+/** The hint for a line to the display name of a user. */
+export function nickHint(label: string, name: string): string {
+  return `Nothing was sent: a display name is no receiver. ` +
+    `For ${label}, type @${name}: TEXT`;
 }
 
 /** After a reconnect to a server that has forgotten the account of `name`. */

@@ -197,6 +197,11 @@ export const COMMANDS = {
     offline: true,
     terminalOnly: USE_CARDS,
   },
+  nick: {
+    more: true,
+    usage: "[DISPLAY NAME | off]",
+    help: "Set a display name, in any script; alone: show it",
+  },
   invite: {
     more: true,
     usage: "NAME [ROOM]",

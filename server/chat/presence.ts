@@ -45,6 +45,8 @@ interface Gathering {
 
 /** See the top of the file. */
 export class Presence {
+  /** The display name of a user, if there are any. */
+  nickOf: ((name: string) => string | undefined) | undefined;
   readonly #gathered = new Map<Room, Gathered>();
   readonly #spent = new Map<string, number>(); // changes, by network
   readonly #time: () => string;
@@ -90,6 +92,7 @@ export class Presence {
       Room: room.name,
       User: user.name,
       From: kind === "joined" ? remote : undefined,
+      Nick: kind === "joined" ? this.nickOf?.(user.name) : undefined,
       Reason: reason,
       Members: this.#members(room),
       Time: this.#time(),
@@ -114,7 +117,10 @@ export class Presence {
       for (const kind of ["joined", "left", "offline"] as const) {
         const lines = [...due]
           .filter(([, event]) => event.kind === kind)
-          .map(([name, { remote }]) => `${name} ${remote}\n`);
+          .map(([name, { remote }]) => {
+            const nick = kind === "joined" ? this.nickOf?.(name) : undefined;
+            return `${name} ${remote}${nick === undefined ? "" : ` ${nick}`}\n`;
+          });
         if (lines.length === 0) continue;
         const notice = encode("NOTICE", [kind], {
           Room: room.name,

@@ -36,6 +36,7 @@ export interface Entries {
   readonly "account-password": PasswordEntry;
   readonly "account-code": CodeEntry;
   readonly "moderator": ModeratorEntry;
+  readonly "nick": NickEntry;
   readonly "read": ReadEntry;
   readonly "private-room": PrivateRoomEntry;
   readonly "private-room-changed": PrivateRoomChangedEntry;
@@ -218,6 +219,27 @@ export interface PrivateRoomChangedEntry {
   readonly what: "invite" | "join" | "remove" | "pass on" | "close";
   /** The account that this is about; without one it is that of `by`. */
   readonly account?: AccountEntry | undefined;
+}
+
+/** Whose a display name is: of a name, the account, or the session of a guest. */
+export interface NickOwner {
+  /** The user's name in lower case. */
+  readonly user: string;
+  /** The account or the session: the name may have had another before. */
+  readonly owner: string;
+}
+
+/** A user gets a display name, or has none any more. */
+export interface NickEntry extends NickOwner {
+  /** Undefined: none. `key`, `read` and `shape` are what it is compared by. */
+  readonly nick?: {
+    readonly nick: string;
+    readonly key: string;
+    readonly read: string;
+    readonly shape: string;
+  } | undefined;
+  /** Those whose owners are gone, and that make room. */
+  readonly gone: readonly NickOwner[];
 }
 
 /** A device of an account tells how far its owner has read a conversation. */

@@ -252,4 +252,16 @@ export const MIGRATIONS: readonly string[] = [
     DELETE FROM read_marks WHERE account = old.key;
   END;
   `,
+  `
+  -- Display names; the owner of one may be gone.
+  CREATE TABLE nicks (
+    user TEXT PRIMARY KEY, -- the name in lower case
+    owner TEXT NOT NULL, -- an account of that name, or a session
+    nick TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE, -- the same for the same nickname of RFC 8266
+    read TEXT NOT NULL, -- as a reader can read it
+    shape TEXT NOT NULL -- the same for all that look alike
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX nicks_by_shape ON nicks (shape);
+  `,
 ];

@@ -97,12 +97,12 @@ export class TlsWire implements AcceptedConn {
    * @throws {ChatError} 103 if the peer does not speak TLS, once.
    * @throws {Deno.errors.InvalidData} If its TLS cannot be understood.
    */
-  async read(buffer: Uint8Array): Promise<number | null> {
+  read(buffer: Uint8Array): Promise<number | null> {
     if (this.#isPlain) {
-      return await this.#conn.read(buffer) === null ? null : 0;
+      return this.#conn.read(buffer).then((count) => count === null ? null : 0);
     }
-    const stream = this.#stream ?? await this.#open();
-    return await stream.read(buffer);
+    if (this.#stream) return this.#stream.read(buffer);
+    return this.#open().then((stream) => stream.read(buffer));
   }
 
   /** Writes all of `bytes`, and says how many that are. */

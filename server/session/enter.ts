@@ -188,7 +188,7 @@ async function replay(
 /** The answer that tells a user what the session is. */
 export function registered(
   { account, resumable, user }: Registered,
-  { alternates, journal, moderators, settings }: Context,
+  { alternates, journal, moderators, nicks, settings }: Context,
   signature?: string,
 ): Uint8Array {
   return encode("REGISTERED", [user.name], {
@@ -200,6 +200,7 @@ export function registered(
     "Oldest-id": journal.oldestId,
     "Last-id": journal.lastId,
     Role: account && moderators.loaded?.has(account) ? "moderator" : undefined,
+    Nick: nicks.loaded?.of(user.name),
     Alternate: alternates?.texts,
   }, signature);
 }

@@ -63,6 +63,11 @@ export const COMMANDS: { readonly [V in RequestVerb]: Command } = {
   INVITE: { words: [1, 1], cost: EXPENSIVE, run: invite },
   SET: { words: [1, 1], cost: EXPENSIVE, run: set },
   MODERATE: { words: [0, 0], cost: EXPENSIVE, run: moderate },
+  NICK: {
+    words: [0, 0],
+    cost: EXPENSIVE,
+    run: async (...asked) => (await import("./later/nick.ts")).nick(...asked),
+  },
   DEVICES: { words: [0, 2], cost: EXPENSIVE, run: ofDevices("devices") },
   READ: { words: [1, 1], run: ofDevices("read") },
   ...CALLS,
@@ -101,6 +106,7 @@ function own(
   };
 }
 
+const NOTHING = new Uint8Array();
 /** A command of devices/commands.ts, which is loaded with the first one. */
 function ofDevices(name: "devices" | "read"): UserCommand["run"] {
   return async (registered, context, frame) => {
@@ -136,7 +142,8 @@ async function join(
       ...told?.headers,
       ...isPrivate && privateRooms.loaded?.headersOf(isPrivate),
     };
-    return encode("JOINED", [room.name], all, told?.topic);
+    const nicks = context.nicks.loaded?.listOf(hub, room) ?? NOTHING;
+    return concat([encode("JOINED", [room.name], all, told?.topic), nicks]);
   };
   if (user.rooms.size === roomsBefore) return answer();
   tellOthers(user, registered, () => joinedNotice(hub, user, room));
@@ -361,7 +368,7 @@ async function history(
   const before = number(frame, "before");
   const limit = number(frame, "limit") ?? settings.history;
   const talk = targetKind(word) === "user"
-    ? (await import("./private_history.ts")).talkWith(user, context, word)
+    ? (await import("./later/private_history.ts")).talkWith(user, context, word)
     : undefined;
   const room = talk?.name ?? visible(user, context, word, "read");
   const name = talk?.name ?? hub.roomNamed(room)?.name ??

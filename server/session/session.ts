@@ -31,6 +31,7 @@ import type {
   TwoSocketUsers,
 } from "./two_socket/users.ts";
 import type { Bans } from "../accounts/bans.ts";
+import type { Nicks } from "../accounts/names/nicks.ts";
 import type { Moderators } from "../accounts/moderators.ts";
 import type { Mutes } from "../accounts/mutes.ts";
 import type { AllRoomSettings } from "../accounts/room_settings.ts";
@@ -264,6 +265,7 @@ export interface Context extends Clock {
   readonly moderators: Lazy<Moderators>;
   readonly roomSettings: Lazy<AllRoomSettings>;
   readonly privateRooms: Lazy<PrivateRooms>;
+  readonly nicks: Lazy<Nicks>;
   readonly readMarks: Lazy<ReadMarks>;
   /** Where connections that register wait for each other. */
   readonly admission: Admission;

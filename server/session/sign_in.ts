@@ -9,6 +9,7 @@ import { type Account, type Accounts, exists } from "../accounts/accounts.ts";
 import { codeRequired } from "../accounts/code_errors.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { parseVerifier } from "../accounts/scram.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
 import { hostOf } from "../net/connection.ts";
 import { enter, registered, replace } from "./enter.ts";
 import {
@@ -64,6 +65,7 @@ export async function signUp(
   if (user) {
     user.account = account;
     hub.elsewhere?.changed(user.user);
+    await context.nicks.loaded?.adopt(name).catch(unlessNotStored);
     const { remote } = session.connection;
     context.log(`${name} signed up from <${remote}>`, remote);
     return registered(user, context);

@@ -4,9 +4,10 @@ import { allSent, checkNothingLost, historyOf } from "../tools/class_room.ts";
 import { ClientProcess, quietServer } from "../tools/client_tools.ts";
 import { FaultProxy, newSeed, seeded } from "../tools/net/fault_proxy.ts";
 import { Process } from "../tools/server_process.ts";
+import { enough, PUPILS } from "../tools/system/amounts.ts";
 import { tempFolder } from "../tools/temp.ts";
 
-Deno.test("30 clients in 5 rooms lose nothing while their connections are cut at random", async () => {
+Deno.test(`${PUPILS} clients in 5 rooms lose nothing while their connections are cut at random`, async () => {
   const seed = newSeed();
   await using server = quietServer();
   await using proxy = await FaultProxy.open({
@@ -15,14 +16,14 @@ Deno.test("30 clients in 5 rooms lose nothing while their connections are cut at
   });
   const classroom = {
     port: proxy.port,
-    clients: 30,
+    clients: PUPILS,
     rooms: 5,
-    messages: 150,
+    messages: enough(150),
   };
 
   try {
     await checkNothingLost(classroom, () => server.port, () => {
-      proxy.bytesPerCut = 40_000;
+      proxy.bytesPerCut = enough(40_000);
       proxy.cutAll();
       return {
         [Symbol.asyncDispose]() {
@@ -36,19 +37,19 @@ Deno.test("30 clients in 5 rooms lose nothing while their connections are cut at
     throw new Error(`PARLEY_SEED=${seed}`, { cause });
   }
 
-  assert(proxy.cuts > 100, `only ${proxy.cuts} cuts`);
+  assert(proxy.cuts > enough(100), `only ${proxy.cuts} cuts`);
 });
 
-Deno.test("30 clients in 5 rooms lose nothing while the server is killed ten times", async () => {
+Deno.test(`${PUPILS} clients in 5 rooms lose nothing while the server is killed ten times`, async () => {
   const kills = 10;
   using folder = tempFolder();
   await using server = new MortalServer(`${folder.path}/chat.db`);
   await using proxy = await FaultProxy.open({ target: await server.start() });
   const classroom = {
     port: proxy.port,
-    clients: 30,
+    clients: PUPILS,
     rooms: 5,
-    messages: 150,
+    messages: enough(150),
   };
   const total = classroom.clients * classroom.messages;
 

@@ -70,10 +70,14 @@ Deno.test("in a crowd nobody is told of oneself, and everybody is counted", () =
     body: bytes(names.map((name) => `${name} 127.0.0.1:1\n`).join("")),
   });
 
-  room.notePresence(presenceOf(joined("alice"))!, others, at);
+  room.notePresence(presenceOf(joined("alice"))!, {
+    news: others,
+    labelOf: String,
+    at: at,
+  });
   const before = room.entries.length;
   const crowd = presenceOf(joined("bob", "alice", "carol"))!;
-  room.notePresence(crowd, others, at);
+  room.notePresence(crowd, { news: others, labelOf: String, at: at });
 
   assertEquals(before, 0);
   assertEquals(room.entries.map(({ text }) => text), ["bob, carol joined"]);
@@ -103,14 +107,18 @@ Deno.test("a clock that is wrong dates nothing: the server's times and the order
   const said = { from: "bob", text: "hi", own: false };
   const carol = {
     ...{ kind: "joined", users: ["carol"], room: "#default" } as const,
-    ...{ members: 3, reason: "" },
+    ...{ members: 3, reason: "", nicks: new Map<string, string>() },
   };
 
   room.add({ ...said, id: 1, at: monday });
-  room.notePresence(carol, others, monday);
+  room.notePresence(carol, { news: others, labelOf: String, at: monday });
   room.note("answer", "In #default (3): ...");
-  room.notePresence({ ...carol, kind: "left" }, others, monday);
-  room.notePresence(carol, others, tuesday);
+  room.notePresence({ ...carol, kind: "left" }, {
+    news: others,
+    labelOf: String,
+    at: monday,
+  });
+  room.notePresence(carol, { news: others, labelOf: String, at: tuesday });
   room.note("event", "x.txt is here");
   room.note("error", "the ids begin again");
 

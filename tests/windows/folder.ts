@@ -11,7 +11,7 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 
 /** What Deno says of a test that takes long. */
-const SLOW = /' has been running for over \(/;
+const SLOW = /'.+' has been running for over \(.+\)$/;
 
 /** A line of Deno before the tests of a file, or of a file that it cannot load. */
 const BEGINS = /^(?:running \d+ tests?|Uncaught error) from (?:\.\/)?(\S+)/;
@@ -145,7 +145,9 @@ class Run {
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream());
     for await (const line of lines) {
-      if (!SLOW.test(line)) {
+      const slow = SLOW.exec(line)?.[0];
+      if (slow !== undefined) console.log(`${this.#file}: ${slow}`); // at once
+      else {
         clearTimeout(timer);
         timer = this.#limit();
       }

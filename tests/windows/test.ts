@@ -125,7 +125,9 @@ function showEnd(part: Part): boolean {
       .map((file) => `NOT RUN: ${file}`),
   ];
   for (const line of bad) console.log(line);
-  for (const name of named(part, ({ retried }) => retried)) {
+  const again = ({ retried, failures }: FileResult) =>
+    retried.filter((name) => !failures.includes(name));
+  for (const name of named(part, again)) {
     console.log(`failed at first: ${name}`);
   }
   return bad.length === 0;

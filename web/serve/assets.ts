@@ -33,6 +33,7 @@ import reconnecting from "../../core/net/reconnecting.ts" with { type: "text" };
 import route from "../../core/net/route.ts" with { type: "text" };
 import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
+import nicks from "../../core/text/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
 import privateRooms from "../../core/rooms/private_rooms.ts" with {
   type: "text",
@@ -82,6 +83,7 @@ import files from "../page/ui/files.ts" with { type: "text" };
 import form from "../page/ui/form.ts" with { type: "text" };
 import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
+import nick from "../page/ui/nick.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
 import drawnSettings from "../page/ui/room_settings.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
@@ -155,7 +157,13 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
-  ...inFolder("/core/text", "ts", { marks, nearest, sanitize, sentences }),
+  ...inFolder("/core/text", "ts", {
+    marks,
+    nearest,
+    nicks,
+    sanitize,
+    sentences,
+  }),
   ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
   ...inFolder("/model", "ts", {
     calls,
@@ -170,7 +178,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
   ...inFolder("/ui", "ts", { room_settings: drawnSettings }),
-  ...inFolder("/ui", "ts", { messages, news, page, sidebar, transfers }),
+  ...inFolder("/ui", "ts", { messages, news, nick, page, sidebar, transfers }),
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

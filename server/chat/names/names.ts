@@ -48,6 +48,8 @@ export interface Request {
 
 /** See the top of the file. */
 export class UserNames {
+  /** The display name of a connected user that is similar to a name. */
+  displayed: ((name: string) => string | undefined) | undefined;
   readonly #rules: NameRules;
   readonly #reserved = new NameMap<{ count: number }>({ findsSimilar: true });
 
@@ -140,6 +142,12 @@ export class UserNames {
     return this.#rules.owned(name);
   }
 
+  /** The name of a user, or of an account, that can be read as `text`. */
+  resembled(text: string): string | undefined {
+    return this.owned(text) ?? this.#rules.similar(text) ??
+      this.#reserved.similar(text);
+  }
+
   #isFree(name: string): boolean {
     return isUserName(name) && reservedWord(name) === undefined &&
       !this.#isTaken(name) && !this.#rules.isElsewhere(name) &&
@@ -154,7 +162,8 @@ export class UserNames {
 
   /** A name that is taken, and is similar to `name`. */
   #similar(name: string): string | undefined {
-    return this.#rules.similar(name) ?? this.#reserved.similar(name);
+    return this.#rules.similar(name) ?? this.#reserved.similar(name) ??
+      this.displayed?.(name);
   }
 
   #inUse(name: string, retryAfter: number | undefined): ChatError {

@@ -91,6 +91,12 @@ export class SimilarNames {
   }
 }
 
+/** Whether two texts are similar. */
+export function areSimilar(one: string, other: string): boolean {
+  return shapeOf(one) === shapeOf(other) &&
+    areAlike(placesOf(one), placesOf(other));
+}
+
 /** The same text for all names that are similar, and for some that are not. */
 export function shapeOf(name: string): string {
   let shape = "";

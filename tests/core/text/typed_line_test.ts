@@ -132,7 +132,7 @@ Deno.test("the help has every command of the client that asks, and no other", ()
   const ofWeb = [
     ...["help", "join", "leave", "topic", "quiet", "voice"],
     ...["rooms", "list", "who", "msg", "reply"],
-    ...["ignore", "unignore", "invite", "remove", "owner", "close"],
+    ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
     ...["signup", "ping"],
   ];
   assertEquals(names(false, true), Object.keys(COMMANDS));

@@ -22,6 +22,7 @@ import {
   startTestServer,
 } from "../../tools/net/test_server.ts";
 import { Interceptor, startTlsServer } from "../../tools/net/tls_tools.ts";
+import { enough, PUPILS } from "../../tools/system/amounts.ts";
 import { settingsIn, tempFolder } from "../../tools/temp.ts";
 
 /** A list of others, at ports of this computer. */
@@ -31,7 +32,7 @@ function listOf(...ports: number[]) {
   return list;
 }
 
-Deno.test("30 clients in 5 rooms lose nothing while the places where they are go, one by one", async () => {
+Deno.test(`${PUPILS} clients in 5 rooms lose nothing while the places where they are go, one by one`, async () => {
   using alternates = listOf();
   await using server = startTestServer({ alternates });
   await using places = new AsyncDisposableStack();
@@ -47,9 +48,9 @@ Deno.test("30 clients in 5 rooms lose nothing while the places where they are go
   );
   const classroom = {
     port: proxies[0]!.port,
-    clients: 30,
+    clients: PUPILS,
     rooms: 5,
-    messages: 100,
+    messages: enough(100),
   };
   const total = classroom.clients * classroom.messages;
   const seen: Pupil[] = [];
@@ -71,7 +72,7 @@ Deno.test("30 clients in 5 rooms lose nothing while the places where they are go
   const moves = seen.flatMap(({ notes }) =>
     notes.filter((note) => /^\* Connected again, to 127\.0\.0\.1:/.test(note))
   );
-  assert(moves.length >= 30, `${moves.length} moves`);
+  assert(moves.length >= PUPILS, `${moves.length} moves`);
 });
 
 Deno.test("client.ts goes on at another server, and says so in one line", async () => {

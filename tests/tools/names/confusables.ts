@@ -21,7 +21,6 @@ export function confusables(
   data: Readonly<Record<string, string>> = DATA,
 ): string {
   const drawn = (one: string) => skeleton(one, data);
-  const capital = (letter: string) => letter.toUpperCase();
 
   const digits = [..."0123456789"].map((digit) => {
     const alike = [...LETTERS].filter((letter) =>
@@ -40,7 +39,35 @@ export const DIGITS = ${record(digits)} as const;
 
 /** What is drawn like one letter. */
 export const SEQUENCES = ${record(sequences)} as const;
+
+/** What other characters are drawn like letters and digits, or several of them. */
+// deno-fmt-ignore -- a line for each
+export const OTHERS: Readonly<Record<string, string>> = {
+${others(data)}};
 `;
+}
+
+/** The lines of the characters of other scripts; those that NFKC replaces are not needed. */
+function others(data: Readonly<Record<string, string>>): string {
+  const ours = [..."0123456789", ...capital(LETTERS), ...LETTERS];
+  const drawnAs = new Map(ours.map((one) => [skeleton(one, data), one]));
+  const found = Object.entries(data).filter(([one]) =>
+    [...one].length === 1 && one > "\x7f" && one.normalize("NFKD") === one
+  ).map(([one, drawn]) => [drawnAs.get(drawn) ?? drawn, one] as const)
+    .filter(([drawn]) => /^[A-Za-z0-9]+$/.test(drawn));
+  const lines = [...Map.groupBy(found, ([drawn]) => drawn)].sort()
+    .map(([drawn, all]) => {
+      const escaped = all.map(([, one]) =>
+        `\\u{${one.codePointAt(0)!.toString(16)}}`
+      );
+      const name = /^\d/.test(drawn) ? `"${drawn}"` : drawn;
+      return `  ${name}: "${escaped.join("")}",\n`;
+    });
+  return lines.join("");
+}
+
+function capital(letters: string): string {
+  return letters.toUpperCase();
 }
 
 function record(rows: readonly string[][]): string {

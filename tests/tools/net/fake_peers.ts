@@ -7,6 +7,7 @@ import type { Journal } from "../../../server/journal/journal.ts";
 import { Bans } from "../../../server/accounts/bans.ts";
 import { Moderators } from "../../../server/accounts/moderators.ts";
 import { AllRoomSettings } from "../../../server/accounts/room_settings.ts";
+import { Nicks } from "../../../server/accounts/names/nicks.ts";
 import { PrivateRooms } from "../../../server/accounts/private_rooms.ts";
 import { Mutes } from "../../../server/accounts/mutes.ts";
 import { Lazy } from "../../../core/lazy.ts";
@@ -145,6 +146,13 @@ export function arrange(
       })
     ),
     privateRooms: lazy(() => new PrivateRooms(database)),
+    nicks: lazy(() =>
+      new Nicks(database, {
+        owners: () => [],
+        isConnected: () => false,
+        resembled: () => undefined,
+      })
+    ),
     readMarks: lazy(() => new ReadMarks(database)),
     twoSocketUsers: lazy(() =>
       new TwoSocketUsers({

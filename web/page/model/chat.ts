@@ -17,6 +17,7 @@ import {
   ReconnectingConnection,
   type ReconnectingOptions,
 } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
 import {
   madeText,
@@ -105,6 +106,11 @@ export class Chat implements CommandClient {
   /** See {@linkcode CommandClient}. */
   get isModerator(): boolean {
     return this.#session.isModerator;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get nicks(): Nicks {
+    return this.#session.nicks;
   }
 
   /** Whether there is no connection, for now or for good. */

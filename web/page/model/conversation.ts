@@ -246,6 +246,13 @@ export class Conversation {
     this.#remove(entry);
   }
 
+  /** Whether a user is here, or it is with that user. */
+  has(name: string): boolean {
+    return this.kind === "user"
+      ? lookAlike(this.target) === lookAlike(name)
+      : this.kind === "room" && this.people.has(name.toLowerCase());
+  }
+
   /** Replaces who is here. */
   setPeople(people: readonly Person[]): void {
     this.people.clear();
@@ -269,15 +276,20 @@ export class Conversation {
    */
   notePresence(
     { kind, users, members }: Presence,
-    news: (name: string) => boolean,
-    at: Date,
+    { news, labelOf, at }: {
+      news(name: string): boolean;
+      labelOf(name: string): string;
+      readonly at: Date;
+    },
   ): void {
     if (this.kind === "user") {
       const target = lookAlike(this.target);
       const name = users.find((one) => lookAlike(one) === target);
       const gone = kind === "offline";
       const did = gone ? "went offline" : "is back";
-      if (name && kind !== "left") this.noteGone(gone, `${name} ${did}`, at);
+      if (name && kind !== "left") {
+        this.noteGone(gone, `${labelOf(name)} ${did}`, at);
+      }
       return;
     }
     for (const name of users) {
@@ -288,7 +300,7 @@ export class Conversation {
     const others = users.filter(news);
     const did = kind === "offline" ? "went offline" : kind;
     if (others.length === 0) return;
-    this.note("event", `${namesText(others)} ${did}`, { at });
+    this.note("event", `${namesText(others.map(labelOf))} ${did}`, { at });
   }
 
   /** Makes an entry; without a sender and of now, unless it is told otherwise. */

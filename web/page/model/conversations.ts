@@ -95,13 +95,12 @@ export class Conversations {
    */
   notePresence(
     presence: Presence,
-    news: (name: string) => boolean,
-    at: Date,
+    how: Parameters<Conversation["notePresence"]>[1],
   ): void {
     const room = this.find("room", presence.room);
     for (const one of this.#list) {
       if (one !== room && one.kind !== "user") continue;
-      one.notePresence(presence, news, at);
+      one.notePresence(presence, how);
     }
   }
 

@@ -8,6 +8,7 @@ import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
 import { isOver, roomNewsText } from "../../../core/rooms/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
 import { changeLines } from "../../../core/rooms/room_settings.ts";
 import type { SessionView } from "../../../core/session_view.ts";
@@ -16,6 +17,7 @@ import {
   accountLost,
   connectedAgain,
   MISSED_DELETED,
+  nickText,
   operatorNotice,
   RESTARTED,
   roleText,
@@ -35,6 +37,7 @@ interface Receiver {
   readonly server: ReconnectingConnection;
   readonly watcher: Watcher;
   readonly declines: DeclineLimit;
+  readonly nicks: Nicks;
   state: "connecting" | "connected" | "reconnecting" | "ended";
   why: string;
   lastSender: string | undefined;
@@ -77,7 +80,8 @@ export function viewOf(chat: Receiver): SessionView {
     presence: (presence, at) => {
       // A crowded room reports us, too.
       const news = (name: string) => name !== chat.me && !chat.ignores(name);
-      chat.conversations.notePresence(presence, news, at);
+      const labelOf = (name: string) => chat.nicks.labelOf(name);
+      chat.conversations.notePresence(presence, { news, labelOf, at });
     },
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
@@ -87,6 +91,14 @@ export function viewOf(chat: Receiver): SessionView {
       const room = chat.conversations.find("room", name);
       for (const line of changeLines(change, chat.me)) {
         room?.note("event", line, { apart: true });
+      }
+    },
+    nick: (change) => {
+      const { name } = change;
+      if (name === chat.me || chat.ignores(name)) return; // we are answered
+      const text = nickText(change, chat.nicks.labelOf(name));
+      for (const one of chat.conversations.list) {
+        if (one.has(name)) one.note("event", text);
       }
     },
     notice: (text, at) => {

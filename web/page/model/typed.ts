@@ -32,6 +32,11 @@ export function runLine(
   lastSender: string | undefined,
 ): boolean {
   const typed = parseLine(withReceiver(line, lastSender));
+  const hint = chat.nicks.personIn(typed, line);
+  if (hint !== undefined) {
+    chat.watcher.told(hint);
+    return false;
+  }
   switch (typed.kind) {
     case "nothing":
       return false;

@@ -31,6 +31,7 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
+import { listenToNick } from "./nick.ts";
 import { drawSettings } from "./room_settings.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
@@ -184,6 +185,9 @@ export class ChatPage {
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
     });
     this.#listenToDialog();
+    listenToNick(this.#chat, (element, type, act) => {
+      this.#on(element, type, act);
+    });
   }
 
   #listenToButtons(): void {
@@ -418,7 +422,7 @@ export class ChatPage {
   #drawTop(): void {
     const { current, state } = this.#chat;
     const { kind, target, members, gone } = current;
-    const name = nameOf(current);
+    const name = nameOf(current, this.#chat.nicks);
     const subtitles = {
       all: "connected now",
       user: gone ? "private, away" : "private",

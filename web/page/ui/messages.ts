@@ -10,6 +10,7 @@
  */
 import { nameHash, textParts } from "../../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
+import type { Nicks } from "../../../core/text/nicks.ts";
 import { isPrivateName } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
@@ -113,7 +114,9 @@ export class MessageList {
     this.#shown = conversation;
     this.#count = place?.count ?? Math.max(PAGE, unread + CONTEXT);
     this.#lastTotal = place?.total ?? entries.length;
-    this.#scroller.ariaLabel = `Messages ${titleOf(conversation)}`;
+    this.#scroller.ariaLabel = `Messages ${
+      titleOf(conversation, this.#chat.nicks)
+    }`;
   }
 
   #rows(conversation: Conversation, hidden: number): HTMLElement[] {
@@ -139,8 +142,9 @@ export class MessageList {
 
   /** @param first Whether it is the first of its group. */
   #element(entry: Entry, first: boolean): HTMLElement {
-    const { place, text, why } = entry;
-    const look = `${first} ${place} ${why ?? ""} ${text}`;
+    const { from, place, text, why } = entry;
+    const nick = this.#chat.nicks.of(from) ?? "";
+    const look = `${first} ${place} ${why ?? ""} ${nick} ${text}`;
     const known = this.#elements.get(entry);
     if (known?.look === look) return known.element;
     const element = entry.kind === "message"
@@ -157,8 +161,9 @@ export class MessageList {
    * long one a button that shows all of it.
    */
   #message(entry: Entry, first: boolean): HTMLElement {
-    const { me, current } = this.#chat;
-    const element = messageElement(entry, { first, me });
+    const { me, nicks, current } = this.#chat;
+    const label = nicks.labelOf(entry.own ? me : entry.from);
+    const element = messageElement(entry, { first, me, label });
     const meta = element.querySelector(".meta")!; // it has one
     const add = (text: string, onclick: () => void) => {
       const button = make("button", { className: "again", onclick }, text);
@@ -258,24 +263,31 @@ function topOf(element: Element): number {
 }
 
 /** The name of a conversation. */
-export function nameOf({ kind, target }: Conversation): string {
+export function nameOf(
+  { kind, target }: Conversation,
+  nicks: Nicks,
+): string {
   if (kind === "all") return "All users";
-  const isPrivate = kind === "room" && isPrivateName(target);
-  return `${isPrivate ? LOCK : ""}${sanitizeName(target)}`;
+  if (kind === "user") return nicks.labelOf(target);
+  return `${isPrivateName(target) ? LOCK : ""}${sanitizeName(target)}`;
 }
 
 /** Before the name of a private room. */
 export const LOCK = "\u{1f512} ";
 
 /** The name of a conversation, after a noun for its content. */
-export function titleOf(conversation: Conversation): string {
+export function titleOf(conversation: Conversation, nicks: Nicks): string {
   const word = { all: "to", room: "in", user: "with" }[conversation.kind];
-  return `${word} ${nameOf(conversation)}`;
+  return `${word} ${nameOf(conversation, nicks)}`;
 }
 
 function messageElement(
   entry: Entry,
-  { first, me }: { readonly first: boolean; readonly me: string },
+  { first, me, label }: {
+    readonly first: boolean;
+    readonly me: string;
+    readonly label: string;
+  },
 ): HTMLElement {
   const { own, from, at, text, why, id } = entry;
   const state = why !== undefined
@@ -283,15 +295,18 @@ function messageElement(
     : id === undefined
     ? "waiting"
     : "";
-  const name = sanitizeName(own ? me : from);
   const who = make(
-    "span",
+    "bdi",
     { className: "who", ariaHidden: "true" },
-    own ? "You" : name,
+    own ? "You" : label,
   );
   colour(who, from);
   // Screen readers read this, and it is copied.
-  const head = make("span", { className: "unseen" }, `${name} ${timeOf(at)}: `);
+  const head = make(
+    "span",
+    { className: "unseen" },
+    `${label} ${timeOf(at)}: `,
+  );
   const time = make("time", { dateTime: at.toISOString() }, timeOf(at));
   time.title = at.toLocaleString();
   time.ariaHidden = "true";

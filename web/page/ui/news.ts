@@ -113,12 +113,14 @@ export function tellNews(
   const heard = news.filter(([one, , calls]) => one === current || calls);
   if (heard.length > MAX_READ_OUT) {
     const counts = [...Map.groupBy(heard, ([one]) => one)]
-      .map(([one, { length }]) => `${length} ${titleOf(one)}`);
+      .map(([one, { length }]) => `${length} ${titleOf(one, chat.nicks)}`);
     announce(`${heard.length} new messages: ${counts.join(", ")}`);
   } else {
     for (const [one, { from, text }] of heard) {
-      const where = one === current ? "" : ` ${placeOf(one)}`;
-      announce(`${from}${where}: ${text.slice(0, MAX_TOLD)}`);
+      const where = one === current ? "" : ` ${placeOf(chat, one)}`;
+      announce(
+        `${chat.nicks.labelOf(from)}${where}: ${text.slice(0, MAX_TOLD)}`,
+      );
     }
   }
   if (chat.attentive) return;
@@ -126,7 +128,7 @@ export function tellNews(
     news.filter(([, , calls]) => calls).map(([one, entry]) => [one, entry]),
   );
   for (const [one, { from, text }] of last) {
-    const title = `${from} ${placeOf(one)}`;
+    const title = `${chat.nicks.labelOf(from)} ${placeOf(chat, one)}`;
     notifyOf(chat, one, title, text.slice(0, MAX_TOLD));
   }
 }
@@ -140,7 +142,12 @@ export function tellNoted(
   if (conversation === chat.current) announce(text);
   else toast(text, true);
   if (chat.attentive) return;
-  notifyOf(chat, conversation, `Files ${titleOf(conversation)}`, text);
+  notifyOf(
+    chat,
+    conversation,
+    `Files ${titleOf(conversation, chat.nicks)}`,
+    text,
+  );
 }
 
 function notifyOf(
@@ -153,6 +160,8 @@ function notifyOf(
 }
 
 /** The conversation of a message, after the name of its sender. */
-function placeOf(conversation: Conversation): string {
-  return conversation.kind === "user" ? "(private)" : titleOf(conversation);
+function placeOf({ nicks }: Chat, conversation: Conversation): string {
+  return conversation.kind === "user"
+    ? "(private)"
+    : titleOf(conversation, nicks);
 }

@@ -67,14 +67,14 @@ export class Sidebar {
   }
 
   #drawConversations(): void {
-    const { conversations: { sorted }, current } = this.#chat;
+    const { conversations: { sorted }, current, nicks } = this.#chat;
     const listed = Map.groupBy(sorted, ({ kind }) => kind === "user");
     for (const [id, isUser] of [["rooms", false], ["private", true]] as const) {
       const rows = (listed.get(isUser) ?? []).map((one) => {
         const person = isUser ? one.target : undefined;
         const item = this.#item(
-          `${one.kind} ${one.target}`,
-          nameOf(one),
+          `${one.kind} ${one.target} ${nameOf(one, nicks)}`,
+          nameOf(one, nicks),
           () => this.#chat.show(one),
           person,
         );
@@ -108,7 +108,7 @@ export class Sidebar {
   }
 
   #drawPeople(): void {
-    const { current, isModerator: mayAll, me, settings } = this.#chat;
+    const { current, isModerator: mayAll, me, nicks, settings } = this.#chat;
     const quiet = settings?.quiet ? settings : undefined;
     const givesVoice = quiet &&
       maySet(quiet, { name: me, isModerator: mayAll });
@@ -122,7 +122,7 @@ export class Sidebar {
     }[current.kind];
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
-      const shown = sanitizeName(name) + (name === me ? " (you)" : "");
+      const shown = nicks.labelOf(name) + (name === me ? " (you)" : "");
       const moderates = mayAll && !isModerator && name !== me;
       const hasVoice = quiet?.voices.includes(name) ?? false;
       const mayVoice = givesVoice && !isModerator && name !== me &&
@@ -133,7 +133,7 @@ export class Sidebar {
         ...moderates ? ACTIONS : [],
       ];
       const role = isModerator ? "moderator" : hasVoice ? "voice" : "";
-      const key = `person ${name} ${role} ${actions.join()}`;
+      const key = `person ${shown} ${role} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
       if (role) item.setInside(role);
@@ -165,7 +165,7 @@ export class Sidebar {
     actions: readonly Action[],
   ): HTMLElement {
     const deed = moderates ? "Moderate" : "Actions for";
-    const shown = sanitizeName(name);
+    const shown = this.#chat.nicks.labelOf(name);
     const menu = make(
       "details",
       { className: "actions" },
@@ -278,7 +278,7 @@ export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
   picture.textContent = sanitizeName(chat.me).slice(0, 1);
   colour(picture, chat.me);
-  byId("me").textContent = byId("me").title = sanitizeName(chat.me);
+  byId("me").textContent = byId("me").title = chat.nicks.labelOf(chat.me);
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.isModerator

@@ -6,10 +6,10 @@
  *
  * @module
  */
-import { ChatError } from "../../protocol.ts";
-import type { HistoryOf } from "../journal/journal.ts";
-import type { Registered } from "./sender.ts";
-import type { Context } from "./session.ts";
+import { ChatError } from "../../../protocol.ts";
+import type { HistoryOf } from "../../journal/journal.ts";
+import type { Account, Accounts } from "../../accounts/accounts.ts";
+import type { Lazy } from "../../../core/lazy.ts";
 
 /** What two users have sent to each other. */
 export interface Talk {
@@ -28,8 +28,8 @@ export interface Talk {
  * account.
  */
 export function talkWith(
-  { account }: Pick<Registered, "account">,
-  { accounts }: Pick<Context, "accounts">,
+  { account }: { readonly account: Account | undefined },
+  { accounts }: { readonly accounts: Lazy<Accounts> },
   name: string,
 ): Talk {
   if (!account) {
