@@ -196,7 +196,7 @@ async function registerAndChat(setting: Setting): Promise<number> {
 }
 
 /** The refusals after which another name may help. */
-const OF_NAME = new Set<number>([100, 104, 112]);
+const OF_NAME = new Set<number>([100, 104, 112, 123]);
 
 /**
  * Connects to the server, or to another one of which it has told; through TLS if
@@ -388,6 +388,7 @@ async function openSetting(
     options,
     access: new Access({
       way: options.way,
+      code: options.code,
       passwordFile: options["password-file"],
       terminal: input ? terminal : undefined,
     }),

@@ -120,6 +120,7 @@ const ADVICE: Partial<Record<number, string>> = {
   103: "Add --tls, if this is the server's port for TLS.",
   110: "Add --login to sign in to your account, or --signup to create one.",
   111: "Put the account's password into a file and add --password-file FILE.",
+  123: "Add --code CODE and --password-file FILE.",
   113: "Add --login and --password-file FILE to sign in.",
   121:
     "Add --signup to create the account, or leave out --login to join as a guest.",

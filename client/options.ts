@@ -86,6 +86,12 @@ export const OPTIONS = {
   signup: flag(
     "Create an account for NAME; in the chat, `/signup` does the same",
   ),
+  code: text(
+    "CODE",
+    undefined,
+    "Sign up with the code that the operator gave you for NAME",
+    { conflicts: ["login"] },
+  ),
   "password-file": text(
     "FILE",
     undefined,
@@ -133,7 +139,7 @@ export const OPTIONS = {
   ),
   gui: flag("Chat in the web browser, which also asks for what is missing", {
     conflicts: [
-      ...["room", "login", "signup", "password-file"],
+      ...["room", "login", "signup", "code", "password-file"],
       ...["send", "receive", "from", "color", "plain"],
     ],
   }),
@@ -167,7 +173,8 @@ function optionsOf(
   const places = words.slice(0, words.length - paths.length);
   const fault = name === undefined ? undefined : nameFault(name);
   if (fault) throw new UsageError(`Cannot use the name ${fault}`);
-  const way: Way = values.login ? "login" : values.signup ? "signup" : "guest";
+  const signsUp = values.signup || values.code !== undefined;
+  const way: Way = values.login ? "login" : signsUp ? "signup" : "guest";
   const tls = values.tls
     ? { fingerprint: values.fingerprint, caFile: values.ca }
     : undefined;

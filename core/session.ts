@@ -153,6 +153,7 @@ export class ChatSession implements Owner {
     switch (frame.verb) {
       case "REGISTERED": // which FORWARDs can follow at once
         this.#startedAfter ??= numberOf(frame, "last-id") ?? 0;
+        if (request?.verb === "PASSWORD") this.#token = header(frame, "token");
         break;
       case "FORWARD":
       case "SENT":

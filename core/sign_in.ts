@@ -39,10 +39,13 @@ export function ownerOf(error: unknown): string | undefined {
 export class SignIn {
   /** How it registers next, until {@linkcode use} or a success changes it. */
   way: Way;
+  /** The operator's code, with which the next sign-up takes an account over. */
+  code: string | undefined;
   /** Whether we are registered with an account; a server may forget it. */
   owned = false;
   #password: string | undefined; // as it is hashed
   #keys: Keys | undefined; // what is left of it
+  #next: Keys | undefined; // of a new password that is not known to be taken
 
   /** Without an account yet. */
   constructor(way: Way = "guest") {
@@ -113,6 +116,64 @@ export class SignIn {
     await this.#signUp(server, name);
   }
 
+  /**
+   * Gives our account another password. The session goes on with another token.
+   *
+   * @throws {ScramError} If a password cannot be used.
+   * @throws {ChatError} If the server refuses: 111 if `from` is wrong.
+   * @throws {ConnectionError} As {@linkcode register}.
+   */
+  async changePassword(
+    server: Requester,
+    name: string,
+    { from, to }: { readonly from: string; readonly to: string },
+  ): Promise<void> {
+    const keys = await deriveKeys(
+      preparePassword(to),
+      randomWord(),
+      ITERATIONS,
+    );
+    const verifier = await verifierOf(keys);
+    this.#next = keys;
+    try {
+      for (let isAgain = false;; isAgain = true) {
+        try {
+          await proveAgain(server, "PASSWORD", { name, from, verifier });
+          break;
+        } catch (error) {
+          // The answer was lost, and we have signed in with it since.
+          if (this.#keys === keys) break;
+          // The challenge was that of a connection which was lost.
+          const isLost = error instanceof ChatError && error.code === 105;
+          if (!isLost || isAgain) throw error;
+        }
+      }
+      this.#remember(keys);
+    } finally {
+      this.#next = undefined;
+    }
+  }
+
+  /**
+   * Deletes our account; the server ends the connection.
+   *
+   * @throws As {@linkcode changePassword}.
+   */
+  async unregister(
+    server: Requester,
+    name: string,
+    password: string,
+  ): Promise<void> {
+    try {
+      await proveAgain(server, "UNREGISTER", { name, from: password });
+    } catch (error) {
+      // The answer was lost, and we have registered as a guest since.
+      const isGone = error instanceof ChatError && error.code === 105;
+      if (!isGone || this.owned) throw error;
+    }
+    this.owned = false;
+  }
+
   async #signUp(server: Requester, name: string): Promise<Frame> {
     const password = this.#password ?? "";
     const keys = await deriveKeys(password, randomWord(), ITERATIONS);
@@ -120,7 +181,8 @@ export class SignIn {
     const before = this.#keys;
     this.#keys = keys; // the answer may get lost, and the account be there
     try {
-      const answer = await server.request("SIGNUP", [name], {}, verifier);
+      const headers = { Code: this.code };
+      const answer = await server.request("SIGNUP", [name], headers, verifier);
       this.#remember(keys);
       return answer;
     } catch (error) {
@@ -151,11 +213,7 @@ export class SignIn {
       this.#remember(keys);
       return answer;
     } catch (error) {
-      if (!(error instanceof ScramError)) throw error;
-      throw new ConnectionError("protocol", error.message, {
-        advice: "Do not type your password again before you know why: " +
-          "another server may pretend to be the one that you know.",
-      });
+      throw distrusted(error);
     }
   }
 
@@ -163,8 +221,10 @@ export class SignIn {
   async #keysFor(
     { salt, iterations }: Pick<Keys, "salt" | "iterations">,
   ): Promise<Keys> {
-    const known = this.#keys;
-    if (known?.salt === salt && known.iterations === iterations) return known;
+    const known = [this.#keys, this.#next].find((keys) =>
+      keys?.salt === salt && keys.iterations === iterations
+    );
+    if (known) return known;
     if (this.#password === undefined) {
       throw new ScramError("Cannot sign in again: the account has changed");
     }
@@ -175,8 +235,44 @@ export class SignIn {
     this.#keys = keys;
     this.owned = true;
     this.#password = undefined;
+    this.code = undefined;
     this.way = "login";
   }
+}
+
+/** Makes a request that needs the password once more, over an open session. */
+async function proveAgain(
+  server: Requester,
+  verb: "PASSWORD" | "UNREGISTER",
+  { name, from, verifier }: {
+    readonly name: string;
+    readonly from: string;
+    readonly verifier?: string;
+  },
+): Promise<void> {
+  const password = preparePassword(from);
+  const login = new Login(name);
+  const { body } = await server.request("LOGIN", [name], {}, login.first);
+  const challenge = decoder.decode(body);
+  try {
+    const { salt, iterations } = login.readChallenge(challenge);
+    const keys = await deriveKeys(password, salt, iterations);
+    const proof = await login.prove(challenge, keys);
+    const lines = verifier === undefined ? [proof] : [proof, verifier];
+    const answer = await server.request(verb, [name], {}, lines.join("\n"));
+    login.check(decoder.decode(answer.body));
+  } catch (error) {
+    throw distrusted(error);
+  }
+}
+
+/** What a server did wrong while we signed in, as the end of the connection. */
+function distrusted(error: unknown): unknown {
+  if (!(error instanceof ScramError)) return error;
+  return new ConnectionError("protocol", error.message, {
+    advice: "Do not type your password again before you know why: " +
+      "another server may pretend to be the one that you know.",
+  });
 }
 
 const decoder = new TextDecoder();

@@ -73,7 +73,8 @@ export class RawTerminal implements Terminal {
   #question: string | undefined;
   #begun: ((line: Line) => Line) | undefined; // unless the line is empty
   #typed: Line[] = [];
-  #reader: ((line: Line | undefined) => void) | undefined;
+  /** A question comes in front of what waits for a line. */
+  readonly #readers: ((line: Line | undefined) => void)[] = [];
   #secret: SecretLine | undefined; // the editor must not have it: it remembers
   #answer: ((secret: string | undefined) => void) | undefined;
   #ended = false;
@@ -150,7 +151,7 @@ export class RawTerminal implements Terminal {
   read(): Promise<Line | undefined> {
     const line = this.#typed.shift();
     if (line !== undefined || this.#ended) return Promise.resolve(line);
-    return new Promise((resolve) => this.#reader = resolve);
+    return new Promise((resolve) => this.#readers.push(resolve));
   }
 
   async askSecret(question: string): Promise<string | undefined> {
@@ -275,9 +276,7 @@ export class RawTerminal implements Terminal {
     this.#begun = undefined;
     if (begun && asked === undefined) line = begun(line);
     this.#typed.push(line);
-    const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.(this.#typed.shift());
+    this.#readers.pop()?.(this.#typed.shift());
   }
 
   /** Completes the word before the cursor, as far as all candidates agree. */
@@ -307,8 +306,7 @@ export class RawTerminal implements Terminal {
     if (!this.#isAway) this.#output.write(this.#up());
     this.#ended = true;
     this.#draw();
-    this.#reader?.(undefined);
-    this.#reader = undefined;
+    for (const reader of this.#readers.splice(0)) reader(undefined);
     this.#answer?.(undefined);
     this.#answer = undefined;
   }

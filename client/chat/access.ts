@@ -47,16 +47,19 @@ export class Access {
    * Asks nothing yet.
    *
    * @param options.way How the command line says to register.
+   * @param options.code The operator's code, for a sign-up.
    * @param options.passwordFile Where the password is, if no user is to be asked.
    * @param options.terminal Where to ask; undefined if there is none.
    */
-  constructor({ way, passwordFile, terminal }: {
+  constructor({ way, code, passwordFile, terminal }: {
     readonly way: Way;
+    readonly code?: string | undefined;
     readonly passwordFile: string | undefined;
     readonly terminal: Terminal | undefined;
   }) {
     this.#firstWay = way;
     this.signIn = new SignIn(way);
+    this.signIn.code = code;
     this.#file = passwordFile;
     this.#terminal = terminal;
   }
@@ -132,6 +135,9 @@ export class Access {
     const { signIn } = this;
     const terminal = this.#asker;
     signIn.use(signIn.way); // forgets the password
+    const isOfCode = error.code === CODE_REQUIRED ||
+      (error.code === 111 && signIn.way === "signup");
+    signIn.code = undefined;
     const owner = ownerOf(error);
     if (owner !== undefined && signIn.way === "guest") {
       if (!this.#terminal && this.#file === undefined) {
@@ -147,9 +153,23 @@ export class Access {
     const left = error.headers["attempts-left"];
     const attempts = left === undefined ? "" : `. Attempts left: ${left}`;
     tell(terminal, "error", errorText(error) + attempts);
+    if (isOfCode) return await this.#askCode(terminal);
     if (error.code === NO_ACCOUNT) await this.choose();
     else if (error.code !== 110) signIn.use("login");
     else signIn.use(await askWay(terminal, ACCOUNT_WAYS));
+    return true;
+  }
+
+  /** Asks for the operator's code. @returns Whether one was typed. */
+  async #askCode(terminal: Terminal): Promise<boolean> {
+    const question = "Code of the operator (Enter: none): ";
+    const code = (await terminal.ask(question))?.trim();
+    if (!code) {
+      this.signIn.use(this.#firstWay);
+      return false;
+    }
+    this.signIn.use("signup");
+    this.signIn.code = code;
     return true;
   }
 
@@ -163,6 +183,38 @@ export class Access {
     const password = await this.#askNewPassword(name);
     if (password === undefined) return false;
     await this.signIn.signUp(server, name, password);
+    return true;
+  }
+
+  /**
+   * Gives our account another password.
+   *
+   * @returns Whether it did; otherwise no password was typed.
+   * @throws {ChatError} If the server refuses.
+   */
+  async changePasswordHere(server: Requester, name: string): Promise<boolean> {
+    const from = await this.#ask(`Present password of ${name}: `);
+    if (from === undefined) return false;
+    const to = await this.#askNewPassword(name);
+    if (to === undefined) return false;
+    await this.signIn.changePassword(server, name, { from, to });
+    return true;
+  }
+
+  /**
+   * Deletes our account; the server then ends the connection.
+   *
+   * @returns Whether it did; otherwise it was not confirmed.
+   * @throws {ChatError} If the server refuses.
+   */
+  async unregisterHere(server: Requester, name: string): Promise<boolean> {
+    const password = await this.#ask(`Password of ${name}: `);
+    if (password === undefined) return false;
+    const confirmed = await this.#terminal?.ask(
+      `This deletes the account ${name}. Type its name to confirm: `,
+    );
+    if (confirmed?.trim().toLowerCase() !== name.toLowerCase()) return false;
+    await this.signIn.unregister(server, name, password);
     return true;
   }
 
@@ -244,9 +296,10 @@ const DIFFERENT_PASSWORDS = "The two passwords are different. " +
   "Type both again; an empty line cancels.";
 
 /** The refusals that a user can do something about. */
-const CURABLE = new Set<number>([110, 111, 113]);
+const CURABLE = new Set<number>([110, 111, 113, 123]);
 
 const NO_ACCOUNT: ErrorCode = 121;
+const CODE_REQUIRED: ErrorCode = 123;
 
 /** Asks how to register; Enter alone registers a guest, if that is allowed. */
 function askWay(terminal: Terminal, ways: typeof WAYS): Promise<Way> {

@@ -12,7 +12,10 @@ import { ChatError, lookAlike, targetKind } from "../../protocol.ts";
 import { SHARED_COMMANDS } from "../../core/commands.ts";
 import {
   accountCreated,
+  accountDeleted,
   alreadyAccount,
+  noOwnAccount,
+  passwordChanged,
   SENT_TO_SELF,
 } from "../../core/text/sentences.ts";
 import {
@@ -200,6 +203,8 @@ const RUN = {
   },
   cancel,
   signup: (session, rest) => rest === "" ? signUp(session) : "usage",
+  password: (session, rest) => rest === "" ? changePassword(session) : "usage",
+  unregister: (session, rest) => rest === "" ? unregister(session) : "usage",
   clear: (session) => session.clear(),
   quit: (session) => session.logout(),
 } as const satisfies Readonly<Record<CommandName, RunCommand<Session>>>;
@@ -299,25 +304,59 @@ const SIGN_UP_BY_FILE =
   "Start the client with --signup and --password-file FILE.";
 
 async function signUp(session: Session): Promise<void> {
-  const { access, server, name } = session;
+  const { access, name } = session;
   if (access.signIn.owned) return session.note(alreadyAccount(name));
-  if (!access.asks) {
+  await askSecrets(session, SIGN_UP_BY_FILE, {
+    ask: () => access.signUpHere(session.server, name),
+    done: accountCreated(name),
+    otherwise: "No password was entered. Nothing has changed.",
+  });
+}
+
+/** Asks for passwords, and does what they are for. */
+async function askSecrets(
+  session: Session,
+  advice: string,
+  { ask, done, otherwise }: {
+    readonly ask: () => Promise<boolean>;
+    readonly done: string;
+    readonly otherwise: string;
+  },
+): Promise<void> {
+  if (!session.access.asks) {
+    const why = "the input is not a terminal";
     return session.showError(
-      `Cannot ask for a password: the input is not a terminal. ${SIGN_UP_BY_FILE}`,
+      `Cannot ask for a password: ${why}. ${advice}`.trim(),
     );
   }
-  let done: boolean;
+  let isDone: boolean;
   try {
-    done = await access.signUpHere(server, name);
+    isDone = await ask();
   } catch (error) {
     if (!(error instanceof EchoError)) throw error;
-    return session.showError(`${error.message}. ${SIGN_UP_BY_FILE}`);
+    return session.showError(`${error.message}. ${advice}`.trim());
   }
-  session.note(
-    done
-      ? accountCreated(name)
-      : "No password was entered. Nothing has changed.",
-  );
+  session.note(isDone ? done : otherwise);
+}
+
+async function changePassword(session: Session): Promise<void> {
+  const { access, name } = session;
+  if (!access.signIn.owned) return session.note(noOwnAccount(name));
+  await askSecrets(session, "", {
+    ask: () => access.changePasswordHere(session.server, name),
+    done: passwordChanged(name),
+    otherwise: "No password was entered. Nothing has changed.",
+  });
+}
+
+async function unregister(session: Session): Promise<void> {
+  const { access, name } = session;
+  if (!access.signIn.owned) return session.note(noOwnAccount(name));
+  await askSecrets(session, "", {
+    ask: () => access.unregisterHere(session.server, name),
+    done: accountDeleted(name),
+    otherwise: "Not confirmed. Nothing has changed.",
+  });
 }
 
 function isOwn(session: Session, name: string): boolean {

@@ -83,7 +83,28 @@ export function accountLost(name: string): string {
 
 /** The answer to a user who wants an account for `name`, and has it already. */
 export function alreadyAccount(name: string): string {
-  return `${name} is an account already. Its password cannot be changed yet.`;
+  return `${name} is an account already; /password changes its password`;
+}
+
+/** The answer to a guest who wants to change or delete an account. */
+export function noOwnAccount(name: string): string {
+  return `${name} has no account; /signup creates one`;
+}
+
+/** After another password. */
+export function passwordChanged(name: string): string {
+  return `The password of ${name} is changed. Other devices must sign in again.`;
+}
+
+/** After the own account was deleted. */
+export function accountDeleted(name: string): string {
+  return `The account ${name} is deleted, and the name is free`;
+}
+
+/** To a user whose name waits for a code. */
+export function needsCode(name: string): string {
+  return `${name} waits for a code of the operator. If it is yours, type the ` +
+    "code, and a new password; if not, choose another name.";
 }
 
 /** To a guest whose name has the account `owner`. */

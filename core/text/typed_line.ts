@@ -226,6 +226,16 @@ export const COMMANDS = {
     usage: "",
     help: "Create an account for your name, with a password",
   },
+  password: {
+    more: true,
+    usage: "",
+    help: "Change the password of your account",
+  },
+  unregister: {
+    more: true,
+    usage: "",
+    help: "Delete your account, and quit",
+  },
   clear: {
     more: true,
     usage: "",

@@ -208,7 +208,7 @@ Deno.test("the page says why it cannot connect, and does not try again the first
       said: () => {},
       noted: () => {},
       told: () => {},
-      signUp: () => {},
+      own: () => {},
     },
   });
 

@@ -19,7 +19,7 @@ export function createChat({ port }: FakeServer) {
       said: () => {},
       noted: () => {},
       told: (text) => void told.push(text),
-      signUp: () => {},
+      own: () => {},
     },
   });
   const until = async (isSo: () => boolean) => {

@@ -16,7 +16,7 @@ function createChat(): { chat: Chat; told: string[] } {
       said: () => {},
       noted: () => {},
       told: (text) => void told.push(text),
-      signUp: () => {},
+      own: () => {},
     },
   });
   return { chat, told };

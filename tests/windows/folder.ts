@@ -29,10 +29,12 @@ const RETRIED = / retrying \(attempt \d+ failed\) /;
  * The end of a test. That of a step has more spaces before it; that of a test which
  * took long is a line without its name.
  */
-const ENDS = /^(?:\S.* \.\.\.)? (ok|FAILED|ignored)(?: \(|$)/;
+const ENDS = /^(?:\S.* \.\.\.)? (ok|FAILED|ignored|cancelled)(?: \(|$)/;
 
 /** What Deno says at the end. */
 const SUM = /^(?:ok|FAILED) \| \d+ passed/;
+
+type End = "ok" | "FAILED" | "ignored" | "cancelled";
 
 /** How tests are run. */
 export interface Runner {
@@ -169,11 +171,11 @@ class Run {
   #take(line: string): void {
     const name = BEGINS.exec(line)?.[1];
     if (name !== undefined) {
-      this.#show();
-      this.begun.add(this.#file = name);
-      this.#test = "loading the file";
-      this.#add({});
-      if (line.startsWith("Uncaught")) this.#fail("cannot be loaded");
+      if (!this.begun.has(name)) this.#begin(name);
+      // Of no test: while the file is loaded, or later, by what a test left behind.
+      if (line.startsWith("Uncaught")) {
+        this.#fail(`${this.#test}: an error that nothing caught`);
+      }
     }
     this.#lines.push(line);
     const test = IGNORED.exec(line)?.[1];
@@ -182,9 +184,16 @@ class Run {
     if (SUM.test(line)) this.#isSummed = true;
     if (RETRIED.test(line)) this.#add({ retried: [this.#test] });
     // The cast: the pattern has no other words.
-    const end = ENDS.exec(line)?.[1] as "ok" | "FAILED" | "ignored" | undefined;
-    if (end === "FAILED") this.#fail(this.#test);
-    else if (end) this.#add({ [end]: 1 });
+    const end = ENDS.exec(line)?.[1] as End | undefined;
+    if (end === "ok" || end === "ignored") this.#add({ [end]: 1 });
+    else if (end) this.#fail(this.#test);
+  }
+
+  #begin(file: string): void {
+    this.#show();
+    this.begun.add(this.#file = file);
+    this.#test = "loading the file";
+    this.#add({});
   }
 
   /** Adds to the result of the file that runs. */

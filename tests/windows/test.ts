@@ -173,7 +173,7 @@ async function main(args: readonly string[]): Promise<number> {
   const mixed = await run(
     "Tests with programs on Windows and on Linux",
     files.filter(isMixed),
-    linux,
+    { ...linux, env: { RUNS_WINE: "1" } }, // see tests/tools/net/within.ts
   );
   // All parts, also those after one that failed or was stopped.
   const passed = [onWindows, again, mixed].map(showEnd);

@@ -84,6 +84,7 @@ import form from "../page/ui/form.ts" with { type: "text" };
 import messages from "../page/ui/messages.ts" with { type: "text" };
 import news from "../page/ui/news.ts" with { type: "text" };
 import nick from "../page/ui/nick.ts" with { type: "text" };
+import own from "../page/ui/own.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
 import drawnSettings from "../page/ui/room_settings.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
@@ -178,7 +179,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
   ...inFolder("/ui", "ts", { room_settings: drawnSettings }),
-  ...inFolder("/ui", "ts", { messages, news, nick, page, sidebar, transfers }),
+  ...inFolder("/ui", "ts", { messages, news, nick, own, page }),
+  ...inFolder("/ui", "ts", { sidebar, transfers }),
 ];
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,13 +1,16 @@
 /** A wait that fails, and says what it waited for. */
 import { SYSTEM } from "../../../platform/system.ts";
 
+/** Whether programs are waited for that run with Wine, or this is one. */
+const IS_SLOW = SYSTEM === "windows" || Deno.env.has("RUNS_WINE");
+
 /**
  * After so long a test that waits in vain fails, in milliseconds. On a busy machine a
  * program may take 20 s to start. With Wine, one turn of a server with a hundred
  * connections may take a second, and three hundred small records over TLS half a
  * minute.
  */
-export const PATIENCE_MS = SYSTEM === "windows" ? 120_000 : 60_000;
+export const PATIENCE_MS = IS_SLOW ? 120_000 : 60_000;
 
 /** `promise`, or an error if it takes too long. */
 export async function within<T>(

@@ -33,9 +33,20 @@ const FILES = {
   ],
   "e_broken": [
     `throw new Error("bad");`,
-    { FAILED: 1, failures: ["cannot be loaded"] },
+    { FAILED: 1, failures: ["loading the file: an error that nothing caught"] },
   ],
-  "f_after": [`Deno.test("one", () => {});`, { ok: 1 }],
+  "f_late": [
+    `Deno.test("one", async () => {
+       setTimeout(() => { throw new Error("bad"); });
+       await new Promise((resolve) => setTimeout(resolve, 60_000));
+     });
+     Deno.test("two", () => {});`,
+    {
+      FAILED: 3,
+      failures: ["one: an error that nothing caught", "one", "two"],
+    },
+  ],
+  "g_after": [`Deno.test("one", () => {});`, { ok: 1 }],
 } as const;
 
 Deno.test("runFolder() runs what is after a file that hangs, ends Deno or cannot be loaded", async () => {

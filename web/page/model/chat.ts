@@ -392,6 +392,17 @@ export class Chat implements CommandClient {
     );
   }
 
+  /** Gives our account another password. */
+  async changePassword(from: string, to: string): Promise<void> {
+    await this.signIn.changePassword(this.server, this.me, { from, to });
+    this.watcher.changed();
+  }
+
+  /** Deletes our account, which ends the chat. */
+  async unregister(password: string): Promise<void> {
+    await this.signIn.unregister(this.server, this.me, password);
+  }
+
   /** Makes our name an account. */
   async signUp(password: string): Promise<void> {
     await this.signIn.signUp(this.server, this.me, password);

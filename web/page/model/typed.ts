@@ -16,9 +16,14 @@ import {
   type WebCommandName,
   withReceiver,
 } from "../../../core/text/typed_line.ts";
-import { alreadyAccount, invalidRoom } from "../../../core/text/sentences.ts";
+import {
+  alreadyAccount,
+  invalidRoom,
+  noOwnAccount,
+} from "../../../core/text/sentences.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "./chat.ts";
+import type { OwnDeed } from "./watcher.ts";
 
 /**
  * Runs a typed line.
@@ -80,6 +85,15 @@ function keep({ watcher }: Chat, why: string): "kept" {
   return "kept";
 }
 
+/** Opens the dialog about the own account, for a user who has one. */
+function own(deed: OwnDeed): RunCommand<Chat> {
+  return ({ me, signIn, watcher }, rest): void | "usage" => {
+    if (rest !== "") return "usage";
+    if (signIn.owned) watcher.own(deed);
+    else watcher.told(noOwnAccount(me));
+  };
+}
+
 /** Every command of the web client. */
 const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
   ...SHARED_COMMANDS,
@@ -116,7 +130,9 @@ const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
   },
   signup(chat) {
     if (chat.signIn.owned) chat.watcher.told(alreadyAccount(chat.me));
-    else chat.watcher.signUp();
+    else chat.watcher.own("create");
   },
+  password: own("change"),
+  unregister: own("remove"),
   quit: (chat) => chat.logout(),
 };

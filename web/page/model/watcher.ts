@@ -21,9 +21,12 @@ export interface Watcher {
   ignored?(names: readonly string[]): void;
   /** The user has seen all of a conversation. */
   seen?(conversation: Conversation): void;
-  /** The user wants to create an account. */
-  signUp(): void;
+  /** The user wants to create, change or delete the own account. */
+  own(deed: OwnDeed): void;
 }
+
+/** What a user does with the own account. */
+export type OwnDeed = "create" | "change" | "remove";
 
 /** Carries files. */
 export interface Carrier {

@@ -7,9 +7,8 @@
  * @module
  */
 import { sanitize } from "../../../core/text/sanitize.ts";
-import { inWords } from "../../../core/net/connection_error.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
-import { accountCreated, RECONNECTING } from "../../../core/text/sentences.ts";
+import { RECONNECTING } from "../../../core/text/sentences.ts";
 import { DEFAULT_ROOM, isPrivateName, lookAlike } from "../../../protocol.ts";
 import { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
@@ -21,7 +20,7 @@ import { byId } from "./dom.ts";
 import { forget, recall, remember } from "../model/storage.ts";
 import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
-import { checkTyped, type Form, type Goal } from "./form.ts";
+import type { Form, Goal } from "./form.ts";
 import { MessageList, nameOf } from "./messages.ts";
 import {
   canAskToNotify,
@@ -32,6 +31,7 @@ import {
   toast,
 } from "./news.ts";
 import { listenToNick } from "./nick.ts";
+import { OwnDialog } from "./own.ts";
 import { drawSettings } from "./room_settings.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
@@ -59,6 +59,7 @@ export class ChatPage {
   readonly #sidebar: Sidebar;
   readonly #messages: MessageList;
   readonly #files: Files | undefined;
+  readonly #own: OwnDialog;
   readonly #end = new AbortController();
   #drawing = false;
   readonly #text = byId("text", HTMLTextAreaElement);
@@ -99,7 +100,7 @@ export class ChatPage {
           if (this.#chat.server.wasRegistered) toast(text, passing);
           else form.tell(text);
         },
-        signUp: () => this.#signUp(),
+        own: (deed) => this.#own.open(deed),
       },
     });
     if (carrier) {
@@ -115,6 +116,7 @@ export class ChatPage {
     takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
+    this.#own = new OwnDialog(this.#chat, this.#end.signal);
     this.#listen();
   }
 
@@ -184,7 +186,6 @@ export class ChatPage {
       // The browser has kept the page, but not its connections.
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
     });
-    this.#listenToDialog();
     listenToNick(this.#chat, (element, type, act) => {
       this.#on(element, type, act);
     });
@@ -209,8 +210,8 @@ export class ChatPage {
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
-      "own": () => this.#signUp(),
-      "own-cancel": () => byId("own-dialog", HTMLDialogElement).close(),
+      "own": () =>
+        this.#own.open(this.#chat.signIn.owned ? "change" : "create"),
       "banner-button": () => {
         if (this.#chat.state !== "ended") return this.#chat.server.hurry();
         this.#store();
@@ -240,38 +241,6 @@ export class ChatPage {
       const next = all.at(at % all.length);
       if (next) this.#chat.show(next);
     });
-  }
-
-  #listenToDialog(): void {
-    const dialog = byId("own-dialog", HTMLDialogElement);
-    const first = byId("own-password", HTMLInputElement);
-    const second = byId("own-repeat", HTMLInputElement);
-    const submit = byId("own-submit", HTMLButtonElement);
-    const problem = byId("own-error");
-    this.#on(byId("own-form"), "submit", async (event) => {
-      event.preventDefault();
-      submit.disabled = true;
-      problem.hidden = true;
-      try {
-        await checkTyped(this.#chat.me, first, second);
-        await this.#chat.signUp(first.value);
-        first.value = second.value = "";
-        dialog.close();
-        toast(accountCreated(this.#chat.me));
-      } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        problem.textContent = sanitize(inWords(error));
-        problem.hidden = false;
-      } finally {
-        submit.disabled = false;
-      }
-    });
-  }
-
-  /** Shows the form that creates an account. */
-  #signUp(): void {
-    byId("own-name", HTMLInputElement).value = this.#chat.me;
-    byId("own-dialog", HTMLDialogElement).showModal();
   }
 
   /** Takes what is typed into the conversation that is shown. */
@@ -388,7 +357,11 @@ export class ChatPage {
     document.title = `${count}${chat.isAway ? "Offline – " : ""}Parley`;
     byId("elsewhere").hidden = unread === 0;
     byId("notify").hidden = !canAskToNotify();
-    byId("own").hidden = !canUseAccounts || chat.signIn.owned;
+    const own = byId("own");
+    own.hidden = !canUseAccounts;
+    own.textContent = chat.signIn.owned
+      ? "Change the password"
+      : "Create an account";
     byId("privately-field").hidden = !chat.signIn.owned;
   }
 

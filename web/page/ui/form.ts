@@ -17,6 +17,7 @@ import {
 import {
   hasAccount,
   NAME_RULE,
+  needsCode,
   noAccount,
 } from "../../../core/text/sentences.ts";
 import { ChatError, DEFAULT_PORT, isUserName } from "../../../protocol.ts";
@@ -47,6 +48,7 @@ export class Form {
   readonly #name = byId("name", HTMLInputElement);
   readonly #server = byId("server", HTMLInputElement);
   readonly #port = byId("port", HTMLInputElement);
+  readonly #code = byId("code", HTMLInputElement);
   readonly #password = byId("password", HTMLInputElement);
   readonly #repeat = byId("repeat", HTMLInputElement);
   readonly #enter = byId("enter", HTMLButtonElement);
@@ -68,6 +70,7 @@ export class Form {
       way.disabled = way.value !== "guest" && !canUseAccounts;
       way.addEventListener("change", () => this.#drawWay());
     }
+    this.#name.addEventListener("input", () => this.#needsCode(false));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#go();
@@ -103,6 +106,7 @@ export class Form {
     byId("entrance").hidden = true;
     this.#password.value = "";
     this.#repeat.value = "";
+    this.#needsCode(false);
     this.#explain();
   }
 
@@ -114,7 +118,10 @@ export class Form {
   /** Shows why the server refuses the user, and the next step. */
   refuse(error: Error): void {
     const isSignUp = error instanceof ChatError && error.code === 113;
-    if (isSignUp) this.#way = "login";
+    if (isSignUp) {
+      this.#needsCode(false);
+      this.#way = "login";
+    }
     const isName = error instanceof ChatError && error.code === 104;
     this.show(inWords(error) + (isName ? " Choose another name." : ""));
     const owner = ownerOf(error);
@@ -125,16 +132,36 @@ export class Form {
     }
     if (!(error instanceof ChatError)) return;
     const left = error.headers["attempts-left"];
+    const isOfCode = this.#way === "signup";
     if (left !== undefined) {
-      this.#explain(`Wrong password. Attempts left: ${left}`);
+      const what = isOfCode ? "code" : "password";
+      this.#explain(`Wrong ${what}. Attempts left: ${left}`);
     }
-    if (error.code === 111) this.#password.focus();
+    if (error.code === 111) (isOfCode ? this.#code : this.#password).focus();
+    if (error.code === 123) this.#askCode(error);
     if (error.code === 121) this.#explain(noAccount(this.#name.value.trim()));
     const free = `${error.headers["suggestion"] ?? ""}`;
     if (!isUserName(free)) return;
     this.#suggestion.hidden = false;
     this.#suggestion.dataset["name"] = free;
     this.#suggestion.textContent = `Join as ${free}`;
+  }
+
+  /** The name waits for a code: shows the field for it, and says why. */
+  #askCode(error: ChatError): void {
+    if (!canUseAccounts) return;
+    const isAsked = this.#code.value !== ""; // then the error says more
+    this.#way = "signup";
+    this.#needsCode(true);
+    this.#explain(
+      isAsked ? inWords(error) : needsCode(this.#name.value.trim()),
+    );
+    this.#code.focus();
+  }
+
+  #needsCode(needs: boolean): void {
+    byId("code-field").hidden = !needs;
+    if (!needs) this.#code.value = "";
   }
 
   async #go(): Promise<void> {
@@ -155,6 +182,7 @@ export class Form {
       }
       const signIn = new SignIn();
       signIn.use(way, way === "guest" ? undefined : this.#password.value);
+      if (way === "signup") signIn.code = this.#code.value.trim() || undefined;
       const url = this.#url();
       const typed = { server: this.#server.value, port: this.#port.value };
       remember("localStorage", REMEMBERED, { name, ...typed });
@@ -189,6 +217,7 @@ export class Form {
 
   #drawWay(): void {
     const way = this.#way;
+    if (way !== "signup") this.#needsCode(false);
     byId("password-field").hidden = way === "guest";
     byId("repeat-field").hidden = way !== "signup";
     this.#password.autocomplete = way === "signup"
