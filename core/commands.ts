@@ -4,13 +4,12 @@
  *
  * @module
  */
-import { type Headers, lookAlike } from "../protocol.ts";
+import { lookAlike } from "../protocol.ts";
 import { type CommandClient, roomNamed } from "./command_client.ts";
 import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
-import { awayLines, PRIVATE_COMMANDS } from "./rooms/private_rooms.ts";
+import { awayLines } from "./rooms/private_rooms.ts";
 import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
-import { quietText } from "./rooms/room_settings.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
@@ -43,18 +42,27 @@ function moderate(name: ModeratorCommandName): RunCommand<CommandClient> {
   };
 }
 
-/** Sets something of the room that messages go to. */
-async function set(
-  client: CommandClient,
-  headers: Headers,
-  topic?: string,
-): Promise<void> {
-  const { room, server } = client;
-  if (room) await server.request("SET", [room], headers, topic);
-  else client.answer([IN_NO_ROOM]);
+/** A command about the settings of a room, which is loaded with the first one. */
+function setting(
+  name: "topic" | "quiet" | "voice",
+): RunCommand<CommandClient> {
+  return async (client, rest) => {
+    const { SETTING_COMMANDS } = await import("./rooms/settings_text.ts");
+    return await SETTING_COMMANDS[name](client, rest);
+  };
 }
 
-const IN_NO_ROOM = "You are in no room";
+/** The same for a private room. */
+function member(
+  name: "invite" | "remove" | "owner" | "close",
+): RunCommand<CommandClient> {
+  return async (client, rest) => {
+    const { PRIVATE_COMMANDS } = await import("./rooms/private_commands.ts");
+    const run: RunCommand<CommandClient> = PRIVATE_COMMANDS[name];
+    const result = await run(client, rest);
+    return result === "usage" ? result : undefined;
+  };
+}
 
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
@@ -92,41 +100,17 @@ export const SHARED_COMMANDS = {
       ...awayLines(all),
     ]);
   },
-  ...PRIVATE_COMMANDS,
+  invite: member("invite"),
+  remove: member("remove"),
+  owner: member("owner"),
+  close: member("close"),
   msg(client, rest) {
     const read = readPrivate(rest);
     return read ? client.sendTo(read.to, read.text) : "usage";
   },
-  topic(client, rest): Promise<void> | void {
-    if (rest === "none") return set(client, { "Content-length": 0 });
-    if (rest !== "") return set(client, {}, rest);
-    const { room, settings } = client;
-    if (!settings) return client.answer([IN_NO_ROOM]);
-    const topic = sanitize(settings.topic);
-    client.answer([
-      topic ? `Topic of ${room}: ${topic}` : `${room} has no topic`,
-    ]);
-  },
-  quiet(client, rest): Promise<void> | void | "usage" {
-    const word = rest.toLowerCase();
-    if (word === "on") return set(client, { Quiet: "yes" });
-    if (word === "off") return set(client, { Quiet: "no" });
-    if (word !== "") return "usage";
-    const { isModerator, me: name, room, settings } = client;
-    if (!settings) return client.answer([IN_NO_ROOM]);
-    const { quiet, voices } = settings;
-    client.answer([
-      quiet
-        ? quietText(settings, { name, isModerator })
-        : `${room} is not quiet: all users in it can send`,
-      ...voices.length > 0 ? [`With voice: ${voices.join(", ")}`] : [],
-    ]);
-  },
-  voice(client, rest): Promise<void> | void | "usage" {
-    const [, name, off] = /^@?(\S+)( +off)?$/i.exec(rest) ?? [];
-    if (name === undefined) return "usage";
-    return set(client, off ? { Unvoice: name } : { Voice: name });
-  },
+  topic: setting("topic"),
+  quiet: setting("quiet"),
+  voice: setting("voice"),
   /** With a receiver, {@linkcode withReceiver} has made it another command. */
   reply(client, rest): void | "usage" {
     if (rest === "") return "usage";

@@ -36,7 +36,7 @@ const refusal = (code: parley.ErrorCode, what: string, headers = {}) =>
 
 /** The room of that name, or a new one, which is listed once it has a member. */
 function roomOf(name: string): Target {
-  if (!parley.isRoomName(name)) throw refusal(109, "use this name of a room");
+  if (!/^#[\w-]{1,32}$/.test(name)) throw refusal(109, "use this room name");
   return find(name) ?? { name, users: new Set() };
 }
 

@@ -25,11 +25,8 @@ import {
 } from "../../core/rooms/private_rooms.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
-import {
-  changeLines,
-  type SettingsChange,
-  settingsLines,
-} from "../../core/rooms/room_settings.ts";
+import type { SettingsChange } from "../../core/rooms/room_settings.ts";
+import { changeLines, settingsLines } from "../../core/rooms/settings_text.ts";
 import type { Nicks } from "../../core/text/nicks.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {

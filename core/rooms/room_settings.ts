@@ -1,12 +1,11 @@
 /**
  * The settings of a room, as a client knows them: its owner, whether it is quiet,
- * who has voice, and its topic. Both clients show them with the same sentences.
+ * who has voice, and its topic. Its sentences are in settings_text.ts.
  *
  * @module
  */
 import { type Frame, header, lookAlike } from "../../protocol.ts";
 import { textOf } from "../frames.ts";
-import { sanitize } from "../text/sanitize.ts";
 
 /** What is set of a room. */
 export interface RoomSettings {
@@ -91,45 +90,4 @@ export function maySet({ owner }: RoomSettings, me: Self): boolean {
 export function maySend(settings: RoomSettings, me: Self): boolean {
   return !settings.quiet || maySet(settings, me) ||
     settings.voices.some((name) => lookAlike(name) === lookAlike(me.name));
-}
-
-/** Says who sends in a quiet room, and whether we do. */
-export function quietText(settings: RoomSettings, me: Self): string {
-  return maySend(settings, me)
-    ? "This room is quiet. You can send."
-    : "This room is quiet: its owner, moderators and users with voice send.";
-}
-
-/** What a user who joins is told of the settings, if there is anything to tell. */
-export function settingsLines(settings: RoomSettings, me: Self): string[] {
-  const { quiet, topic } = settings;
-  return [
-    ...topic === "" ? [] : [`Topic: ${sanitize(topic)}`],
-    ...quiet ? [quietText(settings, me)] : [],
-  ];
-}
-
-/** A change in sentences, which name the room. */
-export function changeLines(
-  { room, by, quiet, voice, unvoice, topic }: SettingsChange,
-  me: string,
-): string[] {
-  const who = by === undefined ? "The server" : by === me ? "You" : by;
-  const whom = (name: string) => name === me ? "you" : name;
-  const whose = unvoice === me ? "your" : `${unvoice}'s`;
-  const lines = [
-    quiet === undefined
-      ? ""
-      : quiet
-      ? `${who} made ${room} quiet: its owner, moderators and users with voice send`
-      : `${who} ended the quiet in ${room}: all users in it can send`,
-    voice === undefined ? "" : `${who} gave ${whom(voice)} voice in ${room}`,
-    unvoice === undefined ? "" : `${who} took ${whose} voice in ${room}`,
-    topic === undefined
-      ? ""
-      : topic === ""
-      ? `${who} removed the topic of ${room}`
-      : `${who} set the topic of ${room}: ${topic}`,
-  ];
-  return lines.filter((line) => line !== "").map((line) => sanitize(line));
 }

@@ -80,21 +80,9 @@ export const COMMANDS = {
     usage: "[ROOM]",
     help: "Leave this room, or the room named (LEAVE)",
   },
-  topic: {
-    more: true,
-    usage: "[TEXT | none]",
-    help: "Show the topic of the room; with TEXT: set it",
-  },
-  quiet: {
-    more: true,
-    usage: "[on | off]",
-    help: "Let only moderators, the owner and users with voice send",
-  },
-  voice: {
-    more: true,
-    usage: "NAME [off]",
-    help: "Let a user send in the quiet room; off: end that",
-  },
+  topic: { more: true, usage: "[TEXT | none]", help: "Show or set the topic" },
+  quiet: { more: true, usage: "[on | off]", help: "Let only some users send" },
+  voice: { more: true, usage: "NAME [off]", help: "Let a user send there" },
   rooms: { usage: "", help: "Show the rooms, and how many users are in each" },
   list: {
     aliases: ["names"],

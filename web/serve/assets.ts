@@ -35,6 +35,9 @@ import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import nicks from "../../core/text/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
+import privateCommands from "../../core/rooms/private_commands.ts" with {
+  type: "text",
+};
 import privateRooms from "../../core/rooms/private_rooms.ts" with {
   type: "text",
 };
@@ -42,6 +45,9 @@ import rejoin from "../../core/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/resumable.ts" with { type: "text" };
 import roomSettings from "../../core/rooms/room_settings.ts" with {
+  type: "text",
+};
+import settingsText from "../../core/rooms/settings_text.ts" with {
   type: "text",
 };
 import scram from "../../core/scram.ts" with { type: "text" };
@@ -149,9 +155,11 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
   ...inFolder("/core/rooms", "ts", { room_settings: roomSettings }),
+  ...inFolder("/core/rooms", "ts", { settings_text: settingsText }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { command_client: commandClient }),
   ...inFolder("/core/rooms", "ts", { private_rooms: privateRooms }),
+  ...inFolder("/core/rooms", "ts", { private_commands: privateCommands }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),

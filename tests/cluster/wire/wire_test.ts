@@ -20,6 +20,8 @@ if (hasNats) {
     await nats[Symbol.asyncDispose]();
   });
   await import("../../wire/bans_test.ts");
+  await import("../../wire/private/owner_test.ts");
+  await import("../../wire/private/rooms_test.ts");
   await import("../../wire/repeated_sends_test.ts");
   await import("../../wire/resume_test.ts");
   await import("../../wire/sessions/kept_names_test.ts");

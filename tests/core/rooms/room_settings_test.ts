@@ -2,16 +2,18 @@
 import { assertEquals } from "@std/assert";
 import type { Frame } from "../../../protocol.ts";
 import {
-  changeLines,
   maySend,
   maySet,
-  quietText,
   type RoomSettings,
   settingsAfter,
   settingsChangeOf,
-  settingsLines,
   settingsOf,
 } from "../../../core/rooms/room_settings.ts";
+import {
+  changeLines,
+  quietText,
+  settingsLines,
+} from "../../../core/rooms/settings_text.ts";
 import { bytes } from "../../tools/net/raw_client.ts";
 
 /** A frame of the server, with a body if it is given. */

@@ -10,7 +10,6 @@ import { isOver, roomNewsText } from "../../../core/rooms/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
-import { changeLines } from "../../../core/rooms/room_settings.ts";
 import type { SessionView } from "../../../core/session_view.ts";
 import { mentions } from "../../../core/text/marks.ts";
 import {
@@ -87,11 +86,15 @@ export function viewOf(chat: Receiver): SessionView {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
     },
-    settings: ({ name }, change) => {
+    settings: async ({ name }, change) => {
+      const { changeLines } = await import(
+        "../../../core/rooms/settings_text.ts"
+      );
       const room = chat.conversations.find("room", name);
       for (const line of changeLines(change, chat.me)) {
         room?.note("event", line, { apart: true });
       }
+      changed();
     },
     nick: (change) => {
       const { name } = change;

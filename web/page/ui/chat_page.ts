@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { maySet } from "../../../core/rooms/room_settings.ts";
 import { sanitize } from "../../../core/text/sanitize.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
 import { RECONNECTING } from "../../../core/text/sentences.ts";
@@ -32,7 +33,6 @@ import {
 } from "./news.ts";
 import { listenToNick } from "./nick.ts";
 import { OwnDialog } from "./own.ts";
-import { drawSettings } from "./room_settings.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
 /** The key under which a tab stores the state for the next page. */
@@ -349,7 +349,7 @@ export class ChatPage {
     this.#sidebar.draw();
     this.#messages.draw();
     this.#drawTop();
-    drawSettings(chat);
+    this.#drawSettings();
     this.#drawBanner();
     tellNews(chat, this.#news.splice(0));
     const { unread } = chat.conversations;
@@ -401,8 +401,10 @@ export class ChatPage {
       user: gone ? "private, away" : "private",
     };
     byId("title").textContent = name;
+    const isPrivate = kind === "room" && isPrivateName(target);
+    byId("title").classList.toggle("locked", isPrivate);
     byId("subtitle").textContent = kind === "room"
-      ? (isPrivateName(target) ? "private, " : "") + peopleHere(members)
+      ? (isPrivate ? "private, " : "") + peopleHere(members)
       : subtitles[kind];
     const takesFiles = this.#files && kind === "user";
     byId("send-files").hidden = !takesFiles || this.#chat.isMe(target);
@@ -411,6 +413,16 @@ export class ChatPage {
     leave.textContent = kind === "room" ? "Leave" : "Close";
     this.#text.placeholder = `Write to ${name}`;
     byId("send", HTMLButtonElement).disabled = state === "ended";
+  }
+
+  /** The module is loaded with the first room that has something to show. */
+  async #drawSettings(): Promise<void> {
+    const { isModerator, me: name, settings } = this.#chat;
+    const isPlain = !settings?.quiet && !settings?.topic &&
+      !(settings && maySet(settings, { name, isModerator }));
+    if (isPlain && byId("about-room").hidden && byId("quiet").hidden) return;
+    const { drawSettings } = await import("./room_settings.ts");
+    drawSettings(this.#chat);
   }
 
   #drawBanner(): void {

@@ -11,7 +11,6 @@
 import { nameHash, textParts } from "../../../core/text/marks.ts";
 import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import type { Nicks } from "../../../core/text/nicks.ts";
-import { isPrivateName } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation, Entry } from "../model/conversation.ts";
 import { arrange, byId, make } from "./dom.ts";
@@ -268,12 +267,8 @@ export function nameOf(
   nicks: Nicks,
 ): string {
   if (kind === "all") return "All users";
-  if (kind === "user") return nicks.labelOf(target);
-  return `${isPrivateName(target) ? LOCK : ""}${sanitizeName(target)}`;
+  return kind === "user" ? nicks.labelOf(target) : sanitizeName(target);
 }
-
-/** Before the name of a private room. */
-export const LOCK = "\u{1f512} ";
 
 /** The name of a conversation, after a noun for its content. */
 export function titleOf(conversation: Conversation, nicks: Nicks): string {

@@ -5,11 +5,8 @@
  *
  * @module
  */
-import {
-  maySend,
-  maySet,
-  quietText,
-} from "../../../core/rooms/room_settings.ts";
+import { maySend, maySet } from "../../../core/rooms/room_settings.ts";
+import { quietText } from "../../../core/rooms/settings_text.ts";
 import { sanitize } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import { byId } from "./dom.ts";

@@ -13,7 +13,7 @@ import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, colour, LOCK, nameOf } from "./messages.ts";
+import { avatar, colour, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
@@ -95,13 +95,8 @@ export class Sidebar {
     byId("others-heading").hidden = others.length === 0;
     list(byId("others"), others, ({ name, members, topic }) => {
       const join = () => this.#chat.join(name);
-      const lock = isPrivateName(name) ? LOCK : "";
-      const item = this.#item(
-        `other ${name}`,
-        lock + sanitizeName(name),
-        join,
-      );
-      item.setInside(members, lock !== "");
+      const item = this.#item(`other ${name}`, sanitizeName(name), join);
+      item.setInside(members, isPrivateName(name));
       item.row.title = sanitize(topic);
       return item.row;
     });
@@ -228,6 +223,7 @@ class Item {
 
   /** Shows how many users are in a room, or what a user is. */
   setInside(what: number | string, isPrivate = false): void {
+    this.row.classList.toggle("locked", isPrivate);
     this.#inside.textContent = isPrivate ? `private ${what}` : `${what}`;
     if (typeof what === "number") this.#inside.title = peopleHere(what);
   }
