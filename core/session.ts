@@ -28,6 +28,7 @@ import {
   MODERATOR,
   numberOf,
   OPERATOR,
+  type Presence,
   presenceOf,
   roleOf,
   textOf,
@@ -41,10 +42,12 @@ import type { Owner } from "./net/owner.ts";
 import { randomWord, type ReconnectingConnection } from "./net/reconnecting.ts";
 import { Nicks } from "./text/nicks.ts";
 import { Order } from "./order.ts";
-import { catchUp, register, rejoin } from "./rejoin.ts";
+import { ReadMarks } from "./session/read_marks.ts";
+import { catchUp, register, rejoin } from "./session/rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
-import { Absences, type Resumable } from "./resumable.ts";
+import { Absences, type Resumable } from "./session/resumable.ts";
 import {
+  NO_SETTINGS,
   settingsAfter,
   type SettingsChange,
   settingsChangeOf,
@@ -83,6 +86,10 @@ export class ChatSession implements Owner {
   #lost = false; // and not registered again yet
   readonly #invitations = new Set<string>(); // that were told
   #stopped: Error | undefined; // the server has said that it stops
+  readonly #reads = new ReadMarks((target, id) => {
+    if (!this.signIn.owned || !this.server.registered) return;
+    this.server.request("READ", [target], { Id: id }).catch(() => {});
+  });
 
   /**
    * In no room, with everything held until we are registered as `me`; with
@@ -144,8 +151,14 @@ export class ChatSession implements Owner {
         await shown();
       }
     } finally {
+      this.#reads.close();
       this.order.flush();
     }
+  }
+
+  /** The user has read here what is with a target, up to the id of a message. */
+  seen(target: string, id: number): void {
+    if (this.signIn.owned) this.#reads.seen(target, id);
   }
 
   /** Takes what the server has sent. */
@@ -259,9 +272,13 @@ export class ChatSession implements Owner {
       this.#absences.add({ after: this.order.last, upTo: lastId });
     }
     const hasRooms = this.rooms.length > 0;
-    await rejoin(connection, this.rooms, (room, error) => {
-      this.view.expelled(room, error); // which may have been the current one
-      this.rooms = this.rooms.filter((one) => one !== room);
+    for (const room of this.rooms) room.followed = false;
+    await rejoin(connection, this.rooms, {
+      isOwner: this.signIn.owned,
+      expelled: (room, error) => {
+        this.view.expelled(room, error); // which may have been the current one
+        this.rooms = this.rooms.filter((one) => one !== room);
+      },
     });
     // It came before any answer to a JOIN; without one, it may be on its way.
     if (known && hasRooms) this.#replayedTo = lastId;
@@ -348,8 +365,12 @@ export class ChatSession implements Owner {
   #take(frame: Frame, request?: Request): void {
     const message = this.#messageOf(frame, request);
     const show = () => {
-      if (message.from !== OPERATOR) this.view.message(message, request);
-      else this.view.notice(message.text, message.at);
+      if (message.from === OPERATOR) {
+        return this.view.notice(message.text, message.at);
+      }
+      this.view.message(message, request);
+      const isElsewhere = !request && message.own && message.to !== this.me;
+      if (isElsewhere && id) this.view.read?.(message.to, id);
     };
     const { id } = message;
     if (id === undefined) return show();
@@ -374,6 +395,7 @@ export class ChatSession implements Owner {
 
   #notice(frame: Frame): void {
     const presence = presenceOf(frame);
+    if (presence && this.#follow(frame, presence)) return;
     if (presence) {
       return this.nicks.during(presence, () => {
         this.view.presence(presence, timeOf(frame));
@@ -382,6 +404,7 @@ export class ChatSession implements Owner {
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
+    if (kind === "read") return this.#readElsewhere(frame);
     if (kind === "nick") {
       for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
       return;
@@ -436,16 +459,39 @@ export class ChatSession implements Owner {
     const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
     if (lookAlike(meant) !== lookAlike(asked)) return;
     this.nicks.joined(name);
-    const known = this.find(name);
+    const since = numberOf(frame, "last-id") ?? this.order.last;
     const settings = settingsOf(frame);
-    if (known) {
+    const known = this.find(name);
+    if (known && !known.followed) {
       known.settings = settings;
       return this.view.joined(known, frame, true);
     }
-    const since = numberOf(frame, "last-id") ?? this.order.last;
     const room = { name, since, settings };
-    this.rooms = [...this.rooms, room];
+    this.rooms = [...this.rooms.filter((one) => one !== known), room];
     this.view.joined(room, frame, false);
+  }
+
+  /** Another device has joined a room, or left it. @returns Whether it has. */
+  #follow(frame: Frame, { kind, room: name }: Presence): boolean {
+    const user = header(frame, "user") ?? "";
+    if (name === "" || lookAlike(user) !== lookAlike(this.me)) return false;
+    const known = this.find(name);
+    const since = Math.max(numberOf(frame, "last-id") ?? 0, this.order.last);
+    const room = known ??
+      { name, since, followed: true, settings: NO_SETTINGS };
+    if (kind === "joined" && !known) this.rooms = [room, ...this.rooms];
+    else if (kind === "left" && known) {
+      this.rooms = this.rooms.filter((one) => one !== known);
+    } else return true;
+    this.view.moved?.(room, kind === "joined", frame);
+    return true;
+  }
+
+  #readElsewhere(frame: Frame): void {
+    const [target, id] = [header(frame, "to"), numberOf(frame, "id")];
+    if (target === undefined || id === undefined) return;
+    this.#reads.seenElsewhere(target, id);
+    this.view.read?.(target, id);
   }
 
   #left(frame: Frame): void {

@@ -23,6 +23,8 @@ export interface JoinedRoom {
   since: number;
   /** What the server has told of it last. */
   settings: RoomSettings;
+  /** Another device of ours has joined it, and not we. */
+  followed?: boolean;
 }
 
 /** What a client draws. */
@@ -62,6 +64,13 @@ export interface SessionView {
   joined(room: JoinedRoom, answer: Frame, again: boolean): void;
   /** We have left a room, named as the server names it. */
   left?(room: string, at: Date): void;
+  /**
+   * On another device of ours, a room was joined, or left; so we are in it, or not
+   * any more.
+   */
+  moved?(room: JoinedRoom, isIn: boolean, notice: Frame): void;
+  /** On another device of ours, what is with a target was read, up to an id. */
+  read?(target: string, id: number): void;
   /** A room that we were in does not let us in again. */
   expelled(room: JoinedRoom, error: ChatError): void;
   /** The server has another journal, whose ids begin anew. */

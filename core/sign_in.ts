@@ -39,6 +39,8 @@ export function ownerOf(error: unknown): string | undefined {
 export class SignIn {
   /** How it registers next, until {@linkcode use} or a success changes it. */
   way: Way;
+  /** The name of this program, for the list of the owner's devices. */
+  client: string | undefined;
   /** The operator's code, with which the next sign-up takes an account over. */
   code: string | undefined;
   /** Whether we are registered with an account; a server may forget it. */
@@ -181,7 +183,7 @@ export class SignIn {
     const before = this.#keys;
     this.#keys = keys; // the answer may get lost, and the account be there
     try {
-      const headers = { Code: this.code };
+      const headers = { Code: this.code, Client: this.client };
       const answer = await server.request("SIGNUP", [name], headers, verifier);
       this.#remember(keys);
       return answer;
@@ -198,10 +200,11 @@ export class SignIn {
   ): Promise<Frame> {
     const login = new Login(name);
     const { Token } = headers; // against locks that others have caused
+    const Client = this.client;
     const { body } = await server.request(
       "LOGIN",
       [name],
-      { Token },
+      { Token, Client },
       login.first,
     );
     const challenge = decoder.decode(body);

@@ -94,7 +94,9 @@ export class TlsStream implements ByteStream {
       if (rest) await rest;
       this.#took(await this.#stream.read(this.#buffer));
     }
-    this.#buffer = new Uint8Array(FIRST_BUFFER_BYTES); // a handshake is longer
+    if (this.#buffer.length > FIRST_BUFFER_BYTES) { // the handshake was longer
+      this.#buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+    }
     this.#isOpen = true;
   }
 

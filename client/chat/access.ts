@@ -59,6 +59,7 @@ export class Access {
   }) {
     this.#firstWay = way;
     this.signIn = new SignIn(way);
+    this.signIn.client = "Parley in a terminal";
     this.signIn.code = code;
     this.#file = passwordFile;
     this.#terminal = terminal;

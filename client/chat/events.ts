@@ -254,6 +254,16 @@ export class SessionEvents implements SessionView {
   }
 
   /** See {@linkcode SessionView}. */
+  moved(room: JoinedRoom, isIn: boolean, notice: Frame): void {
+    const owner = this.#owner;
+    const deed = isIn ? "joined" : "left";
+    const text = `you ${deed} ${room.name} on another device`;
+    this.#event(timeOf(notice), text);
+    if (isIn && owner.room === room.name) owner.use(room);
+    owner.prompt();
+  }
+
+  /** See {@linkcode SessionView}. */
   expelled({ name }: JoinedRoom, error: ChatError): void {
     const owner = this.#owner;
     if (name === owner.room) owner.expelledFrom = name;

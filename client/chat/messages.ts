@@ -74,7 +74,9 @@ export class Messages {
     const isOurs = isSent || own && to !== from;
     const isForUs = isPrivate && !isOurs;
     if (isForUs && !old) this.answerTo(from);
-    if (own && !this.#echo && !old) return;
+    // What another device has sent was not typed here.
+    const isTyped = isSent || to === from;
+    if (own && isTyped && !this.#echo && !old) return;
     this.#show({
       kind: "message",
       at,

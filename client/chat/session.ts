@@ -260,7 +260,7 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
     const name = roomNamed(word);
     if (!name) return this.showError(invalidRoom(word));
     const known = isPrivate ? undefined : this.chat.find(name);
-    if (known) {
+    if (known && !known.followed) {
       if (name === this.room) this.note(`You are in ${name} already`);
       return this.use(known);
     }

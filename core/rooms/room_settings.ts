@@ -19,6 +19,14 @@ export interface RoomSettings {
   readonly topic: string;
 }
 
+/** The settings of a room of which nothing is known. */
+export const NO_SETTINGS: RoomSettings = {
+  owner: undefined,
+  quiet: false,
+  voices: [],
+  topic: "",
+};
+
 /** What a NOTICE tells of the settings of a room; what is left out is as it was. */
 export interface SettingsChange extends Partial<RoomSettings> {
   /** The room, with `#`. */

@@ -214,6 +214,11 @@ export const COMMANDS = {
     usage: "",
     help: "Create an account for your name, with a password",
   },
+  devices: {
+    more: true,
+    usage: "[end NUMBER]",
+    help: "List the devices of your account, or end one",
+  },
   password: {
     more: true,
     usage: "",

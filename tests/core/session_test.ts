@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { ChatMessage } from "../../core/frames.ts";
 import { ReconnectingConnection } from "../../core/net/reconnecting.ts";
-import type { Resumable } from "../../core/resumable.ts";
+import type { Resumable } from "../../core/session/resumable.ts";
 import { ChatSession } from "../../core/session.ts";
 import type { SessionView } from "../../core/session_view.ts";
 import { SignIn } from "../../core/sign_in.ts";

@@ -41,15 +41,16 @@ import privateCommands from "../../core/rooms/private_commands.ts" with {
 import privateRooms from "../../core/rooms/private_rooms.ts" with {
   type: "text",
 };
-import rejoin from "../../core/rejoin.ts" with { type: "text" };
+import rejoin from "../../core/session/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
-import resumable from "../../core/resumable.ts" with { type: "text" };
+import resumable from "../../core/session/resumable.ts" with { type: "text" };
 import roomSettings from "../../core/rooms/room_settings.ts" with {
   type: "text",
 };
 import settingsText from "../../core/rooms/settings_text.ts" with {
   type: "text",
 };
+import readMarks from "../../core/session/read_marks.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -153,7 +154,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ["/icon.svg", icon],
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
-  ...inFolder("/core", "ts", { rejoin, resumable, scram, session }),
+  ...inFolder("/core", "ts", { scram, session }),
   ...inFolder("/core/rooms", "ts", { room_settings: roomSettings }),
   ...inFolder("/core/rooms", "ts", { settings_text: settingsText }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
@@ -166,6 +167,8 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
+  ...inFolder("/core/session", "ts", { read_marks: readMarks }),
+  ...inFolder("/core/session", "ts", { rejoin, resumable }),
   ...inFolder("/core/text", "ts", {
     marks,
     nearest,

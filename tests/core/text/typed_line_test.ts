@@ -133,7 +133,7 @@ Deno.test("the help has every command of the client that asks, and no other", ()
     ...["help", "join", "leave", "topic", "quiet", "voice"],
     ...["rooms", "list", "who", "msg", "reply"],
     ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
-    ...["signup", "password", "unregister", "ping"],
+    ...["signup", "devices", "password", "unregister", "ping"],
   ];
   assertEquals(names(false, true), Object.keys(COMMANDS));
   assertEquals(

@@ -31,7 +31,7 @@ import {
   listRooms,
 } from "../../../core/requests.ts";
 import type { RoomSettings } from "../../../core/rooms/room_settings.ts";
-import type { Resumable } from "../../../core/resumable.ts";
+import type { Resumable } from "../../../core/session/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
 import {
@@ -223,6 +223,7 @@ export class Chat implements CommandClient {
     if (!this.sees(current) || current.unread === 0) return;
     current.unread = 0;
     current.called = false;
+    this.read(current, current.newest);
     this.watcher.seen?.(current);
     this.watcher.changed();
   }
@@ -240,7 +241,8 @@ export class Chat implements CommandClient {
     if (!name) return this.watcher.told(invalidRoom(word));
     if (isPrivate) return await this.#makePrivate(name);
     const room = this.conversations.open("room", name); // before messages come
-    if (this.#session.find(name)) return this.show(room);
+    const known = this.#session.find(name);
+    if (known && !known.followed) return this.show(room);
     const isLater = !quietly && this.isAway;
     if (isLater && this.current.draft === "") this.#opening = room;
     else if (!quietly && !isLater) this.show(room);
@@ -447,6 +449,26 @@ export class Chat implements CommandClient {
   /** Whether the user sees what comes now. */
   sees(conversation: Conversation): boolean {
     return conversation === this.current && this.attentive && this.atEnd;
+  }
+
+  /** The user has read a conversation here, up to an id. */
+  read({ target }: Conversation, id: number): void {
+    this.#session.seen(target, id);
+  }
+
+  /** We are in a room that another device has joined. */
+  joinedElsewhere(room: Conversation): void {
+    this.refreshRooms();
+    this.#try(() => this.#askOlder(room));
+    this.watcher.changed();
+  }
+
+  /** We are not in a room any more that another device has left. */
+  leftElsewhere(room: Conversation): void {
+    if (room.draft === "") this.#drop(room);
+    else room.note("event", `You left ${room.target} on another device`);
+    this.refreshRooms();
+    this.watcher.changed();
   }
 
   /** A room refuses us; it stays if the user is writing there. */

@@ -203,6 +203,25 @@ export class Conversation {
     this.called ||= calls;
   }
 
+  /** The id of the newest message that the server has. */
+  get newest(): number {
+    return this.entries.findLast(({ id }) => id !== undefined)?.id ?? 0;
+  }
+
+  /** The user has read, on another device, what is here up to an id. */
+  readTo(id: number): void {
+    const place = this.#base + id;
+    const left =
+      this.entries.filter((one) =>
+        one.kind === "message" && !one.own && one.place > place &&
+        one.place < Infinity
+      ).length;
+    if (left >= this.unread) return;
+    this.unread = left;
+    this.called &&= left > 0;
+    this.newAfter = left > 0 ? place : undefined;
+  }
+
   /** Ids begin again; `since` is the one before the first for this user. */
   restart(since: number): void {
     this.#base = this.end;

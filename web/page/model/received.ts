@@ -43,6 +43,9 @@ interface Receiver {
   ignores(name: string): boolean;
   sees(conversation: Conversation): boolean;
   expelled(room: Conversation, error: unknown): void;
+  joinedElsewhere(room: Conversation): void;
+  leftElsewhere(room: Conversation): void;
+  read(conversation: Conversation, id: number): void;
   refreshRooms(): Promise<void>;
   refresh(conversation: Conversation): void;
 }
@@ -138,6 +141,19 @@ export function viewOf(chat: Receiver): SessionView {
       if (room.unread === 0) room.newAfter = room.since;
       if (room === chat.current) chat.refresh(room);
     },
+    moved: ({ name, since }, isIn, notice) => {
+      const known = chat.conversations.find("room", name);
+      if (!isIn) return known && chat.leftElsewhere(known);
+      const room = known ?? chat.conversations.open("room", name);
+      room.members = numberOf(notice, "members") ?? (room.members || 1);
+      room.since ||= since;
+      chat.joinedElsewhere(room);
+    },
+    read: (target, id) => {
+      const kind = target === "ALL" ? "all" : kindOf(target);
+      chat.conversations.find(kind, target)?.readTo(id);
+      changed();
+    },
     expelled: ({ name }, error) => {
       const room = chat.conversations.find("room", name);
       if (room) chat.expelled(room, error);
@@ -153,6 +169,10 @@ export function viewOf(chat: Receiver): SessionView {
       chat.conversations.find("room", name)?.note("event", MISSED_MORE),
     accountLost: () => told(accountLost(chat.me)),
   };
+}
+
+function kindOf(target: string): "room" | "user" {
+  return target.startsWith("#") ? "room" : "user";
 }
 
 /** Puts a message where it belongs. */
@@ -196,5 +216,6 @@ export function addMessage(
   if (conversation.kind === "room" && id <= conversation.since) return;
   const calls = conversation.kind === "user" || mentions(text, chat.me);
   if (!chat.sees(conversation)) conversation.count(entry.place - 1, calls);
+  else chat.read(conversation, id);
   chat.watcher.said(conversation, entry, calls);
 }

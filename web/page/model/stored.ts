@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Resumable } from "../../../core/resumable.ts";
+import type { Resumable } from "../../../core/session/resumable.ts";
 import type { Chat } from "./chat.ts";
 import type { Conversation, Entry } from "./conversation.ts";
 

@@ -26,6 +26,9 @@ import type { Stored } from "../model/stored.ts";
 import { byId } from "./dom.ts";
 import { recall, remember } from "../model/storage.ts";
 
+/** What the list of the owner's devices says of this one. */
+const PROGRAM = "Parley in a browser";
+
 /** The name to register, and the server. */
 export interface Goal {
   readonly name: string;
@@ -94,6 +97,7 @@ export class Form {
     if (!stored?.session || this.#enter.disabled) return;
     const { name, url, owned } = stored;
     const signIn = new SignIn();
+    signIn.client = PROGRAM;
     signIn.owned = owned;
     this.#name.value = name;
     this.#busy(true);
@@ -181,6 +185,7 @@ export class Form {
         await checkTyped(name, this.#password, this.#repeat);
       }
       const signIn = new SignIn();
+      signIn.client = PROGRAM;
       signIn.use(way, way === "guest" ? undefined : this.#password.value);
       if (way === "signup") signIn.code = this.#code.value.trim() || undefined;
       const url = this.#url();

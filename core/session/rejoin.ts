@@ -11,13 +11,13 @@ import {
   header,
   isUserName,
   PROTOCOL,
-} from "../protocol.ts";
-import { PASSING } from "./net/backoff.ts";
-import { type Connection, inTime } from "./net/connection.ts";
-import { ConnectionError } from "./net/connection_error.ts";
-import { history, MAX_HISTORY_BYTES } from "./requests.ts";
-import type { JoinedRoom } from "./session_view.ts";
-import type { SignIn } from "./sign_in.ts";
+} from "../../protocol.ts";
+import { PASSING } from "../net/backoff.ts";
+import { type Connection, inTime } from "../net/connection.ts";
+import { ConnectionError } from "../net/connection_error.ts";
+import { history, MAX_HISTORY_BYTES } from "../requests.ts";
+import type { JoinedRoom } from "../session_view.ts";
+import type { SignIn } from "../sign_in.ts";
 
 /** How many missed messages of a room are fetched, the newest. */
 const MAX_MISSED = 10_000;
@@ -59,7 +59,8 @@ export async function register(
 }
 
 /**
- * Joins the rooms again; `expelled` is told of those that refuse.
+ * Joins the rooms again; `expelled` is told of those that refuse. An owner of an
+ * account does not join those that another device has left.
  *
  * @throws {ChatError} 108 or 119 if the server cannot do it just now: that
  * passes, and is no reason to leave the room.
@@ -67,11 +68,15 @@ export async function register(
 export async function rejoin(
   connection: Connection,
   rooms: readonly JoinedRoom[],
-  expelled: (room: JoinedRoom, error: ChatError) => void,
+  { isOwner, expelled }: {
+    readonly isOwner: boolean;
+    expelled(room: JoinedRoom, error: ChatError): void;
+  },
 ): Promise<void> {
+  const headers = isOwner ? { Again: "yes" } : {};
   await Promise.all(rooms.map(async (room) => {
     try {
-      await connection.request("JOIN", [room.name]);
+      await connection.request("JOIN", [room.name], headers);
     } catch (error) {
       if (!(error instanceof ChatError) || PASSING.has(error.code)) {
         throw error;
