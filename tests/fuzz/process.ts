@@ -63,6 +63,8 @@ async function serve(conn: Deno.Conn, chance: Chance): Promise<void> {
     for await (const batch of frames(conn, asked)) {
       for (const request of batch) {
         if (request instanceof ChatError) throw request;
+        // It waits, as for a limit that we have made up: for hours, if we let it.
+        if (request.verb === "PING") left = 0;
         await write(conn, hostileReply(chance, request.verb));
         for (; left > 0 && !chance.once(10); left--) {
           await write(conn, hostileAnswer(chance));
