@@ -384,9 +384,9 @@ function createHub(
       named: (name) => roomSettings.loaded?.of(name)?.room,
       isQuiet: (room) => roomSettings.loaded?.of(room)?.quiet ?? false,
       check: (user, room) => roomSettings.loaded?.check(user, room),
-      checkAll({ name, peer: { kind } }) {
-        const isFree = allBy === "all" ||
-          kind === "account" && moderators.loaded?.isModerator(name);
+      checkAll: allBy === "all" ? undefined : ({ name, peer: { kind } }) => {
+        const isFree = kind === "account" &&
+          moderators.loaded?.isModerator(name);
         if (!isFree) throw onlyModerators();
       },
       ended: (room) =>
