@@ -13,7 +13,6 @@ import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
-  helpLines,
   type ModeratorCommandName,
   readPrivate,
   type RunCommand,
@@ -85,7 +84,8 @@ function deviceLines(rows: readonly [string, string][]): string[] {
 
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
-  help(client, rest) {
+  async help(client, rest) {
+    const { helpLines } = await import("./text/help.ts");
     const { isModerator: moderator, isWeb: web } = client;
     client.answer(helpLines(rest, { web, moderator }));
   },

@@ -18,7 +18,6 @@ import {
   type ChatError,
   type Frame,
   header,
-  isPrivateName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
@@ -34,7 +33,13 @@ import {
   textOf,
   timeOf,
 } from "./frames.ts";
-import { isOver, type RoomNews, roomNewsOf } from "./rooms/private_rooms.ts";
+import {
+  answersWith,
+  Invitations,
+  isOver,
+  type RoomNews,
+  roomNewsOf,
+} from "./rooms/private_rooms.ts";
 import { retryAfterMs } from "./net/backoff.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
@@ -84,7 +89,7 @@ export class ChatSession implements Owner {
   #forgotten = false; // the session, by the server, since the loss
   readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
-  readonly #invitations = new Set<string>(); // that were told
+  readonly #invitations = new Invitations();
   #stopped: Error | undefined; // the server has said that it stops
   readonly #reads = new ReadMarks((target, id) => {
     if (!this.signIn.owned || !this.server.registered) return;
@@ -404,10 +409,9 @@ export class ChatSession implements Owner {
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
-    if (kind === "read") return this.#readElsewhere(frame);
+    if (kind === "read") return this.#reads.takeNotice(frame, this.view);
     if (kind === "nick") {
-      for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
-      return;
+      return this.nicks.changed(frame).forEach((one) => this.view.nick?.(one));
     }
     const news = roomNewsOf(frame, this.me);
     if (news) return this.#roomNews(news);
@@ -417,14 +421,10 @@ export class ChatSession implements Owner {
     this.server.leave(seconds * 1_000);
   }
 
-  /** An invitation is told once, though the server repeats it. */
   #roomNews(news: RoomNews): void {
-    const { kind, isMe, room } = news;
+    const { kind, room } = news;
+    if (!this.#invitations.isNew(news)) return;
     const known = this.find(room);
-    if (kind === "invited" && isMe) {
-      if (this.#invitations.has(room)) return;
-      this.#invitations.add(room);
-    } else if (isOver(news)) this.#invitations.delete(room);
     if (known && kind === "owner") {
       known.settings = { ...known.settings, owner: news.user };
     }
@@ -455,9 +455,7 @@ export class ChatSession implements Owner {
     const name = frame.args[0] ?? "";
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
-    const isMade = isPrivateName(name) && !isPrivateName(asked);
-    const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
-    if (lookAlike(meant) !== lookAlike(asked)) return;
+    if (!answersWith(name, asked)) return;
     this.nicks.joined(name);
     const since = numberOf(frame, "last-id") ?? this.order.last;
     const settings = settingsOf(frame);
@@ -485,13 +483,6 @@ export class ChatSession implements Owner {
     } else return true;
     this.view.moved?.(room, kind === "joined", frame);
     return true;
-  }
-
-  #readElsewhere(frame: Frame): void {
-    const [target, id] = [header(frame, "to"), numberOf(frame, "id")];
-    if (target === undefined || id === undefined) return;
-    this.#reads.seenElsewhere(target, id);
-    this.view.read?.(target, id);
   }
 
   #left(frame: Frame): void {

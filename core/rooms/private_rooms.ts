@@ -43,6 +43,28 @@ export function isOver({ kind, isMe }: RoomNews): boolean {
   return kind === "closed" || kind === "removed" && isMe;
 }
 
+/** Invitations that were told: the server repeats each until its room is joined. */
+export class Invitations {
+  readonly #rooms = new Set<string>();
+
+  /** Whether the user was not told of it before. */
+  isNew(news: RoomNews): boolean {
+    const { kind, isMe, room } = news;
+    if (isOver(news)) this.#rooms.delete(room);
+    if (kind !== "invited" || !isMe) return true;
+    const wasTold = this.#rooms.has(room);
+    this.#rooms.add(room);
+    return !wasTold;
+  }
+}
+
+/** Whether a request for `asked` may be answered with the room `name`. */
+export function answersWith(name: string, asked: string): boolean {
+  const isMade = isPrivateName(name) && !isPrivateName(asked);
+  const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
+  return lookAlike(meant) === lookAlike(asked);
+}
+
 /** What has happened, in words. */
 export function roomNewsText({ kind, ...news }: RoomNews): string {
   const [room, user] = [roomText(news.room), sanitizeName(news.user)];

@@ -59,6 +59,7 @@ import marks from "../../core/text/marks.ts" with { type: "text" };
 import nearest from "../../core/text/nearest.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
 import sentences from "../../core/text/sentences.ts" with { type: "text" };
+import help from "../../core/text/help.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
 import icon from "../page/icon.svg" with { type: "text" };
@@ -176,7 +177,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
     sanitize,
     sentences,
   }),
-  ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
+  ...inFolder("/core/text", "ts", { addresses, help, typed_line: typedLine }),
   ...inFolder("/model", "ts", {
     calls,
     chat,

@@ -3,12 +3,12 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
   COMMANDS,
   findCommand,
-  helpLines,
   parseLine,
   readPrivate,
   usageHelp,
   withReceiver,
 } from "../../../core/text/typed_line.ts";
+import { helpLines } from "../../../core/text/help.ts";
 import { TYPED_LINES } from "./typed_lines.ts";
 
 for (const { line, room, bob, hint } of TYPED_LINES) {

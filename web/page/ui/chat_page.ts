@@ -15,7 +15,7 @@ import { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { readStored, restore, type Stored, storedOf } from "../model/stored.ts";
 import { runLine } from "../model/typed.ts";
-import type { Watcher } from "../model/watcher.ts";
+import type { OwnDeed, Watcher } from "../model/watcher.ts";
 import { addressOf, homeOf, openSocket } from "../net/socket.ts";
 import { byId } from "./dom.ts";
 import { forget, recall, remember } from "../model/storage.ts";
@@ -31,8 +31,6 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
-import { listenToNick } from "./nick.ts";
-import { OwnDialog } from "./own.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
 /** The key under which a tab stores the state for the next page. */
@@ -59,7 +57,8 @@ export class ChatPage {
   readonly #sidebar: Sidebar;
   readonly #messages: MessageList;
   readonly #files: Files | undefined;
-  readonly #own: OwnDialog;
+  #own: import("./own.ts").OwnDialog | undefined;
+  #nick: import("./nick.ts").NickDialog | undefined;
   readonly #end = new AbortController();
   #drawing = false;
   readonly #text = byId("text", HTMLTextAreaElement);
@@ -100,7 +99,7 @@ export class ChatPage {
           if (this.#chat.server.wasRegistered) toast(text, passing);
           else form.tell(text);
         },
-        own: (deed) => this.#own.open(deed),
+        own: (deed) => this.#openOwn(deed),
       },
     });
     if (carrier) {
@@ -116,7 +115,6 @@ export class ChatPage {
     takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
-    this.#own = new OwnDialog(this.#chat, this.#end.signal);
     this.#listen();
   }
 
@@ -186,9 +184,6 @@ export class ChatPage {
       // The browser has kept the page, but not its connections.
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
     });
-    listenToNick(this.#chat, (element, type, act) => {
-      this.#on(element, type, act);
-    });
   }
 
   #listenToButtons(): void {
@@ -210,8 +205,8 @@ export class ChatPage {
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
-      "own": () =>
-        this.#own.open(this.#chat.signIn.owned ? "change" : "create"),
+      "own": () => this.#openOwn(this.#chat.signIn.owned ? "change" : "create"),
+      "nick": () => this.#openNick(),
       "banner-button": () => {
         if (this.#chat.state !== "ended") return this.#chat.server.hurry();
         this.#store();
@@ -415,6 +410,24 @@ export class ChatPage {
     byId("send", HTMLButtonElement).disabled = state === "ended";
   }
 
+  async #openOwn(deed: OwnDeed): Promise<void> {
+    const { signal } = this.#end;
+    this.#own ??= await import("./own.ts").then(
+      ({ OwnDialog }) => new OwnDialog(this.#chat, signal),
+      notLoaded,
+    );
+    this.#own?.open(deed);
+  }
+
+  async #openNick(): Promise<void> {
+    const { signal } = this.#end;
+    this.#nick ??= await import("./nick.ts").then(
+      ({ NickDialog }) => new NickDialog(this.#chat, signal),
+      notLoaded,
+    );
+    this.#nick?.open();
+  }
+
   /** The module is loaded with the first room that has something to show. */
   async #drawSettings(): Promise<void> {
     const { isModerator, me: name, settings } = this.#chat;
@@ -458,6 +471,11 @@ function isTouched(): boolean {
 /** Whether a key belongs to an input method; Safari tells it by 229 alone. */
 function isComposing({ isComposing, keyCode }: KeyboardEvent): boolean {
   return isComposing || keyCode === 229;
+}
+
+/** A browser may not ask again for a script that did not come. */
+function notLoaded(): undefined {
+  toast("Cannot open it: the server did not send the dialog. Reload the page");
 }
 
 const ENDED = "Parley is disconnected";
