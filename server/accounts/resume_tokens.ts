@@ -104,9 +104,11 @@ export class ResumableSessions implements SessionKeeper {
     const { name, isBeside, gone } = entry;
     const others = this.all(name);
     const session: ResumableSession = {
-      ...{ name, token: entry.token, since: entry.since, at: entry.at },
+      ...{ name, token: entry.token, since: entry.since, at: entry.at ?? 0 },
       ...{ network: entry.network, secure: entry.secure },
-      ...{ server: entry.server, address: entry.address, client: entry.client },
+      // Entries of earlier versions do not have them.
+      ...{ address: entry.address ?? "", client: entry.client ?? "" },
+      server: entry.server,
       key: name.toLowerCase(),
       device,
       rooms: new Map(isBeside && entry.isIn ? others[0]?.rooms : []),
@@ -136,7 +138,7 @@ export class ResumableSessions implements SessionKeeper {
     this.#drop(session);
     Object.assign(session, { secure: entry.secure, network: entry.network });
     Object.assign(session, { server: entry.server, goneAt: Infinity });
-    session.address = entry.address;
+    session.address = entry.address ?? "";
     session.rooms.clear();
     for (const [room, since] of rooms) session.rooms.set(room, since);
     this.#hold(session);

@@ -254,7 +254,8 @@ export class ResumableSessionTable {
     const { token, since, network, secure, server } = entry;
     this.#insert.run(
       ...[key, device, token, since, rooms, network, Number(secure), server],
-      ...[entry.at, entry.address, entry.client],
+      // Entries of earlier versions do not have them.
+      ...[entry.at ?? 0, entry.address ?? "", entry.client ?? ""],
     );
     return device;
   }
@@ -274,7 +275,9 @@ export class ResumableSessionTable {
   ): Map<string, number> | undefined {
     const row = this.#one.get(key, token);
     if (!row) return undefined;
-    this.#update.run(network, Number(secure), server, address, key, token);
+    this.#update.run(
+      ...[network, Number(secure), server, address ?? "", key, token],
+    );
     const rooms = this.#roomsOf(row);
     if (joined.length + left.length === 0) return rooms;
     for (const other of this.#of.all(key)) { // with all its devices
