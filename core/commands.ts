@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { lookAlike } from "../protocol.ts";
+import { lookAlike, targetKind } from "../protocol.ts";
 import { type CommandClient, roomNamed } from "./command_client.ts";
 import { rowsOf, textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
@@ -60,6 +60,20 @@ function member(
     const run: RunCommand<CommandClient> = PRIVATE_COMMANDS[name];
     const result = await run(client, rest);
     return result === "usage" ? result : undefined;
+  };
+}
+
+/** Reads what follows `/history`: undefined if it does not fit. */
+export function readHistory(
+  rest: string,
+): { user?: string; most?: number } | undefined {
+  const typed = /^(?:@([^\s:]+):?(?=\s|$)\s*)?([1-9]\d{0,4})?$/.exec(rest);
+  if (!typed) return undefined;
+  const [, user, most] = typed;
+  if (user !== undefined && targetKind(user) !== "user") return undefined;
+  return {
+    ...user === undefined ? {} : { user },
+    ...most === undefined ? {} : { most: Number(most) },
   };
 }
 

@@ -244,7 +244,7 @@ export class ChatSession implements Owner {
    */
   async resume(connection: Connection): Promise<void> {
     const [before, journal] = [this.#token, this.#journal];
-    const { owned, way } = this.signIn;
+    const { code, owned, way } = this.signIn;
     const after = Math.max(this.order.last, this.#replayedTo);
     const registered = await register(connection, this.signIn, {
       ...{ name: this.me, token: before, journal, after },
@@ -258,7 +258,8 @@ export class ChatSession implements Owner {
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
-    const isOwner = way === "login" && this.signIn.owned;
+    const isOwner = (way === "login" || code !== undefined) &&
+      this.signIn.owned; // with a code, of an account that was there before
     if (before === undefined) {
       if (!isOwner) this.#absences.add({ after: 0, upTo: lastId });
       // Stored messages come before PONG. After this, they count as received.

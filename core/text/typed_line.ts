@@ -107,7 +107,6 @@ export const COMMANDS = {
   history: {
     usage: "[@NAME] [NUMBER]",
     help: "Show older messages here, or those with a user",
-    terminalOnly: "Scroll up to see older messages.",
   },
   ignore: {
     usage: "[NAME]",

@@ -22,7 +22,7 @@ import { forget, recall, remember } from "../model/storage.ts";
 import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
 import type { Form, Goal } from "./form.ts";
-import { MessageList, nameOf } from "./messages.ts";
+import { labelParts, MessageList, nameOf } from "./messages.ts";
 import {
   canAskToNotify,
   closeNotification,
@@ -395,7 +395,9 @@ export class ChatPage {
       all: "connected now",
       user: gone ? "private, away" : "private",
     };
-    byId("title").textContent = name;
+    byId("title").replaceChildren(
+      ...kind === "user" ? labelParts(name, target) : [name],
+    );
     const isPrivate = kind === "room" && isPrivateName(target);
     byId("title").classList.toggle("locked", isPrivate);
     byId("subtitle").textContent = kind === "room"

@@ -13,7 +13,7 @@ import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, colour, nameOf } from "./messages.ts";
+import { avatar, colour, labelParts, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
@@ -207,7 +207,8 @@ class Item {
   /** @param person The user whose row it is, if it is a user's. */
   constructor(name: string, choose: () => void, person?: string) {
     const looks = { className: "name", dir: "auto", title: name }; // may be cut
-    const label = make("span", looks, name);
+    const shown = person === undefined ? [name] : labelParts(name, person);
+    const label = make("span", looks, ...shown);
     const parts = person === undefined ? [label] : [avatar(person), label];
     this.#button = make(
       "button",
@@ -274,7 +275,9 @@ export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
   picture.textContent = sanitizeName(chat.me).slice(0, 1);
   colour(picture, chat.me);
-  byId("me").textContent = byId("me").title = chat.nicks.labelOf(chat.me);
+  const me = byId("me");
+  me.title = chat.nicks.labelOf(chat.me);
+  me.replaceChildren(...labelParts(me.title, chat.me));
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.isModerator
