@@ -6,7 +6,7 @@
  */
 import { lookAlike, targetKind } from "../protocol.ts";
 import { type CommandClient, roomNamed } from "./command_client.ts";
-import { rowsOf, textOf } from "./frames.ts";
+import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
 import { awayLines } from "./rooms/private_rooms.ts";
 import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
@@ -75,25 +75,6 @@ export function readHistory(
     ...user === undefined ? {} : { user },
     ...most === undefined ? {} : { most: Number(most) },
   };
-}
-
-/** The devices of an account, as lines of the server have them. */
-function deviceLines(rows: readonly [string, string][]): string[] {
-  return [
-    `Connected devices of your account: ${rows.length}`,
-    ...rows.map(([number, rest]) => {
-      const [since = "", address = "", state = "", ...client] = rest.split(" ");
-      const at = new Date(since);
-      const words = [
-        `  ${number}`,
-        Number.isNaN(at.getTime()) ? "" : `since ${at.toLocaleString()}`,
-        `at ${address}`,
-        client.join(" "),
-        state === "this" ? "(this one)" : state === "lost" ? "(away)" : "",
-      ];
-      return sanitize(words.filter((word) => word !== "").join("  "));
-    }),
-  ];
 }
 
 /** The commands that both clients run alike. */
@@ -178,11 +159,8 @@ export const SHARED_COMMANDS = {
   say: moderate("say"),
   forget: moderate("forget"),
   async devices(client, rest): Promise<void | "usage"> {
-    const [, number] = /^(?:end +#?(\d{1,2}))?$/.exec(rest) ?? [];
-    if (rest !== "" && number === undefined) return "usage";
-    const words = number === undefined ? [] : ["end", number];
-    const answer = await client.server.request("DEVICES", words);
-    client.answer(deviceLines(rowsOf(answer)));
+    const { runDevices } = await import("./session/devices_command.ts");
+    return await runDevices(client, rest);
   },
   async ping(client) {
     const start = performance.now();

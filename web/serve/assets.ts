@@ -41,6 +41,9 @@ import privateCommands from "../../core/rooms/private_commands.ts" with {
 import privateRooms from "../../core/rooms/private_rooms.ts" with {
   type: "text",
 };
+import devicesCommand from "../../core/session/devices_command.ts" with {
+  type: "text",
+};
 import rejoin from "../../core/session/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/session/resumable.ts" with { type: "text" };
@@ -168,6 +171,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
+  ...inFolder("/core/session", "ts", { devices_command: devicesCommand }),
   ...inFolder("/core/session", "ts", { read_marks: readMarks }),
   ...inFolder("/core/session", "ts", { rejoin, resumable }),
   ...inFolder("/core/text", "ts", {
