@@ -16,6 +16,7 @@ import { type ShareLimits, Shares } from "../chat/shares.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import {
   type Beginning,
+  besideOf,
   changeRooms,
   endedByDevice,
   freeDevice,
@@ -111,7 +112,7 @@ export class ResumableSessions implements SessionKeeper {
       server: entry.server,
       key: name.toLowerCase(),
       device,
-      rooms: new Map(isBeside && entry.isIn ? others[0]?.rooms : []),
+      rooms: new Map(entry.isIn ? besideOf(others, entry.isIn)?.rooms : []),
       connection: undefined,
       host: undefined,
       goneAt: Infinity,
@@ -370,7 +371,7 @@ export class ResumableSessions implements SessionKeeper {
     const sessions = this.all(name);
     const lost = sessions.filter(({ goneAt }) => goneAt < Infinity)
       .sort((a, b) => a.goneAt - b.goneAt);
-    const isIn = lost.length < sessions.length || undefined;
+    const isIn = sessions.find(({ goneAt }) => goneAt === Infinity)?.token;
     const isFull = sessions.length >= MAX_DEVICES;
     return { isBeside: true, isIn, gone: isFull ? lost[0]?.token : undefined };
   }

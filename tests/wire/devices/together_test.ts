@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { logIn, request, signedUp } from "../../tools/account_tools.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
+import { tempFolder } from "../../tools/temp.ts";
 
 /** One more device of the account. */
 async function device(port: number, name: string, headers = "") {
@@ -229,5 +230,37 @@ Deno.test("a kick, a ban and a deleted account end all devices; a mute is for al
   await server.console.run("kick alice");
   for (const one of [first, second]) {
     assertMatch(await one.rest(), /^ERROR 117 Removed\n/);
+  }
+});
+
+Deno.test("a new device is in the rooms of those that are connected, not of one that was lost", async () => {
+  using folder = tempFolder();
+  for (const db of [undefined, `${folder.path}/chat.db`]) {
+    await using server = startTestServer(db ? { db } : {});
+    const lost = await signedUp(server.port, "alice");
+    await lost.ask("JOIN #old\n\n");
+    lost.close();
+    await server.logged("alice disconnected");
+    using second = (await device(server.port, "alice")).client;
+    await second.ask("JOIN #new\n\n");
+    const third = await device(server.port, "alice");
+    await third.client.next("NOTICE joined\nRoom: #new\n");
+    third.client.close();
+    using bob = await RawClient.enter(server.port, "bob", "#old", "#new");
+    for (const room of ["#old", "#new"]) {
+      await bob.say(room, "hello");
+      await bob.next("SENT");
+    }
+
+    const token = `Token: ${third.token}\nAfter: 0\n`;
+    using back = (await device(server.port, "alice", token)).client;
+
+    const got = [];
+    await back.send("PING\n\n");
+    for (let frame = ""; !frame.startsWith("PONG"); got.push(frame)) {
+      frame = await back.frame();
+    }
+    const forwards = got.filter((frame) => frame.startsWith("FORWARD"));
+    assertEquals(forwards.map((one) => headerOf(one, "To")), ["#new"]);
   }
 });
