@@ -279,19 +279,19 @@ export class ChatSession implements Owner {
     }
     const hasRooms = this.rooms.length > 0;
     for (const room of this.rooms) room.followed = false;
-    await rejoin(connection, this.rooms, {
-      isOwner: this.signIn.owned,
-      expelled: (room, error) => {
-        this.view.expelled(room, error); // which may have been the current one
-        this.rooms = this.rooms.filter((one) => one !== room);
-      },
-    });
+    const expelled = (room: JoinedRoom, error: ChatError) => {
+      this.view.expelled(room, error); // which may have been the current one
+      this.rooms = this.rooms.filter((one) => one !== room);
+    };
+    const refusal = { isOwner: this.signIn.owned, expelled };
+    await rejoin(connection, this.rooms, refusal);
     // It came before any answer to a JOIN; without one, it may be on its way.
     if (known && hasRooms) this.#replayedTo = lastId;
     await catchUp(connection, this.rooms, {
       ...{ last: this.order.last, upTo: lastId },
       take: (frame) => this.#takeMissed(frame),
       missedMore: (room) => this.view.missedMore(room),
+      expelled,
     });
   }
 
@@ -465,7 +465,7 @@ export class ChatSession implements Owner {
       known.settings = settings;
       return this.view.joined(known, frame, true);
     }
-    const room = { name, since, settings };
+    const room = { name, since: known?.since ?? since, settings };
     this.rooms = [...this.rooms.filter((one) => one !== known), room];
     this.view.joined(room, frame, false);
   }
