@@ -368,7 +368,9 @@ export class ChatPage {
       kind === "room"
     );
     const [first = DEFAULT_ROOM, ...others] = rooms.map(({ target }) => target);
-    await chat.join(first, { quietly: rooms.length > 0 });
+    // Rooms of another device are there too, but none of them is shown yet.
+    const isRestored = this.#last !== undefined && rooms.length > 0;
+    await chat.join(first, { quietly: isRestored });
     this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
