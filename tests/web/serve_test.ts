@@ -35,7 +35,7 @@ const MAX_PAGE_BYTES = 75_000; // 75 KB
  * The same for files that it loads when its user does something, or its server tells
  * of others.
  */
-const MAX_LATER_BYTES = 8_500;
+const MAX_LATER_BYTES = 13_000;
 
 /** The page of a server, without the server. */
 async function withPage(

@@ -6,7 +6,7 @@
  */
 import { roomNamed } from "../../../core/command_client.ts";
 import { readHistory, SHARED_COMMANDS } from "../../../core/commands.ts";
-import { readJoin } from "../../../core/private_rooms.ts";
+import { readJoin } from "../../../core/rooms/private_rooms.ts";
 import {
   type Command,
   COMMANDS,

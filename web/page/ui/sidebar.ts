@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { sanitizeName } from "../../../core/text/sanitize.ts";
+import { maySet } from "../../../core/rooms/room_settings.ts";
+import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import { isPrivateName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
@@ -27,6 +28,10 @@ const ACTIONS = [
 
 /** A button, and the command that it types for a user. */
 type Action = readonly [label: string, line: string];
+
+/** The button of those who may set a quiet room, and what it types. */
+const VOICE: Action = ["Give voice", "voice NAME"];
+const NO_VOICE: Action = ["Take voice", "voice NAME off"];
 
 /** What the owner of a private room can do about a member. */
 const OF_OWNER: readonly Action[] = [
@@ -88,16 +93,20 @@ export class Sidebar {
     );
     const others = rooms.filter(({ name }) => !mine.has(lookAlike(name)));
     byId("others-heading").hidden = others.length === 0;
-    list(byId("others"), others, ({ name, members }) => {
+    list(byId("others"), others, ({ name, members, topic }) => {
       const join = () => this.#chat.join(name);
       const item = this.#item(`other ${name}`, sanitizeName(name), join);
       item.setInside(members, isPrivateName(name));
+      item.row.title = sanitize(topic);
       return item.row;
     });
   }
 
   #drawPeople(): void {
-    const { current, me, nicks } = this.#chat;
+    const { current, isModerator: mayAll, me, nicks, settings } = this.#chat;
+    const quiet = settings?.quiet ? settings : undefined;
+    const givesVoice = quiet &&
+      maySet(quiet, { name: me, isModerator: mayAll });
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
@@ -109,15 +118,20 @@ export class Sidebar {
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
       const shown = nicks.labelOf(name) + (name === me ? " (you)" : "");
-      const moderates = this.#chat.isModerator && !isModerator && name !== me;
+      const moderates = mayAll && !isModerator && name !== me;
+      const hasVoice = quiet?.voices.includes(name) ?? false;
+      const mayVoice = givesVoice && !isModerator && name !== me &&
+        name !== quiet.owner;
       const actions = [
+        ...mayVoice ? [hasVoice ? NO_VOICE : VOICE] : [],
         ...name === me ? [] : this.#memberships(name),
         ...moderates ? ACTIONS : [],
       ];
-      const key = `person ${shown} ${isModerator} ${actions.join()}`;
+      const role = isModerator ? "moderator" : hasVoice ? "voice" : "";
+      const key = `person ${shown} ${role} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
-      if (isModerator) item.setInside("moderator");
+      if (role) item.setInside(role);
       if (actions.length > 0) {
         item.add(() => this.#actions(name, moderates, actions));
       }
