@@ -1,6 +1,6 @@
 /** Several devices of one account on the wire: what each of them is sent. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { logIn, request, signedUp } from "../../tools/account_tools.ts";
+import { begin, logIn, request, signedUp } from "../../tools/account_tools.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
@@ -263,4 +263,24 @@ Deno.test("a new device is in the rooms of those that are connected, not of one 
     const forwards = got.filter((frame) => frame.startsWith("FORWARD"));
     assertEquals(forwards.map((one) => headerOf(one, "To")), ["#new"]);
   }
+});
+
+Deno.test("the mute of an address is for a user of whom any device is there", async () => {
+  await using server = startTestServer();
+  using first = await signedUp(server.port, "alice");
+  using second = await RawClient.connect(server.port, "127.0.0.3");
+  const { prove } = await begin(second, "alice");
+  assertMatch(await second.ask(prove), /^REGISTERED alice\n/);
+  const isMuted = async () => {
+    const answer = await first.ask(request("SEND nobody", "hello"));
+    return answer.startsWith("ERROR 120 ");
+  };
+
+  await server.console.run("mute 127.0.0.2");
+  assertEquals(await isMuted(), false);
+  await server.console.run("mute 127.0.0.3");
+  assertEquals(await isMuted(), true);
+  assertEquals(await isMuted(), true);
+  await server.console.run("unmute 127.0.0.3");
+  assertEquals(await isMuted(), false);
 });
