@@ -131,7 +131,7 @@ Deno.test("the help has every command of the client that asks, and no other", ()
   ];
   const ofWeb = [
     ...["help", "join", "leave", "topic", "quiet", "voice"],
-    ...["rooms", "list", "who", "msg", "reply"],
+    ...["rooms", "list", "who", "msg", "reply", "history"],
     ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
     ...["signup", "devices", "password", "unregister", "ping"],
   ];

@@ -117,7 +117,8 @@ Deno.test("of a thousand wrong lines twenty are named, and the chat goes on", as
   assertEquals(told[1], "1000 lines are wrong, and nothing was made of them:");
   assertEquals(told.length, 2 + MAX_WRONG + 1);
   assertEquals(told.at(-1), "  and 980 more");
-  assertEquals(answered > 5, true, "while accounts were made");
+  // The answer to the first one came before all of them were made.
+  assertEquals(answered > 1, true, "while accounts were made");
 });
 
 Deno.test("a list that cannot be used makes nothing, and says why", async () => {
