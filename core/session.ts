@@ -472,10 +472,11 @@ export class ChatSession implements Owner {
 
   /** Another device has joined a room, or left it. @returns Whether it has. */
   #follow(frame: Frame, { kind, room: name }: Presence): boolean {
-    const user = header(frame, "user") ?? "";
-    if (name === "" || lookAlike(user) !== lookAlike(this.me)) return false;
+    const user = lookAlike(header(frame, "user") ?? "");
+    if (name === "" || user !== lookAlike(this.me)) return false;
     const known = this.find(name);
-    const since = Math.max(numberOf(frame, "last-id") ?? 0, this.order.last);
+    const last = Math.max(this.#startedAfter ?? 0, this.order.last);
+    const since = Math.max(numberOf(frame, "last-id") ?? 0, last);
     const room = known ??
       { name, since, followed: true, settings: NO_SETTINGS };
     if (kind === "joined" && !known) this.rooms = [room, ...this.rooms];
@@ -488,8 +489,7 @@ export class ChatSession implements Owner {
 
   #left(frame: Frame): void {
     const name = frame.args[0] ?? "";
-    const known = this.find(name);
-    this.rooms = this.rooms.filter((one) => one !== known);
+    this.rooms = this.rooms.filter((one) => one !== this.find(name));
     this.nicks.left(name);
     this.view.left?.(name, timeOf(frame));
   }

@@ -284,3 +284,26 @@ Deno.test("the mute of an address is for a user of whom any device is there", as
   await server.console.run("unmute 127.0.0.3");
   assertEquals(await isMuted(), false);
 });
+
+Deno.test("a device is told since when its own session is in a room, also if the others were away", async () => {
+  await using server = startTestServer();
+  using first = await signedUp(server.port, "alice");
+  const { client: second, token } = await device(server.port, "alice");
+  second.close();
+  await server.logged("alice disconnected");
+  using bob = await RawClient.enter(server.port, "bob", "#lab");
+  await first.ask("JOIN #lab\n\n");
+  first.close();
+  await server.logged("alice disconnected");
+  await bob.say("#lab", "to nobody");
+  await bob.next("SENT");
+  const { client: third } = await device(server.port, "alice");
+  using _third = third;
+  await third.ask("JOIN #lab\n\n");
+
+  const headers = `Token: ${token}\nAfter: 0\n`;
+  using back = (await device(server.port, "alice", headers)).client;
+
+  assertMatch(await back.frame(), /^NOTICE joined\n[^]*\nLast-id: 0\n/);
+  assertMatch(await back.frame(), /^FORWARD bob\n[^]*to nobody$/);
+});
