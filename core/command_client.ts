@@ -5,6 +5,7 @@
  */
 import { DEFAULT_ROOM, isRoomName } from "../protocol.ts";
 import type { Requester } from "./net/connection.ts";
+import type { RoomSettings } from "./rooms/room_settings.ts";
 import type { Nicks } from "./text/nicks.ts";
 
 /** What a command needs of a client. */
@@ -13,6 +14,10 @@ export interface CommandClient {
   readonly server: Requester;
   /** The room that messages go to, with `#`; undefined in none. */
   readonly room: string | undefined;
+  /** What is set of that room. */
+  readonly settings: RoomSettings | undefined;
+  /** Our name. */
+  readonly me: string;
   /** Whether it is the web client, which has fewer commands. */
   readonly isWeb: boolean;
   /** Whether we are a moderator, who has more commands. */

@@ -4,16 +4,15 @@
  *
  * @module
  */
-import { lookAlike } from "../protocol.ts";
+import { lookAlike, targetKind } from "../protocol.ts";
 import { type CommandClient, roomNamed } from "./command_client.ts";
-import { rowsOf, textOf } from "./frames.ts";
+import { textOf } from "./frames.ts";
 import type { Requester } from "./net/connection.ts";
-import { awayLines, PRIVATE_COMMANDS } from "./private_rooms.ts";
+import { awayLines } from "./rooms/private_rooms.ts";
 import { isAway, listMembers, listPeople, listRooms } from "./requests.ts";
 import { sanitize } from "./text/sanitize.ts";
 import {
   type CommandName,
-  helpLines,
   type ModeratorCommandName,
   readPrivate,
   type RunCommand,
@@ -42,28 +41,46 @@ function moderate(name: ModeratorCommandName): RunCommand<CommandClient> {
   };
 }
 
-/** The devices of an account, as lines of the server have them. */
-function deviceLines(rows: readonly [string, string][]): string[] {
-  return [
-    `Connected devices of your account: ${rows.length}`,
-    ...rows.map(([number, rest]) => {
-      const [since = "", address = "", state = "", ...client] = rest.split(" ");
-      const at = new Date(since);
-      const words = [
-        `  ${number}`,
-        Number.isNaN(at.getTime()) ? "" : `since ${at.toLocaleString()}`,
-        `at ${address}`,
-        client.join(" "),
-        state === "this" ? "(this one)" : state === "lost" ? "(away)" : "",
-      ];
-      return sanitize(words.filter((word) => word !== "").join("  "));
-    }),
-  ];
+/** A command about the settings of a room, which is loaded with the first one. */
+function setting(
+  name: "topic" | "quiet" | "voice",
+): RunCommand<CommandClient> {
+  return async (client, rest) => {
+    const { SETTING_COMMANDS } = await import("./rooms/settings_text.ts");
+    return await SETTING_COMMANDS[name](client, rest);
+  };
+}
+
+/** The same for a private room. */
+function member(
+  name: "invite" | "remove" | "owner" | "close",
+): RunCommand<CommandClient> {
+  return async (client, rest) => {
+    const { PRIVATE_COMMANDS } = await import("./rooms/private_commands.ts");
+    const run: RunCommand<CommandClient> = PRIVATE_COMMANDS[name];
+    const result = await run(client, rest);
+    return result === "usage" ? result : undefined;
+  };
+}
+
+/** Reads what follows `/history`: undefined if it does not fit. */
+export function readHistory(
+  rest: string,
+): { user?: string; most?: number } | undefined {
+  const typed = /^(?:@([^\s:]+):?(?=\s|$)\s*)?([1-9]\d{0,4})?$/.exec(rest);
+  if (!typed) return undefined;
+  const [, user, most] = typed;
+  if (user !== undefined && targetKind(user) !== "user") return undefined;
+  return {
+    ...user === undefined ? {} : { user },
+    ...most === undefined ? {} : { most: Number(most) },
+  };
 }
 
 /** The commands that both clients run alike. */
 export const SHARED_COMMANDS = {
-  help(client, rest) {
+  async help(client, rest) {
+    const { helpLines } = await import("./text/help.ts");
     const { isModerator: moderator, isWeb: web } = client;
     client.answer(helpLines(rest, { web, moderator }));
   },
@@ -97,11 +114,17 @@ export const SHARED_COMMANDS = {
       ...awayLines(all),
     ]);
   },
-  ...PRIVATE_COMMANDS,
+  invite: member("invite"),
+  remove: member("remove"),
+  owner: member("owner"),
+  close: member("close"),
   msg(client, rest) {
     const read = readPrivate(rest);
     return read ? client.sendTo(read.to, read.text) : "usage";
   },
+  topic: setting("topic"),
+  quiet: setting("quiet"),
+  voice: setting("voice"),
   /** With a receiver, {@linkcode withReceiver} has made it another command. */
   reply(client, rest): void | "usage" {
     if (rest === "") return "usage";
@@ -136,11 +159,8 @@ export const SHARED_COMMANDS = {
   say: moderate("say"),
   forget: moderate("forget"),
   async devices(client, rest): Promise<void | "usage"> {
-    const [, number] = /^(?:end +#?(\d{1,2}))?$/.exec(rest) ?? [];
-    if (rest !== "" && number === undefined) return "usage";
-    const words = number === undefined ? [] : ["end", number];
-    const answer = await client.server.request("DEVICES", words);
-    client.answer(deviceLines(rowsOf(answer)));
+    const { runDevices } = await import("./session/devices_command.ts");
+    return await runDevices(client, rest);
   },
   async ping(client) {
     const start = performance.now();

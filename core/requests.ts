@@ -22,12 +22,22 @@ export interface Person {
   readonly details: readonly string[];
 }
 
-/** Requests the list of rooms: names with `#`, and how many users are in each. */
-export async function listRooms(
-  server: Requester,
-): Promise<{ name: string; members: number }[]> {
-  return rowsOf(await server.request("ROOMS"))
-    .map(([name, members]) => ({ name, members: parseInt(members) || 0 }));
+/** A room, as a line of ROOMS has it. */
+export interface ListedRoom {
+  /** With `#`. */
+  readonly name: string;
+  /** How many users are in it. */
+  readonly members: number;
+  /** The beginning of its topic; empty if it has none. */
+  readonly topic: string;
+}
+
+/** Requests the list of rooms. */
+export async function listRooms(server: Requester): Promise<ListedRoom[]> {
+  return rowsOf(await server.request("ROOMS")).map(([name, details]) => {
+    const [words = "", ...topic] = details.split(" : ");
+    return { name, members: parseInt(words) || 0, topic: topic.join(" : ") };
+  });
 }
 
 /** Requests the list of users in `room`; of all users for `ALL`. */

@@ -18,7 +18,6 @@ import {
   type ChatError,
   type Frame,
   header,
-  isPrivateName,
   lookAlike,
   MAX_BODY_BYTES,
 } from "../protocol.ts";
@@ -34,7 +33,13 @@ import {
   textOf,
   timeOf,
 } from "./frames.ts";
-import { isOver, type RoomNews, roomNewsOf } from "./private_rooms.ts";
+import {
+  answersWith,
+  Invitations,
+  isOver,
+  type RoomNews,
+  roomNewsOf,
+} from "./rooms/private_rooms.ts";
 import { retryAfterMs } from "./net/backoff.ts";
 import type { Connection, Event, Request } from "./net/connection.ts";
 import { errorOf, timeText } from "./net/connection_error.ts";
@@ -46,6 +51,13 @@ import { ReadMarks } from "./session/read_marks.ts";
 import { catchUp, register, rejoin } from "./session/rejoin.ts";
 import { history, type HistoryRange } from "./requests.ts";
 import { Absences, type Resumable } from "./session/resumable.ts";
+import {
+  NO_SETTINGS,
+  settingsAfter,
+  type SettingsChange,
+  settingsChangeOf,
+  settingsOf,
+} from "./rooms/room_settings.ts";
 import type { JoinedRoom, SessionView } from "./session_view.ts";
 import type { SignIn } from "./sign_in.ts";
 import { slowedText } from "./text/sentences.ts";
@@ -77,7 +89,7 @@ export class ChatSession implements Owner {
   #forgotten = false; // the session, by the server, since the loss
   readonly #absences: Absences; // when another guest could have our name
   #lost = false; // and not registered again yet
-  readonly #invitations = new Set<string>(); // that were told
+  readonly #invitations = new Invitations();
   #stopped: Error | undefined; // the server has said that it stops
   readonly #reads = new ReadMarks((target, id) => {
     if (!this.signIn.owned || !this.server.registered) return;
@@ -232,7 +244,7 @@ export class ChatSession implements Owner {
    */
   async resume(connection: Connection): Promise<void> {
     const [before, journal] = [this.#token, this.#journal];
-    const { owned, way } = this.signIn;
+    const { code, owned, way } = this.signIn;
     const after = Math.max(this.order.last, this.#replayedTo);
     const registered = await register(connection, this.signIn, {
       ...{ name: this.me, token: before, journal, after },
@@ -246,7 +258,8 @@ export class ChatSession implements Owner {
     this.maxBodyBytes = numberOf(registered, "max-body") || MAX_BODY_BYTES;
     if (owned && !this.signIn.owned) this.view.accountLost();
     const lastId = numberOf(registered, "last-id") ?? 0;
-    const isOwner = way === "login" && this.signIn.owned;
+    const isOwner = (way === "login" || code !== undefined) &&
+      this.signIn.owned; // with a code, of an account that was there before
     if (before === undefined) {
       if (!isOwner) this.#absences.add({ after: 0, upTo: lastId });
       // Stored messages come before PONG. After this, they count as received.
@@ -266,19 +279,19 @@ export class ChatSession implements Owner {
     }
     const hasRooms = this.rooms.length > 0;
     for (const room of this.rooms) room.followed = false;
-    await rejoin(connection, this.rooms, {
-      isOwner: this.signIn.owned,
-      expelled: (room, error) => {
-        this.view.expelled(room, error); // which may have been the current one
-        this.rooms = this.rooms.filter((one) => one !== room);
-      },
-    });
+    const expelled = (room: JoinedRoom, error: ChatError) => {
+      this.view.expelled(room, error); // which may have been the current one
+      this.rooms = this.rooms.filter((one) => one !== room);
+    };
+    const refusal = { isOwner: this.signIn.owned, expelled };
+    await rejoin(connection, this.rooms, refusal);
     // It came before any answer to a JOIN; without one, it may be on its way.
     if (known && hasRooms) this.#replayedTo = lastId;
     await catchUp(connection, this.rooms, {
       ...{ last: this.order.last, upTo: lastId },
       take: (frame) => this.#takeMissed(frame),
       missedMore: (room) => this.view.missedMore(room),
+      expelled,
     });
   }
 
@@ -397,10 +410,9 @@ export class ChatSession implements Owner {
     const [kind] = frame.args;
     if (kind === "server") return this.view.notice(textOf(frame));
     if (kind === "set") return this.#set(frame);
-    if (kind === "read") return this.#readElsewhere(frame);
+    if (kind === "read") return this.#reads.takeNotice(frame, this.view);
     if (kind === "nick") {
-      for (const change of this.nicks.changed(frame)) this.view.nick?.(change);
-      return;
+      return this.nicks.changed(frame).forEach((one) => this.view.nick?.(one));
     }
     const news = roomNewsOf(frame, this.me);
     if (news) return this.#roomNews(news);
@@ -410,14 +422,13 @@ export class ChatSession implements Owner {
     this.server.leave(seconds * 1_000);
   }
 
-  /** An invitation is told once, though the server repeats it. */
   #roomNews(news: RoomNews): void {
-    const { kind, isMe, room } = news;
+    const { kind, room } = news;
+    if (!this.#invitations.isNew(news)) return;
     const known = this.find(room);
-    if (kind === "invited" && isMe) {
-      if (this.#invitations.has(room)) return;
-      this.#invitations.add(room);
-    } else if (isOver(news)) this.#invitations.delete(room);
+    if (known && kind === "owner") {
+      known.settings = { ...known.settings, owner: news.user };
+    }
     this.view.roomNews?.(news); // which may be of the current room
     if (!isOver(news)) return;
     this.rooms = this.rooms.filter((one) => one !== known);
@@ -426,36 +437,48 @@ export class ChatSession implements Owner {
 
   /** Something has changed: a user's role, or the list of the other servers. */
   #set(frame: Frame): void {
-    if (header(frame, "room") !== undefined) return;
+    const settings = settingsChangeOf(frame);
+    if (settings) return this.#setRoom(settings);
     const change = roleOf(frame, this.me);
     if (!change) return void this.server.tell(frame);
     if (change.isMe) this.isModerator = change.isModerator;
     this.view.role?.(change);
   }
 
+  #setRoom(change: SettingsChange): void {
+    const room = this.find(change.room);
+    if (!room) return;
+    room.settings = settingsAfter(room.settings, change);
+    this.view.settings?.(room, change);
+  }
+
   #joined(frame: Frame, request?: Request): void {
     const name = frame.args[0] ?? "";
     // Or each reconnect, which joins all rooms again, could double them.
     const asked = request?.args[0] ?? name;
-    const isMade = isPrivateName(name) && !isPrivateName(asked);
-    const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
-    if (lookAlike(meant) !== lookAlike(asked)) return;
+    if (!answersWith(name, asked)) return;
     this.nicks.joined(name);
     const since = numberOf(frame, "last-id") ?? this.order.last;
+    const settings = settingsOf(frame);
     const known = this.find(name);
-    if (known && !known.followed) return this.view.joined(known, frame, true);
-    const room = { name, since };
+    if (known && !known.followed) {
+      known.settings = settings;
+      return this.view.joined(known, frame, true);
+    }
+    const room = { name, since: known?.since ?? since, settings };
     this.rooms = [...this.rooms.filter((one) => one !== known), room];
     this.view.joined(room, frame, false);
   }
 
   /** Another device has joined a room, or left it. @returns Whether it has. */
   #follow(frame: Frame, { kind, room: name }: Presence): boolean {
-    const user = header(frame, "user") ?? "";
-    if (name === "" || lookAlike(user) !== lookAlike(this.me)) return false;
+    const user = lookAlike(header(frame, "user") ?? "");
+    if (name === "" || user !== lookAlike(this.me)) return false;
     const known = this.find(name);
-    const since = Math.max(numberOf(frame, "last-id") ?? 0, this.order.last);
-    const room = known ?? { name, since, followed: true };
+    const last = Math.max(this.#startedAfter ?? 0, this.order.last);
+    const since = Math.max(numberOf(frame, "last-id") ?? 0, last);
+    const room = known ??
+      { name, since, followed: true, settings: NO_SETTINGS };
     if (kind === "joined" && !known) this.rooms = [room, ...this.rooms];
     else if (kind === "left" && known) {
       this.rooms = this.rooms.filter((one) => one !== known);
@@ -464,17 +487,9 @@ export class ChatSession implements Owner {
     return true;
   }
 
-  #readElsewhere(frame: Frame): void {
-    const [target, id] = [header(frame, "to"), numberOf(frame, "id")];
-    if (target === undefined || id === undefined) return;
-    this.#reads.seenElsewhere(target, id);
-    this.view.read?.(target, id);
-  }
-
   #left(frame: Frame): void {
     const name = frame.args[0] ?? "";
-    const known = this.find(name);
-    this.rooms = this.rooms.filter((one) => one !== known);
+    this.rooms = this.rooms.filter((one) => one !== this.find(name));
     this.nicks.left(name);
     this.view.left?.(name, timeOf(frame));
   }

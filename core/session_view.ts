@@ -11,8 +11,9 @@ import type {
   Presence,
   RoleChange,
 } from "./frames.ts";
-import type { RoomNews } from "./private_rooms.ts";
+import type { RoomNews } from "./rooms/private_rooms.ts";
 import type { Request } from "./net/connection.ts";
+import type { RoomSettings, SettingsChange } from "./rooms/room_settings.ts";
 
 /** A room that we are in. */
 export interface JoinedRoom {
@@ -20,6 +21,8 @@ export interface JoinedRoom {
   readonly name: string;
   /** Newer messages are ours to get; older ones we have, or never will. */
   since: number;
+  /** What the server has told of it last. */
+  settings: RoomSettings;
   /** Another device of ours has joined it, and not we. */
   followed?: boolean;
 }
@@ -49,6 +52,8 @@ export interface SessionView {
   notice(text: string, at?: Date): void;
   /** A user is a moderator now, or none any more. */
   role?(change: RoleChange): void;
+  /** A room that we are in has other settings, which it has already. */
+  settings?(room: JoinedRoom, change: SettingsChange): void;
   /** A user has another display name, or none any more. */
   nick?(change: NickChange): void;
   /** Something has happened in a private room; we are still in it, if we were. */

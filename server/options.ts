@@ -13,6 +13,7 @@ import {
 import { EVERYWHERE } from "../platform/system.ts";
 import {
   ABOUT,
+  choice,
   count,
   duration,
   flag,
@@ -171,6 +172,10 @@ export const OPTIONS = {
         "can be given several times",
     ),
   ),
+  "all-by": choice(
+    ["all", "moderators"],
+    "Who can send to all users (`@ALL`)",
+  ),
   lockout: duration(
     DEFAULT_LOCKOUT_MS,
     "How long three wrong passwords lock an account: `90s`, `2h`, or " +
@@ -282,6 +287,7 @@ function optionsOf(values: Values<typeof OPTIONS>) {
     history: values.history,
     requireLogin: values["require-login"],
     moderators: values.moderator,
+    allBy: values["all-by"],
     lockoutMs: values.lockout,
     maxBodyBytes: values["max-body"],
     maxConnections: values["max-connections"],

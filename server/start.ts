@@ -281,7 +281,11 @@ async function loadSessions(
   }
   await cluster?.start(context, maxConnections);
   for (const name of await appoint(context)) {
-    log(`${name} has no account yet: the user who creates it is a moderator`);
+    const { reservedWord } = await import("./chat/names/reserved_names.ts");
+    const what = reservedWord(name) === undefined
+      ? " yet: the user who creates it is a moderator"
+      : ", and can have none: the name is reserved. Choose another name";
+    log(`${name} has no account${what}`);
   }
   setImmediate(() => context.accounts.loaded?.prepare()); // before the first chat
   const keepalive = new KeepaliveTimer(context);
@@ -384,9 +388,9 @@ function createHub(
       named: (name) => roomSettings.loaded?.of(name)?.room,
       isQuiet: (room) => roomSettings.loaded?.of(room)?.quiet ?? false,
       check: (user, room) => roomSettings.loaded?.check(user, room),
-      checkAll({ name, peer: { kind } }) {
-        const isFree = allBy === "all" ||
-          kind === "account" && moderators.loaded?.isModerator(name);
+      checkAll: allBy === "all" ? undefined : ({ name, peer: { kind } }) => {
+        const isFree = kind === "account" &&
+          moderators.loaded?.isModerator(name);
         if (!isFree) throw onlyModerators();
       },
       ended: (room) =>

@@ -9,7 +9,7 @@
  * @module
  */
 import { ChatError, lookAlike, targetKind } from "../../protocol.ts";
-import { SHARED_COMMANDS } from "../../core/commands.ts";
+import { readHistory, SHARED_COMMANDS } from "../../core/commands.ts";
 import {
   accountCreated,
   accountDeleted,
@@ -210,11 +210,8 @@ const RUN = {
 } as const satisfies Readonly<Record<CommandName, RunCommand<Session>>>;
 
 function history(session: Session, rest: string): Promise<void> | "usage" {
-  const typed = /^(?:@([^\s:]+):?(?=\s|$)\s*)?([1-9]\d{0,4})?$/.exec(rest);
-  const [, user, most] = typed ?? [];
-  const isUser = user === undefined || targetKind(user) === "user";
-  if (!typed || !isUser) return "usage";
-  return session.history(most === undefined ? undefined : Number(most), user);
+  const typed = readHistory(rest);
+  return typed ? session.history(typed.most, typed.user) : "usage";
 }
 
 function ignore(session: Session, rest: string): void | "usage" {

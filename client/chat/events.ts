@@ -22,9 +22,11 @@ import {
   type RoomNews,
   roomNewsText,
   roomText,
-} from "../../core/private_rooms.ts";
+} from "../../core/rooms/private_rooms.ts";
 import { errorText } from "../../core/net/connection_error.ts";
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
+import type { SettingsChange } from "../../core/rooms/room_settings.ts";
+import { changeLines, settingsLines } from "../../core/rooms/settings_text.ts";
 import type { Nicks } from "../../core/text/nicks.ts";
 import type { JoinedRoom, SessionView } from "../../core/session_view.ts";
 import {
@@ -101,6 +103,7 @@ export class SessionEvents implements SessionView {
   #present = Promise.withResolvers<void>();
   #wasInRoom = false;
   readonly #repeated = new WeakSet<Request>(); // their answers may be incomplete
+  readonly #told = new WeakMap<JoinedRoom, string>(); // of its settings
   #lastEvent = { at: new Date(0), text: "" };
 
   /** Nothing has come yet. */
@@ -211,6 +214,11 @@ export class SessionEvents implements SessionView {
   }
 
   /** See {@linkcode SessionView}. */
+  settings(_room: JoinedRoom, change: SettingsChange): void {
+    this.#owner.noteAll(changeLines(change, this.#owner.name));
+  }
+
+  /** See {@linkcode SessionView}. */
   nick(change: NickChange): void {
     const { messages, name, nicks } = this.#owner;
     const { name: user } = change;
@@ -225,14 +233,18 @@ export class SessionEvents implements SessionView {
 
   /** See {@linkcode SessionView}. */
   joined(room: JoinedRoom, answer: Frame, again: boolean): void {
-    if (again) return;
     const owner = this.#owner;
+    const told = settingsLines(room.settings, owner);
+    if (again && told.join() !== this.#told.get(room)) owner.noteAll(told);
+    this.#told.set(room, told.join());
+    if (again) return;
     const members = header(answer, "members");
     const others = members ? ` (${members} here)` : "";
     this.#event(timeOf(answer), `you joined ${roomText(room.name)}${others}`);
     if (!this.#wasInRoom && !owner.refused) owner.note(COURSE_WORDS);
     this.#wasInRoom = true;
     owner.use(room);
+    owner.noteAll(told);
   }
 
   /** See {@linkcode SessionView}. */

@@ -19,9 +19,10 @@ import {
 import type { ReconnectingConnection } from "../../core/net/reconnecting.ts";
 import { type CommandClient, roomNamed } from "../../core/command_client.ts";
 import type { Nicks } from "../../core/text/nicks.ts";
-import { madeText, readJoin } from "../../core/private_rooms.ts";
+import { madeText, readJoin } from "../../core/rooms/private_rooms.ts";
 import { listRooms } from "../../core/requests.ts";
 import { ChatSession } from "../../core/session.ts";
+import type { RoomSettings } from "../../core/rooms/room_settings.ts";
 import type { JoinedRoom } from "../../core/session_view.ts";
 import { invalidRoom, tooLongText } from "../../core/text/sentences.ts";
 import { sanitizeName } from "../../core/text/sanitize.ts";
@@ -122,6 +123,16 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   /** Under which name we are known. */
   get name(): string {
     return this.chat.me;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get me(): string {
+    return this.name;
+  }
+
+  /** See {@linkcode CommandClient}. */
+  get settings(): RoomSettings | undefined {
+    return this.room ? this.chat.find(this.room)?.settings : undefined;
   }
 
   /** See {@linkcode CommandClient}. */
@@ -272,9 +283,10 @@ export class Session implements CommandClient, DirectOwner, EventsOwner {
   async showRooms(): Promise<void> {
     const rooms = await listRooms(this.server);
     this.note("Rooms, and how many users are in each:");
-    for (const { name, members } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
+    for (const { name, members, topic } of rooms.slice(0, MAX_ROOMS_SHOWN)) {
       const isPrivate = isPrivateName(name) ? ", \u{1f512} private" : "";
-      this.show({ kind: "room", name, members: `${members}${isPrivate}` });
+      const inside = `${members}${isPrivate}`;
+      this.show({ kind: "room", name, members: inside, topic });
     }
     const more = rooms.length - MAX_ROOMS_SHOWN;
     if (more > 0) this.note(`And ${more} more; Tab completes their names`);

@@ -33,7 +33,12 @@ export type Item =
   | Message
   | { readonly kind: "event"; readonly at: Date; readonly text: string }
   | { readonly kind: "note" | "error" | "echo"; readonly text: string }
-  | { readonly kind: "room"; readonly name: string; readonly members: string };
+  | {
+    readonly kind: "room";
+    readonly name: string;
+    readonly members: string;
+    readonly topic?: string;
+  };
 
 /** A message. */
 export interface Message {
@@ -116,7 +121,8 @@ export class View {
         return this.#painted(this.#lines("", item.text), DIM);
       case "room": {
         const name = sanitizeName(item.name.replace(/^#/, ""));
-        return sanitize(` * ${name} <${item.members}>`) + "\n";
+        const topic = item.topic ? `  ${item.topic}` : "";
+        return sanitize(` * ${name} <${item.members}>${topic}`) + "\n";
       }
     }
   }

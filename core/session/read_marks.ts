@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { lookAlike } from "../../protocol.ts";
+import { type Frame, header, lookAlike } from "../../protocol.ts";
+import { numberOf } from "../frames.ts";
+import type { SessionView } from "../session_view.ts";
 
 /** From the first message that is read until the server is told, in milliseconds. */
 export const TELL_AFTER_MS = 3_000;
@@ -28,9 +30,12 @@ export class ReadMarks {
     this.#timer ??= setTimeout(() => this.#tellAll(), TELL_AFTER_MS);
   }
 
-  /** The same on another device, which has told the server. */
-  seenElsewhere(target: string, id: number): void {
+  /** Takes a `NOTICE read`: the same on another device, which has told the server. */
+  takeNotice(notice: Frame, view: Pick<SessionView, "read">): void {
+    const [target, id] = [header(notice, "to"), numberOf(notice, "id")];
+    if (target === undefined || id === undefined) return;
     if (this.#raise(target, id)) this.#due.delete(target);
+    view.read?.(target, id);
   }
 
   /** Tells nothing any more. */

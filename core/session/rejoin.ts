@@ -74,16 +74,24 @@ export async function rejoin(
   },
 ): Promise<void> {
   const headers = isOwner ? { Again: "yes" } : {};
-  await Promise.all(rooms.map(async (room) => {
-    try {
-      await connection.request("JOIN", [room.name], headers);
-    } catch (error) {
-      if (!(error instanceof ChatError) || PASSING.has(error.code)) {
-        throw error;
-      }
-      expelled(room, error);
-    }
+  await Promise.all(rooms.map((room) => {
+    const joining = connection.request("JOIN", [room.name], headers);
+    return unlessRefused(joining, (why) => expelled(room, why));
   }));
+}
+
+/** What `answer` resolves to; undefined once `refused` is told of a refusal that stays. */
+async function unlessRefused<T>(
+  answer: Promise<T>,
+  refused: (why: ChatError) => void,
+): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof ChatError) || PASSING.has(error.code)) throw error;
+    refused(error);
+    return undefined;
+  }
 }
 
 /** What {@linkcode catchUp} is told, and tells. */
@@ -96,6 +104,8 @@ export interface Missing {
   take(frame: Frame): void;
   /** More was missed than is fetched. */
   missedMore(room: JoinedRoom): void;
+  /** A room can be read no more: we were taken out just now. */
+  expelled(room: JoinedRoom, error: ChatError): void;
 }
 
 /**
@@ -106,12 +116,14 @@ export interface Missing {
 export async function catchUp(
   connection: Connection,
   rooms: readonly JoinedRoom[],
-  { last, upTo, take, missedMore }: Missing,
+  { last, upTo, take, missedMore, expelled }: Missing,
 ): Promise<void> {
   await Promise.all(rooms.map(async (room) => {
     const after = Math.max(last, room.since);
     const range = { most: MAX_MISSED, after };
-    const missed = await history(connection, room.name, range);
+    const reading = history(connection, room.name, range);
+    const missed = await unlessRefused(reading, (why) => expelled(room, why));
+    if (!missed) return;
     let bytes = 0;
     for (const frame of missed) {
       bytes += frame.body.length;

@@ -11,7 +11,9 @@ export function nearest(
 ): string | undefined {
   const all = [...words];
   for (let mistakes = 0; mistakes <= 2 && mistakes < word.length; mistakes++) {
-    const found = all.find((one) => isNear(word, one, mistakes));
+    const near = all.filter((one) => isNear(word, one, mistakes));
+    // A letter too much at the end: quitt is quit, and not quiet.
+    const found = near.find((one) => word.startsWith(one)) ?? near[0];
     if (found !== undefined) return found;
   }
   return undefined;

@@ -80,6 +80,9 @@ export const COMMANDS = {
     usage: "[ROOM]",
     help: "Leave this room, or the room named (LEAVE)",
   },
+  topic: { more: true, usage: "[TEXT | none]", help: "Show or set the topic" },
+  quiet: { more: true, usage: "[on | off]", help: "Let only some users send" },
+  voice: { more: true, usage: "NAME [off]", help: "Let a user send there" },
   rooms: { usage: "", help: "Show the rooms, and how many users are in each" },
   list: {
     aliases: ["names"],
@@ -104,7 +107,6 @@ export const COMMANDS = {
   history: {
     usage: "[@NAME] [NUMBER]",
     help: "Show older messages here, or those with a user",
-    terminalOnly: "Scroll up to see older messages.",
   },
   ignore: {
     usage: "[NAME]",
@@ -347,7 +349,8 @@ function parseCommand(line: string): TypedLine {
   return { kind: "invalid", help };
 }
 
-function unknown(typed: string): string {
+/** What a user reads who types `/` and a word that is no command. */
+export function unknown(typed: string): string {
   const names = [...NAMES.keys()].filter((one) => one.length > 1);
   const near = nearest(typed.toLowerCase(), names);
   const guess = near ? `Did you mean /${near}?` : "Type /help.";
@@ -429,52 +432,6 @@ export function usageHelp(name: CommandName, rest: string): string {
 
 function wordsIn(text: string): number {
   return text.match(/\S+/g)?.length ?? 0;
-}
-
-/**
- * The help as lines: what is typed, and what it does.
- *
- * @param typed What follows `/help`; an empty one asks for all commands.
- * @param web Whether the web client asks, which has fewer commands.
- * @param moderator Whether a moderator asks, who has more.
- */
-export function helpLines(
-  typed: string,
-  { web = false, moderator = false } = {},
-): string[] {
-  const word = typed.replace(/^\//, "").toLowerCase();
-  const one = findCommand(word);
-  if (one) {
-    const { aliases = [], help, terminalOnly }: Command = COMMANDS[one];
-    const others = aliases.map((alias) => `/${alias}`).join(", ");
-    return [
-      row(usageOf(one), web && terminalOnly ? terminalOnly : help),
-      ...(others ? [`Also: ${others}`] : []),
-    ];
-  }
-  const all = word === "all";
-  if (word !== "" && !all) return [unknown(word)];
-  // The cast: these are the keys of that very table.
-  const names = (Object.keys(COMMANDS) as CommandName[]).filter((name) => {
-    const { more, moderator: isTheirs, terminalOnly }: Command = COMMANDS[name];
-    const isShown = isTheirs ? all && moderator : all || !more;
-    return isShown && (!web || terminalOnly === undefined);
-  });
-  return [
-    row("TEXT", "Send a message to the room"),
-    row("@NAME: TEXT", "Send a private message; @ALL: to all users"),
-    ...names.map((name) => row(usageOf(name), COMMANDS[name].help)),
-    row("//TEXT", "Send a message that begins with /"),
-    web ? row("Alt+Up, Alt+Down", "Switch the conversation") : row(
-      "Tab, Up, Ctrl-D",
-      "Complete a name; last line; quit (on an empty line)",
-    ),
-    ...(all ? [] : [row("/help all", "Show the other commands too")]),
-  ];
-}
-
-function row(typed: string, does: string): string {
-  return `${typed.padEnd(20)} ${does}`;
 }
 
 /** Every name and alias, of the command that it names. */

@@ -16,6 +16,7 @@ import { type ShareLimits, Shares } from "../chat/shares.ts";
 import { unlessNotStored } from "../chat/not_stored.ts";
 import {
   type Beginning,
+  besideOf,
   changeRooms,
   endedByDevice,
   freeDevice,
@@ -104,12 +105,14 @@ export class ResumableSessions implements SessionKeeper {
     const { name, isBeside, gone } = entry;
     const others = this.all(name);
     const session: ResumableSession = {
-      ...{ name, token: entry.token, since: entry.since, at: entry.at },
+      ...{ name, token: entry.token, since: entry.since, at: entry.at ?? 0 },
       ...{ network: entry.network, secure: entry.secure },
-      ...{ server: entry.server, address: entry.address, client: entry.client },
+      // Entries of earlier versions do not have them.
+      ...{ address: entry.address ?? "", client: entry.client ?? "" },
+      server: entry.server,
       key: name.toLowerCase(),
       device,
-      rooms: new Map(isBeside && entry.isIn ? others[0]?.rooms : []),
+      rooms: new Map(entry.isIn ? besideOf(others, entry.isIn)?.rooms : []),
       connection: undefined,
       host: undefined,
       goneAt: Infinity,
@@ -136,7 +139,7 @@ export class ResumableSessions implements SessionKeeper {
     this.#drop(session);
     Object.assign(session, { secure: entry.secure, network: entry.network });
     Object.assign(session, { server: entry.server, goneAt: Infinity });
-    session.address = entry.address;
+    session.address = entry.address ?? "";
     session.rooms.clear();
     for (const [room, since] of rooms) session.rooms.set(room, since);
     this.#hold(session);
@@ -368,7 +371,7 @@ export class ResumableSessions implements SessionKeeper {
     const sessions = this.all(name);
     const lost = sessions.filter(({ goneAt }) => goneAt < Infinity)
       .sort((a, b) => a.goneAt - b.goneAt);
-    const isIn = lost.length < sessions.length || undefined;
+    const isIn = sessions.find(({ goneAt }) => goneAt === Infinity)?.token;
     const isFull = sessions.length >= MAX_DEVICES;
     return { isBeside: true, isIn, gone: isFull ? lost[0]?.token : undefined };
   }

@@ -111,6 +111,14 @@ export function freeDevice(used: readonly number[]): number {
   return device;
 }
 
+/** Of the others, the one whose rooms a new device is in; it may have ended just now. */
+export function besideOf<S extends { readonly token: unknown }>(
+  others: readonly S[],
+  token: string,
+): S | undefined {
+  return others.find((one) => one.token === token) ?? others[0];
+}
+
 /** The error for the connection of a device that another one has ended. */
 export function endedByDevice(): ChatError {
   const why = "another device of your account ended this one";
@@ -240,9 +248,9 @@ export class ResumableSessionTable {
     if (entry.gone !== undefined) this.#remove.run(key, entry.gone);
     const others = this.#of.all(key);
     const used = others.map((row) => Number(row["device"]));
-    const isIn = entry.isIn && others[0];
-    const rooms = isIn ? String(isIn["rooms"]) : "[]";
-    return this.#add(key, freeDevice(used), entry, rooms);
+    const known = others.map(({ token, rooms }) => ({ token, rooms }));
+    const rooms = entry.isIn && besideOf(known, entry.isIn)?.rooms;
+    return this.#add(key, freeDevice(used), entry, String(rooms || "[]"));
   }
 
   #add(
@@ -254,7 +262,8 @@ export class ResumableSessionTable {
     const { token, since, network, secure, server } = entry;
     this.#insert.run(
       ...[key, device, token, since, rooms, network, Number(secure), server],
-      ...[entry.at, entry.address, entry.client],
+      // Entries of earlier versions do not have them.
+      ...[entry.at ?? 0, entry.address ?? "", entry.client ?? ""],
     );
     return device;
   }
@@ -274,7 +283,9 @@ export class ResumableSessionTable {
   ): Map<string, number> | undefined {
     const row = this.#one.get(key, token);
     if (!row) return undefined;
-    this.#update.run(network, Number(secure), server, address, key, token);
+    this.#update.run(
+      ...[network, Number(secure), server, address ?? "", key, token],
+    );
     const rooms = this.#roomsOf(row);
     if (joined.length + left.length === 0) return rooms;
     for (const other of this.#of.all(key)) { // with all its devices

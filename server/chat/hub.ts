@@ -185,7 +185,7 @@ export class Hub implements Output {
     }
     const kind = targetKind(word);
     if (kind === "all") {
-      this.#rules?.checkAll(user);
+      this.#rules?.checkAll?.(user);
       return "ALL";
     }
     const receiver = kind &&

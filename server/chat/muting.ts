@@ -37,10 +37,13 @@ export class Muting {
     throw new ChatError(120, `Cannot ${deed}: ${user.muted}`);
   }
 
-  /** Marks users after the mutes have changed. */
+  /** Marks users after the mutes have changed: a mute is for all devices. */
   mark(users: Iterable<User>): void {
     for (const user of users) {
-      user.muted = this.#rules?.reason(user.name, user.peer.remote);
+      user.muted = undefined;
+      for (const { remote } of user.peer.devices ?? [user.peer]) {
+        user.muted ??= this.#rules?.reason(user.name, remote);
+      }
     }
   }
 }

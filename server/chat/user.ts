@@ -88,8 +88,8 @@ export interface RoomRules {
   isQuiet(room: string): boolean;
   /** @throws {ChatError} 120 if the room is quiet, and the user has no voice. */
   check(user: User, room: string): void;
-  /** @throws {ChatError} 120 if the user cannot send to `ALL`. */
-  checkAll(user: User): void;
+  /** Absent: all can send to `ALL`. @throws {ChatError} 120 if the user cannot. */
+  readonly checkAll: ((user: User) => void) | undefined;
   /** The room gave way to another. */
   ended(room: string): void;
 }

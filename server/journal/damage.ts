@@ -75,7 +75,10 @@ export class Damage {
 
   /** The error 119 for a change that met a damaged page; undefined for others. */
   ofChange(error: unknown): ChatError | undefined {
-    const isDamage = failure(error) === DAMAGED;
+    // A row that is there after all: the page that should have told it is damaged.
+    const isTaken = error instanceof Error && "errcode" in error &&
+      TAKEN.has(Number(error.errcode));
+    const isDamage = isTaken || failure(error) === DAMAGED;
     return isDamage ? this.#told(DAMAGED, "store", error) : undefined;
   }
 
@@ -97,3 +100,6 @@ export class Damage {
     return new ChatError(119, `Cannot ${deed} that: ${why}`, { cause });
   }
 }
+
+/** SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_ROWID. */
+const TAKEN: ReadonlySet<number> = new Set([1555, 2579]);

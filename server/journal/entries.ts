@@ -283,8 +283,8 @@ export interface SessionEntry extends SessionState {
   readonly since: number;
   /** It is of an account, and other devices of it stay. */
   readonly isBeside?: true | undefined;
-  /** One of them is connected: the new one is in their rooms. */
-  readonly isIn?: true | undefined;
+  /** The token of one of them that is connected: the new one is in its rooms. */
+  readonly isIn?: string | undefined;
   /** The token of a session of the account that makes room, if there are too many. */
   readonly gone?: string | undefined;
   readonly at: number;

@@ -148,7 +148,8 @@ function replaceAll(database: Database): void {
 /** Why a snapshot cannot be made or loaded, in words; undefined for a bug. */
 export function whyNoSnapshot(error: unknown): string | undefined {
   if (error instanceof Deno.errors.NotCapable) return NO_PERMISSION;
-  if (failure(error) === DAMAGED) {
+  const cause = error instanceof StartError ? error.cause : error;
+  if (failure(cause) === DAMAGED) { // also if that is found when it is opened
     return "it is damaged, or the file of this server is";
   }
   if (!(error instanceof Error)) return undefined;

@@ -23,6 +23,9 @@ export const MAX_LIST_BYTES = 1024 * 1024;
 /** Limit of the wrong lines that the answer names. */
 export const MAX_WRONG = 20;
 
+/** Limit of the lines of one record. */
+const MAX_RECORD_LINES = 100;
+
 /** So many accounts are stored at once; users have their turn after them. */
 const AT_ONCE = 50;
 
@@ -88,21 +91,28 @@ export function namesIn(text: string): ListLine[] {
   }));
 }
 
-/** Records, each with the number of its first line: a quoted cell has line breaks. */
+/**
+ * Records, each with the number of its first line: a quoted cell has line breaks. A
+ * quote that is not closed soon is a mistake in its line, and not in all that follow.
+ */
 function* recordsOf(text: string): Generator<{ line: number; text: string }> {
-  let record = "";
-  let start = 1;
-  let line = 0;
-  for (const one of text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/)) {
-    line++;
-    if (record === "") start = line;
-    record += record === "" ? one : `\n${one}`;
-    const quotes = record.length - record.replaceAll('"', "").length;
-    if (quotes % 2 === 1) continue;
-    if (record.trim() !== "") yield { line: start, text: record };
-    record = "";
+  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
+  for (let first = 0; first < lines.length;) {
+    let end = first + 1;
+    let isOpen = opensQuote(lines[first]!);
+    while (isOpen && end < lines.length && end - first < MAX_RECORD_LINES) {
+      isOpen = opensQuote(lines[end++]!) !== isOpen;
+    }
+    if (isOpen) end = first + 1;
+    const record = lines.slice(first, end).join("\n");
+    if (record.trim() !== "") yield { line: first + 1, text: record };
+    first = end;
   }
-  if (record.trim() !== "") yield { line: start, text: record };
+}
+
+/** Whether a line opens a quote, or closes one that is open. */
+function opensQuote(line: string): boolean {
+  return line.split('"').length % 2 === 0;
 }
 
 /** What separates the cells of a line: spreadsheets of some countries write `;`. */

@@ -101,12 +101,20 @@ export function protectedFrom(
   target: Target | undefined,
 ): string | undefined {
   if (!desk.by || !target) return undefined;
-  const others = desk.hub.elsewhere?.members("ALL") ?? [];
-  for (const { name, peer } of [...desk.hub.users(), ...others]) {
+  const here = Array.from(desk.hub.users(), ({ name, peer }) => ({
+    ...{ name, peer },
+    places: (peer.devices ?? [peer]).map(({ remote }) => remote),
+  }));
+  const others = Array.from(
+    desk.hub.elsewhere?.members("ALL") ?? [],
+    ({ name, peer }) => ({ name, peer, places: [peer.remote] }),
+  );
+  for (const { name, peer, places } of [...here, ...others]) {
     const isOwn = name === desk.by;
     const isModerator = isOwn || peer.kind === "account" &&
         desk.moderators.loaded?.isModerator(name);
-    if (!isModerator || !concerns(target, name, peer.remote)) continue;
+    const isMeant = places.some((remote) => concerns(target, name, remote));
+    if (!isModerator || !isMeant) continue;
     const whom = isOwn ? "you are" : `${name} is`;
     const why = target.kind === "address"
       ? `${isOwn ? whom : `the moderator ${whom}`} connected from there`

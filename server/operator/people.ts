@@ -56,9 +56,10 @@ export async function kick(
       listUsers(desk)
     }`;
   }
-  const long = tooLong("kick", rest) ??
-    protectedFrom(desk, "kick", parseTarget(first));
-  if (long) return long;
+  const found = (user ?? elsewhere)?.name; // which can be written otherwise
+  const forbidden = tooLong("kick", rest) ??
+    protectedFrom(desk, "kick", parseTarget(found ?? first));
+  if (forbidden) return forbidden;
   const why = rest === "" ? "" : ` (${sanitize(rest)})`;
   const reason = `${giverOf(desk)} disconnected you${why}`;
   const name = user?.name ?? elsewhere?.name ?? networkText(network!);

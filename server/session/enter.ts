@@ -10,6 +10,7 @@ import { signedInElsewhere } from "../accounts/resume_tokens.ts";
 import type { ResumableSession } from "../accounts/session_table.ts";
 import { roomNotices } from "../chat/devices/follow.ts";
 import type { Hub } from "../chat/hub.ts";
+import { unlessNotStored } from "../chat/not_stored.ts";
 import { hostOf } from "../net/connection.ts";
 import { sendAnswers } from "./answers.ts";
 import { Registered } from "./sender.ts";
@@ -88,7 +89,11 @@ export async function enter(
   const upTo = journal.lastId;
   connection.outbox.answer(registered(user, context, signature));
   if (present) {
-    const notices = roomNotices(hub, present);
+    // Its session may have begun beside one that was away, and is in its rooms again.
+    for (const [room, since] of present.rooms) {
+      resumables.joined(resumable, room.name, since).catch(unlessNotStored);
+    }
+    const notices = roomNotices(hub, present, resumable.rooms);
     for (const notice of notices) connection.outbox.answer(notice);
   }
   const { account } = entry;

@@ -109,12 +109,13 @@ export async function unregister(
     why: `its owner deleted the account "${account.name}"`,
     but: registered,
   });
-  const { connection, remote } = registered;
+  const { connection, remote, resumable } = registered;
+  const ending = context.resumables.end(resumable); // the name is free
   context.log(
     `${account.name} deleted the own account from <${remote}>`,
     remote,
   );
-  await storing.finally(() => {
+  await Promise.all([storing, ending]).finally(() => {
     if (connection.ending !== undefined) return; // it was lost meanwhile
     connection.outbox.answer(encode("BYE", [], {}, signature));
     connection.end("deleted the account");

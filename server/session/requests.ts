@@ -156,6 +156,7 @@ async function join(
         .then((settings) => settings.begin(room.name, account))
         .catch(unlessNotStored), // the room has no owner then
     ]);
+    hub.memberRoom(user, room.name, "join"); // it may be taken out meanwhile
     return answer();
   } catch (error) { // it cannot be stored
     if (user.rooms.has(room)) {

@@ -1,6 +1,12 @@
 /** The own account in a real browser: its password, its end, and codes. */
-import { assertEquals } from "@std/assert";
-import { makeAccount, signUp } from "../tools/account_tools.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import { ITERATIONS } from "../../core/scram.ts";
+import {
+  makeAccount,
+  request,
+  signUp,
+  verifierFor,
+} from "../tools/account_tools.ts";
 import {
   pageTest as browserTest,
   Person,
@@ -54,6 +60,24 @@ async function signIn(person: Person, name: string, password: string) {
   await fill(person, "#entrance-form", { Name: name, Password: password });
   await person.click("Join");
 }
+
+pageTest(
+  "a page shows the room in which another device of the account is",
+  async (server, alice) => {
+    const password = "old password";
+    using other = await RawClient.connect(server.port);
+    const verifier = await verifierFor(password, ITERATIONS);
+    await other.send(request("SIGNUP alice", verifier));
+    await other.next("REGISTERED alice");
+    await other.send("JOIN #lab\n\n");
+    await other.next("JOINED #lab");
+    await signIn(alice, "alice", password);
+    await alice.page.getByRole("heading", { name: "#lab" }).waitFor();
+    using bob = await RawClient.enter(server.port, "bob", "#lab");
+    await alice.say("hello");
+    assertMatch(await bob.next("FORWARD alice"), /\nTo: #lab\n/);
+  },
+);
 
 pageTest(
   "an owner changes the password, and deletes the account",

@@ -43,9 +43,9 @@ function openSession(
   };
 }
 
-/** A private message to alice, as bytes. */
-function forward(id: number, text: string): string {
-  return `FORWARD bob\nTo: alice\nId: ${id}\nTime: ${AT}\n` +
+/** A message to alice, or to a room, as bytes. */
+function forward(id: number, text: string, to = "alice"): string {
+  return `FORWARD bob\nTo: ${to}\nId: ${id}\nTime: ${AT}\n` +
     `Content-length: ${text.length}\n\n${text}`;
 }
 
@@ -127,4 +127,29 @@ Deno.test("a session that goes on with another one takes no message for one stor
   await asking;
 
   assertEquals(session.shown, ["missed"]);
+});
+
+Deno.test("a new device that joins a room of another one is shown all that was there before", async () => {
+  using listener = new FakeServer();
+  await using session = openSession(listener);
+  using peer = await listener.accept();
+  await peer.request();
+  await peer.say(
+    registered(6) +
+      "NOTICE joined\nRoom: #lab\nUser: alice\nMembers: 1\nLast-id: 2\n\n",
+  );
+  const old: string[] = [];
+  const joining = session.chat.join("#lab", (_, messages) => {
+    old.push(...messages.map(({ text }) => text));
+  });
+  assertEquals(await peer.request(), "JOIN #lab");
+  await peer.say("JOINED #lab\nMembers: 1\nLast-id: 7\n\n");
+  assertEquals(await peer.request(), "HISTORY #lab");
+  const lines = [[1, "one"], [5, "five"], [6, "six"], [7, "live"]] as const;
+  const all = lines.map(([id, text]) => forward(id, text, "#lab"));
+  await peer.say(all.at(-1)! + all.join("") + "HISTORY #lab\nCount: 4\n\n");
+  await joining;
+
+  assertEquals(old, ["one", "five", "six"]);
+  assertEquals(session.shown, ["live"]);
 });

@@ -2,6 +2,7 @@
  * Hours of a class in minutes:
  *
  *     deno task soak --minutes 5
+ *     deno task soak --accounts --minutes 10
  *
  * Twenty clients, real but for their screens, chat in four rooms. Their connections
  * are cut, reset and stalled at random, while other clients connect and disconnect
@@ -11,6 +12,9 @@
  * In the end every message must have been answered, shown to all members in one
  * order, and stored, each once. The server's memory must be what it was, and no
  * name, room or open file may be left. The exit code is 0 if all of this holds.
+ *
+ * With --accounts the users have accounts, up to three devices each, a moderator and
+ * private rooms; class/class.ts says what holds then.
  *
  * @module
  */
@@ -23,11 +27,20 @@ import { FaultProxy, newSeed, seeded } from "../tools/net/fault_proxy.ts";
 import { Chance } from "../fuzz/hostile_frames.ts";
 import { tempFolder } from "../tools/temp.ts";
 import { WatchedServer } from "../tools/watched_server.ts";
+import { runClass } from "./class/class.ts";
 
-const USAGE = `Usage: deno task soak [--minutes NUMBER] [--seed NUMBER]
+const USAGE =
+  `Usage: deno task soak [--accounts] [--minutes NUMBER] [--seed NUMBER]
 
+  --accounts        Forty users with accounts, devices and private rooms
   --minutes NUMBER  How long it takes, about (default 5)
   --seed NUMBER     Break the same things in the same order`;
+
+/** The class with --accounts. */
+const ACCOUNTS = {
+  ...{ users: 40, devices: 3, privateRooms: 4 },
+  ...{ pauseMs: 3_000, actions: 0, log: console.log },
+};
 
 const CLIENTS = 20;
 const ROOMS = 4;
@@ -56,7 +69,10 @@ interface Figures {
 }
 
 async function main(args: string[]): Promise<number> {
-  const options = parseArgs(args, { string: ["minutes", "seed"] });
+  const options = parseArgs(args, {
+    string: ["minutes", "seed"],
+    boolean: ["accounts"],
+  });
   const minutes = Number(options["minutes"] ?? 5);
   const seed = Number(options["seed"] ?? newSeed());
   if (!(minutes > 0) || !Number.isInteger(seed) || options._.length > 0) {
@@ -65,7 +81,9 @@ async function main(args: string[]): Promise<number> {
   }
   console.log(`seed ${seed}`);
   try {
-    await soak(minutes * 60_000, seed);
+    const forMs = minutes * 60_000;
+    if (options["accounts"]) await runClass({ ...ACCOUNTS, seed, forMs });
+    else await soak(forMs, seed);
   } catch (error) {
     console.error(error, `\nseed ${seed}`);
     return 1;

@@ -32,6 +32,8 @@ for (
     ["/ignore a b", 'Cannot use "a b". Usage: /ignore [NAME]'],
     ["/ignore ALICE", "You cannot ignore yourself"],
     ["/unignore bob", "bob is not ignored"],
+    ["/history bob", 'Cannot use "bob". Usage: /history [@NAME] [NUMBER]'],
+    ["/history @bob soon", 'Cannot use "@bob soon". Usage: /history '],
     ["/nosuch", 'Unknown command "/nosuch". '],
     ["@bob", "To send a private message: @NAME: TEXT, "],
   ] as const
@@ -55,4 +57,17 @@ Deno.test("/join with a room's name and /leave of a conversation are taken", () 
 
   assertEquals(taken, [true, true, true, true]);
   assertEquals(told, []);
+});
+
+Deno.test("/history @NAME opens the conversation with this user; alone it says to scroll", () => {
+  const { chat, told } = createChat();
+
+  const taken = ["/history @bob", "/history @carol: 30", "/history 30"]
+    .map((line) => runLine(chat, line, undefined));
+
+  assertEquals(taken, [true, true, true]);
+  assertEquals([chat.current.kind, chat.current.target], ["user", "carol"]);
+  const users = chat.conversations.list.filter(({ kind }) => kind === "user");
+  assertEquals(users.map(({ target }) => target).sort(), ["bob", "carol"]);
+  assertEquals(told, ["Scroll up to see older messages."]);
 });

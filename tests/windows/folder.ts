@@ -48,6 +48,8 @@ export interface Runner {
   readonly limitMs: number;
   /** So is one that is in one file for so long. */
   readonly fileLimitMs: number;
+  /** Shows what is to be told at once, and what a file has printed. */
+  show(text: string): void;
   /** When it aborts, what runs is killed, and no more is started. */
   readonly signal: AbortSignal;
 }
@@ -82,7 +84,7 @@ export async function runFolder(
       for (const file of left) {
         results.set(file, { ...NONE, FAILED: 1, failures: ["did not begin"] });
       }
-      console.log(`FAILED: Deno began none of ${left.join(", ")}`);
+      runner.show(`FAILED: Deno began none of ${left.join(", ")}`);
       break;
     }
     left = left.filter((file) => !run.begun.has(file));
@@ -148,7 +150,7 @@ class Run {
       .pipeThrough(new TextLineStream());
     for await (const line of lines) {
       const slow = SLOW.exec(line)?.[0];
-      if (slow !== undefined) console.log(`${this.#file}: ${slow}`); // at once
+      if (slow !== undefined) this.#runner.show(`${this.#file}: ${slow}`); // at once
       else {
         clearTimeout(timer);
         timer = this.#limit();
@@ -230,7 +232,8 @@ class Run {
   #show(): void {
     const seconds = Math.round((performance.now() - this.#beganAt) / 1_000);
     if (this.#lines.length > 0) {
-      console.log([...this.#lines, `${this.#file}: ${seconds} s`].join("\n"));
+      const lines = [...this.#lines, `${this.#file}: ${seconds} s`];
+      this.#runner.show(lines.join("\n"));
     }
     this.#lines = [];
     this.#beganAt = performance.now();

@@ -150,7 +150,7 @@ async function main(args: readonly string[]): Promise<number> {
   const linux = {
     ...{ program: Deno.execPath(), args: [RETRY], env: {} },
     // Deno ends a test after six minutes. This is for when it does not.
-    ...{ limitMs: 8 * 60_000, fileLimitMs: 30 * 60_000 },
+    ...{ limitMs: 8 * 60_000, fileLimitMs: 30 * 60_000, show: console.log },
     signal: stopping.signal,
   };
   const windows = { ...linux, program: WINDOWS, args: [RETRY, DEADLINE] };

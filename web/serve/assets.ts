@@ -35,11 +35,25 @@ import stream from "../../core/net/stream.ts" with { type: "text" };
 import newPassword from "../../core/new_password.ts" with { type: "text" };
 import nicks from "../../core/text/nicks.ts" with { type: "text" };
 import order from "../../core/order.ts" with { type: "text" };
-import privateRooms from "../../core/private_rooms.ts" with { type: "text" };
-import readMarks from "../../core/session/read_marks.ts" with { type: "text" };
+import privateCommands from "../../core/rooms/private_commands.ts" with {
+  type: "text",
+};
+import privateRooms from "../../core/rooms/private_rooms.ts" with {
+  type: "text",
+};
+import devicesCommand from "../../core/session/devices_command.ts" with {
+  type: "text",
+};
 import rejoin from "../../core/session/rejoin.ts" with { type: "text" };
 import requests from "../../core/requests.ts" with { type: "text" };
 import resumable from "../../core/session/resumable.ts" with { type: "text" };
+import roomSettings from "../../core/rooms/room_settings.ts" with {
+  type: "text",
+};
+import settingsText from "../../core/rooms/settings_text.ts" with {
+  type: "text",
+};
+import readMarks from "../../core/session/read_marks.ts" with { type: "text" };
 import scram from "../../core/scram.ts" with { type: "text" };
 import session from "../../core/session.ts" with { type: "text" };
 import signIn from "../../core/sign_in.ts" with { type: "text" };
@@ -48,6 +62,7 @@ import marks from "../../core/text/marks.ts" with { type: "text" };
 import nearest from "../../core/text/nearest.ts" with { type: "text" };
 import sanitize from "../../core/text/sanitize.ts" with { type: "text" };
 import sentences from "../../core/text/sentences.ts" with { type: "text" };
+import help from "../../core/text/help.ts" with { type: "text" };
 import typedLine from "../../core/text/typed_line.ts" with { type: "text" };
 import protocol from "../../protocol.ts" with { type: "text" };
 import icon from "../page/icon.svg" with { type: "text" };
@@ -82,6 +97,7 @@ import news from "../page/ui/news.ts" with { type: "text" };
 import nick from "../page/ui/nick.ts" with { type: "text" };
 import own from "../page/ui/own.ts" with { type: "text" };
 import page from "../page/ui/page.ts" with { type: "text" };
+import drawnSettings from "../page/ui/room_settings.ts" with { type: "text" };
 import sidebar from "../page/ui/sidebar.ts" with { type: "text" };
 import transfers from "../page/ui/transfers.ts" with { type: "text" };
 
@@ -143,15 +159,19 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("", "ts", { protocol }),
   ...inFolder("/core", "ts", { commands, frames, order, requests }),
   ...inFolder("/core", "ts", { scram, session }),
+  ...inFolder("/core/rooms", "ts", { room_settings: roomSettings }),
+  ...inFolder("/core/rooms", "ts", { settings_text: settingsText }),
   ...inFolder("/core", "ts", { sign_in: signIn }),
   ...inFolder("/core", "ts", { command_client: commandClient }),
-  ...inFolder("/core", "ts", { private_rooms: privateRooms }),
+  ...inFolder("/core/rooms", "ts", { private_rooms: privateRooms }),
+  ...inFolder("/core/rooms", "ts", { private_commands: privateCommands }),
   ...inFolder("/core", "ts", { common_passwords: commonPasswords }),
   ...inFolder("/core", "ts", { new_password: newPassword }),
   ...inFolder("/core/net", "ts", { alternates, attempts, backoff, connection }),
   ...inFolder("/core/net", "ts", { connection_error: connectionError }),
   ...inFolder("/core/net", "ts", { keepalive, postponed, reconnecting }),
   ...inFolder("/core/net", "ts", { route, stream }),
+  ...inFolder("/core/session", "ts", { devices_command: devicesCommand }),
   ...inFolder("/core/session", "ts", { read_marks: readMarks }),
   ...inFolder("/core/session", "ts", { rejoin, resumable }),
   ...inFolder("/core/text", "ts", {
@@ -161,7 +181,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
     sanitize,
     sentences,
   }),
-  ...inFolder("/core/text", "ts", { addresses, typed_line: typedLine }),
+  ...inFolder("/core/text", "ts", { addresses, help, typed_line: typedLine }),
   ...inFolder("/model", "ts", {
     calls,
     chat,
@@ -174,6 +194,7 @@ const FILES: readonly (readonly [path: string, text: string])[] = [
   ...inFolder("/net", "ts", { socket }),
   ...inFolder("/style", "css", { chat: CHAT_STYLES.join("\n"), style }),
   ...inFolder("/ui", "ts", { chat_page: chatPage, dom, drop, files, form }),
+  ...inFolder("/ui", "ts", { room_settings: drawnSettings }),
   ...inFolder("/ui", "ts", { messages, news, nick, own, page }),
   ...inFolder("/ui", "ts", { sidebar, transfers }),
 ];

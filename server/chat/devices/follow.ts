@@ -27,14 +27,19 @@ export function tellOthers(
   for (const other of others) other.notify(notice);
 }
 
-/** The notice for a device whose user is in a room. */
-export function joinedNotice(hub: Hub, user: User, room: Room): Uint8Array {
+/** The notice for a device whose user is in a room, `since` the message of that id. */
+export function joinedNotice(
+  hub: Hub,
+  user: User,
+  room: Room,
+  since: number | undefined = user.rooms.get(room),
+): Uint8Array {
   return encode("NOTICE", ["joined"], {
     Room: room.name,
     User: user.name,
     From: user.peer.remote,
     Members: hub.members(room),
-    "Last-id": user.rooms.get(room),
+    "Last-id": since,
     Time: hub.time(),
   });
 }
@@ -49,9 +54,20 @@ export function leftNotice(hub: Hub, user: User, room: Room): Uint8Array {
   });
 }
 
-/** What a device that connects is told: in which rooms its user is. */
-export function roomNotices(hub: Hub, user: User): Uint8Array[] {
-  return Array.from(user.rooms.keys(), (room) => joinedNotice(hub, user, room));
+/**
+ * What a device that connects is told: in which rooms its user is, and since when by
+ * its session. What was sent there later it is sent itself, also if the other devices
+ * were away meanwhile and joined again.
+ */
+export function roomNotices(
+  hub: Hub,
+  user: User,
+  rooms: ReadonlyMap<string, number>,
+): Uint8Array[] {
+  return Array.from(
+    user.rooms.keys(),
+    (room) => joinedNotice(hub, user, room, rooms.get(room.name)),
+  );
 }
 
 /**

@@ -38,7 +38,7 @@ export function displayName(text: string): DisplayName {
     `${MAX_NICK_BYTES} bytes`;
   if (text.length > 4 * MAX_NICK_BYTES) throw unusable(text, tooLong);
   const nick = enforced(text);
-  if (nick === undefined) {
+  if (nick === undefined || BLANK.test(nick)) {
     throw unusable(text, "has characters that are seen, and none that control");
   }
   const isLong = [...graphemes.segment(nick)].length > MAX_GRAPHEMES ||
@@ -115,6 +115,9 @@ const DRAWN: ReadonlyMap<string, string> = new Map(
 
 /** What the program writes around names, or before them. */
 const SIGNS = /[\p{Ps}\p{Pe}<>@#:\/\\|=*"\u2190-\u21ff\u27f0-\u27ff]/u;
+
+/** Symbols that are drawn as nothing, or as what is missing. */
+const BLANK = /[\u2800\u{1d159}\ufffc\ufffd]/u;
 
 const MANY_MARKS = new RegExp(`\\p{M}{${MAX_MARKS + 1},}`, "u");
 

@@ -13,7 +13,7 @@ import type { MessagesEntry } from "../../journal/entries.ts";
 import { ClusterError } from "../cluster_error.ts";
 
 /** Which entries there are. Raise it when an older server could not apply one. */
-export const LOG_VERSION = 1;
+export const LOG_VERSION = 2;
 
 /** The server that appended entries, from its start until it is gone. */
 export interface Origin {

@@ -48,6 +48,21 @@ for (const [screen, options] of SCREENS) {
         "Pepe (jose2)",
       ).waitFor({ state: "attached" });
       assertEquals(await violations(alice), []);
+
+      // A long one is cut, and the name behind it stays in sight.
+      await take("Wolfgang Amadeus of Mozartsburg");
+      const label = page.locator("#people [data-person=jose2] .name");
+      await label.getByText("(jose2)").waitFor({ state: "attached" });
+      const [nick, name] = await label.locator("span").evaluateAll((parts) =>
+        parts.map((part) => [
+          part.textContent,
+          part.scrollWidth <= part.clientWidth,
+          part.getBoundingClientRect().right <=
+            part.parentElement!.getBoundingClientRect().right,
+        ])
+      );
+      assertEquals(nick, ["Wolfgang Amadeus of Mozartsburg", false, true]);
+      assertEquals(name, [" (jose2)", true, true]);
       assertEquals(alice.complaints, []);
     },
   );

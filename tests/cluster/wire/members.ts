@@ -33,6 +33,7 @@ const TABLES: readonly string[] = [
     "private_members",
     "private_rooms",
     "read_marks",
+    "room_settings",
     "rooms",
     "visits",
   ],

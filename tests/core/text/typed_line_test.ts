@@ -3,12 +3,12 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
   COMMANDS,
   findCommand,
-  helpLines,
   parseLine,
   readPrivate,
   usageHelp,
   withReceiver,
 } from "../../../core/text/typed_line.ts";
+import { helpLines } from "../../../core/text/help.ts";
 import { TYPED_LINES } from "./typed_lines.ts";
 
 for (const { line, room, bob, hint } of TYPED_LINES) {
@@ -89,7 +89,13 @@ Deno.test("withReceiver() gives a /reply the user who had written, and nothing e
 });
 
 Deno.test("the help guesses what was probably meant, and nothing far off", () => {
-  const pairs = { jion: "join", hepl: "help", wo: "who", quitt: "quit" };
+  const pairs = {
+    jion: "join",
+    hepl: "help",
+    wo: "who",
+    quitt: "quit",
+    quiett: "quiet",
+  };
   for (const [typed, meant] of Object.entries(pairs)) {
     assertEquals(helpLines(typed), [
       `Unknown command "/${typed}". Did you mean /${meant}?`,
@@ -124,7 +130,8 @@ Deno.test("the help has every command of the client that asks, and no other", ()
     ...["say", "forget"],
   ];
   const ofWeb = [
-    ...["help", "join", "leave", "rooms", "list", "who", "msg", "reply"],
+    ...["help", "join", "leave", "topic", "quiet", "voice"],
+    ...["rooms", "list", "who", "msg", "reply", "history"],
     ...["ignore", "unignore", "nick", "invite", "remove", "owner", "close"],
     ...["signup", "devices", "password", "unregister", "ping"],
   ];

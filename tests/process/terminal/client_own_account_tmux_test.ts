@@ -93,6 +93,8 @@ for (const plain of [false, true]) {
       await screen.until(/Repeat the password:\s*$/);
       await screen.line("three new words");
       await screen.until("* Registered. You now have the account alice.");
+      await screen.line("from before the code");
+      await screen.until("alice: from before the code");
       await screen.line("LOGOUT");
       await screen.until("code 0");
 
@@ -104,9 +106,12 @@ for (const plain of [false, true]) {
       await screen.until(/Repeat the password:\s*$/);
       await screen.line("other new words");
       await screen.until(/Registered\. You now have the account alice\.[^]*$/);
+      await screen.until("messages above are older");
       await screen.line("LOGOUT");
       await screen.until("code 0");
-      assertMatch(await screen.everything(), /Welcome, alice/);
+      const all = await screen.everything();
+      assertMatch(all, /Welcome, alice/);
+      assertMatch(all, / alice: from before the code/); // not "alice (earlier)"
     },
   );
 }

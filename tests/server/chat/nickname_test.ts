@@ -115,6 +115,15 @@ for (
   });
 }
 
+for (const blank of ["\u2800", "\u{1d159}", "\ufffc", "\ufffd"]) {
+  const name = blank.codePointAt(0)!.toString(16);
+  Deno.test(`a display name has no U+${name}, which nobody sees`, () => {
+    for (const text of [blank, `olga${blank}`, `ol${blank}ga`]) {
+      assertThrows(() => displayName(text), ChatError, "that are seen");
+    }
+  });
+}
+
 Deno.test("any text is a display name, or refused with a reason that fits a head", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     try {

@@ -1,8 +1,9 @@
 /** Several devices of one account on the wire: what each of them is sent. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { logIn, request, signedUp } from "../../tools/account_tools.ts";
+import { begin, logIn, request, signedUp } from "../../tools/account_tools.ts";
 import { headerOf, RawClient } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
+import { tempFolder } from "../../tools/temp.ts";
 
 /** One more device of the account. */
 async function device(port: number, name: string, headers = "") {
@@ -230,4 +231,79 @@ Deno.test("a kick, a ban and a deleted account end all devices; a mute is for al
   for (const one of [first, second]) {
     assertMatch(await one.rest(), /^ERROR 117 Removed\n/);
   }
+});
+
+Deno.test("a new device is in the rooms of those that are connected, not of one that was lost", async () => {
+  using folder = tempFolder();
+  for (const db of [undefined, `${folder.path}/chat.db`]) {
+    await using server = startTestServer(db ? { db } : {});
+    const lost = await signedUp(server.port, "alice");
+    await lost.ask("JOIN #old\n\n");
+    lost.close();
+    await server.logged("alice disconnected");
+    using second = (await device(server.port, "alice")).client;
+    await second.ask("JOIN #new\n\n");
+    const third = await device(server.port, "alice");
+    await third.client.next("NOTICE joined\nRoom: #new\n");
+    third.client.close();
+    using bob = await RawClient.enter(server.port, "bob", "#old", "#new");
+    for (const room of ["#old", "#new"]) {
+      await bob.say(room, "hello");
+      await bob.next("SENT");
+    }
+
+    const token = `Token: ${third.token}\nAfter: 0\n`;
+    using back = (await device(server.port, "alice", token)).client;
+
+    const got = [];
+    await back.send("PING\n\n");
+    for (let frame = ""; !frame.startsWith("PONG"); got.push(frame)) {
+      frame = await back.frame();
+    }
+    const forwards = got.filter((frame) => frame.startsWith("FORWARD"));
+    assertEquals(forwards.map((one) => headerOf(one, "To")), ["#new"]);
+  }
+});
+
+Deno.test("the mute of an address is for a user of whom any device is there", async () => {
+  await using server = startTestServer();
+  using first = await signedUp(server.port, "alice");
+  using second = await RawClient.connect(server.port, "127.0.0.3");
+  const { prove } = await begin(second, "alice");
+  assertMatch(await second.ask(prove), /^REGISTERED alice\n/);
+  const isMuted = async () => {
+    const answer = await first.ask(request("SEND nobody", "hello"));
+    return answer.startsWith("ERROR 120 ");
+  };
+
+  await server.console.run("mute 127.0.0.2");
+  assertEquals(await isMuted(), false);
+  await server.console.run("mute 127.0.0.3");
+  assertEquals(await isMuted(), true);
+  assertEquals(await isMuted(), true);
+  await server.console.run("unmute 127.0.0.3");
+  assertEquals(await isMuted(), false);
+});
+
+Deno.test("a device is told since when its own session is in a room, also if the others were away", async () => {
+  await using server = startTestServer();
+  using first = await signedUp(server.port, "alice");
+  const { client: second, token } = await device(server.port, "alice");
+  second.close();
+  await server.logged("alice disconnected");
+  using bob = await RawClient.enter(server.port, "bob", "#lab");
+  await first.ask("JOIN #lab\n\n");
+  first.close();
+  await server.logged("alice disconnected");
+  await bob.say("#lab", "to nobody");
+  await bob.next("SENT");
+  const { client: third } = await device(server.port, "alice");
+  using _third = third;
+  await third.ask("JOIN #lab\n\n");
+
+  const headers = `Token: ${token}\nAfter: 0\n`;
+  using back = (await device(server.port, "alice", headers)).client;
+
+  assertMatch(await back.frame(), /^NOTICE joined\n[^]*\nLast-id: 0\n/);
+  assertMatch(await back.frame(), /^FORWARD bob\n[^]*to nobody$/);
 });

@@ -1,6 +1,7 @@
 /**
  * Nothing that the server sends shows a private room, or a message of one, to a user
- * who is no member: whatever several users do, in whatever order.
+ * who is no member, nor a private message to a third user: whatever several users do,
+ * in whatever order, some with two devices.
  *
  * A model knows the members. After each step all that every user got is looked
  * through for the names of rooms, and for words that stand in one message each. A
@@ -17,64 +18,19 @@ import {
 } from "../../tools/net/test_server.ts";
 import { NO_RATES } from "../../../server/limits/rates.ts";
 import { tempFolder } from "../../tools/temp.ts";
+import {
+  ACCOUNTS,
+  FIRST,
+  LAST,
+  type Step,
+  steps,
+  USERS,
+} from "./property_steps.ts";
 
 /** Repeats a run: `SEED=1 deno test …`; it is told when a run fails. */
 const SEED = Number(Deno.env.get("SEED") ?? Date.now() % 2 ** 31);
 
 const RUNS = Number(Deno.env.get("RUNS") ?? 8);
-
-/** alice to dave have accounts, mia's is that of a moderator, gina is a guest. */
-const ACCOUNTS = ["alice", "bob", "carol", "mia"] as const;
-const USERS = [...ACCOUNTS, "gina"] as const;
-
-/** What can be done; `room` and `other` choose among what there is then. */
-interface Step {
-  readonly what: (typeof DEEDS)[number];
-  readonly user: (typeof USERS)[number];
-  readonly other: (typeof USERS)[number];
-  readonly room: number;
-  /** In place of `user`, if the room has one. */
-  readonly as: "user" | "member" | "owner";
-}
-
-const DEEDS = [
-  ...["make", "invite", "invite", "join", "join", "send", "send", "send"],
-  ...[
-    "topic",
-    "leave",
-    "remove",
-    "remove",
-    "pass on",
-    "close",
-    "history",
-    "who",
-  ],
-  ...["list", "moderate", "go", "return", "return", "delete", "restart"],
-] as const;
-
-const steps = fc.array(
-  fc.record<Step>({
-    what: fc.constantFrom(...DEEDS),
-    user: fc.constantFrom(...USERS),
-    other: fc.constantFrom(...USERS),
-    room: fc.nat(5),
-    as: fc.constantFrom("user", "member", "owner"),
-  }),
-  { minLength: 30, maxLength: 80 },
-);
-
-function step(what: Step["what"], user: Step["user"], room = 0): Step {
-  return { what, user, other: "bob", room, as: "user" };
-}
-
-/** So that there is something to be shown: bob is in one room, and invited to another. */
-const FIRST: readonly Step[] = [
-  ...[step("make", "alice"), step("invite", "alice"), step("join", "bob")],
-  ...[step("send", "alice"), step("make", "alice"), step("invite", "alice", 1)],
-];
-
-/** All come again at the end. */
-const LAST: readonly Step[] = [step("restart", "alice"), step("list", "carol")];
 
 /** A private room, as it must be. */
 interface Room {
@@ -91,13 +47,21 @@ interface User {
   readonly client: RawClient;
 }
 
+/** A private message: the word in it, and whose it is. */
+interface Whisper {
+  readonly word: string;
+  readonly users: Set<string>;
+}
+
 const NO_SESSION = { token: "", journal: "" };
 
 /** The server, its users, and what they may know. */
 class World implements AsyncDisposable {
   server: TestServer;
   readonly #folder = tempFolder();
-  readonly #users = new Map<string, User>(); // who are connected
+  readonly #users = new Map<string, User>(); // by name; with + the second device
+  readonly #whispers: Whisper[] = [];
+  readonly #reads = new Set<string>(); // a user, and a room that the user named
   readonly #sessions = new Map<string, typeof NO_SESSION>();
   readonly rooms: Room[] = [];
   readonly #closed: Room[] = [];
@@ -145,6 +109,21 @@ class World implements AsyncDisposable {
       case "make":
         await this.#make(user, before);
         break;
+      case "second":
+        if (user !== "gina") await this.#second(user);
+        break;
+      case "whisper":
+        await this.#whisper(user, other);
+        break;
+      case "talk":
+        await this.#talk(user, other);
+        break;
+      case "devices":
+        await this.#send(user, "DEVICES\n\n");
+        break;
+      case "nick":
+        await this.#send(user, request("NICK", `Nick ${++this.#words}`));
+        break;
       case "list":
         await this.#send(
           user,
@@ -167,7 +146,8 @@ class World implements AsyncDisposable {
         if (room) await this.#inRoom(what, user, other, room);
     }
     const after = this.#known();
-    for (const [name, frames] of await this.drain()) {
+    for (const [key, frames] of await this.drain()) {
+      const name = key.replace("+", "");
       const may = new Set([...before.get(name)!, ...after.get(name)!]);
       for (const frame of frames) this.#check(name, frame, may);
     }
@@ -206,10 +186,17 @@ class World implements AsyncDisposable {
   }
 
   #check(user: string, frame: string, may: ReadonlySet<Room>): void {
-    // What a user was refused repeats what the user has written: see #twice().
-    const isOwn = frame.startsWith("ERROR ");
+    for (const { word, users } of this.#whispers) {
+      const shows = frame.includes(word) && !users.has(user);
+      assert(!shows, `${user} is shown a private message:\n${frame}`);
+    }
+    const isRead = /^(READ |NOTICE read\n)/.test(frame);
     for (const room of [...this.rooms, ...this.#closed]) {
       if (may.has(room)) continue;
+      // What a user was refused repeats what the user has written: see #twice(). How
+      // far a user has read is told to that user alone.
+      const isOwn = frame.startsWith("ERROR ") ||
+        isRead && this.#reads.has(`${user} ${room.name}`);
       const shows = !isOwn && frame.includes(room.name.split(".")[1]!) ||
         [...room.words, ...room.topics].some((word) => frame.includes(word));
       assert(!shows, `${user} is shown ${room.name}:\n${frame}`);
@@ -254,7 +241,9 @@ class World implements AsyncDisposable {
       const own = frames.filter((frame) => !/^(NOTICE|FORWARD)/.test(frame));
       answers.push(own.join("").replaceAll(name, "#ROOM"));
     }
-    assertMatch(answers[0]!, /^ERROR 109 /);
+    // Users note how far they have read what they name, whether it is there or not.
+    const noted = user === "gina" ? /^ERROR 122 / : /^READ /;
+    assertMatch(answers[0]!, text.startsWith("READ ") ? noted : /^ERROR 109 /);
     assertEquals(answers[0], answers[1]);
   }
 
@@ -272,7 +261,9 @@ class World implements AsyncDisposable {
       "close": `SET ${name}\nClosed: yes\n\n`,
       "history": `HISTORY ${name}\nLimit: 1000\n\n`,
       "who": `WHO ${name}\n\n`,
+      "read": `READ ${name}\nId: ${this.server.context.journal.lastId}\n\n`,
     }[what]!;
+    if (what === "read") this.#reads.add(`${user} ${name}`);
     if (!members.has(user)) return await this.#twice(user, text, name);
     const frames = await this.#send(user, text);
     const refused = frames.some((frame) => frame.startsWith("ERROR "));
@@ -313,6 +304,36 @@ class World implements AsyncDisposable {
         const shown = frames.join("");
         for (const word of room.words) assert(shown.includes(word), word);
       }
+    }
+  }
+
+  /** Sends a private message. */
+  async #whisper(user: string, other: string): Promise<void> {
+    const word = `word${++this.#words}x`;
+    this.#whispers.push({ word, users: new Set([user, other]) });
+    await this.#send(user, request(`SEND ${other}`, word));
+  }
+
+  /** What two users have sent to each other: all that was stored, if they may. */
+  async #talk(user: string, other: string): Promise<void> {
+    const text = `HISTORY ${other}\nLimit: 1000\n\n`;
+    const shown = (await this.#send(user, text)).join("");
+    const isOfGuest = [user, other].includes("gina");
+    assertEquals(shown.includes("ERROR "), isOfGuest);
+  }
+
+  /** A second device connects, or ends. */
+  async #second(name: string): Promise<void> {
+    const key = `${name}+`;
+    const before = this.#users.get(key);
+    if (before) {
+      this.#users.delete(key);
+      await before.client.send("LOGOUT\n\n");
+      await before.client.next("BYE");
+      before.client.close();
+    } else {
+      const { client } = await logIn(this.server.port, name);
+      this.#users.set(key, { client });
     }
   }
 
@@ -390,6 +411,7 @@ class World implements AsyncDisposable {
 
   async #restart(): Promise<void> {
     for (const { client } of this.#users.values()) client.close();
+    for (const name of ACCOUNTS) this.#users.delete(`${name}+`);
     await this.server[Symbol.asyncDispose]();
     this.server = this.#start();
     for (const name of ACCOUNTS) await this.#return(name);
@@ -400,8 +422,13 @@ class World implements AsyncDisposable {
   async #delete(name: string): Promise<void> {
     const answer = await this.server.console.run(`delete ${name}`);
     assertMatch(answer, /^Deleted the account/);
-    this.#users.get(name)!.client.close();
+    for (const key of [name, `${name}+`]) this.#users.get(key)?.client.close();
+    this.#users.delete(`${name}+`);
     this.#sessions.delete(name);
+    for (const { users } of this.#whispers) users.delete(name);
+    for (const { name: room } of [...this.rooms, ...this.#closed]) {
+      this.#reads.delete(`${name} ${room}`);
+    }
     for (const room of [...this.rooms]) {
       room.members.delete(name);
       if (room.owner !== name) continue;

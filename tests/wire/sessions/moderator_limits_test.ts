@@ -1,11 +1,13 @@
 /** What moderators could do with their commands against the others, and the operator. */
 import { assertEquals, assertMatch } from "@std/assert";
 import {
+  begin,
   bodyOf,
   logIn,
   moderate,
   newModerator,
   request,
+  signUp,
 } from "../../tools/account_tools.ts";
 import { LOG_LINES } from "../../../server/session/log_lines.ts";
 import { RawClient } from "../../tools/net/raw_client.ts";
@@ -119,4 +121,36 @@ Deno.test("a moderator cannot lift the locks of passwords again and again", asyn
   );
   assertMatch(await guess(), /^Attempts-left: 1$/m);
   assertEquals(await server.console.run("unblock dean"), "Unlocked dean");
+});
+
+Deno.test("a moderator is safe from the others however the name is written, and on all devices", async () => {
+  await using server = startTestServer();
+  using mark = await moderator(server, "mark");
+  using dean = await RawClient.connect(server.port, "127.0.0.2");
+  await dean.ask(await signUp("dean"));
+  await server.console.run("op dean");
+  using second = await RawClient.connect(server.port, "127.0.0.3");
+  const { prove } = await begin(second, "mark");
+  assertMatch(await second.ask(prove), /^REGISTERED mark\n/);
+
+  for (const name of ["mark", "MARK", "mar\u212a"]) {
+    assertMatch(
+      bodyOf(await moderate(dean, `kick ${name}`)),
+      /^Cannot kick mark: mark is a moderator, too\./,
+      name,
+    );
+  }
+  for (const place of ["127.0.0.1", "127.0.0.3", "127.0.0.3/32"]) {
+    for (const deed of ["kick", "ban", "mute"]) {
+      assertMatch(
+        bodyOf(await moderate(dean, `${deed} ${place}`)),
+        /^Cannot .* the moderator mark is connected from there\./,
+        `${deed} ${place}`,
+      );
+    }
+  }
+  assertMatch(
+    bodyOf(await moderate(mark, "ban 127.0.0.3")),
+    /^Cannot ban the address 127\.0\.0\.3: you are connected from there\./,
+  );
 });

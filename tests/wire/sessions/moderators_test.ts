@@ -118,6 +118,21 @@ Deno.test("--moderator makes an account a moderator when it is created, or at th
   assertEquals(headerOf(alice.answer, "Role"), "moderator");
 });
 
+Deno.test("the log says that no user can have a reserved name of --moderator", async () => {
+  await using server = startTestServer({ moderators: ["Teacher", "smith"] });
+  await server.ready;
+  await server.logged(
+    "Teacher has no account, and can have none: the name is reserved. " +
+      "Choose another name",
+  );
+  await server.logged(
+    "smith has no account yet: the user who creates it is a moderator",
+  );
+  using teacher = await RawClient.connect(server.port);
+  await teacher.send(await signUp("Teacher"));
+  await teacher.next("ERROR 100");
+});
+
 Deno.test("a user of --moderator who is none any more stays none when others sign up", async () => {
   await using server = startTestServer({ moderators: ["alice"] });
   using alice = await RawClient.connect(server.port);

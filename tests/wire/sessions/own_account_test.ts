@@ -234,3 +234,23 @@ Deno.test("another password holds after a restart, and the old tokens do not", a
   assertMatch(wrong.answer, /^ERROR 111 /);
   assertEquals(token === "", false);
 });
+
+Deno.test("after UNREGISTER the name is free at once, and the token is worth nothing", async () => {
+  await using server = startTestServer();
+  using alice = await RawClient.connect(server.port);
+  const token = headerOf(await alice.ask(await signUp("alice")), "Token");
+  await alice.ask("JOIN #lab\n\n");
+  const { proof } = await proofOf(alice, "alice");
+  assertMatch(await alice.ask(request("UNREGISTER alice", proof)), /^BYE\n/);
+  assertEquals(await alice.rest(), "");
+  {
+    using again = await RawClient.connect(server.port);
+    const asked = `REGISTER alice\nToken: ${token}\nAfter: 0\n\n`;
+    const answer = await again.ask(asked);
+    assertEquals(headerOf(answer, "Token") === token, false);
+    await again.ask("LOGOUT\n\n");
+  }
+  await server.logged("alice disconnected: logged out");
+  using other = await RawClient.connect(server.port, "127.0.0.2");
+  assertMatch(await other.ask("REGISTER alice\n\n"), /^REGISTERED alice\n/);
+});

@@ -19,8 +19,18 @@ import {
 } from "../../../core/net/reconnecting.ts";
 import type { Nicks } from "../../../core/text/nicks.ts";
 import type { ToPage } from "../../../core/page_talk.ts";
-import { madeText, readJoin, roomText } from "../../../core/private_rooms.ts";
-import { DeclineLimit, listPeople, listRooms } from "../../../core/requests.ts";
+import {
+  madeText,
+  readJoin,
+  roomText,
+} from "../../../core/rooms/private_rooms.ts";
+import {
+  DeclineLimit,
+  type ListedRoom,
+  listPeople,
+  listRooms,
+} from "../../../core/requests.ts";
+import type { RoomSettings } from "../../../core/rooms/room_settings.ts";
 import type { Resumable } from "../../../core/session/resumable.ts";
 import { ChatSession } from "../../../core/session.ts";
 import type { SignIn } from "../../../core/sign_in.ts";
@@ -29,6 +39,7 @@ import {
   NAME_RULE,
   tooLongText,
 } from "../../../core/text/sentences.ts";
+import { sanitize } from "../../../core/text/sanitize.ts";
 import { isUserName, lookAlike } from "../../../protocol.ts";
 import type { Conversation, Entry } from "./conversation.ts";
 import { Conversations } from "./conversations.ts";
@@ -61,7 +72,7 @@ export class Chat implements CommandClient {
   /** Whether the newest message of the current conversation is in sight. */
   atEnd = true;
   /** All rooms, when the list was last requested. */
-  rooms: readonly { name: string; members: number }[] = [];
+  rooms: readonly ListedRoom[] = [];
   state: "connecting" | "connected" | "reconnecting" | "ended" = "connecting";
   /** The reason why it reconnects or has ended. */
   why = "";
@@ -132,6 +143,11 @@ export class Chat implements CommandClient {
   /** The room that is shown, with `#`; undefined if it is no room. */
   get room(): string | undefined {
     return this.current.kind === "room" ? this.current.target : undefined;
+  }
+
+  /** What is set of that room. */
+  get settings(): RoomSettings | undefined {
+    return this.room ? this.#session.find(this.room)?.settings : undefined;
   }
 
   /**
@@ -362,7 +378,9 @@ export class Chat implements CommandClient {
   async showRooms(): Promise<void> {
     await this.refreshRooms();
     this.answer(
-      this.rooms.map(({ name, members }) => `${roomText(name)} (${members})`),
+      this.rooms.map(({ name, members, topic }) =>
+        `${roomText(name)} (${members})${topic && `  ${sanitize(topic)}`}`
+      ),
     );
   }
 

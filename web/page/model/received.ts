@@ -6,7 +6,7 @@
  */
 import { type ChatMessage, numberOf, otherOf } from "../../../core/frames.ts";
 import { inWords } from "../../../core/net/connection_error.ts";
-import { isOver, roomNewsText } from "../../../core/private_rooms.ts";
+import { isOver, roomNewsText } from "../../../core/rooms/private_rooms.ts";
 import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { Nicks } from "../../../core/text/nicks.ts";
 import type { DeclineLimit } from "../../../core/requests.ts";
@@ -88,6 +88,16 @@ export function viewOf(chat: Receiver): SessionView {
     role: (change) => {
       chat.conversations.setModerator(change.name, change.isModerator);
       if (change.isMe) told(roleText(change));
+    },
+    settings: async ({ name }, change) => {
+      const { changeLines } = await import(
+        "../../../core/rooms/settings_text.ts"
+      );
+      const room = chat.conversations.find("room", name);
+      for (const line of changeLines(change, chat.me)) {
+        room?.note("event", line, { apart: true });
+      }
+      changed();
     },
     nick: (change) => {
       const { name } = change;

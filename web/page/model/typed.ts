@@ -5,8 +5,8 @@
  * @module
  */
 import { roomNamed } from "../../../core/command_client.ts";
-import { SHARED_COMMANDS } from "../../../core/commands.ts";
-import { readJoin } from "../../../core/private_rooms.ts";
+import { readHistory, SHARED_COMMANDS } from "../../../core/commands.ts";
+import { readJoin } from "../../../core/rooms/private_rooms.ts";
 import {
   type Command,
   COMMANDS,
@@ -113,6 +113,13 @@ const RUN: Readonly<Record<WebCommandName, RunCommand<Chat>>> = {
     );
   },
   rooms: (chat) => chat.showRooms(),
+  history(chat, rest): void | "usage" {
+    const typed = readHistory(rest);
+    if (!typed) return "usage";
+    if (typed.user === undefined) {
+      chat.watcher.told("Scroll up to see older messages.");
+    } else chat.talkTo(typed.user);
+  },
   ignore(chat, rest) {
     const names = [...chat.ignored.values()].join(", ");
     if (!rest) return chat.answer([`Ignored: ${names || "no users"}`]);

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { maySet } from "../../../core/rooms/room_settings.ts";
 import { sanitize } from "../../../core/text/sanitize.ts";
 import { canUseAccounts } from "../../../core/sign_in.ts";
 import { RECONNECTING } from "../../../core/text/sentences.ts";
@@ -14,14 +15,14 @@ import { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { readStored, restore, type Stored, storedOf } from "../model/stored.ts";
 import { runLine } from "../model/typed.ts";
-import type { Watcher } from "../model/watcher.ts";
+import type { OwnDeed, Watcher } from "../model/watcher.ts";
 import { addressOf, homeOf, openSocket } from "../net/socket.ts";
 import { byId } from "./dom.ts";
 import { forget, recall, remember } from "../model/storage.ts";
 import { takeDrops } from "./drop.ts";
 import type { Files } from "./files.ts";
 import type { Form, Goal } from "./form.ts";
-import { MessageList, nameOf } from "./messages.ts";
+import { labelParts, MessageList, nameOf } from "./messages.ts";
 import {
   canAskToNotify,
   closeNotification,
@@ -30,8 +31,6 @@ import {
   tellNoted,
   toast,
 } from "./news.ts";
-import { listenToNick } from "./nick.ts";
-import { OwnDialog } from "./own.ts";
 import { drawMe, peopleHere, Sidebar } from "./sidebar.ts";
 
 /** The key under which a tab stores the state for the next page. */
@@ -58,7 +57,8 @@ export class ChatPage {
   readonly #sidebar: Sidebar;
   readonly #messages: MessageList;
   readonly #files: Files | undefined;
-  readonly #own: OwnDialog;
+  #own: import("./own.ts").OwnDialog | undefined;
+  #nick: import("./nick.ts").NickDialog | undefined;
   readonly #end = new AbortController();
   #drawing = false;
   readonly #text = byId("text", HTMLTextAreaElement);
@@ -99,7 +99,7 @@ export class ChatPage {
           if (this.#chat.server.wasRegistered) toast(text, passing);
           else form.tell(text);
         },
-        own: (deed) => this.#own.open(deed),
+        own: (deed) => this.#openOwn(deed),
       },
     });
     if (carrier) {
@@ -115,7 +115,6 @@ export class ChatPage {
     takeDrops(this.#chat, this.#files, this.#end.signal);
     this.#sidebar = new Sidebar(this.#chat, () => this.#open(undefined));
     this.#messages = new MessageList(this.#chat, this.#end.signal);
-    this.#own = new OwnDialog(this.#chat, this.#end.signal);
     this.#listen();
   }
 
@@ -185,9 +184,6 @@ export class ChatPage {
       // The browser has kept the page, but not its connections.
       if (persisted && this.#chat.server.registered) this.#files?.arrived();
     });
-    listenToNick(this.#chat, (element, type, act) => {
-      this.#on(element, type, act);
-    });
   }
 
   #listenToButtons(): void {
@@ -198,11 +194,19 @@ export class ChatPage {
       "close-people": () => this.#open(undefined),
       "scrim": () => this.#open(undefined),
       "send-files": () => this.#files?.pick(this.#chat.current.target),
+      "set-topic": () => {
+        const { settings } = this.#chat;
+        this.#offer(`/topic ${sanitize(settings?.topic ?? "")}`);
+      },
+      "set-quiet": () => {
+        const word = this.#chat.settings?.quiet ? "off" : "on";
+        runLine(this.#chat, `/quiet ${word}`, undefined);
+      },
       "leave": () => this.#chat.leave(this.#chat.current),
       "disconnect": () => this.#chat.logout(),
       "notify": () => this.#askToNotify(),
-      "own": () =>
-        this.#own.open(this.#chat.signIn.owned ? "change" : "create"),
+      "own": () => this.#openOwn(this.#chat.signIn.owned ? "change" : "create"),
+      "nick": () => this.#openNick(),
       "banner-button": () => {
         if (this.#chat.state !== "ended") return this.#chat.server.hurry();
         this.#store();
@@ -244,6 +248,15 @@ export class ChatPage {
     this.#selected = 0; // programs that type tell no beginning
     this.#chat.typed();
     this.#fitText();
+  }
+
+  /** Puts `text` where the user types, to be finished, unless something is there. */
+  #offer(text: string): void {
+    if (this.#text.value === "") {
+      this.#text.value = text;
+      this.#type();
+    }
+    this.#text.focus();
   }
 
   /** Sends what is typed, or runs it. */
@@ -331,6 +344,7 @@ export class ChatPage {
     this.#sidebar.draw();
     this.#messages.draw();
     this.#drawTop();
+    this.#drawSettings();
     this.#drawBanner();
     tellNews(chat, this.#news.splice(0));
     const { unread } = chat.conversations;
@@ -354,7 +368,9 @@ export class ChatPage {
       kind === "room"
     );
     const [first = DEFAULT_ROOM, ...others] = rooms.map(({ target }) => target);
-    await chat.join(first, { quietly: rooms.length > 0 });
+    // Rooms of another device are there too, but none of them is shown yet.
+    const isRestored = this.#last !== undefined && rooms.length > 0;
+    await chat.join(first, { quietly: isRestored });
     this.#form.hide();
     this.#root.hidden = false;
     this.#attend();
@@ -381,7 +397,9 @@ export class ChatPage {
       all: "connected now",
       user: gone ? "private, away" : "private",
     };
-    byId("title").textContent = name;
+    byId("title").replaceChildren(
+      ...kind === "user" ? labelParts(name, target) : [name],
+    );
     const isPrivate = kind === "room" && isPrivateName(target);
     byId("title").classList.toggle("locked", isPrivate);
     byId("subtitle").textContent = kind === "room"
@@ -394,6 +412,34 @@ export class ChatPage {
     leave.textContent = kind === "room" ? "Leave" : "Close";
     this.#text.placeholder = `Write to ${name}`;
     byId("send", HTMLButtonElement).disabled = state === "ended";
+  }
+
+  async #openOwn(deed: OwnDeed): Promise<void> {
+    const { signal } = this.#end;
+    this.#own ??= await import("./own.ts").then(
+      ({ OwnDialog }) => new OwnDialog(this.#chat, signal),
+      notLoaded,
+    );
+    this.#own?.open(deed);
+  }
+
+  async #openNick(): Promise<void> {
+    const { signal } = this.#end;
+    this.#nick ??= await import("./nick.ts").then(
+      ({ NickDialog }) => new NickDialog(this.#chat, signal),
+      notLoaded,
+    );
+    this.#nick?.open();
+  }
+
+  /** The module is loaded with the first room that has something to show. */
+  async #drawSettings(): Promise<void> {
+    const { isModerator, me: name, settings } = this.#chat;
+    const isPlain = !settings?.quiet && !settings?.topic &&
+      !(settings && maySet(settings, { name, isModerator }));
+    if (isPlain && byId("about-room").hidden && byId("quiet").hidden) return;
+    const { drawSettings } = await import("./room_settings.ts");
+    drawSettings(this.#chat);
   }
 
   #drawBanner(): void {
@@ -429,6 +475,11 @@ function isTouched(): boolean {
 /** Whether a key belongs to an input method; Safari tells it by 229 alone. */
 function isComposing({ isComposing, keyCode }: KeyboardEvent): boolean {
   return isComposing || keyCode === 229;
+}
+
+/** A browser may not ask again for a script that did not come. */
+function notLoaded(): undefined {
+  toast("Cannot open it: the server did not send the dialog. Reload the page");
 }
 
 const ENDED = "Parley is disconnected";

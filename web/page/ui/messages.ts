@@ -270,6 +270,14 @@ export function nameOf(
   return kind === "user" ? nicks.labelOf(target) : sanitizeName(target);
 }
 
+/** The parts of a user's label: where there is no room, only a display name is cut. */
+export function labelParts(label: string, name: string): (Node | string)[] {
+  const at = label.lastIndexOf(` (${sanitizeName(name)})`);
+  if (at < 0) return [label];
+  const nick = make("span", { className: "nick" }, label.slice(0, at));
+  return [nick, make("span", {}, label.slice(at))];
+}
+
 /** The name of a conversation, after a noun for its content. */
 export function titleOf(conversation: Conversation, nicks: Nicks): string {
   const word = { all: "to", room: "in", user: "with" }[conversation.kind];

@@ -10,38 +10,45 @@ import { sanitize } from "../../../core/text/sanitize.ts";
 import type { Chat } from "../model/chat.ts";
 import { byId } from "./dom.ts";
 
-/** Makes the dialog work; `on` adds a listener that ends with the chat. */
-export function listenToNick(
-  chat: Chat,
-  on: (
-    element: HTMLElement,
-    type: "click" | "submit",
-    act: (event: Event) => void,
-  ) => void,
-): void {
-  const dialog = byId("nick-dialog", HTMLDialogElement);
-  const typed = byId("nick-text", HTMLInputElement);
-  const submit = byId("nick-submit", HTMLButtonElement);
-  const problem = byId("nick-error");
-  on(byId("nick"), "click", () => {
-    typed.value = chat.nicks.own ?? "";
-    problem.hidden = true;
-    dialog.showModal();
-  });
-  on(byId("nick-cancel"), "click", () => dialog.close());
-  on(byId("nick-form"), "submit", async (event) => {
-    event.preventDefault();
-    submit.disabled = true;
+/** See the top of the file. */
+export class NickDialog {
+  readonly #chat: Chat;
+  readonly #dialog = byId("nick-dialog", HTMLDialogElement);
+  readonly #typed = byId("nick-text", HTMLInputElement);
+  readonly #submit = byId("nick-submit", HTMLButtonElement);
+  readonly #error = byId("nick-error");
+
+  /** Listens until `signal` aborts. */
+  constructor(chat: Chat, signal: AbortSignal) {
+    this.#chat = chat;
+    const close = () => this.#dialog.close();
+    byId("nick-cancel").addEventListener("click", close, { signal });
+    byId("nick-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#take();
+    }, { signal });
+  }
+
+  /** Shows the dialog. */
+  open(): void {
+    this.#typed.value = this.#chat.nicks.own ?? "";
+    this.#error.hidden = true;
+    this.#dialog.showModal();
+  }
+
+  async #take(): Promise<void> {
+    const { nicks, server, watcher } = this.#chat;
+    this.#submit.disabled = true;
     try {
-      await chat.nicks.take(chat.server, typed.value.trim());
-      dialog.close();
-      chat.watcher.changed();
+      await nicks.take(server, this.#typed.value.trim());
+      this.#dialog.close();
+      watcher.changed();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      problem.textContent = sanitize(inWords(error));
-      problem.hidden = false;
+      this.#error.textContent = sanitize(inWords(error));
+      this.#error.hidden = false;
     } finally {
-      submit.disabled = false;
+      this.#submit.disabled = false;
     }
-  });
+  }
 }

@@ -6,13 +6,14 @@
  *
  * @module
  */
-import { sanitizeName } from "../../../core/text/sanitize.ts";
+import { maySet } from "../../../core/rooms/room_settings.ts";
+import { sanitize, sanitizeName } from "../../../core/text/sanitize.ts";
 import { isPrivateName, lookAlike } from "../../../protocol.ts";
 import type { Chat } from "../model/chat.ts";
 import type { Conversation } from "../model/conversation.ts";
 import { runLine } from "../model/typed.ts";
 import { arrange, byId, make } from "./dom.ts";
-import { avatar, colour, nameOf } from "./messages.ts";
+import { avatar, colour, labelParts, nameOf } from "./messages.ts";
 
 /** Limit of rooms and users that are listed; the others are counted. */
 const MAX_LISTED = 200;
@@ -27,6 +28,10 @@ const ACTIONS = [
 
 /** A button, and the command that it types for a user. */
 type Action = readonly [label: string, line: string];
+
+/** The button of those who may set a quiet room, and what it types. */
+const VOICE: Action = ["Give voice", "voice NAME"];
+const NO_VOICE: Action = ["Take voice", "voice NAME off"];
 
 /** What the owner of a private room can do about a member. */
 const OF_OWNER: readonly Action[] = [
@@ -88,16 +93,20 @@ export class Sidebar {
     );
     const others = rooms.filter(({ name }) => !mine.has(lookAlike(name)));
     byId("others-heading").hidden = others.length === 0;
-    list(byId("others"), others, ({ name, members }) => {
+    list(byId("others"), others, ({ name, members, topic }) => {
       const join = () => this.#chat.join(name);
       const item = this.#item(`other ${name}`, sanitizeName(name), join);
       item.setInside(members, isPrivateName(name));
+      item.row.title = sanitize(topic);
       return item.row;
     });
   }
 
   #drawPeople(): void {
-    const { current, me, nicks } = this.#chat;
+    const { current, isModerator: mayAll, me, nicks, settings } = this.#chat;
+    const quiet = settings?.quiet ? settings : undefined;
+    const givesVoice = quiet &&
+      maySet(quiet, { name: me, isModerator: mayAll });
     const names = current.kind === "user"
       ? [current.target]
       : [...current.people.values()].sort(compare);
@@ -109,15 +118,20 @@ export class Sidebar {
     list(byId("people"), names, (name) => {
       const isModerator = current.moderators.has(name.toLowerCase());
       const shown = nicks.labelOf(name) + (name === me ? " (you)" : "");
-      const moderates = this.#chat.isModerator && !isModerator && name !== me;
+      const moderates = mayAll && !isModerator && name !== me;
+      const hasVoice = quiet?.voices.includes(name) ?? false;
+      const mayVoice = givesVoice && !isModerator && name !== me &&
+        name !== quiet.owner;
       const actions = [
+        ...mayVoice ? [hasVoice ? NO_VOICE : VOICE] : [],
         ...name === me ? [] : this.#memberships(name),
         ...moderates ? ACTIONS : [],
       ];
-      const key = `person ${shown} ${isModerator} ${actions.join()}`;
+      const role = isModerator ? "moderator" : hasVoice ? "voice" : "";
+      const key = `person ${shown} ${role} ${actions.join()}`;
       const talk = () => this.#chat.talkTo(name);
       const item = this.#item(key, shown, talk, name);
-      if (isModerator) item.setInside("moderator");
+      if (role) item.setInside(role);
       if (actions.length > 0) {
         item.add(() => this.#actions(name, moderates, actions));
       }
@@ -193,7 +207,8 @@ class Item {
   /** @param person The user whose row it is, if it is a user's. */
   constructor(name: string, choose: () => void, person?: string) {
     const looks = { className: "name", dir: "auto", title: name }; // may be cut
-    const label = make("span", looks, name);
+    const shown = person === undefined ? [name] : labelParts(name, person);
+    const label = make("span", looks, ...shown);
     const parts = person === undefined ? [label] : [avatar(person), label];
     this.#button = make(
       "button",
@@ -260,7 +275,9 @@ export function drawMe(chat: Chat): void {
   const picture = byId("my-avatar");
   picture.textContent = sanitizeName(chat.me).slice(0, 1);
   colour(picture, chat.me);
-  byId("me").textContent = byId("me").title = chat.nicks.labelOf(chat.me);
+  const me = byId("me");
+  me.title = chat.nicks.labelOf(chat.me);
+  me.replaceChildren(...labelParts(me.title, chat.me));
   byId("standing").textContent = chat.state === "reconnecting"
     ? "offline"
     : chat.isModerator

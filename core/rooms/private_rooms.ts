@@ -1,14 +1,16 @@
 /**
- * Private rooms, in both clients: what the server tells of them, in words, and the
- * commands of their members.
+ * Private rooms, in both clients: what the server tells of them, in words.
  *
  * @module
  */
-import { type Frame, header, isPrivateName, lookAlike } from "../protocol.ts";
-import { type CommandClient, roomNamed } from "./command_client.ts";
-import { isAway, type Person } from "./requests.ts";
-import { sanitizeName } from "./text/sanitize.ts";
-import { type RunCommand } from "./text/typed_line.ts";
+import {
+  type Frame,
+  header,
+  isPrivateName,
+  lookAlike,
+} from "../../protocol.ts";
+import { isAway, type Person } from "../requests.ts";
+import { sanitizeName } from "../text/sanitize.ts";
 
 /** Something that has happened in a private room of ours. */
 export interface RoomNews {
@@ -39,6 +41,28 @@ export function roomNewsOf(notice: Frame, me: string): RoomNews | undefined {
 /** Whether we are no member any more. */
 export function isOver({ kind, isMe }: RoomNews): boolean {
   return kind === "closed" || kind === "removed" && isMe;
+}
+
+/** Invitations that were told: the server repeats each until its room is joined. */
+export class Invitations {
+  readonly #rooms = new Set<string>();
+
+  /** Whether the user was not told of it before. */
+  isNew(news: RoomNews): boolean {
+    const { kind, isMe, room } = news;
+    if (isOver(news)) this.#rooms.delete(room);
+    if (kind !== "invited" || !isMe) return true;
+    const wasTold = this.#rooms.has(room);
+    this.#rooms.add(room);
+    return !wasTold;
+  }
+}
+
+/** Whether a request for `asked` may be answered with the room `name`. */
+export function answersWith(name: string, asked: string): boolean {
+  const isMade = isPrivateName(name) && !isPrivateName(asked);
+  const meant = isMade ? name.slice(0, name.indexOf(".")) : name;
+  return lookAlike(meant) === lookAlike(asked);
 }
 
 /** What has happened, in words. */
@@ -95,76 +119,4 @@ export function awayLines(people: readonly Person[]): string[] {
 export function madeText(room: string): string {
   return `You made ${roomText(room)}. Only its members can join it, read it, ` +
     "and see that it exists. To let a user in, type /invite NAME";
-}
-
-/** A command that changes the private room in view, for a member of it. */
-function change(
-  header: "Remove" | "Owner",
-  done: (name: string, room: string) => string,
-): RunCommand<CommandClient> {
-  return async (client, rest): Promise<void | "usage"> => {
-    const name = nameIn(rest);
-    if (name === undefined) return "usage";
-    const room = privateRoom(client);
-    if (room === undefined) return;
-    await client.server.request("SET", [room], { [header]: name });
-    client.answer([done(name, room)]);
-  };
-}
-
-/** The commands that both clients run alike, in a private room. */
-export const PRIVATE_COMMANDS = {
-  async invite(client, rest): Promise<void | "usage"> {
-    const [, word = "", place] = /^(\S+)(?:\s+(\S+))?$/.exec(rest) ?? [];
-    const name = nameIn(word);
-    if (name === undefined) return "usage";
-    const room = privateRoom(client, place);
-    if (room === undefined) return;
-    const answer = await client.server.request("INVITE", [name], {
-      Room: room,
-    });
-    const shown = sanitizeName(answer.args[0] ?? name);
-    const isMember = header(answer, "already") === "yes";
-    client.answer([
-      isMember
-        ? `${shown} is a member of ${roomText(room)} already`
-        : `${shown} is a member of ${roomText(room)} now, and can join it`,
-    ]);
-  },
-  remove: change(
-    "Remove",
-    (name, room) =>
-      `${sanitizeName(name)} is no member of ${roomText(room)} any more`,
-  ),
-  owner: change(
-    "Owner",
-    (name, room) => `${sanitizeName(name)} owns ${roomText(room)}`,
-  ),
-  async close(client, rest): Promise<void | "usage"> {
-    if (rest === "") return "usage"; // it cannot be undone
-    const room = roomNamed(rest);
-    if (room === undefined || !isPrivateName(room)) {
-      return client.answer([ONLY_PRIVATE]);
-    }
-    await client.server.request("SET", [room], { Closed: "yes" });
-  },
-} as const satisfies Readonly<Record<string, RunCommand<CommandClient>>>;
-
-const ONLY_PRIVATE =
-  "That is for private rooms. To make one, type /join ROOM --private";
-
-/** The room that was typed, or is in view, if it is private; or the user is told. */
-function privateRoom(
-  client: CommandClient,
-  typed?: string,
-): string | undefined {
-  const room = typed === undefined ? client.room : roomNamed(typed);
-  if (room !== undefined && isPrivateName(room)) return room;
-  client.answer([ONLY_PRIVATE]);
-  return undefined;
-}
-
-/** The one name in what was typed, with or without `@`. */
-function nameIn(rest: string): string | undefined {
-  return /^@?([A-Za-z0-9]{1,32})$/.exec(rest)?.[1];
 }
