@@ -317,7 +317,7 @@ pageTest(
     await page.locator("#standing").getByText("account").waitFor();
 
     await alice.click("Disconnect");
-    await page.getByLabel("Name").fill("bob");
+    await page.getByLabel("Name", { exact: true }).fill("bob");
     await page.getByLabel("Sign in").check();
     await password.fill("correct horse");
     await alice.click("Join");
@@ -340,7 +340,7 @@ pageTest(
       await page.locator("#repeat").fill(repeated);
       await alice.click("Join");
     };
-    await page.getByLabel("Name").fill("alice");
+    await page.getByLabel("Name", { exact: true }).fill("alice");
     await page.getByLabel("Sign up").check();
     assertEquals(loaded.filter((path) => path.includes("password")), []);
 
@@ -396,7 +396,7 @@ for (const path of ["/core/new_password.ts", "/core/common_passwords.ts"]) {
       const told =
         "Cannot check the password: the server did not send the list. Reload the page.";
       await page.route(`**${path}`, (route) => route.abort());
-      await page.getByLabel("Name").fill("alice");
+      await page.getByLabel("Name", { exact: true }).fill("alice");
       await page.getByLabel("Sign up").check();
       await page.locator("#password").fill("correct horse");
       await page.locator("#repeat").fill("correct horse");

@@ -73,7 +73,7 @@ async function checkHarmless({ page, complaints }: Person): Promise<void> {
 }
 
 const HARMLESS = [
-  ...["a", "button", "div", "li", "mark", "span", "time"],
+  ...["a", "bdi", "button", "div", "li", "mark", "span", "time"],
 ];
 
 pageTest(
