@@ -329,7 +329,7 @@ export class ChatSession implements Owner {
     this.#absences.clear();
     this.view.restarted();
     this.#replayedTo = 0;
-    for (const room of this.rooms) room.since = 0;
+    for (const room of this.rooms) room.since = room.fetchedTo = 0;
   }
 
   /** Holds back what comes while `task` runs. */

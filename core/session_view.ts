@@ -21,6 +21,8 @@ export interface JoinedRoom {
   readonly name: string;
   /** Newer messages are ours to get; older ones we have, or never will. */
   since: number;
+  /** After reconnecting, everything up to this id was fetched, and may be held. */
+  fetchedTo?: number;
   /** What the server has told of it last. */
   settings: RoomSettings;
   /** Another device of ours has joined it, and not we. */

@@ -119,7 +119,7 @@ export async function catchUp(
   { last, upTo, take, missedMore, expelled }: Missing,
 ): Promise<void> {
   await Promise.all(rooms.map(async (room) => {
-    const after = Math.max(last, room.since);
+    const after = Math.max(last, room.since, room.fetchedTo ?? 0);
     const range = { most: MAX_MISSED, after };
     const reading = history(connection, room.name, range);
     const missed = await unlessRefused(reading, (why) => expelled(room, why));
@@ -129,7 +129,7 @@ export async function catchUp(
       bytes += frame.body.length;
       take(frame);
     }
-    room.since = Math.max(room.since, upTo); // also if we are lost again
+    room.fetchedTo = upTo; // also if we are lost again
     if (missed.length >= MAX_MISSED || bytes >= MAX_HISTORY_BYTES) {
       missedMore(room);
     }

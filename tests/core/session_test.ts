@@ -153,3 +153,42 @@ Deno.test("a new device that joins a room of another one is shown all that was t
   assertEquals(old, ["one", "five", "six"]);
   assertEquals(session.shown, ["live"]);
 });
+
+Deno.test("a JOIN that is repeated after a loss shows nothing twice", async () => {
+  using listener = new FakeServer();
+  await using session = openSession(listener);
+  const told =
+    "NOTICE joined\nRoom: #lab\nUser: alice\nMembers: 1\nLast-id: 6\n\n";
+  {
+    using first = await listener.accept();
+    await first.request();
+    await first.say(registered(6) + told);
+    const asking = session.chat.server.request("ROOMS");
+    assertEquals(await first.request(), "ROOMS");
+    await first.say("ROOMS\nContent-length: 0\n\n");
+    await asking;
+    first.hangUp();
+  }
+  const old: string[] = [];
+  const joining = session.chat.join("#lab", (_, messages) => {
+    old.push(...messages.map(({ text }) => text));
+  });
+  using peer = await listener.accept();
+  await peer.request();
+  const missed = forward(7, "missed", "#lab");
+  await peer.say(registered(7) + told + missed);
+  const joined = "JOINED #lab\nMembers: 1\nLast-id: 7\n\n";
+  const page = (all: string, count: number) =>
+    `${all}HISTORY #lab\nCount: ${count}\n\n`;
+  assertEquals(await peer.request(), "JOIN #lab");
+  await peer.say(joined);
+  assertEquals(await peer.request(), "HISTORY #lab");
+  await peer.say(page(missed, 1));
+  assertEquals(await peer.request(), "JOIN #lab");
+  await peer.say(joined);
+  assertEquals(await peer.request(), "HISTORY #lab");
+  await peer.say(page(forward(3, "old", "#lab") + missed, 2));
+  await joining;
+
+  assertEquals([old, session.shown], [["old"], ["missed"]]);
+});
