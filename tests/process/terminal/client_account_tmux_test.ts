@@ -34,7 +34,9 @@ tmuxTest(
     await screen.keys("Up");
     await screen.until("#default> /signup");
     await screen.keys("Enter");
-    await screen.until("* alice is an account already; /password changes its password");
+    await screen.until(
+      "* alice is an account already; /password changes its password",
+    );
     await screen.line("LOGOUT");
     await screen.until("code 0");
 
