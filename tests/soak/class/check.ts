@@ -5,9 +5,10 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { type Device, TerminalDevice } from "./device.ts";
+import type { Device } from "./device.ts";
 import { HALL } from "./school.ts";
 import { type Message, type Model, numbersIn, type Span } from "./model.ts";
+import { TerminalDevice } from "./terminal_device.ts";
 
 /** A message as the file has it. */
 interface Row {

@@ -1,18 +1,14 @@
 /**
- * One device of a user: the terminal client without its screen, or the page without
- * a browser. It remembers what was shown and for how long it was surely where, and
- * looks through every frame that the server sends to it.
+ * One device of a user, of which terminal_device.ts and page_device.ts have the kinds.
+ * It remembers what was shown and for how long it was surely where, and looks through
+ * every frame that the server sends to it.
  *
  * @module
  */
-import { Access } from "../../../client/chat/access.ts";
-import { Session } from "../../../client/chat/session.ts";
-import { type Item, View } from "../../../client/view/view.ts";
-import { CLOCK, type Clock } from "../../../core/net/backoff.ts";
 import { ConnectionError } from "../../../core/net/connection_error.ts";
-import { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
+import type { ReconnectingConnection } from "../../../core/net/reconnecting.ts";
 import type { Stream } from "../../../core/net/stream.ts";
-import { SignIn } from "../../../core/sign_in.ts";
+import type { SignIn } from "../../../core/sign_in.ts";
 import {
   ChatError,
   type Frame,
@@ -20,9 +16,6 @@ import {
   header,
   startLine,
 } from "../../../protocol.ts";
-import { Chat } from "../../../web/page/model/chat.ts";
-import { recordingTerminal } from "../../tools/client_tools.ts";
-import { openPageSocket } from "./page_socket.ts";
 import { type Message, type Model, type Span, wordOf } from "./model.ts";
 
 /** Where the server is now. */
@@ -46,14 +39,6 @@ export interface Shown {
   readonly text: string;
   readonly isOld: boolean;
 }
-
-/** Pauses are shorter than for people by this factor. */
-const HURRY = 4;
-
-const HURRIED: Clock = {
-  ...CLOCK,
-  sleep: (ms, signal) => CLOCK.sleep(ms / HURRY, signal),
-};
 
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 
@@ -300,189 +285,6 @@ export abstract class Device {
       if (isRead && past?.has(this.user)) continue;
       this.model.fault(`${this.key} was shown ${leak}:\n${text}`);
     }
-  }
-}
-
-/** The terminal client. */
-export class TerminalDevice extends Device {
-  readonly server: ReconnectingConnection;
-  readonly signIn: SignIn;
-  readonly shown: Shown[] = [];
-  readonly #session: Session;
-
-  constructor(options: DeviceOptions) {
-    super(options, "t");
-    this.server = new ReconnectingConnection({
-      dial: () =>
-        this.dial(({ port }) => Deno.connect({ hostname: "127.0.0.1", port })),
-      clock: HURRIED,
-    });
-    const access = new Access({
-      way: "login",
-      passwordFile: undefined,
-      terminal: undefined,
-    });
-    this.signIn = access.signIn;
-    this.signIn.use("login", options.password);
-    this.#session = new Session({
-      server: this.server,
-      terminal: recordingTerminal(() => {}),
-      view: new RecordingView((item) => this.#take(item)),
-      name: options.user,
-      access,
-    });
-  }
-
-  protected run(): Promise<void> {
-    return this.#session.run();
-  }
-
-  protected registered(): Promise<void> {
-    return this.#session.present;
-  }
-
-  protected async enter(room: string): Promise<boolean> {
-    try {
-      await this.#session.join(room);
-    } catch (error) {
-      if (error instanceof ChatError) return false;
-      if (!(error instanceof ConnectionError)) throw error;
-    }
-    return this.#session.chat.find(room) !== undefined;
-  }
-
-  protected async exit(room: string): Promise<void> {
-    await this.ask("LEAVE", [room]);
-  }
-
-  protected async post(to: string, text: string): Promise<Frame> {
-    return await this.server.request("SEND", [to], {}, text);
-  }
-
-  /** What came while the user was away is shown then. */
-  override arrived(): void {
-    this.#session.messages.showHeld();
-  }
-
-  async older(of: string, most: number): Promise<string[] | undefined> {
-    let texts: string[] | undefined;
-    try {
-      await this.#session.chat.older(of, { most }, (old) => {
-        texts = old.map(({ text }) => text);
-      });
-    } catch (error) {
-      if (!(error instanceof ChatError || error instanceof ConnectionError)) {
-        throw error;
-      }
-    }
-    return texts;
-  }
-
-  #take(item: Item): void {
-    if (item.kind !== "message") return;
-    this.shown.push({ text: item.text, isOld: item.old === true });
-  }
-}
-
-/** Gives what is shown to the test, and formats it as the program does. */
-class RecordingView extends View {
-  readonly #take: (item: Item) => void;
-
-  constructor(take: (item: Item) => void) {
-    super({ plain: true, colors: false, columns: () => Infinity });
-    this.#take = take;
-  }
-
-  override format(item: Item): string {
-    this.#take(item);
-    return super.format(item);
-  }
-}
-
-/** The web client. */
-export class PageDevice extends Device {
-  readonly signIn: SignIn = new SignIn();
-  readonly chat: Chat;
-  #changed = Promise.withResolvers<void>();
-
-  constructor(options: DeviceOptions) {
-    super(options, "p");
-    const { signIn } = this;
-    signIn.use("login", options.password);
-    this.chat = new Chat({
-      dial: (signal) =>
-        this.dial(({ webPort }) => openPageSocket(webPort, signal)),
-      home: undefined,
-      name: options.user,
-      signIn,
-      watcher: {
-        changed: () => {
-          this.#changed.resolve();
-          this.#changed = Promise.withResolvers();
-        },
-        said: () => {},
-        noted: () => {},
-        told: () => {},
-        own: () => {},
-      },
-    });
-  }
-
-  get server(): ReconnectingConnection {
-    return this.chat.server;
-  }
-
-  /** Each conversation from its first message to its last. */
-  get shown(): Shown[] {
-    return this.chat.conversations.list.flatMap(({ entries }) =>
-      entries.filter(({ kind, why }) => kind === "message" && !why)
-        .map(({ text }) => ({ text, isOld: true }))
-    );
-  }
-
-  protected run(): Promise<void> {
-    return this.chat.run();
-  }
-
-  protected async registered(): Promise<void> {
-    while (this.chat.state !== "connected") await this.#changed.promise;
-  }
-
-  protected async enter(room: string): Promise<boolean> {
-    await this.chat.join(room, { quietly: true });
-    return this.chat.conversations.find("room", room) !== undefined;
-  }
-
-  protected async exit(room: string): Promise<void> {
-    const conversation = this.chat.conversations.find("room", room);
-    if (conversation) await this.chat.leave(conversation);
-  }
-
-  async older(of: string): Promise<undefined> {
-    const kind = of.startsWith("#") ? "room" : "user";
-    const conversation = this.chat.conversations.find(kind, of);
-    if (conversation) await this.chat.earlier(conversation);
-  }
-
-  protected async post(to: string, text: string): Promise<Frame> {
-    const { conversations, server } = this.chat;
-    const conversation = to === "ALL"
-      ? conversations.all
-      : conversations.open(to.startsWith("#") ? "room" : "user", to);
-    // The chat makes the request, and takes the answer; so does this.
-    const { request } = server;
-    const answers: Promise<Frame>[] = [];
-    const own = {
-      request(...args: Parameters<typeof request>) {
-        const answer = request(...args);
-        answers.push(answer);
-        return answer;
-      },
-    };
-    Object.assign(server, own);
-    this.chat.send(text, conversation);
-    Object.assign(server, { request });
-    return await answers[0]!;
   }
 }
 

@@ -9,8 +9,10 @@ import { ChatError, header } from "../../../protocol.ts";
 import { Chance } from "../../fuzz/hostile_frames.ts";
 import { ParleyNode } from "../../jepsen/node.ts";
 import { makeAccount } from "../../tools/account_tools.ts";
-import { type Device, PageDevice, TerminalDevice } from "./device.ts";
+import type { Device } from "./device.ts";
 import { Model, type Room } from "./model.ts";
+import { PageDevice } from "./page_device.ts";
+import { TerminalDevice } from "./terminal_device.ts";
 
 /** What a {@linkcode School} is made of. */
 export interface SchoolOptions {
