@@ -6,7 +6,6 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import type { Device } from "./device.ts";
-import { HALL } from "./school.ts";
 import { type Message, type Model, numbersIn, type Span } from "./model.ts";
 import { TerminalDevice } from "./terminal_device.ts";
 
@@ -163,14 +162,16 @@ function isDue(device: Device, message: Message): boolean {
   return covers(spans, message);
 }
 
-function covers(spans: readonly Span[], { begun, ended }: Message): boolean {
-  return spans.some(({ from, to }) => from < begun && ended < to);
+function covers(
+  spans: readonly Span[],
+  { begun, ended, id = 0 }: Message,
+): boolean {
+  return spans.some(({ from, to, upTo = Infinity }) =>
+    from < begun && ended < to && id <= upTo
+  );
 }
 
 function hasJoinedAgain({ joins, hasLeft }: Device, room: string): boolean {
-  // Another device may have joined it while this one was away: what the server then
-  // replays, the terminal shows again as older when this one joins, too.
-  if (room === HALL) return true;
   return (joins.get(room) ?? 0) > 1 || hasLeft.has(room);
 }
 

@@ -16,6 +16,7 @@ import {
   header,
   startLine,
 } from "../../../protocol.ts";
+import { Ends } from "./ends.ts";
 import { type Message, type Model, type Span, wordOf } from "./model.ts";
 
 /** Where the server is now. */
@@ -64,6 +65,7 @@ export abstract class Device {
   protected readonly model: Model;
   readonly #options: DeviceOptions;
   #stream: Stream | undefined;
+  readonly #ends = new Ends();
   #isQuitting = false;
   readonly #left = new Set<string>(); // since it may end
   readonly #named = new Set<string>(); // rooms, in requests
@@ -97,7 +99,9 @@ export abstract class Device {
   async join(room: string): Promise<boolean> {
     this.#named.add(room);
     this.joins.set(room, (this.joins.get(room) ?? 0) + 1);
-    const isIn = await this.enter(room);
+    await this.enter(room);
+    await Promise.race([this.settle(), this.ended]);
+    const isIn = this.isIn(room); // one that was away may be refused
     const known = this.model.rooms.get(room)!;
     const isMember = !known.isPrivate || known.members.has(this.user);
     if (isIn && isMember && !this.isOver) this.#begin(room);
@@ -120,7 +124,7 @@ export abstract class Device {
   endStay(room: string): void {
     this.hasLeft.add(room);
     this.#left.add(room);
-    close(this.stays.get(room), this.model.now());
+    this.#close(this.stays.get(room));
   }
 
   /** It is perhaps no longer registered: it may end now. */
@@ -128,8 +132,8 @@ export abstract class Device {
     const { rooms } = this;
     this.mayEnd = true;
     this.#left.clear();
-    close(this.here, this.model.now());
-    for (const room of rooms) close(this.stays.get(room), this.model.now());
+    this.#close(this.here);
+    for (const room of rooms) this.#close(this.stays.get(room));
     return rooms;
   }
 
@@ -202,13 +206,15 @@ export abstract class Device {
 
   protected abstract run(): Promise<void>;
   protected abstract registered(): Promise<void>;
-  protected abstract enter(room: string): Promise<boolean>;
+  protected abstract enter(room: string): Promise<void>;
+  protected abstract isIn(room: string): boolean;
   protected abstract exit(room: string): Promise<void>;
   protected abstract post(to: string, text: string): Promise<Frame>;
 
   protected async dial(open: (place: Place) => Promise<Stream>) {
     try {
       const stream = await open(this.#options.place());
+      this.#ends.dialled();
       return this.#stream = this.#watched(stream);
     } catch (cause) {
       const passing = { passing: true, cause };
@@ -228,11 +234,18 @@ export abstract class Device {
     this.stays.set(room, stays);
   }
 
+  #close(spans: Span[] | undefined): void {
+    const last = spans?.at(-1);
+    if (last?.to !== Infinity) return;
+    last.to = this.model.now();
+    this.#ends.closed(last, this.server.registered !== undefined);
+  }
+
   #over(): void {
     this.isOver = true;
-    const now = this.model.now();
-    close(this.here, now);
-    for (const stays of this.stays.values()) close(stays, now);
+    this.#close(this.here);
+    for (const stays of this.stays.values()) this.#close(stays);
+    this.#ends.over();
     for (const { late } of this.model.rooms.values()) late.delete(this);
   }
 
@@ -252,7 +265,10 @@ export abstract class Device {
         }
         return count;
       },
-      write: (bytes) => stream.write(bytes),
+      write: (bytes) => {
+        this.#ends.sends(bytes);
+        return stream.write(bytes);
+      },
       close() {
         try {
           stream.close();
@@ -270,6 +286,7 @@ export abstract class Device {
     if (frame.verb === "REGISTERED") {
       this.startedAfter ??= Number(header(frame, "last-id"));
     }
+    if (this.server.registered) this.#ends.takes(frame);
     const head = frame.headers.filter(([name]) => name !== "time").map((
       [name, value],
     ) => `${name}: ${value}\n`).join("");
@@ -286,11 +303,6 @@ export abstract class Device {
       this.model.fault(`${this.key} was shown ${leak}:\n${text}`);
     }
   }
-}
-
-function close(spans: Span[] | undefined, now: number): void {
-  const last = spans?.at(-1);
-  if (last && last.to === Infinity) last.to = now;
 }
 
 const decoder = new TextDecoder();

@@ -27,6 +27,11 @@ export interface Message {
 export interface Span {
   readonly from: number;
   to: number;
+  /**
+   * Of one that has ended: the newest message that the client surely had. One that
+   * was away then gets nothing more of a room that it is not in any more.
+   */
+  upTo?: number;
 }
 
 /** A room. */

@@ -59,8 +59,11 @@ export class PageDevice extends Device {
     while (this.chat.state !== "connected") await this.#changed.promise;
   }
 
-  protected async enter(room: string): Promise<boolean> {
+  protected async enter(room: string): Promise<void> {
     await this.chat.join(room, { quietly: true });
+  }
+
+  protected isIn(room: string): boolean {
     return this.chat.conversations.find("room", room) !== undefined;
   }
 

@@ -13,6 +13,9 @@ import type { Kind, School, User } from "./school.ts";
 /** Limit of the pause before a device comes again, in milliseconds. */
 const AWAY_MS = 500;
 
+/** The error for a client that did not register in time. */
+const IDLE = 116;
+
 /** See the top of the file. */
 export class Slot implements AsyncDisposable {
   /** The action that has not ended. */
@@ -114,9 +117,9 @@ export class Slot implements AsyncDisposable {
       const why = await device.ended;
       this.#user.devices.delete(device);
       if (isHere) this.#started = Promise.withResolvers();
-      // One that starts does not wait for a server that is not there.
+      // One that starts does not wait for a server that is not there, or is slow.
       const isLost = !isHere && !(why instanceof ChatError) &&
-        !(why?.cause instanceof ChatError);
+        (!(why?.cause instanceof ChatError) || why.cause.code === IDLE);
       if (!isLost) this.#check(device, password, why);
       if (!this.#isEnding) await sleep(this.#chance.below(AWAY_MS));
     }

@@ -60,13 +60,16 @@ export class TerminalDevice extends Device {
     return this.#session.present;
   }
 
-  protected async enter(room: string): Promise<boolean> {
+  protected async enter(room: string): Promise<void> {
     try {
       await this.#session.join(room);
     } catch (error) {
-      if (error instanceof ChatError) return false;
-      if (!(error instanceof ConnectionError)) throw error;
+      const isEnd = error instanceof ConnectionError;
+      if (!isEnd && !(error instanceof ChatError)) throw error;
     }
+  }
+
+  protected isIn(room: string): boolean {
     return this.#session.chat.find(room) !== undefined;
   }
 
