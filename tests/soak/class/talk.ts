@@ -4,10 +4,10 @@
  * @module
  */
 import type { Device } from "./device.ts";
-import { numbersIn } from "./model.ts";
+import { type Message, type Model, numbersIn } from "./model.ts";
 import type { School } from "./school.ts";
 
-/** The most that HISTORY gives. */
+/** The limit of messages in an answer to HISTORY. */
 const PAGE = 1_000;
 
 /** Sends a message; it must be refused when it must, and not else. */
@@ -50,7 +50,7 @@ function isThroughout(
   ) ?? false;
 }
 
-/** Reads all messages of a room, or with a user: all that were sent must be there. */
+/** Reads the messages of a room, or with a user: those that were sent must be there. */
 export async function readAll(
   device: Device,
   school: School,
@@ -68,16 +68,25 @@ export async function readAll(
   if (found.size < numbers.length) {
     model.fault(`${device.key}: HISTORY ${of} has a message twice`);
   }
-  if (numbers.length === PAGE) return; // there are more
-  for (const one of model.messages.values()) {
-    const { from, to, id, ended: sent, number } = one;
-    const isOf = isRoom
-      ? to === of
-      : from === of && to === device.user || from === device.user && to === of;
+  for (const { id, ended: sent, number } of newestOf(device, model, of)) {
     // Those that came after the request are shown as they come.
     const isOld = id !== undefined && sent < begun &&
       id <= device.startedAfter!;
-    if (!isOf || !isOld || found.has(number)) continue;
+    if (!isOld || found.has(number)) continue;
     model.fault(`${device.key}: HISTORY ${of} is without message ${number}`);
   }
+}
+
+/** Messages that one HISTORY has for sure, unless they are newer than its answer. */
+function newestOf({ user }: Device, model: Model, of: string): Message[] {
+  const isOf = ({ from, to }: Message) =>
+    of.startsWith("#")
+      ? to === of
+      : from === of && to === user || from === user && to === of;
+  // One that is not answered may be stored, as the newest of all.
+  const place = ({ id = Number.MAX_SAFE_INTEGER }: Message) => id;
+  return [...model.messages.values()]
+    .filter((one) => isOf(one) && one.refused === undefined)
+    .sort((a, b) => place(a) - place(b))
+    .slice(-PAGE);
 }
