@@ -72,11 +72,23 @@ export async function peek(
   school: School,
   chance: Chance,
 ): Promise<void> {
-  const rooms = school.privateRooms.filter((room) =>
-    !school.model.mayKnow(room, device.user, device)
-  );
+  const { model } = school;
+  const isHidden = (room: Room) => !model.mayKnow(room, device.user, device);
+  const rooms = school.privateRooms.filter(isHidden);
   if (rooms.length === 0) return;
   const room = chance.pick(rooms);
+  // A user who becomes a member meanwhile would leave the room by what is asked here.
+  await model.turns(room.name).take(async () => {
+    if (isHidden(room)) await peekAt(room, device, school, chance);
+  });
+}
+
+async function peekAt(
+  room: Room,
+  device: Device,
+  school: School,
+  chance: Chance,
+): Promise<void> {
   const requests: Parameters<Device["ask"]>[] = [
     ["JOIN", ["ROOM"]],
     ["LEAVE", ["ROOM"]],
@@ -105,15 +117,12 @@ export async function peek(
     const tookMs = performance.now() - begun;
     const { refusalsMs } = school;
     refusalsMs[name === NOWHERE ? "nowhere" : "there"].push(tookMs);
+    if (!answer) return; // it has ended
     if (!(answer instanceof ChatError)) {
-      if (answer && !school.model.mayKnow(room, device.user, device)) {
-        school.model.fault(`${device.key}: ${verb} ${name} was answered`);
-      }
-      return;
+      return school.model.fault(`${device.key}: ${verb} ${name} was answered`);
     }
     answers.push(`${answer.code} ${answer.message}`.replaceAll(name, "#ROOM"));
   }
-  if (school.model.mayKnow(room, device.user, device)) return; // by now
   if (answers[0] === answers[1] && answers[0]!.startsWith("109 ")) return;
   const muted = answers.some((one) => one.startsWith("120 "));
   if (muted) return; // which began between the two
