@@ -1,7 +1,7 @@
 /**
  * Parts of a server that are loaded when they are first used: accounts, bans, mutes,
- * moderators, private rooms, settings of rooms, display
- * names and two-socket users.
+ * moderators, private rooms, settings of rooms, how far conversations are read,
+ * display names and two-socket users.
  *
  * @module
  */
@@ -82,12 +82,14 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
     });
   });
   const privateRooms = new Lazy(async () => {
-    const { PrivateRooms } = await import("./accounts/private_rooms.ts");
+    const { PRIVATE_ROOM_LIMITS, PrivateRooms } = await import(
+      "./accounts/private_rooms.ts"
+    );
     const { tellMembers } = await import("./accounts/membership.ts");
     const file = await database();
     return new PrivateRooms(file, {
       entries: entriesOf(file),
-      ...isLimited ? {} : { limits: UNLIMITED_ROOMS },
+      limits: { ...PRIVATE_ROOM_LIMITS, ...isLimited ? {} : NO_SHARES },
       happened: (event) =>
         tellMembers({ ...context(), accounts, privateRooms }, event),
     });
@@ -211,8 +213,4 @@ export function lazyParts(options: LazyPartsOptions): LazyParts {
 }
 
 /** Limits of private rooms where an address has no share. */
-const UNLIMITED_ROOMS = {
-  total: 10_000,
-  perAddress: Infinity,
-  perOwner: Infinity,
-};
+const NO_SHARES = { perAddress: Infinity, perOwner: Infinity };

@@ -118,6 +118,7 @@ const READ_AT_START = [
   ["private_rooms", "privateRooms"],
   ["room_settings", "roomSettings"],
   ["read_marks", "readMarks"],
+  ["nicks", "nicks"],
 ] as const;
 
 /** The answer to an operator who wants a copy without `--db`. */
@@ -259,7 +260,7 @@ async function tellUsedShares(
 /**
  * Loads what only sessions need, and checks them regularly until `checking` is
  * cleared. Clients that connect meanwhile wait; the operator does not. What was
- * stored about accounts, bans and mutes is read before the first session.
+ * stored in the tables of `READ_AT_START` is read before the first session.
  */
 async function loadSessions(
   context: Context,
@@ -275,7 +276,6 @@ async function loadSessions(
       // The log can have entries about what this server has none of yet.
       if (cluster || storage?.has(table)) await context[part].load();
     }
-    if (cluster || storage?.has("nicks")) await context.nicks.load();
   } catch (error) {
     throw storage!.explained(error); // it has the tables
   }

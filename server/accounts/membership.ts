@@ -87,7 +87,8 @@ export async function makePrivate(
 }
 
 /**
- * Lets an account into a private room; a member stays one.
+ * Lets an account into a private room; a member stays one. `count` counts what is
+ * stored, and can throw.
  *
  * @returns The answer.
  * @throws {ChatError} 109 if the user is no member; 120 if the user is muted; 121 if
@@ -96,7 +97,11 @@ export async function makePrivate(
 export async function invite(
   { user, account }: Asker,
   { hub, accounts, privateRooms }: Parts,
-  { name, room: word }: { readonly name: string; readonly room: string },
+  { name, room: word, count }: {
+    readonly name: string;
+    readonly room: string;
+    readonly count: () => void;
+  },
 ): Promise<Uint8Array> {
   const deed = "invite to";
   hub.roomNamed(word);
@@ -111,6 +116,7 @@ export async function invite(
   }
   const isMember = room.members.has(keyOf(found));
   if (!isMember) {
+    count();
     await privateRooms.loaded!.change(room, account!, "invite", found); // see above
   }
   return encode("INVITED", [found.name], {

@@ -3,7 +3,8 @@
  *
  * They outlive the members of a room, and end when the operator forgets it, or when
  * it gives way to others. Of the rooms of one owner that have neither members nor
- * history, the server stores the settings of the last {@linkcode MAX_ROOMS}.
+ * history, the server stores the settings of the last {@linkcode MAX_ROOMS}. A
+ * private room has no owner here: private_rooms.ts knows that one.
  *
  * @module
  */
@@ -27,7 +28,7 @@ import {
 } from "../chat/room_settings.ts";
 import type { User } from "../chat/user.ts";
 
-/** Limit of the rooms of one owner, or of none, of which settings are stored. */
+/** Limit of the rooms of one owner, or of none, that do not exist and have settings. */
 export const MAX_ROOMS = 100;
 
 /** Settings of {@linkcode AllRoomSettings}. */
@@ -223,12 +224,12 @@ export class AllRoomSettings {
   /** Rooms of an owner that do not exist and make way for the settings of one more. */
   #makeWay(room: string, owner: Owner | null): readonly string[] | undefined {
     if (this.#rooms.get(room)) return undefined;
-    const own = Array.from(this.#rooms.values())
-      .filter((one) => isSameOwner(one.owner, owner));
-    if (own.length < MAX_ROOMS) return undefined;
-    return own.map((one) => one.room)
-      .filter((name) => !this.#options.exists(name))
-      .slice(0, own.length + 1 - MAX_ROOMS);
+    const idle = Array.from(this.#rooms.values())
+      .filter((one) => isSameOwner(one.owner, owner))
+      .map((one) => one.room)
+      .filter((name) => !this.#options.exists(name));
+    if (idle.length < MAX_ROOMS) return undefined;
+    return idle.slice(0, idle.length + 1 - MAX_ROOMS);
   }
 }
 

@@ -106,7 +106,6 @@ function own(
   };
 }
 
-const NOTHING = new Uint8Array();
 /** A command of devices/commands.ts, which is loaded with the first one. */
 function ofDevices(name: "devices" | "read"): UserCommand["run"] {
   return async (registered, context, frame) => {
@@ -114,6 +113,8 @@ function ofDevices(name: "devices" | "read"): UserCommand["run"] {
     return await commands[name](registered, context, frame);
   };
 }
+
+const NOTHING = new Uint8Array();
 
 async function join(
   registered: Registered,
@@ -190,7 +191,9 @@ async function invite(
   const room = single(frame, "room");
   if (room === undefined) throw malformed("Room is missing");
   const { invite } = await import("../accounts/membership.ts");
-  return await invite(registered, context, { name: frame.args[0]!, room });
+  const name = frame.args[0]!; // it has one
+  const count = () => registered.pace.countStored(1, 0, context.now());
+  return await invite(registered, context, { name, room, count });
 }
 
 /** A command of room_settings.ts, which is loaded with the first one. */

@@ -69,14 +69,3 @@ export function addDevice(user: User, device: Peer): void {
 export function devicesOf({ peer }: Pick<User, "peer">): readonly Peer[] {
   return peer.devices ?? [peer];
 }
-
-/** Tells the user's other devices on this server. */
-export function notifyOthers(
-  user: Pick<User, "peer">,
-  device: Peer,
-  notice: Uint8Array,
-): void {
-  for (const other of devicesOf(user)) {
-    if (other !== device) other.notify(notice);
-  }
-}

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { encode } from "../../../protocol.ts";
+import { ChatError, encode } from "../../../protocol.ts";
 import type { Hub } from "../hub.ts";
 import type { Peer, Room, RoomHistory, User } from "../user.ts";
 
@@ -72,10 +72,15 @@ export function roomNotices(
 
 /**
  * A device on another server has joined rooms, or left them: the user here does the
- * same, with all devices.
+ * same, with all devices. A room that a limit of this server forbids is left out and
+ * logged: an entry that is stored cannot be refused any more.
  */
 export function follow(
-  { hub, journal }: { readonly hub: Hub; readonly journal: RoomHistory },
+  { hub, journal, log }: {
+    readonly hub: Hub;
+    readonly journal: RoomHistory;
+    log(line: string, remote: string): void;
+  },
   name: string,
   { joined = [], left = [] }: MovedRooms,
 ): void {
@@ -83,9 +88,15 @@ export function follow(
   if (user?.name.toLowerCase() !== name.toLowerCase()) return;
   for (const [name] of joined) {
     const before = user.rooms.size;
-    const room = hub.join(user, name, journal);
-    if (user.rooms.size === before) continue;
-    user.peer.notify(joinedNotice(hub, user, room));
+    try {
+      const room = hub.join(user, name, journal);
+      if (user.rooms.size === before) continue;
+      user.peer.notify(joinedNotice(hub, user, room));
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+      const { remote } = user.peer;
+      log(`${user.name} from <${remote}>: ${error.message}`, remote);
+    }
   }
   for (const name of left) {
     const room = hub.roomNamed(name);

@@ -31,11 +31,13 @@ export interface ReadMarkOptions {
 /** See the top of the file. */
 export class ReadMarks {
   readonly #append: Append<ReadEntry, void>;
+  readonly #changed: ReadMarkOptions["changed"];
   readonly #one: StatementSync;
   readonly #all: StatementSync;
 
   constructor(database: Database, options: ReadMarkOptions = {}) {
     const { entries = database, changed } = options;
+    this.#changed = changed;
     this.#one = database.prepare(
       "SELECT id FROM read_marks WHERE account = ? AND target = ?",
     );
@@ -77,7 +79,9 @@ export class ReadMarks {
   }
 
   /**
-   * Stores how far a device of the account has read.
+   * Stores how far a device of the account has read. A conversation that was read
+   * longer ago than all that are stored is not stored: only the devices of this
+   * server are told.
    *
    * @throws {ChatError} 119 if it cannot be stored.
    */
@@ -86,8 +90,13 @@ export class ReadMarks {
     { target, id }: ReadMark,
     device: number | undefined,
   ): Promise<void> {
-    if (id <= this.of({ name }, target)) return;
-    await this.#append({ name, createdAt, target, id, device });
+    const known = this.of({ name }, target);
+    if (id <= known) return;
+    const entry = { name, createdAt, target, id, device };
+    const oldest = this.all({ name })[MAX_READ_MARKS - 1];
+    const isForgotten = known === 0 && oldest && id < oldest.id;
+    if (isForgotten) this.#changed?.(entry);
+    else await this.#append(entry);
   }
 }
 

@@ -10,6 +10,7 @@ import {
 import { forward, RawClient, steady } from "../../tools/net/raw_client.ts";
 import { startTestServer } from "../../tools/net/test_server.ts";
 import { tempFolder } from "../../tools/temp.ts";
+import { TestClock } from "../../tools/test_clock.ts";
 import { letIn, make } from "./room_tools.ts";
 
 /** What a user is answered, without what the user has written itself. */
@@ -293,4 +294,26 @@ Deno.test("a muted user invites nobody", async () => {
   await server.console.run("mute alice");
 
   assertMatch(await alice.ask(`INVITE bob\nRoom: ${room}\n\n`), /^ERROR 120 /);
+});
+
+Deno.test("a new member counts for the share of what an address stores, and one who is in does not", async () => {
+  using folder = tempFolder();
+  const clock = new TestClock(); // stands: no part of the share comes back
+  const db = `${folder.path}/chat.db`;
+  await using server = startTestServer({ db, clock });
+  using alice = await signedUp(server.port, "alice");
+  using bob = await signedUp(server.port, "bob");
+  using _carol = await signedUp(server.port, "carol");
+  const room = await make(alice);
+  await letIn(alice, bob, "bob", room);
+  const [session] = server.context.sessions;
+  session?.pace.countStored(249_999, 0, clock.now()); // bob was the first
+
+  const refused = await alice.ask(`INVITE carol\nRoom: ${room}\n\n`);
+  const already = await alice.ask(`INVITE bob\nRoom: ${room}\n\n`);
+  const who = await alice.ask(`WHO ${room}\n\n`);
+
+  assertMatch(refused, /^ERROR 108 Slow down\n.*For: INVITE carol\n/s);
+  assertEquals(already, `INVITED bob\nRoom: ${room}\nAlready: yes\n\n`);
+  assertMatch(bodyOf(who), /^alice .*\nbob .*\n$/);
 });
